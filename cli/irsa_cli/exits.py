@@ -13,6 +13,7 @@ answer, cannot tell)"""
 class CouldNotLookError(Exception):
     """A question without an answer, and why: no credentials, no connection, or a wrong argument."""
 
+    exit_code = COULD_NOT_LOOK
     cause = Cause.UNKNOWN
     about = ""
     """What the cause is about: a profile, a role, an AWS account."""

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return COULD_NOT_LOOK
     except CouldNotLookError as error:
         sys.stderr.write(f"irsa {asked}: {on_one_line(str(error))}\n")
-        return COULD_NOT_LOOK
+        return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("irsa: interrupted\n")
         return COULD_NOT_LOOK

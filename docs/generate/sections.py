@@ -231,7 +231,11 @@ def verify_checks() -> str:
 # By page, and by the name of the section between its two comments.
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "check-live.md": {"rules": lambda: table("rule", "found", rows=((f"`{k}`", v) for k, v in LIVE_RULES.items()))},
-    "inventory.md": {"findings": lambda: table("kind", "what is found", rows=((k, v.finds) for k, v in KINDS.items()))},
+    "inventory.md": {
+        "findings": lambda: table(
+            "kind", "what is found", "what it means", rows=((k, v.title, v.meaning) for k, v in KINDS.items())
+        )
+    },
     "verify.md": {"checks": verify_checks},
     "guides/own-program.md": {name: partial(program, name) for name in PROGRAMS},
     "reference/command.md": {"verbs": verbs, "help": help_of_verbs},

@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from lightkube.resources.core_v1 import ServiceAccount
 
 from tests.sandbox import estate
 from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role
+from tests.sandbox.guide import commands_of
 from tests.sandbox.irsa_command import irsa, not_good, report
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.sessions import admitted, all_service_accounts, tokens
@@ -171,19 +172,19 @@ def live_accounts(cloud: Any) -> dict[str, Any]:
     return found
 
 
-def steps(said: str) -> list[str]:
-    """Return the steps that a report advises, in their order, without its remarks."""
-    found = (re.fullmatch(r"  \d+\. (.*?)(?:   \(.*\))?", line) for line in said.splitlines())
-    return [each[1] for each in found if each]
+def follow(cloud: Any, command: str, service_accounts: Iterable[str]) -> None:
+    """Run a command of a guide, which has it for team-a/web in prod, for each of these service accounts."""
+    context = cloud.kubectl("config", "current-context").stdout.strip()
+    for each in service_accounts:
+        namespace, _, name = each.partition("/")
+        instead = {"web": name, "team-a": namespace, "prod": context}
+        answer = cloud.kubectl(*(instead.get(word, word) for word in shlex.split(command)[1:]))
+        assert answer.returncode == 0, (command, each, answer.stderr)
 
 
-def follow_kubectl(cloud: Any, advised: list[str]) -> None:
-    """Run those steps that are kubectl's."""
-    for step in advised:
-        words = shlex.split(step) if step.startswith("kubectl ") else []
-        if words:
-            answer = cloud.kubectl(*words[1:])
-            assert answer.returncode == 0, (step, answer.stderr)
+def kubectl_of(guide: str) -> list[str]:
+    """Return those commands of a guide that are kubectl's."""
+    return [each for each in commands_of(guide) if each.startswith("kubectl ")]
 
 
 def without_marks(accounts: dict[str, Any]) -> dict[str, Any]:
@@ -226,8 +227,9 @@ def adoption(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Adoption
     said = adopt(project, "--all", *TAKE_FROM)
     # Something is left: that is for those who read the exit code.
     assert said.returncode == 1, said.stdout + said.stderr
-    advised = steps(said.stdout)
-    follow_kubectl(cloud, advised[: advised.index(f"pulumi preview --stack {STACK}")])
+    (line,) = (each for each in said.stdout.splitlines() if "eksctl: before `pulumi up`" in each)
+    for command in kubectl_of("from-eksctl"):
+        follow(cloud, command, re.findall(r"service account (\S+) in ", line))
     tidied = sections(said.stdout)["roles, tidied"]
     arns = [each.arn for each in estate.ROLES if any_has(tidied, each.name)]
     sessions_before = sessions(cloud, arns)
@@ -275,7 +277,7 @@ def test_one_owner_at_a_time(project: Project) -> None:
 
     assert {each.name for each in estate.ROLES if each.maker == "eksctl"} <= taken
     assert not {each.name for each in estate.ROLES if each.maker == "terraform" and each.tags} & taken
-    assert "DeletionPolicy" in said.stdout + said.stderr
+    assert "eksctl: before `pulumi up`, retain the roles" in said.stdout
 
 
 def test_only_what_is_exact(project: Project) -> None:
@@ -569,14 +571,13 @@ def test_the_old_owners_let_go_without_a_moment_without_a_role(adoption: Adoptio
 
     helm upgrade looks at the live object for that: https://github.com/helm/helm/blob/v3.14.0/pkg/kube/client.go.
     """
-    cloud, advised = adoption.project.cloud, steps(adoption.said)
-    after = advised[advised.index(f"irsa prove --stack {STACK}") + 1 :]
-    upgrade = next(index for index, step in enumerate(after) if step.startswith("upgrade each release"))
-    follow_kubectl(cloud, after[:upgrade])
-    live = live_accounts(cloud)
+    cloud = adoption.project.cloud
+    keep, remove_marks = kubectl_of("../adopt")
     of_helm = [str(each) for each in estate.ACCOUNTS if each.labels.get(estate.MANAGED_BY) == "Helm"]
+    follow(cloud, keep, of_helm)
+    live = live_accounts(cloud)
     assert {live[name]["annotations"].get("helm.sh/resource-policy") for name in of_helm} == {"keep"}
-    follow_kubectl(cloud, after[upgrade:])
+    follow(cloud, remove_marks, of_helm)
     live = live_accounts(cloud)
 
     assert without_marks(live) == without_marks(adoption.accounts[0])

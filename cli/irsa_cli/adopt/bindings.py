@@ -15,29 +15,14 @@ from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.roles import TakenRole, subjects_named, take_role
-from irsa_cli.adopt.service_accounts import (
-    TakenServiceAccount,
-    about_service_account,
-    take_service_account,
-    why_denied,
-)
+from irsa_cli.adopt.service_accounts import TakenServiceAccount, about_service_account, take_service_account, why_denied
 from irsa_cli.adopt.task import Task, Ways
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveRole, LiveServiceAccount
 from irsa_cli.verdict import NO_ROLE
 
-# The order of a binding's keys in the file.
-_ORDER = (
-    "serviceAccount",
-    "role",
-    "policy",
-    "policyArns",
-    "inlinePolicies",
-    "trust",
-    "audience",
-    "clusters",
-    "account",
-)
+# A binding's keys, in their order in the file.
+_KEYS = ("serviceAccount", "role", "policy", "policyArns", "inlinePolicies", "trust", "audience", "clusters", "account")
 
 
 def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) -> Adoption:
@@ -48,13 +33,7 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
     """
     clusters = Clusters(discovery, declared, ways.region, ways.aws_account, ways.dropped_issuers)
     documents = Documents(ways.file_name if ways.policies else None, mapping(declared.settings.get("variables")))
-    adoption = Adoption(
-        clusters.new,
-        clusters.several,
-        variables=documents.variables,
-        files=documents.files,
-        contexts={each.name: each.context for each in discovery.clusters},
-    )
+    adoption = Adoption(clusters.new, clusters.several, variables=documents.variables, files=documents.files)
     policies = {policy.arn: policy for each in discovery.aws_accounts for policy in each.policies}
     task = Task(discovery, ways, declared, clusters, documents, policies, adoption)
     roles = {role.arn: (each, role) for each in discovery.aws_accounts for role in each.roles}
@@ -93,10 +72,7 @@ def _annotated(discovery: Discovery) -> dict[str, list[LiveServiceAccount]]:
 
 
 def _add_chosen(
-    task: Task,
-    candidate: Candidate,
-    found: tuple[LiveAwsAccount, LiveRole] | None,
-    choice: Choice,
+    task: Task, candidate: Candidate, found: tuple[LiveAwsAccount, LiveRole] | None, choice: Choice
 ) -> None:
     """Add a role and those of its service accounts that are chosen."""
     arn = candidate.role_arn
@@ -185,8 +161,7 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
     _add(task, key, settings, imported)
     outcome = Outcome.EXACT if taken.trust.exact else Outcome.TIDIED
     notes = (*taken.trust.changes, *taken.notes)
-    about = f"role {named(taken.role.arn)}"
-    task.adoption.say(outcome, about, key, notes, owners=taken.owners, role_name=taken.role.name)
+    task.adoption.say(outcome, f"role {named(taken.role.arn)}", key, notes, owners=taken.owners)
     for each in with_role:
         _say_taken(task, each, key)
 
@@ -212,7 +187,7 @@ def _add_annotating(task: Task, arn: str, ready: Sequence[TakenServiceAccount], 
 
 
 def _add(task: Task, key: str, settings: Mapping[str, Any], imported: Sequence[str]) -> None:
-    binding = {name: settings[name] for name in _ORDER if settings.get(name)}
+    binding = {name: settings[name] for name in _KEYS if settings.get(name)}
     # What was there before the stack outlives a mistake in it.
     adopted = {"import": list(imported)} if imported else {}
     if key in task.adoption.bindings or key in task.declared.bindings:
@@ -232,5 +207,4 @@ def _key(task: Task, preferred: str, identity: str, *qualifiers: str) -> str:
 def _say_taken(task: Task, each: TakenServiceAccount, key: str, note: str = "") -> None:
     outcome = Outcome.IMPORTED if each.whole else Outcome.ANNOTATED
     notes = (*each.notes, *([note] if note else ()))
-    about = about_service_account(each.found)
-    task.adoption.say(outcome, about, key, notes, owners=each.owners, service_account=each.found)
+    task.adoption.say(outcome, about_service_account(each.found), key, notes, owners=each.owners)

@@ -30,15 +30,7 @@ class Clusters:
         aws_account: str,
         dropped_issuers: Collection[str] = (),
     ) -> None:
-        """Take what was found and what is declared.
-
-        Args:
-            discovery: What was found.
-            declared: What the stack file declares.
-            region: The region of the current credentials.
-            aws_account: Number of the stack's AWS account.
-            dropped_issuers: Issuers that the user calls gone.
-        """
+        """Take what was found and what is declared, with the region, AWS account and gone issuers as Ways has them."""
         self._declared, self._region, self._aws_account = declared, region, aws_account
         self._dropped = {issuer_host_path(each) for each in dropped_issuers}
         self._issuers = Issuers(discovery.clusters, discovery.aws_accounts)

@@ -35,8 +35,6 @@ _PLAIN = (
     ("serviceAccount", "namespace"),
 )
 
-Names = Mapping[tuple[str, str], str]
-
 
 @dataclass(frozen=True)
 class Declared:
@@ -45,11 +43,8 @@ class Declared:
     Attributes:
         settings: The `irsa:` settings by their names without that prefix.
         issuers: The issuer of each cluster, by its key; the key of `irsa:cluster` is `cluster`.
-        roles: Keys of the bindings, by the key of the AWS account ("" for the stack's) and name of the role, in lower
-            case as IAM compares it.
-        role_prefixes: The same where the name is an automatic one, by how it begins.
-        policies: The same for the policies that the bindings create.
-        policy_prefixes: The same where the name is an automatic one, by how it begins.
+        names: Keys of the bindings, by `role` or `policy`, the key of the AWS account ("" for the stack's) and the name
+            in lower case, as IAM compares it; of an automatic name, by how it begins, and `*`.
         service_accounts: Keys of the bindings, by cluster key, namespace and name of the service account.
         aws_accounts: Keys of `irsa:accounts`, by the number of the AWS account, as far as the file says it.
         deployed: What the state of its stack owns, by the ARN, and in Kubernetes by the uid.
@@ -58,10 +53,7 @@ class Declared:
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     issuers: Mapping[str, str] = field(default_factory=dict)
-    roles: Names = field(default_factory=dict)
-    role_prefixes: Names = field(default_factory=dict)
-    policies: Names = field(default_factory=dict)
-    policy_prefixes: Names = field(default_factory=dict)
+    names: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     service_accounts: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     aws_accounts: Mapping[str, str] = field(default_factory=dict)
     deployed: frozenset[str] = frozenset()
@@ -79,11 +71,18 @@ class Declared:
 
     def binding_of_role(self, aws_account_key: str, name: str) -> str | None:
         """Return the key of the binding that creates a role of this name, or may have; None if there is none."""
-        return _binding(self.roles, self.role_prefixes, aws_account_key, name)
+        return self._binding("role", aws_account_key, name)
 
     def binding_of_policy(self, aws_account_key: str, name: str) -> str | None:
         """Return the same for a policy."""
-        return _binding(self.policies, self.policy_prefixes, aws_account_key, name)
+        return self._binding("policy", aws_account_key, name)
+
+    def _binding(self, kind: str, aws_account_key: str, name: str) -> str | None:
+        automatic = (each.fullmatch(name.lower()) for each in (_RANDOM, _COUNTED))
+        places = [
+            (kind, aws_account_key, each) for each in (name.lower(), *(f"{each[1]}*" for each in automatic if each))
+        ]
+        return next((self.names[each] for each in places if each in self.names), None)
 
     def names_its_role(self, key: str) -> bool:
         """Return whether a binding says which role it has; else its role has an automatic name."""
@@ -116,10 +115,7 @@ def declared(
     return Declared(
         settings,
         issuers,
-        dict(_named(bindings, "role")),
-        dict(_automatic(bindings, "role")),
-        dict(_named(bindings, "policy")),
-        dict(_automatic(bindings, "policy")),
+        dict((*_names(bindings, "role"), *_names(bindings, "policy"))),
         {
             (cluster, str(service_account.get("namespace") or namespace), str(service_account["name"])): key
             for key, binding in bindings.items()
@@ -147,33 +143,18 @@ def _encrypted(bindings: Mapping[str, Any]) -> Iterator[str]:
                 yield ".".join(map(named, ("irsa:bindings", str(key), *steps)))
 
 
-def _binding(exact: Names, prefixes: Names, aws_account_key: str, name: str) -> str | None:
-    name = name.lower()
-    key = exact.get((aws_account_key, name))
-    for automatic in (_RANDOM, _COUNTED):
-        found = automatic.fullmatch(name)
-        if key is None and found:
-            key = prefixes.get((aws_account_key, found[1]))
-    return key
-
-
-def _automatic(bindings: Mapping[str, Mapping[str, Any]], kind: str) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield how automatic names begin. A role of an ARN, or a policy that is not declared, has none."""
+def _names(bindings: Mapping[str, Mapping[str, Any]], kind: str) -> Iterator[tuple[tuple[str, str, str], str]]:
+    """Yield names, and how automatic ones begin. A role of an ARN, or a policy that is not declared, has none."""
     for key, binding in bindings.items():
-        settings = mapping(binding.get(kind))
+        settings, aws_account_key = mapping(binding.get(kind)), str(binding.get("account") or "")
+        name, prefix = settings.get("name"), settings.get("namePrefix")
+        if isinstance(name, str):
+            yield (kind, aws_account_key, name.lower()), key
         if settings.keys() & {"name", "arn"} or (kind == "policy" and not settings):
             continue
-        aws_account_key, prefix = str(binding.get("account") or ""), settings.get("namePrefix")
         shortened = automatic_name_prefix(str(key), RULES[kind], RULES[f"{kind} prefix"])
         for each in [prefix] if isinstance(prefix, str) else [f"{key}-", *([shortened] if shortened else [])]:
-            yield (aws_account_key, each.lower()), key
-
-
-def _named(bindings: Mapping[str, Mapping[str, Any]], kind: str) -> Iterator[tuple[tuple[str, str], str]]:
-    for key, binding in bindings.items():
-        name = mapping(binding.get(kind)).get("name")
-        if isinstance(name, str):
-            yield (str(binding.get("account") or ""), name.lower()), key
+            yield (kind, aws_account_key, f"{each.lower()}*"), key
 
 
 def _numbers(aws_accounts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

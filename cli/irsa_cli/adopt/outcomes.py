@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from irsa_cli.adopt.owners import Owner
-from irsa_cli.live.model import LiveServiceAccount
 
 
 class Left(Exception):
@@ -33,8 +32,6 @@ class Item(NamedTuple):
         key: Its binding; empty where it has none.
         notes: Why, or how.
         owners: The tools that manage it.
-        role_name: Its name, if it is a role that a binding declares.
-        service_account: The service account, if it is one that a binding has.
     """
 
     outcome: Outcome
@@ -42,8 +39,6 @@ class Item(NamedTuple):
     key: str = ""
     notes: tuple[str, ...] = ()
     owners: tuple[Owner, ...] = ()
-    role_name: str = ""
-    service_account: LiveServiceAccount | None = None
 
 
 @dataclass
@@ -58,7 +53,6 @@ class Adoption:
         quotas: Quotas that AWS has raised.
         files: The text of policy files, by their names relative to the stack file's folder.
         items: What became of everything that was chosen.
-        contexts: The kubeconfig's context of each cluster that was read, by its name; None where it has none.
     """
 
     clusters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -68,7 +62,6 @@ class Adoption:
     quotas: dict[str, int] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
-    contexts: Mapping[str, str | None] = field(default_factory=dict)
 
     def say(self, outcome: Outcome, about: str, key: str = "", notes: tuple[str, ...] = (), **more: Any) -> None:
         """Add what became of something: see Item."""

@@ -6,10 +6,8 @@ for (`--take-from`): two owners would each undo what the other does.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
-from irsa.rules import commands
 from irsa.rules.mistakes import named
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
 
@@ -135,14 +133,10 @@ _OF_BOTH = frozenset({"ack", "crossplane", "pulumi", "terraform"})
 # What says whose it is, and would be wrong once irsa manages it.
 MARKS = (
     MANAGED_BY,
-    "meta.helm.sh/release-name",
+    *(key for _, _, key in _OF_SERVICE_ACCOUNTS),
     "meta.helm.sh/release-namespace",
     "helm.sh/resource-policy",
-    "argocd.argoproj.io/tracking-id",
-    "argocd.argoproj.io/instance",
-    "kustomize.toolkit.fluxcd.io/name",
     "kustomize.toolkit.fluxcd.io/namespace",
-    "helm.toolkit.fluxcd.io/name",
     "helm.toolkit.fluxcd.io/namespace",
 )
 
@@ -208,145 +202,44 @@ def managed_fields(service_account: LiveServiceAccount) -> list[Mapping[str, Any
 # --- how they let go -------------------------------------------------------------------------------------------------
 
 
-class Taken(NamedTuple):
-    """What is adopted from one tool.
-
-    Attributes:
-        whats: What the tool calls it, such as the names of stacks, sorted.
-        roles: Names of the roles of which that is not known, sorted.
-        service_accounts: The service accounts.
-        contexts: The kubeconfig's context of each cluster, by its name; None where there is none.
-    """
-
-    whats: Sequence[str] = ()
-    roles: Sequence[str] = ()
-    service_accounts: Sequence[LiveServiceAccount] = ()
-    contexts: Mapping[str, str | None] = {}
-
-    def step(self, service_account: LiveServiceAccount, command: Callable[[str | None], str]) -> str:
-        """Return a command for a service account, with its context; or else in words in which cluster it is to run."""
-        context = self.contexts.get(service_account.cluster)
-        text = command(context)
-        return text if context or not text else f"in cluster {named(service_account.cluster)}: {text}"
-
-
-class LettingGo(NamedTuple):
-    """What an owner's user does before `pulumi up` imports the resources, and after it.
-
-    Each is a step in words, or a command.
-    """
-
-    before: Sequence[str] = ()
-    after: Sequence[str] = ()
-
-
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-using-console-create-stack-parameters.html
-_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
-_RETAIN = "DeletionPolicy: Retain"
-
-
-def _by_cloudformation(taken: Taken) -> LettingGo:
-    # A template may be YAML, and have parameters that a plain update would reset. Its owner knows how it is deployed.
-    stacks = [f"of stack {named(each)}" for each in taken.whats]
-    stacks += [f"of the stack of role {named(each)}" for each in taken.roles]
-    keep = f"set {_RETAIN} on the role and on each of its policies, deploy it as you usually do, and wait for the end"
-    return LettingGo(
-        [*_find_stacks(taken.roles), *(f"in the template {each}, {keep}" for each in stacks)],
-        [f"remove the role and its policies from the template {each}, and deploy it: they stay" for each in stacks],
-    )
-
-
-def _find_stacks(roles: Iterable[str]) -> list[str]:
-    return [commands.find_cloudformation_stack(each) for each in roles]
-
-
-def _by_eksctl_stack(taken: Taken) -> LettingGo:
-    # eksctl's own templates are JSON, and have no parameters:
-    # https://github.com/eksctl-io/eksctl/blob/main/pkg/cfn/builder/iam.go
-    known = [each for each in taken.whats if _STACK_NAME.fullmatch(each)]
-    others = _by_cloudformation(Taken([each for each in taken.whats if each not in known], taken.roles))
-    before: list[str] = []
-    after = ["remove the service accounts from iam.serviceAccounts of eksctl's configuration file"]
-    for stack in known:
-        file = f"{stack}.json"
-        before += [
-            commands.save_json_template(stack, file),
-            f'in {file}, add "DeletionPolicy": "Retain" beside the "Type" of the role and of each policy',
-            commands.update_stack_without_parameters(stack, file),
-        ]
-        after += [
-            "go on only if the next command prints nothing: it lists what would be deleted with the stack",
-            commands.list_not_retained(stack),
-            commands.delete_cloudformation_stack(stack),
-        ]
-    # With the label, eksctl would delete the service account together with its stack.
-    labels = [
-        taken.step(each, partial(commands.remove_label, each.namespace, each.name, MANAGED_BY))
-        for each in taken.service_accounts
-    ]
-    return LettingGo([*before, *others.before, *labels], [*after, *others.after])
-
-
-def _by_cdk_stack(taken: Taken) -> LettingGo:
-    stacks = [f"stack {named(each)}" for each in taken.whats] + [f"the stack of {named(each)}" for each in taken.roles]
-    where = ", ".join(stacks) or "its stacks"
-    keep = "in the CDK program, call applyRemovalPolicy(RemovalPolicy.RETAIN) on the role and its policies"
-    return LettingGo(
-        [*_find_stacks(taken.roles), f"{keep}, deploy {where}, and wait for the end"],
-        [f"remove the role and its policies from the CDK program, and deploy {where}: they stay"],
-    )
-
-
-def _by_terraform_state(_: Taken) -> LettingGo:
-    return LettingGo(
-        ["run no `terraform apply` until the last of these steps is done"],
-        [
-            "terraform state list | grep -E 'aws_iam_|kubernetes_service_account'",
-            "terraform state rm ADDRESS, for each address of what was adopted, and of policies that go with its module",
-            "remove the same resources from Terraform's configuration; `terraform plan` must destroy nothing",
-        ],
-    )
-
-
-def _by_helm(taken: Taken) -> LettingGo:
-    # Not before `pulumi up`: it removes what kubectl has written and the stack file does not declare.
-    keep = [
-        taken.step(each, partial(commands.annotate, each.namespace, each.name, "helm.sh/resource-policy", "keep"))
-        for each in taken.service_accounts
-    ]
-    marks = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "helm.sh/resource-policy")
-
-    def without_marks(each: LiveServiceAccount, context: str | None) -> str:
-        return commands.remove_annotations(each.namespace, each.name, *marks, context=context)
-
-    return LettingGo(
-        ["run no `helm upgrade` of these releases until the last of these steps is done"],
-        [
-            *keep,
-            "upgrade each release so that its chart uses an existing service account: see its values for how",
-            *(taken.step(each, partial(without_marks, each)) for each in taken.service_accounts),
-        ],
-    )
-
-
-def _of_another(tool: str, taken: Taken) -> LettingGo:
-    of = f" of {', '.join(map(named, taken.whats))}" if taken.whats else ""
-    return LettingGo(
-        [f"tell {named(tool)} to keep what it no longer declares"],
-        [f"remove what was adopted from what {named(tool)} declares{of}: it stays"],
-    )
-
-
-_LETTING_GO: Mapping[str, Callable[[Taken], LettingGo]] = {
-    "eksctl": _by_eksctl_stack,
-    "cloudformation": _by_cloudformation,
-    "cdk": _by_cdk_stack,
-    "terraform": _by_terraform_state,
-    "helm": _by_helm,
+# So that no Pod is without permissions at any moment: what must be done before `pulumi up` imports the resources, and
+# what after `irsa prove`; and the page that has the commands.
+_LETTING_GO = {
+    "eksctl": (
+        "retain the roles and policies in their stacks, and remove eksctl's label from the service accounts",
+        "delete the stacks",
+        "docs/guides/from-eksctl.md",
+    ),
+    "cloudformation": (
+        "deploy the template with DeletionPolicy: Retain on each role and policy",
+        "remove them from the template",
+        "docs/adopt.md#cloudformation-and-cdk",
+    ),
+    "cdk": (
+        "deploy the CDK program with RemovalPolicy.RETAIN on each role and policy",
+        "remove them from the program",
+        "docs/adopt.md#cloudformation-and-cdk",
+    ),
+    "terraform": (
+        "run no `terraform apply`",
+        "remove what was adopted from Terraform's state, and then from its configuration",
+        "docs/guides/from-terraform.md",
+    ),
+    "helm": (
+        "run no `helm upgrade` of the releases",
+        "annotate each service account to be kept, and then let each release use an existing one",
+        "docs/adopt.md#helm",
+    ),
 }
+_OTHER = (
+    "tell it to keep what it no longer declares",
+    "remove what was adopted from what it declares",
+    "docs/adopt.md#who-manages-it-now",
+)
 TOOLS = tuple(dict.fromkeys([*_LETTING_GO, *_TOOLS.values(), "ack", "eks-add-on"]))
 
 
-def letting_go(tool: str, taken: Taken) -> LettingGo:
-    """Return how a tool lets go of what is adopted from it, so that no Pod is without permissions at any moment."""
-    return _LETTING_GO.get(tool, partial(_of_another, tool))(taken)
+def letting_go(tool: str, names: Iterable[str]) -> str:
+    """Return how a tool lets go of what is adopted from it, in one line with these names."""
+    before, after, page = _LETTING_GO.get(tool, _OTHER)
+    return f"{named(tool)}: before `pulumi up`, {before}; after `irsa prove`, {after}: {page} ({', '.join(names)})"

@@ -1,28 +1,24 @@
 """What `irsa adopt` prints: what it takes, what it only annotates, what it leaves and why, and what to do next."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
-from irsa_cli.adopt.outcomes import Adoption, Item, Outcome
-from irsa_cli.adopt.owners import Taken, letting_go
+from irsa_cli.adopt.outcomes import Adoption, Outcome
+from irsa_cli.adopt.owners import letting_go
 
-COLORS = {
-    Outcome.EXACT: "green",
-    Outcome.IMPORTED: "green",
-    Outcome.TIDIED: "yellow",
-    Outcome.ANNOTATED: "yellow",
-    Outcome.DECLARED: "dim",
-    Outcome.LEFT: "bold red",
-}
+# In this order: the style of what became of something, and the heading above it.
 HEADINGS = {
-    Outcome.EXACT: "roles, exact: a preview shows an import and no change",
-    Outcome.TIDIED: "roles, tidied: a preview also shows an update of the trust policy, which admits the same",
-    Outcome.IMPORTED: "service accounts, imported: a preview may also show an update of the metadata",
-    Outcome.ANNOTATED: "service accounts, annotated only: a preview shows that the annotation is applied",
-    Outcome.DECLARED: "declared already",
-    Outcome.LEFT: "left",
+    Outcome.EXACT: ("green", "roles, exact: a preview shows an import and no change"),
+    Outcome.TIDIED: (
+        "yellow",
+        "roles, tidied: a preview also shows an update of the trust policy, which admits the same",
+    ),
+    Outcome.IMPORTED: ("green", "service accounts, imported: a preview may also show an update of the metadata"),
+    Outcome.ANNOTATED: ("yellow", "service accounts, annotated only: a preview shows that the annotation is applied"),
+    Outcome.DECLARED: ("dim", "declared already"),
+    Outcome.LEFT: ("bold red", "left"),
 }
 TAKEN = (Outcome.EXACT, Outcome.TIDIED, Outcome.IMPORTED, Outcome.ANNOTATED)
 
@@ -36,22 +32,18 @@ def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]
         yield "not checked", "bold"
         yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
         yield "", ""
-    for outcome, heading in HEADINGS.items():
+    for outcome, (style, heading) in HEADINGS.items():
         items = [each for each in adoption.items if each.outcome is outcome]
         if items:
             yield f"{heading} ({len(items)})", "bold"
             for item in items:
-                yield visible(f"  {_item(item)}"), COLORS[outcome]
+                where = f"{named(item.key)}: " if item.key else ""
+                yield visible(f"  {'; '.join([where + item.about, *item.notes])}"), style
             yield "", ""
     yield from _written(adoption, file)
     if adoption.bindings:
         yield "", ""
         yield from _next(adoption, file, stack)
-
-
-def _item(item: Item) -> str:
-    where = f"{named(item.key)}: " if item.key else ""
-    return "; ".join([f"{where}{item.about}", *item.notes])
 
 
 def _written(adoption: Adoption, file: Path) -> Iterator[Line]:
@@ -67,29 +59,22 @@ def _written(adoption: Adoption, file: Path) -> Iterator[Line]:
 
 
 def _next(adoption: Adoption, file: Path, stack: str) -> Iterator[Line]:
-    taken = [each for each in adoption.items if each.outcome in TAKEN]
-    tools = sorted({owner.tool for each in taken for owner in each.owners})
-    going = {tool: letting_go(tool, _taken_from(tool, taken, adoption.contexts)) for tool in tools}
+    names: dict[str, set[str]] = {}
+    for item in adoption.items:
+        for owner in item.owners if item.outcome in TAKEN else ():
+            names.setdefault(owner.tool, set()).add(named(owner.what) if owner.what else item.about)
     steps = [(commands.check(str(file)), "")]
-    steps += [(step, tool) for tool in tools for step in going[tool].before]
+    steps += [(letting_go(tool, sorted(names[tool])), "") for tool in sorted(names)]
     steps += [
-        (commands.preview(stack), "imports, and no change but those named above"),
-        (commands.first_up(stack), ""),
+        (commands.pulumi("preview", stack), "imports, and no change but those named above"),
+        (commands.pulumi("up", stack), ""),
         ("remove every `import:` from the file, and run the same command again: 0 changes", ""),
         (commands.of_stack("verify", stack), ""),
         (commands.of_stack("prove", stack), ""),
     ]
-    steps += [(step, tool) for tool in tools for step in going[tool].after]
+    steps += (
+        [(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`", "")] if names else []
+    )
     yield "next, in this order", "bold"
     for number, (step, note) in enumerate(((step, note) for step, note in steps if step), 1):
         yield visible(f"  {number}. {step}{f'   ({note})' if note else ''}"), ""
-
-
-def _taken_from(tool: str, items: Iterable[Item], contexts: Mapping[str, str | None]) -> Taken:
-    owned = [(each, owner) for each in items for owner in each.owners if owner.tool == tool]
-    return Taken(
-        sorted({owner.what for _, owner in owned if owner.what}),
-        sorted({each.role_name for each, owner in owned if each.role_name and not owner.what}),
-        [each.service_account for each, _ in owned if each.service_account is not None],
-        contexts,
-    )

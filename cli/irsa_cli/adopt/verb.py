@@ -200,8 +200,8 @@ def _write(path: Path, file: StackFile, files: PolicyFiles, adoption: Adoption, 
     text = file.with_additions(Additions(region, settings, entries))
     for name in sorted(adoption.files):
         if files.missing(name):
-            write(path.parent / name, adoption.files[name])
-    write(path, text)
+            write(path.parent / name, adoption.files[name], folders=True)
+    write(path, text, folders=True)
 
 
 def _print(adoption: Adoption, path: Path, stack: str, discovery: Discovery) -> None:

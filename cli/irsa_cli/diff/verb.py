@@ -22,6 +22,7 @@ from irsa_cli.progress import under_way
 from irsa_cli.report.json import as_object, document
 from irsa_cli.state import exported_state, previewed
 from irsa_cli.text_files import text_of
+from irsa_cli.whole_file import write
 
 STREAM = "-"
 COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
@@ -84,7 +85,9 @@ def run(options: argparse.Namespace) -> int:
     except RecursionError:
         raise CouldNotLookError("the preview has values that are nested too deeply") from None
     _print(diff, options)
-    return _write_markdown(diff, options)
+    if options.markdown not in {None, STREAM}:
+        write(Path(options.markdown), _markdown(diff))
+    return GOOD
 
 
 def _preview(options: argparse.Namespace) -> Preview:
@@ -165,14 +168,3 @@ def _markdown(diff: Diff) -> str:
     from irsa_cli.diff.markdown import markdown  # noqa: PLC0415 (only this option needs it)
 
     return markdown(diff, commands.of_stack("diff", diff.stack))
-
-
-def _write_markdown(diff: Diff, options: argparse.Namespace) -> int:
-    if options.markdown in {None, STREAM}:
-        return GOOD
-    try:
-        Path(options.markdown).write_text(_markdown(diff), encoding="utf-8")
-    except OSError as error:
-        sys.stderr.write(f"irsa diff: cannot write {named(options.markdown)}: {error.strerror}\n")
-        return COULD_NOT_LOOK
-    return GOOD

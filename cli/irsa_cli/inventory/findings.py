@@ -23,32 +23,80 @@ from irsa_cli.inventory.of_trust_policies import (
 )
 from irsa_cli.inventory.output import Finding
 
+# What a kind of finding is about, the worst first.
+FAMILIES = {
+    "access": "More access than needed",
+    "broken": "Does not work",
+    "unseen": "Not known",
+    "untidy": "To tidy up",
+}
+
 
 class Kind(NamedTuple):
-    """A kind of finding: what it finds, in words and as a function."""
+    """A kind of finding.
 
-    finds: str
+    Attributes:
+        find: Finds it.
+        family: A key of FAMILIES.
+        title: What it finds: its heading on the page, and its line of --help.
+        meaning: What it means for the reader, in one sentence.
+    """
+
     find: Callable[[Facts], Iterator[Finding]]
+    family: str
+    title: str
+    meaning: str
 
 
-# The lines of --help and the rows of docs/inventory.md.
+# The worst first: what gives access to those who should not have it, then what keeps a Pod from its role.
 KINDS = {
-    "missing-role": Kind("the annotation names a role that does not exist, or none", missing_role),
-    "not-admitted": Kind("the annotated role refuses the token that the webhook mounts", not_admitted),
-    "unseen-account": Kind("the annotated role is in an AWS account that was not read", unseen_account),
-    "not-annotated": Kind("a service account is admitted and not annotated with the role", not_annotated),
-    "missing-provider": Kind("a role trusts an OIDC provider that does not exist", missing_provider),
-    "orphaned-issuer": Kind("a role trusts the issuer of an EKS cluster that is gone", orphaned_issuer),
-    "missing-service-account": Kind("a role names a service account that does not exist", missing_service_account),
-    "wide-trust": Kind("a role admits a whole namespace, or more", wide_trust),
-    "several-namespaces": Kind("a role admits service accounts of several namespaces", several_namespaces),
-    "no-audience": Kind("a statement has no condition on `aud`", no_audience),
-    "literal-wildcard": Kind("`*` or `?` under StringEquals, which compares it literally", literal_wildcard),
-    "unused": Kind("a role was not used for --unused-days", unused),
-    "misspelled-annotation": Kind("an annotation that the webhook does not read", misspelled_annotation),
-    "misspelled-key": Kind("a condition on `aud` or `sub` whose key is not the provider's", misspelled_key),
-    "duplicate-provider": Kind("two OIDC providers of an AWS account are for one issuer", duplicate_provider),
-    "unmanaged": Kind("with --stack: in no binding of these stacks", unmanaged),
+    "wide-trust": Kind(
+        wide_trust, "access", "Role open to a whole namespace or more", "Whoever may create a Pod there may assume it."
+    ),
+    "missing-service-account": Kind(
+        missing_service_account, "access", "Role trusts a missing service account", "Whoever creates it may assume it."
+    ),
+    "no-audience": Kind(
+        no_audience, "access", "Trust policy without a condition on aud", "It accepts each audience of the provider."
+    ),
+    "several-namespaces": Kind(
+        several_namespaces, "access", "One role for several namespaces", "They share all permissions of the role."
+    ),
+    "not-annotated": Kind(
+        not_annotated,
+        "access",
+        "Admitted, but not annotated",
+        "The service account may assume a role it does not name.",
+    ),
+    "orphaned-issuer": Kind(
+        orphaned_issuer, "access", "Role trusts a cluster that is gone", "No cluster read or listed has its issuer."
+    ),
+    "missing-role": Kind(
+        missing_role, "broken", "Annotated with a role that does not exist", "Its Pods get no credentials."
+    ),
+    "not-admitted": Kind(
+        not_admitted, "broken", "Annotated, but not admitted", "The role refuses the token that the webhook mounts."
+    ),
+    "missing-provider": Kind(
+        missing_provider, "broken", "Role trusts a missing OIDC provider", "It admits no token of that issuer."
+    ),
+    "literal-wildcard": Kind(
+        literal_wildcard, "broken", "* or ? under StringEquals", "They stand for no other characters there."
+    ),
+    "misspelled-annotation": Kind(
+        misspelled_annotation, "broken", "Annotation that the webhook does not read", "Its key is misspelled."
+    ),
+    "misspelled-key": Kind(
+        misspelled_key, "broken", "Condition on a key of another issuer", "No token of the OIDC provider has this key."
+    ),
+    "unseen-account": Kind(
+        unseen_account, "unseen", "Role in an AWS account that was not read", "Whether it admits the Pods is not known."
+    ),
+    "duplicate-provider": Kind(
+        duplicate_provider, "untidy", "Two OIDC providers for one issuer", "Roles must trust the one with the audience."
+    ),
+    "unused": Kind(unused, "untidy", "Role not used for a long time", "IAM has no record of a recent session."),
+    "unmanaged": Kind(unmanaged, "untidy", "In no stack of --stack", "No binding of these stacks declares it."),
 }
 
 

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from string import Template
@@ -12,89 +11,8 @@ from typing import Any
 
 from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import visible
+from irsa_cli.inventory.findings import FAMILIES, KINDS
 from irsa_cli.report.json import as_object
-
-# What a kind of finding is about, the worst first.
-FAMILIES = {
-    "access": "More access than needed",
-    "broken": "Does not work",
-    "unseen": "Not known",
-    "untidy": "To tidy up",
-}
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How the page presents a kind of finding.
-
-    Attributes:
-        family: A key of FAMILIES.
-        title: Its heading.
-        meaning: What it means for the reader, in one sentence.
-    """
-
-    family: str
-    title: str
-    meaning: str
-
-
-# The worst first: what gives access to those who should not have it, then what keeps a Pod from its role.
-KINDS = {
-    "wide-trust": Kind(
-        "access",
-        "Role open to a whole namespace or more",
-        "Whoever may create a service account or a Pod there may assume the role.",
-    ),
-    "missing-service-account": Kind(
-        "access",
-        "Role trusts a service account that does not exist",
-        "Whoever creates a service account of that name may assume the role.",
-    ),
-    "no-audience": Kind(
-        "access",
-        "Trust policy without a condition on aud",
-        "It accepts a token for any audience that the OIDC provider lists.",
-    ),
-    "several-namespaces": Kind(
-        "access", "One role in several namespaces", "The namespaces share all permissions of the role."
-    ),
-    "not-annotated": Kind(
-        "access",
-        "Admitted, but not annotated",
-        "The service account may assume the role, although it does not name it.",
-    ),
-    "orphaned-issuer": Kind(
-        "access",
-        "Role trusts a cluster that is gone",
-        "None of the clusters that were read or that EKS lists has this issuer.",
-    ),
-    "missing-role": Kind("broken", "Annotated with a role that does not exist", "Its Pods get no credentials."),
-    "not-admitted": Kind(
-        "broken", "Annotated, but not admitted", "The role's trust policy refuses the service account."
-    ),
-    "missing-provider": Kind(
-        "broken", "Role trusts an OIDC provider that does not exist", "It admits no token of that issuer."
-    ),
-    "literal-wildcard": Kind(
-        "broken",
-        "Wildcard under StringEquals",
-        "It compares * and ? literally: they stand for no other characters.",
-    ),
-    "misspelled-annotation": Kind("broken", "Misspelled annotation", "The webhook ignores it."),
-    "misspelled-key": Kind(
-        "broken", "Condition on a key of another issuer", "No token of the OIDC provider has this key."
-    ),
-    "unseen-account": Kind(
-        "unseen",
-        "Role in an AWS account that was not read",
-        "Whether the role admits the service account is not known.",
-    ),
-    "duplicate-provider": Kind(
-        "untidy", "Two OIDC providers for one issuer", "A trust policy must name the one that lists the audience."
-    ),
-    "unused": Kind("untidy", "Role not used for a long time", "IAM has no record of a recent session."),
-    "unmanaged": Kind("untidy", "In no irsa stack", "None of the stacks that were read declares it."),
-}
 
 
 def page(inventory: Any, written: datetime | None = None) -> str:
@@ -148,7 +66,9 @@ def _values(inventory: Mapping[str, Any], written: datetime) -> dict[str, Any]:
     return {
         **_visible({**inventory, "admissions": admissions}),
         "groups": list(groups),
-        "kinds": {name: asdict(kind) for name, kind in KINDS.items()},
+        "kinds": {
+            name: {"family": kind.family, "title": kind.title, "meaning": kind.meaning} for name, kind in KINDS.items()
+        },
         "families": FAMILIES,
         "written": f"{written:%Y-%m-%dT%H:%M:%SZ}",
         "writtenText": f"{written.day} {written:%B %Y}, {written:%H:%M} UTC",

@@ -2,12 +2,10 @@
 
 import argparse
 import sys
-import textwrap
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from irsa.rules.mistakes import named
 from irsa_cli.discovery import add_discovery_options, discover
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.findings import KINDS
@@ -18,17 +16,14 @@ from irsa_cli.inventory.table import plain, table_of
 from irsa_cli.inventory.taking import take_inventory
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import camel_case, document
+from irsa_cli.whole_file import write
 
 ALL = "all"
 UNUSED_DAYS = 90
 OUTPUT = Inventory
 
 
-def _help_line(name: str, text: str) -> str:
-    return textwrap.fill(f"{name:<24}{text.replace('`', '')}", 80, initial_indent="  ", subsequent_indent=" " * 26)
-
-
-_HELP_OF_KINDS = "\n".join(_help_line(name, kind.finds) for name, kind in KINDS.items())
+_HELP_OF_KINDS = "\n".join(f"  {name:<24}{kind.title}" for name, kind in KINDS.items())
 DESCRIPTION = f"""\
 List every service account of the cluster with the roles that it may assume, by
 the trust policies that the AWS account has now, and what is wrong with them.
@@ -104,7 +99,11 @@ def run(options: argparse.Namespace) -> int:
         inventory = take_inventory(discovery, datetime.now(UTC), options.unused_days)
     code = exit_code(inventory, options.fail_on)
     _print(inventory, options, code)
-    return _write_page(inventory, options.html, code) if options.html else code
+    if options.html:
+        from irsa_cli.inventory.page import page  # noqa: PLC0415 (only this option needs it)
+
+        write(options.html, page(inventory), found=code)
+    return code
 
 
 def exit_code(inventory: Inventory, fail_on: list[str]) -> int:
@@ -137,14 +136,3 @@ def as_json(inventory: Inventory, code: int) -> str:
     """Return an inventory as JSON, with the exit code that decides whether it is good."""
     values = {camel_case(each.name): getattr(inventory, each.name) for each in fields(inventory)}
     return document("inventory", code == GOOD, values)
-
-
-def _write_page(inventory: Inventory, file: Path, code: int) -> int:
-    from irsa_cli.inventory.page import page  # noqa: PLC0415 (only this option needs it)
-
-    try:
-        file.write_text(page(inventory), encoding="utf-8")
-    except OSError as error:
-        sys.stderr.write(f"irsa inventory: cannot write {named(str(file))}: {error.strerror}\n")
-        return code or COULD_NOT_LOOK
-    return code

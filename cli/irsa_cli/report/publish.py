@@ -4,11 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from irsa.rules.mistakes import named
-from irsa_cli.exits import COULD_NOT_LOOK
 from irsa_cli.report.checks import Report
 from irsa_cli.report.json import as_json
 from irsa_cli.report.text import plain
+from irsa_cli.whole_file import write
 
 
 def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace) -> int:
@@ -21,12 +20,8 @@ def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str
         show(report, headings, rows)
     else:
         print("\n".join(plain(report, headings, rows)))
-    try:
-        if options.junit:
-            from irsa_cli.report.junit import junit  # noqa: PLC0415 (it imports an XML library)
+    if options.junit:
+        from irsa_cli.report.junit import junit  # noqa: PLC0415 (it imports an XML library)
 
-            options.junit.write_text(junit(report), encoding="utf-8")
-    except OSError as error:
-        sys.stderr.write(f"irsa {report.verb}: cannot write {named(str(options.junit))}: {error.strerror}\n")
-        return report.exit_code or COULD_NOT_LOOK
+        write(options.junit, junit(report), found=report.exit_code)
     return report.exit_code

@@ -196,52 +196,6 @@ def delete_inline_policy(role_name: str, policy_name: str) -> str:
     return _aws(*words, *_option("--policy-name", policy_name))
 
 
-def find_cloudformation_stack(role_name: str) -> str:
-    """Return the command that shows of which CloudFormation stack a role is.
-
-    Source: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/describe-stack-resources.html
-    """
-    words = ("cloudformation", "describe-stack-resources", *_option("--physical-resource-id", role_name))
-    return _aws(*words, "--query", "StackResources[].[StackName,LogicalResourceId]", "--output", "text")
-
-
-def save_json_template(stack: str, file: str) -> str:
-    """Return the command that saves the template of a CloudFormation stack; one that is YAML would become a string.
-
-    Source: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/get-template.html
-    """
-    words = ("cloudformation", "get-template", *_option("--stack-name", stack))
-    command = _aws(*words, "--query", "TemplateBody")
-    return f"{command} > {_quoted(file)}" if command and file.isprintable() else ""
-
-
-def update_stack_without_parameters(stack: str, file: str) -> str:
-    """Return the command that updates a CloudFormation stack, which has IAM roles and no parameters, and waits for it.
-
-    Sources: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/update-stack.html and
-    https://docs.aws.amazon.com/cli/latest/reference/cloudformation/wait/stack-update-complete.html
-    """
-    words = ("aws", "cloudformation", "update-stack", *_option("--stack-name", stack))
-    update = _command(*words, "--template-body", f"file://{file}", "--capabilities", "CAPABILITY_NAMED_IAM")
-    wait = _aws("cloudformation", "wait", "stack-update-complete", *_option("--stack-name", stack))
-    return f"{update} && {wait}" if update and wait else ""
-
-
-def list_not_retained(stack: str) -> str:
-    """Return the command that lists what is deleted with a CloudFormation stack whose template is JSON.
-
-    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
-    """
-    words = ("cloudformation", "get-template", *_option("--stack-name", stack))
-    query = "values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type"
-    return _aws(*words, "--query", query, "--output", "text")
-
-
-def delete_cloudformation_stack(stack: str) -> str:
-    """Return the command that deletes a CloudFormation stack, but for what it retains."""
-    return _aws("cloudformation", "delete-stack", *_option("--stack-name", stack))
-
-
 def read_issuer(issuer: str) -> str:
     """Return the command that reads an issuer's discovery document, which says where its keys are."""
     return _command("curl", *_arguments(f"{issuer}/.well-known/openid-configuration"))
@@ -287,12 +241,6 @@ def annotate(namespace: str, name: str, key: str, value: str, context: str | Non
     return _command(*words, *_arguments(name, options=(*where, f"{key}={value}")))
 
 
-def remove_label(namespace: str, name: str, key: str, context: str | None = None) -> str:
-    """Return the command that removes a label of a service account, in the cluster of a context if one is given."""
-    words, where = ("kubectl", "label", "serviceaccount"), (*_option("-n", namespace), *_given("--context", context))
-    return _command(*words, *_arguments(name, f"{key}-", options=where))
-
-
 def restart(kind: str, name: str, namespace: str) -> str:
     """Return the command that recreates the Pods of a Deployment, StatefulSet or DaemonSet, for the webhook."""
     words = ("kubectl", "rollout", "restart", f"{kind.lower()}/{name}")
@@ -319,14 +267,9 @@ def prove(binding: str) -> str:
     return _command("irsa", "prove", *_arguments(binding))
 
 
-def preview(stack: str) -> str:
-    """Return the command that shows what `pulumi up` would change."""
-    return _command("pulumi", "preview", *_option("--stack", stack))
-
-
-def first_up(stack: str) -> str:
-    """Return the command that deploys a stack."""
-    return _command("pulumi", "up", *_option("--stack", stack))
+def pulumi(command: str, stack: str) -> str:
+    """Return the command that runs a command of Pulumi, such as preview, on a stack."""
+    return _command("pulumi", command, *_option("--stack", stack))
 
 
 def of_stack(verb: str, stack: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 
-from irsa_cli.inventory.page import KINDS, page
+from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.page import page
 from tests.all.page.browser import chromium
 from tests.all.page.inventories import inventory
 from tests.unit.irsa_cli.inventory.test_page import DANGERS, with_text

@@ -84,39 +84,6 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         ["aws", "eks", "wait", "cluster-active", "--name", "{}", "--region", "eu-west-1"],
     ),
     "list_arns": (lambda _: commands.list_arns("oidc-provider"), ["aws", "iam", "list-open-id-connect-providers"]),
-    "find_cloudformation_stack": (
-        commands.find_cloudformation_stack,
-        [
-            *("aws", "cloudformation", "describe-stack-resources", "--physical-resource-id", "{}"),
-            *("--query", "StackResources[].[StackName,LogicalResourceId]", "--output", "text"),
-        ],
-    ),
-    "save_json_template": (
-        lambda value: commands.save_json_template(value, "s.json"),
-        [
-            *("aws", "cloudformation", "get-template", "--stack-name", "{}", "--query", "TemplateBody"),
-            *(">", "s.json"),
-        ],
-    ),
-    "update_stack_without_parameters": (
-        lambda value: commands.update_stack_without_parameters(value, "s.json"),
-        [
-            *("aws", "cloudformation", "update-stack", "--stack-name", "{}", "--template-body"),
-            *("file://s.json", "--capabilities", "CAPABILITY_NAMED_IAM", "&&"),
-            *("aws", "cloudformation", "wait", "stack-update-complete", "--stack-name", "{}"),
-        ],
-    ),
-    "list_not_retained": (
-        commands.list_not_retained,
-        [
-            *("aws", "cloudformation", "get-template", "--stack-name", "{}", "--query"),
-            *("values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type", "--output", "text"),
-        ],
-    ),
-    "delete_cloudformation_stack": (
-        commands.delete_cloudformation_stack,
-        ["aws", "cloudformation", "delete-stack", "--stack-name", "{}"],
-    ),
     "read_issuer": (commands.read_issuer, ["curl", "{}/.well-known/openid-configuration"]),
     "create_token": (
         lambda value: commands.create_token("team-a", "app", value),
@@ -141,10 +108,6 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
             "a/b=c",
         ],
     ),
-    "remove_label": (
-        lambda value: commands.remove_label("team-a", value, "a/b", "blue"),
-        ["kubectl", "label", "serviceaccount", "{}", "a/b-", "-n", "team-a", "--context", "blue"],
-    ),
     "restart": (
         lambda value: commands.restart("Deployment", value, "team-a"),
         ["kubectl", "rollout", "restart", "deployment/{}", "-n", "team-a"],
@@ -162,8 +125,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         ["irsa", "explain", "{}", "arn:r", "--issuer", ISSUER, "--audience", "vault"],
     ),
     "prove": (commands.prove, ["irsa", "prove", "{}"]),
-    "preview": (commands.preview, ["pulumi", "preview", "--stack", "{}"]),
-    "first_up": (commands.first_up, ["pulumi", "up", "--stack", "{}"]),
+    "pulumi": (lambda value: commands.pulumi("preview", value), ["pulumi", "preview", "--stack", "{}"]),
     "of_stack": (lambda value: commands.of_stack("verify", value), ["irsa", "verify", "--stack", "{}"]),
     "check": (commands.check, [".venv/bin/irsa", "check", "{}"]),
 }
@@ -261,12 +223,6 @@ def test_no_half_of_two_commands() -> None:
     assert commands.up_with_service_account("a\n", "team-a", "app", False) == ""
     assert commands.up_with_annotations("dev", "team-a", "app", ["a\n"]) == ""
     assert commands.up_with_annotations("a\n", "team-a", "app", ["a"]) == ""
-
-
-def test_the_file_of_a_template_is_quoted() -> None:
-    """Protects a shell from the name of a stack: the file has it, too."""
-    assert commands.save_json_template("s", "$(reboot).json").endswith(" > '$(reboot).json'")
-    assert commands.save_json_template("s", "a\n") == ""
 
 
 def test_no_shell_finds_a_comment() -> None:

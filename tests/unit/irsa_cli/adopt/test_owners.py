@@ -1,9 +1,12 @@
 """Who manages what was found: the marks are those that each tool's source or documentation names."""
 
+import re
+
 import pytest
 
-from irsa_cli.adopt.owners import TOOLS, Owner, Taken, letting_go, owners_of_role, owners_of_service_account
+from irsa_cli.adopt.owners import TOOLS, Owner, letting_go, owners_of_role, owners_of_service_account
 from tests.unit.irsa_cli.adopt.scene import role, service_account, statement
+from tests.unit.test_links import ROOT, anchors
 
 EKSCTL = {
     "alpha.eksctl.io/cluster-name": "blue",
@@ -85,100 +88,82 @@ def test_of_a_role_by_its_service_account(manager: str, owners: list[Owner]) -> 
     ]
 
 
-CONTEXTS = {"blue": "blue", "green": "arn:aws:eks:us-west-2:111122223333:cluster/green"}
+@pytest.mark.parametrize("tool", [*TOOLS, "my-operator"])
+def test_each_tool_has_one_line_and_a_page(tool: str) -> None:
+    """Protects a Pod's permissions: what is to be done before `pulumi up` and after it, with which commands, of what.
 
-
-@pytest.mark.parametrize("tool", TOOLS)
-def test_each_tool_has_steps(tool: str) -> None:
-    """Protects a Pod's permissions: before `pulumi up` nothing is removed, and after it the old owner lets go."""
-    steps = letting_go(tool, Taken(["x"], service_accounts=[service_account("app")], contexts=CONTEXTS))
-
-    assert steps.before
-    assert steps.after
-    assert not [each for each in steps.before if "delete-stack" in each or "state rm" in each or "uninstall" in each]
-
-
-def test_terraform_destroys_no_policy_with_its_module() -> None:
-    """Protects policies that irsa does not take over: they leave the state with their module, before it is removed.
-
-    https://developer.hashicorp.com/terraform/language/resources/syntax#removing-resources
+    The page is one of this repository, with that heading.
     """
-    _, after = letting_go("terraform", Taken([], service_accounts=[]))
-    forgets, removes = after[-2:]
+    line = letting_go(tool, ["stack-1", "role arn:aws:iam::111122223333:role/app"])
+    (page, anchor), before, after = re.findall(r"(docs/[\w/-]+\.md)(?:#([\w-]+))?", line)[0], *line.split("; after ")
 
-    assert "state rm" in forgets
-    assert "policies that go with its module" in forgets
-    assert "`terraform plan` must destroy nothing" in removes
+    assert line.startswith(f"{tool}: before `pulumi up`, ")
+    assert line.endswith(" (stack-1, role arn:aws:iam::111122223333:role/app)")
+    assert not anchor or anchor in anchors(ROOT / page)
+    assert not re.search("delete|state|remove what", before)
+    assert after.startswith("`irsa prove`, ")
 
 
-def test_eksctl_lets_go_of_the_stack_at_last() -> None:
-    """Protects the role: its stack is deleted when the update that retains it is done, and the template says so."""
-    before, after = letting_go("eksctl", Taken(["s"], service_accounts=[service_account("app")], contexts=CONTEXTS))
+def place(page: str, *texts: str) -> list[int]:
+    """Return where the page has these texts, in this order."""
+    text = " ".join((ROOT / page).read_text().split())
+    return [text.index(each) for each in texts]
 
-    assert before == [
-        "aws cloudformation get-template --stack-name s --query TemplateBody > s.json",
-        'in s.json, add "DeletionPolicy": "Retain" beside the "Type" of the role and of each policy',
+
+@pytest.mark.parametrize(
+    ("page", "texts"),
+    [
+        # A stack is deleted when the update that retains its role is done, and the template says so.
         (
-            "aws cloudformation update-stack --stack-name s --template-body file://s.json "
-            "--capabilities CAPABILITY_NAMED_IAM && aws cloudformation wait stack-update-complete --stack-name s"
+            "docs/guides/from-eksctl.md",
+            (
+                "--query TemplateBody",
+                "aws cloudformation update-stack",
+                "&& aws cloudformation wait stack-update-complete",
+                "app.kubernetes.io/managed-by-",
+                "pulumi up --stack prod",
+                "irsa prove --stack prod",
+                "only if the first command prints nothing",
+                "values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type",
+                "aws cloudformation delete-stack",
+            ),
         ),
-        "kubectl label serviceaccount app app.kubernetes.io/managed-by- -n team-a --context blue",
-    ]
-    assert after[-3:] == [
-        "go on only if the next command prints nothing: it lists what would be deleted with the stack",
+        # https://developer.hashicorp.com/terraform/language/resources/syntax#removing-resources
         (
-            "aws cloudformation get-template --stack-name s --query "
-            "'values(TemplateBody.Resources)[?DeletionPolicy!='\"'\"'Retain'\"'\"'].Type' --output text"
+            "docs/guides/from-terraform.md",
+            (
+                "Run no `terraform apply`",
+                "pulumi up --stack prod",
+                "irsa prove --stack prod",
+                "terraform state rm",
+                "where they go with their module, take them out of the state",
+                "Remove the same resources from the configuration; `terraform plan` must destroy nothing",
+            ),
         ),
-        "aws cloudformation delete-stack --stack-name s",
-    ]
+        # A plain update resets the parameters of a template.
+        ("docs/adopt.md", ("DeletionPolicy: Retain", "Deploy as you usually do", "After `irsa prove`, remove them")),
+        # `pulumi up` removes what kubectl wrote before it, also what tells Helm to keep the account.
+        ("docs/adopt.md", ("not before `pulumi up`", "helm.sh/resource-policy=keep", "Upgrade", "release-name- ")),
+    ],
+)
+def test_the_order_of_a_page_keeps_permissions(page: str, texts: tuple[str, ...]) -> None:
+    """Protects a Pod's permissions: nothing is deleted or forgotten before irsa has it and has proven it."""
+    places = place(page, *texts)
+
+    assert places == sorted(places)
 
 
-@pytest.mark.parametrize("tool", ["eksctl", "helm"])
-def test_the_commands_name_the_cluster(tool: str) -> None:
-    """Protects the accounts of the current context: with two clusters, each command is for that of its account."""
-    of_two = [
-        service_account("app"),
-        service_account("app", cluster="green"),
-        service_account("app", cluster="by-name"),
-    ]
-    before, after = letting_go(tool, Taken(service_accounts=of_two, contexts={**CONTEXTS, "by-name": None}))
-    commands = [each for each in (*before, *after) if "kubectl" in each]
+@pytest.mark.parametrize("page", ["docs/guides/from-eksctl.md", "docs/adopt.md"])
+def test_the_commands_name_the_cluster(page: str) -> None:
+    """Protects the service accounts of the current context: with two clusters, each command is for one of them."""
+    commands = re.findall(r"^\$ kubectl .*", (ROOT / page).read_text(), re.MULTILINE)
 
     assert commands
-    assert len(commands) % len(of_two) == 0
-    for blue, green, by_name in zip(*[iter(commands)] * len(of_two), strict=True):
-        assert "--context blue" in blue
-        assert f"--context {CONTEXTS['green']}" in green
-        assert by_name.startswith("in cluster by-name: kubectl ")
-        assert "--context" not in by_name
+    assert [each for each in commands if "--context " not in each] == []
 
 
-@pytest.mark.parametrize("tool", ["cloudformation", "cdk"])
-def test_only_eksctls_stacks_are_updated_by_a_command(tool: str) -> None:
+def test_only_eksctls_stacks_are_updated_by_a_command() -> None:
     """Protects the stacks of others: a template may be YAML, and a plain update resets the parameters."""
-    before, after = letting_go(tool, Taken(["s"], ["unknown"]))
+    pages = {page.name for page in ROOT.glob("docs/**/*.md") if "$ aws cloudformation update-stack" in page.read_text()}
 
-    assert not [each for each in (*before, *after) if "update-stack" in each or "get-template" in each]
-    assert any("Retain" in each or "RETAIN" in each for each in before)
-
-
-@pytest.mark.parametrize("tool", ["eksctl", "cloudformation", "cdk"])
-def test_a_role_of_an_unknown_stack_has_its_steps_beside_a_known_one(tool: str) -> None:
-    """Protects a role from being deleted with its stack: it is found, retained and let go of by its name."""
-    before, after = letting_go(tool, Taken(["known"], ["role-1"]))
-    retain = [each for each in before if "retain" in each.lower()]
-
-    assert any("describe-stack-resources --physical-resource-id role-1 " in each for each in before)
-    for name in ("known", "role-1"):
-        assert any(name in each for each in retain), name
-        assert any(name in each for each in after), name
-
-
-def test_hostile_names_are_quoted() -> None:
-    """Protects a shell from the name of a role or stack that somebody chose."""
-    before, after = letting_go("eksctl", Taken(["$(reboot)"], ["$(halt)"]))
-    commands = [each for each in (*before, *after) if each.startswith("aws ")]
-
-    assert not [each for each in commands if "$(reboot)" in each]
-    assert "--physical-resource-id '$(halt)' " in before[0]
+    assert pages == {"from-eksctl.md"}

@@ -5,8 +5,8 @@ https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277
 
 import pytest
 
-from irsa_cli.adopt.owners import Owner, Taken, letting_go, owners_of_role
-from tests.unit.irsa_cli.adopt.scene import role, service_account, statement
+from irsa_cli.adopt.owners import Owner, owners_of_role
+from tests.unit.irsa_cli.adopt.scene import role, statement
 
 
 def owners(name: str, **tags: str) -> list[Owner]:
@@ -60,25 +60,3 @@ def test_the_stack_of_an_eksctl_role_is_derived_from_its_tags() -> None:
     found = owners_of_role(role("any", statement("kube-system:ebs-csi-controller-sa"), tags=tags))
 
     assert found == [Owner("eksctl", "eksctl-prod-addon-iamserviceaccount-kube-system-ebs-csi-controller-sa")]
-
-
-@pytest.mark.parametrize("tool", ["cloudformation", "cdk", "eksctl"])
-def test_an_unknown_stack_has_steps_too(tool: str) -> None:
-    """Protects a role whose stack is not known: it is retained first, and let go of at last."""
-    before, after = letting_go(tool, Taken(roles=["app"]))
-
-    assert any("Retain" in each or "RETAIN" in each for each in before)
-    assert after
-
-
-def test_helm_keeps_an_account_when_the_import_is_done() -> None:
-    """Protects a chart's account: `pulumi up` removes what kubectl wrote before it, also what tells Helm to keep it."""
-    before, after = letting_go(
-        "helm", Taken(["r"], service_accounts=[service_account("app")], contexts={"blue": "blue"})
-    )
-    keep = "kubectl annotate serviceaccount app -n team-a --context blue --overwrite helm.sh/resource-policy=keep"
-
-    assert keep not in before
-    assert after[0] == keep
-    assert after[1].startswith("upgrade each release")
-    assert after[-1].endswith(" helm.sh/resource-policy-")

@@ -33,8 +33,11 @@ def test_each_thing_is_said_once_under_its_heading() -> None:
 
 def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
     """Protects Pods: the old owner is told to keep what it has before `pulumi up`, and lets go after `irsa prove`."""
-    tags = {"alpha.eksctl.io/cluster-name": "c", "aws:cloudformation:stack-name": "stack-1"}
-    said = printed(roles=(role("app", statement("team-a:app"), tags=tags),), take_from=["eksctl"])
+    tags = {"alpha.eksctl.io/cluster-name": "c", "aws:cloudformation:stack-name": "$(reboot)"}
+    unknown = role("other", statement("team-a:other"), tags={"alpha.eksctl.io/cluster-name": "c"})
+    labelled = service_account("app", role_arn("app"), metadata={"labels": {"app.kubernetes.io/managed-by": "eksctl"}})
+    roles = (role("app", statement("team-a:app"), tags=tags), unknown)
+    said = printed(labelled, roles=roles, take_from=["eksctl"])
     steps = [text.strip().partition(". ")[2] for text in said[said.index("next, in this order") + 1 :]]
 
     def place(start: str) -> int:
@@ -42,14 +45,17 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
 
     order = [
         place(".venv/bin/irsa check Pulumi.prod.yaml"),
-        place("aws cloudformation update-stack --stack-name stack-1"),
+        place("eksctl: before `pulumi up`, "),
         place("pulumi preview --stack prod"),
         place("pulumi up --stack prod"),
         place("irsa verify --stack prod"),
         place("irsa prove --stack prod"),
-        place("aws cloudformation delete-stack --stack-name stack-1"),
+        place("let eksctl go, as said above for after `irsa prove`"),
     ]
     assert order == sorted(order)
+    # What eksctl calls it; what that is not known of; and what has its label.
+    names = '("$(reboot)", role arn:aws:iam::111122223333:role/other, service account team-a/app in blue)'
+    assert steps[order[1]].endswith(f"docs/guides/from-eksctl.md {names}")
 
 
 def test_nothing_to_add_has_no_next_steps() -> None:

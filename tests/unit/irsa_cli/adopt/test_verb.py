@@ -161,7 +161,7 @@ def test_what_another_stack_owns_is_left_unless_asked_for(
     assert run(tmp_path, "--all") == FINDINGS
     assert f"role {role_arn('app')}; it belongs to pulumi ({stack}): --take-from pulumi" in capsys.readouterr().out
     assert run(tmp_path, "--all", "--take-from", "pulumi") == GOOD
-    assert f"from what pulumi declares of {stack}: it stays" in capsys.readouterr().out
+    assert f"docs/adopt.md#who-manages-it-now ({stack})" in capsys.readouterr().out
 
 
 def test_states_that_cannot_be_read_are_said_first(

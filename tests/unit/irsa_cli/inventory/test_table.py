@@ -73,7 +73,7 @@ def test_by_service_account() -> None:
         [],
     ]
     assert found[5] == "prod: other service accounts, which have no annotation and which no role admits: 1"
-    assert found[-1].startswith("1 cluster, 4 service accounts, 1 AWS account, 4 roles; findings: 1 missing-role, ")
+    assert found[-1].startswith("1 cluster, 4 service accounts, 1 AWS account, 4 roles; findings: 1 wide-trust, ")
 
 
 def test_by_role() -> None:
