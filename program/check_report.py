@@ -13,6 +13,7 @@ from config.lint import RULES as LINT_RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import named, path_of, visible, visible_json
 from irsa_cli.report.json import document
+from irsa_cli.report.message import DO, Message, in_a_pipe
 from irsa_cli.report.text import counted
 from program.lookups.rules import RULES as LIVE_RULES
 
@@ -64,24 +65,22 @@ def plain(reports: Sequence[FileReport]) -> Iterator[str]:
     for report in reports:
         yield from (f"fixed: {named(report.file)}:{fix.line}  {fix}" for fix in report.fixes)
         yield from [""] if report.fixes else []
-        headings = [(each, f"{each.where}{marks_of(each)}") for each in report.mistakes]
-        headings += [(each, f"{each.where}  warning [{each.rule}]") for each in report.warnings]
-        for each, heading in headings:
-            yield from (heading, *(f"    {label:<9}{text}" for label, text in parts_of(each)), "")
+        yield from (line for message, _ in messages(report) for line in in_a_pipe(message))
         yield from (f"not checked: {visible(text)}" for text in report.not_checked)
         yield report.summary
 
 
-def marks_of(mistake: LocatedMistake) -> str:
-    """Return what follows the place of a mistake: the lint rule that found it, and whether `--fix` fixes it."""
-    rule = "" if mistake.rule == "mistake" else f"  [{mistake.rule}]"
-    return f"{rule}  fixable with --fix" if mistake.fixable else rule
-
-
-def parts_of(mistake: LocatedMistake) -> tuple[tuple[str, str], ...]:
-    """Return the labeled parts of a mistake's message."""
-    found = mistake.mistake
-    return ("found:", found.found), ("allowed:", found.allowed), ("do:", found.fix)
+def messages(report: FileReport) -> Iterator[tuple[Message, str]]:
+    """Yield the message of each mistake and warning, with the style of its heading."""
+    fixable = {True: "  fixable with --fix", False: ""}
+    headings = [
+        (each, f"{'' if each.rule == 'mistake' else f'  [{each.rule}]'}{fixable[each.fixable]}", "bold red")
+        for each in report.mistakes
+    ]
+    headings += [(each, f"  warning [{each.rule}]", "bold yellow") for each in report.warnings]
+    for each, marks, style in headings:
+        parts = ("found", each.mistake.found), ("allowed", each.mistake.allowed), (DO, each.mistake.fix)
+        yield Message(each.where + marks, parts), style
 
 
 def as_json(reports: Sequence[FileReport]) -> str:

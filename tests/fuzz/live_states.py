@@ -30,6 +30,7 @@ MARK = "EVIL"
 # What stands before the mark makes it a line, a word of ours, or a command of its own.
 DANGERS = (
     *("\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\n::error::", "\n##[error]", "\nfix: ", "\x00"),
+    *("\n    found:    ", "\n    do:       ", "  expected: ", "  do: "),
     *("\x1b[2K\x1b[1G", "\x1b]0;", "\x9b2K", "\x7f", "\b\b\b", "\u202e", "\u2066", "\u200b", "\ufeff", "\ud800"),
     *("; fix: ", "; expected ", "; found ", ": ok; ", "; ", "| ", "|| ", "&& ", "& ", "> ", "< ", "$(", "`", "${", "$"),
     *(

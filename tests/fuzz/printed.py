@@ -13,7 +13,8 @@ SHELL = frozenset("$`;&|<>(){}*?[]!~\\")
 # Colors are ours on a terminal.
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 # The words that divide a finding's line, before text of somebody else: a fix is believed in any line.
-FORGED = re.compile(rf"; fix: ?{MARK}|: finding; .*; (?:expected|found) ?{MARK}")
+LABEL = r"(?:found|expected|allowed|reason|where|about|do)"
+FORGED = re.compile(rf"; fix: ?{MARK}|: finding; .*; (?:expected|found) ?{MARK}|\S +{LABEL}: *{MARK}")
 # A name of somebody else without quotes: one word, in which nothing ends it, a sentence or a part of our line.
 NAME = re.compile(r"""[^\s"'\\;|<>&`!#()[\]^%?]*[^\s"'\\;|<>&`!#()[\]^%?:]""")
 # What we write behind a name.
@@ -38,10 +39,10 @@ def problems(text: str) -> list[str]:
 
 
 def commands_in(line: str) -> Iterator[str]:
-    """Yield each command of a line: what follows `fix: ` up to its end, and what stands between backticks."""
-    _, fix, command = line.rpartition("; fix: ")
-    if fix and command.startswith(PROGRAMS):
-        yield command
+    """Yield each command of a line: the `do:` of a message, `fix: ` in JUnit, and what stands between backticks."""
+    found = re.match(r" {4}do: +(.*)", line) or re.match(r".*; fix: (.*)", line)
+    if found and found[1].startswith(PROGRAMS):
+        yield found[1]
     for start in re.finditer(rf"`(?={'|'.join(map(re.escape, PROGRAMS))})", line):
         yield line[start.end() : _end(line, start.end())]
 

@@ -21,6 +21,9 @@ FINDING = "app: pods: web/web-0: finding; found {}; expected x; fix: {}"
         ("app: \u2028EVIL", "hidden character"),
         (FINDING.format("AWS_ROLE_ARN=x; fix: EVIL", "pulumi up"), "passes for a word of ours"),
         (FINDING.format("AWS_ROLE_ARN=x; expected EVIL", "pulumi up"), "passes for a word of ours"),
+        ("    found:    x  do: EVIL", "passes for a word of ours"),
+        ("app: pods: x  expected: EVIL", "passes for a word of ours"),
+        ("    do:       kubectl rollout restart statefulset/web; EVIL|sh", "a shell acts on ;"),
         (FINDING.format("x", "kubectl rollout restart statefulset/web; EVIL|sh"), "a shell acts on ;"),
         (FINDING.format("x", "kubectl delete pod $(EVIL) -n web"), "a shell acts on $"),
         (FINDING.format("x", "kubectl delete pod 'web -n web"), "a quote is open"),
@@ -39,6 +42,8 @@ def test_what_is_found(line: str, found: str) -> None:
     "line",
     [
         "app  finding  ok",
+        '    found:    "x  do: EVIL"',
+        "    do:       kubectl delete pod 'web; EVIL|sh' -n web",
         "expected one of x,\n    EVIL/app, y",
         'expected one of x,\n    "EVIL; fix: x", y',
         FINDING.format("'AWS_ROLE_ARN=x; fix: EVIL'", "pulumi up --refresh --stack dev"),

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from irsa.evaluation import Decision, Reason, StatementEvaluation, WebIdentityRequest, deciding_statement, short_key
+from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.mistakes import named
 from irsa_cli.explain.output import Explanation
-from irsa_cli.report.wrapped import wrapped
+from irsa_cli.report.message import DO, Message
+from irsa_cli.report.wrapped import WIDTH, wrapped
 
 MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
 APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
@@ -39,10 +41,10 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
     yield from _link(answer.documentation, "  ", verbose)
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
     if answer.annotation:
-        yield from _styled(COLORS[None], f"annotation: {answer.annotation}", following="  ")
-    if answer.fix:
-        # Without a style it is one line on a terminal, to be copied.
-        yield f"  {answer.fix}", ""
+        parts = ("found", answer.annotation), ("expected", f"{ROLE_ARN}: {named(answer.role)}")
+        message = Message(f"annotation: {named(answer.service_account)}", parts, answer.fix)
+        # Without a style a line is one on a terminal, too: the command, to be copied.
+        yield from ((label + text, "" if part == DO else COLORS[None]) for part, label, text in message.lines(WIDTH))
     if answer.pod_identity:
         yield from _styled("", f"pod identity: {answer.pod_identity}", following="  ")
     first = deciding_statement(answer.decision, answer.statements)

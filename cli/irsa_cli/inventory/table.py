@@ -1,15 +1,16 @@
-"""An inventory as text: a table by service account or by role, then a line for each finding."""
+"""An inventory as text: a table by service account or by role, then a message for each finding."""
 
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from irsa.evaluation import Decision
-from irsa.rules.mistakes import LISTED, listed, named, visible
-from irsa_cli.inventory.output import Finding, Inventory
-from irsa_cli.report.text import FIX, aligned
+from irsa.rules.mistakes import LISTED, listed, named
+from irsa_cli.inventory.output import Inventory
+from irsa_cli.report.message import Message, first_few, in_a_pipe
+from irsa_cli.report.text import aligned, counted
 
 View = Literal["service-account", "role"]
 NONE = "-"
@@ -17,31 +18,33 @@ DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
 
 
 class Table(NamedTuple):
-    """A table, and what is said below it: the parts of each line, and its style."""
+    """A table, and what is said below it: messages, each with its style."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
-    lines: Sequence[tuple[Sequence[str], str]]
+    messages: Sequence[tuple[Message, str]]
 
 
 def plain(table: Table) -> list[str]:
     """Return a table and what is below it as lines for a pipe."""
     return [
         *(aligned(table.headings, table.rows) if table.rows else ()),
-        *("; ".join(parts) for parts, _ in table.lines),
+        *(line for message, _ in table.messages for line in in_a_pipe(message)),
     ]
 
 
 def table_of(inventory: Inventory, view: View) -> Table:
     """Return an inventory as a table; what has no row is counted in a line."""
     headings, rows, others = _BY[view](inventory)
-    if len(inventory.clusters) == 1:
-        # One column less to read.
-        headings, rows = headings[1:], [row[1:] for row in rows]
-    lines = [([""], ""), *(([each], "dim") for each in others)]
-    lines += [(finding_parts(each, len(inventory.clusters) > 1), "bold red") for each in inventory.findings]
-    lines += [([visible(f"not checked: {each}")], "yellow") for each in inventory.not_checked]
-    return Table(headings, rows, [*lines, ([summary(inventory)], "bold")])
+    # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
+    first = 1 if len(inventory.clusters) == 1 else 0
+    shown = [n for n in range(first, len(headings)) if any(row[n] not in ("", NONE) for row in rows)]
+    blank = (Message(""), "")
+    messages = [blank, *((Message(each), "dim") for each in others), *([blank] if others else [])]
+    messages += [(each, "bold red") for each in finding_messages(inventory)]
+    messages += [(Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked]
+    messages.append((Message(summary(inventory)), "bold"))
+    return Table([headings[n] for n in shown], [[row[n] for n in shown] for row in rows], messages)
 
 
 def _cell(groups: Iterable[Sequence[str]]) -> str:
@@ -54,15 +57,9 @@ def _cell(groups: Iterable[Sequence[str]]) -> str:
 
 def _short(arns: Iterable[str], inventory: Inventory) -> dict[str, str]:
     """Return roles as they are named in a cell: without what all of them have in common in one AWS account."""
-    if len(inventory.aws_accounts) > 1:
+    if len(inventory.aws_accounts) != 1:
         return {arn: arn for arn in arns}
-    number = inventory.aws_accounts[0].number if inventory.aws_accounts else ""
-    return {arn: rest if (rest := _within(arn, number)) else arn for arn in arns}
-
-
-def _within(arn: str, number: str) -> str:
-    before, _, rest = arn.partition(":role/")
-    return rest if before.endswith(f":iam::{number}") else ""
+    return {arn: arn.partition(f":iam::{inventory.aws_accounts[0].number}:role/")[2] or arn for arn in arns}
 
 
 def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
@@ -131,27 +128,29 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
 _BY = {"service-account": _by_service_account, "role": _by_role}
 
 
-def finding_parts(finding: Finding, several_clusters: bool) -> list[str]:
-    """Return the parts of a finding's line: what it is about, what was found and expected, and the fix."""
-    about = [named(each) for each in (finding.service_account, finding.role) if each]
-    about = about or [named(finding.provider)]
-    where = f" in {named(finding.cluster)}" if several_clusters and finding.cluster else ""
-    parts = [f"{finding.kind}: {', '.join(about)}{where}: found {finding.found}", f"expected {finding.expected}"]
-    parts += [f"{FIX}{finding.fix}"] if finding.fix else []
-    return [visible(part) for part in parts]
+def finding_messages(inventory: Inventory) -> Iterator[Message]:
+    """Yield a message for each finding; findings of one kind that say the same share one."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for each in inventory.findings:
+        about = [named(name) for name in (each.service_account, each.role) if name] or [named(each.provider)]
+        cluster = f" in {named(each.cluster)}" if len(inventory.clusters) > 1 and each.cluster else ""
+        texts = each.kind, each.found, each.expected, each.fix
+        alike.setdefault(texts, []).append(", ".join(about) + cluster)
+    for (kind, found, expected, fix), names in alike.items():
+        several = len(names) > 1
+        heading = f"{kind}: {counted(len(names), 'finding') if several else names[0]}"
+        where = [("where", each) for each in first_few(names)] if several else []
+        yield Message(heading, [*where, ("found", found), ("expected", expected)], fix)
 
 
 def summary(inventory: Inventory) -> str:
     """Return the last line, which counts what there is."""
     kinds = Counter(each.kind for each in inventory.findings)
-    counted = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or "none"
-    roles = sum(each.roles for each in inventory.aws_accounts)
-    places = (
-        f"{_count(len(inventory.clusters), 'cluster')}, {_count(len(inventory.service_accounts), 'service account')}, "
-        f"{_count(len(inventory.aws_accounts), 'AWS account')}, {_count(roles, 'role')}"
-    )
-    return f"{places}; findings: {counted}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    findings = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or "none"
+    counts = {
+        "cluster": len(inventory.clusters),
+        "service account": len(inventory.service_accounts),
+        "AWS account": len(inventory.aws_accounts),
+        "role": sum(each.roles for each in inventory.aws_accounts),
+    }
+    return f"{', '.join(counted(count, what) for what, count in counts.items())}; findings: {findings}"

@@ -122,12 +122,12 @@ def _print(inventory: Inventory, options: argparse.Namespace, code: int) -> None
     else:
         table = table_of(inventory, options.by)
         if sys.stdout.isatty():
-            from irsa_cli.report.terminal import show_parts, show_table  # noqa: PLC0415 (rich, which a pipe does not need)
+            from irsa_cli.report.terminal import show_message, show_table  # noqa: PLC0415 (rich, which a pipe does not need)
 
             if table.rows:
                 show_table(table.headings, table.rows)
-            for parts, style in table.lines:
-                show_parts(parts, style)
+            for message, style in table.messages:
+                show_message(message, style)
         else:
             print("\n".join(plain(table)))
 

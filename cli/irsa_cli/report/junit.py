@@ -4,8 +4,8 @@ from collections import Counter
 from xml.etree import ElementTree
 
 from irsa.rules.mistakes import named, visible
-from irsa_cli.report.checks import ALLOWED, UNANSWERED, Outcome, Report, by_binding
-from irsa_cli.report.text import parts_of
+from irsa_cli.report.checks import ALLOWED, UNANSWERED, Check, Outcome, Report, by_binding
+from irsa_cli.report.text import REASON, message_of
 
 ELEMENTS = {Outcome.FINDING: "failure", **dict.fromkeys(UNANSWERED, "error"), **dict.fromkeys(ALLOWED, "skipped")}
 
@@ -34,6 +34,13 @@ def junit(report: Report) -> str:
             element = ELEMENTS.get(check.outcome)
             if element:
                 message = visible(check.found) or check.outcome.value
-                ElementTree.SubElement(case, element, message=message).text = "; ".join(parts_of(check))
+                ElementTree.SubElement(case, element, message=message).text = _text(check)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _text(check: Check) -> str:
+    message = message_of([check])
+    parts = [text if label == REASON else f"{label} {text}" for label, text in message.parts]
+    parts += [f"fix: {message.command}"] if message.command else []
+    return "; ".join(map(visible, (message.heading, *parts)))

@@ -1,24 +1,19 @@
-"""A report as plain text: an aligned table, and one line for each failure."""
+"""A report as plain text: an aligned table, and a message for each failure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from irsa.rules.mistakes import listed, named, visible
-from irsa_cli.report.checks import ALLOWED, UNANSWERED, Check, Outcome, Report
+from irsa.rules.mistakes import named, visible
+from irsa_cli.report.checks import UNANSWERED, WORST_FIRST, Check, Outcome, Report
+from irsa_cli.report.message import Message, first_few, in_a_pipe
 
-# How many bindings are named where all have the same reason.
-NAMED = 5
-# What follows it is a command.
-FIX = "fix: "
+REASON = "reason"
 
 
 def plain(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the report as lines: an aligned table with a row per binding, then a line per failure."""
-    lines = aligned(headings, rows)
-    for outcomes in ((Outcome.FINDING, *UNANSWERED), ALLOWED):
-        block = ["; ".join(parts) for outcome in outcomes for parts in outcome_parts(report, outcome)]
-        lines += ["", *block] if block else []
-    return [*lines, "", summary(report)]
+    """Return the report as lines: an aligned table with a row per binding, then a message for each failure."""
+    failures = [line for message, _ in messages(report) for line in in_a_pipe(message)]
+    return [*aligned(headings, rows), "", *failures, summary(report)]
 
 
 def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -28,38 +23,31 @@ def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
-def outcome_parts(report: Report, outcome: Outcome) -> Iterator[list[str]]:
-    """Yield a line for each finding, in its parts; checks without an answer share one line for each reason."""
-    selected = [check for check in report.checks if check.outcome is outcome]
-    reasons: dict[str, list[Check]] = {}
-    for number, check in enumerate(selected):
-        one_line_each = outcome is Outcome.FINDING or check.fix
-        reasons.setdefault(str(number) if one_line_each else check.found, []).append(check)
-    for reason, checks in reasons.items():
-        if len(checks) == 1:
-            yield parts_of(checks[0])
-            continue
-        bindings = list(dict.fromkeys(check.binding for check in checks))
-        first = listed(bindings[:NAMED]) + (f" and {len(bindings) - NAMED} more" if len(bindings) > NAMED else "")
-        kinds = ", ".join(dict.fromkeys(check.check for check in checks))
-        # Within one binding, the checks differ in what they are about.
-        about = ": " + ", ".join(dict.fromkeys(check.about for check in checks)) if len(bindings) == 1 else ""
-        yield [visible(f"{first}: {kinds}{about}: {_label(outcome)}"), visible(reason)]
+def messages(report: Report) -> Iterator[tuple[Message, Outcome]]:
+    """Yield a message for each failure, the worst first; checks that say the same share one."""
+    for outcome in WORST_FIRST[:-1]:
+        alike: dict[tuple[str, str, str], list[Check]] = {}
+        for check in report.checks:
+            if check.outcome is outcome:
+                alike.setdefault((check.found, check.expected, check.fix), []).append(check)
+        yield from ((message_of(checks), outcome) for checks in alike.values())
 
 
-def parts_of(check: Check) -> list[str]:
-    """Return the parts of a check's line: what was checked, what was found and expected, and the fix."""
-    parts = [f"{named(check.binding)}: {check.check}: {check.about}: {_label(check.outcome)}"]
-    if check.outcome is Outcome.FINDING:
-        parts += [f"found {check.found}", f"expected {check.expected}"]
-    elif check.found:
-        parts.append(check.found)
-    parts += [f"{FIX}{check.fix}"] if check.fix and check.outcome is not Outcome.OK else []
-    return [visible(part) for part in parts]
-
-
-def _label(outcome: Outcome) -> str:
-    return f"not checked: {outcome.value}" if outcome in UNANSWERED else outcome.value
+def message_of(checks: Sequence[Check]) -> Message:
+    """Return the message of checks that say the same: what was checked, what was found and expected, and the fix."""
+    first = checks[0]
+    bindings = [*dict.fromkeys(named(check.binding) for check in checks)]
+    kinds, subjects = (dict.fromkeys(getattr(check, name) for check in checks) for name in ("check", "about"))
+    subject = f"{first.about}: " if len(subjects) == 1 else ""
+    outcome = f"{'not checked: ' if first.outcome in UNANSWERED else ''}{first.outcome.value}"
+    heading = f"{', '.join(first_few(bindings))}: {', '.join(kinds)}: {subject}{outcome}"
+    # Within one binding, the checks differ in what they are about.
+    parts = [("about", each) for each in first_few([*subjects])] if len(bindings) == 1 and not subject else []
+    if first.outcome is Outcome.FINDING:
+        parts += [("found", first.found), ("expected", first.expected)]
+    elif first.found:
+        parts.append((REASON, first.found))
+    return Message(heading, parts, first.fix)
 
 
 def summary(report: Report) -> str:
@@ -73,4 +61,4 @@ def summary(report: Report) -> str:
 
 def counted(number: int, what: str) -> str:
     """Return a count with its noun."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -9,8 +9,8 @@ WIDTH = 80
 WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*'|\S)+""")
 
 
-def wrapped(text: str, first: str = "", following: str = "", width: int = WIDTH) -> Iterator[str]:
-    """Yield a text as lines of at most this width; only a name that is longer has a longer line, with its label alone.
+def wrapped(text: str, first: str = "", following: str = "", width: float = WIDTH) -> Iterator[str]:
+    """Yield a text as lines of at most this width, as it is where it fits; only a longer name has a longer line.
 
     Args:
         text: The text, in which names are quoted as `named` does.
@@ -18,6 +18,9 @@ def wrapped(text: str, first: str = "", following: str = "", width: int = WIDTH)
         following: Spaces before the other lines; fewer where a name needs the room.
         width: The most columns of a line.
     """
+    if columns(first + text) <= width:
+        yield (first + text).rstrip()
+        return
     line = first
     for number, word in enumerate(WORD.findall(text)):
         longer = f"{line} {word}" if number else line + word
@@ -25,20 +28,10 @@ def wrapped(text: str, first: str = "", following: str = "", width: int = WIDTH)
         if columns(longer) > width and (number or columns(word) <= width):
             if line.strip():
                 yield line.rstrip()
-            longer = indented(word, following, width)
+            room = width - columns(word)
+            longer = (following[: int(room)] if 0 <= room < len(following) else following) + word
         line = longer
     yield line.rstrip()
-
-
-def lines_of(text: str, width: int) -> list[str]:
-    """Return a text as lines of at most this width, as it is where it fits; a longer name is a line of its own."""
-    return [text] if columns(text) <= width else [*wrapped(text, width=width)]
-
-
-def indented(line: str, indent: str, width: int) -> str:
-    """Return a line behind spaces, fewer where it would not fit with all of them, and all where it is too long."""
-    room = width - columns(line)
-    return f"{indent[:room] if room >= 0 else indent}{line}"
 
 
 def columns(text: str) -> int:

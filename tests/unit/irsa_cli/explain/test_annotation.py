@@ -14,6 +14,7 @@ from irsa_cli.main import main
 from tests.fuzz.live_states import ROLE, State
 from tests.fuzz.test_live_states import live
 
+SAID = f"annotation: web/app found: {{}} expected: eks.amazonaws.com/role-arn: {ROLE}"
 KEY = "eks.amazonaws.com/role-arn"
 OTHER = "arn:aws:iam::111122223333:role/other"
 
@@ -45,8 +46,8 @@ def test_a_missing_annotation_is_said_with_the_command_that_sets_it(
     answer = json.loads(document)
     command, said = answer["fix"], answer["annotation"]
     assert (code, said) == (0, f"it has no {KEY}, so its Pods get no credentials")
-    assert beginning(page).endswith(f"annotation: {said} {command}")
-    assert f"\n  {command}\n" in page
+    assert beginning(page).endswith(f"{SAID.format(said)} do: {command}")
+    assert f"\n    do:       {command}\n" in page
     assert shlex.split(command) == [
         *("kubectl", "annotate", "serviceaccount", "app", "-n", "web", "--context", state.context, "--overwrite"),
         f"{KEY}={ROLE}",
@@ -57,7 +58,7 @@ def test_another_role_is_said_and_left(explain: Any) -> None:
     """Protects a service account at work: which of two roles it needs is for its owner to say."""
     _, page = explain({KEY: OTHER})
 
-    assert beginning(page).endswith(f"annotation: it has the {KEY} {OTHER}, so its Pods ask for that role")
+    assert beginning(page).endswith(SAID.format(f"it has the {KEY} {OTHER}, so its Pods ask for that role"))
 
 
 def test_of_a_stack_the_stack_restores_it(explain: Any) -> None:
@@ -74,7 +75,7 @@ def test_who_is_denied_gets_no_command(state: State, explain: Any) -> None:
     code, page = explain({})
 
     assert code == 1
-    assert beginning(page).endswith(f"annotation: it has no {KEY}, so its Pods get no credentials")
+    assert beginning(page).endswith(SAID.format(f"it has no {KEY}, so its Pods get no credentials"))
 
 
 def test_the_right_annotation_needs_no_word(explain: Any) -> None:

@@ -195,8 +195,10 @@ def test_the_command_is_one_line() -> None:
     command = f"kubectl annotate serviceaccount app -n team-a --overwrite eks.amazonaws.com/role-arn={ROLE}"
     found = list(lines(replace(answer(statement()), annotation="none", fix=command), verbose=False))
 
-    assert found[1][0] == "annotation: none"
-    assert found[2] == (f"  {command}", "")
+    assert [line for line, _ in found[1:4]] == [
+        *("annotation: team-a/app", "    found:    none", f"    expected: eks.amazonaws.com/role-arn: {ROLE}"),
+    ]
+    assert found[4] == (f"    do:       {command}", "")
 
 
 def test_a_hint_is_said_once() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from irsa.rules.mistakes import visible
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import HEADINGS, write_csv
 from irsa_cli.inventory.table import View, plain, table_of
@@ -130,7 +131,24 @@ def test_several_clusters_and_aws_accounts_are_named() -> None:
     assert printed[0].startswith("cluster  service account  annotated with")
     assert printed[1].split() == ["blue", "a/app", "x"]
     assert printed[2].split()[:4] == ["prod", "a/app", role_arn("app"), role_arn("app")]
-    assert any(line.startswith("missing-role: a/app, x in blue: ") for line in printed)
+    assert "missing-role: a/app, x in blue" in printed
+
+
+def test_findings_that_say_the_same_share_a_message() -> None:
+    """Protects the reader of 1,500 unused roles: what is found is said once, and how many more there are."""
+    inventory = taken(discovery((), [role(f"r{n}", page_trust("a:app"), last_used=None) for n in range(7)]))
+    printed = lines(inventory)
+
+    assert printed[printed.index("unused: 7 findings") :][:10] == [
+        *(
+            "unused: 7 findings",
+            f"    where:    {role_arn('r0')}",
+            *(f"{'':14}{role_arn(f'r{n}')}" for n in range(1, 5)),
+        ),
+        f"{'':14}and 2 more",
+        *("    found:    last used: not in 400 days", "    expected: used in the last 90 days", ""),
+    ]
+    assert len([each for each in inventory.findings if each.kind == "unused"]) == 7
 
 
 def test_nothing_found_is_said() -> None:
@@ -218,6 +236,9 @@ def test_no_text_of_others_passes_for_ours(danger: str, view: View) -> None:
         printed = lines(inventory, view)
         assert problems("\n".join(printed)) == []
         assert any(MARK in line for line in printed)
+        labeled = [re.match(" {4}(?:found|expected|do): +(.*)", line) for line in printed]
+        said = {visible(words) for each in inventory.findings for words in (each.found, each.expected, each.fix)}
+        assert {line[1] for line in labeled if line} == said - {""}
         for line in printed:
             for command in commands_in(line):
                 assert [word for word in shlex.split(command) if MARK in word and text not in word] == []

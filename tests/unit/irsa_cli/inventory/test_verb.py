@@ -150,7 +150,7 @@ def test_unused_days(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
     finds(discovery([service_account("a", "app", "app")], [role("app", page_trust("a:app"), last_used=None)]))
 
     assert main(["inventory", "--unused-days", "7", "--fail-on", "unused"]) == 1
-    assert "expected used in the last 7 days" in capsys.readouterr().out
+    assert "    expected: used in the last 7 days\n" in capsys.readouterr().out
 
 
 def test_a_terminal_gets_a_table_of_its_own(

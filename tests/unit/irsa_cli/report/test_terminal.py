@@ -2,7 +2,8 @@
 
 import pytest
 
-from irsa_cli.report.terminal import show_labeled, show_lines, show_parts, show_table
+from irsa_cli.report.message import Message
+from irsa_cli.report.terminal import show_lines, show_message, show_table
 
 LONG = "arn:aws:iam::111122223333:role/" + "p" * 60 + "/app"
 
@@ -35,38 +36,39 @@ def test_a_cell_ends_a_line_between_words(capsys: pytest.CaptureFixture[str]) ->
     ]
 
 
-def test_a_long_first_name_has_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the table from one long name: the other rows stay, and the name can be copied."""
-    show_table(("binding", "role"), [("app", "ok"), ("n" * 38, "finding")])
+def test_a_long_name_loses_its_middle(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the columns from one long name: others stay whole, and of a name its start and its end are seen.
+
+    A quoted name keeps its quotes, whatever is cut: an escape cut in two would end them.
+    """
+    quoted = '"' + "n" * 40 + r'\" EVIL"'
+    show_table(("binding", "role", "used"), [(LONG, "ok", "never"), ("web", f"{LONG}, {quoted}, x", "not known")])
 
     assert lines(capsys) == [
-        "binding                          role",
-        "app                              ok",
-        "n" * 38,
-        "                                 finding",
+        "binding        role            used",
+        "arn:a...p/app  ok              never",
+        "web            arn:a...p/app,  not known",
+        '               "nnnnnnnn...",',
+        "               x",
     ]
 
 
-def test_rows_that_do_not_fit_are_blocks(capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects a role's ARN of the largest size: it is one piece, at the start of a line."""
-    show_table(("binding", "role", "used"), [("app", LONG, "never"), ("web", "short", "not known")])
+def test_the_parts_of_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who fixes something: what is long goes on below its label; the command is one line, to be copied."""
+    command = "kubectl annotate serviceaccount my-service-account -n default eks.amazonaws.com/role-arn-"
+    parts = ("found", "no annotation, so that its Pods get none"), ("expected", "the role 'a role of two'"), ("x", LONG)
+    show_message(Message("app: account: default/my-service-account: finding", parts, command), "red")
 
     assert lines(capsys) == [
-        *("binding  app", "role", LONG, "used     never", ""),
-        *("binding  web", "role     short", "used     not known", ""),
-    ]
-
-
-def test_the_parts_of_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who fixes something: each part begins a line, and the command is one line, to be copied."""
-    command = "fix: kubectl annotate serviceaccount my-service-account -n default eks.amazonaws.com/role-arn-"
-    show_parts(["app: account: default/app: finding", "found no annotation, so that its Pods get none", command], "red")
-
-    assert lines(capsys) == [
-        "app: account: default/app: finding",
-        "    found no annotation, so that its",
-        "        Pods get none",
-        f"    {command}",
+        "app: account:",
+        "        default/my-service-account:",
+        "        finding",
+        "    found:    no annotation, so that its",
+        "              Pods get none",
+        "    expected: the role 'a role of two'",
+        f"    x:        {LONG}",
+        f"    do:       {command}",
+        "",
     ]
 
 
@@ -77,22 +79,5 @@ def test_a_line_without_a_style_stays_one(capsys: pytest.CaptureFixture[str]) ->
 
     show_lines([(f"  {'n' * 38}", "green")])
 
-    expected = [command, "left: default/app; the role has", "    another trust policy", f"  {'n' * 38}"]
+    expected = [command, "left: default/app; the role has another", "    trust policy", f"  {'n' * 38}"]
     assert lines(capsys) == expected
-
-
-def test_a_message_beside_its_label(capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the messages of `irsa check`: what is long goes on below, and a name that is too long, alone."""
-    show_labeled("    do:      ", "write the ARN of a role in this AWS account")
-    show_labeled("    found:   ", f"the role {LONG}")
-    show_labeled("    found:   ", "the cluster's role 'a role of two' and another's")
-
-    assert lines(capsys) == [
-        "    do:      write the ARN of a role in",
-        "             this AWS account",
-        "    found:   the role",
-        LONG,
-        "    found:   the cluster's role",
-        "             'a role of two' and",
-        "             another's",
-    ]

@@ -1,4 +1,4 @@
-"""Everything that a terminal of 80 columns is shown: no line is too long, and no name is broken."""
+"""What a terminal of 80 columns is shown: no line is too long, and no name is broken; in tables it is shortened."""
 
 import io
 import re
@@ -52,15 +52,23 @@ def assert_whole(lines: list[str], names: list[str]) -> None:
 
 @given(st.integers(2, 8).flatmap(lambda size: st.lists(st.lists(CELL, min_size=size, max_size=size), min_size=1)))
 @example(rows=[["n", "n", "n"], [f"n, nnnnnn, {'n' * 70}", "n", "n"]])
+@example(rows=[["n"], [named('"' * 90)], [named("\\" * 90)], [named("\N{COMBINING ACUTE ACCENT}日" * 90)]])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_table_or_its_blocks(monkeypatch: pytest.MonkeyPatch, rows: list[list[str]]) -> None:
-    """Protects who copies a name from the screen: up to the limits of AWS and Kubernetes it is whole."""
+def test_a_table(monkeypatch: pytest.MonkeyPatch, rows: list[list[str]]) -> None:
+    """Protects who reads a wide table: each row stays a row, within the terminal, and each name that has room is whole.
+
+    Of a longer one the start is there, and its quotes are: what others wrote does not pass for the next cell.
+    """
     headings = [f"heading {number}" for number in range(len(rows[0]))]
     with monkeypatch.context() as context:
         lines = shown(context, lambda: terminal.show_table(headings, rows))
 
-    names = [word for row in rows for cell in row for word in UNBREAKABLE.findall(cell)]
-    assert_whole(lines, names)
+    share, text = (WIDTH - 2 * (len(headings) - 1)) // len(headings), "\n".join(lines)
+    assert max(map(cell_len, lines)) <= WIDTH
+    for name in (word for row in rows for cell in row for word in UNBREAKABLE.findall(cell)):
+        assert (name if cell_len(name) <= share else f"{name[:2]}") in text, name
+    assert [line for line in lines if re.search(r"[\"']", UNBREAKABLE.sub("", line))] == []
+    assert [line for line in lines if len(re.findall(r'(?<!\\)(?:\\\\)*"', line)) % 2] == []
 
 
 @given(NAME, NAME, NAME, st.sampled_from([*Outcome]))
@@ -76,7 +84,7 @@ def test_a_failure(monkeypatch: pytest.MonkeyPatch, about: str, found: str, name
         lines = shown(context, lambda: terminal.show(report, ("binding",), (("app",),)))
 
     others = [line for line in lines if fix not in line]
-    assert (f"    fix: {fix}" in lines) is (outcome is not Outcome.OK)
+    assert (re.search(f"^    do: +{fix}$", "\n".join(lines), re.MULTILINE) is not None) is (outcome is not Outcome.OK)
     if outcome is not Outcome.OK:
         assert_whole(others, [*UNBREAKABLE.findall(about), *UNBREAKABLE.findall(found)])
 

@@ -9,7 +9,7 @@ from irsa_cli.report.wrapped import columns, wrapped
     ("text", "first", "following", "expected"),
     [
         ("", "", "", [""]),
-        ("a  b", "", "", ["a b"]),
+        ("a  b", "", "", ["a  b"]),
         (f"{'x' * 40} {'y' * 39}", "", "  ", [f"{'x' * 40} {'y' * 39}"]),
         (f"{'x' * 40} {'y' * 40}", "", "  ", ["x" * 40, f"  {'y' * 40}"]),
         # A name that needs the room has less room before it.
