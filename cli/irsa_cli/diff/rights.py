@@ -71,16 +71,7 @@ class Undecided:
 
 @dataclass(frozen=True)
 class Rights:
-    """Who gains and who loses the right to assume a role.
-
-    Attributes:
-        gains: Who gains it.
-        loses: Who loses it.
-        may_gain: Who may gain it: that depends on conditions that irsa cannot evaluate.
-        may_lose: Who may lose it, likewise.
-        cannot_tell: Roles of which irsa cannot tell.
-        other_principals: Names of roles whose trust in others than service accounts changes.
-    """
+    """Who gains and who loses the right to assume a role: see irsa_cli.diff.output."""
 
     gains: Sequence[Right] = ()
     loses: Sequence[Right] = ()

@@ -69,7 +69,7 @@ def _answer(trust: ProviderTrust, statements: Mapping[int, Statement], subject: 
     """Return decision, audiences, reason and documentation for a service account; None where it is refused."""
     by_decision: dict[Decision, dict[str, Evaluation]] = {}
     for audience in sorted({*(trust.client_ids or ())}):
-        evaluation = trust.evaluation_of(statements.values(), subject, audience)
+        evaluation = trust.evaluated(subject, audience, statements.values())
         by_decision.setdefault(evaluation.decision, {})[audience] = evaluation
     for decision in (Decision.ALLOWED, Decision.CANNOT_DECIDE):
         answers = by_decision.get(decision)

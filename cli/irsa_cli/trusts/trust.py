@@ -47,14 +47,10 @@ class ProviderTrust:
         key = f"{self.issuer}:{claim}".lower()
         return [each for each in statement.conditions if each.key.lower() == key]
 
-    def evaluated(self, subject: str, audience: str) -> Evaluation:
-        """Return the evaluation of the whole trust policy for a token of a service account, `namespace:name`."""
-        return self.evaluation_of(self.parsed[1], subject, audience)
-
-    def evaluation_of(self, statements: Iterable[Statement], subject: str, audience: str) -> Evaluation:
-        """Return the same of some of its statements."""
+    def evaluated(self, subject: str, audience: str, statements: Iterable[Statement] | None = None) -> Evaluation:
+        """Return the evaluation of all statements, or some, for a token of a service account, `namespace:name`."""
         request = WebIdentityRequest(f"https://{self.issuer}", self.provider_arn, subject_claim(subject), audience)
-        return evaluate_parsed(self.parsed[0], statements, request)
+        return evaluate_parsed(self.parsed[0], self.parsed[1] if statements is None else statements, request)
 
 
 class Compared(NamedTuple):
