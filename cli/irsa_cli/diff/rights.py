@@ -274,8 +274,9 @@ def _compared(
 
 
 def _right(role: Role, issuer: str, change: Change) -> Right:
-    such_as, but_not = (tuple(map(_written, each)) for each in (change.such_as, change.but.subjects))
-    return Right(_written(change.subject), role.name, role.arn, issuer, such_as, but_not, not change.but.are_all)
+    subject, existing, but = change
+    such_as, but_not = (tuple(map(_written, each)) for each in (existing, but.subjects))
+    return Right(_written(subject), role.name, role.arn, issuer, such_as, but_not, not but.are_all)
 
 
 def _written(subject: str) -> str:
