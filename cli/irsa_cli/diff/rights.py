@@ -71,16 +71,7 @@ class Undecided:
 
 @dataclass(frozen=True)
 class Rights:
-    """Who gains and who loses the right to assume a role.
-
-    Attributes:
-        gains: Who gains it.
-        loses: Who loses it.
-        may_gain: Who may gain it: that depends on conditions that irsa cannot evaluate.
-        may_lose: Who may lose it, likewise.
-        cannot_tell: Roles of which irsa cannot tell.
-        other_principals: Names of roles whose trust in others than service accounts changes.
-    """
+    """Who gains and who loses the right to assume a role: see irsa_cli.diff.output."""
 
     gains: Sequence[Right] = ()
     loses: Sequence[Right] = ()
@@ -283,8 +274,9 @@ def _compared(
 
 
 def _right(role: Role, issuer: str, change: Change) -> Right:
-    such_as, but_not = (tuple(map(_written, each)) for each in (change.such_as, change.but.subjects))
-    return Right(_written(change.subject), role.name, role.arn, issuer, such_as, but_not, not change.but.are_all)
+    subject, existing, but = change
+    such_as, but_not = (tuple(map(_written, each)) for each in (existing, but.subjects))
+    return Right(_written(subject), role.name, role.arn, issuer, such_as, but_not, not but.are_all)
 
 
 def _written(subject: str) -> str:

@@ -73,36 +73,26 @@ def statement_changes(documents: Sequence[Documents]) -> list[list[StatementChan
     # Where IAM ignores case, the first spelling is used for all.
     spelling: dict[str, str] = {}
     compared = [_compared(each, spelling) for each in documents]
-    moved: dict[str, list[tuple[int, _Statement]]] = {}
-    for index, both in enumerate(compared):
-        for statement in both.lost if both else ():
-            moved.setdefault(statement.key, []).append((index, statement))
-    found: list[list[StatementChange] | None] = [[] if both else None for both in compared]
-    for changes, both in zip(found, compared, strict=True):
-        for statement in list(both.got) if both and changes is not None else ():
-            if both and changes is not None and moved.get(statement.key):
-                source, gone = moved[statement.key].pop()
-                _lost_by(compared, source).remove(gone)
-                both.got.remove(statement)
-                changes.append(StatementChange(statement.label, statement.effect, "moved", documents[source].policy))
-    for changes, both in zip(found, compared, strict=True):
-        if both and changes is not None:
-            changes += [*both.version, *_changed(both)]
-    return found
+    lost: dict[str, list[_Compared]] = {}
+    for both in filter(None, compared):
+        for key in both.lost:
+            lost.setdefault(key, []).append(both)
+    for both in filter(None, compared):
+        for key in [each for each in both.got if lost.get(each)]:
+            source, new = lost[key].pop(), both.got.pop(key)
+            del source.lost[key]
+            both.moved.append(StatementChange(new.label, new.effect, "moved", source.policy))
+    return [both and [*both.moved, *both.version, *_changed(both)] for both in compared]
 
 
 class _Compared(NamedTuple):
-    """What a document loses and gets."""
+    """What a document loses and gets: statements by their normal form, and its Version."""
 
-    lost: list[_Statement]
-    got: list[_Statement]
+    policy: str
+    lost: dict[str, _Statement]
+    got: dict[str, _Statement]
     version: list[StatementChange]
-
-
-def _lost_by(compared: Sequence[_Compared | None], index: int) -> list[_Statement]:
-    both = compared[index]
-    assert both
-    return both.lost
+    moved: list[StatementChange]
 
 
 def _compared(documents: Documents, spelling: dict[str, str]) -> _Compared | None:
@@ -111,25 +101,26 @@ def _compared(documents: Documents, spelling: dict[str, str]) -> _Compared | Non
     except (Mistake, RecursionError):
         return None
     before, after = map(_statements, forms)
-    kept = {each.key for each in before} & {each.key for each in after}
     versions = [(Element("Version", each.version),) for each in forms if each]
     version = [
         StatementChange("", "", "changed", added=other, removed=one)
         for one, other in itertools.pairwise(versions)
         if one != other
     ]
-    return _Compared(
-        [each for each in before if each.key not in kept], [each for each in after if each.key not in kept], version
+    lost, got = (
+        {key: each for key, each in one.items() if key not in other}
+        for one, other in ((before, after), (after, before))
     )
+    return _Compared(documents.policy, lost, got, version, [])
 
 
-def _statements(form: Normal | None) -> list[_Statement]:
+def _statements(form: Normal | None) -> dict[str, _Statement]:
     found: dict[str, _Statement] = {}
     written = zip(form.sids, form.statements, form.texts, strict=True) if form else ()
     for number, (sid, statement, key) in enumerate(written, 1):
         elements = frozenset(_elements(statement))
         found.setdefault(key, _Statement(sid or str(number), sid, str(statement.get("Effect", "")), key, elements))
-    return list(found.values())
+    return found
 
 
 def _elements(statement: Mapping[str, Any]) -> Iterator[Element]:
@@ -164,7 +155,7 @@ def _short(key: str, issuer: str) -> str:
 
 def _changed(both: _Compared) -> Iterator[StatementChange]:
     """Yield the statements of a document that differ, those that are alike together."""
-    lost, got = dict(enumerate(both.lost)), dict(enumerate(both.got))
+    lost, got = dict(enumerate(both.lost.values())), dict(enumerate(both.got.values()))
     for source, target in [*_with_same_sid(lost, got), *_most_alike(lost, got)]:
         if source in lost and target in got:
             old, new = lost.pop(source), got.pop(target)

@@ -23,11 +23,7 @@ class TrustPolicy(NamedTuple):
 
     @property
     def partition(self) -> str:
-        """The partition of the role.
-
-        The role's ARN is IAM's own, and need not be one that irsa would write: a path may have any printable character,
-        https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-        """
+        """The partition of the role, whose path may have any printable character: its ARN need not be one of ours."""
         return self.role.arn.split(":")[1]
 
     def provider_arn(self, issuer: str) -> str:

@@ -15,7 +15,7 @@ from irsa.rules.subjects import is_pattern, subject_of
 from irsa_cli.inventory.admissions import Admitted, Trust, TrustPolicy
 from irsa_cli.live.model import Discovery, LiveCluster, LiveRole, LiveServiceAccount
 from irsa_cli.trusts.claims import Claims
-from irsa_cli.trusts.trust import comparisons, is_of_kubernetes
+from irsa_cli.trusts.trust import is_of_kubernetes
 
 # Stands for whatever a pattern of namespaces matches.
 FILLING = "namespace"
@@ -94,7 +94,7 @@ class Wide(NamedTuple):
 
 def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, Wide]:
     """Return the namespaces of which a role admits, or may admit, every service account; `*` for all of them."""
-    compared = list(comparisons(trust, "sub"))
+    compared = trust.naming("sub")
     values = {value for each in compared for value in each.condition.wanted}
     named_alone = {each.place for each in compared} == trust.allowing.keys() and not any(map(is_pattern, values))
     if named_alone or not trust.client_ids:

@@ -9,7 +9,6 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
 from irsa_cli.issuers import Issuers, Standing, eks_region
-from irsa_cli.trusts.trust import comparisons
 
 
 def missing_provider(facts: Facts) -> Iterator[Finding]:
@@ -23,7 +22,7 @@ def missing_provider(facts: Facts) -> Iterator[Finding]:
             found = f"the OIDC provider is of AWS account {owner}; STS looks in the role's own, {number}"
         else:
             found = f"AWS account {number} has no such OIDC provider"
-        audiences = {value for each in comparisons(trust, "aud") for value in each.condition.wanted}
+        audiences = {value for each in trust.naming("aud") for value in each.condition.wanted}
         named_ones = {each for each in audiences if not is_pattern(each)} or {DEFAULT_AUDIENCE}
         yield Finding(
             "missing-provider",

@@ -4,16 +4,14 @@ from collections.abc import Iterator
 
 from irsa.evaluation import Decision
 from irsa.evaluation.admission import but_those
-from irsa.evaluation.comparisons import COMPARED
 from irsa.evaluation.document import Statement
-from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.inventory.admissions import Trust
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
-from irsa_cli.trusts.trust import ANYBODY, comparisons_in, exact_subjects, place_text
+from irsa_cli.trusts.trust import ANYBODY, Compared, exact_subjects, place_text
 
 
 def _of(trust: Trust, kind: str, found: str, expected: str, service_account: str = "") -> Finding:
@@ -95,7 +93,8 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
 def no_audience(facts: Facts) -> Iterator[Finding]:
     """Yield the trust policies with a statement that takes a token of any audience."""
     for trust in facts.of_kubernetes:
-        open_ones = [index for index, each in trust.allowing.items() if not _bounds_audience(trust, index, each)]
+        bounding = {each.place for each in trust.naming("aud") if not _is_anything(each)}
+        open_ones = [index for index in trust.allowing if index not in bounding]
         if open_ones:
             where = ", ".join(place_text(trust, index) for index in open_ones)
             yield _of(
@@ -106,12 +105,8 @@ def no_audience(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _bounds_audience(trust: Trust, index: int, statement: Statement) -> bool:
-    for each in comparisons_in(trust, index, statement, "aud"):
-        anything = each.comparison == "Like" and any(value and not value.strip("*") for value in each.condition.wanted)
-        if not anything:
-            return True
-    return False
+def _is_anything(each: Compared) -> bool:
+    return each.comparison == "Like" and any(value and not value.strip("*") for value in each.condition.wanted)
 
 
 def misspelled_key(facts: Facts) -> Iterator[Finding]:
@@ -146,16 +141,12 @@ def _issuers_of(trust: Trust, statement: Statement) -> set[str]:
 def literal_wildcard(facts: Facts) -> Iterator[Finding]:
     """Yield the conditions that compare `*` or `?` literally."""
     for trust in facts.of_kubernetes:
-        for index, statement in trust.statements.items():
-            for condition in (*trust.conditions(statement, "sub"), *trust.conditions(statement, "aud")):
-                operator = split_operator(condition.operator)
-                comparison, _ = COMPARED.get(operator.name if operator else "", ("Like", False))
-                values = [each for each in condition.wanted if WILDCARDS.search(each) and "${" not in each]
-                if comparison == "Like" or not values:
-                    continue
+        for place, _, condition, comparison, _ in trust.compared:
+            values = [each for each in condition.wanted if WILDCARDS.search(each) and "${" not in each]
+            if values and comparison != "Like":
                 yield _of(
                     trust,
                     "literal-wildcard",
-                    f"{place_text(trust, index)}: {condition.operator} compares * and ? literally: {listed(values)}",
+                    f"{place_text(trust, place)}: {condition.operator} compares * and ? literally: {listed(values)}",
                     condition.operator.replace("EqualsIgnoreCase", "Like").replace("Equals", "Like"),
                 )

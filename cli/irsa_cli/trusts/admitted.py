@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from irsa.evaluation import DOCUMENTATION, Decision, Evaluation
 from irsa.evaluation.comparisons import compared, compared_with, met, reads_claims
 from irsa.evaluation.document import Statement
+from irsa.evaluation.kinds import bits
 from irsa_cli.trusts.claims import Claims
 from irsa_cli.trusts.trust import ProviderTrust, statement_text
 
@@ -52,15 +53,19 @@ def admitted(trust: Whose, claims: Claims[Any]) -> list[Admitted[Whose]]:
     meeting = {each.place: met(each.sub, matching, claims.everybody) for each in statements}
     if reads_claims(trust.parsed, trust.provider_arn) or any(certain != may for certain, may in meeting.values()):
         # What is not known of a claim is told of each one.
-        groups = [1 << index for index in range(claims.everybody.bit_length())]
+        groups = [*bits(claims.everybody)]
     else:
         groups = claims.divided(certain for certain, _ in meeting.values())
     found: dict[_Answer, int] = {}
     for group in groups:
         applying = {place: trust.parsed[1][place] for place, (_, may) in meeting.items() if group & may}
         if any(each.effect == "Allow" for each in applying.values()):
-            answer = _answer(trust, applying, claims.subjects(group & -group)[0])
-            if answer:
+            first = claims.subjects(group & -group)[0]
+            answer = _answer(trust, applying, first)
+            if answer and answer[0] is Decision.CANNOT_DECIDE and first in answer[2] and group & (group - 1):
+                # The reason is this one's alone; the list grows while it is read.
+                groups += bits(group)
+            elif answer:
                 found[answer] = found.get(answer, 0) | group
     return [Admitted(trust, group, *answer) for answer, group in found.items()]
 
@@ -69,7 +74,7 @@ def _answer(trust: ProviderTrust, statements: Mapping[int, Statement], subject: 
     """Return decision, audiences, reason and documentation for a service account; None where it is refused."""
     by_decision: dict[Decision, dict[str, Evaluation]] = {}
     for audience in sorted({*(trust.client_ids or ())}):
-        evaluation = trust.evaluation_of(statements.values(), subject, audience)
+        evaluation = trust.evaluated(subject, audience, statements.values())
         by_decision.setdefault(evaluation.decision, {})[audience] = evaluation
     for decision in (Decision.ALLOWED, Decision.CANNOT_DECIDE):
         answers = by_decision.get(decision)

@@ -18,18 +18,9 @@ class Asked(NamedTuple):
     client_ids: Collection[str] | None
 
 
-class Change(NamedTuple):
-    """Service accounts for which something changes.
-
-    Attributes:
-        subject: A pattern for them, `namespace:name`.
-        such_as: Those that exist, without the one of that name.
-        but: Who is no exception to it, and yet within the pattern.
-    """
-
-    subject: str
-    such_as: Collection[str] = ()
-    but: Within = Within()
+# A pattern for service accounts, `namespace:name`; those of them that exist, without the one of that name; and who is
+# within the pattern and yet an exception.
+Change = tuple[str, Collection[str], Within]
 
 
 class Changes(NamedTuple):
@@ -59,7 +50,9 @@ def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]
     real = _held(sides, claims.matching(patterns), claims.everybody)
     covered = cover(patterns, lambda found: held_by(found).changes)
     if covered is None:
-        alone = {name: [*map(Change, claims.subjects(those))] for name, those in real.changes.items()}
+        alone: dict[str, list[Change]] = {
+            name: [(each, (), Within()) for each in claims.subjects(those)] for name, those in real.changes.items()
+        }
         return Changes(alone, bool(real.undecided), too_many=True)
     found, by_name = covered
     held = held_by(found)
@@ -73,7 +66,7 @@ def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]
         for subject, but in zip(sorted(subjects), exceptions, strict=True):
             within = left & claims.equal(subject_claim(subject), "Like")
             left &= ~within
-            told[name].append(Change(subject, [each for each in claims.subjects(within) if each != subject], but))
+            told[name].append((subject, [each for each in claims.subjects(within) if each != subject], but))
     return Changes(told, bool(held.undecided), too_many=False)
 
 

@@ -42,42 +42,37 @@ class ProviderTrust:
         """The statements that allow."""
         return {index: each for index, each in self.statements.items() if each.effect == "Allow"}
 
-    def conditions(self, statement: Statement, claim: str) -> list[Condition]:
-        """Return a statement's conditions on `aud` or `sub` of this provider's tokens."""
-        key = f"{self.issuer}:{claim}".lower()
-        return [each for each in statement.conditions if each.key.lower() == key]
+    @functools.cached_property
+    def compared(self) -> list["Compared"]:
+        """The conditions that compare `aud` or `sub` of this provider's tokens with values."""
+        claims = {f"{self.issuer}:{claim}".lower(): claim for claim in ("aud", "sub")}
+        return [
+            Compared(place, claims[key], condition, comparison, statement.effect == "Allow" and not negated)
+            for place, statement in self.statements.items()
+            for condition in statement.conditions
+            if (key := condition.key.lower()) in claims and (operator := split_operator(condition.operator))
+            for comparison, negated in [COMPARED.get(operator.name, ("", False))]
+            if comparison
+        ]
 
-    def evaluated(self, subject: str, audience: str) -> Evaluation:
-        """Return the evaluation of the whole trust policy for a token of a service account, `namespace:name`."""
-        return self.evaluation_of(self.parsed[1], subject, audience)
+    def naming(self, claim: str) -> list["Compared"]:
+        """Return those of Allow statements that name values of a claim; those that exclude values do not."""
+        return [each for each in self.compared if each.names and each.claim == claim]
 
-    def evaluation_of(self, statements: Iterable[Statement], subject: str, audience: str) -> Evaluation:
-        """Return the same of some of its statements."""
+    def evaluated(self, subject: str, audience: str, statements: Iterable[Statement] | None = None) -> Evaluation:
+        """Return the evaluation of all statements, or some, for a token of a service account, `namespace:name`."""
         request = WebIdentityRequest(f"https://{self.issuer}", self.provider_arn, subject_claim(subject), audience)
-        return evaluate_parsed(self.parsed[0], statements, request)
+        return evaluate_parsed(self.parsed[0], self.parsed[1] if statements is None else statements, request)
 
 
 class Compared(NamedTuple):
-    """A condition of an allowing statement that compares a claim with values, one of which it must be or match."""
+    """A condition that compares a claim with values: its statement's place, and whether that allows by such a value."""
 
     place: int
+    claim: str
     condition: Condition
     comparison: str
-
-
-def comparisons(trust: ProviderTrust, claim: str) -> Iterator[Compared]:
-    """Yield the conditions of all allowing statements that compare a claim with values."""
-    for index, statement in trust.allowing.items():
-        yield from comparisons_in(trust, index, statement, claim)
-
-
-def comparisons_in(trust: ProviderTrust, index: int, statement: Statement, claim: str) -> Iterator[Compared]:
-    """Yield the conditions of one statement that compare a claim with values; those that exclude values do not."""
-    for condition in trust.conditions(statement, claim):
-        operator = split_operator(condition.operator)
-        comparison, negated = COMPARED.get(operator.name if operator else "", ("", True))
-        if not negated:
-            yield Compared(index, condition, comparison)
+    names: bool
 
 
 @functools.lru_cache(maxsize=100)
@@ -85,7 +80,7 @@ def exact_subjects(trust: ProviderTrust) -> Mapping[str, int]:
     """Return the values of `sub` that allowing statements name without a wildcard, each with the statement's place."""
     return {
         value.lower() if each.comparison == "EqualsIgnoreCase" else value: each.place
-        for each in comparisons(trust, "sub")
+        for each in trust.naming("sub")
         for value in each.condition.wanted
         if not WILDCARDS.search(value) and "${" not in value
     }
@@ -93,7 +88,7 @@ def exact_subjects(trust: ProviderTrust) -> Mapping[str, int]:
 
 def is_of_kubernetes(trust: ProviderTrust) -> bool:
     """Return whether an OIDC provider is of a Kubernetes cluster, as far as its issuer or the trust policy tells."""
-    values = (value for each in comparisons(trust, "sub") for value in each.condition.wanted)
+    values = (value for each in trust.naming("sub") for value in each.condition.wanted)
     return bool(eks_region(trust.issuer)) or any(value.startswith(CLAIM_PREFIX) for value in values)
 
 

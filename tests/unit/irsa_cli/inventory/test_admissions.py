@@ -138,6 +138,13 @@ def test_a_trust_policy_that_cannot_be_read_is_said() -> None:
     assert [each.partition(":")[0] for each in found.not_checked] == ["trust policy of arn"]
 
 
+def test_a_reason_is_of_whom_it_names() -> None:
+    """Protects readers: where `sub` is compared in a way that AWS does not describe, each has its own value in it."""
+    found = admissions(trust({"ArnLike": {SUB: "arn:aws:iam::*:role/a"}}), "team-a/x", "team-a/y")
+
+    assert [each.service_accounts[0].replace("/", ":") in each.reason for each in found] == [True, True]
+
+
 @pytest.mark.parametrize(
     "pattern",
     [

@@ -94,3 +94,11 @@ def test_the_proof_is_nothing_to_diff(
         assert says_nothing(told(before, after, managed, live))
         for each in live:
             assert best(before, each, client_ids or AUDIENCES) == best(after, each, client_ids or AUDIENCES)
+
+
+def test_an_allow_that_goes_is_a_difference_beside_what_nobody_can_decide() -> None:
+    """The attack: a Deny that cannot be decided, behind which a tidied trust policy lacks a plain Allow."""
+    vpc, deny = with_further(statement("a:x"), VPC), {**with_further(statement("a:x"), TAGGED), "Effect": "Deny"}
+    before, after = policy_document(statement("a:x"), vpc, deny), policy_document(vpc, deny)
+
+    assert "before" in difference(before, after, {BLUE: [STS]})
