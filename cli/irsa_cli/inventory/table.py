@@ -40,6 +40,7 @@ def table_of(inventory: Inventory, view: View) -> Table:
         headings, rows = headings[1:], [row[1:] for row in rows]
     lines = [([""], ""), *(([each], "dim") for each in others)]
     lines += [(finding_parts(each, len(inventory.clusters) > 1), "bold red") for each in inventory.findings]
+    lines += [([inventory.left_out], "dim")] if inventory.left_out else []
     lines += [([visible(f"not checked: {each}")], "yellow") for each in inventory.not_checked]
     return Table(headings, rows, [*lines, ([summary(inventory)], "bold")])
 
@@ -122,7 +123,8 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
     lines = []
     for aws_account in inventory.aws_accounts:
         here = sum(f":iam::{aws_account.number}:" in arn for arn in known)
-        if aws_account.roles > here:
+        # Of those that --namespace left out, some trust a cluster.
+        if aws_account.roles > here and not inventory.left_out:
             others = "other roles, which trust no cluster and which no annotation names"
             lines.append(f"{aws_account.number}: {others}: {aws_account.roles - here:,}")
     return ["cluster", "role", "may be assumed by", "cannot decide", "annotated", "last used"], rows, lines

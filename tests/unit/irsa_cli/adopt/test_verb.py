@@ -46,7 +46,7 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def discovered(discovery: Discovery, number: str = AWS_ACCOUNT) -> None:
         monkeypatch.setattr(verb, "discover", lambda *_, **__: discovery)
-        monkeypatch.setattr(verb, "_current_account", lambda _: live(number))
+        monkeypatch.setattr(verb, "_current_account", lambda *_: live(number))
         monkeypatch.setattr(verb, "in_stacks", lambda _: InStacks({}))
 
     discovered(EVERYTHING)
@@ -261,4 +261,4 @@ def test_credentials_of_another_aws_account_are_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr("irsa_cli.live.aws.AwsAccountClients.only", lambda _: live("999999999999"))
 
     with pytest.raises(CouldNotLookError, match="999999999999"):
-        verb._current_account(EVERYTHING)
+        verb._current_account(EVERYTHING, {})
