@@ -23,7 +23,7 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClients
-from irsa_cli.live.model import LiveCluster, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import LiveCluster, LiveEksCluster, LiveRole, LiveServiceAccount
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from sandbox import missing_in_moto
 
@@ -458,7 +458,7 @@ def test_a_cluster_that_is_being_created(
     """Protects from `unexpected KeyError; please report it`: others are read, and of this one it is said why not."""
     accounts(Account())
     described = {"name": "new", "status": status, **absent}
-    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: described)
+    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: LiveEksCluster.of(described))
     found = discover(["green"], ["new"], [])
 
     assert [each.name for each in found.clusters] == ["green"]
@@ -472,7 +472,8 @@ def test_a_cluster_that_is_being_created_has_no_issuer_yet(
 ) -> None:
     """Protects the search for orphans of a region where somebody creates a cluster meanwhile."""
     accounts(Account())
-    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: {"status": "CREATING", **identity})
+    described = LiveEksCluster.of({"status": "CREATING", **identity})
+    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: described)
     found = discover(["green"], [], [])
 
     assert found.aws_accounts[0].eks_issuers == {"us-west-2": frozenset()}

@@ -110,7 +110,7 @@ def test_an_unset_variable_chooses_nothing(option: str, capsys: pytest.CaptureFi
     assert f"argument {option}: the value is empty" in capsys.readouterr().err
 
 
-# a/app is admitted and annotated; b/web is admitted by one role and annotated with one that is gone; a/late is not there.
+# a/app is admitted and annotated; b/web is admitted by one role, annotated with one that is gone; a/late is not there.
 SHARED = discovery(
     [service_account("a", "app", "app"), service_account("a", "idle"), service_account("b", "web", "gone")],
     [
