@@ -4,7 +4,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -13,31 +13,17 @@ from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.issuers import eks_region
-from irsa_cli.live.aws import AwsAccountClients, created_eks_cluster, eks_issuers, session_of
+from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster, eks_issuers, session_of
 from irsa_cli.live.iam import AwsAccountClient, with_details
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster
-from irsa_cli.options import stack_name
+from irsa_cli.options import not_empty, stack_name
 from irsa_cli.state import DeclaredStack, read_stack
 
 Answer = TypeVar("Answer")
-
-
-class _Source(NamedTuple):
-    """A cluster or an AWS account to read.
-
-    Attributes:
-        name: What messages call it.
-        reach: Returns it.
-        in_kubeconfig: Whether it is a cluster that is reached by a context of the user's kubeconfig.
-        eks_name: The name in EKS by which it is reached.
-    """
-
-    name: str
-    reach: Callable[[], Any]
-    in_kubeconfig: bool = False
-    eks_name: str | None = None
+# What messages call a cluster or an AWS account, and the functions that reach and read it.
+Source = tuple[str, Callable[[], Any], Callable[[Any], Answer]]
 
 
 class _Stack(NamedTuple):
@@ -52,27 +38,37 @@ def add_discovery_options(parser: argparse.ArgumentParser) -> None:
     repeated: dict[str, Any] = {"action": "append", "default": []}
     parser.add_argument("--context", metavar="C", **repeated, help="context of the kubeconfig (repeatable)")
     parser.add_argument("--cluster", metavar="NAME", **repeated, help="name of an EKS cluster (repeatable)")
-    parser.add_argument(
-        "--stack",
-        metavar="S",
-        type=stack_name,
-        **repeated,
-        help="irsa stack: its clusters, AWS accounts and bindings (repeatable)",
-    )
+    stack = "irsa stack: its clusters, AWS accounts and bindings (repeatable)"
+    parser.add_argument("--stack", metavar="S", type=stack_name, **repeated, help=stack)
+    profile = "AWS profile: its AWS account, in place of those of the stacks (repeatable)"
+    parser.add_argument("--profile", metavar="P", type=not_empty, **repeated, help=profile)
+    region = "AWS region, of --cluster too (default: that of the profile)"
+    parser.add_argument("--region", metavar="R", type=not_empty, help=region)
+
+
+def inputs_of(options: argparse.Namespace) -> Sequence[Inputs]:
+    """Return the credentials that were chosen, as inputs of AWS providers: of each profile, or the current ones."""
+    return [{"profile": profile, "region": options.region} for profile in options.profile or [None]]
 
 
 def discover(
-    contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequence[str], policies: bool = False
+    contexts: Sequence[str],
+    eks_names: Sequence[str],
+    stacks: Sequence[str],
+    credentials: Sequence[Inputs] = ({},),
+    policies: bool = False,
 ) -> Discovery:
     """Return what the clusters and AWS accounts have.
 
     The clusters are those of the contexts and names; without any, those of the stacks; without these, that of the
-    current context. The AWS accounts are those of the stacks, or that of the current credentials.
+    current context. The AWS accounts are those of the profiles; without any, those of the stacks; without these, that
+    of the current credentials.
 
     Args:
         contexts: Contexts of the kubeconfig.
-        eks_names: Names of EKS clusters in the region of the current credentials.
+        eks_names: Names of EKS clusters in the region of the first credentials.
         stacks: Names of stacks of the project in the current folder.
+        credentials: Profile and region of each AWS account; the current credentials have no profile.
         policies: Whether managed policies are read too.
 
     Raises:
@@ -82,21 +78,22 @@ def discover(
     with_clusters = [_Stack(each, ClusterClients(each.clusters)) for each in declared]
     not_checked: list[str] = []
     with ThreadPoolExecutor() as pool:
-        sources = _clusters(contexts, eks_names, with_clusters)
-        of_clusters = [pool.submit(_cluster, each) for each in sources]
-        aws_account = partial(read_aws_account, policies=policies, not_checked=not_checked.append)
-        of_aws_accounts = [pool.submit(_read, each, aws_account) for each in _aws_accounts(declared)]
+        sources = _clusters(contexts, eks_names, with_clusters, credentials[0])
+        of_clusters = [(name, pool.submit(_read, name, reach, read)) for name, reach, read in sources]
+        read_account = partial(read_aws_account, policies=policies, not_checked=not_checked.append)
+        accounts = _aws_accounts(declared, credentials)
+        of_accounts = [(name, pool.submit(_read, name, reach, read_account)) for name, reach in accounts]
         managed = [pool.submit(_managed_service_accounts, each, not_checked.append) for each in with_clusters]
-        clusters = _one_of_each_issuer(sources, [each.result() for each in of_clusters], not_checked)
-        aws_accounts = _found([each.result() for each in of_aws_accounts], not_checked)
+        clusters = _one_of_each(of_clusters, lambda each: each.issuer, _another_cluster, not_checked)
+        # That two providers of stacks are of one AWS account is usual.
+        again = _same_account if credentials[0].get("profile") else lambda *_: ""
+        aws_accounts = _one_of_each(of_accounts, lambda each: each.number, again, not_checked)
         managed_service_accounts = frozenset(place for each in managed for place in each.result())
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(_sentences(not_checked)))
-    # Two providers of a stack may lead to one AWS account.
-    by_number = {each.number: each for each in reversed(aws_accounts)}
     return Discovery(
         _with_distinct_names(sorted(clusters, key=lambda each: (each.name, each.issuer))),
-        tuple(sorted(by_number.values(), key=lambda each: each.number)),
+        tuple(sorted(aws_accounts, key=lambda each: each.number)),
         _sentences(not_checked),
         tuple(each.stack for each in declared),
         frozenset(_managed_roles(declared)),
@@ -112,35 +109,44 @@ def _sentences(not_checked: Iterable[str]) -> tuple[str, ...]:
 # --- Where to look ---------------------------------------------------------------------------------------------------
 
 
-def _clusters(contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequence[_Stack]) -> list[_Source]:
-    chosen = [_Source(f"context {named(each)}", partial(_of_context, each), in_kubeconfig=True) for each in contexts]
-    chosen += [_Source(f"EKS cluster {named(each)}", partial(_of_eks, each), eks_name=each) for each in eks_names]
+def _clusters(
+    contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequence[_Stack], credentials: Inputs
+) -> list[Source[LiveCluster]]:
+    current = partial(_cluster, in_kubeconfig=True)
+    chosen: list[Source[LiveCluster]] = []
+    chosen += [(f"context {named(each)}", partial(_of_context, each), current) for each in contexts]
+    for each in eks_names:
+        chosen.append(
+            (f"EKS cluster {named(each)}", partial(_of_eks, each, credentials), partial(_cluster, eks_name=each))
+        )
     if not chosen:
         chosen = [each for stack in stacks for each in _clusters_of(stack)]
-    return chosen or [_Source("the current context", _of_context, in_kubeconfig=True)]
+    return chosen or [("the current context", _of_context, current)]
 
 
 def _of_context(context: str | None = None) -> ClusterClient:
     return ClusterClient(configuration({"context": context}))
 
 
-def _of_eks(name: str) -> ClusterClient:
-    session = session_of({})
+def _of_eks(name: str, credentials: Inputs) -> ClusterClient:
+    session = session_of(credentials)
     region = session.region_name
     if not region:
-        raise CouldNotLookError("no region: set AWS_REGION, or the region of the AWS profile")
+        raise CouldNotLookError("no region: pass --region, or set AWS_REGION or the region of the AWS profile")
     found = created_eks_cluster(session, name, region)
-    # `aws` reads the profile from the same environment variables as this session.
-    kubeconfig = eks_kubeconfig(name, region, found["endpoint"], found["certificateAuthority"]["data"])
+    # Without a profile, `aws` reads it from the same environment variables as this session.
+    profile = credentials.get("profile")
+    kubeconfig = eks_kubeconfig(name, region, found.endpoint, found.certificate_authority or "", profile=profile)
     return ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig)}))
 
 
-def _clusters_of(stack: _Stack) -> Iterator[_Source]:
+def _clusters_of(stack: _Stack) -> Iterator[Source[LiveCluster]]:
     for reference in stack.clusters.references:
         inputs = stack.declared.clusters.get(reference, {})
         # Such a provider reads the kubeconfig that kubectl reads.
         in_kubeconfig = not (inputs.get("kubeconfig") or inputs.get("cluster"))
-        yield _Source(_name(stack.declared, reference), partial(stack.clusters.of, reference), in_kubeconfig)
+        read = partial(_cluster, in_kubeconfig=in_kubeconfig)
+        yield _name(stack.declared, reference), partial(stack.clusters.of, reference), read
 
 
 def _name(declared: DeclaredStack, reference: str) -> str:
@@ -148,67 +154,68 @@ def _name(declared: DeclaredStack, reference: str) -> str:
     return f"{f'cluster {named(key)}' if key else 'the cluster'} of stack {named(declared.stack)}"
 
 
-def _aws_accounts(declared: Sequence[DeclaredStack]) -> Iterator[_Source]:
-    if not declared:
-        yield _Source("the AWS account of the current credentials", AwsAccountClients({}).only)
-    for stack in declared:
+def _aws_accounts(
+    declared: Sequence[DeclaredStack], credentials: Sequence[Inputs]
+) -> Iterator[tuple[str, Callable[[], AwsAccountClient]]]:
+    profiles = [each for each in credentials if each.get("profile")]
+    for each in profiles or ([] if declared else credentials):
+        name = f"profile {named(each['profile'])}" if profiles else "the AWS account of the current credentials"
+        yield name, AwsAccountClients({"": each}).only
+    for stack in () if profiles else declared:
         live = AwsAccountClients(stack.aws)
         for reference in live.references:
-            yield _Source(f"an AWS account of stack {named(stack.stack)}", partial(live.of_provider, reference))
+            yield f"an AWS account of stack {named(stack.stack)}", partial(live.of_provider, reference)
 
 
 # --- What is there ---------------------------------------------------------------------------------------------------
 
 
-def _read(source: _Source, read: Callable[[Any], Answer]) -> Answer | str:
-    """Return what a source has; or why it cannot be read, as a sentence."""
+def _read(name: str, reach: Callable[[], Any], read: Callable[[Any], Answer]) -> Answer | str:
+    """Return what is read; or why it cannot be, as a sentence."""
     try:
-        return read(source.reach())
+        return read(reach())
     except CouldNotLookError as error:
-        return f"{source.name}: {error}"
+        return f"{name}: {error}"
 
 
-def _found(answers: Iterable[Answer | str], not_checked: list[str]) -> list[Answer]:
-    found = []
-    for answer in answers:
-        if isinstance(answer, str):
-            not_checked.append(answer)
-        else:
-            found.append(answer)
-    return found
+def _cluster(live: ClusterClient, in_kubeconfig: bool = False, eks_name: str | None = None) -> LiveCluster:
+    """Return a cluster with all of its service accounts; its context only where that is of the user's kubeconfig."""
+    context = live.context if live.is_in_file and in_kubeconfig else None
+    return LiveCluster(live.context or "", live.issuer, tuple(live.service_accounts(None)), context, eks_name)
 
 
-def _cluster(source: _Source) -> LiveCluster | str:
-    """Return a cluster with all of its service accounts; or why it cannot be read, as a sentence."""
-    found = _read(source, _read_cluster)
-    if isinstance(found, str):
-        return found
-    return replace(found, context=found.context if source.in_kubeconfig else None, eks_name=source.eks_name)
-
-
-def _one_of_each_issuer(
-    sources: Iterable[_Source], answers: Iterable[LiveCluster | str], not_checked: list[str]
-) -> list[LiveCluster]:
-    """Return the first cluster of each issuer: two contexts may lead to one. Another cluster of its issuer is said."""
-    first: dict[str, tuple[str, LiveCluster]] = {}
-    for source, found in zip(sources, answers, strict=True):
+def _one_of_each(
+    asked: Iterable[tuple[str, Future[Answer | str]]],
+    identity: Callable[[Answer], str],
+    said: Callable[[str, Answer, Answer], str],
+    not_checked: list[str],
+) -> list[Answer]:
+    """Return the first answer of each identity; `said` has what is said of a later one, after the first one's name."""
+    first: dict[str, tuple[str, Answer]] = {}
+    for name, answer in asked:
+        found = answer.result()
         if isinstance(found, str):
             not_checked.append(found)
             continue
-        name, known = first.setdefault(found.issuer, (source.name, found))
-        if (uids := _uids(found)) and _uids(known) and uids.isdisjoint(_uids(known)):
-            text = f"another cluster than {name}, with the same issuer, {named(found.issuer)}: read it by itself"
-            not_checked.append(f"{source.name}: {text}")
-    return [cluster for _, cluster in first.values()]
+        first_name, known = first.setdefault(identity(found), (name, found))
+        if known is not found and (text := said(first_name, known, found)):
+            not_checked.append(f"{name}: {text}")
+    return [found for _, found in first.values()]
+
+
+def _same_account(name: str, _: LiveAwsAccount, found: LiveAwsAccount) -> str:
+    return f"it is of AWS account {found.number}, as {name} is"
+
+
+def _another_cluster(name: str, known: LiveCluster, found: LiveCluster) -> str:
+    """Return that two clusters have one issuer, which no service account shows to be one: contexts may lead to one."""
+    if (uids := _uids(found)) and _uids(known) and uids.isdisjoint(_uids(known)):
+        return f"another cluster than {name}, with the same issuer, {named(found.issuer)}: read it by itself"
+    return ""
 
 
 def _uids(cluster: LiveCluster) -> set[str]:
     return {each.uid for each in cluster.service_accounts} - {""}
-
-
-def _read_cluster(live: ClusterClient) -> LiveCluster:
-    issuer, context = live.issuer, live.context if live.is_in_file else None
-    return LiveCluster(live.context or "", issuer, tuple(live.service_accounts(None)), context)
 
 
 def _with_distinct_names(clusters: Sequence[LiveCluster]) -> tuple[LiveCluster, ...]:
@@ -252,7 +259,8 @@ def read_aws_account(
         client_ids = dict(zip(providers, pool.map(live.client_ids, providers), strict=True))
         issuers = {
             region: pool.submit(optional, f"EKS clusters in {region}", partial(eks_issuers, live.session, region))
-            for region in _regions(providers)
+            # Those of the EKS clusters that OIDC providers name.
+            for region in {eks_region(arn.partition(":oidc-provider/")[2]) for arn in providers} - {""}
         }
     roles, known = listed.result(), details.result()
     if known is not None:
@@ -268,11 +276,6 @@ def read_aws_account(
         {region: None if (found := each.result()) is None else frozenset(found) for region, each in issuers.items()},
         tuple(documents.result() or ()),
     )
-
-
-def _regions(provider_arns: Iterable[str]) -> set[str]:
-    """Return the regions of the EKS clusters that OIDC providers name."""
-    return {region for arn in provider_arns if (region := eks_region(arn.partition(":oidc-provider/")[2]))}
 
 
 # --- What stacks declare ---------------------------------------------------------------------------------------------

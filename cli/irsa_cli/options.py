@@ -19,6 +19,17 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--junit", metavar="FILE", type=Path, help="also write JUnit XML to FILE")
 
 
+def not_empty(text: str) -> str:
+    """Return a value of the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: It is empty, as an unset variable is, and would choose something else.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the value is empty")
+    return text
+
+
 def stack_name(text: str) -> str:
     """Return the name of a stack, as given on the command line.
 

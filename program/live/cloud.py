@@ -10,9 +10,9 @@ from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller, eks_access_entries, eks_cluster
 from irsa_cli.live.iam import AwsAccountClient
+from irsa_cli.live.model import LiveEksCluster
 from irsa_cli.state import stack_outputs
 from program.access import asked_aws_account, reached
-from program.lookups.questions import EksCluster
 from program.lookups.values import AwsIdentity
 
 
@@ -38,18 +38,12 @@ class LiveCloud:
         caller = self._callers[aws_account]
         return AwsIdentity(caller.account_id, caller.partition)
 
-    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+    def eks_cluster(self, cluster: Cluster) -> LiveEksCluster:
         """Return the description of a cluster."""
         found = eks_cluster(self._session(cluster.aws_account), cluster.name or "", cluster.region)
         if found is None:
             raise CouldNotLookError("no such cluster", Cause.NOT_FOUND)
-        return EksCluster(
-            str(found.get("status")),
-            found.get("identity", {}).get("oidc", {}).get("issuer"),
-            str(found.get("endpoint") or ""),
-            found.get("certificateAuthority", {}).get("data"),
-            found.get("accessConfig", {}).get("authenticationMode") or "",
-        )
+        return found
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
         """Return the client ID list of an IAM OIDC provider."""

@@ -106,25 +106,19 @@ class Reader:
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             in_iam = {
-                key: pool.submit(_aws_reads, identity(key), live, key in whole, adopted.get(key, frozenset()))
+                key: pool.submit(self._aws_reads, identity(key), live, key in whole, adopted.get(key, frozenset()))
                 for key, live in reached.items()
                 if key in whole or live.number in with_named_roles
             }
-            in_clusters = {key: pool.submit(_cluster_reads, live) for key, live in clusters.items()}
+            in_clusters = {key: pool.submit(self._cluster_reads, live) for key, live in clusters.items()}
         found = {key: self._judged(key, live.context, *in_clusters[key].result()) for key, live in clusters.items()}
         return Reads(
-            {key: self._noted(*future.result()) for key, future in in_iam.items()},
+            {key: future.result() for key, future in in_iam.items()},
             {key: reads for key, reads in found.items() if reads},
             self._failures,
             sorted(dict.fromkeys(self._notes.not_checked)),
             self._notes.unanswered,
         )
-
-    def _noted(self, answer: Answer, notes: "_Notes") -> Answer:
-        """Return what a thread found, and keep what it could not ask."""
-        self._notes.not_checked += notes.not_checked
-        self._notes.unanswered |= notes.unanswered
-        return answer
 
     def _answers(self, rule: str, question: Callable[[Any], Answer], keys: Iterable[Any]) -> dict[Any, Answer]:
         answers = {key: self._answer(rule, partial(question, key)) for key in keys}
@@ -147,14 +141,14 @@ class Reader:
         return (*place, "kubernetes") if self._clusters[key].kubernetes else place
 
     def _judged(
-        self, key: str, context: str, found: "ClusterReads | CouldNotLookError", issuer: str | None, notes: "_Notes"
+        self, key: str, context: str, found: "ClusterReads | CouldNotLookError", issuer: str | None
     ) -> ClusterReads | None:
         """Return what a cluster has; None where it is not reached, which is kept as a failure."""
         place = self._place(key)
         if isinstance(found, CouldNotLookError):
             self._failures.append(self._unreached(key, place, context, found))
             return None
-        self._compare_issuers(key, context, self._noted(issuer, notes), place)
+        self._compare_issuers(key, context, issuer, place)
         return found
 
     def _connected(self, key: str) -> ClusterClient | None:
@@ -212,10 +206,52 @@ class Reader:
             fix = f"name the context of that cluster; these exist: {commands.list_contexts()}"
             self._failures.append(finding(live_rules.WRONG_CLUSTER, place, found, allowed, fix))
 
+    def _aws_reads(
+        self, identity: AwsIdentity, live: AwsAccountClient, whole: bool, adopted: frozenset[str]
+    ) -> AwsReads:
+        """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
+        answer, where = self._notes.answer, f"AWS account {live.number}"
+        roles = answer(f"{where}, names of roles", live.listed_roles)
+        if not whole:
+            return AwsReads(identity, roles)
+        providers = answer(f"{where}, OIDC providers", live.oidc_providers)
+        reads = AwsReads(
+            identity,
+            roles,
+            answer(f"{where}, managed policies", live.policies),
+            None if providers is None else frozenset(providers),
+            answer(f"{where}, quotas", live.summary),
+        )
+        existing = [name for name in sorted(adopted) if name.lower() in reads.roles_by_name]
+
+        def of_each(question: Callable[[str], Iterable[str] | None]) -> dict[str, frozenset[str]]:
+            about = f"{where}, policies of roles to adopt"
+            answers = {name: answer(about, partial(question, name)) for name in existing}
+            return {name: frozenset(found) for name, found in answers.items() if found is not None}
+
+        return replace(reads, attached=of_each(live.attached_policies), inline=of_each(live.inline_policies))
+
+    def _cluster_reads(self, live: ClusterClient) -> tuple[ClusterReads | CouldNotLookError, str | None]:
+        """Return what a cluster has, or why it is not reached; and its issuer."""
+        where = f"cluster {named(live.context)}"
+        try:
+            namespaces = live.namespaces()
+        except NotAuthenticatedError as error:
+            return error, None
+        except NoPermissionError as error:
+            self._notes.not_checked.append(f"{where}, namespaces: {error}")
+            namespaces = None
+        except CouldNotLookError as error:
+            return error, None
+        issuer = self._notes.answer(f"{where}, its issuer", lambda: live.issuer)
+        found = self._notes.answer(f"{where}, service accounts", partial(live.service_accounts, None))
+        by_name = None if found is None else {(each.namespace, each.name): each for each in found}
+        return ClusterReads(namespaces, by_name), issuer
+
 
 @dataclass
 class _Notes:
-    """Why questions that `pulumi up` does not ask have no answer; each thread has its own."""
+    """Why questions that `pulumi up` does not ask have no answer. All threads write to it."""
 
     not_checked: list[str] = field(default_factory=list)
     unanswered: bool = False
@@ -227,52 +263,10 @@ class _Notes:
             return question()
         except CouldNotLookError as error:
             self.not_checked.append(f"{what}: {error}")
-            self.unanswered |= not isinstance(error, NoPermissionError)
+            # No `|=`: another thread may write in between.
+            if not isinstance(error, NoPermissionError):
+                self.unanswered = True
             return None
-
-
-def _aws_reads(
-    identity: AwsIdentity, live: AwsAccountClient, whole: bool, adopted: frozenset[str]
-) -> tuple[AwsReads, _Notes]:
-    """Return what an AWS account has: all that matters for roles that are created, or the names of roles alone."""
-    notes, where = _Notes(), f"AWS account {live.number}"
-    roles = notes.answer(f"{where}, names of roles", live.listed_roles)
-    if not whole:
-        return AwsReads(identity, roles), notes
-    providers = notes.answer(f"{where}, OIDC providers", live.oidc_providers)
-    reads = AwsReads(
-        identity,
-        roles,
-        notes.answer(f"{where}, managed policies", live.policies),
-        None if providers is None else frozenset(providers),
-        notes.answer(f"{where}, quotas", live.summary),
-    )
-    existing = [name for name in sorted(adopted) if name.lower() in reads.roles_by_name]
-
-    def of_each(question: Callable[[str], Iterable[str] | None]) -> dict[str, frozenset[str]]:
-        about = f"{where}, policies of roles to adopt"
-        answers = {name: notes.answer(about, partial(question, name)) for name in existing}
-        return {name: frozenset(found) for name, found in answers.items() if found is not None}
-
-    return replace(reads, attached=of_each(live.attached_policies), inline=of_each(live.inline_policies)), notes
-
-
-def _cluster_reads(live: ClusterClient) -> tuple[ClusterReads | CouldNotLookError, str | None, _Notes]:
-    """Return what a cluster has, or why it is not reached; and its issuer."""
-    notes, where = _Notes(), f"cluster {named(live.context)}"
-    try:
-        namespaces = live.namespaces()
-    except NotAuthenticatedError as error:
-        return error, None, notes
-    except NoPermissionError as error:
-        notes.not_checked.append(f"{where}, namespaces: {error}")
-        namespaces = None
-    except CouldNotLookError as error:
-        return error, None, notes
-    issuer = notes.answer(f"{where}, its issuer", lambda: live.issuer)
-    service_accounts = notes.answer(f"{where}, service accounts", partial(live.service_accounts, None))
-    by_name = None if service_accounts is None else {(each.namespace, each.name): each for each in service_accounts}
-    return ClusterReads(namespaces, by_name), issuer, notes
 
 
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:

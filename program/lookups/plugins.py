@@ -15,9 +15,10 @@ import pulumi_aws as aws
 from config.models import Cluster, Stack
 from irsa_cli.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.model import LiveEksCluster
 from program.access import Access
 from program.logical_names import aws_provider
-from program.lookups.questions import EksCluster, LookupFailure, once
+from program.lookups.questions import LookupFailure, once
 from program.lookups.values import AwsIdentity
 
 # The engine's function behind StackReference. It returns plain values, so that mistakes are reported together.
@@ -83,13 +84,13 @@ class Plugins:
         account_id = _answer(partial(aws.get_caller_identity, opts=options)).account_id
         return AwsIdentity(account_id, _answer(partial(aws.get_partition, opts=options)).partition)
 
-    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+    def eks_cluster(self, cluster: Cluster) -> LiveEksCluster:
         """Return the description of a cluster."""
         options = self._options(cluster.aws_account)
         found = _answer(partial(aws.eks.get_cluster, name=cluster.name, region=cluster.region, opts=options))
         issuers = [oidc.issuer for identity in found.identities for oidc in identity.oidcs if oidc.issuer]
         authorities = [authority.data for authority in found.certificate_authorities or ()]
-        return EksCluster(found.status, next(iter(issuers), None), found.endpoint, next(iter(authorities), None))
+        return LiveEksCluster(found.status, next(iter(issuers), None), found.endpoint, next(iter(authorities), None))
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
         """Return the client ID list of an IAM OIDC provider."""

@@ -6,7 +6,7 @@ Who asks is a `Cloud`: Pulumi's plugins during `pulumi up`, or the AWS SDK for `
 import json
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from config.between_keys import issuer_twice
 from config.located_mistake import LocatedMistake
@@ -17,6 +17,7 @@ from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import Mistake, Place
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.model import LiveEksCluster
 from program.access import asked_aws_account
 from program.lookups import failures as mistakes
 from program.lookups import rules as live_rules
@@ -41,17 +42,6 @@ class LookupFailure(Exception):
         return cls(LocatedMistake(place, Mistake(found, allowed, fix), rule=rule))
 
 
-class EksCluster(NamedTuple):
-    """A cluster in EKS."""
-
-    status: str
-    issuer: str | None
-    endpoint: str
-    certificate_authority: str | None
-    authentication_mode: str = ""
-    """`API`, `API_AND_CONFIG_MAP` or `CONFIG_MAP`: who may use its Kubernetes API."""
-
-
 class Cloud(Protocol):
     """Who asks AWS and Pulumi; each method raises CouldNotLookError, or LookupFailure."""
 
@@ -61,7 +51,7 @@ class Cloud(Protocol):
     def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
 
-    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+    def eks_cluster(self, cluster: Cluster) -> LiveEksCluster:
         """Return the description of a cluster."""
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
@@ -190,7 +180,7 @@ class Questions:
         return arn
 
     @once
-    def eks_cluster(self, cluster: str) -> EksCluster:
+    def eks_cluster(self, cluster: str) -> LiveEksCluster:
         """The description of a cluster in EKS."""
         settings, place = self._clusters[cluster], (*self._stack.place_of_cluster(cluster), "name")
         asked = self._asked(settings.aws_account, settings.region)

@@ -18,9 +18,9 @@ from irsa_cli.adopt.report import lines
 from irsa_cli.adopt.stack_file import Additions, StackFile
 from irsa_cli.adopt.stacks import in_stacks
 from irsa_cli.adopt.task import Ways
-from irsa_cli.discovery import add_discovery_options, discover
+from irsa_cli.discovery import add_discovery_options, discover, inputs_of
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_cli.live.aws import AwsAccountClients, created_eks_cluster
+from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import Discovery
 from irsa_cli.state import stack_outputs
@@ -89,10 +89,11 @@ def run(options: argparse.Namespace) -> int:
     """
     choice = _choice(options)
     file = StackFile(options.output)
-    discovery = discover(options.context, options.cluster, options.stack, policies=options.policies)
+    credentials = inputs_of(options)
+    discovery = discover(options.context, options.cluster, options.stack, credentials, policies=options.policies)
     states = in_stacks(file.path.parent)
     discovery = replace(discovery, not_checked=(*states.not_checked, *discovery.not_checked))
-    live = _current_account(discovery)
+    live = _current_account(discovery, credentials[0])
     files = PolicyFiles(options.output.parent)
     ways = Ways(
         policies=options.policies,
@@ -137,13 +138,14 @@ def _check_tools(take_from: Collection[str], adoption: Adoption) -> None:
             )
 
 
-def _current_account(discovery: Discovery) -> AwsAccountClient:
-    """Return the AWS account of the current credentials, which is that of a stack's default provider."""
-    live = AwsAccountClients({}).only()
+def _current_account(discovery: Discovery, credentials: Inputs) -> AwsAccountClient:
+    """Return the AWS account of the first credentials, which is that of a stack's default provider."""
+    live = AwsAccountClients({"": credentials}).only()
     if live.number not in {each.number for each in discovery.aws_accounts}:
         known = listed([each.number for each in discovery.aws_accounts])
+        whose = "the first --profile is" if credentials.get("profile") else "the current AWS credentials are"
         raise CouldNotLookError(
-            f"the current AWS credentials are of AWS account {live.number}, and what was read is of {known}: "
+            f"{whose} of AWS account {live.number}, and what was read is of {known}: "
             "use credentials of the AWS account in which the stack is deployed"
         )
     return live
@@ -177,7 +179,7 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAcco
         raise CouldNotLookError(f"{where}: its issuer is not known here: add oidcIssuer and oidcProviderArn to it")
     region = str(cluster.get("region") or file.region or live.session.region_name or "")
     try:
-        return str(created_eks_cluster(live.session, cluster["name"], region)["identity"]["oidc"]["issuer"])
+        return created_eks_cluster(live.session, cluster["name"], region).issuer or ""
     except CouldNotLookError as error:
         raise CouldNotLookError(f"{where}: EKS cluster {named(cluster['name'])}: {error}") from error
 

@@ -137,6 +137,7 @@ class Inventory:
         admissions: Who may assume which role.
         findings: What is wrong, wide or unused.
         not_checked: What could not be read or decided, each as one sentence.
+        left_out: What --namespace left out, counted; empty without it.
     """
 
     clusters: Sequence[InventoriedCluster]
@@ -146,3 +147,4 @@ class Inventory:
     admissions: Sequence[Admission]
     findings: Sequence[Finding]
     not_checked: Sequence[str]
+    left_out: str = ""

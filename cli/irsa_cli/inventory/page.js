@@ -256,8 +256,8 @@ function heading() {
   document.title = `Who can assume what: ${clusterNames.length === 1 ? first : count(clusterNames.length, "cluster")}`;
   const bold = (names) => names.map((name, index) => [index === 0 ? "" : index === names.length - 1 ? " and " : ", ", make("b", { class: "name" }, name)]);
   const some = (names, noun) => (names.length > 6 ? [make("b", {}, count(names.length, noun))] : [names.length === 1 ? `${noun} ` : `${noun}s `, bold(names)]);
-  fill(find("scope"), {}, ["Every service account of ", some(clusterNames, "cluster"), ", and the roles of ", some(awsAccounts, "AWS account"),
-    " that could admit it. Read on ", make("time", { datetime: data.written }, data.writtenText), "."]);
+  fill(find("scope"), {}, [data.leftOut ? "Service accounts of " : "Every service account of ", some(clusterNames, "cluster"), ", and the roles of ", some(awsAccounts, "AWS account"),
+    " that could admit it. Read on ", make("time", { datetime: data.written }, data.writtenText), data.leftOut ? `; ${data.leftOut}.` : "."]);
   const withAccess = accounts.filter((each) => each.allowed).length;
   const familyCount = (family) => findings.filter((each) => kindOf(each.kind).family === family).length;
   const undecided = roles.reduce((sum, each) => sum + each.undecided, 0);

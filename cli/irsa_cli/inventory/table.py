@@ -42,6 +42,7 @@ def table_of(inventory: Inventory, view: View) -> Table:
     blank = (Message(""), "")
     messages = [blank, *((Message(each), "dim") for each in others), *([blank] if others else [])]
     messages += [(each, "bold red") for each in finding_messages(inventory)]
+    messages += [(Message(inventory.left_out), "dim")] if inventory.left_out else []
     messages += [(Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked]
     messages.append((Message(summary(inventory)), "bold"))
     return Table([headings[n] for n in shown], [[row[n] for n in shown] for row in rows], messages)
@@ -119,7 +120,8 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
     lines = []
     for aws_account in inventory.aws_accounts:
         here = sum(f":iam::{aws_account.number}:" in arn for arn in known)
-        if aws_account.roles > here:
+        # Of those that --namespace left out, some trust a cluster.
+        if aws_account.roles > here and not inventory.left_out:
             others = "other roles, which trust no cluster and which no annotation names"
             lines.append(f"{aws_account.number}: {others}: {aws_account.roles - here:,}")
     return ["cluster", "role", "may be assumed by", "cannot decide", "annotated", "last used"], rows, lines

@@ -1,11 +1,14 @@
 """From what was found to the inventory that is printed. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import issuer_of_provider
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import Mistake, named, nearest
 from irsa.rules.subjects import subject_of
+from irsa_cli.exits import CouldNotLookError
 from irsa_cli.inventory.admissions import Admitted, trust_policies, trusts
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings import findings
@@ -54,6 +57,43 @@ def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inv
         found,
         list(dict.fromkeys(not_checked)),
     )
+
+
+def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
+    """Return what an inventory has of these namespaces. It was taken of everything: so what is said of them is true.
+
+    Raises:
+        CouldNotLookError: One of them has neither a service account nor a finding.
+    """
+    places = [each.namespace for each in inventory.service_accounts]
+    places += [each.service_account.partition("/")[0] for each in inventory.findings if each.service_account]
+    chosen: set[str] = set()
+    for pattern in namespaces:
+        those = {each for each in {*places} if matches(each, pattern_of(pattern, wildcards=True))}
+        if not those:
+            near = nearest(pattern, {*places}, "list them: kubectl get namespaces")
+            raise CouldNotLookError(f"--namespace {named(pattern)}: there is no service account in it; {near}")
+        chosen |= those
+
+    def has(service_account: str) -> bool:
+        return service_account.partition("/")[0] in chosen
+
+    kept = [each for each in inventory.service_accounts if each.namespace in chosen]
+    found = ((each, [*filter(has, each.service_accounts)]) for each in inventory.admissions)
+    admissions = [replace(each, service_accounts=names) for each, names in found if names]
+    arns = {*(each.role for each in admissions), *(each.annotated_role for each in kept)} - {""}
+    roles = [each for each in inventory.roles if each.arn in arns]
+    findings = [
+        each
+        for each in inventory.findings
+        if (has(each.service_account) if each.service_account else each.role in arns)
+    ]
+    chosen_ones = replace(inventory, service_accounts=kept, admissions=admissions, roles=roles, findings=findings)
+    others = (
+        f"{name.replace('_', ' ')} {len(getattr(inventory, name)) - len(getattr(chosen_ones, name)):,}"
+        for name in ("service_accounts", "roles", "findings")
+    )
+    return replace(chosen_ones, left_out=f"of other namespaces, left out: {', '.join(others)}")
 
 
 def _unreadable_providers(discovery: Discovery) -> Iterator[str]:

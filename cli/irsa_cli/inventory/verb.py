@@ -6,14 +6,15 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from irsa_cli.discovery import add_discovery_options, discover
+from irsa_cli.discovery import add_discovery_options, discover, inputs_of
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.of_roles import TRACKED_DAYS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import write_csv
 from irsa_cli.inventory.table import plain, table_of
-from irsa_cli.inventory.taking import take_inventory
+from irsa_cli.inventory.taking import of_namespaces, take_inventory
+from irsa_cli.options import not_empty
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import camel_case, document
 from irsa_cli.whole_file import write
@@ -51,6 +52,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_discovery_options(parser)
+    these = "service accounts of a namespace, their roles and findings; * and ? stand for any text (repeatable)"
+    parser.add_argument("--namespace", metavar="N", action="append", default=[], type=not_empty, help=these)
     parser.add_argument(
         "--by", choices=["service-account", "role"], default="service-account", help="rows of the table"
     )
@@ -91,12 +94,14 @@ def run(options: argparse.Namespace) -> int:
     """Take the inventory, print it and return the exit code.
 
     Raises:
-        CouldNotLookError: No cluster, or no AWS account, can be read.
+        CouldNotLookError: No cluster, or no AWS account, can be read; or there is nothing of a namespace.
     """
     with under_way("inventory", "reading clusters and AWS accounts"):
-        discovery = discover(options.context, options.cluster, options.stack)
+        discovery = discover(options.context, options.cluster, options.stack, inputs_of(options))
     with under_way("inventory", "evaluating trust policies"):
         inventory = take_inventory(discovery, datetime.now(UTC), options.unused_days)
+    if options.namespace:
+        inventory = of_namespaces(inventory, options.namespace)
     code = exit_code(inventory, options.fail_on)
     _print(inventory, options, code)
     if options.html:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -18,6 +17,8 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.iam import AwsAccountClient, Wanted
+from irsa_cli.live.model import LiveEksCluster
+from irsa_cli.live.once import Once
 from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, answered, failure
 from irsa_cli.live.sts import SESSION_NAME
 from irsa_cli.state import DeclaredBinding, is_secret
@@ -45,15 +46,12 @@ class AwsAccountClients:
     def __init__(self, providers: Mapping[str, Inputs]) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
-        self._reached: dict[str, AwsAccountClient | CouldNotLookError] = {}
-        self._lock = threading.Lock()
+        self._reached = Once()
 
     @property
     def _found(self) -> dict[str, AwsAccountClient | CouldNotLookError]:
-        with self._lock:
-            if not self._reached:
-                self._reached = {reference: _aws_account(inputs) for reference, inputs in self._providers.items()}
-        return self._reached
+        providers = self._providers.items()
+        return self._reached.answer("all", lambda: {reference: _aws_account(inputs) for reference, inputs in providers})
 
     def read_in_bulk(self, bindings: Iterable[DeclaredBinding]) -> None:
         """Read beforehand what is going to be asked about bindings, where that takes less time.
@@ -128,9 +126,9 @@ class AwsAccountClients:
         for found in self._found.values():
             if isinstance(found, AwsAccountClient) and found.number == number:
                 return found
-        for found in self._found.values():
-            if isinstance(found, CouldNotLookError):
-                raise found
+        for error in self._found.values():
+            if isinstance(error, CouldNotLookError):
+                raise error
         return None
 
     def only(self) -> AwsAccountClient:
@@ -278,18 +276,19 @@ def caller(session: Any) -> Caller:
         raise failure("sts:GetCallerIdentity", error) from error
 
 
-def eks_cluster(session: Any, name: str, region: str | None) -> dict[str, Any] | None:
-    """Return the description of an EKS cluster; None if it does not exist in that region.
+def eks_cluster(session: Any, name: str, region: str | None) -> LiveEksCluster | None:
+    """Return an EKS cluster; None if it does not exist in that region.
 
     Raises:
         CouldNotLookError: EKS does not answer, or denies the request.
     """
-    found = _eks("DescribeCluster", session, region, lambda eks: eks.describe_cluster(name=name)["cluster"])
-    return found if found is None else dict(found)
+    return _eks(
+        "DescribeCluster", session, region, lambda eks: LiveEksCluster.of(eks.describe_cluster(name=name)["cluster"])
+    )
 
 
-def created_eks_cluster(session: Any, name: str, region: str) -> dict[str, Any]:
-    """Return the description of an EKS cluster that has its endpoint, certificate and issuer.
+def created_eks_cluster(session: Any, name: str, region: str) -> LiveEksCluster:
+    """Return an EKS cluster that has its endpoint, certificate and issuer.
 
     While it is being created, it has none: https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
 
@@ -299,12 +298,12 @@ def created_eks_cluster(session: Any, name: str, region: str) -> dict[str, Any]:
     found = eks_cluster(session, name, region)
     if found is None:
         raise CouldNotLookError(f"there is no such EKS cluster in {named(region)}")
-    if found.get("endpoint") and "data" in found.get("certificateAuthority", {}) and _issuer(found):
+    if found.endpoint and found.certificate_authority is not None and found.issuer:
         return found
-    if found["status"] == "CREATING":
+    if found.status == "CREATING":
         wait = commands.wait_for_cluster(name, region)
         raise CouldNotLookError(f"the cluster is being created; `{wait}` returns when it is there")
-    raise CouldNotLookError(f"EKS says {named(found['status'])}, and it has no endpoint, certificate or issuer")
+    raise CouldNotLookError(f"EKS says {named(found.status)}, and it has no endpoint, certificate or issuer")
 
 
 def eks_access_entries(session: Any, name: str, region: str | None) -> list[str] | None:
@@ -330,12 +329,7 @@ def eks_issuers(session: Any, region: str) -> list[str]:
     names = _eks("ListClusters", session, region, _cluster_names) or []
     with ThreadPoolExecutor(CONCURRENT) as pool:
         described = pool.map(lambda name: eks_cluster(session, name, region), names)
-        return [issuer for each in described if each and (issuer := _issuer(each))]
-
-
-def _issuer(cluster: Mapping[str, Any]) -> str:
-    """Return the issuer of an EKS cluster; empty where it has none yet."""
-    return str(cluster.get("identity", {}).get("oidc", {}).get("issuer", ""))
+        return [each.issuer for each in described if each and each.issuer]
 
 
 def _cluster_names(eks: Any) -> list[str]:

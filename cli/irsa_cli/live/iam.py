@@ -114,14 +114,16 @@ class AwsAccountClient:
             role_name,
             lambda iam: [
                 policy["PolicyArn"]
-                for policy in _pages(iam, "list_attached_role_policies", "AttachedPolicies", role_name)
+                for policy in _all_pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=role_name)
             ],
         )
 
     def inline_policies(self, role_name: str) -> list[str] | None:
         """Return the names of the role's inline policies."""
         return self._once(
-            "ListRolePolicies", role_name, lambda iam: _pages(iam, "list_role_policies", "PolicyNames", role_name)
+            "ListRolePolicies",
+            role_name,
+            lambda iam: _all_pages(iam, "list_role_policies", "PolicyNames", RoleName=role_name),
         )
 
     def inline_document(self, role_name: str, name: str) -> dict[str, Any] | None:
@@ -246,11 +248,6 @@ def with_details(listed: Iterable[LiveRole], details: Iterable[LiveRole]) -> lis
 def _default_version(iam: Any, policy_arn: str) -> Any:
     version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
     return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
-
-
-def _pages(iam: Any, operation: str, element: str, role_name: str) -> list[Any]:
-    pages = iam.get_paginator(operation).paginate(RoleName=role_name)
-    return [each for page in pages for each in page[element]]
 
 
 def _all_pages(iam: Any, operation: str, element: str, size: int = PAGE, **parameters: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import bisect
 import contextlib
 import json
 import math
+import operator
 import ssl
 import threading
 import time
@@ -216,7 +217,7 @@ class ClusterClient:
         """
         with as_could_not_look(question):
             answer = self._answer(method, path, parameters, body)
-            if answer.status_code == HTTPStatus.NOT_FOUND and _says_not_found(answer):
+            if answer.status_code == HTTPStatus.NOT_FOUND and _said(answer, "reason") == "NotFound":
                 return None
             if answer.status_code == HTTPStatus.GONE:
                 raise ExpiredError(f"{question}: {_message(answer)}")
@@ -306,8 +307,7 @@ def _is_of_certificate(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _place(service_account: LiveServiceAccount) -> tuple[str, str]:
-    return service_account.namespace, service_account.name
+_place = operator.attrgetter("namespace", "name")
 
 
 def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:
@@ -345,18 +345,16 @@ def _pause(retry_after: str) -> float:
 
 
 def _message(answer: httpx2.Response) -> str:
-    try:
-        return named(str(answer.json()["message"]))
-    except (ValueError, KeyError, TypeError):
-        return f"HTTP {answer.status_code}"
+    text = _said(answer, "message")
+    return named(text) if text else f"HTTP {answer.status_code}"
 
 
-def _says_not_found(answer: httpx2.Response) -> bool:
-    """Return whether the answer is Kubernetes' own, and not that of a proxy, for example."""
+def _said(answer: httpx2.Response, key: str) -> str:
+    """Return a text of Kubernetes' own answer; empty in that of a proxy, for example."""
     try:
-        return bool(answer.json()["reason"] == "NotFound")
+        return str(answer.json()[key])
     except (ValueError, KeyError, TypeError):
-        return False
+        return ""
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -374,9 +372,7 @@ class ClusterClients:
     ) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
-        self._connect = connect
-        self._found: dict[str, ClusterClient | CouldNotLookError] = {}
-        self._lock = threading.Lock()
+        self._connect, self._reached = connect, Once()
 
     @property
     def references(self) -> list[str]:
@@ -406,13 +402,4 @@ class ClusterClients:
                 "removed it: run `pulumi up`"
             )
         known = reference if reference in self._providers else next(iter(self._providers))
-        with self._lock:
-            if known not in self._found:
-                try:
-                    self._found[known] = self._connect(configuration(self._providers[known]))
-                except CouldNotLookError as error:
-                    self._found[known] = error
-        found = self._found[known]
-        if isinstance(found, CouldNotLookError):
-            raise found
-        return found
+        return self._reached.answer(known, lambda: self._connect(configuration(self._providers[known])))

@@ -104,6 +104,28 @@ class LiveCluster:
     eks_name: str | None = None
 
 
+class LiveEksCluster(NamedTuple):
+    """A cluster as EKS describes it; while it is being created, it has no issuer, endpoint or certificate."""
+
+    status: str
+    issuer: str | None
+    endpoint: str
+    certificate_authority: str | None
+    authentication_mode: str = ""
+    """`API`, `API_AND_CONFIG_MAP` or `CONFIG_MAP`: who may use its Kubernetes API."""
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Self:
+        """Return a cluster as DescribeCluster has it: https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html."""
+        return cls(
+            str(found.get("status")),
+            found.get("identity", {}).get("oidc", {}).get("issuer"),
+            str(found.get("endpoint") or ""),
+            found.get("certificateAuthority", {}).get("data"),
+            found.get("accessConfig", {}).get("authenticationMode") or "",
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class LiveRole:
     """An IAM role.

@@ -23,7 +23,7 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClients
-from irsa_cli.live.model import LiveCluster, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import LiveCluster, LiveEksCluster, LiveRole, LiveServiceAccount
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from sandbox import missing_in_moto
 
@@ -111,6 +111,19 @@ def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             name="blue", roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
         )
         yield client
+
+
+@pytest.fixture
+def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An AWS configuration: profiles of two AWS accounts, two of them of one, and one without credentials."""
+    keys = "region = us-west-2\naws_access_key_id = x\naws_secret_access_key = x\n"
+    other = "region = us-west-2\nrole_arn = arn:aws:iam::444455556666:role/reader\nsource_profile = one\n"
+    sections = {"one": keys, "same": keys, "other": other, "empty": "region = us-west-2\n"}
+    file = tmp_path / "config"
+    file.write_text("".join(f"[profile {name}]\n{text}" for name, text in sections.items()))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 class Account:
@@ -390,6 +403,38 @@ def test_a_cluster_by_its_name_in_eks(accounts: Any, monkeypatch: pytest.MonkeyP
     assert found.not_checked == ("EKS cluster gone: there is no such EKS cluster in us-west-2",)
 
 
+@pytest.mark.usefixtures("iam", "cluster_apis")
+def test_a_cluster_of_a_profile_and_region(profiles: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects who works in several regions: the name is looked up in this one, and the token is the profile's."""
+    boto3.client("eks", region_name="eu-west-1").create_cluster(
+        name="eu", roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
+    )
+    asked: list[Any] = []
+    monkeypatch.setattr(discovery, "configuration", lambda inputs: asked.append(json.loads(inputs["kubeconfig"])))
+    found = discover([], ["eu"], [], [{"profile": "one", "region": "eu-west-1"}, {"profile": "other"}])
+
+    assert [each.eks_name for each in found.clusters] == ["eu"]
+    command = asked[0]["users"][0]["user"]["exec"]
+    assert command["args"][:2] == ["--region", "eu-west-1"]
+    assert command["env"] == [{"name": "AWS_PROFILE", "value": "one"}]
+
+
+@pytest.mark.usefixtures("iam", "cluster_apis", "profiles")
+def test_each_profile_is_an_aws_account() -> None:
+    """Protects several AWS accounts without a stack: one that cannot be read is said, and the others are read."""
+    names = ["one", "gone", "other", "same", "empty"]
+    found = discover(["green"], [], [], [{"profile": each} for each in names])
+
+    assert [each.number for each in found.aws_accounts] == [DEFAULT_ACCOUNT_ID, "444455556666"]
+    assert found.not_checked == (
+        "profile empty: sts:GetCallerIdentity: Unable to locate credentials",
+        "profile gone: AWS credentials: The config profile (gone) could not be found",
+        f"profile same: it is of AWS account {DEFAULT_ACCOUNT_ID}, as profile one is",
+    )
+    with pytest.raises(CouldNotLookError, match=r"^profile gone: AWS credentials: .*\(gone\) could not be found$"):
+        discover(["green"], [], [], [{"profile": "gone"}])
+
+
 WAIT = "aws eks wait cluster-active --name new --region us-west-2"
 
 
@@ -413,7 +458,7 @@ def test_a_cluster_that_is_being_created(
     """Protects from `unexpected KeyError; please report it`: others are read, and of this one it is said why not."""
     accounts(Account())
     described = {"name": "new", "status": status, **absent}
-    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: described)
+    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: LiveEksCluster.of(described))
     found = discover(["green"], ["new"], [])
 
     assert [each.name for each in found.clusters] == ["green"]
@@ -427,7 +472,8 @@ def test_a_cluster_that_is_being_created_has_no_issuer_yet(
 ) -> None:
     """Protects the search for orphans of a region where somebody creates a cluster meanwhile."""
     accounts(Account())
-    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: {"status": "CREATING", **identity})
+    described = LiveEksCluster.of({"status": "CREATING", **identity})
+    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: described)
     found = discover(["green"], [], [])
 
     assert found.aws_accounts[0].eks_issuers == {"us-west-2": frozenset()}
@@ -438,7 +484,7 @@ def test_a_cluster_that_is_being_created_has_no_issuer_yet(
     ("variables", "said"),
     [
         ({"AWS_REGION": "eu-west-1"}, "there is no such EKS cluster in eu-west-1"),
-        ({"AWS_DEFAULT_REGION": ""}, "no region: set AWS_REGION, or the region of the AWS profile"),
+        ({"AWS_DEFAULT_REGION": ""}, "no region: pass --region, or set AWS_REGION or the region of the AWS profile"),
     ],
 )
 def test_the_region_of_a_cluster(
@@ -499,6 +545,15 @@ def test_a_stack_names_its_clusters_and_what_it_manages() -> None:
     # A role that a stack only annotates with belongs to somebody else; of an unreadable one that is not known.
     assert found.managed_roles == {"arn:aws:iam::1:role/app", "arn:aws:iam::1:role/half"}
     assert found.not_checked == ("binding half of stack prod: the state keeps subjects as a secret",)
+
+
+@pytest.mark.usefixtures("iam", "stack", "profiles")
+def test_a_profile_takes_the_place_of_the_stacks_aws_accounts() -> None:
+    """Protects an auditor with credentials of his own: as --context does for clusters; what is declared stays known."""
+    found = discover([], [], ["prod"], [{"profile": "other"}])
+
+    assert [each.number for each in found.aws_accounts] == ["444455556666"]
+    assert (found.stacks, len(found.clusters), len(found.managed_roles)) == (("prod",), 2, 2)
 
 
 @pytest.mark.usefixtures("iam", "stack")

@@ -11,7 +11,7 @@ import yaml
 from irsa_cli.adopt import verb
 from irsa_cli.adopt.stacks import InStacks
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_cli.live.model import Discovery, LivePolicy, PolicySettings
+from irsa_cli.live.model import Discovery, LiveEksCluster, LivePolicy, PolicySettings
 from program.check import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
@@ -46,7 +46,7 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def discovered(discovery: Discovery, number: str = AWS_ACCOUNT) -> None:
         monkeypatch.setattr(verb, "discover", lambda *_, **__: discovery)
-        monkeypatch.setattr(verb, "_current_account", lambda _: live(number))
+        monkeypatch.setattr(verb, "_current_account", lambda *_: live(number))
         monkeypatch.setattr(verb, "in_stacks", lambda _: InStacks({}))
 
     discovered(EVERYTHING)
@@ -109,10 +109,11 @@ def test_a_file_with_another_cluster_is_added_to_by_its_issuer(discovered: Any, 
 def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects a file that names the cluster as EKS does."""
     issuer = {"oidc": {"issuer": f"https://{host_path()}"}}
-    answer = {
+    described: dict[str, Any] = {
         "prod": {"endpoint": "https://x", "certificateAuthority": {"data": "x"}, "identity": issuer},
         "new": {"status": "CREATING", "certificateAuthority": {}},
     }
+    answer = {name: LiveEksCluster.of(each) for name, each in described.items()}
     monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda _, name, region: answer.get(name))
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  irsa:cluster: {name: prod}\n")
@@ -261,4 +262,4 @@ def test_credentials_of_another_aws_account_are_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr("irsa_cli.live.aws.AwsAccountClients.only", lambda _: live("999999999999"))
 
     with pytest.raises(CouldNotLookError, match="999999999999"):
-        verb._current_account(EVERYTHING)
+        verb._current_account(EVERYTHING, {})

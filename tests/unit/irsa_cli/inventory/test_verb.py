@@ -92,8 +92,85 @@ def test_where_to_look(finds: Any) -> None:
     """Protects several clusters and stacks: each option may be repeated."""
     asked = finds(GOOD)
     main(["inventory", "--context", "a", "--context", "b", "--cluster", "c", "--stack", "s", "--stack", "t"])
+    main(["inventory", "--profile", "p", "--profile", "q", "--region", "eu-west-1"])
 
-    assert asked == [(["a", "b"], ["c"], ["s", "t"])]
+    region = {"region": "eu-west-1"}
+    assert asked == [
+        (["a", "b"], ["c"], ["s", "t"], [{"profile": None, "region": None}]),
+        ([], [], [], [{"profile": "p", **region}, {"profile": "q", **region}]),
+    ]
+
+
+@pytest.mark.parametrize("option", ["--profile", "--region", "--namespace"])
+def test_an_unset_variable_chooses_nothing(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a script from the AWS account of other credentials, where its variable is not set."""
+    with pytest.raises(SystemExit):
+        main(["inventory", option, ""])
+
+    assert f"argument {option}: the value is empty" in capsys.readouterr().err
+
+
+# a/app is admitted and annotated; b/web is admitted by one role, annotated with one that is gone; a/late is not there.
+SHARED = discovery(
+    [service_account("a", "app", "app"), service_account("a", "idle"), service_account("b", "web", "gone")],
+    [
+        role("app", page_trust("a:app")),
+        role("late", page_trust("a:late")),
+        role("of-b", page_trust("b:web")),
+        role("ec2", EC2_TRUST),
+    ],
+)
+
+
+def told(capsys: pytest.CaptureFixture[str], *options: str) -> Any:
+    assert main(["inventory", "--json", *options]) == 0
+    return check_output("inventory", capsys.readouterr().out)
+
+
+def test_one_namespace_is_a_part_of_the_whole(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a team's own view: its service accounts, their roles and findings, each as the whole cluster has them.
+
+    b/web exists: that it is not shown makes no role trust a service account that is missing.
+    """
+    finds(SHARED)
+    whole = told(capsys)
+    of_a = told(capsys, "--namespace", "a")
+
+    assert [each["name"] for each in of_a["serviceAccounts"]] == ["app", "idle"]
+    assert [each["arn"] for each in of_a["roles"]] == [role_arn("app")]
+    assert [(each["kind"], each["serviceAccount"]) for each in of_a["findings"]] == [
+        ("missing-service-account", "a/late")
+    ]
+    of_b = told(capsys, "--namespace", "b*")
+    assert [each["arn"] for each in of_b["roles"]] == [role_arn("of-b")]
+    assert {each["kind"] for each in of_b["findings"]} == {"missing-role", "not-annotated"}
+    assert told(capsys, "--namespace", "?", "--namespace", "a") == {
+        **whole,
+        # Roles that nobody may assume now are of no namespace.
+        "roles": [each for each in whole["roles"] if each["arn"] != role_arn("late")],
+        "leftOut": "of other namespaces, left out: service accounts 0, roles 1, findings 0",
+    }
+
+
+def test_what_is_left_out_is_counted(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from a part that passes for the whole, in both views."""
+    finds(SHARED)
+    for view in ("service-account", "role"):
+        main(["inventory", "--namespace", "a", "--by", view])
+        text = capsys.readouterr().out
+
+        assert "of other namespaces, left out: service accounts 1, roles 2, findings 2" in text.splitlines()
+        # Some of these do trust a cluster.
+        assert "other roles, which trust no cluster" not in text
+
+
+def test_a_namespace_with_nothing_in_it_is_refused(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from a typo that looks like a namespace without findings."""
+    finds(discovery([service_account("team-a", "app")]))
+
+    assert main(["inventory", "--namespace", "taem-a"]) == 2
+    said = "irsa inventory: --namespace taem-a: there is no service account in it; did you mean 'team-a'?\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("found", [GOOD, BAD, DENIED])

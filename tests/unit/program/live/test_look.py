@@ -18,6 +18,7 @@ from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import Caller
 from irsa_cli.live.kubeconfig import configuration
+from irsa_cli.live.model import LiveEksCluster
 from program.live import cloud, look, reader
 from program.live.look import LiveReport
 from tests.unit.program.live.scene import ROOT, held_role, rules, stack_of
@@ -520,7 +521,7 @@ def test_an_access_entry_that_is_missing(
         "accessConfig": {"authenticationMode": mode},
     }
     session = f"arn:aws:sts::{NUMBER}:assumed-role/deployer/me"
-    monkeypatch.setattr(cloud, "eks_cluster", lambda *_: description)
+    monkeypatch.setattr(cloud, "eks_cluster", lambda *_: LiveEksCluster.of(description))
     monkeypatch.setattr(cloud, "eks_access_entries", lambda *_: entries)
     monkeypatch.setattr("irsa_cli.live.aws.caller", lambda _: Caller(NUMBER, session))
     monkeypatch.setattr(reader, "configuration", lambda _: configuration({"context": "test"}))
