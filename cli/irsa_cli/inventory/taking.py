@@ -77,11 +77,7 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     admissions = [replace(each, service_accounts=names) for each, names in found if names]
     arns = {*(each.role for each in admissions), *(each.annotated_role for each in kept)} - {""}
     roles = [each for each in inventory.roles if each.arn in arns]
-    findings = [
-        each
-        for each in inventory.findings
-        if (has(each.service_account) if each.service_account else each.role in arns)
-    ]
+    findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
     chosen_ones = replace(inventory, service_accounts=kept, admissions=admissions, roles=roles, findings=findings)
     others = (
         f"{name.replace('_', ' ')} {len(getattr(inventory, name)) - len(getattr(chosen_ones, name)):,}"
