@@ -59,13 +59,13 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     Raises:
         CouldNotLookError: One of them has neither a service account nor a finding.
     """
-    places = [each.namespace for each in inventory.service_accounts]
-    places += [each.service_account.partition("/")[0] for each in inventory.findings if each.service_account]
+    places = {each.namespace for each in inventory.service_accounts}
+    places |= {each.service_account.partition("/")[0] for each in inventory.findings} - {""}
     chosen: set[str] = set()
     for pattern in namespaces:
-        those = {each for each in {*places} if matches(each, pattern_of(pattern, wildcards=True))}
+        those = {each for each in places if matches(each, pattern_of(pattern, wildcards=True))}
         if not those:
-            near = nearest(pattern, {*places}, "list them: kubectl get namespaces")
+            near = nearest(pattern, sorted(places), "list them: kubectl get namespaces")
             raise CouldNotLookError(f"--namespace {named(pattern)}: there is no service account in it; {near}")
         chosen |= those
 
