@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
@@ -22,15 +22,10 @@ from irsa_cli.options import not_empty, stack_name
 from irsa_cli.state import DeclaredStack, read_stack
 
 Answer = TypeVar("Answer")
+# A stack, and its clusters, which are reached once.
+Stack = tuple[DeclaredStack, ClusterClients]
 # What messages call a cluster or an AWS account, and the functions that reach and read it.
 Source = tuple[str, Callable[[], Any], Callable[[Any], Answer]]
-
-
-class _Stack(NamedTuple):
-    """A stack, and its clusters, which are reached once."""
-
-    declared: DeclaredStack
-    clusters: ClusterClients
 
 
 def add_discovery_options(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +70,7 @@ def discover(
         CouldNotLookError: A stack cannot be read; or no cluster, or no AWS account, can be.
     """
     declared = [read_stack(stack) for stack in stacks]
-    with_clusters = [_Stack(each, ClusterClients(each.clusters)) for each in declared]
+    with_clusters = [(each, ClusterClients(each.clusters)) for each in declared]
     not_checked: list[str] = []
     with ThreadPoolExecutor() as pool:
         sources = _clusters(contexts, eks_names, with_clusters, credentials[0])
@@ -83,7 +78,7 @@ def discover(
         read_account = partial(read_aws_account, policies=policies, not_checked=not_checked.append)
         accounts = _aws_accounts(declared, credentials)
         of_accounts = [(name, pool.submit(_read, name, reach, read_account)) for name, reach in accounts]
-        managed = [pool.submit(_managed_service_accounts, each, not_checked.append) for each in with_clusters]
+        managed = [pool.submit(_managed_service_accounts, *each, not_checked.append) for each in with_clusters]
         clusters = _one_of_each(of_clusters, lambda each: each.issuer, _another_cluster, not_checked)
         # That two providers of stacks are of one AWS account is usual.
         again = _same_account if credentials[0].get("profile") else lambda *_: ""
@@ -110,7 +105,7 @@ def _sentences(not_checked: Iterable[str]) -> tuple[str, ...]:
 
 
 def _clusters(
-    contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequence[_Stack], credentials: Inputs
+    contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequence[Stack], credentials: Inputs
 ) -> list[Source[LiveCluster]]:
     current = partial(_cluster, in_kubeconfig=True)
     chosen: list[Source[LiveCluster]] = []
@@ -120,7 +115,7 @@ def _clusters(
             (f"EKS cluster {named(each)}", partial(_of_eks, each, credentials), partial(_cluster, eks_name=each))
         )
     if not chosen:
-        chosen = [each for stack in stacks for each in _clusters_of(stack)]
+        chosen = [each for stack in stacks for each in _clusters_of(*stack)]
     return chosen or [("the current context", _of_context, current)]
 
 
@@ -140,13 +135,13 @@ def _of_eks(name: str, credentials: Inputs) -> ClusterClient:
     return ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig)}))
 
 
-def _clusters_of(stack: _Stack) -> Iterator[Source[LiveCluster]]:
-    for reference in stack.clusters.references:
-        inputs = stack.declared.clusters.get(reference, {})
+def _clusters_of(declared: DeclaredStack, clusters: ClusterClients) -> Iterator[Source[LiveCluster]]:
+    for reference in clusters.references:
+        inputs = declared.clusters.get(reference, {})
         # Such a provider reads the kubeconfig that kubectl reads.
         in_kubeconfig = not (inputs.get("kubeconfig") or inputs.get("cluster"))
         read = partial(_cluster, in_kubeconfig=in_kubeconfig)
-        yield _name(stack.declared, reference), partial(stack.clusters.of, reference), read
+        yield _name(declared, reference), partial(clusters.of, reference), read
 
 
 def _name(declared: DeclaredStack, reference: str) -> str:
@@ -209,13 +204,10 @@ def _same_account(name: str, _: LiveAwsAccount, found: LiveAwsAccount) -> str:
 
 def _another_cluster(name: str, known: LiveCluster, found: LiveCluster) -> str:
     """Return that two clusters have one issuer, which no service account shows to be one: contexts may lead to one."""
-    if (uids := _uids(found)) and _uids(known) and uids.isdisjoint(_uids(known)):
+    one, other = ({each.uid for each in cluster.service_accounts} - {""} for cluster in (known, found))
+    if one and other and one.isdisjoint(other):
         return f"another cluster than {name}, with the same issuer, {named(found.issuer)}: read it by itself"
     return ""
-
-
-def _uids(cluster: LiveCluster) -> set[str]:
-    return {each.uid for each in cluster.service_accounts} - {""}
 
 
 def _with_distinct_names(clusters: Sequence[LiveCluster]) -> tuple[LiveCluster, ...]:
@@ -289,15 +281,17 @@ def _managed_roles(declared: Iterable[DeclaredStack]) -> Iterator[str]:
                 yield binding.role_arn
 
 
-def _managed_service_accounts(stack: _Stack, not_checked: Callable[[str], None]) -> list[tuple[str, str, str, str]]:
+def _managed_service_accounts(
+    declared: DeclaredStack, clusters: ClusterClients, not_checked: Callable[[str], None]
+) -> list[tuple[str, str, str, str]]:
     """Return the service accounts of a stack, each as the issuer of its cluster, role, namespace and name."""
     found = []
-    for binding in stack.declared.bindings:
+    for binding in declared.bindings:
         if binding.unreadable:
-            not_checked(f"binding {named(binding.key)} of stack {named(stack.declared.stack)}: {binding.unreadable}")
+            not_checked(f"binding {named(binding.key)} of stack {named(declared.stack)}: {binding.unreadable}")
         for each in binding.service_accounts:
             try:
-                found.append((stack.clusters.of(each.cluster).issuer, binding.role_arn, each.namespace, each.name))
+                found.append((clusters.of(each.cluster).issuer, binding.role_arn, each.namespace, each.name))
             except CouldNotLookError as error:
-                not_checked(f"{_name(stack.declared, each.cluster)}: {error}")
+                not_checked(f"{_name(declared, each.cluster)}: {error}")
     return found

@@ -65,13 +65,13 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     Raises:
         CouldNotLookError: One of them has neither a service account nor a finding.
     """
-    places = [each.namespace for each in inventory.service_accounts]
-    places += [each.service_account.partition("/")[0] for each in inventory.findings if each.service_account]
+    places = {each.namespace for each in inventory.service_accounts}
+    places |= {each.service_account.partition("/")[0] for each in inventory.findings} - {""}
     chosen: set[str] = set()
     for pattern in namespaces:
-        those = {each for each in {*places} if matches(each, pattern_of(pattern, wildcards=True))}
+        those = {each for each in places if matches(each, pattern_of(pattern, wildcards=True))}
         if not those:
-            near = nearest(pattern, {*places}, "list them: kubectl get namespaces")
+            near = nearest(pattern, sorted(places), "list them: kubectl get namespaces")
             raise CouldNotLookError(f"--namespace {named(pattern)}: there is no service account in it; {near}")
         chosen |= those
 
@@ -83,11 +83,7 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     admissions = [replace(each, service_accounts=names) for each, names in found if names]
     arns = {*(each.role for each in admissions), *(each.annotated_role for each in kept)} - {""}
     roles = [each for each in inventory.roles if each.arn in arns]
-    findings = [
-        each
-        for each in inventory.findings
-        if (has(each.service_account) if each.service_account else each.role in arns)
-    ]
+    findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
     chosen_ones = replace(inventory, service_accounts=kept, admissions=admissions, roles=roles, findings=findings)
     others = (
         f"{name.replace('_', ' ')} {len(getattr(inventory, name)) - len(getattr(chosen_ones, name)):,}"
