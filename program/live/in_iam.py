@@ -10,8 +10,9 @@ from irsa.rules.arns import Arn, issuer_of_provider
 from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
-from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
-from program.live.held import Held, HeldResource, account_and_name
+from irsa_cli.state import types
+from irsa_cli.state.resource import Resource
+from program.live.held import Held, account_and_name
 from program.live.planned import Planned, finding, known
 from program.live.reads import AwsReads, Reads
 from program.lookups import rules as live_rules
@@ -55,9 +56,9 @@ def _role_name(
 ) -> Iterator[LocatedMistake]:
     key = account_and_name(arn, "role")
     existing, place = account.roles_by_name.get(key[1]), planned.place("role", "name")
-    if _is_held(held.find(ROLE, role.logical_name), arn, "role"):
+    if _is_held(held.find(types.ROLE, role.logical_name), arn, "role"):
         return
-    if existing and (other := held.by_name.get((ROLE, *key))):
+    if existing and (other := held.by_name.get((types.ROLE, *key))):
         yield _held_otherwise(live_rules.ROLE_EXISTS, place, f"the role {named(existing)}", other)
     elif not role.import_id:
         if existing:
@@ -71,12 +72,12 @@ def _role_name(
         yield finding(live_rules.IMPORT_MISSING, place, found, "an existing role to import", fix)
 
 
-def _is_held(resource: HeldResource | None, arn: str, kind: str) -> bool:
+def _is_held(resource: Resource | None, arn: str, kind: str) -> bool:
     """Return whether the state's resource has this name, and is not one that is to be replaced."""
     return resource is not None and account_and_name(resource.text("arn"), kind) == account_and_name(arn, kind)
 
 
-def _held_otherwise(rule: str, place: Place, what: str, other: HeldResource) -> LocatedMistake:
+def _held_otherwise(rule: str, place: Place, what: str, other: Resource) -> LocatedMistake:
     """Return the finding for a name that this stack has already in another place, or by an automatic name."""
     found = f"{what} is in this stack's state already, as {named(other.name)}, which goes at the end of `pulumi up`"
     allowed = "a name of its own, also with import: what goes is deleted by its name"
@@ -85,11 +86,11 @@ def _held_otherwise(rule: str, place: Place, what: str, other: HeldResource) -> 
 
 def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
     arn, place = planned.policy_arn(policy), planned.place("policy", "name")
-    if arn is None or _is_held(held.find(POLICY, policy.logical_name), arn, "policy"):
+    if arn is None or _is_held(held.find(types.POLICY, policy.logical_name), arn, "policy"):
         return
     key = account_and_name(arn, "policy")
     existing = account.policies_by_name.get(key[1])
-    if existing and (other := held.by_name.get((POLICY, *key))):
+    if existing and (other := held.by_name.get((types.POLICY, *key))):
         yield _held_otherwise(live_rules.POLICY_EXISTS, place, f"the policy {named(existing)}", other)
     elif not policy.import_id:
         if existing:
@@ -150,14 +151,14 @@ def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held
     policies = planned.spec.policies
     wanted += [(each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in policies]
     for import_id, logical_name, arn in wanted:
-        if not import_id or attached is None or held.find(ATTACHMENT, logical_name):
+        if not import_id or attached is None or held.find(types.ATTACHMENT, logical_name):
             continue
         if arn not in attached:
             found = f"the policy {arn} is not attached to the role {name}"
             fix = "remove attachments from import, or attach it first"
             yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "attachments that exist", fix)
     for policy in planned.spec.inline_policies:
-        if inline is None or held.find(INLINE_POLICY, policy.logical_name):
+        if inline is None or held.find(types.INLINE_POLICY, policy.logical_name):
             continue
         if policy.import_id and policy.name not in inline:
             found = f"the role {name} has no inline policy {policy.name}"
@@ -236,7 +237,7 @@ def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: H
     return len(policies), len(before - {*policies}) - automatic if new else 0
 
 
-def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], before: HeldResource | None) -> bool:
+def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], before: Resource | None) -> bool:
     """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted."""
     if before is None:
         return True
@@ -259,11 +260,11 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
         kinds = new.setdefault(account.identity.account_id, {})
         role = planned.spec.role
         fixed = {"path": role.settings.get("path")}
-        if not role.import_id and _is_created(role, fixed, held.find(ROLE, role.logical_name)):
+        if not role.import_id and _is_created(role, fixed, held.find(types.ROLE, role.logical_name)):
             kinds.setdefault("Roles", []).append(planned)
         for policy in planned.spec.policies:
             fixed = {"path": policy.path, "description": policy.description}
-            if not policy.import_id and _is_created(policy, fixed, held.find(POLICY, policy.logical_name)):
+            if not policy.import_id and _is_created(policy, fixed, held.find(types.POLICY, policy.logical_name)):
                 kinds.setdefault("Policies", []).append(planned)
     for account_id, kinds in new.items():
         summary: Mapping[str, int] = accounts[account_id].summary or {}

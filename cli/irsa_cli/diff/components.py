@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from irsa import outputs
 from irsa_cli.diff.changes import type_of
-from irsa_cli.diff.preview import Preview, ResourceState
-from irsa_cli.diff.snapshots import known_text
-from irsa_cli.state import KUBERNETES_PROVIDER, component_keys
+from irsa_cli.diff.preview import Preview
+from irsa_cli.state import types
+from irsa_cli.state.resource import Resource, known_text
 
 Keys = Mapping[str, tuple[str, str]]
 """The keys of the binding and of the cluster of each component, by its URN."""
@@ -28,14 +28,10 @@ class Provider(NamedTuple):
     cluster: str
 
 
-def component_keys_of(state: list[ResourceState], preview: Preview) -> Keys:
+def component_keys_of(state: list[Resource], preview: Preview) -> Keys:
     """Return the keys of each component: as its last deployment recorded them, or as the stack file has them."""
     recorded = [*state, *(step.old for step in preview.steps if step.old)]
-    found = {
-        each.urn: component_keys(each.name, {name: text for name, text in each.outputs.items() if known_text(text)})
-        for each in recorded
-        if each.type == outputs.COMPONENT_TYPE
-    }
+    found = {each.urn: each.keys for each in recorded if each.type == outputs.COMPONENT_TYPE}
     clusters = clusters_by_issuer(found)
     declared = dict(_declared(preview.config))
     for step in preview.steps:
@@ -45,7 +41,7 @@ def component_keys_of(state: list[ResourceState], preview: Preview) -> Keys:
             what, _, where = name.partition(outputs.SEPARATOR)
             key = declared.get(what) or declared.get(what.partition("/")[2])
             cluster = clusters.get(where, where) if "clusters" in _settings(preview.config) else ""
-            found[parent] = (key, cluster) if key else component_keys(name, {})
+            found[parent] = (key, cluster) if key else outputs.binding_and_cluster(name)
     return found
 
 
@@ -78,7 +74,7 @@ def _declared(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield f"{namespace}/{name.lower()}", str(key)
 
 
-def kubernetes_providers(state: list[ResourceState], preview: Preview, keys: Keys) -> dict[str, Provider]:
+def kubernetes_providers(state: list[Resource], preview: Preview, keys: Keys) -> dict[str, Provider]:
     """Return the Kubernetes providers before and after, by their reference.
 
     Before the first deployment, the default provider is none of the preview's steps: its inputs are the stack's
@@ -90,9 +86,8 @@ def kubernetes_providers(state: list[ResourceState], preview: Preview, keys: Key
     }
     found = {}
     for each in everything:
-        if each.type == KUBERNETES_PROVIDER:
-            reference = f"{each.urn}::{each.id}"
-            found[reference] = Provider(each.name, each.inputs, clusters.get(reference, ""))
+        if each.type == types.KUBERNETES_PROVIDER:
+            found[each.reference] = Provider(each.name, each.inputs, clusters.get(each.reference, ""))
     if not found and any(each.type.startswith("kubernetes:") for each in everything):
         prefix = "kubernetes:"
         inputs = {

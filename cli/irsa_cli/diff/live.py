@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import named
 from irsa_cli.diff.components import Provider
-from irsa_cli.diff.preview import SECRET_TEXT, is_unknown
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.kubernetes import ClusterClients
+from irsa_cli.state.resource import SECRET_TEXT, is_unknown
 
 
 class LiveServiceAccounts(NamedTuple):

@@ -11,7 +11,7 @@ from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.trust import federated_providers, trust_document
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification, annotation_findings
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -10,7 +10,8 @@ import pytest
 
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.main import main
-from irsa_cli.state import Previewed
+from irsa_cli.state.pulumi import Previewed
+from irsa_cli.state.resource import parse_resource
 from tests.output_schemas import check_output
 from tests.unit.irsa_cli.diff.previews import digest, role, step, trust, without_outputs
 
@@ -185,7 +186,7 @@ def test_a_thousand_bindings_ask_the_cluster_once(
     }
     file = tmp_path / "preview.json"
     file.write_text(digest(steps))
-    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {"deployment": {"resources": [provider]}})
+    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: [parse_resource(provider, "state")])
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
     Cluster.lists = 0
 
@@ -203,7 +204,7 @@ def test_no_cluster_is_asked_where_no_role_changes(
     file = tmp_path / "preview.json"
     before = role(trust("team-a:worker"))
     file.write_text(digest([step("update", before, {**before, "inputs": {**before["inputs"], "tags": {"a": "b"}}})]))
-    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {})
+    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: [])
     Cluster.lists = 0
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
 
@@ -222,9 +223,9 @@ def test_the_preview_is_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         asked.append(stack)
         return Previewed(PREVIEW, "")
 
-    def exported_state(stack: str | None) -> dict[str, Any]:
+    def exported_state(stack: str | None) -> list[Any]:
         asked.append(stack)
-        return {}
+        return []
 
     monkeypatch.setattr("irsa_cli.diff.verb.previewed", previewed)
     monkeypatch.setattr("irsa_cli.diff.verb.exported_state", exported_state)
