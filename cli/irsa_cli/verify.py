@@ -30,13 +30,7 @@ from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report, by_bindin
 from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
 from irsa_cli.state import types as state
-from irsa_cli.state.declared import (
-    DeclaredBinding,
-    DeclaredRole,
-    DeclaredServiceAccount,
-    DeclaredStack,
-    in_cluster,
-)
+from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack, in_cluster
 from irsa_cli.state.pulumi import read_stack
 
 NONE = "none"

@@ -29,10 +29,9 @@ class Held:
     @functools.cached_property
     def by_name(self) -> Mapping[tuple[str, str, str], Resource]:
         """Roles and managed policies by type, ID of the AWS account and name in lower case."""
-        kinds = [
-            (each, word) for kind, word in ((types.ROLE, "role"), (types.POLICY, "policy")) for each in self.of(kind)
-        ]
-        return {(each.type, *account_and_name(each.text("arn"), word)): each for each, word in kinds}
+        words = {types.ROLE: "role", types.POLICY: "policy"}
+        both = [each for each in self.resources.values() if each.type in words]
+        return {(each.type, *account_and_name(each.text("arn"), words[each.type])): each for each in both}
 
     @functools.cached_property
     def _components(self) -> Mapping[str, list[Resource]]:
@@ -53,14 +52,9 @@ class Held:
         return next((each.keys[0] for each in components), "")
 
     @functools.cached_property
-    def oidc_providers(self) -> frozenset[str]:
-        """ARNs of the IAM OIDC providers."""
-        return frozenset(each.text("arn") for each in self.of(types.OIDC_PROVIDER))
-
-    @functools.cached_property
-    def policies(self) -> frozenset[str]:
-        """ARNs of the managed policies."""
-        return frozenset(each.text("arn") for each in self.of(types.POLICY))
+    def arns(self) -> frozenset[str]:
+        """ARNs of the resources that have one: of roles, policies and IAM OIDC providers, for example."""
+        return frozenset(filter(None, (each.text("arn") for each in self.resources.values())))
 
     @functools.cached_property
     def attached(self) -> Mapping[str, frozenset[str]]:

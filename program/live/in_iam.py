@@ -180,7 +180,7 @@ def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held)
     new: dict[str, set[object]] = {}
     for (cluster, aws_account), arn in lookups.oidc_providers.items():
         account = reads.aws_accounts.get(aws_account)
-        if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.oidc_providers:
+        if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.arns:
             continue
         place = (*stack.place_of_cluster(cluster), "createOidcProvider")
         providers, account_id = account.oidc_providers or frozenset(), account.identity.account_id
@@ -232,7 +232,7 @@ def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: H
     name = known(role.name)
     before = held.attached.get(name, frozenset()) | account.attached.get(name, frozenset())
     # One with an automatic name is among those that the state holds, or new.
-    automatic = min(policies.count(None), len((before & held.policies) - {*policies}))
+    automatic = min(policies.count(None), len((before & held.arns) - {*policies}))
     new = len({*policies} - before - {None}) + policies.count(None) - automatic
     return len(policies), len(before - {*policies}) - automatic if new else 0
 

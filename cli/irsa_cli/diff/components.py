@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from irsa import outputs
 from irsa_cli.diff.changes import type_of
@@ -12,20 +12,6 @@ from irsa_cli.state.resource import Resource, known_text
 
 Keys = Mapping[str, tuple[str, str]]
 """The keys of the binding and of the cluster of each component, by its URN."""
-
-
-class Provider(NamedTuple):
-    """A Kubernetes provider.
-
-    Attributes:
-        name: Its logical name.
-        inputs: Its inputs.
-        cluster: The key of its cluster in the stack file; empty where there is only one, or it is not known.
-    """
-
-    name: str
-    inputs: Mapping[str, Any]
-    cluster: str
 
 
 def component_keys_of(state: list[Resource], preview: Preview) -> Keys:
@@ -74,26 +60,19 @@ def _declared(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield f"{namespace}/{name.lower()}", str(key)
 
 
-def kubernetes_providers(state: list[Resource], preview: Preview, keys: Keys) -> dict[str, Provider]:
+def kubernetes_providers(state: list[Resource], preview: Preview, keys: Keys) -> dict[str, tuple[Resource, str]]:
     """Return the Kubernetes providers before and after, by their reference.
 
-    Before the first deployment, the default provider is none of the preview's steps: its inputs are the stack's
-    configuration.
+    With each comes the key of its cluster in the stack file; empty where there is only one, or it is not known. Before
+    the first deployment, the default provider is none of the preview's steps: its inputs are the stack's configuration.
     """
     everything = [*state, *(each for step in preview.steps for each in (step.old, step.new) if each)]
     clusters = {
         each.provider: keys[each.parent][1] for each in everything if each.parent in keys and keys[each.parent][1]
     }
-    found = {}
-    for each in everything:
-        if each.type == types.KUBERNETES_PROVIDER:
-            found[each.reference] = Provider(each.name, each.inputs, clusters.get(each.reference, ""))
+    found = {each.reference: each for each in everything if each.type == types.KUBERNETES_PROVIDER}
     if not found and any(each.type.startswith("kubernetes:") for each in everything):
-        prefix = "kubernetes:"
-        inputs = {
-            key.removeprefix(prefix): known_text(value)
-            for key, value in preview.config.items()
-            if key.startswith(prefix)
-        }
-        found[""] = Provider("kubernetes", inputs, "")
-    return found
+        settings = ((key.partition(":"), known_text(value)) for key, value in preview.config.items())
+        inputs = {name: value for (prefix, _, name), value in settings if prefix == "kubernetes"}
+        found[""] = Resource("kubernetes", types.KUBERNETES_PROVIDER, inputs=inputs)
+    return {reference: (each, clusters.get(reference, "")) for reference, each in found.items()}

@@ -2,41 +2,32 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import named
-from irsa_cli.diff.components import Provider
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.kubernetes import ClusterClients
-from irsa_cli.state.resource import SECRET_TEXT, is_unknown
+from irsa_cli.state.resource import SECRET_TEXT, Resource, is_unknown
 
 
-class LiveServiceAccounts(NamedTuple):
-    """What was read of the clusters.
+def read_service_accounts(
+    providers: Mapping[str, tuple[Resource, str]],
+) -> tuple[dict[str, frozenset[str]], dict[str, str], list[str]]:
+    """Return the service accounts of the clusters to which Kubernetes providers lead; each cluster is asked once.
 
-    Attributes:
-        names: The service accounts, as `namespace:name`, by the issuer of their cluster, without https://.
-        clusters: Keys of the clusters in the stack file, by issuer.
-        not_read: What was not read, and why, each as one sentence.
+    They are `namespace:name` by the issuer of their cluster, without https://. With them come the keys of the clusters
+    in the stack file, by issuer; and what was not read, and why, each as one sentence.
     """
-
-    names: Mapping[str, frozenset[str]]
-    clusters: Mapping[str, str]
-    not_read: tuple[str, ...]
-
-
-def read_service_accounts(providers: Mapping[str, Provider]) -> LiveServiceAccounts:
-    """Return the service accounts of the clusters to which Kubernetes providers lead; each cluster is asked once."""
     if not providers:
-        return LiveServiceAccounts({}, {}, ("service accounts: the stack has no Kubernetes provider",))
-    live = ClusterClients({reference: _readable(each.inputs) for reference, each in providers.items()})
+        return {}, {}, ["service accounts: the stack has no Kubernetes provider"]
+    live = ClusterClients({reference: _readable(each.inputs) for reference, (each, _) in providers.items()})
 
     def read(reference: str) -> tuple[str, str, frozenset[str]] | str:
-        provider = providers[reference]
+        provider, cluster_key = providers[reference]
         try:
             cluster = live.of(reference)
-            return issuer_host_path(cluster.issuer), provider.cluster, frozenset(cluster.service_accounts(None))
+            return issuer_host_path(cluster.issuer), cluster_key, frozenset(cluster.service_accounts(None))
         except CouldNotLookError as error:
             return f"service accounts of the cluster of provider {named(provider.name)}: {error}"
 
@@ -51,7 +42,7 @@ def read_service_accounts(providers: Mapping[str, Provider]) -> LiveServiceAccou
             issuer, key, found = answer
             names[issuer] = names.get(issuer, frozenset()) | found
             clusters |= {issuer: key} if key else {}
-    return LiveServiceAccounts(names, clusters, tuple(dict.fromkeys(not_read)))
+    return names, clusters, [*dict.fromkeys(not_read)]
 
 
 def _readable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:

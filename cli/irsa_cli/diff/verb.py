@@ -79,10 +79,7 @@ def run(options: argparse.Namespace) -> int:
         return COULD_NOT_LOOK
     if options.stack and preview.stack and preview.stack != options.stack.rsplit("/", 1)[-1]:
         raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
-    try:
-        diff = _diff(preview, options)
-    except RecursionError:
-        raise CouldNotLookError("the preview has values that are nested too deeply") from None
+    diff = _diff(preview, options)
     _print(diff, options)
     return _write_markdown(diff, options)
 

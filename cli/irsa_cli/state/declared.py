@@ -1,5 +1,6 @@
 """What a stack declares: its bindings, as the last `pulumi up` recorded them in the state."""
 
+import contextlib
 import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +31,10 @@ FORMS: Mapping[str, tuple[Any, Any]] = {
     outputs.ROLE_SETTINGS: (dict, str | int | float),
     outputs.CREATES_SERVICE_ACCOUNT: (bool, bool),
 }
-PARSERS = {outputs.ROLE_ARN: lambda text: parse_iam_arn(text, "role"), outputs.TRUST_POLICY: parse_object}
+PARSERS: Mapping[str, Any] = {
+    outputs.ROLE_ARN: functools.partial(parse_iam_arn, resource_type="role"),
+    outputs.TRUST_POLICY: parse_object,
+}
 
 Inputs = Mapping[str, Any]
 
@@ -256,15 +260,12 @@ def _known(component: Resource) -> dict[str, Any]:
     for name, value in known.items():
         form, inner = FORMS[name]
         items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        try:
-            is_other = not isinstance(value, form) or not all(isinstance(each, inner) for each in items)
-            if name in PARSERS and not is_other:
-                PARSERS[name](value)
-        except Mistake:
-            is_other = True
-        if is_other:
-            where = f"pulumi stack export: {named(component.urn)}"
-            raise CouldNotLookError(f"{where} has another output {name} than irsa gives it")
+        with contextlib.suppress(Mistake):
+            if isinstance(value, form) and all(isinstance(each, inner) for each in items):
+                PARSERS.get(name, bool)(value)
+                continue
+        where = f"pulumi stack export: {named(component.urn)}"
+        raise CouldNotLookError(f"{where} has another output {name} than irsa gives it")
     return known
 
 

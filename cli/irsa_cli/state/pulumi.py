@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
@@ -59,15 +59,10 @@ def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
     return _answer(dict, dict, folder, "stack", "output", "--json", "--stack", stack)
 
 
-class Previewed(NamedTuple):
-    """What `pulumi preview --json` prints, and why it failed; empty where it did not."""
+def previewed(stack: str | None) -> tuple[str, str]:
+    """Return what `pulumi preview --json` prints for a stack of the current folder's project, and why it failed.
 
-    text: str
-    problem: str
-
-
-def previewed(stack: str | None) -> Previewed:
-    """Return what `pulumi preview --json` prints for a stack of the project in the current folder.
+    The reason is empty where it did not fail.
 
     Raises:
         CouldNotLookError: It prints nothing.
@@ -79,7 +74,7 @@ def previewed(stack: str | None) -> Previewed:
         raise _failed("pulumi preview", answer.stderr, answer.returncode)
     # The violation of a policy, for example, is not in the JSON.
     problem = _failed("pulumi preview", answer.stderr, answer.returncode) if answer.returncode else ""
-    return Previewed(answer.stdout, str(problem))
+    return answer.stdout, str(problem)
 
 
 def _chosen(stack: str | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from irsa import outputs
 from irsa.rules.leaves import leaves
+from irsa.rules.policies import is_too_deep
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 
 # The key that marks a secret in a state, and what a preview prints in place of one.
@@ -28,10 +29,6 @@ UNKNOWN_VALUES = frozenset(
         "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
     }
 )
-# Far more than a resource needs, and far less than the depth at which Python ends a walk through it.
-DEEPEST = 100
-
-
 FORMS: Mapping[type, str] = {dict: "a JSON object", list: "a list", str: "a string"}
 
 T = TypeVar("T")
@@ -182,13 +179,10 @@ def read_json(text: str) -> Any:
     """
     try:
         found = json.loads(text)
+        too_deep = is_too_deep(found)
     except RecursionError:
-        raise OtherFormError("its values are nested too deeply") from None
-    level = [found]
-    for _ in range(DEEPEST):
-        within = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
-        level = [each for values in within for each in values]
-    if level:
+        too_deep = True
+    if too_deep:
         raise OtherFormError("its values are nested too deeply")
     return found
 

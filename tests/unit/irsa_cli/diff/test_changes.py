@@ -298,7 +298,7 @@ def test_the_providers_that_lead_to_clusters() -> None:
         step("create", None, resource(SERVICE_ACCOUNT, "x", {})),
         config={"kubernetes:context": "blue", "aws:region": "x"},
     )
-    (default,) = kubernetes_providers([], first, {}).values()
+    ((default, _),) = kubernetes_providers([], first, {}).values()
     assert default.inputs == {"context": "blue"}
     assert kubernetes_providers([], preview(step("create", None, role(trust()))), {}) == {}
 
@@ -306,7 +306,7 @@ def test_the_providers_that_lead_to_clusters() -> None:
     used = resource(SERVICE_ACCOUNT, "x", {}, provider=f"{provider['urn']}::1")
     keys = {used["parent"]: ("app", "green-key")}
     found = kubernetes_providers([parse_resource(each, "") for each in (provider, used)], first, keys)
-    assert [(each.name, each.cluster) for each in found.values()] == [("green", "green-key")]
+    assert [(each.name, cluster) for each, cluster in found.values()] == [("green", "green-key")]
 
 
 def test_a_kubeconfig_is_never_shown() -> None:

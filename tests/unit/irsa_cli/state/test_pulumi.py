@@ -28,9 +28,8 @@ def test_a_preview_that_fails_may_print_json(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PULUMI_ENABLE_STREAMING_JSON_PREVIEW", "true")
 
-    answer = previewed("dev")
-    assert answer.text == "preview --json --stack dev --non-interactive stream=\n"
-    assert answer.problem == "pulumi preview: exit code 255"
+    printed = "preview --json --stack dev --non-interactive stream=\n"
+    assert previewed("dev") == (printed, "pulumi preview: exit code 255")
 
     program.write_text("#!/bin/sh\necho 'error: no stack named dev' >&2\nexit 255\n")
     with pytest.raises(CouldNotLookError, match=r'^pulumi preview: "no stack named dev"; `pulumi stack ls` lists'):
