@@ -206,11 +206,7 @@ def _stands_for_secret(value: Any) -> bool:
 
 
 def _resource(
-    kind: Kind,
-    cluster: str,
-    step: Step,
-    statements: list[StatementChange] | None,
-    policies: Mapping[str, str],
+    kind: Kind, cluster: str, step: Step, statements: list[StatementChange] | None, policies: Mapping[str, str]
 ) -> ResourceChange:
     skipped = {DEFAULTS, *(kind.named if step.operation in {CREATE, DELETE, IMPORT} else ())}
     if statements is not None:

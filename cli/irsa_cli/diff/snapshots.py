@@ -1,12 +1,14 @@
 """The roles and IAM OIDC providers of a stack, before and after a deployment. Pure."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import Arn, issuer_host_path, oidc_provider_arn, parse_iam_arn
-from irsa.rules.leaves import items_of
+from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
+from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, Step
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource, is_secret, is_unknown, known_text
@@ -101,17 +103,10 @@ def _snapshot(
                 listed = each.inputs.get("clientIdLists")
                 client_ids[arn] = tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
         elif each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}:
-            service_accounts |= {*_subjects(each)}
+            metadata = mapping_of(each.inputs.get("metadata"))
+            name, namespace = known_text(metadata.get("name")), known_text(metadata.get("namespace", DEFAULT_NAMESPACE))
+            service_accounts |= {f"{namespace}:{name}"} if name and namespace else set()
     return Snapshot(roles, client_ids, frozenset(service_accounts))
-
-
-def _subjects(resource: Resource) -> Iterator[str]:
-    metadata = resource.inputs.get("metadata")
-    if isinstance(metadata, Mapping):
-        name = known_text(metadata.get("name"))
-        namespace = known_text(metadata.get("namespace", "default"))
-        if name and namespace:
-            yield f"{namespace}:{name}"
 
 
 def _aws_accounts(resources: Iterable[Resource]) -> dict[str, tuple[str, str]]:
@@ -141,10 +136,8 @@ def _federated(trust: Mapping[str, Any] | None) -> Iterator[Arn]:
     for statement in items_of((trust or {}).get("Statement", [])):
         principal = statement.get("Principal") if isinstance(statement, Mapping) else None
         for name in items_of(principal.get("Federated", [])) if isinstance(principal, Mapping) else ():
-            try:
+            with contextlib.suppress(Mistake):
                 yield parse_iam_arn(str(name), "oidc-provider")
-            except Mistake:
-                continue
 
 
 def _role(resource: Resource, aws_accounts: Mapping[str, tuple[str, str]]) -> Role:

@@ -3,9 +3,9 @@
 import contextlib
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from subprocess import CompletedProcess, run
 from typing import Any, TypeVar
 
 from irsa.rules.mistakes import named
@@ -69,7 +69,7 @@ def previewed(stack: str | None) -> tuple[str, str]:
     """
     # With this variable it prints the engine's events, one by one.
     variables = {name: value for name, value in os.environ.items() if name != "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"}
-    answer = _run("preview", "--json", *_chosen(stack), variables=variables)
+    answer = _run("preview", "--json", *_chosen(stack), env=variables)
     if not answer.stdout.strip():
         raise _failed("pulumi preview", answer.stderr, answer.returncode)
     # The violation of a policy, for example, is not in the JSON.
@@ -99,19 +99,12 @@ def _answer(form: type, read: Callable[[Any], T], folder: Path | None, *argument
     raise CouldNotLookError(f"{command}: it printed no JSON {what} (a wrapper's text?)")
 
 
-def _run(
-    *arguments: str, folder: Path | None = None, variables: Mapping[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
+def _run(*arguments: str, folder: Path | None = None, env: Mapping[str, str] | None = None) -> CompletedProcess[str]:
     program = shutil.which("pulumi")
     if program is None:
         raise CouldNotLookError("pulumi is not on PATH (in the sandbox of irsa: `. .sandbox/env`)")
-    return subprocess.run(  # noqa: S603 (the caller's own pulumi)
-        [program, *arguments, "--non-interactive"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env=variables,
+    return run(  # noqa: S603 (the caller's own pulumi)
+        [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False, cwd=folder, env=env
     )
 
 
