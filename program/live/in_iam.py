@@ -11,7 +11,6 @@ from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import types
-from irsa_cli.state.resource import Resource
 from program.live.held import Held, account_and_name
 from program.live.planned import Planned, finding, known
 from program.live.reads import AwsReads, Reads
@@ -224,10 +223,11 @@ def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: H
     return len(policies), len(before - {*policies}) - automatic if new else 0
 
 
-def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], before: Resource | None) -> bool:
+def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], type_: str, held: Held) -> bool:
     """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted."""
-    if before is None:
-        return True
+    before = held.find(type_, resource.logical_name)
+    if before is None or resource.import_id:
+        return not resource.import_id
     if known(resource.name) is not None:
         return False
     pairs = [(key, value, "/" if key == "path" else "") for key, value in fixed.items()]
@@ -245,13 +245,10 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
             continue
         accounts[account.identity.account_id] = account
         kinds = new.setdefault(account.identity.account_id, {})
-        role = planned.spec.role
-        fixed = {"path": role.settings.get("path")}
-        if not role.import_id and _is_created(role, fixed, held.find(types.ROLE, role.logical_name)):
+        if _is_created(planned.spec.role, {"path": planned.spec.role.settings.get("path")}, types.ROLE, held):
             kinds.setdefault("Roles", []).append(planned)
         for policy in planned.spec.policies:
-            fixed = {"path": policy.path, "description": policy.description}
-            if not policy.import_id and _is_created(policy, fixed, held.find(types.POLICY, policy.logical_name)):
+            if _is_created(policy, {"path": policy.path, "description": policy.description}, types.POLICY, held):
                 kinds.setdefault("Policies", []).append(planned)
     for account_id, kinds in new.items():
         summary: Mapping[str, int] = accounts[account_id].summary or {}

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from irsa import outputs
+from irsa.rules.leaves import mapping_of
+from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.diff.changes import type_of
 from irsa_cli.diff.preview import Preview
 from irsa_cli.state import types
@@ -51,13 +53,12 @@ def _declared(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         bindings = json.loads(_settings(config).get("bindings", "{}"))
     except (ValueError, TypeError, RecursionError):
         return
-    for key, binding in bindings.items() if isinstance(bindings, dict) else ():
+    for key, binding in mapping_of(bindings).items():
         for setting, where in (("serviceAccount", None), ("role", "role")):
-            written = binding.get(setting) if isinstance(binding, dict) else None
-            name = written.get("name") if isinstance(written, dict) else None
-            if isinstance(written, dict) and isinstance(name, str):
-                namespace = where or str(written.get("namespace") or "default")
-                yield f"{namespace}/{name.lower()}", str(key)
+            written = mapping_of(mapping_of(binding).get(setting))
+            if isinstance(written.get("name"), str):
+                namespace = where or str(written.get("namespace") or DEFAULT_NAMESPACE)
+                yield f"{namespace}/{written['name'].lower()}", key
 
 
 def kubernetes_providers(state: list[Resource], preview: Preview, keys: Keys) -> dict[str, tuple[Resource, str]]:
