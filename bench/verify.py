@@ -38,7 +38,7 @@ from bench.results import Figure
 from irsa.rules.trust import trust_document
 from irsa_cli.report.checks import Report
 from irsa_cli.report.text import summary
-from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import look
 from sandbox.environment import UNSET
 from sandbox.faster_moto import make_moto_faster

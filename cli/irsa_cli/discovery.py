@@ -19,7 +19,8 @@ from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster
 from irsa_cli.options import not_empty, stack_name
-from irsa_cli.state import DeclaredStack, read_stack
+from irsa_cli.state.declared import DeclaredStack
+from irsa_cli.state.pulumi import read_stack
 
 Answer = TypeVar("Answer")
 # A stack, and its clusters, which are reached once.

@@ -29,7 +29,8 @@ from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Check, Outcome, Report, outcome_of
 from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
-from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster, read_stack
+from irsa_cli.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
+from irsa_cli.state.pulumi import read_stack
 from irsa_cli.sts_answers import explained
 from irsa_cli.verdict import NO_SERVICE_ACCOUNT, of_annotations
 

@@ -16,7 +16,6 @@ from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
-from irsa_cli import state
 from irsa_cli.comparison import Difference, differences
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
@@ -31,7 +30,9 @@ from irsa_cli.progress import check_all
 from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, outcome_of, worst
 from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
-from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack, in_cluster, read_stack
+from irsa_cli.state import types as state
+from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack, in_cluster
+from irsa_cli.state.pulumi import read_stack
 from irsa_cli.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
 
 NONE = "none"

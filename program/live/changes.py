@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Iterator
 
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Place, listed, named, shortened
-from irsa_cli.state import OIDC_PROVIDER, POLICY, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
-from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
+from irsa_cli.state import types
+from irsa_cli.state.resource import Resource
+from program.live.held import Held
 from program.live.planned import Planned, finding, known
 from program.lookups import rules as live_rules
 
@@ -16,8 +17,11 @@ RETAIN = "first run `pulumi up` with retainOnDelete: true"
 CORRECTED_ISSUER = f"if oidcIssuer was corrected: {RETAIN}, then import: [serviceAccount]"
 # What other resources go with, and the key that keeps it.
 DELETED_WITH = {
-    KUBERNETES_NAMESPACE: ("the namespace {} is deleted, and all its Pods", "createNamespace"),
-    OIDC_PROVIDER: ("the IAM OIDC provider {} is deleted: no role admits its cluster any more", "createOidcProvider"),
+    types.NAMESPACE: ("the namespace {} is deleted, and all its Pods", "createNamespace"),
+    types.OIDC_PROVIDER: (
+        "the IAM OIDC provider {} is deleted: no role admits its cluster any more",
+        "createOidcProvider",
+    ),
 }
 
 
@@ -32,14 +36,14 @@ def failed_updates(held: Held) -> Iterator[LocatedMistake]:
 
 def pod_losses(components: Collection[Planned], providers: Iterable[str], held: Held) -> Iterator[LocatedMistake]:
     """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment."""
-    planned_resources = [*_planned_resources(components), *((OIDC_PROVIDER, name) for name in providers)]
+    planned_resources = [*_planned_resources(components), *((types.OIDC_PROVIDER, name) for name in providers)]
     continued = {id(found) for kind, name in planned_resources if (found := held.find(kind, name))}
     for resource in held.resources.values():
         if id(resource) not in continued and not resource.retained:
             successor = _successor(resource, components, held)
-            if resource.type == ROLE:
+            if resource.type == types.ROLE:
                 yield _deleted_role(resource, successor, held)
-            elif resource.type in (SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH):
+            elif resource.type in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH):
                 yield from _deleted_service_account(resource, successor)
             elif resource.type in DELETED_WITH:
                 about, key = DELETED_WITH[resource.type]
@@ -54,17 +58,19 @@ def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, s
     for planned in components:
         role, service_account = planned.spec.role, planned.spec.service_account
         if planned.component.namespace:
-            yield KUBERNETES_NAMESPACE, planned.component.namespace.logical_name
+            yield types.NAMESPACE, planned.component.namespace.logical_name
         if role:
-            yield ROLE, role.logical_name
+            yield types.ROLE, role.logical_name
         if service_account:
-            kind = SERVICE_ACCOUNT if service_account.create else SERVICE_ACCOUNT_PATCH
+            kind = types.SERVICE_ACCOUNT if service_account.create else types.SERVICE_ACCOUNT_PATCH
             yield kind, service_account.logical_name
 
 
-def _successor(resource: HeldResource, components: Collection[Planned], held: Held) -> Planned | None:
+def _successor(resource: Resource, components: Collection[Planned], held: Held) -> Planned | None:
     """Return the planned component that has the service account, or the binding, of a resource that is deleted."""
-    places = {resource.object_name} if resource.type != ROLE else set(held.service_accounts_of(resource.text("arn")))
+    places = (
+        {resource.object_name} if resource.type != types.ROLE else set(held.service_accounts_of(resource.text("arn")))
+    )
     by_place = (planned for planned in components if _object_name(planned) in places)
     by_key = (planned for planned in components if planned.key == held.binding_of(resource))
     return next(by_place, next(by_key, None))
@@ -79,7 +85,7 @@ def _object_name(planned: Planned) -> str | None:
     return f"{known(service_account.namespace)}/{known(service_account.name)}" if service_account else None
 
 
-def _deleted_role(role: HeldResource, successor: Planned | None, held: Held) -> LocatedMistake:
+def _deleted_role(role: Resource, successor: Planned | None, held: Held) -> LocatedMistake:
     arn, key = role.text("arn"), held.binding_of(role)
     found = f"the role {named(arn)} is deleted, which running Pods use until they restart"
     fix = f"{RETAIN} for its binding; delete the role when no Pod uses it"
@@ -96,17 +102,17 @@ def _deleted_role(role: HeldResource, successor: Planned | None, held: Held) -> 
     return _loss(place, found, fix)
 
 
-def _deleted_service_account(resource: HeldResource, successor: Planned | None) -> Iterator[LocatedMistake]:
+def _deleted_service_account(resource: Resource, successor: Planned | None) -> Iterator[LocatedMistake]:
     about = f"the service account {named(resource.object_name)}"
     is_same = successor is not None and _object_name(successor) == resource.object_name
-    if resource.type == SERVICE_ACCOUNT_PATCH:
+    if resource.type == types.SERVICE_ACCOUNT_PATCH:
         # To create the one that it annotated is refused.
         if not is_same:
             found = f"the annotations of {about} are removed: new Pods get no role"
             yield _loss(("bindings",), found, f"{RETAIN} for its binding, if they are to stay")
     elif successor and is_same and successor.spec.service_account and successor.spec.service_account.create:
         # The plugin deletes by namespace and name, after what is created: in a rebuilt cluster, it is the new one.
-        where = f" of the issuer {named(resource.cluster)}" if resource.cluster else ""
+        where = f" of the issuer {named(resource.issuer)}" if resource.issuer else ""
         found = f"{about}{where} is deleted: its Pods lose their role, and new ones do not start"
         moved = "keep both clusters in its binding until the Pods have moved"
         fix = f"{moved}; if the cluster was rebuilt: pulumi up --refresh; {CORRECTED_ISSUER}"
@@ -124,7 +130,7 @@ def _deleted_service_account(resource: HeldResource, successor: Planned | None) 
 
 def _replaced_role(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
     role = planned.spec.role
-    before = held.find(ROLE, role.logical_name) if role else None
+    before = held.find(types.ROLE, role.logical_name) if role else None
     if role is None or before is None or role.import_id:
         return
     name, path = known(role.name), known(role.settings.get("path")) or "/"
@@ -145,7 +151,7 @@ def _replaced_role(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
 def _replaced_policies(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
     """Yield the policies of a given name that are deleted first: IAM changes neither path nor description."""
     for policy in planned.spec.policies:
-        before, name = held.find(POLICY, policy.logical_name), known(policy.name)
+        before, name = held.find(types.POLICY, policy.logical_name), known(policy.name)
         if before is None or name is None or policy.import_id:
             continue
         wanted = {"name": name, "path": known(policy.path) or "/", "description": known(policy.description) or ""}

@@ -11,7 +11,7 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller, eks_access_entries, eks_cluster
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import LiveEksCluster
-from irsa_cli.state import stack_outputs
+from irsa_cli.state.pulumi import stack_outputs
 from program.access import asked_aws_account, reached
 from program.lookups.values import AwsIdentity
 

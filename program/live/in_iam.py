@@ -10,8 +10,8 @@ from irsa.rules.arns import Arn, issuer_of_provider
 from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
-from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
-from program.live.held import Held, HeldResource, account_and_name
+from irsa_cli.state import types
+from program.live.held import Held, account_and_name
 from program.live.planned import Planned, finding, known
 from program.live.reads import AwsReads, Reads
 from program.lookups import rules as live_rules
@@ -20,6 +20,11 @@ from program.lookups.values import Lookups
 # The default, and the most to which AWS raises it (Service Quotas: L-858F3967). GetAccountSummary says nothing of it.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 OIDC_PROVIDERS, MOST_OIDC_PROVIDERS = 100, 700
+# Their types, the rule for a name that is in use, and what else a stack can do with what has the name.
+NAMES = {
+    "role": (types.ROLE, live_rules.ROLE_EXISTS, "role.arn, if it stays another stack's"),
+    "policy": (types.POLICY, live_rules.POLICY_EXISTS, "name its ARN in policyArns to attach it"),
+}
 
 
 def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
@@ -30,11 +35,11 @@ def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[Locat
         account, role = planned.aws_account, planned.spec.role
         if account is None or role is None:
             continue
-        if planned.role_arn and account.roles is not None:
-            yield from _role_name(planned, planned.role_arn, role, account, held)
+        if account.roles is not None:
+            yield from _taken_name(planned, role, account, held)
         if account.policies is not None:
             for policy in planned.spec.policies:
-                yield from _policy_name(planned, policy, account, held)
+                yield from _taken_name(planned, policy, account, held)
             for rule, place, arn in _existing_policies(planned, role):
                 known = account.policies.get(arn)
                 if known is None and arn not in created:
@@ -50,57 +55,39 @@ def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[Locat
 # Names
 
 
-def _role_name(
-    planned: Planned, arn: str, role: CreatedRole, account: AwsReads, held: Held
+def _taken_name(
+    planned: Planned, created: CreatedRole | ManagedPolicy, account: AwsReads, held: Held
 ) -> Iterator[LocatedMistake]:
-    key = account_and_name(arn, "role")
-    existing, place = account.roles_by_name.get(key[1]), planned.place("role", "name")
-    if _is_held(held.find(ROLE, role.logical_name), arn, "role"):
+    """Yield that the name of a role or policy is in use already, or that what is to be adopted does not exist."""
+    is_role = isinstance(created, CreatedRole)
+    kind = "role" if is_role else "policy"
+    arn = planned.role_arn if isinstance(created, CreatedRole) else planned.policy_arn(created)
+    if arn is None:
         return
-    if existing and (other := held.by_name.get((ROLE, *key))):
-        yield _held_otherwise(live_rules.ROLE_EXISTS, place, f"the role {named(existing)}", other)
-    elif not role.import_id:
-        if existing:
-            found = f"the role {named(existing)} exists already, and this stack did not create it"
-            fix = "write another name; or import: [role] to adopt it; or role.arn, if it stays another stack's"
-            allowed = "a name that no role of the AWS account has, in upper or lower case"
-            yield finding(live_rules.ROLE_EXISTS, place, found, allowed, fix)
-    elif existing is None or Arn.name_in(existing) != role.import_id:
-        found = f"the role {role.import_id} does not exist in the AWS account {key[0]}"
-        fix = f"write it as {named(Arn.name_in(existing))}" if existing else "remove role from import"
-        yield finding(live_rules.IMPORT_MISSING, place, found, "an existing role to import", fix)
-
-
-def _is_held(resource: HeldResource | None, arn: str, kind: str) -> bool:
-    """Return whether the state's resource has this name, and is not one that is to be replaced."""
-    return resource is not None and account_and_name(resource.text("arn"), kind) == account_and_name(arn, kind)
-
-
-def _held_otherwise(rule: str, place: Place, what: str, other: HeldResource) -> LocatedMistake:
-    """Return the finding for a name that this stack has already in another place, or by an automatic name."""
-    found = f"{what} is in this stack's state already, as {named(other.name)}, which goes at the end of `pulumi up`"
-    allowed = "a name of its own, also with import: what goes is deleted by its name"
-    return finding(rule, place, found, allowed, "write another name; or leave the name out where it is automatic")
-
-
-def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
-    arn, place = planned.policy_arn(policy), planned.place("policy", "name")
-    if arn is None or _is_held(held.find(POLICY, policy.logical_name), arn, "policy"):
+    type_, rule, otherwise = NAMES[kind]
+    place, key = planned.place(kind, "name"), account_and_name(arn, kind)
+    before = held.find(type_, created.logical_name)
+    existing = (account.roles_by_name if is_role else account.policies_by_name).get(key[1])
+    if before and account_and_name(before.text("arn"), kind) == key:
+        # It has that name already, and is not to be replaced.
         return
-    key = account_and_name(arn, "policy")
-    existing = account.policies_by_name.get(key[1])
-    if existing and (other := held.by_name.get((POLICY, *key))):
-        yield _held_otherwise(live_rules.POLICY_EXISTS, place, f"the policy {named(existing)}", other)
-    elif not policy.import_id:
-        if existing:
-            found = f"the policy {named(existing)} exists already, and this stack did not create it"
-            fix = "write another name; or import: [policy] to adopt it; or name its ARN in policyArns to attach it"
-            allowed = "a name that no policy of the AWS account has, in upper or lower case"
-            yield finding(live_rules.POLICY_EXISTS, place, found, allowed, fix)
-    elif existing != arn:
-        found = f"the policy {arn} does not exist"
-        fix = f"the path or the name differs from {named(existing)}" if existing else "remove policy from import"
-        yield finding(live_rules.IMPORT_MISSING, place, found, "an existing policy to import", fix)
+    if existing and (other := held.by_name.get((type_, *key))):
+        about = f"the {kind} {named(existing)} is in this stack's state already, as {named(other.name)}"
+        found, allowed = f"{about}, which goes at the end of `pulumi up`", "a name of its own, also with import"
+        fix = "write another name; or leave the name out where it is automatic"
+        yield finding(rule, place, found, f"{allowed}: what goes is deleted by its name", fix)
+    elif created.import_id:
+        has, wanted = (Arn.name_in(existing or ""), created.import_id) if is_role else (existing or "", arn)
+        if has != wanted:
+            found = f"the {kind} {wanted} does not exist{f' in the AWS account {key[0]}' if is_role else ''}"
+            fix = f"{'write it as' if is_role else 'the path or the name differs from'} {named(has)}"
+            fix = fix if existing else f"remove {kind} from import"
+            yield finding(live_rules.IMPORT_MISSING, place, found, f"an existing {kind} to import", fix)
+    elif existing:
+        found = f"the {kind} {named(existing)} exists already, and this stack did not create it"
+        fix = f"write another name; or import: [{kind}] to adopt it; or {otherwise}"
+        allowed = f"a name that no {kind} of the AWS account has, in upper or lower case"
+        yield finding(rule, place, found, allowed, fix)
 
 
 def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[str, Place, str]]:
@@ -150,14 +137,14 @@ def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held
     policies = planned.spec.policies
     wanted += [(each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in policies]
     for import_id, logical_name, arn in wanted:
-        if not import_id or attached is None or held.find(ATTACHMENT, logical_name):
+        if not import_id or attached is None or held.find(types.ATTACHMENT, logical_name):
             continue
         if arn not in attached:
             found = f"the policy {arn} is not attached to the role {name}"
             fix = "remove attachments from import, or attach it first"
             yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "attachments that exist", fix)
     for policy in planned.spec.inline_policies:
-        if inline is None or held.find(INLINE_POLICY, policy.logical_name):
+        if inline is None or held.find(types.INLINE_POLICY, policy.logical_name):
             continue
         if policy.import_id and policy.name not in inline:
             found = f"the role {name} has no inline policy {policy.name}"
@@ -179,7 +166,7 @@ def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held)
     new: dict[str, set[object]] = {}
     for (cluster, aws_account), arn in lookups.oidc_providers.items():
         account = reads.aws_accounts.get(aws_account)
-        if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.oidc_providers:
+        if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.arns:
             continue
         place = (*stack.place_of_cluster(cluster), "createOidcProvider")
         providers, account_id = account.oidc_providers or frozenset(), account.identity.account_id
@@ -231,15 +218,16 @@ def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: H
     name = known(role.name)
     before = held.attached.get(name, frozenset()) | account.attached.get(name, frozenset())
     # One with an automatic name is among those that the state holds, or new.
-    automatic = min(policies.count(None), len((before & held.policies) - {*policies}))
+    automatic = min(policies.count(None), len((before & held.arns) - {*policies}))
     new = len({*policies} - before - {None}) + policies.count(None) - automatic
     return len(policies), len(before - {*policies}) - automatic if new else 0
 
 
-def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], before: HeldResource | None) -> bool:
+def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], type_: str, held: Held) -> bool:
     """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted."""
-    if before is None:
-        return True
+    before = held.find(type_, resource.logical_name)
+    if before is None or resource.import_id:
+        return not resource.import_id
     if known(resource.name) is not None:
         return False
     pairs = [(key, value, "/" if key == "path" else "") for key, value in fixed.items()]
@@ -257,13 +245,10 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
             continue
         accounts[account.identity.account_id] = account
         kinds = new.setdefault(account.identity.account_id, {})
-        role = planned.spec.role
-        fixed = {"path": role.settings.get("path")}
-        if not role.import_id and _is_created(role, fixed, held.find(ROLE, role.logical_name)):
+        if _is_created(planned.spec.role, {"path": planned.spec.role.settings.get("path")}, types.ROLE, held):
             kinds.setdefault("Roles", []).append(planned)
         for policy in planned.spec.policies:
-            fixed = {"path": policy.path, "description": policy.description}
-            if not policy.import_id and _is_created(policy, fixed, held.find(POLICY, policy.logical_name)):
+            if _is_created(policy, {"path": policy.path, "description": policy.description}, types.POLICY, held):
                 kinds.setdefault("Policies", []).append(planned)
     for account_id, kinds in new.items():
         summary: Mapping[str, int] = accounts[account_id].summary or {}

@@ -10,9 +10,10 @@ from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.live.model import LiveServiceAccount
-from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
+from irsa_cli.state import types
+from irsa_cli.state.resource import Resource
 from program.live.changes import CORRECTED_ISSUER
-from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
+from program.live.held import Held
 from program.live.planned import Planned, finding, known
 from program.live.reads import ClusterReads
 from program.lookups import rules as live_rules
@@ -25,7 +26,9 @@ def kubernetes_conflicts(
     created = {(each.cluster, each.name): key for key, _, component, *_ in components if (each := component.namespace)}
     # The service accounts that the stack created for an issuer that their binding has no more.
     names = {planned.spec.service_account.logical_name for planned in components if planned.spec.service_account}
-    former = {each.object_name: each for each in held.of(SERVICE_ACCOUNT) if each.cluster and each.name not in names}
+    former = {
+        each.object_name: each for each in held.of(types.SERVICE_ACCOUNT) if each.issuer and each.name not in names
+    }
     for planned in components:
         service_account, cluster = planned.spec.service_account, planned.cluster
         if service_account is None or cluster is None:
@@ -39,7 +42,7 @@ def kubernetes_conflicts(
         if cluster.service_accounts is None:
             continue
         live = cluster.service_accounts.get((namespace, name))
-        kind = SERVICE_ACCOUNT if service_account.create else SERVICE_ACCOUNT_PATCH
+        kind = types.SERVICE_ACCOUNT if service_account.create else types.SERVICE_ACCOUNT_PATCH
         ours = held.find(kind, service_account.logical_name)
         # One of another service account is to be replaced.
         ours = ours if ours and ours.object_name == f"{namespace}/{name}" else None
@@ -81,7 +84,7 @@ def _existing_namespace(
     planned: Planned, namespaces: Collection[str], name: str, held: Held
 ) -> Iterator[LocatedMistake]:
     namespace = planned.component.namespace
-    if namespace and name in namespaces and held.find(KUBERNETES_NAMESPACE, namespace.logical_name) is None:
+    if namespace and name in namespaces and held.find(types.NAMESPACE, namespace.logical_name) is None:
         place = planned.place("serviceAccount", "createNamespace")
         found = f"the namespace {named(name)} exists already{planned.where}, and this stack did not create it"
         allowed = "one that this stack creates and deletes (irsa:defaults.retainNamespaces: false)"
@@ -93,7 +96,7 @@ def _to_create(
     planned: Planned,
     service_account: AnnotatedServiceAccount,
     live: LiveServiceAccount | None,
-    former: HeldResource | None,
+    former: Resource | None,
     about: str,
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with a service account that the state does not have: it is created, or adopted."""
@@ -104,7 +107,7 @@ def _to_create(
     elif live and not service_account.import_id:
         creator, fix = "did not create it", "set create: false to annotate it, or import: [serviceAccount] to adopt it"
         if former:
-            creator, fix = f"created it for the issuer {named(former.cluster)}", CORRECTED_ISSUER
+            creator, fix = f"created it for the issuer {named(former.issuer)}", CORRECTED_ISSUER
         found = f"{about} exists already{planned.where}, and this stack {creator}{_its_role(live)}"
         place, allowed = planned.place("serviceAccount", "name"), "a name that is not in use"
         yield finding(live_rules.SERVICE_ACCOUNT_EXISTS, place, found, allowed, fix)
@@ -122,7 +125,7 @@ def _taken(
     planned: Planned,
     service_account: AnnotatedServiceAccount,
     live: LiveServiceAccount,
-    ours: HeldResource | None,
+    ours: Resource | None,
     about: str,
 ) -> Iterator[LocatedMistake]:
     """Yield the annotations that others wrote with other values: server-side apply refuses to change them.

@@ -13,7 +13,8 @@ from irsa.rules.mistakes import listed
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
-from irsa_cli.state import exported_state
+from irsa_cli.state.pulumi import exported_state
+from irsa_cli.state.resource import Resource
 from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import failed_updates, pod_losses
 from program.live.conflicts import WARNINGS, conflicts, each_once
@@ -134,7 +135,7 @@ def _without_answers(stack: Stack, answers: Lookups) -> list[str]:
     return sorted(key for key, binding in stack.bindings.items() if not has_answers(binding))
 
 
-def _held_or_reason(export: "Future[dict[str, Any]]") -> tuple[Held | None, list[str]]:
+def _held_or_reason(export: "Future[list[Resource]]") -> tuple[Held | None, list[str]]:
     """Return what the stack's state holds, or None and why it cannot be read; a new stack holds nothing."""
     try:
         return held_by(export.result()), []

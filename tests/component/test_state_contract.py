@@ -8,7 +8,8 @@ import pulumi
 import pytest
 
 from irsa import outputs
-from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, parse_state
+from irsa_cli.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, declared_stack
+from irsa_cli.state.resource import Resource, resources_of
 
 COMPONENT = "irsa:index:ServiceAccountRole"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -38,7 +39,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def state_of(deployed: Any, without: tuple[str, ...] = (), children: bool = True) -> dict[str, Any]:
+def state_of(deployed: Any, without: tuple[str, ...] = (), children: bool = True) -> list[Resource]:
     """Return the state that an engine would keep."""
     stack = {"urn": "urn:pulumi:test::irsa::pulumi:pulumi:Stack::irsa-test", "type": "pulumi:pulumi:Stack"}
     component = deployed.one(COMPONENT)
@@ -50,7 +51,7 @@ def state_of(deployed: Any, without: tuple[str, ...] = (), children: bool = True
             made = {**each.inputs, **arn}
             kept = {"urn": each.urn, "type": each.type, "parent": each.parent, "inputs": each.inputs, "outputs": made}
             resources.append(kept)
-    return {"deployment": {"resources": resources}}
+    return resources_of({"deployment": {"resources": resources}})
 
 
 def binding_of(declared: DeclaredStack) -> DeclaredBinding:
@@ -117,7 +118,7 @@ def test_what_was_declared_is_what_verify_reads(deploy: Any, children: bool) -> 
     """Protects verify: every value as it was declared, even where only the component's own outputs are left."""
     deployed = deploy(ARGUMENTS)
 
-    assert what_is_read(binding_of(parse_state(state_of(deployed, children=children)))) == EXPECTED
+    assert what_is_read(binding_of(declared_stack(state_of(deployed, children=children)))) == EXPECTED
 
 
 def test_the_names_are_those_of_deployed_stacks(deploy: Any) -> None:
@@ -133,11 +134,11 @@ def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
     deployed = deploy(arguments)
     existing = DeclaredServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, "")
     expected = {**EXPECTED, "service_accounts": (existing,)}
-    assert what_is_read(binding_of(parse_state(state_of(deployed, children=False)))) == expected
+    assert what_is_read(binding_of(declared_stack(state_of(deployed, children=False)))) == expected
 
     found: dict[str, Any] = {}
     with contextlib.suppress(KeyError):
-        found = what_is_read(binding_of(parse_state(state_of(deployed, without=(name,), children=False))))
+        found = what_is_read(binding_of(declared_stack(state_of(deployed, without=(name,), children=False))))
     assert found != expected
 
 
@@ -146,7 +147,7 @@ def test_an_account_that_only_was_annotated_is_told_apart(deploy: Any) -> None:
     service_account = {"name": "my-service-account", "namespace": "team-a", "create": False}
     for children in (True, False):
         deployed = deploy({"role_arn": ROLE_ARN, "service_account": service_account, "audience": "my-audience"})
-        binding = binding_of(parse_state(state_of(deployed, children=children)))
+        binding = binding_of(declared_stack(state_of(deployed, children=children)))
 
         assert binding.role is None
         assert binding.service_accounts == (
@@ -163,7 +164,7 @@ def test_an_output_that_is_known_later_is_registered_as_it_turns_out(deploy: Any
         "inline_policies": {"inline": pulumi.Output.from_input(json.dumps(DOCUMENT))},
     }
 
-    assert what_is_read(binding_of(parse_state(state_of(deploy(arguments), children=False)))) == EXPECTED
+    assert what_is_read(binding_of(declared_stack(state_of(deploy(arguments), children=False)))) == EXPECTED
 
 
 def test_children_have_the_names_of_deployed_stacks(deploy: Any) -> None:

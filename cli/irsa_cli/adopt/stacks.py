@@ -1,15 +1,15 @@
 """What the stacks of the Pulumi backend own. Two stacks with one role would each undo what the other does."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from irsa.rules.mistakes import named
-from irsa_cli.adopt.declared import mapping
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.progress import under_way
-from irsa_cli.state import exported_state, stacks_with_resources
+from irsa_cli.state.pulumi import exported_state, stacks_with_resources
+from irsa_cli.state.resource import Resource
 
 # Each is a process of `pulumi`, with a whole state in memory.
 AT_A_TIME = 4
@@ -50,15 +50,13 @@ def in_stacks(folder: Path) -> InStacks:
     return InStacks(stacks, tuple(sorted(not_checked)))
 
 
-def owned(state: Mapping[str, Any]) -> Iterator[str]:
+def owned(state: Iterable[Resource]) -> Iterator[str]:
     """Yield the ARN, or in Kubernetes the uid, of each resource of a state but those that it only reads.
 
     What the next `pulumi up` deletes is its own until then.
     """
-    for resource in mapping(state.get("deployment")).get("resources") or []:
-        if resource.get("custom") and not resource.get("external"):
-            outputs = mapping(resource.get("outputs"))
+    for each in state:
+        # A component has no ID.
+        if each.id and not each.external:
             # Of whichever provider: a managed policy of aws-native has its ARN as the ID alone.
-            for found in (outputs.get("arn"), resource.get("id"), mapping(outputs.get("metadata")).get("uid")):
-                if isinstance(found, str) and found:
-                    yield found
+            yield from filter(None, (each.text("arn"), each.id, each.text("metadata", "uid")))

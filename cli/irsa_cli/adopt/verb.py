@@ -23,7 +23,7 @@ from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import Discovery
-from irsa_cli.state import stack_outputs
+from irsa_cli.state.pulumi import stack_outputs
 from irsa_cli.whole_file import write
 
 DESCRIPTION = """\

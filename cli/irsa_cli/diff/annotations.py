@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from irsa_cli.diff.preview import CREATE, Step
 from irsa_cli.diff.snapshots import subjects_of
-from irsa_cli.state import SERVICE_ACCOUNT_PATCH
+from irsa_cli.state.types import SERVICE_ACCOUNT_PATCH
 
 
 def patched(step: Step) -> str:
     """Return the service account that a step takes over, as `namespace:name`; empty for any other step."""
     is_patch = step.operation == CREATE and step.resource.type == SERVICE_ACCOUNT_PATCH
-    return next(subjects_of(step.resource), "") if is_patch else ""
+    return "".join(subjects_of(step.resource)) if is_patch else ""
 
 
 def with_annotations(steps: Iterable[Step], live: Mapping[str, Mapping[str, Mapping[str, str]]]) -> Iterator[Step]:

@@ -9,33 +9,10 @@ from typing import Any, NamedTuple
 from irsa import outputs
 from irsa.rules.annotations import PATCH_FORCE
 from irsa.rules.mistakes import path_of
-from irsa_cli.diff.preview import (
-    CREATE,
-    DELETE,
-    IMPORT,
-    REPLACE,
-    SAME,
-    SECRET_TEXT,
-    UPDATE,
-    ResourceState,
-    Step,
-    contains_secret,
-    is_secret,
-    is_unknown,
-)
-from irsa_cli.diff.snapshots import known_text
+from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, SAME, UPDATE, Step
 from irsa_cli.diff.statements import Documents, StatementChange, statement_changes
-from irsa_cli.state import (
-    ATTACHMENT,
-    AWS_PROVIDER,
-    INLINE_POLICY,
-    KUBERNETES_PROVIDER,
-    OIDC_PROVIDER,
-    POLICY,
-    ROLE,
-    SERVICE_ACCOUNT,
-    SERVICE_ACCOUNT_PATCH,
-)
+from irsa_cli.state import types
+from irsa_cli.state.resource import SECRET, SECRET_TEXT, Resource, is_secret, is_unknown, known_text
 
 STACK = "pulumi:pulumi:Stack"
 # It may have tokens in it, whether the program says that it is a secret or not.
@@ -67,17 +44,17 @@ class Kind(NamedTuple):
 
 _OBJECT = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 KINDS = {
-    ROLE: Kind("role", "assumeRolePolicy", "trust policy"),
-    POLICY: Kind("policy", "policy", "policy document"),
-    INLINE_POLICY: Kind("inline policy", "policy", "policy document", ("name", "role")),
-    ATTACHMENT: Kind("policy", named=("role", "policyArn"), words={CREATE: "attach", DELETE: "detach"}),
-    OIDC_PROVIDER: Kind("OIDC provider", named=("url",)),
-    SERVICE_ACCOUNT: Kind("service account", named=_OBJECT),
-    AWS_PROVIDER: Kind("AWS provider", named=()),
-    KUBERNETES_PROVIDER: Kind("Kubernetes provider", named=()),
-    SERVICE_ACCOUNT_PATCH: Kind("service account", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
-    "kubernetes:core/v1:Namespace": Kind("namespace", named=_OBJECT),
-    "kubernetes:core/v1:NamespacePatch": Kind("namespace", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
+    types.ROLE: Kind("role", "assumeRolePolicy", "trust policy"),
+    types.POLICY: Kind("policy", "policy", "policy document"),
+    types.INLINE_POLICY: Kind("inline policy", "policy", "policy document", ("name", "role")),
+    types.ATTACHMENT: Kind("policy", named=("role", "policyArn"), words={CREATE: "attach", DELETE: "detach"}),
+    types.OIDC_PROVIDER: Kind("OIDC provider", named=("url",)),
+    types.SERVICE_ACCOUNT: Kind("service account", named=_OBJECT),
+    types.AWS_PROVIDER: Kind("AWS provider", named=()),
+    types.KUBERNETES_PROVIDER: Kind("Kubernetes provider", named=()),
+    types.SERVICE_ACCOUNT_PATCH: Kind("service account", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
+    types.NAMESPACE: Kind("namespace", named=_OBJECT),
+    f"{types.NAMESPACE}Patch": Kind("namespace", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
 }
 
 
@@ -188,7 +165,7 @@ def _resources(unsorted: Iterable[tuple[str, Step]]) -> list[ResourceChange]:
     steps = sorted(
         unsorted, key=lambda each: (order.get(each[1].resource.type, len(order)), _name(each[1].resource), each[0])
     )
-    policies = {step.resource.urn: _name(step.resource) for _, step in steps if step.resource.type == POLICY}
+    policies = {step.resource.urn: _name(step.resource) for _, step in steps if step.resource.type == types.POLICY}
     kinds = [KINDS.get(step.resource.type, Kind(step.resource.type, named=())) for _, step in steps]
     compared = [
         Documents(_name(step.resource), *(_document(kind, state) for state in (step.old, step.new)))
@@ -203,7 +180,7 @@ def _resources(unsorted: Iterable[tuple[str, Step]]) -> list[ResourceChange]:
     ]
 
 
-def _document(kind: Kind, state: ResourceState | None) -> str | Mapping[str, Any] | None:
+def _document(kind: Kind, state: Resource | None) -> str | Mapping[str, Any] | None:
     written = state.inputs.get(kind.document) if state else None
     return written if isinstance(written, str | Mapping) else None
 
@@ -217,15 +194,19 @@ def _has_known_documents(kind: Kind, step: Step) -> bool:
 
 
 def _is_hidden(value: Any) -> bool:
-    return is_unknown(value) or contains_secret(value)
+    return _stands_for_unknown(value) or is_secret(value)
+
+
+def _stands_for_unknown(value: Any) -> bool:
+    return isinstance(value, str) and is_unknown(value)
+
+
+def _stands_for_secret(value: Any) -> bool:
+    return is_secret(value) and (isinstance(value, str) or SECRET in value)
 
 
 def _resource(
-    kind: Kind,
-    cluster: str,
-    step: Step,
-    statements: list[StatementChange] | None,
-    policies: Mapping[str, str],
+    kind: Kind, cluster: str, step: Step, statements: list[StatementChange] | None, policies: Mapping[str, str]
 ) -> ResourceChange:
     skipped = {DEFAULTS, *(kind.named if step.operation in {CREATE, DELETE, IMPORT} else ())}
     if statements is not None:
@@ -246,12 +227,12 @@ def _resource(
     )
 
 
-def _name(resource: ResourceState) -> str:
+def _name(resource: Resource) -> str:
     """Return the name of a resource in AWS or Kubernetes, or its logical name."""
     inputs = resource.inputs
-    if resource.type == ATTACHMENT:
+    if resource.type == types.ATTACHMENT:
         return known_text(inputs.get("policyArn")) or resource.name
-    if resource.type == OIDC_PROVIDER:
+    if resource.type == types.OIDC_PROVIDER:
         return known_text(inputs.get("url")).removeprefix("https://") or resource.name
     metadata = inputs.get("metadata")
     if isinstance(metadata, Mapping):
@@ -273,16 +254,16 @@ def _properties(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
     defaults = new.inputs.get(DEFAULTS)
     if step.operation == CREATE and isinstance(defaults, list):
         skipped = skipped | {each for each in defaults if isinstance(each, str)}
-    before = old.inputs if old and (step.operation != CREATE or new.type == SERVICE_ACCOUNT_PATCH) else {}
+    before = old.inputs if old and (step.operation != CREATE or new.type == types.SERVICE_ACCOUNT_PATCH) else {}
     found = list(_between(before, new.inputs, (), skipped))
     # Two secrets look alike, whether they are or not.
     found += [
         PropertyChange(name, None, None, secret=True)
         for name in step.reasons
-        if name not in skipped and contains_secret(new.inputs.get(name)) and name not in {e.property for e in found}
+        if name not in skipped and is_secret(new.inputs.get(name)) and name not in {e.property for e in found}
     ]
     tags = {each.property.removeprefix("tags"): each for each in found if each.property.startswith("tags")}
-    hides_unknown = step.operation == CREATE and new.type != SERVICE_ACCOUNT_PATCH
+    hides_unknown = step.operation == CREATE and new.type != types.SERVICE_ACCOUNT_PATCH
     of_component = type_of(new.parent) == outputs.COMPONENT_TYPE
     for each in found:
         same = tags.get(each.property.removeprefix(ALL_TAGS)) if each.property.startswith(ALL_TAGS) else None
@@ -297,12 +278,12 @@ def _between(before: Any, after: Any, place: tuple[str | int, ...], skipped: set
     where = path_of(place)
     if before == after or where in skipped or place[-1:] == (DEFAULTS,):
         return
-    if is_secret(before) or is_secret(after) or where in HIDDEN:
+    if _stands_for_secret(before) or _stands_for_secret(after) or where in HIDDEN:
         yield PropertyChange(where, None, None, secret=True)
-    elif is_unknown(after) and before and isinstance(before, Mapping):
+    elif _stands_for_unknown(after) and before and isinstance(before, Mapping):
         for key, value in before.items():
             yield from _between(value, after, (*place, key), skipped)
-    elif is_unknown(after):
+    elif _stands_for_unknown(after):
         yield PropertyChange(where, _text(before), None, unknown=True)
     elif _are(Mapping, before, after):
         old, new = before or {}, after or {}
@@ -339,6 +320,6 @@ def _between_lists(
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if contains_secret(value):
+    if is_secret(value):
         return SECRET_TEXT
     return json.dumps(value, ensure_ascii=False)

@@ -2,40 +2,24 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from irsa import outputs
+from irsa.rules.leaves import mapping_of
+from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.diff.changes import type_of
-from irsa_cli.diff.preview import Preview, ResourceState
-from irsa_cli.diff.snapshots import known_text
-from irsa_cli.state import KUBERNETES_PROVIDER, component_keys
+from irsa_cli.diff.preview import Preview
+from irsa_cli.state import types
+from irsa_cli.state.resource import Resource, known_text
 
 Keys = Mapping[str, tuple[str, str]]
 """The keys of the binding and of the cluster of each component, by its URN."""
 
 
-class Provider(NamedTuple):
-    """A Kubernetes provider.
-
-    Attributes:
-        name: Its logical name.
-        inputs: Its inputs.
-        cluster: The key of its cluster in the stack file; empty where there is only one, or it is not known.
-    """
-
-    name: str
-    inputs: Mapping[str, Any]
-    cluster: str
-
-
-def component_keys_of(state: list[ResourceState], preview: Preview) -> Keys:
+def component_keys_of(state: list[Resource], preview: Preview) -> Keys:
     """Return the keys of each component: as its last deployment recorded them, or as the stack file has them."""
     recorded = [*state, *(step.old for step in preview.steps if step.old)]
-    found = {
-        each.urn: component_keys(each.name, {name: text for name, text in each.outputs.items() if known_text(text)})
-        for each in recorded
-        if each.type == outputs.COMPONENT_TYPE
-    }
+    found = {each.urn: each.keys for each in recorded if each.type == outputs.COMPONENT_TYPE}
     clusters = clusters_by_issuer(found)
     declared = dict(_declared(preview.config))
     for step in preview.steps:
@@ -45,7 +29,7 @@ def component_keys_of(state: list[ResourceState], preview: Preview) -> Keys:
             what, _, where = name.partition(outputs.SEPARATOR)
             key = declared.get(what) or declared.get(what.partition("/")[2])
             cluster = clusters.get(where, where) if "clusters" in _settings(preview.config) else ""
-            found[parent] = (key, cluster) if key else component_keys(name, {})
+            found[parent] = (key, cluster) if key else outputs.binding_and_cluster(name)
     return found
 
 
@@ -69,36 +53,27 @@ def _declared(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         bindings = json.loads(_settings(config).get("bindings", "{}"))
     except (ValueError, TypeError, RecursionError):
         return
-    for key, binding in bindings.items() if isinstance(bindings, dict) else ():
+    for key, binding in mapping_of(bindings).items():
         for setting, where in (("serviceAccount", None), ("role", "role")):
-            written = binding.get(setting) if isinstance(binding, dict) else None
-            name = written.get("name") if isinstance(written, dict) else None
-            if isinstance(written, dict) and isinstance(name, str):
-                namespace = where or str(written.get("namespace") or "default")
-                yield f"{namespace}/{name.lower()}", str(key)
+            written = mapping_of(mapping_of(binding).get(setting))
+            if isinstance(written.get("name"), str):
+                namespace = where or str(written.get("namespace") or DEFAULT_NAMESPACE)
+                yield f"{namespace}/{written['name'].lower()}", key
 
 
-def kubernetes_providers(state: list[ResourceState], preview: Preview, keys: Keys) -> dict[str, Provider]:
+def kubernetes_providers(state: list[Resource], preview: Preview, keys: Keys) -> dict[str, tuple[Resource, str]]:
     """Return the Kubernetes providers before and after, by their reference.
 
-    Before the first deployment, the default provider is none of the preview's steps: its inputs are the stack's
-    configuration.
+    With each comes the key of its cluster in the stack file; empty where there is only one, or it is not known. Before
+    the first deployment, the default provider is none of the preview's steps: its inputs are the stack's configuration.
     """
     everything = [*state, *(each for step in preview.steps for each in (step.old, step.new) if each)]
     clusters = {
         each.provider: keys[each.parent][1] for each in everything if each.parent in keys and keys[each.parent][1]
     }
-    found = {}
-    for each in everything:
-        if each.type == KUBERNETES_PROVIDER:
-            reference = f"{each.urn}::{each.id}"
-            found[reference] = Provider(each.name, each.inputs, clusters.get(reference, ""))
+    found = {each.reference: each for each in everything if each.type == types.KUBERNETES_PROVIDER}
     if not found and any(each.type.startswith("kubernetes:") for each in everything):
-        prefix = "kubernetes:"
-        inputs = {
-            key.removeprefix(prefix): known_text(value)
-            for key, value in preview.config.items()
-            if key.startswith(prefix)
-        }
-        found[""] = Provider("kubernetes", inputs, "")
-    return found
+        settings = ((key.partition(":"), known_text(value)) for key, value in preview.config.items())
+        inputs = {name: value for (prefix, _, name), value in settings if prefix == "kubernetes"}
+        found[""] = Resource("kubernetes", types.KUBERNETES_PROVIDER, inputs=inputs)
+    return {reference: (each, clusters.get(reference, "")) for reference, each in found.items()}

@@ -3,66 +3,20 @@
 Format: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.options import LONGEST_STACK
-from irsa_cli.state import SECRET, UNKNOWN_VALUES, is_failed
+from irsa_cli.state.resource import OtherFormError, Resource, is_secret, of_form, parse_resource, part, read_json
 
-SECRET_TEXT = "[secret]"  # noqa: S105 (what a preview prints in place of a secret)
 REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement"})
 # Nothing in a cloud changes with these.
 READS = frozenset(
     {"same", "read", "read-replacement", "discard", "discard-replaced", "refresh", "remove-pending-replace"}
 )
 CREATE, UPDATE, REPLACE, DELETE, IMPORT, SAME = "create", "update", "replace", "delete", "import", "same"
-
-
-class OtherFormError(Exception):
-    """A document that does not have the form of a preview; the message says where."""
-
-
-class ResourceState(NamedTuple):
-    """A resource, as the state has it or is going to have it.
-
-    Attributes:
-        urn: Its URN.
-        type: Its type token.
-        id: Its ID in the cloud; empty where it has none yet.
-        parent: URN of its parent; empty without one.
-        provider: Reference of its provider.
-        inputs: Its inputs.
-        outputs: Its outputs, as far as they are known.
-        external: Whether the stack only reads it.
-        retained: Whether it stays in the cloud when the stack deletes it.
-        protected: Whether `pulumi up` refuses to delete it.
-        pending: Whether it was replaced earlier and only waits for its deletion.
-        policies: URNs of the policies whose ARN an attachment has.
-        failed: Whether its last creation or update failed.
-    """
-
-    urn: str
-    type: str
-    id: str = ""
-    parent: str = ""
-    provider: str = ""
-    inputs: Mapping[str, Any] = {}
-    outputs: Mapping[str, Any] = {}
-    external: bool = False
-    retained: bool = False
-    protected: bool = False
-    pending: bool = False
-    policies: tuple[str, ...] = ()
-    failed: bool = False
-
-    @property
-    def name(self) -> str:
-        """Its logical name."""
-        return self.urn.rsplit("::", 1)[-1]
 
 
 class Step(NamedTuple):
@@ -77,13 +31,13 @@ class Step(NamedTuple):
     """
 
     operation: str
-    old: ResourceState | None
-    new: ResourceState | None
+    old: Resource | None
+    new: Resource | None
     reasons: tuple[str, ...] = ()
     replaced_for: tuple[str, ...] = ()
 
     @property
-    def resource(self) -> ResourceState:
+    def resource(self) -> Resource:
         """The resource afterwards, or the one that is gone."""
         found = self.new or self.old
         assert found
@@ -122,9 +76,9 @@ def parse_preview(text: str, source: str) -> Preview:
     """
     try:
         digest = _digest(text)
-        steps = [_step(each, f"steps[{index}]") for index, each in enumerate(_list(digest, "steps"))]
-        said = [_object(each, f"diagnostics[{index}]") for index, each in enumerate(_list(digest, "diagnostics"))]
-        summary, config = (_object(digest.get(key) or {}, key) for key in ("changeSummary", "config"))
+        steps = [_step(each, f"steps[{index}]") for index, each in enumerate(part(list, digest, "steps"))]
+        said = [of_form(dict, each, f"diagnostics[{n}]") for n, each in enumerate(part(list, digest, "diagnostics"))]
+        summary, config = (part(dict, digest, key) for key in ("changeSummary", "config"))
         stack = _stack_of(each.resource.urn for each in steps)
     except OtherFormError as error:
         raise CouldNotLookError(f"{source} is not what `pulumi preview --json` prints: {error}") from None
@@ -147,73 +101,27 @@ def _stack_of(urns: Iterable[str]) -> str:
     return found
 
 
-def is_unknown(value: Any) -> bool:
-    """Return whether a value is one that is known only during the deployment."""
-    return isinstance(value, str) and value in UNKNOWN_VALUES
-
-
-def is_secret(value: Any) -> bool:
-    """Return whether a value is a secret: in a state, and with --show-secrets in a preview, it is a mapping."""
-    return value == SECRET_TEXT or (isinstance(value, Mapping) and SECRET in value)
-
-
-def contains_secret(value: Any) -> bool:
-    """Return whether a value is a secret, or has one within it."""
-    return any(leaf in (SECRET_TEXT, SECRET) for _, leaf in leaves(value))
-
-
-def contains_unknown(value: Any) -> bool:
-    """Return whether a value is known only during the deployment, or has one within it that is."""
-    return any(is_unknown(leaf) for _, leaf in leaves(value))
-
-
-def parse_resource(value: Any, place: str) -> ResourceState:
-    """Return a resource of a preview, or of an exported state, which have the same form.
-
-    Raises:
-        OtherFormError: It is none; the message says where.
-    """
-    written = _object(value, place)
-    urn = _text(written, "urn", place)
-    if urn.count("::") < 3:  # noqa: PLR2004 (four parts)
-        raise OtherFormError(f"{place}.urn is not a URN")
-    return ResourceState(
-        urn,
-        _text(written, "type", place),
-        id=str(written.get("id") or ""),
-        parent=str(written.get("parent") or ""),
-        provider=str(written.get("provider") or ""),
-        inputs=_object(written.get("inputs") or {}, f"{place}.inputs"),
-        outputs=_object(written.get("outputs") or {}, f"{place}.outputs"),
-        external=bool(written.get("external")),
-        retained=bool(written.get("retainOnDelete")),
-        protected=bool(written.get("protect")),
-        pending=bool(written.get("delete")),
-        policies=tuple(map(str, _list(_object(written.get("propertyDependencies") or {}, place), "policyArn"))),
-        failed=is_failed(written),
-    )
-
-
 def _step(value: Any, place: str) -> Step:
-    written = _object(value, place)
+    written = of_form(dict, value, place)
     old, new = (
         parse_resource(written[key], f"{place}.{key}") if written.get(key) is not None else None
         for key in ("oldState", "newState")
     )
     if old is None and new is None:
         raise OtherFormError(f"{place} has neither oldState nor newState")
-    reasons, replaced_for = (tuple(map(str, _list(written, key))) for key in ("diffReasons", "replaceReasons"))
+    reasons, replaced_for = (map(str, part(list, written, key, place)) for key in ("diffReasons", "replaceReasons"))
+    because = tuple(reasons)
     if old and new:
-        old = old._replace(inputs={**old.inputs, **_read(old, new, reasons)})
-    return Step(_text(written, "op", place), old, new, reasons, replaced_for)
+        old = old._replace(inputs={**old.inputs, **_read(old, new, because)})
+    return Step(of_form(str, written.get("op"), f"{place}.op"), old, new, because, tuple(replaced_for))
 
 
-def _read(old: ResourceState, new: ResourceState, reasons: Iterable[str]) -> Mapping[str, Any]:
+def _read(old: Resource, new: Resource, reasons: Iterable[str]) -> Mapping[str, Any]:
     """Return what the cloud had when it was last read, of what changes although the stack's own inputs stay."""
     return {
         name: old.outputs.get(name)
         for name in reasons
-        if name in new.inputs and old.inputs.get(name) == new.inputs[name] and not contains_secret(new.inputs[name])
+        if name in new.inputs and old.inputs.get(name) == new.inputs[name] and not is_secret(new.inputs[name])
     }
 
 
@@ -221,35 +129,13 @@ def _digest(text: str) -> Mapping[str, Any]:
     if not text.strip():
         raise OtherFormError("it is empty, as after a command that failed: what pulumi said is on standard error")
     try:
-        digest = _object(json.loads(text), "the document")
-    except RecursionError:
-        raise OtherFormError("its values are nested too deeply") from None
+        digest = of_form(dict, read_json(text), "the document")
     except ValueError:
         hint = "with PULUMI_ENABLE_STREAMING_JSON_PREVIEW it is a stream, which irsa does not read"
         raise OtherFormError(f"not JSON ({hint})") from None
     if not {"steps", "diagnostics", "changeSummary"} & digest.keys():
         raise OtherFormError("it has no steps, diagnostics or changeSummary")
     return digest
-
-
-def _object(value: Any, place: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise OtherFormError(f"{place} is not a JSON object")
-    return value
-
-
-def _list(value: Mapping[str, Any], key: str) -> list[Any]:
-    found = value.get(key) or []
-    if not isinstance(found, list):
-        raise OtherFormError(f"{key} is not a list")
-    return found
-
-
-def _text(value: Mapping[str, Any], key: str, place: str) -> str:
-    found = value.get(key)
-    if not isinstance(found, str):
-        raise OtherFormError(f"{place}.{key} is not a string")
-    return found
 
 
 def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:

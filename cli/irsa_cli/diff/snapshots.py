@@ -1,26 +1,17 @@
 """The roles and IAM OIDC providers of a stack, before and after a deployment. Pure."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import Arn, issuer_host_path, oidc_provider_arn, parse_iam_arn
-from irsa.rules.leaves import items_of
+from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
-from irsa_cli.diff.preview import (
-    CREATE,
-    DELETE,
-    IMPORT,
-    REPLACE,
-    UPDATE,
-    ResourceState,
-    Step,
-    contains_secret,
-    contains_unknown,
-    is_secret,
-    is_unknown,
-)
-from irsa_cli.state import OIDC_PROVIDER, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
+from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, Step
+from irsa_cli.state import types
+from irsa_cli.state.resource import Resource, is_secret, is_unknown, known_text
 
 TRUST_POLICY = "assumeRolePolicy"
 UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
@@ -64,7 +55,7 @@ class Snapshot(NamedTuple):
     service_accounts: frozenset[str]
 
 
-def before_and_after(state: Iterable[ResourceState], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
+def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
     """Return what a stack has before a preview's steps and after them.
 
     Args:
@@ -93,7 +84,7 @@ def before_and_after(state: Iterable[ResourceState], steps: Iterable[Step]) -> t
 
 
 def _snapshot(
-    resources: Iterable[ResourceState], aws_accounts: Mapping[str, tuple[str, str]], changing: Set[str] = frozenset()
+    resources: Iterable[Resource], aws_accounts: Mapping[str, tuple[str, str]], changing: Set[str] = frozenset()
 ) -> Snapshot:
     roles: dict[str, Role] = {}
     client_ids: dict[str, tuple[str, ...] | None] = {}
@@ -101,58 +92,45 @@ def _snapshot(
     for each in resources:
         if each.external:
             continue
-        if each.type == ROLE:
+        if each.type == types.ROLE:
             role = _role(each, aws_accounts)._replace(trust_changes=each.urn in changing)
             key = role.arn or each.urn
             known = roles.get(key, role)
             roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL)
-        elif each.type == OIDC_PROVIDER:
+        elif each.type == types.OIDC_PROVIDER:
             arn = _provider_arn(each, aws_accounts)
             if arn:
                 listed = each.inputs.get("clientIdLists")
-                are_known = isinstance(listed, list) and all(isinstance(one, str) and _is_known(one) for one in listed)
-                client_ids[arn] = tuple(listed) if are_known and isinstance(listed, list) else None
-        elif each.type in {SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH}:
+                client_ids[arn] = tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
+        elif each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}:
             service_accounts |= {*subjects_of(each)}
     return Snapshot(roles, client_ids, frozenset(service_accounts))
 
 
-def _is_known(value: Any) -> bool:
-    return not (is_unknown(value) or is_secret(value))
+def subjects_of(resource: Resource) -> list[str]:
+    """Return the service account that a resource is, as `namespace:name`, where that is known."""
+    metadata = mapping_of(resource.inputs.get("metadata"))
+    name, namespace = known_text(metadata.get("name")), known_text(metadata.get("namespace", DEFAULT_NAMESPACE))
+    return [f"{namespace}:{name}"] if name and namespace else []
 
 
-def known_text(value: Any) -> str:
-    """Return a value that is a known string; empty for any other."""
-    return value if isinstance(value, str) and _is_known(value) else ""
-
-
-def subjects_of(resource: ResourceState) -> Iterator[str]:
-    """Yield the service account that a resource is, as `namespace:name`, where that is known."""
-    metadata = resource.inputs.get("metadata")
-    if isinstance(metadata, Mapping):
-        name = known_text(metadata.get("name"))
-        namespace = known_text(metadata.get("namespace", "default"))
-        if name and namespace:
-            yield f"{namespace}:{name}"
-
-
-def _aws_accounts(resources: Iterable[ResourceState]) -> dict[str, tuple[str, str]]:
+def _aws_accounts(resources: Iterable[Resource]) -> dict[str, tuple[str, str]]:
     """Return partition and number of the AWS accounts, by the reference of the provider that leads there."""
     found: dict[str, tuple[str, str]] = {}
     trusted: dict[str, set[tuple[str, str]]] = {}
     for each in resources:
-        if each.type == ROLE:
+        if each.type == types.ROLE:
             # A role trusts OIDC providers of its own AWS account alone.
             for arn in _federated(_trust(each)[0]):
                 trusted.setdefault(each.provider, set()).add((arn.partition, arn.account_id))
-        if each.type in {ROLE, OIDC_PROVIDER} and (own := _arn(each)):
+        if each.type in {types.ROLE, types.OIDC_PROVIDER} and (own := _arn(each)):
             found.setdefault(each.provider, (own.partition, own.account_id))
     # Of several, one that somebody made up could hide whom the others admit.
     return {**{provider: each.pop() for provider, each in trusted.items() if len(each) == 1}, **found}
 
 
-def _arn(resource: ResourceState) -> Arn | None:
-    kind = "role" if resource.type == ROLE else "oidc-provider"
+def _arn(resource: Resource) -> Arn | None:
+    kind = "role" if resource.type == types.ROLE else "oidc-provider"
     try:
         return parse_iam_arn(known_text(resource.outputs.get("arn")), kind)
     except Mistake:
@@ -163,13 +141,11 @@ def _federated(trust: Mapping[str, Any] | None) -> Iterator[Arn]:
     for statement in items_of((trust or {}).get("Statement", [])):
         principal = statement.get("Principal") if isinstance(statement, Mapping) else None
         for name in items_of(principal.get("Federated", [])) if isinstance(principal, Mapping) else ():
-            try:
+            with contextlib.suppress(Mistake):
                 yield parse_iam_arn(str(name), "oidc-provider")
-            except Mistake:
-                continue
 
 
-def _role(resource: ResourceState, aws_accounts: Mapping[str, tuple[str, str]]) -> Role:
+def _role(resource: Resource, aws_accounts: Mapping[str, tuple[str, str]]) -> Role:
     arn = _arn(resource)
     partition, aws_account = aws_accounts.get(resource.provider, ("aws", ""))
     name = known_text(resource.inputs.get("name"))
@@ -181,12 +157,12 @@ def _role(resource: ResourceState, aws_accounts: Mapping[str, tuple[str, str]]) 
     return Role(name or resource.name, str(arn) if arn else "", partition, aws_account, *_trust(resource))
 
 
-def _trust(resource: ResourceState) -> tuple[Mapping[str, Any] | None, str]:
+def _trust(resource: Resource) -> tuple[Mapping[str, Any] | None, str]:
     """Return a role's trust policy; or None, and why it is not known."""
     written = resource.inputs.get(TRUST_POLICY)
-    if contains_secret(written):
+    if is_secret(written):
         return None, SECRET_TRUST
-    if contains_unknown(written):
+    if is_unknown(written):
         return None, UNKNOWN_UNTIL_UP
     try:
         return written if isinstance(written, Mapping) else parse_object(str(written)), ""
@@ -194,7 +170,7 @@ def _trust(resource: ResourceState) -> tuple[Mapping[str, Any] | None, str]:
         return None, f"its trust policy: {mistake.found}"
 
 
-def _provider_arn(resource: ResourceState, aws_accounts: Mapping[str, tuple[str, str]]) -> str:
+def _provider_arn(resource: Resource, aws_accounts: Mapping[str, tuple[str, str]]) -> str:
     if own := _arn(resource):
         return str(own)
     url = known_text(resource.inputs.get("url"))

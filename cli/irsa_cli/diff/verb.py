@@ -13,14 +13,15 @@ from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.preview import OtherFormError, Preview, ResourceState, Step, parse_preview, parse_resource
+from irsa_cli.diff.preview import Preview, Step, parse_preview
 from irsa_cli.diff.rights import changed_roles, rights
 from irsa_cli.diff.snapshots import before_and_after
 from irsa_cli.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import as_object, document
-from irsa_cli.state import exported_state, previewed
+from irsa_cli.state.pulumi import exported_state, previewed
+from irsa_cli.state.resource import Resource
 from irsa_cli.text_files import text_of
 from irsa_cli.whole_file import write
 
@@ -80,10 +81,7 @@ def run(options: argparse.Namespace) -> int:
         return COULD_NOT_LOOK
     if options.stack and preview.stack and preview.stack != options.stack.rsplit("/", 1)[-1]:
         raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
-    try:
-        diff = _diff(preview, options)
-    except RecursionError:
-        raise CouldNotLookError("the preview has values that are nested too deeply") from None
+    diff = _diff(preview, options)
     _print(diff, options)
     if options.markdown not in {None, STREAM}:
         write(Path(options.markdown), _markdown(diff))
@@ -103,14 +101,14 @@ def _preview(options: argparse.Namespace) -> Preview:
 
 def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
     is_file_alone = options.preview is not None and not options.stack
-    state: list[ResourceState] = []
+    state: list[Resource] = []
     not_read = []
     if is_file_alone:
         not_read.append("the state and the clusters: --preview without --stack reads the file alone")
     else:
         try:
             with under_way("diff", "reading the stack's state"):
-                state = _state(options.stack)
+                state = exported_state(options.stack)
         except CouldNotLookError as error:
             not_read.append(f"the state: {error}")
     before, after = before_and_after(state, preview.steps)
@@ -140,15 +138,6 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
         not_read=not_read,
         failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
     )
-
-
-def _state(stack: str | None) -> list[ResourceState]:
-    # A stack that was never deployed, or is destroyed, has no resources.
-    resources = (exported_state(stack).get("deployment") or {}).get("resources") or []
-    try:
-        return [parse_resource(each, f"resources[{index}]") for index, each in enumerate(resources)]
-    except OtherFormError as error:
-        raise CouldNotLookError(f"pulumi stack export: {error}") from error
 
 
 def _print(diff: Diff, options: argparse.Namespace) -> None:

@@ -20,7 +20,8 @@ from irsa_cli.explain.output import Explanation, explained
 from irsa_cli.explain.text import lines
 from irsa_cli.options import stack_name
 from irsa_cli.report.json import as_object, document
-from irsa_cli.state import DeclaredBinding, DeclaredStack, read_stack
+from irsa_cli.state.declared import DeclaredBinding, DeclaredStack
+from irsa_cli.state.pulumi import read_stack
 from irsa_cli.text_files import text_of
 from irsa_cli.verdict import (
     NO_SERVICE_ACCOUNT,

@@ -21,7 +21,8 @@ from irsa_cli.live.model import LiveEksCluster
 from irsa_cli.live.once import Once
 from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, answered, failure
 from irsa_cli.live.sts import SESSION_NAME
-from irsa_cli.state import DeclaredBinding, is_secret
+from irsa_cli.state.declared import DeclaredBinding
+from irsa_cli.state.resource import is_secret
 
 # Inputs of the AWS provider that decide who asks and where; a secret one is an object in the state.
 # https://www.pulumi.com/registry/packages/aws/api-docs/provider/

@@ -33,7 +33,7 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError, failed_request
 from irsa_cli.live.kubeconfig import Inputs, as_could_not_look, configuration
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.live.once import Once
-from irsa_cli.state import DeclaredServiceAccount
+from irsa_cli.state.declared import DeclaredServiceAccount
 
 PAGE = 500
 ATTEMPTS = 5

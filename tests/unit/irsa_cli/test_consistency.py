@@ -12,7 +12,8 @@ import pytest
 
 from irsa_cli import verify
 from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.state import DeclaredBinding, DeclaredStack, parse_state
+from irsa_cli.state.declared import DeclaredBinding, DeclaredStack, declared_stack
+from irsa_cli.state.resource import resources_of
 
 ROLE = "arn:aws:iam::111122223333:role/app"
 OPTIONS = Namespace(stack="dev", bindings=[], pods=False)
@@ -114,7 +115,8 @@ def test_a_finding_that_stays_is_one(monkeypatch: pytest.MonkeyPatch, age: float
 
 def test_the_newest_of_a_binding_s_resources_says_when_it_was_changed() -> None:
     """Protects a changed policy under an old role."""
-    parent = "urn:pulumi:dev::irsa::irsa:index:ServiceAccountRole::app"
+    stack = "urn:pulumi:dev::irsa"
+    parent = f"{stack}::irsa:index:ServiceAccountRole::app"
     component = {
         "urn": parent,
         "type": "irsa:index:ServiceAccountRole",
@@ -125,9 +127,9 @@ def test_the_newest_of_a_binding_s_resources_says_when_it_was_changed() -> None:
         "aws:iam/policy:Policy": ("2026-11-25T11:00:00Z", {"arn": "arn:aws:iam::111122223333:policy/app"}),
     }
     children = [
-        {"urn": f"urn:{kind}", "parent": parent, "type": kind, "modified": modified, "inputs": {}, "outputs": outputs}
+        {"urn": f"{stack}::{kind}::app", "parent": parent, "type": kind, "modified": modified, "outputs": outputs}
         for kind, (modified, outputs) in kinds.items()
     ]
-    (binding,) = parse_state({"deployment": {"resources": [component, *children]}}).bindings
+    (binding,) = declared_stack(resources_of({"deployment": {"resources": [component, *children]}})).bindings
 
     assert binding.modified == datetime(2026, 11, 25, 11, tzinfo=UTC)

@@ -14,7 +14,7 @@ from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.live.sts import Refused
 from irsa_cli.prove import Proof, depends_on_network
 from irsa_cli.report.checks import Check, Outcome
-from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")

@@ -12,7 +12,7 @@ from irsa.rules.trust import federated_providers, trust_document
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification, annotation_findings
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -17,7 +17,7 @@ from irsa.rules.trust import trust_document
 from irsa_cli.live.aws import AwsAccountClients, session_of
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome
-from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification
 from sandbox import missing_in_moto
 from sandbox.faster_moto import replacements

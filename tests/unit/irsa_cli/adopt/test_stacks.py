@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.adopt.stacks import InStacks, in_stacks, owned
+from irsa_cli.state.resource import resources_of
 from tests.unit.irsa_cli.adopt.scene import AWS_ACCOUNT, role_arn
 
 POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/read"
@@ -49,7 +50,7 @@ ROLE = resource("aws:iam/role:Role", "app", {"arn": role_arn("app"), "name": "ap
 )
 def test_what_a_stack_owns(owner: dict[str, Any]) -> None:
     """Protects what a live stack creates, whichever provider and program created it."""
-    assert {role_arn("app"), POLICY, UID} & {*owned(state(owner))}
+    assert {role_arn("app"), POLICY, UID} & {*owned(resources_of(state(owner)))}
 
 
 @pytest.mark.parametrize(
@@ -68,13 +69,13 @@ def test_what_a_stack_owns(owner: dict[str, Any]) -> None:
 )
 def test_what_a_stack_only_reads_or_names(not_owner: dict[str, Any]) -> None:
     """Protects an adoption from a stack that annotates, attaches or reads what somebody else manages."""
-    assert not {role_arn("app"), POLICY, UID} & {*owned(state(not_owner))}
+    assert not {role_arn("app"), POLICY, UID} & {*owned(resources_of(state(not_owner)))}
 
 
 @pytest.mark.parametrize("empty", [{}, {"deployment": None}, {"deployment": {"resources": None}}, state()])
 def test_a_stack_without_resources_owns_nothing(empty: dict[str, Any]) -> None:
     """Protects from a traceback: `pulumi stack init` leaves such a state."""
-    assert [*owned(empty)] == []
+    assert [*owned(resources_of(empty))] == []
 
 
 def pulumi(folder: Path, monkeypatch: pytest.MonkeyPatch, stacks: str, **states: Any) -> None:

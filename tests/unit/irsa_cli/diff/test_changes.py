@@ -7,8 +7,8 @@ import pytest
 
 from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange, changes
 from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
-from irsa_cli.diff.preview import parse_resource
 from irsa_cli.diff.statements import Element
+from irsa_cli.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
     ATTACHMENT,
     COMPONENT,
@@ -298,7 +298,7 @@ def test_the_providers_that_lead_to_clusters() -> None:
         step("create", None, resource(SERVICE_ACCOUNT, "x", {})),
         config={"kubernetes:context": "blue", "aws:region": "x"},
     )
-    (default,) = kubernetes_providers([], first, {}).values()
+    ((default, _),) = kubernetes_providers([], first, {}).values()
     assert default.inputs == {"context": "blue"}
     assert kubernetes_providers([], preview(step("create", None, role(trust()))), {}) == {}
 
@@ -306,7 +306,7 @@ def test_the_providers_that_lead_to_clusters() -> None:
     used = resource(SERVICE_ACCOUNT, "x", {}, provider=f"{provider['urn']}::1")
     keys = {used["parent"]: ("app", "green-key")}
     found = kubernetes_providers([parse_resource(each, "") for each in (provider, used)], first, keys)
-    assert [(each.name, each.cluster) for each in found.values()] == [("green", "green-key")]
+    assert [(each.name, cluster) for each, cluster in found.values()] == [("green", "green-key")]
 
 
 def test_a_kubeconfig_is_never_shown() -> None:

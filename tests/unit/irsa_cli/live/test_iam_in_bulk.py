@@ -19,7 +19,7 @@ from moto.iam.responses import IamResponse
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient, Wanted
-from irsa_cli.state import DeclaredBinding, DeclaredRole
+from irsa_cli.state.declared import DeclaredBinding, DeclaredRole
 from sandbox import missing_in_moto
 
 ACCOUNT = "123456789012"

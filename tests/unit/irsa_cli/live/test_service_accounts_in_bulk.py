@@ -13,7 +13,7 @@ import pytest
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
-from irsa_cli.state import DeclaredServiceAccount
+from irsa_cli.state.declared import DeclaredServiceAccount
 from tests.unit.irsa_cli.live.test_kubernetes import kubeconfig
 
 EVERYWHERE = "/api/v1/serviceaccounts"

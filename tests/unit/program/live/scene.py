@@ -7,7 +7,8 @@ from typing import Any
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
-from irsa_cli.state import (
+from irsa_cli.state.resource import parse_resource
+from irsa_cli.state.types import (
     ATTACHMENT,
     INLINE_POLICY,
     OIDC_PROVIDER,
@@ -128,7 +129,7 @@ def lost(values: Mapping[str, Any], state: Iterable[Mapping[str, Any]]) -> list[
 
 
 def held(resources: Iterable[Mapping[str, Any]]) -> Held:
-    return held_by({"deployment": {"resources": list(resources)}})
+    return held_by(parse_resource(each, "state") for each in resources)
 
 
 def rules(mistakes: Iterable[LocatedMistake]) -> list[tuple[str, str]]:

@@ -195,10 +195,3 @@ def test_a_policy_that_is_replaced(changed: str) -> None:
 def test_an_adopted_role_is_not_replaced() -> None:
     """What is imported is no resource of the state yet."""
     assert lost(app(role={"name": "app-role"}, import_=["role"]), []) == []
-
-
-def test_what_is_no_resource_of_a_state_is_left_out() -> None:
-    """Protects from an unexpected error: a state may be edited by hand, or be of another program."""
-    odd: list[Any] = [None, "x", {}, {"type": 1}, {"urn": "x", "type": "y", "inputs": [], "outputs": "z"}]
-
-    assert lost(app(), [*odd, *deployed(name="role/app")][:5]) == []

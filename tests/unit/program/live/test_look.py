@@ -19,6 +19,7 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import Caller
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.model import LiveEksCluster
+from irsa_cli.state.resource import resources_of
 from program.live import cloud, look, reader
 from program.live.look import LiveReport
 from tests.unit.program.live.scene import ROOT, held_role, rules, stack_of
@@ -115,7 +116,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     exported: dict[str, Any] = {"deployment": {"resources": []}}
-    monkeypatch.setattr(look, "exported_state", lambda *_: exported)
+    monkeypatch.setattr(look, "exported_state", lambda *_: resources_of(exported))
     return exported
 
 

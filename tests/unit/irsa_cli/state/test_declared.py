@@ -1,13 +1,13 @@
 """What a stack's state declares."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.state import exported_state, parse_state, previewed
+from irsa_cli.state.declared import declared_stack
+from irsa_cli.state.resource import Resource, resources_of
 
 STACK = "urn:pulumi:prod::irsa::"
 COMPONENT = "irsa:index:ServiceAccountRole"
@@ -45,16 +45,16 @@ def role(trust: Any = "{}", name: str = "app") -> dict[str, Any]:
     return child(name, "aws:iam/role:Role", name, {"assumeRolePolicy": trust}, {"name": "app", "arn": ROLE_ARN})
 
 
-def state(*resources: Any) -> dict[str, Any]:
+def state(*resources: Any) -> list[Resource]:
     stack = {"urn": f"{STACK}pulumi:pulumi:Stack::irsa-prod", "type": "pulumi:pulumi:Stack"}
-    return {"deployment": {"resources": [stack, *resources]}}
+    return resources_of({"deployment": {"resources": [stack, *resources]}})
 
 
 def test_a_binding_of_several_clusters_is_one() -> None:
     """Protects blue/green: the service accounts of `key@cluster` belong to the binding `key`, each with its own way."""
     green = component("app@green", namespace="web", serviceAccountName="app")
     blue = component("app@blue", namespace="web", serviceAccountName="app")
-    declared = parse_state(
+    declared = declared_stack(
         state(green, service_account("app@green", "green"), component("app", subjects=["web:app"]), role(), blue,
               service_account("app@blue", "blue"))
     )  # fmt: skip
@@ -76,7 +76,7 @@ def test_a_binding_is_as_fresh_as_its_latest_change() -> None:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
     """
     times = {"created": "2026-01-01T00:00:00Z", "modified": "2026-11-01T12:00:00Z"}
-    (binding,) = parse_state(state(component("app"), {**role(), **times})).bindings
+    (binding,) = declared_stack(state(component("app"), {**role(), **times})).bindings
 
     assert binding.modified == datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -87,7 +87,7 @@ def test_only_a_provider_that_the_stack_makes_is_the_stacks() -> None:
     arns: list[tuple[Any, bool]] = [("arn:made", False), ("arn:read", True), (SECRET, False)]
     made = [child("app", kind, f"p{n}", {}, {"arn": arn}, external=read) for n, (arn, read) in enumerate(arns)]
 
-    assert parse_state(state(component("app"), role(), *made)).oidc_providers == {"arn:made"}
+    assert declared_stack(state(component("app"), role(), *made)).oidc_providers == {"arn:made"}
 
 
 def test_two_components_of_one_name_stay_two() -> None:
@@ -95,7 +95,7 @@ def test_two_components_of_one_name_stay_two() -> None:
     inner = [component("api"), component("api")]
     for resource, outer in zip(inner, ("my:index:Shop", "my:index:Blog"), strict=True):
         resource["urn"] = f"{STACK}{outer}${COMPONENT}::api"
-    declared = parse_state(state(*inner))
+    declared = declared_stack(state(*inner))
 
     assert [binding.key for binding in declared.bindings] == [
         "my:index:Blog$irsa:index:ServiceAccountRole::api",
@@ -109,8 +109,8 @@ def test_secrets_of_the_state_stay_unread() -> None:
     policy = child("app", "aws:iam/policy:Policy", "app", {"policy": SECRET}, {"arn": arn})
     secret = component("app", trustPolicy=SECRET, policyDocuments=SECRET)
     plain = component("app", trustPolicy="{}", policyDocuments={arn: "{}"})
-    (hidden,) = parse_state(state(secret, role(SECRET), policy)).bindings
-    (shown,) = parse_state(state(plain, role(), policy)).bindings
+    (hidden,) = declared_stack(state(secret, role(SECRET), policy)).bindings
+    (shown,) = declared_stack(state(plain, role(), policy)).bindings
 
     assert hidden.role is not None
     assert shown.role is not None
@@ -121,7 +121,7 @@ def test_secrets_of_the_state_stay_unread() -> None:
 def test_what_a_refresh_forgot_is_still_declared() -> None:
     """Protects from silence: a refresh forgets a deleted service account and attachment; the component does not."""
     forgotten = component("app", namespace="web", serviceAccountName="app", policyArns=["arn:aws:iam::aws:policy/X"])
-    (binding,) = parse_state(state(forgotten, role())).bindings
+    (binding,) = declared_stack(state(forgotten, role())).bindings
 
     assert [str(each) for each in binding.service_accounts] == ["web/app"]
     assert binding.policies == ("arn:aws:iam::aws:policy/X",)
@@ -130,7 +130,7 @@ def test_what_a_refresh_forgot_is_still_declared() -> None:
 def test_a_forgotten_service_account_keeps_how_it_came() -> None:
     """Protects the advice: a service account that the stack only annotated is not the stack's to make."""
     forgotten = component("app", namespace="web", serviceAccountName="app", createsServiceAccount=False)
-    (binding,) = parse_state(state(forgotten, role())).bindings
+    (binding,) = declared_stack(state(forgotten, role())).bindings
 
     assert [each.created for each in binding.service_accounts] == [False]
 
@@ -139,7 +139,7 @@ def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
     """Protects `irsa verify KEY`: logical names come from the things themselves, and no longer from the keys."""
     web, account = {"namespace": "web", "serviceAccountName": "app"}, "web/app@oidc.example.com"
     further = component(account, key="shop", cluster="blue", **web)
-    declared = parse_state(
+    declared = declared_stack(
         state(further, service_account(account, "blue"), component("role/app", key="shop", cluster=None), role())
     )
     (binding,) = declared.bindings
@@ -152,7 +152,7 @@ def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
 def test_a_secret_that_everything_depends_on_is_named(name: str) -> None:
     """Protects from tracebacks and false findings: ciphertext is not compared with anything."""
     secret = component("app", **{"namespace": "web", "serviceAccountName": "app", name: SECRET})
-    (binding,) = parse_state(state(secret, role())).bindings
+    (binding,) = declared_stack(state(secret, role())).bindings
 
     assert binding.unreadable == f"the state keeps {name} as a secret"
 
@@ -161,14 +161,14 @@ def test_a_secret_policy_is_not_taken_for_another() -> None:
     """Protects `policies`: a secret ARN leaves open which policies are declared, and nothing else."""
     attachment = child("app", "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app@p", {}, {"policyArn": SECRET})
     for resources in ((component("app", policyArns=SECRET),), (component("app"), attachment)):
-        (binding,) = parse_state(state(*resources, role())).bindings
+        (binding,) = declared_stack(state(*resources, role())).bindings
         assert (binding.policies, binding.unreadable) == (None, "")
 
 
 def test_a_binding_that_was_never_finished_says_so() -> None:
     """Protects readers of a failed first `up`: nothing is known yet, which is neither good nor a finding."""
     begun = {"urn": f"{STACK}{COMPONENT}::app", "type": COMPONENT, "outputs": {}}
-    (binding,) = parse_state(state(begun, role())).bindings
+    (binding,) = declared_stack(state(begun, role())).bindings
 
     assert binding.unreadable == "the last `pulumi up` did not complete this binding: run `pulumi up --refresh`"
 
@@ -177,7 +177,7 @@ def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
     """Protects from ghosts: a replaced resource that is to be deleted, and a service account that is only read."""
     read = {**service_account("app"), "external": True}
     going = {**role(), "delete": True}
-    (binding,) = parse_state(state(component("app"), read, going)).bindings
+    (binding,) = declared_stack(state(component("app"), read, going)).bindings
 
     assert (binding.service_accounts, binding.role) == ((), None)
 
@@ -185,24 +185,24 @@ def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
 def test_an_empty_stack_says_so() -> None:
     """Protects readers: nothing deployed is no green report."""
     with pytest.raises(CouldNotLookError, match="has no resources yet: run `pulumi up`"):
-        parse_state({"deployment": {"manifest": {}}}, "prod")
+        declared_stack(resources_of({"deployment": {"manifest": {}}}), "prod")
     with pytest.raises(CouldNotLookError, match="has no resources yet"):
-        parse_state({"deployment": None}, "prod")
+        declared_stack(resources_of({"deployment": None}), "prod")
     with pytest.raises(CouldNotLookError, match="stack prod has no bindings"):
-        parse_state(state()).chosen([])
+        declared_stack(state()).chosen([])
 
 
 @pytest.mark.parametrize(("outputs", "in_stack_file"), [({"key": "app", "cluster": None}, True), ({}, False)])
 def test_a_binding_of_a_stack_file_has_its_key(outputs: dict[str, Any], in_stack_file: bool) -> None:
     """Protects messages: in a program of one's own there is no stack file, and no output `key` (outputs.py)."""
-    (binding,) = parse_state(state(component("app", **outputs), role())).bindings
+    (binding,) = declared_stack(state(component("app", **outputs), role())).bindings
 
     assert binding.in_stack_file is in_stack_file
 
 
 def test_an_unknown_binding_has_a_neighbour() -> None:
     """Protects typists: the nearest key is named, or all keys."""
-    declared = parse_state(state(component("my-app"), role(name="my-app")))
+    declared = declared_stack(state(component("my-app"), role(name="my-app")))
 
     with pytest.raises(CouldNotLookError, match="did you mean 'my-app'"):
         declared.chosen(["my-ap"])
@@ -214,7 +214,7 @@ def test_an_earlier_states_role_has_its_settings_of_its_inputs() -> None:
     """Protects stacks that an older version deployed: their components do not record a role's settings."""
     own = role()
     own["inputs"] |= {"description": "Reads", "maxSessionDuration": 7200, "tags": {"team": "a"}, "path": "/team/"}
-    (binding,) = parse_state(state(component("app", trustPolicy="{}"), own)).bindings
+    (binding,) = declared_stack(state(component("app", trustPolicy="{}"), own)).bindings
 
     assert binding.role is not None
     assert binding.role.settings == {"description": "Reads", "maxSessionDuration": 7200}
@@ -225,40 +225,11 @@ def test_a_recorded_setting_is_what_the_program_wanted() -> None:
     own = role()
     own["inputs"] |= {"description": "theirs"}
     recorded = component("app", trustPolicy="{}", roleSettings={"permissionsBoundary": "arn"})
-    (binding,) = parse_state(state(recorded, own)).bindings
+    (binding,) = declared_stack(state(recorded, own)).bindings
     assert binding.role is not None
     assert binding.role.settings == {"permissionsBoundary": "arn"}
 
     secret = component("app", trustPolicy="{}", roleSettings={"description": SECRET})
-    (binding,) = parse_state(state(secret, own)).bindings
+    (binding,) = declared_stack(state(secret, own)).bindings
     assert binding.role is not None
     assert binding.role.settings is None
-
-
-@pytest.mark.parametrize("text", ["Logging in...\n{}", "", "[]", "null"])
-def test_what_is_no_state_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Protects from an unexpected error where a wrapper of `pulumi` prints something of its own."""
-    program = tmp_path / "pulumi"
-    program.write_text(f"#!/bin/sh\nprintf '%s' '{text}'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    with pytest.raises(CouldNotLookError, match="pulumi stack export: it printed no JSON object"):
-        exported_state("prod")
-
-
-def test_a_preview_that_fails_may_print_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects `irsa diff`: why a preview failed is in its JSON, or nowhere; the engine's stream is another form."""
-    program = tmp_path / "pulumi"
-    program.write_text('#!/bin/sh\necho "$* stream=$PULUMI_ENABLE_STREAMING_JSON_PREVIEW"\nexit 255\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("PULUMI_ENABLE_STREAMING_JSON_PREVIEW", "true")
-
-    answer = previewed("dev")
-    assert answer.text == "preview --json --stack dev --non-interactive stream=\n"
-    assert answer.problem == "pulumi preview: exit code 255"
-
-    program.write_text("#!/bin/sh\necho 'error: no stack named dev' >&2\nexit 255\n")
-    with pytest.raises(CouldNotLookError, match=r'^pulumi preview: "no stack named dev"; `pulumi stack ls` lists'):
-        previewed("dev")

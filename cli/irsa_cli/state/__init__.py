@@ -1,0 +1,1 @@
+"""What a stack has, as `pulumi` exports it."""

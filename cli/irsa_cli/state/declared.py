@@ -1,0 +1,309 @@
+"""What a stack declares: its bindings, as the last `pulumi up` recorded them in the state."""
+
+import contextlib
+import functools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from irsa import outputs
+from irsa.rules import commands
+from irsa.rules.annotations import AUDIENCE
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import Mistake, listed, named, nearest
+from irsa.rules.policies import parse_object
+from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
+from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.state import types
+from irsa_cli.state.resource import SECRET, Resource, is_secret, is_unknown
+
+# Outputs of the component that every check of a binding needs.
+NEEDED = (outputs.ROLE_ARN, outputs.ANNOTATIONS, outputs.NAMESPACE, outputs.SERVICE_ACCOUNT_NAME, outputs.SUBJECTS)
+# What the outputs are, and what is in each.
+FORMS: Mapping[str, tuple[Any, Any]] = {
+    **dict.fromkeys((outputs.ROLE_ARN, outputs.NAMESPACE, outputs.SERVICE_ACCOUNT_NAME), (str, str)),
+    **dict.fromkeys((outputs.ROLE_NAME, outputs.TRUST_POLICY), (str, str)),
+    **dict.fromkeys((outputs.POLICY_ARNS, outputs.SUBJECTS), (list, str)),
+    outputs.ANNOTATIONS: (dict, str),
+    outputs.ROLE_SETTINGS: (dict, str | int | float),
+    outputs.CREATES_SERVICE_ACCOUNT: (bool, bool),
+}
+PARSERS: Mapping[str, Any] = {
+    outputs.ROLE_ARN: functools.partial(parse_iam_arn, resource_type="role"),
+    outputs.TRUST_POLICY: parse_object,
+}
+
+Inputs = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DeclaredServiceAccount:
+    """A service account of a binding, in one cluster.
+
+    Attributes:
+        namespace: Its namespace.
+        name: Its name.
+        annotations: Its declared annotations of `eks.amazonaws.com/`.
+        created: Whether the stack creates it; else it annotates an existing one.
+        cluster: Reference of the Kubernetes provider that reaches its cluster.
+        cluster_key: The cluster's key in the stack file; empty where there is only one.
+    """
+
+    namespace: str
+    name: str
+    annotations: Mapping[str, str]
+    created: bool
+    cluster: str
+    cluster_key: str = ""
+
+    def __str__(self) -> str:
+        """Return `namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def place(self) -> str:
+        """`namespace/name`, and the cluster in a stack of several clusters."""
+        return in_cluster(str(self), self.cluster_key)
+
+    def command_to_create(self, stack: str) -> str:
+        """Return the command that creates the service account."""
+        return commands.up_with_service_account(stack, self.namespace, self.name, self.created)
+
+    def command_to_remove(self, annotation: str) -> str:
+        """Return the command that removes one of its annotations."""
+        return commands.remove_annotations(self.namespace, self.name, annotation)
+
+    def command_to_restore(self, stack: str, live: Mapping[str, str]) -> str:
+        """Return the command that restores its declared annotations, of which it has others now."""
+        overwritten = [key for key, value in self.annotations.items() if live.get(key, value) != value]
+        # An account of the stack's own is written over.
+        return commands.up_with_annotations(stack, self.namespace, self.name, [] if self.created else overwritten)
+
+
+def in_cluster(name: str, cluster_key: str) -> str:
+    """Return `namespace/name` for a message, and the cluster in a stack of several clusters."""
+    return f"{named(name)} in {named(cluster_key)}" if cluster_key else named(name)
+
+
+@dataclass(frozen=True)
+class DeclaredRole:
+    """A role that the stack creates.
+
+    Attributes:
+        name: Its name.
+        trust: Its trust policy; None where the state keeps it as a secret.
+        settings: Its settings by `outputs.ROLE_SETTINGS`; None where the state keeps one as a secret.
+    """
+
+    name: str
+    trust: str | None
+    settings: Mapping[str, Any] | None = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeclaredBinding:
+    """One binding of the stack, as declared.
+
+    Attributes:
+        key: Its key in the stack file.
+        role_arn: The role that service accounts assume.
+        role: That role, if the stack creates it; None for an existing one.
+        policies: ARNs of the attached policies; None where the state keeps one as a secret.
+        documents: Documents of the policies that the stack creates, by ARN; None for a secret one.
+        inline_policies: Documents by name; None for a secret one.
+        service_accounts: Its service accounts, one per cluster.
+        subjects: Trusted `namespace:name` patterns, as far as the stack declares them.
+        audience: The audience of the tokens.
+        provider: Reference of the AWS provider that created the role.
+        modified: When the stack last changed one of its resources; None where the state does not say.
+        unreadable: Why the binding cannot be checked; empty where it can.
+        failed_updates: The types and logical names of its resources whose last creation or update failed.
+        in_stack_file: Whether a stack file declares it; else a program of one's own does.
+    """
+
+    key: str
+    role_arn: str
+    role: DeclaredRole | None = None
+    policies: tuple[str, ...] | None = ()
+    documents: Mapping[str, str | None] = field(default_factory=dict)
+    inline_policies: Mapping[str, str | None] = field(default_factory=dict)
+    service_accounts: tuple[DeclaredServiceAccount, ...] = ()
+    subjects: tuple[str, ...] = ()
+    audience: str = DEFAULT_AUDIENCE
+    provider: str = ""
+    modified: datetime | None = None
+    unreadable: str = ""
+    failed_updates: tuple[tuple[str, str], ...] = ()
+    in_stack_file: bool = True
+
+
+@dataclass(frozen=True)
+class DeclaredStack:
+    """What a stack declares, and the inputs of its AWS and Kubernetes providers."""
+
+    stack: str
+    bindings: tuple[DeclaredBinding, ...]
+    aws: Mapping[str, Inputs]
+    clusters: Mapping[str, Inputs]
+    oidc_providers: frozenset[str] = frozenset()
+    failed_providers: tuple[str, ...] = ()
+    """Logical names of the OIDC providers of the stack whose last creation or update failed."""
+
+    @functools.cached_property
+    def cluster_keys(self) -> Mapping[str, str]:
+        """Keys of the clusters in the stack file, by provider reference; empty in a stack of one cluster."""
+        service_accounts = (each for binding in self.bindings for each in binding.service_accounts)
+        return {each.cluster: each.cluster_key for each in service_accounts if each.cluster_key}
+
+    def chosen(self, keys: Sequence[str]) -> tuple[DeclaredBinding, ...]:
+        """Return the bindings with these keys; all bindings if no key is given.
+
+        Raises:
+            CouldNotLookError: There is no such binding, or the stack has none.
+        """
+        if not self.bindings:
+            raise CouldNotLookError(f"stack {named(self.stack)} has no bindings")
+        known = {binding.key: binding for binding in self.bindings}
+        for key in keys:
+            if key not in known:
+                hint = nearest(key, known, f"it has: {listed(sorted(known))}")
+                raise CouldNotLookError(f"stack {named(self.stack)} has no binding {key!r}; {hint}")
+        return tuple(known[key] for key in dict.fromkeys(keys)) if keys else self.bindings
+
+
+def declared_stack(state: Iterable[Resource], stack: str | None = None) -> DeclaredStack:
+    """Return what the resources of a state declare.
+
+    Raises:
+        CouldNotLookError: Nothing is deployed yet, or a binding has another form.
+    """
+    resources = [each for each in state if not each.pending]
+    if not resources:
+        raise CouldNotLookError(f"stack {f'{named(stack)} ' if stack else ''}has no resources yet: run `pulumi up`")
+    children: dict[str, list[Resource]] = {}
+    for each in resources:
+        children.setdefault(each.parent, []).append(each)
+    bindings: dict[str, DeclaredBinding] = {}
+    components = [each for each in resources if each.type == outputs.COMPONENT_TYPE]
+    times = Counter(each.keys for each in components)
+    # The components of a binding's clusters are merged into the one that has its role.
+    for component in sorted(components, key=lambda each: (bool(each.keys[1]), each.keys)):
+        key, cluster_key = component.keys
+        if times[component.keys] > 1:
+            # In another program, two components of one name have different parents.
+            key = component.urn.split("::", 2)[2]
+        found = _binding(key, cluster_key, component, children.get(component.urn, []))
+        bindings[key] = _merged(bindings[key], found) if key in bindings else found
+    providers = [each for each in resources if each.type == types.OIDC_PROVIDER]
+    return DeclaredStack(
+        resources[0].urn.split("::")[0].removeprefix("urn:pulumi:"),
+        tuple(bindings[key] for key in sorted(bindings)),
+        {each.reference: each.inputs for each in resources if each.type == types.AWS_PROVIDER},
+        {each.reference: each.inputs for each in resources if each.type == types.KUBERNETES_PROVIDER},
+        frozenset(arn for each in providers if not each.external and (arn := each.text("arn"))),
+        tuple(each.name for each in providers if each.failed),
+    )
+
+
+def _binding(key: str, cluster_key: str, component: Resource, children: Sequence[Resource]) -> DeclaredBinding:
+    recorded, known = component.outputs, _known(component)
+    failed_updates = tuple((child.type, child.name) for child in children if child.failed)
+    if reason := _unreadable(recorded):
+        return DeclaredBinding(key, known.get(outputs.ROLE_ARN, ""), unreadable=reason, failed_updates=failed_updates)
+    own = [child for child in children if not child.external]
+    roles = [each for each in own if each.type == types.ROLE]
+    attached = [each.text("policyArn") for each in own if each.type == types.ATTACHMENT]
+    has_secret_policy = is_secret(recorded.get(outputs.POLICY_ARNS)) or not all(attached)
+    annotations = known.get(outputs.ANNOTATIONS, {})
+    objects = [
+        (*each.object_name.partition("/")[::2], annotations, each.type == types.SERVICE_ACCOUNT, each.provider)
+        for each in own
+        if each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}
+    ]
+    if not objects and known.get(outputs.SERVICE_ACCOUNT_NAME):
+        # `pulumi refresh` removes a deleted service account from the state; the component's outputs still have it.
+        created = known.get(outputs.CREATES_SERVICE_ACCOUNT, True)
+        namespace = known.get(outputs.NAMESPACE, DEFAULT_NAMESPACE)
+        objects = [(namespace, known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, "")]
+    service_accounts = tuple(DeclaredServiceAccount(*each, cluster_key) for each in objects)
+    return DeclaredBinding(
+        key,
+        known[outputs.ROLE_ARN],
+        _role(recorded, known, roles),
+        None if has_secret_policy else tuple(sorted({*known.get(outputs.POLICY_ARNS, ()), *attached})),
+        # The component's outputs are what the program declared; `pulumi refresh` rewrites the inputs of its children.
+        _documents(recorded.get(outputs.POLICY_DOCUMENTS), [e.text("arn") for e in own if e.type == types.POLICY]),
+        _documents(
+            recorded.get(outputs.INLINE_POLICIES), [e.text("name") for e in own if e.type == types.INLINE_POLICY]
+        ),
+        service_accounts,
+        tuple(known.get(outputs.SUBJECTS) or (subject_of(each.namespace, each.name) for each in service_accounts)),
+        annotations.get(AUDIENCE, DEFAULT_AUDIENCE),
+        roles[0].provider if roles else "",
+        max((each.modified for each in own if each.modified), default=None),
+        failed_updates=failed_updates,
+        in_stack_file=outputs.KEY in recorded,
+    )
+
+
+def _known(component: Resource) -> dict[str, Any]:
+    """Return the outputs of a component that are no secret, and are known.
+
+    Raises:
+        CouldNotLookError: One has another form than the component gives it.
+    """
+    recorded = {name: value for name, value in component.outputs.items() if name in FORMS and value is not None}
+    known = {name: value for name, value in recorded.items() if not is_secret(value) and not is_unknown(value)}
+    for name, value in known.items():
+        form, inner = FORMS[name]
+        items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        with contextlib.suppress(Mistake):
+            if isinstance(value, form) and all(isinstance(each, inner) for each in items):
+                PARSERS.get(name, bool)(value)
+                continue
+        where = f"pulumi stack export: {named(component.urn)}"
+        raise CouldNotLookError(f"{where} has another output {name} than irsa gives it")
+    return known
+
+
+def _unreadable(recorded: Mapping[str, Any]) -> str:
+    # What was not known yet when an update failed.
+    if recorded.get(outputs.ROLE_ARN) is None or is_unknown(recorded):
+        return "the last `pulumi up` did not complete this binding: run `pulumi up --refresh`"
+    secrets = [name for name in NEEDED if is_secret(recorded.get(name))]
+    return f"the state keeps {', '.join(secrets)} as a secret" if secrets else ""
+
+
+def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBinding:
+    """Return a binding with its service account in one more cluster."""
+    return replace(
+        binding,
+        service_accounts=(*binding.service_accounts, *further.service_accounts),
+        subjects=tuple(dict.fromkeys((*binding.subjects, *further.subjects))),
+        modified=max(filter(None, (binding.modified, further.modified)), default=None),
+        unreadable=binding.unreadable or further.unreadable,
+        failed_updates=(*binding.failed_updates, *further.failed_updates),
+    )
+
+
+def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], resources: Sequence[Resource]) -> DeclaredRole | None:
+    """Return the declared role; `pulumi refresh` removes the resource of a deleted role from the state."""
+    if not resources and recorded.get(outputs.TRUST_POLICY) is None:
+        return None
+    settings = known.get(outputs.ROLE_SETTINGS)
+    if recorded.get(outputs.ROLE_SETTINGS) is None:
+        # States of earlier versions lack the output: the role's own inputs have the same names.
+        inputs = resources[0].inputs if resources else {}
+        settings = {key: inputs[key] for key in outputs.RECORDED_SETTINGS.values() if inputs.get(key) is not None}
+    name = known.get(outputs.ROLE_NAME) or (resources[0].text("name") if resources else "")
+    is_hidden = any(isinstance(each, dict | list) for each in (settings or {}).values())
+    return DeclaredRole(name, known.get(outputs.TRUST_POLICY), None if is_hidden else settings)
+
+
+def _documents(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
+    """Return the declared documents by name, with None for one that the state keeps as a secret."""
+    documents = declared if isinstance(declared, Mapping) and SECRET not in declared else {}
+    return {name: text if isinstance(text := documents.get(name), str) else None for name in {*documents, *kept}}

@@ -1,0 +1,114 @@
+"""Runs `pulumi`, which reads the backend and the states of its stacks, and makes previews."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from subprocess import CompletedProcess, run
+from typing import Any, TypeVar
+
+from irsa.rules.mistakes import named
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.state.declared import DeclaredStack, declared_stack
+from irsa_cli.state.resource import OtherFormError, Resource, of_form, read_json, resources_of
+
+T = TypeVar("T")
+
+
+def read_stack(stack: str | None) -> DeclaredStack:
+    """Return what a stack of the current folder's project declares.
+
+    Raises:
+        CouldNotLookError: The stack cannot be read.
+    """
+    return declared_stack(exported_state(stack), stack)
+
+
+def exported_state(stack: str | None, folder: Path | None = None) -> list[Resource]:
+    """Return the resources in the state of a stack of the project in a folder, by default the current one.
+
+    Raises:
+        CouldNotLookError: The stack cannot be read.
+    """
+    # Secrets stay encrypted: nothing here needs them.
+    return _answer(dict, resources_of, folder, "stack", "export", *_chosen(stack))
+
+
+def stacks_with_resources(folder: Path | None = None) -> list[str]:
+    """Return the names of the backend's stacks that may have resources, as `pulumi` takes them in a folder.
+
+    Raises:
+        CouldNotLookError: The stacks cannot be listed.
+    """
+
+    def names(found: list[Any]) -> list[str]:
+        stacks = [of_form(dict, each, "a stack") for each in found]
+        # A backend may leave the number out.
+        return [of_form(str, each.get("name"), "a stack's name") for each in stacks if each.get("resourceCount") != 0]
+
+    return _answer(list, names, folder, "stack", "ls", "--all", "--json")
+
+
+def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
+    """Return the outputs of a stack, given by its full name; a secret one is `[secret]`.
+
+    Raises:
+        CouldNotLookError: The stack cannot be read.
+    """
+    return _answer(dict, dict, folder, "stack", "output", "--json", "--stack", stack)
+
+
+def previewed(stack: str | None) -> tuple[str, str]:
+    """Return what `pulumi preview --json` prints for a stack of the current folder's project, and why it failed.
+
+    The reason is empty where it did not fail.
+
+    Raises:
+        CouldNotLookError: It prints nothing.
+    """
+    # With this variable it prints the engine's events, one by one.
+    variables = {name: value for name, value in os.environ.items() if name != "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"}
+    answer = _run("preview", "--json", *_chosen(stack), env=variables)
+    if not answer.stdout.strip():
+        raise _failed("pulumi preview", answer.stderr, answer.returncode)
+    # The violation of a policy, for example, is not in the JSON.
+    problem = _failed("pulumi preview", answer.stderr, answer.returncode) if answer.returncode else ""
+    return answer.stdout, str(problem)
+
+
+def _chosen(stack: str | None) -> tuple[str, ...]:
+    return ("--stack", stack) if stack else ()
+
+
+def _answer(form: type, read: Callable[[Any], T], folder: Path | None, *arguments: str) -> T:
+    """Return what `read` makes of the JSON that `pulumi` prints, a dict or a list."""
+    answer = _run(*arguments, folder=folder)
+    command = f"pulumi {arguments[0]} {arguments[1]}"
+    if answer.returncode:
+        raise _failed(command, answer.stderr.strip() or answer.stdout, answer.returncode)
+    found = None
+    try:
+        with contextlib.suppress(ValueError):
+            found = read_json(answer.stdout)
+        if isinstance(found, form):
+            return read(found)
+    except OtherFormError as error:
+        raise CouldNotLookError(f"{command}: {error}") from None
+    what = "list" if form is list else "object"
+    raise CouldNotLookError(f"{command}: it printed no JSON {what} (a wrapper's text?)")
+
+
+def _run(*arguments: str, folder: Path | None = None, env: Mapping[str, str] | None = None) -> CompletedProcess[str]:
+    program = shutil.which("pulumi")
+    if program is None:
+        raise CouldNotLookError("pulumi is not on PATH (in the sandbox of irsa: `. .sandbox/env`)")
+    return run(  # noqa: S603 (the caller's own pulumi)
+        [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False, cwd=folder, env=env
+    )
+
+
+def _failed(command: str, said: str, code: int) -> CouldNotLookError:
+    message = " ".join(said.split()).removeprefix("error: ")
+    advice = "; `pulumi stack ls` lists the stacks" if message.startswith("no stack named") else ""
+    return CouldNotLookError(f"{command}: {named(message) if message else f'exit code {code}'}{advice}")

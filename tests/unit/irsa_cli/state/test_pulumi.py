@@ -1,0 +1,36 @@
+"""What `pulumi` is asked, and what is made of what it prints."""
+
+from pathlib import Path
+
+import pytest
+
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.state.pulumi import exported_state, previewed
+
+
+@pytest.mark.parametrize("text", ["Logging in...\n{}", "", "[]", "null"])
+def test_what_is_no_state_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Protects from an unexpected error where a wrapper of `pulumi` prints something of its own."""
+    program = tmp_path / "pulumi"
+    program.write_text(f"#!/bin/sh\nprintf '%s' '{text}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(CouldNotLookError, match="pulumi stack export: it printed no JSON object"):
+        exported_state("prod")
+
+
+def test_a_preview_that_fails_may_print_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects `irsa diff`: why a preview failed is in its JSON, or nowhere; the engine's stream is another form."""
+    program = tmp_path / "pulumi"
+    program.write_text('#!/bin/sh\necho "$* stream=$PULUMI_ENABLE_STREAMING_JSON_PREVIEW"\nexit 255\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PULUMI_ENABLE_STREAMING_JSON_PREVIEW", "true")
+
+    printed = "preview --json --stack dev --non-interactive stream=\n"
+    assert previewed("dev") == (printed, "pulumi preview: exit code 255")
+
+    program.write_text("#!/bin/sh\necho 'error: no stack named dev' >&2\nexit 255\n")
+    with pytest.raises(CouldNotLookError, match=r'^pulumi preview: "no stack named dev"; `pulumi stack ls` lists'):
+        previewed("dev")
