@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import named
@@ -11,16 +11,24 @@ from irsa_cli.live.kubernetes import ClusterClients
 from irsa_cli.state.resource import SECRET_TEXT, Resource, is_unknown
 
 
-def read_service_accounts(
-    providers: Mapping[str, tuple[Resource, str]],
-) -> tuple[dict[str, frozenset[str]], dict[str, str], list[str]]:
-    """Return the service accounts of the clusters to which Kubernetes providers lead; each cluster is asked once.
+class LiveServiceAccounts(NamedTuple):
+    """What was read of the clusters.
 
-    They are `namespace:name` by the issuer of their cluster, without https://. With them come the keys of the clusters
-    in the stack file, by issuer; and what was not read, and why, each as one sentence.
+    Attributes:
+        names: The service accounts, as `namespace:name`, by the issuer of their cluster, without https://.
+        clusters: Keys of the clusters in the stack file, by issuer.
+        not_read: What was not read, and why, each as one sentence.
     """
+
+    names: Mapping[str, frozenset[str]]
+    clusters: Mapping[str, str]
+    not_read: tuple[str, ...]
+
+
+def read_service_accounts(providers: Mapping[str, tuple[Resource, str]]) -> LiveServiceAccounts:
+    """Return the service accounts of the clusters to which Kubernetes providers lead; each cluster is asked once."""
     if not providers:
-        return {}, {}, ["service accounts: the stack has no Kubernetes provider"]
+        return LiveServiceAccounts({}, {}, ("service accounts: the stack has no Kubernetes provider",))
     live = ClusterClients({reference: _readable(each.inputs) for reference, (each, _) in providers.items()})
 
     def read(reference: str) -> tuple[str, str, frozenset[str]] | str:
@@ -42,7 +50,7 @@ def read_service_accounts(
             issuer, key, found = answer
             names[issuer] = names.get(issuer, frozenset()) | found
             clusters |= {issuer: key} if key else {}
-    return names, clusters, [*dict.fromkeys(not_read)]
+    return LiveServiceAccounts(names, clusters, tuple(dict.fromkeys(not_read)))
 
 
 def _readable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
