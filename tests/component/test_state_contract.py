@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from irsa import outputs
+from irsa_cli.exits import CouldNotLookError
 from irsa_cli.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, declared_stack
 from irsa_cli.state.resource import Resource, resources_of
 
@@ -137,7 +138,7 @@ def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
     assert what_is_read(binding_of(declared_stack(state_of(deployed, children=False)))) == expected
 
     found: dict[str, Any] = {}
-    with contextlib.suppress(KeyError):
+    with contextlib.suppress(CouldNotLookError):
         found = what_is_read(binding_of(declared_stack(state_of(deployed, without=(name,), children=False))))
     assert found != expected
 

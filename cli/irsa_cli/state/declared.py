@@ -298,7 +298,9 @@ def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], resources: Sequ
         # States of earlier versions lack the output: the role's own inputs have the same names.
         inputs = resources[0].inputs if resources else {}
         settings = {key: inputs[key] for key in outputs.RECORDED_SETTINGS.values() if inputs.get(key) is not None}
-    name = known.get(outputs.ROLE_NAME) or (resources[0].text("name") if resources else "")
+    name = (resources[0].text("name") if resources else "") or known.get(outputs.ROLE_NAME)
+    if not name:
+        raise CouldNotLookError(f"pulumi stack export: the role {named(known[outputs.ROLE_ARN])} has no name")
     is_hidden = any(isinstance(each, dict | list) for each in (settings or {}).values())
     return DeclaredRole(name, known.get(outputs.TRUST_POLICY), None if is_hidden else settings)
 
@@ -306,4 +308,5 @@ def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], resources: Sequ
 def _documents(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
     """Return the declared documents by name, with None for one that the state keeps as a secret."""
     documents = declared if isinstance(declared, Mapping) and SECRET not in declared else {}
-    return {name: text if isinstance(text := documents.get(name), str) else None for name in {*documents, *kept}}
+    names = {*documents, *filter(None, kept)}
+    return {name: text if isinstance(text := documents.get(name), str) else None for name in names}

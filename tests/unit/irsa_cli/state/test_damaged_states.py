@@ -107,6 +107,7 @@ def declared(state: list[Resource]) -> None:
             assert is_text(each.place, each.cluster, *each.annotations, *each.annotations.values())
         if binding.role:
             settings = binding.role.settings or {}
+            assert binding.role.name
             assert is_text(binding.role.name, binding.role.trust or "")
             assert all(isinstance(each, str | int | float) for each in settings.values())
 
