@@ -4,6 +4,7 @@ Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_gra
 reference_policies_elements.html (values) and reference_policies_elements_condition_operators.html (operators).
 """
 
+import functools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -152,6 +153,7 @@ class Operator(NamedTuple):
     if_exists: bool
 
 
+@functools.lru_cache(maxsize=1_000)
 def split_operator(text: str) -> Operator | None:
     """Return the parts of a condition operator such as `ForAnyValue:StringLikeIfExists`; None when it is not one."""
     found = _OPERATOR.fullmatch(text)
