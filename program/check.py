@@ -127,7 +127,6 @@ def _examined(file: StackFile) -> Examined:
         {**project.settings, **file.settings},
         file.folder,
         region if isinstance(region, str) else None,
-        thorough=True,
         allowed=allowed,
     )
     # One of them may be in Pulumi.yaml; the stack file says it of both that are in it.

@@ -40,23 +40,20 @@ class Examination:
     not_checked: list[str] = field(default_factory=list)
 
 
-def examine(
-    values: Mapping[str, Any], folder: Path, region: str | None = None, thorough: bool = False, allowed: Any = None
-) -> Examination:
+def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, allowed: Any = None) -> Examination:
     """Return the result of checking the settings against every rule that needs no look-up.
 
     Args:
         values: The `irsa:` values of a stack, without that prefix.
         folder: The folder of Pulumi.yaml, to which file paths are relative.
         region: The stack's `aws:region`.
-        thorough: Whether slow lint rules run too.
         allowed: The stack's `aws:allowedAccountIds`, of whatever shape.
     """
     settings = read_settings(values, folder, region)
     stack = settings.stack
     planned = plan(stack, unanswered(stack, region, allowed))
     mistakes = settings.placed([*settings.mistakes, *planned.mistakes])
-    warnings, missing = lint(_checked(settings, planned, complete=not (mistakes or settings.not_checked)), thorough)
+    warnings = lint(_checked(settings, planned, complete=not (mistakes or settings.not_checked)))
     remaining: list[LocatedMistake] = []
     silenced: list[tuple[LocatedMistake, str]] = []
     for warning in settings.placed(warnings):
@@ -65,7 +62,7 @@ def examine(
             silenced.append((warning, reason))
         else:
             (mistakes if warning.rule in stack.lint.errors else remaining).append(warning)
-    not_checked = [*settings.not_checked, *_secret_variables(settings), *missing]
+    not_checked = [*settings.not_checked, *_secret_variables(settings)]
     good = None if mistakes or settings.not_checked else stack
     return Examination(good, settings, mistakes, remaining, silenced, not_checked)
 

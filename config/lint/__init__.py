@@ -22,23 +22,15 @@ class LintRule(NamedTuple):
 
     Takes the Statement, the Policies, the CheckedBinding or the CheckedStack.
     """
-    missing_data: Callable[[], str] | None = None
-    """For a slow rule that needs data of another package: returns what to install, or an empty string."""
 
 
-def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], list[str]]:
-    """Return the warnings of all rules, and what could not be checked.
-
-    Args:
-        checked: The stack.
-        thorough: Whether slow rules run too; they always run if their warnings are errors.
-    """
-    selected, not_checked = _selected(checked, thorough)
+def lint(checked: CheckedStack) -> list[LocatedMistake]:
+    """Return the warnings of all rules."""
     warnings: list[LocatedMistake] = []
     judged: dict[str, list[LocatedMistake]] = {}
     judged_together: dict[tuple[str, ...], list[LocatedMistake]] = {}
-    scopes = ("statement", "policies", "binding")
-    of_scope = {scope: [each for each in selected if each[1].scope == scope] for scope in scopes}
+    scopes = ("statement", "policies", "binding", "stack")
+    of_scope = {scope: [each for each in RULES.items() if each[1].scope == scope] for scope in scopes}
     for binding in checked.bindings.values():
         for name, rule in of_scope["binding"]:
             warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(binding)]
@@ -68,26 +60,9 @@ def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], l
         for each in judged_together[together]:
             index, *place = each.place
             warnings.append(each._replace(place=(*sources[int(index)], "document", *place)))
-    for name, rule in selected:
-        if rule.scope == "stack":
-            warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(checked)]
-    return warnings, not_checked
-
-
-def _selected(checked: CheckedStack, thorough: bool) -> tuple[list[tuple[str, LintRule]], list[str]]:
-    """Return the rules to run with their names, and what is not checked for want of data."""
-    selected: list[tuple[str, LintRule]] = []
-    missing: dict[str, None] = {}
-    for name, rule in RULES.items():
-        slow = rule.missing_data is not None
-        if slow and not thorough and name not in checked.stack.lint.errors:
-            continue
-        lacks = rule.missing_data() if rule.missing_data else ""
-        if lacks:
-            missing[lacks] = None
-        else:
-            selected.append((name, rule))
-    return selected, list(missing)
+    for name, rule in of_scope["stack"]:
+        warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(checked)]
+    return warnings
 
 
 def silence_reason(warning: LocatedMistake, settings: Lint) -> str | None:
@@ -138,14 +113,9 @@ RULES: Mapping[str, LintRule] = {
         "a role for kube-system trusts subjects with wildcards", "binding", trust.kube_system_wildcard
     ),
     "near-limit": LintRule("more than 80% of a quota is used", "binding", settings.near_limit),
-    "unknown-action": LintRule(
-        "an action does not exist, so it allows nothing", "statement", actions.unknown_action, actions.missing
-    ),
+    "unknown-action": LintRule("an action does not exist, so it allows nothing", "statement", actions.unknown_action),
     "wrong-resource": LintRule(
-        "an action applies to none of its resources, so it allows nothing",
-        "statement",
-        actions.wrong_resource,
-        actions.missing,
+        "an action applies to none of its resources, so it allows nothing", "statement", actions.wrong_resource
     ),
     "attached-twice": LintRule("a role has the same policy twice", "binding", permissions.attached_twice),
     "unused-setting": LintRule("a default or a variable is not used", "stack", settings.unused_setting),

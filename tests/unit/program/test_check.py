@@ -594,20 +594,6 @@ def test_colors_only_where_they_are_wanted(project: Path, environment: dict[str,
     assert b"mistakes" in output
 
 
-def test_without_the_list_of_actions_it_says_so(
-    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Protects honesty: what was not looked at is named, when policy-sentry is not installed."""
-    monkeypatch.setattr("config.lint.actions.are_known", lambda: False)
-    (project / "Pulumi.dev.yaml").write_text(GOOD)
-    code, output = check(capsys)
-
-    assert code == 0
-    assert (
-        "not checked: whether every action exists and applies to its resources: `pip install policy-sentry`" in output
-    )
-
-
 def test_the_command_needs_neither_pulumi_nor_network(project: Path) -> None:
     """Protects its use in an editor or a hook: no engine on PATH, no credentials, and it still answers."""
     (project / "Pulumi.dev.yaml").write_text(GOOD)

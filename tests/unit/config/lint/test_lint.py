@@ -35,7 +35,7 @@ def policy(*statements: Any) -> dict[str, Any]:
 def warnings(rule: str, folder: Path, binding: dict[str, Any], **values: Any) -> list[str]:
     """Return the places of a rule's warnings about one binding, without the two steps that lead to it."""
     stack = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **binding}}, **values}
-    examination = examine(stack, folder, "us-west-2", thorough=True)
+    examination = examine(stack, folder, "us-west-2")
     assert examination.mistakes == []
     places = [each.place for each in examination.warnings if each.rule == rule]
     return [".".join(map(str, place[2:] if place[0] == "bindings" else place)) for place in places]
@@ -233,7 +233,7 @@ def test_what_to_write_in_place_of_a_wrong_resource(
     """Protects who mends it: the resource that is meant, as far as that can be known, spelled as in the document."""
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::b", **change}
     values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **policy(statement)}}}
-    (warning,) = [each for each in examine(values, tmp_path, thorough=True).warnings if each.rule == "wrong-resource"]
+    (warning,) = [each for each in examine(values, tmp_path).warnings if each.rule == "wrong-resource"]
     assert found in warning.mistake.found
     assert fix in warning.mistake.fix
 
@@ -458,24 +458,14 @@ def test_every_default_says_who_takes_it() -> None:
     assert set(TAKES_DEFAULT) == {field.alias for field in Defaults.model_fields.values()}
 
 
-def test_a_rule_that_takes_a_moment_is_asked_where_it_matters(tmp_path: Path) -> None:
-    """Protects `pulumi up` from 13 MB of actions, and a stack whose errors ask for them from passing without."""
+def test_a_warning_is_an_error_where_the_file_says_so(tmp_path: Path) -> None:
+    """Protects a stack whose errors ask for a rule from a deployment without it."""
     binding = {**APP, **policy({**READ, "Action": "s3:GetObjekt"})}
     values: dict[str, Any] = {"cluster": {"name": "cc"}, "bindings": {"app": binding}}
-    assert examine(values, tmp_path).warnings == []
-    assert [each.rule for each in examine(values, tmp_path, thorough=True).warnings] == ["unknown-action"]
+    assert [each.rule for each in examine(values, tmp_path).warnings] == ["unknown-action"]
     strict = examine({**values, "lint": {"errors": ["unknown-action"]}}, tmp_path)
     assert [each.rule for each in strict.mistakes] == ["unknown-action"]
     assert strict.stack is None
-
-
-def test_missing_data_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects honesty: a rule without its data says so, and only when it is asked."""
-    monkeypatch.setattr("config.lint.actions.are_known", lambda: False)
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **READS}}}
-    assert examine(values, tmp_path).not_checked == []
-    (missing,) = examine(values, tmp_path, thorough=True).not_checked
-    assert "policy-sentry" in missing
 
 
 @pytest.mark.parametrize(
@@ -570,5 +560,5 @@ def test_a_warning_in_a_file_is_located_there(tmp_path: Path) -> None:
     statement = json.dumps({**READ, "Action": "s3:PutObject"})
     (tmp_path / "p.json").write_text(f'{{"Version": "2012-10-17", "Statement": [\n\n{statement}]}}')
     values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policy": {"file": "p.json"}}}}
-    (warning,) = examine(values, tmp_path, thorough=True).warnings
+    (warning,) = examine(values, tmp_path).warnings
     assert (warning.rule, warning.file, warning.line) == ("write-everything", "p.json", 3)

