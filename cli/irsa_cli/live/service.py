@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from botocore import exceptions
+from botocore import exceptions, xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
@@ -124,6 +124,12 @@ def answered(action: str, ask: Callable[[], Answer]) -> Answer | None:
         if _cause_of(error) is Cause.NOT_FOUND:
             return None
         raise failure(action, error) from error
+
+
+def all_pages(client: Any, operation: str, element: str, size: int | None = None, **parameters: Any) -> list[Any]:
+    """Return what all pages of a list have, asked for in pages of this size; without one, AWS chooses it."""
+    pages = client.get_paginator(xform_name(operation)).paginate(PaginationConfig={"PageSize": size}, **parameters)
+    return [each for page in pages for each in page[element]]
 
 
 def failure(action: str, error: Exception) -> CouldNotLookError:
