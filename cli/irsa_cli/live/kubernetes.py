@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -146,15 +147,12 @@ class ClusterClient:
                 bisect.bisect_left(self._everything, (each, ""), key=_place) for each in (namespace, f"{namespace}!")
             )
             return self._everything[first:end]
-        found = self._answers.answer(("all", namespace), lambda: self._listed(namespace))
+        # What is kept one by one stays where the list ends half-way.
+        listed = partial(self._items, *_list_of_service_accounts(namespace), read=self._keep)
+        found: list[LiveServiceAccount] = self._answers.answer(("all", namespace), lambda: sorted(listed(), key=_place))
         if namespace is None:
             self._everything = found
         return found
-
-    def _listed(self, namespace: str | None) -> list[LiveServiceAccount]:
-        asked = _list_of_service_accounts(namespace)
-        # What is kept one by one stays where the list ends half-way.
-        return _started_again(lambda: sorted(map(self._keep, self._each(*asked)), key=_place))
 
     def namespaces(self) -> dict[str, bool]:
         """Return the namespaces by name, each with whether it is being deleted."""
@@ -163,8 +161,8 @@ class ClusterClient:
 
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""
-        selector = {"fieldSelector": f"spec.serviceAccountName={service_account}"}
-        pods = self._items(f"list pods in {named(namespace)}", f"/api/v1/namespaces/{namespace}/pods", selector)
+        question, path = f"list pods in {named(namespace)}", f"/api/v1/namespaces/{namespace}/pods"
+        pods = self._items(question, path, fieldSelector=f"spec.serviceAccountName={service_account}")
         return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
 
     def token(self, namespace: str, name: str, audience: str) -> str | None:
@@ -181,31 +179,26 @@ class ClusterClient:
     @property
     def issuer(self) -> str:
         """The issuer of the cluster's tokens, as it publishes it."""
-        return self._answers.answer("issuer", self._published_issuer)
-
-    def _published_issuer(self) -> str:
         path = "/.well-known/openid-configuration"
-        found = self._ask(f"get {path}", "GET", path)
+        found = self._answers.answer("issuer", lambda: self._ask(f"get {path}", "GET", path))
         if found is None:
             raise CouldNotLookError(f"get {path}: the cluster publishes no issuer")
         return str(found["issuer"])
 
-    def _items(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> list[Object]:
-        return _started_again(lambda: list(self._each(question, path, parameters)))
+    def _items(
+        self, question: str, path: str, read: Callable[[Object], Any] = lambda each: each, **parameters: str
+    ) -> list[Any]:
+        pages = partial(self._pages, question, path, **parameters)
+        return _started_again(lambda: [read(each) for page in pages() for each in page.get("items") or ()])
 
-    def _each(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> Iterator[Object]:
-        return (each for page in self._pages(question, path, parameters) for each in page.get("items") or ())
-
-    def _pages(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> Iterator[Object]:
-        token = ""
-        while True:
-            page = self._ask(question, "GET", path, {**(parameters or {}), "limit": str(PAGE), "continue": token})
+    def _pages(self, question: str, path: str, **parameters: str) -> Iterator[Object]:
+        token: str | None = ""
+        while token is not None:
+            page = self._ask(question, "GET", path, {**parameters, "limit": str(PAGE), "continue": token})
             if page is None:
                 raise CouldNotLookError(f"{question}: there is nothing of this kind")
             yield page
-            token = page.get("metadata", {}).get("continue") or ""
-            if not token:
-                return
+            token = page.get("metadata", {}).get("continue") or None
 
     def _ask(
         self, question: str, method: str, path: str, parameters: Mapping[str, str] | None = None, body: Any = None
@@ -372,12 +365,8 @@ class ClusterClients:
     ) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
+        self.references = list(self._providers)
         self._connect, self._reached = connect, Once()
-
-    @property
-    def references(self) -> list[str]:
-        """The references of all providers."""
-        return list(self._providers)
 
     def read_service_accounts(self, wanted: Iterable[DeclaredServiceAccount], everything: bool = False) -> None:
         """Read beforehand service accounts that are going to be asked for: see ClusterClient."""
