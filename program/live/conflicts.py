@@ -1,10 +1,9 @@
 """What `pulumi up` would refuse, from the plan, what AWS and Kubernetes have, and what the stack's state holds."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from irsa.rules.mistakes import Place
 from program.live.held import Held
 from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
 from program.live.in_kubernetes import kubernetes_conflicts
@@ -14,31 +13,21 @@ from program.lookups import rules as live_rules
 from program.lookups.values import Lookups
 
 # What `pulumi up` does without refusing, or what AWS may have raised.
-WARNINGS = frozenset(
-    {
-        live_rules.DEFAULT_QUOTA,
-        live_rules.FAILED_UPDATE,
-        live_rules.INLINE_POLICY_EXISTS,
-        live_rules.PODS_LOSE_ROLE,
-        live_rules.ROLE_MISSING,
-    }
-)
-
-# What exists and is the stack's own is no conflict.
-OF_OTHERS = frozenset(
-    {
-        live_rules.DEFAULT_QUOTA,
-        live_rules.IMPORT_MISSING,
-        live_rules.INLINE_POLICY_EXISTS,
-        live_rules.NAMESPACE_EXISTS,
-        live_rules.POLICY_EXISTS,
-        live_rules.PROVIDER_EXISTS,
-        live_rules.QUOTA_REACHED,
-        live_rules.ROLE_EXISTS,
-        live_rules.SERVICE_ACCOUNT_EXISTS,
-        live_rules.SERVICE_ACCOUNT_TAKEN,
-    }
-)
+WARNINGS = {
+    live_rules.DEFAULT_QUOTA,
+    live_rules.FAILED_UPDATE,
+    live_rules.INLINE_POLICY_EXISTS,
+    live_rules.PODS_LOSE_ROLE,
+    live_rules.ROLE_MISSING,
+}
+# What must exist, whoever created it. Of all else, the state may say that it is the stack's own, which is no conflict.
+MISSING = {
+    live_rules.BOUNDARY_MISSING,
+    live_rules.NAMESPACE_MISSING,
+    live_rules.POLICY_MISSING,
+    live_rules.ROLE_MISSING,
+    live_rules.SERVICE_ACCOUNT_MISSING,
+}
 
 
 def conflicts(
@@ -61,12 +50,4 @@ def conflicts(
         *missing_roles(components, reads),
         *account_quotas(components, known),
     ]
-    return each_once(conflict for conflict in found if held is not None or conflict.rule not in OF_OTHERS)
-
-
-def each_once(mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
-    """Return the mistakes without duplicates: one setting of a binding may be of several components."""
-    found: dict[tuple[str, Place, str], LocatedMistake] = {}
-    for mistake in mistakes:
-        found.setdefault((mistake.rule, mistake.place, mistake.mistake.found), mistake)
-    return list(found.values())
+    return [conflict for conflict in found if held is not None or conflict.rule in MISSING]

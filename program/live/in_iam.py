@@ -30,11 +30,11 @@ def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[Locat
         account, role = planned.aws_account, planned.spec.role
         if account is None or role is None:
             continue
-        if planned.role_arn and account.roles is not None:
-            yield from _role_name(planned, planned.role_arn, role, account, held)
+        if account.roles is not None:
+            yield from _name(planned, role, planned.role_arn, account, held)
         if account.policies is not None:
             for policy in planned.spec.policies:
-                yield from _policy_name(planned, policy, account, held)
+                yield from _name(planned, policy, planned.policy_arn(policy), account, held)
             for rule, place, arn in _existing_policies(planned, role):
                 known = account.policies.get(arn)
                 if known is None and arn not in created:
@@ -50,57 +50,36 @@ def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[Locat
 # Names
 
 
-def _role_name(
-    planned: Planned, arn: str, role: CreatedRole, account: AwsReads, held: Held
+def _name(
+    planned: Planned, created: CreatedRole | ManagedPolicy, arn: str | None, account: AwsReads, held: Held
 ) -> Iterator[LocatedMistake]:
-    key = account_and_name(arn, "role")
-    existing, place = account.roles_by_name.get(key[1]), planned.place("role", "name")
-    if _is_held(held.find(ROLE, role.logical_name), arn, "role"):
+    """Yield what is wrong with the name of a role or policy that is created, or imported."""
+    is_role = isinstance(created, CreatedRole)
+    kind, resource_type = ("role", ROLE) if is_role else ("policy", POLICY)
+    rule = live_rules.ROLE_EXISTS if is_role else live_rules.POLICY_EXISTS
+    before, place = held.find(resource_type, created.logical_name), planned.place(kind, "name")
+    # One of the state that has another name is to be replaced.
+    if arn is None or (before and account_and_name(before.text("arn"), kind) == account_and_name(arn, kind)):
         return
-    if existing and (other := held.by_name.get((ROLE, *key))):
-        yield _held_otherwise(live_rules.ROLE_EXISTS, place, f"the role {named(existing)}", other)
-    elif not role.import_id:
-        if existing:
-            found = f"the role {named(existing)} exists already, and this stack did not create it"
-            fix = "write another name; or import: [role] to adopt it; or role.arn, if it stays another stack's"
-            allowed = "a name that no role of the AWS account has, in upper or lower case"
-            yield finding(live_rules.ROLE_EXISTS, place, found, allowed, fix)
-    elif existing is None or Arn.name_in(existing) != role.import_id:
-        found = f"the role {role.import_id} does not exist in the AWS account {key[0]}"
-        fix = f"write it as {named(Arn.name_in(existing))}" if existing else "remove role from import"
-        yield finding(live_rules.IMPORT_MISSING, place, found, "an existing role to import", fix)
-
-
-def _is_held(resource: HeldResource | None, arn: str, kind: str) -> bool:
-    """Return whether the state's resource has this name, and is not one that is to be replaced."""
-    return resource is not None and account_and_name(resource.text("arn"), kind) == account_and_name(arn, kind)
-
-
-def _held_otherwise(rule: str, place: Place, what: str, other: HeldResource) -> LocatedMistake:
-    """Return the finding for a name that this stack has already in another place, or by an automatic name."""
-    found = f"{what} is in this stack's state already, as {named(other.name)}, which goes at the end of `pulumi up`"
-    allowed = "a name of its own, also with import: what goes is deleted by its name"
-    return finding(rule, place, found, allowed, "write another name; or leave the name out where it is automatic")
-
-
-def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
-    arn, place = planned.policy_arn(policy), planned.place("policy", "name")
-    if arn is None or _is_held(held.find(POLICY, policy.logical_name), arn, "policy"):
-        return
-    key = account_and_name(arn, "policy")
-    existing = account.policies_by_name.get(key[1])
-    if existing and (other := held.by_name.get((POLICY, *key))):
-        yield _held_otherwise(live_rules.POLICY_EXISTS, place, f"the policy {named(existing)}", other)
-    elif not policy.import_id:
-        if existing:
-            found = f"the policy {named(existing)} exists already, and this stack did not create it"
-            fix = "write another name; or import: [policy] to adopt it; or name its ARN in policyArns to attach it"
-            allowed = "a name that no policy of the AWS account has, in upper or lower case"
-            yield finding(live_rules.POLICY_EXISTS, place, found, allowed, fix)
-    elif existing != arn:
-        found = f"the policy {arn} does not exist"
-        fix = f"the path or the name differs from {named(existing)}" if existing else "remove policy from import"
-        yield finding(live_rules.IMPORT_MISSING, place, found, "an existing policy to import", fix)
+    account_id, name = account_and_name(arn, kind)
+    existing = (account.roles_by_name if is_role else account.policies_by_name).get(name)
+    has, wanted = (existing and Arn.name_in(existing), created.import_id) if is_role else (existing, arn)
+    if existing and (other := held.by_name.get((resource_type, account_id, name))):
+        about = f"the {kind} {named(existing)} is in this stack's state already"
+        found = f"{about}, as {named(other.name)}, which goes at the end of `pulumi up`"
+        allowed = "a name of its own, also with import: what goes is deleted by its name"
+        yield finding(rule, place, found, allowed, "write another name; or leave the name out where it is automatic")
+    elif existing and not created.import_id:
+        found = f"the {kind} {named(existing)} exists already, and this stack did not create it"
+        otherwise = "role.arn, if it stays another stack's" if is_role else "name its ARN in policyArns to attach it"
+        fix = f"write another name; or import: [{kind}] to adopt it; or {otherwise}"
+        allowed = f"a name that no {kind} of the AWS account has, in upper or lower case"
+        yield finding(rule, place, found, allowed, fix)
+    elif created.import_id and has != wanted:
+        found = f"the {kind} {wanted} does not exist" + (f" in the AWS account {account_id}" if is_role else "")
+        differs = "write it as" if is_role else "the path or the name differs from"
+        fix = f"{differs} {named(has)}" if has else f"remove {kind} from import"
+        yield finding(live_rules.IMPORT_MISSING, place, found, f"an existing {kind} to import", fix)
 
 
 def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[str, Place, str]]:

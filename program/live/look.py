@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
 from config.scalars import parsed
-from irsa.rules.mistakes import listed
+from irsa.rules.mistakes import Place, listed
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
 from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import failed_updates, pod_losses
-from program.live.conflicts import WARNINGS, conflicts, each_once
+from program.live.conflicts import WARNINGS, conflicts
 from program.live.held import Held, account_and_name, held_by
 from program.live.planned import known, planned_components
 from program.live.reader import Reader
@@ -90,11 +90,14 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
     in_the_way = conflicts(stack, components, answers, reads, held)
     failed = failed_updates(held) if held else ()
-    found = each_once([*failed, *reads.failures, *mistakes, *in_the_way, *losses])
+    # One setting of a binding may be of several components: what is wrong with it is reported once.
+    once: dict[tuple[str, Place, str], LocatedMistake] = {}
+    for each in (*failed, *reads.failures, *mistakes, *in_the_way, *losses):
+        once.setdefault((each.rule, each.place, each.mistake.found), each)
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
-    refused, warned = ([each for each in found if (each.rule in WARNINGS) == warns] for warns in (False, True))
-    has_looked = not reads.unanswered and (bool(found) or _has_answers(reads))
+    refused, warned = ([each for each in once.values() if (each.rule in WARNINGS) == warns] for warns in (False, True))
+    has_looked = not reads.unanswered and (bool(once) or _has_answers(reads))
     return LiveReport(refused, warned, [*not_checked, *reads.not_checked], has_looked)
 
 

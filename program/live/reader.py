@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,7 +50,9 @@ class Reader:
         self._cloud = LiveCloud(stack, aws, folder)
         self._ask = Questions(stack, needs, self._cloud, aws)
         self._failures: list[LocatedMistake] = []
-        self._notes = _Notes()
+        # Why questions that `pulumi up` does not ask have no answer, and whether one of them was allowed.
+        self._not_checked: list[str] = []
+        self._unanswered = False
 
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
@@ -67,7 +69,7 @@ class Reader:
             try:
                 self._ask.identity(key)
             except LookupFailure as failure:
-                self._notes.not_checked.append(f"whether the roles in role.arn exist: {failure}")
+                self._not_checked.append(f"whether the roles in role.arn exist: {failure}")
         providers: dict[tuple[str, str | None], str] = {}
         for cluster, aws_account in self._needs.audiences:
             issuer = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster))
@@ -116,8 +118,8 @@ class Reader:
             {key: future.result() for key, future in in_iam.items()},
             {key: reads for key, reads in found.items() if reads},
             self._failures,
-            sorted(dict.fromkeys(self._notes.not_checked)),
-            self._notes.unanswered,
+            sorted(dict.fromkeys(self._not_checked)),
+            self._unanswered,
         )
 
     def _answers(self, rule: str, question: Callable[[Any], Answer], keys: Iterable[Any]) -> dict[Any, Answer]:
@@ -131,6 +133,17 @@ class Reader:
         except LookupFailure as failure:
             mistake = failure.mistake
             self._failures.append(mistake._replace(rule=rule) if mistake.rule == "mistake" else mistake)
+            return None
+
+    def _optional(self, what: str, question: Callable[[], Answer]) -> Answer | None:
+        """Return the answer to a question that `pulumi up` does not ask; None where there is none."""
+        try:
+            return question()
+        except CouldNotLookError as error:
+            self._not_checked.append(f"{what}: {error}")
+            # No `|=`: another thread may write in between.
+            if not isinstance(error, NoPermissionError):
+                self._unanswered = True
             return None
 
     # Kubernetes
@@ -162,8 +175,8 @@ class Reader:
                 return ClusterClient(configuration(inputs))
         except (SecretInStateError, UnreadKeyError) as error:
             why = "its kubeconfig is a secret" if isinstance(error, SecretInStateError) else str(error)
-            self._notes.not_checked.append(f"the cluster of irsa:{path_of(place)}: {why}")
-            self._notes.unanswered = True
+            self._not_checked.append(f"the cluster of irsa:{path_of(place)}: {why}")
+            self._unanswered = True
             return None
         except CouldNotLookError as error:
             name = "context" if context else "kubeconfig"
@@ -187,7 +200,7 @@ class Reader:
         is_unknown = isinstance(error, NotAuthenticatedError) and own and own.eks
         if is_unknown and "API" in self._ask.eks_cluster(key).authentication_mode:
             about = f"EKS cluster {named(name)}, access entries"
-            if self._notes.answer(about, partial(self._cloud.has_access_entry, cluster)) is False:
+            if self._optional(about, partial(self._cloud.has_access_entry, cluster)) is False:
                 principal = self._cloud.principal(cluster.aws_account)
                 found = f"{named(principal)} has no access entry in the EKS cluster {named(name)}"
                 allowed = "an access entry that may write service accounts"
@@ -210,7 +223,7 @@ class Reader:
         self, identity: AwsIdentity, live: AwsAccountClient, whole: bool, adopted: frozenset[str]
     ) -> AwsReads:
         """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
-        answer, where = self._notes.answer, f"AWS account {live.number}"
+        answer, where = self._optional, f"AWS account {live.number}"
         roles = answer(f"{where}, names of roles", live.listed_roles)
         if not whole:
             return AwsReads(identity, roles)
@@ -236,37 +249,15 @@ class Reader:
         where = f"cluster {named(live.context)}"
         try:
             namespaces = live.namespaces()
-        except NotAuthenticatedError as error:
-            return error, None
-        except NoPermissionError as error:
-            self._notes.not_checked.append(f"{where}, namespaces: {error}")
-            namespaces = None
         except CouldNotLookError as error:
-            return error, None
-        issuer = self._notes.answer(f"{where}, its issuer", lambda: live.issuer)
-        found = self._notes.answer(f"{where}, service accounts", partial(live.service_accounts, None))
+            if not isinstance(error, NoPermissionError) or isinstance(error, NotAuthenticatedError):
+                return error, None
+            self._not_checked.append(f"{where}, namespaces: {error}")
+            namespaces = None
+        issuer = self._optional(f"{where}, its issuer", lambda: live.issuer)
+        found = self._optional(f"{where}, service accounts", partial(live.service_accounts, None))
         by_name = None if found is None else {(each.namespace, each.name): each for each in found}
         return ClusterReads(namespaces, by_name), issuer
-
-
-@dataclass
-class _Notes:
-    """Why questions that `pulumi up` does not ask have no answer. All threads write to it."""
-
-    not_checked: list[str] = field(default_factory=list)
-    unanswered: bool = False
-    """Whether one of them was allowed."""
-
-    def answer(self, what: str, question: Callable[[], Answer]) -> Answer | None:
-        """Return the answer to a question; None where there is none."""
-        try:
-            return question()
-        except CouldNotLookError as error:
-            self.not_checked.append(f"{what}: {error}")
-            # No `|=`: another thread may write in between.
-            if not isinstance(error, NoPermissionError):
-                self.unanswered = True
-            return None
 
 
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
