@@ -35,12 +35,7 @@ def conflicts(
 ) -> list[LocatedMistake]:
     """Return what `pulumi up` would refuse, or would overwrite.
 
-    Args:
-        stack: The settings of the stack.
-        components: The components of the plan.
-        lookups: What was looked up for it.
-        reads: What AWS and Kubernetes have.
-        held: What the stack's state holds; None where it cannot be read: then what may be its own is left out.
+    Where the stack's state cannot be read, `held` is None: then what may be its own is left out.
     """
     known = held or Held()
     found = [

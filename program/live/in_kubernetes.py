@@ -105,17 +105,11 @@ def _to_create(
         creator, fix = "did not create it", "set create: false to annotate it, or import: [serviceAccount] to adopt it"
         if former:
             creator, fix = f"created it for the issuer {named(former.cluster)}", CORRECTED_ISSUER
-        found = f"{about} exists already{planned.where}, and this stack {creator}{_its_role(live)}"
+        by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_ARN)) else ""
+        role = f"; it has the role {named(live.role_arn)}{by}" if ROLE_ARN in live.annotations else ""
+        found = f"{about} exists already{planned.where}, and this stack {creator}{role}"
         place, allowed = planned.place("serviceAccount", "name"), "a name that is not in use"
         yield finding(live_rules.SERVICE_ACCOUNT_EXISTS, place, found, allowed, fix)
-
-
-def _its_role(live: LiveServiceAccount) -> str:
-    if ROLE_ARN not in live.annotations:
-        return ""
-    managers = live.managers(ROLE_ARN)
-    by = f", written by {listed(sorted(managers))}" if managers else ""
-    return f"; it has the role {named(live.role_arn)}{by}"
 
 
 def _taken(

@@ -17,8 +17,8 @@ from irsa_cli.state import exported_state
 from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import failed_updates, pod_losses
 from program.live.conflicts import WARNINGS, conflicts
-from program.live.held import Held, account_and_name, held_by
-from program.live.planned import known, planned_components
+from program.live.held import Held, held_by
+from program.live.planned import planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
 from program.logical_names import oidc_provider
@@ -78,13 +78,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     planned = plan(stack, lookups)
     planned = planned._replace(components=[each for each in planned.components if each[0].binding not in left_out])
     mistakes = planned.mistakes
-    adopted: dict[str | None, frozenset[str]] = {}
-    for component, spec in planned.components:
-        if spec.role and isinstance(spec.role.import_id, str):
-            adopted[component.aws_account] = adopted.get(component.aws_account, frozenset()) | {spec.role.import_id}
-    with_roles = [component.aws_account for component, spec in planned.components if spec.role]
-    named_roles = [known(spec.role_arn) for component, spec in planned.components if not spec.role]
-    reads = reader.reads(adopted, with_roles, {account_and_name(arn, "role")[0] for arn in named_roles if arn})
+    reads = reader.reads(planned.components)
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.
     losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)

@@ -360,13 +360,11 @@ def claims(token: str) -> dict[str, Any]:
 class ClusterClients:
     """The Kubernetes APIs of a stack's providers."""
 
-    def __init__(
-        self, providers: Mapping[str, Inputs], connect: Callable[[SingleConfig], ClusterClient] = ClusterClient
-    ) -> None:
+    def __init__(self, providers: Mapping[str, Inputs]) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
         self.references = list(self._providers)
-        self._connect, self._reached = connect, Once()
+        self._reached = Once()
 
     def read_service_accounts(self, wanted: Iterable[DeclaredServiceAccount], everything: bool = False) -> None:
         """Read beforehand service accounts that are going to be asked for: see ClusterClient."""
@@ -391,4 +389,4 @@ class ClusterClients:
                 "removed it: run `pulumi up`"
             )
         known = reference if reference in self._providers else next(iter(self._providers))
-        return self._reached.answer(known, lambda: self._connect(configuration(self._providers[known])))
+        return self._reached.answer(known, lambda: ClusterClient(configuration(self._providers[known])))
