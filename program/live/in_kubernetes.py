@@ -123,7 +123,15 @@ def _taken(
 
     Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
     """
-    declared = _annotations(planned, service_account)
+    webhook = planned.spec.webhook
+    # A role whose name IAM chooses is empty.
+    written = webhook_annotations(
+        role_arn=planned.role_arn or "",
+        audience=known(webhook.audience),
+        sts_regional_endpoints=known(webhook.sts_regional_endpoints),
+        token_expiration=webhook.token_expiration,
+    )
+    declared: dict[str, Any] = {**(known(service_account.annotations) or {}), **written}
     if ours and _is_unchanged(declared, ours.inputs):
         # What others overwrote since then is drift: `pulumi up` without a refresh does not look at it.
         return
@@ -146,15 +154,3 @@ def _is_unchanged(declared: Mapping[str, Any], inputs: Mapping[str, Any]) -> boo
     if not isinstance(before, Mapping):
         return False
     return all(before.get(key) == value or (key == ROLE_ARN and not value) for key, value in declared.items())
-
-
-def _annotations(planned: Planned, service_account: AnnotatedServiceAccount) -> dict[str, Any]:
-    """Return the annotations that are written; a role whose name IAM chooses is empty."""
-    webhook = planned.spec.webhook
-    written = webhook_annotations(
-        role_arn=planned.role_arn or "",
-        audience=known(webhook.audience),
-        sts_regional_endpoints=known(webhook.sts_regional_endpoints),
-        token_expiration=webhook.token_expiration,
-    )
-    return {**(known(service_account.annotations) or {}), **written}

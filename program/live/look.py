@@ -1,7 +1,7 @@
 """Look at AWS, Kubernetes and the stack's state for one stack file."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,17 +16,35 @@ from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
 from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import failed_updates, pod_losses
-from program.live.conflicts import WARNINGS, conflicts
 from program.live.held import Held, held_by
-from program.live.planned import planned_components
+from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
+from program.live.in_kubernetes import kubernetes_conflicts
+from program.live.planned import Planned, planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
 from program.logical_names import oidc_provider
+from program.lookups import rules as live_rules
 from program.lookups.values import Lookups, completed, needs_of, unanswered
 from program.plan import plan
 
 # The words of `pulumi` for a stack that is not in the backend yet.
 NEW_STACK = "no stack named"
+# What `pulumi up` does without refusing, or what AWS may have raised.
+WARNINGS = {
+    live_rules.DEFAULT_QUOTA,
+    live_rules.FAILED_UPDATE,
+    live_rules.INLINE_POLICY_EXISTS,
+    live_rules.PODS_LOSE_ROLE,
+    live_rules.ROLE_MISSING,
+}
+# What must exist, whoever created it. Of all else, the state may say that it is the stack's own, which is no conflict.
+MISSING = {
+    live_rules.BOUNDARY_MISSING,
+    live_rules.NAMESPACE_MISSING,
+    live_rules.POLICY_MISSING,
+    live_rules.ROLE_MISSING,
+    live_rules.SERVICE_ACCOUNT_MISSING,
+}
 
 
 class LiveReport(NamedTuple):
@@ -93,6 +111,24 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     refused, warned = ([each for each in once.values() if (each.rule in WARNINGS) == warns] for warns in (False, True))
     has_looked = not reads.unanswered and (bool(once) or _has_answers(reads))
     return LiveReport(refused, warned, [*not_checked, *reads.not_checked], has_looked)
+
+
+def conflicts(
+    stack: Stack, components: Collection[Planned], lookups: Lookups, reads: Reads, held: Held | None
+) -> list[LocatedMistake]:
+    """Return what `pulumi up` would refuse, or would overwrite.
+
+    Where the stack's state cannot be read, `held` is None: then what may be its own is left out.
+    """
+    known = held or Held()
+    found = [
+        *kubernetes_conflicts(components, known, stack.defaults.retain_namespaces),
+        *iam_conflicts(components, known),
+        *provider_conflicts(stack, lookups, reads, known),
+        *missing_roles(components, reads),
+        *account_quotas(components, known),
+    ]
+    return [conflict for conflict in found if held is not None or conflict.rule in MISSING]
 
 
 def _providers(stack: Stack, lookups: Lookups) -> list[str]:

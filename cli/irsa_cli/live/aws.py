@@ -101,10 +101,9 @@ class AwsAccountClients:
         number = parse_iam_arn(role_arn, "role").account_id
         if reference not in self._found:
             # The role is gone from the state, and its provider with it; any provider of that AWS account will do.
-            aws_account = self.of_arn(role_arn)
-            if aws_account is None:
-                raise CouldNotLookError(f"none of the stack's AWS providers has credentials of AWS account {number}")
-            return aws_account
+            if aws_account := self.of_arn(role_arn):
+                return aws_account
+            raise CouldNotLookError(f"none of the stack's AWS providers has credentials of AWS account {number}")
         found = self.of_provider(reference)
         if found.number != number:
             raise CouldNotLookError(

@@ -76,11 +76,11 @@ class AwsAccountClient:
 
     def _read_roles(self) -> None:
         with ThreadPoolExecutor(1) as pool:
-            listed = pool.submit(_or_none, self.listed_roles)
+            listed = pool.submit(self.listed_roles)
             details = self.role_details()
         # Only ListRoles has the description and the longest session. Of a role that was made again in between, neither
         # list is relied on.
-        of_lists = listed.result()
+        of_lists = None if isinstance(listed.exception(), CouldNotLookError) else listed.result()
         for role in details if of_lists is None else with_details(of_lists, details):
             if role.has_details:
                 self._answers.keep(("ListAttachedRolePolicies", role.name), list(role.attached_policies))
@@ -114,7 +114,12 @@ class AwsAccountClient:
 
     def document(self, policy_arn: str) -> dict[str, Any] | None:
         """Return the document of a managed policy's default version."""
-        return self._once("GetPolicyVersion", policy_arn, lambda iam: _default_version(iam, policy_arn))
+
+        def ask(iam: Any) -> Any:
+            version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
+            return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
+
+        return self._once("GetPolicyVersion", policy_arn, ask)
 
     def policy_settings(self, policy_arn: str) -> PolicySettings | None:
         """Return what no list has of a managed policy; None if it does not exist.
@@ -213,18 +218,6 @@ def with_details(listed: Iterable[LiveRole], details: Iterable[LiveRole]) -> lis
     ]
 
 
-def _default_version(iam: Any, policy_arn: str) -> Any:
-    version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
-    return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
-
-
 def _pages_of(size: Mapping[str, int], kind: str) -> int:
     """Return how many pages a list of the whole AWS account has, by what GetAccountSummary says of its size."""
     return max(1, math.ceil(size[kind] / DETAILS_PAGE))
-
-
-def _or_none(question: Callable[[], Answer]) -> Answer | None:
-    try:
-        return question()
-    except CouldNotLookError:
-        return None

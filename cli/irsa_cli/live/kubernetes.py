@@ -6,20 +6,21 @@ No two threads use one HTTP client at a time either: others were in its TLS hand
 """
 
 import base64
-import bisect
 import contextlib
 import json
 import math
-import operator
 import ssl
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import httpx2
@@ -72,8 +73,8 @@ class ClusterClient:
         self._has_program = bool(config.user and config.user.exec)
         self._answers = Once()
         self._service_accounts: dict[tuple[str, str], LiveServiceAccount] = {}
-        self._everything: list[LiveServiceAccount] | None = None
-        self._wanted_of_namespace: dict[str, set[tuple[str, str]]] = {}
+        self._everything: dict[str, list[LiveServiceAccount]] | None = None
+        self._wanted_of_namespace: dict[str, set[tuple[str, str]]] = defaultdict(set)
         with as_could_not_look("connect"):
             self._idle = [self._new_client()]
         # All clients send the token of one run of the kubeconfig's credential program.
@@ -95,13 +96,10 @@ class ClusterClient:
             elif len(wanted) > 1:
                 self._read_until_found(None, wanted)
         except NoPermissionError:
-            of_namespace: dict[str, set[tuple[str, str]]] = {}
             for namespace, name in wanted:
-                of_namespace.setdefault(namespace, set()).add((namespace, name))
-            self._wanted_of_namespace = {name: places for name, places in of_namespace.items() if len(places) > 1}
+                self._wanted_of_namespace[namespace].add((namespace, name))
         except CouldNotLookError:
-            # It is said where a service account is asked for.
-            return
+            pass  # it is said where a service account is asked for
 
     def _read_until_found(self, namespace: str | None, wanted: Collection[tuple[str, str]]) -> None:
         def read() -> None:
@@ -124,34 +122,27 @@ class ClusterClient:
     def service_account(self, namespace: str, name: str) -> LiveServiceAccount | None:
         """Return a service account; None if it does not exist."""
         place = namespace, name
-        wanted = self._wanted_of_namespace.get(namespace)
-        if place not in self._service_accounts and wanted:
+        wanted = self._wanted_of_namespace.get(namespace, set())
+        if place not in self._service_accounts and len(wanted) > 1:
             try:
                 self._answers.answer(("wanted", namespace), lambda: self._read_until_found(namespace, wanted))
             except CouldNotLookError:
                 self._wanted_of_namespace = {}
         if place in self._service_accounts:
             return self._service_accounts[place]
-        found = self._ask(
-            f"get serviceaccount {named(f'{namespace}/{name}')}",
-            "GET",
-            f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}",
-        )
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
+        found = self._ask(f"get serviceaccount {named(f'{namespace}/{name}')}", "GET", path)
         return None if found is None else LiveServiceAccount.of(self.context or "", namespace, name, found)
 
     def service_accounts(self, namespace: str | None) -> list[LiveServiceAccount]:
         """Return the service accounts of a namespace, or of all, sorted. Each list is asked for once."""
         if namespace and self._everything is not None:
-            # No name is empty, and no namespace has a character before `!`.
-            first, end = (
-                bisect.bisect_left(self._everything, (each, ""), key=_place) for each in (namespace, f"{namespace}!")
-            )
-            return self._everything[first:end]
+            return self._everything.get(namespace, [])
         # What is kept one by one stays where the list ends half-way.
         listed = partial(self._items, *_list_of_service_accounts(namespace), read=self._keep)
         found: list[LiveServiceAccount] = self._answers.answer(("all", namespace), lambda: sorted(listed(), key=_place))
         if namespace is None:
-            self._everything = found
+            self._everything = {name: [*each] for name, each in groupby(found, key=attrgetter("namespace"))}
         return found
 
     def namespaces(self) -> dict[str, bool]:
@@ -300,7 +291,7 @@ def _is_of_certificate(error: BaseException | None) -> bool:
     return error is not None
 
 
-_place = operator.attrgetter("namespace", "name")
+_place = attrgetter("namespace", "name")
 
 
 def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:
