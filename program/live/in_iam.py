@@ -12,7 +12,7 @@ from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
 from program.live.held import Held, HeldResource, account_and_name
-from program.live.planned import Planned, finding, known
+from program.live.planned import Planned, changed, finding, known
 from program.live.reads import AwsReads, Reads
 from program.lookups import rules as live_rules
 from program.lookups.values import Lookups
@@ -219,38 +219,31 @@ def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any],
     """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted."""
     if before is None:
         return True
-    if known(resource.name) is not None:
-        return False
-    pairs = [(key, value, "/" if key == "path" else "") for key, value in fixed.items()]
-    pairs.append(("namePrefix", resource.name_prefix, ""))
-    return any((known(value) or unset) != (before.text(key) or unset) for key, value, unset in pairs)
+    return known(resource.name) is None and bool(changed({**fixed, "namePrefix": resource.name_prefix}, before))
 
 
 def account_quotas(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
     """Yield the quotas of AWS accounts that the new roles and policies exceed, at the first that does."""
     new: dict[str, dict[str, list[Planned]]] = {}
-    accounts: dict[str, AwsReads] = {}
+    summaries: dict[str, Mapping[str, int]] = {}
     for planned in components:
         account = planned.aws_account
         if account is None or account.summary is None or planned.spec.role is None:
             continue
-        accounts[account.identity.account_id] = account
-        kinds = new.setdefault(account.identity.account_id, {})
-        role = planned.spec.role
-        fixed = {"path": role.settings.get("path")}
-        if not role.import_id and _is_created(role, fixed, held.find(ROLE, role.logical_name)):
-            kinds.setdefault("Roles", []).append(planned)
-        for policy in planned.spec.policies:
-            fixed = {"path": policy.path, "description": policy.description}
-            if not policy.import_id and _is_created(policy, fixed, held.find(POLICY, policy.logical_name)):
-                kinds.setdefault("Policies", []).append(planned)
+        account_id = account.identity.account_id
+        summaries[account_id] = account.summary
+        kinds = new.setdefault(account_id, {"role": [], "policy": []})
+        for kind, resource_type, resource, fixed in planned.in_iam():
+            before = held.find(resource_type, resource.logical_name)
+            if not resource.import_id and _is_created(resource, fixed, before):
+                kinds[kind].append(planned)
     for account_id, kinds in new.items():
-        summary: Mapping[str, int] = accounts[account_id].summary or {}
-        for kind, place in (("Roles", "role"), ("Policies", "policy")):
-            used, quota, created = summary.get(kind), summary.get(f"{kind}Quota"), kinds.get(kind, [])
+        for kind, created in kinds.items():
+            name = "Roles" if kind == "role" else "Policies"
+            used, quota = summaries[account_id].get(name), summaries[account_id].get(f"{name}Quota")
             if used is None or quota is None or used + len(created) <= quota or not created:
                 continue
             first = created[max(quota - used, 0)]
-            found = f"{kind.lower()} of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
+            found = f"{name.lower()} of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
             fix = "remove some that are not in use, or ask AWS to raise the quota (Service Quotas)"
-            yield finding(live_rules.QUOTA_REACHED, first.place(place), found, f"at most {quota:,}", fix)
+            yield finding(live_rules.QUOTA_REACHED, first.place(kind), found, f"at most {quota:,}", fix)

@@ -8,7 +8,6 @@ from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
 from program.live.changes import CORRECTED_ISSUER
@@ -46,11 +45,13 @@ def kubernetes_conflicts(
         about = f"the service account {named(f'{namespace}/{name}')}"
         if service_account.create:
             if not ours:
-                yield from _to_create(planned, service_account, live, former.get(f"{namespace}/{name}"), about)
+                yield from _to_create(
+                    planned, service_account.import_id, live, former.get(f"{namespace}/{name}"), about
+                )
         elif live is None:
             yield from _missing(planned, cluster, namespace, name)
         elif not service_account.take_over:
-            yield from _taken(planned, service_account, live, ours, about)
+            yield from _taken(planned, known(service_account.annotations) or {}, live, ours, about)
 
 
 def _missing(planned: Planned, cluster: ClusterReads, namespace: str, name: str) -> Iterator[LocatedMistake]:
@@ -90,18 +91,14 @@ def _existing_namespace(
 
 
 def _to_create(
-    planned: Planned,
-    service_account: AnnotatedServiceAccount,
-    live: LiveServiceAccount | None,
-    former: HeldResource | None,
-    about: str,
+    planned: Planned, import_id: str | None, live: LiveServiceAccount | None, former: HeldResource | None, about: str
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with a service account that the state does not have: it is created, or adopted."""
-    if service_account.import_id and live is None:
+    if import_id and live is None:
         fix = "remove serviceAccount from import: then irsa creates it"
         found = f"{about} does not exist{planned.where}"
         yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "an existing one to import", fix)
-    elif live and not service_account.import_id:
+    elif live and not import_id:
         creator, fix = "did not create it", "set create: false to annotate it, or import: [serviceAccount] to adopt it"
         if former:
             creator, fix = f"created it for the issuer {named(former.cluster)}", CORRECTED_ISSUER
@@ -113,11 +110,7 @@ def _to_create(
 
 
 def _taken(
-    planned: Planned,
-    service_account: AnnotatedServiceAccount,
-    live: LiveServiceAccount,
-    ours: HeldResource | None,
-    about: str,
+    planned: Planned, annotations: Mapping[str, Any], live: LiveServiceAccount, ours: HeldResource | None, about: str
 ) -> Iterator[LocatedMistake]:
     """Yield the annotations that others wrote with other values: server-side apply refuses to change them.
 
@@ -131,7 +124,7 @@ def _taken(
         sts_regional_endpoints=known(webhook.sts_regional_endpoints),
         token_expiration=webhook.token_expiration,
     )
-    declared: dict[str, Any] = {**(known(service_account.annotations) or {}), **written}
+    declared = {**annotations, **written}
     if ours and _is_unchanged(declared, ours.inputs):
         # What others overwrote since then is drift: `pulumi up` without a refresh does not look at it.
         return

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
@@ -19,6 +19,7 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticate
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubeconfig import UnreadKeyError, configuration
 from irsa_cli.live.kubernetes import ClusterClient
+from irsa_cli.live.once import Answer
 from program import access
 from program.live.cloud import LiveCloud
 from program.live.held import account_and_name
@@ -31,7 +32,6 @@ from program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccou
 from program.plan import PlannedComponent
 
 CONCURRENT = 8
-Answer = TypeVar("Answer")
 
 
 class Reader:
@@ -43,8 +43,6 @@ class Reader:
         """Take the settings.
 
         Args:
-            stack: The settings of the stack.
-            needs: What its bindings need.
             aws: The settings `aws:` of the stack's default provider, by their names without it.
             kubernetes: The settings `kubernetes:`.
             folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
