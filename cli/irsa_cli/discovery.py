@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
@@ -18,10 +18,10 @@ from irsa_cli.live.iam import AwsAccountClient, with_details
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster
+from irsa_cli.live.once import Answer
 from irsa_cli.options import not_empty, stack_name
 from irsa_cli.state import DeclaredStack, read_stack
 
-Answer = TypeVar("Answer")
 # A stack, and its clusters, which are reached once.
 Stack = tuple[DeclaredStack, ClusterClients]
 # What messages call a cluster or an AWS account, and the functions that reach and read it.
@@ -60,9 +60,7 @@ def discover(
     of the current credentials.
 
     Args:
-        contexts: Contexts of the kubeconfig.
         eks_names: Names of EKS clusters in the region of the first credentials.
-        stacks: Names of stacks of the project in the current folder.
         credentials: Profile and region of each AWS account; the current credentials have no profile.
         policies: Whether managed policies are read too.
 
@@ -225,7 +223,6 @@ def read_aws_account(
     """Return an AWS account with all of its roles and OIDC providers.
 
     Args:
-        live: The AWS account.
         policies: Whether its own managed policies are read too.
         not_checked: Takes what could not be read, as a sentence, where the rest could.
 

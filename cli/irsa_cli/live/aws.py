@@ -19,8 +19,8 @@ from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import LiveEksCluster
-from irsa_cli.live.once import Once
-from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, all_pages, answered, failure
+from irsa_cli.live.once import Answer, Once
+from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, all_pages, answered, failure
 from irsa_cli.live.sts import SESSION_NAME
 from irsa_cli.state import DeclaredBinding, is_secret
 
@@ -52,8 +52,7 @@ class AwsAccountClients:
 
     @property
     def _found(self) -> dict[str, AwsAccountClient | CouldNotLookError]:
-        providers = self._providers.items()
-        return self._reached.answer("all", lambda: {reference: _aws_account(inputs) for reference, inputs in providers})
+        return self._reached.answer("all", lambda: {key: _aws_account(each) for key, each in self._providers.items()})
 
     def read_in_bulk(self, bindings: Iterable[DeclaredBinding]) -> None:
         """Read beforehand what is going to be asked about bindings, where that takes less time.
@@ -183,8 +182,11 @@ def session_of(inputs: Inputs) -> Any:
         )
     try:
         session = _session(inputs, profile_name=inputs.get("profile"), region_name=_region(inputs))
-        for role in _listed(inputs.get("assumeRoles")):
-            session = _assumed(session, role, inputs)
+        # The state keeps it as JSON.
+        roles = inputs.get("assumeRoles") or ()
+        for role in json.loads(roles) or () if isinstance(roles, str) else roles:
+            if isinstance(role, Mapping):
+                session = _assumed(session, role, inputs)
     except NO_ANSWER as error:
         raise failure("AWS credentials", error) from error
     return session
@@ -324,9 +326,3 @@ def eks_issuers(session: Any, region: str) -> list[str]:
 
 def _eks(operation: str, session: Any, region: str | None, question: Callable[[Any], Answer]) -> Answer | None:
     return answered(f"eks:{operation}", lambda: question(session.client("eks", region_name=region, config=PATIENT)))
-
-
-def _listed(value: Any) -> list[Mapping[str, Any]]:
-    """Return the objects of a provider's input, which the state keeps as JSON."""
-    parsed = json.loads(value) if isinstance(value, str) else value
-    return [role for role in parsed or [] if isinstance(role, Mapping)]

@@ -12,8 +12,8 @@ from botocore.config import Config
 
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.model import LivePolicy, LiveRole, PolicySettings
-from irsa_cli.live.once import Once
-from irsa_cli.live.service import CONCURRENT, Answer, Service, all_pages, answered
+from irsa_cli.live.once import Answer, Once
+from irsa_cli.live.service import CONCURRENT, Service, all_pages, answered
 
 # The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 PAGE = 1_000
@@ -105,7 +105,7 @@ class AwsAccountClient:
 
     def inline_policies(self, role_name: str) -> list[str] | None:
         """Return the names of the role's inline policies."""
-        return self._list("ListRolePolicies", role_name, "PolicyNames", RoleName=role_name)
+        return self._list("ListRolePolicies", role_name, "PolicyNames", str, RoleName=role_name)
 
     def inline_document(self, role_name: str, name: str) -> dict[str, Any] | None:
         """Return an inline policy's document."""
@@ -178,19 +178,13 @@ class AwsAccountClient:
         ]
 
     def _details(self, kind: str, element: str) -> list[dict[str, Any]]:
-        return self._list("GetAccountAuthorizationDetails", kind, element, size=DETAILS_PAGE, Filter=[kind]) or []
+        return self._list("GetAccountAuthorizationDetails", kind, element, dict, DETAILS_PAGE, Filter=[kind]) or []
 
     def _get(self, operation: str, about: str, element: str, **parameters: Any) -> Any | None:
         return self._once(operation, about, lambda iam: getattr(iam, xform_name(operation))(**parameters)[element])
 
     def _list(
-        self,
-        operation: str,
-        about: str,
-        element: str,
-        read: Callable[[Any], Any] = lambda each: each,
-        size: int = PAGE,
-        **parameters: Any,
+        self, operation: str, about: str, element: str, read: Callable[[Any], Any], size: int = PAGE, **parameters: Any
     ) -> list[Any] | None:
         def ask(iam: Any) -> list[Any]:
             return [read(each) for each in all_pages(iam, operation, element, size, **parameters)]

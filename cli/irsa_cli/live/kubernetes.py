@@ -21,7 +21,7 @@ from functools import partial
 from http import HTTPStatus
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 from lightkube.config.client_adapter import Client as HttpClient
@@ -34,7 +34,7 @@ from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, failed_request
 from irsa_cli.live.kubeconfig import Inputs, as_could_not_look, configuration
 from irsa_cli.live.model import LiveServiceAccount
-from irsa_cli.live.once import Once
+from irsa_cli.live.once import Answer, Once
 from irsa_cli.state import DeclaredServiceAccount
 
 PAGE = 500
@@ -44,7 +44,6 @@ SHORTEST_TOKEN_SECONDS = 600
 TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 
 Object = dict[str, Any]
-Read = TypeVar("Read")
 
 
 class NoConnectionError(CouldNotLookError):
@@ -140,7 +139,7 @@ class ClusterClient:
             return self._everything.get(namespace, [])
         # What is kept one by one stays where the list ends half-way.
         listed = partial(self._items, *_list_of_service_accounts(namespace), read=self._keep)
-        found: list[LiveServiceAccount] = self._answers.answer(("all", namespace), lambda: sorted(listed(), key=_place))
+        found = self._answers.answer(("all", namespace), lambda: sorted(listed(), key=_place))
         if namespace is None:
             self._everything = {name: [*each] for name, each in groupby(found, key=attrgetter("namespace"))}
         return found
@@ -301,7 +300,7 @@ def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:
     return f"list serviceaccounts in {named(namespace)}", f"/api/v1/namespaces/{namespace}/serviceaccounts"
 
 
-def _started_again(read: Callable[[], Read]) -> Read:
+def _started_again(read: Callable[[], Answer]) -> Answer:
     """Return what `read` returns; a list that expires before its end is read from its start again, once.
 
     Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks

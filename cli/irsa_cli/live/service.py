@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 from botocore import exceptions, xform_name
 from botocore.config import Config
@@ -14,6 +14,7 @@ from botocore.parsers import ResponseParserError
 from irsa.rules.mistakes import named
 from irsa_cli.causes import Cause, cause_of
 from irsa_cli.exits import CouldNotLookError, failed_request
+from irsa_cli.live.once import Answer
 
 CONCURRENT = 16
 # IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
@@ -43,8 +44,6 @@ TYPES: tuple[tuple[type[Exception], Cause], ...] = (
     (NoConnectionError, Cause.NO_CONNECTION),
     (HTTPClientError, Cause.NO_CONNECTION),
 )
-
-Answer = TypeVar("Answer")
 
 
 class Service:
