@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
@@ -18,11 +18,11 @@ from irsa_cli.live.iam import AwsAccountClient, with_details
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster
+from irsa_cli.live.once import Answer
 from irsa_cli.options import not_empty, stack_name
 from irsa_cli.state.declared import DeclaredStack
 from irsa_cli.state.pulumi import read_stack
 
-Answer = TypeVar("Answer")
 # A stack, and its clusters, which are reached once.
 Stack = tuple[DeclaredStack, ClusterClients]
 # What messages call a cluster or an AWS account, and the functions that reach and read it.
@@ -61,9 +61,7 @@ def discover(
     of the current credentials.
 
     Args:
-        contexts: Contexts of the kubeconfig.
         eks_names: Names of EKS clusters in the region of the first credentials.
-        stacks: Names of stacks of the project in the current folder.
         credentials: Profile and region of each AWS account; the current credentials have no profile.
         policies: Whether managed policies are read too.
 
@@ -72,34 +70,36 @@ def discover(
     """
     declared = [read_stack(stack) for stack in stacks]
     with_clusters = [(each, ClusterClients(each.clusters)) for each in declared]
-    not_checked: list[str] = []
+    # Threads write to it; two runs should print the same, sorted.
+    not_checked: set[str] = set()
     with ThreadPoolExecutor() as pool:
         sources = _clusters(contexts, eks_names, with_clusters, credentials[0])
         of_clusters = [(name, pool.submit(_read, name, reach, read)) for name, reach, read in sources]
-        read_account = partial(read_aws_account, policies=policies, not_checked=not_checked.append)
+        read_account = partial(read_aws_account, policies=policies, not_checked=not_checked.add)
         accounts = _aws_accounts(declared, credentials)
         of_accounts = [(name, pool.submit(_read, name, reach, read_account)) for name, reach in accounts]
-        managed = [pool.submit(_managed_service_accounts, *each, not_checked.append) for each in with_clusters]
+        managed = [pool.submit(_managed_service_accounts, *each, not_checked.add) for each in with_clusters]
         clusters = _one_of_each(of_clusters, lambda each: each.issuer, _another_cluster, not_checked)
         # That two providers of stacks are of one AWS account is usual.
-        again = _same_account if credentials[0].get("profile") else lambda *_: ""
-        aws_accounts = _one_of_each(of_accounts, lambda each: each.number, again, not_checked)
+        again = "it is of AWS account {2.number}, as {0} is" if credentials[0].get("profile") else ""
+        aws_accounts = _one_of_each(of_accounts, lambda each: each.number, again.format, not_checked)
         managed_service_accounts = frozenset(place for each in managed for place in each.result())
     if not clusters or not aws_accounts:
-        raise CouldNotLookError("; ".join(_sentences(not_checked)))
+        raise CouldNotLookError("; ".join(sorted(not_checked)))
     return Discovery(
-        _with_distinct_names(sorted(clusters, key=lambda each: (each.name, each.issuer))),
+        tuple(_with_distinct_names(clusters)),
         tuple(sorted(aws_accounts, key=lambda each: each.number)),
-        _sentences(not_checked),
+        tuple(sorted(not_checked)),
         tuple(each.stack for each in declared),
-        frozenset(_managed_roles(declared)),
+        # Of an unreadable binding, nobody knows whether it creates its role.
+        frozenset(
+            binding.role_arn
+            for stack in declared
+            for binding in stack.bindings
+            if binding.role_arn and (binding.role or binding.unreadable)
+        ),
         managed_service_accounts,
     )
-
-
-def _sentences(not_checked: Iterable[str]) -> tuple[str, ...]:
-    """Return each sentence once, sorted: threads wrote them, and two runs should print the same."""
-    return tuple(sorted(set(not_checked)))
 
 
 # --- Where to look ---------------------------------------------------------------------------------------------------
@@ -184,23 +184,19 @@ def _one_of_each(
     asked: Iterable[tuple[str, Future[Answer | str]]],
     identity: Callable[[Answer], str],
     said: Callable[[str, Answer, Answer], str],
-    not_checked: list[str],
+    not_checked: set[str],
 ) -> list[Answer]:
     """Return the first answer of each identity; `said` has what is said of a later one, after the first one's name."""
     first: dict[str, tuple[str, Answer]] = {}
     for name, answer in asked:
         found = answer.result()
         if isinstance(found, str):
-            not_checked.append(found)
+            not_checked.add(found)
             continue
         first_name, known = first.setdefault(identity(found), (name, found))
         if known is not found and (text := said(first_name, known, found)):
-            not_checked.append(f"{name}: {text}")
+            not_checked.add(f"{name}: {text}")
     return [found for _, found in first.values()]
-
-
-def _same_account(name: str, _: LiveAwsAccount, found: LiveAwsAccount) -> str:
-    return f"it is of AWS account {found.number}, as {name} is"
 
 
 def _another_cluster(name: str, known: LiveCluster, found: LiveCluster) -> str:
@@ -211,16 +207,15 @@ def _another_cluster(name: str, known: LiveCluster, found: LiveCluster) -> str:
     return ""
 
 
-def _with_distinct_names(clusters: Sequence[LiveCluster]) -> tuple[LiveCluster, ...]:
-    """Return clusters of which no two have one name: every kubeconfig in a stack may call its context `aws`."""
-    counts = Counter(each.name for each in clusters)
-    return tuple(_renamed(each) if counts[each.name] > 1 else each for each in clusters)
-
-
-def _renamed(cluster: LiveCluster) -> LiveCluster:
-    name = f"{cluster.name} ({cluster.issuer.removeprefix('https://')})"
-    service_accounts = tuple(replace(each, cluster=name) for each in cluster.service_accounts)
-    return replace(cluster, name=name, service_accounts=service_accounts)
+def _with_distinct_names(clusters: Iterable[LiveCluster]) -> Iterator[LiveCluster]:
+    """Yield clusters of which no two have one name: every kubeconfig in a stack may call its context `aws`."""
+    by_name = sorted(clusters, key=lambda each: (each.name, each.issuer))
+    counts = Counter(each.name for each in by_name)
+    for cluster in by_name:
+        issuer = f" ({cluster.issuer.removeprefix('https://')})" if counts[cluster.name] > 1 else ""
+        name = f"{cluster.name}{issuer}"
+        service_accounts = tuple(replace(each, cluster=name) for each in cluster.service_accounts)
+        yield replace(cluster, name=name, service_accounts=service_accounts)
 
 
 def read_aws_account(
@@ -229,7 +224,6 @@ def read_aws_account(
     """Return an AWS account with all of its roles and OIDC providers.
 
     Args:
-        live: The AWS account.
         policies: Whether its own managed policies are read too.
         not_checked: Takes what could not be read, as a sentence, where the rest could.
 
@@ -272,14 +266,6 @@ def read_aws_account(
 
 
 # --- What stacks declare ---------------------------------------------------------------------------------------------
-
-
-def _managed_roles(declared: Iterable[DeclaredStack]) -> Iterator[str]:
-    for stack in declared:
-        for binding in stack.bindings:
-            # Of an unreadable one, nobody knows which it is.
-            if binding.role_arn and (binding.role or binding.unreadable):
-                yield binding.role_arn
 
 
 def _managed_service_accounts(

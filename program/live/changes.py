@@ -10,7 +10,7 @@ from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
 from program.live.held import Held
-from program.live.planned import Planned, finding, known
+from program.live.planned import Planned, changed, finding, known
 from program.lookups import rules as live_rules
 
 RETAIN = "first run `pulumi up` with retainOnDelete: true"
@@ -50,8 +50,7 @@ def pod_losses(components: Collection[Planned], providers: Iterable[str], held: 
                 text = about.format(named(resource.text("arn") or resource.text("metadata", "name")))
                 yield _loss((), text, f"keep {key}: true")
     for planned in components:
-        yield from _replaced_role(planned, held)
-        yield from _replaced_policies(planned, held)
+        yield from _recreated(planned, held)
 
 
 def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, str]]:
@@ -128,37 +127,21 @@ def _deleted_service_account(resource: Resource, successor: Planned | None) -> I
         yield _loss(place, found, fix)
 
 
-def _replaced_role(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
-    role = planned.spec.role
-    before = held.find(types.ROLE, role.logical_name) if role else None
-    if role is None or before is None or role.import_id:
-        return
-    name, path = known(role.name), known(role.settings.get("path")) or "/"
-    about = f"the role {named(before.text('arn'))}"
-    if name is None:
-        if path != (before.text("path") or "/"):
-            found = f"{about} is replaced, which running Pods use until they restart: its path changes"
-            fix = "keep the path, or restart the Pods at once after `pulumi up`"
-            yield _loss(planned.place("role", "path"), found, fix)
-    elif (name, path) != (before.text("name"), before.text("path") or "/"):
-        # Under one logical name, names differ in letter case alone.
-        changed = "path" if name == before.text("name") else "name"
-        found = f"{about} is deleted and recreated, because its {changed} changes: in between Pods have no role"
-        fix = "write another name in the same change: then the new role comes first"
-        yield _loss(planned.place("role", changed), found, fix)
-
-
-def _replaced_policies(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
-    """Yield the policies of a given name that are deleted first: IAM changes neither path nor description."""
-    for policy in planned.spec.policies:
-        before, name = held.find(types.POLICY, policy.logical_name), known(policy.name)
-        if before is None or name is None or policy.import_id:
+def _recreated(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
+    """Yield the role and the policies that are replaced; those of a given name are deleted first."""
+    for kind, resource_type, resource, fixed in planned.in_iam():
+        before = held.find(resource_type, resource.logical_name)
+        if before is None or resource.import_id:
             continue
-        wanted = {"name": name, "path": known(policy.path) or "/", "description": known(policy.description) or ""}
-        has = {key: before.text(key) or ("/" if key == "path" else "") for key in wanted}
-        changed = [key for key, value in wanted.items() if has[key] != value]
-        if changed:
-            about = f"the policy {named(before.text('arn'))}"
-            found = f"{about} is deleted and recreated, because its {changed[0]} changes: in between Pods lack it"
-            fix = "write another name in the same change: then the new policy comes first"
-            yield _loss(planned.place("policy", changed[0]), found, fix)
+        about = f"the {kind} {named(before.text('arn'))}"
+        if known(resource.name) is None:
+            if kind == "role" and changed(fixed, before):
+                found = f"{about} is replaced, which running Pods use until they restart: its path changes"
+                fix = "keep the path, or restart the Pods at once after `pulumi up`"
+                yield _loss(planned.place("role", "path"), found, fix)
+        # Under one logical name, names differ in letter case alone.
+        elif changes := changed({"name": resource.name, **fixed}, before):
+            lack = "have no role" if kind == "role" else "lack it"
+            found = f"{about} is deleted and recreated, because its {changes[0]} changes: in between Pods {lack}"
+            fix = f"write another name in the same change: then the new {kind} comes first"
+            yield _loss(planned.place(kind, changes[0]), found, fix)

@@ -27,7 +27,7 @@ class LiveCloud:
 
     def region(self) -> str:
         """Return the region of the stack: that of its settings, the environment, or the AWS configuration files."""
-        return str(self._settings.get("region") or self._session(None).region_name)
+        return str(self._settings.get("region") or self._client(None).session.region_name)
 
     def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
@@ -40,15 +40,14 @@ class LiveCloud:
 
     def eks_cluster(self, cluster: Cluster) -> LiveEksCluster:
         """Return the description of a cluster."""
-        found = eks_cluster(self._session(cluster.aws_account), cluster.name or "", cluster.region)
+        found = eks_cluster(self._client(cluster.aws_account).session, cluster.name or "", cluster.region)
         if found is None:
             raise CouldNotLookError("no such cluster", Cause.NOT_FOUND)
         return found
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
         """Return the client ID list of an IAM OIDC provider."""
-        self._session(aws_account)
-        found = self.reached[aws_account].client_ids(provider_arn)
+        found = self._client(aws_account).client_ids(provider_arn)
         if found is None:
             raise CouldNotLookError("no such provider", Cause.NOT_FOUND)
         return found
@@ -73,12 +72,12 @@ class LiveCloud:
             CouldNotLookError: EKS does not answer, or denies the request.
         """
         principal = self.principal(cluster.aws_account)
-        entries = eks_access_entries(self._session(cluster.aws_account), cluster.name or "", cluster.region)
+        entries = eks_access_entries(self._client(cluster.aws_account).session, cluster.name or "", cluster.region)
         return any(_account_and_name(entry) == _account_and_name(principal) for entry in entries or ())
 
-    def _session(self, aws_account: str | None) -> Any:
+    def _client(self, aws_account: str | None) -> AwsAccountClient:
         self.identity(aws_account)
-        return self.reached[aws_account].session
+        return self.reached[aws_account]
 
 
 def _account_and_name(arn: str) -> tuple[str, str]:

@@ -11,8 +11,9 @@ from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import types
+from irsa_cli.state.resource import Resource
 from program.live.held import Held, account_and_name
-from program.live.planned import Planned, finding, known
+from program.live.planned import Planned, changed, finding, known
 from program.live.reads import AwsReads, Reads
 from program.lookups import rules as live_rules
 from program.lookups.values import Lookups
@@ -20,11 +21,6 @@ from program.lookups.values import Lookups
 # The default, and the most to which AWS raises it (Service Quotas: L-858F3967). GetAccountSummary says nothing of it.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 OIDC_PROVIDERS, MOST_OIDC_PROVIDERS = 100, 700
-# Their types, the rule for a name that is in use, and what else a stack can do with what has the name.
-NAMES = {
-    "role": (types.ROLE, live_rules.ROLE_EXISTS, "role.arn, if it stays another stack's"),
-    "policy": (types.POLICY, live_rules.POLICY_EXISTS, "name its ARN in policyArns to attach it"),
-}
 
 
 def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
@@ -36,10 +32,10 @@ def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[Locat
         if account is None or role is None:
             continue
         if account.roles is not None:
-            yield from _taken_name(planned, role, account, held)
+            yield from _name(planned, role, planned.role_arn, account, held)
         if account.policies is not None:
             for policy in planned.spec.policies:
-                yield from _taken_name(planned, policy, account, held)
+                yield from _name(planned, policy, planned.policy_arn(policy), account, held)
             for rule, place, arn in _existing_policies(planned, role):
                 known = account.policies.get(arn)
                 if known is None and arn not in created:
@@ -55,39 +51,36 @@ def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[Locat
 # Names
 
 
-def _taken_name(
-    planned: Planned, created: CreatedRole | ManagedPolicy, account: AwsReads, held: Held
+def _name(
+    planned: Planned, created: CreatedRole | ManagedPolicy, arn: str | None, account: AwsReads, held: Held
 ) -> Iterator[LocatedMistake]:
-    """Yield that the name of a role or policy is in use already, or that what is to be adopted does not exist."""
+    """Yield what is wrong with the name of a role or policy that is created, or imported."""
     is_role = isinstance(created, CreatedRole)
-    kind = "role" if is_role else "policy"
-    arn = planned.role_arn if isinstance(created, CreatedRole) else planned.policy_arn(created)
-    if arn is None:
+    kind, resource_type = ("role", types.ROLE) if is_role else ("policy", types.POLICY)
+    rule = live_rules.ROLE_EXISTS if is_role else live_rules.POLICY_EXISTS
+    before, place = held.find(resource_type, created.logical_name), planned.place(kind, "name")
+    # One of the state that has another name is to be replaced.
+    if arn is None or (before and account_and_name(before.text("arn"), kind) == account_and_name(arn, kind)):
         return
-    type_, rule, otherwise = NAMES[kind]
-    place, key = planned.place(kind, "name"), account_and_name(arn, kind)
-    before = held.find(type_, created.logical_name)
-    existing = (account.roles_by_name if is_role else account.policies_by_name).get(key[1])
-    if before and account_and_name(before.text("arn"), kind) == key:
-        # It has that name already, and is not to be replaced.
-        return
-    if existing and (other := held.by_name.get((type_, *key))):
-        about = f"the {kind} {named(existing)} is in this stack's state already, as {named(other.name)}"
-        found, allowed = f"{about}, which goes at the end of `pulumi up`", "a name of its own, also with import"
-        fix = "write another name; or leave the name out where it is automatic"
-        yield finding(rule, place, found, f"{allowed}: what goes is deleted by its name", fix)
-    elif created.import_id:
-        has, wanted = (Arn.name_in(existing or ""), created.import_id) if is_role else (existing or "", arn)
-        if has != wanted:
-            found = f"the {kind} {wanted} does not exist{f' in the AWS account {key[0]}' if is_role else ''}"
-            fix = f"{'write it as' if is_role else 'the path or the name differs from'} {named(has)}"
-            fix = fix if existing else f"remove {kind} from import"
-            yield finding(live_rules.IMPORT_MISSING, place, found, f"an existing {kind} to import", fix)
-    elif existing:
+    account_id, name = account_and_name(arn, kind)
+    existing = (account.roles_by_name if is_role else account.policies_by_name).get(name)
+    has, wanted = (existing and Arn.name_in(existing), created.import_id) if is_role else (existing, arn)
+    if existing and (other := held.by_name.get((resource_type, account_id, name))):
+        about = f"the {kind} {named(existing)} is in this stack's state already"
+        found = f"{about}, as {named(other.name)}, which goes at the end of `pulumi up`"
+        allowed = "a name of its own, also with import: what goes is deleted by its name"
+        yield finding(rule, place, found, allowed, "write another name; or leave the name out where it is automatic")
+    elif existing and not created.import_id:
         found = f"the {kind} {named(existing)} exists already, and this stack did not create it"
+        otherwise = "role.arn, if it stays another stack's" if is_role else "name its ARN in policyArns to attach it"
         fix = f"write another name; or import: [{kind}] to adopt it; or {otherwise}"
         allowed = f"a name that no {kind} of the AWS account has, in upper or lower case"
         yield finding(rule, place, found, allowed, fix)
+    elif created.import_id and has != wanted:
+        found = f"the {kind} {wanted} does not exist" + (f" in the AWS account {account_id}" if is_role else "")
+        differs = "write it as" if is_role else "the path or the name differs from"
+        fix = f"{differs} {named(has)}" if has else f"remove {kind} from import"
+        yield finding(live_rules.IMPORT_MISSING, place, found, f"an existing {kind} to import", fix)
 
 
 def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[str, Place, str]]:
@@ -223,40 +216,35 @@ def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: H
     return len(policies), len(before - {*policies}) - automatic if new else 0
 
 
-def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], type_: str, held: Held) -> bool:
+def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], before: Resource | None) -> bool:
     """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted."""
-    before = held.find(type_, resource.logical_name)
-    if before is None or resource.import_id:
-        return not resource.import_id
-    if known(resource.name) is not None:
-        return False
-    pairs = [(key, value, "/" if key == "path" else "") for key, value in fixed.items()]
-    pairs.append(("namePrefix", resource.name_prefix, ""))
-    return any((known(value) or unset) != (before.text(key) or unset) for key, value, unset in pairs)
+    if before is None:
+        return True
+    return known(resource.name) is None and bool(changed({**fixed, "namePrefix": resource.name_prefix}, before))
 
 
 def account_quotas(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
     """Yield the quotas of AWS accounts that the new roles and policies exceed, at the first that does."""
     new: dict[str, dict[str, list[Planned]]] = {}
-    accounts: dict[str, AwsReads] = {}
+    summaries: dict[str, Mapping[str, int]] = {}
     for planned in components:
         account = planned.aws_account
         if account is None or account.summary is None or planned.spec.role is None:
             continue
-        accounts[account.identity.account_id] = account
-        kinds = new.setdefault(account.identity.account_id, {})
-        if _is_created(planned.spec.role, {"path": planned.spec.role.settings.get("path")}, types.ROLE, held):
-            kinds.setdefault("Roles", []).append(planned)
-        for policy in planned.spec.policies:
-            if _is_created(policy, {"path": policy.path, "description": policy.description}, types.POLICY, held):
-                kinds.setdefault("Policies", []).append(planned)
+        account_id = account.identity.account_id
+        summaries[account_id] = account.summary
+        kinds = new.setdefault(account_id, {"role": [], "policy": []})
+        for kind, resource_type, resource, fixed in planned.in_iam():
+            before = held.find(resource_type, resource.logical_name)
+            if not resource.import_id and _is_created(resource, fixed, before):
+                kinds[kind].append(planned)
     for account_id, kinds in new.items():
-        summary: Mapping[str, int] = accounts[account_id].summary or {}
-        for kind, place in (("Roles", "role"), ("Policies", "policy")):
-            used, quota, created = summary.get(kind), summary.get(f"{kind}Quota"), kinds.get(kind, [])
+        for kind, created in kinds.items():
+            name = "Roles" if kind == "role" else "Policies"
+            used, quota = summaries[account_id].get(name), summaries[account_id].get(f"{name}Quota")
             if used is None or quota is None or used + len(created) <= quota or not created:
                 continue
             first = created[max(quota - used, 0)]
-            found = f"{kind.lower()} of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
+            found = f"{name.lower()} of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
             fix = "remove some that are not in use, or ask AWS to raise the quota (Service Quotas)"
-            yield finding(live_rules.QUOTA_REACHED, first.place(place), found, f"at most {quota:,}", fix)
+            yield finding(live_rules.QUOTA_REACHED, first.place(kind), found, f"at most {quota:,}", fix)

@@ -8,7 +8,6 @@ from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
@@ -49,11 +48,13 @@ def kubernetes_conflicts(
         about = f"the service account {named(f'{namespace}/{name}')}"
         if service_account.create:
             if not ours:
-                yield from _to_create(planned, service_account, live, former.get(f"{namespace}/{name}"), about)
+                yield from _to_create(
+                    planned, service_account.import_id, live, former.get(f"{namespace}/{name}"), about
+                )
         elif live is None:
             yield from _missing(planned, cluster, namespace, name)
         elif not service_account.take_over:
-            yield from _taken(planned, service_account, live, ours, about)
+            yield from _taken(planned, known(service_account.annotations) or {}, live, ours, about)
 
 
 def _missing(planned: Planned, cluster: ClusterReads, namespace: str, name: str) -> Iterator[LocatedMistake]:
@@ -93,46 +94,40 @@ def _existing_namespace(
 
 
 def _to_create(
-    planned: Planned,
-    service_account: AnnotatedServiceAccount,
-    live: LiveServiceAccount | None,
-    former: Resource | None,
-    about: str,
+    planned: Planned, import_id: str | None, live: LiveServiceAccount | None, former: Resource | None, about: str
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with a service account that the state does not have: it is created, or adopted."""
-    if service_account.import_id and live is None:
+    if import_id and live is None:
         fix = "remove serviceAccount from import: then irsa creates it"
         found = f"{about} does not exist{planned.where}"
         yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "an existing one to import", fix)
-    elif live and not service_account.import_id:
+    elif live and not import_id:
         creator, fix = "did not create it", "set create: false to annotate it, or import: [serviceAccount] to adopt it"
         if former:
             creator, fix = f"created it for the issuer {named(former.issuer)}", CORRECTED_ISSUER
-        found = f"{about} exists already{planned.where}, and this stack {creator}{_its_role(live)}"
+        by = f", written by {listed(sorted(managers))}" if (managers := live.managers(ROLE_ARN)) else ""
+        role = f"; it has the role {named(live.role_arn)}{by}" if ROLE_ARN in live.annotations else ""
+        found = f"{about} exists already{planned.where}, and this stack {creator}{role}"
         place, allowed = planned.place("serviceAccount", "name"), "a name that is not in use"
         yield finding(live_rules.SERVICE_ACCOUNT_EXISTS, place, found, allowed, fix)
 
 
-def _its_role(live: LiveServiceAccount) -> str:
-    if ROLE_ARN not in live.annotations:
-        return ""
-    managers = live.managers(ROLE_ARN)
-    by = f", written by {listed(sorted(managers))}" if managers else ""
-    return f"; it has the role {named(live.role_arn)}{by}"
-
-
 def _taken(
-    planned: Planned,
-    service_account: AnnotatedServiceAccount,
-    live: LiveServiceAccount,
-    ours: Resource | None,
-    about: str,
+    planned: Planned, annotations: Mapping[str, Any], live: LiveServiceAccount, ours: Resource | None, about: str
 ) -> Iterator[LocatedMistake]:
     """Yield the annotations that others wrote with other values: server-side apply refuses to change them.
 
     Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
     """
-    declared = _annotations(planned, service_account)
+    webhook = planned.spec.webhook
+    # A role whose name IAM chooses is empty.
+    written = webhook_annotations(
+        role_arn=planned.role_arn or "",
+        audience=known(webhook.audience),
+        sts_regional_endpoints=known(webhook.sts_regional_endpoints),
+        token_expiration=webhook.token_expiration,
+    )
+    declared = {**annotations, **written}
     if ours and _is_unchanged(declared, ours.inputs):
         # What others overwrote since then is drift: `pulumi up` without a refresh does not look at it.
         return
@@ -155,15 +150,3 @@ def _is_unchanged(declared: Mapping[str, Any], inputs: Mapping[str, Any]) -> boo
     if not isinstance(before, Mapping):
         return False
     return all(before.get(key) == value or (key == ROLE_ARN and not value) for key, value in declared.items())
-
-
-def _annotations(planned: Planned, service_account: AnnotatedServiceAccount) -> dict[str, Any]:
-    """Return the annotations that are written; a role whose name IAM chooses is empty."""
-    webhook = planned.spec.webhook
-    written = webhook_annotations(
-        role_arn=planned.role_arn or "",
-        audience=known(webhook.audience),
-        sts_regional_endpoints=known(webhook.sts_regional_endpoints),
-        token_expiration=webhook.token_expiration,
-    )
-    return {**(known(service_account.annotations) or {}), **written}

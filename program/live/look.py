@@ -1,7 +1,7 @@
 """Look at AWS, Kubernetes and the stack's state for one stack file."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
 from config.scalars import parsed
-from irsa.rules.mistakes import listed
+from irsa.rules.mistakes import Place, listed
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
@@ -17,17 +17,35 @@ from irsa_cli.state.pulumi import exported_state
 from irsa_cli.state.resource import Resource
 from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import failed_updates, pod_losses
-from program.live.conflicts import WARNINGS, conflicts, each_once
-from program.live.held import Held, account_and_name, held_by
-from program.live.planned import known, planned_components
+from program.live.held import Held, held_by
+from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
+from program.live.in_kubernetes import kubernetes_conflicts
+from program.live.planned import Planned, planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
 from program.logical_names import oidc_provider
+from program.lookups import rules as live_rules
 from program.lookups.values import Lookups, completed, needs_of, unanswered
 from program.plan import plan
 
 # The words of `pulumi` for a stack that is not in the backend yet.
 NEW_STACK = "no stack named"
+# What `pulumi up` does without refusing, or what AWS may have raised.
+WARNINGS = {
+    live_rules.DEFAULT_QUOTA,
+    live_rules.FAILED_UPDATE,
+    live_rules.INLINE_POLICY_EXISTS,
+    live_rules.PODS_LOSE_ROLE,
+    live_rules.ROLE_MISSING,
+}
+# What must exist, whoever created it. Of all else, the state may say that it is the stack's own, which is no conflict.
+MISSING = {
+    live_rules.BOUNDARY_MISSING,
+    live_rules.NAMESPACE_MISSING,
+    live_rules.POLICY_MISSING,
+    live_rules.ROLE_MISSING,
+    live_rules.SERVICE_ACCOUNT_MISSING,
+}
 
 
 class LiveReport(NamedTuple):
@@ -79,24 +97,39 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     planned = plan(stack, lookups)
     planned = planned._replace(components=[each for each in planned.components if each[0].binding not in left_out])
     mistakes = planned.mistakes
-    adopted: dict[str | None, frozenset[str]] = {}
-    for component, spec in planned.components:
-        if spec.role and isinstance(spec.role.import_id, str):
-            adopted[component.aws_account] = adopted.get(component.aws_account, frozenset()) | {spec.role.import_id}
-    with_roles = [component.aws_account for component, spec in planned.components if spec.role]
-    named_roles = [known(spec.role_arn) for component, spec in planned.components if not spec.role]
-    reads = reader.reads(adopted, with_roles, {account_and_name(arn, "role")[0] for arn in named_roles if arn})
+    reads = reader.reads(planned.components)
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.
     losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
     in_the_way = conflicts(stack, components, answers, reads, held)
     failed = failed_updates(held) if held else ()
-    found = each_once([*failed, *reads.failures, *mistakes, *in_the_way, *losses])
+    # One setting of a binding may be of several components: what is wrong with it is reported once.
+    once: dict[tuple[str, Place, str], LocatedMistake] = {}
+    for each in (*failed, *reads.failures, *mistakes, *in_the_way, *losses):
+        once.setdefault((each.rule, each.place, each.mistake.found), each)
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
-    refused, warned = ([each for each in found if (each.rule in WARNINGS) == warns] for warns in (False, True))
-    has_looked = not reads.unanswered and (bool(found) or _has_answers(reads))
+    refused, warned = ([each for each in once.values() if (each.rule in WARNINGS) == warns] for warns in (False, True))
+    has_looked = not reads.unanswered and (bool(once) or _has_answers(reads))
     return LiveReport(refused, warned, [*not_checked, *reads.not_checked], has_looked)
+
+
+def conflicts(
+    stack: Stack, components: Collection[Planned], lookups: Lookups, reads: Reads, held: Held | None
+) -> list[LocatedMistake]:
+    """Return what `pulumi up` would refuse, or would overwrite.
+
+    Where the stack's state cannot be read, `held` is None: then what may be its own is left out.
+    """
+    known = held or Held()
+    found = [
+        *kubernetes_conflicts(components, known, stack.defaults.retain_namespaces),
+        *iam_conflicts(components, known),
+        *provider_conflicts(stack, lookups, reads, known),
+        *missing_roles(components, reads),
+        *account_quotas(components, known),
+    ]
+    return [conflict for conflict in found if held is not None or conflict.rule in MISSING]
 
 
 def _providers(stack: Stack, lookups: Lookups) -> list[str]:

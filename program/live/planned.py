@@ -1,6 +1,6 @@
 """The components of the plan beside what was read of their AWS account and their cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
@@ -9,7 +9,9 @@ from irsa.later import Later
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.unknown import Unknown, sampled
-from irsa.spec import ManagedPolicy, Spec
+from irsa.spec import CreatedRole, ManagedPolicy, Spec
+from irsa_cli.state import types
+from irsa_cli.state.resource import Resource
 from program.live.reads import AwsReads, ClusterReads, Reads
 from program.lookups.values import AwsIdentity, Lookups
 from program.plan import Plan, PlannedComponent
@@ -41,6 +43,23 @@ class Planned(NamedTuple):
         if self.aws_account is None or policy.name is None:
             return None
         return _arn(self.aws_account.identity, "policy", policy.path, policy.name)
+
+    def in_iam(self) -> Iterator[tuple[str, str, CreatedRole | ManagedPolicy, dict[str, Any]]]:
+        """Yield the role and the policies that it creates: kind, type, and what IAM never changes, by the state's keys.
+
+        Sources: API_UpdateRole.html and API_CreatePolicy.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
+        """
+        if role := self.spec.role:
+            yield "role", types.ROLE, role, {"path": role.settings.get("path")}
+        for policy in self.spec.policies:
+            yield "policy", types.POLICY, policy, {"path": policy.path, "description": policy.description}
+
+
+def changed(wanted: Mapping[str, Any], before: Resource) -> list[str]:
+    """Return the keys whose values the state's resource does not have; a path that is left out is `/`."""
+    unset = {"path": "/"}
+    has = {key: before.text(key) or unset.get(key, "") for key in wanted}
+    return [key for key, value in wanted.items() if (known(value) or unset.get(key, "")) != has[key]]
 
 
 def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads) -> Sequence[Planned]:

@@ -1,33 +1,37 @@
 """Read AWS and Kubernetes: few bulk reads, however many bindings there are. Nothing here writes."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
+from irsa.spec import CreatedRole, Spec
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubeconfig import UnreadKeyError, configuration
 from irsa_cli.live.kubernetes import ClusterClient
+from irsa_cli.live.once import Answer
 from program import access
 from program.live.cloud import LiveCloud
-from program.live.planned import finding
+from program.live.held import account_and_name
+from program.live.planned import finding, known
 from program.live.reads import AwsReads, ClusterReads, Reads
 from program.lookups import rules as live_rules
 from program.lookups.failures import kubernetes_mistake
 from program.lookups.questions import LookupFailure, Questions
 from program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
+from program.plan import PlannedComponent
 
 CONCURRENT = 8
-Answer = TypeVar("Answer")
 
 
 class Reader:
@@ -39,8 +43,6 @@ class Reader:
         """Take the settings.
 
         Args:
-            stack: The settings of the stack.
-            needs: What its bindings need.
             aws: The settings `aws:` of the stack's default provider, by their names without it.
             kubernetes: The settings `kubernetes:`.
             folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
@@ -50,7 +52,9 @@ class Reader:
         self._cloud = LiveCloud(stack, aws, folder)
         self._ask = Questions(stack, needs, self._cloud, aws)
         self._failures: list[LocatedMistake] = []
-        self._notes = _Notes()
+        # Why questions that `pulumi up` does not ask have no answer, and whether one of them was allowed.
+        self._not_checked: list[str] = []
+        self._unanswered = False
 
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
@@ -67,7 +71,7 @@ class Reader:
             try:
                 self._ask.identity(key)
             except LookupFailure as failure:
-                self._notes.not_checked.append(f"whether the roles in role.arn exist: {failure}")
+                self._not_checked.append(f"whether the roles in role.arn exist: {failure}")
         providers: dict[tuple[str, str | None], str] = {}
         for cluster, aws_account in self._needs.audiences:
             issuer = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster))
@@ -87,37 +91,30 @@ class Reader:
             providers,
         )
 
-    def reads(
-        self,
-        adopted: Mapping[str | None, frozenset[str]],
-        with_roles: Iterable[str | None],
-        with_named_roles: Collection[str],
-    ) -> Reads:
-        """Return what IAM and the clusters have.
-
-        Args:
-            adopted: Names of the roles to adopt, by the key of the AWS account.
-            with_roles: Keys of the AWS accounts in which roles are created.
-            with_named_roles: IDs of the AWS accounts of roles that bindings only name.
-        """
-        identity, whole = self._ask.identity, set(with_roles)
-        reached = self._cloud.reached
+    def reads(self, components: Sequence[tuple[PlannedComponent, Spec]]) -> Reads:
+        """Return what IAM and the clusters have, as far as it matters for the components of the plan."""
+        created: dict[str | None, list[CreatedRole]] = {}
+        for component, spec in components:
+            if spec.role:
+                created.setdefault(component.aws_account, []).append(spec.role)
+        named_roles = [known(spec.role_arn) or "" for _, spec in components if not spec.role]
+        with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
         used = access.clusters_with_service_accounts(self._stack)
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             in_iam = {
-                key: pool.submit(self._aws_reads, identity(key), live, key in whole, adopted.get(key, frozenset()))
-                for key, live in reached.items()
-                if key in whole or live.number in with_named_roles
+                key: pool.submit(self._aws_reads, self._ask.identity(key), live, created.get(key, ()))
+                for key, live in self._cloud.reached.items()
+                if key in created or live.number in with_named_roles
             }
             in_clusters = {key: pool.submit(self._cluster_reads, live) for key, live in clusters.items()}
-        found = {key: self._judged(key, live.context, *in_clusters[key].result()) for key, live in clusters.items()}
+        found = {key: self._judged(key, live.context, in_clusters[key]) for key, live in clusters.items()}
         return Reads(
             {key: future.result() for key, future in in_iam.items()},
             {key: reads for key, reads in found.items() if reads},
             self._failures,
-            sorted(dict.fromkeys(self._notes.not_checked)),
-            self._notes.unanswered,
+            sorted(dict.fromkeys(self._not_checked)),
+            self._unanswered,
         )
 
     def _answers(self, rule: str, question: Callable[[Any], Answer], keys: Iterable[Any]) -> dict[Any, Answer]:
@@ -133,6 +130,17 @@ class Reader:
             self._failures.append(mistake._replace(rule=rule) if mistake.rule == "mistake" else mistake)
             return None
 
+    def _optional(self, what: str, question: Callable[[], Answer]) -> Answer | None:
+        """Return the answer to a question that `pulumi up` does not ask; None where there is none."""
+        try:
+            return question()
+        except CouldNotLookError as error:
+            self._not_checked.append(f"{what}: {error}")
+            # No `|=`: another thread may write in between.
+            if not isinstance(error, NoPermissionError):
+                self._unanswered = True
+            return None
+
     # Kubernetes
 
     def _place(self, key: str) -> Place:
@@ -140,15 +148,21 @@ class Reader:
         place = self._stack.place_of_cluster(key)
         return (*place, "kubernetes") if self._clusters[key].kubernetes else place
 
-    def _judged(
-        self, key: str, context: str, found: "ClusterReads | CouldNotLookError", issuer: str | None
-    ) -> ClusterReads | None:
-        """Return what a cluster has; None where it is not reached, which is kept as a failure."""
+    def _judged(self, key: str, context: str, read: "Future[tuple[ClusterReads, str | None]]") -> ClusterReads | None:
+        """Return what a cluster has; None where it is not reached, which is kept as a failure, like a wrong issuer."""
         place = self._place(key)
-        if isinstance(found, CouldNotLookError):
-            self._failures.append(self._unreached(key, place, context, found))
+        try:
+            found, issuer = read.result()
+        except CouldNotLookError as error:
+            self._failures.append(self._unreached(key, place, context, error))
             return None
-        self._compare_issuers(key, context, issuer, place)
+        with suppress(LookupFailure):
+            expected = self._ask.issuer(key)
+            if issuer and issuer_host_path(issuer) != issuer_host_path(expected):
+                text = f"the context {named(context)} is of another cluster: its issuer is {named(issuer)}"
+                allowed = f"the cluster of irsa:{path_of(self._stack.place_of_cluster(key))}: {named(expected)}"
+                fix = f"name the context of that cluster; these exist: {commands.list_contexts()}"
+                self._failures.append(finding(live_rules.WRONG_CLUSTER, place, text, allowed, fix))
         return found
 
     def _connected(self, key: str) -> ClusterClient | None:
@@ -162,8 +176,8 @@ class Reader:
                 return ClusterClient(configuration(inputs))
         except (SecretInStateError, UnreadKeyError) as error:
             why = "its kubeconfig is a secret" if isinstance(error, SecretInStateError) else str(error)
-            self._notes.not_checked.append(f"the cluster of irsa:{path_of(place)}: {why}")
-            self._notes.unanswered = True
+            self._not_checked.append(f"the cluster of irsa:{path_of(place)}: {why}")
+            self._unanswered = True
             return None
         except CouldNotLookError as error:
             name = "context" if context else "kubeconfig"
@@ -187,7 +201,7 @@ class Reader:
         is_unknown = isinstance(error, NotAuthenticatedError) and own and own.eks
         if is_unknown and "API" in self._ask.eks_cluster(key).authentication_mode:
             about = f"EKS cluster {named(name)}, access entries"
-            if self._notes.answer(about, partial(self._cloud.has_access_entry, cluster)) is False:
+            if self._optional(about, partial(self._cloud.has_access_entry, cluster)) is False:
                 principal = self._cloud.principal(cluster.aws_account)
                 found = f"{named(principal)} has no access entry in the EKS cluster {named(name)}"
                 allowed = "an access entry that may write service accounts"
@@ -195,24 +209,11 @@ class Reader:
                 return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
         return _no_cluster(live_rules.CLUSTER_UNREACHABLE, place, context, error)
 
-    def _compare_issuers(self, key: str, context: str, issuer: str | None, place: Place) -> None:
-        try:
-            expected = self._ask.issuer(key)
-        except LookupFailure:
-            return
-        if issuer and issuer_host_path(issuer) != issuer_host_path(expected):
-            found = f"the context {named(context)} is of another cluster: its issuer is {named(issuer)}"
-            allowed = f"the cluster of irsa:{path_of(self._stack.place_of_cluster(key))}: {named(expected)}"
-            fix = f"name the context of that cluster; these exist: {commands.list_contexts()}"
-            self._failures.append(finding(live_rules.WRONG_CLUSTER, place, found, allowed, fix))
-
-    def _aws_reads(
-        self, identity: AwsIdentity, live: AwsAccountClient, whole: bool, adopted: frozenset[str]
-    ) -> AwsReads:
+    def _aws_reads(self, identity: AwsIdentity, live: AwsAccountClient, created: Iterable[CreatedRole]) -> AwsReads:
         """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
-        answer, where = self._notes.answer, f"AWS account {live.number}"
+        answer, where = self._optional, f"AWS account {live.number}"
         roles = answer(f"{where}, names of roles", live.listed_roles)
-        if not whole:
+        if not created:
             return AwsReads(identity, roles)
         providers = answer(f"{where}, OIDC providers", live.oidc_providers)
         reads = AwsReads(
@@ -222,6 +223,7 @@ class Reader:
             None if providers is None else frozenset(providers),
             answer(f"{where}, quotas", live.summary),
         )
+        adopted = {role.import_id for role in created if isinstance(role.import_id, str)}
         existing = [name for name in sorted(adopted) if name.lower() in reads.roles_by_name]
 
         def of_each(question: Callable[[str], Iterable[str] | None]) -> dict[str, frozenset[str]]:
@@ -231,42 +233,20 @@ class Reader:
 
         return replace(reads, attached=of_each(live.attached_policies), inline=of_each(live.inline_policies))
 
-    def _cluster_reads(self, live: ClusterClient) -> tuple[ClusterReads | CouldNotLookError, str | None]:
-        """Return what a cluster has, or why it is not reached; and its issuer."""
+    def _cluster_reads(self, live: ClusterClient) -> tuple[ClusterReads, str | None]:
+        """Return what a cluster has, and its issuer."""
         where = f"cluster {named(live.context)}"
         try:
             namespaces = live.namespaces()
-        except NotAuthenticatedError as error:
-            return error, None
         except NoPermissionError as error:
-            self._notes.not_checked.append(f"{where}, namespaces: {error}")
+            if isinstance(error, NotAuthenticatedError):
+                raise
+            self._not_checked.append(f"{where}, namespaces: {error}")
             namespaces = None
-        except CouldNotLookError as error:
-            return error, None
-        issuer = self._notes.answer(f"{where}, its issuer", lambda: live.issuer)
-        found = self._notes.answer(f"{where}, service accounts", partial(live.service_accounts, None))
+        issuer = self._optional(f"{where}, its issuer", lambda: live.issuer)
+        found = self._optional(f"{where}, service accounts", partial(live.service_accounts, None))
         by_name = None if found is None else {(each.namespace, each.name): each for each in found}
         return ClusterReads(namespaces, by_name), issuer
-
-
-@dataclass
-class _Notes:
-    """Why questions that `pulumi up` does not ask have no answer. All threads write to it."""
-
-    not_checked: list[str] = field(default_factory=list)
-    unanswered: bool = False
-    """Whether one of them was allowed."""
-
-    def answer(self, what: str, question: Callable[[], Answer]) -> Answer | None:
-        """Return the answer to a question; None where there is none."""
-        try:
-            return question()
-        except CouldNotLookError as error:
-            self.not_checked.append(f"{what}: {error}")
-            # No `|=`: another thread may write in between.
-            if not isinstance(error, NoPermissionError):
-                self.unanswered = True
-            return None
 
 
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:

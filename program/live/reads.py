@@ -28,8 +28,6 @@ class AwsReads:
     """IAM of one AWS account; None where it could not be asked.
 
     Attributes:
-        identity: Its ID and partition.
-        roles: Its roles.
         policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
         oidc_providers: ARNs of its IAM OIDC providers.
         summary: What GetAccountSummary says of its quotas.

@@ -3,8 +3,9 @@
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import boto3
@@ -16,10 +17,10 @@ from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.iam import AwsAccountClient, Wanted
+from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import LiveEksCluster
-from irsa_cli.live.once import Once
-from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, answered, failure
+from irsa_cli.live.once import Answer, Once
+from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, all_pages, answered, failure
 from irsa_cli.live.sts import SESSION_NAME
 from irsa_cli.state.declared import DeclaredBinding
 from irsa_cli.state.resource import is_secret
@@ -47,31 +48,30 @@ class AwsAccountClients:
     def __init__(self, providers: Mapping[str, Inputs]) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
+        self.references = list(self._providers)
         self._reached = Once()
 
     @property
     def _found(self) -> dict[str, AwsAccountClient | CouldNotLookError]:
-        providers = self._providers.items()
-        return self._reached.answer("all", lambda: {reference: _aws_account(inputs) for reference, inputs in providers})
+        return self._reached.answer("all", lambda: {key: _aws_account(each) for key, each in self._providers.items()})
 
     def read_in_bulk(self, bindings: Iterable[DeclaredBinding]) -> None:
         """Read beforehand what is going to be asked about bindings, where that takes less time.
 
         Several providers may have credentials of one AWS account: the first that may read it reads for all of them.
         """
-        wanted: dict[str, Wanted] = {}
-        # A dict of providers, because it has each of them once, and in their order.
-        of_number: dict[str, dict[AwsAccountClient, None]] = {}
+        # By number. A dict of clients, because it has each of them once, and in their order.
+        wanted: dict[str, tuple[dict[AwsAccountClient, None], list[DeclaredBinding]]] = {}
         for binding in bindings:
             with contextlib.suppress(CouldNotLookError, Mistake):
-                aws_account = self.of_binding(binding)
-                if aws_account:
-                    _want(wanted.setdefault(aws_account.number, Wanted()), binding)
-                    of_number.setdefault(aws_account.number, {})[aws_account] = None
+                if aws_account := self.of_binding(binding):
+                    same, of_account = wanted.setdefault(aws_account.number, ({}, []))
+                    same[aws_account] = None
+                    of_account.append(binding)
         with ThreadPoolExecutor() as pool:
             # What this does not find, for whatever reason, is asked for later, and what is wrong is said there.
-            for number, each in wanted.items():
-                pool.submit(_read_for_all, list(of_number[number]), each)
+            for each, of_account in wanted.values():
+                pool.submit(_read_for_all, each, of_account)
 
     def of_binding(self, binding: DeclaredBinding) -> AwsAccountClient | None:
         """Return the AWS account of a binding's role; None if the stack only names the role and has no credentials.
@@ -80,11 +80,6 @@ class AwsAccountClients:
             CouldNotLookError: There are no valid credentials for it.
         """
         return self.of_role(binding.role_arn, binding.provider) if binding.role else self.of_arn(binding.role_arn)
-
-    @property
-    def references(self) -> list[str]:
-        """The references of all providers."""
-        return list(self._providers)
 
     def of_provider(self, reference: str) -> AwsAccountClient:
         """Return the AWS account of a provider.
@@ -106,10 +101,9 @@ class AwsAccountClients:
         number = parse_iam_arn(role_arn, "role").account_id
         if reference not in self._found:
             # The role is gone from the state, and its provider with it; any provider of that AWS account will do.
-            aws_account = self.of_arn(role_arn)
-            if aws_account is None:
-                raise CouldNotLookError(f"none of the stack's AWS providers has credentials of AWS account {number}")
-            return aws_account
+            if aws_account := self.of_arn(role_arn):
+                return aws_account
+            raise CouldNotLookError(f"none of the stack's AWS providers has credentials of AWS account {number}")
         found = self.of_provider(reference)
         if found.number != number:
             raise CouldNotLookError(
@@ -148,23 +142,21 @@ class AwsAccountClients:
         return first
 
 
-def _read_for_all(same: Sequence[AwsAccountClient], wanted: Wanted) -> None:
+def _read_for_all(same: Collection[AwsAccountClient], bindings: Iterable[DeclaredBinding]) -> None:
     """Read one AWS account, which several providers have credentials of, and let all of them keep its answers."""
-    reader = next((aws_account for aws_account in same if aws_account.read_in_bulk(wanted)), None)
+    roles: dict[str, int] = {}
+    policies: set[str] = set()
+    for binding in bindings:
+        if binding.role:
+            # The role, its attached policies, the names of its inline ones, and each of their documents.
+            roles[binding.role.name] = 3 + len(binding.inline_policies)
+            policies |= binding.documents.keys()
+        else:
+            roles.setdefault(parse_iam_arn(binding.role_arn, "role").name, 1)
+    reader = next((aws_account for aws_account in same if aws_account.read_in_bulk(roles, policies)), None)
     for aws_account in same:
         if reader and aws_account is not reader:
             aws_account.keep_answers_of(reader)
-
-
-def _want(wanted: Wanted, binding: DeclaredBinding) -> None:
-    """Add what is going to be asked about a binding: for one that only names its role, the role alone."""
-    name = parse_iam_arn(binding.role_arn, "role").name
-    if binding.role:
-        # The role, its attached policies, the names of its inline ones, and each of their documents.
-        wanted.roles[binding.role.name] = 3 + len(binding.inline_policies)
-        wanted.policies |= binding.documents.keys()
-    else:
-        wanted.roles.setdefault(name, 1)
 
 
 def _aws_account(inputs: Inputs) -> AwsAccountClient | CouldNotLookError:
@@ -191,8 +183,11 @@ def session_of(inputs: Inputs) -> Any:
         )
     try:
         session = _session(inputs, profile_name=inputs.get("profile"), region_name=_region(inputs))
-        for role in _listed(inputs.get("assumeRoles")):
-            session = _assumed(session, role, inputs)
+        # The state keeps it as JSON.
+        roles = inputs.get("assumeRoles") or ()
+        for role in json.loads(roles) or () if isinstance(roles, str) else roles:
+            if isinstance(role, Mapping):
+                session = _assumed(session, role, inputs)
     except NO_ANSWER as error:
         raise failure("AWS credentials", error) from error
     return session
@@ -313,12 +308,8 @@ def eks_access_entries(session: Any, name: str, region: str | None) -> list[str]
     Raises:
         CouldNotLookError: EKS does not answer, or denies the request.
     """
-
-    def ask(eks: Any) -> list[str]:
-        pages = eks.get_paginator("list_access_entries").paginate(clusterName=name)
-        return [arn for page in pages for arn in page["accessEntries"]]
-
-    return _eks("ListAccessEntries", session, region, ask)
+    entries = partial(all_pages, operation="ListAccessEntries", element="accessEntries", clusterName=name)
+    return _eks("ListAccessEntries", session, region, entries)
 
 
 def eks_issuers(session: Any, region: str) -> list[str]:
@@ -327,21 +318,12 @@ def eks_issuers(session: Any, region: str) -> list[str]:
     Raises:
         CouldNotLookError: EKS does not answer, or denies the requests.
     """
-    names = _eks("ListClusters", session, region, _cluster_names) or []
+    clusters = partial(all_pages, operation="ListClusters", element="clusters")
+    names = _eks("ListClusters", session, region, clusters) or []
     with ThreadPoolExecutor(CONCURRENT) as pool:
         described = pool.map(lambda name: eks_cluster(session, name, region), names)
         return [each.issuer for each in described if each and each.issuer]
 
 
-def _cluster_names(eks: Any) -> list[str]:
-    return [name for page in eks.get_paginator("list_clusters").paginate() for name in page["clusters"]]
-
-
 def _eks(operation: str, session: Any, region: str | None, question: Callable[[Any], Answer]) -> Answer | None:
     return answered(f"eks:{operation}", lambda: question(session.client("eks", region_name=region, config=PATIENT)))
-
-
-def _listed(value: Any) -> list[Mapping[str, Any]]:
-    """Return the objects of a provider's input, which the state keeps as JSON."""
-    parsed = json.loads(value) if isinstance(value, str) else value
-    return [role for role in parsed or [] if isinstance(role, Mapping)]

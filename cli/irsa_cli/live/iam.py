@@ -1,18 +1,19 @@
 """What IAM has now, in one AWS account: roles, policies and OIDC providers. Everything here only reads."""
 
-import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
+from botocore import xform_name
 from botocore.config import Config
 
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.model import LivePolicy, LiveRole, PolicySettings
-from irsa_cli.live.once import Once
-from irsa_cli.live.service import CONCURRENT, Answer, Service, answered
+from irsa_cli.live.once import Answer, Once
+from irsa_cli.live.service import CONCURRENT, Service, all_pages, answered
 
 # The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 PAGE = 1_000
@@ -21,19 +22,6 @@ PAGE = 1_000
 DETAILS_PAGE = 100
 REQUESTS_OF_A_DOCUMENT = 2
 IN_BULK = ("GetAccountAuthorizationDetails", "ListPolicies", "ListRoles")
-
-
-@dataclass
-class Wanted:
-    """What a run is going to ask of one AWS account.
-
-    Attributes:
-        roles: By name, how many requests each role takes when it is read by itself.
-        policies: ARNs of the managed policies whose documents it reads.
-    """
-
-    roles: dict[str, int] = field(default_factory=dict)
-    policies: set[str] = field(default_factory=set)
 
 
 class AwsAccountClient:
@@ -46,22 +34,26 @@ class AwsAccountClient:
         self._iam.give_up_soon(*IN_BULK)
         self._answers = Once()
 
-    def read_in_bulk(self, wanted: Wanted) -> bool:
+    def read_in_bulk(self, roles: Mapping[str, int], policies: Collection[str]) -> bool:
         """Read what is wanted in lists of the whole AWS account, where that takes less time than the questions.
 
         How many pages a list has is estimated by GetAccountSummary. What no list answered, because IAM denies it, fails
         half-way or does not have it, is asked by itself later: that a list lacks something says nothing.
 
+        Args:
+            roles: By name, how many requests each role takes when it is read by itself.
+            policies: ARNs of the managed policies whose documents are wanted.
+
         Returns:
             False if IAM denies it to these credentials; those of another provider may be allowed to.
         """
-        of_roles, of_policies = sum(wanted.roles.values()), REQUESTS_OF_A_DOCUMENT * len(wanted.policies)
+        of_roles, of_policies = sum(roles.values()), REQUESTS_OF_A_DOCUMENT * len(policies)
         # The pages of a list follow one another, and so do the questions about a binding, but CONCURRENT bindings are
         # asked about at a time. So the pages are held against the questions of one thread. 1,000 bindings in an AWS
         # account of 1,000 roles and policies take 10 pages in place of 188 and 125 questions (33 requests in place of
         # 5,000, which IAM would throttle); 40 bindings in one of 5,000 take 8 and 5 questions in place of 50 pages.
         # Nor do lists take more requests than the questions: of roles there are two lists.
-        at_once = min(CONCURRENT, max(1, len(wanted.roles)))
+        at_once = min(CONCURRENT, max(1, len(roles)))
         # The summary, and one page: of two lists of roles, and of one of policies.
         if of_roles + of_policies <= max(1 + 2 * bool(of_roles) + bool(of_policies), 2 * at_once):
             return True
@@ -75,8 +67,7 @@ class AwsAccountClient:
         except NoPermissionError:
             return False
         except CouldNotLookError:
-            # It is said where it is asked by itself.
-            pass
+            pass  # it is said where it is asked by itself
         return True
 
     def keep_answers_of(self, other: "AwsAccountClient") -> None:
@@ -85,11 +76,11 @@ class AwsAccountClient:
 
     def _read_roles(self) -> None:
         with ThreadPoolExecutor(1) as pool:
-            listed = pool.submit(_or_none, self.listed_roles)
+            listed = pool.submit(self.listed_roles)
             details = self.role_details()
         # Only ListRoles has the description and the longest session. Of a role that was made again in between, neither
         # list is relied on.
-        of_lists = listed.result()
+        of_lists = None if isinstance(listed.exception(), CouldNotLookError) else listed.result()
         for role in details if of_lists is None else with_details(of_lists, details):
             if role.has_details:
                 self._answers.keep(("ListAttachedRolePolicies", role.name), list(role.attached_policies))
@@ -109,91 +100,63 @@ class AwsAccountClient:
 
     def attached_policies(self, role_name: str) -> list[str] | None:
         """Return the ARNs of the role's managed policies."""
-        return self._once(
-            "ListAttachedRolePolicies",
-            role_name,
-            lambda iam: [
-                policy["PolicyArn"]
-                for policy in _all_pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=role_name)
-            ],
-        )
+        arn = itemgetter("PolicyArn")
+        return self._list("ListAttachedRolePolicies", role_name, "AttachedPolicies", arn, RoleName=role_name)
 
     def inline_policies(self, role_name: str) -> list[str] | None:
         """Return the names of the role's inline policies."""
-        return self._once(
-            "ListRolePolicies",
-            role_name,
-            lambda iam: _all_pages(iam, "list_role_policies", "PolicyNames", RoleName=role_name),
-        )
+        return self._list("ListRolePolicies", role_name, "PolicyNames", str, RoleName=role_name)
 
     def inline_document(self, role_name: str, name: str) -> dict[str, Any] | None:
         """Return an inline policy's document."""
-        return self._once(
-            "GetRolePolicy",
-            f"{role_name}/{name}",
-            lambda iam: iam.get_role_policy(RoleName=role_name, PolicyName=name)["PolicyDocument"],
-        )
+        about = f"{role_name}/{name}"
+        return self._get("GetRolePolicy", about, "PolicyDocument", RoleName=role_name, PolicyName=name)
 
     def document(self, policy_arn: str) -> dict[str, Any] | None:
         """Return the document of a managed policy's default version."""
-        return self._once("GetPolicyVersion", policy_arn, lambda iam: _default_version(iam, policy_arn))
+
+        def ask(iam: Any) -> Any:
+            version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
+            return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
+
+        return self._once("GetPolicyVersion", policy_arn, ask)
 
     def policy_settings(self, policy_arn: str) -> PolicySettings | None:
         """Return what no list has of a managed policy; None if it does not exist.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicy.html
         """
-
-        def ask(iam: Any) -> PolicySettings:
-            found = iam.get_policy(PolicyArn=policy_arn)["Policy"]
-            return PolicySettings(
-                found.get("Description", ""), {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()}
-            )
-
-        return self._once("GetPolicy", policy_arn, ask)
+        found = self._get("GetPolicy", policy_arn, "Policy", PolicyArn=policy_arn)
+        tags = {tag["Key"]: tag["Value"] for tag in (found or {}).get("Tags") or ()}
+        return found and PolicySettings(found.get("Description", ""), tags)
 
     def client_ids(self, provider_arn: str) -> list[str] | None:
         """Return the client ID list of an IAM OIDC provider, its audiences; None if it does not exist."""
-        return self._once(
-            "GetOpenIDConnectProvider",
-            provider_arn,
-            lambda iam: iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn)["ClientIDList"],
-        )
+        operation = "GetOpenIDConnectProvider"
+        return self._get(operation, provider_arn, "ClientIDList", OpenIDConnectProviderArn=provider_arn)
 
     def policies(self) -> dict[str, bool]:
         """Return the managed policies by ARN, those of AWS included, each with whether it can be attached."""
-        return dict(
-            self._all(
-                "ListPolicies",
-                lambda iam: [
-                    (policy["Arn"], policy["IsAttachable"])
-                    for policy in _all_pages(iam, "list_policies", "Policies", Scope="All")
-                ],
-            )
-        )
+        return dict(self._list("ListPolicies", "", "Policies", itemgetter("Arn", "IsAttachable"), Scope="All") or ())
 
     def oidc_providers(self) -> list[str]:
         """Return the ARNs of all IAM OIDC providers."""
-        return self._all(
-            "ListOpenIDConnectProviders",
-            lambda iam: [each["Arn"] for each in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]],
-        )
+        found = self._get("ListOpenIDConnectProviders", "", "OpenIDConnectProviderList")
+        return [each["Arn"] for each in found or ()]
 
     def summary(self) -> dict[str, int]:
         """Return how much of IAM's quotas is used, and the quotas, by the names of GetAccountSummary.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
         """
-        return dict(self._all("GetAccountSummary", lambda iam: [*iam.get_account_summary()["SummaryMap"].items()]))
+        return self._get("GetAccountSummary", "", "SummaryMap") or {}
 
     def listed_roles(self) -> list[LiveRole]:
         """Return all roles without their details.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
         """
-        return self._all(
-            "ListRoles", lambda iam: [LiveRole.of(each) for each in _all_pages(iam, "list_roles", "Roles")]
-        )
+        return self._list("ListRoles", "", "Roles", LiveRole.of) or []
 
     def role_details(self) -> list[LiveRole]:
         """Return all roles with tags, policies and last use, without their descriptions and session durations.
@@ -215,14 +178,18 @@ class AwsAccountClient:
         ]
 
     def _details(self, kind: str, element: str) -> list[dict[str, Any]]:
-        operation = "GetAccountAuthorizationDetails"
-        pages = functools.partial(
-            _all_pages, operation="get_account_authorization_details", element=element, size=DETAILS_PAGE, Filter=[kind]
-        )
-        return self._once(operation, kind, pages) or []
+        return self._list("GetAccountAuthorizationDetails", kind, element, dict, DETAILS_PAGE, Filter=[kind]) or []
 
-    def _all(self, operation: str, question: Callable[[Any], list[Answer]]) -> list[Answer]:
-        return self._once(operation, "", question) or []
+    def _get(self, operation: str, about: str, element: str, **parameters: Any) -> Any | None:
+        return self._once(operation, about, lambda iam: getattr(iam, xform_name(operation))(**parameters)[element])
+
+    def _list(
+        self, operation: str, about: str, element: str, read: Callable[[Any], Any], size: int = PAGE, **parameters: Any
+    ) -> list[Any] | None:
+        def ask(iam: Any) -> list[Any]:
+            return [read(each) for each in all_pages(iam, operation, element, size, **parameters)]
+
+        return self._once(operation, about, ask)
 
     def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
         in_bulk = operation in IN_BULK
@@ -245,23 +212,6 @@ def with_details(listed: Iterable[LiveRole], details: Iterable[LiveRole]) -> lis
     ]
 
 
-def _default_version(iam: Any, policy_arn: str) -> Any:
-    version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
-    return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
-
-
-def _all_pages(iam: Any, operation: str, element: str, size: int = PAGE, **parameters: Any) -> list[Any]:
-    pages = iam.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **parameters)
-    return [each for page in pages for each in page[element]]
-
-
 def _pages_of(size: Mapping[str, int], kind: str) -> int:
     """Return how many pages a list of the whole AWS account has, by what GetAccountSummary says of its size."""
     return max(1, math.ceil(size[kind] / DETAILS_PAGE))
-
-
-def _or_none(question: Callable[[], Answer]) -> Answer | None:
-    try:
-        return question()
-    except CouldNotLookError:
-        return None

@@ -6,20 +6,22 @@ No two threads use one HTTP client at a time either: others were in its TLS hand
 """
 
 import base64
-import bisect
 import contextlib
 import json
 import math
-import operator
 import ssl
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeVar
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
 import httpx2
 from lightkube.config.client_adapter import Client as HttpClient
@@ -32,7 +34,7 @@ from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, failed_request
 from irsa_cli.live.kubeconfig import Inputs, as_could_not_look, configuration
 from irsa_cli.live.model import LiveServiceAccount
-from irsa_cli.live.once import Once
+from irsa_cli.live.once import Answer, Once
 from irsa_cli.state.declared import DeclaredServiceAccount
 
 PAGE = 500
@@ -42,7 +44,6 @@ SHORTEST_TOKEN_SECONDS = 600
 TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 
 Object = dict[str, Any]
-Read = TypeVar("Read")
 
 
 class NoConnectionError(CouldNotLookError):
@@ -71,8 +72,8 @@ class ClusterClient:
         self._has_program = bool(config.user and config.user.exec)
         self._answers = Once()
         self._service_accounts: dict[tuple[str, str], LiveServiceAccount] = {}
-        self._everything: list[LiveServiceAccount] | None = None
-        self._wanted_of_namespace: dict[str, set[tuple[str, str]]] = {}
+        self._everything: dict[str, list[LiveServiceAccount]] | None = None
+        self._wanted_of_namespace: dict[str, set[tuple[str, str]]] = defaultdict(set)
         with as_could_not_look("connect"):
             self._idle = [self._new_client()]
         # All clients send the token of one run of the kubeconfig's credential program.
@@ -94,13 +95,10 @@ class ClusterClient:
             elif len(wanted) > 1:
                 self._read_until_found(None, wanted)
         except NoPermissionError:
-            of_namespace: dict[str, set[tuple[str, str]]] = {}
             for namespace, name in wanted:
-                of_namespace.setdefault(namespace, set()).add((namespace, name))
-            self._wanted_of_namespace = {name: places for name, places in of_namespace.items() if len(places) > 1}
+                self._wanted_of_namespace[namespace].add((namespace, name))
         except CouldNotLookError:
-            # It is said where a service account is asked for.
-            return
+            pass  # it is said where a service account is asked for
 
     def _read_until_found(self, namespace: str | None, wanted: Collection[tuple[str, str]]) -> None:
         def read() -> None:
@@ -123,38 +121,28 @@ class ClusterClient:
     def service_account(self, namespace: str, name: str) -> LiveServiceAccount | None:
         """Return a service account; None if it does not exist."""
         place = namespace, name
-        wanted = self._wanted_of_namespace.get(namespace)
-        if place not in self._service_accounts and wanted:
+        wanted = self._wanted_of_namespace.get(namespace, set())
+        if place not in self._service_accounts and len(wanted) > 1:
             try:
                 self._answers.answer(("wanted", namespace), lambda: self._read_until_found(namespace, wanted))
             except CouldNotLookError:
                 self._wanted_of_namespace = {}
         if place in self._service_accounts:
             return self._service_accounts[place]
-        found = self._ask(
-            f"get serviceaccount {named(f'{namespace}/{name}')}",
-            "GET",
-            f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}",
-        )
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
+        found = self._ask(f"get serviceaccount {named(f'{namespace}/{name}')}", "GET", path)
         return None if found is None else LiveServiceAccount.of(self.context or "", namespace, name, found)
 
     def service_accounts(self, namespace: str | None) -> list[LiveServiceAccount]:
         """Return the service accounts of a namespace, or of all, sorted. Each list is asked for once."""
         if namespace and self._everything is not None:
-            # No name is empty, and no namespace has a character before `!`.
-            first, end = (
-                bisect.bisect_left(self._everything, (each, ""), key=_place) for each in (namespace, f"{namespace}!")
-            )
-            return self._everything[first:end]
-        found = self._answers.answer(("all", namespace), lambda: self._listed(namespace))
-        if namespace is None:
-            self._everything = found
-        return found
-
-    def _listed(self, namespace: str | None) -> list[LiveServiceAccount]:
-        asked = _list_of_service_accounts(namespace)
+            return self._everything.get(namespace, [])
         # What is kept one by one stays where the list ends half-way.
-        return _started_again(lambda: sorted(map(self._keep, self._each(*asked)), key=_place))
+        listed = partial(self._items, *_list_of_service_accounts(namespace), read=self._keep)
+        found = self._answers.answer(("all", namespace), lambda: sorted(listed(), key=_place))
+        if namespace is None:
+            self._everything = {name: [*each] for name, each in groupby(found, key=attrgetter("namespace"))}
+        return found
 
     def namespaces(self) -> dict[str, bool]:
         """Return the namespaces by name, each with whether it is being deleted."""
@@ -163,8 +151,8 @@ class ClusterClient:
 
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""
-        selector = {"fieldSelector": f"spec.serviceAccountName={service_account}"}
-        pods = self._items(f"list pods in {named(namespace)}", f"/api/v1/namespaces/{namespace}/pods", selector)
+        question, path = f"list pods in {named(namespace)}", f"/api/v1/namespaces/{namespace}/pods"
+        pods = self._items(question, path, fieldSelector=f"spec.serviceAccountName={service_account}")
         return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
 
     def token(self, namespace: str, name: str, audience: str) -> str | None:
@@ -181,31 +169,26 @@ class ClusterClient:
     @property
     def issuer(self) -> str:
         """The issuer of the cluster's tokens, as it publishes it."""
-        return self._answers.answer("issuer", self._published_issuer)
-
-    def _published_issuer(self) -> str:
         path = "/.well-known/openid-configuration"
-        found = self._ask(f"get {path}", "GET", path)
+        found = self._answers.answer("issuer", lambda: self._ask(f"get {path}", "GET", path))
         if found is None:
             raise CouldNotLookError(f"get {path}: the cluster publishes no issuer")
         return str(found["issuer"])
 
-    def _items(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> list[Object]:
-        return _started_again(lambda: list(self._each(question, path, parameters)))
+    def _items(
+        self, question: str, path: str, read: Callable[[Object], Any] = lambda each: each, **parameters: str
+    ) -> list[Any]:
+        pages = partial(self._pages, question, path, **parameters)
+        return _started_again(lambda: [read(each) for page in pages() for each in page.get("items") or ()])
 
-    def _each(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> Iterator[Object]:
-        return (each for page in self._pages(question, path, parameters) for each in page.get("items") or ())
-
-    def _pages(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> Iterator[Object]:
-        token = ""
-        while True:
-            page = self._ask(question, "GET", path, {**(parameters or {}), "limit": str(PAGE), "continue": token})
+    def _pages(self, question: str, path: str, **parameters: str) -> Iterator[Object]:
+        token: str | None = ""
+        while token is not None:
+            page = self._ask(question, "GET", path, {**parameters, "limit": str(PAGE), "continue": token})
             if page is None:
                 raise CouldNotLookError(f"{question}: there is nothing of this kind")
             yield page
-            token = page.get("metadata", {}).get("continue") or ""
-            if not token:
-                return
+            token = page.get("metadata", {}).get("continue") or None
 
     def _ask(
         self, question: str, method: str, path: str, parameters: Mapping[str, str] | None = None, body: Any = None
@@ -307,7 +290,7 @@ def _is_of_certificate(error: BaseException | None) -> bool:
     return error is not None
 
 
-_place = operator.attrgetter("namespace", "name")
+_place = attrgetter("namespace", "name")
 
 
 def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:
@@ -317,7 +300,7 @@ def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:
     return f"list serviceaccounts in {named(namespace)}", f"/api/v1/namespaces/{namespace}/serviceaccounts"
 
 
-def _started_again(read: Callable[[], Read]) -> Read:
+def _started_again(read: Callable[[], Answer]) -> Answer:
     """Return what `read` returns; a list that expires before its end is read from its start again, once.
 
     Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
@@ -367,17 +350,11 @@ def claims(token: str) -> dict[str, Any]:
 class ClusterClients:
     """The Kubernetes APIs of a stack's providers."""
 
-    def __init__(
-        self, providers: Mapping[str, Inputs], connect: Callable[[SingleConfig], ClusterClient] = ClusterClient
-    ) -> None:
+    def __init__(self, providers: Mapping[str, Inputs]) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
-        self._connect, self._reached = connect, Once()
-
-    @property
-    def references(self) -> list[str]:
-        """The references of all providers."""
-        return list(self._providers)
+        self.references = list(self._providers)
+        self._reached = Once()
 
     def read_service_accounts(self, wanted: Iterable[DeclaredServiceAccount], everything: bool = False) -> None:
         """Read beforehand service accounts that are going to be asked for: see ClusterClient."""
@@ -402,4 +379,4 @@ class ClusterClients:
                 "removed it: run `pulumi up`"
             )
         known = reference if reference in self._providers else next(iter(self._providers))
-        return self._reached.answer(known, lambda: self._connect(configuration(self._providers[known])))
+        return self._reached.answer(known, lambda: ClusterClient(configuration(self._providers[known])))

@@ -19,16 +19,7 @@ UNTRACKED = "before-first-apply"
 
 @dataclass(frozen=True)
 class LiveServiceAccount:
-    """A service account.
-
-    Attributes:
-        cluster: Name of its cluster.
-        namespace: Its namespace.
-        name: Its name.
-        annotations: All of its annotations.
-        labels: Its labels.
-        manifest: The whole object, as Kubernetes returns it.
-    """
+    """A service account; `manifest` is the whole object, as Kubernetes returns it."""
 
     cluster: str
     namespace: str
@@ -131,17 +122,12 @@ class LiveRole:
     """An IAM role.
 
     Attributes:
-        arn: Its ARN.
-        trust: Its trust policy.
-        created: When it was created.
         last_used: When it was last used in the 400 days that IAM tracks; None where it was not.
         has_details: Whether `last_used`, tags, policies and boundary are known: IAM may deny the list that has them.
             One that was asked for by itself has all of them but its policies.
-        tags: Its tags.
         attached_policies: ARNs of its managed policies.
         inline_policies: Documents of its inline policies, by name.
         permissions_boundary: ARN of its permissions boundary; empty where it has none.
-        description: Its description; empty where it has none.
         max_session_duration: Its longest session in seconds.
         unique_id: Its unique ID, which no other role has, not even a later one of its name.
     """
@@ -197,7 +183,6 @@ class LivePolicy:
     """A managed policy of an AWS account's own.
 
     Attributes:
-        arn: Its ARN.
         document: The document of its default version.
         attachments: To how many users, groups and roles it is attached.
     """

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
-from botocore import exceptions
+from botocore import exceptions, xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
@@ -14,6 +14,7 @@ from botocore.parsers import ResponseParserError
 from irsa.rules.mistakes import named
 from irsa_cli.causes import Cause, cause_of
 from irsa_cli.exits import CouldNotLookError, failed_request
+from irsa_cli.live.once import Answer
 
 CONCURRENT = 16
 # IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
@@ -43,8 +44,6 @@ TYPES: tuple[tuple[type[Exception], Cause], ...] = (
     (NoConnectionError, Cause.NO_CONNECTION),
     (HTTPClientError, Cause.NO_CONNECTION),
 )
-
-Answer = TypeVar("Answer")
 
 
 class Service:
@@ -124,6 +123,12 @@ def answered(action: str, ask: Callable[[], Answer]) -> Answer | None:
         if _cause_of(error) is Cause.NOT_FOUND:
             return None
         raise failure(action, error) from error
+
+
+def all_pages(client: Any, operation: str, element: str, size: int | None = None, **parameters: Any) -> list[Any]:
+    """Return what all pages of a list have, asked for in pages of this size; without one, AWS chooses it."""
+    pages = client.get_paginator(xform_name(operation)).paginate(PaginationConfig={"PageSize": size}, **parameters)
+    return [each for page in pages for each in page[element]]
 
 
 def failure(action: str, error: Exception) -> CouldNotLookError:

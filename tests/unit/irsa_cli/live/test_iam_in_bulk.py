@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import pytest
@@ -18,7 +18,7 @@ from moto.iam.responses import IamResponse
 
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import AwsAccountClients
-from irsa_cli.live.iam import AwsAccountClient, Wanted
+from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.state.declared import DeclaredBinding, DeclaredRole
 from sandbox import missing_in_moto
 
@@ -50,9 +50,16 @@ def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield boto3.client("iam")
 
 
+class Wanted(NamedTuple):
+    """What is read in bulk: how many requests each role takes, and the policies whose documents are wanted."""
+
+    roles: dict[str, int]
+    policies: set[str]
+
+
 def create(iam: Any, number: int) -> Wanted:
     """Create roles with a policy each, an inline one, a description and a boundary, and return what asks for them."""
-    wanted = Wanted()
+    wanted = Wanted({}, set())
     for index in range(number):
         name = f"app-{index}"
         arn = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
@@ -128,7 +135,7 @@ def test_lists_answer_what_the_questions_would(iam: Any) -> None:
     """Protects equal findings: documents are decoded, settings of ListRoles are there, markers are followed."""
     wanted = create(iam, 7)
     account = Account()
-    account.live.read_in_bulk(wanted)
+    account.live.read_in_bulk(*wanted)
 
     # 7 roles and 7 policies, 3 on a page.
     assert account.calls == {SUMMARY: 1, ROLES: 3, DETAILS: 6}
@@ -149,7 +156,7 @@ def test_the_default_version_counts(iam: Any) -> None:
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=other, SetAsDefault=True)
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps({**POLICY, "Id": "third"}), SetAsDefault=False)
     account = Account()
-    account.live.read_in_bulk(wanted)
+    account.live.read_in_bulk(*wanted)
 
     assert account.live.document(arn) == {**POLICY, "Id": "other"}
     assert account.calls["GetPolicyVersion"] == 0
@@ -186,7 +193,7 @@ def test_few_of_a_large_account_are_asked_by_themselves(
 
     monkeypatch.setattr(account.live, "summary", summary)
     monkeypatch.setattr(account.live, "_details", named)
-    account.live.read_in_bulk(wanted)
+    account.live.read_in_bulk(*wanted)
 
     assert {*account.calls, *read} - {DETAILS} == asked
 
@@ -219,7 +226,7 @@ def test_pages_one_after_another_are_held_against_questions_at_a_time(
     monkeypatch.setattr(account.live, "_read_roles", lambda: read.append("roles"))
     monkeypatch.setattr(account.live, "_read_policies", lambda: read.append("policies"))
     names = [f"app-{index}" for index in range(bindings)]
-    account.live.read_in_bulk(Wanted(dict.fromkeys(names, 3), {f"arn:aws:iam::{ACCOUNT}:policy/{n}" for n in names}))
+    account.live.read_in_bulk(*Wanted(dict.fromkeys(names, 3), {f"arn:aws:iam::{ACCOUNT}:policy/{n}" for n in names}))
 
     assert sorted(read) == sorted(lists)
 
@@ -227,18 +234,18 @@ def test_pages_one_after_another_are_held_against_questions_at_a_time(
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted(),
+        Wanted({}, set()),
         # One question for each of 16 threads, twice: as long as the size of the AWS account and one page.
-        Wanted({f"app-{index}": 1 for index in range(32)}),
-        Wanted({"app": 1}),
-        Wanted({"app": 3}),
+        Wanted({f"app-{index}": 1 for index in range(32)}, set()),
+        Wanted({"app": 1}, set()),
+        Wanted({"app": 3}, set()),
         Wanted({}, {"arn:aws:iam::123456789012:policy/app"}),
     ],
 )
 def test_a_few_questions_are_not_worth_a_list(iam: Any, wanted: Wanted) -> None:
     """Protects a check of one binding: not even the size of the AWS account is asked where it cannot matter."""
     account = Account()
-    account.live.read_in_bulk(wanted)
+    account.live.read_in_bulk(*wanted)
 
     assert account.calls == {}
 
@@ -250,7 +257,7 @@ def test_what_is_denied_is_asked_by_itself(iam: Any, denied: set[str]) -> None:
     account = Account()
     for operation in denied:
         account.fail(operation, 403, "AccessDenied")
-    account.live.read_in_bulk(wanted)
+    account.live.read_in_bulk(*wanted)
 
     assert account.facts(wanted) == one_by_one(wanted)
     # What ListRoles alone has is asked of each role; the rest still comes from the details.
@@ -268,7 +275,7 @@ def test_a_list_that_ends_half_way_says_nothing(iam: Any, no_pauses: None, statu
     account = Account()
     for operation in (DETAILS, ROLES):
         account.fail(operation, status, code, lambda body: "Marker=" in body)
-    account.live.read_in_bulk(wanted)
+    account.live.read_in_bulk(*wanted)
 
     assert account.facts(wanted) == one_by_one(wanted)
 
@@ -290,7 +297,7 @@ def test_a_list_without_an_answer_costs_no_other_question(
 
     for operation in (DETAILS, ROLES):
         account.answer(operation, fail(operation), lambda body: "Marker=" in body)
-    account.live.read_in_bulk(wanted)
+    account.live.read_in_bulk(*wanted)
 
     assert account.facts(wanted) == one_by_one(wanted)
     # One list of all roles, and the details of roles and of policies: a list that times out is not sent ten times.
@@ -304,7 +311,7 @@ def test_throttling_between_pages_is_waited_for(iam: Any, no_pauses: None) -> No
     account = Account()
     throttled = iter(range(3))
     account.fail(DETAILS, 400, "Throttling", lambda body: "Marker=" in body and next(throttled, None) is not None)
-    account.live.read_in_bulk(wanted)
+    account.live.read_in_bulk(*wanted)
 
     assert next(throttled, None) is None
     assert account.facts(wanted) == one_by_one(wanted)
@@ -316,7 +323,7 @@ def test_what_no_list_has_is_asked_by_itself(iam: Any) -> None:
     wanted = create(iam, 3)
     account = Account()
     account.live.read_in_bulk(
-        Wanted({**wanted.roles, "gone": 4}, {*wanted.policies, f"arn:aws:iam::{ACCOUNT}:policy/gone"})
+        *Wanted({**wanted.roles, "gone": 4}, {*wanted.policies, f"arn:aws:iam::{ACCOUNT}:policy/gone"})
     )
     later = create_later(iam)
 
@@ -340,7 +347,7 @@ def test_a_role_made_anew_between_two_lists_is_asked_by_itself(iam: Any, monkeyp
     iam.detach_role_policy(RoleName="app-1", PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/app-1")
     iam.delete_role(RoleName="app-1")
     iam.create_role(RoleName="app-1", AssumeRolePolicyDocument=json.dumps(TRUST), Description="another")
-    account.live.read_in_bulk(wanted)
+    account.live.read_in_bulk(*wanted)
 
     assert [each and each.description for each in [account.live.role("app-1")]] == ["another"]
     assert account.live.attached_policies("app-1") == []
@@ -351,7 +358,7 @@ def test_an_account_without_roles(iam: Any) -> None:
     """Protects a stack whose roles were all deleted by hand: each is missing, and nothing else happens."""
     wanted = Wanted({f"app-{index}": 3 for index in range(5)}, {f"arn:aws:iam::{ACCOUNT}:policy/app"})
     account = Account()
-    account.live.read_in_bulk(wanted)
+    account.live.read_in_bulk(*wanted)
 
     assert [account.live.role(name) for name in wanted.roles] == [None] * 5
     assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/app") is None
@@ -426,7 +433,7 @@ def test_a_denied_question_of_one_provider_is_none_of_another(iam: Any) -> None:
 def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any) -> None:
     """Protects least privilege: the lists need exactly the actions of docs/permissions/iam-verify-in-bulk.json."""
     account = Account()
-    account.live.read_in_bulk(create(iam, 3))
+    account.live.read_in_bulk(*create(iam, 3))
     (statement,) = json.loads((PERMISSIONS / "iam-verify-in-bulk.json").read_text())["Statement"]
 
     assert {f"iam:{call}" for call in account.calls} == set(statement["Action"])

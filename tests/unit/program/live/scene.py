@@ -19,9 +19,9 @@ from irsa_cli.state.types import (
 )
 from program.examine import examine
 from program.live.changes import pod_losses
-from program.live.conflicts import conflicts
 from program.live.held import Held, held_by
 from program.live.look import _providers as providers
+from program.live.look import conflicts
 from program.live.planned import planned_components
 from program.live.reads import AwsReads, ClusterReads, Reads
 from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of

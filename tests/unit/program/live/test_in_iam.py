@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from program.live.conflicts import WARNINGS
+from program.live.look import WARNINGS
 from program.live.reads import AwsReads
 from tests.unit.program.live.scene import (
     HOST,
