@@ -15,7 +15,7 @@ from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import TOOLS
 from irsa_cli.adopt.policy_files import PolicyFiles
 from irsa_cli.adopt.report import lines
-from irsa_cli.adopt.stack_file import Additions, StackFile
+from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.adopt.stacks import in_stacks
 from irsa_cli.adopt.task import Ways
 from irsa_cli.discovery import add_discovery_options, discover, inputs_of
@@ -186,20 +186,14 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAcco
 
 def _write(path: Path, file: StackFile, files: PolicyFiles, adoption: Adoption, region: str) -> None:
     """Write the policy files, and then the stack file that names them."""
-    settings: dict[str, Any] = {}
-    entries: dict[str, Mapping[str, Any]] = {}
-    if adoption.several:
-        entries["clusters"] = adoption.clusters
-    elif adoption.clusters:
-        settings["cluster"] = adoption.clusters[ONLY_CLUSTER]
-    entries |= {"variables": dict(adoption.variables), "bindings": adoption.bindings}
     present = mapping(file.settings.get("quotas"))
     raised = [name for name in adoption.quotas if name in present]
     if raised:
         wanted = ", ".join(f"{name}: {adoption.quotas[name]}" for name in raised)
         raise CouldNotLookError(f"irsa:quotas of {named(str(path))} is below what roles use: set {wanted}")
-    entries["quotas"] = dict(adoption.quotas)
-    text = file.with_additions(Additions(region, settings, entries))
+    clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
+    entries = {"variables": adoption.variables, "bindings": adoption.bindings, "quotas": adoption.quotas}
+    text = file.with_additions(region, {**clusters, **entries})
     for name in sorted(adoption.files):
         if files.missing(name):
             write(path.parent / name, adoption.files[name], folders=True)

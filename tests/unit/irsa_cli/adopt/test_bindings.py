@@ -11,7 +11,7 @@ import yaml
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared, declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
-from irsa_cli.adopt.stack_file import Additions, StackFile
+from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveAwsAccount, LivePolicy, LiveRole, PolicySettings
 from program.check import report_of
@@ -56,9 +56,8 @@ def written(adoption: Adoption, folder: Path) -> dict[str, Any]:
         "bindings": adoption.bindings,
         "quotas": adoption.quotas,
     }
-    single = {} if adoption.several else {"cluster": adoption.clusters["cluster"]}
-    several = {"clusters": adoption.clusters} if adoption.several else {}
-    path.write_text(StackFile(path).with_additions(Additions("us-west-2", single, {**several, **entries})))
+    clusters = {"clusters": adoption.clusters} if adoption.several else {"cluster": adoption.clusters["cluster"]}
+    path.write_text(StackFile(path).with_additions("us-west-2", {**clusters, **entries}))
     for name, text in adoption.files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
