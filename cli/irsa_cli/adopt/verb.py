@@ -191,9 +191,9 @@ def _write(path: Path, file: StackFile, files: PolicyFiles, adoption: Adoption, 
     if raised:
         wanted = ", ".join(f"{name}: {adoption.quotas[name]}" for name in raised)
         raise CouldNotLookError(f"irsa:quotas of {named(str(path))} is below what roles use: set {wanted}")
-    clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
-    entries = {"variables": adoption.variables, "bindings": adoption.bindings, "quotas": adoption.quotas}
-    text = file.with_additions(region, {**clusters, **entries})
+    additions = {"clusters": adoption.clusters} if adoption.several else dict(adoption.clusters)
+    additions |= {"variables": adoption.variables, "bindings": adoption.bindings, "quotas": adoption.quotas}
+    text = file.with_additions(region, additions)
     for name in sorted(adoption.files):
         if files.missing(name):
             write(path.parent / name, adoption.files[name], folders=True)
