@@ -8,7 +8,7 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.adopt.choice import Candidate, Choice
+from irsa_cli.adopt.choice import Candidate, Choice, Ways
 from irsa_cli.adopt.clusters import Clusters
 from irsa_cli.adopt.declared import Declared, mapping
 from irsa_cli.adopt.documents import Documents
@@ -16,7 +16,7 @@ from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.roles import TakenRole, subjects_named, take_role
 from irsa_cli.adopt.service_accounts import TakenServiceAccount, about_service_account, take_service_account, why_denied
-from irsa_cli.adopt.task import Task, Ways
+from irsa_cli.adopt.task import Task
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveRole, LiveServiceAccount
 from irsa_cli.verdict import NO_ROLE
@@ -31,8 +31,8 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
     Raises:
         CouldNotLookError: A part of the choice chooses nothing.
     """
-    clusters = Clusters(discovery, declared, ways.region, ways.aws_account, ways.dropped_issuers)
-    documents = Documents(ways.file_name if ways.policies else None, mapping(declared.settings.get("variables")))
+    clusters = Clusters(discovery, declared, ways)
+    documents = Documents(ways.folder, mapping(declared.settings.get("variables")))
     adoption = Adoption(clusters.new, clusters.several, variables=documents.variables, files=documents.files)
     policies = {policy.arn: policy for each in discovery.aws_accounts for policy in each.policies}
     task = Task(discovery, ways, declared, clusters, documents, policies, adoption)

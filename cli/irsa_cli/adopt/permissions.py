@@ -21,15 +21,14 @@ def permissions(task: Task, role: LiveRole, aws_account_key: str) -> tuple[dict[
     """Return the policies of a role as settings, and notes on them.
 
     Raises:
-        Left: irsa refuses one of them.
-        Mistake: The same.
+        Mistake: irsa refuses one of them.
     """
     _check(role)
     settings: dict[str, Any] = {}
     imported = ["role"]
     notes: list[str] = []
     attached = sorted(role.attached_policies)
-    chosen = _policy_to_take(task, role, aws_account_key, notes) if task.ways.policies else None
+    chosen = _policy_to_take(task, role, aws_account_key, notes) if task.ways.folder else None
     if chosen is not None:
         policy, settings["policy"] = chosen
         attached.remove(policy.arn)
@@ -38,8 +37,7 @@ def permissions(task: Task, role: LiveRole, aws_account_key: str) -> tuple[dict[
         settings["policyArns"] = attached
     if role.attached_policies:
         imported.append("attachments")
-        present = task.quota("attachedPolicies", ATTACHED_POLICIES)
-        task.adoption.raise_quota("attachedPolicies", len(role.attached_policies), present)
+        task.raise_quota("attachedPolicies", len(role.attached_policies), ATTACHED_POLICIES)
     if role.inline_policies:
         settings["inlinePolicies"] = {
             name: task.documents.setting(f"{role.name}.{name}", role.inline_policies[name])
@@ -73,9 +71,8 @@ def _policy_to_take(
             continue  # AWS's own
         try:
             return policy, _policy(task, policy, role, aws_account_key)
-        except (Left, Mistake) as reason:
-            why = reason.found if isinstance(reason, Mistake) else str(reason)
-            notes.append(f"policy {named(arn)} stays in policyArns: {why}")
+        except Mistake as reason:
+            notes.append(f"policy {named(arn)} stays in policyArns: {reason.found}")
     return None
 
 

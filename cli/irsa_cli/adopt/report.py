@@ -8,20 +8,6 @@ from irsa.rules.mistakes import named, visible
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import letting_go
 
-# In this order: the style of what became of something, and the heading above it.
-HEADINGS = {
-    Outcome.EXACT: ("green", "roles, exact: a preview shows an import and no change"),
-    Outcome.TIDIED: (
-        "yellow",
-        "roles, tidied: a preview also shows an update of the trust policy, which admits the same",
-    ),
-    Outcome.IMPORTED: ("green", "service accounts, imported: a preview may also show an update of the metadata"),
-    Outcome.ANNOTATED: ("yellow", "service accounts, annotated only: a preview shows that the annotation is applied"),
-    Outcome.DECLARED: ("dim", "declared already"),
-    Outcome.LEFT: ("bold red", "left"),
-}
-TAKEN = (Outcome.EXACT, Outcome.TIDIED, Outcome.IMPORTED, Outcome.ANNOTATED)
-
 Line = tuple[str, str]
 
 
@@ -32,7 +18,8 @@ def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]
         yield "not checked", "bold"
         yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
         yield "", ""
-    for outcome, (style, heading) in HEADINGS.items():
+    for outcome in Outcome:
+        style, heading = outcome.value
         items = [each for each in adoption.items if each.outcome is outcome]
         if items:
             yield f"{heading} ({len(items)})", "bold"
@@ -61,7 +48,7 @@ def _written(adoption: Adoption, file: Path) -> Iterator[Line]:
 def _next(adoption: Adoption, file: Path, stack: str) -> Iterator[Line]:
     names: dict[str, set[str]] = {}
     for item in adoption.items:
-        for owner in item.owners if item.outcome in TAKEN else ():
+        for owner in item.owners if item.outcome not in (Outcome.DECLARED, Outcome.LEFT) else ():
             names.setdefault(owner.tool, set()).add(named(owner.what) if owner.what else item.about)
     steps = [(commands.check(str(file)), "")]
     steps += [(letting_go(tool, sorted(names[tool])), "") for tool in sorted(names)]

@@ -76,8 +76,8 @@ def take_role(
             settled = asked_for(owners, task.ways.take_from)
             return _taken(task, aws_account, role, aws_account_key=key, owners=settled, preferred=preferred)
         text = "it is chosen only by annotations of service accounts that it does not admit"
-    except (Left, Mistake) as reason:
-        text = reason.found if isinstance(reason, Mistake) else str(reason)
+    except Mistake as reason:
+        text = reason.found
     task.adoption.say(Outcome.LEFT, about, notes=(text,), owners=tuple(owners))
     return None
 
@@ -173,7 +173,7 @@ def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:
     quota = next((each for each in TRUST_POLICY_SIZES if used <= each), 0)
     if not quota:
         raise Left(f"its trust policy would have {used:,} characters")
-    task.adoption.raise_quota("trustPolicySize", quota, task.quota("trustPolicySize", TRUST_POLICY_SIZE))
+    task.raise_quota("trustPolicySize", quota, TRUST_POLICY_SIZE)
     found: dict[str, Any] = {"subjects": list(settings.subjects)}
     try:
         check_any_service_account(settings.subjects)

@@ -9,15 +9,13 @@ from typing import Any
 
 from irsa.rules.mistakes import listed, named, nearest
 from irsa_cli.adopt.bindings import adopt
-from irsa_cli.adopt.choice import Choice
+from irsa_cli.adopt.choice import Choice, Ways
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared, declared, mapping
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import TOOLS
-from irsa_cli.adopt.policy_files import PolicyFiles
 from irsa_cli.adopt.report import lines
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.adopt.stacks import in_stacks
-from irsa_cli.adopt.task import Ways
 from irsa_cli.discovery import add_discovery_options, discover, inputs_of
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster
@@ -94,16 +92,14 @@ def run(options: argparse.Namespace) -> int:
     states = in_stacks(file.path.parent)
     discovery = replace(discovery, not_checked=(*states.not_checked, *discovery.not_checked))
     live = _current_account(discovery, credentials[0])
-    files = PolicyFiles(options.output.parent)
     ways = Ways(
-        policies=options.policies,
+        folder=file.path.parent if options.policies else None,
         take_from=frozenset(options.take_from),
         exact_only=options.exact_only,
         drop_dead_issuers=options.drop_dead_issuers is not None,
         dropped_issuers=frozenset(options.drop_dead_issuers or ()),
         region=live.session.region_name or "",
         aws_account=live.number,
-        file_name=files.name,
         policy_settings=live.policy_settings,
     )
     adoption = adopt(discovery, choice, ways, _declared(file, live, states.stacks))
@@ -111,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     _check_tools(options.take_from, adoption)
     if adoption.bindings:
-        _write(options.output, file, files, adoption, ways.region)
+        _write(file, adoption, ways.region)
     _print(adoption, options.output, file.stack, discovery)
     if any(each.outcome is Outcome.LEFT for each in adoption.items):
         return FINDINGS
@@ -184,20 +180,20 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAcco
         raise CouldNotLookError(f"{where}: EKS cluster {named(cluster['name'])}: {error}") from error
 
 
-def _write(path: Path, file: StackFile, files: PolicyFiles, adoption: Adoption, region: str) -> None:
+def _write(file: StackFile, adoption: Adoption, region: str) -> None:
     """Write the policy files, and then the stack file that names them."""
     present = mapping(file.settings.get("quotas"))
     raised = [name for name in adoption.quotas if name in present]
     if raised:
         wanted = ", ".join(f"{name}: {adoption.quotas[name]}" for name in raised)
-        raise CouldNotLookError(f"irsa:quotas of {named(str(path))} is below what roles use: set {wanted}")
+        raise CouldNotLookError(f"irsa:quotas of {named(str(file.path))} is below what roles use: set {wanted}")
     additions = {"clusters": adoption.clusters} if adoption.several else dict(adoption.clusters)
     additions |= {"variables": adoption.variables, "bindings": adoption.bindings, "quotas": adoption.quotas}
     text = file.with_additions(region, additions)
     for name in sorted(adoption.files):
-        if files.missing(name):
-            write(path.parent / name, adoption.files[name], folders=True)
-    write(path, text, folders=True)
+        if not (file.path.parent / name).exists():
+            write(file.path.parent / name, adoption.files[name], folders=True)
+    write(file.path, text, folders=True)
 
 
 def _print(adoption: Adoption, path: Path, stack: str, discovery: Discovery) -> None:

@@ -241,7 +241,7 @@ def test_iams_variables_stay_and_others_are_escaped(tmp_path: Path) -> None:
 
 def policies(*, tags: dict[str, str] | None = None) -> dict[str, Any]:
     settings = PolicySettings("Reads", {"of": "policy"} if tags is None else tags)
-    return {"policies": True, "policy_settings": lambda _: settings}
+    return {"folder": Path("/missing"), "policy_settings": lambda _: settings}
 
 
 def with_policy(attachments: int = 1, **settings: Any) -> Any:
