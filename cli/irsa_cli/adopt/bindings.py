@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.choice import Candidate, Choice, Ways
 from irsa_cli.adopt.clusters import Clusters
-from irsa_cli.adopt.declared import Declared, mapping
+from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.outcomes import Adoption, Outcome
@@ -32,7 +33,7 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
         CouldNotLookError: A part of the choice chooses nothing.
     """
     clusters = Clusters(discovery, declared, ways)
-    documents = Documents(ways.folder, mapping(declared.settings.get("variables")))
+    documents = Documents(ways.folder, mapping_of(declared.settings.get("variables")))
     adoption = Adoption(clusters.new, clusters.several, variables=documents.variables, files=documents.files)
     policies = {policy.arn: policy for each in discovery.aws_accounts for policy in each.policies}
     task = Task(discovery, ways, declared, clusters, documents, policies, adoption)

@@ -3,13 +3,13 @@
 from typing import Any
 
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.names import RULES, check_name
 from irsa.rules.policies import split_document
 from irsa.rules.quotas import ATTACHED_POLICIES, check_usage
 from irsa.rules.trust import minified
 from irsa.rules.usage import role_usages
-from irsa_cli.adopt.declared import mapping
 from irsa_cli.adopt.documents import refused_in
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.tags import declarable_tags
@@ -83,7 +83,7 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole, aws_account_key: str
     if policy.arn in task.declared.deployed:
         raise Left("it is in the state of the stack")
     asked_for(task.stacks_of(policy.arn), task.ways.take_from)
-    binding = task.declared.binding_of_policy(aws_account_key, arn.name)
+    binding = task.declared.binding_of("policy", aws_account_key, arn.name)
     if binding is not None:
         raise Left(f"binding {named(binding)} has it")
     refused = refused_in(policy.document, arn.partition)
@@ -97,7 +97,7 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole, aws_account_key: str
     if known is None:
         raise Left("it was deleted meanwhile")
     defaults = task.declared.defaults
-    tags = declarable_tags(known.tags, mapping(defaults.get("tags")))
+    tags = declarable_tags(known.tags, mapping_of(defaults.get("tags")))
     if not tags and declarable_tags(role.tags, {}):
         raise Left("it has no tags, and irsa would give it the role's")
     path = f"/{arn.resource[: -len(arn.name)]}"

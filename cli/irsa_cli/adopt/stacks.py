@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import named
-from irsa_cli.adopt.declared import mapping
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.progress import under_way
 from irsa_cli.state import exported_state, stacks_with_resources
@@ -55,10 +55,10 @@ def owned(state: Mapping[str, Any]) -> Iterator[str]:
 
     What the next `pulumi up` deletes is its own until then.
     """
-    for resource in mapping(state.get("deployment")).get("resources") or []:
+    for resource in mapping_of(state.get("deployment")).get("resources") or []:
         if resource.get("custom") and not resource.get("external"):
-            outputs = mapping(resource.get("outputs"))
+            outputs = mapping_of(resource.get("outputs"))
             # Of whichever provider: a managed policy of aws-native has its ARN as the ID alone.
-            for found in (outputs.get("arn"), resource.get("id"), mapping(outputs.get("metadata")).get("uid")):
+            for found in (outputs.get("arn"), resource.get("id"), mapping_of(outputs.get("metadata")).get("uid")):
                 if isinstance(found, str) and found:
                     yield found

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import named
 from irsa_cli.adopt.choice import Ways
 from irsa_cli.adopt.clusters import Clusters
-from irsa_cli.adopt.declared import Declared, mapping
+from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.outcomes import Adoption, Left
 from irsa_cli.adopt.owners import Owner
@@ -34,7 +35,7 @@ class Task(NamedTuple):
 
     def raise_quota(self, name: str, needed: int, usual: int) -> None:
         """Raise a quota to what a role uses, unless the file allows that."""
-        present = mapping(self.declared.settings.get("quotas")).get(name, usual)
+        present = mapping_of(self.declared.settings.get("quotas")).get(name, usual)
         if isinstance(present, int) and needed > present:
             self.adoption.quotas[name] = max(needed, self.adoption.quotas.get(name, 0))
 

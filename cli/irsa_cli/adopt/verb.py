@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import listed, named, nearest
 from irsa_cli.adopt.bindings import adopt
 from irsa_cli.adopt.choice import Choice, Ways
-from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared, declared, mapping
+from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import TOOLS
 from irsa_cli.adopt.report import lines
@@ -149,15 +150,15 @@ def _current_account(discovery: Discovery, credentials: Inputs) -> AwsAccountCli
 
 def _declared(file: StackFile, live: AwsAccountClient, stacks: Mapping[str, str]) -> Declared:
     """Return what the stack file and the states declare; the issuer of a cluster that it only names is looked up."""
-    clusters = {str(key): each for key, each in mapping(file.settings.get("clusters")).items()}
+    clusters = {str(key): each for key, each in mapping_of(file.settings.get("clusters")).items()}
     if "cluster" in file.settings:
         clusters = {ONLY_CLUSTER: file.settings["cluster"]}
-    issuers = {key: _issuer(key, mapping(cluster), file, live) for key, cluster in clusters.items()}
+    issuers = {key: _issuer(key, mapping_of(cluster), file, live) for key, cluster in clusters.items()}
     # `pulumi` leaves the project out of the names of this one's stacks, and the default organization.
     own = {each for each in stacks.values() if each.split("/")[-1] == file.stack and each.count("/") <= 1}
     deployed = frozenset(identity for identity, stack in stacks.items() if stack in own)
     others = {identity: stack for identity, stack in stacks.items() if stack not in own}
-    return declared(file.settings, issuers, deployed, others)
+    return Declared(file.settings, issuers, deployed, others)
 
 
 def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAccountClient) -> str:
@@ -182,7 +183,7 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAcco
 
 def _write(file: StackFile, adoption: Adoption, region: str) -> None:
     """Write the policy files, and then the stack file that names them."""
-    present = mapping(file.settings.get("quotas"))
+    present = mapping_of(file.settings.get("quotas"))
     raised = [name for name in adoption.quotas if name in present]
     if raised:
         wanted = ", ".join(f"{name}: {adoption.quotas[name]}" for name in raised)
