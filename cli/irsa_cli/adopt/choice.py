@@ -105,18 +105,15 @@ class Choice:
         """
         for subject in subjects:
             namespace, _, name = subject.partition(":")
-            chosen = not self.namespaces or _overlaps_one(self.namespaces, namespace)
-            if self.service_accounts:
-                is_one = bool(name.strip("*")) and _overlaps_one(self.service_accounts, f"{namespace}/{name}")
-                chosen = chosen and is_one
-            if chosen and namespace.strip("*"):
+            if not namespace.strip("*") or (self.service_accounts and not name.strip("*")):
+                continue
+            if all(
+                not patterns or any(overlap(text, each) for each in patterns)
+                for patterns, text in ((self.namespaces, namespace), (self.service_accounts, f"{namespace}/{name}"))
+            ):
                 return True
         return False
 
 
 def _matches_one(patterns: Iterable[str], text: str) -> bool:
     return any(matches(text, pattern_of(each, wildcards=True)) for each in patterns)
-
-
-def _overlaps_one(patterns: Iterable[str], pattern: str) -> bool:
-    return any(overlap(pattern, each) for each in patterns)

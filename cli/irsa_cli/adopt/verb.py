@@ -188,9 +188,9 @@ def _write(file: StackFile, adoption: Adoption, region: str) -> None:
     if raised:
         wanted = ", ".join(f"{name}: {adoption.quotas[name]}" for name in raised)
         raise CouldNotLookError(f"irsa:quotas of {named(str(file.path))} is below what roles use: set {wanted}")
-    additions = {"clusters": adoption.clusters} if adoption.several else dict(adoption.clusters)
-    additions |= {"variables": adoption.variables, "bindings": adoption.bindings, "quotas": adoption.quotas}
-    text = file.with_additions(region, additions)
+    clusters: Mapping[str, Any] = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
+    entries = {"variables": adoption.variables, "bindings": adoption.bindings, "quotas": adoption.quotas}
+    text = file.with_additions(region, {**clusters, **entries})
     for name in sorted(adoption.files):
         if not (file.path.parent / name).exists():
             write(file.path.parent / name, adoption.files[name], folders=True)
