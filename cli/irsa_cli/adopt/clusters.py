@@ -90,20 +90,13 @@ class Clusters:
         if cluster.eks_name:
             region = {"region": self._ways.region} if self._ways.region else {}
             return {"name": cluster.eks_name, **region, "kubernetes": {"eks": True}}
-        provider = self._provider(cluster)
-        return {
-            "oidcIssuer": cluster.issuer,
-            **({"oidcProviderArn": provider} if provider else {}),
-            # A preview refuses a context that there is not: better than another cluster, the current one.
-            "kubernetes": {"context": cluster.context or cluster.name},
-        }
-
-    def _provider(self, cluster: LiveCluster) -> str:
-        """Return the ARN of a cluster's OIDC provider in the stack's AWS account, whether or not it is there."""
-        aws_account = self._aws_accounts.get(self._ways.aws_account)
-        if aws_account is None:
-            return ""
-        return oidc_provider_arn(_partition(aws_account), aws_account.number, cluster.issuer)
+        settings: dict[str, Any] = {"oidcIssuer": cluster.issuer}
+        own = self._aws_accounts.get(self._ways.aws_account)
+        if own:
+            # Whether or not it is there.
+            settings["oidcProviderArn"] = oidc_provider_arn(_partition(own), own.number, cluster.issuer)
+        # A preview refuses a context that there is not: better than another cluster, the current one.
+        return {**settings, "kubernetes": {"context": cluster.context or cluster.name}}
 
     def _surroundings_of(self, aws_account: LiveAwsAccount) -> Surroundings:
         partition = _partition(aws_account)

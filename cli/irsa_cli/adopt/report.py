@@ -50,18 +50,16 @@ def _next(adoption: Adoption, file: Path, stack: str) -> Iterator[Line]:
     for item in adoption.items:
         for owner in item.owners if item.outcome not in (Outcome.DECLARED, Outcome.LEFT) else ():
             names.setdefault(owner.tool, set()).add(named(owner.what) if owner.what else item.about)
-    steps = [(commands.check(str(file)), "")]
-    steps += [(letting_go(tool, sorted(names[tool])), "") for tool in sorted(names)]
-    steps += [
-        (commands.pulumi("preview", stack), "imports, and no change but those named above"),
-        (commands.pulumi("up", stack), ""),
-        ("remove every `import:` from the file, and run the same command again: 0 changes", ""),
-        (commands.of_stack("verify", stack), ""),
-        (commands.of_stack("prove", stack), ""),
+    steps = [
+        commands.check(str(file)),
+        *(letting_go(tool, sorted(names[tool])) for tool in sorted(names)),
+        f"{commands.pulumi('preview', stack)}   (imports, and no change but those named above)",
+        commands.pulumi("up", stack),
+        "remove every `import:` from the file, and run the same command again: 0 changes",
+        commands.of_stack("verify", stack),
+        commands.of_stack("prove", stack),
     ]
-    steps += (
-        [(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`", "")] if names else []
-    )
+    if names:
+        steps.append(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`")
     yield "next, in this order", "bold"
-    for number, (step, note) in enumerate(((step, note) for step, note in steps if step), 1):
-        yield visible(f"  {number}. {step}{f'   ({note})' if note else ''}"), ""
+    yield from ((visible(f"  {number}. {step}"), "") for number, step in enumerate(steps, 1))

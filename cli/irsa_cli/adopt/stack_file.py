@@ -53,7 +53,9 @@ class StackFile:
         self.exists, self._text = _read(path)
         config = self._config(self._text)
         self._keys = {_setting(key): key for key in config}
-        self.settings: dict[str, Any] = _settings(config)
+        self.settings: dict[str, Any] = {
+            name.removeprefix("irsa:"): config[key] for name, key in self._keys.items() if name.startswith("irsa:")
+        }
         for setting in ADDED_TO:
             if is_encrypted(self.settings.get(setting)):
                 raise self._unusable(f"irsa:{setting} is encrypted, so what it has is not known here")
@@ -91,7 +93,7 @@ class StackFile:
     def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
         """Return the text with new entries at the end of a mapping, which may be missing."""
         node, depth = _mapping_at(yaml.compose(text, Loader=_LOADER), place)
-        if node is None and depth < len(place):
+        if node is None:
             # The outer mapping gets the inner one.
             for step in reversed(place[depth:]):
                 entries = {step: entries}
@@ -176,11 +178,6 @@ def _setting(key: str) -> str:
     return f"irsa:{parts[0]}" if len(parts) == 1 else ":".join(parts)
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    names = {_setting(key): value for key, value in config.items()}
-    return {name.removeprefix("irsa:"): value for name, value in names.items() if name.startswith("irsa:")}
-
-
 def _python_values(value: Any) -> Any:
     return map_leaves(value, lambda _, leaf: str(leaf) if isinstance(leaf, str) else leaf, lambda _, key: str(key))
 
@@ -189,14 +186,10 @@ def _mapping_at(root: yaml.Node | None, place: tuple[str, ...]) -> tuple[yaml.No
     """Return the node at a place, and how many of its steps are there; None where one is missing."""
     node = root
     for depth, step in enumerate(place):
-        found = (
-            next((value for key, value in node.value if key.value == step), None)
-            if isinstance(node, yaml.MappingNode)
-            else None
-        )
-        if found is None:
+        entries = node.value if isinstance(node, yaml.MappingNode) else ()
+        node = next((value for key, value in entries if key.value == step), None)
+        if node is None:
             return None, depth
-        node = found
     return node, len(place)
 
 

@@ -188,9 +188,9 @@ def _write(file: StackFile, adoption: Adoption, region: str) -> None:
     if raised:
         wanted = ", ".join(f"{name}: {adoption.quotas[name]}" for name in raised)
         raise CouldNotLookError(f"irsa:quotas of {named(str(file.path))} is below what roles use: set {wanted}")
-    clusters: Mapping[str, Any] = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
-    entries = {"variables": adoption.variables, "bindings": adoption.bindings, "quotas": adoption.quotas}
-    text = file.with_additions(region, {**clusters, **entries})
+    clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
+    additions: dict[str, Any] = {"variables": adoption.variables, "bindings": adoption.bindings}
+    text = file.with_additions(region, {**clusters, **additions, "quotas": adoption.quotas})
     for name in sorted(adoption.files):
         if not (file.path.parent / name).exists():
             write(file.path.parent / name, adoption.files[name], folders=True)
