@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
-from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.adopt.choice import Candidate, Choice
+from irsa_cli.adopt.choice import Candidate, Choice, Ways
 from irsa_cli.adopt.clusters import Clusters
-from irsa_cli.adopt.declared import Declared, mapping
+from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.roles import TakenRole, subjects_named, take_role
 from irsa_cli.adopt.service_accounts import TakenServiceAccount, about_service_account, take_service_account, why_denied
-from irsa_cli.adopt.task import Task, Ways
+from irsa_cli.adopt.task import Task
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveRole, LiveServiceAccount
 from irsa_cli.verdict import NO_ROLE
@@ -31,17 +31,20 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
     Raises:
         CouldNotLookError: A part of the choice chooses nothing.
     """
-    clusters = Clusters(discovery, declared, ways.region, ways.aws_account, ways.dropped_issuers)
-    documents = Documents(ways.file_name if ways.policies else None, mapping(declared.settings.get("variables")))
+    clusters = Clusters(discovery, declared, ways)
+    documents = Documents(ways.folder, mapping_of(declared.settings.get("variables")))
     adoption = Adoption(clusters.new, clusters.several, variables=documents.variables, files=documents.files)
     policies = {policy.arn: policy for each in discovery.aws_accounts for policy in each.policies}
     task = Task(discovery, ways, declared, clusters, documents, policies, adoption)
     roles = {role.arn: (each, role) for each in discovery.aws_accounts for role in each.roles}
-    annotated = _annotated(discovery)
+    annotated: dict[str, list[LiveServiceAccount]] = {}
+    for each in (each for cluster in discovery.clusters for each in cluster.service_accounts if each.role_arn):
+        annotated.setdefault(each.role_arn, []).append(each)
     trusting = (arn for arn, (aws_account, role) in roles.items() if clusters.trusts_one(aws_account, role))
-    candidates = {
-        arn: _candidate(arn, roles.get(arn), annotated.get(arn, [])) for arn in sorted({*annotated, *trusting})
-    }
+    candidates = {}
+    for arn in sorted({*annotated, *trusting}):
+        tags, subjects = (roles[arn][1].tags, subjects_named(roles[arn][1])) if arn in roles else (None, set())
+        candidates[arn] = Candidate(arn, tags, annotated.get(arn, ()), subjects)
     without_effect = [*choice.without_effect(candidates.values())]
     if without_effect:
         raise CouldNotLookError(
@@ -51,24 +54,6 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
         if choice.has(candidate):
             _add_chosen(task, candidate, roles.get(arn), choice)
     return adoption
-
-
-def _candidate(
-    arn: str, found: tuple[LiveAwsAccount, LiveRole] | None, annotated: Sequence[LiveServiceAccount]
-) -> Candidate:
-    if found is None:
-        return Candidate(arn, None, annotated, ())
-    return Candidate(arn, found[1].tags, annotated, subjects_named(found[1]))
-
-
-def _annotated(discovery: Discovery) -> dict[str, list[LiveServiceAccount]]:
-    """Return the service accounts that are annotated with a role, by its ARN."""
-    found: dict[str, list[LiveServiceAccount]] = {}
-    for cluster in discovery.clusters:
-        for service_account in cluster.service_accounts:
-            if service_account.role_arn:
-                found.setdefault(service_account.role_arn, []).append(service_account)
-    return found
 
 
 def _add_chosen(
@@ -86,7 +71,12 @@ def _add_chosen(
         for each in candidate.service_accounts
         if (why := why_denied(*found, task.clusters.of_name(each.cluster), each))
     }
-    ready = [each for each in ready if _is_admitted(task, arn, each, denied.get(each.found, ""))]
+    for each in ready:
+        if each.found in denied:
+            # A stack with one that its role refuses would be broken.
+            reason = f"annotated with {named(arn)}, which does not admit it: {denied[each.found]}"
+            task.adoption.say(Outcome.LEFT, about_service_account(each.found), notes=(reason,), owners=each.owners)
+    ready = [each for each in ready if each.found not in denied]
     admitted = [each for each in candidate.service_accounts if each not in denied]
     taken = take_role(
         task,
@@ -95,7 +85,7 @@ def _add_chosen(
         admitted=admitted,
         # Who writes an annotation may have no right to the role.
         only_annotated=not choice.has(candidate._replace(service_accounts=admitted)),
-        preferred=[subject_of(each.found.namespace, each.found.name) for each in ready],
+        preferred=[each.found.subject for each in ready],
     )
     with_role = _with_role(task, taken, ready) if taken else []
     if taken:
@@ -118,14 +108,6 @@ def _of_unknown_role(task: Task, arn: str, ready: list[TakenServiceAccount]) -> 
     return []
 
 
-def _is_admitted(task: Task, arn: str, each: TakenServiceAccount, why: str) -> bool:
-    """Return whether a role admits a service account, or may: a stack with one that it refuses would be broken."""
-    if why:
-        note = f"annotated with {named(arn)}, which does not admit it: {why}"
-        task.adoption.say(Outcome.LEFT, about_service_account(each.found), notes=(note,), owners=each.owners)
-    return not why
-
-
 def _with_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount]) -> list[TakenServiceAccount]:
     """Return the service account that is declared with its role, once for each cluster; none if there are several.
 
@@ -134,10 +116,9 @@ def _with_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount
     names = {str(each.found) for each in ready}
     if len(names) != 1:
         return []
-    subject = subject_of(ready[0].found.namespace, ready[0].found.name)
     clusters = {task.clusters.of_provider(arn).name for arn in taken.trust.settings.provider_arns}
     fits = (
-        subject in taken.trust.settings.subjects
+        ready[0].found.subject in taken.trust.settings.subjects
         and {each.found.cluster for each in ready} == clusters
         and len({json.dumps([each.settings, each.whole], sort_keys=True) for each in ready}) == 1
         and {each.audience for each in ready} == {taken.trust.settings.audience}
@@ -150,8 +131,7 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
     trust = dict(settings["trust"])
     if with_role:
         service_account = with_role[0].found
-        implied = subject_of(service_account.namespace, service_account.name)
-        trust["subjects"] = [each for each in trust["subjects"] if each != implied]
+        trust["subjects"] = [each for each in trust["subjects"] if each != service_account.subject]
         imported += ["serviceAccount"] if with_role[0].whole else []
         settings = {"serviceAccount": with_role[0].settings, **settings}
         key = _key(task, _key_of(service_account), taken.role.arn)

@@ -1,13 +1,39 @@
-"""What the user chose: by namespace, service account, role, tag, or everything."""
+"""What the user chose: by namespace, service account, role, tag, or everything; and how that is adopted."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from irsa.evaluation.globs import overlap
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import Arn
-from irsa_cli.live.model import LiveServiceAccount
+from irsa_cli.live.model import LiveServiceAccount, PolicySettings
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How things are adopted.
+
+    Attributes:
+        folder: The stack file's folder if policies are taken over, with their documents in files; None if they are not.
+        take_from: Tools from which roles and service accounts are taken.
+        exact_only: Whether only those are taken of which a preview shows no change.
+        drop_dead_issuers: Whether statements of trust policies go by which no token comes any more.
+        dropped_issuers: Issuers that the user calls gone, though their OIDC providers are there.
+        region: The region of the current credentials.
+        aws_account: Number of the stack's AWS account.
+        policy_settings: Asks for the settings of a managed policy; None if it does not exist.
+    """
+
+    folder: Path | None = None
+    take_from: Collection[str] = ()
+    exact_only: bool = False
+    drop_dead_issuers: bool = False
+    dropped_issuers: Collection[str] = ()
+    region: str = ""
+    aws_account: str = ""
+    policy_settings: Callable[[str], PolicySettings | None] = lambda _: PolicySettings("", {})
 
 
 class Candidate(NamedTuple):
@@ -79,18 +105,15 @@ class Choice:
         """
         for subject in subjects:
             namespace, _, name = subject.partition(":")
-            chosen = not self.namespaces or _overlaps_one(self.namespaces, namespace)
-            if self.service_accounts:
-                is_one = bool(name.strip("*")) and _overlaps_one(self.service_accounts, f"{namespace}/{name}")
-                chosen = chosen and is_one
-            if chosen and namespace.strip("*"):
+            if not namespace.strip("*") or (self.service_accounts and not name.strip("*")):
+                continue
+            if all(
+                not patterns or any(overlap(text, each) for each in patterns)
+                for patterns, text in ((self.namespaces, namespace), (self.service_accounts, f"{namespace}/{name}"))
+            ):
                 return True
         return False
 
 
 def _matches_one(patterns: Iterable[str], text: str) -> bool:
     return any(matches(text, pattern_of(each, wildcards=True)) for each in patterns)
-
-
-def _overlaps_one(patterns: Iterable[str], pattern: str) -> bool:
-    return any(overlap(pattern, each) for each in patterns)

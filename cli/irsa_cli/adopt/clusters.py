@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from irsa.rules.arns import issuer_host_path, oidc_provider_arn
+from irsa_cli.adopt.choice import Ways
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.trust import Provider, Surroundings
@@ -22,17 +23,9 @@ class Clusters:
         several: Whether these are keys of `irsa:clusters`.
     """
 
-    def __init__(
-        self,
-        discovery: Discovery,
-        declared: Declared,
-        region: str,
-        aws_account: str,
-        dropped_issuers: Collection[str] = (),
-    ) -> None:
-        """Take what was found and what is declared, with the region, AWS account and gone issuers as Ways has them."""
-        self._declared, self._region, self._aws_account = declared, region, aws_account
-        self._dropped = {issuer_host_path(each) for each in dropped_issuers}
+    def __init__(self, discovery: Discovery, declared: Declared, ways: Ways) -> None:
+        self._declared, self._ways = declared, ways
+        self._dropped = {issuer_host_path(each) for each in ways.dropped_issuers}
         self._issuers = Issuers(discovery.clusters, discovery.aws_accounts)
         self._aws_accounts = {each.number: each for each in discovery.aws_accounts}
         self._by_issuer = {issuer_host_path(each.issuer): each for each in discovery.clusters}
@@ -95,22 +88,15 @@ class Clusters:
 
     def _settings(self, cluster: LiveCluster) -> dict[str, Any]:
         if cluster.eks_name:
-            region = {"region": self._region} if self._region else {}
+            region = {"region": self._ways.region} if self._ways.region else {}
             return {"name": cluster.eks_name, **region, "kubernetes": {"eks": True}}
-        provider = self._provider(cluster)
-        return {
-            "oidcIssuer": cluster.issuer,
-            **({"oidcProviderArn": provider} if provider else {}),
-            # A preview refuses a context that there is not: better than another cluster, the current one.
-            "kubernetes": {"context": cluster.context or cluster.name},
-        }
-
-    def _provider(self, cluster: LiveCluster) -> str:
-        """Return the ARN of a cluster's OIDC provider in the stack's AWS account, whether or not it is there."""
-        aws_account = self._aws_accounts.get(self._aws_account)
-        if aws_account is None:
-            return ""
-        return oidc_provider_arn(_partition(aws_account), aws_account.number, cluster.issuer)
+        settings: dict[str, Any] = {"oidcIssuer": cluster.issuer}
+        own = self._aws_accounts.get(self._ways.aws_account)
+        if own:
+            # Whether or not it is there.
+            settings["oidcProviderArn"] = oidc_provider_arn(_partition(own), own.number, cluster.issuer)
+        # A preview refuses a context that there is not: better than another cluster, the current one.
+        return {**settings, "kubernetes": {"context": cluster.context or cluster.name}}
 
     def _surroundings_of(self, aws_account: LiveAwsAccount) -> Surroundings:
         partition = _partition(aws_account)

@@ -16,14 +16,12 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST]
 
 
-def as_key(text: str) -> str:
-    """Return a text with a hyphen for each character that a key cannot have."""
-    return re.sub(r"[^\w+=,.-]", "-", text, flags=re.ASCII)
-
-
 def unique_key(names: Sequence[str], identity: str, is_used: Callable[[str], bool]) -> str:
-    """Return the first name that is free and short enough; else the first, with a digest of what it stands for."""
-    keys = [as_key(each) for each in names]
+    """Return the first name that is free and short enough; else the first, with a digest of what it stands for.
+
+    A hyphen stands for each character that a key cannot have.
+    """
+    keys = [re.sub(r"[^\w+=,.-]", "-", each, flags=re.ASCII) for each in names]
     for key in keys:
         if not is_used(key) and 0 < len(key) <= LONGEST_KEY:
             return key

@@ -2,25 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum
 from typing import Any, NamedTuple
 
+from irsa.rules.mistakes import Mistake
 from irsa_cli.adopt.owners import Owner
 
 
-class Left(Exception):
-    """Something that is not adopted, and why."""
+class Left(Mistake):
+    """Why something is not adopted."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(found, "", "")
+
+    def __str__(self) -> str:
+        """Return why."""
+        return self.found
 
 
-class Outcome(StrEnum):
-    """What became of a role or a service account that was chosen."""
+class Outcome(Enum):
+    """What became of a role or a service account that was chosen: its style in the report, and its heading there."""
 
-    EXACT = "exact"
-    TIDIED = "tidied"
-    IMPORTED = "imported"
-    ANNOTATED = "annotated only"
-    DECLARED = "declared already"
-    LEFT = "left"
+    EXACT = "green", "roles, exact: a preview shows an import and no change"
+    TIDIED = "yellow", "roles, tidied: a preview also shows an update of the trust policy, which admits the same"
+    IMPORTED = "green", "service accounts, imported: a preview may also show an update of the metadata"
+    ANNOTATED = "yellow", "service accounts, annotated only: a preview shows that the annotation is applied"
+    DECLARED = "dim", "declared already"
+    LEFT = "bold red", "left"
 
 
 class Item(NamedTuple):
@@ -66,8 +74,3 @@ class Adoption:
     def say(self, outcome: Outcome, about: str, key: str = "", notes: tuple[str, ...] = (), **more: Any) -> None:
         """Add what became of something: see Item."""
         self.items.append(Item(outcome, about, key, notes, **more))
-
-    def raise_quota(self, name: str, needed: int, present: object) -> None:
-        """Raise a quota to what a role uses, unless the file allows that."""
-        if isinstance(present, int) and needed > present:
-            self.quotas[name] = max(needed, self.quotas.get(name, 0))

@@ -5,8 +5,8 @@ for (`--take-from`): two owners would each undo what the other does.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from irsa.rules.mistakes import named
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
@@ -16,20 +16,10 @@ Words = Mapping[str, str]
 MANAGED_BY = "app.kubernetes.io/managed-by"
 # Keys by which people and modules say what manages a resource, without letter case and separators.
 _MANAGED_BY_TAGS = ("managedby", "provisioner", "provisionedby", "createdby", "deployedby", "createdwith")
-_TOOLS = {
-    "terraform": "terraform",
-    "opentofu": "terraform",
-    "terragrunt": "terraform",
-    "cloudformation": "cloudformation",
-    "cdk": "cdk",
-    "awscdk": "cdk",
-    "eksctl": "eksctl",
-    "helm": "helm",
-    "pulumi": "pulumi",
-    "crossplane": "crossplane",
-    "argocd": "argocd",
-    "flux": "flux",
-}
+_NAMED = ("eksctl", "cloudformation", "cdk", "terraform", "helm", "pulumi", "crossplane", "argocd", "flux")
+# As they are spelled there, and in this order in messages.
+_TOOLS = {**{each: each for each in _NAMED}, "opentofu": "terraform", "terragrunt": "terraform", "awscdk": "cdk"}
+TOOLS = (*_NAMED, "ack", "eks-add-on")
 # Without RoleName, CloudFormation calls a role by the stack, the logical ID and 12 characters, and puts none of its
 # aws:cloudformation:* tags on it (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277):
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html (Return values).
@@ -150,53 +140,38 @@ def owners_of_role(role: LiveRole, annotated: Iterable[LiveServiceAccount] = ())
         what = mark(role.tags)
         if what is not None:
             return [Owner(tool, what)]
-    return list(dict.fromkeys(_tagged(role.tags))) or _by_name(role.name) or _by_service_accounts(annotated)
-
-
-def _by_service_accounts(annotated: Iterable[LiveServiceAccount]) -> list[Owner]:
+    keys = [key for key in role.tags if re.sub(r"[^a-z]", "", key.lower()) in _MANAGED_BY_TAGS]
+    tagged = [Owner(each) for each in dict.fromkeys(_tool(role.tags[key]) for key in keys) if each]
+    if tagged:
+        return tagged
+    generated = _GENERATED_NAME.fullmatch(role.name)
+    if generated:
+        return [Owner("cdk" if _CDK_LOGICAL_ID.fullmatch(generated[1]) else "cloudformation", by="its name")]
     tools = {owner.tool for each in annotated for owner in owners_of_service_account(each)}
     return [Owner(tool, by="its service account") for tool in sorted(tools & _OF_BOTH)]
 
 
-def _by_name(name: str) -> list[Owner]:
-    generated = _GENERATED_NAME.fullmatch(name)
-    if not generated:
-        return []
-    return [Owner("cdk" if _CDK_LOGICAL_ID.fullmatch(generated[1]) else "cloudformation", by="its name")]
-
-
-def _tagged(tags: Words) -> Iterator[Owner]:
-    for key, value in tags.items():
-        if re.sub(r"[^a-z]", "", key.lower()) in _MANAGED_BY_TAGS:
-            tool = _TOOLS.get(re.sub(r"[^a-z]", "", value.lower()))
-            if tool:
-                yield Owner(tool)
-
-
 def owners_of_service_account(service_account: LiveServiceAccount) -> list[Owner]:
     """Return who manages a service account, by its labels, annotations and field managers."""
-    found = [
-        Owner(tool, getattr(service_account, field)[key])
-        for tool, field, key in _OF_SERVICE_ACCOUNTS
-        if key in getattr(service_account, field)
-    ]
+    found = {}
+    for tool, field, key in _OF_SERVICE_ACCOUNTS:
+        if key in getattr(service_account, field):
+            found[tool] = Owner(tool, getattr(service_account, field)[key])
     label = service_account.labels.get(MANAGED_BY)
     if label:
-        tool = _TOOLS.get(re.sub(r"[^a-z]", "", label.lower()), label.lower())
-        found += [Owner(tool)] if tool not in {each.tool for each in found} else []
-    managers = {str(each.get("manager", "")) for each in managed_fields(service_account)}
+        tool = _tool(label) or label.lower()
+        found.setdefault(tool, Owner(tool))
+    managed_fields = (service_account.manifest.get("metadata") or {}).get("managedFields") or ()
+    managers = {str(each.get("manager", "")) for each in managed_fields}
     for tool, manager in _MANAGERS:
-        if tool not in {each.tool for each in found} and any(
-            each == manager or each.startswith(f"{manager}-") for each in managers
-        ):
-            found.append(Owner(tool))
-    return list({each.tool: each for each in found}.values())
+        if any(each == manager or each.startswith(f"{manager}-") for each in managers):
+            found.setdefault(tool, Owner(tool))
+    return list(found.values())
 
 
-def managed_fields(service_account: LiveServiceAccount) -> list[Mapping[str, Any]]:
-    """Return `metadata.managedFields` of a service account."""
-    metadata = service_account.manifest.get("metadata") or {}
-    return list(metadata.get("managedFields") or [])
+def _tool(text: str) -> str | None:
+    """Return the tool that a tag or a label names, however it is spelled."""
+    return _TOOLS.get(re.sub(r"[^a-z]", "", text.lower()))
 
 
 # --- how they let go -------------------------------------------------------------------------------------------------
@@ -236,7 +211,6 @@ _OTHER = (
     "remove what was adopted from what it declares",
     "docs/adopt.md#who-manages-it-now",
 )
-TOOLS = tuple(dict.fromkeys([*_LETTING_GO, *_TOOLS.values(), "ack", "eks-add-on"]))
 
 
 def letting_go(tool: str, names: Iterable[str]) -> str:

@@ -3,13 +3,13 @@
 from typing import Any
 
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.names import RULES, check_name
 from irsa.rules.policies import split_document
 from irsa.rules.quotas import ATTACHED_POLICIES, check_usage
 from irsa.rules.trust import minified
 from irsa.rules.usage import role_usages
-from irsa_cli.adopt.declared import mapping
 from irsa_cli.adopt.documents import refused_in
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.tags import declarable_tags
@@ -21,15 +21,14 @@ def permissions(task: Task, role: LiveRole, aws_account_key: str) -> tuple[dict[
     """Return the policies of a role as settings, and notes on them.
 
     Raises:
-        Left: irsa refuses one of them.
-        Mistake: The same.
+        Mistake: irsa refuses one of them.
     """
     _check(role)
     settings: dict[str, Any] = {}
     imported = ["role"]
     notes: list[str] = []
     attached = sorted(role.attached_policies)
-    chosen = _policy_to_take(task, role, aws_account_key, notes) if task.ways.policies else None
+    chosen = _policy_to_take(task, role, aws_account_key, notes) if task.ways.folder else None
     if chosen is not None:
         policy, settings["policy"] = chosen
         attached.remove(policy.arn)
@@ -38,8 +37,7 @@ def permissions(task: Task, role: LiveRole, aws_account_key: str) -> tuple[dict[
         settings["policyArns"] = attached
     if role.attached_policies:
         imported.append("attachments")
-        present = task.quota("attachedPolicies", ATTACHED_POLICIES)
-        task.adoption.raise_quota("attachedPolicies", len(role.attached_policies), present)
+        task.raise_quota("attachedPolicies", len(role.attached_policies), ATTACHED_POLICIES)
     if role.inline_policies:
         settings["inlinePolicies"] = {
             name: task.documents.setting(f"{role.name}.{name}", role.inline_policies[name])
@@ -73,9 +71,8 @@ def _policy_to_take(
             continue  # AWS's own
         try:
             return policy, _policy(task, policy, role, aws_account_key)
-        except (Left, Mistake) as reason:
-            why = reason.found if isinstance(reason, Mistake) else str(reason)
-            notes.append(f"policy {named(arn)} stays in policyArns: {why}")
+        except Mistake as reason:
+            notes.append(f"policy {named(arn)} stays in policyArns: {reason.found}")
     return None
 
 
@@ -86,7 +83,7 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole, aws_account_key: str
     if policy.arn in task.declared.deployed:
         raise Left("it is in the state of the stack")
     asked_for(task.stacks_of(policy.arn), task.ways.take_from)
-    binding = task.declared.binding_of_policy(aws_account_key, arn.name)
+    binding = task.declared.binding_of("policy", aws_account_key, arn.name)
     if binding is not None:
         raise Left(f"binding {named(binding)} has it")
     refused = refused_in(policy.document, arn.partition)
@@ -100,7 +97,7 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole, aws_account_key: str
     if known is None:
         raise Left("it was deleted meanwhile")
     defaults = task.declared.defaults
-    tags = declarable_tags(known.tags, mapping(defaults.get("tags")))
+    tags = declarable_tags(known.tags, mapping_of(defaults.get("tags")))
     if not tags and declarable_tags(role.tags, {}):
         raise Left("it has no tags, and irsa would give it the role's")
     path = f"/{arn.resource[: -len(arn.name)]}"

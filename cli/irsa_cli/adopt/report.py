@@ -8,20 +8,6 @@ from irsa.rules.mistakes import named, visible
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import letting_go
 
-# In this order: the style of what became of something, and the heading above it.
-HEADINGS = {
-    Outcome.EXACT: ("green", "roles, exact: a preview shows an import and no change"),
-    Outcome.TIDIED: (
-        "yellow",
-        "roles, tidied: a preview also shows an update of the trust policy, which admits the same",
-    ),
-    Outcome.IMPORTED: ("green", "service accounts, imported: a preview may also show an update of the metadata"),
-    Outcome.ANNOTATED: ("yellow", "service accounts, annotated only: a preview shows that the annotation is applied"),
-    Outcome.DECLARED: ("dim", "declared already"),
-    Outcome.LEFT: ("bold red", "left"),
-}
-TAKEN = (Outcome.EXACT, Outcome.TIDIED, Outcome.IMPORTED, Outcome.ANNOTATED)
-
 Line = tuple[str, str]
 
 
@@ -32,7 +18,8 @@ def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]
         yield "not checked", "bold"
         yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
         yield "", ""
-    for outcome, (style, heading) in HEADINGS.items():
+    for outcome in Outcome:
+        style, heading = outcome.value
         items = [each for each in adoption.items if each.outcome is outcome]
         if items:
             yield f"{heading} ({len(items)})", "bold"
@@ -61,20 +48,18 @@ def _written(adoption: Adoption, file: Path) -> Iterator[Line]:
 def _next(adoption: Adoption, file: Path, stack: str) -> Iterator[Line]:
     names: dict[str, set[str]] = {}
     for item in adoption.items:
-        for owner in item.owners if item.outcome in TAKEN else ():
+        for owner in item.owners if item.outcome not in (Outcome.DECLARED, Outcome.LEFT) else ():
             names.setdefault(owner.tool, set()).add(named(owner.what) if owner.what else item.about)
-    steps = [(commands.check(str(file)), "")]
-    steps += [(letting_go(tool, sorted(names[tool])), "") for tool in sorted(names)]
-    steps += [
-        (commands.pulumi("preview", stack), "imports, and no change but those named above"),
-        (commands.pulumi("up", stack), ""),
-        ("remove every `import:` from the file, and run the same command again: 0 changes", ""),
-        (commands.of_stack("verify", stack), ""),
-        (commands.of_stack("prove", stack), ""),
+    steps = [
+        commands.check(str(file)),
+        *(letting_go(tool, sorted(names[tool])) for tool in sorted(names)),
+        f"{commands.pulumi('preview', stack)}   (imports, and no change but those named above)",
+        commands.pulumi("up", stack),
+        "remove every `import:` from the file, and run the same command again: 0 changes",
+        commands.of_stack("verify", stack),
+        commands.of_stack("prove", stack),
     ]
-    steps += (
-        [(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`", "")] if names else []
-    )
+    if names:
+        steps.append(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`")
     yield "next, in this order", "bold"
-    for number, (step, note) in enumerate(((step, note) for step, note in steps if step), 1):
-        yield visible(f"  {number}. {step}{f'   ({note})' if note else ''}"), ""
+    yield from ((visible(f"  {number}. {step}"), "") for number, step in enumerate(steps, 1))

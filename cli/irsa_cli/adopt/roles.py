@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from irsa.evaluation.cover import subjects_of_claim
 from irsa.evaluation.document import parse
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.names import RULES, check_name
 from irsa.rules.quotas import SESSION_DURATION, TRUST_POLICY_SIZE, check_usage
@@ -13,7 +14,6 @@ from irsa.rules.subjects import check_any_service_account
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.usage import tags_usage, trust_usage
-from irsa_cli.adopt.declared import mapping
 from irsa_cli.adopt.outcomes import Left, Outcome
 from irsa_cli.adopt.owners import Owner, owners_of_role
 from irsa_cli.adopt.permissions import permissions
@@ -68,7 +68,7 @@ def take_role(
     owners = task.stacks_of(role.arn) or owners_of_role(role, annotated)
     try:
         key = _aws_account_key(task, aws_account)
-        declared = task.declared.binding_of_role(key, role.name) or _binding_of(task, admitted)
+        declared = task.declared.binding_of("role", key, role.name) or _binding_of(task, admitted)
         if declared is not None:
             task.adoption.say(Outcome.DECLARED, about, declared)
             return None
@@ -76,8 +76,8 @@ def take_role(
             settled = asked_for(owners, task.ways.take_from)
             return _taken(task, aws_account, role, aws_account_key=key, owners=settled, preferred=preferred)
         text = "it is chosen only by annotations of service accounts that it does not admit"
-    except (Left, Mistake) as reason:
-        text = reason.found if isinstance(reason, Mistake) else str(reason)
+    except Mistake as reason:
+        text = reason.found
     task.adoption.say(Outcome.LEFT, about, notes=(text,), owners=tuple(owners))
     return None
 
@@ -149,7 +149,7 @@ def _settings(role: LiveRole, defaults: Mapping[str, Any]) -> dict[str, Any]:
         raise Left("it has no permissions boundary, and irsa:defaults has one")
     if role.max_session_duration != SESSION_DURATION.least or "maxSessionDuration" in defaults:
         settings["maxSessionDuration"] = role.max_session_duration
-    tags = declarable_tags(role.tags, mapping(defaults.get("tags")))
+    tags = declarable_tags(role.tags, mapping_of(defaults.get("tags")))
     for _, mistake in role_tags_mistakes(tags):
         raise mistake
     check_usage(tags_usage("role", tags))
@@ -173,7 +173,7 @@ def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:
     quota = next((each for each in TRUST_POLICY_SIZES if used <= each), 0)
     if not quota:
         raise Left(f"its trust policy would have {used:,} characters")
-    task.adoption.raise_quota("trustPolicySize", quota, task.quota("trustPolicySize", TRUST_POLICY_SIZE))
+    task.raise_quota("trustPolicySize", quota, TRUST_POLICY_SIZE)
     found: dict[str, Any] = {"subjects": list(settings.subjects)}
     try:
         check_any_service_account(settings.subjects)

@@ -18,7 +18,7 @@ from irsa.rules.annotations import (
 from irsa.rules.arns import provider_of_role
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.quotas import TOKEN_EXPIRATION as EXPIRATION
-from irsa.rules.subjects import subject_claim, subject_of
+from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.outcomes import Left, Outcome
 from irsa_cli.adopt.owners import MARKS, Owner, owners_of_service_account
@@ -77,7 +77,7 @@ def why_denied(aws_account: LiveAwsAccount, role: LiveRole, cluster: LiveCluster
     """Return why STS gives a service account no session of a role; empty where it may give one."""
     try:
         provider = provider_of_role(role.arn, cluster.issuer)
-        subject = subject_claim(subject_of(each.namespace, each.name))
+        subject = subject_claim(each.subject)
         request = WebIdentityRequest(cluster.issuer, provider, subject, each.audience)
         answer = verdict(AskedRole(parse(role.trust), aws_account.client_ids), request)
     except Mistake as mistake:
@@ -89,44 +89,33 @@ def _taken(task: Task, found: LiveServiceAccount, owners: tuple[Owner, ...]) -> 
     settings: dict[str, Any] = {"name": found.name, "namespace": found.namespace}
     if found.annotations.get(AUDIENCE) == "":
         raise Left(f"{EMPTY_AUDIENCE}: remove it, or write the audience")
-    for name, annotation in (
-        ("stsRegionalEndpoints", STS_REGIONAL_ENDPOINTS),
-        ("tokenExpiration", TOKEN_EXPIRATION),
-    ):
+    webhook: dict[str, Any] = {
+        "stsRegionalEndpoints": {"true": True, "false": False}.get(found.annotations.get(STS_REGIONAL_ENDPOINTS, "")),
+        "tokenExpiration": _expiration(found),
+    }
+    for name, annotation in zip(webhook, (STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION), strict=True):
         if name in task.declared.defaults and annotation not in found.annotations:
             raise Left(f"it has no annotation {annotation}, and irsa:defaults has {name}")
+    webhook = {name: value for name, value in webhook.items() if value is not None}
     problems = [*_problems(found)]
-    webhook = _webhook_settings(found)
     if problems:
         taken_over = {"takeOver": True} if found.managers(ROLE_ARN) - _BY_HAND and owners else {}
         notes = (f"not taken whole: {'; '.join(problems)}",)
         only = {**settings, "create": False, **taken_over, **webhook}
         return TakenServiceAccount(found, only, found.audience, False, owners, notes)
-    labels = {key: value for key, value in found.labels.items() if not (owners and key in MARKS)}
-    annotations = {
-        key: value
-        for key, value in found.annotations.items()
-        if key not in WRITTEN_FROM
-        and key != _OF_KUBECTL
-        and not key.startswith(OF_PULUMI)
-        and not (owners and key in MARKS)
+    not_declared = {_OF_KUBECTL, *WRITTEN_FROM, *(MARKS if owners else ())}
+    whole = {
+        "labels": {key: value for key, value in found.labels.items() if not (owners and key in MARKS)},
+        "annotations": {
+            key: value
+            for key, value in found.annotations.items()
+            if key not in not_declared and not key.startswith(OF_PULUMI)
+        },
+        "imagePullSecrets": [each["name"] for each in found.manifest.get("imagePullSecrets") or ()],
+        "automountServiceAccountToken": found.manifest.get("automountServiceAccountToken"),
     }
-    secrets = [each["name"] for each in found.manifest.get("imagePullSecrets") or ()]
-    token = found.manifest.get("automountServiceAccountToken")
-    settings |= {"labels": labels} if labels else {}
-    settings |= {"annotations": annotations} if annotations else {}
-    settings |= {"imagePullSecrets": secrets} if secrets else {}
-    settings |= {} if token is None else {"automountServiceAccountToken": token}
+    settings |= {name: value for name, value in whole.items() if value or value is False}
     return TakenServiceAccount(found, settings | webhook, found.audience, True, owners, ())
-
-
-def _webhook_settings(found: LiveServiceAccount) -> dict[str, Any]:
-    endpoints = {"true": True, "false": False}.get(found.annotations.get(STS_REGIONAL_ENDPOINTS, ""))
-    expiration = _expiration(found)
-    return {
-        **({} if endpoints is None else {"stsRegionalEndpoints": endpoints}),
-        **({} if expiration is None else {"tokenExpiration": expiration}),
-    }
 
 
 def _problems(found: LiveServiceAccount) -> Iterator[str]:

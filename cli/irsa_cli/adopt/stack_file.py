@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from ruamel.yaml import YAML
@@ -27,25 +27,6 @@ _WIDTH = 2**20
 _OFFSET = 2
 # The C parser, if PyYAML was built with it: ruamel takes a minute for some thousand bindings.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class Additions(NamedTuple):
-    """What is added to a stack file, by the names of its settings.
-
-    Attributes:
-        region: The region of a new file; empty where there is none.
-        settings: Whole settings, such as `cluster`, which the file does not have.
-        entries: New keys of settings that are mappings, such as `bindings`, which the file may have.
-    """
-
-    region: str
-    settings: Mapping[str, Any]
-    entries: Mapping[str, Mapping[str, Any]]
-
-    @property
-    def anything(self) -> bool:
-        """Whether the file changes."""
-        return bool(self.settings) or any(self.entries.values())
 
 
 class StackFile:
@@ -72,41 +53,52 @@ class StackFile:
         self.exists, self._text = _read(path)
         config = self._config(self._text)
         self._keys = {_setting(key): key for key in config}
-        self.settings: dict[str, Any] = _settings(config)
+        self.settings: dict[str, Any] = {
+            name.removeprefix("irsa:"): config[key] for name, key in self._keys.items() if name.startswith("irsa:")
+        }
         for setting in ADDED_TO:
             if is_encrypted(self.settings.get(setting)):
                 raise self._unusable(f"irsa:{setting} is encrypted, so what it has is not known here")
         region = config.get("aws:region")
         self.region = region if isinstance(region, str) else ""
 
-    def with_additions(self, additions: Additions) -> str:
+    def with_additions(self, region: str, additions: Mapping[str, Mapping[str, Any]]) -> str:
         """Return the text of the file with what is added.
 
+        Args:
+            region: The `aws:region` of a new file; empty where there is none.
+            additions: New keys of settings that are mappings, such as `bindings`, which the file may have.
+
         Raises:
-            CouldNotLookError: A setting of the file is of another shape than the addition.
+            CouldNotLookError: A setting of the file is of another shape than the addition, or its form of YAML is such
+                that something would be lost, in another setting too, which may share an anchor.
         """
-        text = self._text if self.exists else _NEW
-        if not self.exists and additions.region:
-            text = self._inserted(text, ("config",), {"aws:region": additions.region})
-        if additions.settings:
-            settings = {f"irsa:{name}": value for name, value in additions.settings.items()}
-            text = self._inserted(text, ("config",), settings)
-        for name, entries in additions.entries.items():
+        text, root = self._text, self._root(self._text)
+        config = {**(root.get("config") or {})}
+        if not self.exists:
+            text = _NEW
+            if region:
+                config = {"aws:region": region}
+                text = self._inserted(text, ("config",), config)
+        for name, entries in additions.items():
             if entries:
                 key = self._keys.get(f"irsa:{name}", f"irsa:{name}")
                 text = self._inserted(text, ("config", key), entries)
-        self._check(text, additions)
+                config[key] = {**(config.get(key) or {}), **entries}
+        found = self._root(text)
+        if {**found, "config": found.get("config") or {}} != _python_values({**root, "config": config}):
+            raise self._unusable("its form of YAML cannot be added to without changing it")
         return text
 
     def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
         """Return the text with new entries at the end of a mapping, which may be missing."""
         node, depth = _mapping_at(yaml.compose(text, Loader=_LOADER), place)
-        if node is None and depth < len(place):
+        if node is None:
             # The outer mapping gets the inner one.
+            for step in reversed(place[depth:]):
+                entries = {step: entries}
             return (
-                self._inserted(text, place[:depth], {place[depth]: _nested(place[depth + 1 :], entries)})
-                if depth
-                else (_appended(text, self._rendered({place[0]: _nested(place[1:], entries)}, 0)))
+                self._inserted(text, place[:depth], entries) if depth else _appended(text, self._rendered(entries, 0))
             )
         if not isinstance(node, yaml.MappingNode) or not node.value or node.flow_style:
             return self._inserted_by_ruamel(text, place, entries)
@@ -139,24 +131,6 @@ class StackFile:
         self._ruamel().dump(_for_ruamel(entries), stream)
         newline = "\r\n" if "\r\n" in self._text else "\n"
         return "".join(f"{' ' * column}{line}{newline}" for line in stream.getvalue().splitlines())
-
-    def _check(self, text: str, additions: Additions) -> None:
-        """Raise where the new text is not what was there and what is added: nothing is lost by a form of YAML.
-
-        Not in another setting either, which may share an anchor.
-        """
-        root = self._root(self._text)
-        config = {**(root.get("config") or {})}
-        if not self.exists and additions.region:
-            config["aws:region"] = additions.region
-        config |= {f"irsa:{name}": value for name, value in additions.settings.items()}
-        for name, entries in additions.entries.items():
-            if entries:
-                key = self._keys.get(f"irsa:{name}", f"irsa:{name}")
-                config[key] = {**(config.get(key) or {}), **entries}
-        found = self._root(text)
-        if {**found, "config": found.get("config") or {}} != _python_values({**root, "config": config}):
-            raise self._unusable("its form of YAML cannot be added to without changing it")
 
     def _config(self, text: str) -> dict[str, Any]:
         config = self._root(text).get("config")
@@ -204,31 +178,18 @@ def _setting(key: str) -> str:
     return f"irsa:{parts[0]}" if len(parts) == 1 else ":".join(parts)
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    names = {_setting(key): value for key, value in config.items()}
-    return {name.removeprefix("irsa:"): value for name, value in names.items() if name.startswith("irsa:")}
-
-
 def _python_values(value: Any) -> Any:
     return map_leaves(value, lambda _, leaf: str(leaf) if isinstance(leaf, str) else leaf, lambda _, key: str(key))
-
-
-def _nested(path: tuple[str, ...], value: Any) -> Any:
-    return {path[0]: _nested(path[1:], value)} if path else value
 
 
 def _mapping_at(root: yaml.Node | None, place: tuple[str, ...]) -> tuple[yaml.Node | None, int]:
     """Return the node at a place, and how many of its steps are there; None where one is missing."""
     node = root
     for depth, step in enumerate(place):
-        found = (
-            next((value for key, value in node.value if key.value == step), None)
-            if isinstance(node, yaml.MappingNode)
-            else None
-        )
-        if found is None:
+        entries = node.value if isinstance(node, yaml.MappingNode) else ()
+        node = next((value for key, value in entries if key.value == step), None)
+        if node is None:
             return None, depth
-        node = found
     return node, len(place)
 
 

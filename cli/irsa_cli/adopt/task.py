@@ -1,56 +1,23 @@
-"""What an adoption works with: what was found, what is declared, and how things are to be adopted."""
+"""What an adoption works with."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import named
+from irsa_cli.adopt.choice import Ways
 from irsa_cli.adopt.clusters import Clusters
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.outcomes import Adoption, Left
 from irsa_cli.adopt.owners import Owner
-from irsa_cli.live.model import Discovery, LivePolicy, PolicySettings
-
-
-@dataclass(frozen=True)
-class Ways:
-    """How things are adopted.
-
-    Attributes:
-        policies: Whether policies are taken over, with their documents in files.
-        take_from: Tools from which roles and service accounts are taken.
-        exact_only: Whether only those are taken of which a preview shows no change.
-        drop_dead_issuers: Whether statements of trust policies go by which no token comes any more.
-        dropped_issuers: Issuers that the user calls gone, though their OIDC providers are there.
-        region: The region of the current credentials.
-        aws_account: Number of the stack's AWS account.
-        file_name: Returns where a policy's document is written, for a preferred name and the document's text.
-        policy_settings: Asks for the settings of a managed policy; None if it does not exist.
-    """
-
-    policies: bool = False
-    take_from: Collection[str] = ()
-    exact_only: bool = False
-    drop_dead_issuers: bool = False
-    dropped_issuers: Collection[str] = ()
-    region: str = ""
-    aws_account: str = ""
-    file_name: Callable[[str, str], str] = lambda name, _: name
-    policy_settings: Callable[[str], PolicySettings | None] = lambda _: PolicySettings("", {})
+from irsa_cli.live.model import Discovery, LivePolicy
 
 
 class Task(NamedTuple):
-    """One adoption.
+    """One adoption: what was found, how it is adopted, what the stack file declares, and what is added to it so far.
 
-    Attributes:
-        discovery: What was found.
-        ways: How it is adopted.
-        declared: What the stack file declares.
-        clusters: The clusters of both.
-        documents: The policy documents.
-        policies: The AWS accounts' own managed policies, by ARN.
-        adoption: What is added to the file so far.
+    The policies are the AWS accounts' own managed ones, by ARN.
     """
 
     discovery: Discovery
@@ -66,10 +33,11 @@ class Task(NamedTuple):
         stack = self.declared.stacks.get(identity)
         return [Owner("pulumi", stack)] if stack else []
 
-    def quota(self, name: str, usual: int) -> Any:
-        """Return what the stack file says of a quota."""
-        quotas = self.declared.settings.get("quotas")
-        return quotas.get(name, usual) if isinstance(quotas, Mapping) else usual
+    def raise_quota(self, name: str, needed: int, usual: int) -> None:
+        """Raise a quota to what a role uses, unless the file allows that."""
+        present = mapping_of(self.declared.settings.get("quotas")).get(name, usual)
+        if isinstance(present, int) and needed > present:
+            self.adoption.quotas[name] = max(needed, self.adoption.quotas.get(name, 0))
 
 
 def asked_for(owners: Sequence[Owner], take_from: Collection[str]) -> tuple[Owner, ...]:

@@ -115,6 +115,11 @@ class _Grant(NamedTuple):
     pure: bool
     changes: tuple[str, ...]
 
+    @property
+    def provider_arn(self) -> str:
+        """Its one OIDC provider."""
+        return self.settings.provider_arns[0]
+
 
 def read_trust(
     document: Mapping[str, Any],
@@ -143,16 +148,15 @@ def read_trust(
     statements, dropped = _living(items_of(document["Statement"]), surroundings, drop_dead_issuers)
     if dropped and exact_only:
         raise Left(f"its trust policy changes: {', '.join(dropped)}")
-    grants = [grant for index, each in enumerate(statements) for grant in _grants(index, each, surroundings)]
-    if not grants:
-        raise Left(_why_no_grant(statements, surroundings))
-    kept = _kept(statements, grants, preferred)
-    if kept and not dropped and _is_accepted(kept) and are_equivalent(kept.document, document):
-        left_out = {grant.statement for grant in grants if grant.pure} - _indexes(grants, kept)
-        if exact_only or len(left_out) <= MOST_KEPT:
-            return ReadTrust(kept)
+    grants = _grants(statements, surroundings)
+    kept, left_out = _kept(statements, grants, preferred)
+    fits = kept and not dropped and not _refused(kept) and (exact_only or left_out <= MOST_KEPT)
+    if kept and fits and are_equivalent(kept.document, document):
+        return ReadTrust(kept)
     merged, changes = _merged(statements, grants, preferred)
-    _check(merged)
+    refused = _refused(merged)
+    if refused:
+        raise Left(f"irsa refuses a statement of its trust policy: {refused}")
     if not dropped and are_equivalent(merged.document, document):
         return ReadTrust(merged)
     if document.get("Version") != VERSION and "${" in json.dumps([each.get("Condition") for each in statements]):
@@ -204,34 +208,61 @@ def _living(
     return living, tuple(dict.fromkeys(dropped))
 
 
-def _grants(index: int, statement: Mapping[str, Any], surroundings: Surroundings) -> list[_Grant]:
-    """Return a statement as irsa would write it, one for each of its audiences; none where it cannot."""
+def _grants(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings) -> list[_Grant]:
+    """Return the statements as irsa would write them.
+
+    Raises:
+        Left: It could write none of them.
+    """
+    grants: list[_Grant] = []
+    reasons = []
+    for index, each in enumerate(statements):
+        try:
+            grants += _grants_of(index, each, surroundings)
+        except Left as reason:
+            reasons.append(f"statement {index + 1} {reason}")
+    if grants:
+        return grants
+    for number, each in enumerate(statements, 1):
+        for place, mistake in statement_mistakes(each, trust=True):
+            raise Left(f"irsa refuses statement {number} of its trust policy: {path_of(place)}: {mistake.found}")
+    if not statements:
+        raise Left("without the clusters that are gone its trust policy trusts nobody")
+    nobody = "none of its statements trusts one of the clusters, and nobody else, with sts:AssumeRoleWithWebIdentity"
+    raise Left("; ".join(reasons) or nobody)
+
+
+def _grants_of(index: int, statement: Mapping[str, Any], surroundings: Surroundings) -> list[_Grant]:
+    """Return a statement as irsa would write it, one for each of its audiences; none where it is for others.
+
+    Raises:
+        Left: It is for service accounts of a cluster, and irsa cannot write it.
+    """
     provider = _only_provider(statement)
-    if statement["Effect"] != "Allow" or provider not in surroundings.audiences or "Action" not in statement:
+    if statement["Effect"] != "Allow" or provider not in surroundings.audiences:
         return []
+    if "Action" not in statement:
+        raise Left("has NotAction, which irsa does not write")
+    audiences, subjects, conditions, changes = _conditions(
+        statement.get("Condition") or {}, issuer_of_provider(provider)
+    )
+    if audiences is None:
+        audiences = surroundings.audiences[provider]
+        if len(audiences) != 1:
+            raise Left(f"has no condition on aud, and its OIDC provider lists {listed(audiences) or 'no audience'}")
+        changes = [*changes, f"with the audience {named(audiences[0])}, the only one of the provider"]
     actions = [str(each).lower() for each in items_of(statement["Action"])]
     if not any(matches(ACTION.lower(), pattern_of(each, wildcards=True)) for each in actions):
         return []
-    parts = _conditions(statement.get("Condition") or {}, issuer_of_provider(provider))
-    if parts is None:
-        return []
-    audiences, subjects, conditions, changes = parts
-    if audiences is None:
-        lists = surroundings.audiences[provider]
-        if len(lists) != 1:
-            return []
-        audiences, changes = lists, (*changes, f"with the audience {named(lists[0])}, the only one of the provider")
     pure = set(actions) == {ACTION.lower()}
     by_audience = [Settings((provider,), tuple(sorted(set(subjects))), each, conditions or None) for each in audiences]
-    if pure and len(by_audience) == 1 and _is_written_alike(statement, by_audience[0]):
-        return [_Grant(index, by_audience[0], pure, ())]
+    if pure and len(by_audience) == 1:
+        written = by_audience[0].document["Statement"][0]
+        if normal_statement(statement, None) == normal_statement(written, None):
+            return [_Grant(index, by_audience[0], pure, ())]
     if statement.get("Sid"):
-        changes = (*changes, f"without the Sid {named(str(statement['Sid']))}")
-    return [_Grant(index, each, pure, changes or ("each value stands there once",)) for each in by_audience]
-
-
-def _is_written_alike(statement: Mapping[str, Any], settings: Settings) -> bool:
-    return normal_statement(statement, None) == normal_statement(settings.document["Statement"][0], None)
+        changes = [*changes, f"without the Sid {named(str(statement['Sid']))}"]
+    return [_Grant(index, each, pure, tuple(changes) or ("each value stands there once",)) for each in by_audience]
 
 
 def _only_provider(statement: Mapping[str, Any]) -> str:
@@ -243,153 +274,108 @@ def _only_provider(statement: Mapping[str, Any]) -> str:
     return str(names[0]) if len(names) == 1 else ""
 
 
-_Parts = tuple[tuple[str, ...] | None, list[str], dict[str, Any], tuple[str, ...]]
+_Parts = tuple[Sequence[str] | None, list[str], dict[str, Any], list[str]]
 
 
-class _Comparison(NamedTuple):
-    """A condition operator of a claim, and the values that it compares the claim with."""
+def _conditions(condition: Mapping[str, Any], issuer: str) -> _Parts:
+    """Return audiences, subjects, further conditions, and what irsa writes differently.
 
-    operator: str
-    values: list[str]
-
-    @property
-    def is_like(self) -> bool:
-        """Whether wildcards count."""
-        parts = split_operator(self.operator)
-        return parts is not None and parts.name == "StringLike"
-
-    @property
-    def has_wildcard(self) -> bool:
-        """Whether a value has a wildcard, which may not count."""
-        return any(map(is_pattern, self.values))
-
-
-def _conditions(condition: Mapping[str, Any], issuer: str) -> _Parts | None:
-    """Return audiences, subjects, further conditions, and what irsa writes differently; None where it cannot."""
-    compared: dict[str, _Comparison] = {}
+    Raises:
+        Left: irsa cannot write them.
+    """
+    comparisons = [f"{operator} {key.rpartition(':')[2]}" for operator, keys in condition.items() for key in keys]
+    refused = Left(f"has conditions that irsa does not write: {listed(comparisons)}")
+    compared: dict[str, list[str]] = {}
     rest: dict[str, dict[str, Any]] = {}
+    changes = []
     for operator, keys in condition.items():
         parts = split_operator(operator)
+        name = parts.name if parts else ""
         for key, value in keys.items():
             claim = key.lower().removeprefix(f"{issuer}:".lower())
-            if claim in ("aud", "sub") and claim not in compared:
-                if parts is None or parts.name not in ("StringEquals", "StringLike"):
-                    return None
-                compared[claim] = _Comparison(operator, [_text(each) for each in items_of(value)])
-            elif key.lower().endswith((":aud", ":sub")):
-                return None
-            else:
+            if claim not in ("aud", "sub") or claim in compared:
+                if key.lower().endswith((":aud", ":sub")):
+                    raise refused
                 rest.setdefault(operator, {})[key] = value
-    if [*condition_mistakes(rest)] or not all(map(_is_readable, compared.items())):
-        return None
-    subjects = [_subject(each) for each in compared["sub"].values] if "sub" in compared else [EVERY_SERVICE_ACCOUNT]
-    if not all(subjects):
-        return None
-    audiences = tuple(dict.fromkeys(compared["aud"].values)) if "aud" in compared else None
-    return audiences, subjects, rest, tuple(_changes(compared))
-
-
-def _is_readable(claim_and_comparison: tuple[str, _Comparison]) -> bool:
-    """Return whether irsa writes a comparison with these values: an audience has no wildcard, and one must count."""
-    claim, comparison = claim_and_comparison
-    if claim == "aud":
-        return not (comparison.is_like and comparison.has_wildcard) and all(map(_is_audience, comparison.values))
-    return comparison.is_like or not comparison.has_wildcard
-
-
-def _changes(compared: Mapping[str, _Comparison]) -> Iterator[str]:
-    """Yield how irsa compares the claims otherwise."""
-    for claim in sorted(compared):
-        comparison = compared[claim]
-        wanted = "StringLike" if claim == "sub" and comparison.has_wildcard else "StringEquals"
-        if comparison.operator != wanted:
-            yield f"{claim} is compared with {wanted}, not {named(comparison.operator)}"
+                continue
+            values = [each if isinstance(each, str) else json.dumps(each) for each in items_of(value)]
+            has_wildcard = any(map(is_pattern, values))
+            # A wildcard must count in a subject; an audience has none.
+            unwritten = "StringLike" if claim == "aud" else "StringEquals"
+            if name not in ("StringEquals", "StringLike") or (has_wildcard and name == unwritten):
+                raise refused
+            compared[claim] = values
+            wanted = "StringLike" if claim == "sub" and has_wildcard else "StringEquals"
+            if operator != wanted:
+                changes.append(f"{claim} is compared with {wanted}, not {named(operator)}")
     if "sub" not in compared:
-        yield "sub is compared with every service account's, instead of not at all"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _is_audience(text: str) -> bool:
+        changes.append("sub is compared with every service account's, instead of not at all")
     try:
-        check_name(text, AUDIENCE)
-    except Mistake:
-        return False
-    return True
+        audiences = (
+            [check_name(each, AUDIENCE) for each in dict.fromkeys(compared["aud"])] if "aud" in compared else None
+        )
+        subjects = [_subject(each) for each in compared.get("sub", ["*"])]
+    except Mistake as mistake:
+        raise refused from mistake
+    if [*condition_mistakes(rest)]:
+        raise refused
+    return audiences, subjects, rest, sorted(changes)
 
 
 def _subject(claim: str) -> str:
-    """Return a `sub` of a condition as `namespace:name`; empty where irsa would refuse it."""
-    rest = claim.removeprefix(CLAIM_PREFIX)
+    """Return a `sub` of a condition as `namespace:name`.
+
+    Raises:
+        Mistake: irsa would refuse it.
+    """
     if claim in ("*", "system:*", "system:serviceaccount*"):
         return EVERY_SERVICE_ACCOUNT
-    if rest == claim:
-        return ""
+    if not claim.startswith(CLAIM_PREFIX):
+        raise Mistake(claim, f"{CLAIM_PREFIX}NAMESPACE:NAME", "")
+    rest = claim.removeprefix(CLAIM_PREFIX)
     if ":" not in rest and rest.endswith("*") and rest.count("*") == 1:
         # The one star takes in the colon, too.
         rest = f"{rest}:*"
-    try:
-        return check_subject(rest)
-    except Mistake:
-        return ""
+    return check_subject(rest)
 
 
 # --- from statements to settings -------------------------------------------------------------------------------------
 
 
-def _terms(settings: Settings) -> tuple[str, str]:
+def _terms(grant: _Grant) -> tuple[str, str]:
     """Return what must be the same in all statements that irsa writes for one binding."""
-    return settings.audience, json.dumps(
-        normal_statement({"Condition": settings.conditions or {}}, None), sort_keys=True
-    )
+    conditions = normal_statement({"Condition": grant.settings.conditions or {}}, None)
+    return grant.settings.audience, json.dumps(conditions, sort_keys=True)
 
 
-def _by_terms(grants: Iterable[_Grant]) -> list[list[_Grant]]:
-    found: dict[tuple[str, str], list[_Grant]] = {}
+def _grouped(grants: Iterable[_Grant], key: Callable[[_Grant], Any]) -> list[list[_Grant]]:
+    found: dict[Any, list[_Grant]] = {}
     for grant in grants:
-        found.setdefault(_terms(grant.settings), []).append(grant)
+        found.setdefault(key(grant), []).append(grant)
     return list(found.values())
 
 
-def _best(candidates: Iterable[Settings], preferred: Collection[str]) -> Settings:
-    """Return the settings that say most: those with a preferred subject, then with most subjects and clusters."""
-
-    def worth(each: Settings) -> tuple[int, int]:
-        return len(set(preferred) & set(each.subjects)), len(each.subjects) * len(each.provider_arns)
-
-    return max(candidates, key=worth)
+def _worth(settings: Settings, preferred: Collection[str]) -> tuple[int, int]:
+    """Return how much settings say: most with a preferred subject, then with most subjects and clusters."""
+    return len(set(preferred) & set(settings.subjects)), len(settings.subjects) * len(settings.provider_arns)
 
 
 def _kept(
     statements: Sequence[Mapping[str, Any]], grants: Sequence[_Grant], preferred: Collection[str]
-) -> Settings | None:
-    """Return the settings with every statement as it is; None where none is one that irsa writes."""
-    unchanged = [grant for grant in grants if grant.pure and not grant.changes]
-    candidates = []
-    for same in _by_terms(unchanged):
-        by_subjects: dict[tuple[str, ...], dict[str, _Grant]] = {}
-        for grant in same:
-            by_subjects.setdefault(grant.settings.subjects, {}).setdefault(grant.settings.provider_arns[0], grant)
-        for by_provider in by_subjects.values():
-            written = {grant.statement for grant in by_provider.values()}
-            others = tuple(each for index, each in enumerate(statements) if index not in written)
-            first = next(iter(by_provider.values())).settings
-            candidates.append(replace(first, provider_arns=tuple(sorted(by_provider)), statements=others))
-    return _best(candidates, preferred) if candidates else None
+) -> tuple[Settings | None, int]:
+    """Return the settings with every statement as it is, and how many of those that stay beside it irsa would write.
 
-
-def _indexes(grants: Iterable[_Grant], settings: Settings) -> set[int]:
-    """Return the statements that irsa writes itself by these settings."""
-    return {
-        grant.statement
-        for grant in grants
-        if not grant.changes
-        and _terms(grant.settings) == _terms(settings)
-        and grant.settings.subjects == settings.subjects
-        and grant.settings.provider_arns[0] in settings.provider_arns
-    }
+    None where none is one that irsa writes.
+    """
+    pure = {grant.statement for grant in grants if grant.pure}
+    candidates: list[tuple[Settings, int]] = []
+    for same in _grouped((grant for grant in grants if grant.pure and not grant.changes), _terms):
+        for alike in _grouped(same, lambda grant: grant.settings.subjects):
+            written = {grant.provider_arn: grant.statement for grant in reversed(alike)}
+            others = tuple(each for index, each in enumerate(statements) if index not in written.values())
+            settings = replace(alike[0].settings, provider_arns=tuple(sorted(written)), statements=others)
+            candidates.append((settings, len(pure - {grant.statement for grant in alike})))
+    return max(candidates, key=lambda each: _worth(each[0], preferred), default=(None, 0))
 
 
 def _merged(
@@ -399,10 +385,10 @@ def _merged(
     pure = [grant for grant in grants if grant.pure] or grants
     changes = dict.fromkeys(change for grant in pure for change in grant.changes)
     united: list[Settings] = []
-    for same in _by_terms(pure):
+    for same in _grouped(pure, _terms):
         by_provider: dict[str, set[str]] = {}
         for grant in same:
-            by_provider.setdefault(grant.settings.provider_arns[0], set()).update(grant.settings.subjects)
+            by_provider.setdefault(grant.provider_arn, set()).update(grant.settings.subjects)
         by_subjects: dict[tuple[str, ...], list[str]] = {}
         for provider, subjects in sorted(by_provider.items()):
             by_subjects.setdefault(tuple(sorted(subjects)), []).append(provider)
@@ -410,7 +396,7 @@ def _merged(
             changes[f"{len(same)} statements become {len(by_provider)}"] = None
         for subjects_, providers in by_subjects.items():
             united.append(replace(same[0].settings, provider_arns=tuple(providers), subjects=subjects_))
-    main = _best(united, preferred)
+    main = max(united, key=lambda each: _worth(each, preferred))
     if not any(grant.pure for grant in grants):
         # They allow more than irsa's statement does, which therefore comes beside them.
         added = "a statement that irsa writes is added; the others stay as they are"
@@ -431,52 +417,11 @@ def _of_document(document: Mapping[str, Any]) -> Iterator[str]:
 # --- what irsa refuses -----------------------------------------------------------------------------------------------
 
 
-def _refused(settings: Settings) -> Iterator[str]:
+def _refused(settings: Settings) -> str:
+    """Return what irsa refuses in the further statements; empty where it refuses nothing."""
     for statement in settings.statements:
         for place, mistake in statement_mistakes(statement, trust=True):
-            yield f"{path_of(place)}: {mistake.found}; allowed: {mistake.allowed}" if place else mistake.found
+            return f"{path_of(place)}: {mistake.found}; allowed: {mistake.allowed}" if place else mistake.found
     for place, mistake in sid_mistakes(settings.statements):
-        yield f"{path_of(place)}: {mistake.found}"
-
-
-def _is_accepted(settings: Settings) -> bool:
-    return next(_refused(settings), None) is None
-
-
-def _check(settings: Settings) -> None:
-    refused = next(_refused(settings), None)
-    if refused is not None:
-        raise Left(f"irsa refuses a statement of its trust policy: {refused}")
-
-
-def _why_no_grant(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings) -> str:
-    """Return why no statement is one that irsa could write."""
-    for number, statement in enumerate(statements, 1):
-        wrong = next(statement_mistakes(statement, trust=True), None)
-        if wrong is not None:
-            place, mistake = wrong
-            return f"irsa refuses statement {number} of its trust policy: {path_of(place)}: {mistake.found}"
-    if not statements:
-        return "without the clusters that are gone its trust policy trusts nobody"
-    numbered = enumerate(statements, 1)
-    reasons = [f"statement {number} {why}" for number, each in numbered if (why := _why_not(each, surroundings))]
-    nobody = "none of its statements trusts one of the clusters, and nobody else, with sts:AssumeRoleWithWebIdentity"
-    return "; ".join(reasons) or nobody
-
-
-def _why_not(statement: Mapping[str, Any], surroundings: Surroundings) -> str:
-    """Return what irsa does not write in a statement for a cluster; empty where it is for another principal."""
-    provider = _only_provider(statement)
-    if statement["Effect"] != "Allow" or provider not in surroundings.audiences:
-        return ""
-    if "Action" not in statement:
-        return "has NotAction, which irsa does not write"
-    condition = statement.get("Condition") or {}
-    parts = _conditions(condition, issuer_of_provider(provider))
-    if parts is None:
-        comparisons = [f"{operator} {key.rpartition(':')[2]}" for operator, keys in condition.items() for key in keys]
-        return f"has conditions that irsa does not write: {listed(comparisons)}"
-    lists = surroundings.audiences[provider]
-    if parts[0] is None and len(lists) != 1:
-        return f"has no condition on aud, and its OIDC provider lists {listed(lists) or 'no audience'}"
+        return f"{path_of(place)}: {mistake.found}"
     return ""

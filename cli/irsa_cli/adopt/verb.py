@@ -7,17 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import listed, named, nearest
 from irsa_cli.adopt.bindings import adopt
-from irsa_cli.adopt.choice import Choice
-from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared, declared, mapping
+from irsa_cli.adopt.choice import Choice, Ways
+from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import TOOLS
-from irsa_cli.adopt.policy_files import PolicyFiles
 from irsa_cli.adopt.report import lines
-from irsa_cli.adopt.stack_file import Additions, StackFile
+from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.adopt.stacks import in_stacks
-from irsa_cli.adopt.task import Ways
 from irsa_cli.discovery import add_discovery_options, discover, inputs_of
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster
@@ -94,16 +93,14 @@ def run(options: argparse.Namespace) -> int:
     states = in_stacks(file.path.parent)
     discovery = replace(discovery, not_checked=(*states.not_checked, *discovery.not_checked))
     live = _current_account(discovery, credentials[0])
-    files = PolicyFiles(options.output.parent)
     ways = Ways(
-        policies=options.policies,
+        folder=file.path.parent if options.policies else None,
         take_from=frozenset(options.take_from),
         exact_only=options.exact_only,
         drop_dead_issuers=options.drop_dead_issuers is not None,
         dropped_issuers=frozenset(options.drop_dead_issuers or ()),
         region=live.session.region_name or "",
         aws_account=live.number,
-        file_name=files.name,
         policy_settings=live.policy_settings,
     )
     adoption = adopt(discovery, choice, ways, _declared(file, live, states.stacks))
@@ -111,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     _check_tools(options.take_from, adoption)
     if adoption.bindings:
-        _write(options.output, file, files, adoption, ways.region)
+        _write(file, adoption, ways.region)
     _print(adoption, options.output, file.stack, discovery)
     if any(each.outcome is Outcome.LEFT for each in adoption.items):
         return FINDINGS
@@ -153,15 +150,15 @@ def _current_account(discovery: Discovery, credentials: Inputs) -> AwsAccountCli
 
 def _declared(file: StackFile, live: AwsAccountClient, stacks: Mapping[str, str]) -> Declared:
     """Return what the stack file and the states declare; the issuer of a cluster that it only names is looked up."""
-    clusters = {str(key): each for key, each in mapping(file.settings.get("clusters")).items()}
+    clusters = {str(key): each for key, each in mapping_of(file.settings.get("clusters")).items()}
     if "cluster" in file.settings:
         clusters = {ONLY_CLUSTER: file.settings["cluster"]}
-    issuers = {key: _issuer(key, mapping(cluster), file, live) for key, cluster in clusters.items()}
+    issuers = {key: _issuer(key, mapping_of(cluster), file, live) for key, cluster in clusters.items()}
     # `pulumi` leaves the project out of the names of this one's stacks, and the default organization.
     own = {each for each in stacks.values() if each.split("/")[-1] == file.stack and each.count("/") <= 1}
     deployed = frozenset(identity for identity, stack in stacks.items() if stack in own)
     others = {identity: stack for identity, stack in stacks.items() if stack not in own}
-    return declared(file.settings, issuers, deployed, others)
+    return Declared(file.settings, issuers, deployed, others)
 
 
 def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAccountClient) -> str:
@@ -184,26 +181,20 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAcco
         raise CouldNotLookError(f"{where}: EKS cluster {named(cluster['name'])}: {error}") from error
 
 
-def _write(path: Path, file: StackFile, files: PolicyFiles, adoption: Adoption, region: str) -> None:
+def _write(file: StackFile, adoption: Adoption, region: str) -> None:
     """Write the policy files, and then the stack file that names them."""
-    settings: dict[str, Any] = {}
-    entries: dict[str, Mapping[str, Any]] = {}
-    if adoption.several:
-        entries["clusters"] = adoption.clusters
-    elif adoption.clusters:
-        settings["cluster"] = adoption.clusters[ONLY_CLUSTER]
-    entries |= {"variables": dict(adoption.variables), "bindings": adoption.bindings}
-    present = mapping(file.settings.get("quotas"))
+    present = mapping_of(file.settings.get("quotas"))
     raised = [name for name in adoption.quotas if name in present]
     if raised:
         wanted = ", ".join(f"{name}: {adoption.quotas[name]}" for name in raised)
-        raise CouldNotLookError(f"irsa:quotas of {named(str(path))} is below what roles use: set {wanted}")
-    entries["quotas"] = dict(adoption.quotas)
-    text = file.with_additions(Additions(region, settings, entries))
+        raise CouldNotLookError(f"irsa:quotas of {named(str(file.path))} is below what roles use: set {wanted}")
+    clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
+    additions: dict[str, Any] = {"variables": adoption.variables, "bindings": adoption.bindings}
+    text = file.with_additions(region, {**clusters, **additions, "quotas": adoption.quotas})
     for name in sorted(adoption.files):
-        if files.missing(name):
-            write(path.parent / name, adoption.files[name], folders=True)
-    write(path, text, folders=True)
+        if not (file.path.parent / name).exists():
+            write(file.path.parent / name, adoption.files[name], folders=True)
+    write(file.path, text, folders=True)
 
 
 def _print(adoption: Adoption, path: Path, stack: str, discovery: Discovery) -> None:

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from irsa_cli.adopt.bindings import adopt
-from irsa_cli.adopt.choice import Choice
+from irsa_cli.adopt.choice import Choice, Ways
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption
-from irsa_cli.adopt.task import Ways
 from irsa_cli.adopt.trust import Provider, Surroundings
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LivePolicy, LiveRole, LiveServiceAccount
 
@@ -118,5 +117,5 @@ def found(
 
 def adopted(discovery: Discovery, choice: Choice | None = None, file: Declared | None = None, **ways: Any) -> Adoption:
     """Return what is adopted of a discovery, by default everything into a new file."""
-    given = Ways(aws_account=AWS_ACCOUNT, region="us-west-2", file_name=lambda name, _: f"policies/{name}.json", **ways)
+    given = Ways(aws_account=AWS_ACCOUNT, region="us-west-2", **ways)
     return adopt(discovery, choice or Choice(), given, file or Declared())

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from irsa_cli.adopt.choice import Choice
-from irsa_cli.adopt.declared import Declared, declared
+from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
-from irsa_cli.adopt.stack_file import Additions, StackFile
+from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveAwsAccount, LivePolicy, LiveRole, PolicySettings
 from program.check import report_of
@@ -56,9 +56,8 @@ def written(adoption: Adoption, folder: Path) -> dict[str, Any]:
         "bindings": adoption.bindings,
         "quotas": adoption.quotas,
     }
-    single = {} if adoption.several else {"cluster": adoption.clusters["cluster"]}
-    several = {"clusters": adoption.clusters} if adoption.several else {}
-    path.write_text(StackFile(path).with_additions(Additions("us-west-2", single, {**several, **entries})))
+    clusters = {"clusters": adoption.clusters} if adoption.several else {"cluster": adoption.clusters["cluster"]}
+    path.write_text(StackFile(path).with_additions("us-west-2", {**clusters, **entries}))
     for name, text in adoption.files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
@@ -242,7 +241,7 @@ def test_iams_variables_stay_and_others_are_escaped(tmp_path: Path) -> None:
 
 def policies(*, tags: dict[str, str] | None = None) -> dict[str, Any]:
     settings = PolicySettings("Reads", {"of": "policy"} if tags is None else tags)
-    return {"policies": True, "policy_settings": lambda _: settings}
+    return {"folder": Path("/missing"), "policy_settings": lambda _: settings}
 
 
 def with_policy(attachments: int = 1, **settings: Any) -> Any:
@@ -336,7 +335,7 @@ def test_what_is_declared_is_not_taken_twice() -> None:
         "defaults": {"namespace": "team-a"},
         "bindings": {"mine": {"serviceAccount": {"name": "app"}, "role": {"name": "app"}}},
     }
-    adoption = adopted(discovery, file=declared(settings, {"cluster": f"https://{host_path()}"}))
+    adoption = adopted(discovery, file=Declared(settings, {"cluster": f"https://{host_path()}"}))
 
     assert adoption.bindings == {}
     assert set(outcomes(adoption).values()) == {Outcome.DECLARED}
@@ -355,7 +354,7 @@ def test_the_same_again_adds_nothing(tmp_path: Path) -> None:
     )
     settings = written(adopted(discovery), tmp_path)
     of_irsa = {name.removeprefix("irsa:"): value for name, value in settings.items() if name.startswith("irsa:")}
-    again = adopted(discovery, file=declared(of_irsa, {"cluster": f"https://{host_path()}"}))
+    again = adopted(discovery, file=Declared(of_irsa, {"cluster": f"https://{host_path()}"}))
 
     assert (again.bindings, again.clusters) == ({}, {})
 
@@ -369,7 +368,7 @@ def test_the_same_again_adds_nothing(tmp_path: Path) -> None:
 )
 def test_defaults_that_would_change_a_role_leave_it(defaults: dict[str, Any], why: str) -> None:
     """Protects the live role from values that the file gives to all bindings."""
-    file = declared({"cluster": {}, "defaults": defaults}, {"cluster": f"https://{host_path()}"})
+    file = Declared({"cluster": {}, "defaults": defaults}, {"cluster": f"https://{host_path()}"})
     adoption = adopted(found([], [role("app", statement("team-a:app"))]), file=file)
 
     assert reason(adoption, "role") == why
@@ -378,7 +377,7 @@ def test_defaults_that_would_change_a_role_leave_it(defaults: dict[str, Any], wh
 def test_other_defaults_are_written_over(tmp_path: Path) -> None:
     """Protects the live role from values that a binding can set itself."""
     defaults = {"path": "/irsa/", "maxSessionDuration": 7200, "audience": "other", "namespace": "x"}
-    file = declared({"cluster": {}, "defaults": defaults}, {"cluster": f"https://{host_path()}"})
+    file = Declared({"cluster": {}, "defaults": defaults}, {"cluster": f"https://{host_path()}"})
     adoption = adopted(found([], [role("app", statement("team-a:app"))]), file=file)
 
     (binding,) = adoption.bindings.values()
@@ -575,7 +574,7 @@ def test_an_annotation_does_not_hide_a_role() -> None:
     The binding's role has an automatic name, and so the annotation says which role it is, if that role admits it.
     """
     foreign = role("foreign", statement("theirs:app"))
-    file = declared(
+    file = Declared(
         {"cluster": {}, "bindings": {"web": {"serviceAccount": {"name": "app", "namespace": "mine"}}}},
         {"cluster": f"https://{host_path()}"},
     )
@@ -671,7 +670,7 @@ def test_a_role_with_an_automatic_name_is_not_taken_twice(name: str, settings: d
     """
     discovery = found([service_account("app", role_arn(name))], [role(name, statement("team-a:app"))])
     of_irsa = {"cluster": {}, "defaults": {"namespace": "team-a"}, "bindings": {"web": settings}}
-    file = declared(of_irsa, {"cluster": f"https://{host_path()}"})
+    file = Declared(of_irsa, {"cluster": f"https://{host_path()}"})
 
     assert outcomes(adopted(discovery, file=file))[name] is Outcome.DECLARED
 
@@ -679,9 +678,9 @@ def test_a_role_with_an_automatic_name_is_not_taken_twice(name: str, settings: d
 def test_what_is_in_the_state_is_not_taken_twice() -> None:
     """Protects a stack whose binding was removed from the file, or renamed: its role and policy are its own still."""
     discovery = with_policy()
-    in_state = adopted(discovery, file=declared({}, {}, frozenset({role_arn("app")})), **policies())
+    in_state = adopted(discovery, file=Declared({}, {}, frozenset({role_arn("app")})), **policies())
     assert outcomes(in_state) == {"app": Outcome.DECLARED}
-    of_policy = adopted(discovery, file=declared({}, {}, frozenset({POLICY})), **policies())
+    of_policy = adopted(discovery, file=Declared({}, {}, frozenset({POLICY})), **policies())
     assert reason(of_policy, "role") == f"policy {POLICY} stays in policyArns: it is in the state of the stack"
 
 
@@ -721,7 +720,7 @@ def test_a_name_that_is_encrypted_is_refused() -> None:
     """Protects from a second declaration: what an encrypted name declares is not known."""
     for place in ({"role": {"name": {"secure": "v1:x"}}}, {"serviceAccount": {"secure": "v1:x"}}):
         with pytest.raises(CouldNotLookError, match=r"irsa:bindings\.web"):
-            declared({"bindings": {"web": place}}, {})
+            Declared({"bindings": {"web": place}}, {})
 
 
 def test_the_role_of_another_tools_account_is_left_unless_asked_for() -> None:
@@ -777,7 +776,7 @@ def test_an_empty_audience_leaves_the_service_account() -> None:
 
 def test_a_second_cluster_is_not_added_to_a_file_of_one() -> None:
     """Protects the service accounts of that file: with `irsa:clusters` they would be recreated."""
-    file = declared({"cluster": {"name": "green"}}, {"cluster": f"https://{host_path('GREEN')}"})
+    file = Declared({"cluster": {"name": "green"}}, {"cluster": f"https://{host_path('GREEN')}"})
     adoption = adopted(found([service_account("app", ELSEWHERE)], [role("app", statement("team-a:app"))]), file=file)
 
     assert adoption.bindings == adoption.clusters == {}

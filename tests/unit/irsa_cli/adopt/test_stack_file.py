@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from config.stack_file import StackFile as CheckedFile
-from irsa_cli.adopt.stack_file import Additions, StackFile
+from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.exits import CouldNotLookError
 
 ROOT = Path(__file__).parents[4]
@@ -16,7 +16,7 @@ BINDING = {
     "role": {"name": "app", "tags": {"2012-10-17": "yes", "n": "0123", "e": "", "c": "a: b # c"}},
     "clusters": ["*"],
 }
-ADDED = Additions("us-west-2", {}, {"bindings": {"new": BINDING}})
+ADDED: dict[str, Any] = {"bindings": {"new": BINDING}}
 
 
 def file(folder: Path, text: str | None = None) -> StackFile:
@@ -37,7 +37,7 @@ def read_as_pulumi(folder: Path, text: str) -> dict[str, Any]:
 
 def test_a_new_file(tmp_path: Path) -> None:
     """Protects every string: the engine reads `yes`, a date and 0123 as something else where they have no quotes."""
-    text = file(tmp_path).with_additions(ADDED._replace(settings={"cluster": {"name": "blue"}}))
+    text = file(tmp_path).with_additions("us-west-2", {"cluster": {"name": "blue"}, **ADDED})
 
     assert read_as_pulumi(tmp_path, text) == {"cluster": {"name": "blue"}, "bindings": {"new": BINDING}}
     assert yaml.safe_load(text)["config"]["aws:region"] == "us-west-2"
@@ -62,7 +62,7 @@ FILES = {
 @pytest.mark.parametrize("text", FILES.values(), ids=FILES)
 def test_what_is_there_stays(text: str, tmp_path: Path) -> None:
     """Protects comments, order, quotes and every other line of a file that somebody keeps."""
-    new = file(tmp_path, text).with_additions(ADDED)
+    new = file(tmp_path, text).with_additions("us-west-2", ADDED)
 
     before, after = text.splitlines(), new.splitlines()
     assert [line for line in difflib.ndiff(before, after) if line.startswith(("-", "?"))] == []
@@ -79,7 +79,7 @@ def test_what_is_there_stays(text: str, tmp_path: Path) -> None:
 def test_the_stack_files_of_this_repository(name: str, tmp_path: Path) -> None:
     """Protects real files with all settings: only lines are added."""
     text = (ROOT / name).read_text()
-    new = file(tmp_path, text).with_additions(ADDED)
+    new = file(tmp_path, text).with_additions("us-west-2", ADDED)
 
     assert [each for each in difflib.ndiff(text.splitlines(), new.splitlines()) if each.startswith(("-", "?"))] == []
     assert "new" in read_as_pulumi(tmp_path, new)["bindings"]
@@ -99,14 +99,14 @@ def test_the_stack_files_of_this_repository(name: str, tmp_path: Path) -> None:
 )
 def test_what_is_missing_is_made(text: str, tmp_path: Path) -> None:
     """Protects files without bindings, and those within braces."""
-    bindings = yaml.safe_load(file(tmp_path, text).with_additions(ADDED))["config"]["irsa:bindings"]
+    bindings = yaml.safe_load(file(tmp_path, text).with_additions("us-west-2", ADDED))["config"]["irsa:bindings"]
 
     assert bindings["new"] == BINDING
 
 
 def test_a_setting_of_another_spelling_is_added_to(tmp_path: Path) -> None:
     """Protects from a second `irsa:bindings`: Pulumi reads the key with `config:` in it, too."""
-    new = file(tmp_path, "config:\n  irsa:config:bindings:\n    a: {}\n").with_additions(ADDED)
+    new = file(tmp_path, "config:\n  irsa:config:bindings:\n    a: {}\n").with_additions("us-west-2", ADDED)
 
     assert list(yaml.safe_load(new)["config"]) == ["irsa:config:bindings"]
 
@@ -129,7 +129,7 @@ def test_a_setting_of_another_spelling_is_added_to(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_added_to_is_refused(text: str, why: str, tmp_path: Path) -> None:
     """Protects from losing what irsa does not understand, and from a traceback."""
     with pytest.raises(CouldNotLookError, match="cannot add to") as error:
-        file(tmp_path, text).with_additions(ADDED)
+        file(tmp_path, text).with_additions("us-west-2", ADDED)
 
     assert why in str(error.value)
 
