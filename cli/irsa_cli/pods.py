@@ -4,7 +4,7 @@ What the webhook does to a Pod: https://github.com/aws/amazon-eks-pod-identity-w
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, listed, named
@@ -19,16 +19,11 @@ SKIP_CONTAINERS = "eks.amazonaws.com/skip-containers"
 SKIP_POD = "eks.amazonaws.com/skip-pod-identity-webhook"
 
 PodObject = Mapping[str, Any]
+Problem = tuple[str, str]
+"""What is wrong in a Pod: found, and expected."""
 
 
-class PodProblem(NamedTuple):
-    """One thing that is missing or wrong in a Pod."""
-
-    found: str
-    expected: str
-
-
-def problems(pod: PodObject, role_arn: str, audience: str) -> list[PodProblem]:
+def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
     """Return what is missing or wrong in the Pod, so that it does not get the role of its service account."""
     if SKIP_POD in _metadata(pod, "labels"):
         return []
@@ -38,10 +33,10 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[PodProblem]:
     found = [problem for container in injected for problem in _container_problems(container, role_arn, token_file)]
     if injected and audience not in audiences:
         has = f"a token for {listed(audiences)}" if audiences else "no token volume for AWS"
-        found.append(PodProblem(has, f"a token volume with the audience {named(audience)}"))
+        found.append((has, f"a token volume with the audience {named(audience)}"))
     # Its live manifest has the values that the webhook injected; the webhook does not change them again.
     again = "" if _owner(pod) else ", once you create the Pod again from its manifest"
-    return [PodProblem(each.found, f"{each.expected}{again}") for each in found]
+    return [(problem, f"{expected}{again}") for problem, expected in found]
 
 
 def containers_with_own_role(pod: PodObject) -> list[str]:
@@ -80,18 +75,17 @@ def _is_name(text: str, rule: NameRule) -> bool:
         return False
 
 
-def _container_problems(container: Mapping[str, Any], role_arn: str, token_file: str) -> Iterator[PodProblem]:
+def _container_problems(container: Mapping[str, Any], role_arn: str, token_file: str) -> Iterator[Problem]:
     variables, name = _variables(container), named(container["name"])
     # https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189: the webhook then injects these variables alone.
     if POD_IDENTITY_VARIABLE in variables:
-        yield PodProblem(
-            f"container {name}: uses EKS Pod Identity, which takes precedence", named(f"{ROLE_VARIABLE}={role_arn}")
-        )
+        found = f"container {name}: uses EKS Pod Identity, which takes precedence"
+        yield found, named(f"{ROLE_VARIABLE}={role_arn}")
         return
     for variable, value in ((ROLE_VARIABLE, role_arn), (TOKEN_VARIABLE, token_file)):
         if variables.get(variable) != value:
             found = named(f"{variable}={variables[variable]}") if variable in variables else f"no {variable}"
-            yield PodProblem(f"container {name}: {found}", named(f"{variable}={value}"))
+            yield f"container {name}: {found}", named(f"{variable}={value}")
 
 
 def _sets_role_itself(container: Mapping[str, Any]) -> bool:

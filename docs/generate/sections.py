@@ -224,7 +224,7 @@ def program(name: str) -> str:
 
 def verify_checks() -> str:
     """Return the table of the checks of `irsa verify`."""
-    rows = ((name, kind.step, kind.compares) for name, kind in CHECKS.items())
+    rows = ((name, step, compares) for name, (compares, step) in CHECKS.items())
     return table("check", "the page's step", "what is compared", rows=rows)
 
 
