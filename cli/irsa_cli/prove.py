@@ -75,7 +75,6 @@ EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_stack_options(parser)
     add_report_options(parser)
     parser.add_argument("--allow-unproven", action="store_true", help=ALLOW_UNPROVEN)

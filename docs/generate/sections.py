@@ -79,7 +79,7 @@ def help_of_verbs() -> str:
 
 def _verb(name: str, entry: EntryPoint) -> Iterator[str]:
     # argparse prints all of a parser, and lists it nowhere else.
-    parser = argparse.ArgumentParser(f"irsa {name}")
+    parser = argparse.ArgumentParser(f"irsa {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
     entry.load().add(parser)
     examples, _, codes = (parser.epilog or "").partition("exit codes:")
     lines = re.sub(r"^examples?:", "", examples.strip("; \n")).strip().splitlines()

@@ -22,20 +22,13 @@ from irsa_cli.options import stack_name
 from irsa_cli.report.json import as_object, document
 from irsa_cli.state import DeclaredBinding, DeclaredStack, read_stack
 from irsa_cli.text_files import text_of
-from irsa_cli.verdict import (
-    NO_SERVICE_ACCOUNT,
-    NOT_ANNOTATED,
-    POD_PAGE,
-    of_annotations,
-    of_missing_role,
-    of_provider,
-)
+from irsa_cli.verdict import NO_SERVICE_ACCOUNT, NOT_ANNOTATED, POD_PAGE, of_annotations, of_missing_role, of_provider
 
 if TYPE_CHECKING:
     from irsa_cli.live.aws import AwsAccountClients
     from irsa_cli.live.iam import AwsAccountClient
     from irsa_cli.live.kubernetes import ClusterClient
-    from irsa_cli.live.model import LiveRole
+    from irsa_cli.live.model import LiveRole, LiveServiceAccount
 
 DESCRIPTION = """\
 Explain whether a Kubernetes service account could assume an IAM role: which
@@ -68,7 +61,6 @@ OUTPUT = Explanation
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "service_account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account; NAMESPACE:SERVICEACCOUNT, too"
     )
@@ -95,6 +87,9 @@ def run(options: argparse.Namespace) -> int:
     """
     try:
         answer = _offline(options) if options.trust else _live(options)
+    except TrustDocumentError as error:
+        file = f"{named(str(options.trust))}: " if options.trust else ""
+        raise CouldNotLookError(f"{file}not a trust policy: {error}") from error
     except (Mistake, OSError) as error:
         raise CouldNotLookError(str(error)) from error
     escaped = [(visible(text), style) for text, style in lines(answer, options.verbose)]
@@ -119,12 +114,8 @@ def _offline(options: argparse.Namespace) -> Explanation:
         raise CouldNotLookError("--trust needs ROLE, the ARN of the role that has this trust policy")
     subject = _subject(options.service_account)
     request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
-    file = named(str(options.trust))
-    trust = text_of(options.trust.read_bytes, file)
-    try:
-        return explained(options.role, trust, request)
-    except TrustDocumentError as error:
-        raise CouldNotLookError(f"{file}: not a trust policy: {error}") from error
+    trust = text_of(options.trust.read_bytes, named(str(options.trust)))
+    return explained(options.role, trust, request)
 
 
 def _live(options: argparse.Namespace) -> Explanation:
@@ -139,31 +130,27 @@ def _live(options: argparse.Namespace) -> Explanation:
     is_told = by_argument and options.issuer and options.audience
     cluster = None if is_told else _cluster(place, options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
-    annotations = live.annotations if live else None
-    missing = _missing(cluster, subject) if cluster and annotations is None else ""
-    found = by_argument or _annotated_role(annotations, aws_accounts)
+    annotations = live.annotations if live else {}
+    missing = _missing(cluster, subject) if cluster and live is None else ""
+    found = by_argument or _annotated_role(live, aws_accounts)
     if isinstance(found, str):
-        arn = (annotations or {}).get(ROLE_ARN, "")
-        return Explanation(place, arn, Decision.DENIED, found, POD_PAGE, missing=missing)
+        return Explanation(place, annotations.get(ROLE_ARN, ""), Decision.DENIED, found, POD_PAGE, missing=missing)
     aws_account, role = found
     issuer = options.issuer or (cluster.issuer if cluster else "")
-    audience = options.audience or (annotations or {}).get(AUDIENCE)
-    request = _request(subject, role.arn, issuer, audience or DEFAULT_AUDIENCE)
+    audience = options.audience or annotations.get(AUDIENCE) or DEFAULT_AUDIENCE
+    request = _request(subject, role.arn, issuer, audience)
     client_ids = aws_account.client_ids(request.provider_arn)
     first = of_provider(client_ids, request.provider_arn, [request.audience])
-    try:
-        answer = explained(role.arn, role.trust, request, first)
-    except TrustDocumentError as error:
-        raise CouldNotLookError(f"not a trust policy: {error}") from error
-    assumed = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read" if missing else ""
+    answer = explained(role.arn, role.trust, request, first)
+    assumed = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
     answer = replace(
         answer,
         missing=missing,
-        assumed="" if options.audience else assumed,
+        assumed=assumed if missing and not options.audience else "",
         binding=binding.key if binding else "",
     )
-    wrong = of_annotations(annotations, answer.role) if annotations is not None else None
-    if cluster is None or annotations is None or wrong is None:
+    wrong = of_annotations(annotations, role.arn)
+    if cluster is None or live is None or wrong is None:
         return answer
     is_next = answer.decision is Decision.ALLOWED
     fix = _command_to_annotate(answer, annotations, cluster, declared) if is_next else ""
@@ -171,19 +158,15 @@ def _live(options: argparse.Namespace) -> Explanation:
 
 
 def _annotated_role(
-    annotations: Mapping[str, str] | None, aws_accounts: "AwsAccountClients"
+    live: "LiveServiceAccount | None", aws_accounts: "AwsAccountClients"
 ) -> "tuple[AwsAccountClient, LiveRole] | str":
     """Return the role of a service account's annotation, and its AWS account; or why there is none."""
-    annotated = (annotations or {}).get(ROLE_ARN)
-    if not annotated:
-        return NO_SERVICE_ACCOUNT if annotations is None else NOT_ANNOTATED
+    if live is None or not live.role_arn:
+        return NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
     try:
-        aws_account, role = _by_arn(annotated, aws_accounts)
+        return _by_arn(live.role_arn, aws_accounts)
     except Mistake as mistake:
         return mistake.found
-    if role is None or role.arn != annotated:
-        return of_missing_role(annotated, role.arn if role else None).found
-    return aws_account, role
 
 
 def _missing(cluster: "ClusterClient", subject: str) -> str:
@@ -230,31 +213,33 @@ def _role(
     role: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None
 ) -> tuple["AwsAccountClient", "LiveRole"]:
     """Return a role, given by its ARN or its name, and the AWS account that has it."""
-    if not role.startswith("arn:"):
-        aws_account = aws_accounts.only()
-        found = aws_account.role(role)
-        if found is None:
-            text = f"AWS account {aws_account.number} has no role {named(role)}, and "
-            if declared is None:
-                raise CouldNotLookError(f"{text}a binding's key needs --stack")
-            near = nearest(role, [each.key for each in declared.bindings], "")
-            text += f"stack {named(declared.stack)} no binding of that key"
-            raise CouldNotLookError(f"{text}; {near}" if near else text)
-        return aws_account, found
-    by_arn, of_that_name = _by_arn(role, aws_accounts)
-    if of_that_name is None or of_that_name.arn != role:
-        missing = of_missing_role(role, of_that_name.arn if of_that_name else None).found
-        raise CouldNotLookError(f"{named(role)}: {missing}")
-    return by_arn, of_that_name
+    if role.startswith("arn:"):
+        by_arn = _by_arn(role, aws_accounts)
+        if isinstance(by_arn, str):
+            raise CouldNotLookError(f"{named(role)}: {by_arn}")
+        return by_arn
+    aws_account = aws_accounts.only()
+    found = aws_account.role(role)
+    if found is None:
+        text = f"AWS account {aws_account.number} has no role {named(role)}, and "
+        if declared is None:
+            raise CouldNotLookError(f"{text}a binding's key needs --stack")
+        near = nearest(role, [each.key for each in declared.bindings], "")
+        text += f"stack {named(declared.stack)} no binding of that key"
+        raise CouldNotLookError(f"{text}; {near}" if near else text)
+    return aws_account, found
 
 
-def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> tuple["AwsAccountClient", "LiveRole | None"]:
-    """Return the AWS account of a role, and the role of that name, whatever its path; None where there is none."""
+def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> "tuple[AwsAccountClient, LiveRole] | str":
+    """Return the role of an ARN, and its AWS account; or that there is none."""
     arn, aws_account = parse_iam_arn(role_arn, "role"), aws_accounts.of_arn(role_arn)
     if aws_account is None:
         text = f"these AWS credentials are not of AWS account {arn.account_id}, which has the role {named(role_arn)}"
         raise CouldNotLookError(f"{text}; --trust reads a file instead")
-    return aws_account, aws_account.role(arn.name)
+    role = aws_account.role(arn.name)
+    if role is None or role.arn != role_arn:
+        return of_missing_role(role_arn, role.arn if role else None).found
+    return aws_account, role
 
 
 def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack | None) -> "ClusterClient":
@@ -273,9 +258,8 @@ def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack |
     if issuer in by_issuer:
         return by_issuer[issuer]
     if len(found) > 1:
-        raise CouldNotLookError(
-            f"the stack has several clusters: pass --issuer with one of {listed(sorted(by_issuer))}"
-        )
+        issuers = listed(sorted(by_issuer))
+        raise CouldNotLookError(f"the stack has several clusters: pass --issuer with one of {issuers}")
     fix = "pass --audience too, and no cluster is read"
     fix = fix if declared else f"choose a context of that cluster, or {fix}"
     read = f"the cluster of context {named(found[0].context)} has the issuer {named(found[0].issuer)}"
