@@ -28,7 +28,10 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
     if SKIP_POD in _metadata(pod, "labels"):
         return []
     audiences = sorted(_token_audiences(pod))
-    token_file = WINDOWS_TOKEN_FILE if _is_for_windows(pod) else TOKEN_FILE
+    # The webhook takes a Pod for one of Windows by its node selector alone (handler.go).
+    selector = pod["spec"].get("nodeSelector") or {}
+    is_for_windows = "windows" in {selector.get("kubernetes.io/os"), selector.get("beta.kubernetes.io/os")}
+    token_file = WINDOWS_TOKEN_FILE if is_for_windows else TOKEN_FILE
     injected = [container for container in _containers(pod) if not _sets_role_itself(container)]
     found = [problem for container in injected for problem in _container_problems(container, role_arn, token_file)]
     if injected and audience not in audiences:
@@ -95,12 +98,6 @@ def _sets_role_itself(container: Mapping[str, Any]) -> bool:
     return not has_token and not variables.keys().isdisjoint({ROLE_VARIABLE, TOKEN_VARIABLE})
 
 
-def _is_for_windows(pod: PodObject) -> bool:
-    """Return whether the webhook takes the Pod for one of Windows: by its node selector alone (handler.go)."""
-    selector = pod["spec"].get("nodeSelector") or {}
-    return "windows" in {selector.get("kubernetes.io/os"), selector.get("beta.kubernetes.io/os")}
-
-
 def _containers(pod: PodObject) -> list[Mapping[str, Any]]:
     skipped = {name.strip() for name in _metadata(pod, "annotations").get(SKIP_CONTAINERS, "").split(",")}
     spec = pod["spec"]
@@ -114,12 +111,8 @@ def _variables(container: Mapping[str, Any]) -> dict[str, str]:
 
 def _token_audiences(pod: PodObject) -> set[str]:
     """Return the audiences of the mounted tokens; the token for the Kubernetes API names none."""
-    sources = [
-        source
-        for volume in pod["spec"].get("volumes", [])
-        for source in (volume.get("projected") or {}).get("sources", [])
-    ]
-    tokens = [source["serviceAccountToken"] for source in sources if source.get("serviceAccountToken")]
+    projected = [volume.get("projected") or {} for volume in pod["spec"].get("volumes", [])]
+    tokens = [source.get("serviceAccountToken") or {} for each in projected for source in each.get("sources", [])]
     return {token["audience"] for token in tokens if token.get("audience")}
 
 

@@ -23,6 +23,7 @@ from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
 from irsa_cli.live.aws import AwsAccountClients, session_for_tokens
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients, claims
+from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.live.once import Once
 from irsa_cli.live.service import CONCURRENT
 from irsa_cli.live.sts import Refused, TokenService
@@ -100,14 +101,10 @@ def run(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Proof:
-    """Proves one binding of a stack.
+    """Proves one binding of a stack; AWS accounts are only read to explain a refusal.
 
     Attributes:
-        declared: The stack.
-        aws_accounts: Its AWS accounts, which are only read to explain a refusal.
-        clusters: Its clusters.
         token_services: STS, by the reference of the AWS provider; the proofs of a stack share it.
-        binding: The binding.
         allow_unproven: Whether a trusted subject may have no service account yet.
         proven: In each cluster, a service account that was given the role, and the issuer of its token.
     """
@@ -192,7 +189,8 @@ class Proof:
 
     def _matching(self, subject: str) -> Iterator[DeclaredServiceAccount]:
         namespace, _, name = subject.partition(":")
-        issuers = trusted_issuers(self.binding)
+        trust = self.binding.role.trust if self.binding.role else None
+        issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
         own = dict.fromkeys(each.cluster for each in self.binding.service_accounts)
         references = [*own] or self.clusters.references
         if len(references) > 1 and issuers:
@@ -203,16 +201,15 @@ class Proof:
         for reference in references:
             cluster = self.clusters.of(reference)
             if is_pattern(subject):
-                found = cluster.service_accounts(None if is_pattern(namespace) else namespace)
-                matching = [each.subject for each in found if _matches(each.subject, subject)]
+                everybody = cluster.service_accounts(None if is_pattern(namespace) else namespace)
+                found = (each for each in everybody if _matches(each, subject))
                 # Every namespace has a service account named default; another one proves more.
-                matching.sort(key=lambda each: each.endswith(":default"))
+                live = min(found, key=lambda each: each.name == "default", default=None)
             else:
-                matching = [subject] if cluster.service_account(namespace, name) is not None else []
-            for match in matching[:1]:
+                live = cluster.service_account(namespace, name)
+            if live:
                 key = self.declared.cluster_keys.get(reference, "")
-                where, _, who = match.partition(":")
-                yield DeclaredServiceAccount(where, who, {}, False, reference, key)
+                yield DeclaredServiceAccount(live.namespace, live.name, {}, False, reference, key)
 
     def _assume(self, service_account: DeclaredServiceAccount, about: str) -> Check | None:
         """Return the proof that a service account can assume the role; None if it does not exist."""
@@ -228,7 +225,8 @@ class Proof:
             return check(outcome_of(error), about, str(error))
         except Refused as refused:
             return self._refused(service_account, about, issuer, refused)
-        expected = assumed_role(self.binding.role_arn)
+        arn = parse_iam_arn(self.binding.role_arn, "role")
+        expected = f"arn:{arn.partition}:sts::{arn.account_id}:assumed-role/{arn.name}/"
         if not identity.startswith(expected):
             return check(Outcome.FINDING, about, named(identity), named(expected), self._repair)
         self.proven[cluster] = service_account, issuer
@@ -334,9 +332,9 @@ class Proof:
         neighbours, _ = _service_accounts(cluster, proven.namespace)
         candidates = itertools.chain(neighbours, everybody)
         unnamed = (each for each in candidates if not any(_matches(each, subject) for subject in named))
-        found: dict[Decision, str] = {}
+        found: dict[Decision, LiveServiceAccount] = {}
         for service_account in itertools.islice(unnamed, TRIED):
-            names = {"subject": subject_claim(service_account), "issuer": issuer, "role": binding.role_arn}
+            names = {"subject": subject_claim(service_account.subject), "issuer": issuer, "role": binding.role_arn}
             answer = evaluation_of(trust, {**names, "audience": binding.audience})
             if answer:
                 found.setdefault(answer.decision, service_account)
@@ -344,8 +342,7 @@ class Proof:
         wanted = (Decision.ALLOWED, Decision.CANNOT_DECIDE, Decision.DENIED) if declared else (Decision.DENIED,)
         for decision in wanted:
             if decision in found:
-                namespace, _, name = found[decision].partition(":")
-                return replace(proven, namespace=namespace, name=name), decision, ""
+                return replace(proven, namespace=found[decision].namespace, name=found[decision].name), decision, ""
         return None, None, problem or "every existing service account is trusted"
 
     # Names for messages
@@ -388,16 +385,16 @@ class Proof:
         )
 
 
-def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[list[str], str]:
+def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[list[LiveServiceAccount], str]:
     """Return all service accounts of a namespace or of a cluster, or none and why they can't be listed."""
     try:
-        return [each.subject for each in cluster.service_accounts(namespace)], ""
+        return cluster.service_accounts(namespace), ""
     except CouldNotLookError as error:
         return [], str(error)
 
 
-def _matches(service_account: str, subject: str) -> bool:
-    return matches(service_account, pattern_of(subject, wildcards=True))
+def _matches(service_account: LiveServiceAccount, subject: str) -> bool:
+    return matches(service_account.subject, pattern_of(subject, wildcards=True))
 
 
 def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, audience: str) -> set[str] | None:
@@ -422,19 +419,6 @@ def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, aud
         for each in admitted.admitted
         if each.provider_arn == provider and each.subject != EVERY_SERVICE_ACCOUNT and stranger([each.subject])
     }
-
-
-def assumed_role(role_arn: str) -> str:
-    """Return the prefix of the ARNs of the role's sessions."""
-    arn = parse_iam_arn(role_arn, "role")
-    return f"arn:{arn.partition}:sts::{arn.account_id}:assumed-role/{arn.name}/"
-
-
-def trusted_issuers(binding: DeclaredBinding) -> set[str]:
-    """Return the issuers of the declared trust policy, without https://; none for an existing role."""
-    if not binding.role or not binding.role.trust:
-        return set()
-    return {issuer_of_provider(arn) for arn in federated_providers(binding.role.trust)}
 
 
 def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> Evaluation | None:

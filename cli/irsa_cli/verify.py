@@ -194,10 +194,10 @@ class Verification:
                 checks += ask(PROVIDER, f"cluster of {each.place}", self._issuer, each, role)
             checks += ask(TRUST, f"role {named(role.name)}", self._trust, role)
             checks += ask(POLICIES, f"role {named(role.name)}", self._policies, role)
-            for arn in binding.documents:
-                checks += ask(DOCUMENTS, named(arn), self._managed_document, arn)
-            for name in binding.inline_policies:
-                checks += ask(DOCUMENTS, f"inline {named(name)}", self._inline_document, role, name)
+            for arn, document in binding.documents.items():
+                checks += ask(DOCUMENTS, named(arn), self._document, document, arn)
+            for name, document in binding.inline_policies.items():
+                checks += ask(DOCUMENTS, f"inline {named(name)}", self._document, document, name, role.name)
         else:
             checks += ask(TRUST, named(binding.role_arn), self._admits)
         for each in binding.service_accounts:
@@ -361,14 +361,10 @@ class Verification:
             texts = (f"{how} but not declared", f"only {listed(sorted(declared)) or NONE}")
             yield check(Outcome.FINDING, *texts, removal(role, policy), named(policy))
 
-    def _managed_document(self, check: NewCheck, arn: str) -> Iterable[Check]:
-        return self._document(check, self.binding.documents[arn], self._stack_account().document(arn))
-
-    def _inline_document(self, check: NewCheck, role: DeclaredRole, name: str) -> Iterable[Check]:
-        live = self._stack_account().inline_document(role.name, name)
-        return self._document(check, self.binding.inline_policies[name], live)
-
-    def _document(self, check: NewCheck, document: str | None, live: Mapping[str, Any] | None) -> Iterable[Check]:
+    def _document(self, check: NewCheck, document: str | None, policy: str, role: str = "") -> Iterable[Check]:
+        """Check the document of a managed policy, or of an inline one of a role."""
+        aws_account = self._stack_account()
+        live = aws_account.inline_document(role, policy) if role else aws_account.document(policy)
         declared = _of_state(document, "the document")
         if live is None:
             return [check(Outcome.FINDING, "the policy does not exist", declared, self._repair)]

@@ -122,7 +122,7 @@ def _live(options: argparse.Namespace) -> Explanation:
     from irsa_cli.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3, which a file does not need)
 
     subject = _subject(options.service_account)
-    place = _place(subject)
+    place = subject.replace(":", "/")
     declared = read_stack(options.stack) if options.stack else None
     aws_accounts = AwsAccountClients(declared.aws if declared else {})
     binding = _binding(options.role, declared) if options.role else None
@@ -131,7 +131,7 @@ def _live(options: argparse.Namespace) -> Explanation:
     cluster = None if is_told else _cluster(place, options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
     annotations = live.annotations if live else {}
-    missing = _missing(cluster, subject) if cluster and live is None else ""
+    missing = _missing(cluster, place) if cluster and live is None else ""
     found = by_argument or _annotated_role(live, aws_accounts)
     if isinstance(found, str):
         return Explanation(place, annotations.get(ROLE_ARN, ""), Decision.DENIED, found, POD_PAGE, missing=missing)
@@ -143,12 +143,8 @@ def _live(options: argparse.Namespace) -> Explanation:
     first = of_provider(client_ids, request.provider_arn, [request.audience])
     answer = explained(role.arn, role.trust, request, first)
     assumed = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
-    answer = replace(
-        answer,
-        missing=missing,
-        assumed=assumed if missing and not options.audience else "",
-        binding=binding.key if binding else "",
-    )
+    assumed = assumed if missing and not options.audience else ""
+    answer = replace(answer, missing=missing, assumed=assumed, binding=binding.key if binding else "")
     wrong = of_annotations(annotations, role.arn)
     if cluster is None or live is None or wrong is None:
         return answer
@@ -169,9 +165,9 @@ def _annotated_role(
         return mistake.found
 
 
-def _missing(cluster: "ClusterClient", subject: str) -> str:
+def _missing(cluster: "ClusterClient", place: str) -> str:
     """Return that a service account does not exist; with a near name of its namespace, or its name in another one."""
-    namespace, name = subject.split(":")
+    namespace, name = place.split("/")
     near = None
     # Whoever may not list them is told of no near name.
     with contextlib.suppress(CouldNotLookError):
@@ -182,7 +178,7 @@ def _missing(cluster: "ClusterClient", subject: str) -> str:
             others = (each.namespace for each in cluster.service_accounts(None) if each.name == name)
             elsewhere = likely(namespace, others, least=0)
             near = f"{elsewhere}/{name}" if elsewhere else None
-    text = f"there is no service account {named(_place(subject))} in context {named(cluster.context)}"
+    text = f"there is no service account {named(place)} in context {named(cluster.context)}"
     return f"{text}; did you mean {named(near)}?" if near else text
 
 
@@ -272,10 +268,6 @@ def _subject(service_account: str) -> str:
     if is_pattern(subject) or ":" not in subject:
         raise CouldNotLookError(f"{service_account!r} is not a service account: write NAMESPACE/SERVICEACCOUNT")
     return check_subject(subject)
-
-
-def _place(subject: str) -> str:
-    return subject.replace(":", "/")
 
 
 def _request(subject: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
