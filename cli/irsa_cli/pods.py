@@ -25,7 +25,7 @@ Problem = tuple[str, str]
 
 def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
     """Return what is missing or wrong in the Pod, so that it does not get the role of its service account."""
-    if SKIP_POD in _metadata(pod, "labels"):
+    if SKIP_POD in (pod["metadata"].get("labels") or {}):
         return []
     audiences = sorted(_token_audiences(pod))
     # The webhook takes a Pod for one of Windows by its node selector alone (handler.go).
@@ -57,7 +57,7 @@ def restart_command(pod: PodObject) -> str:
     if not (_is_name(name, SUBDOMAIN) and _is_name(namespace, NAMESPACE)):
         return ""
     kind, owner = _owner(pod) or ("", "")
-    template = _metadata(pod, "labels").get("pod-template-hash")
+    template = (metadata.get("labels") or {}).get("pod-template-hash")
     if kind == "ReplicaSet" and template and owner.endswith(f"-{template}"):
         kind, owner = "Deployment", owner.removesuffix(f"-{template}")
     if kind in {"Deployment", "StatefulSet", "DaemonSet"} and _is_name(owner, SUBDOMAIN):
@@ -99,7 +99,8 @@ def _sets_role_itself(container: Mapping[str, Any]) -> bool:
 
 
 def _containers(pod: PodObject) -> list[Mapping[str, Any]]:
-    skipped = {name.strip() for name in _metadata(pod, "annotations").get(SKIP_CONTAINERS, "").split(",")}
+    annotations = pod["metadata"].get("annotations") or {}
+    skipped = {name.strip() for name in annotations.get(SKIP_CONTAINERS, "").split(",")}
     spec = pod["spec"]
     every = [*spec.get("initContainers", []), *spec.get("containers", [])]
     return [container for container in every if container["name"] not in skipped]
@@ -114,8 +115,3 @@ def _token_audiences(pod: PodObject) -> set[str]:
     projected = [volume.get("projected") or {} for volume in pod["spec"].get("volumes", [])]
     tokens = [source.get("serviceAccountToken") or {} for each in projected for source in each.get("sources", [])]
     return {token["audience"] for token in tokens if token.get("audience")}
-
-
-def _metadata(pod: PodObject, what: str) -> Mapping[str, str]:
-    found: Mapping[str, str] = pod["metadata"].get(what) or {}
-    return found

@@ -307,7 +307,7 @@ class Proof:
             return check(Outcome.OK, about, str(refused))
         except CouldNotLookError as error:
             return check(outcome_of(error), about, str(error))
-        fix = self._repair if self.binding.role else self._explain(service_account, issuer)
+        fix = self._names(service_account, issuer)["repair"]
         return check(Outcome.FINDING, about, f"STS gave it {named(identity)}", "AccessDenied", fix)
 
     def _untrusted(
@@ -347,12 +347,9 @@ class Proof:
 
     # Names for messages
 
-    def _explain(self, service_account: DeclaredServiceAccount, issuer: str) -> str:
-        return commands.explain(str(service_account), self.binding.role_arn, self.declared.stack, issuer)
-
     def _names(self, service_account: DeclaredServiceAccount, issuer: str) -> dict[str, str]:
         audience, role_arn = self.binding.audience, self.binding.role_arn
-        explain = self._explain(service_account, issuer)
+        explain = commands.explain(str(service_account), role_arn, self.declared.stack, issuer)
         names = {
             **dict.fromkeys(("aws_account", "add_client_id", "create_provider", "provider", "update_thumbprint"), ""),
             "audience": audience,
@@ -380,9 +377,8 @@ class Proof:
     def _token_service(self) -> TokenService:
         providers = self.declared.aws
         reference = self.binding.provider if self.binding.provider in providers else next(iter(providers), "")
-        return self.token_services.answer(
-            reference, lambda: TokenService(session_for_tokens(providers.get(reference, {})))
-        )
+        inputs = providers.get(reference, {})
+        return self.token_services.answer(reference, lambda: TokenService(session_for_tokens(inputs)))
 
 
 def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[list[LiveServiceAccount], str]:

@@ -74,11 +74,7 @@ ROLE_SETTINGS: Mapping[str, tuple[str, str, Any]] = {
     "permissionsBoundary": ("permissions boundary", "permissions_boundary", ""),
     "maxSessionDuration": ("longest session in seconds", "max_session_duration", SESSION_DURATION.least),
 }
-OUTCOMES = {
-    Decision.ALLOWED: Outcome.OK,
-    Decision.DENIED: Outcome.FINDING,
-    Decision.CANNOT_DECIDE: Outcome.CANNOT_TELL,
-}
+OUTCOMES = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING, Decision.CANNOT_DECIDE: Outcome.CANNOT_TELL}
 OUTPUT = ReportOutput
 
 NewCheck = Callable[..., Check]
@@ -252,33 +248,31 @@ class Verification:
         provider = provider_of_role(self.binding.role_arn, self.clusters.of(service_account.cluster).issuer)
         return self._provider(check, aws_account, provider, [self.binding.audience])
 
-    def _issuer(self, check: NewCheck, service_account: DeclaredServiceAccount, role: DeclaredRole) -> Iterator[Check]:
+    def _issuer(self, check: NewCheck, service_account: DeclaredServiceAccount, role: DeclaredRole) -> Iterable[Check]:
         """Check whether the role trusts the service account's cluster: a recreated cluster has another issuer."""
         trusted = federated_providers(_of_state(role.trust, TRUST_POLICY))
         cluster = self.clusters.of(service_account.cluster)
         about = f"cluster {named(service_account.cluster_key or cluster.context)}"
         if provider_of_role(self.binding.role_arn, cluster.issuer) in trusted:
-            yield check(Outcome.OK, named(cluster.issuer), about=about)
-            return
+            return [check(Outcome.OK, named(cluster.issuer), about=about)]
         issuers = f"the issuer of {' or '.join(map(named, trusted)) or NONE}"
         # A program names the OIDC providers, and a stack file the clusters.
         declared = "issuer in the stack file" if self.binding.in_stack_file else "OIDC provider in the program"
         expected = f"{issuers}, or the cluster's new {declared}: write it there first"
-        yield check(Outcome.FINDING, f"issuer {named(cluster.issuer)}", expected, self._repair, about)
+        return [check(Outcome.FINDING, f"issuer {named(cluster.issuer)}", expected, self._repair, about)]
 
     def _provider(
         self, check: NewCheck, aws_account: AwsAccountClient, arn: str, audiences: Sequence[str]
-    ) -> Iterator[Check]:
+    ) -> Iterable[Check]:
         """Check whether a provider exists and lists one of the audiences that the trust policy requires, if any."""
         client_ids = aws_account.client_ids(arn)
         # Without a condition on aud, the provider must be there, and may list what it likes.
         refused = of_provider(client_ids, arn, audiences or ([self.binding.audience] if client_ids is None else []))
         if refused is None:
-            yield check(Outcome.OK, about=named(arn))
-        else:
-            # `pulumi up` repairs a provider that the stack creates.
-            fix = self._repair if arn in self.declared.oidc_providers else refused.fix
-            yield check(Outcome.FINDING, refused.found, refused.expected, fix, named(arn))
+            return [check(Outcome.OK, about=named(arn))]
+        # `pulumi up` repairs a provider that the stack creates.
+        fix = self._repair if arn in self.declared.oidc_providers else refused.fix
+        return [check(Outcome.FINDING, refused.found, refused.expected, fix, named(arn))]
 
     def _role(self, check: NewCheck) -> Iterable[Check]:
         aws_account, arn = self.aws_accounts.of_binding(self.binding), parse_iam_arn(self.binding.role_arn, "role")

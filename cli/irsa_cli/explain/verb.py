@@ -171,10 +171,9 @@ def _missing(cluster: "ClusterClient", place: str) -> str:
     near = None
     # Whoever may not list them is told of no near name.
     with contextlib.suppress(CouldNotLookError):
-        names = (each.name for each in cluster.service_accounts(namespace))
-        found = likely(name, names)
-        near = f"{namespace}/{found}" if found else None
-        if near is None:
+        if found := likely(name, (each.name for each in cluster.service_accounts(namespace))):
+            near = f"{namespace}/{found}"
+        else:
             others = (each.namespace for each in cluster.service_accounts(None) if each.name == name)
             elsewhere = likely(namespace, others, least=0)
             near = f"{elsewhere}/{name}" if elsewhere else None
