@@ -30,6 +30,7 @@ EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = __doc__, EPILOG
+    parser.formatter_class = argparse.HelpFormatter
     files = "stack files (default: all of the project)"
     parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
     parser.add_argument("--live", action="store_true", help=LIVE)

@@ -37,6 +37,7 @@ OUTPUT = StacksOutput
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = __doc__, EPILOG
+    parser.formatter_class = argparse.HelpFormatter
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.set_defaults(run=run)
 

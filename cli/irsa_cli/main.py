@@ -31,14 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has closed the pipe, as `head` does; Python would print an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return COULD_NOT_LOOK
     except CouldNotLookError as error:
         sys.stderr.write(f"irsa {asked}: {on_one_line(str(error))}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("irsa: interrupted\n")
-        return COULD_NOT_LOOK
     except Exception as error:
         sys.stderr.write(f"irsa: {unexpected(error)}\n")
-        return COULD_NOT_LOOK
-    return code
+    else:
+        return code
+    return COULD_NOT_LOOK

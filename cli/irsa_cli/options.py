@@ -1,10 +1,26 @@
 """Options that several verbs share."""
 
 import argparse
+import functools
 from pathlib import Path
 
 # Characters of a stack's name: https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
 LONGEST_STACK = 100
+
+
+def not_empty(text: str, what: str = "the value") -> str:
+    """Return a value of the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: It is empty, as an unset variable is, and would choose something else.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError(f"{what} is empty")
+    return text
+
+
+# `pulumi` would take the selected stack.
+stack_name = functools.partial(not_empty, what="the name of the stack")
 
 
 def add_stack_options(parser: argparse.ArgumentParser) -> None:
@@ -17,25 +33,3 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that every reporting verb has."""
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--junit", metavar="FILE", type=Path, help="also write JUnit XML to FILE")
-
-
-def not_empty(text: str) -> str:
-    """Return a value of the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: It is empty, as an unset variable is, and would choose something else.
-    """
-    if not text:
-        raise argparse.ArgumentTypeError("the value is empty")
-    return text
-
-
-def stack_name(text: str) -> str:
-    """Return the name of a stack, as given on the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: It is empty, as an unset variable is; pulumi would take the selected stack.
-    """
-    if not text:
-        raise argparse.ArgumentTypeError("the name of the stack is empty")
-    return text

@@ -4,7 +4,7 @@ What the webhook does to a Pod: https://github.com/aws/amazon-eks-pod-identity-w
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, listed, named
@@ -19,29 +19,27 @@ SKIP_CONTAINERS = "eks.amazonaws.com/skip-containers"
 SKIP_POD = "eks.amazonaws.com/skip-pod-identity-webhook"
 
 PodObject = Mapping[str, Any]
+Problem = tuple[str, str]
+"""What is wrong in a Pod: found, and expected."""
 
 
-class PodProblem(NamedTuple):
-    """One thing that is missing or wrong in a Pod."""
-
-    found: str
-    expected: str
-
-
-def problems(pod: PodObject, role_arn: str, audience: str) -> list[PodProblem]:
+def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
     """Return what is missing or wrong in the Pod, so that it does not get the role of its service account."""
-    if SKIP_POD in _metadata(pod, "labels"):
+    if SKIP_POD in (pod["metadata"].get("labels") or {}):
         return []
     audiences = sorted(_token_audiences(pod))
-    token_file = WINDOWS_TOKEN_FILE if _is_for_windows(pod) else TOKEN_FILE
+    # The webhook takes a Pod for one of Windows by its node selector alone (handler.go).
+    selector = pod["spec"].get("nodeSelector") or {}
+    is_for_windows = "windows" in {selector.get("kubernetes.io/os"), selector.get("beta.kubernetes.io/os")}
+    token_file = WINDOWS_TOKEN_FILE if is_for_windows else TOKEN_FILE
     injected = [container for container in _containers(pod) if not _sets_role_itself(container)]
     found = [problem for container in injected for problem in _container_problems(container, role_arn, token_file)]
     if injected and audience not in audiences:
         has = f"a token for {listed(audiences)}" if audiences else "no token volume for AWS"
-        found.append(PodProblem(has, f"a token volume with the audience {named(audience)}"))
+        found.append((has, f"a token volume with the audience {named(audience)}"))
     # Its live manifest has the values that the webhook injected; the webhook does not change them again.
     again = "" if _owner(pod) else ", once you create the Pod again from its manifest"
-    return [PodProblem(each.found, f"{each.expected}{again}") for each in found]
+    return [(problem, f"{expected}{again}") for problem, expected in found]
 
 
 def containers_with_own_role(pod: PodObject) -> list[str]:
@@ -59,7 +57,7 @@ def restart_command(pod: PodObject) -> str:
     if not (_is_name(name, SUBDOMAIN) and _is_name(namespace, NAMESPACE)):
         return ""
     kind, owner = _owner(pod) or ("", "")
-    template = _metadata(pod, "labels").get("pod-template-hash")
+    template = (metadata.get("labels") or {}).get("pod-template-hash")
     if kind == "ReplicaSet" and template and owner.endswith(f"-{template}"):
         kind, owner = "Deployment", owner.removesuffix(f"-{template}")
     if kind in {"Deployment", "StatefulSet", "DaemonSet"} and _is_name(owner, SUBDOMAIN):
@@ -80,18 +78,17 @@ def _is_name(text: str, rule: NameRule) -> bool:
         return False
 
 
-def _container_problems(container: Mapping[str, Any], role_arn: str, token_file: str) -> Iterator[PodProblem]:
+def _container_problems(container: Mapping[str, Any], role_arn: str, token_file: str) -> Iterator[Problem]:
     variables, name = _variables(container), named(container["name"])
     # https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189: the webhook then injects these variables alone.
     if POD_IDENTITY_VARIABLE in variables:
-        yield PodProblem(
-            f"container {name}: uses EKS Pod Identity, which takes precedence", named(f"{ROLE_VARIABLE}={role_arn}")
-        )
+        found = f"container {name}: uses EKS Pod Identity, which takes precedence"
+        yield found, named(f"{ROLE_VARIABLE}={role_arn}")
         return
     for variable, value in ((ROLE_VARIABLE, role_arn), (TOKEN_VARIABLE, token_file)):
         if variables.get(variable) != value:
             found = named(f"{variable}={variables[variable]}") if variable in variables else f"no {variable}"
-            yield PodProblem(f"container {name}: {found}", named(f"{variable}={value}"))
+            yield f"container {name}: {found}", named(f"{variable}={value}")
 
 
 def _sets_role_itself(container: Mapping[str, Any]) -> bool:
@@ -101,14 +98,9 @@ def _sets_role_itself(container: Mapping[str, Any]) -> bool:
     return not has_token and not variables.keys().isdisjoint({ROLE_VARIABLE, TOKEN_VARIABLE})
 
 
-def _is_for_windows(pod: PodObject) -> bool:
-    """Return whether the webhook takes the Pod for one of Windows: by its node selector alone (handler.go)."""
-    selector = pod["spec"].get("nodeSelector") or {}
-    return "windows" in {selector.get("kubernetes.io/os"), selector.get("beta.kubernetes.io/os")}
-
-
 def _containers(pod: PodObject) -> list[Mapping[str, Any]]:
-    skipped = {name.strip() for name in _metadata(pod, "annotations").get(SKIP_CONTAINERS, "").split(",")}
+    annotations = pod["metadata"].get("annotations") or {}
+    skipped = {name.strip() for name in annotations.get(SKIP_CONTAINERS, "").split(",")}
     spec = pod["spec"]
     every = [*spec.get("initContainers", []), *spec.get("containers", [])]
     return [container for container in every if container["name"] not in skipped]
@@ -120,15 +112,6 @@ def _variables(container: Mapping[str, Any]) -> dict[str, str]:
 
 def _token_audiences(pod: PodObject) -> set[str]:
     """Return the audiences of the mounted tokens; the token for the Kubernetes API names none."""
-    sources = [
-        source
-        for volume in pod["spec"].get("volumes", [])
-        for source in (volume.get("projected") or {}).get("sources", [])
-    ]
-    tokens = [source["serviceAccountToken"] for source in sources if source.get("serviceAccountToken")]
+    projected = [volume.get("projected") or {} for volume in pod["spec"].get("volumes", [])]
+    tokens = [source.get("serviceAccountToken") or {} for each in projected for source in each.get("sources", [])]
     return {token["audience"] for token in tokens if token.get("audience")}
-
-
-def _metadata(pod: PodObject, what: str) -> Mapping[str, str]:
-    found: Mapping[str, str] = pod["metadata"].get(what) or {}
-    return found

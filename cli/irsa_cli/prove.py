@@ -1,12 +1,13 @@
 """Prove with real tokens that service accounts can assume their roles, and that another cannot."""
 
 import argparse
+import contextlib
 import functools
 import itertools
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admission
@@ -22,6 +23,8 @@ from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
 from irsa_cli.live.aws import AwsAccountClients, session_for_tokens
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients, claims
+from irsa_cli.live.model import LiveServiceAccount
+from irsa_cli.live.once import Once
 from irsa_cli.live.service import CONCURRENT
 from irsa_cli.live.sts import Refused, TokenService
 from irsa_cli.options import add_report_options, add_stack_options
@@ -29,29 +32,28 @@ from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Check, Outcome, Report, outcome_of
 from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
-from irsa_cli.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
+from irsa_cli.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.state.pulumi import read_stack
 from irsa_cli.sts_answers import explained
 from irsa_cli.verdict import NO_SERVICE_ACCOUNT, of_annotations
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
 ASSUMES, IS_REFUSED = "assumes", "is refused"
+NOT_TRUSTED = "a service account that is not trusted"
 WRONG_AUDIENCE = "irsa-prove.invalid"
 # Service accounts that nobody named are asked about offline, until one of them is tried.
 TRIED = 20
 # "Properties of the network" in
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-NETWORK_KEYS = frozenset(
-    {
-        "aws:sourceip",
-        "aws:sourcevpc",
-        "aws:sourcevpcarn",
-        "aws:sourcevpce",
-        "aws:vpceaccount",
-        "aws:vpceorgid",
-        "aws:vpceorgpaths",
-        "aws:vpcsourceip",
-    }
+NETWORK_KEYS = (
+    "aws:sourceip",
+    "aws:sourcevpc",
+    "aws:sourcevpcarn",
+    "aws:sourcevpce",
+    "aws:vpceaccount",
+    "aws:vpceorgid",
+    "aws:vpceorgpaths",
+    "aws:vpcsourceip",
 )
 
 DESCRIPTION = """\
@@ -72,38 +74,9 @@ OUTPUT = ReportOutput
 EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
 
 
-class Caller(NamedTuple):
-    """A service account in a cluster, and the role and audience that its Pods would use."""
-
-    cluster: ClusterClient
-    namespace: str
-    name: str
-    role_arn: str
-    audience: str
-    cluster_key: str
-
-    def __str__(self) -> str:
-        """Return `namespace/name`."""
-        return f"{self.namespace}/{self.name}"
-
-    @property
-    def place(self) -> str:
-        """`namespace/name`, and the cluster in a stack of several clusters."""
-        return in_cluster(str(self), self.cluster_key)
-
-
-class ProofResult(NamedTuple):
-    """The check of a proof; with the caller and its issuer if STS was asked."""
-
-    check: Check
-    caller: Caller | None = None
-    issuer: str = ""
-
-
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_stack_options(parser)
     add_report_options(parser)
     parser.add_argument("--allow-unproven", action="store_true", help=ALLOW_UNPROVEN)
@@ -118,185 +91,178 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
-    clusters = ClusterClients(declared.clusters)
-    proof = Proof(declared, AwsAccountClients(declared.aws), clusters, options.allow_unproven)
+    aws_accounts, clusters, once = AwsAccountClients(declared.aws), ClusterClients(declared.clusters), Once()
+    proofs = [Proof(declared, aws_accounts, clusters, once, each, options.allow_unproven) for each in bindings]
     # The negative checks need all service accounts of a cluster.
     clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything=True)
-    checks = check_all("prove", bindings, proof.of_binding, CONCURRENT)
+    checks = check_all("prove", proofs, Proof.checks, CONCURRENT)
     rows = [(named(check.binding), check.check, check.about, check.outcome.value) for check in checks]
     return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
 
 
+@dataclass(frozen=True)
 class Proof:
-    """Proves bindings of one stack."""
+    """Proves one binding of a stack; AWS accounts are only read to explain a refusal.
 
-    def __init__(
-        self,
-        declared: DeclaredStack,
-        aws_accounts: AwsAccountClients,
-        clusters: ClusterClients,
-        allow_unproven: bool = False,
-    ) -> None:
-        """Take what the stack declares; AWS accounts are only read to explain a refusal."""
-        self._without_proof = Outcome.UNPROVEN if allow_unproven else Outcome.CANNOT_TELL
-        self._declared, self._aws_accounts, self._clusters = declared, aws_accounts, clusters
-        self._repair = commands.up(declared.stack)
-        self._lock = threading.Lock()
-        self._token_services: dict[str, TokenService] = {}
+    Attributes:
+        token_services: STS, by the reference of the AWS provider; the proofs of a stack share it.
+        allow_unproven: Whether a trusted subject may have no service account yet.
+        proven: In each cluster, a service account that was given the role, and the issuer of its token.
+    """
 
-    def of_binding(self, binding: DeclaredBinding) -> list[Check]:
-        """Return the proofs of one binding; if it fails, other bindings go on."""
+    declared: DeclaredStack
+    aws_accounts: AwsAccountClients
+    clusters: ClusterClients
+    token_services: Once
+    binding: DeclaredBinding
+    allow_unproven: bool = False
+    proven: dict[ClusterClient, tuple[DeclaredServiceAccount, str]] = field(default_factory=dict)
+
+    @property
+    def _repair(self) -> str:
+        return commands.up(self.declared.stack)
+
+    def checks(self) -> list[Check]:
+        """Return the proofs of the binding; if it fails, other bindings go on."""
         try:
-            if not binding.unreadable:
-                return self._proven(binding)
-            reason = binding.unreadable
+            if not self.binding.unreadable:
+                return self._proven()
+            reason = self.binding.unreadable
         except Exception as error:
             reason = unexpected(error)
-        return [Check(binding.key, ASSUMES, Outcome.CANNOT_TELL, f"binding {named(binding.key)}", reason)]
+        about = f"binding {named(self.binding.key)}"
+        return [Check(self.binding.key, ASSUMES, Outcome.CANNOT_TELL, about, reason)]
 
-    def _proven(self, binding: DeclaredBinding) -> list[Check]:
+    def _proven(self) -> list[Check]:
         """Return the proof of each subject, and one negative check in each cluster."""
-        created = {subject_of(each.namespace, each.name) for each in binding.service_accounts}
-        answers = [self._prove_service_account(binding, each) for each in binding.service_accounts]
-        for subject in binding.subjects:
-            answers += self._prove_subject(binding, subject) if subject not in created else []
-        checks = [answer.check for answer in answers]
+        created = {subject_of(each.namespace, each.name) for each in self.binding.service_accounts}
+        checks = [self._prove_service_account(each) for each in self.binding.service_accounts]
+        for subject in self.binding.subjects:
+            checks += self._prove_subject(subject) if subject not in created else []
         # Each cluster has its own statement in the trust policy, and so its own negative check.
-        proven = {a.caller.cluster: a for a in answers if a.caller and a.check.outcome is Outcome.OK}
-        for _, caller, issuer in proven.values():
-            checks += self._negative_checks(binding, caller, issuer) if caller else []
-        if not proven:
+        for service_account, issuer in self.proven.values():
+            checks += self._negative_checks(service_account, issuer)
+        if not self.proven:
             reason = "a refusal proves nothing if no service account is admitted"
-            about = "a service account that is not trusted"
-            checks.append(Check(binding.key, IS_REFUSED, Outcome.NOT_CHECKED, about, reason))
+            checks.append(Check(self.binding.key, IS_REFUSED, Outcome.NOT_CHECKED, NOT_TRUSTED, reason))
         return checks
 
     # The proof
 
-    def _prove_service_account(self, binding: DeclaredBinding, service_account: DeclaredServiceAccount) -> ProofResult:
+    def _prove_service_account(self, service_account: DeclaredServiceAccount) -> Check:
         """Return the proof of a service account of the binding, with the role and audience of its live annotations."""
-        check = functools.partial(Check, binding.key, ASSUMES)
-        about, create = service_account.place, service_account.command_to_create(self._declared.stack)
-        missing = ProofResult(check(Outcome.FINDING, about, NO_SERVICE_ACCOUNT, named(str(service_account)), create))
+        check, about = functools.partial(Check, self.binding.key, ASSUMES), service_account.place
+        create = service_account.command_to_create(self.declared.stack)
+        missing = check(Outcome.FINDING, about, NO_SERVICE_ACCOUNT, named(str(service_account)), create)
         try:
-            cluster = self._clusters.of(service_account.cluster)
+            cluster = self.clusters.of(service_account.cluster)
             live = cluster.service_account(service_account.namespace, service_account.name)
         except CouldNotLookError as error:
-            return ProofResult(check(outcome_of(error), about, str(error)))
+            return check(outcome_of(error), about, str(error))
         if live is None:
             return missing
-        restore = service_account.command_to_restore(self._declared.stack, live.annotations)
-        wrong = of_annotations(live.annotations, binding.role_arn)
-        if wrong and live.role_arn != binding.role_arn:
-            return ProofResult(check(Outcome.FINDING, about, wrong.found, wrong.expected, restore))
-        audience = live.audience
-        if audience != binding.audience:
+        restore = service_account.command_to_restore(self.declared.stack, live.annotations)
+        wrong = of_annotations(live.annotations, self.binding.role_arn)
+        if wrong and live.role_arn != self.binding.role_arn:
+            return check(Outcome.FINDING, about, wrong.found, wrong.expected, restore)
+        if live.audience != self.binding.audience:
             declared = AUDIENCE in service_account.annotations
             fix = restore if declared else service_account.command_to_remove(AUDIENCE)
-            texts = (f"{AUDIENCE}: {named(audience)}", f"the audience {named(binding.audience)}", fix)
-            return ProofResult(check(Outcome.FINDING, about, *texts))
-        caller = Caller(
-            cluster,
-            service_account.namespace,
-            service_account.name,
-            binding.role_arn,
-            audience,
-            service_account.cluster_key,
-        )
-        return self._assume(binding, caller, about) or missing
+            texts = (f"{AUDIENCE}: {named(live.audience)}", f"the audience {named(self.binding.audience)}", fix)
+            return check(Outcome.FINDING, about, *texts)
+        return self._assume(service_account, about) or missing
 
-    def _prove_subject(self, binding: DeclaredBinding, subject: str) -> list[ProofResult]:
+    def _prove_subject(self, subject: str) -> list[Check]:
         """Return the proofs of another trusted subject, by an existing service account of each cluster."""
-        about = named(subject.replace(":", "/"))
-        outcome = self._without_proof
+        about, checks = named(subject.replace(":", "/")), list[Check]()
+        outcome = Outcome.UNPROVEN if self.allow_unproven else Outcome.CANNOT_TELL
         problem = "no existing service account matches" if is_pattern(subject) else NO_SERVICE_ACCOUNT
-        answers: list[ProofResult] = []
         try:
-            for found in self._matching(binding, subject):
-                answer = self._assume(
-                    binding, found, f"{about} by {found.place}" if is_pattern(subject) else found.place
-                )
-                answers += [answer] if answer else []
-            if answers:
-                return answers
+            for found in self._matching(subject):
+                check = self._assume(found, f"{about} by {found.place}" if is_pattern(subject) else found.place)
+                checks += [check] if check else []
+            if checks:
+                return checks
         except CouldNotLookError as error:
             outcome, problem = outcome_of(error), str(error)
         text = f"{problem}, so there is no proof"
-        return [*answers, ProofResult(Check(binding.key, ASSUMES, outcome, about, text))]
+        return [*checks, Check(self.binding.key, ASSUMES, outcome, about, text)]
 
-    def _matching(self, binding: DeclaredBinding, subject: str) -> Iterator[Caller]:
+    def _matching(self, subject: str) -> Iterator[DeclaredServiceAccount]:
         namespace, _, name = subject.partition(":")
-        issuers = trusted_issuers(binding)
-        references = list(dict.fromkeys(each.cluster for each in binding.service_accounts)) or self._clusters.references
+        trust = self.binding.role.trust if self.binding.role else None
+        issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
+        own = dict.fromkeys(each.cluster for each in self.binding.service_accounts)
+        references = [*own] or self.clusters.references
         if len(references) > 1 and issuers:
             # A token of another cluster proves nothing about this role.
-            references = [each for each in references if issuer_host_path(self._clusters.of(each).issuer) in issuers]
+            references = [each for each in references if issuer_host_path(self.clusters.of(each).issuer) in issuers]
         if not references:
             raise CouldNotLookError("the stack has no Kubernetes provider of a cluster that this role trusts")
         for reference in references:
-            cluster = self._clusters.of(reference)
+            cluster = self.clusters.of(reference)
             if is_pattern(subject):
-                found = cluster.service_accounts(None if is_pattern(namespace) else namespace)
-                matching = [each.subject for each in found if _matches(each.subject, subject)]
+                everybody = cluster.service_accounts(None if is_pattern(namespace) else namespace)
+                found = (each for each in everybody if _matches(each, subject))
                 # Every namespace has a service account named default; another one proves more.
-                matching.sort(key=lambda each: each.endswith(":default"))
+                live = min(found, key=lambda each: each.name == "default", default=None)
             else:
-                matching = [subject] if cluster.service_account(namespace, name) is not None else []
-            for match in matching[:1]:
-                where, _, who = match.partition(":")
-                key = self._declared.cluster_keys.get(reference, "")
-                yield Caller(cluster, where, who, binding.role_arn, binding.audience, key)
+                live = cluster.service_account(namespace, name)
+            if live:
+                key = self.declared.cluster_keys.get(reference, "")
+                yield DeclaredServiceAccount(live.namespace, live.name, {}, False, reference, key)
 
-    def _assume(self, binding: DeclaredBinding, caller: Caller, about: str) -> ProofResult | None:
+    def _assume(self, service_account: DeclaredServiceAccount, about: str) -> Check | None:
         """Return the proof that a service account can assume the role; None if it does not exist."""
-        check = functools.partial(Check, binding.key, ASSUMES)
-        issuer = ""
+        check, issuer = functools.partial(Check, self.binding.key, ASSUMES), ""
         try:
-            token = caller.cluster.token(caller.namespace, caller.name, caller.audience)
+            cluster = self.clusters.of(service_account.cluster)
+            token = cluster.token(service_account.namespace, service_account.name, self.binding.audience)
             if token is None:
                 return None
             issuer = str(claims(token)["iss"])
-            identity = self._identity(binding, token, caller.role_arn)
+            identity = self._identity(token)
         except CouldNotLookError as error:
-            return ProofResult(check(outcome_of(error), about, str(error)))
+            return check(outcome_of(error), about, str(error))
         except Refused as refused:
-            return ProofResult(self._refused(binding, caller, about, issuer, refused), caller, issuer)
-        expected = assumed_role(caller.role_arn)
+            return self._refused(service_account, about, issuer, refused)
+        arn = parse_iam_arn(self.binding.role_arn, "role")
+        expected = f"arn:{arn.partition}:sts::{arn.account_id}:assumed-role/{arn.name}/"
         if not identity.startswith(expected):
-            return ProofResult(check(Outcome.FINDING, about, named(identity), named(expected), self._repair))
-        return ProofResult(check(Outcome.OK, about, named(identity)), caller, issuer)
+            return check(Outcome.FINDING, about, named(identity), named(expected), self._repair)
+        self.proven[cluster] = service_account, issuer
+        return check(Outcome.OK, about, named(identity))
 
-    def _identity(self, binding: DeclaredBinding, token: str, role_arn: str) -> str:
-        service = self._token_service(binding)
-        for pause in PAUSES if is_fresh(binding) else ():
+    def _identity(self, token: str) -> str:
+        service = self._token_service()
+        for pause in PAUSES if is_fresh(self.binding) else ():
             try:
-                return service.identity(token, role_arn)
+                return service.identity(token, self.binding.role_arn)
             except Refused as refused:
                 if refused.code != "AccessDenied":
                     raise
             time.sleep(pause)
-        return service.identity(token, role_arn)
+        return service.identity(token, self.binding.role_arn)
 
-    def _refused(self, binding: DeclaredBinding, caller: Caller, about: str, issuer: str, refused: Refused) -> Check:
-        check = functools.partial(Check, binding.key, ASSUMES)
-        names = self._names(binding, caller, issuer)
+    def _refused(self, service_account: DeclaredServiceAccount, about: str, issuer: str, refused: Refused) -> Check:
+        check = functools.partial(Check, self.binding.key, ASSUMES)
+        names = self._names(service_account, issuer)
         cause = explained(refused, names)
         meaning = cause.meaning
         if refused.code == "AccessDenied":
-            trust = self._trust_policy(binding)
+            trust = self._trust_policy()
             if trust is None:
                 meaning += "; or the trust policy, which irsa cannot read here, has a condition on the caller's network"
             elif depends_on_network(trust, names):
-                found = (
-                    "the trust policy has a condition on the caller's network, and irsa runs outside the Pods' network"
-                )
-                return check(Outcome.CANNOT_TELL, about, f"{refused}: {found}")
-        return check(cause.outcome, about, meaning, f"the token assumes {named(caller.role_arn)}", cause.fix)
+                why = "has a condition on the caller's network, and irsa runs outside the Pods' network"
+                return check(Outcome.CANNOT_TELL, about, f"{refused}: the trust policy {why}")
+        return check(cause.outcome, about, meaning, f"the token assumes {named(self.binding.role_arn)}", cause.fix)
 
-    def _trust_policy(self, binding: DeclaredBinding) -> str | Mapping[str, Any] | None:
+    def _trust_policy(self) -> str | Mapping[str, Any] | None:
         """Return the live trust policy of the role, else the declared one; None if neither can be read."""
+        binding = self.binding
         try:
-            aws_account = self._aws_accounts.of_arn(binding.role_arn)
+            aws_account = self.aws_accounts.of_arn(binding.role_arn)
             role = aws_account.role(parse_iam_arn(binding.role_arn, "role").name) if aws_account else None
         except (CouldNotLookError, Mistake):
             role = None
@@ -306,31 +272,33 @@ class Proof:
 
     # The negative check
 
-    def _negative_checks(self, binding: DeclaredBinding, proven: Caller, issuer: str) -> list[Check]:
+    def _negative_checks(self, proven: DeclaredServiceAccount, issuer: str) -> list[Check]:
         """Return the check of an untrusted service account; without one, say why, and check a wrong audience."""
-        untrusted, decision, reason = self._untrusted(binding, proven, issuer)
+        untrusted, decision, reason = self._untrusted(proven, issuer)
         if untrusted:
-            about = f"{untrusted.place}, which is not trusted"
-            check = self._is_refused(binding, untrusted, issuer, about, decision is not Decision.CANNOT_DECIDE)
+            about, proves = f"{untrusted.place}, which is not trusted", decision is not Decision.CANNOT_DECIDE
+            check = self._is_refused(untrusted, self.binding.audience, issuer, about, proves)
             # The right to make tokens is given per namespace.
             if check.outcome is not Outcome.NO_PERMISSION:
                 return [check]
             reason = check.found
-        wrong = proven._replace(audience=WRONG_AUDIENCE)
-        about = f"{wrong.place} with the audience {WRONG_AUDIENCE}"
+        about = f"{proven.place} with the audience {WRONG_AUDIENCE}"
         return [
-            Check(binding.key, IS_REFUSED, Outcome.NOT_CHECKED, "a service account that is not trusted", reason),
-            self._is_refused(binding, wrong, issuer, about, True),
+            Check(self.binding.key, IS_REFUSED, Outcome.NOT_CHECKED, NOT_TRUSTED, reason),
+            self._is_refused(proven, WRONG_AUDIENCE, issuer, about, True),
         ]
 
-    def _is_refused(self, binding: DeclaredBinding, caller: Caller, issuer: str, about: str, proves: bool) -> Check:
-        """Return the check that STS refuses a caller; `proves` is False where it may do so for this place alone."""
-        check = functools.partial(Check, binding.key, IS_REFUSED)
+    def _is_refused(
+        self, service_account: DeclaredServiceAccount, audience: str, issuer: str, about: str, proves: bool
+    ) -> Check:
+        """Return the check that STS refuses a token; `proves` is False where it may do so for this place alone."""
+        check = functools.partial(Check, self.binding.key, IS_REFUSED)
         try:
-            token = caller.cluster.token(caller.namespace, caller.name, caller.audience)
+            cluster = self.clusters.of(service_account.cluster)
+            token = cluster.token(service_account.namespace, service_account.name, audience)
             if token is None:
                 return check(Outcome.CANNOT_TELL, about, "the service account was deleted meanwhile")
-            identity = self._token_service(binding).identity(token, caller.role_arn)
+            identity = self._token_service().identity(token, self.binding.role_arn)
         except Refused as refused:
             if refused.code != "AccessDenied" and "Incorrect token audience" not in refused.message:
                 return check(Outcome.NO_ANSWER, about, str(refused))
@@ -340,96 +308,90 @@ class Proof:
             return check(Outcome.OK, about, str(refused))
         except CouldNotLookError as error:
             return check(outcome_of(error), about, str(error))
-        explain = commands.explain(str(caller), caller.role_arn, self._declared.stack, issuer)
-        fix = self._repair if binding.role else explain
+        fix = self._names(service_account, issuer)["repair"]
         return check(Outcome.FINDING, about, f"STS gave it {named(identity)}", "AccessDenied", fix)
 
     def _untrusted(
-        self, binding: DeclaredBinding, proven: Caller, issuer: str
-    ) -> tuple[Caller | None, Decision | None, str]:
+        self, proven: DeclaredServiceAccount, issuer: str
+    ) -> tuple[DeclaredServiceAccount | None, Decision | None, str]:
         """Return an existing service account of the cluster that nobody named, and what the trust policy says of it.
 
         Those of the proven one's namespace are tried first: whoever proves may make tokens there. One that gets in says
         most, so that it is preferred. Without one, the third value is the reason.
         """
+        binding, cluster = self.binding, self.clusters.of(proven.cluster)
         declared = binding.role.trust if binding.role else None
-        trust = declared or self._trust_policy(binding)
+        trust = declared or self._trust_policy()
         if trust is None:
             return None, None, "the trust policy of the role cannot be read"
-        named = named_subjects(binding, declared, issuer, proven.audience)
+        named = named_subjects(binding, declared, issuer, binding.audience)
         if named is None:
             return None, None, TOO_MANY_PATTERNS
         if EVERY_SERVICE_ACCOUNT in named:
             return None, None, "every service account of the cluster is trusted"
-        everybody, problem = _service_accounts(proven.cluster, None)
-        neighbours, _ = _service_accounts(proven.cluster, proven.namespace)
+        everybody, problem = _service_accounts(cluster, None)
+        neighbours, _ = _service_accounts(cluster, proven.namespace)
         candidates = itertools.chain(neighbours, everybody)
         unnamed = (each for each in candidates if not any(_matches(each, subject) for subject in named))
-        found: dict[Decision, str] = {}
+        found: dict[Decision, LiveServiceAccount] = {}
         for service_account in itertools.islice(unnamed, TRIED):
-            names = {"subject": subject_claim(service_account), "issuer": issuer, "role": proven.role_arn}
-            answer = evaluation_of(trust, {**names, "audience": proven.audience})
+            names = {"subject": subject_claim(service_account.subject), "issuer": issuer, "role": binding.role_arn}
+            answer = evaluation_of(trust, {**names, "audience": binding.audience})
             if answer:
                 found.setdefault(answer.decision, service_account)
         # Whom the role of another owner admits besides is no business of this stack.
         wanted = (Decision.ALLOWED, Decision.CANNOT_DECIDE, Decision.DENIED) if declared else (Decision.DENIED,)
         for decision in wanted:
             if decision in found:
-                namespace, _, name = found[decision].partition(":")
-                return proven._replace(namespace=namespace, name=name), decision, ""
+                return replace(proven, namespace=found[decision].namespace, name=found[decision].name), decision, ""
         return None, None, problem or "every existing service account is trusted"
 
     # Names for messages
 
-    def _names(self, binding: DeclaredBinding, caller: Caller, issuer: str) -> dict[str, str]:
+    def _names(self, service_account: DeclaredServiceAccount, issuer: str) -> dict[str, str]:
+        audience, role_arn = self.binding.audience, self.binding.role_arn
+        explain = commands.explain(str(service_account), role_arn, self.declared.stack, issuer)
         names = {
-            "audience": caller.audience,
-            "create_token": commands.create_token(caller.namespace, caller.name, caller.audience),
-            "explain": commands.explain(str(caller), caller.role_arn, self._declared.stack, issuer),
+            **dict.fromkeys(("aws_account", "add_client_id", "create_provider", "provider", "update_thumbprint"), ""),
+            "audience": audience,
+            "create_token": commands.create_token(service_account.namespace, service_account.name, audience),
+            "explain": explain,
             "issuer": issuer,
             "read_issuer": commands.read_issuer(issuer),
-            "role": caller.role_arn,
-            "subject": subject_claim(subject_of(caller.namespace, caller.name)),
+            # `pulumi up` does not repair a role that the stack does not create; this shows what is wrong with it.
+            "repair": self._repair if self.binding.role else explain,
+            "role": role_arn,
+            "subject": subject_claim(subject_of(service_account.namespace, service_account.name)),
         }
-        try:
-            provider = provider_of_role(caller.role_arn, issuer)
-        except Mistake:
-            unknown = dict.fromkeys(
-                ("aws_account", "add_client_id", "create_provider", "provider", "update_thumbprint"), ""
-            )
-            return {**names, **unknown, "repair": self._repair}
-        # `pulumi up` does not repair a role that the stack does not create; `irsa explain` shows what is wrong with it.
-        repair = self._repair if binding.role else names["explain"]
-        created = provider in self._declared.oidc_providers
-        return {
-            **names,
-            "aws_account": parse_iam_arn(caller.role_arn, "role").account_id,
-            "add_client_id": self._repair if created else commands.add_client_id(provider, caller.audience),
-            "create_provider": self._repair if created else commands.create_provider(issuer, [caller.audience]),
-            "provider": provider,
-            "repair": repair,
-            "update_thumbprint": commands.update_thumbprint(provider),
-        }
+        with contextlib.suppress(Mistake):
+            provider = provider_of_role(role_arn, issuer)
+            created = provider in self.declared.oidc_providers
+            names |= {
+                "aws_account": parse_iam_arn(role_arn, "role").account_id,
+                "add_client_id": self._repair if created else commands.add_client_id(provider, audience),
+                "create_provider": self._repair if created else commands.create_provider(issuer, [audience]),
+                "provider": provider,
+                "update_thumbprint": commands.update_thumbprint(provider),
+            }
+        return names
 
-    def _token_service(self, binding: DeclaredBinding) -> TokenService:
-        providers = self._declared.aws
-        reference = binding.provider if binding.provider in providers else next(iter(providers), "")
-        with self._lock:
-            if reference not in self._token_services:
-                self._token_services[reference] = TokenService(session_for_tokens(providers.get(reference, {})))
-        return self._token_services[reference]
+    def _token_service(self) -> TokenService:
+        providers = self.declared.aws
+        reference = self.binding.provider if self.binding.provider in providers else next(iter(providers), "")
+        inputs = providers.get(reference, {})
+        return self.token_services.answer(reference, lambda: TokenService(session_for_tokens(inputs)))
 
 
-def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[list[str], str]:
+def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[list[LiveServiceAccount], str]:
     """Return all service accounts of a namespace or of a cluster, or none and why they can't be listed."""
     try:
-        return [each.subject for each in cluster.service_accounts(namespace)], ""
+        return cluster.service_accounts(namespace), ""
     except CouldNotLookError as error:
         return [], str(error)
 
 
-def _matches(service_account: str, subject: str) -> bool:
-    return matches(service_account, pattern_of(subject, wildcards=True))
+def _matches(service_account: LiveServiceAccount, subject: str) -> bool:
+    return matches(service_account.subject, pattern_of(subject, wildcards=True))
 
 
 def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, audience: str) -> set[str] | None:
@@ -454,19 +416,6 @@ def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, aud
         for each in admitted.admitted
         if each.provider_arn == provider and each.subject != EVERY_SERVICE_ACCOUNT and stranger([each.subject])
     }
-
-
-def assumed_role(role_arn: str) -> str:
-    """Return the prefix of the ARNs of the role's sessions."""
-    arn = parse_iam_arn(role_arn, "role")
-    return f"arn:{arn.partition}:sts::{arn.account_id}:assumed-role/{arn.name}/"
-
-
-def trusted_issuers(binding: DeclaredBinding) -> set[str]:
-    """Return the issuers of the declared trust policy, without https://; none for an existing role."""
-    if not binding.role or not binding.role.trust:
-        return set()
-    return {issuer_of_provider(arn) for arn in federated_providers(binding.role.trust)}
 
 
 def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> Evaluation | None:

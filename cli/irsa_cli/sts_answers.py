@@ -31,12 +31,7 @@ CAUSES = (
         f"{NO_PROVIDER}: it was deleted, or the cluster was recreated",
         "{create_provider}",
     ),
-    Cause(
-        "InvalidIdentityToken",
-        "Incorrect token audience",
-        NOT_LISTED,
-        "{add_client_id}",
-    ),
+    Cause("InvalidIdentityToken", "Incorrect token audience", NOT_LISTED, "{add_client_id}"),
     Cause(
         "InvalidIdentityToken",
         "thumbprint",

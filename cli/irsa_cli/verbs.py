@@ -54,7 +54,7 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
             if (error.name or "").partition(".")[0] != COMPONENT:
                 raise
             raise CouldNotLookError(missing(f"another project named {COMPONENT} is installed")) from error
-        parser_of_verb = add(name, help=help_line(entry))
+        parser_of_verb = add(name, help=help_line(entry), formatter_class=argparse.RawDescriptionHelpFormatter)
         verb.add(parser_of_verb)
         parser_of_verb.set_defaults(refuse=parser_of_verb.error)
     return parser

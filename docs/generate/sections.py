@@ -79,7 +79,7 @@ def help_of_verbs() -> str:
 
 def _verb(name: str, entry: EntryPoint) -> Iterator[str]:
     # argparse prints all of a parser, and lists it nowhere else.
-    parser = argparse.ArgumentParser(f"irsa {name}")
+    parser = argparse.ArgumentParser(f"irsa {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
     entry.load().add(parser)
     examples, _, codes = (parser.epilog or "").partition("exit codes:")
     lines = re.sub(r"^examples?:", "", examples.strip("; \n")).strip().splitlines()
@@ -224,7 +224,7 @@ def program(name: str) -> str:
 
 def verify_checks() -> str:
     """Return the table of the checks of `irsa verify`."""
-    rows = ((name, kind.step, kind.compares) for name, kind in CHECKS.items())
+    rows = ((name, step, compares) for name, (compares, step) in CHECKS.items())
     return table("check", "the page's step", "what is compared", rows=rows)
 
 

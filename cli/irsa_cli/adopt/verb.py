@@ -50,7 +50,6 @@ FROM_HELP = f"also take what this tool manages: {', '.join(TOOLS)} (repeatable)"
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_discovery_options(parser)
     choice = parser.add_argument_group("what is adopted", "options of one kind add up; different kinds must all hold")
     repeated: dict[str, Any] = {"action": "append", "default": []}

@@ -50,7 +50,6 @@ exit codes: 0 shown, 2 the preview failed, or cannot be read"""
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--stack", metavar="S", type=stack_name, help="name of the stack (default: the selected one)")
     parser.add_argument(
         "--preview", metavar="FILE", help="read what `pulumi preview --json` printed; - is standard input"

@@ -38,7 +38,8 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         yield from _styled(color, f"{decision}: {answer.explanation}", following="  ") if not answer.missing else ()
         return
     yield from _styled(color, f"{decision}: {answer.explanation}", following="  ")
-    yield from _link(answer.documentation, "  ", verbose)
+    if verbose:
+        yield from _styled(LINK, answer.documentation, "  ", "  ")
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
     if answer.annotation:
         parts = ("found", answer.annotation), ("expected", f"{ROLE_ARN}: {named(answer.role)}")
@@ -82,7 +83,8 @@ def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verb
         if reason.hint not in hints:
             yield from _styled(style, reason.hint, INDENT, INDENT)
         hints.add(reason.hint)
-        yield from _link(reason.documentation, INDENT, verbose)
+        if verbose:
+            yield from _styled(LINK, reason.documentation, INDENT, INDENT)
 
 
 def _reason(reason: Reason, request: WebIdentityRequest) -> Iterator[str]:
@@ -115,10 +117,6 @@ def _in_words(reason: Reason, request: WebIdentityRequest) -> str:
         return reason.explanation.removesuffix(reason.hint).rstrip()
     same = reason.outcome and reason.found == reason.wanted and len(reason.wanted) == 1
     return named(reason.wanted[0]) if same else ""
-
-
-def _link(page: str, indent: str, verbose: bool) -> Iterator[Line]:
-    yield from _styled(LINK, page, indent, indent) if verbose else ()
 
 
 def _styled(style: str, text: str, first: str = "", following: str = "") -> Iterator[Line]:

@@ -23,20 +23,13 @@ from irsa_cli.report.json import as_object, document
 from irsa_cli.state.declared import DeclaredBinding, DeclaredStack
 from irsa_cli.state.pulumi import read_stack
 from irsa_cli.text_files import text_of
-from irsa_cli.verdict import (
-    NO_SERVICE_ACCOUNT,
-    NOT_ANNOTATED,
-    POD_PAGE,
-    of_annotations,
-    of_missing_role,
-    of_provider,
-)
+from irsa_cli.verdict import NO_SERVICE_ACCOUNT, NOT_ANNOTATED, POD_PAGE, of_annotations, of_missing_role, of_provider
 
 if TYPE_CHECKING:
     from irsa_cli.live.aws import AwsAccountClients
     from irsa_cli.live.iam import AwsAccountClient
     from irsa_cli.live.kubernetes import ClusterClient
-    from irsa_cli.live.model import LiveRole
+    from irsa_cli.live.model import LiveRole, LiveServiceAccount
 
 DESCRIPTION = """\
 Explain whether a Kubernetes service account could assume an IAM role: which
@@ -69,7 +62,6 @@ OUTPUT = Explanation
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "service_account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account; NAMESPACE:SERVICEACCOUNT, too"
     )
@@ -96,6 +88,9 @@ def run(options: argparse.Namespace) -> int:
     """
     try:
         answer = _offline(options) if options.trust else _live(options)
+    except TrustDocumentError as error:
+        file = f"{named(str(options.trust))}: " if options.trust else ""
+        raise CouldNotLookError(f"{file}not a trust policy: {error}") from error
     except (Mistake, OSError) as error:
         raise CouldNotLookError(str(error)) from error
     escaped = [(visible(text), style) for text, style in lines(answer, options.verbose)]
@@ -120,19 +115,15 @@ def _offline(options: argparse.Namespace) -> Explanation:
         raise CouldNotLookError("--trust needs ROLE, the ARN of the role that has this trust policy")
     subject = _subject(options.service_account)
     request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
-    file = named(str(options.trust))
-    trust = text_of(options.trust.read_bytes, file)
-    try:
-        return explained(options.role, trust, request)
-    except TrustDocumentError as error:
-        raise CouldNotLookError(f"{file}: not a trust policy: {error}") from error
+    trust = text_of(options.trust.read_bytes, named(str(options.trust)))
+    return explained(options.role, trust, request)
 
 
 def _live(options: argparse.Namespace) -> Explanation:
     from irsa_cli.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3, which a file does not need)
 
     subject = _subject(options.service_account)
-    place = _place(subject)
+    place = subject.replace(":", "/")
     declared = read_stack(options.stack) if options.stack else None
     aws_accounts = AwsAccountClients(declared.aws if declared else {})
     binding = _binding(options.role, declared) if options.role else None
@@ -140,31 +131,23 @@ def _live(options: argparse.Namespace) -> Explanation:
     is_told = by_argument and options.issuer and options.audience
     cluster = None if is_told else _cluster(place, options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
-    annotations = live.annotations if live else None
-    missing = _missing(cluster, subject) if cluster and annotations is None else ""
-    found = by_argument or _annotated_role(annotations, aws_accounts)
+    annotations = live.annotations if live else {}
+    missing = _missing(cluster, place) if cluster and live is None else ""
+    found = by_argument or _annotated_role(live, aws_accounts)
     if isinstance(found, str):
-        arn = (annotations or {}).get(ROLE_ARN, "")
-        return Explanation(place, arn, Decision.DENIED, found, POD_PAGE, missing=missing)
+        return Explanation(place, annotations.get(ROLE_ARN, ""), Decision.DENIED, found, POD_PAGE, missing=missing)
     aws_account, role = found
     issuer = options.issuer or (cluster.issuer if cluster else "")
-    audience = options.audience or (annotations or {}).get(AUDIENCE)
-    request = _request(subject, role.arn, issuer, audience or DEFAULT_AUDIENCE)
+    audience = options.audience or annotations.get(AUDIENCE) or DEFAULT_AUDIENCE
+    request = _request(subject, role.arn, issuer, audience)
     client_ids = aws_account.client_ids(request.provider_arn)
     first = of_provider(client_ids, request.provider_arn, [request.audience])
-    try:
-        answer = explained(role.arn, role.trust, request, first)
-    except TrustDocumentError as error:
-        raise CouldNotLookError(f"not a trust policy: {error}") from error
-    assumed = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read" if missing else ""
-    answer = replace(
-        answer,
-        missing=missing,
-        assumed="" if options.audience else assumed,
-        binding=binding.key if binding else "",
-    )
-    wrong = of_annotations(annotations, answer.role) if annotations is not None else None
-    if cluster is None or annotations is None or wrong is None:
+    answer = explained(role.arn, role.trust, request, first)
+    assumed = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
+    assumed = assumed if missing and not options.audience else ""
+    answer = replace(answer, missing=missing, assumed=assumed, binding=binding.key if binding else "")
+    wrong = of_annotations(annotations, role.arn)
+    if cluster is None or live is None or wrong is None:
         return answer
     is_next = answer.decision is Decision.ALLOWED
     fix = _command_to_annotate(answer, annotations, cluster, declared) if is_next else ""
@@ -172,35 +155,30 @@ def _live(options: argparse.Namespace) -> Explanation:
 
 
 def _annotated_role(
-    annotations: Mapping[str, str] | None, aws_accounts: "AwsAccountClients"
+    live: "LiveServiceAccount | None", aws_accounts: "AwsAccountClients"
 ) -> "tuple[AwsAccountClient, LiveRole] | str":
     """Return the role of a service account's annotation, and its AWS account; or why there is none."""
-    annotated = (annotations or {}).get(ROLE_ARN)
-    if not annotated:
-        return NO_SERVICE_ACCOUNT if annotations is None else NOT_ANNOTATED
+    if live is None or not live.role_arn:
+        return NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
     try:
-        aws_account, role = _by_arn(annotated, aws_accounts)
+        return _by_arn(live.role_arn, aws_accounts)
     except Mistake as mistake:
         return mistake.found
-    if role is None or role.arn != annotated:
-        return of_missing_role(annotated, role.arn if role else None).found
-    return aws_account, role
 
 
-def _missing(cluster: "ClusterClient", subject: str) -> str:
+def _missing(cluster: "ClusterClient", place: str) -> str:
     """Return that a service account does not exist; with a near name of its namespace, or its name in another one."""
-    namespace, name = subject.split(":")
+    namespace, name = place.split("/")
     near = None
     # Whoever may not list them is told of no near name.
     with contextlib.suppress(CouldNotLookError):
-        names = (each.name for each in cluster.service_accounts(namespace))
-        found = likely(name, names)
-        near = f"{namespace}/{found}" if found else None
-        if near is None:
+        if found := likely(name, (each.name for each in cluster.service_accounts(namespace))):
+            near = f"{namespace}/{found}"
+        else:
             others = (each.namespace for each in cluster.service_accounts(None) if each.name == name)
             elsewhere = likely(namespace, others, least=0)
             near = f"{elsewhere}/{name}" if elsewhere else None
-    text = f"there is no service account {named(_place(subject))} in context {named(cluster.context)}"
+    text = f"there is no service account {named(place)} in context {named(cluster.context)}"
     return f"{text}; did you mean {named(near)}?" if near else text
 
 
@@ -231,31 +209,33 @@ def _role(
     role: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None
 ) -> tuple["AwsAccountClient", "LiveRole"]:
     """Return a role, given by its ARN or its name, and the AWS account that has it."""
-    if not role.startswith("arn:"):
-        aws_account = aws_accounts.only()
-        found = aws_account.role(role)
-        if found is None:
-            text = f"AWS account {aws_account.number} has no role {named(role)}, and "
-            if declared is None:
-                raise CouldNotLookError(f"{text}a binding's key needs --stack")
-            near = nearest(role, [each.key for each in declared.bindings], "")
-            text += f"stack {named(declared.stack)} no binding of that key"
-            raise CouldNotLookError(f"{text}; {near}" if near else text)
-        return aws_account, found
-    by_arn, of_that_name = _by_arn(role, aws_accounts)
-    if of_that_name is None or of_that_name.arn != role:
-        missing = of_missing_role(role, of_that_name.arn if of_that_name else None).found
-        raise CouldNotLookError(f"{named(role)}: {missing}")
-    return by_arn, of_that_name
+    if role.startswith("arn:"):
+        by_arn = _by_arn(role, aws_accounts)
+        if isinstance(by_arn, str):
+            raise CouldNotLookError(f"{named(role)}: {by_arn}")
+        return by_arn
+    aws_account = aws_accounts.only()
+    found = aws_account.role(role)
+    if found is None:
+        text = f"AWS account {aws_account.number} has no role {named(role)}, and "
+        if declared is None:
+            raise CouldNotLookError(f"{text}a binding's key needs --stack")
+        near = nearest(role, [each.key for each in declared.bindings], "")
+        text += f"stack {named(declared.stack)} no binding of that key"
+        raise CouldNotLookError(f"{text}; {near}" if near else text)
+    return aws_account, found
 
 
-def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> tuple["AwsAccountClient", "LiveRole | None"]:
-    """Return the AWS account of a role, and the role of that name, whatever its path; None where there is none."""
+def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> "tuple[AwsAccountClient, LiveRole] | str":
+    """Return the role of an ARN, and its AWS account; or that there is none."""
     arn, aws_account = parse_iam_arn(role_arn, "role"), aws_accounts.of_arn(role_arn)
     if aws_account is None:
         text = f"these AWS credentials are not of AWS account {arn.account_id}, which has the role {named(role_arn)}"
         raise CouldNotLookError(f"{text}; --trust reads a file instead")
-    return aws_account, aws_account.role(arn.name)
+    role = aws_account.role(arn.name)
+    if role is None or role.arn != role_arn:
+        return of_missing_role(role_arn, role.arn if role else None).found
+    return aws_account, role
 
 
 def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack | None) -> "ClusterClient":
@@ -274,9 +254,8 @@ def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack |
     if issuer in by_issuer:
         return by_issuer[issuer]
     if len(found) > 1:
-        raise CouldNotLookError(
-            f"the stack has several clusters: pass --issuer with one of {listed(sorted(by_issuer))}"
-        )
+        issuers = listed(sorted(by_issuer))
+        raise CouldNotLookError(f"the stack has several clusters: pass --issuer with one of {issuers}")
     fix = "pass --audience too, and no cluster is read"
     fix = fix if declared else f"choose a context of that cluster, or {fix}"
     read = f"the cluster of context {named(found[0].context)} has the issuer {named(found[0].issuer)}"
@@ -289,10 +268,6 @@ def _subject(service_account: str) -> str:
     if is_pattern(subject) or ":" not in subject:
         raise CouldNotLookError(f"{service_account!r} is not a service account: write NAMESPACE/SERVICEACCOUNT")
     return check_subject(subject)
-
-
-def _place(subject: str) -> str:
-    return subject.replace(":", "/")
 
 
 def _request(subject: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:

@@ -50,7 +50,6 @@ could be read; with --fail-on, also where something could not)"""
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_discovery_options(parser)
     these = "service accounts of a namespace, their roles and findings; * and ? stand for any text (repeatable)"
     parser.add_argument("--namespace", metavar="N", action="append", default=[], type=not_empty, help=these)

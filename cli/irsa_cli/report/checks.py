@@ -4,14 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from irsa_cli.exits import (
-    COULD_NOT_LOOK,
-    FINDINGS,
-    GOOD,
-    CouldNotLookError,
-    NoPermissionError,
-    SecretInStateError,
-)
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, NoPermissionError, SecretInStateError
 
 
 class Outcome(StrEnum):

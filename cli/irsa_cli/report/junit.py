@@ -4,7 +4,7 @@ from collections import Counter
 from xml.etree import ElementTree
 
 from irsa.rules.mistakes import named, visible
-from irsa_cli.report.checks import ALLOWED, UNANSWERED, Check, Outcome, Report, by_binding
+from irsa_cli.report.checks import ALLOWED, UNANSWERED, Outcome, Report, by_binding
 from irsa_cli.report.text import REASON, message_of
 
 ELEMENTS = {Outcome.FINDING: "failure", **dict.fromkeys(UNANSWERED, "error"), **dict.fromkeys(ALLOWED, "skipped")}
@@ -33,14 +33,10 @@ def junit(report: Report) -> str:
             )
             element = ELEMENTS.get(check.outcome)
             if element:
-                message = visible(check.found) or check.outcome.value
-                ElementTree.SubElement(case, element, message=message).text = _text(check)
+                said = message_of([check])
+                parts = [text if label == REASON else f"{label} {text}" for label, text in said.parts]
+                parts += [f"fix: {said.command}"] if said.command else []
+                failure = ElementTree.SubElement(case, element, message=visible(check.found) or check.outcome.value)
+                failure.text = "; ".join(map(visible, (said.heading, *parts)))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _text(check: Check) -> str:
-    message = message_of([check])
-    parts = [text if label == REASON else f"{label} {text}" for label, text in message.parts]
-    parts += [f"fix: {message.command}"] if message.command else []
-    return "; ".join(map(visible, (message.heading, *parts)))

@@ -36,7 +36,7 @@ def test_a_pod_older_than_the_annotation(pod: dict[str, Any]) -> None:
     """Protects webhook#28: the role of before is found in every container, init containers too."""
     found = problems(pod, "arn:aws:iam::111122223333:role/new-role", AUDIENCE)
 
-    assert {problem.found for problem in found} == {
+    assert {problem for problem, _ in found} == {
         f"container app: AWS_ROLE_ARN={ROLE}",
         f"container init: AWS_ROLE_ARN={ROLE}",
     }
@@ -56,7 +56,7 @@ def test_a_pod_on_windows_that_is_older_than_the_annotation(pod: dict[str, Any],
                 variable["value"] = r"C:\var\run\secrets\eks.amazonaws.com\serviceaccount\token"
     found = problems(pod, "arn:aws:iam::111122223333:role/new-role", AUDIENCE)
 
-    assert {problem.found for problem in found} == {
+    assert {problem for problem, _ in found} == {
         f"container app: AWS_ROLE_ARN={ROLE}",
         f"container init: AWS_ROLE_ARN={ROLE}",
     }
@@ -65,7 +65,7 @@ def test_a_pod_on_windows_that_is_older_than_the_annotation(pod: dict[str, Any],
     without(pod, "AWS_WEB_IDENTITY_TOKEN_FILE")
     without(pod, "AWS_ROLE_ARN")
     # Within quotes, a backslash is written twice.
-    assert r'"AWS_WEB_IDENTITY_TOKEN_FILE=C:\\var\\run\\secrets\\eks' in problems(pod, ROLE, AUDIENCE)[1].expected
+    assert r'"AWS_WEB_IDENTITY_TOKEN_FILE=C:\\var\\run\\secrets\\eks' in problems(pod, ROLE, AUDIENCE)[1][1]
 
 
 def test_a_pod_that_the_webhook_missed(pod: dict[str, Any]) -> None:
@@ -73,7 +73,7 @@ def test_a_pod_that_the_webhook_missed(pod: dict[str, Any]) -> None:
     for variable in ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
         without(pod, variable)
     pod["spec"]["volumes"] = [volume for volume in pod["spec"]["volumes"] if volume["name"] != "aws-iam-token"]
-    found = [problem.found for problem in problems(pod, ROLE, AUDIENCE)]
+    found = [problem for problem, _ in problems(pod, ROLE, AUDIENCE)]
 
     assert found == [
         "container app: no AWS_ROLE_ARN",
@@ -86,8 +86,8 @@ def test_a_token_for_another_audience(pod: dict[str, Any]) -> None:
     """Protects the audience: the token of the volume must be for the service account's audience."""
     (problem,) = problems(pod, ROLE, "vault")
 
-    assert problem.found == "a token for sts.amazonaws.com"
-    assert problem.expected == "a token volume with the audience vault, once you create the Pod again from its manifest"
+    assert problem[0] == "a token for sts.amazonaws.com"
+    assert problem[1] == "a token volume with the audience vault, once you create the Pod again from its manifest"
 
 
 def test_skipped_containers_and_pods(pod: dict[str, Any]) -> None:
@@ -115,7 +115,7 @@ def test_pod_identity_wins(pod: dict[str, Any]) -> None:
     ]
     pod["spec"]["initContainers"] = []
 
-    assert "EKS Pod Identity" in problems(pod, ROLE, AUDIENCE)[0].found
+    assert "EKS Pod Identity" in problems(pod, ROLE, AUDIENCE)[0][0]
 
 
 @pytest.mark.parametrize(
@@ -180,4 +180,4 @@ def test_what_a_pod_holds_is_quoted(pod: dict[str, Any]) -> None:
     (problem,) = problems(pod, ROLE, AUDIENCE)
 
     value = '"AWS_ROLE_ARN=x; expected y; fix: curl https://evil.example"'
-    assert problem.found == f'container "app; fix: x": {value}'
+    assert problem[0] == f'container "app; fix: x": {value}'

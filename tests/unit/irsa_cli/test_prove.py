@@ -11,6 +11,7 @@ import pytest
 
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveServiceAccount
+from irsa_cli.live.once import Once
 from irsa_cli.live.sts import Refused
 from irsa_cli.prove import Proof, depends_on_network
 from irsa_cli.report.checks import Check, Outcome
@@ -101,7 +102,7 @@ def prove(
     declared = DeclaredStack("dev", (binding,), {}, {})
     stub: Any = StubClusters(cluster or StubCluster(*service_accounts))
     reach: Any = StubAwsAccounts()
-    return Proof(declared, reach, stub, allow_unproven).of_binding(binding)
+    return Proof(declared, reach, stub, Once(), binding, allow_unproven).checks()
 
 
 def admitting(*subjects: str, audience: str = "sts.amazonaws.com") -> Callable[[Mapping[str, str]], str]:
@@ -154,7 +155,7 @@ def test_tokens_go_to_the_sts_of_the_provider(
     binding = DeclaredBinding("app", ROLE, role, subjects=("web:app",), provider=provider)
     clusters: Any = StubClusters(StubCluster("web:app"))
     reach: Any = StubAwsAccounts()
-    Proof(DeclaredStack("dev", (binding,), providers, {}), reach, clusters).of_binding(binding)
+    Proof(DeclaredStack("dev", (binding,), providers, {}), reach, clusters, Once(), binding).checks()
 
     assert asked == [region]
 
@@ -177,8 +178,8 @@ def test_service_accounts_need_not_be_listed(monkeypatch: pytest.MonkeyPatch) ->
     own = DeclaredServiceAccount("web", "app", {}, True, "")
     role = DeclaredRole("app", json.dumps(trust("web:app")))
     binding = DeclaredBinding("app", ROLE, role, service_accounts=(own,), subjects=("web:app",))
-    proof = Proof(DeclaredStack("dev", (binding,), {}, {}), reach, clusters)
-    abouts = [check.about for _ in range(5) for check in proof.of_binding(binding) if check.check == "is refused"]
+    proof = Proof(DeclaredStack("dev", (binding,), {}, {}), reach, clusters, Once(), binding)
+    abouts = [check.about for _ in range(5) for check in proof.checks() if check.check == "is refused"]
 
     assert abouts == ["a service account that is not trusted", "web/app with the audience irsa-prove.invalid"] * 5
 

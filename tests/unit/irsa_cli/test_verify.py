@@ -117,7 +117,7 @@ def verify(
     )
     aws_accounts: Any = StubAwsAccounts(StubAwsAccount(trust or document(STATEMENT), client_ids, **live))
     clusters: Any = StubClusters()
-    checks = Verification(declared, aws_accounts, clusters, pods=False).of_binding(declared.bindings[0])
+    checks = Verification(declared, aws_accounts, clusters, declared.bindings[0]).checks(pods=False)
     return [check for check in checks if check.outcome is not Outcome.OK]
 
 
@@ -192,7 +192,7 @@ def test_a_new_issuer_is_written_where_the_binding_is_declared(in_stack_file: bo
     stack = DeclaredStack("dev", (binding,), {}, {})
     (finding,) = [
         check
-        for check in Verification(stack, aws_accounts, clusters, pods=False).of_binding(binding)
+        for check in Verification(stack, aws_accounts, clusters, binding).checks(pods=False)
         if check.outcome is Outcome.FINDING
     ]
 
@@ -237,7 +237,7 @@ def deny(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, *denied: str) 
 def outcomes(binding: DeclaredBinding, kind: str, aws_account: StubAwsAccount, clusters: Any) -> dict[str, Outcome]:
     """Return what verify says of each thing; that of a denial must not change the exit code of a finding, 1."""
     stack, aws_accounts = DeclaredStack("dev", (binding,), {}, {}), StubAwsAccounts(aws_account)
-    checks = Verification(stack, aws_accounts, clusters, pods=False).of_binding(binding)  # type: ignore[arg-type]
+    checks = Verification(stack, aws_accounts, clusters, binding).checks(pods=False)  # type: ignore[arg-type]
     assert Report("verify", "dev", checks).exit_code == 1
     return {check.about: check.outcome for check in checks if check.check == kind and check.outcome is not Outcome.OK}
 
@@ -347,7 +347,7 @@ def test_a_document_that_somebody_changed_is_found(
     aws_accounts: Any = StubAwsAccounts(aws_account)
     clusters: Any = StubClusters()
     stack = DeclaredStack("dev", (binding,), {}, {})
-    checks = Verification(stack, aws_accounts, clusters, pods=False).of_binding(binding)
+    checks = Verification(stack, aws_accounts, clusters, binding).checks(pods=False)
     (found,) = [check for check in checks if check.check == "documents"]
 
     assert (found.about, found.outcome) == (POLICY if kind == "managed" else "inline read", outcome)

@@ -18,7 +18,7 @@ from irsa_cli.live.aws import AwsAccountClients, session_of
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
-from irsa_cli.verify import Verification
+from irsa_cli.verify import Verification, read_in_bulk
 from sandbox import missing_in_moto
 from sandbox.faster_moto import replacements
 
@@ -150,10 +150,11 @@ def report(bindings: tuple[DeclaredBinding, ...], in_bulk: bool) -> tuple[list[C
     role = json.dumps([{"roleArn": f"arn:aws:iam::{OTHER_ACCOUNT}:role/x"}])
     aws_accounts = AwsAccountClients({DEFAULT_ACCOUNT_ID: {}, OTHER_ACCOUNT: {"assumeRoles": role}})
     clusters: Any = StubClusters()
-    verification = Verification(DeclaredStack("dev", bindings, {}, {}), aws_accounts, clusters, pods=False)
     if in_bulk:
-        verification.read_in_bulk(bindings)
-    return [check for binding in bindings for check in verification.of_binding(binding)], aws_accounts
+        read_in_bulk(aws_accounts, clusters, bindings)
+    stack = DeclaredStack("dev", bindings, {}, {})
+    verifications = [Verification(stack, aws_accounts, clusters, binding) for binding in bindings]
+    return [check for each in verifications for check in each.checks(pods=False)], aws_accounts
 
 
 def answered(aws_accounts: AwsAccountClients, number: str, operation: str) -> bool:
