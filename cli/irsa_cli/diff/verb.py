@@ -3,17 +3,17 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Set
 from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
-from irsa_cli.diff.annotations import patched, with_annotations
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
+from irsa_cli.diff.live import Annotations, patched, read_service_accounts, with_annotations
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.preview import Preview, Step, parse_preview
+from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.rights import changed_roles, rights
 from irsa_cli.diff.snapshots import before_and_after
 from irsa_cli.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
@@ -113,24 +113,28 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
             not_read.append(f"the state: {error}")
     before, after = before_and_after(state, preview.steps)
     keys = component_keys_of(state, preview)
-    names: Mapping[str, frozenset[str]] = {}
-    clusters: Mapping[str, str] = {}
-    steps: Iterable[Step] = preview.steps
-    taken = {*filter(None, map(patched, steps))}
-    if (changed_roles(before, after) or taken) and not is_file_alone:
-        from irsa_cli.diff.live import read_service_accounts  # noqa: PLC0415 (it imports lightkube)
-
+    names: dict[str, Set[str]] = {}
+    clusters = clusters_by_issuer(keys)
+    annotations: dict[str, Annotations] = {}
+    if not is_file_alone and (changed_roles(before, after) or any(map(patched, preview.steps))):
+        providers = kubernetes_providers(state, preview, keys)
+        if not providers:
+            not_read.append("service accounts: the stack has no Kubernetes provider")
         with under_way("diff", "reading the service accounts of the clusters"):
-            providers = kubernetes_providers(state, preview, keys)
-            names, annotations, clusters, unread = read_service_accounts(providers, taken)
-        not_read += unread
-        steps = with_annotations(steps, annotations)
+            live = read_service_accounts({reference: each for reference, (each, _) in providers.items()})
+        for reference, answer in live.items():
+            if isinstance(answer, str):
+                not_read += [] if answer in not_read else [answer]
+                continue
+            issuer, annotations[reference] = answer
+            names[issuer] = names.get(issuer, frozenset()) | annotations[reference].keys()
+            clusters |= {issuer: key} if (key := providers[reference][1]) else {}
     found = rights(before, after, names)
-    bindings, other = changes(steps, keys)
+    bindings, other = changes(with_annotations(preview.steps, annotations), keys)
     return Diff(
         options.stack or preview.stack,
         **vars(found),
-        clusters={**clusters_by_issuer(keys), **clusters},
+        clusters=clusters,
         bindings=bindings,
         other=other,
         unchanged=preview.unchanged,
