@@ -142,7 +142,8 @@ def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
     """Return one step for each resource: from what is there before its first step, to what is there after its last."""
     found: dict[tuple[str, bool], Step] = {}
     for step in steps:
-        if step.operation in READS and not _changes_protection(step):
+        changes_protection = step.old and step.new and step.old.protected != step.new.protected
+        if step.operation in READS and not (step.operation == SAME and changes_protection):
             continue
         # What an earlier replacement left is deleted beside the resource that has its URN now.
         key = step.resource.urn, step.operation == DELETE and step.resource.pending
@@ -159,10 +160,6 @@ def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
             tuple(dict.fromkeys((*before.replaced_for, *step.replaced_for))),
         )
     return found.values()
-
-
-def _changes_protection(step: Step) -> bool:
-    return bool(step.operation == SAME and step.old and step.new and step.old.protected != step.new.protected)
 
 
 def _messages(said: Iterable[Mapping[str, Any]], severity: str) -> Iterable[str]:

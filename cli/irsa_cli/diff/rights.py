@@ -20,7 +20,7 @@ from irsa.rules.grammar import VERSION
 from irsa_cli.diff.snapshots import Role, Snapshot
 from irsa_cli.issuers import eks_region
 from irsa_cli.normal_form import normal
-from irsa_cli.trusts.changes import Asked, Change, Changes, changes
+from irsa_cli.trusts.changes import Asked, Change, Changes, asked, changes
 from irsa_cli.trusts.claims import Claims
 from irsa_cli.trusts.difference import difference
 from irsa_cli.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
@@ -187,7 +187,7 @@ class _Side(NamedTuple):
     def asked(self, issuer: str) -> list[Asked]:
         """Return what is said to the tokens of an issuer."""
         of_issuer = ((arn, ids) for arn, ids in self.audiences.items() if arn.endswith(f":oidc-provider/{issuer}"))
-        return [Asked(self.parsed, arn, ids) for arn, ids in of_issuer if ids is None or ids]
+        return [asked(self.parsed, arn, ids) for arn, ids in of_issuer if ids is None or ids]
 
     def said_to_others(self, issuers: Mapping[str, str]) -> Iterator[str]:
         """Yield the statements that are not for service accounts, or not for them alone."""
