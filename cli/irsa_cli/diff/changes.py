@@ -128,9 +128,7 @@ def changes(
 ) -> tuple[list[BindingChange], list[ResourceChange]]:
     """Return what changes of each binding, sorted by key, and of the resources that belong to none.
 
-    Args:
-        steps: What happens.
-        keys: The keys of the binding and of the cluster of each component that has steps, by its URN.
+    The keys are those of the binding and of the cluster of each component that has steps, by its URN.
     """
     of_bindings: dict[str, list[tuple[str, Step]]] = {}
     others: list[tuple[str, Step]] = []

@@ -65,14 +65,10 @@ class Preview(NamedTuple):
 
 
 def parse_preview(text: str, source: str) -> Preview:
-    """Return a preview.
-
-    Args:
-        text: What `pulumi preview --json` printed.
-        source: Where it comes from, for messages.
+    """Return the preview that a text is, which `pulumi preview --json` printed.
 
     Raises:
-        CouldNotLookError: It is something else.
+        CouldNotLookError: It is something else; the message begins with its source.
     """
     try:
         digest = _digest(text)

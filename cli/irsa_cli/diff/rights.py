@@ -99,10 +99,8 @@ def changed_roles(before: Snapshot, after: Snapshot) -> list[str]:
 def rights(before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]]) -> Rights:
     """Return who gains and who loses the right to assume a role of the stack.
 
-    Args:
-        before: What the stack has.
-        after: What it is going to have.
-        live: The service accounts of each cluster that was read, as `namespace:name`, by its issuer without https://.
+    The live ones are the service accounts of each cluster that was read, as `namespace:name`, by its issuer without
+    https://.
     """
     found: dict[str, list[Right]] = {name: [] for name in ("gains", "loses", "may_gain", "may_lose")}
     problems: list[Undecided] = []

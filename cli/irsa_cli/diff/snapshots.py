@@ -56,12 +56,7 @@ class Snapshot(NamedTuple):
 
 
 def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
-    """Return what a stack has before a preview's steps and after them.
-
-    Args:
-        state: The resources of its state; none where it was not read.
-        steps: What happens.
-    """
+    """Return what a stack has before a preview's steps and after them; a state that was not read has no resources."""
     steps = [each for each in steps if not (each.operation == DELETE and each.resource.pending)]
     # What is created is not there, whatever the state has: `--refresh` found it deleted.
     created = {each.resource.urn for each in steps if each.operation == CREATE}

@@ -12,6 +12,7 @@ from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.live import Annotations, patched, read_service_accounts, with_annotations
+from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.rights import changed_roles, rights
@@ -84,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     diff = _diff(preview, options)
     _print(diff, options)
     if options.markdown not in {None, STREAM}:
-        write(Path(options.markdown), _markdown(diff))
+        write(Path(options.markdown), markdown(diff, commands.of_stack("diff", diff.stack)))
     return GOOD
 
 
@@ -148,16 +149,10 @@ def _print(diff: Diff, options: argparse.Namespace) -> None:
     if options.json:
         print(document("diff", True, as_object(diff)))
     elif options.markdown == STREAM:
-        print(_markdown(diff))
+        print(markdown(diff, commands.of_stack("diff", diff.stack)))
     elif sys.stdout.isatty():
         from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
 
         show_lines((line, COLORS.get(row.sign, "")) for row in rows_of(diff) for line in row.lines)
     else:
         print("\n".join(line for row in rows_of(diff) for line in row.lines))
-
-
-def _markdown(diff: Diff) -> str:
-    from irsa_cli.diff.markdown import markdown  # noqa: PLC0415 (only this option needs it)
-
-    return markdown(diff, commands.of_stack("diff", diff.stack))

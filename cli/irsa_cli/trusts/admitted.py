@@ -40,12 +40,7 @@ class Admitted(NamedTuple, Generic[Whose]):
 
 
 def admitted(trust: Whose, claims: Claims[Any]) -> list[Admitted[Whose]]:
-    """Return which service accounts a role admits, or may admit.
-
-    Args:
-        trust: What the role says to the tokens of the cluster.
-        claims: The cluster's service accounts.
-    """
+    """Return which service accounts of a cluster a role admits, or may admit."""
     if not trust.client_ids:
         return []
     statements = compared(trust.parsed, trust.provider_arn)

@@ -58,7 +58,7 @@ def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]
         told[name], left = [], real.changes[name]
         exceptions = subjects_within(patterns, found, nobody, [subjects[each] for each in sorted(subjects)])
         for subject, but in zip(sorted(subjects), exceptions, strict=True):
-            within = left & claims.equal(subject_claim(subject), "Like")
+            within = left & claims.like(subject_claim(subject))
             left &= ~within
             told[name].append((subject, [each for each in claims.subjects(within) if each != subject], but))
     return Changes(told, bool(held.undecided), too_many=False)
