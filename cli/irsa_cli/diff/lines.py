@@ -114,7 +114,8 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
     for name, sign, those in _rights(diff):
         word = [f"{name}:"] if sign == CHANGED else []
         for each in those:
-            yield name, " ".join(right(each)), Row(sign, 0, [*word, *right(each), *_such_as(each)])
+            such_as = f"(such as {_some(each.such_as)})".split() if each.such_as else []
+            yield name, " ".join(right(each)), Row(sign, 0, [*word, *right(each), *such_as])
     for undecided in diff.cannot_tell:
         which = role(undecided.role, undecided.role_arn)
         yield "cannot tell", which, Row(CHANGED, 0, ["cannot tell:", f"{which}:", *undecided.reason.split()])
@@ -126,11 +127,6 @@ def _but_not(right: Right) -> Iterator[str]:
     if right.but_not or right.at_most:
         others = "others" if right.at_most else ""
         yield from f"(but not {' and '.join(filter(None, (_some(right.but_not), others)))})".split()
-
-
-def _such_as(right: Right) -> Iterator[str]:
-    if right.such_as:
-        yield from f"(such as {_some(right.such_as)})".split()
 
 
 def _some(names: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ LEAST_ROOM = 500
 
 
 def markdown(diff: Diff, command: str, longest: int = LONGEST) -> str:
-    """Return a diff as Markdown of at most so many characters; what does not fit is counted, and the command shows it."""
+    """Return a diff as Markdown with at most so many characters; what is left is counted, and the command shows it."""
     parts = headline(diff)
     lines = [
         f"### irsa diff: stack {code(named(diff.stack))}",

@@ -105,20 +105,18 @@ def _step(value: Any, place: str) -> Step:
     )
     if old is None and new is None:
         raise OtherFormError(f"{place} has neither oldState nor newState")
-    reasons, replaced_for = (map(str, part(list, written, key, place)) for key in ("diffReasons", "replaceReasons"))
-    because = tuple(reasons)
+    reasons, replaced_for = (
+        tuple(map(str, part(list, written, key, place))) for key in ("diffReasons", "replaceReasons")
+    )
     if old and new:
-        old = old._replace(inputs={**old.inputs, **_read(old, new, because)})
-    return Step(of_form(str, written.get("op"), f"{place}.op"), old, new, because, tuple(replaced_for))
-
-
-def _read(old: Resource, new: Resource, reasons: Iterable[str]) -> Mapping[str, Any]:
-    """Return what the cloud had when it was last read, of what changes although the stack's own inputs stay."""
-    return {
-        name: old.outputs.get(name)
-        for name in reasons
-        if name in new.inputs and old.inputs.get(name) == new.inputs[name] and not is_secret(new.inputs[name])
-    }
+        # What the cloud had when it was last read, of what changes although the stack's own inputs stay.
+        read = {
+            name: old.outputs.get(name)
+            for name in reasons
+            if name in new.inputs and old.inputs.get(name) == new.inputs[name] and not is_secret(new.inputs[name])
+        }
+        old = old._replace(inputs={**old.inputs, **read})
+    return Step(of_form(str, written.get("op"), f"{place}.op"), old, new, reasons, replaced_for)
 
 
 def _digest(text: str) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ and the trust policy allows it. What runs in the cluster makes no difference: wh
 name, or a token of it, has the right.
 """
 
+import contextlib
 import functools
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -147,13 +148,12 @@ def _problem(roles: Iterable[Role | None], snapshots: Iterable[Snapshot]) -> str
     return ""
 
 
-def _parsed(role: Role | None) -> tuple[str, tuple[Statement, ...]]:
+def _parsed(role: Role | None) -> Parsed:
     """Return version and statements of a role's trust policy; none where it has none, or IAM would refuse it."""
-    try:
-        version, statements = parse(role.trust) if role and role.trust is not None else ("", [])
-    except TrustDocumentError:
-        return "", ()
-    return version, tuple(statements)
+    with contextlib.suppress(TrustDocumentError):
+        if role and role.trust is not None:
+            return parse(role.trust)
+    return "", ()
 
 
 def _trusts_any(statements: Iterable[Statement], provider_arns: Collection[str]) -> bool:
@@ -269,9 +269,7 @@ def _is_for_others(statement: Statement, issuer: str) -> bool:
     """
     for each in statement.conditions:
         prefix, _, claim = each.key.lower().rpartition(":")
-        if prefix == issuer.lower() and (
-            claim not in {"aud", "sub"} or (claim == "sub" and not _names_service_accounts(each))
-        ):
+        if prefix == issuer.lower() and (claim != "sub" or not _names_service_accounts(each)) and claim != "aud":
             return True
     return False
 

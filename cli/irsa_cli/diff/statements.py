@@ -108,10 +108,8 @@ def _compared(documents: Documents, spelling: dict[str, str]) -> _Compared | Non
         for one, other in itertools.pairwise(versions)
         if one != other
     ]
-    lost, got = (
-        {key: each for key, each in one.items() if key not in other}
-        for one, other in ((before, after), (after, before))
-    )
+    lost = {key: each for key, each in before.items() if key not in after}
+    got = {key: each for key, each in after.items() if key not in before}
     return _Compared(documents.policy, lost, got, version, [])
 
 

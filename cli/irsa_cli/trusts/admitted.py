@@ -72,8 +72,7 @@ def _answer(trust: ProviderTrust, statements: Mapping[int, Statement], subject: 
         evaluation = trust.evaluated(subject, audience, statements.values())
         by_decision.setdefault(evaluation.decision, {})[audience] = evaluation
     for decision in (Decision.ALLOWED, Decision.CANNOT_DECIDE):
-        answers = by_decision.get(decision)
-        if answers:
+        if answers := by_decision.get(decision):
             reasons = [each for one in answers.values() for each in _reasons(trust, one, [*statements])]
             page = next((page for _, page in reasons if page), DOCUMENTATION["decision"])
             return decision, tuple(answers), "; ".join(dict.fromkeys(text for text, _ in reasons)), page
