@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import named
@@ -22,14 +23,11 @@ def read_service_accounts(providers: Mapping[str, Resource]) -> dict[str, tuple[
     """
     from irsa_cli.live.kubernetes import ClusterClients  # noqa: PLC0415 (it imports lightkube)
 
-    # What is hidden in the preview is none of a kubeconfig's own texts.
-    readable = {
-        reference: {
-            key: {} if value == SECRET_TEXT or is_unknown(value) else value for key, value in each.inputs.items()
-        }
-        for reference, each in providers.items()
-    }
-    live = ClusterClients(readable)
+    def readable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        # What is hidden in the preview is none of a kubeconfig's own texts.
+        return {key: {} if value == SECRET_TEXT or is_unknown(value) else value for key, value in inputs.items()}
+
+    live = ClusterClients({reference: readable(each.inputs) for reference, each in providers.items()})
 
     def read(reference: str) -> tuple[str, Annotations] | str:
         try:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from irsa.evaluation import TrustDocumentError
 from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.cover import subjects_of_claim
-from irsa.evaluation.document import Condition, Statement, parse
+from irsa.evaluation.document import Statement, parse
 from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.grammar import VERSION
 from irsa_cli.diff.snapshots import Role, Snapshot
@@ -269,14 +269,10 @@ def _is_for_others(statement: Statement, issuer: str) -> bool:
     """
     for each in statement.conditions:
         prefix, _, claim = each.key.lower().rpartition(":")
-        if prefix == issuer.lower() and (claim != "sub" or not _names_service_accounts(each)) and claim != "aud":
+        # No service account has upper case in its name. Null has values of its own.
+        operator = each.operator.lower()
+        values = (value.lower() if "ignorecase" in operator else value for value in each.wanted)
+        is_theirs = claim == "sub" and (operator == "null" or all(any(subjects_of_claim(value)) for value in values))
+        if prefix == issuer.lower() and claim != "aud" and not is_theirs:
             return True
     return False
-
-
-def _names_service_accounts(condition: Condition) -> bool:
-    """Return whether some service account could have each value of a condition on `sub`; Null has values of its own."""
-    # No service account has upper case in its name.
-    ignores_case = "ignorecase" in condition.operator.lower()
-    values = (each.lower() if ignores_case else each for each in condition.wanted)
-    return condition.operator.lower() == "null" or all(any(subjects_of_claim(each)) for each in values)
