@@ -214,17 +214,14 @@ def _compared(
     clusters = {each.issuer for each in trusts if each.issuer in known or is_of_kubernetes(each)}
     of_clusters = {each.provider_arn: each.issuer for each in trusts if each.issuer in clusters}
     of_clusters |= {own(each): each for each in clusters if role.aws_account}
+    of_its_account = [arn for arn in of_clusters if _is_own(arn, role)]
     spelling: dict[str, str] = {}
     return of_clusters, [
         _Side(
             side,
             normal(each.trust, spelling).texts if each and each.trust is not None else [],
             # Those that the stack does not create may list any.
-            {
-                arn: snapshot.client_ids.get(arn) or () if arn in managed else None
-                for arn in of_clusters
-                if _is_own(arn, role)
-            },
+            {arn: snapshot.client_ids.get(arn) or () if arn in managed else None for arn in of_its_account},
         )
         for side, each, snapshot in zip(parsed, roles, snapshots, strict=True)
     ]

@@ -94,8 +94,7 @@ def _snapshot(
             roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL)
         elif each.type == types.OIDC_PROVIDER and (arn := _arn(each, aws_accounts)):
             listed = each.inputs.get("clientIdLists")
-            is_known = isinstance(listed, list) and all(map(known_text, listed))
-            client_ids[str(arn)] = tuple(listed) if isinstance(listed, list) and is_known else None
+            client_ids[str(arn)] = tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
         elif each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}:
             service_accounts |= {*subjects_of(each)}
     return Snapshot(roles, client_ids, frozenset(service_accounts))
