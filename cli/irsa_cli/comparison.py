@@ -31,22 +31,15 @@ def differences(declared: Document, live: Document) -> list[Difference]:
         result.append(Difference("Version", named(found.version), named(wanted.version)))
     missing = _without(wanted.statements, found.statements)
     extra = _without(found.statements, wanted.statements)
-    places = _between(missing[0], extra[0]) if len(missing) == len(extra) == 1 else []
-    if places:
-        return result + places
+    if len(missing) == len(extra) == 1:
+        one, other = (_values_by_place(each[0], "Statement") for each in (missing, extra))
+        places = [each for each in sorted({*one, *other}) if one.get(each) != other.get(each)]
+        if places:
+            return result + [Difference(e, other.get(e, _NOTHING), one.get(e, _NOTHING)) for e in places]
     # Where no place reads differently, such as Principal: {} and none, the whole statements do.
     result += [Difference("Statement", _NOTHING, visible_json(minified(statement))) for statement in missing]
     result += [Difference("Statement", visible_json(minified(statement)), _NOTHING) for statement in extra]
     return result
-
-
-def _between(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Difference]:
-    one, other = _values_by_place(wanted, "Statement"), _values_by_place(found, "Statement")
-    return [
-        Difference(place, other.get(place, _NOTHING), one.get(place, _NOTHING))
-        for place in sorted({*one, *other})
-        if one.get(place) != other.get(place)
-    ]
 
 
 def _values_by_place(value: Any, place: str) -> dict[str, str]:

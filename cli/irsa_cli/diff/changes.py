@@ -1,5 +1,6 @@
 """What changes of each binding: its resources, and the statements, annotations, tags and settings of each. Pure."""
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -127,13 +128,12 @@ def changes(
 ) -> tuple[list[BindingChange], list[ResourceChange]]:
     """Return what changes of each binding, sorted by key, and of the resources that belong to none.
 
-    Args:
-        steps: What happens.
-        keys: The keys of the binding and of the cluster of each component that has steps, by its URN.
+    The keys are those of the binding and of the cluster of each component that has steps, by its URN.
     """
     of_bindings: dict[str, list[tuple[str, Step]]] = {}
     others: list[tuple[str, Step]] = []
-    alike = Counter((each, _name_in(urn)) for urn, each in keys.items())
+    names = {urn: (*each, urn.rsplit("::", 1)[-1]) for urn, each in keys.items()}
+    alike = Counter(names.values())
     for step in steps:
         parent = step.resource.parent
         if step.resource.type in {STACK, outputs.COMPONENT_TYPE}:
@@ -143,15 +143,11 @@ def changes(
             others.append(("", step))
             continue
         key, cluster = keys[parent]
-        if alike[keys[parent], _name_in(parent)] > 1:
+        if alike[names[parent]] > 1:
             # In another program, two components of one name have different parents.
             key = parent.split("::", 2)[2]
         of_bindings.setdefault(key, []).append((cluster, step))
     return [BindingChange(key, tuple(_resources(of_bindings[key]))) for key in sorted(of_bindings)], _resources(others)
-
-
-def _name_in(urn: str) -> str:
-    return urn.rsplit("::", 1)[-1]
 
 
 def type_of(urn: str) -> str:
@@ -167,42 +163,25 @@ def _resources(unsorted: Iterable[tuple[str, Step]]) -> list[ResourceChange]:
     )
     policies = {step.resource.urn: _name(step.resource) for _, step in steps if step.resource.type == types.POLICY}
     kinds = [KINDS.get(step.resource.type, Kind(step.resource.type, named=())) for _, step in steps]
-    compared = [
-        Documents(_name(step.resource), *(_document(kind, state) for state in (step.old, step.new)))
-        if _has_known_documents(kind, step)
-        else None
-        for kind, (_, step) in zip(kinds, steps, strict=True)
-    ]
-    statements = iter(statement_changes([each for each in compared if each]))
+    statements = statement_changes([_documents(kind, step) for kind, (_, step) in zip(kinds, steps, strict=True)])
     return [
-        _resource(kind, cluster, step, next(statements) if documents else None, policies)
-        for kind, (cluster, step), documents in zip(kinds, steps, compared, strict=True)
+        _resource(kind, cluster, step, changed, policies)
+        for kind, (cluster, step), changed in zip(kinds, steps, statements, strict=True)
     ]
 
 
-def _document(kind: Kind, state: Resource | None) -> str | Mapping[str, Any] | None:
-    written = state.inputs.get(kind.document) if state else None
-    return written if isinstance(written, str | Mapping) else None
-
-
-def _has_known_documents(kind: Kind, step: Step) -> bool:
-    """Return whether a step changes a document of which both sides can be read."""
+def _documents(kind: Kind, step: Step) -> Documents | None:
+    """Return the policy document that a step changes; None without one, or where a side of it cannot be read."""
     if not kind.document or step.operation == IMPORT:
-        return False
+        return None
     both = [state.inputs.get(kind.document) for state in (step.old, step.new) if state]
-    return all(isinstance(each, str | Mapping) and not _is_hidden(each) for each in both)
+    if any(not isinstance(each, str | Mapping) or _is_hidden(each) for each in both):
+        return None
+    return Documents(_name(step.resource), both[0] if step.old else None, both[-1] if step.new else None)
 
 
 def _is_hidden(value: Any) -> bool:
-    return _stands_for_unknown(value) or is_secret(value)
-
-
-def _stands_for_unknown(value: Any) -> bool:
-    return isinstance(value, str) and is_unknown(value)
-
-
-def _stands_for_secret(value: Any) -> bool:
-    return is_secret(value) and (isinstance(value, str) or SECRET in value)
+    return (isinstance(value, str) and is_unknown(value)) or is_secret(value)
 
 
 def _resource(
@@ -262,14 +241,13 @@ def _properties(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
         for name in step.reasons
         if name not in skipped and is_secret(new.inputs.get(name)) and name not in {e.property for e in found}
     ]
-    tags = {each.property.removeprefix("tags"): each for each in found if each.property.startswith("tags")}
+    tags = {(each.property.removeprefix("tags"), each.before, each.after) for each in found}
     hides_unknown = step.operation == CREATE and new.type != types.SERVICE_ACCOUNT_PATCH
     of_component = type_of(new.parent) == outputs.COMPONENT_TYPE
     for each in found:
-        same = tags.get(each.property.removeprefix(ALL_TAGS)) if each.property.startswith(ALL_TAGS) else None
-        if not (same and (same.before, same.after) == (each.before, each.after)) and not (
-            hides_unknown and each.unknown
-        ):
+        name = each.property.removeprefix(ALL_TAGS)
+        is_told = name != each.property and (name, each.before, each.after) in tags
+        if not is_told and not (hides_unknown and each.unknown):
             yield replace(each, property=TAKE_OVER) if of_component and each.property == FORCED else each
 
 
@@ -278,34 +256,30 @@ def _between(before: Any, after: Any, place: tuple[str | int, ...], skipped: set
     where = path_of(place)
     if before == after or where in skipped or place[-1:] == (DEFAULTS,):
         return
-    if _stands_for_secret(before) or _stands_for_secret(after) or where in HIDDEN:
+    if where in HIDDEN or any(
+        is_secret(each) and (isinstance(each, str) or SECRET in each) for each in (before, after)
+    ):
         yield PropertyChange(where, None, None, secret=True)
-    elif _stands_for_unknown(after) and before and isinstance(before, Mapping):
+    elif isinstance(after, str) and is_unknown(after) and isinstance(before, Mapping) and before:
         for key, value in before.items():
             yield from _between(value, after, (*place, key), skipped)
-    elif _stands_for_unknown(after):
+    elif isinstance(after, str) and is_unknown(after):
         yield PropertyChange(where, _text(before), None, unknown=True)
-    elif _are(Mapping, before, after):
+    elif isinstance(before, Mapping | None) and isinstance(after, Mapping | None):
         old, new = before or {}, after or {}
         for key in dict.fromkeys((*old, *new)):
             yield from _between(old.get(key), new.get(key), (*place, key), skipped)
-    elif _are(list, before, after):
+    elif isinstance(before, list | None) and isinstance(after, list | None):
         yield from _between_lists(before or [], after or [], place, skipped)
     else:
         yield PropertyChange(where, _text(before), _text(after))
-
-
-def _are(type_: type, before: Any, after: Any) -> bool:
-    """Return whether both values are of a type; one of them may be absent."""
-    return all(value is None or isinstance(value, type_) for value in (before, after))
 
 
 def _between_lists(
     before: Sequence[Any], after: Sequence[Any], place: tuple[str | int, ...], skipped: set[str]
 ) -> Iterator[PropertyChange]:
     if any(isinstance(each, list | Mapping) or _is_hidden(each) for each in (*before, *after)):
-        for index in range(max(len(before), len(after))):
-            one, other = (values[index] if index < len(values) else None for values in (before, after))
+        for index, (one, other) in enumerate(itertools.zip_longest(before, after)):
             yield from _between(one, other, (*place, index), skipped)
         return
     where = path_of(place)

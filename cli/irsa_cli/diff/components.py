@@ -28,7 +28,7 @@ def component_keys_of(state: list[Resource], preview: Preview) -> Keys:
             name = parent.rsplit("::", 1)[-1]
             what, _, where = name.partition(outputs.SEPARATOR)
             key = declared.get(what) or declared.get(what.partition("/")[2])
-            cluster = clusters.get(where, where) if "clusters" in _settings(preview.config) else ""
+            cluster = clusters.get(where, where) if "irsa:clusters" in preview.config else ""
             found[parent] = (key, cluster) if key else outputs.binding_and_cluster(name)
     return found
 
@@ -39,18 +39,13 @@ def clusters_by_issuer(keys: Keys) -> dict[str, str]:
     return {issuer: cluster for issuer, cluster in found if cluster not in {"", issuer}}
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of the stack file's program; none for another program."""
-    return {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
-
-
 def _declared(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the names of components in the stack file's program, without AWS account and cluster, and their keys.
 
     A component is named after what it creates: `role/my-role`, or `namespace/name` of its service account.
     """
     try:
-        bindings = json.loads(_settings(config).get("bindings", "{}"))
+        bindings = json.loads(config.get("irsa:bindings", "{}"))
     except (ValueError, TypeError, RecursionError):
         return
     for key, binding in mapping_of(bindings).items():

@@ -2,13 +2,13 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named, visible
-from irsa_cli.diff.changes import KINDS, BindingChange, PropertyChange, ResourceChange
+from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.rights import Right
@@ -63,10 +63,13 @@ def failed_rows(diff: Diff) -> list[Row]:
 
 def headline(diff: Diff) -> list[tuple[str, str]]:
     """Return who gains and who loses the right to assume a role: each part's name, and whom it names."""
-    whole = [(name, ", ".join(those) or NOBODY) for name, those in _parts(diff)]
+    parts: dict[str, list[str]] = {"gains": [], "loses": []}
+    for name, text, _ in _parts(diff):
+        parts.setdefault(name, []).append(text)
+    whole = [(name, ", ".join(those) or NOBODY) for name, those in parts.items()]
     if len(_headline_row(whole).lines) == 1:
         return whole
-    return [(name, f"{len(those):,} (below)" if those else NOBODY) for name, those in _parts(diff)]
+    return [(name, f"{len(those):,} (below)" if those else NOBODY) for name, those in parts.items()]
 
 
 def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
@@ -74,27 +77,27 @@ def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
     return Row("", 0, [*(f"{each};" for each in some), last])
 
 
-def _parts(diff: Diff) -> list[tuple[str, list[str]]]:
-    right, role = _written(diff)
-    found = [
-        *(
-            (name, [" ".join([*right(each), *_but_not(each)]) for each in those])
-            for name, those in (
-                ("gains", diff.gains),
-                ("loses", diff.loses),
-                ("may gain", diff.may_gain),
-                ("may lose", diff.may_lose),
-            )
-        ),
-        ("cannot tell", [role(each.role, each.role_arn) for each in diff.cannot_tell]),
-        ("other principals", [role(each, "") for each in diff.other_principals]),
+def right_rows(diff: Diff) -> list[Row]:
+    """Return who gains and who loses the right, a line each, where the headline does not say it all."""
+    more = any(each.such_as or each.but_not or each.at_most for _, _, those in _rights(diff) for each in those)
+    if more or diff.cannot_tell or any("(below)" in those for _, those in headline(diff)):
+        return [row for _, _, row in _parts(diff)]
+    return []
+
+
+def _rights(diff: Diff) -> list[tuple[str, str, Sequence[Right]]]:
+    return [
+        ("gains", ADDED, diff.gains),
+        ("loses", REMOVED, diff.loses),
+        ("may gain", CHANGED, diff.may_gain),
+        ("may lose", CHANGED, diff.may_lose),
     ]
-    return [(name, those) for name, those in found if those or name in {"gains", "loses"}]
 
 
-def _written(diff: Diff) -> tuple[Callable[[Right], list[str]], Callable[[str, str], str]]:
-    """Return the functions that write a right, in pieces, and a role: by its ARN where two have one name."""
-    everything = [*diff.gains, *diff.loses, *diff.may_gain, *diff.may_lose]
+def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
+    """Yield what the headline says: the name of its part, the text there, and the row of its own."""
+    everything = [each for _, _, those in _rights(diff) for each in those]
+    # Where two roles have one name, a role is written by its ARN.
     arns = {(each.role, each.role_arn) for each in everything} | {(e.role, e.role_arn) for e in diff.cannot_tell}
     names = Counter(name for name, _ in arns)
     several = len({each.issuer for each in everything}) > 1
@@ -106,37 +109,18 @@ def _written(diff: Diff) -> tuple[Callable[[Right], list[str]], Callable[[str, s
     def right(each: Right) -> list[str]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
         where = ["in", named(diff.clusters.get(each.issuer) or each.issuer)] if several else []
-        return [who, *where, "->", role(each.role, each.role_arn)]
+        return [who, *where, "->", role(each.role, each.role_arn), *_but_not(each)]
 
-    return right, role
-
-
-def right_rows(diff: Diff) -> list[Row]:
-    """Return who gains and who loses the right, a line each, where the headline does not say it all."""
-    says_all = all("(below)" not in those for _, those in headline(diff))
-    everything = [*diff.gains, *diff.loses, *diff.may_gain, *diff.may_lose]
-    if (
-        says_all
-        and not diff.cannot_tell
-        and not any(each.such_as or each.but_not or each.at_most for each in everything)
-    ):
-        return []
-    right, role = _written(diff)
-    rows = [
-        Row(sign, 0, [*word, *right(each), *_but_not(each), *_such_as(each)])
-        for sign, word, those in (
-            (ADDED, [], diff.gains),
-            (REMOVED, [], diff.loses),
-            (CHANGED, ["may gain:"], diff.may_gain),
-            (CHANGED, ["may lose:"], diff.may_lose),
-        )
-        for each in those
-    ]
-    rows += [
-        Row(CHANGED, 0, ["cannot tell:", f"{role(each.role, each.role_arn)}:", *each.reason.split()])
-        for each in diff.cannot_tell
-    ]
-    return rows + [Row(CHANGED, 0, ["other principals:", role(each, "")]) for each in diff.other_principals]
+    for name, sign, those in _rights(diff):
+        word = [f"{name}:"] if sign == CHANGED else []
+        for each in those:
+            such_as = f"(such as {_some(each.such_as)})".split() if each.such_as else []
+            yield name, " ".join(right(each)), Row(sign, 0, [*word, *right(each), *such_as])
+    for undecided in diff.cannot_tell:
+        which = role(undecided.role, undecided.role_arn)
+        yield "cannot tell", which, Row(CHANGED, 0, ["cannot tell:", f"{which}:", *undecided.reason.split()])
+    for which in (role(each, "") for each in diff.other_principals):
+        yield "other principals", which, Row(CHANGED, 0, ["other principals:", which])
 
 
 def _but_not(right: Right) -> Iterator[str]:
@@ -145,19 +129,9 @@ def _but_not(right: Right) -> Iterator[str]:
         yield from f"(but not {' and '.join(filter(None, (_some(right.but_not), others)))})".split()
 
 
-def _such_as(right: Right) -> Iterator[str]:
-    if right.such_as:
-        yield from f"(such as {_some(right.such_as)})".split()
-
-
 def _some(names: Sequence[str]) -> str:
     more = len(names) - NAMED
     return f"{', '.join(map(named, names[:NAMED]))}{f' and {more:,} more' if more > 0 else ''}"
-
-
-def binding_rows(binding: BindingChange) -> list[Row]:
-    """Return what changes of a binding, without a heading."""
-    return [row for each in binding.resources for row in resource_rows(each)]
 
 
 def resource_rows(change: ResourceChange) -> list[Row]:
@@ -189,7 +163,8 @@ def _statement_rows(document: str, change: StatementChange) -> Iterator[Row]:
         for each in elements:
             # Of a whole statement, the title says the effect.
             if each.place != "Effect" or change.change == "changed":
-                yield Row(mark, 2, [f"{_place(each.place)}:", *_value(each)])
+                place = " ".join(map(named, each.place.split(" ", 2)))
+                yield Row(mark, 2, [f"{place}:", *_value(each)])
 
 
 def _value(element: Element) -> list[str]:
@@ -200,11 +175,6 @@ def _value(element: Element) -> list[str]:
             partition = "" if arn.partition == "aws" else f", {arn.partition}"
             return [named(arn.resource), "(OIDC provider of", "AWS account", f"{arn.account_id}{partition})"]
     return [named(element.value)]
-
-
-def _place(place: str) -> str:
-    """Return where a value stands in a statement; what somebody wrote in it is quoted, where it is not plain."""
-    return " ".join(map(named, place.split(" ", 2)))
 
 
 def _property_rows(change: PropertyChange) -> Iterator[Row]:
@@ -242,9 +212,9 @@ def note_rows(diff: Diff) -> list[Row]:
 
 def sections(diff: Diff) -> Iterator[tuple[str, list[Row]]]:
     """Yield each binding that changes, and the resources of none, with a heading."""
-    yield from ((named(each.key), binding_rows(each)) for each in diff.bindings)
-    if diff.other:
-        yield "resources of no binding", [row for each in diff.other for row in resource_rows(each)]
+    found = [(named(each.key), each.resources) for each in diff.bindings]
+    for heading, resources in [*found, *([("resources of no binding", diff.other)] if diff.other else [])]:
+        yield heading, [row for each in resources for row in resource_rows(each)]
 
 
 def rows_of(diff: Diff) -> Iterator[Row]:

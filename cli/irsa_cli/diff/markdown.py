@@ -5,6 +5,7 @@ https://github.github.com/gfm/#code-spans, https://github.github.com/gfm/#fenced
 """
 
 import html
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -21,13 +22,7 @@ LEAST_ROOM = 500
 
 
 def markdown(diff: Diff, command: str, longest: int = LONGEST) -> str:
-    """Return a diff as Markdown; what does not fit is counted.
-
-    Args:
-        diff: The diff.
-        command: The command that shows all of it.
-        longest: The number of characters at most.
-    """
+    """Return a diff as Markdown with at most so many characters; what is left is counted, and the command shows it."""
     parts = headline(diff)
     lines = [
         f"### irsa diff: stack {code(named(diff.stack))}",
@@ -65,25 +60,19 @@ def _section(heading: str, rows: Sequence[Row], room: int, command: str, is_open
 
 def _block(rows: Iterable[Row], room: int, command: str) -> list[str]:
     """Return rows as a code block; where they do not all fit, with the number of those that do not."""
-    lines = [_at_most(line) for row in rows for line in row.lines]
+    lines = [
+        line if (cut := len(line) - LONGEST_LINE) <= 0 else f"{line[:LONGEST_LINE]}... ({cut:,} more characters)"
+        for row in rows
+        for line in row.lines
+    ]
     if not lines:
         return []
     fence = "`" * (max(map(len, re.findall("`{3,}", "\n".join(lines))), default=2) + 1)
     more = f"more lines are not shown**: {code(command)} shows them."
     room -= 2 * len(fence) + len(more) + 40
-    fitting = 0
-    for line in lines:
-        room -= len(line) + 1
-        if room < 0:
-            break
-        fitting += 1
+    fitting = sum(taken <= room for taken in itertools.accumulate(len(line) + 1 for line in lines))
     block = [f"{fence}diff", *lines[:fitting], fence, ""]
     return block if fitting == len(lines) else [*block, f"**{len(lines) - fitting:,} {more}", ""]
-
-
-def _at_most(line: str) -> str:
-    more = len(line) - LONGEST_LINE
-    return line if more <= 0 else f"{line[:LONGEST_LINE]}... ({more:,} more characters)"
 
 
 def _length(lines: Iterable[str]) -> int:

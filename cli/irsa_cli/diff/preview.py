@@ -65,14 +65,10 @@ class Preview(NamedTuple):
 
 
 def parse_preview(text: str, source: str) -> Preview:
-    """Return a preview.
-
-    Args:
-        text: What `pulumi preview --json` printed.
-        source: Where it comes from, for messages.
+    """Return the preview that a text is, which `pulumi preview --json` printed.
 
     Raises:
-        CouldNotLookError: It is something else.
+        CouldNotLookError: It is something else; the message begins with its source.
     """
     try:
         digest = _digest(text)
@@ -109,20 +105,18 @@ def _step(value: Any, place: str) -> Step:
     )
     if old is None and new is None:
         raise OtherFormError(f"{place} has neither oldState nor newState")
-    reasons, replaced_for = (map(str, part(list, written, key, place)) for key in ("diffReasons", "replaceReasons"))
-    because = tuple(reasons)
+    reasons, replaced_for = (
+        tuple(map(str, part(list, written, key, place))) for key in ("diffReasons", "replaceReasons")
+    )
     if old and new:
-        old = old._replace(inputs={**old.inputs, **_read(old, new, because)})
-    return Step(of_form(str, written.get("op"), f"{place}.op"), old, new, because, tuple(replaced_for))
-
-
-def _read(old: Resource, new: Resource, reasons: Iterable[str]) -> Mapping[str, Any]:
-    """Return what the cloud had when it was last read, of what changes although the stack's own inputs stay."""
-    return {
-        name: old.outputs.get(name)
-        for name in reasons
-        if name in new.inputs and old.inputs.get(name) == new.inputs[name] and not is_secret(new.inputs[name])
-    }
+        # What the cloud had when it was last read, of what changes although the stack's own inputs stay.
+        read = {
+            name: old.outputs.get(name)
+            for name in reasons
+            if name in new.inputs and old.inputs.get(name) == new.inputs[name] and not is_secret(new.inputs[name])
+        }
+        old = old._replace(inputs={**old.inputs, **read})
+    return Step(of_form(str, written.get("op"), f"{place}.op"), old, new, reasons, replaced_for)
 
 
 def _digest(text: str) -> Mapping[str, Any]:
@@ -142,7 +136,8 @@ def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
     """Return one step for each resource: from what is there before its first step, to what is there after its last."""
     found: dict[tuple[str, bool], Step] = {}
     for step in steps:
-        if step.operation in READS and not _changes_protection(step):
+        changes_protection = step.old and step.new and step.old.protected != step.new.protected
+        if step.operation in READS and not (step.operation == SAME and changes_protection):
             continue
         # What an earlier replacement left is deleted beside the resource that has its URN now.
         key = step.resource.urn, step.operation == DELETE and step.resource.pending
@@ -159,10 +154,6 @@ def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
             tuple(dict.fromkeys((*before.replaced_for, *step.replaced_for))),
         )
     return found.values()
-
-
-def _changes_protection(step: Step) -> bool:
-    return bool(step.operation == SAME and step.old and step.new and step.old.protected != step.new.protected)
 
 
 def _messages(said: Iterable[Mapping[str, Any]], severity: str) -> Iterable[str]:

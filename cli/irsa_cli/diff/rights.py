@@ -5,22 +5,23 @@ and the trust policy allows it. What runs in the cluster makes no difference: wh
 name, or a token of it, has the right.
 """
 
+import contextlib
 import functools
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from irsa.evaluation import TrustDocumentError
 from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.cover import subjects_of_claim
-from irsa.evaluation.document import Condition, Statement, parse
+from irsa.evaluation.document import Statement, parse
 from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.grammar import VERSION
 from irsa_cli.diff.snapshots import Role, Snapshot
 from irsa_cli.issuers import eks_region
 from irsa_cli.normal_form import normal
-from irsa_cli.trusts.changes import Asked, Change, Changes, changes
+from irsa_cli.trusts.changes import Asked, Change, Changes, asked, changes
 from irsa_cli.trusts.claims import Claims
 from irsa_cli.trusts.difference import difference
 from irsa_cli.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
@@ -99,38 +100,36 @@ def changed_roles(before: Snapshot, after: Snapshot) -> list[str]:
 def rights(before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]]) -> Rights:
     """Return who gains and who loses the right to assume a role of the stack.
 
-    Args:
-        before: What the stack has.
-        after: What it is going to have.
-        live: The service accounts of each cluster that was read, as `namespace:name`, by its issuer without https://.
+    The live ones are the service accounts of each cluster that was read, as `namespace:name`, by its issuer without
+    https://.
     """
-    cannot_tell: list[Undecided] = []
-    compared: list[_Compared] = []
+    found: dict[str, list[Right]] = {name: [] for name in ("gains", "loses", "may_gain", "may_lose")}
+    problems: list[Undecided] = []
+    undecided: list[Undecided] = []
+    other_principals: list[str] = []
+    declared = before.service_accounts | after.service_accounts
+    claims = functools.cache(lambda issuer: Claims({each: each for each in {*declared, *live.get(issuer, ())}}))
     for key in changed_roles(before, after):
         roles = before.roles.get(key), after.roles.get(key)
         role = roles[1] or roles[0]
         assert role
         if problem := _problem(roles, (before, after)):
-            cannot_tell.append(Undecided(role.name, role.arn, problem))
-        else:
-            compared.append(_compared(role, roles, (before, after), live))
-    found: dict[str, list[Right]] = {name: [] for name in ("gains", "loses", "may_gain", "may_lose")}
-    declared = before.service_accounts | after.service_accounts
-    claims = functools.cache(lambda issuer: Claims({each: each for each in {*declared, *live.get(issuer, ())}}))
-    for each in compared:
+            problems.append(Undecided(role.name, role.arn, problem))
+            continue
+        issuers, (old, new) = _compared(role, roles, (before, after), live)
+        changes_others = {*old.said_to_others(issuers)} != {*new.said_to_others(issuers)}
+        other_principals += [role.name] if changes_others else []
+        if _are_alike(roles, old, new):
+            continue
         of_issuers = {
-            one: each.changes(one, claims(one)) for one in dict.fromkeys(each.issuers.values()) if each.differ
+            one: changes(old.asked(one), new.asked(one), claims(one)) for one in dict.fromkeys(issuers.values())
         }
         for issuer, of_issuer in of_issuers.items():
             for name, those in of_issuer.by_name.items():
-                found[name] += [_right(each.role, issuer, change) for change in those]
-        if each.differ and (problem := each.problem(of_issuers.values())):
-            cannot_tell.append(Undecided(each.role.name, each.role.arn, problem))
-    return Rights(
-        **found,
-        cannot_tell=cannot_tell,
-        other_principals=[each.role.name for each in compared if each.changes_others],
-    )
+                found[name] += [_right(role, issuer, change) for change in those]
+        if problem := _undecided(old, new, of_issuers.values()):
+            undecided.append(Undecided(role.name, role.arn, problem))
+    return Rights(**found, cannot_tell=[*problems, *undecided], other_principals=other_principals)
 
 
 def _problem(roles: Iterable[Role | None], snapshots: Iterable[Snapshot]) -> str:
@@ -149,13 +148,12 @@ def _problem(roles: Iterable[Role | None], snapshots: Iterable[Snapshot]) -> str
     return ""
 
 
-def _parsed(role: Role | None) -> tuple[str, tuple[Statement, ...]]:
+def _parsed(role: Role | None) -> Parsed:
     """Return version and statements of a role's trust policy; none where it has none, or IAM would refuse it."""
-    try:
-        version, statements = parse(role.trust) if role and role.trust is not None else ("", [])
-    except TrustDocumentError:
-        return "", ()
-    return version, tuple(statements)
+    with contextlib.suppress(TrustDocumentError):
+        if role and role.trust is not None:
+            return parse(role.trust)
+    return "", ()
 
 
 def _trusts_any(statements: Iterable[Statement], provider_arns: Collection[str]) -> bool:
@@ -187,60 +185,22 @@ class _Side(NamedTuple):
     def asked(self, issuer: str) -> list[Asked]:
         """Return what is said to the tokens of an issuer."""
         of_issuer = ((arn, ids) for arn, ids in self.audiences.items() if arn.endswith(f":oidc-provider/{issuer}"))
-        return [Asked(self.parsed, arn, ids) for arn, ids in of_issuer if ids is None or ids]
+        return [asked(self.parsed, arn, ids) for arn, ids in of_issuer if ids is None or ids]
 
-
-class _Compared(NamedTuple):
-    """A role before and after.
-
-    Attributes:
-        role: The role.
-        before: What it was.
-        after: What it is going to be.
-        issuers: The issuers of the OIDC providers of clusters that it names, by the provider's ARN.
-        differ: Whether some service account may be treated differently.
-    """
-
-    role: Role
-    before: _Side
-    after: _Side
-    issuers: Mapping[str, str]
-    differ: bool
-
-    def changes(self, issuer: str, claims: Claims[str]) -> Changes:
-        """Return what changes for the service accounts of a cluster."""
-        return changes(self.before.asked(issuer), self.after.asked(issuer), claims)
-
-    def problem(self, found: Collection[Changes]) -> str:
-        """Return why others may gain or lose the right than those who are told; empty where nobody may."""
-        if any(each.undecided for each in found) and {*self.before.said} != {*self.after.said}:
-            return UNDECIDED
-        # A variable may stand for an audience.
-        variables = self.before.with_variables
-        if variables != self.after.with_variables or (variables and self.before.audiences != self.after.audiences):
-            return VARIABLES
-        return TOO_MANY if any(each.too_many for each in found) else ""
-
-    @property
-    def changes_others(self) -> bool:
-        """Whether statements change that are not for service accounts, or not for them alone."""
-        before, after = (
-            {
-                said
-                for said, each in zip(side.said, side.parsed[1], strict=True)
-                if not {("Federated", arn) for arn in self.issuers} >= {*each.principals}
-                or any(_is_for_others(each, self.issuers[arn]) for _, arn in each.principals)
-            }
-            for side in (self.before, self.after)
-        )
-        return before != after
+    def said_to_others(self, issuers: Mapping[str, str]) -> Iterator[str]:
+        """Yield the statements that are not for service accounts, or not for them alone."""
+        for said, each in zip(self.said, self.parsed[1], strict=True):
+            if not {("Federated", arn) for arn in issuers} >= {*each.principals} or any(
+                _is_for_others(each, issuers[arn]) for _, arn in each.principals
+            ):
+                yield said
 
 
 def _compared(
-    role: Role, roles: Collection[Role | None], snapshots: Iterable[Snapshot], issuers: Collection[str]
-) -> _Compared:
+    role: Role, roles: Collection[Role | None], snapshots: Sequence[Snapshot], issuers: Collection[str]
+) -> tuple[dict[str, str], list[_Side]]:
+    """Return the issuers of the OIDC providers of clusters that a role names, by the provider's ARN, and both sides."""
     own = functools.partial(oidc_provider_arn, role.partition, role.aws_account)
-    snapshots = [*snapshots]
     managed = {arn for snapshot in snapshots for arn in snapshot.client_ids if _is_own(arn, role)}
     known = {*issuers, *filter(eks_region, (arn.partition(":oidc-provider/")[2] for arn in managed))}
     parsed = [_parsed(each) for each in roles]
@@ -254,34 +214,43 @@ def _compared(
     clusters = {each.issuer for each in trusts if each.issuer in known or is_of_kubernetes(each)}
     of_clusters = {each.provider_arn: each.issuer for each in trusts if each.issuer in clusters}
     of_clusters |= {own(each): each for each in clusters if role.aws_account}
+    of_its_account = [arn for arn in of_clusters if _is_own(arn, role)]
     spelling: dict[str, str] = {}
-    before, after = (
+    return of_clusters, [
         _Side(
             side,
             normal(each.trust, spelling).texts if each and each.trust is not None else [],
             # Those that the stack does not create may list any.
-            {
-                arn: snapshot.client_ids.get(arn) or () if arn in managed else None
-                for arn in of_clusters
-                if _is_own(arn, role)
-            },
+            {arn: snapshot.client_ids.get(arn) or () if arn in managed else None for arn in of_its_account},
         )
         for side, each, snapshot in zip(parsed, roles, snapshots, strict=True)
-    )
+    ]
+
+
+def _are_alike(roles: Iterable[Role | None], before: _Side, after: _Side) -> bool:
+    """Return whether a role treats no service account differently."""
     old, new = (each.trust if each else None for each in roles)
-    same = old and new and before.audiences == after.audiences and not difference(old, new, before.audiences)
-    return _Compared(role, before, after, of_clusters, differ=not same)
+    same_audiences = before.audiences == after.audiences
+    return bool(old and new and same_audiences and not difference(old, new, before.audiences))
+
+
+def _undecided(before: _Side, after: _Side, found: Collection[Changes]) -> str:
+    """Return why others may gain or lose the right than those who are told; empty where nobody may."""
+    if any(each.undecided for each in found) and {*before.said} != {*after.said}:
+        return UNDECIDED
+    # A variable may stand for an audience.
+    variables = before.with_variables
+    if variables != after.with_variables or (variables and before.audiences != after.audiences):
+        return VARIABLES
+    return TOO_MANY if any(each.too_many for each in found) else ""
 
 
 def _right(role: Role, issuer: str, change: Change) -> Right:
     subject, existing, but = change
-    such_as, but_not = (tuple(map(_written, each)) for each in (existing, but.subjects))
-    return Right(_written(subject), role.name, role.arn, issuer, such_as, but_not, not but.are_all)
-
-
-def _written(subject: str) -> str:
-    """Return a subject as NAMESPACE/NAME."""
-    return subject.replace(":", "/", 1)
+    (name,), such_as, but_not = (
+        tuple(each.replace(":", "/", 1) for each in those) for those in ([subject], existing, but.subjects)
+    )
+    return Right(name, role.name, role.arn, issuer, such_as, but_not, not but.are_all)
 
 
 def _is_own(provider_arn: str, role: Role) -> bool:
@@ -297,16 +266,10 @@ def _is_for_others(statement: Statement, issuer: str) -> bool:
     """
     for each in statement.conditions:
         prefix, _, claim = each.key.lower().rpartition(":")
-        if prefix == issuer.lower() and (
-            claim not in {"aud", "sub"} or (claim == "sub" and not _names_service_accounts(each))
-        ):
+        # No service account has upper case in its name. Null has values of its own.
+        operator = each.operator.lower()
+        values = (value.lower() if "ignorecase" in operator else value for value in each.wanted)
+        is_theirs = claim == "sub" and (operator == "null" or all(any(subjects_of_claim(value)) for value in values))
+        if prefix == issuer.lower() and claim != "aud" and not is_theirs:
             return True
     return False
-
-
-def _names_service_accounts(condition: Condition) -> bool:
-    """Return whether some service account could have each value of a condition on `sub`; Null has values of its own."""
-    # No service account has upper case in its name.
-    ignores_case = "ignorecase" in condition.operator.lower()
-    values = (each.lower() if ignores_case else each for each in condition.wanted)
-    return condition.operator.lower() == "null" or all(any(subjects_of_claim(each)) for each in values)

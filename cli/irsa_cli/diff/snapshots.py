@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
-from irsa.rules.arns import Arn, issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.arns import Arn, issuer_host_path, parse_iam_arn
 from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
@@ -56,12 +56,7 @@ class Snapshot(NamedTuple):
 
 
 def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
-    """Return what a stack has before a preview's steps and after them.
-
-    Args:
-        state: The resources of its state; none where it was not read.
-        steps: What happens.
-    """
+    """Return what a stack has before a preview's steps and after them; a state that was not read has no resources."""
     steps = [each for each in steps if not (each.operation == DELETE and each.resource.pending)]
     # What is created is not there, whatever the state has: `--refresh` found it deleted.
     created = {each.resource.urn for each in steps if each.operation == CREATE}
@@ -97,11 +92,9 @@ def _snapshot(
             key = role.arn or each.urn
             known = roles.get(key, role)
             roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL)
-        elif each.type == types.OIDC_PROVIDER:
-            arn = _provider_arn(each, aws_accounts)
-            if arn:
-                listed = each.inputs.get("clientIdLists")
-                client_ids[arn] = tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
+        elif each.type == types.OIDC_PROVIDER and (arn := _arn(each, aws_accounts)):
+            listed = each.inputs.get("clientIdLists")
+            client_ids[str(arn)] = tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
         elif each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}:
             service_accounts |= {*subjects_of(each)}
     return Snapshot(roles, client_ids, frozenset(service_accounts))
@@ -123,18 +116,23 @@ def _aws_accounts(resources: Iterable[Resource]) -> dict[str, tuple[str, str]]:
             # A role trusts OIDC providers of its own AWS account alone.
             for arn in _federated(_trust(each)[0]):
                 trusted.setdefault(each.provider, set()).add((arn.partition, arn.account_id))
-        if each.type in {types.ROLE, types.OIDC_PROVIDER} and (own := _arn(each)):
+        if each.type in {types.ROLE, types.OIDC_PROVIDER} and (own := _arn(each, {})):
             found.setdefault(each.provider, (own.partition, own.account_id))
     # Of several, one that somebody made up could hide whom the others admit.
     return {**{provider: each.pop() for provider, each in trusted.items() if len(each) == 1}, **found}
 
 
-def _arn(resource: Resource) -> Arn | None:
-    kind = "role" if resource.type == types.ROLE else "oidc-provider"
-    try:
+def _arn(resource: Resource, aws_accounts: Mapping[str, tuple[str, str]]) -> Arn | None:
+    """Return the ARN of a role or an OIDC provider, as it is or is going to be; None where that is not known."""
+    inputs = resource.inputs
+    if resource.type == types.ROLE:
+        kind, name = "role", known_text(inputs.get("name"))
+        found = name and Arn.with_path(known_text(inputs.get("path")), name)
+    else:
+        kind, found = "oidc-provider", issuer_host_path(known_text(inputs.get("url")))
+    with contextlib.suppress(Mistake):
         return parse_iam_arn(known_text(resource.outputs.get("arn")), kind)
-    except Mistake:
-        return None
+    return Arn(*aws_accounts[resource.provider], kind, found) if found and resource.provider in aws_accounts else None
 
 
 def _federated(trust: Mapping[str, Any] | None) -> Iterator[Arn]:
@@ -146,15 +144,10 @@ def _federated(trust: Mapping[str, Any] | None) -> Iterator[Arn]:
 
 
 def _role(resource: Resource, aws_accounts: Mapping[str, tuple[str, str]]) -> Role:
-    arn = _arn(resource)
-    partition, aws_account = aws_accounts.get(resource.provider, ("aws", ""))
-    name = known_text(resource.inputs.get("name"))
-    if arn is None and name and aws_account:
-        path = known_text(resource.inputs.get("path"))
-        arn = Arn(partition, aws_account, "role", Arn.with_path(path, name))
-    if arn:
-        name, partition, aws_account = arn.name, arn.partition, arn.account_id
-    return Role(name or resource.name, str(arn) if arn else "", partition, aws_account, *_trust(resource))
+    arn = _arn(resource, aws_accounts)
+    aws_account = (arn.partition, arn.account_id) if arn else aws_accounts.get(resource.provider, ("aws", ""))
+    name = arn.name if arn else known_text(resource.inputs.get("name")) or resource.name
+    return Role(name, str(arn or ""), *aws_account, *_trust(resource))
 
 
 def _trust(resource: Resource) -> tuple[Mapping[str, Any] | None, str]:
@@ -168,11 +161,3 @@ def _trust(resource: Resource) -> tuple[Mapping[str, Any] | None, str]:
         return written if isinstance(written, Mapping) else parse_object(str(written)), ""
     except Mistake as mistake:
         return None, f"its trust policy: {mistake.found}"
-
-
-def _provider_arn(resource: Resource, aws_accounts: Mapping[str, tuple[str, str]]) -> str:
-    if own := _arn(resource):
-        return str(own)
-    url = known_text(resource.inputs.get("url"))
-    partition, aws_account = aws_accounts.get(resource.provider, ("", ""))
-    return oidc_provider_arn(partition, aws_account, issuer_host_path(url)) if url and aws_account else ""

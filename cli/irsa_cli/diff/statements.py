@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from irsa.evaluation import short_key
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import is_pattern
@@ -65,14 +66,14 @@ class _Statement(NamedTuple):
     elements: frozenset[Element]
 
 
-def statement_changes(documents: Sequence[Documents]) -> list[list[StatementChange] | None]:
-    """Return the statements that differ, for each document; None for what is not a policy document.
+def statement_changes(documents: Sequence[Documents | None]) -> list[list[StatementChange] | None]:
+    """Return the statements that differ, for each document; None for None, and for what is not a policy document.
 
     A statement that one document loses and another one gets has moved.
     """
     # Where IAM ignores case, the first spelling is used for all.
     spelling: dict[str, str] = {}
-    compared = [_compared(each, spelling) for each in documents]
+    compared = [each and _compared(each, spelling) for each in documents]
     lost: dict[str, list[_Compared]] = {}
     for both in filter(None, compared):
         for key in both.lost:
@@ -107,10 +108,8 @@ def _compared(documents: Documents, spelling: dict[str, str]) -> _Compared | Non
         for one, other in itertools.pairwise(versions)
         if one != other
     ]
-    lost, got = (
-        {key: each for key, each in one.items() if key not in other}
-        for one, other in ((before, after), (after, before))
-    )
+    lost = {key: each for key, each in before.items() if key not in after}
+    got = {key: each for key, each in after.items() if key not in before}
     return _Compared(documents.policy, lost, got, version, [])
 
 
@@ -129,7 +128,8 @@ def _elements(statement: Mapping[str, Any]) -> Iterator[Element]:
         if element == "Condition":
             for operator, keys in value.items():
                 for key, values in keys.items():
-                    place = f"Condition {operator} {_short(key, issuer)}"
+                    claim = short_key(key, issuer)
+                    place = f"Condition {operator} {claim if claim in {'aud', 'sub'} else key}"
                     yield from (Element(place, each) for each in values or [""])
         elif isinstance(value, Mapping):
             yield from (Element(f"{element} {type_}", each) for type_, names in value.items() for each in names)
@@ -142,21 +142,17 @@ def _issuer(statement: Mapping[str, Any]) -> str:
     principal = statement.get("Principal")
     names = [name for of_type in principal.values() for name in of_type] if isinstance(principal, Mapping) else []
     try:
-        return issuer_of_provider(names[0]).lower() if len(names) == 1 else ""
+        return issuer_of_provider(names[0]) if len(names) == 1 else ""
     except Mistake:
         return ""
-
-
-def _short(key: str, issuer: str) -> str:
-    """Return `aud` or `sub` for these claims of the statement's own provider, and any other key as it is."""
-    prefix, _, claim = key.rpartition(":")
-    return claim.lower() if issuer and prefix.lower() == issuer and claim.lower() in {"aud", "sub"} else key
 
 
 def _changed(both: _Compared) -> Iterator[StatementChange]:
     """Yield the statements of a document that differ, those that are alike together."""
     lost, got = dict(enumerate(both.lost.values())), dict(enumerate(both.got.values()))
-    for source, target in [*_with_same_sid(lost, got), *_most_alike(lost, got)]:
+    by_sid = {each.sid: index for index, each in got.items() if each.sid}
+    with_same_sid = [(index, by_sid[each.sid]) for index, each in lost.items() if each.sid in by_sid]
+    for source, target in [*with_same_sid, *_most_alike(lost, got)]:
         if source in lost and target in got:
             old, new = lost.pop(source), got.pop(target)
             added, removed = map(_in_order, _without_alike(old.elements, new.elements))
@@ -190,11 +186,6 @@ def _without_alike(old: frozenset[Element], new: frozenset[Element]) -> tuple[se
     return rest if any(rest) else (added, removed)
 
 
-def _with_same_sid(lost: Mapping[int, _Statement], got: Mapping[int, _Statement]) -> list[tuple[int, int]]:
-    by_sid = {each.sid: index for index, each in got.items() if each.sid}
-    return [(index, by_sid[each.sid]) for index, each in lost.items() if each.sid in by_sid]
-
-
 def _most_alike(lost: Mapping[int, _Statement], got: Mapping[int, _Statement]) -> list[tuple[int, int]]:
     scores = [
         (score, -source, -target)
@@ -206,18 +197,14 @@ def _most_alike(lost: Mapping[int, _Statement], got: Mapping[int, _Statement]) -
 
 def _in_common(one: frozenset[Element], other: frozenset[Element]) -> float:
     """Return which part of all their values two statements share, without the effect."""
-    all_values = {each for each in one | other if each.place != "Effect"}
-    return len({each for each in one & other if each.place != "Effect"}) / len(all_values) if all_values else 0.0
+    shared, either = ([each for each in those if each.place != "Effect"] for those in (one & other, one | other))
+    return len(shared) / len(either) if either else 0.0
 
 
 ORDER = ("Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition")
+PLACES = {element: place for place, element in enumerate(ORDER)}
 
 
 def _in_order(elements: Iterable[Element]) -> tuple[Element, ...]:
     """Return values in the order of a statement's elements."""
-
-    def order(element: Element) -> tuple[int, Element]:
-        first = element.place.partition(" ")[0]
-        return ORDER.index(first) if first in ORDER else len(ORDER), element
-
-    return tuple(sorted(elements, key=order))
+    return tuple(sorted(elements, key=lambda each: (PLACES.get(each.place.partition(" ")[0], len(PLACES)), each)))

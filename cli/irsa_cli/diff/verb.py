@@ -3,17 +3,18 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Set
 from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
-from irsa_cli.diff.annotations import patched, with_annotations
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
+from irsa_cli.diff.live import Annotations, patched, read_service_accounts, with_annotations
+from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.preview import Preview, Step, parse_preview
+from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.rights import changed_roles, rights
 from irsa_cli.diff.snapshots import before_and_after
 from irsa_cli.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
@@ -83,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     diff = _diff(preview, options)
     _print(diff, options)
     if options.markdown not in {None, STREAM}:
-        write(Path(options.markdown), _markdown(diff))
+        write(Path(options.markdown), markdown(diff, commands.of_stack("diff", diff.stack)))
     return GOOD
 
 
@@ -112,24 +113,28 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
             not_read.append(f"the state: {error}")
     before, after = before_and_after(state, preview.steps)
     keys = component_keys_of(state, preview)
-    names: Mapping[str, frozenset[str]] = {}
-    clusters: Mapping[str, str] = {}
-    steps: Iterable[Step] = preview.steps
-    taken = {*filter(None, map(patched, steps))}
-    if (changed_roles(before, after) or taken) and not is_file_alone:
-        from irsa_cli.diff.live import read_service_accounts  # noqa: PLC0415 (it imports lightkube)
-
+    names: dict[str, Set[str]] = {}
+    clusters = clusters_by_issuer(keys)
+    annotations: dict[str, Annotations] = {}
+    if not is_file_alone and (changed_roles(before, after) or any(map(patched, preview.steps))):
+        providers = kubernetes_providers(state, preview, keys)
+        if not providers:
+            not_read.append("service accounts: the stack has no Kubernetes provider")
         with under_way("diff", "reading the service accounts of the clusters"):
-            providers = kubernetes_providers(state, preview, keys)
-            names, annotations, clusters, unread = read_service_accounts(providers, taken)
-        not_read += unread
-        steps = with_annotations(steps, annotations)
+            live = read_service_accounts({reference: each for reference, (each, _) in providers.items()})
+        for reference, answer in live.items():
+            if isinstance(answer, str):
+                not_read += [] if answer in not_read else [answer]
+                continue
+            issuer, annotations[reference] = answer
+            names[issuer] = names.get(issuer, frozenset()) | annotations[reference].keys()
+            clusters |= {issuer: key} if (key := providers[reference][1]) else {}
     found = rights(before, after, names)
-    bindings, other = changes(steps, keys)
+    bindings, other = changes(with_annotations(preview.steps, annotations), keys)
     return Diff(
         options.stack or preview.stack,
         **vars(found),
-        clusters={**clusters_by_issuer(keys), **clusters},
+        clusters=clusters,
         bindings=bindings,
         other=other,
         unchanged=preview.unchanged,
@@ -143,16 +148,10 @@ def _print(diff: Diff, options: argparse.Namespace) -> None:
     if options.json:
         print(document("diff", True, as_object(diff)))
     elif options.markdown == STREAM:
-        print(_markdown(diff))
+        print(markdown(diff, commands.of_stack("diff", diff.stack)))
     elif sys.stdout.isatty():
         from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
 
         show_lines((line, COLORS.get(row.sign, "")) for row in rows_of(diff) for line in row.lines)
     else:
         print("\n".join(line for row in rows_of(diff) for line in row.lines))
-
-
-def _markdown(diff: Diff) -> str:
-    from irsa_cli.diff.markdown import markdown  # noqa: PLC0415 (only this option needs it)
-
-    return markdown(diff, commands.of_stack("diff", diff.stack))

@@ -93,7 +93,7 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
         others = each.service_accounts & ~facts.annotated_with.get((cluster.issuer, arn), 0)
         exact = 0
         for value in exact_subjects(each.trust):
-            exact |= claims.equal(value, "Equals")
+            exact |= claims.like(value)
         for service_account in claims.members(others & exact):
             yield _admitted_only(each, cluster, service_account)
         if others & ~exact:

@@ -27,7 +27,7 @@ def missing_service_account(facts: Facts) -> Iterator[Finding]:
             continue
         claims = facts.claims[trust.cluster.issuer]
         for value, index in exact_subjects(trust).items():
-            if claims.equal(value, "Equals"):
+            if claims.like(value):
                 continue
             parts = value.removeprefix(CLAIM_PREFIX).split(":")
             is_subject = value.startswith(CLAIM_PREFIX) and len(parts) == 2 and all(parts)  # noqa: PLR2004 (namespace and name)
@@ -69,15 +69,15 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that admit service accounts of several namespaces."""
     whole = {id(facts.trusts[index]) for index, namespaces in facts.wide.items() if "*" in namespaces}
     by_role: dict[str, tuple[set[str], set[str]]] = {}
-    known: dict[tuple[str, int], list[str]] = {}
+    known: dict[tuple[str, int], set[str]] = {}
     for each in facts.admitted:
         cluster = each.trust.cluster
         if cluster is None or each.decision is not Decision.ALLOWED or id(each.trust) in whole:
             continue
         key = cluster.issuer, each.service_accounts
         if key not in known:
-            of_namespaces = facts.claims[cluster.issuer].by_namespace
-            known[key] = [name for name, group in of_namespaces.items() if group & each.service_accounts]
+            names = facts.claims[cluster.issuer].names(each.service_accounts)
+            known[key] = {name.partition("/")[0] for name in names}
         namespaces, clusters = by_role.setdefault(each.trust.policy.role.arn, (set(), set()))
         namespaces.update(known[key])
         clusters.add(cluster.name)

@@ -36,8 +36,6 @@ PARSERS: Mapping[str, Any] = {
     outputs.TRUST_POLICY: parse_object,
 }
 
-Inputs = Mapping[str, Any]
-
 
 @dataclass(frozen=True)
 class DeclaredServiceAccount:
@@ -146,8 +144,8 @@ class DeclaredStack:
 
     stack: str
     bindings: tuple[DeclaredBinding, ...]
-    aws: Mapping[str, Inputs]
-    clusters: Mapping[str, Inputs]
+    aws: Mapping[str, Mapping[str, Any]]
+    clusters: Mapping[str, Mapping[str, Any]]
     oidc_providers: frozenset[str] = frozenset()
     failed_providers: tuple[str, ...] = ()
     """Logical names of the OIDC providers of the stack whose last creation or update failed."""

@@ -32,7 +32,7 @@ def exported_state(stack: str | None, folder: Path | None = None) -> list[Resour
         CouldNotLookError: The stack cannot be read.
     """
     # Secrets stay encrypted: nothing here needs them.
-    return _answer(dict, resources_of, folder, "stack", "export", *_chosen(stack))
+    return _answer(dict, resources_of, folder, "stack", "export", *(("--stack", stack) if stack else ()))
 
 
 def stacks_with_resources(folder: Path | None = None) -> list[str]:
@@ -69,16 +69,12 @@ def previewed(stack: str | None) -> tuple[str, str]:
     """
     # With this variable it prints the engine's events, one by one.
     variables = {name: value for name, value in os.environ.items() if name != "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"}
-    answer = _run("preview", "--json", *_chosen(stack), env=variables)
+    answer = _run("preview", "--json", *(("--stack", stack) if stack else ()), env=variables)
     if not answer.stdout.strip():
         raise _failed("pulumi preview", answer.stderr, answer.returncode)
     # The violation of a policy, for example, is not in the JSON.
     problem = _failed("pulumi preview", answer.stderr, answer.returncode) if answer.returncode else ""
     return answer.stdout, str(problem)
-
-
-def _chosen(stack: str | None) -> tuple[str, ...]:
-    return ("--stack", stack) if stack else ()
 
 
 def _answer(form: type, read: Callable[[Any], T], folder: Path | None, *arguments: str) -> T:

@@ -4,6 +4,7 @@ Formats: https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/apitype#Re
 https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -177,14 +178,11 @@ def read_json(text: str) -> Any:
         ValueError: It is no JSON.
         OtherFormError: Its values are nested too deeply.
     """
-    try:
+    with contextlib.suppress(RecursionError):
         found = json.loads(text)
-        too_deep = is_too_deep(found)
-    except RecursionError:
-        too_deep = True
-    if too_deep:
-        raise OtherFormError("its values are nested too deeply")
-    return found
+        if not is_too_deep(found):
+            return found
+    raise OtherFormError("its values are nested too deeply")
 
 
 def of_form(form: type[T], value: Any, place: str) -> T:

@@ -40,12 +40,7 @@ class Admitted(NamedTuple, Generic[Whose]):
 
 
 def admitted(trust: Whose, claims: Claims[Any]) -> list[Admitted[Whose]]:
-    """Return which service accounts a role admits, or may admit.
-
-    Args:
-        trust: What the role says to the tokens of the cluster.
-        claims: The cluster's service accounts.
-    """
+    """Return which service accounts of a cluster a role admits, or may admit."""
     if not trust.client_ids:
         return []
     statements = compared(trust.parsed, trust.provider_arn)
@@ -77,8 +72,7 @@ def _answer(trust: ProviderTrust, statements: Mapping[int, Statement], subject: 
         evaluation = trust.evaluated(subject, audience, statements.values())
         by_decision.setdefault(evaluation.decision, {})[audience] = evaluation
     for decision in (Decision.ALLOWED, Decision.CANNOT_DECIDE):
-        answers = by_decision.get(decision)
-        if answers:
+        if answers := by_decision.get(decision):
             reasons = [each for one in answers.values() for each in _reasons(trust, one, [*statements])]
             page = next((page for _, page in reasons if page), DOCUMENTATION["decision"])
             return decision, tuple(answers), "; ".join(dict.fromkeys(text for text, _ in reasons)), page

@@ -9,15 +9,9 @@ from irsa.evaluation.kinds import Kinds, Parts
 from irsa.rules.subjects import subject_claim
 from irsa_cli.trusts.claims import Claims
 
-
-class Asked(NamedTuple):
-    """A trust policy, an OIDC provider, and the audiences that its tokens may have; None for any."""
-
-    parsed: Parsed
-    provider_arn: str
-    client_ids: Collection[str] | None
-
-
+# The statements of a trust policy for the tokens of an OIDC provider, and what they say to each kind of audience; None
+# for too many kinds.
+Asked = tuple[Sequence[Compared], frozenset[Taken] | None]
 # A pattern for service accounts, `namespace:name`; those of them that exist, without the one of that name; and who is
 # within the pattern and yet an exception.
 Change = tuple[str, Collection[str], Within]
@@ -39,7 +33,7 @@ class Changes(NamedTuple):
 
 def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]) -> Changes:
     """Return what changes for the service accounts of a cluster."""
-    sides = [[_compared(each) for each in side] for side in (before, after)]
+    sides = [[*before], [*after]]
     if any(taken is None for side in sides for _, taken in side):
         return Changes({}, undecided=False, too_many=True)
     patterns = compared_with(each for side in sides for statements, _ in side for each in statements)
@@ -64,18 +58,16 @@ def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]
         told[name], left = [], real.changes[name]
         exceptions = subjects_within(patterns, found, nobody, [subjects[each] for each in sorted(subjects)])
         for subject, but in zip(sorted(subjects), exceptions, strict=True):
-            within = left & claims.equal(subject_claim(subject), "Like")
+            within = left & claims.like(subject_claim(subject))
             left &= ~within
             told[name].append((subject, [each for each in claims.subjects(within) if each != subject], but))
     return Changes(told, bool(held.undecided), too_many=False)
 
 
-_Compared = tuple[Sequence[Compared], frozenset[Taken] | None]
-
-
-def _compared(asked: Asked) -> _Compared:
-    statements = compared(asked.parsed, asked.provider_arn)
-    return statements, audiences(statements, asked.client_ids)
+def asked(parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None) -> Asked:
+    """Return what a trust policy says to the tokens of an OIDC provider, with any audience where that lists None."""
+    statements = compared(parsed, provider_arn)
+    return statements, audiences(statements, client_ids)
 
 
 class _Held(NamedTuple):
@@ -103,7 +95,7 @@ class _Held(NamedTuple):
         return self.may_have_had & ~self.had & self.may_have & ~self.has
 
 
-def _held(sides: Iterable[Iterable[_Compared]], matching: Mapping[Parts, int], everybody: int) -> _Held:
+def _held(sides: Iterable[Iterable[Asked]], matching: Mapping[Parts, int], everybody: int) -> _Held:
     found = []
     for side in sides:
         certain = possible = 0

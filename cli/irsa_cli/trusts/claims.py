@@ -1,9 +1,8 @@
 """The service accounts of a cluster as sets of bits. Pure."""
 
 import bisect
-import functools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from irsa.evaluation.kinds import Parts, bits, text_of
 from irsa.evaluation.patterns import regular_expression
@@ -30,13 +29,13 @@ class Claims(Generic[Member]):
         """Return the set of one service account."""
         return self._bits[subject_claim(subject)]
 
-    def equal(self, value: str, comparison: Literal["Equals", "Like"]) -> int:
-        """Return whose `sub` a value is, or matches."""
-        if comparison == "Equals" or not WILDCARDS.search(value):
-            return self._bits.get(value, 0)
-        if value not in self._like:
-            self._like[value] = self._matching(value)
-        return self._like[value]
+    def like(self, pattern: str) -> int:
+        """Return whose `sub` a pattern matches."""
+        if not WILDCARDS.search(pattern):
+            return self._bits.get(pattern, 0)
+        if pattern not in self._like:
+            self._like[pattern] = self._matching(pattern)
+        return self._like[pattern]
 
     def _matching(self, pattern: str) -> int:
         beginning = WILDCARDS.split(pattern, maxsplit=1)[0]
@@ -50,7 +49,7 @@ class Claims(Generic[Member]):
     def matching(self, patterns: Iterable[Parts]) -> dict[Parts, int]:
         """Return whose `sub` each pattern matches. No name has upper case, nor `*` or `?`."""
         texts = {each: text_of(each) for each in patterns}
-        return {each: 0 if text is None else self.equal(text, "Like") for each, text in texts.items()}
+        return {each: 0 if text is None else self.like(text) for each, text in texts.items()}
 
     def divided(self, sets: Iterable[int]) -> list[int]:
         """Return the largest groups of which each is within, or outside of, each of these sets."""
@@ -72,12 +71,3 @@ class Claims(Generic[Member]):
         if group not in self._names:
             self._names[group] = tuple(each.replace(":", "/", 1) for each in self.subjects(group))
         return self._names[group]
-
-    @functools.cached_property
-    def by_namespace(self) -> Mapping[str, int]:
-        """The service accounts of each namespace."""
-        found: dict[str, int] = {}
-        for subject, bit in zip(self._subjects, self._bits.values(), strict=True):
-            namespace = subject.partition(":")[0]
-            found[namespace] = found.get(namespace, 0) | bit
-        return found

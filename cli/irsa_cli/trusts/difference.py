@@ -45,13 +45,8 @@ def difference(
     """Return whom two trust policies treat differently, as a sentence; empty where nobody is.
 
     A service account may ask for tokens of any audience that the provider lists. Whoever is admitted with some audience
-    before must be after. Where it is known what the provider lists, that is so of each of them, and of each audience
-    that a condition names.
-
-    Args:
-        before: A trust policy.
-        after: Another one.
-        audiences: The audiences that each OIDC provider lists, by its ARN; None where that is not known.
+    before must be after. Where it is known what the provider lists (`audiences`, by its ARN), that is so of each of
+    them, and of each audience that a condition names.
 
     Raises:
         TrustDocumentError: IAM would not accept one of the two.

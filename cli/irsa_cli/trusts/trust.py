@@ -123,14 +123,8 @@ def trusts_of(
 ) -> Iterator[ProviderTrust]:
     """Yield what a trust policy says to the tokens of each OIDC provider that it names, or of which a cluster is.
 
-    Only where a statement allows sts:AssumeRoleWithWebIdentity, whatever its conditions.
-
-    Args:
-        parsed: Version and statements of the trust policy.
-        partition: Partition of the role.
-        aws_account: Number of its AWS account.
-        client_ids: The audiences of the OIDC providers there, by ARN.
-        issuers: The issuers of clusters, without `https://`.
+    Only where a statement allows sts:AssumeRoleWithWebIdentity, whatever its conditions. The audiences are those of
+    the OIDC providers in the role's AWS account, by ARN, and the issuers those of clusters, without `https://`.
     """
     version, statements = parsed
     principals = allowed_principals(statements)

@@ -153,4 +153,4 @@ def test_whose_subject_a_pattern_matches(accounts: list[tuple[str, str]], patter
         if matches(f"{PREFIX}{namespace}:{name}", pattern_of(pattern, wildcards=True))
     }
 
-    assert {*claims.names(claims.equal(pattern, "Like"))} == expected
+    assert {*claims.names(claims.like(pattern))} == expected
