@@ -9,6 +9,7 @@ from irsa.evaluation.answers import (
     PodIdentityRequest,
     Reason,
     Request,
+    RoleRequest,
     StatementEvaluation,
     WebIdentityRequest,
     all_of,
@@ -152,6 +153,12 @@ def _is_principal(statement: Statement, type_: str, name: str, request: Request)
     if isinstance(request, PodIdentityRequest):
         # The pages say of "*" that it takes in everybody, and do not say whether a service of AWS is somebody.
         return None if name == "*" else (type_, name) == request.principal
+    if isinstance(request, RoleRequest):
+        if (type_, name) == ("*", "*"):
+            return True
+        # Who assumes a role chooses the name of the session, unless its trust policy has a condition on that.
+        is_session = None if name.startswith(request.sessions) else False
+        return type_ == "AWS" and (name in ("*", request.arn, request.root, request.aws_account) or is_session)
     provider_arn = request.provider_arn
     if name == "*":
         return {"*": True, "AWS": True, "Federated": None}.get(type_, False)
