@@ -97,7 +97,7 @@ def _written(diff: Diff) -> tuple[Callable[[Right], list[str]], Callable[[str, s
     everything = [*diff.gains, *diff.loses, *diff.may_gain, *diff.may_lose]
     arns = {(each.role, each.role_arn) for each in everything} | {(e.role, e.role_arn) for e in diff.cannot_tell}
     names = Counter(name for name, _ in arns)
-    several = len({each.issuer for each in everything}) > 1
+    several = len({each.issuer for each in everything} - {""}) > 1
 
     def role(name: str, arn: str) -> str:
         # IAM takes that name, too.
@@ -106,7 +106,9 @@ def _written(diff: Diff) -> tuple[Callable[[Right], list[str]], Callable[[str, s
     def right(each: Right) -> list[str]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
         where = ["in", named(diff.clusters.get(each.issuer) or each.issuer)] if several else []
-        return [who, *where, "->", role(each.role, each.role_arn)]
+        then = ["->", named(each.then)] if each.then else []
+        then += ["(if its trust", "policy lets it)"] if each.if_trusted else []
+        return [*([who, *where, "->"] if each.service_account else []), role(each.role, each.role_arn), *then]
 
     return right, role
 

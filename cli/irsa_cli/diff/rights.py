@@ -43,6 +43,9 @@ class Right:
         but_not: Patterns within it, sorted: of a gain, of those who do not have the right afterwards; of a loss, of
             those who keep it, or did not have it.
         at_most: Whether there are others of whom that is true, whom no pattern says.
+        then: ARN of the role that `role` may assume in turn, if this is about that; in it, `*` and `?` stand for names.
+            Then `service_account` is who may assume `role`; empty where that is not known.
+        if_trusted: Whether the trust policy of `then`, which is not in the preview, must let it, too.
     """
 
     service_account: str
@@ -52,6 +55,8 @@ class Right:
     such_as: tuple[str, ...] = ()
     but_not: tuple[str, ...] = ()
     at_most: bool = False
+    then: str = ""
+    if_trusted: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def changed_roles(before: Snapshot, after: Snapshot) -> list[str]:
         key
         for key in {*before.roles, *after.roles}
         if before.roles.get(key) != after.roles.get(key)
-        or (providers and _trusts_any(_parsed(after.roles[key])[1], providers))
+        or (providers and _trusts_any(parsed_trust(after.roles[key])[1], providers))
     )
 
 
@@ -149,7 +154,7 @@ def _problem(roles: Iterable[Role | None], snapshots: Iterable[Snapshot]) -> str
     return ""
 
 
-def _parsed(role: Role | None) -> tuple[str, tuple[Statement, ...]]:
+def parsed_trust(role: Role | None) -> tuple[str, tuple[Statement, ...]]:
     """Return version and statements of a role's trust policy; none where it has none, or IAM would refuse it."""
     try:
         version, statements = parse(role.trust) if role and role.trust is not None else ("", [])
@@ -243,7 +248,7 @@ def _compared(
     snapshots = [*snapshots]
     managed = {arn for snapshot in snapshots for arn in snapshot.client_ids if _is_own(arn, role)}
     known = {*issuers, *filter(eks_region, (arn.partition(":oidc-provider/")[2] for arn in managed))}
-    parsed = [_parsed(each) for each in roles]
+    parsed = [parsed_trust(each) for each in roles]
     trusts = [
         each
         for side in parsed

@@ -9,6 +9,7 @@ from pathlib import Path
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.annotations import patched, with_annotations
+from irsa_cli.diff.chains import with_chains
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
@@ -127,7 +128,7 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
             names, annotations, clusters, unread = read_service_accounts(providers, taken)
         not_read += unread
         steps = with_annotations(steps, annotations)
-    found = rights(before, after, names)
+    found = with_chains(rights(before, after, names), before, after)
     bindings, other = changes(steps, keys)
     return Diff(
         options.stack or preview.stack,

@@ -11,7 +11,8 @@ account, a trust policy that names the role is enough, or one that has the princ
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,12 +21,14 @@ from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.permissions import Permissions, gives
 from irsa.rules.mistakes import named
+from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import Unknown
 
 (ASSUME_ROLE,) = RoleRequest.actions
 Document = Mapping[str, Any] | Unknown
 # A trust policy that names the role is as good as this in the role's own policies.
 NAMED = {"Statement": {"Effect": "Allow", "Action": ASSUME_ROLE, "Resource": "*"}}
+ROLE = re.compile(r"arn:[\w-]+:iam::\d{12}:role/")
 OF_BOTH = "statement {place} of its trust policy allows it, and so do the policies of {role}"
 OF_TRUST = "statement {place} of its trust policy allows it; in one AWS account that is enough"
 MAY = "statement {place} of its trust policy may {effect} it: {why}"
@@ -103,3 +106,51 @@ def assumes(role_arn: str, policies: RolePolicies, other_arn: str, trust: Parsed
             # Of the principal * and of a session, AWS's page says that a boundary without an Allow does not limit it.
             found.append(answer(by_others, policies.without_limit.of(ASSUME_ROLE, other_arn), OF_TRUST))
     return max(found, key=lambda each: (each.outcome is True, each.outcome is None))
+
+
+Trusts = Mapping[str, Parsed]
+
+
+class Trusting:
+    """Trust policies, by ARN of their role, of which each is found by the principals that it lets in."""
+
+    def __init__(self, trusts: Trusts) -> None:
+        self._by_principal: dict[str, dict[str, Parsed]] = {}
+        for arn, parsed in trusts.items():
+            for statement in parsed[1]:
+                for type_, name in statement.principals:
+                    if type_ in ("AWS", "*") and statement.effect == "Allow" and statement.covers(ASSUME_ROLE):
+                        # The name of a session is left out.
+                        key = f"{name.rpartition('/')[0]}/" if ":assumed-role/" in name else name
+                        self._by_principal.setdefault(key, {})[arn] = parsed
+
+    def by_name(self, role_arn: str) -> dict[str, Parsed]:
+        """Return the trust policies that name a role, a session of it, or everybody."""
+        return self._of(role_arn, role_arn, RoleRequest(role_arn).sessions, "*")
+
+    def by_account(self, role_arn: str, policies: RolePolicies) -> dict[str, Parsed]:
+        """Return those that name its AWS account, and of whose roles its policies do not say a clear no."""
+        request, names = RoleRequest(role_arn), policies.resources
+        found = self._of(role_arn, request.root, request.aws_account)
+        if names is not None and not any(map(is_pattern, names)):
+            return {arn: found[arn] for arn in names if arn in found}
+        return {arn: each for arn, each in found.items() if policies.own.of(ASSUME_ROLE, arn) is not False}
+
+    def _of(self, role_arn: str, *principals: str) -> dict[str, Parsed]:
+        # That a role may assume itself gives nobody anything.
+        those = (each for name in principals for each in self._by_principal.get(name, {}).items())
+        return {arn: parsed for arn, parsed in those if arn != role_arn}
+
+
+def answers(role_arn: str, policies: RolePolicies, trusts: Trusts) -> Iterator[tuple[str, Answer]]:
+    """Yield the roles that a role may assume, or perhaps, each with the answer."""
+    for other, parsed in trusts.items():
+        answer = assumes(role_arn, policies, other, parsed)
+        if answer.outcome is not False:
+            yield other, answer
+
+
+def elsewhere(policies: RolePolicies) -> set[str]:
+    """Return the roles that policies name, and patterns of some in one AWS account: as if each trust policy let it."""
+    named_ones = filter(ROLE.match, policies.resources or ())
+    return {each for each in named_ones if policies.own.of(ASSUME_ROLE, each) is not False}
