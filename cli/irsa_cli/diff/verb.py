@@ -30,8 +30,9 @@ COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
 OUTPUT = Diff
 DESCRIPTION = """\
 Show what `pulumi up` would change, in words: first who gains and who loses the
-right to assume a role, then the statements, annotations, tags and settings that
-change of each binding. Nothing is changed.
+right to assume a role, and which roles this one may assume in turn, then the
+statements, annotations, tags and settings that change of each binding. Nothing
+is changed.
 
 It runs `pulumi preview --json`, or reads what that printed. Who may assume a
 role is evaluated for the service accounts that the stack or a trust policy
