@@ -4,21 +4,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from irsa.evaluation.admission import admitted_by, providers_of
-from irsa.evaluation.comparisons import Parsed
 from irsa.rules.arns import issuer_of_provider
-from irsa_cli.diff.rights import Right, Rights, parsed_trust
+from irsa_cli.diff.rights import Right, Rights, parsed_trust, written
 from irsa_cli.diff.snapshots import Role, Snapshot
 from irsa_cli.trusts.chains import ASSUME_ROLE, Trusting, answers, elsewhere
 
 # What it means that a chain was allowed, open or absent before, and is afterwards.
-CHANGES = {
-    (False, True): "gains",
-    (True, False): "loses",
-    (None, True): "may_gain",
-    (False, None): "may_gain",
-    (True, None): "may_lose",
-    (None, False): "may_lose",
-}
+CHANGES = {(False, True): "gains", (True, False): "loses", (None, True): "may_gain", (False, None): "may_gain"}
+CHANGES |= {(True, None): "may_lose", (None, False): "may_lose"}
+UNCERTAIN = {"gains": "may_gain", "loses": "may_lose"}
 
 
 def with_chains(found: Rights, before: Snapshot, after: Snapshot) -> Rights:
@@ -30,14 +24,11 @@ def with_chains(found: Rights, before: Snapshot, after: Snapshot) -> Rights:
         name = CHANGES.get((old.get((key, other), False), new.get((key, other), False)))
         if name:
             role = (after if "gain" in name else before).roles[key]
-            added[name] += [replace(each, then=other, if_trusted=other not in known) for each in _holders(role)]
-    return replace(
-        found,
-        gains=[*found.gains, *added["gains"]],
-        loses=[*found.loses, *added["loses"]],
-        may_gain=[*found.may_gain, *added["may_gain"]],
-        may_lose=[*found.may_lose, *added["may_lose"]],
-    )
+            for certain, each in _holders(role):
+                added[name if certain else UNCERTAIN.get(name, name)].append(
+                    replace(each, then=other, if_trusted=other not in known)
+                )
+    return Rights(**vars(found) | {name: [*getattr(found, name), *those] for name, those in added.items()})
 
 
 def _chains(snapshot: Snapshot, other_one: Snapshot) -> dict[tuple[str, str], bool | None]:
@@ -63,19 +54,16 @@ def _arn(role: Role) -> str:
     return role.arn or f"arn:{role.partition}:iam::{role.aws_account}:role/{role.name}"
 
 
-def _holders(role: Role) -> Iterator[Right]:
-    """Yield the service accounts that may assume a role; one without a name where none is known."""
-    parsed: Parsed = parsed_trust(role)
+def _holders(role: Role) -> Iterator[tuple[bool, Right]]:
+    """Yield who may assume a role, for certain or not; one without a name where nobody is known."""
+    parsed = parsed_trust(role)
     holders = [
-        Right(
-            each.subject.replace(":", "/", 1),
-            role.name,
-            role.arn,
-            issuer_of_provider(arn),
-            but_not=tuple(denied.replace(":", "/", 1) for denied in each.denied),
-            at_most=not (each.exact or each.denied_are_all),
-        )
+        (each.certain, Right(written(each.subject), role.name, role.arn, issuer_of_provider(arn)), each)
         for arn in dict.fromkeys(providers_of(parsed[1]))
         for each in admitted_by(parsed, arn, None)[0]
     ]
-    yield from holders or [Right("", role.name, role.arn, "")]
+    for certain, right, each in holders:
+        but_not = tuple(map(written, each.denied))
+        yield certain, replace(right, but_not=but_not, at_most=not (each.exact or each.denied_are_all))
+    if not holders:
+        yield True, Right("", role.name, role.arn, "")

@@ -280,11 +280,11 @@ def _compared(
 
 def _right(role: Role, issuer: str, change: Change) -> Right:
     subject, existing, but = change
-    such_as, but_not = (tuple(map(_written, each)) for each in (existing, but.subjects))
-    return Right(_written(subject), role.name, role.arn, issuer, such_as, but_not, not but.are_all)
+    such_as, but_not = (tuple(map(written, each)) for each in (existing, but.subjects))
+    return Right(written(subject), role.name, role.arn, issuer, such_as, but_not, not but.are_all)
 
 
-def _written(subject: str) -> str:
+def written(subject: str) -> str:
     """Return a subject as NAMESPACE/NAME."""
     return subject.replace(":", "/", 1)
 

@@ -18,9 +18,7 @@ NOT_READ = "the trust policy of {role} was not read"
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/PowerUserAccess.html
 OF_AWS = re.compile(r"arn:[\w-]+:iam::aws:policy/(AdministratorAccess|PowerUserAccess)")
 OF_AWS_NOT_READ = "whether {roles} may assume further roles by AdministratorAccess or PowerUserAccess: not read"
-
-
-NOTHING = RolePolicies(())
+NOTHING, UNREAD = RolePolicies(()), Unknown("it was not read")
 
 
 def chains(
@@ -51,10 +49,13 @@ def chains(
         others = trusting.by_name(arn)
         # Nothing is known of policies that were not read: it would be said of every role that trusts the AWS account.
         others |= trusting.by_account(arn, of_role) if role.has_details else {}
-        of_this = [_chain(arn, other, *answer) for other, answer in answers(arn, of_role, others)]
+        of_this = [
+            Chain(arn, other, Decision.ALLOWED if outcome else Decision.CANNOT_DECIDE, reason)
+            for other, (outcome, reason) in answers(arn, of_role, others)
+        ]
         of_this += [
-            _chain(arn, other, None, NOT_READ.format(role=named(other)))
-            for other in (elsewhere(of_role) if role.has_details else ())
+            Chain(arn, other, Decision.CANNOT_DECIDE, NOT_READ.format(role=named(other)))
+            for other in elsewhere(of_role)
             if other.split(":")[4] not in numbers
         ]
         if any(map(OF_AWS.fullmatch, role.attached_policies)):
@@ -71,16 +72,12 @@ def chains(
 
 
 def _policies(role: LiveRole, documents: Mapping[str, Mapping[str, Any]]) -> RolePolicies:
-    unread = Unknown("it was not read")
+    if not role.has_details:
+        return RolePolicies([UNREAD])
     attached = [arn for arn in role.attached_policies if ":iam::aws:" not in arn]
-    of_role = [*role.inline_policies.values(), *(documents.get(arn, unread) for arn in attached)]
-    boundary = documents.get(role.permissions_boundary, unread) if role.permissions_boundary else None
-    documents_of_role = of_role if role.has_details else [unread]
-    return RolePolicies(documents_of_role, boundary) if documents_of_role or boundary else NOTHING
-
-
-def _chain(arn: str, other: str, outcome: bool | None, reason: str) -> Chain:
-    return Chain(arn, other, Decision.ALLOWED if outcome else Decision.CANNOT_DECIDE, reason)
+    of_role = [*role.inline_policies.values(), *(documents.get(arn, UNREAD) for arn in attached)]
+    boundary = documents.get(role.permissions_boundary, UNREAD) if role.permissions_boundary else None
+    return RolePolicies(of_role, boundary) if of_role or boundary else NOTHING
 
 
 class Steps:
