@@ -77,6 +77,7 @@ ALL = ELSEWHERE.replace("logs", "*")
         ([step("create", None, policy(document=DENY, name="deny"))], [ROLE, policy(ELSEWHERE)], {"loses": [ELSEWHERE]}),
         ([step("delete", ROLE), step("delete", policy(OTHER))], [], {"loses": [OTHER]}),
         ([step("update", policy(ELSEWHERE), policy(document=UNKNOWN))], [ROLE], {"may_lose": [ELSEWHERE]}),
+        ([step("update", BOUNDED, ROLE)], [policy(ELSEWHERE)], {"may_gain": [ELSEWHERE]}),
         # Nobody reads the boundary.
         ([step("create", None, policy(ELSEWHERE))], [BOUNDED], {"may_gain": [ELSEWHERE]}),
     ],
@@ -116,6 +117,11 @@ def test_who_has_the_role() -> None:
     statements = {**trust("web:*"), "Statement": [*trust("web:*")["Statement"], deny]}
     (found,) = everything(step("create", None, policy(ELSEWHERE)), state=[role(statements)]).gains
     assert (found.service_account, found.but_not, found.at_most) == ("web/*", ("web/admin",), False)
+
+    conditional = role(trust("web:app", IpAddress={"aws:SourceIp": "10.0.0.0/8"}))
+    assert told(step("create", None, policy(ELSEWHERE)), state=[conditional]) == {
+        "may_gain": [("web/app", ELSEWHERE, True)]
+    }
 
     new = [step("create", None, without_outputs(role(UNKNOWN))), step("create", None, policy(ELSEWHERE))]
     assert told(*new) == {"gains": [("", ELSEWHERE, True)]}

@@ -148,6 +148,15 @@ def test_policies_of_the_aws_account_are_read_and_those_of_aws_are_not() -> None
     assert ([each.decision for each in of_name], not_checked) == ([Decision.ALLOWED], [])
 
 
+def test_a_role_that_trusts_itself_is_no_chain() -> None:
+    """Protects from noise: whoever has the role has it already."""
+    found = discovery(
+        [service_account("a", "app", "app")],
+        [role("app", document(*page_trust("a:app")["Statement"], *trusting([APP, ROOT])["Statement"]))],
+    )
+    assert taken(found).chains == []
+
+
 def test_without_the_list_of_details_only_names_are_told() -> None:
     """Protects from a flood: IAM denied the list of policies, which is said elsewhere; a trust policy was read."""
     others = role("other", trusting(APP)), role("third", trusting(ROOT))
