@@ -104,7 +104,8 @@ def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]
 
 def _then(in_turn: Mapping[str, Decision], short: Mapping[str, str]) -> list[str]:
     """Return the cells with the roles that a role, or a service account's, may assume in turn."""
-    return [_cell([sorted(short[arn] for arn, each in in_turn.items() if each is wanted)]) for wanted in DECISIONS]
+    cells = ([short[arn] for arn, each in in_turn.items() if each is wanted] for wanted in DECISIONS)
+    return [_cell([sorted(each)]) if each else "" for each in cells]
 
 
 def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
