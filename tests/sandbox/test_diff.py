@@ -147,3 +147,35 @@ def test_a_preview_that_fails(deploy: Callable[..., Project]) -> None:
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "irsa diff: the preview of stack test failed\n" in answer.stderr
     assert "      found:   'APP' is not a service account name\n" in answer.stderr
+
+
+def test_a_role_that_may_assume_others(cloud: Any, deploy: Callable[..., Project]) -> None:
+    """Protects reviewers: `assumeRoleArns`, as the engine previews it and as IAM then has it, is a role in turn.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
+    """
+    iam, elsewhere = cloud.aws("iam"), "arn:aws:iam::444455556666:role/diff-elsewhere"
+    statement = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    own = iam.create_role(RoleName="diff-own", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    try:
+        project = deploy({"bindings": {"chain": binding("chain")}})
+        project.up()
+        project.set({"bindings": {"chain": binding("chain", assumeRoleArns=[own, elsewhere])}})
+        answer = irsa(project, "diff", "--stack", STACK, "--json")
+        text = irsa(project, "diff", "--stack", STACK).stdout
+        project.up()
+        report = irsa(project, "inventory", "--stack", STACK, "--json")
+        by_role = irsa(project, "inventory", "--stack", STACK, "--by", "role").stdout
+    finally:
+        iam.delete_role(RoleName="diff-own")
+
+    gains = [each for each in check_output("diff", answer.stdout)["gains"] if each["then"]]
+    assert {(each["serviceAccount"], each["role"], each["then"], each["ifTrusted"]) for each in gains} == {
+        ("default/chain", "chain-role", arn, True) for arn in (own, elsewhere)
+    }
+    assert f"+ default/chain -> chain-role -> {own}\n+     (if its trust policy lets it)\n" in text
+    chains = [each for each in check_output("inventory", report.stdout)["chains"] if "/chain-role" in each["role"]]
+    assert {each["assumes"]: each["decision"] for each in chains} == {own: "allowed", elsewhere: "cannot decide"}
+    (row,) = (line for line in by_role.splitlines() if line.startswith("chain-role "))
+    assert " diff-own " in row

@@ -100,7 +100,7 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
     # Where two roles have one name, a role is written by its ARN.
     arns = {(each.role, each.role_arn) for each in everything} | {(e.role, e.role_arn) for e in diff.cannot_tell}
     names = Counter(name for name, _ in arns)
-    several = len({each.issuer for each in everything}) > 1
+    several = len({each.issuer for each in everything} - {""}) > 1
 
     def role(name: str, arn: str) -> str:
         # IAM takes that name, too.
@@ -109,7 +109,10 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
     def right(each: Right) -> list[str]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
         where = ["in", named(diff.clusters.get(each.issuer) or each.issuer)] if several else []
-        return [who, *where, "->", role(each.role, each.role_arn), *_but_not(each)]
+        then = ["->", named(each.then)] if each.then else []
+        then += ["(if its trust", "policy lets it)"] if each.if_trusted else []
+        holder = [who, *where, "->"] if each.service_account else []
+        return [*holder, role(each.role, each.role_arn), *then, *_but_not(each)]
 
     for name, sign, those in _rights(diff):
         word = [f"{name}:"] if sign == CHANGED else []

@@ -44,6 +44,9 @@ class Right:
         but_not: Patterns within it, sorted: of a gain, of those who do not have the right afterwards; of a loss, of
             those who keep it, or did not have it.
         at_most: Whether there are others of whom that is true, whom no pattern says.
+        then: ARN of the role that `role` may assume in turn, if this is about that; in it, `*` and `?` stand for names.
+            Then `service_account` is who may assume `role`; empty where that is not known.
+        if_trusted: Whether the trust policy of `then`, which is not in the preview, must let it, too.
     """
 
     service_account: str
@@ -53,6 +56,8 @@ class Right:
     such_as: tuple[str, ...] = ()
     but_not: tuple[str, ...] = ()
     at_most: bool = False
+    then: str = ""
+    if_trusted: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def changed_roles(before: Snapshot, after: Snapshot) -> list[str]:
         key
         for key in {*before.roles, *after.roles}
         if before.roles.get(key) != after.roles.get(key)
-        or (providers and _trusts_any(_parsed(after.roles[key])[1], providers))
+        or (providers and _trusts_any(parsed_trust(after.roles[key])[1], providers))
     )
 
 
@@ -148,7 +153,7 @@ def _problem(roles: Iterable[Role | None], snapshots: Iterable[Snapshot]) -> str
     return ""
 
 
-def _parsed(role: Role | None) -> Parsed:
+def parsed_trust(role: Role | None) -> Parsed:
     """Return version and statements of a role's trust policy; none where it has none, or IAM would refuse it."""
     with contextlib.suppress(TrustDocumentError):
         if role and role.trust is not None:
@@ -203,7 +208,7 @@ def _compared(
     own = functools.partial(oidc_provider_arn, role.partition, role.aws_account)
     managed = {arn for snapshot in snapshots for arn in snapshot.client_ids if _is_own(arn, role)}
     known = {*issuers, *filter(eks_region, (arn.partition(":oidc-provider/")[2] for arn in managed))}
-    parsed = [_parsed(each) for each in roles]
+    parsed = [parsed_trust(each) for each in roles]
     trusts = [
         each
         for side in parsed
@@ -247,10 +252,13 @@ def _undecided(before: _Side, after: _Side, found: Collection[Changes]) -> str:
 
 def _right(role: Role, issuer: str, change: Change) -> Right:
     subject, existing, but = change
-    (name,), such_as, but_not = (
-        tuple(each.replace(":", "/", 1) for each in those) for those in ([subject], existing, but.subjects)
-    )
-    return Right(name, role.name, role.arn, issuer, such_as, but_not, not but.are_all)
+    such_as, but_not = (tuple(map(written, each)) for each in (existing, but.subjects))
+    return Right(written(subject), role.name, role.arn, issuer, such_as, but_not, not but.are_all)
+
+
+def written(subject: str) -> str:
+    """Return a subject as NAMESPACE/NAME."""
+    return subject.replace(":", "/", 1)
 
 
 def _is_own(provider_arn: str, role: Role) -> bool:

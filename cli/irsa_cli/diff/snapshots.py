@@ -4,15 +4,19 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
+from irsa.outputs import COMPONENT_TYPE
 from irsa.rules.arns import Arn, issuer_host_path, parse_iam_arn
 from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
 from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.unknown import Unknown
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, Step
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource, is_secret, is_unknown, known_text
+from irsa_cli.trusts.chains import Document, RolePolicies
 
+UNREAD = Unknown("it is not in the preview")
 TRUST_POLICY = "assumeRolePolicy"
 UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
 SEVERAL = "several resources of the stack are this role, with different trust policies"
@@ -48,11 +52,13 @@ class Snapshot(NamedTuple):
         roles: Its roles, by ARN, or by URN where IAM has yet to choose the name.
         client_ids: The audiences of the IAM OIDC providers that it creates, by ARN; None where they are not known.
         service_accounts: Its service accounts, as `namespace:name`.
+        policies: What the policies say that it gives to a role, by the key of the role.
     """
 
     roles: Mapping[str, Role]
     client_ids: Mapping[str, tuple[str, ...] | None]
     service_accounts: frozenset[str]
+    policies: Mapping[str, RolePolicies] = {}
 
 
 def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
@@ -84,6 +90,8 @@ def _snapshot(
     roles: dict[str, Role] = {}
     client_ids: dict[str, tuple[str, ...] | None] = {}
     service_accounts: set[str] = set()
+    documents: dict[tuple[str, str], list[Document]] = {}
+    owners: dict[str, tuple[tuple[str, str], Document | None]] = {}
     for each in resources:
         if each.external:
             continue
@@ -92,12 +100,32 @@ def _snapshot(
             key = role.arn or each.urn
             known = roles.get(key, role)
             roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL)
+            owners[key] = _owner(each, role.name), UNREAD if each.inputs.get("permissionsBoundary") else None
+        elif each.type in {types.INLINE_POLICY, types.POLICY}:
+            owner = _owner(each, known_text(each.inputs.get("role")))
+            documents.setdefault(owner, []).append(_document(each.inputs.get("policy")))
         elif each.type == types.OIDC_PROVIDER and (arn := _arn(each, aws_accounts)):
             listed = each.inputs.get("clientIdLists")
             client_ids[str(arn)] = tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
         elif each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}:
             service_accounts |= {*subjects_of(each)}
-    return Snapshot(roles, client_ids, frozenset(service_accounts))
+    policies = {key: RolePolicies(documents.get(owner, []), boundary) for key, (owner, boundary) in owners.items()}
+    return Snapshot(roles, client_ids, frozenset(service_accounts), policies)
+
+
+def _owner(resource: Resource, role: str) -> tuple[str, str]:
+    """Return whose role a role or policy is: that of its component, or that of a name in an AWS account."""
+    is_component = f"::{COMPONENT_TYPE}::" in resource.parent.replace("$", "::")
+    return ("", resource.parent) if is_component else (resource.provider, role)
+
+
+def _document(written: Any) -> Document:
+    """Return a policy document; a marker where it is not known."""
+    try:
+        known = not is_secret(written) and not is_unknown(written)
+        return (written if isinstance(written, Mapping) else parse_object(str(written))) if known else UNREAD
+    except Mistake:
+        return UNREAD
 
 
 def subjects_of(resource: Resource) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
+from irsa_cli.diff.chains import with_chains
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
@@ -31,8 +32,9 @@ COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
 OUTPUT = Diff
 DESCRIPTION = """\
 Show what `pulumi up` would change, in words: first who gains and who loses the
-right to assume a role, then the statements, annotations, tags and settings that
-change of each binding. Nothing is changed.
+right to assume a role, and which roles this one may assume in turn, then the
+statements, annotations, tags and settings that change of each binding. Nothing
+is changed.
 
 It runs `pulumi preview --json`, or reads what that printed. Who may assume a
 role is evaluated for the service accounts that the stack or a trust policy
@@ -129,7 +131,7 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
             issuer, annotations[reference] = answer
             names[issuer] = names.get(issuer, frozenset()) | annotations[reference].keys()
             clusters |= {issuer: key} if (key := providers[reference][1]) else {}
-    found = rights(before, after, names)
+    found = with_chains(rights(before, after, names), before, after)
     bindings, other = changes(with_annotations(preview.steps, annotations), keys)
     return Diff(
         options.stack or preview.stack,

@@ -101,6 +101,23 @@ class Admission:
 
 
 @dataclass(frozen=True)
+class Chain:
+    """A role that another role may assume in turn: one that service accounts have, or that such a role may assume.
+
+    Attributes:
+        role: ARN of the role.
+        assumes: ARN of the role that it may assume; of an AWS account that was not read, it may have `*` and `?`.
+        decision: `allowed` or `cannot decide`.
+        reason: The statement of the trust policy that decides; or what is not known.
+    """
+
+    role: str
+    assumes: str
+    decision: Decision
+    reason: str
+
+
+@dataclass(frozen=True)
 class Finding:
     """Something that is wrong, wide or unused.
 
@@ -137,6 +154,7 @@ class Inventory:
         admissions: Who may assume which role.
         findings: What is wrong, wide or unused.
         not_checked: What could not be read or decided, each as one sentence.
+        chains: The roles that the roles of service accounts may assume in turn, and those that these may.
         left_out: What --namespace left out, counted; empty without it.
     """
 
@@ -147,4 +165,5 @@ class Inventory:
     admissions: Sequence[Admission]
     findings: Sequence[Finding]
     not_checked: Sequence[str]
+    chains: Sequence[Chain] = ()
     left_out: str = ""

@@ -3,11 +3,12 @@
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from irsa.evaluation import Decision
 from irsa.rules.mistakes import LISTED, listed, named
+from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.report.message import Message, first_few, in_a_pipe
 from irsa_cli.report.text import aligned, counted
@@ -15,6 +16,7 @@ from irsa_cli.report.text import aligned, counted
 View = Literal["service-account", "role"]
 NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
+THEN = ("then", "then, cannot decide")
 
 
 class Table(NamedTuple):
@@ -64,7 +66,16 @@ def _short(arns: Iterable[str], inventory: Inventory) -> dict[str, str]:
 
 
 def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
-    short = _short((each.role for each in inventory.admissions), inventory)
+    steps = Steps(inventory.chains)
+    in_turn: dict[tuple[str, str], dict[str, Decision]] = {}
+    for each in inventory.admissions:
+        for arn, decision in steps.reached(each.role).items():
+            for name in each.service_accounts:
+                of_name = in_turn.setdefault((each.cluster, name), {})
+                certain = decision is each.decision is Decision.ALLOWED
+                of_name[arn] = Decision.ALLOWED if certain else of_name.get(arn, Decision.CANNOT_DECIDE)
+    chained = {arn for each in inventory.chains for arn in (each.role, each.assumes)}
+    short = _short(chained | {each.role for each in inventory.admissions}, inventory)
     # Many roles may admit the same service accounts: their names are put together once.
     of_group: dict[tuple[Decision, str, Sequence[str]], list[str]] = {}
     for each in inventory.admissions:
@@ -81,12 +92,20 @@ def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]
         found = [_cell(admitting.get((each, service_account.cluster, name), ())) for each in DECISIONS]
         if service_account.annotated_role or any(found):
             annotated = _short([service_account.annotated_role], inventory)[service_account.annotated_role]
-            rows.append([named(service_account.cluster), named(name), named(annotated) if annotated else NONE, *found])
+            then = _then(in_turn.get((service_account.cluster, name), {}), short)
+            place = [named(service_account.cluster), named(name), named(annotated) if annotated else NONE]
+            rows.append([*place, *found, *then])
         else:
             others[service_account.cluster] += 1
     what = "other service accounts, which have no annotation and which no role admits"
     lines = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
-    return ["cluster", "service account", "annotated with", "may assume", "cannot decide"], rows, lines
+    return ["cluster", "service account", "annotated with", "may assume", "cannot decide", *THEN], rows, lines
+
+
+def _then(in_turn: Mapping[str, Decision], short: Mapping[str, str]) -> list[str]:
+    """Return the cells with the roles that a role, or a service account's, may assume in turn."""
+    cells = ([short[arn] for arn, each in in_turn.items() if each is wanted] for wanted in DECISIONS)
+    return [_cell([sorted(each)]) if each else "" for each in cells]
 
 
 def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
@@ -103,7 +122,8 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
     for cluster, role in dict.fromkeys((*admitted, *annotated)):
         by_role.setdefault(role, []).append(cluster)
     known = {each.arn: each for each in inventory.roles}
-    short = _short({*by_role, *known}, inventory)
+    steps = Steps(inventory.chains)
+    short = _short({*by_role, *known, *(each.assumes for each in inventory.chains)}, inventory)
     missing = {each.role for each in inventory.findings if each.kind == "missing-role"}
     rows = []
     for role in sorted({*by_role, *known}):
@@ -114,6 +134,7 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
                 named(short[role]),
                 *(_cell(of_role.get(each, ())) for each in DECISIONS),
                 _cell([sorted(annotated.get((cluster, role), ()))]),
+                *_then(steps.reached(role), short),
                 known[role].last_used_text if role in known else "no such role" if role in missing else "not read",
             ]
             rows.append(cells)
@@ -124,7 +145,7 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
         if aws_account.roles > here and not inventory.left_out:
             others = "other roles, which trust no cluster and which no annotation names"
             lines.append(f"{aws_account.number}: {others}: {aws_account.roles - here:,}")
-    return ["cluster", "role", "may be assumed by", "cannot decide", "annotated", "last used"], rows, lines
+    return ["cluster", "role", "may be assumed by", "cannot decide", "annotated", *THEN, "last used"], rows, lines
 
 
 _BY = {"service-account": _by_service_account, "role": _by_role}

@@ -10,6 +10,7 @@ from irsa.rules.mistakes import Mistake, named, nearest
 from irsa.rules.subjects import subject_of
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.inventory.admissions import Admitted, trust_policies, trusts
+from irsa_cli.inventory.chains import Steps, chains
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings import findings
 from irsa_cli.inventory.of_roles import last_used_text
@@ -45,6 +46,8 @@ def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inv
     groups = [group for each in said if each.cluster for group in admitted(each, claims[each.cluster.issuer])]
     facts = Facts(discovery, policies, said, claims, groups, now, unused_days, not_checked.append)
     found = findings(facts)
+    roles = {each.trust.policy.role.arn for each in groups} | {each.role_arn for _, each in facts.annotated}
+    further = chains(roles, discovery.aws_accounts, policies, not_checked.append)
     return Inventory(
         [InventoriedCluster(each.name, each.issuer, len(each.service_accounts)) for each in discovery.clusters],
         [
@@ -56,6 +59,7 @@ def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inv
         [each for group in groups for each in _admission(group, claims)],
         found,
         list(dict.fromkeys(not_checked)),
+        further,
     )
 
 
@@ -83,8 +87,12 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     admissions = [replace(each, service_accounts=names) for each, names in found if names]
     arns = {*(each.role for each in admissions), *(each.annotated_role for each in kept)} - {""}
     roles = [each for each in inventory.roles if each.arn in arns]
+    steps = Steps(inventory.chains)
+    in_turn = {arn for role in arns for arn in steps.reached(role)}
+    further = [each for each in inventory.chains if each.role in arns | in_turn]
     findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
     chosen_ones = replace(inventory, service_accounts=kept, admissions=admissions, roles=roles, findings=findings)
+    chosen_ones = replace(chosen_ones, chains=further)
     others = (
         f"{name.replace('_', ' ')} {len(getattr(inventory, name)) - len(getattr(chosen_ones, name)):,}"
         for name in ("service_accounts", "roles", "findings")

@@ -28,9 +28,10 @@ _HELP_OF_KINDS = "\n".join(f"  {name:<24}{kind.title}" for name, kind in KINDS.i
 DESCRIPTION = f"""\
 List every service account of the cluster with the roles that it may assume, by
 the trust policies that the AWS account has now, and what is wrong with them.
-It looks at IRSA alone: not at roles of nodes, EKS Pod Identity, or roles that a
-role may assume in turn. Nothing is changed, and no stack is needed. The cluster
-is that of the current context, the AWS account that of the current credentials.
+After these it names the roles that they may assume in turn ("then"). It looks
+at IRSA alone: not at roles of nodes, or EKS Pod Identity. Nothing is changed,
+and no stack is needed. The cluster is that of the current context, the AWS
+account that of the current credentials.
 
 kinds of findings:
 {_HELP_OF_KINDS}
@@ -96,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
         CouldNotLookError: No cluster, or no AWS account, can be read; or there is nothing of a namespace.
     """
     with under_way("inventory", "reading clusters and AWS accounts"):
-        discovery = discover(options.context, options.cluster, options.stack, inputs_of(options))
+        discovery = discover(options.context, options.cluster, options.stack, inputs_of(options), policies=True)
     with under_way("inventory", "evaluating trust policies"):
         inventory = take_inventory(discovery, datetime.now(UTC), options.unused_days)
     if options.namespace:

@@ -141,7 +141,51 @@ SESSION_TAGS = (
     "kubernetes-pod-name",
     "kubernetes-pod-uid",
 )
-Request = WebIdentityRequest | PodIdentityRequest
+
+
+@dataclass(frozen=True)
+class RoleRequest:
+    """What a session of a role asks of STS to get one of another role: role chaining.
+
+    Attributes:
+        arn: The ARN of the session's role.
+    """
+
+    arn: str
+    issuer = ""
+    actions = ("sts:AssumeRole",)
+
+    @property
+    def principal(self) -> tuple[str, str]:
+        """Type and name of the principal that a statement may have; it may have the role's AWS account, too."""
+        return "AWS", self.arn
+
+    @property
+    def aws_account(self) -> str:
+        """The number of the role's AWS account."""
+        return self.arn.split(":")[4]
+
+    @property
+    def root(self) -> str:
+        """The ARN that stands for the role's whole AWS account."""
+        return f"{self.arn.partition(':role/')[0]}:root"
+
+    @property
+    def sessions(self) -> str:
+        """What the ARNs of the role's sessions begin with: the name of one follows, without the role's path."""
+        return (
+            f"{self.root.removesuffix(':root').replace(':iam:', ':sts:')}:assumed-role/{self.arn.rpartition('/')[2]}/"
+        )
+
+    @property
+    def known(self) -> Mapping[str, tuple[str, ...]]:
+        """The values of the condition keys that are the same for all sessions of the role."""
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+        of_role = {"aws:PrincipalArn": (self.arn,), "aws:PrincipalAccount": (self.aws_account,)}
+        return {**of_role, "aws:PrincipalType": ("AssumedRole",)}
+
+
+Request = WebIdentityRequest | PodIdentityRequest | RoleRequest
 
 
 @dataclass(frozen=True)

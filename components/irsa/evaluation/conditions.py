@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from irsa.evaluation.answers import (
     DOCUMENTATION,
-    PodIdentityRequest,
     Reason,
     Request,
     WebIdentityRequest,
@@ -52,9 +51,10 @@ def _values_of(key: str, context: _Context) -> tuple[str, ...] | None:
     tag = name.removeprefix("aws:requesttag/")
     if tag != name and "aws:tagkeys" in context:
         return None if tag in context["aws:tagkeys"] else ()
-    # A token sets the keys of its own provider only, so `aud` and `sub` under any other prefix are absent.
-    other_provider = name.endswith((":aud", ":sub")) and not name.startswith(_AWS_NAMESPACES)
-    return () if other_provider else None
+    # A token sets the keys of its own provider only, so `aud` and `sub` under any other prefix are absent. What a
+    # session of a role keeps of its token is not known.
+    of_token = name.endswith((":aud", ":sub")) and not name.startswith(_AWS_NAMESPACES)
+    return () if of_token and "aws:principaltype" not in context else None
 
 
 # A condition's value, with its policy variables
@@ -259,7 +259,7 @@ def _present(
 
 def _hint(condition: Condition, found: tuple[str, ...] | None, outcome: bool | None, request: Request) -> str:
     """Return a sentence about the common error that this looks like; empty where it looks like none."""
-    if isinstance(request, PodIdentityRequest):
+    if not isinstance(request, WebIdentityRequest):
         return ""
     prefix, _, claim = condition.key.lower().rpartition(":")
     issuer = issuer_host_path(request.issuer)

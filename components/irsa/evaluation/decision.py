@@ -9,6 +9,7 @@ from irsa.evaluation.answers import (
     PodIdentityRequest,
     Reason,
     Request,
+    RoleRequest,
     StatementEvaluation,
     WebIdentityRequest,
     all_of,
@@ -149,9 +150,8 @@ def _principal(statement: Statement, request: Request) -> Reason:
 
 
 def _is_principal(statement: Statement, type_: str, name: str, request: Request) -> bool | None:
-    if isinstance(request, PodIdentityRequest):
-        # The pages say of "*" that it takes in everybody, and do not say whether a service of AWS is somebody.
-        return None if name == "*" else (type_, name) == request.principal
+    if not isinstance(request, WebIdentityRequest):
+        return _is_caller(type_, name, request)
     provider_arn = request.provider_arn
     if name == "*":
         return {"*": True, "AWS": True, "Federated": None}.get(type_, False)
@@ -162,6 +162,17 @@ def _is_principal(statement: Statement, type_: str, name: str, request: Request)
         own = {provider.account_id, f"arn:{provider.partition}:iam::{provider.account_id}:root"}
         return None if statement.effect == "Deny" and name in own else False
     return type_ == "Federated" and name == provider_arn
+
+
+def _is_caller(type_: str, name: str, request: PodIdentityRequest | RoleRequest) -> bool | None:
+    if isinstance(request, PodIdentityRequest):
+        # The pages say of "*" that it takes in everybody, and do not say whether a service of AWS is somebody.
+        return None if name == "*" else (type_, name) == request.principal
+    if (type_, name) == ("*", "*"):
+        return True
+    # Who assumes a role chooses the name of the session, unless its trust policy has a condition on that.
+    is_session = None if name.startswith(request.sessions) else False
+    return type_ == "AWS" and (name in ("*", request.arn, request.root, request.aws_account) or is_session)
 
 
 def _principal_hint(names: tuple[str, ...], provider_arn: str) -> str:

@@ -42,7 +42,7 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
     asked: list[Any] = []
 
     def set_found(found: Discovery | CouldNotLookError) -> list[Any]:
-        def discover(*arguments: Any) -> Discovery:
+        def discover(*arguments: Any, **_: Any) -> Discovery:
             asked.append(arguments)
             if isinstance(found, CouldNotLookError):
                 raise found
@@ -309,7 +309,7 @@ def test_a_log_says_only_what_takes_long(
     """Protects a log of CI: a quick run says nothing on standard error, a slow one says lines."""
     monkeypatch.setattr(progress, "PROGRESS_LINE_SECONDS", seconds)
 
-    def discover(*_: Any) -> Discovery:
+    def discover(*_: Any, **__: Any) -> Discovery:
         time.sleep(0.2)
         raise CouldNotLookError("x")
 

@@ -1,0 +1,69 @@
+"""Which roles a role of the stack may assume in turn afterwards, and which ones no more. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from irsa.evaluation.admission import admitted_by, providers_of
+from irsa.rules.arns import issuer_of_provider
+from irsa_cli.diff.rights import Right, Rights, parsed_trust, written
+from irsa_cli.diff.snapshots import Role, Snapshot
+from irsa_cli.trusts.chains import ASSUME_ROLE, Trusting, answers, elsewhere
+
+# What it means that a chain was allowed, open or absent before, and is afterwards.
+CHANGES = {(False, True): "gains", (True, False): "loses", (None, True): "may_gain", (False, None): "may_gain"}
+CHANGES |= {(True, None): "may_lose", (None, False): "may_lose"}
+UNCERTAIN = {"gains": "may_gain", "loses": "may_lose"}
+
+
+def with_chains(found: Rights, before: Snapshot, after: Snapshot) -> Rights:
+    """Return who gains and who loses, with the roles that a role may assume in turn afterwards, or no more."""
+    old, new = _chains(before, after), _chains(after, before)
+    added: dict[str, list[Right]] = {name: [] for name in CHANGES.values()}
+    known = {_arn(role) for each in (before, after) for role in each.roles.values()}
+    for key, other in sorted({*old, *new}):
+        name = CHANGES.get((old.get((key, other), False), new.get((key, other), False)))
+        if name:
+            role = (after if "gain" in name else before).roles[key]
+            for certain, each in _holders(role):
+                added[name if certain else UNCERTAIN.get(name, name)].append(
+                    replace(each, then=other, if_trusted=other not in known)
+                )
+    return Rights(**vars(found) | {name: [*getattr(found, name), *those] for name, those in added.items()})
+
+
+def _chains(snapshot: Snapshot, other_one: Snapshot) -> dict[tuple[str, str], bool | None]:
+    """Return the roles that each role of the stack may assume; None where that cannot be decided."""
+    trusts = {_arn(role): parsed_trust(role) for role in snapshot.roles.values()}
+    trusting = Trusting(trusts)
+    found: dict[tuple[str, str], bool | None] = {}
+    for key, role in snapshot.roles.items():
+        arn, policies = _arn(role), snapshot.policies[key]
+        others = trusting.by_name(arn) | trusting.by_account(arn, policies)
+        found |= {(key, other): answer.outcome for other, answer in answers(arn, policies, others)}
+        for other in elsewhere(policies) | elsewhere(other_one.policies.get(key, policies)):
+            if other in snapshot.roles and snapshot.roles[other].trust is None:
+                found[key, other] = None
+            # What the stack has only at the other time is not there.
+            elif other not in trusts and other not in other_one.roles:
+                found[key, other] = policies.own.of(ASSUME_ROLE, other)
+    return found
+
+
+def _arn(role: Role) -> str:
+    """Return a role's ARN; while IAM has yet to choose its name, one that has its AWS account."""
+    return role.arn or f"arn:{role.partition}:iam::{role.aws_account}:role/{role.name}"
+
+
+def _holders(role: Role) -> Iterator[tuple[bool, Right]]:
+    """Yield who may assume a role, for certain or not; one without a name where nobody is known."""
+    parsed = parsed_trust(role)
+    holders = [
+        (each.certain, Right(written(each.subject), role.name, role.arn, issuer_of_provider(arn)), each)
+        for arn in dict.fromkeys(providers_of(parsed[1]))
+        for each in admitted_by(parsed, arn, None)[0]
+    ]
+    for certain, right, each in holders:
+        but_not = tuple(map(written, each.denied))
+        yield certain, replace(right, but_not=but_not, at_most=not (each.exact or each.denied_are_all))
+    if not holders:
+        yield True, Right("", role.name, role.arn, "")

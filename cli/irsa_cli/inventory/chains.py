@@ -1,0 +1,103 @@
+"""The roles that roles of service accounts may assume in turn. Pure."""
+
+import re
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from irsa.evaluation import Decision
+from irsa.rules.mistakes import listed, named
+from irsa.rules.unknown import Unknown
+from irsa_cli.inventory.admissions import TrustPolicy
+from irsa_cli.inventory.output import Chain
+from irsa_cli.live.model import LiveAwsAccount, LiveRole
+from irsa_cli.trusts.chains import NAMED, RolePolicies, Trusting, answers, elsewhere
+
+NOT_READ = "the trust policy of {role} was not read"
+# Of AWS's own policies, whose documents no list of the AWS account has, those that give sts:AssumeRole on every role:
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/PowerUserAccess.html
+OF_AWS = re.compile(r"arn:[\w-]+:iam::aws:policy/(AdministratorAccess|PowerUserAccess)")
+OF_AWS_NOT_READ = "whether {roles} may assume further roles by AdministratorAccess or PowerUserAccess: not read"
+NOTHING, UNREAD = RolePolicies(()), Unknown("it was not read")
+
+
+def chains(
+    roles: Iterable[str],
+    aws_accounts: Iterable[LiveAwsAccount],
+    policies: Mapping[str, TrustPolicy],
+    not_checked: Callable[[str], None],
+) -> list[Chain]:
+    """Return which roles these may assume, which ones those, and so on; sorted.
+
+    Args:
+        roles: ARNs of roles.
+        aws_accounts: The AWS accounts that were read.
+        policies: The trust policies, by the ARN of their role.
+        not_checked: Takes a sentence about policies that were not read.
+    """
+    aws_accounts = [*aws_accounts]
+    numbers = {each.number for each in aws_accounts}
+    documents = {each.arn: each.document for aws_account in aws_accounts for each in aws_account.policies}
+    trusting = Trusting({arn: each.parsed for arn, each in policies.items()})
+    asked = dict.fromkeys(arn for arn in sorted(roles) if arn in policies)
+    waiting = [*asked]
+    found: list[Chain] = []
+    by_aws: list[str] = []
+    for arn in waiting:
+        role = policies[arn].role
+        of_role = _policies(role, documents)
+        others = trusting.by_name(arn)
+        # Nothing is known of policies that were not read: it would be said of every role that trusts the AWS account.
+        others |= trusting.by_account(arn, of_role) if role.has_details else {}
+        of_this = [
+            Chain(arn, other, Decision.ALLOWED if outcome else Decision.CANNOT_DECIDE, reason)
+            for other, (outcome, reason) in answers(arn, of_role, others)
+        ]
+        of_this += [
+            Chain(arn, other, Decision.CANNOT_DECIDE, NOT_READ.format(role=named(other)))
+            for other in elsewhere(of_role)
+            if other.split(":")[4] not in numbers
+        ]
+        if any(map(OF_AWS.fullmatch, role.attached_policies)):
+            of_all = replace(of_role, documents=[*of_role.documents, NAMED])
+            left = {other: each for other, each in trusting.by_account(arn, of_all).items() if other not in others}
+            by_aws += [arn] if any(answers(arn, of_all, left)) else []
+        new = dict.fromkeys(each.assumes for each in of_this if each.assumes in policies and each.assumes not in asked)
+        asked |= new
+        waiting += new
+        found += of_this
+    if by_aws:
+        not_checked(OF_AWS_NOT_READ.format(roles=listed(sorted(by_aws))))
+    return sorted(found, key=lambda each: (each.role, each.assumes))
+
+
+def _policies(role: LiveRole, documents: Mapping[str, Mapping[str, Any]]) -> RolePolicies:
+    if not role.has_details:
+        return RolePolicies([UNREAD])
+    attached = [arn for arn in role.attached_policies if ":iam::aws:" not in arn]
+    of_role = [*role.inline_policies.values(), *(documents.get(arn, UNREAD) for arn in attached)]
+    boundary = documents.get(role.permissions_boundary, UNREAD) if role.permissions_boundary else None
+    return RolePolicies(of_role, boundary) if of_role or boundary else NOTHING
+
+
+class Steps:
+    """The steps from role to role."""
+
+    def __init__(self, found: Iterable[Chain]) -> None:
+        self._steps: dict[str, list[Chain]] = {}
+        for each in found:
+            self._steps.setdefault(each.role, []).append(each)
+
+    def reached(self, role: str) -> dict[str, Decision]:
+        """Return the roles that a role may assume in one step or several; allowed where each step is, in some way."""
+        of_allowed, of_all = self._reached(role, {Decision.ALLOWED}), self._reached(role, {*Decision})
+        return {arn: Decision.ALLOWED if arn in of_allowed else Decision.CANNOT_DECIDE for arn in of_all if arn != role}
+
+    def _reached(self, role: str, decisions: Container[Decision]) -> dict[str, None]:
+        found = {role: None}
+        waiting = [role]
+        for arn in waiting:
+            new = {each.assumes: None for each in self._steps.get(arn, ()) if each.decision in decisions}
+            waiting += new.keys() - found.keys()
+            found |= new
+        return found
