@@ -150,10 +150,8 @@ def test_the_advised_commands_restore_what_is_gone_or_overwritten(cloud: Cloud, 
     for verb, check in (("verify", "account"), ("prove", "assumes")):
         _, checks = report(stack, verb, "overwritten")
         (finding,) = (each for each in not_good(checks) if each["check"] == check)
-        assert (finding["found"], finding["fix"]) == (
-            f"{ROLE_ARN}: {TWO}",
-            f"{annotate} && pulumi up --refresh --stack {STACK}",
-        )
+        assert TWO in finding["found"]
+        assert finding["fix"] == (f"{annotate} && pulumi up --refresh --stack {STACK}",)
     follow(stack, finding["fix"])
     assert accounts.annotations("overwritten") == {ROLE_ARN: ONE}
     assert accounts.owners("overwritten") == [manager_of(stack, "overwritten")]

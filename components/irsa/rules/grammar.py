@@ -233,13 +233,16 @@ def _element_mistakes(
     yield from _one_of(place, statement, element, f"Not{element}")
     for name in (element, f"Not{element}"):
         for here, item in _placed_items((*place, name), statement[name]) if name in statement else ():
-            mistake = None if isinstance(item, Unknown) else mistake_in(item)
-            if mistake:
+            # A live one may list nothing.
+            is_good = isinstance(item, Unknown) or (
+                mistake_in is _not_a_name and here[-1] == name and not items_of(item)
+            )
+            if not is_good and (mistake := mistake_in(item)):
                 yield here, mistake
 
 
 def _not_a_name(value: Any) -> Mistake | None:
-    is_name = isinstance(value, str) or not items_of(value)
+    is_name = isinstance(value, str)
     return None if is_name else Mistake(shortened(value), "a string, or a list of strings", "write it as a string")
 
 

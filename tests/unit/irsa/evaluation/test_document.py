@@ -30,6 +30,7 @@ from tests.unit.irsa.evaluation.page_example import PROVIDER, REQUEST, SUB, SUBJ
         (document(statement(Principal={"federated": PROVIDER})), "Statement[0].Principal.federated"),
         (document(statement(Principal={"Federated": 1})), "Statement[0].Principal.Federated"),
         (document(statement(Action=["sts:*", None])), "Statement[0].Action[1]"),
+        (document(statement(Action=[[]])), "Statement[0].Action[0]"),
         (document(statement(Condition=[])), "Statement[0].Condition"),
         (document(statement(Condition={"StringEquals": SUB})), "Statement[0].Condition.StringEquals"),
         (document(statement(Condition={"StringEquals": {SUB: None}})), f'Statement[0].Condition.StringEquals["{SUB}"]'),
