@@ -1,19 +1,21 @@
 """pydantic's errors as mistakes in a stack file."""
 
+import functools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.scalars import in_yaml_words
+from config.scalars import in_yaml_words, scalar
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
 from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of, visible
+from irsa.rules.quotas import seconds_in
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {
@@ -25,6 +27,8 @@ KINDS = {
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
 }
+# What a word stands for in YAML 1.1, or in quotes.
+BOOLEANS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 # Words for which the most similar key is not what is meant.
 OTHER_WORDS = {
     place_of((word,))[0]: {place_of((name,))[0]: what for name, what in names.items()}
@@ -57,8 +61,8 @@ def _place(error: Any) -> Place:
 
 
 def _mistake(error: Any, place: Place) -> Mistake:
-    kind, found, limits = error["type"], error["input"], error.get("ctx", {})
-    cause = limits.get("error")
+    kind, found, context = error["type"], error["input"], error.get("ctx", {})
+    cause = context.get("error")
     if isinstance(cause, Mistake):
         return cause
     if kind == "extra_forbidden":
@@ -67,39 +71,90 @@ def _mistake(error: Any, place: Place) -> Mistake:
     if kind == "missing":
         return Mistake(f"no {place[-1]}", f"{place[-1]} is required", f"add {place[-1]}")
     if kind in LIMITS:
-        return Mistake(in_yaml_words(found), LIMITS[kind].format(**limits), "write a value within this limit")
+        return Mistake(in_yaml_words(found), LIMITS[kind].format(**context), "write a value within this limit")
     allowed = KINDS.get(kind, str(error["msg"]))
+    if kind in ("int_type", "int_from_float"):
+        limits = _schema_at(place)
+        words = (("minimum", " of at least {:,}"), ("maximum", ", at most {:,}"))
+        allowed += "".join(text.format(limits[name]) for name, text in words if name in limits)
     return Mistake(in_yaml_words(found), allowed, _advice(kind, found, place))
 
 
 def _advice(kind: str, found: Any, place: Place) -> str:
-    if kind == "string_type" and isinstance(found, bool | int | float):
+    if kind == "string_type" and isinstance(found, bool | int | float) and _accepts(place, str(found).lower()):
         # A number is not always what was written: an account ID that begins with 0 may have become another one.
         number = "put it in quotes, as it is in the file: YAML reads 010 as the number 8"
         return f'put it in quotes: "{str(found).lower()}"' if isinstance(found, bool) else number
-    if kind == "bool_type" and isinstance(found, str):
-        return f"write {'true' if found.lower() in ('yes', 'on', 'true', '1') else 'false'}, without quotes"
-    if kind in ("int_type", "int_from_float") and isinstance(found, str) and re.fullmatch("[0-9]{1,12}", found):
-        return f"write {found}, without quotes"
-    if kind == "list_type" and isinstance(found, str):
-        return f"write [{visible(json.dumps(found, ensure_ascii=False))}]" if len(found) <= LINE else "write [...]"
-    return _advice_for_keys(found, keys_at(place)) if kind == "model_type" else "write a value of that type"
+    if kind == "bool_type":
+        words = BOOLEANS.get(str(found).lower(), "true or false")
+        return f"write {words}{', without quotes' if isinstance(found, str) else ''}"
+    if kind == "model_type":
+        return _advice_for_keys(found, place)
+    meant = _meant(kind, found, place)
+    if meant is not None and _accepts(place, meant):
+        return f"write {_in_flow(meant)}{', without quotes' if found == str(meant) else ''}"
+    return f"write {KINDS.get(kind, 'a value').partition(',')[0]}, such as {_in_flow(_example_at(place))}"
 
 
-def _advice_for_keys(found: Any, known: list[str]) -> str:
-    key = _key_of(found, known) if isinstance(found, str) and found.isprintable() and len(found) <= LINE else None
-    if key:
-        return f"write {{{key}: {found}}}"
+def _meant(kind: str, found: Any, place: Place) -> str | int | list[str] | None:
+    """Return the only value that one of another type can stand for; None where there may be several."""
+    if kind == "string_type" and isinstance(found, list) and len(found) == 1:
+        return found[0] if isinstance(found[0], str) and len(found[0]) <= LINE else None
+    if not isinstance(found, str) or len(found) > LINE:
+        return None
+    if kind == "list_type":
+        return [found]
+    is_duration = place[-1] in ("maxSessionDuration", "tokenExpiration")
+    return int(found) if re.fullmatch("[0-9]{1,12}", found) else seconds_in(found) if is_duration else None
+
+
+def _in_flow(value: Any) -> str:
+    """Return a value as YAML that every reader takes for it."""
+    is_word = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w./:-]*(?<!:)", value) and scalar(value) == value
+    return value if is_word and value.lower() not in BOOLEANS else visible(json.dumps(value, ensure_ascii=False))
+
+
+def _accepts(place: Place, value: Any) -> bool:
+    """Return whether a value has no mistake at a place, as far as that needs no other value."""
+    *outer, last = place
+    model = annotation_at(tuple(outer))
+    if not is_model(model):
+        return _accepts(tuple(outer), [value] if isinstance(last, int) else {last: value})
+    try:
+        model.model_validate({last: value})
+    except ValidationError as error:
+        return all(each["loc"][0] != last or each["loc"][-1] == "[key]" for each in error.errors())
+    return True
+
+
+def _example_at(place: Place) -> Any:
+    """Return the first example of the key at a place; of an item of a list or a mapping, the first item of its."""
+    schema = _schema_at(place)
+    if schema:
+        return schema["examples"][0]
+    several = _example_at(place[:-1])
+    return next(iter(several.values() if isinstance(several, dict) else several))
+
+
+def _schema_at(place: Place) -> Mapping[str, Any]:
+    """Return the JSON schema of a key of a model, without null; empty at any other place."""
+    model = annotation_at(place[:-1])
+    found: dict[str, Any] = _schema_of(model)["properties"].get(place[-1], {}) if is_model(model) else {}
+    return {**found.get("anyOf", [{}])[0], **found}
+
+
+@functools.cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _advice_for_keys(found: Any, place: Place) -> str:
+    known = keys_at(place)
+    keys = ("file",) if str(found).endswith(".json") else ("arn",) if "file" in known else ("arn", "name")
+    for key in keys if isinstance(found, str) and len(found) <= LINE else ():
+        if key in known and _accepts((*place, key), found):
+            return f"write {{{key}: {_in_flow(found)}}}"
     return f"write keys below it: {', '.join(known[:4])}{', ...' if len(known) > 4 else ''}"  # noqa: PLR2004 (enough to see which)
-
-
-def _key_of(value: str, known: Iterable[str]) -> str | None:
-    """Return the key for which a value stands alone, where a mapping belongs; None where that is not known."""
-    if value.endswith(".json"):
-        return "file" if "file" in known else None
-    if value.startswith("arn:"):
-        return "arn" if "arn" in known else None
-    return "name" if "name" in known and "file" not in known and re.fullmatch(r"[\w+=,.@-]+", value) else None
 
 
 def _advice_for_key(key: str, place: Place, known: list[str]) -> str:

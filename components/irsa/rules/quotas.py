@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html. AWS raises the first two on request.
 """
 
+import re
 from typing import NamedTuple
 
 from irsa.rules.mistakes import Mistake, Place
@@ -64,6 +65,17 @@ SESSION_DURATION = Seconds(3_600, 43_200, "3,600 to 43,200 (a limit of IAM)")
 # https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
 TOKEN_EXPIRATION = Seconds(600, None, "at least 600 (a limit of Kubernetes)")
 USUAL_TOKEN_EXPIRATION = 86_400
+_HOURS_MINUTES_SECONDS = re.compile(
+    "(?:pt)?(?:([0-9]{1,9}) ?h(?:(?:ou)?rs?)?)? ?"
+    "(?:([0-9]{1,9}) ?m(?:in(?:ute)?s?)?)? ?(?:([0-9]{1,9}) ?s(?:ec(?:ond)?s?)?)?"
+)
+
+
+def seconds_in(text: str) -> int | None:
+    """Return the seconds of a duration, such as 2h, `90 minutes` or PT1H30M; None of any other text."""
+    found = _HOURS_MINUTES_SECONDS.fullmatch(text.strip().lower())
+    hours, minutes, seconds = (int(number) for number in found.groups("0")) if found else (0, 0, 0)
+    return hours * 3_600 + minutes * 60 + seconds or None
 
 
 def check_seconds(seconds: int, limits: Seconds) -> int:
