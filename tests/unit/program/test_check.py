@@ -485,11 +485,21 @@ config:
     near:
       trust: {subjects: [%s]}
 """ % ", ".join(f"a:{'x' * 60}{index}" for index in range(16))  # noqa: UP031 (braces are YAML's)
+STATEMENT = "            - {Effect: Allow, Action: 's3:GetObject', Resource: 'arn:aws:s3:::b/*'}\n"
+LINTED += f"""
+    long:
+      trust: {{subjects: ["a:d"]}}
+      policy:
+        document:
+          Version: "2012-10-17"
+          Statement:
+{STATEMENT * 90}"""
 LINT = {
     "wide-trust": "irsa:bindings.wide.trust.subjects[0]",
     "attached-twice": "irsa:bindings.wide.policyArns[1]",
     "write-everything": "irsa:bindings.writes.policy.document.Statement[1].Resource",
     "unknown-action": "irsa:bindings.writes.policy.document.Statement[2].Action",
+    "split-policy": "irsa:bindings.long.policy",
     "near-limit": "irsa:bindings.near.trust.subjects",
     "grants-nothing": "irsa:bindings.near",
     "administrator-access": "irsa:bindings.powerful.policyArns[0]",
@@ -517,7 +527,7 @@ def test_each_lint_rule_warns_at_its_place(project: Path, capsys: pytest.Capture
     found = {(w["rule"], w["path"]) for w in report["warnings"] if w["rule"] != "unused-setting"}
     # iam:PassRole on every role changes what roles do.
     assert found == {*LINT.items(), ("write-everything", LINT["pass-any-role"])}
-    assert len(report["warnings"]) == 14
+    assert len(report["warnings"]) == 15
     assert any("did you mean 's3:GetObject'?" in w["fix"] for w in report["warnings"])
 
 
