@@ -104,9 +104,8 @@ def _text_of(folder: Path, name: str) -> str:
         raise
     except FileNotFoundError:
         close = _near(folder, folder / name)
-        raise Mistake(
-            f"no file {shortened(name)}", FILE, f"did you mean {close!r}?" if close else "create it"
-        ) from None
+        fix = f"did you mean {close!r}?" if close else "create it"
+        raise Mistake(f"no file {shortened(name)}", FILE, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Mistake(f"cannot read {shortened(name)}: {reason}", FILE, "check the file") from None
@@ -115,11 +114,11 @@ def _text_of(folder: Path, name: str) -> str:
 def _near(folder: Path, file: Path) -> str | None:
     """Return the file that is meant by a missing one: of a similar name beside it, or of its name in another folder."""
     everywhere = (*folder.glob("*.json"), *folder.glob("*/*.json"))
-    near = [*(each for each in everywhere if each.stem.lower() == file.stem.lower()), *file.parent.glob("*.json")]
+    named = [each for each in everywhere if each.stem.lower() == file.stem.lower()]
+    real = {each: Path(os.path.realpath(each)) for each in (*named, *file.parent.glob("*.json"))}
     below = os.path.realpath(folder)
-    real = {each: Path(os.path.realpath(each)) for each in near}
     # The ending, which all have, makes unrelated names similar.
-    by_stem = {each.stem: each for each in near if real[each].is_relative_to(below) and real[each].is_file()}
+    by_stem = {each.stem: each for each in real if real[each].is_relative_to(below) and real[each].is_file()}
     close = likely(file.stem, by_stem)
     return by_stem[close].relative_to(folder).as_posix() if close else None
 

@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.scalars import in_yaml_words, scalar
+from config.scalars import in_yaml_words
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
-from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of, visible
+from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of
 from irsa.rules.quotas import seconds_in
 
 # What a value must be, by the type of pydantic's error.
@@ -27,6 +27,7 @@ KINDS = {
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
 }
+SCHEMA_OF = functools.cache(lambda model: model.model_json_schema())
 # What a word stands for in YAML 1.1, or in quotes.
 BOOLEANS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 # Words for which the most similar key is not what is meant.
@@ -61,8 +62,8 @@ def _place(error: Any) -> Place:
 
 
 def _mistake(error: Any, place: Place) -> Mistake:
-    kind, found, context = error["type"], error["input"], error.get("ctx", {})
-    cause = context.get("error")
+    kind, found, limits = error["type"], error["input"], error.get("ctx", {})
+    cause = limits.get("error")
     if isinstance(cause, Mistake):
         return cause
     if kind == "extra_forbidden":
@@ -71,12 +72,8 @@ def _mistake(error: Any, place: Place) -> Mistake:
     if kind == "missing":
         return Mistake(f"no {place[-1]}", f"{place[-1]} is required", f"add {place[-1]}")
     if kind in LIMITS:
-        return Mistake(in_yaml_words(found), LIMITS[kind].format(**context), "write a value within this limit")
+        return Mistake(in_yaml_words(found), LIMITS[kind].format(**limits), "write a value within this limit")
     allowed = KINDS.get(kind, str(error["msg"]))
-    if kind in ("int_type", "int_from_float"):
-        limits = _schema_at(place)
-        words = (("minimum", " of at least {:,}"), ("maximum", ", at most {:,}"))
-        allowed += "".join(text.format(limits[name]) for name, text in words if name in limits)
     return Mistake(in_yaml_words(found), allowed, _advice(kind, found, place))
 
 
@@ -92,26 +89,20 @@ def _advice(kind: str, found: Any, place: Place) -> str:
         return _advice_for_keys(found, place)
     meant = _meant(kind, found, place)
     if meant is not None and _accepts(place, meant):
-        return f"write {_in_flow(meant)}{', without quotes' if found == str(meant) else ''}"
-    return f"write {KINDS.get(kind, 'a value').partition(',')[0]}, such as {_in_flow(_example_at(place))}"
+        return f"write {json.dumps(meant, ensure_ascii=False)}{', without quotes' if found == str(meant) else ''}"
+    example = json.dumps(_example_at(place), ensure_ascii=False)
+    return f"write {KINDS.get(kind, 'a value').partition(',')[0]}, such as {example}"
 
 
-def _meant(kind: str, found: Any, place: Place) -> str | int | list[str] | None:
+def _meant(kind: str, found: Any, place: Place) -> int | list[str] | None:
     """Return the only value that one of another type can stand for; None where there may be several."""
-    if kind == "string_type" and isinstance(found, list) and len(found) == 1:
-        return found[0] if isinstance(found[0], str) and len(found[0]) <= LINE else None
-    if not isinstance(found, str) or len(found) > LINE:
-        return None
-    if kind == "list_type":
+    if kind == "list_type" and isinstance(found, str) and len(found) <= LINE:
         return [found]
-    is_duration = place[-1] in ("maxSessionDuration", "tokenExpiration")
-    return int(found) if re.fullmatch("[0-9]{1,12}", found) else seconds_in(found) if is_duration else None
-
-
-def _in_flow(value: Any) -> str:
-    """Return a value as YAML that every reader takes for it."""
-    is_word = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w./:-]*(?<!:)", value) and scalar(value) == value
-    return value if is_word and value.lower() not in BOOLEANS else visible(json.dumps(value, ensure_ascii=False))
+    if kind != "int_type" or not isinstance(found, str):
+        return None
+    if re.fullmatch("[0-9]{1,12}", found):
+        return int(found)
+    return seconds_in(found) if place[-1] in ("maxSessionDuration", "tokenExpiration") else None
 
 
 def _accepts(place: Place, value: Any) -> bool:
@@ -128,24 +119,13 @@ def _accepts(place: Place, value: Any) -> bool:
 
 
 def _example_at(place: Place) -> Any:
-    """Return the first example of the key at a place; of an item of a list or a mapping, the first item of its."""
-    schema = _schema_at(place)
-    if schema:
-        return schema["examples"][0]
-    several = _example_at(place[:-1])
-    return next(iter(several.values() if isinstance(several, dict) else several))
-
-
-def _schema_at(place: Place) -> Mapping[str, Any]:
-    """Return the JSON schema of a key of a model, without null; empty at any other place."""
+    """Return the first example of the key at a place; of an item of a list or a mapping, the first of that."""
     model = annotation_at(place[:-1])
-    found: dict[str, Any] = _schema_of(model)["properties"].get(place[-1], {}) if is_model(model) else {}
-    return {**found.get("anyOf", [{}])[0], **found}
-
-
-@functools.cache
-def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema()
+    if not is_model(model):
+        several = _example_at(place[:-1])
+        return next(iter(several.values() if isinstance(several, dict) else several))
+    schema = SCHEMA_OF(model)["properties"][place[-1]]
+    return {**schema.get("anyOf", [{}])[0], **schema}["examples"][0]
 
 
 def _advice_for_keys(found: Any, place: Place) -> str:
@@ -153,7 +133,7 @@ def _advice_for_keys(found: Any, place: Place) -> str:
     keys = ("file",) if str(found).endswith(".json") else ("arn",) if "file" in known else ("arn", "name")
     for key in keys if isinstance(found, str) and len(found) <= LINE else ():
         if key in known and _accepts((*place, key), found):
-            return f"write {{{key}: {_in_flow(found)}}}"
+            return f"write {{{key}: {json.dumps(found, ensure_ascii=False)}}}"
     return f"write keys below it: {', '.join(known[:4])}{', ...' if len(known) > 4 else ''}"  # noqa: PLR2004 (enough to see which)
 
 

@@ -18,9 +18,6 @@ from irsa.rules.policies import TOO_DEEP
 from irsa.rules.unknown import Unknown
 
 PREFIX = "irsa"
-# The spaces up to which a tab goes, as editors show it.
-TAB_STOPS = (2, 4, 8)
-_WITH_A_TAB = re.compile(r"^[ -]*\t[ \t-]*", re.MULTILINE)
 
 
 class StackFile:
@@ -75,15 +72,6 @@ class StackFile:
     def folder(self) -> Path:
         """The folder of Pulumi.yaml, to which the paths in the file are relative."""
         return project_folder(self._path)
-
-    def with_spaces(self) -> Iterator["StackFile"]:
-        """Yield the file as read with spaces in place of the tabs before words, where that is YAML; its text stays."""
-        for stop in TAB_STOPS if _WITH_A_TAB.search(self.text) else ():
-            spaces = _WITH_A_TAB.sub(lambda found, stop=stop: found[0].expandtabs(stop), self.text)  # type: ignore[misc]
-            file = StackFile(self._path, self.name, spaces)
-            if file.settings:
-                file.text, file.mistakes = self.text, [*self.mistakes, *file.mistakes]
-                yield file
 
     def as_sent(self, name: str) -> Any:
         """Return the value of a setting as the engine sends it, where quotes are missing too."""

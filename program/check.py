@@ -27,10 +27,9 @@ LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the 
 FIX = "fix what is certain in the file: letter case, quotes, a misspelled key; the rest is reported (docs/check.md)"
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
+TABS = re.compile(r"^[ -]*\t[ \t-]*", re.MULTILINE)
 OWN_PROGRAM = "in a program of your own, `pulumi preview` checks the component, then run `irsa diff` and `irsa verify`"
-NO_SETTINGS = Mistake(
-    "no `irsa:` setting", "irsa:cluster or irsa:clusters, and irsa:bindings", f"add them; {OWN_PROGRAM}"
-)
+NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"add them; {OWN_PROGRAM}")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     files: list[Path] = arguments.files or stack_files(Path())
     if not files:
-        raise CouldNotLookError(
-            f"no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files; {OWN_PROGRAM}"
-        )
+        none = "no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files"
+        raise CouldNotLookError(f"{none}; {OWN_PROGRAM}")
     reports = []
     for file in files:
         try:
@@ -127,7 +125,7 @@ def examined(path: Path, text: str | None = None) -> Examined:
 
 def _examined(file: StackFile) -> Examined:
     if file.mistakes and not file.settings:
-        return _agreed([*map(_examined, file.with_spaces())] or [Examined(file, file.mistakes)])
+        return _whatever_tabs_stand_for(file)
     project = project_settings(file.folder, region_is_set=bool(file.region))
     if not (file.settings or project.settings or file.imports_environments):
         return Examined(file, [*project.mistakes, LocatedMistake((), NO_SETTINGS, file.name)], project)
@@ -148,17 +146,19 @@ def _examined(file: StackFile) -> Examined:
     return Examined(file, mistakes, project, examination)
 
 
-def _agreed(readings: Sequence[Examined]) -> Examined:
-    """Return a result with the mistakes that a file has whatever its tabs stand for."""
-    first, *others = readings
-    if first.examination is None:
-        return first
-    everywhere = set(map(str, first.mistakes)).intersection(*(map(str, each.mistakes) for each in others))
-    not_checked = [*first.examination.not_checked, "what the tabs decide, and lint rules"]
-    examination = replace(first.examination, warnings=[], silenced=[], not_checked=not_checked)
-    return first._replace(
-        mistakes=[each for each in first.mistakes if str(each) in everywhere], examination=examination
-    )
+def _whatever_tabs_stand_for(file: StackFile) -> Examined:
+    """Return what is wrong in a file that is no YAML, with the stops of usual editors for the tabs that may be why."""
+    texts = [TABS.sub(lambda tabs, stop=stop: tabs[0].expandtabs(stop), file.text) for stop in (2, 4, 8)]  # type: ignore[misc]
+    files = [StackFile(Path(file.name), text=text) for text in texts if text != file.text]
+    readings = [_examined(each) for each in files if each.settings]
+    if not readings or not (examination := readings[0].examination):
+        return Examined(file, file.mistakes)
+    agreed = set.intersection(*(set(map(str, each.mistakes)) for each in readings))
+    mistakes = [*file.mistakes, *(each for each in readings[0].mistakes if str(each) in agreed)]
+    not_checked = [*examination.not_checked, "what the tabs decide, and lint rules"]
+    examination = replace(examination, warnings=[], silenced=[], not_checked=not_checked)
+    readings[0].file.text = file.text
+    return readings[0]._replace(mistakes=mistakes, examination=examination)
 
 
 def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
@@ -180,8 +180,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         found, fixes = found._replace(mistakes=with_fixable(found.mistakes, better.mistakes)), []
     file, mistakes, project, examination = found
     if examination is None:
-        unread = ["all else in this file: it cannot be read"] if file.mistakes else []
-        return FileReport(file.name, 0, mistakes, not_checked=unread, fixes=fixes)
+        return FileReport(file.name, 0, mistakes, not_checked=["all else in this file"], fixes=fixes)
     region = file.region or project.region
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
     if region is SECRET:

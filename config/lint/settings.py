@@ -9,7 +9,7 @@ from irsa.rules.mistakes import Mistake, likely
 from irsa.rules.policies import largest_policy_size
 from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage
 from irsa.rules.trust import minified
-from irsa.rules.unknown import has_unknown, least
+from irsa.rules.unknown import least
 
 
 def near_limit(checked: CheckedBinding) -> Warnings:
@@ -27,8 +27,8 @@ def split_policy(checked: CheckedBinding) -> Warnings:
     number = len(checked.spec.policies)
     for place, document, _ in checked.documents if number > 1 else ():
         if place == (*checked.place, "policy"):
-            size = f"{'at least ' if has_unknown(document) else ''}{largest_policy_size(minified(least(document))):,}"
-            found = f"{size} characters, which `pulumi up` splits over {number} managed policies of the role"
+            size = largest_policy_size(minified(least(document)))
+            found = f"{size:,} characters, which `pulumi up` splits over {number} managed policies of the role"
             fix = "shorten it by wildcards or fewer Sids, or silence the rule with a reason"
             yield place, Mistake(found, f"at most {MANAGED_POLICY_SIZE:,} in one managed policy (a quota of IAM)", fix)
 

@@ -65,17 +65,15 @@ SESSION_DURATION = Seconds(3_600, 43_200, "3,600 to 43,200 (a limit of IAM)")
 # https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
 TOKEN_EXPIRATION = Seconds(600, None, "at least 600 (a limit of Kubernetes)")
 USUAL_TOKEN_EXPIRATION = 86_400
-_HOURS_MINUTES_SECONDS = re.compile(
-    "(?:pt)?(?:([0-9]{1,9}) ?h(?:(?:ou)?rs?)?)? ?"
-    "(?:([0-9]{1,9}) ?m(?:in(?:ute)?s?)?)? ?(?:([0-9]{1,9}) ?s(?:ec(?:ond)?s?)?)?"
-)
+_N = "(?:([0-9]{1,9}) ?"
+_DURATION = re.compile(f"(?:pt)?{_N}h(?:(?:ou)?rs?)?)? ?{_N}m(?:in(?:ute)?s?)?)? ?{_N}s(?:ec(?:ond)?s?)?)?")
 
 
-def seconds_in(text: str) -> int | None:
-    """Return the seconds of a duration, such as 2h, `90 minutes` or PT1H30M; None of any other text."""
-    found = _HOURS_MINUTES_SECONDS.fullmatch(text.strip().lower())
-    hours, minutes, seconds = (int(number) for number in found.groups("0")) if found else (0, 0, 0)
-    return hours * 3_600 + minutes * 60 + seconds or None
+def seconds_in(text: str) -> int:
+    """Return the seconds of a duration, such as 2h, `90 minutes` or PT1H30M; 0 of any other text."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    parts = zip(found.groups("0"), (3_600, 60, 1), strict=True) if found else ()
+    return sum(int(number) * unit for number, unit in parts)
 
 
 def check_seconds(seconds: int, limits: Seconds) -> int:
