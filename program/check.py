@@ -147,8 +147,10 @@ def _examined(file: StackFile) -> Examined:
 
 
 def _whatever_tabs_stand_for(file: StackFile) -> Examined:
-    """Return what is wrong in a file that is no YAML, with the stops of usual editors for the tabs that may be why."""
-    texts = [TABS.sub(lambda tabs, stop=stop: tabs[0].expandtabs(stop), file.text) for stop in (2, 4, 8)]  # type: ignore[misc]
+    """Return what is wrong in a file that is no YAML, with any indentation for the tabs that may be why."""
+    indents = sorted({min(len(each), 64) for each in re.findall("(?m)^ +", file.text)}) or [2]
+    stops = sorted({2, 4, 8, *indents, *range(indents[0], indents[-1] + indents[0] + 1, indents[0])})[:20]
+    texts = [TABS.sub(lambda tabs, stop=stop: tabs[0].expandtabs(stop), file.text) for stop in stops]  # type: ignore[misc]
     files = [StackFile(Path(file.name), text=text) for text in texts if text != file.text]
     readings = [_examined(each) for each in files if each.settings]
     if not readings or not (examination := readings[0].examination):
