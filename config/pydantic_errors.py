@@ -85,13 +85,13 @@ def _advice(kind: str, found: Any, place: Place) -> str:
     if kind == "bool_type":
         words = BOOLEANS.get(str(found).lower(), "true or false")
         return f"write {words}{', without quotes' if isinstance(found, str) else ''}"
-    if kind == "model_type":
-        return _advice_for_keys(found, place)
+    if kind == "model_type" or kind not in KINDS:
+        return _advice_for_keys(found, place) if kind == "model_type" else "write a string"
     meant = _meant(kind, found, place)
     if meant is not None and _accepts(place, meant):
         return f"write {json.dumps(meant, ensure_ascii=False)}{', without quotes' if found == str(meant) else ''}"
     example = json.dumps(_example_at(place), ensure_ascii=False)
-    return f"write {KINDS.get(kind, 'a value').partition(',')[0]}, such as {example}"
+    return f"write {KINDS[kind].partition(',')[0]}, such as {example}"
 
 
 def _meant(kind: str, found: Any, place: Place) -> int | list[str] | None:

@@ -49,6 +49,7 @@ def binding(**keys: Any) -> dict[str, Any]:
         (binding(role={"maxSessionDuration": "3600"}), ("role", "maxSessionDuration"), "'3600'", "write 3600"),
         (binding(role={"maxSessionDuration": 60}), ("role", "maxSessionDuration"), "60", "within this limit"),
         (binding(policyArns="arn"), ("policyArns",), "'arn'", 'write a list, such as ["arn:aws:iam::aws:policy/'),
+        (binding(role={1: "x"}), ("role", 1), "1", "write a string"),
         (binding(clusters="blue"), ("clusters",), "'blue'", 'write ["blue"]'),
         (binding(role=["x"]), ("role",), "a list of 1", "write keys below it"),
         (binding(role="x"), ("role",), "'x'", 'write {name: "x"}'),
