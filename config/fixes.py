@@ -9,7 +9,7 @@ import yaml
 
 from config.lint import RULES
 from config.located_mistake import LocatedMistake
-from config.pydantic_errors import annotation_at, keys_at
+from config.pydantic_errors import BOOLEANS, annotation_at, keys_at
 from config.scalars import other_key, scalar
 from config.stack_file import StackFile
 from irsa.rules import grammar
@@ -18,7 +18,6 @@ from irsa.rules.mistakes import Place, likely, nearest, path_of, visible
 
 # Below it, a key that looks like another one may be something else.
 ALIKE = 0.8
-BOOLEANS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 # Keys of mappings that no model describes, by the last key above them.
 KEYS: dict[str, Collection[str]] = {
     "document": grammar.DOCUMENT_ELEMENTS,

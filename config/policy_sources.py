@@ -103,14 +103,24 @@ def _text_of(folder: Path, name: str) -> str:
     except Mistake:
         raise
     except FileNotFoundError:
-        file = folder / name
-        near = [path.name for path in file.parent.glob("*")] if file.parent.is_dir() else []
-        close = likely(file.name, near)
+        close = _near(folder, folder / name)
         fix = f"did you mean {close!r}?" if close else "create it"
         raise Mistake(f"no file {shortened(name)}", FILE, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Mistake(f"cannot read {shortened(name)}: {reason}", FILE, "check the file") from None
+
+
+def _near(folder: Path, file: Path) -> str | None:
+    """Return the file that is meant by a missing one: of a similar name beside it, or of its name in another folder."""
+    everywhere = (*folder.glob("*.json"), *folder.glob("*/*.json"))
+    named = [each for each in everywhere if each.stem.lower() == file.stem.lower()]
+    real = {each: Path(os.path.realpath(each)) for each in (*named, *file.parent.glob("*.json"))}
+    below = os.path.realpath(folder)
+    # The ending, which all have, makes unrelated names similar.
+    by_stem = {each.stem: each for each in real if real[each].is_relative_to(below) and real[each].is_file()}
+    close = likely(file.stem, by_stem)
+    return by_stem[close].relative_to(folder).as_posix() if close else None
 
 
 def _content_of(folder: Path, name: str) -> bytes:

@@ -1,19 +1,21 @@
 """pydantic's errors as mistakes in a stack file."""
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.scalars import in_yaml_words
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
-from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of, visible
+from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of
+from irsa.rules.quotas import seconds_in
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {
@@ -25,6 +27,9 @@ KINDS = {
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
 }
+SCHEMA_OF = functools.cache(lambda model: model.model_json_schema())
+# What a word stands for in YAML 1.1, or in quotes.
+BOOLEANS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 # Words for which the most similar key is not what is meant.
 OTHER_WORDS = {
     place_of((word,))[0]: {place_of((name,))[0]: what for name, what in names.items()}
@@ -73,33 +78,63 @@ def _mistake(error: Any, place: Place) -> Mistake:
 
 
 def _advice(kind: str, found: Any, place: Place) -> str:
-    if kind == "string_type" and isinstance(found, bool | int | float):
+    if kind == "string_type" and isinstance(found, bool | int | float) and _accepts(place, str(found).lower()):
         # A number is not always what was written: an account ID that begins with 0 may have become another one.
         number = "put it in quotes, as it is in the file: YAML reads 010 as the number 8"
         return f'put it in quotes: "{str(found).lower()}"' if isinstance(found, bool) else number
-    if kind == "bool_type" and isinstance(found, str):
-        return f"write {'true' if found.lower() in ('yes', 'on', 'true', '1') else 'false'}, without quotes"
-    if kind in ("int_type", "int_from_float") and isinstance(found, str) and re.fullmatch("[0-9]{1,12}", found):
-        return f"write {found}, without quotes"
-    if kind == "list_type" and isinstance(found, str):
-        return f"write [{visible(json.dumps(found, ensure_ascii=False))}]" if len(found) <= LINE else "write [...]"
-    return _advice_for_keys(found, keys_at(place)) if kind == "model_type" else "write a value of that type"
+    if kind == "bool_type":
+        words = BOOLEANS.get(str(found).lower(), "true or false")
+        return f"write {words}{', without quotes' if isinstance(found, str) else ''}"
+    if kind == "model_type" or kind not in KINDS:
+        return _advice_for_keys(found, place) if kind == "model_type" else "write a string"
+    meant = _meant(kind, found, place)
+    if meant is not None and _accepts(place, meant):
+        return f"write {json.dumps(meant, ensure_ascii=False)}{', without quotes' if found == str(meant) else ''}"
+    example = json.dumps(_example_at(place), ensure_ascii=False)
+    return f"write {KINDS[kind].partition(',')[0]}, such as {example}"
 
 
-def _advice_for_keys(found: Any, known: list[str]) -> str:
-    key = _key_of(found, known) if isinstance(found, str) and found.isprintable() and len(found) <= LINE else None
-    if key:
-        return f"write {{{key}: {found}}}"
+def _meant(kind: str, found: Any, place: Place) -> int | list[str] | None:
+    """Return the only value that one of another type can stand for; None where there may be several."""
+    if kind == "list_type" and isinstance(found, str) and len(found) <= LINE:
+        return [found]
+    if kind != "int_type" or not isinstance(found, str):
+        return None
+    if re.fullmatch("[0-9]{1,12}", found):
+        return int(found)
+    return seconds_in(found) if place[-1] in ("maxSessionDuration", "tokenExpiration") else None
+
+
+def _accepts(place: Place, value: Any) -> bool:
+    """Return whether a value has no mistake at a place, as far as that needs no other value."""
+    *outer, last = place
+    model = annotation_at(tuple(outer))
+    if not is_model(model):
+        return _accepts(tuple(outer), [value] if isinstance(last, int) else {last: value})
+    try:
+        model.model_validate({last: value})
+    except ValidationError as error:
+        return all(each["loc"][0] != last or each["loc"][-1] == "[key]" for each in error.errors())
+    return True
+
+
+def _example_at(place: Place) -> Any:
+    """Return the first example of the key at a place; of an item of a list or a mapping, the first of that."""
+    model = annotation_at(place[:-1])
+    if not is_model(model):
+        several = _example_at(place[:-1])
+        return next(iter(several.values() if isinstance(several, dict) else several))
+    schema = SCHEMA_OF(model)["properties"][place[-1]]
+    return {**schema.get("anyOf", [{}])[0], **schema}["examples"][0]
+
+
+def _advice_for_keys(found: Any, place: Place) -> str:
+    known = keys_at(place)
+    keys = ("file",) if str(found).endswith(".json") else ("arn",) if "file" in known else ("arn", "name")
+    for key in keys if isinstance(found, str) and len(found) <= LINE else ():
+        if key in known and _accepts((*place, key), found):
+            return f"write {{{key}: {json.dumps(found, ensure_ascii=False)}}}"
     return f"write keys below it: {', '.join(known[:4])}{', ...' if len(known) > 4 else ''}"  # noqa: PLR2004 (enough to see which)
-
-
-def _key_of(value: str, known: Iterable[str]) -> str | None:
-    """Return the key for which a value stands alone, where a mapping belongs; None where that is not known."""
-    if value.endswith(".json"):
-        return "file" if "file" in known else None
-    if value.startswith("arn:"):
-        return "arn" if "arn" in known else None
-    return "name" if "name" in known and "file" not in known and re.fullmatch(r"[\w+=,.@-]+", value) else None
 
 
 def _advice_for_key(key: str, place: Place, known: list[str]) -> str:

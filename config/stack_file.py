@@ -62,7 +62,7 @@ class StackFile:
             fix = "fix that line: indentation, quotes, colons and brackets"
             lines = self.text.splitlines()
             if mark and mark.line < len(lines) and re.match(r"[ -]*\t", lines[mark.line]):
-                found, fix = "a tab before the first word of the line", "write spaces: YAML takes no tabs there"
+                found, fix = "a tab before the first word of the line", "write spaces there, and on each such line"
             self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
             found = TOO_DEEP if isinstance(error, RecursionError) else f"not YAML: {error}"

@@ -6,6 +6,7 @@ import gc
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from config.located_mistake import LocatedMistake
 from config.project_file import ProjectSettings, project_settings, stack_folder
 from config.provider_settings import ACCOUNT_LISTS, lists_mistake
 from config.stack_file import StackFile, located
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import Mistake, named
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.whole_file import write
@@ -25,6 +26,10 @@ EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked:
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
 FIX = "fix what is certain in the file: letter case, quotes, a misspelled key; the rest is reported (docs/check.md)"
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
+
+TABS = re.compile(r"^[ -]*\t[ \t-]*", re.MULTILINE)
+OWN_PROGRAM = "in a program of your own, `pulumi preview` checks the component, then run `irsa diff` and `irsa verify`"
+NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"add them; {OWN_PROGRAM}")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     files: list[Path] = arguments.files or stack_files(Path())
     if not files:
-        raise CouldNotLookError("no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files")
+        none = "no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files"
+        raise CouldNotLookError(f"{none}; {OWN_PROGRAM}")
     reports = []
     for file in files:
         try:
@@ -120,8 +126,10 @@ def examined(path: Path, text: str | None = None) -> Examined:
 
 def _examined(file: StackFile) -> Examined:
     if file.mistakes and not file.settings:
-        return Examined(file, file.mistakes)
+        return _whatever_tabs_stand_for(file)
     project = project_settings(file.folder, region_is_set=bool(file.region))
+    if not (file.settings or project.settings or file.imports_environments):
+        return Examined(file, [*project.mistakes, LocatedMistake((), NO_SETTINGS, file.name)], project)
     region = file.region or project.region
     allowed, forbidden = ({**project.providers, **file.providers}.get(f"aws:{name}") for name in ACCOUNT_LISTS)
     examination = examine(
@@ -136,6 +144,23 @@ def _examined(file: StackFile) -> Examined:
     both = [LocatedMistake((), conflict)] if conflict else []
     mistakes = [*file.mistakes, *project.mistakes, *placed([*both, *examination.mistakes], file)]
     return Examined(file, mistakes, project, examination)
+
+
+def _whatever_tabs_stand_for(file: StackFile) -> Examined:
+    """Return what is wrong in a file that is no YAML, with any indentation for the tabs that may be why."""
+    indents = sorted({min(len(each), 64) for each in re.findall("(?m)^ +", file.text)}) or [2]
+    stops = sorted({2, 4, 8, *indents, *range(indents[0], indents[-1] + indents[0] + 1, indents[0])})[:20]
+    texts = [TABS.sub(lambda tabs, stop=stop: tabs[0].expandtabs(stop), file.text) for stop in stops]  # type: ignore[misc]
+    files = [StackFile(Path(file.name), text=text) for text in texts if text != file.text]
+    readings = [_examined(each) for each in files if each.settings]
+    if not readings or not (examination := readings[0].examination):
+        return Examined(file, file.mistakes)
+    agreed = set.intersection(*(set(map(str, each.mistakes)) for each in readings))
+    mistakes = [*file.mistakes, *(each for each in readings[0].mistakes if str(each) in agreed)]
+    not_checked = [*examination.not_checked, "what the tabs decide, and lint rules"]
+    examination = replace(examination, warnings=[], silenced=[], not_checked=not_checked)
+    readings[0].file.text = file.text
+    return readings[0]._replace(mistakes=mistakes, examination=examination)
 
 
 def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
@@ -157,7 +182,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         found, fixes = found._replace(mistakes=with_fixable(found.mistakes, better.mistakes)), []
     file, mistakes, project, examination = found
     if examination is None:
-        return FileReport(file.name, 0, mistakes, fixes=fixes)
+        return FileReport(file.name, 0, mistakes, not_checked=["all else in this file"], fixes=fixes)
     region = file.region or project.region
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
     if region is SECRET:

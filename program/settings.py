@@ -70,7 +70,7 @@ def load_settings(folder: Path) -> StackSettings:
         pulumi.log.warn(f"not checked: {text}")
     for warning in _with_lines(examination.warnings, file, meant):
         # The component reports the sizes itself, with the real issuer.
-        if warning.rule != "near-limit":
+        if warning.rule not in ("near-limit", "split-policy"):
             pulumi.log.warn(f"{warning.where}: {warning.mistake.found}; {warning.mistake.fix} [{warning.rule}]")
     if examination.stack.sandbox:
         _require_sandbox()

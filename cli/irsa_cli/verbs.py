@@ -17,7 +17,10 @@ from irsa_cli.exits import CouldNotLookError
 
 GROUP = "irsa.verbs"
 # Entry points of a checkout, about its own stack files.
-OF_A_CHECKOUT = ("check", "stacks")
+OF_A_CHECKOUT = {
+    "check": "`pulumi preview` checks the component, then run `irsa diff` and `irsa verify`",
+    "stacks": "run `pulumi stack ls`",
+}
 
 
 @functools.cache
@@ -47,7 +50,8 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
     for name in names:
         entry = installed().get(name)
         if entry is None:
-            raise CouldNotLookError("it works in a checkout of irsa only: run `pulumi install` there")
+            instead = f"in a program of your own, {OF_A_CHECKOUT[name]}"
+            raise CouldNotLookError(f"it works in a checkout of irsa only: run `pulumi install` there; {instead}")
         try:
             verb = entry.load()
         except ImportError as error:

@@ -19,7 +19,14 @@ from irsa.rules.combinations import combination_mistakes
 from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
-from irsa.rules.quotas import ATTACHED_POLICIES, TRUST_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
+from irsa.rules.quotas import (
+    ATTACHED_POLICIES,
+    MANAGED_POLICY_SIZE,
+    TRUST_POLICY_SIZE,
+    USUAL_TOKEN_EXPIRATION,
+    Usage,
+    check_usage,
+)
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
 from irsa.rules.unknown import has_output, least
@@ -170,15 +177,22 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
         usages=usages,
-        warnings=() if arguments.found else tuple(_warnings(arguments, values, role, usages)),
+        warnings=() if arguments.found else tuple(_warnings(arguments, values, role, usages, policies)),
     )
     return spec, [*{(place, str(mistake)): (place, mistake) for place, mistake in arguments.found}.values()]
 
 
 def _warnings(
-    arguments: Arguments, values: Mapping[str, Any], role: CreatedRole | None, usages: Usages
+    arguments: Arguments,
+    values: Mapping[str, Any],
+    role: CreatedRole | None,
+    usages: Usages,
+    policies: Sequence[ManagedPolicy],
 ) -> Iterator[str]:
     """Yield warnings: what is legal, but likely not intended, as far as it is known."""
+    if len(policies) > 1:
+        longer = f"more than {MANAGED_POLICY_SIZE:,} characters"
+        yield f"policy: its document has {longer} and is split over {len(policies)} managed policies"
     for _, usage in usages:
         if check_usage(usage):
             yield f"more than 80% of a quota is used: {usage}"

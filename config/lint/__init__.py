@@ -114,6 +114,7 @@ RULES: Mapping[str, LintRule] = {
     ),
     "near-limit": LintRule("more than 80% of a quota is used", "binding", settings.near_limit),
     "unknown-action": LintRule("an action does not exist, so it allows nothing", "statement", actions.unknown_action),
+    "split-policy": LintRule("a policy is split over several, since it is too long", "binding", settings.split_policy),
     "wrong-resource": LintRule(
         "an action applies to none of its resources, so it allows nothing", "statement", actions.wrong_resource
     ),

@@ -6,7 +6,10 @@ from typing import Any
 from config.argument_places import place_of
 from config.lint.checked import CheckedBinding, CheckedStack, Warnings
 from irsa.rules.mistakes import Mistake, likely
-from irsa.rules.quotas import check_usage
+from irsa.rules.policies import largest_policy_size
+from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage
+from irsa.rules.trust import minified
+from irsa.rules.unknown import least
 
 
 def near_limit(checked: CheckedBinding) -> Warnings:
@@ -17,6 +20,17 @@ def near_limit(checked: CheckedBinding) -> Warnings:
             found = f"{usage} ({usage.share:.0%})"
             fix = "split the binding before it reaches the quota"
             yield place, Mistake(found, "at most 80%, so that it can grow", fix)
+
+
+def split_policy(checked: CheckedBinding) -> Warnings:
+    """Yield the policy whose document is split, since it is longer than one managed policy may be."""
+    number = len(checked.spec.policies)
+    for place, document, _ in checked.documents if number > 1 else ():
+        if place == (*checked.place, "policy"):
+            size = largest_policy_size(minified(least(document)))
+            found = f"{size:,} characters, which `pulumi up` splits over {number} managed policies of the role"
+            fix = "shorten it by wildcards or fewer Sids, or silence the rule with a reason"
+            yield place, Mistake(found, f"at most {MANAGED_POLICY_SIZE:,} in one managed policy (a quota of IAM)", fix)
 
 
 def unused_setting(checked: CheckedStack) -> Warnings:

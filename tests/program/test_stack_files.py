@@ -308,7 +308,7 @@ def test_every_mistake_at_once_with_its_path() -> None:
         "irsa:cluster.nam",
     ]
     assert "did you mean 'policyArns'?" in told
-    assert "did you mean 'my-policy.json'?" in told
+    assert "did you mean 'policies/my-policy.json'?" in told
 
 
 def test_keys_of_a_map_within_a_map() -> None:

@@ -47,7 +47,7 @@ def test_every_mistake_with_its_line_in_one_error(deploy: Deploy) -> None:
     ):
         assert f"Pulumi.test.yaml:{line_of(project, words)}  {path}" in said
     assert "did you mean 'serviceAccount'?" in said
-    assert "did you mean 'my-policy.json'?" in said
+    assert "did you mean 'policies/my-policy.json'?" in said
     assert 'put it in quotes: "2026-12-31"' in said
     assert said.partition("Diagnostics:")[2].count("error: ") == 1
 

@@ -95,8 +95,6 @@ def test_an_adoption_only_imports(cloud: Any, kubeconfig: str, tmp_path: Path) -
     (letting_go,) = (line for line in said.stdout.splitlines() if "docs/guides/from-eksctl.md" in line)
     for name, cluster in (("adopted-both", "blue"), ("adopted-both", "green"), ("adopted-green", "green")):
         assert f"service account default/{name} in {cluster}" in letting_go
-    assert sum("--context blue" in line for line in labels) == 1
-    assert sum("--context green" in line for line in labels) == 2
 
     assert irsa(project, "check", "Pulumi.two.yaml").returncode == 0
     project.pulumi("stack", "init", "two")
@@ -183,7 +181,7 @@ def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project,
         code, checks = report(both, verb, "both")
         (bad,) = not_good(checks)
         assert (code, bad["check"], bad["outcome"]) == (1, kind, "finding")
-        assert bad["found"].startswith(("it has no ", "no ")) and ROLE_ARN in bad["found"]
+        assert bad["found"].partition(" so ")[0] in (f"it has no {ROLE_ARN},", f"no {ROLE_ARN}")
 
 
 def test_an_account_that_a_refresh_forgot_is_looked_for_in_no_other_cluster(

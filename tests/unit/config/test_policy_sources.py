@@ -84,6 +84,44 @@ def test_a_file_that_cannot_be_read_is_reported_at_the_key(tmp_path: Path, name:
     assert bindings["app"]["policy"]["document"] is WRONG
 
 
+def advice(folder: Path, name: str) -> str:
+    read = PolicySources(folder)
+    read.with_documents({"app": {"policy": {"file": name}}})
+    return read.mistakes[0].mistake.fix
+
+
+NAMES = ["s3-read", "sqs-consumer", "dynamodb-orders", "kms", "str-big", "billing", "x-ray"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("folder", ["", "policies/", "policies/team-a/"])
+def test_a_file_that_is_near_is_named_as_the_user_writes_it(tmp_path: Path, folder: str, name: str) -> None:
+    """Protects who misspells a policy file: the file in its folder, never one whose name only ends alike."""
+    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "tests").mkdir()
+    for each in NAMES:
+        (tmp_path / folder / f"{each}.json").write_text("{}")
+    (tmp_path / "tests" / f"{name}x.json").write_text("{}")
+    for each in (f"{name}s.json", f"{name.upper()}.json", f"{name}.jsn", name, f"{name}.yaml"):
+        assert advice(tmp_path, f"{folder}{each}") == f"did you mean '{folder}{name}.json'?"
+    (tmp_path / folder / f"{name}.json").unlink()
+    assert advice(tmp_path, f"{folder}{name}.json") == "create it"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_in_another_folder_is_named_with_that(tmp_path: Path, name: str) -> None:
+    """Protects who misspells the folder, or leaves it out: the path as it must be; nothing outside, and no folder."""
+    for folder in ("policies", "empty", f"empty/{name}.json"):
+        (tmp_path / "project" / folder).mkdir(parents=True)
+    (tmp_path / "project/link").symlink_to(tmp_path)
+    (tmp_path / f"{name}.json").write_text("{}")
+    for wrong in ("", "polices/", "empty/deeper/"):
+        assert advice(tmp_path / "project", f"{wrong}{name}.json") == "create it"
+    (tmp_path / f"project/policies/{name}.json").write_text("{}")
+    for wrong in ("", "polices/", "empty/deeper/"):
+        assert advice(tmp_path / "project", f"{wrong}{name}.json") == f"did you mean 'policies/{name}.json'?"
+
+
 @pytest.mark.parametrize(
     ("binding", "place"),
     [

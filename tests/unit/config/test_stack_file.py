@@ -190,7 +190,7 @@ def test_a_number_that_is_none_is_not_advised(tmp_path: Path, seconds: str) -> N
     values = {"cluster": {"name": "cc"}, "bindings": {"app": {"serviceAccount": {"name": "app"}, "role": role}}}
     (mistake,) = examine(values, tmp_path).mistakes
 
-    assert mistake.mistake.fix == "write a value of that type"
+    assert mistake.mistake.fix == "write an integer, such as 7200"
 
 
 GOOD_SETTINGS = {"cluster": {"name": "cc"}, "bindings": {"app": {"serviceAccount": {"name": "app"}}}}

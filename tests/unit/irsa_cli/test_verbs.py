@@ -54,7 +54,9 @@ def test_a_verb_of_a_checkout_says_so(
     monkeypatch.setattr(verbs, "installed", dict)
 
     assert main([verb, "--json"]) == 2
-    assert capsys.readouterr().err.startswith(f"irsa {verb}: it works in a checkout of irsa only")
+    said = capsys.readouterr().err
+    assert said.startswith(f"irsa {verb}: it works in a checkout of irsa only")
+    assert ("`pulumi preview`" if verb == "check" else "`pulumi stack ls`") in said
 
 
 def comes_from(monkeypatch: pytest.MonkeyPatch, **direct_url: Any) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from irsa_cli.main import main
 from tests.unit.config.yaml_lines import line_of, steps_of
@@ -175,6 +176,94 @@ def test_files_that_are_no_stack_files(
     assert words in output
 
 
+BROKEN = {
+    "aws:region": "us-west-2",
+    "irsa:cluster": {"nam": "cc"},
+    "irsa:bindings": {
+        "a": {"serviceAccount": {"name": "a", "create": "maybe"}, "policyArns": ["arn", "arn:aws:iam::aws:policy/A"]},
+        "b": {"role": {"tags": {"team": "x"}, "maxSessionDuration": "2h"}, "trust": {"subjects": ["a:b", "c"]}},
+        "c": {"serviceAccount": {"nam": "c"}, "inlinePolicies": {"p": {"document": {"Statement": []}}}},
+    },
+    "irsa:lint": {"errors": ["wide-trusts"]},
+}
+
+
+@pytest.mark.parametrize("stop", [2, 4, 8, None])
+@pytest.mark.parametrize("indent", [2, 4, 8])
+def test_a_tab_hides_no_other_binding(
+    project: Path, capsys: pytest.CaptureFixture[str], indent: int, stop: int | None
+) -> None:
+    """Protects who fixes all in one pass: on each line in turn, and on all, tabs as editors write them.
+
+    One tab may stand for all spaces before a word. What is wrong in other bindings is reported, and nothing else.
+    """
+    lines = yaml.safe_dump({"config": BROKEN}, indent=indent, sort_keys=False).splitlines()
+    stops = [stop or max(1, len(line) - len(line.lstrip(" "))) for line in lines]
+    tabbed = [
+        re.sub("^ +", lambda found, stop=each: "\t" * (len(found[0]) // stop) + " " * (len(found[0]) % stop), line)  # type: ignore[misc]
+        for each, line in zip(stops, lines, strict=True)
+    ]
+    file = project / "Pulumi.dev.yaml"
+
+    def mistakes(several: list[str]) -> set[tuple[Any, ...]]:
+        file.write_text("\n".join(several))
+        _, report = findings(capsys)
+        assert not any("\t" in line for line in several) or report["couldNotSee"]
+        return {(each["line"], each.get("path", ""), each["found"]) for each in report["mistakes"]}
+
+    def tab(number: int) -> tuple[Any, ...]:
+        return number, "", "a tab before the first word of the line"
+
+    expected = mistakes(lines)
+    assert len(expected) == 9
+    binding = ""
+    for number, line in enumerate(lines, 1):
+        found = re.fullmatch(f" {{{2 * indent}}}([abc]):", line)
+        binding = found[1] if found else "" if line.startswith(f"{' ' * indent}irsa:lint") else binding
+        if line != tabbed[number - 1] and binding and not found:
+            said = mistakes([*lines[: number - 1], tabbed[number - 1], *lines[number:]])
+            others = {each for each in expected if not each[1].startswith(f"irsa:bindings.{binding}.")}
+            assert {*others, tab(number)} <= said <= {*expected, tab(number)}, line
+    if stop is None:
+        return
+    first = next(number for number, line in enumerate(tabbed, 1) if "\t" in line)
+    assert tab(first) in mistakes(tabbed) <= {*expected, tab(first)}
+
+
+def test_beside_a_tab_fix_changes_what_is_certain(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refuses a file that `--fix` damages: nothing else moves, and what a tab stands for is left to the author."""
+    file = project / "Pulumi.dev.yaml"
+    before = f'{GOOD}  irsa:sandbox: "false"\n  irsa:quotas:\n\tattachedPolicies: "20"\n  irsa:lint: {{eror: []}}\n'
+    file.write_text(before)
+    check(capsys, "--fix")
+    assert file.read_text() in (before, before.replace('"false"', "false"))
+    assert "\tattachedPolicies" in file.read_text()
+
+
+@pytest.mark.parametrize("damage", ["[", '"', "{a: b", "a: b: c", "\t{", "&", "*none", "- a"])
+@pytest.mark.parametrize("number", [3, 5, 6])
+def test_what_cannot_be_read_is_said(
+    project: Path, capsys: pytest.CaptureFixture[str], damage: str, number: int
+) -> None:
+    """Protects from one mistake that looks like the only one: the report says that all else was not checked."""
+    lines = yaml.safe_dump({"config": BROKEN}, sort_keys=False).splitlines()
+    lines.insert(number, f"      {damage}")
+    (project / "Pulumi.dev.yaml").write_text("\n".join(lines))
+    code, report = findings(capsys)
+    assert (code, len(report["mistakes"])) == (1, 1)
+    assert report["couldNotSee"] == ["all else in this file"]
+
+
+@pytest.mark.parametrize("text", ["config: {}\n", "config:\n  aws:region: us-west-2\n", "config:\n  app:replicas: 3\n"])
+def test_in_another_program_it_says_what_to_run(project: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Protects who has the component in a program of their own: there is no `irsa:` setting to add."""
+    (project / "Pulumi.dev.yaml").write_text(text)
+    code, report = findings(capsys)
+    (mistake,) = report["mistakes"]
+    assert (code, mistake["found"]) == (1, "no `irsa:` setting")
+    assert all(command in mistake["fix"] for command in ("`pulumi preview`", "`irsa diff`", "`irsa verify`"))
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -309,8 +398,12 @@ def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFix
 
 def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects CI: 2 tells that nothing was looked at, which is neither good nor bad."""
-    said = "irsa check: no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files\n"
-    assert check(capsys) == (2, said)
+    code, output = check(capsys)
+    assert code == 2
+    assert output.startswith(
+        "irsa check: no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files; "
+    )
+    assert all(command in output for command in ("`pulumi preview`", "`irsa diff`", "`irsa verify`"))
     code, output = check(capsys, "Pulumi.none.yaml")
     assert code == 2
     assert "cannot read Pulumi.none.yaml: No such file" in output
@@ -485,11 +578,21 @@ config:
     near:
       trust: {subjects: [%s]}
 """ % ", ".join(f"a:{'x' * 60}{index}" for index in range(16))  # noqa: UP031 (braces are YAML's)
+STATEMENT = "            - {Effect: Allow, Action: 's3:GetObject', Resource: 'arn:aws:s3:::b/*'}\n"
+LINTED += f"""
+    long:
+      trust: {{subjects: ["a:d"]}}
+      policy:
+        document:
+          Version: "2012-10-17"
+          Statement:
+{STATEMENT * 90}"""
 LINT = {
     "wide-trust": "irsa:bindings.wide.trust.subjects[0]",
     "attached-twice": "irsa:bindings.wide.policyArns[1]",
     "write-everything": "irsa:bindings.writes.policy.document.Statement[1].Resource",
     "unknown-action": "irsa:bindings.writes.policy.document.Statement[2].Action",
+    "split-policy": "irsa:bindings.long.policy",
     "near-limit": "irsa:bindings.near.trust.subjects",
     "grants-nothing": "irsa:bindings.near",
     "administrator-access": "irsa:bindings.powerful.policyArns[0]",
@@ -517,7 +620,7 @@ def test_each_lint_rule_warns_at_its_place(project: Path, capsys: pytest.Capture
     found = {(w["rule"], w["path"]) for w in report["warnings"] if w["rule"] != "unused-setting"}
     # iam:PassRole on every role changes what roles do.
     assert found == {*LINT.items(), ("write-everything", LINT["pass-any-role"])}
-    assert len(report["warnings"]) == 14
+    assert len(report["warnings"]) == 15
     assert any("did you mean 's3:GetObject'?" in w["fix"] for w in report["warnings"])
 
 
@@ -591,7 +694,7 @@ def test_colors_only_where_they_are_wanted(project: Path, environment: dict[str,
 
     # The codes of colors; bold is none.
     assert bool(re.search(rb"\x1b\[[0-9;]*3[0-7]m", output)) is colored
-    assert b"mistakes" in output
+    assert b"1 mistake" in output
 
 
 def test_the_command_needs_neither_pulumi_nor_network(project: Path) -> None:

@@ -401,6 +401,30 @@ def test_near_limit(tmp_path: Path, count: int, near: bool) -> None:
     assert places == (["policyArns"] if near else [])
 
 
+@pytest.mark.parametrize("count", [1, 40, 61, 62, 63, 110, 125, 250, 400])
+def test_split_policy(tmp_path: Path, count: int) -> None:
+    """Protects who reads one policy in the file and finds several in IAM: the characters, the quota and the number.
+
+    6,144 characters without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    several = [{**READ, "Resource": f"arn:aws:s3:::a bucket-{index:03}/*"} for index in range(count)]
+    document = {"Version": "2012-10-17", "Statement": several}
+    stack = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **policy(*several)}}}
+    frame, each = (len(json.dumps(part, separators=(",", ":"))) for part in ({**document, "Statement": []}, several[0]))
+    in_one = (6_144 - frame + 1) // (each + 1)
+    found = [each.mistake for each in examine(stack, tmp_path).warnings if each.rule == "split-policy"]
+
+    assert warnings("split-policy", tmp_path, policy(*several)) == (["policy"] if count > in_one else [])
+    if count > in_one:
+        size, number = len(json.dumps(document, separators=(",", ":"))), -(-count // in_one)
+        assert found[0].found.startswith(
+            f"{size:,} characters, which `pulumi up` splits over {number} managed policies"
+        )
+        assert found[0].allowed.startswith("at most 6,144 ")
+    inline = {"policy": policy(READ)["policy"], "inlinePolicies": {"policy": {"document": document}}}
+    assert count > in_one or warnings("split-policy", tmp_path, inline) == []
+
+
 def test_attached_twice(tmp_path: Path) -> None:
     """Protects from a policy that stays when one of its two ways is taken away."""
     arns = ["arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B", "arn:${partition}:iam::aws:policy/A"]
