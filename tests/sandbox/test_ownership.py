@@ -151,7 +151,7 @@ def test_the_advised_commands_restore_what_is_gone_or_overwritten(cloud: Cloud, 
         _, checks = report(stack, verb, "overwritten")
         (finding,) = (each for each in not_good(checks) if each["check"] == check)
         assert TWO in finding["found"]
-        assert finding["fix"] == (f"{annotate} && pulumi up --refresh --stack {STACK}",)
+        assert finding["fix"] == f"{annotate} && pulumi up --refresh --stack {STACK}"
     follow(stack, finding["fix"])
     assert accounts.annotations("overwritten") == {ROLE_ARN: ONE}
     assert accounts.owners("overwritten") == [manager_of(stack, "overwritten")]
