@@ -113,8 +113,8 @@ RULES: Mapping[str, LintRule] = {
         "a role for kube-system trusts subjects with wildcards", "binding", trust.kube_system_wildcard
     ),
     "near-limit": LintRule("more than 80% of a quota is used", "binding", settings.near_limit),
-    "unknown-action": LintRule("an action does not exist, so it allows nothing", "statement", actions.unknown_action),
     "split-policy": LintRule("a policy is split over several, since it is too long", "binding", settings.split_policy),
+    "unknown-action": LintRule("an action does not exist, so it allows nothing", "statement", actions.unknown_action),
     "wrong-resource": LintRule(
         "an action applies to none of its resources, so it allows nothing", "statement", actions.wrong_resource
     ),
