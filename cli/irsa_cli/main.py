@@ -23,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Only this verb is imported: the clients of AWS and Kubernetes take longest.
         parser = verbs.parser_of(asked) if asked else verbs.parser_of_all()
+        if words and not asked and not words[0].startswith("-"):
+            parser.error(verbs.no_verb(words[0]))
         chosen, unknown = parser.parse_known_args(words)
         if unknown:
             chosen.refuse(f"unrecognized arguments: {' '.join(map(repr, unknown))}")

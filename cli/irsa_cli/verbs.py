@@ -5,6 +5,7 @@ parser, and sets `run`, which returns the exit code. A verb with `--json` names 
 """
 
 import argparse
+import difflib
 import functools
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec, PathFinder
@@ -62,6 +63,13 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
         verb.add(parser_of_verb)
         parser_of_verb.set_defaults(refuse=parser_of_verb.error)
     return parser
+
+
+def no_verb(word: str) -> str:
+    """Return what to say of a word that is none of the verbs."""
+    near = difflib.get_close_matches(word, [*installed()], 1)
+    advice = f"did you mean {near[0]}?" if near else f"verbs: {', '.join(installed())}"
+    return f"there is no verb {word!r}; {advice}"
 
 
 def help_line(verb: EntryPoint) -> str:

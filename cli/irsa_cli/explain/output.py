@@ -26,7 +26,7 @@ class Explanation:
         pod_identity: Whether EKS Pod Identity could assume the role for the service account, if an association gave it
             that one; empty where no statement is for `pods.eks.amazonaws.com`.
         missing: Where the cluster has no such service account: that it has none, and a name that is near; else empty.
-        assumed: What was assumed, because the service account does not exist; else empty.
+        by_default: What was taken by default, because the service account does not exist; else empty.
         binding: Key of the stack's binding that was named in place of the role; else empty.
         annotation: Why Pods of the service account do not ask for this role: its annotation is missing or names
             another one. Empty where it names this role, and where the service account was not read.
@@ -42,7 +42,7 @@ class Explanation:
     statements: tuple[StatementEvaluation, ...] = ()
     pod_identity: str = ""
     missing: str = ""
-    assumed: str = ""
+    by_default: str = ""
     binding: str = ""
     annotation: str = ""
     fix: str = ""

@@ -62,8 +62,8 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
     }
     for label, value in facts.items():
         yield from _styled("", value, label.ljust(LABEL), "  ")
-    if answer.assumed:
-        yield from _styled(COLORS[None], f"assumed: {answer.assumed}", following="  ")
+    if answer.by_default:
+        yield from _styled(COLORS[None], f"by default: {answer.by_default}", following="  ")
 
 
 def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verbose: bool) -> Iterator[Line]:

@@ -143,9 +143,9 @@ def _live(options: argparse.Namespace) -> Explanation:
     client_ids = aws_account.client_ids(request.provider_arn)
     first = of_provider(client_ids, request.provider_arn, [request.audience])
     answer = explained(role.arn, role.trust, request, first)
-    assumed = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
-    assumed = assumed if missing and not options.audience else ""
-    answer = replace(answer, missing=missing, assumed=assumed, binding=binding.key if binding else "")
+    by_default = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
+    by_default = by_default if missing and not options.audience else ""
+    answer = replace(answer, missing=missing, by_default=by_default, binding=binding.key if binding else "")
     wrong = of_annotations(annotations, role.arn)
     if cluster is None or live is None or wrong is None:
         return answer

@@ -17,7 +17,7 @@ from lightkube.config.kubeconfig import SingleConfig, to_mapping
 from lightkube.config.models import Cluster, NameValue, User, UserExec
 from lightkube.core.exceptions import ConfigError
 
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import listed, named, nearest
 from irsa_cli.exits import CouldNotLookError, SecretInStateError
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -91,15 +91,17 @@ def configuration(inputs: Inputs) -> SingleConfig:
     configs = list(_configurations(kubeconfig))
     name = context or next((config.current_context for config in configs if config.current_context), None)
     if not configs:
-        raise CouldNotLookError("there is no kubeconfig")
+        raise CouldNotLookError(f"there is no kubeconfig {listed([*map(str, _files())])}")
     files = ", ".join(named(str(config.fname)) for config in configs if config.fname)
     where = f"kubeconfig {files}" if files else "the kubeconfig"
+    contexts = {each for config in configs for each in config.contexts}
+    has = f"it has: {listed(sorted(contexts)) or 'none'}"
     if name is None:
-        raise CouldNotLookError(f"{where}: no current context")
+        raise CouldNotLookError(f"{where}: no current context; {has}")
     # kubectl merges files in this way: the first file that has a name counts.
     chosen = next((config.contexts[name] for config in configs if name in config.contexts), None)
     if chosen is None:
-        raise CouldNotLookError(f"{where}: no context {named(name)}")
+        raise CouldNotLookError(f"{where}: no context {named(name)}; {nearest(name, contexts, has)}")
     cluster = inputs.get("cluster") or chosen.cluster
     home = next((config for config in configs if cluster in config.clusters), None)
     if home is None:
@@ -147,12 +149,17 @@ def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
         else:
             yield _read(Path(kubeconfig).expanduser())
         return
-    named = [Path(path) for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    files = [file for file in named or [Path("~/.kube/config").expanduser()] if file.is_file()]
+    files = [file for file in _files() if file.is_file()]
     yield from map(_read, files)
     if not files and SERVICE_ACCOUNT_FOLDER.is_dir():
         with as_could_not_look("the Pod's service account"):
             yield KubeConfig.from_service_account()
+
+
+def _files() -> list[Path]:
+    """Return the files that kubectl reads."""
+    listed_ones = [Path(path) for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
+    return listed_ones or [Path("~/.kube/config").expanduser()]
 
 
 def _read(file: Path) -> KubeConfig:

@@ -54,7 +54,11 @@ def summary(report: Report) -> str:
     """Return the last line, which counts bindings and checks."""
     counts = Counter(check.outcome for check in report.checks)
     bindings = len({check.binding for check in report.checks})
-    parts = [f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome]]
+    parts = [
+        counted(counts[each], each.value) if each is Outcome.FINDING else f"{counts[each]:,} {each.value}"
+        for each in Outcome
+        if counts[each]
+    ]
     looked_at = f"{counted(bindings, 'binding')}, {counted(len(report.checks), 'check')}"
     return f"stack {named(report.stack)}: {looked_at}: {', '.join(parts) or 'none'}"
 

@@ -67,7 +67,7 @@ def test_no_such_service_account_is_said_first(state: State, explain: Any, there
         f"missing: the trust policy would allow it, but {missing} trust policy: allowed: statement 1 allows it, "
     )
     assert (answer["missing"], answer["good"], answer["decision"]) == (missing, False, "allowed")
-    assert page.endswith("assumed: the audience sts.amazonaws.com, because there is no annotation to read")
+    assert page.endswith("by default: the audience sts.amazonaws.com, because there is no annotation to read")
     # A given audience changes nothing of it.
     assert explain("--audience", "sts.amazonaws.com")[0] == 1
 

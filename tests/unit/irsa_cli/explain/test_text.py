@@ -184,10 +184,10 @@ def test_a_missing_provider_is_what_decides() -> None:
 
 def test_an_assumption_and_a_binding_are_said() -> None:
     """Protects from a silent guess: which role a key stood for, and which audience nobody wrote."""
-    page = printed(replace(answer(statement()), assumed="team-a/app does not exist yet", binding="my-binding"))
+    page = printed(replace(answer(statement()), by_default="team-a/app does not exist yet", binding="my-binding"))
 
     assert f"\n\nbinding   my-binding\nrole      {ROLE}\n" in page
-    assert page.endswith("\nassumed: team-a/app does not exist yet")
+    assert page.endswith("\nby default: team-a/app does not exist yet")
 
 
 def test_the_command_is_one_line() -> None:

@@ -425,7 +425,7 @@ def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatc
         both["clusters"].append({"name": name, "cluster": {"server": f"https://{name}.example.com"}})
     assert configuration({"kubeconfig": json.dumps(both), "cluster": "b"}).cluster.server == "https://b.example.com"
     assert configuration({"kubeconfig": two.read_text()}).cluster.server == "https://two.example.com"
-    with pytest.raises(CouldNotLookError, match="no context three"):
+    with pytest.raises(CouldNotLookError, match="no context three; it has: one, two"):
         configuration({"context": "three"})
     with pytest.raises(CouldNotLookError, match="as a secret"):
         ClusterClients({"urn::id": {"kubeconfig": {"ciphertext": "v1:x"}}}).of("urn::id")
