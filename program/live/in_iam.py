@@ -6,6 +6,7 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
+from irsa.rules import commands
 from irsa.rules.arns import Arn, issuer_of_provider
 from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
@@ -113,8 +114,7 @@ def _nearest(arn: str, kind: str, known: tuple[str, ...]) -> str:
     """Return the advice to use the role or policy whose name is most similar, by its whole ARN."""
     names = {account_and_name(each, kind)[1]: each for each in known}
     name = likely(account_and_name(arn, kind)[1], names, most=len(names))
-    what = "roles" if kind == "role" else "policies"
-    return f"did you mean {named(names[name])}?" if name else f"list them: aws iam list-{what}"
+    return f"did you mean {named(names[name])}?" if name else f"list them: {commands.list_arns(kind)}"
 
 
 # What is to be adopted

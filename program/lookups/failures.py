@@ -10,6 +10,7 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, listed, named, nearest
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.verdict import NO_PROVIDER
 from program.lookups import rules as live_rules
 
 LONGEST_ANSWER = 300
@@ -207,7 +208,7 @@ def cluster_not_active(place: Place, name: str, status: str, region: str | None)
 
 def provider_missing(place: Place, number: str, issuer: str, command: str) -> LocatedMistake:
     """Return the mistake for an AWS account, by its ID, without an IAM OIDC provider for an issuer."""
-    found = f"the AWS account {number} has no IAM OIDC provider for the issuer {issuer}"
+    found = NO_PROVIDER.format(aws_account=number, issuer=issuer)
     # The command has the end of the line, so that it can be pasted.
     fix = f"let this stack create it with createOidcProvider: true, or create it: {command}"
     mistake = Mistake(found, "a provider, before the first role for the cluster", fix)

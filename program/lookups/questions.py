@@ -18,6 +18,7 @@ from irsa.rules.mistakes import Mistake, Place
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveEksCluster
+from irsa_cli.verdict import NOT_LISTED
 from program.access import asked_aws_account
 from program.lookups import failures as mistakes
 from program.lookups import rules as live_rules
@@ -173,7 +174,7 @@ class Questions:
         question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
         client_ids = _answer(partial(self._cloud.client_ids, arn, aws_account), question, missing_provider)
         if missing := sorted(audiences - set(client_ids)):
-            lacks = f"the OIDC provider {arn} does not list the audience {', '.join(missing)}"
+            lacks = NOT_LISTED.format(provider=arn, audience=", ".join(missing))
             found, allowed = f"{lacks}; it lists: {', '.join(client_ids)}", AUDIENCES
             fix = "add it: " + " && ".join(commands.add_client_id(arn, audience) for audience in missing)
             raise LookupFailure.of(place, found, allowed, fix, live_rules.AUDIENCE_MISSING)

@@ -200,7 +200,7 @@ def test_a_missing_oidc_provider_is_reported(stack: Project, iam: Any) -> None:
     finally:
         iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"])
 
-    assert f"no IAM OIDC provider for the issuer https://{ISSUER}" in said
+    assert f"no IAM OIDC provider for https://{ISSUER}" in said
     assert "eksctl utils associate-iam-oidc-provider --cluster my-cluster --approve" in said
 
 

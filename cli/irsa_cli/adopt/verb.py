@@ -1,7 +1,6 @@
 """Write a stack file that takes over roles and service accounts as they are."""
 
 import argparse
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import Discovery
+from irsa_cli.report.publish import print_lines
 from irsa_cli.state.pulumi import stack_outputs
 from irsa_cli.whole_file import write
 
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
     _check_tools(options.take_from, adoption)
     if adoption.bindings:
         _write(file, adoption, ways.region)
-    _print(adoption, options.output, file.stack, discovery)
+    print_lines(lines(adoption, options.output, file.stack, discovery.not_checked))
     if any(each.outcome is Outcome.LEFT for each in adoption.items):
         return FINDINGS
     return COULD_NOT_LOOK if discovery.not_checked else GOOD
@@ -194,13 +194,3 @@ def _write(file: StackFile, adoption: Adoption, region: str) -> None:
         if not (file.path.parent / name).exists():
             write(file.path.parent / name, adoption.files[name], folders=True)
     write(file.path, text, folders=True)
-
-
-def _print(adoption: Adoption, path: Path, stack: str, discovery: Discovery) -> None:
-    text = lines(adoption, path, stack, discovery.not_checked)
-    if sys.stdout.isatty():
-        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
-
-        show_lines(text)
-    else:
-        print("\n".join(line for line, _ in text))

@@ -22,6 +22,7 @@ from irsa_cli.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import as_object, document
+from irsa_cli.report.publish import print_lines
 from irsa_cli.state.pulumi import exported_state, previewed
 from irsa_cli.state.resource import Resource
 from irsa_cli.text_files import text_of
@@ -151,9 +152,5 @@ def _print(diff: Diff, options: argparse.Namespace) -> None:
         print(document("diff", True, as_object(diff)))
     elif options.markdown == STREAM:
         print(markdown(diff, commands.of_stack("diff", diff.stack)))
-    elif sys.stdout.isatty():
-        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
-
-        show_lines((line, COLORS.get(row.sign, "")) for row in rows_of(diff) for line in row.lines)
     else:
-        print("\n".join(line for row in rows_of(diff) for line in row.lines))
+        print_lines((line, COLORS.get(row.sign, "")) for row in rows_of(diff) for line in row.lines)

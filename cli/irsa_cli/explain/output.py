@@ -28,8 +28,9 @@ class Explanation:
         missing: Where the cluster has no such service account: that it has none, and a name that is near; else empty.
         by_default: What was taken by default, because the service account does not exist; else empty.
         binding: Key of the stack's binding that was named in place of the role; else empty.
-        annotation: Why Pods of the service account do not ask for this role: its annotation is missing or names
-            another one. Empty where it names this role, and where the service account was not read.
+        annotation: Why Pods of the service account get no session of this role: an annotation is missing, is empty or
+            names another role. Empty where they ask for it, and where the service account was not read.
+        expected: What the annotation should be; else empty.
         fix: The command to run about the annotation; else empty.
     """
 
@@ -45,6 +46,7 @@ class Explanation:
     by_default: str = ""
     binding: str = ""
     annotation: str = ""
+    expected: str = ""
     fix: str = ""
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from irsa_cli.explain.output import Explanation, explained
 from irsa_cli.explain.text import lines
 from irsa_cli.options import stack_name
 from irsa_cli.report.json import as_object, document
+from irsa_cli.report.publish import print_lines
 from irsa_cli.state.declared import DeclaredBinding, DeclaredStack
 from irsa_cli.state.pulumi import read_stack
 from irsa_cli.text_files import text_of
@@ -93,15 +93,10 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError(f"{file}not a trust policy: {error}") from error
     except (Mistake, OSError) as error:
         raise CouldNotLookError(str(error)) from error
-    escaped = [(visible(text), style) for text, style in lines(answer, options.verbose)]
     if options.json:
         print(document("explain", answer.decision is Decision.ALLOWED and not answer.missing, as_object(answer)))
-    elif sys.stdout.isatty():
-        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
-
-        show_lines(escaped)
     else:
-        print("\n".join(text for text, _ in escaped))
+        print_lines((visible(text), style) for text, style in lines(answer, options.verbose))
     # Nobody gets a token of a service account that does not exist, whatever the trust policy says.
     return FINDINGS if answer.missing else EXIT_CODES[answer.decision]
 
@@ -151,7 +146,7 @@ def _live(options: argparse.Namespace) -> Explanation:
         return answer
     is_next = answer.decision is Decision.ALLOWED
     fix = _command_to_annotate(answer, annotations, cluster, declared) if is_next else ""
-    return replace(answer, annotation=wrong.found, fix=fix)
+    return replace(answer, annotation=wrong.found, expected=wrong.expected, fix=fix)
 
 
 def _annotated_role(
@@ -185,16 +180,20 @@ def _missing(cluster: "ClusterClient", place: str) -> str:
 def _command_to_annotate(
     answer: Explanation, annotations: Mapping[str, str], cluster: "ClusterClient", declared: DeclaredStack | None
 ) -> str:
-    """Return the command by which a service account gets the role; empty where that is somebody's choice."""
+    """Return the command that sets what is wrong with the annotations right; empty where that is somebody's choice."""
+    is_of_audience = annotations.get(ROLE_ARN) == answer.role
     if declared:
         bindings = (binding for binding in declared.bindings if binding.role_arn == answer.role)
         service_accounts = (each for binding in bindings for each in binding.service_accounts)
         of_stack = next((each for each in service_accounts if str(each) == answer.service_account), None)
+        if of_stack and is_of_audience and AUDIENCE not in of_stack.annotations:
+            return of_stack.command_to_remove(AUDIENCE)
         return of_stack.command_to_restore(declared.stack, annotations) if of_stack else ""
-    if annotations.get(ROLE_ARN):
-        return ""
     namespace, name = answer.service_account.split("/")
-    return commands.annotate(namespace, name, ROLE_ARN, answer.role, cluster.context if cluster.is_in_file else None)
+    context = cluster.context if cluster.is_in_file else None
+    if is_of_audience:
+        return commands.remove_annotations(namespace, name, AUDIENCE, context=context)
+    return "" if annotations.get(ROLE_ARN) else commands.annotate(namespace, name, ROLE_ARN, answer.role, context)
 
 
 def _binding(key: str, declared: DeclaredStack | None) -> DeclaredBinding | None:

@@ -11,7 +11,7 @@ from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by
 from irsa.evaluation.admission import Admitted as AdmittedPattern
 from irsa.rules.mistakes import named
 from irsa.rules.strangers import stranger
-from irsa.rules.subjects import is_pattern, subject_of
+from irsa.rules.subjects import is_pattern
 from irsa_cli.inventory.admissions import Admitted, Trust, TrustPolicy
 from irsa_cli.live.model import Discovery, LiveCluster, LiveRole, LiveServiceAccount
 from irsa_cli.trusts.claims import Claims
@@ -63,7 +63,7 @@ class Facts:
         found: dict[tuple[str, str], int] = {}
         for cluster, each in self.annotated:
             key = cluster.issuer, each.role_arn
-            found[key] = found.get(key, 0) | self.claims[cluster.issuer].bit(subject_of(each.namespace, each.name))
+            found[key] = found.get(key, 0) | self.claims[cluster.issuer].bit(each.subject)
         return found
 
     @functools.cached_property

@@ -8,7 +8,7 @@ from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, WRITTEN_FROM, check_webhook_key
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, listed, named, path_of
-from irsa.rules.subjects import subject_claim, subject_of
+from irsa.rules.subjects import subject_claim
 from irsa_cli.inventory.admissions import Admitted, Trust
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
@@ -67,10 +67,8 @@ def not_admitted(facts: Facts) -> Iterator[Finding]:
             fix = commands.remove_annotations(each.namespace, each.name, AUDIENCE, context=cluster.context)
             yield finding(wrong.found, f"{wrong.expected}{_for_which(cluster, fix)}", fix)
             continue
-        subject = subject_claim(subject_of(each.namespace, each.name))
-        request = WebIdentityRequest(cluster.issuer, provider, subject, each.audience)
-        role = AskedRole(policy.parsed, policy.aws_account.client_ids)
-        answer = verdict(role, request)
+        request = WebIdentityRequest(cluster.issuer, provider, subject_claim(each.subject), each.audience)
+        answer = verdict(AskedRole(policy.parsed, policy.aws_account.client_ids), request)
         if answer.decision is Decision.DENIED:
             explain = commands.explain(str(each), each.role_arn, None, cluster.issuer, each.audience)
             yield finding(answer.details, answer.expected, answer.fix or explain)

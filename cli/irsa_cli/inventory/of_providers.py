@@ -9,6 +9,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
 from irsa_cli.issuers import Issuers, Standing, eks_region
+from irsa_cli.verdict import NO_PROVIDER
 
 
 def missing_provider(facts: Facts) -> Iterator[Finding]:
@@ -21,7 +22,7 @@ def missing_provider(facts: Facts) -> Iterator[Finding]:
         if owner != number:
             found = f"the OIDC provider is of AWS account {owner}; STS looks in the role's own, {number}"
         else:
-            found = f"AWS account {number} has no such OIDC provider"
+            found = NO_PROVIDER.format(aws_account=number, issuer=named(f"https://{trust.issuer}"))
         audiences = {value for each in trust.naming("aud") for value in each.condition.wanted}
         named_ones = {each for each in audiences if not is_pattern(each)} or {DEFAULT_AUDIENCE}
         yield Finding(

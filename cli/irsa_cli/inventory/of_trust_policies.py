@@ -11,7 +11,8 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.inventory.admissions import Trust
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
-from irsa_cli.trusts.trust import ANYBODY, Compared, exact_subjects, place_text
+from irsa_cli.trusts.trust import ANYBODY, ClaimCondition, exact_subjects, place_text
+from irsa_cli.verdict import NO_SERVICE_ACCOUNT
 
 
 def _of(trust: Trust, kind: str, found: str, expected: str, service_account: str = "") -> Finding:
@@ -35,7 +36,7 @@ def missing_service_account(facts: Facts) -> Iterator[Finding]:
             yield _of(
                 trust,
                 "missing-service-account",
-                f"{where} names it, but there is no such service account"
+                f"{where} names it, but {NO_SERVICE_ACCOUNT}"
                 if is_subject
                 else f"{where} names {named(value)}, which is the subject of no service account",
                 "a service account that exists, or a trust policy without it",
@@ -105,7 +106,7 @@ def no_audience(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _is_anything(each: Compared) -> bool:
+def _is_anything(each: ClaimCondition) -> bool:
     return each.comparison == "Like" and any(value and not value.strip("*") for value in each.condition.wanted)
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, named, nearest
-from irsa.rules.subjects import subject_of
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.inventory.admissions import Admitted, trust_policies, trusts
 from irsa_cli.inventory.chains import Steps, chains
@@ -39,7 +38,7 @@ def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inv
     not_checked += _unreadable_providers(discovery)
     policies = trust_policies(discovery.aws_accounts, not_checked.append)
     claims = {
-        cluster.issuer: Claims({subject_of(each.namespace, each.name): each for each in cluster.service_accounts})
+        cluster.issuer: Claims({each.subject: each for each in cluster.service_accounts})
         for cluster in discovery.clusters
     }
     said = trusts(policies.values(), discovery.clusters)

@@ -2,12 +2,22 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from irsa_cli.report.checks import Report
 from irsa_cli.report.json import as_json
 from irsa_cli.report.text import plain
 from irsa_cli.whole_file import write
+
+
+def print_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Print lines of text, on a terminal each in its style."""
+    if sys.stdout.isatty():
+        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
+
+        show_lines(lines)
+    else:
+        print("\n".join(text for text, _ in lines))
 
 
 def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace) -> int:

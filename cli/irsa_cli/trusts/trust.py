@@ -43,11 +43,11 @@ class ProviderTrust:
         return {index: each for index, each in self.statements.items() if each.effect == "Allow"}
 
     @functools.cached_property
-    def compared(self) -> list["Compared"]:
+    def compared(self) -> list["ClaimCondition"]:
         """The conditions that compare `aud` or `sub` of this provider's tokens with values."""
         claims = {f"{self.issuer}:{claim}".lower(): claim for claim in ("aud", "sub")}
         return [
-            Compared(place, claims[key], condition, comparison, statement.effect == "Allow" and not negated)
+            ClaimCondition(place, claims[key], condition, comparison, statement.effect == "Allow" and not negated)
             for place, statement in self.statements.items()
             for condition in statement.conditions
             if (key := condition.key.lower()) in claims and (operator := split_operator(condition.operator))
@@ -55,7 +55,7 @@ class ProviderTrust:
             if comparison
         ]
 
-    def naming(self, claim: str) -> list["Compared"]:
+    def naming(self, claim: str) -> list["ClaimCondition"]:
         """Return those of Allow statements that name values of a claim; those that exclude values do not."""
         return [each for each in self.compared if each.names and each.claim == claim]
 
@@ -65,7 +65,7 @@ class ProviderTrust:
         return evaluate_parsed(self.parsed[0], self.parsed[1] if statements is None else statements, request)
 
 
-class Compared(NamedTuple):
+class ClaimCondition(NamedTuple):
     """A condition that compares a claim with values: its statement's place, and whether that allows by such a value."""
 
     place: int

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.main import main
+from irsa_cli.verdict import EMPTY_AUDIENCE
 from tests.fuzz.live_states import ROLE, State
 from tests.fuzz.test_live_states import live
 
@@ -76,6 +77,18 @@ def test_who_is_denied_gets_no_command(state: State, explain: Any) -> None:
 
     assert code == 1
     assert beginning(page).endswith(SAID.format(f"it has no {KEY}, so its Pods get no credentials"))
+
+
+@pytest.mark.parametrize("words", [(ROLE,), (ROLE, "--stack", "dev")])
+def test_an_empty_audience_is_said_and_removed(state: State, explain: Any, words: tuple[str, ...]) -> None:
+    """Protects Pods whose token is for the API server: the role's annotation is there, and the other one is wrong."""
+    audience = "eks.amazonaws.com/audience"
+    _, page = explain({KEY: ROLE, audience: ""}, *words)
+
+    context = "" if "--stack" in words else f" --context {state.context}"
+    command = f"kubectl annotate serviceaccount app -n web{context} {audience}-"
+    expected = "no such annotation, or an audience"
+    assert beginning(page).endswith(f"found: {EMPTY_AUDIENCE} expected: {expected} do: {command}")
 
 
 def test_the_right_annotation_needs_no_word(explain: Any) -> None:

@@ -193,10 +193,12 @@ def test_an_assumption_and_a_binding_are_said() -> None:
 def test_the_command_is_one_line() -> None:
     """Protects who copies it from a terminal, where a line with a style is broken into lines of 80 columns."""
     command = f"kubectl annotate serviceaccount app -n team-a --overwrite eks.amazonaws.com/role-arn={ROLE}"
-    found = list(lines(replace(answer(statement()), annotation="none", fix=command), verbose=False))
+    expected = f"eks.amazonaws.com/role-arn: {ROLE}"
+    said = replace(answer(statement()), annotation="none", expected=expected, fix=command)
+    found = list(lines(said, verbose=False))
 
     assert [line for line, _ in found[1:4]] == [
-        *("annotation: team-a/app", "    found:    none", f"    expected: eks.amazonaws.com/role-arn: {ROLE}"),
+        *("annotation: team-a/app", "    found:    none", f"    expected: {expected}"),
     ]
     assert found[4] == (f"    do:       {command}", "")
 
