@@ -136,7 +136,9 @@ def _live(options: argparse.Namespace) -> Explanation:
     audience = options.audience or annotations.get(AUDIENCE) or DEFAULT_AUDIENCE
     request = _request(subject, role.arn, issuer, audience)
     client_ids = aws_account.client_ids(request.provider_arn)
-    first = of_provider(client_ids, request.provider_arn, [request.audience])
+    # The webhook takes an empty audience as it is: the token is not for STS, whatever the role says.
+    empty = None if options.audience else of_annotations({**annotations, ROLE_ARN: role.arn}, role.arn)
+    first = empty or of_provider(client_ids, request.provider_arn, [request.audience])
     answer = explained(role.arn, role.trust, request, first)
     by_default = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
     by_default = by_default if missing and not options.audience else ""
@@ -144,7 +146,7 @@ def _live(options: argparse.Namespace) -> Explanation:
     wrong = of_annotations(annotations, role.arn)
     if cluster is None or live is None or wrong is None:
         return answer
-    is_next = answer.decision is Decision.ALLOWED
+    is_next = answer.decision is Decision.ALLOWED or empty
     fix = _command_to_annotate(answer, annotations, cluster, declared) if is_next else ""
     return replace(answer, annotation=wrong.found, expected=wrong.expected, fix=fix)
 

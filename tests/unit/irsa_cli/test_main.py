@@ -103,6 +103,6 @@ def test_a_reader_that_has_read_enough_is_no_fault(tmp_path: Path) -> None:
 def test_a_misspelled_verb_is_named(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects who types by hand: the one that is meant, and not a list to search."""
     with pytest.raises(SystemExit) as ended:
-        main([f"{verb[:-2]}{verb[-1]}{verb[-2]}"])
+        main([f"{verb}{verb[-1]}"])
 
     assert (ended.value.code, f"did you mean {verb}?" in capsys.readouterr().err) == (2, True)

@@ -83,11 +83,13 @@ def test_who_is_denied_gets_no_command(state: State, explain: Any) -> None:
 def test_an_empty_audience_is_said_and_removed(state: State, explain: Any, words: tuple[str, ...]) -> None:
     """Protects Pods whose token is for the API server: the role's annotation is there, and the other one is wrong."""
     audience = "eks.amazonaws.com/audience"
-    _, page = explain({KEY: ROLE, audience: ""}, *words)
+    code, page = explain({KEY: ROLE, audience: ""}, *words)
 
     context = "" if "--stack" in words else f" --context {state.context}"
     command = f"kubectl annotate serviceaccount app -n web{context} {audience}-"
     expected = "no such annotation, or an audience"
+    # `irsa inventory` says not-admitted of it.
+    assert (code, page.startswith("denied: its eks.amazonaws.com/audience is empty")) == (1, True)
     assert beginning(page).endswith(f"found: {EMPTY_AUDIENCE} expected: {expected} do: {command}")
 
 
