@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 from irsa.evaluation import Decision, Reason, StatementEvaluation, WebIdentityRequest, deciding_statement, short_key
-from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.mistakes import named
 from irsa_cli.explain.output import Explanation
 from irsa_cli.report.message import DO, Message
@@ -42,7 +41,7 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         yield from _styled(LINK, answer.documentation, "  ", "  ")
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
     if answer.annotation:
-        parts = ("found", answer.annotation), ("expected", f"{ROLE_ARN}: {named(answer.role)}")
+        parts = ("found", answer.annotation), ("expected", answer.expected)
         message = Message(f"annotation: {named(answer.service_account)}", parts, answer.fix)
         # Without a style a line is one on a terminal, too: the command, to be copied.
         yield from ((label + text, "" if part == DO else COLORS[None]) for part, label, text in message.lines(WIDTH))
