@@ -32,8 +32,12 @@ Source = tuple[str, Callable[[], Any], Callable[[Any], Answer]]
 def add_discovery_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose clusters and AWS accounts."""
     repeated: dict[str, Any] = {"action": "append", "default": []}
-    parser.add_argument("--context", metavar="C", **repeated, help="context of the kubeconfig (repeatable)")
-    parser.add_argument("--cluster", metavar="NAME", **repeated, help="name of an EKS cluster (repeatable)")
+    parser.add_argument(
+        "--context", metavar="C", type=not_empty, **repeated, help="context of the kubeconfig (repeatable)"
+    )
+    parser.add_argument(
+        "--cluster", metavar="NAME", type=not_empty, **repeated, help="name of an EKS cluster (repeatable)"
+    )
     stack = "irsa stack: its clusters, AWS accounts and bindings (repeatable)"
     parser.add_argument("--stack", metavar="S", type=stack_name, **repeated, help=stack)
     profile = "AWS profile: its AWS account, in place of those of the stacks (repeatable)"
@@ -249,7 +253,8 @@ def read_aws_account(
             # Those of the EKS clusters that OIDC providers name.
             for region in {eks_region(arn.partition(":oidc-provider/")[2]) for arn in providers} - {""}
         }
-    roles, known = listed.result(), details.result()
+    # A list that changes between two of its pages may have a role twice.
+    roles, known = [*{each.arn: each for each in listed.result()}.values()], details.result()
     if known is not None:
         roles = with_details(roles, known)
         for each in roles:

@@ -10,7 +10,7 @@ from irsa.rules.mistakes import named
 from irsa_cli.exits import GOOD, CouldNotLookError
 
 WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-# With `.new`, shorter than the 255 bytes that a name may have, of which a character takes at most 4.
+# With a number and `.new`, shorter than the 255 bytes that a name may have, of which a character takes at most 4.
 NAME_LENGTH = 60
 # The folder takes no new file, or the file is mounted by itself, as a container has it: the file may still be written.
 NOT_REPLACED = (errno.EACCES, errno.EPERM, errno.EBUSY)
@@ -69,7 +69,8 @@ def _is_printed_to(present: os.stat_result) -> bool:
 
 def _replace(path: Path, text: str, mode: int | None = None) -> None:
     target = Path(os.path.realpath(path))
-    new = target.with_name(f".{target.name[:NAME_LENGTH]}.new")
+    # With the number of the process: two runs at a time would take the file from each other.
+    new = target.with_name(f".{target.name[:NAME_LENGTH]}.{os.getpid()}.new")
     try:
         # A repository may bring a link of this name, through which another file would be written.
         new.unlink(missing_ok=True)

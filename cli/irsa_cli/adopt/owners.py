@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import LISTED, named
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
 
 Words = Mapping[str, str]
@@ -213,7 +213,8 @@ _OTHER = (
 )
 
 
-def letting_go(tool: str, names: Iterable[str]) -> str:
+def letting_go(tool: str, names: Sequence[str]) -> str:
     """Return how a tool lets go of what is adopted from it, in one line with these names."""
     before, after, page = _LETTING_GO.get(tool, _OTHER)
-    return f"{named(tool)}: before `pulumi up`, {before}; after `irsa prove`, {after}: {page} ({', '.join(names)})"
+    those = ", ".join(names[:LISTED]) + (f", and {len(names) - LISTED:,} more" if len(names) > LISTED else "")
+    return f"{named(tool)}: before `pulumi up`, {before}; after `irsa prove`, {after}: {page} ({those})"

@@ -1,7 +1,7 @@
 """What `irsa explain --json` prints."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from irsa.evaluation import Decision, PodIdentityRequest, StatementEvaluation, WebIdentityRequest
@@ -24,7 +24,7 @@ class Explanation:
         request: The token, and the IAM OIDC provider of its issuer; null where there is no role to ask for.
         statements: Each statement of the trust policy.
         pod_identity: Whether EKS Pod Identity could assume the role for the service account, if an association gave it
-            that one; empty where no statement is for `pods.eks.amazonaws.com`.
+            that one, with session tags or else without; empty where no statement is for `pods.eks.amazonaws.com`.
         missing: Where the cluster has no such service account: that it has none, and a name that is near; else empty.
         by_default: What was taken by default, because the service account does not exist; else empty.
         binding: Key of the stack's binding that was named in place of the role; else empty.
@@ -65,8 +65,12 @@ def explained(
     association = PodIdentityRequest(namespace, name)
     by_association = ""
     if any(association.principal in each.principals for each in parsed[1]):
-        other = verdict(AskedRole(parsed, {}), association)
-        by_association = f"with an association, {other.decision}: {other.details}"
+        other, how = verdict(AskedRole(parsed, {}), association), "with an association"
+        # Whoever makes the association may disable its tags, with which a trust policy may refuse it.
+        without = verdict(AskedRole(parsed, {}), replace(association, session_tags=False))
+        if other.decision is Decision.DENIED and without.decision is not Decision.DENIED:
+            other, how = without, f"{how} that has its session tags disabled"
+        by_association = f"{how}, {other.decision}: {other.details}"
     return Explanation(
         association.subject,
         role_arn,

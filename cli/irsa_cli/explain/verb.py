@@ -17,7 +17,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.explain.output import Explanation, explained
 from irsa_cli.explain.text import lines
-from irsa_cli.options import stack_name
+from irsa_cli.options import not_empty, stack_name
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.publish import print_lines
 from irsa_cli.state.declared import DeclaredBinding, DeclaredStack
@@ -69,6 +69,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "role",
         metavar="ROLE",
         nargs="?",
+        type=not_empty,
         help="ARN of the role (default: as annotated), or without --trust its name, or with --stack a binding's key",
     )
     parser.add_argument("--trust", metavar="FILE", type=Path, help="read the trust policy from FILE, not from AWS")

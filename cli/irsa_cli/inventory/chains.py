@@ -1,11 +1,12 @@
 """The roles that roles of service accounts may assume in turn. Pure."""
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from irsa.evaluation import Decision
+from irsa.evaluation.kinds import bits
 from irsa.rules.mistakes import listed, named
 from irsa.rules.unknown import Unknown
 from irsa_cli.inventory.admissions import TrustPolicy
@@ -84,20 +85,30 @@ class Steps:
     """The steps from role to role."""
 
     def __init__(self, found: Iterable[Chain]) -> None:
-        self._steps: dict[str, list[Chain]] = {}
+        # Sets of roles are bits: where each of 1,500 roles may assume each other one, these are millions of steps.
+        self._places: dict[str, int] = {}
+        self._allowed: dict[int, int] = {}
+        self._all: dict[int, int] = {}
         for each in found:
-            self._steps.setdefault(each.role, []).append(each)
+            role, other = (self._places.setdefault(arn, len(self._places)) for arn in (each.role, each.assumes))
+            for steps in (self._all, *([self._allowed] if each.decision is Decision.ALLOWED else ())):
+                steps[role] = steps.get(role, 0) | 1 << other
+        self._arns = [*self._places]
 
     def reached(self, role: str) -> dict[str, Decision]:
         """Return the roles that a role may assume in one step or several; allowed where each step is, in some way."""
-        of_allowed, of_all = self._reached(role, {Decision.ALLOWED}), self._reached(role, {*Decision})
-        return {arn: Decision.ALLOWED if arn in of_allowed else Decision.CANNOT_DECIDE for arn in of_all if arn != role}
+        if role not in self._places:
+            return {}
+        of_allowed, of_all = (_reached(self._places[role], steps) for steps in (self._allowed, self._all))
+        decisions = ((Decision.ALLOWED, of_allowed), (Decision.CANNOT_DECIDE, of_all & ~of_allowed))
+        return {self._arns[each.bit_length() - 1]: decision for decision, those in decisions for each in bits(those)}
 
-    def _reached(self, role: str, decisions: Container[Decision]) -> dict[str, None]:
-        found = {role: None}
-        waiting = [role]
-        for arn in waiting:
-            new = {each.assumes: None for each in self._steps.get(arn, ()) if each.decision in decisions}
-            waiting += new.keys() - found.keys()
-            found |= new
-        return found
+
+def _reached(place: int, steps: Mapping[int, int]) -> int:
+    """Return all that is reached from a place, but that itself."""
+    found = waiting = 1 << place
+    while waiting:
+        at = waiting.bit_length() - 1
+        new = steps.get(at, 0) & ~found
+        found, waiting = found | new, waiting ^ 1 << at | new
+    return found ^ 1 << place

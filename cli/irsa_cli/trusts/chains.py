@@ -13,12 +13,13 @@ account, a trust policy that names the role is enough, or one that has the princ
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from irsa.evaluation.answers import RoleRequest, StatementEvaluation, all_of
 from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import Statement
 from irsa.evaluation.permissions import Permissions, gives
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import is_pattern
@@ -48,6 +49,16 @@ class RolePolicies:
         return gives(self.documents, self.boundary)
 
     @functools.cached_property
+    def _on(self) -> dict[str, bool | None]:
+        return {}
+
+    def give(self, other_arn: str) -> bool | None:
+        """Return whether they give a role, or a pattern of roles."""
+        if other_arn not in self._on:
+            self._on[other_arn] = self.own.of(ASSUME_ROLE, other_arn)
+        return self._on[other_arn]
+
+    @functools.cached_property
     def with_name(self) -> Permissions:
         """What they leave of what a trust policy gives that names the role."""
         return gives([*self.documents, NAMED], self.boundary)
@@ -66,6 +77,12 @@ class RolePolicies:
         return None if is_negated else sorted({text for each in of_role for text in each.every})
 
 
+@functools.lru_cache(maxsize=10_000)
+def _evaluated(role_arn: str, version: str, statement: Statement) -> StatementEvaluation:
+    """Return what a statement says to a role: many trust policies have the same one, such as for their AWS account."""
+    return evaluate_parsed(version, [statement], RoleRequest(role_arn)).statements[0]
+
+
 class Answer(NamedTuple):
     """Whether a role may assume another one; None where that cannot be decided; and why."""
 
@@ -76,7 +93,11 @@ class Answer(NamedTuple):
 def assumes(role_arn: str, policies: RolePolicies, other_arn: str, trust: Parsed) -> Answer:
     """Return whether a role may assume another one, by what its own policies say and the other's trust policy."""
     request, (version, statements) = RoleRequest(role_arn), trust
-    evaluated = [each for each in evaluate_parsed(version, statements, request).statements if each.matched is not False]
+    evaluated = [
+        replace(said, index=index)
+        for index, each in enumerate(statements)
+        if each.covers(ASSUME_ROLE) and (said := _evaluated(role_arn, version, each)).matched is not False
+    ]
     denying, allowing = ([each for each in evaluated if each.effect == effect] for effect in ("Deny", "Allow"))
     if not allowing or any(each.matched for each in denying):
         return Answer(False, "")
@@ -91,7 +112,7 @@ def assumes(role_arn: str, policies: RolePolicies, other_arn: str, trust: Parsed
         place = certain[0].index + 1
         return Answer(outcome, (POLICIES if given is None else reason).format(place=place, role=named(role_arn)))
 
-    found = [answer(allowing, policies.own.of(ASSUME_ROLE, other_arn), OF_BOTH)]
+    found = [answer(allowing, policies.give(other_arn), OF_BOTH)]
     if other_arn.split(":")[4] == request.aws_account:
         principals = {each.index: statements[each.index].principals for each in allowing}
         by_name = [each for each in allowing if request.principal in principals[each.index]]
@@ -134,7 +155,7 @@ class Trusting:
         found = self._of(role_arn, request.root, request.aws_account)
         if names is not None and not any(map(is_pattern, names)):
             return {arn: found[arn] for arn in names if arn in found}
-        return {arn: each for arn, each in found.items() if policies.own.of(ASSUME_ROLE, arn) is not False}
+        return {arn: each for arn, each in found.items() if policies.give(arn) is not False}
 
     def _of(self, role_arn: str, *principals: str) -> dict[str, Parsed]:
         # That a role may assume itself gives nobody anything.
@@ -153,4 +174,4 @@ def answers(role_arn: str, policies: RolePolicies, trusts: Trusts) -> Iterator[t
 def elsewhere(policies: RolePolicies) -> set[str]:
     """Return the roles that policies name, and patterns of some in one AWS account: as if each trust policy let it."""
     named_ones = filter(ROLE.match, policies.resources or ())
-    return {each for each in named_ones if policies.own.of(ASSUME_ROLE, each) is not False}
+    return {each for each in named_ones if policies.give(each) is not False}

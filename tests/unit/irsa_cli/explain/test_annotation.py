@@ -62,6 +62,13 @@ def test_another_role_is_said_and_left(explain: Any) -> None:
     assert beginning(page).endswith(SAID.format(f"it has the {KEY} {OTHER}, so its Pods ask for that role"))
 
 
+def test_an_empty_role_is_no_missing_one(explain: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a script whose variable is unset: it would be told of the role of the annotation instead."""
+    with pytest.raises(SystemExit, match="2"):
+        explain({KEY: ROLE}, "")
+    assert "the value is empty" in capsys.readouterr().err
+
+
 def test_of_a_stack_the_stack_restores_it(explain: Any) -> None:
     """Protects from drift: what the stack declares is not written by hand."""
     _, page = explain({}, ROLE, "--stack", "dev")

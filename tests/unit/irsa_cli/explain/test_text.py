@@ -241,4 +241,8 @@ def test_pod_identity_has_a_line_of_its_own(actions: list[str], namespace: str, 
     page = printed(answer(statement({"StringEquals": OF_AUD}), {**association, "Condition": tags}))
 
     assert f" pod identity: with an association, {answered}" in " ".join(page.split())
+    # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html, "Disable session tags"
+    untagged = printed(answer(statement({"StringEquals": OF_AUD}), association | {"Action": "sts:AssumeRole"}))
+    said = " pod identity: with an association that has its session tags disabled, allowed: statement 2 allows it"
+    assert said in " ".join(untagged.split())
     assert "pod identity" not in printed(answer(statement({"StringEquals": OF_AUD})))

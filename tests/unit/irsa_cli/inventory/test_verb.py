@@ -101,9 +101,9 @@ def test_where_to_look(finds: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize("option", ["--profile", "--region", "--namespace"])
+@pytest.mark.parametrize("option", ["--context", "--cluster", "--profile", "--region", "--namespace"])
 def test_an_unset_variable_chooses_nothing(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects a script from the AWS account of other credentials, where its variable is not set."""
+    """Protects a script whose variable is not set from another cluster, or the AWS account of other credentials."""
     with pytest.raises(SystemExit):
         main(["inventory", option, ""])
 
