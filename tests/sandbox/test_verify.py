@@ -288,8 +288,8 @@ def test_explain_says_first_that_there_is_no_such_service_account(project: Proje
     typo = irsa(project, "explain", "default:verifed", "verified", "--stack", STACK)
 
     assert (there.returncode, missing.returncode, typo.returncode) == (0, 1, 1)
-    assert "assumed:" not in there.stdout
+    assert "by default:" not in there.stdout
     found = " ".join(missing.stdout.split())
     assert found.startswith("missing: there is no service account default/not-there-yet in context ")
-    assert found.endswith("assumed: the audience sts.amazonaws.com, because there is no annotation to read")
+    assert found.endswith("by default: the audience sts.amazonaws.com, because there is no annotation to read")
     assert " did you mean default/verified? trust policy: " in " ".join(typo.stdout.split())
