@@ -257,6 +257,9 @@ def may_go(mistake: LocatedMistake, replaced: Place) -> bool:
     place = mistake.place
     if within(place, replaced) or mistake.rule == "unused-setting":
         return True
+    if replaced == ("bindings",) and place[:1] == ("defaults",):
+        # Defaults are judged in the bindings that have them.
+        return True
     if replaced[0] != "bindings" or place[:2] != replaced[:2]:
         # What is of two bindings, or of a binding and the rest of the file.
         return (
