@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from irsa.evaluation.answers import RoleRequest, StatementEvaluation, all_of
 from irsa.evaluation.comparisons import Parsed
-from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.decision import evaluate_statements
 from irsa.evaluation.document import Statement
 from irsa.evaluation.permissions import Permissions, gives
 from irsa.rules.mistakes import named
@@ -80,7 +80,7 @@ class RolePolicies:
 @functools.lru_cache(maxsize=10_000)
 def _evaluated(role_arn: str, version: str, statement: Statement) -> StatementEvaluation:
     """Return what a statement says to a role: many trust policies have the same one, such as for their AWS account."""
-    return evaluate_parsed(version, [statement], RoleRequest(role_arn)).statements[0]
+    return evaluate_statements(version, [statement], RoleRequest(role_arn))[0]
 
 
 class Answer(NamedTuple):

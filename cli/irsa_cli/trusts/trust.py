@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from irsa.evaluation import Evaluation, WebIdentityRequest, short_key
 from irsa.evaluation.comparisons import COMPARED, Parsed
-from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.decision import evaluate_parsed, evaluate_statements
 from irsa.evaluation.document import Condition, Statement
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import split_operator
@@ -141,7 +141,7 @@ def trusts_of(
             # `cognito-identity.amazonaws.com` or a SAML provider: no token of a cluster comes through these.
             continue
         request = WebIdentityRequest(f"https://{issuer}", arn, subject_claim("any:any"), "any")
-        evaluated = evaluate_parsed(version, bare, request).statements
+        evaluated = evaluate_statements(version, bare, request)
         found = {each.index: statements[each.index] for each in evaluated if each.matched is not False}
         if any(each.effect == "Allow" for each in found.values()):
             yield ProviderTrust(parsed, arn, issuer, client_ids.get(arn), found)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from irsa.evaluation.answers import WebIdentityRequest, all_of
-from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.decision import evaluate_statements
 from irsa.evaluation.document import Condition, Statement
 from irsa.evaluation.kinds import MOST_STATES, OF_AUDIENCES, Parts, kinds
 from irsa.rules.arns import issuer_of_provider
@@ -85,7 +85,7 @@ def compared(parsed: Parsed, provider_arn: str) -> tuple[Compared, ...]:
                 otherwise = None
             else:
                 others.append(condition)
-        rest = evaluate_parsed(version, [statement._replace(conditions=tuple(others))], request).statements[0].matched
+        rest = evaluate_statements(version, [statement._replace(conditions=tuple(others))], request)[0].matched
         otherwise = all_of([rest, otherwise])
         if otherwise is not False:
             aud, sub = (tuple(of_claims[claim]) for claim in ("aud", "sub"))
