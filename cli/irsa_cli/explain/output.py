@@ -66,10 +66,11 @@ def explained(
     by_association = ""
     if any(association.principal in each.principals for each in parsed[1]):
         other, how = verdict(AskedRole(parsed, {}), association), "with an association"
-        # Whoever makes the association may disable its tags, with which a trust policy may refuse it.
-        without = verdict(AskedRole(parsed, {}), replace(association, session_tags=False))
-        if other.decision is Decision.DENIED and without.decision is not Decision.DENIED:
-            other, how = without, f"{how} that has its session tags disabled"
+        if other.decision is Decision.DENIED:
+            # Whoever makes the association may disable its tags, with which a trust policy may refuse it.
+            without = verdict(AskedRole(parsed, {}), replace(association, session_tags=False))
+            if without.decision is not Decision.DENIED:
+                other, how = without, f"{how} that has its session tags disabled"
         by_association = f"{how}, {other.decision}: {other.details}"
     return Explanation(
         association.subject,
