@@ -62,7 +62,30 @@ def failed_rows(diff: Diff) -> list[Row]:
 
 
 def headline(diff: Diff) -> list[tuple[str, str]]:
-    """Return who gains and who loses the right to assume a role: each part's name, and whom it names."""
+    """Return who gains and loses the right to assume a role, and what roles may do: each part's name and text."""
+    rows = permission_rows(diff)
+    more = f", and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+    return [*_who(diff), *([("permissions", f"{' '.join(rows[0].pieces)}{more}")] if rows else [])]
+
+
+def permission_rows(diff: Diff) -> list[Row]:
+    """Return what roles may do that they could not before, and what no more, a line each."""
+    rows = []
+    for each in diff.permissions:
+        sign = CHANGED if each.extent == "cannot tell" else ADDED if each.change == "gains" else REMOVED
+        word = f"may {each.change.removesuffix('s')}" if sign == CHANGED else each.change
+        some = ["some of"] if each.extent == "some" else []
+        what = [_some(each.actions), "on", _some(each.resources)]
+        if each.policy:
+            what = ["everything that", named(each.policy), "gives"]
+        rows.append(Row(sign, 0, [named(each.role), word, *some, *what]))
+    undecided = (
+        [named(each.role), "permissions: cannot tell:", *each.reason.split()] for each in diff.permissions_cannot_tell
+    )
+    return [*rows, *(Row(CHANGED, 0, pieces) for pieces in undecided)]
+
+
+def _who(diff: Diff) -> list[tuple[str, str]]:
     parts: dict[str, list[str]] = {"gains": [], "loses": []}
     for name, text, _ in _parts(diff):
         parts.setdefault(name, []).append(text)
@@ -78,11 +101,14 @@ def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
 
 
 def right_rows(diff: Diff) -> list[Row]:
-    """Return who gains and who loses the right, a line each, where the headline does not say it all."""
+    """Return who gains and loses the right, and what roles may do, a line each, where the headline does not say all."""
     more = any(each.such_as or each.but_not or each.at_most for _, _, those in _rights(diff) for each in those)
-    if more or diff.cannot_tell or any("(below)" in those for _, those in headline(diff)):
-        return [row for _, _, row in _parts(diff)]
-    return []
+    says_all = not (more or diff.cannot_tell or any("(below)" in those for _, those in _who(diff)))
+    permissions = permission_rows(diff)
+    return [
+        *([] if says_all else [row for _, _, row in _parts(diff)]),
+        *(permissions if len(permissions) > 1 else []),
+    ]
 
 
 def _rights(diff: Diff) -> list[tuple[str, str, Sequence[Right]]]:

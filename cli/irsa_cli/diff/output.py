@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from irsa_cli.diff.changes import BindingChange, ResourceChange
+from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.rights import Right, Undecided
 
 
@@ -27,6 +28,8 @@ class Diff:
         not_read: What was not read, and why, each as one sentence: then there may be more who gain or lose the right.
         failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
             which everything here is compared.
+        permissions: What roles may do that they could not before, and what no more; what is dangerous comes first.
+        permissions_cannot_tell: Roles of which irsa cannot tell that.
     """
 
     stack: str
@@ -43,3 +46,5 @@ class Diff:
     warnings: Sequence[str] = ()
     not_read: Sequence[str] = ()
     failed_updates: Sequence[str] = ()
+    permissions: Sequence[PermissionChange] = ()
+    permissions_cannot_tell: Sequence[Undecided] = ()

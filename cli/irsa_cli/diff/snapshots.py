@@ -53,12 +53,14 @@ class Snapshot(NamedTuple):
         client_ids: The audiences of the IAM OIDC providers that it creates, by ARN; None where they are not known.
         service_accounts: Its service accounts, as `namespace:name`.
         policies: What the policies say that it gives to a role, by the key of the role.
+        attached: ARNs of the managed policies of others that it attaches to a role, likewise.
     """
 
     roles: Mapping[str, Role]
     client_ids: Mapping[str, tuple[str, ...] | None]
     service_accounts: frozenset[str]
     policies: Mapping[str, RolePolicies] = {}
+    attached: Mapping[str, frozenset[str]] = {}
 
 
 def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
@@ -92,6 +94,9 @@ def _snapshot(
     service_accounts: set[str] = set()
     documents: dict[tuple[str, str], list[Document]] = {}
     owners: dict[str, tuple[tuple[str, str], Document | None]] = {}
+    attached: dict[tuple[str, str], set[str]] = {}
+    resources = [*resources]
+    own = {each.text("arn") for each in resources if each.type == types.POLICY}
     for each in resources:
         if each.external:
             continue
@@ -104,13 +109,16 @@ def _snapshot(
         elif each.type in {types.INLINE_POLICY, types.POLICY}:
             owner = _owner(each, known_text(each.inputs.get("role")))
             documents.setdefault(owner, []).append(_document(each.inputs.get("policy")))
+        elif each.type == types.ATTACHMENT and (policy := known_text(each.inputs.get("policyArn"))):
+            attached.setdefault(_owner(each, known_text(each.inputs.get("role"))), set()).add(policy)
         elif each.type == types.OIDC_PROVIDER and (arn := _arn(each, aws_accounts)):
             listed = each.inputs.get("clientIdLists")
             client_ids[str(arn)] = tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
         elif each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}:
             service_accounts |= {*subjects_of(each)}
     policies = {key: RolePolicies(documents.get(owner, []), boundary) for key, (owner, boundary) in owners.items()}
-    return Snapshot(roles, client_ids, frozenset(service_accounts), policies)
+    of_others = {key: frozenset(attached.get(owner, set()) - own) for key, (owner, _) in owners.items()}
+    return Snapshot(roles, client_ids, frozenset(service_accounts), policies, of_others)
 
 
 def _owner(resource: Resource, role: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.live import Annotations, patched, read_service_accounts, with_annotations
 from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
+from irsa_cli.diff.permissions import permission_changes
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.rights import changed_roles, rights
 from irsa_cli.diff.snapshots import before_and_after
@@ -133,10 +134,13 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
             names[issuer] = names.get(issuer, frozenset()) | annotations[reference].keys()
             clusters |= {issuer: key} if (key := providers[reference][1]) else {}
     found = with_chains(rights(before, after, names), before, after)
+    permissions, undecided = permission_changes(before, after)
     bindings, other = changes(with_annotations(preview.steps, annotations), keys)
     return Diff(
         options.stack or preview.stack,
         **vars(found),
+        permissions=permissions,
+        permissions_cannot_tell=undecided,
         clusters=clusters,
         bindings=bindings,
         other=other,

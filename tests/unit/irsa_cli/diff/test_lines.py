@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange
 from irsa_cli.diff.lines import Row, headline, rows_of
 from irsa_cli.diff.output import Diff
+from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.rights import Right, Undecided
 from irsa_cli.diff.statements import Element, StatementChange
 from tests.unit.irsa_cli.diff.previews import ISSUER, OTHER_ISSUER, diff
@@ -214,6 +215,20 @@ DIFFS = st.builds(
     st.integers(0, 10**6),
     st.lists(TEXTS, max_size=2),
     st.lists(TEXTS, max_size=2),
+    permissions=st.lists(
+        st.builds(
+            PermissionChange,
+            TEXTS,
+            TEXTS,
+            st.sampled_from(["gains", "loses"]),
+            st.lists(TEXTS, max_size=7).map(tuple),
+            st.lists(TEXTS, max_size=7).map(tuple),
+            st.sampled_from(["all", "some", "cannot tell"]),
+            st.just("") | TEXTS,
+        ),
+        max_size=3,
+    ),
+    permissions_cannot_tell=st.lists(st.builds(Undecided, TEXTS, TEXTS, TEXTS), max_size=2),
 )
 
 

@@ -1,0 +1,116 @@
+"""What roles may do afterwards that they could not before, over all of their policies, what is dangerous first."""
+
+import itertools
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa_cli.diff.permissions import PermissionChange, permission_changes
+from irsa_cli.diff.rights import Undecided
+from irsa_cli.diff.snapshots import before_and_after
+from tests.unit.irsa_cli.diff.previews import SECRET, preview, resource, role, step, trust
+
+ROLE = role(trust("team-a:app"))
+ARN = "arn:aws:iam::111122223333:role/my-role"
+POLICY, INLINE = "aws:iam/policy:Policy", "aws:iam/rolePolicy:RolePolicy"
+ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+ADMINISTRATOR, READ_ONLY = (f"arn:aws:iam::aws:policy/{each}" for each in ("AdministratorAccess", "ReadOnlyAccess"))
+ACTIONS, RESOURCES = ["s3:GetObject", "s3:PutObject", "iam:PassRole"], ["arn:aws:s3:::a/x", "arn:aws:s3:::b/x"]
+
+
+def statement(actions: Any, resources: Any = "*", effect: str = "Allow") -> dict[str, Any]:
+    return {"Effect": effect, "Action": actions, "Resource": resources}
+
+
+def policy(type_: str, name: str, *statements: Any) -> dict[str, Any]:
+    document = json.dumps({"Version": "2012-10-17", "Statement": [*statements]})
+    return resource(type_, name, {"name": name, "role": "my-role", "policy": document})
+
+
+def attachment(arn: str) -> dict[str, Any]:
+    return resource(ATTACHMENT, arn, {"role": "my-role", "policyArn": arn})
+
+
+def changes(*steps: Any) -> tuple[list[PermissionChange], list[Undecided]]:
+    found = preview(*steps)
+    return permission_changes(*before_and_after([], [*found.steps, *preview(step("same", ROLE, ROLE)).steps]))
+
+
+def of(*steps: Any) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    found, undecided = changes(step("update", ROLE, ROLE), *steps)
+    assert undecided == []
+    return [(each.change, each.actions or (each.policy,), each.resources) for each in found]
+
+
+def test_everything_is_told_first() -> None:
+    """Protects a reviewer: a policy that becomes `*` on `*` began with "gains: nobody; loses: nobody"."""
+    old = policy(POLICY, "app", statement("s3:GetObject", "arn:aws:s3:::a/*"))
+    new = policy(
+        POLICY, "app", statement("*"), statement("iam:PassRole"), statement("s3:GetObject", "arn:aws:s3:::a/*")
+    )
+
+    (first, *_), _ = changes(step("update", ROLE, ROLE), step("update", old, new))
+    assert (first.role, first.role_arn, first.change) == ("my-role", ARN, "gains")
+    assert (first.actions, first.resources) == (("*",), ("*",))
+    assert of(step("update", new, old))[0][0] == "loses"
+
+
+def test_a_statement_that_moves_is_no_change() -> None:
+    """Protects from noise: a policy that is split, or an inline one that becomes a managed one, gives the same."""
+    read = statement("s3:GetObject", "arn:aws:s3:::a/*")
+
+    assert of(step("delete", policy(INLINE, "a", read)), step("create", None, policy(POLICY, "b", read))) == []
+
+
+def test_a_policy_of_others_is_told_by_its_name() -> None:
+    """Protects from AdministratorAccess among small changes: it comes first, though its document is not read."""
+    put = policy(INLINE, "a", statement("s3:PutObject", "arn:aws:s3:::a/*"))
+    steps = [step("create", None, each) for each in (attachment(READ_ONLY), put, attachment(ADMINISTRATOR))]
+
+    assert of(*steps) == [
+        ("gains", (ADMINISTRATOR,), ()),
+        ("gains", ("s3:PutObject",), ("arn:aws:s3:::a/*",)),
+        ("gains", (READ_ONLY,), ()),
+    ]
+    assert of(step("delete", attachment(READ_ONLY))) == [("loses", (READ_ONLY,), ())]
+
+
+def test_what_is_not_known_is_said() -> None:
+    """Protects from "no change" for a document that nobody could read."""
+    secret = resource(INLINE, "a", {"name": "a", "role": "my-role", "policy": SECRET})
+    found, undecided = changes(step("update", ROLE, ROLE), step("create", None, secret))
+
+    assert (found, [each.role for each in undecided]) == ([], ["my-role"])
+
+
+DOCUMENTS = st.lists(
+    st.builds(
+        statement,
+        st.lists(st.sampled_from(ACTIONS), min_size=1, unique=True),
+        st.lists(st.sampled_from(RESOURCES), min_size=1, unique=True),
+        st.sampled_from(["Allow", "Allow", "Deny"]),
+    ),
+    max_size=3,
+)
+
+
+def given_by(statements: list[Any]) -> set[tuple[str, str]]:
+    effects = {
+        pair: {each["Effect"] for each in statements if pair[0] in each["Action"] and pair[1] in each["Resource"]}
+        for pair in itertools.product(ACTIONS, RESOURCES)
+    }
+    return {pair for pair, those in effects.items() if those == {"Allow"}}
+
+
+@given(DOCUMENTS, DOCUMENTS)
+def test_gains_and_losses_are_what_iam_gives_and_takes(old: list[Any], new: list[Any]) -> None:
+    """Protects the first line: against IAM's rule that a Deny wins, over every action and resource of a small world."""
+    found = of(step("update", policy(INLINE, "a", *old), policy(INLINE, "a", *new)))
+    told = {
+        change: {pair for each, *sides in found if each == change for pair in itertools.product(*sides)}
+        for change in ("gains", "loses")
+    }
+
+    assert told == {"gains": given_by(new) - given_by(old), "loses": given_by(old) - given_by(new)}
