@@ -20,7 +20,7 @@ COMMAND = "irsa diff --stack dev"
 GITHUB = 65_536
 OWN_WORDS = re.compile(
     r"irsa diff: stack|\d[\d,]* more lines|\d[\d,]* of \d[\d,]* sections|are not shown|shows them\.|nobody|[;:.\s]|"
-    r"(gains|loses|may gain|may lose|cannot tell|other principals):|</?details( open)?>|</?summary>"
+    r"(gains|loses|may gain|may lose|cannot tell|other principals|permissions):|</?details( open)?>|</?summary>"
 )
 HOSTILE = [
     "@octocat",
