@@ -15,7 +15,7 @@ from config.variables import references
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import path_of
 from irsa.rules.unknown import SECRET
-from program.lookups.values import unanswered
+from program.lookups.values import Lookups, unanswered
 from program.plan import Plan, plan
 
 
@@ -30,6 +30,7 @@ class Examination:
         warnings: The warnings of the lint rules.
         silenced: The warnings that the file silences, with the reason.
         not_checked: What could not be checked, for messages.
+        lookups: What is known of the look-ups without AWS and Kubernetes.
     """
 
     stack: Stack | None
@@ -38,6 +39,7 @@ class Examination:
     warnings: list[LocatedMistake] = field(default_factory=list)
     silenced: list[tuple[LocatedMistake, str]] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
+    lookups: Lookups | None = None
 
 
 def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, allowed: Any = None) -> Examination:
@@ -51,7 +53,8 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     """
     settings = read_settings(values, folder, region)
     stack = settings.stack
-    planned = plan(stack, unanswered(stack, region, allowed))
+    lookups = unanswered(stack, region, allowed)
+    planned = plan(stack, lookups)
     mistakes = settings.placed([*settings.mistakes, *planned.mistakes])
     warnings = lint(_checked(settings, planned, complete=not (mistakes or settings.not_checked)))
     remaining: list[LocatedMistake] = []
@@ -64,7 +67,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
             (mistakes if warning.rule in stack.lint.errors else remaining).append(warning)
     not_checked = [*settings.not_checked, *_secret_variables(settings)]
     good = None if mistakes or settings.not_checked else stack
-    return Examination(good, settings, mistakes, remaining, silenced, not_checked)
+    return Examination(good, settings, mistakes, remaining, silenced, not_checked, lookups)
 
 
 def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:

@@ -51,8 +51,7 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
     for name in names:
         entry = installed().get(name)
         if entry is None:
-            instead = f"in a program of your own, {OF_A_CHECKOUT[name]}"
-            raise CouldNotLookError(f"it works in a checkout of irsa only: run `pulumi install` there; {instead}")
+            raise CouldNotLookError(only_in_a_checkout(OF_A_CHECKOUT[name]))
         try:
             verb = entry.load()
         except ImportError as error:
@@ -63,6 +62,11 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
         verb.add(parser_of_verb)
         parser_of_verb.set_defaults(refuse=parser_of_verb.error)
     return parser
+
+
+def only_in_a_checkout(instead: str) -> str:
+    """Return why something does not work here, and what to do in a program of one's own."""
+    return f"it works in a checkout of irsa only: run `pulumi install` there; in a program of your own, {instead}"
 
 
 def no_verb(word: str) -> str:

@@ -59,16 +59,32 @@ def _declared(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def kubernetes_providers(state: list[Resource], preview: Preview, keys: Keys) -> dict[str, tuple[Resource, str]]:
     """Return the Kubernetes providers before and after, by their reference.
 
-    With each comes the key of its cluster in the stack file; empty where there is only one, or it is not known. Before
-    the first deployment, the default provider is none of the preview's steps: its inputs are the stack's configuration.
+    With each comes the key of its cluster in the stack file; empty where there is only one, or it is not known.
     """
-    everything = [*state, *(each for step in preview.steps for each in (step.old, step.new) if each)]
     clusters = {
-        each.provider: keys[each.parent][1] for each in everything if each.parent in keys and keys[each.parent][1]
+        each.provider: keys[each.parent][1]
+        for each in _everything(state, preview)
+        if each.parent in keys and keys[each.parent][1]
     }
-    found = {each.reference: each for each in everything if each.type == types.KUBERNETES_PROVIDER}
-    if not found and any(each.type.startswith("kubernetes:") for each in everything):
-        settings = ((key.partition(":"), known_text(value)) for key, value in preview.config.items())
-        inputs = {name: value for (prefix, _, name), value in settings if prefix == "kubernetes"}
-        found[""] = Resource("kubernetes", types.KUBERNETES_PROVIDER, inputs=inputs)
+    found = providers(state, preview, types.KUBERNETES_PROVIDER)
     return {reference: (each, clusters.get(reference, "")) for reference, each in found.items()}
+
+
+def providers(state: list[Resource], preview: Preview, type_: str) -> dict[str, Resource]:
+    """Return the providers of a type before and after, by their reference.
+
+    Before the first deployment, the default provider is none of the preview's steps: its inputs are the stack's
+    configuration.
+    """
+    package = type_.rsplit(":", 1)[-1]
+    everything = _everything(state, preview)
+    found = {each.reference: each for each in everything if each.type == type_}
+    if not found and any(each.type.startswith(f"{package}:") for each in everything):
+        settings = ((key.partition(":"), known_text(value)) for key, value in preview.config.items())
+        inputs = {name: value for (prefix, _, name), value in settings if prefix == package}
+        found[""] = Resource(package, type_, inputs=inputs)
+    return found
+
+
+def _everything(state: list[Resource], preview: Preview) -> list[Resource]:
+    return [*state, *(each for step in preview.steps for each in (step.old, step.new) if each)]

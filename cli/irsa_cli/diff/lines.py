@@ -11,6 +11,7 @@ from irsa.rules.mistakes import Mistake, named, visible
 from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import DELETE, UPDATE
+from irsa_cli.diff.renamed import Renamed
 from irsa_cli.diff.rights import Right
 from irsa_cli.diff.statements import Element, StatementChange
 from irsa_cli.report.wrapped import WIDTH, columns
@@ -21,6 +22,13 @@ ADDED, REMOVED, CHANGED, SAME = "+", "-", "~", " "
 SIGNS = {"create": ADDED, "import": ADDED, DELETE: REMOVED}
 STATEMENT_SIGNS = {"added": ADDED, "removed": REMOVED, "changed": SAME, "moved": CHANGED}
 OWN_KINDS = {kind.word for kind in KINDS.values()}
+
+
+NOT_SEEN = {
+    "state": "what others changed in AWS or Kubernetes (--refresh reads it)",
+    "files": "the state, AWS, Kubernetes: two versions of the file are compared",
+    "live": "",
+}
 
 
 class Row(NamedTuple):
@@ -71,13 +79,19 @@ def headline(diff: Diff) -> list[tuple[str, str]]:
 def permission_rows(diff: Diff) -> list[Row]:
     """Return what roles may do that they could not before, and what no more, a line each."""
     rows = []
+    # A renamed binding's new role may do what its old one could.
+    again = {urn for each in diff.renamed for urn in each.urns}
+    same = {each.name for binding in diff.bindings for each in binding.resources if each.urn in again}
     for each in diff.permissions:
+        if each.role in same:
+            continue
         sign = CHANGED if each.extent == "cannot tell" else ADDED if each.change == "gains" else REMOVED
         word = f"may {each.change.removesuffix('s')}" if sign == CHANGED else each.change
         some = ["some of"] if each.extent == "some" else []
         what = [_some(each.actions), "on", _some(each.resources)]
         if each.policy:
-            what = ["everything that", named(each.policy), "gives"]
+            not_read = [] if each.read else ["(not", "read:", "cannot", "tell", "what", "it", "gives)"]
+            what = ["policy", named(each.policy), *not_read]
         rows.append(Row(sign, 0, [named(each.role), word, *some, *what]))
     undecided = (
         [named(each.role), "permissions: cannot tell:", *each.reason.split()] for each in diff.permissions_cannot_tell
@@ -236,14 +250,28 @@ def note_rows(diff: Diff) -> list[Row]:
     return [
         *(Row(CHANGED, 0, ["warning:", *each.split()]) for each in diff.warnings),
         *(Row(CHANGED, 0, ["not read:", *each.split()]) for each in diff.not_read),
+        *(Row(CHANGED, 0, ["not seen:", *each.split()]) for each in [NOT_SEEN[diff.before]] if each),
     ]
 
 
 def sections(diff: Diff) -> Iterator[tuple[str, list[Row]]]:
     """Yield each binding that changes, and the resources of none, with a heading."""
-    found = [(named(each.key), each.resources) for each in diff.bindings]
-    for heading, resources in [*found, *([("resources of no binding", diff.other)] if diff.other else [])]:
-        yield heading, [row for each in resources for row in resource_rows(each)]
+    renamed: dict[str, list[Row]] = {}
+    for each in diff.renamed:
+        renamed.setdefault(each.key, []).append(_renamed_row(each))
+    again = {urn for each in diff.renamed for urn in each.urns}
+    found = [(named(each.key), each.resources, renamed.get(each.key, [])) for each in diff.bindings]
+    for heading, resources, notes in [*found, ("resources of no binding", diff.other, [])]:
+        rows = [*notes, *(row for each in resources if each.urn not in again for row in resource_rows(each))]
+        if rows:
+            yield heading, rows
+
+
+def _renamed_row(renamed: Renamed) -> Row:
+    pods = ", and its Pods need a restart" if "role" in renamed.kinds else ""
+    what = f"{' and '.join(renamed.kinds)} with an automatic name"
+    text = f"its key was {named(renamed.formerly)}: {what} will be created again{pods}. To keep what is there:"
+    return Row(CHANGED, 0, [*text.split(), f"`{renamed.fix}`"])
 
 
 def rows_of(diff: Diff) -> Iterator[Row]:
@@ -257,3 +285,11 @@ def rows_of(diff: Diff) -> Iterator[Row]:
     if notes:
         yield from (Row("", 0, [""]), *notes)
     yield from (Row("", 0, [""]), summary(diff))
+
+
+def rows_of_all(diffs: Sequence[Diff]) -> Iterator[Row]:
+    """Yield the diffs of several stacks; of one that does not change, where others are, its last line."""
+    for number, diff in enumerate(diffs):
+        changes = diff.bindings or diff.other or diff.not_read
+        yield from [Row("", 0, [""])] if number and changes else []
+        yield from rows_of(diff) if changes or len(diffs) == 1 else [summary(diff)]

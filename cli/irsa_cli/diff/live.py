@@ -1,33 +1,48 @@
 """The service accounts that a stack's clusters have now, and the annotations of those that the stack takes over."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
-from irsa.rules.arns import issuer_host_path
-from irsa.rules.mistakes import named
+from irsa.rules.arns import issuer_host_path, parse_iam_arn
+from irsa.rules.mistakes import Mistake, named
 from irsa_cli.diff.preview import CREATE, Step
 from irsa_cli.diff.snapshots import subjects_of
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.state.resource import SECRET_TEXT, Resource, is_unknown
 from irsa_cli.state.types import SERVICE_ACCOUNT_PATCH
+from irsa_cli.trusts.chains import Document
 
 # Annotations of service accounts by `namespace:name`.
 Annotations = Mapping[str, Mapping[str, str]]
 
 
-def read_service_accounts(providers: Mapping[str, Resource]) -> dict[str, tuple[str, Annotations] | str]:
-    """Return the issuer, without https://, and the service accounts of the cluster of each Kubernetes provider.
+class Live(NamedTuple):
+    """What was read of AWS and the clusters.
 
-    By the provider's reference; a cluster that was not read has why, as one sentence. Each is asked once.
+    Attributes:
+        names: The service accounts of each cluster, as `namespace:name`, by its issuer without https://.
+        annotations: Their annotations, by the reference of the cluster's provider.
+        clusters: Keys of clusters in the stack file, by issuer.
+        policies: The documents of managed policies that are not the stack's, by ARN.
+        not_read: What was not read, and why, each as one sentence.
+    """
+
+    names: Mapping[str, Set[str]] = {}
+    annotations: Mapping[str, Annotations] = {}
+    clusters: Mapping[str, str] = {}
+    policies: Mapping[str, Document] = {}
+    not_read: Sequence[str] = ()
+
+
+def read_service_accounts(providers: Mapping[str, tuple[Resource, str]]) -> Live:
+    """Return the service accounts of each cluster, asked once, by the reference of its provider.
+
+    With each provider comes the key of its cluster in the stack file, if it has one.
     """
     from irsa_cli.live.kubernetes import ClusterClients  # noqa: PLC0415 (it imports lightkube)
 
-    def readable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        # What is hidden in the preview is none of a kubeconfig's own texts.
-        return {key: {} if value == SECRET_TEXT or is_unknown(value) else value for key, value in inputs.items()}
-
-    live = ClusterClients({reference: readable(each.inputs) for reference, each in providers.items()})
+    live = ClusterClients({reference: _readable(each.inputs) for reference, (each, _) in providers.items()})
 
     def read(reference: str) -> tuple[str, Annotations] | str:
         try:
@@ -35,10 +50,55 @@ def read_service_accounts(providers: Mapping[str, Resource]) -> dict[str, tuple[
             there = {each.subject: each.annotations for each in cluster.service_accounts(None)}
             return issuer_host_path(cluster.issuer), there
         except CouldNotLookError as error:
-            return f"service accounts of the cluster of provider {named(providers[reference].name)}: {error}"
+            return f"service accounts of the cluster of provider {named(providers[reference][0].name)}: {error}"
 
     with ThreadPoolExecutor() as pool:
-        return dict(zip(providers, pool.map(read, providers), strict=True))
+        answers = dict(zip(providers, pool.map(read, providers), strict=True))
+    names: dict[str, Set[str]] = {}
+    found = {reference: answer for reference, answer in answers.items() if not isinstance(answer, str)}
+    for issuer, there in found.values():
+        names[issuer] = names.get(issuer, frozenset()) | there.keys()
+    return Live(
+        names,
+        {reference: there for reference, (_, there) in found.items()},
+        {issuer: key for reference, (issuer, _) in found.items() if (key := providers[reference][1])},
+        not_read=[*dict.fromkeys(each for each in answers.values() if isinstance(each, str))]
+        or ([] if providers else ["service accounts: the stack has no Kubernetes provider"]),
+    )
+
+
+def read_policies(arns: Sequence[str], providers: Mapping[str, Resource]) -> Live:
+    """Return the documents of managed policies, each read once.
+
+    The AWS providers are by their reference.
+    """
+    from irsa_cli.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3)
+
+    clients = AwsAccountClients({reference: _readable(each.inputs) for reference, each in providers.items()})
+
+    def read(arn: str) -> Document | str:
+        try:
+            owner = parse_iam_arn(arn, "policy").account_id
+            client = clients.of_aws_account(owner)
+            document = client and client.document(arn)
+            reason = "there is no such policy" if client else f"no AWS provider of the stack is of AWS account {owner}"
+            return document or f"policy {named(arn)}: {reason}"
+        except Mistake as mistake:
+            return f"policy {named(arn)}: {mistake.found}"
+        except CouldNotLookError as error:
+            return f"policy {named(arn)}: {error}"
+
+    with ThreadPoolExecutor() as pool:
+        answers = dict(zip(arns, pool.map(read, arns), strict=True))
+    return Live(
+        policies={arn: each for arn, each in answers.items() if not isinstance(each, str)},
+        not_read=[each for each in answers.values() if isinstance(each, str)],
+    )
+
+
+def _readable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    # What is hidden in the preview is none of a kubeconfig's own texts.
+    return {key: {} if value == SECRET_TEXT or is_unknown(value) else value for key, value in inputs.items()}
 
 
 def patched(step: Step) -> str:

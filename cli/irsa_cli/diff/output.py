@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from irsa_cli.diff.changes import BindingChange, ResourceChange
 from irsa_cli.diff.permissions import PermissionChange
+from irsa_cli.diff.renamed import Renamed
 from irsa_cli.diff.rights import Right, Undecided
 
 
@@ -28,6 +30,9 @@ class Diff:
         not_read: What was not read, and why, each as one sentence: then there may be more who gain or lose the right.
         failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
             which everything here is compared.
+        before: What it begins with: the state of the last `pulumi up`, what AWS and Kubernetes have (`--refresh`), or
+            another version of the stack file.
+        renamed: The bindings whose key was renamed, so that what has an automatic name is created again.
         permissions: What roles may do that they could not before, and what no more; what is dangerous comes first.
         permissions_cannot_tell: Roles of which irsa cannot tell that.
     """
@@ -46,5 +51,7 @@ class Diff:
     warnings: Sequence[str] = ()
     not_read: Sequence[str] = ()
     failed_updates: Sequence[str] = ()
+    before: Literal["state", "live", "files"] = "state"
+    renamed: Sequence[Renamed] = ()
     permissions: Sequence[PermissionChange] = ()
     permissions_cannot_tell: Sequence[Undecided] = ()

@@ -12,9 +12,10 @@ from irsa_cli.options import LONGEST_STACK
 from irsa_cli.state.resource import OtherFormError, Resource, is_secret, of_form, parse_resource, part, read_json
 
 REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement"})
+REFRESH = "refresh"
 # Nothing in a cloud changes with these.
 READS = frozenset(
-    {"same", "read", "read-replacement", "discard", "discard-replaced", "refresh", "remove-pending-replace"}
+    {"same", "read", "read-replacement", "discard", "discard-replaced", REFRESH, "remove-pending-replace"}
 )
 CREATE, UPDATE, REPLACE, DELETE, IMPORT, SAME = "create", "update", "replace", "delete", "import", "same"
 
@@ -54,6 +55,7 @@ class Preview(NamedTuple):
         warnings: What the engine and the program warn of.
         errors: Why it failed; empty where it did not.
         config: The stack's configuration; a secret is `[secret]`.
+        refreshed: Whether it began with what AWS and Kubernetes have (`--refresh`), else with the state.
     """
 
     stack: str
@@ -62,6 +64,7 @@ class Preview(NamedTuple):
     warnings: tuple[str, ...]
     errors: tuple[str, ...]
     config: Mapping[str, Any] = {}
+    refreshed: bool = False
 
 
 def parse_preview(text: str, source: str) -> Preview:
@@ -86,6 +89,7 @@ def parse_preview(text: str, source: str) -> Preview:
         tuple(_messages(said, "warning")),
         tuple(_messages(said, "error")),
         config,
+        any(each.operation == REFRESH for each in steps),
     )
 
 

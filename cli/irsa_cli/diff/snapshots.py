@@ -17,6 +17,7 @@ from irsa_cli.state.resource import Resource, is_secret, is_unknown, known_text
 from irsa_cli.trusts.chains import Document, RolePolicies
 
 UNREAD = Unknown("it is not in the preview")
+UNKNOWN_ARN = "not known until `pulumi up`"
 TRUST_POLICY = "assumeRolePolicy"
 UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
 SEVERAL = "several resources of the stack are this role, with different trust policies"
@@ -54,6 +55,8 @@ class Snapshot(NamedTuple):
         service_accounts: Its service accounts, as `namespace:name`.
         policies: What the policies say that it gives to a role, by the key of the role.
         attached: ARNs of the managed policies of others that it attaches to a role, likewise.
+        boundaries: ARN of a role's permissions boundary, likewise; UNKNOWN_ARN where it is not known.
+        documents: The documents of its managed policies, by ARN, as far as that is known.
     """
 
     roles: Mapping[str, Role]
@@ -61,6 +64,8 @@ class Snapshot(NamedTuple):
     service_accounts: frozenset[str]
     policies: Mapping[str, RolePolicies] = {}
     attached: Mapping[str, frozenset[str]] = {}
+    boundaries: Mapping[str, str] = {}
+    documents: Mapping[str, Document] = {}
 
 
 def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
@@ -92,33 +97,46 @@ def _snapshot(
     roles: dict[str, Role] = {}
     client_ids: dict[str, tuple[str, ...] | None] = {}
     service_accounts: set[str] = set()
-    documents: dict[tuple[str, str], list[Document]] = {}
-    owners: dict[str, tuple[tuple[str, str], Document | None]] = {}
+    # By the role's owner, and then by URN: a policy belongs to its component, and to whatever it is attached to.
+    documents: dict[tuple[str, str], dict[str, Document]] = {}
+    owners: dict[str, tuple[str, str]] = {}
     attached: dict[tuple[str, str], set[str]] = {}
-    resources = [*resources]
-    own = {each.text("arn") for each in resources if each.type == types.POLICY}
+    boundaries: dict[str, str] = {}
+    resources = [each for each in resources if not each.external]
+    policies = {each.urn: each for each in resources if each.type == types.POLICY}
+    urns = {each.text("arn"): each.urn for each in policies.values() if each.text("arn")}
     for each in resources:
-        if each.external:
-            continue
         if each.type == types.ROLE:
             role = _role(each, aws_accounts)._replace(trust_changes=each.urn in changing)
             key = role.arn or each.urn
             known = roles.get(key, role)
             roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL)
-            owners[key] = _owner(each, role.name), UNREAD if each.inputs.get("permissionsBoundary") else None
+            owners[key] = _owner(each, role.name)
+            if boundary := each.inputs.get("permissionsBoundary"):
+                boundaries[key] = known_text(boundary) or UNKNOWN_ARN
         elif each.type in {types.INLINE_POLICY, types.POLICY}:
             owner = _owner(each, known_text(each.inputs.get("role")))
-            documents.setdefault(owner, []).append(_document(each.inputs.get("policy")))
-        elif each.type == types.ATTACHMENT and (policy := known_text(each.inputs.get("policyArn"))):
-            attached.setdefault(_owner(each, known_text(each.inputs.get("role"))), set()).add(policy)
+            documents.setdefault(owner, {})[each.urn] = _document(each.inputs.get("policy"))
+        elif each.type == types.ATTACHMENT:
+            owner, policy = _owner(each, known_text(each.inputs.get("role"))), known_text(each.inputs.get("policyArn"))
+            own = [urn for urn in (*each.policies, urns.get(policy)) if urn in policies]
+            if policy and not own:
+                attached.setdefault(owner, set()).add(policy)
+            of_role = documents.setdefault(owner, {})
+            of_role |= {urn: _document(policies[urn].inputs.get("policy")) for urn in own if urn not in of_role}
+            of_role |= {} if policy or own else {each.urn: UNREAD}
         elif each.type == types.OIDC_PROVIDER and (arn := _arn(each, aws_accounts)):
             listed = each.inputs.get("clientIdLists")
             client_ids[str(arn)] = tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
         elif each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}:
             service_accounts |= {*subjects_of(each)}
-    policies = {key: RolePolicies(documents.get(owner, []), boundary) for key, (owner, boundary) in owners.items()}
-    of_others = {key: frozenset(attached.get(owner, set()) - own) for key, (owner, _) in owners.items()}
-    return Snapshot(roles, client_ids, frozenset(service_accounts), policies, of_others)
+    of_roles = {
+        key: RolePolicies([*documents.get(owner, {}).values()], UNREAD if key in boundaries else None)
+        for key, owner in owners.items()
+    }
+    of_others = {key: frozenset(attached.get(owner, ())) for key, owner in owners.items()}
+    own_documents = {arn: _document(policies[urn].inputs.get("policy")) for arn, urn in urns.items()}
+    return Snapshot(roles, client_ids, frozenset(service_accounts), of_roles, of_others, boundaries, own_documents)
 
 
 def _owner(resource: Resource, role: str) -> tuple[str, str]:

@@ -3,33 +3,41 @@
 import argparse
 import re
 import sys
-from collections.abc import Set
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from irsa.rules import commands
-from irsa.rules.mistakes import named, visible
+from irsa.rules.mistakes import listed, named, visible
 from irsa_cli.diff.chains import with_chains
 from irsa_cli.diff.changes import changes
-from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
-from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
-from irsa_cli.diff.live import Annotations, patched, read_service_accounts, with_annotations
+from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
+from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of_all
+from irsa_cli.diff.live import Live, patched, read_policies, read_service_accounts, with_annotations
 from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.permissions import permission_changes
+from irsa_cli.diff.permissions import permission_changes, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
+from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.rights import changed_roles, rights
-from irsa_cli.diff.snapshots import before_and_after
-from irsa_cli.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
+from irsa_cli.diff.snapshots import Snapshot, before_and_after
+from irsa_cli.diff.versions import compared, versions, without_samples
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.publish import print_lines
+from irsa_cli.state import types
 from irsa_cli.state.pulumi import exported_state, previewed
 from irsa_cli.state.resource import Resource
 from irsa_cli.text_files import text_of
 from irsa_cli.whole_file import write
 
 STREAM = "-"
+FAIL_ON_HELP = (
+    f"""exit code 1 if there are any: {", ".join(FAIL_ON)} (repeatable); what irsa cannot tell counts as one"""
+)
 COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
 OUTPUT = Diff
 DESCRIPTION = """\
@@ -49,16 +57,21 @@ examples:
   pulumi preview --json --stack dev > preview.json
   irsa diff --stack dev --preview preview.json --markdown comment.md
 
-exit codes: 0 shown, 2 the preview failed, or cannot be read"""
+exit codes: 0 shown, 1 there is what --fail-on names, 2 the preview failed, or
+cannot be read"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
+    parser.add_argument("old", nargs="?", metavar="OLD", help="a stack file, or a revision of git: what was before")
+    parser.add_argument("new", nargs="?", metavar="NEW", help="the same afterwards; default: the working directory")
     parser.add_argument("--stack", metavar="S", type=stack_name, help="name of the stack (default: the selected one)")
     parser.add_argument(
         "--preview", metavar="FILE", help="read what `pulumi preview --json` printed; - is standard input"
     )
+    parser.add_argument("--refresh", action="store_true", help="begin with what AWS and Kubernetes have now")
+    parser.add_argument("--fail-on", metavar="WHAT", action="append", default=[], choices=FAIL_ON, help=FAIL_ON_HELP)
     parser.add_argument(
         "--markdown", metavar="FILE", help="also write Markdown for a comment to FILE; - prints it in place of the text"
     )
@@ -70,32 +83,86 @@ def run(options: argparse.Namespace) -> int:
     """Show the diff and return the exit code.
 
     Raises:
-        CouldNotLookError: The preview cannot be read, or is of another stack.
+        CouldNotLookError: The preview cannot be read, or is of another stack; there are no such versions.
     """
     if options.json and options.markdown == STREAM:
         raise CouldNotLookError("--json and --markdown - both print: use one of them, or write the Markdown to a file")
+    if options.refresh and options.preview is not None:
+        raise CouldNotLookError(
+            "--refresh is for a preview that irsa runs: write FILE by `pulumi preview --refresh --json`"
+        )
+    if options.old is not None and (options.refresh or options.preview is not None):
+        raise CouldNotLookError("OLD and NEW are compared without a preview: leave out --preview and --refresh")
+    diffs = [*_of_versions(options)] if options.old is not None else [_of_preview(options)]
+    if None in diffs:
+        return COULD_NOT_LOOK
+    found = [each for each in diffs if each]
+    _print(found, options)
+    if options.markdown not in {None, STREAM}:
+        write(Path(options.markdown), _markdown(found))
+    if failed := [each for each in dict.fromkeys(options.fail_on) if any(map(FAIL_ON[each], found))]:
+        sys.stderr.write(f"irsa diff: --fail-on: {', '.join(failed)}\n")
+        return FINDINGS
+    return GOOD
+
+
+def _failed(stack: str | None, what: str, errors: Iterable[str]) -> None:
+    sys.stderr.write(f"irsa diff: {what}{f' of stack {named(stack)}' if stack else ''}\n")
+    lines = (line for each in errors for line in each.splitlines())
+    # GitHub's runner takes `::` for a command behind spaces, too.
+    escaped = (re.sub(r"^\s*:(?=:)", r"\\x3a", visible(line.rstrip())) for line in lines)
+    sys.stderr.writelines(f"  {line}\n" for line in escaped)
+
+
+def _of_versions(options: argparse.Namespace) -> Iterator[Diff | None]:
+    """Yield what changes between both versions of each stack file; None where that cannot be compared."""
+    for each in versions(options.old, options.new, options.stack):
+        state, preview, keys = compared(each)
+        if preview.errors:
+            _failed(each.stack, "these errors must be fixed first, in the stack file", preview.errors)
+            yield None
+            continue
+        before, after = before_and_after(state, preview.steps)
+        live = Live(names={issuer: frozenset() for issuer in each.issuers}, not_read=each.not_known)
+        diff = _diff(each.stack, preview, keys, (before, after), live)
+        yield without_samples(replace(diff, before="files"), each.written)
+
+
+def _of_preview(options: argparse.Namespace) -> Diff | None:
+    """Return what a preview changes; None where it failed.
+
+    Raises:
+        CouldNotLookError: It cannot be read, or is of another stack.
+    """
     preview = _preview(options)
     if preview.errors:
         stack = preview.stack or options.stack
-        sys.stderr.write(f"irsa diff: the preview{f' of stack {named(stack)}' if stack else ''} failed\n")
-        lines = (line for each in preview.errors for line in each.splitlines())
-        # GitHub's runner takes `::` for a command behind spaces, too.
-        escaped = (re.sub(r"^\s*:(?=:)", r"\\x3a", visible(line.rstrip())) for line in lines)
-        sys.stderr.writelines(f"  {line}\n" for line in escaped)
-        return COULD_NOT_LOOK
+        _failed(None, f"the preview{f' of stack {named(stack)}' if stack else ''} failed", preview.errors)
+        return None
     if options.stack and preview.stack and preview.stack != options.stack.rsplit("/", 1)[-1]:
         raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
-    diff = _diff(preview, options)
-    _print(diff, options)
-    if options.markdown not in {None, STREAM}:
-        write(Path(options.markdown), markdown(diff, commands.of_stack("diff", diff.stack)))
-    return GOOD
+    is_file_alone = options.preview is not None and not options.stack
+    state: list[Resource] = []
+    not_read = []
+    if is_file_alone:
+        not_read.append("the state, AWS and the clusters: --preview without --stack reads the file alone")
+    else:
+        try:
+            with under_way("diff", "reading the stack's state"):
+                state = exported_state(options.stack)
+        except CouldNotLookError as error:
+            not_read.append(f"the state: {error}")
+    keys = component_keys_of(state, preview)
+    snapshots = before_and_after(state, preview.steps)
+    live = Live() if is_file_alone else _live(state, preview, keys, *snapshots)
+    live = live._replace(not_read=[*not_read, *live.not_read])
+    return _diff(options.stack or preview.stack, preview, keys, snapshots, live)
 
 
 def _preview(options: argparse.Namespace) -> Preview:
     if options.preview is None:
         with under_way("diff", "pulumi preview"):
-            text, problem = previewed(options.stack)
+            text, problem = previewed(options.stack, options.refresh)
         preview = parse_preview(text, "what pulumi printed")
         return preview._replace(errors=preview.errors or ((problem,) if problem else ()))
     source = "standard input" if options.preview == STREAM else named(options.preview)
@@ -103,58 +170,52 @@ def _preview(options: argparse.Namespace) -> Preview:
     return parse_preview(text_of(read, source), source)
 
 
-def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
-    is_file_alone = options.preview is not None and not options.stack
-    state: list[Resource] = []
-    not_read = []
-    if is_file_alone:
-        not_read.append("the state and the clusters: --preview without --stack reads the file alone")
-    else:
-        try:
-            with under_way("diff", "reading the stack's state"):
-                state = exported_state(options.stack)
-        except CouldNotLookError as error:
-            not_read.append(f"the state: {error}")
-    before, after = before_and_after(state, preview.steps)
-    keys = component_keys_of(state, preview)
-    names: dict[str, Set[str]] = {}
-    clusters = clusters_by_issuer(keys)
-    annotations: dict[str, Annotations] = {}
-    if not is_file_alone and (changed_roles(before, after) or any(map(patched, preview.steps))):
-        providers = kubernetes_providers(state, preview, keys)
-        if not providers:
-            not_read.append("service accounts: the stack has no Kubernetes provider")
-        with under_way("diff", "reading the service accounts of the clusters"):
-            live = read_service_accounts({reference: each for reference, (each, _) in providers.items()})
-        for reference, answer in live.items():
-            if isinstance(answer, str):
-                not_read += [] if answer in not_read else [answer]
-                continue
-            issuer, annotations[reference] = answer
-            names[issuer] = names.get(issuer, frozenset()) | annotations[reference].keys()
-            clusters |= {issuer: key} if (key := providers[reference][1]) else {}
-    found = with_chains(rights(before, after, names), before, after)
-    permissions, undecided = permission_changes(before, after)
-    bindings, other = changes(with_annotations(preview.steps, annotations), keys)
+def _diff(stack: str, preview: Preview, keys: Keys, snapshots: tuple[Snapshot, Snapshot], live: Live) -> Diff:
+    found = with_chains(rights(*snapshots, live.names), *snapshots)
+    permissions, undecided = permission_changes(*snapshots, live.policies)
+    bindings, other = changes(with_annotations(preview.steps, live.annotations), keys)
     return Diff(
-        options.stack or preview.stack,
+        stack,
         **vars(found),
         permissions=permissions,
         permissions_cannot_tell=undecided,
-        clusters=clusters,
+        clusters={**clusters_by_issuer(keys), **live.clusters},
         bindings=bindings,
         other=other,
         unchanged=preview.unchanged,
         warnings=preview.warnings,
-        not_read=not_read,
+        not_read=live.not_read,
+        before="live" if preview.refreshed else "state",
+        renamed=renamed_bindings(preview.steps, keys, "irsa:bindings" in preview.config),
         failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
     )
 
 
-def _print(diff: Diff, options: argparse.Namespace) -> None:
+def _live(state: list[Resource], preview: Preview, keys: Keys, before: Snapshot, after: Snapshot) -> Live:
+    """Return what is asked of AWS and the clusters: only about what changes."""
+    live = Live()
+    if arns := policies_of_others(before, after):
+        with under_way("diff", "reading the managed policies that the stack attaches"):
+            live = read_policies(arns, providers(state, preview, types.AWS_PROVIDER))
+    if changed_roles(before, after) or any(map(patched, preview.steps)):
+        with under_way("diff", "reading the service accounts of the clusters"):
+            read = read_service_accounts(kubernetes_providers(state, preview, keys))
+        live = read._replace(policies=live.policies, not_read=[*live.not_read, *read.not_read])
+    return live
+
+
+def _markdown(diffs: Iterable[Diff]) -> str:
+    return "\n".join(markdown(each, commands.of_stack("diff", each.stack)) for each in diffs)
+
+
+def _print(diffs: Sequence[Diff], options: argparse.Namespace) -> None:
     if options.json:
-        print(document("diff", True, as_object(diff)))
+        if len(diffs) != 1:
+            raise CouldNotLookError(
+                f"--json prints one stack: choose one of {listed([each.stack for each in diffs])} by --stack"
+            )
+        print(document("diff", True, as_object(diffs[0])))
     elif options.markdown == STREAM:
-        print(markdown(diff, commands.of_stack("diff", diff.stack)))
+        print(_markdown(diffs))
     else:
-        print_lines((line, COLORS.get(row.sign, "")) for row in rows_of(diff) for line in row.lines)
+        print_lines((line, COLORS.get(row.sign, "")) for row in rows_of_all(diffs) for line in row.lines)

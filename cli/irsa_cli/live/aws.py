@@ -117,9 +117,16 @@ class AwsAccountClients:
         Raises:
             CouldNotLookError: A provider has no valid credentials, and no other one is of that AWS account.
         """
-        number = parse_iam_arn(role_arn, "role").account_id
+        return self.of_aws_account(parse_iam_arn(role_arn, "role").account_id)
+
+    def of_aws_account(self, number: str) -> AwsAccountClient | None:
+        """Return the AWS account of a number, likewise; for `aws`, the owner of AWS managed policies, any of them.
+
+        Raises:
+            CouldNotLookError: A provider has no valid credentials, and no other one is of that AWS account.
+        """
         for found in self._found.values():
-            if isinstance(found, AwsAccountClient) and found.number == number:
+            if isinstance(found, AwsAccountClient) and number in {found.number, "aws"}:
                 return found
         for error in self._found.values():
             if isinstance(error, CouldNotLookError):

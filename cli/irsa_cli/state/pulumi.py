@@ -59,17 +59,18 @@ def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
     return _answer(dict, dict, folder, "stack", "output", "--json", "--stack", stack)
 
 
-def previewed(stack: str | None) -> tuple[str, str]:
+def previewed(stack: str | None, refresh: bool = False) -> tuple[str, str]:
     """Return what `pulumi preview --json` prints for a stack of the current folder's project, and why it failed.
 
-    The reason is empty where it did not fail.
+    The reason is empty where it did not fail. With `refresh`, the preview begins with what AWS and Kubernetes have.
 
     Raises:
         CouldNotLookError: It prints nothing.
     """
     # With this variable it prints the engine's events, one by one.
     variables = {name: value for name, value in os.environ.items() if name != "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"}
-    answer = _run("preview", "--json", *(("--stack", stack) if stack else ()), env=variables)
+    arguments = (*(("--refresh",) if refresh else ()), *(("--stack", stack) if stack else ()))
+    answer = _run("preview", "--json", *arguments, env=variables)
     if not answer.stdout.strip():
         raise _failed("pulumi preview", answer.stderr, answer.returncode)
     # The violation of a policy, for example, is not in the JSON.
@@ -106,5 +107,9 @@ def _run(*arguments: str, folder: Path | None = None, env: Mapping[str, str] | N
 
 def _failed(command: str, said: str, code: int) -> CouldNotLookError:
     message = " ".join(said.split()).removeprefix("error: ")
+    if message.startswith("no Pulumi.yaml project file found"):
+        # Its own message leaves the folder out: "(searching upwards from )".
+        where = f"no Pulumi.yaml in {named(str(Path.cwd()))} or above it"
+        return CouldNotLookError(f"{where}: run it in the folder of your Pulumi project")
     advice = "; `pulumi stack ls` lists the stacks" if message.startswith("no stack named") else ""
     return CouldNotLookError(f"{command}: {named(message) if message else f'exit code {code}'}{advice}")

@@ -118,5 +118,5 @@ def pairs(found: Iterable[Right]) -> set[tuple[str, str]]:
 
 
 def diff(**values: Any) -> Diff:
-    """Return a diff of the stack dev."""
-    return Diff(**{"stack": "dev", **values})
+    """Return a diff of the stack dev, refreshed."""
+    return Diff(**{"stack": "dev", "before": "live", **values})

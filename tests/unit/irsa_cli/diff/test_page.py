@@ -49,7 +49,7 @@ def test_the_example_is_what_the_command_prints(
     warning = {"severity": "warning", "message": "warning: 'team-a:*' trusts all service accounts of team-a"}
     text = digest(steps, diagnostics=[warning], changeSummary={"same": 40}).replace("urn:pulumi:dev", "urn:pulumi:prod")
     provider = {"urn": "urn:pulumi:prod::irsa::pulumi:providers:kubernetes::k", "type": "pulumi:providers:kubernetes"}
-    monkeypatch.setattr("irsa_cli.diff.verb.previewed", lambda _: (text, ""))
+    monkeypatch.setattr("irsa_cli.diff.verb.previewed", lambda *_: (text, ""))
     monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: [parse_resource(provider, "state")])
     found = [LiveServiceAccount("test", "team-a", name) for name in ("builder", "reports", "default")]
     monkeypatch.setattr(Cluster, "service_accounts", lambda *_: found)

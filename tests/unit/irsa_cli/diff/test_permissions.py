@@ -4,10 +4,11 @@ import itertools
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa_cli.diff.permissions import PermissionChange, permission_changes
+from irsa_cli.diff.permissions import PermissionChange, permission_changes, policies_of_others
 from irsa_cli.diff.rights import Undecided
 from irsa_cli.diff.snapshots import before_and_after
 from tests.unit.irsa_cli.diff.previews import SECRET, preview, resource, role, step, trust
@@ -57,6 +58,14 @@ def test_everything_is_told_first() -> None:
     assert of(step("update", new, old))[0][0] == "loses"
 
 
+def test_nothing_is_said_twice() -> None:
+    """Protects the first line: `*` on `*` is that, though one action on one bucket was allowed before."""
+    old = policy(POLICY, "app", statement("s3:GetObject", "arn:aws:s3:::a/*"))
+    found, _ = changes(step("update", ROLE, ROLE), step("update", old, policy(POLICY, "app", statement("*"))))
+
+    assert [(each.actions, each.resources, each.extent) for each in found] == [(("*",), ("*",), "all")]
+
+
 def test_a_statement_that_moves_is_no_change() -> None:
     """Protects from noise: a policy that is split, or an inline one that becomes a managed one, gives the same."""
     read = statement("s3:GetObject", "arn:aws:s3:::a/*")
@@ -75,6 +84,57 @@ def test_a_policy_of_others_is_told_by_its_name() -> None:
         ("gains", (READ_ONLY,), ()),
     ]
     assert of(step("delete", attachment(READ_ONLY))) == [("loses", (READ_ONLY,), ())]
+
+
+def document_of(*statements: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [*statements]}
+
+
+def test_a_policy_of_others_that_was_read_is_told_by_its_content() -> None:
+    """Protects a reviewer of `ReadOnlyAccess`: with IAM's answer, what it gives stands there, and its name."""
+    found = preview(step("update", ROLE, ROLE), step("create", None, attachment(READ_ONLY)))
+    both = before_and_after([], found.steps)
+    read = {READ_ONLY: document_of(statement("s3:GetObject", "arn:aws:s3:::a/*"))}
+
+    assert policies_of_others(*both) == [READ_ONLY]
+    assert [(each.actions, each.policy, each.read) for each in permission_changes(*both, read)[0]] == [
+        (("s3:GetObject",), "", False),
+        ((), READ_ONLY, True),
+    ]
+
+
+def test_a_policy_of_another_binding_is_no_policy_of_others() -> None:
+    """Protects the sum of what a role may do: what the stack creates and attaches to a second role counts for both."""
+    own = resource(
+        POLICY, "other", {"name": "p", "policy": json.dumps(document_of(statement("s3:GetObject")))}, "other"
+    )
+    arn = "arn:aws:iam::111122223333:policy/p"
+    exists = {**own, "outputs": {"arn": arn}}
+    steps = [step("update", ROLE, ROLE), step("update", exists, exists), step("create", None, attachment(arn))]
+
+    assert [(each.role, each.actions, each.policy) for each in changes(*steps)[0]] == [
+        ("my-role", ("s3:GetObject",), "")
+    ]
+
+
+BOUNDARY = "arn:aws:iam::111122223333:policy/boundary"
+
+
+@pytest.mark.parametrize(("before", "after"), [(BOUNDARY, None), (None, BOUNDARY), (BOUNDARY, f"{BOUNDARY}2")])
+def test_a_boundary_that_changes(before: str | None, after: str | None) -> None:
+    """Protects a reviewer: a role without its boundary may do more, and no policy of it has changed."""
+    put = policy(INLINE, "a", statement(["s3:GetObject", "iam:PassRole"]))
+    sides = [{**ROLE, "inputs": {**ROLE["inputs"], "permissionsBoundary": each}} for each in (before, after)]
+    found = preview(step("update", *sides), step("update", put, put))
+    both = before_and_after([], found.steps)
+    read = {BOUNDARY: document_of(statement("s3:GetObject")), f"{BOUNDARY}2": document_of(statement("s3:*"))}
+    expected = {(BOUNDARY, None): ["gains"], (None, BOUNDARY): ["loses"]}.get((before, after), [])
+
+    _, undecided = permission_changes(*both)
+    assert [each.reason.partition(",")[0] for each in undecided] == ["its permissions boundary"]
+    known, undecided = permission_changes(*both, read)
+    assert undecided == []
+    assert [(each.change, each.actions) for each in known] == [(each, ("iam:PassRole",)) for each in expected]
 
 
 def test_what_is_not_known_is_said() -> None:

@@ -43,7 +43,7 @@ def test_a_file(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == FIRST
-    assert any(line.startswith("~ not read: the state and the clusters") for line in lines)
+    assert any(line.startswith("~ not read: the state, AWS and the clusters") for line in lines)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -263,7 +263,7 @@ def test_the_preview_is_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     """Protects `irsa diff` alone: it takes the selected stack, whose full name only pulumi knows."""
     asked: list[Any] = []
 
-    def previewed(stack: str | None) -> tuple[str, str]:
+    def previewed(stack: str | None, _refresh: bool) -> tuple[str, str]:
         asked.append(stack)
         return PREVIEW, ""
 
@@ -283,7 +283,7 @@ def test_a_preview_that_fails_without_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects policy packs: a mandatory policy that is violated ends the preview, and its JSON does not say so."""
-    monkeypatch.setattr("irsa_cli.diff.verb.previewed", lambda _: (PREVIEW, "pulumi preview: exit code 255"))
+    monkeypatch.setattr("irsa_cli.diff.verb.previewed", lambda *_: (PREVIEW, "pulumi preview: exit code 255"))
 
     assert main(["diff"]) == 2
     printed = capsys.readouterr()

@@ -1,0 +1,22 @@
+"""What a gate before `pulumi up` may stop at. What irsa cannot tell counts: a gate must not let it pass. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from irsa_cli.diff.output import Diff
+from irsa_cli.diff.preview import DELETE, REPLACE
+
+
+def _operations(diff: Diff) -> Iterator[str]:
+    yield from (each.operation for binding in diff.bindings for each in binding.resources)
+    yield from (each.operation for each in diff.other)
+
+
+FAIL_ON: Mapping[str, Callable[[Diff], bool]] = {
+    "gains": lambda diff: bool(diff.gains or diff.may_gain or diff.cannot_tell or diff.other_principals),
+    "permissions": lambda diff: bool(
+        diff.permissions_cannot_tell or any(each.change == "gains" for each in diff.permissions)
+    ),
+    "replaces": lambda diff: REPLACE in _operations(diff),
+    "deletes": lambda diff: DELETE in _operations(diff),
+}
+"""Each with whether a diff has any."""

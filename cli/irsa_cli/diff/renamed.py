@@ -1,0 +1,105 @@
+"""Bindings whose key was renamed: what has an automatic name is created again under another one. Pure."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from irsa import outputs
+from irsa.rules.mistakes import named
+from irsa_cli.diff.changes import DEFAULTS, KINDS
+from irsa_cli.diff.preview import CREATE, DELETE, Step
+from irsa_cli.state import types
+from irsa_cli.state.resource import Resource
+
+ANY, NONE = "any", "none"
+ORDER = {types.ROLE: 0, types.POLICY: 1}
+NAMES = {"name", "namePrefix", "role", "tagsAll", DEFAULTS}
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A binding whose key was renamed.
+
+    Attributes:
+        key: Its key; in a program of one's own, the component's name.
+        formerly: Its earlier key.
+        fix: What to write so that nothing is created again.
+        kinds: What is created again under another name: `role`, `policy`.
+        urns: URNs of the resources that are created or deleted for this alone: nothing else of them changes.
+    """
+
+    key: str
+    formerly: str
+    fix: str
+    kinds: tuple[str, ...]
+    urns: tuple[str, ...]
+
+
+def renamed_bindings(steps: Iterable[Step], keys: Mapping[str, tuple[str, str]], in_stack_file: bool) -> list[Renamed]:
+    """Return the bindings whose role or policies are created and deleted alike, but for their automatic names.
+
+    Args:
+        steps: The steps of a preview.
+        keys: The keys of the binding and of the cluster of each component that has steps, by its URN.
+        in_stack_file: Whether the bindings are in a stack file, not in a program of one's own.
+    """
+    advice = "formerly: {}" if in_stack_file else 'aliases=[pulumi.Alias(name="{}")]'
+    steps = [each for each in steps if each.resource.parent in keys]
+    created = {each.new.urn: each.new for each in steps if each.operation == CREATE and each.new}
+    deleted = {
+        each.old.urn: each.old for each in steps if each.operation == DELETE and each.old and not each.old.pending
+    }
+    pairs = dict(_pairs(created, deleted))
+    found: dict[tuple[str, str], list[str]] = {}
+    for new, old in pairs.items():
+        key, _ = keys[created[new].parent]
+        formerly, _ = outputs.binding_and_cluster(deleted[old].name)
+        found.setdefault((key, formerly), []).extend((new, old))
+    return [
+        Renamed(key, formerly, advice.format(named(formerly)), tuple(_kinds(urns, created)), tuple(urns))
+        for (key, formerly), urns in sorted(found.items())
+    ]
+
+
+def _pairs(created: Mapping[str, Resource], deleted: Mapping[str, Resource]) -> Iterator[tuple[str, str]]:
+    """Yield the URN of each resource that is created again, and of the one that is deleted for it."""
+    gone: dict[tuple[str, ...], list[Resource]] = {}
+    for each in deleted.values():
+        for component in (ANY, each.parent):
+            gone.setdefault((component, each.type, _said(each)), []).append(each)
+    components: dict[str, str] = {}
+    taken: set[str] = set()
+    for each in sorted(created.values(), key=lambda each: ORDER.get(each.type, len(ORDER))):
+        those = gone.get((_component_of_old(each, components), each.type, _said(each)), [])
+        while those and those[-1].urn in taken:
+            those.pop()
+        if those:
+            old = those.pop()
+            taken.add(old.urn)
+            components[each.parent] = old.parent
+            yield each.urn, old.urn
+
+
+def _component_of_old(resource: Resource, components: Mapping[str, str]) -> str:
+    """Return the component that had a resource before: its own, where only its policy is created again."""
+    is_automatic = "namePrefix" in resource.inputs or "name" in (resource.inputs.get(DEFAULTS) or ())
+    if resource.type in ORDER:
+        any_or_own = ANY if resource.type == types.ROLE else components.get(resource.parent, resource.parent)
+        return any_or_own if is_automatic else NONE
+    return components.get(resource.parent, NONE)
+
+
+def _said(resource: Resource) -> str:
+    """Return what a resource says, but for its name and for names that come from those of others."""
+    skipped: set[str] = NAMES if resource.type != types.INLINE_POLICY else NAMES - {"name"}
+    said: dict[str, Any] = {key: value for key, value in resource.inputs.items() if key not in skipped}
+    if resource.policies:
+        said["policyArn"] = "the stack's own"
+    return json.dumps([resource.provider, said], sort_keys=True)
+
+
+def _kinds(urns: Iterable[str], created: Mapping[str, Resource]) -> Iterator[str]:
+    for type_ in ORDER:
+        if any(urn in created and created[urn].type == type_ for urn in urns):
+            yield KINDS[type_].word

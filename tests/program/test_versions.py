@@ -1,0 +1,356 @@
+"""`irsa diff OLD NEW`: two versions of a stack file, without AWS, Kubernetes and the backend."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config.loading import read_settings
+from irsa.outputs import COMPONENT_TYPE
+from irsa_cli.diff.versions import UNKNOWN, compared
+from irsa_cli.main import main
+from irsa_cli.state import types
+from program.lookups.values import unanswered
+from program.plan import plan
+from program.planned_resources import planned_resources
+from program.versions import ACCOUNT, PARTITION, REGION, _answered, _identity, _known, _Read, versions
+from sandbox.showcase import GREEN_ISSUER
+from tests.program.test_recorded_states import FOLDER, RECORDS
+from tests.program.test_stack_files import ROOT
+from tests.sandbox.changes import Scenario, rows
+from tests.sandbox.irsa_command import ISSUER
+from tests.sandbox.scenarios import ACCOUNTS, DEFAULTS, GROWING, MOVING, OF_ONE_CLUSTER, TAGGED
+
+OF_THE_PLAN = {
+    COMPONENT_TYPE,
+    *(types.ROLE, types.POLICY, types.ATTACHMENT, types.INLINE_POLICY, types.OIDC_PROVIDER),
+    *(types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH, types.NAMESPACE, f"{types.NAMESPACE}Patch"),
+}
+# Of the sandbox's clusters, by name.
+ISSUERS = {
+    "my-cluster": ISSUER,
+    "my-other-cluster": GREEN_ISSUER,
+    "data-cluster": "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE333333333333333333333DATA",
+    None: "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE55555555555555555PLATFORM",
+    "elsewhere-cluster": "https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE44444444444444444ELSEWHERE",
+}
+PROJECT = "name: irsa\nruntime: python\n"
+
+
+def document(action: str, resource: str = "arn:aws:s3:::b/*") -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}
+
+
+def stack_file(
+    folder: Path, bindings: Mapping[str, Any], settings: Mapping[str, Any] = {}, name: str = "Pulumi.prod.yaml"
+) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "Pulumi.yaml").write_text(PROJECT)
+    file = folder / name
+    file.write_text(
+        yaml.safe_dump({"config": {"aws:region": "us-west-2", **(settings or ONE), "irsa:bindings": dict(bindings)}})
+    )
+    return file
+
+
+def git(*arguments: str) -> str:
+    variables = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    names = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    command = ["git", *arguments]
+    environment = {**os.environ, **variables, **names}
+    return str(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout).strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in a repository, with one commit."""
+    folder = tmp_path / "repository"
+    stack_file(folder, {"app": {"serviceAccount": {"name": "app"}, "policy": {"file": "policies/app.json"}}})
+    (folder / "policies").mkdir()
+    (folder / "policies" / "app.json").write_text(json.dumps(document("s3:GetObject")))
+    monkeypatch.chdir(folder)
+    git("init", "-q", "-b", "main")
+    commit()
+    return folder
+
+
+def commit() -> str:
+    git("add", "-A")
+    git("commit", "-q", "-m", "x")
+    return git("rev-parse", "HEAD")
+
+
+def diff(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert main(["diff", *arguments, "--json"]) == 0, capsys.readouterr().err
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.mark.parametrize("file", RECORDS, ids=[file.stem for file in RECORDS])
+def test_the_resources_are_those_that_the_component_registers(file: Path) -> None:
+    """Protects the diff without a preview: type, name, parent and inputs, as the engine got them in recorded stacks."""
+    record = json.loads(file.read_text().replace(FOLDER, str(ROOT)))
+    config = record["config"]
+    values = {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
+    stack = read_settings(values, ROOT, config["aws:region"]).stack
+    read = _Read(stack, unanswered(stack, config["aws:region"]), ())
+    answers: dict[tuple[str, str | None], str] = {("account", key): "111122223333" for key in (None, "profiled")}
+    answers |= {("issuer", _identity(read, key)): ISSUERS[each.name] for key, each in stack.clusters_by_key.items()}
+    lookups = _answered(read, {**answers, **_known(read)}, {})
+    found = {each.urn: each for each, _ in planned_resources("test", stack, plan(stack, lookups), lookups)}
+    registered = {urn: each["asked"] for urn, each in record["resources"].items()}
+    created = {
+        urn: each for urn, each in registered.items() if kind(urn) in OF_THE_PLAN and not urn.endswith("@existing")
+    }
+
+    assert found.keys() == created.keys()
+    for urn, each in found.items():
+        expected = created[urn].get("object", {})
+        inputs = {key: value for key, value in each.inputs.items() if key != "__defaults"}
+        assert inputs.keys() == expected.keys() - {"apiVersion", "kind"}, urn
+        assert each.parent == created[urn].get("parent", "") or not each.parent, urn
+        assert each.protected == created[urn].get("protect", False) or kind(urn) == COMPONENT_TYPE, urn
+        assert each.retained == created[urn].get("retainOnDelete", False), urn
+        differing = {key: (inputs[key], expected[key]) for key in inputs if not same(inputs[key], expected[key])}
+        assert differing == {}, urn
+
+
+def kind(urn: str) -> str:
+    return urn.split("::")[2].rsplit("$", 1)[-1]
+
+
+def same(planned: Any, registered: Any) -> bool:
+    """Return whether an input is what was registered, but for the end of an automatic name and what is not known."""
+    if isinstance(planned, dict) and isinstance(registered, dict):
+        return planned.keys() == registered.keys() and all(same(planned[key], registered[key]) for key in planned)
+    start, _, end = str(planned).partition("...")
+    return planned in (registered, UNKNOWN) or (end == "" != start and str(registered).startswith(start))
+
+
+BLUE = {"name": "my-cluster", "kubernetes": {"context": "blue"}}
+GREEN = {
+    "name": "green",
+    "region": "us-east-1",
+    "createOidcProvider": True,
+    "kubernetes": {"context": "green"},
+}
+CLUSTERS = [
+    *({"irsa:cluster": BLUE}, {"irsa:clusters": {"blue": BLUE}}, {"irsa:clusters": {"blue": BLUE, "green": GREEN}}),
+    *({"irsa:clusters": {"blue": BLUE, "teal": GREEN}}, {"irsa:clusters": {"blue": BLUE}}, {"irsa:cluster": BLUE}),
+]
+MANY = {"irsa:clusters": {"blue": BLUE, "green": GREEN}, "irsa:accounts": ACCOUNTS}
+ONE = {"irsa:cluster": {"name": "my-cluster"}}
+DEFAULT = [{**ONE, "irsa:defaults": each} for each in ({}, TAGGED, {**TAGGED, "path": "/irsa/"})]
+WALKS: list[tuple[Scenario, Any]] = [
+    *((each, [ONE] * (len(each.steps) + 1)) for each in OF_ONE_CLUSTER),
+    *zip(DEFAULTS, [DEFAULT] * len(DEFAULTS), strict=True),
+    *((each, [*CLUSTERS]) for each in GROWING if each.word),
+    *((each, [MANY] * (len(each.steps) + 1)) for each in MOVING),
+]
+STEPS = [(scenario, settings, index) for scenario, settings in WALKS for index in range(len(scenario.steps))]
+# What only the plugins know.
+OTHERWISE = {
+    "`create: false` to `true`, with `import: [serviceAccount]`": "the Kubernetes plugin also updates what it imports",
+    "Change `path` of `irsa:defaults`: each binding with names": "IAM detaches the old policy with the old role",
+}
+
+
+@pytest.mark.parametrize(("scenario", "settings", "index"), STEPS, ids=[f"{s.word}-{i}" for s, _, i in STEPS])
+def test_the_steps_are_what_the_engine_counts(
+    scenario: Scenario, settings: Sequence[Mapping[str, Any]], index: int, tmp_path: Path
+) -> None:
+    """Protects reviewers: a change of docs/reference/changes.md, which the real engine walks, has the same counts."""
+    states = [scenario.bindings, *(each.bindings for each in scenario.steps)]
+    files = [
+        stack_file(tmp_path / str(at), states[at], {"aws:allowedAccountIds": ["111122223333"], **settings[at]})
+        for at in (index, index + 1)
+    ]
+    for each in files:
+        shutil.copytree(ROOT / "policies", each.parent / "policies")
+    (found,) = versions(str(files[0]), str(files[1]), None)
+    _, preview, _ = compared(found)
+    of_bindings = [each for each in preview.steps if each.resource.parent or each.resource.type == COMPONENT_TYPE]
+    counted = Counter(each.operation for each in of_bindings if each.operation != "same")
+    change = scenario.steps[index].change
+
+    assert preview.errors == ()
+    assert (counted == rows()[change].counts) is (change not in OTHERWISE), counted
+
+
+# --- revisions of git ------------------------------------------------------------------------------------------------
+
+
+def test_two_revisions(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a fork's pull request: what its roles may do then, with the policy file of each revision."""
+    (repository / "policies" / "app.json").write_text(json.dumps(document("*", "*")))
+    commit()
+    (repository / "policies" / "app.json").write_text("not JSON, and no part of a revision")
+    forms = [["HEAD~1..HEAD"], ["HEAD~1..."], ["HEAD~1", "HEAD"], ["HEAD~1...HEAD", "--stack", "prod"]]
+    found = [diff(capsys, *each) for each in forms]
+
+    assert all(each == found[0] for each in found)
+    assert (found[0]["stack"], found[0]["before"], found[0]["gains"]) == ("prod", "files", [])
+    assert [(each["change"], each["actions"]) for each in found[0]["permissions"]] == [("gains", ["*"])]
+
+
+def test_a_revision_and_the_working_directory(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who edits: what is not committed yet, beside the last commit."""
+    stack_file(repository, {"app": {"serviceAccount": {"name": "other"}, "policy": {"file": "policies/app.json"}}})
+
+    assert [each["serviceAccount"] for each in diff(capsys, "HEAD")["gains"]] == ["default/other"]
+
+
+def test_a_stack_that_begins_or_ends(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects reviewers: a stack file that is new, or gone, is all of its bindings."""
+    stack_file(repository, {"web": {"serviceAccount": {"name": "web"}, "policyArns": []}}, name="Pulumi.new.yaml")
+    (repository / "Pulumi.prod.yaml").unlink()
+    commit()
+
+    assert main(["diff", "HEAD~1..HEAD"]) == 0
+    text = capsys.readouterr().out
+    assert "stack new: 1 binding changes" in text
+    assert "+ role web: create" in text
+    assert "- role app: delete" in text
+    assert main(["diff", "HEAD~1..HEAD", "--json"]) == 2
+    assert "choose one of new, prod by --stack" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["HEAD..nobody"], "nobody is neither a file nor a revision of git"),
+        (["--", "--output=/tmp/x", "HEAD"], "--output=/tmp/x is neither a file nor a revision of git"),
+        (["HEAD", "HEAD", "--stack", "nope"], "neither revision has Pulumi.nope.yaml; stack files of prod"),
+        (["HEAD", "HEAD", "--refresh"], "leave out --preview and --refresh"),
+        (["HEAD", "HEAD", "--preview", "x.json"], "leave out --preview and --refresh"),
+    ],
+)
+def test_what_cannot_be_compared(
+    arguments: list[str], says: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects users: which of the two is wrong, and no option of git by way of a name."""
+    assert repository.is_dir()
+    assert main(["diff", *arguments]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_file_with_errors_is_not_compared(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from a role that seems to be deleted because its binding has an error."""
+    stack_file(repository, {"app": {"serviceAccount": {"name": "APP"}}})
+    commit()
+
+    assert main(["diff", "HEAD~1..HEAD"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "'APP' is not a service account name" in printed.err
+
+
+SECRETS = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "secret:Value", "Resource": "*"}]}
+
+
+@pytest.mark.parametrize("way", ["link", "folder", "above", "absolute", "submodule", "large"])
+def test_no_other_file_is_read(way: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: a pull request that names, or links to, a file of the machine that compares it."""
+    secret = repository.parent / "secret.json"
+    secret.write_text(json.dumps(SECRETS))
+    name = "policies/app.json"
+    (repository / name).unlink()
+    if way == "link":
+        (repository / name).symlink_to(secret)
+    elif way == "folder":
+        (repository / "policies").rmdir()
+        (repository / "policies").symlink_to(repository.parent)
+        name = "policies/secret.json"
+    elif way == "large":
+        (repository / name).write_text(json.dumps(SECRETS) + " " * 2**24)
+    elif way == "submodule":
+        (repository / "policies").rmdir()
+        git("rm", "-q", "--cached", "-r", "policies")
+        git("update-index", "--add", "--cacheinfo", f"160000,{git('rev-parse', 'HEAD')},policies")
+    else:
+        name = "../secret.json" if way == "above" else str(secret)
+    stack_file(repository, {"app": {"serviceAccount": {"name": "app"}, "policy": {"file": name}}})
+    git("add", "-u" if way == "submodule" else "-A")
+    git("commit", "-q", "-m", "x")
+
+    assert main(["diff", "HEAD~1..HEAD"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "irsa:bindings.app.policy.file" in printed.err
+    assert "secret:Value" not in printed.err
+
+
+def test_nothing_of_a_revision_runs(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: programs, hooks and filters that come with a pull request."""
+    trace = repository.parent / "ran"
+    (repository / "Pulumi.yaml").write_text(f"{PROJECT}main: evil.py\n")
+    (repository / "evil.py").write_text(f"open({str(trace)!r}, 'w')")
+    (repository / "__main__.py").write_text(f"open({str(trace)!r}, 'w')")
+    (repository / "sitecustomize.py").write_text(f"open({str(trace)!r}, 'w')")
+    (repository / ".gitattributes").write_text("* filter=evil diff=evil\n")
+    commit()
+
+    assert main(["diff", "HEAD~1..HEAD"]) == 0
+    assert not trace.exists()
+    assert "no changes" in capsys.readouterr().out
+
+
+# --- samples ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--markdown", "-"]], ids=["text", "json", "markdown"])
+def test_no_sample_is_shown(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects readers from an AWS account that is not theirs: what is not known is shown as its variable."""
+    clusters = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
+    settings = {"irsa:clusters": clusters, "irsa:accounts": {"data": {"profile": "x"}}, "aws:region": "eu-west-1"}
+    binding = {
+        "serviceAccount": {"name": "app"},
+        "role": {"name": "app", "path": "/a/"},
+        "policyArns": ["arn:${partition}:iam::${account}:policy/shared"],
+        "policy": {"name": "p", "document": document("s3:GetObject", "arn:${partition}:s3:::${account}-${region}/*")},
+    }
+    other = {**binding, "account": "data", "serviceAccount": {"name": "other"}}
+    bindings = {"app": binding, "data": other}
+    for each in (settings, {key: value for key, value in settings.items() if key != "aws:region"}):
+        old = stack_file(tmp_path / "old", {"app": {**binding, "role": {"name": "before"}}}, each)
+        new = stack_file(tmp_path / "new", bindings, each)
+        if "aws:region" not in each:
+            for file in (old, new):
+                file.write_text(file.read_text().replace("  aws:region: us-west-2\n", ""))
+        assert main(["diff", str(old), str(new), *arguments]) == 0
+        text = capsys.readouterr().out
+
+        assert "iam::${account}:role/a/app" in text
+        assert "iam::${account of data}:role/a/app" in text
+        assert "${issuer of blue}" in text
+        assert re.findall(f"{ACCOUNT}|{PARTITION}|{REGION}|\\d{{12}}|/id/", text) == []
+
+
+def test_what_one_file_says_holds_for_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from noise: the issuer of the same cluster is written down, and nothing changes."""
+    bindings = {"app": {"serviceAccount": {"name": "app"}, "role": {"name": "app"}, "policyArns": []}}
+    issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+    known = {"irsa:cluster": {"name": "my-cluster", "oidcIssuer": issuer}, "aws:allowedAccountIds": ["111122223333"]}
+    old, new = stack_file(tmp_path / "old", bindings), stack_file(tmp_path / "new", bindings, known)
+
+    found = diff(capsys, str(old), str(new))
+    assert (found["bindings"], found["other"]) == ([], [])
+
+
+def test_a_secret_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from "no changes": what a secret is in cannot be compared, and that is said."""
+    files = []
+    for value in ("v1:aaaa", "v1:bbbb"):
+        binding = {"serviceAccount": {"name": "app"}, "policy": {"document": document("s3:GetObject", "${bucket}")}}
+        settings = {**ONE, "irsa:variables": {"bucket": {"secure": value}}}
+        files.append(str(stack_file(tmp_path / value[-4:], {"app": binding}, settings)))
+
+    assert any("irsa:variables.bucket: a secret" in each for each in diff(capsys, *files)["notRead"])

@@ -1,0 +1,68 @@
+"""`irsa diff --fail-on`: a gate before `pulumi up`."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa_cli.diff.changes import BindingChange, ResourceChange
+from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.permissions import PermissionChange
+from irsa_cli.diff.rights import Right, Undecided
+from irsa_cli.main import main
+from tests.unit.irsa_cli.diff.previews import diff, digest, role, step, trust, without_outputs
+
+RIGHT, UNDECIDED = Right("team-a/app", "r", "", ""), Undecided("r", "", "why")
+
+
+def changed(operation: str) -> list[BindingChange]:
+    return [BindingChange("app", (ResourceChange(operation, operation, "role", "r", "", "urn"),))]
+
+
+def permission(change: Any, extent: Any = "all") -> list[PermissionChange]:
+    return [PermissionChange("r", "", change, ("*",), ("*",), extent)]
+
+
+# What --fail-on stops at, by what a diff has: what may be, or cannot be told, must not pass a gate.
+STOPS: dict[str, list[dict[str, Any]]] = {
+    "gains": [
+        *({"gains": [RIGHT]}, {"may_gain": [RIGHT]}, {"cannot_tell": [UNDECIDED]}, {"other_principals": ["r"]}),
+    ],
+    "permissions": [
+        *({"permissions": permission("gains", extent)} for extent in ("all", "some", "cannot tell")),
+        {"permissions_cannot_tell": [UNDECIDED]},
+    ],
+    "replaces": [{"bindings": changed("replace")}, {"other": changed("replace")[0].resources}],
+    "deletes": [{"bindings": changed("delete")}, {"other": changed("delete")[0].resources}],
+}
+NOTHING: list[dict[str, Any]] = [
+    *({}, {"loses": [RIGHT]}, {"may_lose": [RIGHT]}, {"permissions": permission("loses")}),
+    *({"bindings": changed(each)} for each in ("create", "update", "import")),
+]
+
+
+@pytest.mark.parametrize("gate", FAIL_ON)
+def test_what_a_gate_stops_at(gate: str) -> None:
+    """Protects who deploys without reading: each gate stops at its own, and at nothing else."""
+    others = itertools.chain(NOTHING, *(found for name, found in STOPS.items() if name != gate))
+
+    assert all(FAIL_ON[gate](diff(**each)) for each in STOPS[gate])
+    assert not any(FAIL_ON[gate](diff(**each)) for each in others)
+
+
+def test_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects pipelines: everything is printed all the same, and what stopped it is named."""
+    file = tmp_path / "preview.json"
+    after = without_outputs(role(trust("team-a:worker", "team-a:builder")))
+    file.write_text(digest([step("update", role(trust("team-a:worker")), after)]))
+    command = ["diff", "--preview", str(file)]
+
+    assert main([*command, "--fail-on", "gains", "--fail-on", "deletes"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.startswith("gains: team-a/builder -> my-role")
+    assert printed.err == "irsa diff: --fail-on: gains\n"
+    assert main([*command, "--fail-on", "deletes"]) == 0
+    with pytest.raises(SystemExit) as refused:
+        main([*command, "--fail-on", "everything"])
+    assert refused.value.code == 2
