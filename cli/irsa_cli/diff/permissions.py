@@ -4,6 +4,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
 from irsa.evaluation.gains import Gain, gains
@@ -113,11 +114,16 @@ def _new_permissions(old: Permissions, new: Permissions) -> list[Gain]:
         each._replace(extent="all") if each.extent == "some" and not gains(new, gives([_allowing(each)])) else each
         for each in gains(old, new)
     ]
-    for each in found[:] if len(found) > 1 else ():
-        others = [_allowing(other) for other in found if other is not each and other.extent == "all"]
-        if each.extent == "all" and not gains(gives(others), gives([_allowing(each)])):
+    for each in found[:]:
+        wider = [_allowing(other) for other in found if other is not each and _may_say(other, each)]
+        if wider and each.extent == "all" and not gains(gives(wider), gives([_allowing(each)])):
             found.remove(each)
     return found
+
+
+def _may_say(one: Gain, other: Gain) -> bool:
+    """Return whether one gain may say something of the other; where not, a look at both in detail is saved."""
+    return one.extent == "all" and any(fnmatchcase(other.resources[0], each) for each in one.resources)
 
 
 def _allowing(gain: Gain) -> Document:
