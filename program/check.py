@@ -18,6 +18,7 @@ from config.stack_file import StackFile, located
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_cli.options import stack_file
 from irsa_cli.whole_file import write
 from program.check_report import FileReport, as_json, plain, sarif
 from program.examine import Examination, examine
@@ -37,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = __doc__, EPILOG
     parser.formatter_class = argparse.HelpFormatter
     files = "stack files (default: all of the project)"
-    parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
+    parser.add_argument("files", nargs="*", type=stack_file, metavar="Pulumi.STACK.yaml", help=files)
     parser.add_argument("--live", action="store_true", help=LIVE)
     parser.add_argument("--fix", action="store_true", help=FIX)
     shape = parser.add_mutually_exclusive_group()

@@ -23,6 +23,11 @@ def not_empty(text: str, what: str = "the value") -> str:
 stack_name = functools.partial(not_empty, what="the name of the stack")
 
 
+def stack_file(path: str) -> Path:
+    """Return the path of a stack file; completion offers these for an option of this type."""
+    return Path(path)
+
+
 def add_stack_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a stack and bindings of it."""
     parser.add_argument("--stack", metavar="S", type=stack_name, help="name of the stack (default: the selected one)")

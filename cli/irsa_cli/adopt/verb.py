@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from irsa.rules.leaves import mapping_of
@@ -21,6 +20,7 @@ from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import Discovery
+from irsa_cli.options import stack_file
 from irsa_cli.report.publish import print_lines
 from irsa_cli.state.pulumi import stack_outputs
 from irsa_cli.whole_file import write
@@ -58,7 +58,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     choice.add_argument("--role", metavar="NAME", **repeated, help="name or ARN of a role; * and ? stand for any text")
     choice.add_argument("--tag", metavar="KEY=VALUE", type=_tag, **repeated, help="roles with a tag")
     choice.add_argument("--all", action="store_true", help="everything")
-    parser.add_argument("--output", metavar="FILE", type=Path, required=True, help=OUTPUT_HELP)
+    parser.add_argument("--output", metavar="FILE", type=stack_file, required=True, help=OUTPUT_HELP)
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents in files")
     parser.add_argument("--take-from", metavar="TOOL", **repeated, help=FROM_HELP)
     parser.add_argument("--exact-only", action="store_true", help=EXACT_HELP)

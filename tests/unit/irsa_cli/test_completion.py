@@ -18,6 +18,17 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
 $(complete -p irsa | sed 's/.*-F \([^ ]*\).*/\1/') irsa "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
 printf '%s\n' "${COMPREPLY[@]}"
 """
+FISH = 'source $argv[1]; for each in (complete -C "$argv[2..]"); string split -f1 \\t -- $each; end; true'
+# `_arguments` of an interactive zsh calls the function, which hands its words to compadd.
+ZSH = """
+compdef() { }
+compadd() { shift $@[(i)--]; print -rl -- "$@" }
+eval "$(<$1)"
+_irsa_stacks
+"""
+CODE = {"bash": COMPLETE, "zsh": ZSH, "fish": FISH}
+# No stack has such a name. Pasted into a shell, each would run a command or be something else.
+HOSTILE = ("$(touch ran)", "`touch ran`", "a;touch ran", "a b", "a\nb", "a'b", 'a"b', "~", "a*", "a\\b", "a\tb", "é")
 
 
 def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -72,3 +83,52 @@ def test_bash_completes(
 
     assert done.stderr == ""
     assert [each.strip() for each in done.stdout.splitlines()] == completed
+
+
+def completed_by(shell: str, folder: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """Return what a shell completes, in a folder with stack files and others, where nothing else may happen."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"there is no {shell} here")
+    file = folder.parent / f"irsa.{shell}"
+    file.write_text(script(shell, capsys))
+    (folder / "sub").mkdir(parents=True)
+    for name in ("yaml", "dev.yaml", "prod.yaml", "prod.yaml.example", *(f"{each}.yaml" for each in HOSTILE)):
+        (folder / f"Pulumi.{name}").touch()
+        (folder / "sub" / f"Pulumi.{name}").touch()
+    (folder / "README.md").touch()
+    argument = ["bash"] if shell != "fish" else []
+    done = subprocess.run(
+        [program, "-c", CODE[shell], *argument, str(file), *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    assert not (folder / "ran").exists()
+    # fish ends a folder with a slash.
+    return {each.rstrip("/") for each in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("shell", CODE)
+def test_stacks_are_completed(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from typing the name of a stack, and from a file whose name would be pasted as a command."""
+    words = ["irsa", "verify", "--stack", ""]
+
+    assert completed_by(shell, tmp_path / "project", words, capsys) == {"dev", "prod"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+@pytest.mark.parametrize("folder", ["", "sub/"])
+def test_stack_files_are_completed(shell: str, folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from a list of all files: those of stacks, and the folders in which there may be some.
+
+    In zsh, the completion system's own `_files` does it. Shells quote the name of a file.
+    """
+    words = ["irsa", "check", folder]
+    found = completed_by(shell, tmp_path / "project", words, capsys)
+
+    assert found >= {f"{folder}Pulumi.dev.yaml", f"{folder}Pulumi.prod.yaml"} | ({"sub"} - {folder.rstrip("/")})
+    assert not {f"{folder}{each}" for each in ("Pulumi.yaml", "Pulumi.prod.yaml.example", "README.md")} & found
