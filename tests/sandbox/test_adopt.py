@@ -395,7 +395,10 @@ def test_a_new_file_is_enough(project: Project) -> None:
         assert counted["import", kind] == 1
     assert {kind for op, kind in counted if op == "update"} <= {"ServiceAccount"}
     assert {op for op, kind in kinds(without_groups(previewed)) if kind != "ServiceAccount"} == {"import"}
-    (binding,) = yaml.safe_load((project.folder / "Pulumi.fresh.yaml").read_text())["config"]["irsa:bindings"].values()
+    config = yaml.safe_load((project.folder / "Pulumi.fresh.yaml").read_text())["config"]
+    # The engine and the AWS provider take it: a preview with another AWS account is refused in test_lookup_errors.py.
+    assert config["aws:allowedAccountIds"] == [estate.ACCOUNT]
+    (binding,) = config["irsa:bindings"].values()
     assert json.loads((project.folder / binding["policy"]["file"]).read_text()) == POLICIES[estate.LOKI]
 
 

@@ -62,11 +62,13 @@ class StackFile:
         region = config.get("aws:region")
         self.region = region if isinstance(region, str) else ""
 
-    def with_additions(self, region: str, additions: Mapping[str, Mapping[str, Any]]) -> str:
+    def with_additions(self, region: str, aws_account: str, additions: Mapping[str, Mapping[str, Any]]) -> str:
         """Return the text of the file with what is added.
 
         Args:
             region: The `aws:region` of a new file; empty where there is none.
+            aws_account: The ID of the only AWS account that the AWS provider then accepts. A file that configures the
+                provider, beyond the region, is not given it: a second list of AWS accounts may be refused.
             additions: New keys of settings that are mappings, such as `bindings`, which the file may have.
 
         Raises:
@@ -75,11 +77,15 @@ class StackFile:
         """
         text, root = self._text, self._root(self._text)
         config = {**(root.get("config") or {})}
+        provider: dict[str, Any] = {}
         if not self.exists:
             text = _NEW
-            if region:
-                config = {"aws:region": region}
-                text = self._inserted(text, ("config",), config)
+            provider |= {"aws:region": region} if region else {}
+        if not any(name.startswith("aws:") and name != "aws:region" for name in self._keys):
+            provider["aws:allowedAccountIds"] = [aws_account]
+        if provider:
+            text = self._inserted(text, ("config",), provider)
+            config |= provider
         for name, entries in additions.items():
             if entries:
                 key = self._keys.get(f"irsa:{name}", f"irsa:{name}")

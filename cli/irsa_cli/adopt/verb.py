@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     _check_tools(options.take_from, adoption)
     if adoption.bindings:
-        _write(file, adoption, ways.region)
+        _write(file, adoption, ways)
     print_lines(lines(adoption, options.output, file.stack, discovery.not_checked))
     if any(each.outcome is Outcome.LEFT for each in adoption.items):
         return FINDINGS
@@ -180,7 +180,7 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAcco
         raise CouldNotLookError(f"{where}: EKS cluster {named(cluster['name'])}: {error}") from error
 
 
-def _write(file: StackFile, adoption: Adoption, region: str) -> None:
+def _write(file: StackFile, adoption: Adoption, ways: Ways) -> None:
     """Write the policy files, and then the stack file that names them."""
     present = mapping_of(file.settings.get("quotas"))
     raised = [name for name in adoption.quotas if name in present]
@@ -189,7 +189,7 @@ def _write(file: StackFile, adoption: Adoption, region: str) -> None:
         raise CouldNotLookError(f"irsa:quotas of {named(str(file.path))} is below what roles use: set {wanted}")
     clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
     additions: dict[str, Any] = {"variables": adoption.variables, "bindings": adoption.bindings}
-    text = file.with_additions(region, {**clusters, **additions, "quotas": adoption.quotas})
+    text = file.with_additions(ways.region, ways.aws_account, {**clusters, **additions, "quotas": adoption.quotas})
     for name in sorted(adoption.files):
         if not (file.path.parent / name).exists():
             write(file.path.parent / name, adoption.files[name], folders=True)

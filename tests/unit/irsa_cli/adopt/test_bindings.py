@@ -57,7 +57,7 @@ def written(adoption: Adoption, folder: Path) -> dict[str, Any]:
         "quotas": adoption.quotas,
     }
     clusters = {"clusters": adoption.clusters} if adoption.several else {"cluster": adoption.clusters["cluster"]}
-    path.write_text(StackFile(path).with_additions("us-west-2", {**clusters, **entries}))
+    path.write_text(StackFile(path).with_additions("us-west-2", AWS_ACCOUNT, {**clusters, **entries}))
     for name, text in adoption.files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)

@@ -10,6 +10,7 @@ import yaml
 from config.stack_file import StackFile as CheckedFile
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.exits import CouldNotLookError
+from tests.unit.irsa_cli.adopt.scene import AWS_ACCOUNT
 
 ROOT = Path(__file__).parents[4]
 BINDING = {
@@ -37,7 +38,7 @@ def read_as_pulumi(folder: Path, text: str) -> dict[str, Any]:
 
 def test_a_new_file(tmp_path: Path) -> None:
     """Protects every string: the engine reads `yes`, a date and 0123 as something else where they have no quotes."""
-    text = file(tmp_path).with_additions("us-west-2", {"cluster": {"name": "blue"}, **ADDED})
+    text = file(tmp_path).with_additions("us-west-2", AWS_ACCOUNT, {"cluster": {"name": "blue"}, **ADDED})
 
     assert read_as_pulumi(tmp_path, text) == {"cluster": {"name": "blue"}, "bindings": {"new": BINDING}}
     assert yaml.safe_load(text)["config"]["aws:region"] == "us-west-2"
@@ -62,14 +63,14 @@ FILES = {
 @pytest.mark.parametrize("text", FILES.values(), ids=FILES)
 def test_what_is_there_stays(text: str, tmp_path: Path) -> None:
     """Protects comments, order, quotes and every other line of a file that somebody keeps."""
-    new = file(tmp_path, text).with_additions("us-west-2", ADDED)
+    new = file(tmp_path, text).with_additions("us-west-2", AWS_ACCOUNT, ADDED)
 
     before, after = text.splitlines(), new.splitlines()
     assert [line for line in difflib.ndiff(before, after) if line.startswith(("-", "?"))] == []
     bindings = yaml.safe_load(new)["config"]["irsa:bindings"]
     assert bindings.pop("new") == BINDING
     assert bindings == yaml.safe_load(text)["config"]["irsa:bindings"]
-    assert list(yaml.safe_load(new)["config"]) == list(yaml.safe_load(text)["config"])
+    assert list(yaml.safe_load(new)["config"]) == [*yaml.safe_load(text)["config"], "aws:allowedAccountIds"]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_what_is_there_stays(text: str, tmp_path: Path) -> None:
 def test_the_stack_files_of_this_repository(name: str, tmp_path: Path) -> None:
     """Protects real files with all settings: only lines are added."""
     text = (ROOT / name).read_text()
-    new = file(tmp_path, text).with_additions("us-west-2", ADDED)
+    new = file(tmp_path, text).with_additions("us-west-2", AWS_ACCOUNT, ADDED)
 
     assert [each for each in difflib.ndiff(text.splitlines(), new.splitlines()) if each.startswith(("-", "?"))] == []
     assert "new" in read_as_pulumi(tmp_path, new)["bindings"]
@@ -99,16 +100,51 @@ def test_the_stack_files_of_this_repository(name: str, tmp_path: Path) -> None:
 )
 def test_what_is_missing_is_made(text: str, tmp_path: Path) -> None:
     """Protects files without bindings, and those within braces."""
-    bindings = yaml.safe_load(file(tmp_path, text).with_additions("us-west-2", ADDED))["config"]["irsa:bindings"]
+    new = file(tmp_path, text).with_additions("us-west-2", AWS_ACCOUNT, ADDED)
 
-    assert bindings["new"] == BINDING
+    assert yaml.safe_load(new)["config"]["irsa:bindings"]["new"] == BINDING
 
 
 def test_a_setting_of_another_spelling_is_added_to(tmp_path: Path) -> None:
     """Protects from a second `irsa:bindings`: Pulumi reads the key with `config:` in it, too."""
-    new = file(tmp_path, "config:\n  irsa:config:bindings:\n    a: {}\n").with_additions("us-west-2", ADDED)
+    text = "config:\n  irsa:config:bindings:\n    a: {}\n  aws:config:allowedAccountIds: []\n"
+    new = file(tmp_path, text).with_additions("us-west-2", AWS_ACCOUNT, ADDED)
 
-    assert list(yaml.safe_load(new)["config"]) == ["irsa:config:bindings"]
+    assert list(yaml.safe_load(new)["config"]) == ["irsa:config:bindings", "aws:config:allowedAccountIds"]
+
+
+@pytest.mark.parametrize("text", [None, "config:\n  aws:region: us-west-2\n", "config: {}\n", "", "config: {a:b: 1}\n"])
+def test_the_aws_provider_accepts_one_aws_account(text: str | None, tmp_path: Path) -> None:
+    """Protects from a deployment with credentials of another AWS account: a list of strings, as pulumi-aws wants it.
+
+    An ID that begins with 0 would be an octal number without quotes.
+    https://www.pulumi.com/registry/packages/aws/api-docs/provider/
+    """
+    new = file(tmp_path, text).with_additions("us-west-2", "012345670123", ADDED)
+
+    assert '"012345670123"' in new
+    assert yaml.safe_load(new)["config"]["aws:allowedAccountIds"] == ["012345670123"]
+    read_as_pulumi(tmp_path, new)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        'allowedAccountIds: ["999999999999"]',
+        # It conflicts with allowedAccountIds: https://registry.terraform.io/providers/hashicorp/aws/latest/docs
+        'forbiddenAccountIds: ["999999999999"]',
+        "profile: production",
+        "assumeRoles: [{roleArn: x}]",
+        "secretKey: {secure: v1:abc}",
+    ],
+)
+def test_a_provider_that_is_configured_is_left_alone(setting: str, tmp_path: Path) -> None:
+    """Protects what somebody has decided, and from two lists of AWS accounts, which the provider refuses."""
+    text = f"config:\n  aws:{setting}\n"
+    new = file(tmp_path, text).with_additions("us-west-2", AWS_ACCOUNT, ADDED)
+
+    assert new.startswith(text)
+    assert list(yaml.safe_load(new)["config"]) == [f"aws:{setting.partition(':')[0]}", "irsa:bindings"]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +165,7 @@ def test_a_setting_of_another_spelling_is_added_to(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_added_to_is_refused(text: str, why: str, tmp_path: Path) -> None:
     """Protects from losing what irsa does not understand, and from a traceback."""
     with pytest.raises(CouldNotLookError, match="cannot add to") as error:
-        file(tmp_path, text).with_additions("us-west-2", ADDED)
+        file(tmp_path, text).with_additions("us-west-2", AWS_ACCOUNT, ADDED)
 
     assert why in str(error.value)
 
