@@ -278,6 +278,8 @@ def test_one_owner_at_a_time(project: Project) -> None:
     assert {each.name for each in estate.ROLES if each.maker == "eksctl"} <= taken
     assert not {each.name for each in estate.ROLES if each.maker == "terraform" and each.tags} & taken
     assert "eksctl: before `pulumi up`, retain the roles" in said.stdout
+    # The stack exists.
+    assert "pulumi stack init" not in said.stdout
 
 
 def test_only_what_is_exact(project: Project) -> None:
@@ -380,14 +382,22 @@ def test_an_existing_file_is_merged_into(project: Project) -> None:
 def test_a_new_file_is_enough(project: Project) -> None:
     """Protects the first step: a file that is not there yet is written so that it passes the check and imports only.
 
-    With `--policies`, the document becomes a file, the policy an import, and nothing of it changes.
+    With `--policies`, the document becomes a file, the policy an import, and nothing of it changes. Before, a dry run
+    shows the file. The first command of the report creates the stack.
     """
     chosen = ("--role", role("loki").arn, *TAKE_FROM, "--policies")
+    there = {*project.folder.rglob("*")}
+    shown = irsa(project, "adopt", *chosen)
+    assert ({*project.folder.rglob("*")}, shown.returncode) == (there, 0), shown.stderr
+    assert shown.stderr.startswith("dry run: nothing is written")
     said = irsa(project, "adopt", *chosen, "--output", "Pulumi.fresh.yaml")
     assert said.returncode == 0, said.stdout + said.stderr
+    assert (project.folder / "Pulumi.fresh.yaml").read_text() == shown.stdout
     checked = irsa(project, "check", "Pulumi.fresh.yaml")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    project.pulumi("stack", "init", "fresh")
+    first = sections(said.stdout)["next, in this order"][0].removeprefix("1. ")
+    assert first.split() == ["pulumi", "stack", "init", "fresh"]
+    project.pulumi(*first.split()[1:])
     previewed: list[dict[str, Any]] = json.loads(project.pulumi("preview", "--json", "--stack", "fresh"))["steps"]
     counted = Counter({kind: number for kind, number in kinds(previewed).items() if kind[0] in ("import", "update")})
 

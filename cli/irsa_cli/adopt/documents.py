@@ -21,7 +21,7 @@ class Documents:
 
     Attributes:
         variables: New variables, by which a `$` stays one.
-        files: The text of policy files, by their names relative to the stack file's folder.
+        files: The text of new policy files, by their names relative to the stack file's folder.
     """
 
     def __init__(self, folder: Path | None, variables: Mapping[str, Any]) -> None:
@@ -57,8 +57,9 @@ class Documents:
             file = f"{FOLDER}/{each}.json"
             # Some file systems ignore case.
             present = self._by_lower_case.get(file.lower()) or _text_of(self._folder / file)
-            if present is None or _is_same(present, text):
+            if present is None:
                 self.files[file] = self._by_lower_case[file.lower()] = text
+            if present is None or _is_same(present, text):
                 return {"file": file}
         raise CouldNotLookError(f"{named(file)} is there with another document: move it, or name another --output")
 

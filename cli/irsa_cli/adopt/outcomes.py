@@ -59,7 +59,7 @@ class Adoption:
         bindings: New bindings by their keys.
         variables: New variables.
         quotas: Quotas that AWS has raised.
-        files: The text of policy files, by their names relative to the stack file's folder.
+        files: The text of new policy files, by their names relative to the stack file's folder.
         items: What became of everything that was chosen.
     """
 

@@ -11,8 +11,19 @@ from irsa_cli.adopt.owners import letting_go
 Line = tuple[str, str]
 
 
-def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]) -> Iterator[Line]:
-    """Yield the report as lines of text, each with its style."""
+def lines(
+    adoption: Adoption, file: Path, stack: str, exists: bool | None, not_checked: Sequence[str], *, dry_run: bool
+) -> Iterator[Line]:
+    """Yield the report as lines of text, each with its style.
+
+    Args:
+        adoption: What is adopted.
+        file: The stack file.
+        stack: Its stack.
+        exists: Whether the stack exists; None where that is not known.
+        not_checked: What could not be read, each as one sentence.
+        dry_run: Whether nothing is written.
+    """
     # First: what was taken is to be read with it.
     if not_checked:
         yield "not checked", "bold"
@@ -27,30 +38,39 @@ def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]
                 where = f"{named(item.key)}: " if item.key else ""
                 yield visible(f"  {'; '.join([where + item.about, *item.notes])}"), style
             yield "", ""
-    yield from _written(adoption, file)
+    yield from _written(adoption, file, dry_run)
     if adoption.bindings:
         yield "", ""
-        yield from _next(adoption, file, stack)
+        write = [f"this command with --output {named(str(file))}"] if dry_run else []
+        yield from _next(adoption, file, stack, [*write, *_init(stack, exists)])
 
 
-def _written(adoption: Adoption, file: Path) -> Iterator[Line]:
+def _init(stack: str, exists: bool | None) -> list[str]:
+    """Return the command that creates the stack, unless it exists."""
+    unless = "   (unless `pulumi stack ls` lists it)" if exists is None else ""
+    return [] if exists else [f"{commands.init(stack)}{unless}"]
+
+
+def _written(adoption: Adoption, file: Path, dry_run: bool) -> Iterator[Line]:
     count = len(adoption.bindings)
     if not count:
         yield f"{named(str(file))} is unchanged: there is nothing to add", "bold"
         return
-    yield f"{named(str(file))}: {count} binding{'s' if count > 1 else ''} added", "bold"
+    added = "would be added" if dry_run else "added"
+    yield f"{named(str(file))}: {count} binding{'s' if count > 1 else ''} {added}", "bold"
     for name, quota in adoption.quotas.items():
         yield f"  irsa:quotas.{name} is {quota:,}: AWS has raised it for this AWS account", ""
     for name in sorted(adoption.files):
-        yield visible(f"  {name}"), ""
+        yield visible(f"  {name}{' would be written' if dry_run else ''}"), ""
 
 
-def _next(adoption: Adoption, file: Path, stack: str) -> Iterator[Line]:
+def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> Iterator[Line]:
     names: dict[str, set[str]] = {}
     for item in adoption.items:
         for owner in item.owners if item.outcome not in (Outcome.DECLARED, Outcome.LEFT) else ():
             names.setdefault(owner.tool, set()).add(named(owner.what) if owner.what else item.about)
     steps = [
+        *first,
         commands.check(str(file)),
         *(letting_go(tool, sorted(names[tool])) for tool in sorted(names)),
         f"{commands.pulumi('preview', stack)}   (imports, and no change but those named above)",

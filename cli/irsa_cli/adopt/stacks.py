@@ -1,6 +1,6 @@
 """What the stacks of the Pulumi backend own. Two stacks with one role would each undo what the other does."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.progress import under_way
-from irsa_cli.state.pulumi import exported_state, stacks_with_resources
+from irsa_cli.state.pulumi import exported_state, stacks_of_backend
 from irsa_cli.state.resource import Resource
 
 # Each is a process of `pulumi`, with a whole state in memory.
@@ -21,19 +21,22 @@ class InStacks(NamedTuple):
     Attributes:
         stacks: The name of a stack, by the ARN of what it owns, and in Kubernetes by the uid.
         not_checked: What could not be read, and why, each as one sentence.
+        names: The names of all stacks; None where they cannot be listed.
     """
 
     stacks: Mapping[str, str]
     not_checked: tuple[str, ...] = ()
+    names: Collection[str] | None = None
 
 
 def in_stacks(folder: Path) -> InStacks:
     """Return what the stacks own that `pulumi`, run in a folder, can read; an answer, whatever cannot be read."""
     where = folder if folder.is_dir() else None
     try:
-        names = stacks_with_resources(where)
+        listed = stacks_of_backend(where)
     except CouldNotLookError as error:
         return InStacks({}, (f"whether a Pulumi stack owns what is chosen: {error}",))
+    names = [name for name, has_resources in listed.items() if has_resources]
     stacks: dict[str, str] = {}
     not_checked: list[str] = []
 
@@ -47,7 +50,7 @@ def in_stacks(folder: Path) -> InStacks:
     with under_way("adopt", f"reads {len(names)} stacks"), ThreadPoolExecutor(AT_A_TIME) as pool:
         for name, found in zip(names, pool.map(read, names), strict=True):
             stacks |= dict.fromkeys(found, name)
-    return InStacks(stacks, tuple(sorted(not_checked)))
+    return InStacks(stacks, tuple(sorted(not_checked)), listed)
 
 
 def owned(state: Iterable[Resource]) -> Iterator[str]:

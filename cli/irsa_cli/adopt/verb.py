@@ -1,12 +1,14 @@
 """Write a stack file that takes over roles and service accounts as they are."""
 
 import argparse
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import listed, named, nearest
+from irsa.rules.mistakes import listed, named, nearest, visible
 from irsa_cli.adopt.bindings import adopt
 from irsa_cli.adopt.choice import Choice, Ways
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
@@ -30,17 +32,24 @@ Write a stack file for the roles and service accounts of a cluster, so that
 `pulumi preview` imports everything in AWS without a change, and each service
 account with the update of its metadata that the Kubernetes provider makes.
 
-It only reads AWS, Kubernetes and the states of your Pulumi backend. A stack
-file that exists is added to.
+It only reads AWS, Kubernetes and the states of your Pulumi backend. Without
+--output it is a dry run: it prints a new stack file to standard output and the
+report to standard error, and writes nothing. With --output, a stack file that
+exists is added to.
 """
 EPILOG = """\
 examples:
+  irsa adopt --namespace team-a
   irsa adopt --namespace team-a --output Pulumi.prod.yaml
   irsa adopt --all --policies --take-from eksctl --output Pulumi.prod.yaml
 
 exit codes: 0 everything that was chosen is in the file, 1 something is left,
 2 not checked (no permission, no answer), or nothing is chosen"""
-OUTPUT_HELP = "the stack file, Pulumi.STACK.yaml, which need not exist"
+STANDARD_OUTPUT = Path("-")
+# The file that a dry run prints: nobody has named its stack yet.
+NEW = Path("Pulumi.STACK.yaml")
+DRY_RUN = f"dry run: nothing is written; --output {NEW} writes the stack file"
+OUTPUT_HELP = f"the stack file, {NEW}, which need not exist (default: -, a dry run)"
 EXACT_HELP = "take trust policies statement by statement, and leave those of which a preview would show a change"
 DEAD_HELP = """adopt roles without the statements of their trust policies for OIDC providers that are gone, and for
 these issuers: https URLs of clusters that are gone, whose OIDC providers are there"""
@@ -58,7 +67,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     choice.add_argument("--role", metavar="NAME", **repeated, help="name or ARN of a role; * and ? stand for any text")
     choice.add_argument("--tag", metavar="KEY=VALUE", type=_tag, **repeated, help="roles with a tag")
     choice.add_argument("--all", action="store_true", help="everything")
-    parser.add_argument("--output", metavar="FILE", type=stack_file, required=True, help=OUTPUT_HELP)
+    parser.add_argument("--output", metavar="FILE", type=stack_file, default=STANDARD_OUTPUT, help=OUTPUT_HELP)
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents in files")
     parser.add_argument("--take-from", metavar="TOOL", **repeated, help=FROM_HELP)
     parser.add_argument("--exact-only", action="store_true", help=EXACT_HELP)
@@ -80,13 +89,14 @@ def _tag(text: str) -> tuple[str, str]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the files, print what they have, and return the exit code.
+    """Write the files, or print the stack file; print the report, and return the exit code.
 
     Raises:
         CouldNotLookError: Nothing is chosen, the stack file cannot be used, or something cannot be read.
     """
     choice = _choice(options)
-    file = StackFile(options.output)
+    dry_run = options.output == STANDARD_OUTPUT
+    file = StackFile(NEW if dry_run else options.output)
     credentials = inputs_of(options)
     discovery = discover(options.context, options.cluster, options.stack, credentials, policies=options.policies)
     states = in_stacks(file.path.parent)
@@ -106,9 +116,18 @@ def run(options: argparse.Namespace) -> int:
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     _check_tools(options.take_from, adoption)
+    if dry_run:
+        print_lines([(DRY_RUN, "bold")], sys.stderr)
     if adoption.bindings:
-        _write(file, adoption, ways)
-    print_lines(lines(adoption, options.output, file.stack, discovery.not_checked))
+        text = _text(file, adoption, ways)
+        if dry_run:
+            # The same document: what is escaped is within double quotes, where YAML has these escapes too.
+            print_lines((visible(line), "") for line in text.splitlines())
+        else:
+            _write(file, adoption.files, text)
+    exists = None if dry_run or states.names is None else any(_is_own(name, file) for name in states.names)
+    report = lines(adoption, file.path, file.stack, exists, discovery.not_checked, dry_run=dry_run)
+    print_lines(report, sys.stderr if dry_run else sys.stdout)
     if any(each.outcome is Outcome.LEFT for each in adoption.items):
         return FINDINGS
     return COULD_NOT_LOOK if discovery.not_checked else GOOD
@@ -153,11 +172,15 @@ def _declared(file: StackFile, live: AwsAccountClient, stacks: Mapping[str, str]
     if "cluster" in file.settings:
         clusters = {ONLY_CLUSTER: file.settings["cluster"]}
     issuers = {key: _issuer(key, mapping_of(cluster), file, live) for key, cluster in clusters.items()}
-    # `pulumi` leaves the project out of the names of this one's stacks, and the default organization.
-    own = {each for each in stacks.values() if each.split("/")[-1] == file.stack and each.count("/") <= 1}
-    deployed = frozenset(identity for identity, stack in stacks.items() if stack in own)
-    others = {identity: stack for identity, stack in stacks.items() if stack not in own}
+    deployed = frozenset(identity for identity, stack in stacks.items() if _is_own(stack, file))
+    others = {identity: stack for identity, stack in stacks.items() if identity not in deployed}
     return Declared(file.settings, issuers, deployed, others)
+
+
+def _is_own(stack: str, file: StackFile) -> bool:
+    """Return whether a stack of the backend is that of the file."""
+    # `pulumi` leaves the project out of the names of this one's stacks, and the default organization.
+    return stack.rpartition("/")[2] == file.stack and stack.count("/") <= 1
 
 
 def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAccountClient) -> str:
@@ -180,8 +203,8 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAcco
         raise CouldNotLookError(f"{where}: EKS cluster {named(cluster['name'])}: {error}") from error
 
 
-def _write(file: StackFile, adoption: Adoption, ways: Ways) -> None:
-    """Write the policy files, and then the stack file that names them."""
+def _text(file: StackFile, adoption: Adoption, ways: Ways) -> str:
+    """Return the text of the stack file with what is adopted."""
     present = mapping_of(file.settings.get("quotas"))
     raised = [name for name in adoption.quotas if name in present]
     if raised:
@@ -189,8 +212,11 @@ def _write(file: StackFile, adoption: Adoption, ways: Ways) -> None:
         raise CouldNotLookError(f"irsa:quotas of {named(str(file.path))} is below what roles use: set {wanted}")
     clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
     additions: dict[str, Any] = {"variables": adoption.variables, "bindings": adoption.bindings}
-    text = file.with_additions(ways.region, ways.aws_account, {**clusters, **additions, "quotas": adoption.quotas})
-    for name in sorted(adoption.files):
-        if not (file.path.parent / name).exists():
-            write(file.path.parent / name, adoption.files[name], folders=True)
+    return file.with_additions(ways.region, ways.aws_account, {**clusters, **additions, "quotas": adoption.quotas})
+
+
+def _write(file: StackFile, policies: Mapping[str, str], text: str) -> None:
+    """Write the policy files, and then the stack file that names them."""
+    for name in sorted(policies):
+        write(file.path.parent / name, policies[name], folders=True)
     write(file.path, text, folders=True)

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 from irsa_cli.report.checks import Report
 from irsa_cli.report.json import as_json
@@ -10,14 +11,16 @@ from irsa_cli.report.text import plain
 from irsa_cli.whole_file import write
 
 
-def print_lines(lines: Iterable[tuple[str, str]]) -> None:
-    """Print lines of text, on a terminal each in its style."""
-    if sys.stdout.isatty():
+def print_lines(lines: Iterable[tuple[str, str]], stream: TextIO | None = None) -> None:
+    """Print lines of text to a stream, by default standard output; on a terminal each in its style."""
+    stream = stream or sys.stdout
+    if stream.isatty():
         from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
 
-        show_lines(lines)
+        show_lines(lines, stream)
     else:
-        print("\n".join(text for text, _ in lines))
+        # At once: both streams may go to one file.
+        print("\n".join(text for text, _ in lines), file=stream, flush=True)
 
 
 def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace) -> int:

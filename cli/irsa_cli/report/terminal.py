@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -54,9 +55,9 @@ def show_message(message: Message, style: str) -> None:
         console.print(Text.assemble((label, "dim"), (text, color)), soft_wrap=True)
 
 
-def show_lines(lines: Iterable[tuple[str, str]]) -> None:
+def show_lines(lines: Iterable[tuple[str, str]], stream: TextIO | None = None) -> None:
     """Print lines of text, each in its style; one without a style may be a command, and stays one line."""
-    console = Console(highlight=False)
+    console = Console(file=stream, highlight=False)
     for text, style in lines:
         indent = " " * (len(text) - len(text.lstrip(" ")))
         for line in wrapped(text.strip(" "), indent, indent + INDENT, console.width) if style else [text]:

@@ -35,19 +35,19 @@ def exported_state(stack: str | None, folder: Path | None = None) -> list[Resour
     return _answer(dict, resources_of, folder, "stack", "export", *(("--stack", stack) if stack else ()))
 
 
-def stacks_with_resources(folder: Path | None = None) -> list[str]:
-    """Return the names of the backend's stacks that may have resources, as `pulumi` takes them in a folder.
+def stacks_of_backend(folder: Path | None = None) -> dict[str, bool]:
+    """Return whether each stack of the backend may have resources, by its name, as `pulumi` takes it in a folder.
 
     Raises:
         CouldNotLookError: The stacks cannot be listed.
     """
 
-    def names(found: list[Any]) -> list[str]:
-        stacks = [of_form(dict, each, "a stack") for each in found]
+    def stacks(found: list[Any]) -> dict[str, bool]:
+        each_stack = [of_form(dict, each, "a stack") for each in found]
         # A backend may leave the number out.
-        return [of_form(str, each.get("name"), "a stack's name") for each in stacks if each.get("resourceCount") != 0]
+        return {of_form(str, each.get("name"), "a stack's name"): each.get("resourceCount") != 0 for each in each_stack}
 
-    return _answer(list, names, folder, "stack", "ls", "--all", "--json")
+    return _answer(list, stacks, folder, "stack", "ls", "--all", "--json")
 
 
 def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:

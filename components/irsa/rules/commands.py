@@ -272,6 +272,11 @@ def pulumi(command: str, stack: str) -> str:
     return _command("pulumi", command, *_option("--stack", stack))
 
 
+def init(stack: str) -> str:
+    """Return the command that creates a stack."""
+    return _command("pulumi", "stack", "init", *_arguments(stack))
+
+
 def of_stack(verb: str, stack: str) -> str:
     """Return the command that runs a verb of irsa, such as verify, on a stack."""
     return _command("irsa", verb, *_option("--stack", stack))

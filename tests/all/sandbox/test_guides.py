@@ -77,8 +77,6 @@ def test_the_commands_of_a_guide_run_in_their_order(guide: str, project: Project
         else:
             answer = irsa(project, *words[1:]) if words[0] == "irsa" else project.cloud.run(*words, **project.variables)
             assert answer.returncode == EXPECTED[guide].get(verb, 0), (command, answer.stdout + answer.stderr)
-            if verb == "irsa adopt":
-                project.pulumi("stack", "init", "prod")
     if ran.count("pulumi up") == 1:
         without_imports(file)
         project.pulumi("up", "--stack", "prod", "--yes", "--skip-preview", "--expect-no-changes")

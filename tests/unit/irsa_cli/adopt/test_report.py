@@ -1,14 +1,20 @@
 """What `irsa adopt` prints."""
 
+import shlex
 from pathlib import Path
+
+import pytest
 
 from irsa_cli.adopt.report import lines
 from tests.unit.irsa_cli.adopt.scene import ELSEWHERE, adopted, found, role, role_arn, service_account, statement
 
 
-def printed(*service_accounts: object, roles: tuple[object, ...] = (), **ways: object) -> list[str]:
+def printed(
+    *service_accounts: object, roles: tuple[object, ...] = (), stack: str = "prod", exists: bool = True, **ways: object
+) -> list[str]:
     adoption = adopted(found(service_accounts, roles), **ways)  # type: ignore[arg-type]
-    return [text for text, _ in lines(adoption, Path("Pulumi.prod.yaml"), "prod", ["a list: denied"])]
+    report = lines(adoption, Path(f"Pulumi.{stack}.yaml"), stack, exists, ["a list: denied"], dry_run=False)
+    return [text for text, _ in report]
 
 
 def test_each_thing_is_said_once_under_its_heading() -> None:
@@ -56,6 +62,16 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
     # What eksctl calls it; what that is not known of; and what has its label.
     names = '("$(reboot)", role arn:aws:iam::111122223333:role/other, service account team-a/app in blue)'
     assert steps[order[1]].endswith(f"docs/guides/from-eksctl.md {names}")
+
+
+@pytest.mark.parametrize("stack", ["prod", "it's $(reboot)", "-x"])
+def test_a_stack_that_does_not_exist_is_created_first(stack: str) -> None:
+    """Protects from a preview that fails, and the shell from the name: it is one argument of the command."""
+    said = printed(service_account("app", ELSEWHERE), stack=stack, exists=False)
+    command = said[said.index("next, in this order") + 1].removeprefix("  1. ")
+
+    assert [each for each in shlex.split(command) if each != "--"] == ["pulumi", "stack", "init", stack]
+    assert not any("stack init" in line for line in printed(service_account("app", ELSEWHERE), stack=stack))
 
 
 def test_nothing_to_add_has_no_next_steps() -> None:

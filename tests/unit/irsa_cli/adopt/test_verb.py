@@ -47,7 +47,7 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     def discovered(discovery: Discovery, number: str = AWS_ACCOUNT) -> None:
         monkeypatch.setattr(verb, "discover", lambda *_, **__: discovery)
         monkeypatch.setattr(verb, "_current_account", lambda *_: live(number))
-        monkeypatch.setattr(verb, "in_stacks", lambda _: InStacks({}))
+        monkeypatch.setattr(verb, "in_stacks", lambda _: InStacks({}, (), ()))
 
     discovered(EVERYTHING)
     return discovered
@@ -57,6 +57,14 @@ def run(folder: Path, *words: str) -> int:
     parser = argparse.ArgumentParser()
     verb.add(parser)
     options = parser.parse_args(["--output", str(folder / "Pulumi.prod.yaml"), *words])
+    code: int = options.run(options)
+    return code
+
+
+def dry_run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    verb.add(parser)
+    options = parser.parse_args(["--all", *words])
     code: int = options.run(options)
     return code
 
@@ -73,6 +81,95 @@ def test_everything_is_written_and_passes_the_check(discovered: Any, tmp_path: P
         "file": "policies/read.json",
         "tags": {"team": "a"},
     }
+
+
+@pytest.mark.usefixtures("discovered")
+@pytest.mark.parametrize("words", [[], ["--output", "-"]])
+def test_a_dry_run_prints_the_file_and_writes_nothing(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects the first try: standard output is the file that would be written, standard error the report."""
+    monkeypatch.chdir(tmp_path)
+    assert dry_run("--policies", *words) == GOOD
+    printed = capsys.readouterr()
+    report = printed.err.splitlines()
+
+    assert [*tmp_path.iterdir()] == []
+    assert report[0] == "dry run: nothing is written; --output Pulumi.STACK.yaml writes the stack file"
+    assert "  policies/read.json would be written" in report
+    start = report.index("next, in this order") + 1
+    assert report[start : start + 3] == [
+        "  1. this command with --output Pulumi.STACK.yaml",
+        "  2. pulumi stack init STACK   (unless `pulumi stack ls` lists it)",
+        "  3. .venv/bin/irsa check Pulumi.STACK.yaml",
+    ]
+    assert run(tmp_path, "--all", "--policies") == GOOD
+    assert printed.out == (tmp_path / "Pulumi.prod.yaml").read_text()
+    # Which is there now, and stays as it is.
+    dry_run("--policies", *words)
+    assert "policies/read.json" not in capsys.readouterr().err
+
+
+def test_a_dry_run_with_nothing_to_add_prints_no_file(
+    discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects `irsa adopt > FILE`: an empty file is none. The exit code is that of a run that writes."""
+    discovered(found([service_account("gone", role_arn("gone"))]))
+    monkeypatch.chdir(tmp_path)
+
+    assert dry_run() == FINDINGS
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.splitlines()[0][:8]) == ("", "dry run:")
+
+
+def test_a_dry_run_prints_nothing_that_drives_a_terminal(
+    discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects terminals and CI from a policy document: what is escaped is the same text in YAML.
+
+    IAM accepts U+0020 to U+00FF: https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html
+    """
+    hostile = "\\\x9b2J\r\n::error::##[error]\x85\xa0\xad\x7f"
+    document = policy_document({**permission(), "Condition": {"StringEquals": {"aws:PrincipalTag/x": hostile}}})
+    discovered(found([], [role("app", statement("team-a:app"), inline_policies={"x": document})]))
+    monkeypatch.chdir(tmp_path)
+    dry_run()
+    printed = capsys.readouterr().out
+
+    (policy,) = yaml.safe_load(printed)["config"]["irsa:bindings"]["app"]["inlinePolicies"].values()
+    assert policy["document"] == document
+    assert printed.replace("\n", "").isprintable()
+    assert "##[" not in printed
+    assert not [line for line in printed.splitlines() if line.lstrip().startswith("::")]
+
+
+@pytest.mark.usefixtures("discovered")
+@pytest.mark.parametrize(
+    ("names", "first"),
+    [
+        (["prod"], ".venv/bin/irsa check "),
+        (["my-org/prod", "dev"], ".venv/bin/irsa check "),
+        ([], "pulumi stack init prod\n"),
+        (["dev", "organization/other-project/prod", "prod-2"], "pulumi stack init prod\n"),
+        (None, "pulumi stack init prod   (unless `pulumi stack ls` lists it)\n"),
+    ],
+)
+def test_a_stack_is_created_unless_it_exists(
+    names: list[str] | None,
+    first: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Protects the next command: it is never that of a stack that exists, and a backend that nobody read is no answer.
+
+    How `pulumi stack ls` names stacks: https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+    """
+    monkeypatch.setattr(verb, "in_stacks", lambda _: InStacks({}, (), names))
+    run(tmp_path, "--all")
+    steps = capsys.readouterr().out.partition("next, in this order\n")[2]
+
+    assert steps.startswith(f"  1. {first}")
 
 
 def test_a_second_run_changes_nothing(discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -206,7 +206,7 @@ def test_what_is_no_state_is_said(text: str, says: str, tmp_path: Path, monkeypa
         pulumi.read_stack("dev")
     assert str(error.value) == f"pulumi stack export: {says}"
 
-    monkeypatch.setattr("irsa_cli.adopt.stacks.stacks_with_resources", lambda _: ["dev"])
+    monkeypatch.setattr("irsa_cli.adopt.stacks.stacks_of_backend", lambda _: {"dev": True})
     assert in_stacks(tmp_path).not_checked == (f"whether stack dev owns what is chosen: pulumi stack export: {says}",)
 
 
