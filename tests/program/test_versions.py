@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.program.test_stack_files import ROOT
 from tests.sandbox.changes import Scenario, rows
 from tests.sandbox.irsa_command import ISSUER
 from tests.sandbox.scenarios import ACCOUNTS, DEFAULTS, GROWING, MOVING, OF_ONE_CLUSTER, TAGGED
+from tests.workflows import BASH, workflow
 
 OF_THE_PLAN = {
     COMPONENT_TYPE,
@@ -301,6 +303,33 @@ def test_nothing_of_a_revision_runs(repository: Path, capsys: pytest.CaptureFixt
     assert main(["diff", "HEAD~1..HEAD"]) == 0
     assert not trace.exists()
     assert "no changes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["app", "APP"], ids=["good", "with an error"])
+def test_the_summary_of_a_pull_request(name: str, repository: Path) -> None:
+    """Protects a fork's pull request: the step of compare.yml runs on its merge commit; main has gone on meanwhile."""
+    git("checkout", "-q", "-b", "fork")
+    binding = {"serviceAccount": {"name": name}, "policy": {"document": document("*", "*")}}
+    stack_file(repository, {"app": binding})
+    commit()
+    git("checkout", "-q", "main")
+    (repository / "policies" / "app.json").write_text(json.dumps(document("s3:PutObject")))
+    commit()
+    git("merge", "-q", "--no-ff", "--no-edit", "fork")
+    (step,) = [
+        each for each in workflow("compare.yml")["jobs"]["compare"]["steps"] if "irsa diff" in each.get("run", "")
+    ]
+    (repository / ".venv").symlink_to(Path(sys.prefix))
+    summary = repository.parent / "summary.md"
+    variables = {**os.environ, "GITHUB_STEP_SUMMARY": str(summary)}
+    answer = subprocess.run([*BASH, step["run"]], env=variables, check=False, capture_output=True)
+
+    if name == "APP":
+        assert (answer.returncode, "    irsa diff: " in summary.read_text()) == (2, True)
+    else:
+        assert answer.returncode == 0, answer.stderr
+        assert "**permissions:** `app gains * on *`" in summary.read_text()
+        assert "PutObject" not in summary.read_text()
 
 
 # --- samples ---------------------------------------------------------------------------------------------------------
