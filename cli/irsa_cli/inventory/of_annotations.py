@@ -55,7 +55,6 @@ def unseen_account(facts: Facts) -> Iterator[Finding]:
 
 def not_admitted(facts: Facts) -> Iterator[Finding]:
     """Yield the service accounts that their annotated role refuses, with the token that the webhook mounts."""
-    undecided: dict[tuple[str, str], int] = {}
     for cluster, each in facts.annotated:
         policy = facts.policies.get(each.role_arn)
         if policy is None:
@@ -73,11 +72,13 @@ def not_admitted(facts: Facts) -> Iterator[Finding]:
             explain = commands.explain(str(each), each.role_arn, None, cluster.issuer, each.audience)
             yield finding(answer.details, answer.expected, answer.fix or explain)
         elif answer.decision is Decision.CANNOT_DECIDE:
-            place = each.role_arn, cluster.name
-            undecided[place] = undecided.get(place, 0) + 1
-    for (arn, name), count in undecided.items():
-        whom = f"the service accounts of {named(name)} that are annotated with it ({count:,})"
-        facts.not_checked(f"whether {named(arn)} admits {whom} cannot be decided here")
+            facts.not_checked(undecided_text(each.role_arn, cluster.name))
+
+
+def undecided_text(role_arn: str, cluster: str) -> str:
+    """Return the sentence about a role that may refuse those of a cluster that are annotated with it."""
+    whom = f"the service accounts of {named(cluster)} that are annotated with it"
+    return f"whether {named(role_arn)} admits {whom} cannot be decided here"
 
 
 def not_annotated(facts: Facts) -> Iterator[Finding]:

@@ -129,7 +129,7 @@ def test_not_admitted() -> None:
     assert found["a/denied"].found == "statement 2 (No) denies it, and an explicit Deny wins over every Allow"
     assert "no statement allows" in found["a/ec2"].found
     # What cannot be decided is no finding, and is said.
-    whom = "the service accounts of prod that are annotated with it (1)"
+    whom = "the service accounts of prod that are annotated with it"
     assert inventory.not_checked == [f"whether {role_arn('network')} admits {whom} cannot be decided here"]
 
 
