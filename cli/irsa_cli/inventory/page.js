@@ -40,6 +40,10 @@ const FAMILIES = Object.keys(data.families);
 const kindOf = (name) => data.kinds[name] || { family: "untidy", title: name, meaning: "" };
 const rank = (name) => (KINDS.indexOf(name) + KINDS.length + 1) % (KINDS.length + 1);
 const UNDECIDED = "cannot decide";
+const REFUSED = "annotated, but refused";
+// How a service account and a role may stand to each other, each with the class of its ribbon.
+const WAYS = [["allowed", "allowed"], [UNDECIDED, "undecided"], [REFUSED, "refused"]];
+const [ALLOWED_WAY, , REFUSED_WAY] = WAYS.keys();
 const DAY = 86400000;
 
 // arn:PARTITION:iam::NUMBER:role/PATH/NAME
@@ -49,12 +53,17 @@ const nameOf = (arn) => arn.slice(arn.lastIndexOf("/") + 1);
 const accounts = data.serviceAccounts.map((each, index) => ({
   ...each, index, id: `${each.namespace}/${each.name}`, findings: [], groups: [], allowed: 0, undecided: 0, first: [],
 }));
-const roles = data.roles.map((each, index) => ({
-  ...each, index, name: nameOf(each.arn), awsAccount: awsAccountOf(each.arn), findings: [], admissions: [],
+const roleOf = (each, index) => ({
+  ...each, index, name: nameOf(each.arn), awsAccount: awsAccountOf(each.arn), findings: [], admissions: [], refusals: [],
   annotated: 0, allowed: 0, undecided: 0, clusters: new Set(), namespaces: new Set(), first: [],
-}));
+});
+const roles = data.roles.map(roleOf);
+const existing = new Set(data.roles.map((each) => each.arn));
+// The roles of annotations that do not exist are in the picture alone.
+const missing = new Set(data.findings.filter((each) => each.kind === "missing-role" && !existing.has(each.role)).map((each) => each.role));
+const drawable = [...roles, ...[...missing].map((arn, index) => roleOf({ arn, missing: true }, roles.length + index))];
 const accountBy = new Map(accounts.map((each) => [`${each.cluster}\n${each.id}`, each]));
-const roleBy = new Map(roles.map((each) => [each.arn, each]));
+const roleBy = new Map(drawable.map((each) => [each.arn, each]));
 const admissionsOfGroup = data.groups.map(() => []);
 const admissions = data.admissions.map((each) => ({
   ...each, role: roleBy.get(each.role), group: each.serviceAccounts, members: data.groups[each.serviceAccounts],
@@ -110,17 +119,21 @@ for (const each of findings) {
   if (each.at) {
     each.at.findings.push(each);
     if (each.cluster) each.at.clusters.add(each.cluster);
+    if (each.account && ["not-admitted", "missing-role"].includes(each.kind)) {
+      each.at.refusals.push({ role: each.at, cluster: each.cluster, decision: REFUSED, members: [each.account.index], words: REFUSED });
+    }
   }
 }
 // How far a role reaches, the widest last.
 const REACHES = [
   ["one service account each", "1 account"], ["several of one namespace", "namespace"],
-  ["several namespaces", "namespaces"], ["several clusters", "clusters"],
+  ["several namespaces", "namespaces"], ["several clusters", "clusters"], ["admit nobody", "nobody"],
+  ["do not exist", "missing"],
 ];
 const admitted = (role) => role.allowed + role.undecided;
-for (const role of roles) {
+for (const role of drawable) {
   const clusters = new Set(role.admissions.map((each) => each.cluster)).size;
-  role.reach = clusters > 1 ? 3 : role.namespaces.size > 1 ? 2 : admitted(role) > 1 ? 1 : 0;
+  role.reach = role.missing ? 5 : !clusters ? 4 : clusters > 1 ? 3 : role.namespaces.size > 1 ? 2 : admitted(role) > 1 ? 1 : 0;
 }
 const clusterNames = data.clusters.map((each) => each.name);
 const awsAccounts = data.awsAccounts.map((each) => each.number);
@@ -130,9 +143,12 @@ const lower = (...texts) => texts.join("\n").toLowerCase();
 const titles = (item) => item.findings.map((each) => kindOf(each.kind).title).join("\n");
 const answerWords = (item) => `${item.allowed ? "allowed" : ""}\n${item.undecided ? UNDECIDED : ""}`;
 for (const each of accounts) {
+  // What nothing concerns, or a pattern alone, is folded.
+  each.fold = data.standings[each.index] === "without" ? "without IRSA"
+    : each.annotatedRole || each.findings.length ? "" : "without an annotation, which roles admit or may admit";
   each.words = lower(each.id, each.cluster, each.annotatedRole, each.audience, titles(each), answerWords(each));
 }
-for (const each of roles) each.words = lower(each.arn, each.lastUsed, titles(each), answerWords(each));
+for (const each of drawable) each.words = lower(each.arn, each.lastUsed, titles(each), answerWords(each));
 for (const each of admissions) each.words = lower(each.reason, ...each.audiences);
 for (const each of findings) {
   const kind = kindOf(each.kind);
@@ -143,7 +159,8 @@ for (const each of findings) {
 // ---------------------------------------------------------------- what is shown
 
 const filter = { text: "", cluster: "", decision: "", kind: "", pick: null };
-const isFiltered = () => Boolean(filter.text || filter.cluster || filter.decision || filter.kind || filter.pick);
+const isSearched = () => Boolean(filter.text || filter.decision || filter.kind || filter.pick);
+const isFiltered = () => Boolean(filter.cluster) || isSearched();
 const ofKind = (item) =>
   !filter.kind || (filter.kind === "any" ? item.findings.length > 0 : item.findings.some((each) => each.kind === filter.kind));
 
@@ -158,9 +175,9 @@ function selected() {
   const accountHas = accounts.map(has);
   const accountKind = accounts.map(ofKind);
   const accountPaired = new Uint8Array(accounts.length);
-  const rolePaired = new Uint8Array(roles.length);
+  const rolePaired = new Uint8Array(drawable.length);
   const pairs = [];
-  for (const each of roles.flatMap((role) => role.admissions)) {
+  for (const each of drawable.flatMap((role) => [...role.admissions, ...role.refusals])) {
     const role = each.role;
     if (decision === "none" || (decision && each.decision !== decision) || (cluster && each.cluster !== cluster)) continue;
     if (pick && pick.roles && !pick.roles.has(role.index)) continue;
@@ -171,9 +188,9 @@ function selected() {
     if (!members.length) continue;
     rolePaired[role.index] = 1;
     for (const index of members) accountPaired[index] = 1;
-    pairs.push({ role, undecided: each.undecided, members });
+    pairs.push({ role, way: WAYS.findIndex(([name]) => name === each.decision), members });
   }
-  const needsPair = decision === "allowed" || decision === UNDECIDED;
+  const needsPair = decision && decision !== "none";
   const left = (item, may, words, paired, needed) => {
     if (!may || !ofKind(item)) return false;
     if (decision === "none" && item.allowed + item.undecided) return false;
@@ -197,6 +214,15 @@ function selected() {
 const answer = (undecided, text) =>
   make("span", { class: `answer ${undecided ? "undecided" : "allowed"}` }, icon(undecided ? "undecided" : "allowed"),
     make("span", {}, text));
+
+// What the reader opened or closed stays so.
+const opened = new Map();
+function disclosure(key, open, attributes, summary, ...children) {
+  const details = make("details", { ...attributes, open: opened.has(key) ? opened.get(key) : open },
+    make("summary", {}, icon("open", "turn"), ...summary), ...children);
+  details.firstChild.addEventListener("click", () => opened.set(key, !details.open));
+  return details;
+}
 
 const tone = (family, ...children) => make("span", { class: `tone is-${family}` }, icon(family), ...children);
 
@@ -253,24 +279,16 @@ const pickRole = (role) => choose({ label: `Role ${role.arn}`, key: `role ${role
 
 function heading() {
   const [first] = clusterNames;
-  document.title = `Who can assume what: ${clusterNames.length === 1 ? first : count(clusterNames.length, "cluster")}`;
+  document.title = `Who may assume what: ${clusterNames.length === 1 ? first : count(clusterNames.length, "cluster")}`;
   const bold = (names) => names.map((name, index) => [index === 0 ? "" : index === names.length - 1 ? " and " : ", ", make("b", { class: "name" }, name)]);
   const some = (names, noun) => (names.length > 6 ? [make("b", {}, count(names.length, noun))] : [names.length === 1 ? `${noun} ` : `${noun}s `, bold(names)]);
   fill(find("scope"), {}, [data.leftOut ? "Service accounts of " : "Every service account of ", some(clusterNames, "cluster"), ", and the roles of ", some(awsAccounts, "AWS account"),
     " that could admit it. Read on ", make("time", { datetime: data.written }, data.writtenText), data.leftOut ? `; ${data.leftOut}.` : "."]);
-  const withAccess = accounts.filter((each) => each.allowed).length;
-  const familyCount = (family) => findings.filter((each) => kindOf(each.kind).family === family).length;
-  const undecided = roles.reduce((sum, each) => sum + each.undecided, 0);
-  const totals = [
-    [accounts.length, "service accounts", `${number(withAccess)} may assume a role`],
-    [roles.length, "roles", `in ${count(awsAccounts.length, "AWS account")}`],
-    [undecided, "cannot decide", "pairs of account and role", undecided ? "warning" : ""],
-    [familyCount("access"), "more access than needed", "findings", familyCount("access") ? "alarm" : ""],
-    [familyCount("broken"), "do not work", "findings", familyCount("broken") ? "warning" : ""],
-    [data.notChecked.length, "not checked", data.notChecked.length ? "listed below" : "everything was read", data.notChecked.length ? "warning" : ""],
-  ];
-  find("totals").append(...totals.map(([value, label, more, className = ""]) =>
-    make("div", { class: className }, make("dt", {}, label, make("small", {}, more)), make("dd", {}, number(value)))));
+  for (const [noun, all] of [["finding", findings], ["service account", accounts]]) {
+    find("totals").append(make("div", {}, make("p", {}, make("b", {}, number(all.length)), ` ${noun}${all.length === 1 ? "" : "s"}`),
+      make("dl", {}, data.totals[noun].map(([key, value, label]) =>
+        make("div", { class: value ? `is-${key}` : "" }, make("dt", {}, label), make("dd", {}, number(value)))))));
+  }
   if (data.notChecked.length) {
     const section = find("not-checked");
     section.hidden = false;
@@ -310,12 +328,7 @@ function accountNodes(paired) {
       cluster: each.cluster, members: [each], pick: () => pickAccount(each), title: `Service account ${each.id} of cluster ${each.cluster}`,
     }));
   }
-  const byNamespace = new Map();
-  for (const each of paired) {
-    const key = `${each.cluster}\n${each.namespace}`;
-    if (!byNamespace.has(key)) byNamespace.set(key, []);
-    byNamespace.get(key).push(each);
-  }
+  const byNamespace = Map.groupBy(paired, (each) => `${each.cluster}\n${each.namespace}`);
   const all = [...byNamespace.values()].sort((a, b) => b.length - a.length);
   const own = all.length <= MOST ? all : all.slice(0, MOST - 1);
   const rest = all.slice(own.length);
@@ -334,65 +347,64 @@ function accountNodes(paired) {
 
 // Return the nodes of roles: one for each, or for each AWS account and reach.
 function roleNodes(paired) {
-  const byAwsAccount = new Map();
-  for (const each of paired) {
-    if (!byAwsAccount.has(each.awsAccount)) byAwsAccount.set(each.awsAccount, []);
-    byAwsAccount.get(each.awsAccount).push(each);
-  }
-  const groups = [...byAwsAccount].sort((a, b) => b[1].length - a[1].length);
-  if (paired.length <= ALONE) {
-    return groups.flatMap(([awsAccount, members]) => members.map((each) => ({
-      key: `role ${each.index}`, label: each.name, group: `AWS account ${awsAccount}`, awsAccount, members: [each],
-      wide: each.findings.some((one) => one.kind === "wide-trust"), pick: () => pickRole(each), title: `Role ${each.arn}`,
-    })));
-  }
-  const node = (members, label, short, group, title, awsAccount, wide) => ({
-    key: `roles ${title}`, label, short, group, awsAccount, members, title, wide, counted: true,
+  const groups = [...Map.groupBy(paired, (each) => each.awsAccount)].sort((a, b) => b[1].length - a[1].length);
+  const node = (members, label, title, awsAccount, more) => ({
+    label, title, awsAccount, members, key: `roles ${title}`, counted: true,
+    group: awsAccount && `AWS account ${awsAccount}`, missing: members.every((each) => each.missing),
+    marks: [
+      members.some((each) => each.findings.some((one) => one.kind === "wide-trust")) && "access",
+      members.some((each) => each.refusals.length) && "broken",
+    ].filter(Boolean),
     pick: () => choose({ label: title, key: `roles ${title}`, roles: new Set(members.map((each) => each.index)) }),
+    ...more,
   });
-  const isWide = (members) => members.some((each) => each.findings.some((one) => one.kind === "wide-trust"));
+  if (paired.length <= ALONE) {
+    return groups.flatMap(([awsAccount, members]) => members.map((each) =>
+      node([each], each.missing ? `${each.name} (missing)` : each.name, `Role ${each.arn}`, awsAccount,
+        { key: `role ${each.index}`, short: each.name, counted: false, pick: () => pickRole(each) })));
+  }
   if (groups.length > 6) {
     const own = groups.slice(0, MOST - 1);
     const rest = groups.slice(own.length).flatMap(([, members]) => members);
-    const nodes = own.map(([awsAccount, members]) =>
-      node(members, awsAccount, awsAccount, "", `Roles of AWS account ${awsAccount}`, awsAccount, isWide(members)));
+    const nodes = own.map(([awsAccount, members]) => node(members, awsAccount, `Roles of AWS account ${awsAccount}`, awsAccount, { group: "" }));
     const name = `${number(groups.length - own.length)} more AWS accounts`;
-    return rest.length ? [...nodes, node(rest, name, name, "", name, "", isWide(rest))] : nodes;
+    return rest.length ? [...nodes, node(rest, name, name, "")] : nodes;
   }
-  return groups.flatMap(([awsAccount, members]) => REACHES.map(([reach, short], index) => {
-    const its = members.filter((each) => each.reach === index);
-    return its.length ? node(its, reach, short, `AWS account ${awsAccount}`, `Roles of AWS account ${awsAccount} for ${reach}`, awsAccount, isWide(its)) : null;
-  }).filter(Boolean));
+  return groups.flatMap(([awsAccount, members]) => [...Map.groupBy(members, (each) => each.reach)].sort(([a], [b]) => a - b)
+    .map(([reach, its]) => node(its, REACHES[reach][0], `Roles of AWS account ${awsAccount}: ${REACHES[reach][0]}`, awsAccount, { short: REACHES[reach][1] })));
 }
 
 // Return the columns and the ribbons between them.
 function flowOf(pairs) {
-  const inPairs = { accounts: new Set(), roles: new Set() };
+  const admittedOnes = new Set();
+  const refusedOnes = new Set();
   for (const each of pairs) {
-    inPairs.roles.add(each.role);
-    for (const index of each.members) inPairs.accounts.add(index);
+    const ones = each.way === REFUSED_WAY ? refusedOnes : admittedOnes;
+    for (const index of each.members) ones.add(index);
   }
-  const middle = accountNodes([...inPairs.accounts].sort((a, b) => a - b).map((index) => accounts[index]));
-  let right = roleNodes([...inPairs.roles]);
+  const inPairs = [...new Set([...admittedOnes, ...refusedOnes])];
+  const middle = accountNodes(inPairs.sort((a, b) => a - b).map((index) => accounts[index]));
+  let right = roleNodes([...new Set(pairs.map((each) => each.role))]);
   const nodeOfAccount = new Int32Array(accounts.length);
   middle.forEach((node, index) => node.members.forEach((each) => { nodeOfAccount[each.index] = index; }));
-  const nodeOfRole = new Int32Array(roles.length);
+  const nodeOfRole = new Int32Array(drawable.length);
   right.forEach((node, index) => node.members.forEach((each) => { nodeOfRole[each.index] = index; }));
   const width = middle.length;
-  const amounts = new Float64Array(width * right.length * 2);
+  const amounts = new Float64Array(width * right.length * WAYS.length);
   let last = null;
   for (const each of pairs) {
     const target = nodeOfRole[each.role.index];
     if (each.role !== last) stamp += 1;
     last = each.role;
     for (const index of each.members) {
-      if (stamps[index] === stamp) continue;
+      // Who is refused with the token that the webhook mounts may be allowed with another.
+      if (each.way !== REFUSED_WAY && stamps[index] === stamp) continue;
       stamps[index] = stamp;
-      amounts[(target * width + nodeOfAccount[index]) * 2 + Number(each.undecided)] += 1;
+      amounts[(target * width + nodeOfAccount[index]) * WAYS.length + each.way] += 1;
     }
   }
   const ribbons = [...amounts.entries()].filter(([, amount]) => amount).map(([key, amount]) => ({
-    undecided: key % 2 === 1, from: middle[(key >> 1) % width], to: right[Math.floor((key >> 1) / width)], amount,
+    way: key % WAYS.length, from: middle[Math.floor(key / WAYS.length) % width], to: right[Math.floor(key / WAYS.length / width)], amount,
   }));
   // A role stands where most of its accounts are, within its AWS account.
   middle.forEach((node, index) => { node.order = index; });
@@ -417,11 +429,11 @@ function flowOf(pairs) {
       const amount = node.members.filter((each) => each.cluster === from.label).length;
       if (!amount) continue;
       from.members = from.members.concat(node.members.filter((each) => each.cluster === from.label));
-      ribbons.push({ from, to: node, amount, undecided: false });
+      ribbons.push({ from, to: node, amount, way: ALLOWED_WAY });
     }
   }
   for (const node of right) node.hue = clusterNames.length > 1 ? "hue-none" : "hue-0";
-  return { columns: [left, middle, right], ribbons };
+  return { columns: [left, middle, right], ribbons, admittedOnes, refusedOnes, admitting: new Set(pairs.filter((each) => each.way !== REFUSED_WAY).map((each) => each.role)) };
 }
 
 function drawFlow(pairs, keepFocus = false) {
@@ -429,16 +441,15 @@ function drawFlow(pairs, keepFocus = false) {
   const W = Math.max(300, Math.floor(holder.clientWidth));
   const narrow = W < 640;
   const focused = keepFocus && holder.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  const { columns, ribbons } = flowOf(pairs);
-  const withAccess = columns[1].reduce((sum, node) => sum + node.members.length, 0);
-  const withRoles = columns[2].reduce((sum, node) => sum + node.members.length, 0);
-  pictureText(withAccess, withRoles, columns);
-  if (!withAccess) {
+  const flow = flowOf(pairs);
+  const { columns, ribbons } = flow;
+  pictureText(flow);
+  if (!pairs.length) {
     holder.replaceChildren(make("p", { class: "nothing" }, isFiltered() ? "No access matches the filters." : "No role admits any service account."));
     pictured = { pairs, width: holder.clientWidth };
     return;
   }
-  const wish = narrow ? [0.18, 0.31, 0.33] : [0.14, 0.22, 0.26];
+  const wish = narrow ? [0.075, 0.36, 0.36] : [0.14, 0.22, 0.26];
   const sizes = wish.map((share) => Math.floor(W * share));
   const gap = (W - sizes[0] - sizes[1] - sizes[2]) / 2;
   const starts = [0, sizes[0] + gap, W - sizes[2]];
@@ -473,7 +484,7 @@ function drawFlow(pairs, keepFocus = false) {
   }
   for (const node of columns.flat()) {
     for (const [list, other, start, end] of [[node.out, "to", "y0", "t0"], [node.into, "from", "y1", "t1"]]) {
-      list.sort((a, b) => a[other].y - b[other].y || a.undecided - b.undecided);
+      list.sort((a, b) => a[other].y - b[other].y || a.way - b.way);
       const total = list.reduce((sum, each) => sum + each.amount, 0);
       let y = node.y + 1;
       for (const each of list) {
@@ -487,9 +498,9 @@ function drawFlow(pairs, keepFocus = false) {
     draw("defs", {}, draw("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
       draw("rect", { class: "hatch-ground", width: 6, height: 6 }), draw("path", { class: "hatch-line", d: "M0 0V6" }))));
   const single = columns[1][0] && columns[1][0].counted;
-  const titlesOfColumns = [clusterNames.length > 1 ? "Clusters" : "Cluster", single ? "Namespaces" : "Service accounts", narrow ? "Roles" : "Roles by AWS account"];
+  const titlesOfColumns = [narrow ? "" : clusterNames.length > 1 ? "Clusters" : "Cluster", single ? "Namespaces" : "Service accounts", narrow ? "Roles" : "Roles by AWS account"];
   titlesOfColumns.forEach((title, column) => root.append(draw("text", { class: "column", x: starts[column], y: 12 }, title)));
-  ribbons.sort((a, b) => a.undecided - b.undecided || b.amount - a.amount);
+  ribbons.sort((a, b) => a.way - b.way || b.amount - a.amount);
   for (const each of ribbons) {
     const x0 = each.from.x + each.from.w;
     const x1 = each.to.x;
@@ -498,11 +509,11 @@ function drawFlow(pairs, keepFocus = false) {
     const t0 = Math.max(each.t0, 1.2);
     const t1 = Math.max(each.t1, 1.2);
     each.element = draw("path", {
-      class: `ribbon ${each.from.hue} ${each.undecided ? "undecided" : ""}`,
+      class: `ribbon ${each.from.hue} ${WAYS[each.way][1]}`,
       d: `M${x0} ${each.y0}C${m} ${each.y0} ${m} ${each.y1} ${x1} ${each.y1}v${t1}C${m} ${each.y1 + t1} ${m} ${each.y0 + t0} ${x0} ${each.y0 + t0}z`,
     });
     // Hatching shows on what is broad enough for it.
-    if (each.undecided && Math.max(t0, t1) > 5) each.element.style.fill = "url(#hatch)";
+    if (WAYS[each.way][0] === UNDECIDED && Math.max(t0, t1) > 5) each.element.style.fill = "url(#hatch)";
     each.element.addEventListener("pointerenter", () => light(root, each));
     root.append(each.element);
   }
@@ -518,18 +529,25 @@ function drawFlow(pairs, keepFocus = false) {
     const counted = node.column === 0 ? "" : node.counted ? number(node.members.length) : "";
     ruler.font = "12px system-ui, sans-serif";
     const wanted = counted ? ruler.measureText(counted).width + 10 : 0;
-    const mark = node.wide ? 18 : 0;
+    const marks = node.marks || [];
+    const mark = 18 * marks.length;
     const label = (narrow && node.short) || node.label;
-    const whole = fitted(label, node.w - 2 * pad - wanted - mark, size) === label;
+    // Names of clusters are written upwards where there is little place.
+    const upwards = narrow && node.column === 0;
+    const width = upwards ? node.h : node.w;
+    const whole = fitted(label, width - 2 * pad - wanted - mark, size) === label;
     // Where there is no place for both, the name is more than the number.
     const room = whole || !narrow ? wanted : 0;
     const y = node.y + node.h / 2 + 4.2;
-    node.element = draw("g", { class: `node ${node.hue}`, role: "button", tabindex: index ? "-1" : "0", "data-key": node.key, "aria-label": sentence(node),
+    const refused = !narrow && node.column === 2 && node.into.find((each) => each.way === REFUSED_WAY);
+    if (refused) root.append(draw("text", { class: "refused-text", x: node.x - 8, y: refused.y1 + refused.t1 / 2 + 4 }, "refused"));
+    node.element = draw("g", { class: `node ${node.hue} ${node.missing ? "missing" : ""}`, role: "button", tabindex: index ? "-1" : "0", "data-key": node.key, "aria-label": sentence(node),
       "aria-pressed": String(isPicked(node)) },
       draw("rect", { class: "box", x: node.x + 0.5, y: node.y + 0.5, width: node.w - 1, height: node.h - 1, rx: 5 }),
       draw("rect", { class: "stripe", x: node.column === 2 ? node.x : node.x + node.w - 4, y: node.y, width: 4, height: node.h, rx: 2 }),
-      node.wide ? draw("svg", { class: "icon mark", x: node.x + pad, y: y - 11, width: 13, height: 13 }, draw("use", { href: "#icon-access" })) : null,
-      draw("text", { class: "label", x: node.x + pad + mark, y }, fitted(label, node.w - 2 * pad - room - mark, size)),
+      marks.map((name, at) => draw("svg", { class: `icon mark is-${name}`, x: node.x + pad + 18 * at, y: y - 11, width: 13, height: 13 }, draw("use", { href: `#icon-${name}` }))),
+      draw("text", { class: "label", ...(upwards ? { transform: `translate(${node.x + node.w / 2 + 2} ${node.y + node.h - pad}) rotate(-90)` } : { x: node.x + pad + mark, y }) },
+        fitted(label, width - 2 * pad - room - mark, size)),
       room ? draw("text", { class: "count", x: node.x + node.w - pad, y }, counted) : null,
       draw("title", {}, node.title));
     node.element.addEventListener("pointerenter", () => light(root, node));
@@ -553,29 +571,33 @@ function drawFlow(pairs, keepFocus = false) {
 const isPicked = (node) =>
   node.key.startsWith("cluster ") ? filter.cluster === node.label : Boolean(filter.pick && filter.pick.key === node.key);
 
-function pictureText(withAccess, withRoles, columns) {
-  const without = accounts.filter((each) => !(each.allowed + each.undecided)).length;
-  const parts = [`${count(withAccess, "service account")} and ${count(withRoles, "role")} that admit them.`];
-  if (!isFiltered() && without) parts.push(`Not drawn: ${count(without, "service account")} that no role admits.`);
-  if (columns[1].length && columns[1][0].counted) parts.push("Choose a box to see what is in it.");
-  find("picture-text").textContent = withAccess ? parts.join(" ") : "";
+function pictureText({ columns, admittedOnes, refusedOnes, admitting }) {
+  const others = accounts.length - new Set([...admittedOnes, ...refusedOnes]).size;
+  find("picture-text").textContent = columns[1].length ? [
+    admittedOnes.size ? `${count(admittedOnes.size, "service account")} and ${count(admitting.size, "role")} that admit them.` : "",
+    refusedOnes.size ? `Annotated with a role that refuses them or does not exist: ${count(refusedOnes.size, "service account")}.` : "",
+    !isFiltered() && others ? `Not drawn: ${count(others, "other service account")}.` : "",
+    columns[1][0].counted ? "Choose a box to see what is in it." : "",
+  ].join(" ") : "";
   const swatch = (attributes) => draw("svg", { width: 22, height: 12, "aria-hidden": "true", class: "hue-0" }, draw("rect", { width: 22, height: 12, rx: 2, ...attributes }));
   const hatched = swatch({ class: "ribbon undecided" });
   hatched.firstChild.style.fill = "url(#hatch)";
   const items = [make("li", {}, swatch({ class: "ribbon" }), "allowed")];
   if (admissions.some((each) => each.undecided)) items.push(make("li", {}, hatched, UNDECIDED));
+  if (drawable.some((each) => each.refusals.length)) items.push(make("li", { class: "is-broken" }, swatch({ class: "ribbon refused" }), tone("broken", make("span", { class: "muted" }, REFUSED))));
   if (findings.some((each) => each.kind === "wide-trust")) items.push(make("li", { class: "is-access" }, tone("access", make("span", { class: "muted" }, "open to a whole namespace or more"))));
-  find("legend").replaceChildren(...items);
+  find("legend").replaceChildren(...(columns[1].length ? items : []));
 }
 
 function sentence(node) {
-  if (node.column === 0) return `${node.title}: ${count(node.members.length, "service account")} with access`;
+  if (node.column === 0) return `${node.title}: ${count(node.members.length, "service account")}`;
   const list = node.column === 1 ? node.out : node.into;
-  const sum = (undecided) => list.reduce((total, each) => total + (each.undecided === undecided ? each.amount : 0), 0);
+  const { marks = [] } = node;
+  const sum = (way) => list.reduce((total, each) => total + (each.way === way ? each.amount : 0), 0);
   const its = count(node.members.length, node.column === 1 ? "service account" : "role");
   const what = node.counted ? `${its}, pairs of service account and role: ` : node.column === 1 ? "roles: " : "service accounts: ";
-  const answered = [`${number(sum(false))} allowed`, sum(true) ? `${number(sum(true))} ${UNDECIDED}` : ""].filter(Boolean).join(", ");
-  return `${node.title}: ${what}${answered}${node.wide ? ". Open to a whole namespace or more" : ""}`;
+  const answered = WAYS.map(([name], way) => (sum(way) ? `${number(sum(way))} ${name}` : "")).filter(Boolean).join(", ");
+  return `${node.title}: ${what}${answered}${marks.includes("access") ? ". Open to a whole namespace or more" : ""}${node.missing ? ". Does not exist" : ""}`;
 }
 
 // Highlight a node or a ribbon with all that leads to it and all that it leads to.
@@ -603,7 +625,7 @@ function light(root, what) {
     walk(what.to, "out", "to");
     status.textContent = what.to.column === 1
       ? `${what.from.title}, ${what.to.title}: ${count(what.amount, "service account")}`
-      : `${what.from.title} \u2192 ${what.to.title}: ${what.from.counted || what.to.counted ? `${count(what.amount, "pair")} of service account and role, ` : ""}${what.undecided ? "cannot decide" : "allowed"}`;
+      : `${what.from.title} \u2192 ${what.to.title}: ${what.from.counted || what.to.counted ? `${count(what.amount, "pair")} of service account and role, ` : ""}${WAYS[what.way][0]}`;
     return;
   }
   walk(what, "into", "from");
@@ -641,33 +663,24 @@ function moveInFlow(event, columns, node) {
 // ---------------------------------------------------------------- findings
 
 const FIRST = 5;
-const openKinds = new Map();
 
 function showFindings(shown) {
-  const byKind = new Map();
-  for (const each of shown) {
-    if (!byKind.has(each.kind)) byKind.set(each.kind, []);
-    byKind.get(each.kind).push(each);
-  }
   const text = shown.length === findings.length ? count(findings.length, "finding") : `${number(shown.length)} of ${count(findings.length, "finding")}`;
   find("findings-count").textContent = findings.length ? text : "";
   if (!shown.length) {
     find("findings").replaceChildren(make("p", { class: "nothing panel" }, findings.length ? "No finding matches the filters." : "Nothing was found that needs a change."));
     return;
   }
-  find("findings").replaceChildren(...[...byKind].map(([name, its], index) => group(name, its, index)));
+  find("findings").replaceChildren(...[...Map.groupBy(shown, (each) => each.kind)].map(([name, its], index) => group(name, its, index)));
 }
 
 function group(name, its, index) {
   const kind = kindOf(name);
-  // The worst is open; what the reader opened or closed stays so.
-  const open = openKinds.has(name) ? openKinds.get(name) : index === 0 || filter.kind === name;
-  const details = make("details", { class: `kind is-${kind.family}`, open, "data-kind": name },
-    make("summary", {}, icon("open", "turn"), make("h3", {}, kind.title), make("span", { class: "family" }, icon(kind.family), data.families[kind.family]),
-      make("span", { class: "number" }, number(its.length))),
+  // The worst is open.
+  const details = disclosure(`kind ${name}`, index === 0 || filter.kind === name, { class: `kind is-${kind.family}`, "data-kind": name },
+    [make("h3", {}, kind.title), make("span", { class: "family" }, icon(kind.family), data.families[kind.family]), make("span", { class: "number" }, number(its.length))],
     kind.meaning ? make("p", { class: "meaning" }, kind.meaning) : null,
     ...its.slice(0, FIRST).map(finding));
-  details.querySelector("summary").addEventListener("click", () => openKinds.set(name, !details.open));
   if (its.length > FIRST) {
     // Found by the browser's own search and printed, although not shown yet.
     const rest = make("div", { hidden: "until-found" });
@@ -763,6 +776,18 @@ function table(id, caption, columns, detail) {
     return body;
   }
 
+  // Folded rows open to what a search left of them.
+  function fold(its, pour) {
+    const [{ cluster, fold: what }] = its;
+    const where = clusterNames.length > 1 ? [" of ", make("span", { class: "name" }, cluster)] : "";
+    const rows = make("table", { class: "grid", role: "table", "aria-label": `${what}: ${cluster}` });
+    const details = disclosure(`fold ${cluster} ${what} ${isSearched()}`, isSearched(), { class: "fold" },
+      [make("span", {}, count(its.length, "service account"), where, ` ${what}`)], rows);
+    details.firstChild.addEventListener("click", () => { state.pending(); reach(rows.querySelector("tr.row")); });
+    pour(rows, its);
+    return details;
+  }
+
   function show(items) {
     state.shown = items;
     state.stale = panel.hasAttribute("data-inactive");
@@ -775,23 +800,24 @@ function table(id, caption, columns, detail) {
       if (columns[index] === column) head.setAttribute("aria-sort", down ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
     });
-    for (const body of [...element.tBodies]) body.remove();
-    let next = 0;
-    const run = ++state.run;
-    const step = () => {
-      element.append(chunk(sorted.slice(next, next + CHUNK)));
-      next += CHUNK;
-      return next < sorted.length;
+    for (const each of [...element.tBodies, ...panel.querySelectorAll(".fold")]) each.remove();
+    const chunks = [];
+    const pour = (target, its) => {
+      for (let at = 0; at < its.length; at += CHUNK) chunks.push(() => target.append(chunk(its.slice(at, at + CHUNK))));
     };
-    state.pending = () => { while (next < sorted.length) step(); };
-    if (sorted.length) step();
+    pour(element, sorted.filter((item) => !item.fold));
+    const folded = [...Map.groupBy(sorted.filter((item) => item.fold), (item) => `${item.cluster}\n${item.fold}`)];
+    panel.append(...folded.sort(([a], [b]) => compared(a, b)).map(([, its]) => fold(its, pour)));
+    const run = ++state.run;
+    state.pending = () => { while (chunks.length) chunks.shift()(); };
+    if (chunks.length) chunks.shift()();
     else element.append(make("tbody", { role: "rowgroup" }, make("tr", { role: "row" }, make("td", { role: "cell", class: "nothing", colspan: columns.length }, "No row matches the filters."))));
-    reach(sorted[0] && sorted[0].row);
+    reach(panel.querySelector("tr.row"));
     const more = () => {
       if (run !== state.run) return;
       const until = performance.now() + 12;
-      while (next < sorted.length && performance.now() < until) step();
-      if (next < sorted.length) setTimeout(more);
+      while (chunks.length && performance.now() < until) chunks.shift()();
+      if (chunks.length) setTimeout(more);
     };
     setTimeout(more);
   }
@@ -803,22 +829,22 @@ function table(id, caption, columns, detail) {
     if (target) target.querySelector(".disclose").tabIndex = 0;
   }
 
-  element.addEventListener("click", (event) => {
+  panel.addEventListener("click", (event) => {
     const target = event.target.closest("tr.row");
     if (!target || event.target.closest("a, .link") || String(getSelection())) return;
     reach(target);
     toggle(target.item, !target.item.open);
   });
-  element.addEventListener("focusin", (event) => {
+  panel.addEventListener("focusin", (event) => {
     const target = event.target.closest("tr.row");
     if (target) reach(target);
   });
-  element.addEventListener("keydown", (event) => {
+  panel.addEventListener("keydown", (event) => {
     const target = event.target.closest(".disclose") && event.target.closest("tr.row");
     if (!target || !["ArrowDown", "ArrowUp", "Home", "End"].includes(event.key)) return;
     event.preventDefault();
     if (event.key === "End") state.pending();
-    const rows = [...element.querySelectorAll("tr.row")];
+    const rows = [...panel.querySelectorAll("tr.row")].filter((each) => each.checkVisibility());
     const index = rows.indexOf(target);
     const to = { ArrowDown: rows[index + 1], ArrowUp: rows[index - 1], Home: rows[0], End: rows[rows.length - 1] }[event.key];
     if (to) to.querySelector(".disclose").focus();
@@ -941,7 +967,8 @@ const later = [];
 function announce() {
   const total = active === "accounts" ? accounts.length : roles.length;
   const its = shown[active].length;
-  find("shown").textContent = its === total ? `${count(total, NOUNS[active])} shown` : `${number(its)} of ${count(total, NOUNS[active])} shown`;
+  const folded = isSearched() ? 0 : shown[active].filter((each) => each.fold).length;
+  find("shown").textContent = `${its === total ? "" : `${number(its)} of `}${count(total, NOUNS[active])} shown${folded ? `, ${number(folded)} of them folded` : ""}`;
 }
 
 function changed() {
@@ -1033,7 +1060,7 @@ function start() {
   nameTheme();
   addEventListener("beforeprint", () => {
     for (const build of later.splice(0)) build();
-    for (const details of document.querySelectorAll("details.kind:not([open])")) {
+    for (const details of document.querySelectorAll("details:not([open])")) {
       details.open = true;
       details.dataset.printed = "";
     }

@@ -3,16 +3,29 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from string import Template
 from typing import Any
 
+from irsa.evaluation import Decision
 from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import visible
 from irsa_cli.inventory.findings import FAMILIES, KINDS
+from irsa_cli.inventory.of_annotations import undecided_text
 from irsa_cli.report.json import as_object
+
+# A cluster, and a service account of it as NAMESPACE/NAME.
+Place = tuple[str, str]
+# What a service account has, the most first. Each has one of these: so their numbers add up to all.
+STANDINGS = {
+    "assumes": "May assume a role",
+    "refused": "Annotated, but may assume none",
+    "unknown": "Cannot be decided, or not read",
+    "without": "Without IRSA",
+}
 
 
 def page(inventory: Any, written: datetime | None = None) -> str:
@@ -54,18 +67,25 @@ def embedded(value: Any) -> str:
 
 def _values(inventory: Mapping[str, Any], written: datetime) -> dict[str, Any]:
     """Return what the script reads: the inventory, with each group of service accounts once and as indexes."""
-    index = {
-        (each["cluster"], f"{each['namespace']}/{each['name']}"): number
-        for number, each in enumerate(inventory["serviceAccounts"])
+    index = {_place(each): number for number, each in enumerate(inventory["serviceAccounts"])}
+    groups: dict[tuple[str, ...], int] = {}
+    admissions = [
+        {**each, "serviceAccounts": groups.setdefault((each["cluster"], *each["serviceAccounts"]), len(groups))}
+        for each in inventory["admissions"]
+    ]
+    # Whom a role may refuse is in the rows and in the picture.
+    undecided = {
+        undecided_text(each["role"], each["cluster"])
+        for each in inventory["admissions"]
+        if each["decision"] == Decision.CANNOT_DECIDE
     }
-    groups: dict[tuple[int, ...], int] = {}
-    admissions = []
-    for each in inventory["admissions"]:
-        members = tuple(index[each["cluster"], name] for name in each["serviceAccounts"])
-        admissions.append({**each, "serviceAccounts": groups.setdefault(members, len(groups))})
+    not_checked = [each for each in inventory["notChecked"] if each not in undecided]
+    its = standings(inventory)
     return {
-        **_visible({**inventory, "admissions": admissions}),
-        "groups": list(groups),
+        **_visible({**inventory, "admissions": admissions, "notChecked": not_checked}),
+        "groups": [[index[cluster, name] for name in names] for cluster, *names in groups],
+        "standings": its,
+        "totals": totals(inventory, its),
         "kinds": {
             name: {"family": kind.family, "title": kind.title, "meaning": kind.meaning} for name, kind in KINDS.items()
         },
@@ -73,6 +93,53 @@ def _values(inventory: Mapping[str, Any], written: datetime) -> dict[str, Any]:
         "written": f"{written:%Y-%m-%dT%H:%M:%SZ}",
         "writtenText": f"{written.day} {written:%B %Y}, {written:%H:%M} UTC",
     }
+
+
+def standings(inventory: Mapping[str, Any]) -> list[str]:
+    """Return the key of STANDINGS of each service account, in their order."""
+    accounts, found = inventory["serviceAccounts"], inventory["findings"]
+    groups = {(each["decision"], each["cluster"], *each["serviceAccounts"]) for each in inventory["admissions"]}
+
+    def having(decision: Decision) -> Iterable[Place]:
+        return ((cluster, name) for its, cluster, *names in groups if its == decision for name in names)
+
+    # What stands further down wins.
+    by_place = dict.fromkeys(map(_place, accounts), "without")
+    for standing, places in (
+        ("unknown", (_place(each) for each in accounts if each["annotatedRole"])),
+        ("unknown", ((each["cluster"], each["serviceAccount"]) for each in found)),
+        ("refused", ((each["cluster"], each["serviceAccount"]) for each in found if _family(each) == "broken")),
+        ("unknown", having(Decision.CANNOT_DECIDE)),
+        ("assumes", having(Decision.ALLOWED)),
+    ):
+        by_place.update(dict.fromkeys(places, standing))
+    return [by_place[_place(each)] for each in accounts]
+
+
+def totals(inventory: Mapping[str, Any], its: Sequence[str]) -> dict[str, list[tuple[str, int, str]]]:
+    """Return the numbers of the heading, which add up to all findings and all service accounts.
+
+    Args:
+        inventory: The object that `irsa inventory --json` prints.
+        its: The standing of each service account.
+
+    Returns:
+        Of each noun its parts: a key of FAMILIES or STANDINGS, the number and what it counts.
+    """
+    families, accounts = Counter(map(_family, inventory["findings"])), Counter(its)
+    return {
+        "finding": [(key, families[key], text) for key, text in FAMILIES.items()],
+        "service account": [(key, accounts[key], text) for key, text in STANDINGS.items()],
+    }
+
+
+def _place(service_account: Mapping[str, Any]) -> Place:
+    return service_account["cluster"], f"{service_account['namespace']}/{service_account['name']}"
+
+
+def _family(finding: Mapping[str, Any]) -> str:
+    """Return the family of a finding; a newer version may have kinds that this one does not know."""
+    return KINDS[finding["kind"]].family if finding["kind"] in KINDS else "untidy"
 
 
 def _visible(value: Any) -> Any:

@@ -95,7 +95,17 @@ def open_page(browser: Browser) -> Iterator[Open]:
 
 
 def rows(found: Page, table: str = "accounts") -> Locator:
-    return found.locator(f"#{table} tr.row")
+    return found.locator(f"#panel-{table} tr.row")
+
+
+def unfold(found: Page) -> None:
+    found.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+
+
+def is_folded(account: Found, found: Found) -> bool:
+    """Return whether nothing concerns a service account, or only what a pattern says: no annotation and no finding."""
+    named = {(each["cluster"], each["serviceAccount"]) for each in found["findings"]}
+    return not account["annotatedRole"] and (account["cluster"], identity(account)) not in named
 
 
 def row_of(found: Page, table: str, name: str) -> Locator:
@@ -261,17 +271,113 @@ def test_role_opens_to_everybody_whom_it_admits(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_columns_sort(size: int, files: dict[int, Path], inventories: dict[int, Found], open_page: Open) -> None:
-    """A heading sorts by its column, up and down, and says so to a screen reader."""
+    """A heading sorts by its column, up and down, folded rows too, and says so to a screen reader."""
     found = open_page(files[size])
     names = sorted(each["namespace"] for each in inventories[size]["serviceAccounts"])
     heading = found.locator("#accounts th[scope='col']", has_text="Namespace")
-    for direction, wanted in (("ascending", names), ("descending", names[::-1])):
+    for direction in ("ascending", "descending"):
         heading.get_by_role("button").click()
         all_rows(found, "accounts", len(names))
 
         assert heading.get_attribute("aria-sort") == direction
         assert found.locator("#accounts [aria-sort]").count() == 1
-        assert rows(found).locator("td:nth-child(2)").all_text_contents() == wanted
+        assert sorted(rows(found).locator("td:nth-child(2)").all_text_contents()) == names
+        for each in found.locator("#panel-accounts table").all():
+            its = each.locator("tr.row td:nth-child(2)").all_text_contents()
+            assert its == sorted(its, reverse=direction == "descending")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_nothing_concerns_is_folded(
+    size: int, files: dict[int, Path], inventories: dict[int, Found], open_page: Open
+) -> None:
+    """One line for each cluster stands for the service accounts without IRSA; it says how many, and opens."""
+    found = open_page(files[size])
+    its = inventories[size]
+    all_rows(found, "accounts", size)
+    shown = sum(not is_folded(each, its) for each in its["serviceAccounts"])
+    lines = found.locator("details.fold > summary")
+    texts = lines.all_inner_texts()
+
+    assert found.locator("#accounts tr.row").count() == shown
+    assert sum(int(each.split()[0].replace(",", "")) for each in texts) == size - shown
+    without = found.locator(".totals .is-without dd").inner_text()
+    of_clusters = [int(each.split()[0].replace(",", "")) for each in texts if each.endswith(" without IRSA")]
+    assert sum(of_clusters) == int(without.replace(",", ""))
+    assert len(of_clusters) <= len(its["clusters"])
+    row = found.locator("details.fold tr.row").first
+    expect(row).to_be_hidden()
+    lines.first.focus()
+    found.keyboard.press("Enter")
+    expect(row).to_be_visible()
+    found.keyboard.press("Tab")
+    expect(row.locator(".disclose")).to_be_focused()
+
+
+def test_search_opens_what_is_folded(files: dict[int, Path], inventories: dict[int, Found], open_page: Open) -> None:
+    """Whoever looks for a name sees it, also where nothing concerns it; without the search it is folded again."""
+    found = open_page(files[2_000])
+    its = inventories[2_000]
+    one = next(each for each in reversed(its["serviceAccounts"]) if is_folded(each, its))
+    found.locator("#text").fill(f"{identity(one)} {one['cluster']}")
+    expect(found.locator("#shown")).to_contain_text(" of 2,000")
+
+    expect(row_of(found, "accounts", one["name"]).first).to_be_visible()
+    found.get_by_role("button", name="Clear").click()
+    expect(found.locator("#shown")).to_contain_text("2,000 service accounts shown")
+    assert found.locator("details.fold[open]").count() == 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_numbers_of_the_heading_add_up(
+    size: int, files: dict[int, Path], inventories: dict[int, Found], open_page: Open
+) -> None:
+    """The reader adds: what stands beside a number is all of it."""
+    found = open_page(files[size])
+    its = inventories[size]
+    numbers = [
+        [int(text.replace(",", "")) for text in each.locator("b, dd").all_inner_texts()]
+        for each in found.locator(".totals > div").all()
+    ]
+
+    assert [all_of_them for all_of_them, *_ in numbers] == [len(its["findings"]), len(its["serviceAccounts"])]
+    assert all(all_of_them == sum(parts) for all_of_them, *parts in numbers)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("size", SIZES)
+def test_who_is_annotated_but_refused_is_drawn(
+    size: int, width: int, files: dict[int, Path], inventories: dict[int, Found], open_page: Open
+) -> None:
+    """What a Pod does not get is as visible as what it gets: dashes, a sign and words, and its place in the legend."""
+    found = open_page(files[size], width)
+    its = [each for each in inventories[size]["findings"] if each["kind"] in ("missing-role", "not-admitted")]
+    nodes = found.locator(".node:has(.mark.is-broken)")
+    labels = [each.get_attribute("aria-label") or "" for each in nodes.all()]
+    drawn = [re.search(r"([\d,]+) annotated, but refused", each) for each in labels]
+
+    assert {each["kind"] for each in its} == {"missing-role", "not-admitted"}
+    assert sum(int(each[1].replace(",", "")) for each in drawn if each) == len(its)
+    assert any(each.endswith(". Does not exist") for each in labels)
+    assert found.locator(".node.missing").count() > 0
+    expect(found.locator("#legend")).to_contain_text("annotated, but refused")
+    whom = {(each["cluster"], each["serviceAccount"]) for each in its}
+    expect(found.locator("#picture-text")).to_contain_text(f"refuses them or does not exist: {len(whom):,} service acc")
+    dashes = found.locator(".ribbon.refused").evaluate_all(
+        "each => each.map((one) => getComputedStyle(one).strokeDasharray)"
+    )
+    assert dashes
+    assert "none" not in dashes
+    assert (found.locator(".refused-text").count() == nodes.count()) == (width > 640)
+
+
+def test_refused_ones_are_a_filter(files: dict[int, Path], inventories: dict[int, Found], open_page: Open) -> None:
+    """The decision leaves exactly those whose own role refuses them, whether it exists or not."""
+    found = open_page(files[2_000])
+    its = [each for each in inventories[2_000]["findings"] if each["kind"] in ("missing-role", "not-admitted")]
+    found.get_by_label("Decision", exact=True).select_option("annotated, but refused")
+
+    all_rows(found, "accounts", len({(each["cluster"], each["serviceAccount"]) for each in its}))
 
 
 def test_open_row_stays_open_and_keeps_its_place_by_sorting(files: dict[int, Path], open_page: Open) -> None:
@@ -414,7 +520,7 @@ def test_unknown_kind_is_shown_by_its_name(tmp_path: Path, inventories: dict[int
 def test_what_was_not_checked_is_prominent(
     files: dict[int, Path], inventories: dict[int, Found], open_page: Open
 ) -> None:
-    """It stands before every answer, and is counted in the heading."""
+    """It stands before every answer, with its number."""
     found = open_page(files[10])
     (gap,) = inventories[10]["notChecked"]
     region = found.get_by_role("region", name="Not checked")
@@ -451,6 +557,7 @@ def test_address_that_is_no_web_page_is_not_linked(tmp_path: Path, open_page: Op
     for each in its["admissions"]:
         each["documentation"] = "javascript:alert(1)"
     found = open_page(written(tmp_path / "page.html", its))
+    unfold(found)
     for index in range(10):
         rows(found).nth(index).locator(".disclose").click()
 
@@ -464,7 +571,7 @@ def test_nothing_is_wider_than_the_window(size: int, width: int, files: dict[int
     """Nobody scrolls sideways, on a telephone either, with reasons and findings open."""
     found = open_page(files[size], width)
     rows(found).first.locator(".disclose").click()
-    found.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    unfold(found)
     found.locator("#tab-roles").click()
     rows(found, "roles").first.locator(".disclose").click()
 
@@ -492,9 +599,9 @@ def test_long_names_do_not_widen_the_page(tmp_path: Path, open_page: Open) -> No
 def test_text_has_enough_contrast(theme: Theme, files: dict[int, Path], open_page: Open) -> None:
     """WCAG AA: 4.5, and 3 for large text (https://www.w3.org/TR/WCAG22/#contrast-minimum)."""
     found = open_page(files[10], theme=theme)
+    unfold(found)
     for index in range(10):
         rows(found).nth(index).locator(".disclose").click()
-    found.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
 
     checked, low = found.evaluate(CONTRAST)
     assert checked > 100
@@ -513,24 +620,27 @@ def test_theme_follows_the_system_until_it_is_chosen(files: dict[int, Path], ope
     assert found.evaluate(ground) == dark
 
 
-def test_screen_reader_has_landmarks_headings_and_tables(files: dict[int, Path], open_page: Open) -> None:
+def test_screen_reader_has_landmarks_headings_and_tables(
+    files: dict[int, Path], inventories: dict[int, Found], open_page: Open
+) -> None:
     """Rows are laid out as grids, which must not cost the table its roles."""
+    shown = sum(not is_folded(each, inventories[10]) for each in inventories[10]["serviceAccounts"])
     found = open_page(files[10])
     for landmark in LANDMARKS:
         assert found.get_by_role(landmark).count() == 1
-    assert found.get_by_role("heading", level=1).inner_text() == "Who can assume what through IRSA"
+    assert found.get_by_role("heading", level=1).inner_text() == "Who may assume what through IRSA"
     assert found.get_by_role("heading", level=2).count() == 4
     table = found.get_by_role("table")
 
     assert table.get_by_role("columnheader").count() == 6
-    assert table.get_by_role("rowheader").count() == 10
-    assert table.get_by_role("row").count() == 11
+    assert table.get_by_role("rowheader").count() == shown
+    assert table.get_by_role("row").count() == shown + 1
     expect(found.get_by_role("searchbox", name="Search")).to_have_id("text")
     for name, control in (("Cluster", "cluster"), ("Decision", "decision"), ("Finding", "kind")):
         expect(found.get_by_label(name, exact=True)).to_have_id(control)
     assert found.locator("th[scope='col']").count() == 12
-    assert found.locator("#accounts th[scope='row']").count() == 10
-    assert found.get_by_role("status").inner_text() == "10 service accounts shown"
+    assert found.locator("#panel-accounts th[scope='row']").count() == 10
+    assert found.get_by_role("status").inner_text() == f"10 service accounts shown, {10 - shown} of them folded"
     nameless = "[...document.querySelectorAll('button')].filter((each) => !each.textContent.trim()).length"
     assert found.evaluate(nameless) == 0
 

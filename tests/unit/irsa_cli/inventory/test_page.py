@@ -1,6 +1,7 @@
 """The HTML page as text: what it lets a browser run, and what the names in it cannot do."""
 
 import json
+import random
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 
 from irsa_cli.inventory.findings import FAMILIES, KINDS
-from irsa_cli.inventory.page import page
+from irsa_cli.inventory.page import STANDINGS, page, standings, totals
+from irsa_cli.report.json import as_object
 from tests.all.page.inventories import inventory
 from tests.all.page.parsed import Parsed, parsed
+from tests.unit.irsa_cli.inventory.estates import ISSUER, discovery, page_trust, role, service_account, taken, trust
 
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)
 # What would end the element, start a comment in it, or hide what follows.
@@ -147,6 +150,73 @@ def members(data: dict[str, Any], admission: dict[str, Any]) -> list[str]:
     accounts = [data["serviceAccounts"][index] for index in data["groups"][admission["serviceAccounts"]]]
     assert {each["cluster"] for each in accounts} == {admission["cluster"]}
     return [f"{each['namespace']}/{each['name']}" for each in accounts]
+
+
+def generated(seed: int) -> dict[str, Any]:
+    """Return an inventory in which annotations, answers and findings meet in any way, also of kinds to come."""
+    dice = random.Random(seed)
+    found = inventory(dice.randrange(8, 60), dice.randrange(1, 40))
+    for each in found["serviceAccounts"]:
+        each["annotatedRole"] = dice.choice(["", each["annotatedRole"], "not an ARN"])
+    for each in found["admissions"]:
+        each["decision"] = dice.choice(["allowed", "cannot decide"])
+    for each in dice.choices(found["serviceAccounts"], k=dice.randrange(30)):
+        kind = dice.choice([*KINDS, "of-a-newer-version"])
+        name = dice.choice(["", f"{each['namespace']}/{each['name']}", "not/there"])
+        found["findings"].append(
+            {**found["findings"][-1], "kind": kind, "cluster": each["cluster"], "serviceAccount": name}
+        )
+    return found
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_numbers_of_the_heading_add_up(seed: int) -> None:
+    """Protects a reader who adds: each finding and each service account is in exactly one number."""
+    found = generated(seed)
+    its = standings(found)
+    numbers = {noun: sum(number for _, number, _ in parts) for noun, parts in totals(found, its).items()}
+
+    assert numbers == {"finding": len(found["findings"]), "service account": len(found["serviceAccounts"])}
+    for each, standing in zip(found["serviceAccounts"], its, strict=True):
+        place = each["cluster"], f"{each['namespace']}/{each['name']}"
+        answers = {
+            one["decision"]
+            for one in found["admissions"]
+            if one["cluster"] == place[0] and place[1] in one["serviceAccounts"]
+        }
+        about = [one for one in found["findings"] if (one["cluster"], one["serviceAccount"]) == place]
+        # "Without IRSA" is said only of what nothing concerns, and "may assume" only of who may.
+        assert (standing == "assumes") == ("allowed" in answers)
+        assert (standing == "without") == (not answers and not about and not each["annotatedRole"])
+        assert standing in STANDINGS
+
+
+def test_standing_of_real_answers() -> None:
+    """One of each: what the trust policies and annotations say is what the heading counts."""
+    condition = {"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:a:vpc", "aws:SourceVpc": "vpc-1"}}
+    accounts = [
+        service_account("a", "app", "app"),
+        service_account("a", "refused", "app"),
+        service_account("a", "gone", "gone"),
+        service_account("a", "typo", **{"eks.amazonaws.com/rolearn": "x"}),
+        service_account("a", "vpc", "vpc"),
+        service_account("a", "plain"),
+    ]
+    found = as_object(taken(discovery(accounts, [role("app", page_trust("a:app")), role("vpc", trust(condition))])))
+
+    assert dict(zip([each["name"] for each in found["serviceAccounts"]], standings(found), strict=True)) == {
+        "app": "assumes",
+        "refused": "refused",
+        "gone": "refused",
+        "typo": "refused",
+        "vpc": "unknown",
+        "plain": "without",
+    }
+    # What cannot be decided is in its row and in the picture: no second time among what was not read.
+    assert len(found["notChecked"]) == 1
+    assert parsed(page({**found, "notChecked": [*found["notChecked"], "a list"]}, WRITTEN)).data()["notChecked"] == [
+        "a list"
+    ]
 
 
 def test_takes_dataclasses_as_the_verb_has_them() -> None:
