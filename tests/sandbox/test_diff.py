@@ -1,6 +1,7 @@
 """`irsa diff` of previews of the real engine, held against what STS answers before and after."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -72,15 +73,21 @@ def test_who_gains_and_who_loses_is_what_sts_then_says(
     project.up()
     before = sessions(cloud)
 
+    old = tmp_path / f"Pulumi.{STACK}.yaml"
+    old.write_text((project.folder / old.name).read_text())
     project.set({"bindings": AFTER})
     preview = tmp_path / "preview.json"
     preview.write_text(project.run("preview", "--json", "--stack", STACK).stdout)
     comment = tmp_path / "comment.md"
     answer = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--markdown", str(comment))
     output = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--json")
+    offline = irsa(project, "diff", str(old), str(project.folder / old.name), "--json")
+    gate = irsa(project, "diff", "--stack", STACK, "--fail-on", "replaces", "--fail-on", "gains")
     project.up()
     after = sessions(cloud)
 
+    assert (gate.returncode, gate.stderr.splitlines()[-1]) == (1, "irsa diff: --fail-on: gains")
+    assert_same_offline(check_output("diff", offline.stdout), check_output("diff", output.stdout))
     assert first.returncode == answer.returncode == output.returncode == 0, answer.stderr + output.stderr
     assert "+ default/gone -> gone-role" in first.stdout
     assert "not read" not in first.stdout + answer.stdout
@@ -106,6 +113,21 @@ def test_who_gains_and_who_loses_is_what_sts_then_says(
     assert_repairs(cloud, project, preview)
 
 
+def assert_same_offline(offline: dict[str, Any], previewed: dict[str, Any]) -> None:
+    """Assert that two versions of the file say what the preview says: who, which permissions, what happens to what."""
+
+    def automatic(name: str) -> str:
+        return name.split("-")[0] if name.startswith("new") else name
+
+    def said(found: dict[str, Any]) -> Any:
+        who = [[(e["serviceAccount"], automatic(e["role"])) for e in found[each]] for each in ("gains", "loses")]
+        may = [(automatic(e["role"]), e["change"], e["actions"], e["resources"]) for e in found["permissions"]]
+        bindings = {e["key"]: sorted((r["operation"], r["kind"]) for r in e["resources"]) for e in found["bindings"]}
+        return [*map(sorted, who)], sorted(may), bindings
+
+    assert said(offline) == said(previewed)
+
+
 def named(those: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return the rights of these bindings alone, with automatic names without their end, which each preview chooses."""
     known = {(who, role.rpartition("-")[0] if role.startswith("new-") else role) for who, role in those}
@@ -121,11 +143,16 @@ def assert_repairs(cloud: Any, project: Project, preview: Path) -> None:
     iam.delete_role(RoleName="tagged-role")
     before = sessions(cloud)
     preview.write_text(project.run("preview", "--refresh", "--json", "--stack", STACK).stdout)
-    repair = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--json")
+    of_file = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--json")
+    unseen = irsa(project, "diff", "--stack", STACK)
+    repair = irsa(project, "diff", "--stack", STACK, "--refresh", "--json")
     project.up("--refresh")
     after = sessions(cloud)
 
     assert repair.returncode == 0, repair.stderr
+    assert json.loads(repair.stdout)["gains"] == json.loads(of_file.stdout)["gains"]
+    assert "not seen: what others changed in AWS or Kubernetes (--refresh reads it)" in unseen.stdout
+    assert json.loads(repair.stdout)["before"] == "live"
     found = check_output("diff", repair.stdout)
     assert (
         named(after - before)
@@ -179,3 +206,22 @@ def test_a_role_that_may_assume_others(cloud: Any, deploy: Callable[..., Project
     assert {each["assumes"]: each["decision"] for each in chains} == {own: "allowed", elsewhere: "cannot decide"}
     (row,) = (line for line in by_role.splitlines() if line.startswith("chain-role "))
     assert " diff-own " in row
+
+
+def test_what_a_managed_policy_of_aws_gives(deploy: Callable[..., Project], tmp_path: Path) -> None:
+    """Protects a reviewer of an attached policy: IAM is asked once for what it gives, and a renamed key is one line."""
+    attached = {"serviceAccount": {"name": "reads"}, "policyArns": ["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]}
+    project = deploy({"bindings": {"reads": {**attached, "policyArns": []}}})
+    project.up()
+    project.set({"bindings": {"reads": attached}})
+    more = irsa(project, "diff", "--stack", STACK)
+    project.up()
+    project.set({"bindings": {"reader": attached}})
+    renamed = irsa(project, "diff", "--stack", STACK)
+    project.set({"bindings": {}})
+
+    assert re.search(r"^\+ reads-\w+ gains sqs:.* on \*$", more.stdout.replace("\n+     ", " "), re.MULTILINE), more.stdout
+    assert "gains policy arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess" in more.stdout.replace("\n+     ", " ")
+    assert "cannot tell" not in more.stdout
+    assert "`formerly: reads`" in renamed.stdout
+    assert "statement" not in renamed.stdout
