@@ -1,18 +1,16 @@
 """Two versions of a stack file, for `irsa diff OLD NEW`: two files, or one file in two revisions of git.
 
-Neither AWS nor Kubernetes nor the backend is asked: where they would answer, samples stand. The files of a revision are
-data: nothing of them runs, and no other file is read for them.
+Neither AWS nor Kubernetes nor the backend is asked: where they would answer, samples stand.
 """
 
 import hashlib
-import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from config.models import Stack
-from config.project_file import NAME, stack_folder
+from config.project_file import stack_folder
 from irsa.rules.arns import issuer_host_path, oidc_provider_arn
 from irsa.rules.mistakes import listed, named
 from irsa.rules.unknown import Sample, sampled
@@ -23,13 +21,12 @@ from program.check_report import FileReport, plain
 from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount
 from program.plan import plan
 from program.planned_resources import planned_resources
+from program.revisions import commits, written_files
 
 # Samples that nobody writes, so that what is shown in their place is true wherever they are found: no AWS account has
 # this number, no region this name, and nobody outside of this partition writes its name.
 ACCOUNT, PARTITION, REGION = "000000000000", "aws-iso-f", "zz-none-0"
 SHOWN = {ACCOUNT: "${account}", PARTITION: "${partition}", REGION: "${region}"}
-REGULAR = {b"100644", b"100755"}
-LARGEST = 2**24
 
 
 def versions(old: str, new: str | None, stack: str | None) -> list[Versions]:
@@ -48,96 +45,12 @@ def versions(old: str, new: str | None, stack: str | None) -> list[Versions]:
         names = [stack_name(each) for each in paths if stack_name(each)]
         return [_versions(names[-1] if names else "file", *paths)]
     with tempfile.TemporaryDirectory(prefix="irsa-diff-") as folder:
-        sides = [_checked_out(each, Path(folder) / str(index)) for index, each in enumerate(_revisions(old, new))]
+        sides = [written_files(each, Path(folder) / str(index)) for index, each in enumerate(commits(old, new))]
         files = [{stack_name(each): each for each in _stack_files(side)} for side in sides]
         names = sorted({*files[0], *files[1]})
         if stack is not None and stack not in names:
             raise CouldNotLookError(f"neither revision has Pulumi.{named(stack)}.yaml; stack files of {listed(names)}")
         return [_versions(each, files[0].get(each), files[1].get(each)) for each in ([stack] if stack else names)]
-
-
-# --- git -------------------------------------------------------------------------------------------------------------
-
-
-def _git(*arguments: str, **more: object) -> bytes:
-    try:
-        answer = subprocess.run(["git", *arguments], capture_output=True, check=False, **more)  # type: ignore[call-overload]  # noqa: S603, S607
-    except FileNotFoundError:
-        raise CouldNotLookError("git is not on PATH") from None
-    if answer.returncode:
-        said = answer.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
-        raise CouldNotLookError(f"git {arguments[0]}: {named(said)}")
-    content: bytes = answer.stdout
-    return content
-
-
-def _revisions(old: str, new: str | None) -> list[str]:
-    """Return the commits; an empty one stands for the working directory."""
-    if new is None and "..." in old:
-        left, right = map(_commit, (each or "HEAD" for each in old.split("...", 1)))
-        return [_git("merge-base", left, right).decode().strip(), right]
-    if new is None and ".." in old:
-        return [_commit(each or "HEAD") for each in old.split("..", 1)]
-    return [_commit(old), _commit(new) if new is not None else ""]
-
-
-def _commit(revision: str) -> str:
-    try:
-        # What begins with a hyphen is no option here.
-        return _git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
-    except CouldNotLookError as error:
-        raise CouldNotLookError(f"{named(revision)} is neither a file nor a revision of git: {error}") from None
-
-
-def _checked_out(commit: str, folder: Path) -> Path:
-    """Write the project's stack files of a commit, and the files that their texts name, and return the folder.
-
-    Symbolic links and submodules are left out: what a commit links to is not its own.
-    """
-    if not commit:
-        return Path()
-    folder.mkdir()
-    blobs = dict(_blobs(commit))
-    first = [each for each in blobs if PurePosixPath(each).match("Pulumi*.yaml")]
-    if NAME not in first:
-        raise CouldNotLookError(f"{commit[:12]} has no Pulumi.yaml in this folder: run it in that of your project")
-    texts = "\n".join(each.decode(errors="replace") for each in _write(folder, {name: blobs[name] for name in first}))
-    rest = {name: blob for name, blob in blobs.items() if name not in first and PurePosixPath(name).name in texts}
-    _write(folder, rest)
-    return folder
-
-
-def _blobs(commit: str) -> Iterator[tuple[str, str]]:
-    """Yield the regular files of a commit below the working directory: path and object."""
-    for line in _git("ls-tree", "-r", "-z", "-l", commit, ".").split(b"\0"):
-        about, _, path = line.partition(b"\t")
-        mode, _, blob, size = about.split() if path else (b"", b"", b"", b"0")
-        name = path.decode(errors="surrogateescape")
-        inside = not {"", ".", "..", ".git"} & {*name.split("/")}
-        if mode in REGULAR and inside and int(size) <= LARGEST:
-            yield name, blob.decode()
-
-
-def _write(folder: Path, blobs: Mapping[str, str]) -> Iterable[bytes]:
-    """Write files, and return what is in them."""
-    answer = _git("cat-file", "--batch", input="".join(f"{each}\n" for each in blobs.values()).encode())
-    contents = []
-    for name in blobs:
-        header, _, answer = answer.partition(b"\n")
-        size = int(header.split()[2])
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(answer[:size])
-        contents.append(answer[:size])
-        answer = answer[size + 1 :]
-    return contents
-
-
-def _stack_files(folder: Path) -> list[Path]:
-    return [*(folder / stack_folder(folder)).glob("Pulumi.?*.yaml")]
-
-
-# --- what both say ---------------------------------------------------------------------------------------------------
 
 
 class _Read(NamedTuple):
@@ -182,6 +95,10 @@ def _read(path: Path) -> "_Read | list[str]":
     if found.file.imports_environments:
         not_known.append("`environment:`: the values that Pulumi ESC adds")
     return _Read(found.examination.settings.stack, found.examination.lookups, not_known)
+
+
+def _stack_files(folder: Path) -> list[Path]:
+    return [*(folder / stack_folder(folder)).glob("Pulumi.?*.yaml")]
 
 
 Fact = tuple[str, str | None]

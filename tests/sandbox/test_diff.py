@@ -117,7 +117,7 @@ def assert_same_offline(offline: dict[str, Any], previewed: dict[str, Any]) -> N
     """Assert that two versions of the file say what the preview says: who, which permissions, what happens to what."""
 
     def automatic(name: str) -> str:
-        return name.split("-")[0] if name.startswith("new") else name
+        return name.split("-", maxsplit=1)[0] if name.startswith("new") else name
 
     def said(found: dict[str, Any]) -> Any:
         who = [[(e["serviceAccount"], automatic(e["role"])) for e in found[each]] for each in ("gains", "loses")]
@@ -220,7 +220,9 @@ def test_what_a_managed_policy_of_aws_gives(deploy: Callable[..., Project], tmp_
     renamed = irsa(project, "diff", "--stack", STACK)
     project.set({"bindings": {}})
 
-    assert re.search(r"^\+ reads-\w+ gains sqs:.* on \*$", more.stdout.replace("\n+     ", " "), re.MULTILINE), more.stdout
+    assert re.search(r"^\+ reads-\w+ gains sqs:.* on \*$", more.stdout.replace("\n+     ", " "), re.MULTILINE), (
+        more.stdout
+    )
     assert "gains policy arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess" in more.stdout.replace("\n+     ", " ")
     assert "cannot tell" not in more.stdout
     assert "`formerly: reads`" in renamed.stdout

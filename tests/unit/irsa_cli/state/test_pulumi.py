@@ -48,7 +48,9 @@ def test_a_folder_without_a_project_is_named(tmp_path: Path, monkeypatch: pytest
     for ask in (exported_state, previewed):
         with pytest.raises(CouldNotLookError) as found:
             ask("dev")
-        assert str(found.value) == f"no Pulumi.yaml in {tmp_path} or above it: run it in the folder of your Pulumi project"
+        assert (
+            str(found.value) == f"no Pulumi.yaml in {tmp_path} or above it: run it in the folder of your Pulumi project"
+        )
 
 
 def test_a_preview_that_begins_with_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
