@@ -39,7 +39,7 @@ from irsa.rules.trust import trust_document
 from irsa_cli.report.checks import Report
 from irsa_cli.report.text import summary
 from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
-from irsa_cli.verify import look
+from irsa_cli.verify import CHECKS, look, rows_of
 from sandbox.environment import UNSET
 from sandbox.faster_moto import make_moto_faster
 from sandbox.missing_in_moto import page_as_iam
@@ -276,7 +276,8 @@ def measured(number: int, per_second: float, details_seconds: float, one_by_one:
         seconds = time.perf_counter() - started
         calls = counts(iam)
         throttled = calls.pop("Throttling", 0)
-    assert Report("verify", "bench", checks).exit_code == 0, summary(Report("verify", "bench", checks))
+    report = Report("verify", "bench", checks)
+    assert report.exit_code == 0, summary(report, rows_of(checks, [*CHECKS]))
     way = ONE_BY_ONE if one_by_one else IN_BULK
     limit = per_second or "any number of"
     say(f"  {number} bindings {way}, {limit} requests per second: {seconds:.1f} s, {throttled} throttled")

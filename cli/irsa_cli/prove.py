@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     # The negative checks need all service accounts of a cluster.
     clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything=True)
     checks = check_all("prove", proofs, Proof.checks, CONCURRENT)
-    rows = [(named(check.binding), check.check, check.about, check.outcome.value) for check in checks]
+    rows = [(named(check.binding), check.check, check.about, check.outcome) for check in checks]
     return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
 
 
@@ -229,7 +229,7 @@ class Proof:
         arn = parse_iam_arn(self.binding.role_arn, "role")
         expected = f"arn:{arn.partition}:sts::{arn.account_id}:assumed-role/{arn.name}/"
         if not identity.startswith(expected):
-            return check(Outcome.FINDING, about, named(identity), named(expected), self._repair)
+            return check(Outcome.FINDING, about, named(identity), named(expected))
         self.proven[cluster] = service_account, issuer
         return check(Outcome.OK, about, named(identity))
 
@@ -354,12 +354,10 @@ class Proof:
         names = {
             **dict.fromkeys(("aws_account", "add_client_id", "create_provider", "provider", "update_thumbprint"), ""),
             "audience": audience,
-            "create_token": commands.create_token(service_account.namespace, service_account.name, audience),
             "explain": explain,
             "issuer": issuer,
-            "read_issuer": commands.read_issuer(issuer),
-            # `pulumi up` does not repair a role that the stack does not create; this shows what is wrong with it.
-            "repair": self._repair if self.binding.role else explain,
+            # `pulumi up` does not repair a role that the stack does not create.
+            "repair": self._repair if self.binding.role else "",
             "role": role_arn,
             "subject": subject_claim(subject_of(service_account.namespace, service_account.name)),
         }

@@ -12,8 +12,8 @@ from irsa_cli.verdict import NO_PROVIDER, NOT_LISTED
 class Cause(NamedTuple):
     """The meaning of one error of STS, and its fix.
 
-    `meaning` may name {aws_account}, {audience}, {explain}, {issuer}, {provider}, {role} and {subject}; `fix` is one of
-    the commands {add_client_id}, {create_provider}, {create_token}, {read_issuer}, {repair} and {update_thumbprint}.
+    `meaning` may name {aws_account}, {audience}, {explain}, {issuer}, {provider}, {role} and {subject}; `fix` is
+    empty, or one of the commands {add_client_id}, {create_provider}, {repair} and {update_thumbprint}.
     """
 
     code: str
@@ -42,14 +42,14 @@ CAUSES = (
         "InvalidIdentityToken",
         "verification key",
         "STS does not find the token's key among the keys of {issuer}",
-        "{read_issuer}",
+        "",
     ),
-    Cause("InvalidIdentityToken", "", "STS cannot validate the cluster's token", "{read_issuer}"),
+    Cause("InvalidIdentityToken", "", "STS cannot validate the cluster's token", ""),
     Cause(
         "ExpiredTokenException",
         "",
         "the token has expired: it is an old one, or the clocks of the cluster and AWS differ",
-        "{create_token}",
+        "",
     ),
     Cause(
         "AccessDenied",
@@ -58,13 +58,14 @@ CAUSES = (
         "{repair}",
     ),
     Cause("ValidationError", "ARN is invalid", "{role} is not the ARN of a role", "{repair}"),
-    Cause("IDPRejectedClaim", "", "{issuer} reports the token as invalid or revoked", "{create_token}"),
-    Cause("IDPCommunicationError", "", "STS cannot reach {issuer}; try again", "{read_issuer}", Outcome.NO_ANSWER),
+    Cause("IDPRejectedClaim", "", "{issuer} reports the token as invalid or revoked", ""),
+    Cause("IDPCommunicationError", "", "STS cannot reach {issuer}; try again", "", Outcome.NO_ANSWER),
     Cause(
         "RegionDisabledException",
         "",
-        "STS is not activated in this region for AWS account {aws_account}",
-        "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html",
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
+        "STS is not active in this region for AWS account {aws_account}: activate it in IAM's account settings",
+        "",
         Outcome.NO_ANSWER,
     ),
     Cause("", "", "irsa does not know this answer of STS", "", Outcome.NO_ANSWER),

@@ -118,7 +118,7 @@ def of_missing_role(role_arn: str, near: str | None) -> Verdict:
         near: The ARN of the role that has its name in another letter case or path; None where there is none.
     """
     found = ROLE_ELSEWHERE.format(role=named(near)) if near else NO_ROLE
-    return _denied(found, named(near or role_arn), commands.list_roles(), "")
+    return _denied(found, named(near or role_arn), "", "")
 
 
 def of_annotations(annotations: Mapping[str, str], role_arn: str) -> Verdict | None:

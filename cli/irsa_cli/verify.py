@@ -127,11 +127,15 @@ def run(options: argparse.Namespace) -> int:
         new = by_binding(look(declared, again, options.pods))
         checks = [check for key, old in by_binding(checks).items() for check in _newer(old, new.get(key, old))]
     columns = [name for name in CHECKS if options.pods or name != PODS]
-    rows = [
+    return publish(Report("verify", declared.stack, checks), ("binding", *columns), rows_of(checks, columns), options)
+
+
+def rows_of(checks: Sequence[Check], columns: Sequence[str]) -> list[list[str]]:
+    """Return a row for each binding: its key, and the worst outcome of each kind of check; empty where it has none."""
+    return [
         [named(key), *(worst(check.outcome for check in of_binding if check.check == each) or "" for each in columns)]
         for key, of_binding in by_binding(checks).items()
     ]
-    return publish(Report("verify", declared.stack, checks), ("binding", *columns), rows, options)
 
 
 def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
@@ -284,10 +288,12 @@ class Verification:
         live = aws_account.role(arn.name)
         if live and live.arn == self.binding.role_arn:
             return [*self._settings(check, self.binding.role, live)] or [check(Outcome.OK)]
-        missing = of_missing_role(self.binding.role_arn, live.arn if live else None)
-        other = "" if self.binding.role else f", or the ARN of another role for {named(self.binding.key)}"
-        fix = self._repair if self.binding.role else missing.fix
-        return [check(Outcome.FINDING, missing.found, f"{named(self.binding.role_arn)}{other}", fix)]
+        near = live.arn if live else None
+        found, expected = of_missing_role(self.binding.role_arn, near).found, named(self.binding.role_arn)
+        if self.binding.role:
+            return [check(Outcome.FINDING, found, expected, self._repair)]
+        other = named(near) if near else "the ARN of another role"
+        return [check(Outcome.FINDING, found, f"{expected}, or {other} for {named(self.binding.key)}")]
 
     def _settings(self, check: NewCheck, role: DeclaredRole | None, live: LiveRole) -> Iterator[Check]:
         """Yield the settings of a role that the stack created and that somebody changed."""
@@ -324,8 +330,7 @@ class Verification:
         provider = provider_of_role(self.binding.role_arn, issuer)
         request = WebIdentityRequest(issuer, provider, subject, self.binding.audience)
         answer = of_trust_policy(evaluate(trust, request), request)
-        explain = commands.explain(str(service_account), self.binding.role_arn, self.declared.stack, issuer)
-        yield check(OUTCOMES[answer.decision], answer.details, answer.expected, explain, named(self.binding.role_arn))
+        yield check(OUTCOMES[answer.decision], answer.details, answer.expected, about=named(self.binding.role_arn))
 
     def _policies(self, check: NewCheck, role: DeclaredRole) -> Iterable[Check]:
         aws_account, checks = self._stack_account(), list[Check]()

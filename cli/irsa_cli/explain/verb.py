@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.annotations import AUDIENCE, ROLE_ARN, meant_by
 from irsa.rules.arns import parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
@@ -196,7 +196,10 @@ def _command_to_annotate(
     context = cluster.context if cluster.is_in_file else None
     if is_of_audience:
         return commands.remove_annotations(namespace, name, AUDIENCE, context=context)
-    return "" if annotations.get(ROLE_ARN) else commands.annotate(namespace, name, ROLE_ARN, answer.role, context)
+    if annotations.get(ROLE_ARN):
+        return ""
+    misspelled = [key for key in annotations if key != ROLE_ARN and meant_by(key) == ROLE_ARN]
+    return commands.annotate(namespace, name, ROLE_ARN, answer.role, context, removed=misspelled)
 
 
 def _binding(key: str, declared: DeclaredStack | None) -> DeclaredBinding | None:

@@ -6,19 +6,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from irsa.evaluation import Decision
+from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by
 from irsa.evaluation.admission import Admitted as AdmittedPattern
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import likely, named
 from irsa.rules.strangers import stranger
-from irsa.rules.subjects import is_pattern
+from irsa.rules.subjects import is_pattern, subject_claim
 from irsa_cli.inventory.admissions import Admitted, Trust, TrustPolicy
 from irsa_cli.live.model import Discovery, LiveCluster, LiveRole, LiveServiceAccount
 from irsa_cli.trusts.claims import Claims
-from irsa_cli.trusts.trust import is_of_kubernetes
+from irsa_cli.trusts.trust import exact_subjects, is_of_kubernetes
+from irsa_cli.verdict import AskedRole, Verdict, verdict
 
 # Stands for whatever a pattern of namespaces matches.
 FILLING = "namespace"
+
+
+class Answer(NamedTuple):
+    """What a role says to a service account that is annotated with it, and the OIDC provider of the cluster."""
+
+    cluster: LiveCluster
+    service_account: LiveServiceAccount
+    provider_arn: str
+    verdict: Verdict
+
+
+class FreeName(NamedTuple):
+    """A value of `sub` in a trust policy, by the place of its statement, that no service account has."""
+
+    trust: Trust
+    value: str
+    place: int
 
 
 @dataclass(frozen=True)
@@ -66,6 +84,70 @@ class Facts:
             found[key] = found.get(key, 0) | self.claims[cluster.issuer].bit(each.subject)
         return found
 
+    def answer(self, cluster: LiveCluster, service_account: LiveServiceAccount, claim: str = "") -> Answer | None:
+        """Return the answer of the annotated role to the token that the webhook mounts; None if it was not read.
+
+        Args:
+            cluster: The cluster of the service account.
+            service_account: The service account, perhaps with other annotations than it has.
+            claim: The `sub` of the token; empty for that of the service account.
+        """
+        policy = self.policies.get(service_account.role_arn)
+        if policy is None:
+            return None
+        provider, claim = policy.provider_arn(cluster.issuer), claim or subject_claim(service_account.subject)
+        request = WebIdentityRequest(cluster.issuer, provider, claim, service_account.audience)
+        answer = verdict(AskedRole(policy.parsed, policy.aws_account.client_ids), request)
+        return Answer(cluster, service_account, provider, answer)
+
+    @functools.cached_property
+    def answers(self) -> list[Answer]:
+        """The answers of annotated roles that do not allow."""
+        found = (self.answer(*each) for each in self.annotated)
+        return [each for each in found if each and each.verdict.decision is not Decision.ALLOWED]
+
+    def admitting(self, cluster: LiveCluster, service_account: LiveServiceAccount) -> dict[str, Sequence[str]]:
+        """Return the roles that admit a service account, each with the audiences of the tokens."""
+        bit = self.claims[cluster.issuer].bit(service_account.subject)
+        return {
+            each.trust.policy.role.arn: each.audiences
+            for each in self.admitted
+            if each.trust.cluster is cluster and each.decision is Decision.ALLOWED and each.service_accounts & bit
+        }
+
+    @functools.cached_property
+    def free_names(self) -> list[FreeName]:
+        """The names in trust policies of which there is no service account."""
+        return [
+            FreeName(trust, value, index)
+            for trust in self.trusts
+            if trust.cluster
+            for value, index in exact_subjects(trust).items()
+            if not self.claims[trust.cluster.issuer].like(value)
+        ]
+
+    @functools.cached_property
+    def typos(self) -> list[tuple[FreeName, Answer]]:
+        """The free names that are likely typos of a service account that the role refuses, which it is annotated with.
+
+        With that name, the role would admit it.
+        """
+        refused: dict[tuple[str, str], list[Answer]] = {}
+        for each in self.answers:
+            if each.verdict.decision is Decision.DENIED:
+                refused.setdefault((each.cluster.issuer, each.service_account.role_arn), []).append(each)
+        found = []
+        for free in self.free_names:
+            cluster = free.trust.cluster
+            those = refused.get((cluster.issuer, free.trust.policy.role.arn), []) if cluster else []
+            by_name = {str(each.service_account): each for each in those if _is_near(free.value, each.service_account)}
+            near = by_name.get(likely("/".join(_parts(free.value)), by_name, least=0) or "")
+            answer = self.answer(near.cluster, near.service_account, free.value) if near else None
+            if near and answer and answer.verdict.decision is Decision.ALLOWED:
+                found.append((free, near))
+                those.remove(near)
+        return found
+
     @functools.cached_property
     def of_kubernetes(self) -> list[Trust]:
         """Those trusts whose provider is of a Kubernetes cluster; GitHub's, for example, is not."""
@@ -83,6 +165,20 @@ class Facts:
         """The namespaces that a trust admits whole, or may, by the trust's place; `*` for every one."""
         found = ((index, _wide_namespaces(self, each)) for index, each in enumerate(self.trusts) if each.cluster)
         return {index: namespaces for index, namespaces in found if namespaces}
+
+
+def _parts(claim: str) -> list[str]:
+    """Return namespace and name of a `sub`, which may lack its prefix or have another one."""
+    return claim.split(":")[-2:]
+
+
+def _is_near(claim: str, service_account: LiveServiceAccount) -> bool:
+    """Return whether a `sub` is likely meant for a service account: a name, or the namespace, has a typo or two."""
+    namespace, name = _parts(claim) if ":" in claim else ("", claim)
+    if name == service_account.name:
+        return True
+    near = likely(name, [service_account.name], least=0.75) is not None
+    return near and likely(namespace, [service_account.namespace], least=0.75) is not None
 
 
 class Wide(NamedTuple):

@@ -1,6 +1,6 @@
 """What is wrong, wide or unused in what was found: the kinds of findings, each with the function that finds it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from irsa_cli.inventory.facts import Facts
@@ -17,6 +17,7 @@ from irsa_cli.inventory.of_trust_policies import (
     literal_wildcard,
     missing_service_account,
     misspelled_key,
+    misspelled_subject,
     no_audience,
     several_namespaces,
     wide_trust,
@@ -40,12 +41,14 @@ class Kind(NamedTuple):
         family: A key of FAMILIES.
         title: What it finds: its heading on the page, and its line of --help.
         meaning: What it means for the reader, in one sentence.
+        also: Kinds of which it is a case that has its cause and fix: --fail-on takes it for these, too.
     """
 
     find: Callable[[Facts], Iterator[Finding]]
     family: str
     title: str
     meaning: str
+    also: Sequence[str] = ()
 
 
 # The worst first: what gives access to those who should not have it, then what keeps a Pod from its role.
@@ -76,6 +79,13 @@ KINDS = {
     ),
     "not-admitted": Kind(
         not_admitted, "broken", "Annotated, but not admitted", "The role refuses the token that the webhook mounts."
+    ),
+    "misspelled-subject": Kind(
+        misspelled_subject,
+        "broken",
+        "Trust policy with a misspelled service account",
+        "The role refuses it, and whoever creates the other one may assume the role.",
+        ("not-admitted", "missing-service-account"),
     ),
     "missing-provider": Kind(
         missing_provider, "broken", "Role trusts a missing OIDC provider", "It admits no token of that issuer."

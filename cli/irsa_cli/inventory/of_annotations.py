@@ -1,20 +1,37 @@
 """Findings about the annotations of service accounts, against the roles that they name."""
 
 import functools
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from irsa.evaluation import Decision, WebIdentityRequest
+from irsa.evaluation.decision import evaluate_parsed
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN, WRITTEN_FROM, check_webhook_key
-from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, listed, named, path_of
+from irsa.rules.annotations import (
+    AUDIENCE,
+    POD_ONLY,
+    ROLE_ARN,
+    STS_REGIONAL_ENDPOINTS,
+    TOKEN_EXPIRATION,
+    WRITTEN_FROM,
+    meant_by,
+)
+from irsa.rules.arns import Arn, parse_iam_arn
+from irsa.rules.mistakes import Mistake, likely, listed, named
 from irsa.rules.subjects import subject_claim
+from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.inventory.admissions import Admitted, Trust
-from irsa_cli.inventory.facts import Facts
+from irsa_cli.inventory.facts import Answer, Facts
 from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import LiveCluster, LiveServiceAccount
 from irsa_cli.trusts.trust import exact_subjects
-from irsa_cli.verdict import AskedRole, of_annotations, of_missing_role, verdict
+from irsa_cli.verdict import of_annotations, of_missing_role
+
+# A Pod has what the webhook wrote when the Pod was created.
+RESTART = "; then restart its Pods"
+# What the webhook and Kubernetes take: https://github.com/aws/amazon-eks-pod-identity-webhook, and TokenRequest
+VALUES = {AUDIENCE: ".+", STS_REGIONAL_ENDPOINTS: "true|false", TOKEN_EXPIRATION: "[1-9][0-9]{3,8}|[6-9][0-9]{2}"}
 
 
 def missing_role(facts: Facts) -> Iterator[Finding]:
@@ -24,19 +41,27 @@ def missing_role(facts: Facts) -> Iterator[Finding]:
     for cluster, each in facts.annotated:
         if each.role_arn in facts.roles:
             continue
-        finding = functools.partial(Finding, "missing-role", cluster.name, str(each), each.role_arn)
+        found, expected = "", "the ARN of a role"
         try:
             arn = parse_iam_arn(each.role_arn, "role")
         except Mistake as mistake:
-            yield finding(found=mistake.found, expected="the ARN of a role", fix=commands.list_roles())
-            continue
-        if arn.account_id not in numbers:
-            continue
-        near = by_name.get((arn.account_id, arn.name.lower()))
-        missing = of_missing_role(each.role_arn, near)
-        fix = commands.annotate(each.namespace, each.name, ROLE_ARN, near, cluster.context) if near else missing.fix
-        where = _for_which(cluster, fix) if near else ""
-        yield finding(found=missing.found, expected=f"{missing.expected}{where}", fix=fix)
+            found = mistake.found
+        else:
+            if arn.account_id not in numbers:
+                continue
+            missing = of_missing_role(each.role_arn, by_name.get((arn.account_id, arn.name.lower())))
+            found, expected = missing.found, missing.expected
+        near = _meant_role(facts, cluster, each, each.role_arn)
+        fix = commands.annotate(each.namespace, each.name, ROLE_ARN, near, cluster.context) if near else ""
+        expected = f"{named(near)}, which admits it{RESTART}{_for_which(cluster, fix)}" if near else expected
+        yield Finding("missing-role", cluster.name, str(each), each.role_arn, found=found, expected=expected, fix=fix)
+
+
+def _meant_role(facts: Facts, cluster: LiveCluster, service_account: LiveServiceAccount, value: str) -> str:
+    """Return the role that the value of an annotation means: one of a near name that admits the service account."""
+    roles = facts.admitting(cluster, service_account)
+    by_name = {Arn.name_in(arn): arn for arn, audiences in roles.items() if service_account.audience in audiences}
+    return by_name.get(likely(Arn.name_in(value).strip(), by_name, least=0.75) or "", "")
 
 
 def unseen_account(facts: Facts) -> Iterator[Finding]:
@@ -55,30 +80,44 @@ def unseen_account(facts: Facts) -> Iterator[Finding]:
 
 def not_admitted(facts: Facts) -> Iterator[Finding]:
     """Yield the service accounts that their annotated role refuses, with the token that the webhook mounts."""
-    for cluster, each in facts.annotated:
-        policy = facts.policies.get(each.role_arn)
-        if policy is None:
-            continue
-        provider = policy.provider_arn(cluster.issuer)
-        finding = functools.partial(Finding, "not-admitted", cluster.name, str(each), each.role_arn, provider)
-        wrong = of_annotations(each.annotations, each.role_arn)
-        if wrong:
-            fix = commands.remove_annotations(each.namespace, each.name, AUDIENCE, context=cluster.context)
-            yield finding(wrong.found, f"{wrong.expected}{_for_which(cluster, fix)}", fix)
-            continue
-        request = WebIdentityRequest(cluster.issuer, provider, subject_claim(each.subject), each.audience)
-        answer = verdict(AskedRole(policy.parsed, policy.aws_account.client_ids), request)
-        if answer.decision is Decision.DENIED:
-            explain = commands.explain(str(each), each.role_arn, None, cluster.issuer, each.audience)
-            yield finding(answer.details, answer.expected, answer.fix or explain)
-        elif answer.decision is Decision.CANNOT_DECIDE:
+    typos = {id(answer) for _, answer in facts.typos}
+    for answer in facts.answers:
+        cluster, each, provider, refused = answer
+        if refused.decision is Decision.CANNOT_DECIDE:
             facts.not_checked(undecided_text(each.role_arn, cluster.name))
+        elif id(answer) not in typos:
+            text, expected = refused.details, refused.expected
+            if wrong := of_annotations(each.annotations, each.role_arn):
+                text, expected = wrong.found, wrong.expected
+            change, fix = _to_be_admitted(facts, answer)
+            expected = f"{expected}{change}{_for_which(cluster, fix)}"
+            yield Finding("not-admitted", cluster.name, str(each), each.role_arn, provider, text, expected, fix)
 
 
 def undecided_text(role_arn: str, cluster: str) -> str:
     """Return the sentence about a role that may refuse those of a cluster that are annotated with it."""
     whom = f"the service accounts of {named(cluster)} that are annotated with it"
     return f"whether {named(role_arn)} admits {whom} cannot be decided here"
+
+
+def _to_be_admitted(facts: Facts, refused: Answer) -> tuple[str, str]:
+    """Return what would change for a role to admit a service account, and the command; both empty if none does."""
+    cluster, each, _, answer = refused
+    audiences = facts.admitting(cluster, each).get(each.role_arn, ())
+    if audiences:
+        audience = DEFAULT_AUDIENCE if DEFAULT_AUDIENCE in audiences else audiences[0]
+        place = each.namespace, each.name
+        if audience == DEFAULT_AUDIENCE:
+            return f"; or no {AUDIENCE}{RESTART}", commands.remove_annotations(
+                *place, AUDIENCE, context=cluster.context
+            )
+        fix = commands.annotate(*place, AUDIENCE, audience, cluster.context)
+        return f"; or {AUDIENCE}: {named(audience)}{RESTART}", fix
+    policy = facts.policies[each.role_arn]
+    request = WebIdentityRequest(cluster.issuer, refused.provider_arn, subject_claim(each.subject), each.audience)
+    # The provider's command helps where only the provider refuses.
+    is_trusted = evaluate_parsed(*policy.parsed, request).decision is not Decision.DENIED
+    return "", answer.fix if is_trusted else ""
 
 
 def not_annotated(facts: Facts) -> Iterator[Finding]:
@@ -128,29 +167,53 @@ def misspelled_annotation(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations of `eks.amazonaws.com/` that the webhook does not read."""
     for cluster in facts.discovery.clusters:
         for each in cluster.service_accounts:
-            for key in sorted(each.annotations):
-                mistake = _mistake_in(key)
-                if mistake:
-                    fix = commands.remove_annotations(each.namespace, each.name, key, context=cluster.context)
+            for key, value in sorted(each.annotations.items()):
+                meant = None if key in WRITTEN_FROM else _meant_by(key)
+                if meant:
+                    expected, fix = _spelled_right(facts, cluster, each, key, meant)
                     yield Finding(
                         "misspelled-annotation",
                         cluster.name,
                         str(each),
-                        found=f"{named(key)}: {named(each.annotations[key])}, which the webhook does not read",
-                        expected=f"an annotation that the webhook reads; {mistake}{_for_which(cluster, fix)}",
+                        found=f"{named(key)}: {named(value)}, which the webhook does not read",
+                        expected=f"{expected}{_for_which(cluster, fix)}",
                         fix=fix,
                     )
 
 
-@functools.lru_cache(10_000)
-def _mistake_in(key: str) -> str:
-    if key in WRITTEN_FROM:
-        return ""
+def _is_value(facts: Facts, key: str, value: str) -> bool:
+    """Return whether an annotation may have this value; a role of an AWS account that was not read may exist."""
+    if key != ROLE_ARN:
+        return re.fullmatch(VALUES[key], value) is not None
     try:
-        check_webhook_key(key)
-    except Mistake as mistake:
-        return mistake.spelled(path_of).fix
-    return ""
+        number = parse_iam_arn(value, "role").account_id
+    except Mistake:
+        return False
+    return value in facts.roles or number not in {each.number for each in facts.discovery.aws_accounts}
+
+
+# Most service accounts of a cluster have the same few keys.
+_meant_by = functools.lru_cache(10_000)(meant_by)
+
+
+def _spelled_right(
+    facts: Facts, cluster: LiveCluster, service_account: LiveServiceAccount, key: str, meant: str
+) -> tuple[str, str]:
+    """Return what should be in place of a misspelled annotation, and the command; empty where the value is wrong."""
+    place, annotations = (service_account.namespace, service_account.name), service_account.annotations
+    if meant in POD_ONLY or meant in annotations:
+        why = POD_ONLY.get(meant) or f"it has {meant}: {named(annotations[meant])}"
+        return f"no such annotation: {why}", commands.remove_annotations(*place, key, context=cluster.context)
+    value = annotations[key]
+    if meant == ROLE_ARN and value not in facts.roles:
+        value = _meant_role(facts, cluster, service_account, value) or value
+    right = replace(service_account, annotations={**annotations, meant: value})
+    answer = facts.answer(cluster, right)
+    is_refused = answer is not None and answer.verdict.decision is Decision.DENIED
+    if is_refused or not _is_value(facts, meant, value):
+        return f"{meant}, with a value that the webhook and the role take", ""
+    fix = commands.annotate(*place, meant, value, cluster.context, removed=[key])
+    return f"{meant}: {named(value)}{RESTART}", fix
 
 
 def _for_which(cluster: LiveCluster, command: str) -> str:

@@ -6,12 +6,12 @@ from irsa.evaluation import Decision
 from irsa.evaluation.admission import but_those
 from irsa.evaluation.document import Statement
 from irsa.rules.mistakes import listed, named
-from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS
+from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.inventory.admissions import Trust
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
-from irsa_cli.trusts.trust import ANYBODY, ClaimCondition, exact_subjects, place_text
+from irsa_cli.trusts.trust import ANYBODY, ClaimCondition, place_text
 from irsa_cli.verdict import NO_SERVICE_ACCOUNT
 
 
@@ -22,26 +22,39 @@ def _of(trust: Trust, kind: str, found: str, expected: str, service_account: str
 
 
 def missing_service_account(facts: Facts) -> Iterator[Finding]:
-    """Yield the names in trust policies of which there is no service account."""
-    for trust in facts.trusts:
-        if trust.cluster is None:
+    """Yield the names in trust policies of which there is no service account, and which are no typo of one."""
+    typos = {free for free, _ in facts.typos}
+    for free in facts.free_names:
+        if free in typos:
             continue
-        claims = facts.claims[trust.cluster.issuer]
-        for value, index in exact_subjects(trust).items():
-            if claims.like(value):
-                continue
-            parts = value.removeprefix(CLAIM_PREFIX).split(":")
-            is_subject = value.startswith(CLAIM_PREFIX) and len(parts) == 2 and all(parts)  # noqa: PLR2004 (namespace and name)
-            where = place_text(trust, index)
-            yield _of(
-                trust,
-                "missing-service-account",
-                f"{where} names it, but {NO_SERVICE_ACCOUNT}"
-                if is_subject
-                else f"{where} names {named(value)}, which is the subject of no service account",
-                "a service account that exists, or a trust policy without it",
-                "/".join(parts) if is_subject else "",
-            )
+        trust, value, index = free
+        parts = value.removeprefix(CLAIM_PREFIX).split(":")
+        is_subject = value.startswith(CLAIM_PREFIX) and len(parts) == 2 and all(parts)  # noqa: PLR2004 (namespace and name)
+        where = place_text(trust, index)
+        yield _of(
+            trust,
+            "missing-service-account",
+            f"{where} names it, but {NO_SERVICE_ACCOUNT}"
+            if is_subject
+            else f"{where} names {named(value)}, which is the subject of no service account",
+            "a service account that exists, or a trust policy without it",
+            "/".join(parts) if is_subject else "",
+        )
+
+
+def misspelled_subject(facts: Facts) -> Iterator[Finding]:
+    """Yield the names in trust policies that are likely typos of a service account that is annotated with the role."""
+    for (trust, value, index), answer in facts.typos:
+        service_account = answer.service_account
+        right, wrong = named(subject_claim(service_account.subject)), named(value)
+        yield _of(
+            trust,
+            "misspelled-subject",
+            f"{place_text(trust, index)} names {wrong}, which is no service account; {named(str(service_account))} is "
+            "annotated with the role, which refuses it: likely a typo",
+            f"in the trust policy, {right} in place of {wrong}",
+            str(service_account),
+        )
 
 
 def wide_trust(facts: Facts) -> Iterator[Finding]:

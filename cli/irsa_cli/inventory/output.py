@@ -129,7 +129,7 @@ class Finding:
         provider: ARN of the IAM OIDC provider; empty where it is about none.
         found: What is there.
         expected: What should be there.
-        fix: A command that fixes it, or shows more of it; empty where there is none.
+        fix: A command that fixes it; empty where there is none.
     """
 
     kind: str

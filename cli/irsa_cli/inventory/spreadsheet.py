@@ -10,7 +10,7 @@ from irsa_cli.inventory.output import Inventory
 
 HEADINGS = ("cluster", "namespace", "name", "role", "annotated", "decision", "audiences", "managed", "reason")
 # What is said of an annotated role that does not admit the service account, by the kind of finding that says why.
-REFUSALS = {"not-admitted": "not admitted", "missing-role": "no such role"}
+REFUSALS = {"not-admitted": "not admitted", "misspelled-subject": "not admitted", "missing-role": "no such role"}
 NOT_KNOWN = "not known"
 # With these a cell would be a formula, also after what a spreadsheet may take for the end of a cell:
 # https://owasp.org/www-community/attacks/CSV_Injection

@@ -29,7 +29,7 @@ def show(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]])
     show_message(Message(""), "")
     for message, outcome in messages(report):
         show_message(message, COLORS[outcome])
-    show_message(Message(summary(report)), "bold")
+    show_message(Message(summary(report, rows)), "bold")
 
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -13,7 +13,7 @@ REASON = "reason"
 def plain(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the report as lines: an aligned table with a row per binding, then a message for each failure."""
     failures = [line for message, _ in messages(report) for line in in_a_pipe(message)]
-    return [*aligned(headings, rows), "", *failures, summary(report)]
+    return [*aligned(headings, rows), "", *failures, summary(report, rows)]
 
 
 def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -50,16 +50,16 @@ def message_of(checks: Sequence[Check]) -> Message:
     return Message(heading, parts, first.fix)
 
 
-def summary(report: Report) -> str:
-    """Return the last line, which counts bindings and checks."""
-    counts = Counter(check.outcome for check in report.checks)
+def summary(report: Report, rows: Iterable[Sequence[str]]) -> str:
+    """Return the last line, which counts bindings, and the outcomes in the rows above it."""
+    counts = Counter(cell for row in rows for cell in row if isinstance(cell, Outcome))
     bindings = len({check.binding for check in report.checks})
     parts = [
         counted(counts[each], each.value) if each is Outcome.FINDING else f"{counts[each]:,} {each.value}"
         for each in Outcome
         if counts[each]
     ]
-    looked_at = f"{counted(bindings, 'binding')}, {counted(len(report.checks), 'check')}"
+    looked_at = f"{counted(bindings, 'binding')}, {counted(counts.total(), 'check')}"
     return f"stack {named(report.stack)}: {looked_at}: {', '.join(parts) or 'none'}"
 
 

@@ -61,15 +61,22 @@ def check_webhook_key(key: str) -> str:
     if key in WRITTEN_FROM:
         fix = "remove it, and set {}" if WRITTEN_FROM[key] else "remove it"
         raise Mistake(f"{key!r}, which irsa writes itself", "your own annotations", fix, *WRITTEN_FROM[key])
-    prefix, slash, name = key.partition("/")
-    # A typo or two in it.
-    if not slash or likely(f"{prefix}/", [PREFIX], least=0.85) is None:
+    close = meant_by(key)
+    if close is None:
         return key
-    close = likely(f"{PREFIX}{name}", [*WRITTEN_FROM, *POD_ONLY], least=0) or ""
     arguments = WRITTEN_FROM.get(close, ())
     meaning = POD_ONLY.get(close) or ("irsa writes it from {}" if arguments else "irsa writes it")
     fix = f"did you mean {close!r} ({meaning})?"
     raise Mistake(f"{key!r} is not an annotation of the EKS webhook", ", ".join(WRITTEN_FROM), fix, *arguments)
+
+
+def meant_by(key: str) -> str | None:
+    """Return the annotation of the webhook that a key means, which may be misspelled; None where it means none."""
+    prefix, slash, name = key.partition("/")
+    # A typo or two in it.
+    if not slash or likely(f"{prefix}/", [PREFIX], least=0.85) is None:
+        return None
+    return likely(f"{PREFIX}{name}", [*WRITTEN_FROM, *POD_ONLY], least=0)
 
 
 def webhook_annotations(

@@ -7,7 +7,7 @@ a control character ends a paste, or the line that it goes to.
 import json
 import re
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 # The only client ID that eksctl gives to a provider:
 # https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
@@ -140,11 +140,6 @@ def list_arns(resource_type: str) -> str:
     return _aws("iam", verb[resource_type])
 
 
-def list_roles() -> str:
-    """Return the command that lists the existing roles, of which a binding's `role.arn` should name one."""
-    return _aws("iam", "list-roles", "--query", "Roles[].Arn")
-
-
 def create_access_entry(cluster: str, principal_arn: str, region: str | None = None) -> str:
     """Return the command that lets an IAM principal use the Kubernetes API of an EKS cluster; it grants nothing yet.
 
@@ -196,11 +191,6 @@ def delete_inline_policy(role_name: str, policy_name: str) -> str:
     return _aws(*words, *_option("--policy-name", policy_name))
 
 
-def read_issuer(issuer: str) -> str:
-    """Return the command that reads an issuer's discovery document, which says where its keys are."""
-    return _command("curl", *_arguments(f"{issuer}/.well-known/openid-configuration"))
-
-
 # Kubernetes
 
 
@@ -219,26 +209,26 @@ def create_service_account(namespace: str, name: str) -> str:
     return _command("kubectl", "create", "serviceaccount", *_arguments(name, options=_option("-n", namespace)))
 
 
-def create_token(namespace: str, name: str, audience: str) -> str:
-    """Return the command that creates a token of a service account."""
-    options = (*_option("-n", namespace), *_option("--audience", audience), "--duration", "10m")
-    return _command("kubectl", "create", "token", *_arguments(name, options=options))
-
-
 def remove_annotations(namespace: str, name: str, *keys: str, context: str | None = None) -> str:
     """Return the command that removes annotations of a service account, in the cluster of a context if one is given."""
-    words, removals = ("kubectl", "annotate", "serviceaccount"), [f"{key}-" for key in keys]
     where = (*_option("-n", namespace), *_given("--context", context))
-    if any(key.startswith("-") for key in keys):
-        return _command(*words, *where, "--", name, *removals)
-    return _command(*words, *_arguments(name, options=(*where, *removals)))
+    return _annotations(name, where, [f"{key}-" for key in keys])
 
 
-def annotate(namespace: str, name: str, key: str, value: str, context: str | None = None) -> str:
-    """Return the command that sets an annotation of a service account, whatever it is now."""
+def annotate(
+    namespace: str, name: str, key: str, value: str, context: str | None = None, *, removed: Iterable[str] = ()
+) -> str:
+    """Return the command that sets an annotation of a service account, whatever it is now, and removes others."""
     where = (*_option("-n", namespace), *_given("--context", context), "--overwrite")
+    return _annotations(name, where, [f"{key}={value}", *(f"{each}-" for each in removed)])
+
+
+def _annotations(name: str, where: Iterable[str], changes: Sequence[str]) -> str:
     words = ("kubectl", "annotate", "serviceaccount")
-    return _command(*words, *_arguments(name, options=(*where, f"{key}={value}")))
+    # A lone hyphen is an argument.
+    if any(each.startswith("-") and each != "-" for each in (name, *changes)):
+        return _command(*words, *where, "--", name, *changes)
+    return _command(*words, name, *where, *changes)
 
 
 def restart(kind: str, name: str, namespace: str) -> str:

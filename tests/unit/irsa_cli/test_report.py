@@ -7,9 +7,12 @@ import re
 import sys
 import threading
 import xml.etree.ElementTree
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from irsa_cli.exits import CouldNotLookError, SecretInStateError, failed_request
 from irsa_cli.progress import check_all, under_way
@@ -18,6 +21,7 @@ from irsa_cli.report.json import as_json
 from irsa_cli.report.junit import junit
 from irsa_cli.report.publish import publish
 from irsa_cli.report.text import plain
+from irsa_cli.verify import CHECKS, rows_of
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
@@ -56,9 +60,10 @@ def test_the_worst_counts_in_a_row() -> None:
 
 def test_plain_text_is_aligned_and_has_a_message_per_failure() -> None:
     """Protects greps: columns, a line each for what, found, expected and do, and a last line that counts."""
-    lines = plain(Report("verify", "dev", (GOOD, BAD, UNKNOWN)), ("binding", "role"), (("app", "ok"), ("web", "?")))
+    checks = (GOOD, BAD, UNKNOWN)
+    lines = plain(Report("verify", "dev", checks), ("binding", "role", "trust"), rows_of(checks, ("role", "trust")))
 
-    assert lines[:3] == ["binding  role", "app      ok", "web      ?"]
+    assert lines[:3] == ["binding  role           trust", "app      ok             finding", "web      no permission"]
     assert lines[3:-1] == [
         *("", "app: trust: role app: finding"),
         *("    found:    this <one>", "    expected: that & that", "    do:       pulumi up --refresh", ""),
@@ -67,9 +72,35 @@ def test_plain_text_is_aligned_and_has_a_message_per_failure() -> None:
     assert lines[-1] == "stack dev: 2 bindings, 3 checks: 1 ok, 1 finding, 1 no permission"
 
 
+KEYS = st.sampled_from(["app", "ok", "finding", "no answer"])
+
+
+@given(st.lists(st.builds(Check, KEYS, st.sampled_from([*CHECKS]), st.sampled_from(Outcome), st.text(max_size=9))))
+def test_the_last_line_counts_what_the_table_shows(checks: list[Check]) -> None:
+    """Protects trust in the report: who counts the cells has the numbers of the last line, whatever keys are named.
+
+    Each cell is one kind of check of one binding; the cell, and so the number, is of its worst outcome.
+    """
+    columns = [*CHECKS]
+    rows = rows_of(checks, columns)
+    last = plain(Report("verify", "dev", checks), ("binding", *columns), rows)[-1]
+    cells = [cell for _, *cells in rows for cell in cells if cell]
+
+    assert len(cells) == len({(check.binding, check.check) for check in checks})
+    assert re.search(r", ([0-9]+) checks?: ", last)[1] == str(len(cells))  # type: ignore[index]
+    said = {
+        word.removesuffix("s"): int(number)
+        for number, word in re.findall(r"([0-9]+) ([a-z ]+)", last.rpartition(": ")[2])
+    }
+    assert said == Counter(map(str, cells))
+
+
 def test_one_is_counted_as_one() -> None:
     """Protects the first line that a newcomer reads of a stack with one binding: it is English."""
-    assert plain(Report("verify", "dev", (GOOD,)), ("binding",), ())[-1] == "stack dev: 1 binding, 1 check: 1 ok"
+    assert (
+        plain(Report("verify", "dev", (GOOD,)), ("role",), ((Outcome.OK,),))[-1]
+        == "stack dev: 1 binding, 1 check: 1 ok"
+    )
 
 
 def test_one_reason_is_said_once() -> None:
@@ -125,10 +156,10 @@ def test_what_is_found_cannot_break_the_report() -> None:
 def test_what_is_allowed_to_be_unproven_is_seen_in_every_form() -> None:
     """Protects who reads a green run: text, JSON and JUnit say what has no proof, and none counts it as a failure."""
     report = Report("prove", "dev", (GOOD, ALLOWED))
-    lines, document = plain(report, ("binding",), ()), json.loads(as_json(report))
+    lines, document = plain(report, ("outcome",), ((GOOD.outcome,), (ALLOWED.outcome,))), json.loads(as_json(report))
     suite = xml.etree.ElementTree.fromstring(junit(report)).find("testsuite[@name='later']")
 
-    assert lines[2:4] == ["later: assumes: team-a/*: unproven", "    reason: no existing service account matches"]
+    assert lines[4:6] == ["later: assumes: team-a/*: unproven", "    reason: no existing service account matches"]
     assert lines[-1] == "stack dev: 2 bindings, 2 checks: 1 ok, 1 unproven"
     assert (document["good"], document["counts"]["unproven"], document["checks"][1]["outcome"]) == (True, 1, "unproven")
     assert suite is not None

@@ -18,11 +18,9 @@ NAMES = {
     "add_client_id": "aws iam add-client-id-to-open-id-connect-provider --client-id sts.amazonaws.com",
     "audience": "sts.amazonaws.com",
     "create_provider": "aws iam create-open-id-connect-provider --url https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
-    "create_token": "kubectl create token app -n default --audience sts.amazonaws.com --duration 10m",
     "explain": "irsa explain default/app arn:aws:iam::111122223333:role/app",
     "issuer": "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
     "provider": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
-    "read_issuer": "curl https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE/.well-known/openid-configuration",
     "repair": "pulumi up --refresh --stack dev",
     "role": "arn:aws:iam::111122223333:role/app",
     "subject": "system:serviceaccount:default:app",
@@ -55,13 +53,13 @@ NAMES = {
             "InvalidIdentityToken",
             NO_KEY,
             Outcome.FINDING,
-            "curl https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE/.well-known/openid-configuration",
+            "",
         ),
         (
             "ExpiredTokenException",
             "Token expired: current date/time 1731098245 must be before the expiration date/time 1731095240",
             Outcome.FINDING,
-            "kubectl create token app -n default",
+            "",
         ),
         (
             "AccessDenied",
@@ -74,30 +72,30 @@ NAMES = {
             "IDPRejectedClaim",
             "The identity provider (IdP) reported that authentication failed.",
             Outcome.FINDING,
-            "kubectl create token app -n default",
+            "",
         ),
         (
             "IDPCommunicationError",
             "The identity provider could not be reached",
             Outcome.NO_ANSWER,
-            "curl https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE/.well-known/openid-configuration",
+            "",
         ),
         (
             "RegionDisabledException",
             "STS is not activated in this region",
             Outcome.NO_ANSWER,
-            "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html",
+            "",
         ),
         ("Throttling", "Rate exceeded", Outcome.NO_ANSWER, ""),
     ],
 )
 def test_each_answer_has_its_cause_and_fix(code: str, words: str, outcome: Outcome, fix: str) -> None:
-    """Protects readers: AWS's own words, what they mean, and the command that puts it right."""
+    """Protects readers: AWS's own words, what they mean, and the command that fixes it, or none that only looks."""
     cause = explained(Refused(code, words), NAMES)
 
     assert cause.outcome is outcome
     assert cause.meaning.startswith(f'{code} ("{words}"): ')
-    assert cause.fix.startswith(fix)
+    assert cause.fix.partition(" --")[0] == fix.partition(" --")[0]
 
 
 def test_every_row_can_be_reached_and_named() -> None:

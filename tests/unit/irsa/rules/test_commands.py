@@ -69,7 +69,6 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         lambda value: commands.delete_inline_policy("r", value),
         ["aws", "iam", "delete-role-policy", "--role-name", "r", "--policy-name", "{}"],
     ),
-    "list_roles": (lambda _: commands.list_roles(), ["aws", "iam", "list-roles", "--query", "Roles[].Arn"]),
     "assume_role": (
         commands.assume_role,
         [
@@ -84,11 +83,6 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         ["aws", "eks", "wait", "cluster-active", "--name", "{}", "--region", "eu-west-1"],
     ),
     "list_arns": (lambda _: commands.list_arns("oidc-provider"), ["aws", "iam", "list-open-id-connect-providers"]),
-    "read_issuer": (commands.read_issuer, ["curl", "{}/.well-known/openid-configuration"]),
-    "create_token": (
-        lambda value: commands.create_token("team-a", "app", value),
-        ["kubectl", "create", "token", "app", "-n", "team-a", "--audience", "{}", "--duration", "10m"],
-    ),
     "remove_annotations": (
         lambda value: commands.remove_annotations("team-a", "app", value, "a/b"),
         ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "{}-", "a/b-"],
@@ -100,6 +94,10 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     "annotate": (
         lambda value: commands.annotate("team-a", "app", "a/b", value),
         ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "--overwrite", "a/b={}"],
+    ),
+    "annotate and remove": (
+        lambda value: commands.annotate("team-a", "app", "a/b", "c", removed=[value]),
+        ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "--overwrite", "a/b=c", "{}-"],
     ),
     "annotate in a context": (
         lambda value: commands.annotate(value, "app", "a/b", "c", "blue"),

@@ -55,6 +55,16 @@ def test_a_missing_annotation_is_said_with_the_command_that_sets_it(
     ]
 
 
+@pytest.mark.parametrize(
+    "misspelled", ["eks.amazonaws.com/role-arm", "eks.amazonaws.com/rolearn", "eks.amazon.com/role-arn"]
+)
+def test_a_misspelled_annotation_is_corrected(explain: Any, misspelled: str) -> None:
+    """Protects who pastes the command: the key that the webhook reads is set, and the misspelled one is gone."""
+    answer = json.loads(explain({misspelled: ROLE}, ROLE, "--json")[1])
+
+    assert shlex.split(answer["fix"])[-2:] == [f"{KEY}={ROLE}", f"{misspelled}-"]
+
+
 def test_another_role_is_said_and_left(explain: Any) -> None:
     """Protects a service account at work: which of two roles it needs is for its owner to say."""
     _, page = explain({KEY: OTHER})

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from irsa_cli.exits import FINDINGS
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.table import plain, table_of
+from irsa_cli.inventory.verb import exit_code
 from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,
@@ -84,6 +86,41 @@ def test_missing_role() -> None:
     assert found["a/space"].role == f"{role_arn('there')} "
 
 
+@pytest.mark.parametrize(
+    ("named_in_trust", "exists", "joined"),
+    [
+        ("a:tpyo", "a/typo", True),
+        ("other:typo", "a/typo", True),
+        ("kube-sytem:certbot", "kube-system/cert-bot", True),
+        ("A:Typo", "a/typo", True),
+        ("a:elsewhere", "a/typo", False),
+        ("team-a:reader", "team-b/writer", False),
+    ],
+)
+def test_misspelled_subject(named_in_trust: str, exists: str, joined: bool) -> None:
+    """Protects who reads two findings about one typo: the free name and the refused service account are one finding."""
+    roles = [role("typo", page_trust(named_in_trust))]
+    namespace, name = exists.split("/")
+    inventory = taken(discovery([service_account(namespace, name, "typo")], roles))
+
+    kinds = ["misspelled-subject"] if joined else ["missing-service-account", "not-admitted"]
+    assert [each.kind for each in inventory.findings] == kinds
+    if joined:
+        right, wrong = f"{PREFIX}{exists.replace('/', ':')}", f"{PREFIX}{named_in_trust}"
+        assert inventory.findings[0].expected == f"in the trust policy, {right} in place of {wrong}"
+    # A gate for either kind stays closed.
+    for kind in ("not-admitted", "missing-service-account"):
+        assert exit_code(inventory, [kind]) == FINDINGS
+
+
+def test_what_would_be_refused_under_the_right_name_too_is_no_typo() -> None:
+    """Protects from advice that does not help: with that name, the role would refuse the service account as well."""
+    document = trust({"StringEquals": {SUB: f"{PREFIX}a:tpyo", AUD: "vault"}})
+    found = taken(discovery([service_account("a", "typo", "app")], [role("app", document)])).findings
+
+    assert [each.kind for each in found] == ["missing-service-account", "not-admitted"]
+
+
 def test_unseen_account() -> None:
     """Protects from calling a role missing that only these credentials cannot see."""
     accounts = [
@@ -101,7 +138,7 @@ def test_not_admitted() -> None:
     """Protects Pods that STS refuses: by the trust policy, by the client IDs, or because there is no provider."""
     roles = [
         role("right", page_trust("a:right")),
-        role("typo", page_trust("a:tpyo")),
+        role("typo", page_trust("a:other")),
         role("audience", page_trust("a:audience")),
         role("ec2", EC2_TRUST),
         role("denied", {**page_trust("a:denied")}),
@@ -116,15 +153,11 @@ def test_not_admitted() -> None:
 
     assert found.keys() == {"a/typo", "a/audience", "a/ec2", "a/denied"}
     assert found["a/typo"].found.startswith(
-        f"no statement allows it; in statement 1, sub is {PREFIX}a:typo; it must be exactly {PREFIX}a:tpyo"
+        f"no statement allows it; in statement 1, sub is {PREFIX}a:typo; it must be exactly {PREFIX}a:other"
     )
-    assert shlex.split(found["a/typo"].fix) == [
-        *("irsa", "explain", "a/typo", role_arn("typo"), "--issuer", f"https://{ISSUER}"),
-        *("--audience", "sts.amazonaws.com"),
-    ]
-    assert shlex.split(found["a/audience"].fix)[2:] == [
-        *("add-client-id-to-open-id-connect-provider", "--open-id-connect-provider-arn", PROVIDER),
-        *("--client-id", "vault"),
+    assert found["a/typo"].fix == ""
+    assert shlex.split(found["a/audience"].fix)[3:] == [
+        *("audience", "-n", "a", "--context", "prod", "eks.amazonaws.com/audience-"),
     ]
     assert found["a/denied"].found == "statement 2 (No) denies it, and an explicit Deny wins over every Allow"
     assert "no statement allows" in found["a/ec2"].found
@@ -153,7 +186,8 @@ def test_an_audience_is_not_read_from_a_file(audience: str, providers: Any, opti
     https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html
     """
     account = service_account("a", "b", "app", **{"eks.amazonaws.com/audience": audience})
-    (found,) = of_kind("not-admitted", discovery([account], [role("app", page_trust("a:b"))], providers))
+    document = trust({"StringEquals": {SUB: f"{PREFIX}a:b", AUD: audience}})
+    (found,) = of_kind("not-admitted", discovery([account], [role("app", document)], providers))
 
     *_, name, value = shlex.split(found.fix)
     assert (name, json.loads(value)) == (option, {"ClientID": audience} if providers else [audience])
@@ -233,7 +267,6 @@ def test_orphaned_issuer(eks_issuers: Any, found: bool) -> None:
     answer = of_kind("orphaned-issuer", discovery(roles=roles, client_ids=client_ids, eks_issuers=eks_issuers))
 
     assert [each.role for each in answer] == [role_arn("old")] * found
-    assert [each.fix for each in answer] == [f"curl https://{GONE}/.well-known/openid-configuration"] * found
 
 
 def test_an_issuer_of_another_account_that_was_read_is_no_orphan() -> None:
@@ -498,23 +531,30 @@ def test_when_a_role_was_last_used_is_one_text(more: dict[str, Any], words: str)
 def test_misspelled_annotation() -> None:
     """Protects Pods that get no credentials: the webhook ignores such a key without a word."""
     keys = {
-        "eks.amazonaws.com/role-arm": "x",
-        "eks.amazon.com/role-arn": "x",
+        "eks.amazonaws.com/role-arm": role_arn("app"),
+        "eks.amazon.com/role-arn": "no role",
         "eks.amazonaws.com/skip-containers": "x",
         "eks.amazonaws.com/token-expiration": "86400",
         "eks.amazonaws.com/sts-regional-endpoints": "true",
         "example.com/role-arn": "x",
         "pulumi.com/autonamed": "true",
     }
-    found = of_kind("misspelled-annotation", discovery([service_account("a", "b", **keys)]))
+    found = of_kind(
+        "misspelled-annotation", discovery([service_account("a", "b", **keys)], [role("app", page_trust("a:b"))])
+    )
 
     assert [each.found.partition(":")[0] for each in found] == [
         "eks.amazon.com/role-arn",
         "eks.amazonaws.com/role-arm",
         "eks.amazonaws.com/skip-containers",
     ]
-    assert shlex.split(found[0].fix)[-1] == "eks.amazon.com/role-arn-"
-    assert "--context prod" in found[0].fix
+    # Removed, a key with a wrong value would leave nothing that says what was meant.
+    assert [shlex.split(each.fix)[6:] for each in found] == [
+        [],
+        ["--context", "prod", "--overwrite", f"{ROLE_ARN}={role_arn('app')}", "eks.amazonaws.com/role-arm-"],
+        ["--context", "prod", "eks.amazonaws.com/skip-containers-"],
+    ]
+    assert found[1].expected == f"{ROLE_ARN}: {role_arn('app')}; then restart its Pods"
 
 
 def test_duplicate_provider() -> None:
@@ -569,7 +609,10 @@ def test_a_service_account_is_managed_in_one_cluster() -> None:
 def test_without_a_context_a_command_names_none() -> None:
     """Protects the reader's current cluster: one that no context reaches is named in words, not as a context."""
     found = discovery(
-        [service_account("a", "gone", "app"), service_account("a", "odd", **{"eks.amazonaws.com/rolearn": "x"})],
+        [
+            service_account("a", "gone", "app"),
+            service_account("a", "odd", **{"eks.amazonaws.com/rolearn": role_arn("odd")}),
+        ],
         [role("team/app", page_trust("a:gone")), role("odd", page_trust("a:odd"))],
     )
     (cluster,) = found.clusters
