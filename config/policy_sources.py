@@ -108,7 +108,9 @@ def _text_of(folder: Path, name: str) -> str:
         raise Mistake(f"no file {shortened(name)}", FILE, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Mistake(f"cannot read {shortened(name)}: {reason}", FILE, "check the file") from None
+        raise Mistake(
+            f"cannot read {shortened(name)}: {reason}", FILE, "make it a readable file in UTF-8, or name another"
+        ) from None
 
 
 def _near(folder: Path, file: Path) -> str | None:
@@ -137,7 +139,7 @@ def _content_of(folder: Path, name: str) -> bytes:
         raise Mistake(f"{shortened(name)}, which is not a regular file", FILE, "name the file itself")
     content = read_at_most(file, LARGEST)
     if content is None:
-        raise Mistake(f"{shortened(name)}, a file of more than 1 MiB", FILE, "check which file is meant")
+        raise Mistake(f"{shortened(name)}, a file of more than 1 MiB", FILE, "name the file of the policy")
     return content
 
 
@@ -146,10 +148,10 @@ def _document_of(text: str) -> dict[str, Any]:
     if likely("Statement", document) is None:
         # Another file was named, whose contents are nobody's business here.
         found, allowed = "JSON that is not a policy document", 'an object with "Version" and "Statement"'
-        raise Mistake(found, allowed, "check which file is meant")
+        raise Mistake(found, allowed, "name the file of the policy")
     reason = reason_not_to_use(document)
     if reason:
-        raise Mistake(reason, "an IAM policy document in JSON", "check the file")
+        raise Mistake(reason, "an IAM policy document in JSON", "write the whole policy document into the file")
     return document
 
 

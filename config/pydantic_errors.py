@@ -78,6 +78,8 @@ def _mistake(error: Any, place: Place) -> Mistake:
 
 
 def _advice(kind: str, found: Any, place: Place) -> str:
+    if isinstance(found, list) and len(found) == 1 and _accepts(place, found[0]):
+        return "write its item, without the brackets"
     if kind == "string_type" and isinstance(found, bool | int | float) and _accepts(place, str(found).lower()):
         # A number is not always what was written: an account ID that begins with 0 may have become another one.
         number = "put it in quotes, as it is in the file: YAML reads 010 as the number 8"
@@ -100,8 +102,8 @@ def _meant(kind: str, found: Any, place: Place) -> int | list[str] | None:
         return [found]
     if kind != "int_type" or not isinstance(found, str):
         return None
-    if re.fullmatch("[0-9]{1,12}", found):
-        return int(found)
+    if re.fullmatch("[0-9]{1,12}|[0-9]{1,3}([,_ ][0-9]{3}){1,3}", found):
+        return int(re.sub("[,_ ]", "", found))
     return seconds_in(found) if place[-1] in ("maxSessionDuration", "tokenExpiration") else None
 
 

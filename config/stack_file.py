@@ -102,7 +102,10 @@ class StackFile:
     def _read(self, root: Any) -> None:
         if not isinstance(root, yaml.MappingNode):
             found = "nothing" if root is None else "not a mapping"
-            self._complain(Mistake(found, "a stack file: a mapping with `config:`", "see docs/stack-file.md"), 1)
+            self._complain(
+                Mistake(found, "a stack file: a mapping with `config:`", "write `config:`, and the settings below it"),
+                1,
+            )
             return
         ours, theirs = Reader(self.name, self.mistakes), Reader(self.name, self.mistakes, is_ours=False)
         top = {key.value: (key, node) for key, node in theirs.items(root)}

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(verbs.no_verb(words[0]))
         chosen, unknown = parser.parse_known_args(words)
         if unknown:
-            chosen.refuse(f"unrecognized arguments: {' '.join(map(repr, unknown))}")
+            chosen.refuse(unknown)
         code: int = chosen.run(chosen)
         sys.stdout.flush()
     except BrokenPipeError:

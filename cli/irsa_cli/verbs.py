@@ -7,6 +7,7 @@ parser, and sets `run`, which returns the exit code. A verb with `--json` names 
 import argparse
 import difflib
 import functools
+from collections.abc import Sequence
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points, version
@@ -60,13 +61,21 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
             raise CouldNotLookError(missing(f"another project named {COMPONENT} is installed")) from error
         parser_of_verb = add(name, help=help_line(entry), formatter_class=argparse.RawDescriptionHelpFormatter)
         verb.add(parser_of_verb)
-        parser_of_verb.set_defaults(refuse=parser_of_verb.error)
+        parser_of_verb.set_defaults(refuse=functools.partial(_refuse, parser_of_verb))
     return parser
 
 
 def only_in_a_checkout(instead: str) -> str:
     """Return why something does not work here, and what to do in a program of one's own."""
     return f"it works in a checkout of irsa only: run `pulumi install` there; in a program of your own, {instead}"
+
+
+def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
+    known = [each for action in parser._actions for each in action.option_strings]
+    options = (each.partition("=")[0] for each in unknown if each.startswith("-"))
+    near = {name: None for each in options for name in difflib.get_close_matches(each, known, 1)}
+    advice = f"; did you mean {' and '.join(near)}?" if near else ""
+    parser.error(f"unrecognized arguments: {' '.join(map(repr, unknown))}{advice}")
 
 
 def no_verb(word: str) -> str:

@@ -20,7 +20,7 @@ from irsa.rules.policies import TOO_DEEP, is_too_deep
 from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
 
 REDACTED = Mistake(
-    "a secret value that breaks a rule of the argument", "see the argument's description", "check where it comes from"
+    "a secret value that breaks a rule of the argument", "what the argument's description says", "correct the secret"
 )
 T = TypeVar("T")
 U = TypeVar("U")
@@ -189,7 +189,14 @@ class Arguments:
 
         def parse_known(known: Any, found: Found) -> Any:
             if known is None:
-                found.append((place, Mistake("an output without a value", "a value", "check where it comes from")))
+                found.append(
+                    (
+                        place,
+                        Mistake(
+                            "an output without a value", "a value", "leave the argument out, or give the output a value"
+                        ),
+                    )
+                )
                 return None
             marked = _marked(known, place, found)
             return each.parse(without_mistakes(marked, found, place), place, found)
@@ -252,7 +259,7 @@ def _marked(value: Any, place: Place, found: Found) -> Any:
         return _plain_string(key, at[:-1], found) if isinstance(key, str) else key
 
     if is_too_deep(value):
-        found.append((place, Mistake(TOO_DEEP, "fewer levels", "check the value")))
+        found.append((place, Mistake(TOO_DEEP, "fewer levels", "write it with fewer levels")))
         return WRONG
     return map_leaves(value, lambda at, leaf: _marked_leaf(leaf, at, found), plain_key, place)
 
@@ -275,7 +282,9 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
         fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
         found.append((place, Mistake("an output inside a string, as in an f-string", "an output of the string", fix)))
     elif not plain.isascii() and any("\ud800" <= letter <= "\udfff" for letter in plain):
-        surrogate = Mistake(f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "check the value")
+        surrogate = Mistake(
+            f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "remove the surrogate, or write its pair"
+        )
         found.append((place, surrogate))
     return text if isinstance(text, Sample) else plain
 

@@ -235,7 +235,11 @@ def unknown_action(statement: Statement) -> Warnings:
             if action == "*" or matching(action):
                 continue
             near = nearest_action(action)
-            fix = f"did you mean {near!r}?" if near else "see the service's list of actions"
+            fix = (
+                f"did you mean {near!r}?"
+                if near
+                else "write an action of the service, or silence the rule with a reason"
+            )
             found = f"{action!r}, which is not an action of AWS"
             mistake = Mistake(found, "actions of AWS's service authorization reference", fix)
             yield place, mistake

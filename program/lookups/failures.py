@@ -145,7 +145,7 @@ OF_SUBJECT: Mapping[Cause, Advice] = {
     Cause.UNKNOWN: Advice(
         "cannot read {subject} ({account}): {said}",
         "an answer to {action}",
-        "check the credentials: {check}",
+        "run again, or sign in again; then check: {check}",
         "mistake",
     ),
 }
@@ -256,7 +256,7 @@ KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str]] = {
     Cause.NO_CREDENTIALS: ("valid credentials", f"sign in to AWS again; then check: {commands.who_am_i()}"),
     Cause.DENIED: (
         "credentials that the cluster knows (EKS access entries) and allows (RBAC)",
-        f"check them: {commands.CAN_I}",
+        f"create an access entry for them, or allow it: docs/permissions; then check: {commands.CAN_I}",
     ),
-    Cause.UNKNOWN: ("an answer of the cluster", f"check the connection: {commands.CLUSTER_VERSION}"),
+    Cause.UNKNOWN: ("an answer of the cluster", f"run again when the cluster answers: {commands.CLUSTER_VERSION}"),
 }

@@ -212,7 +212,8 @@ class Questions:
             return self._cloud.stack_outputs(stack)
         except CouldNotLookError as error:
             place = (*self._stack.place_of_cluster(cluster), "stack")
-            found, fix = f"cannot read the outputs of {stack}: {quoted(error)}", f"`{commands.LIST_STACKS}` lists them"
+            fix = f"name a stack of `{commands.LIST_STACKS}`, or deploy that one first"
+            found = f"cannot read the outputs of {stack}: {quoted(error)}"
             raise LookupFailure.of(place, found, "a stack of this backend", fix) from None
 
     def _stack_output(self, cluster: str, name: str, checked: Callable[[str], str]) -> str:

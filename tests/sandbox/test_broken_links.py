@@ -479,7 +479,7 @@ def test_an_expired_token(
                 "assumes",
                 'ExpiredTokenException ("Token expired: current date/time ',
                 "assumes",
-                f"kubectl create token {BINDING} -n default --audience sts.amazonaws.com",
+                "",
             ),
         ),
     )

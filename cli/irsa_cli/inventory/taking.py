@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import issuer_of_provider
-from irsa.rules.mistakes import Mistake, named, nearest
+from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.inventory.admissions import Admitted, trust_policies, trusts
 from irsa_cli.inventory.chains import Steps, chains
@@ -74,7 +74,7 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     for pattern in namespaces:
         those = {each for each in places if matches(each, pattern_of(pattern, wildcards=True))}
         if not those:
-            near = nearest(pattern, sorted(places), "list them: kubectl get namespaces")
+            near = nearest(pattern, sorted(places), f"there are {listed(sorted(places))}")
             raise CouldNotLookError(f"--namespace {named(pattern)}: there is no service account in it; {near}")
         chosen |= those
 

@@ -53,7 +53,8 @@ def parse_document(text: str) -> dict[str, Any]:
 
 
 def _not_a_policy_document() -> Mistake:
-    fix = "see https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_examples.html"
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_examples.html
+    fix = 'write {"Version": "2012-10-17", "Statement": [...]}'
     return Mistake("JSON that is not a policy document", 'an object with "Version" and "Statement"', fix)
 
 

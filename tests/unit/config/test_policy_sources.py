@@ -66,7 +66,7 @@ def test_a_mistake_in_a_file_is_reported_where_it_is(
         ("polices.json", "no file", "did you mean 'policies.json'?"),
         ("nowhere/zzz.json", "no file", "create it"),
         ("folder", "not a regular file", "name the file itself"),
-        ("latin.json", "cannot read", "check the file"),
+        ("latin.json", "cannot read", "make it a readable file in UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_reported_at_the_key(tmp_path: Path, name: str, word: str, fix: str) -> None:

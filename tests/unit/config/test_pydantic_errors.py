@@ -42,7 +42,7 @@ def binding(**keys: Any) -> dict[str, Any]:
             binding(serviceAccount={"name": ["a"]}),
             ("serviceAccount", "name"),
             "a list of 1",
-            'such as "my-service-account"',
+            "write its item, without the brackets",
         ),
         (binding(serviceAccount={"name": "a", "create": "no"}), ("serviceAccount", "create"), "'no'", "write false"),
         (binding(serviceAccount={"name": "a", "create": "yes"}), ("serviceAccount", "create"), "'yes'", "write true"),
@@ -102,6 +102,14 @@ OF_ALL_TYPES: tuple[Any, ...] = (
     "2h",
     "3600",
     "60",
+    "7,200",
+    "7_200",
+    "1d",
+    [True],
+    [7200],
+    ["a:b"],
+    [ROLE_ARN],
+    [[]],
     "a: b",
 )
 
@@ -148,6 +156,7 @@ def test_the_advised_value_is_accepted_at_that_key(place: Place) -> None:
             if fix.startswith("write keys below it"):
                 continue
             better = str(value).lower() if fix.startswith("put it in quotes") else advised(fix)
+            better = value[0] if fix == "write its item, without the brackets" else better
             try:
                 Stack.model_validate(at(place, better))
             except pydantic.ValidationError as error:
@@ -166,6 +175,7 @@ def test_of_true_and_false_both_are_named_where_it_is_not_known(place: Place, va
 # Which number each of them is: https://www.iso.org/iso-8601-date-and-time-format.html, and Go's time.ParseDuration.
 DURATIONS = {
     3600: ["1h", "60m", "3600s", "1 hour", "60 minutes", "PT1H", "PT60M", "PT3600S", "1H", "1hr", "60 min", " 1h "],
+    7200: ["7,200", "7_200", "7 200"],
     5400: ["90m", "1h30m", "1 hour 30 minutes", "PT1H30M", "PT90M", "5400 seconds"],
     43200: ["12h", "12 hours", "720m", "PT12H"],
 }
@@ -202,6 +212,8 @@ def test_a_duration_is_named_in_seconds(place: Place) -> None:
     }
     example = 7200 if place[-1] == "maxSessionDuration" else 3600
     assert {fix(text) for text in [*NO_DURATIONS, "1m", "599s", "PT5M"]} == {f"write an integer, such as {example}"}
+    for days in ("2d", "2 days", "1d24h"):
+        assert fix(days) == fix("48h")
     assert fix("48h") == ("write an integer, such as 7200" if example == 7200 else "write 172800")
 
 

@@ -1,5 +1,6 @@
 """The irsa command: what holds for every verb."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,19 @@ def test_an_unknown_option_shows_those_of_the_verb(verb: str, capsys: pytest.Cap
     said = capsys.readouterr().err
     assert said.startswith(f"usage: irsa {verb} ")
     assert "unrecognized arguments: '--no-such-option'" in said
+
+
+@pytest.mark.parametrize("verb", [*installed()])
+def test_a_misspelled_option_is_named(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who types by hand: of each option of the verb, with a letter less, the one that is meant."""
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    options = re.findall(r"^  (?:-., )?(--[a-z-]{4,})", capsys.readouterr().out, re.MULTILINE)
+    required = {"adopt": ["--output", "x"], "explain": ["a/b"], "completion": ["bash"]}.get(verb, [])
+    for option in options:
+        with pytest.raises(SystemExit):
+            main([verb, *required, f"{option[:3]}{option[4:]}=x"])
+        assert f"did you mean {option}?" in capsys.readouterr().err
 
 
 def test_a_stack_in_place_of_its_file(

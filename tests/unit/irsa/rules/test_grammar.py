@@ -10,6 +10,7 @@ import pytest
 
 from docs.generate.actions import reference
 from irsa.rules.grammar import (
+    ACTION,
     Operator,
     condition_mistakes,
     document_mistakes,
@@ -451,8 +452,21 @@ def test_a_service_without_its_colon_is_understood(prefix: str) -> None:
         written = f"{case(prefix)}{name}"
         # AWS has an action with a hyphen, which IAM's grammar does not.
         told = is_word or "-" in name
-        neutral = "put the service and a colon in front, as in s3:GetObject"
+        neutral = (
+            "put the service and a colon in front" if written.isalnum() else "write the service, a colon and the action"
+        )
+        neutral += ", as in s3:GetObject"
         assert advice(written) == (neutral if told else f"did you mean '{prefix}:{name}'?"), written
+
+
+@pytest.mark.parametrize("separator", [".", "-", "_", "/", ";", ",", " ", "::", ": ", " :"])
+@pytest.mark.parametrize("prefix", ["s3", "iam", "ec2", "dynamodb", "cognito-idp"])
+def test_what_is_no_colon_between_service_and_action_is_understood(prefix: str, separator: str) -> None:
+    """Protects who writes s3.GetObject, or a space too many: what is meant, and it is an action."""
+    for written in (f"{prefix}{separator}GetItem", f" {prefix}{separator}GetItem ", f"{prefix}{separator}Get*"):
+        meant = f"{prefix}:{written.strip()[len(prefix) + len(separator) :]}"
+        assert advice(written) == f"did you mean '{meant}'?"
+        assert ACTION.fullmatch(meant)
 
 
 def test_no_action_is_taken_for_a_service() -> None:
@@ -463,7 +477,8 @@ def test_no_action_is_taken_for_a_service() -> None:
     assert [each.found for each in mistakes if each.fix.startswith("did you mean")] == []
 
 
-@pytest.mark.parametrize("written", ["s3", "S3", "nope", "s3.GetObject", "s3Get Object", "s3" + "G" * 3_000])
+@pytest.mark.parametrize("written", ["s3", "S3", "nope", "s3 ", "s3Get Object", "s3:Get:Object", "s3" + "G" * 3_000])
 def test_what_is_no_action_has_an_example(written: str) -> None:
     """Protects from advice that AWS refuses as well, and from an endless line."""
-    assert advice(written) == "put the service and a colon in front, as in s3:GetObject"
+    what = "put the service and a colon in front" if written.isalnum() else "write the service, a colon and the action"
+    assert advice(written) == f"{what}, as in s3:GetObject"
