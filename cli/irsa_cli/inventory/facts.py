@@ -9,7 +9,8 @@ from typing import NamedTuple
 from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by
 from irsa.evaluation.admission import Admitted as AdmittedPattern
-from irsa.rules.mistakes import likely, named
+from irsa.rules.annotations import WRITTEN_FROM, meant_by
+from irsa.rules.mistakes import COMPARED, likely, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern, subject_claim
 from irsa_cli.inventory.admissions import Admitted, Trust, TrustPolicy
@@ -106,14 +107,29 @@ class Facts:
         found = (self.answer(*each) for each in self.annotated)
         return [each for each in found if each and each.verdict.decision is not Decision.ALLOWED]
 
-    def admitting(self, cluster: LiveCluster, service_account: LiveServiceAccount) -> dict[str, Sequence[str]]:
-        """Return the roles that admit a service account, each with the audiences of the tokens."""
-        bit = self.claims[cluster.issuer].bit(service_account.subject)
-        return {
-            each.trust.policy.role.arn: each.audiences
-            for each in self.admitted
-            if each.trust.cluster is cluster and each.decision is Decision.ALLOWED and each.service_accounts & bit
-        }
+    def admitting(self, cluster: LiveCluster, service_account: LiveServiceAccount) -> Mapping[str, Sequence[str]]:
+        """Return the roles that admit a service account whose annotations do not work, each with its audiences."""
+        return self._admitting.get((cluster.issuer, service_account.subject), {})
+
+    @functools.cached_property
+    def _admitting(self) -> dict[tuple[str, str], dict[str, list[str]]]:
+        # A wide role may admit thousands whose annotations work.
+        in_question = dict.fromkeys(self.claims, 0)
+        refused = {(each.cluster.issuer, each.service_account.subject) for each in self.answers}
+        for cluster in self.discovery.clusters:
+            for each in cluster.service_accounts:
+                wrong = (key for key in each.annotations if key not in WRITTEN_FROM and meant_by(key))
+                is_missing = each.role_arn and each.role_arn not in self.roles
+                if is_missing or (cluster.issuer, each.subject) in refused or any(wrong):
+                    in_question[cluster.issuer] |= self.claims[cluster.issuer].bit(each.subject)
+        found: dict[tuple[str, str], dict[str, list[str]]] = {}
+        for group in self.admitted:
+            issuer = group.trust.cluster.issuer if group.trust.cluster else ""
+            if issuer and group.decision is Decision.ALLOWED:
+                for subject in self.claims[issuer].subjects(group.service_accounts & in_question[issuer]):
+                    of_roles = found.setdefault((issuer, subject), {})
+                    of_roles.setdefault(group.trust.policy.role.arn, []).extend(group.audiences)
+        return found
 
     @functools.cached_property
     def free_names(self) -> list[FreeName]:
@@ -140,7 +156,11 @@ class Facts:
         for free in self.free_names:
             cluster = free.trust.cluster
             those = refused.get((cluster.issuer, free.trust.policy.role.arn), []) if cluster else []
-            by_name = {str(each.service_account): each for each in those if _is_near(free.value, each.service_account)}
+            by_name = {
+                str(each.service_account): each
+                for each in those[:COMPARED]
+                if _is_near(free.value, each.service_account)
+            }
             near = by_name.get(likely("/".join(_parts(free.value)), by_name, least=0) or "")
             answer = self.answer(near.cluster, near.service_account, free.value) if near else None
             if near and answer and answer.verdict.decision is Decision.ALLOWED:

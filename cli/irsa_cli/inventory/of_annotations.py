@@ -1,6 +1,5 @@
 """Findings about the annotations of service accounts, against the roles that they name."""
 
-import functools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -113,11 +112,13 @@ def _to_be_admitted(facts: Facts, refused: Answer) -> tuple[str, str]:
             )
         fix = commands.annotate(*place, AUDIENCE, audience, cluster.context)
         return f"; or {AUDIENCE}: {named(audience)}{RESTART}", fix
-    policy = facts.policies[each.role_arn]
-    request = WebIdentityRequest(cluster.issuer, refused.provider_arn, subject_claim(each.subject), each.audience)
     # The provider's command helps where only the provider refuses.
-    is_trusted = evaluate_parsed(*policy.parsed, request).decision is not Decision.DENIED
-    return "", answer.fix if is_trusted else ""
+    if answer.fix:
+        policy = facts.policies[each.role_arn]
+        request = WebIdentityRequest(cluster.issuer, refused.provider_arn, subject_claim(each.subject), each.audience)
+        if evaluate_parsed(*policy.parsed, request).decision is not Decision.DENIED:
+            return "", answer.fix
+    return "", ""
 
 
 def not_annotated(facts: Facts) -> Iterator[Finding]:
@@ -168,7 +169,7 @@ def misspelled_annotation(facts: Facts) -> Iterator[Finding]:
     for cluster in facts.discovery.clusters:
         for each in cluster.service_accounts:
             for key, value in sorted(each.annotations.items()):
-                meant = None if key in WRITTEN_FROM else _meant_by(key)
+                meant = None if key in WRITTEN_FROM else meant_by(key)
                 if meant:
                     expected, fix = _spelled_right(facts, cluster, each, key, meant)
                     yield Finding(
@@ -190,10 +191,6 @@ def _is_value(facts: Facts, key: str, value: str) -> bool:
     except Mistake:
         return False
     return value in facts.roles or number not in {each.number for each in facts.discovery.aws_accounts}
-
-
-# Most service accounts of a cluster have the same few keys.
-_meant_by = functools.lru_cache(10_000)(meant_by)
 
 
 def _spelled_right(

@@ -52,7 +52,7 @@ def misspelled_subject(facts: Facts) -> Iterator[Finding]:
             "misspelled-subject",
             f"{place_text(trust, index)} names {wrong}, which is no service account; {named(str(service_account))} is "
             "annotated with the role, which refuses it: likely a typo",
-            f"in the trust policy, {right} in place of {wrong}",
+            f"in the trust policy, {right} in place of {wrong}, if it is meant to have the role",
             str(service_account),
         )
 

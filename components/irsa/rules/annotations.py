@@ -3,6 +3,7 @@
 Source: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Walkthrough").
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -70,6 +71,8 @@ def check_webhook_key(key: str) -> str:
     raise Mistake(f"{key!r} is not an annotation of the EKS webhook", ", ".join(WRITTEN_FROM), fix, *arguments)
 
 
+# Most service accounts of a cluster have the same few keys.
+@functools.lru_cache(10_000)
 def meant_by(key: str) -> str | None:
     """Return the annotation of the webhook that a key means, which may be misspelled; None where it means none."""
     prefix, slash, name = key.partition("/")

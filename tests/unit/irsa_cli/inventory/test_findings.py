@@ -107,7 +107,10 @@ def test_misspelled_subject(named_in_trust: str, exists: str, joined: bool) -> N
     assert [each.kind for each in inventory.findings] == kinds
     if joined:
         right, wrong = f"{PREFIX}{exists.replace('/', ':')}", f"{PREFIX}{named_in_trust}"
-        assert inventory.findings[0].expected == f"in the trust policy, {right} in place of {wrong}"
+        assert (
+            inventory.findings[0].expected
+            == f"in the trust policy, {right} in place of {wrong}, if it is meant to have the role"
+        )
     # A gate for either kind stays closed.
     for kind in ("not-admitted", "missing-service-account"):
         assert exit_code(inventory, [kind]) == FINDINGS

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping
@@ -104,7 +105,7 @@ EFFECTS = {
 def after(found: Discovery, finding: Finding) -> Discovery:
     """Return the estate after the command of a finding was run; of a typo, after its edit of the trust policy."""
     if finding.kind == "misspelled-subject":
-        right, wrong = finding.expected.removeprefix("in the trust policy, ").split(" in place of ")
+        right, wrong = re.findall(r"system:[a-z:-]+", finding.expected)
         (account,) = found.aws_accounts
         roles = tuple(
             replace(each, trust=json.loads(json.dumps(each.trust).replace(json.dumps(wrong), json.dumps(right))))
