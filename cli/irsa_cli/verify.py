@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_webhook_key
+from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, meant_by
 from irsa.rules.arns import parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.quotas import SESSION_DURATION
@@ -431,11 +431,8 @@ def annotation_findings(
 
 
 def _misspelling(key: str) -> str:
-    try:
-        check_webhook_key(key)
-    except Mistake as mistake:
-        return f"an annotation that the webhook reads; {mistake.fix}"
-    return ""
+    meant = meant_by(key)
+    return f"an annotation that the webhook reads; did you mean {meant}?" if meant else ""
 
 
 def _of_state(value: Value | None, what: str) -> Value:

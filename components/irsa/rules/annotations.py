@@ -66,9 +66,10 @@ def check_webhook_key(key: str) -> str:
     if close is None:
         return key
     arguments = WRITTEN_FROM.get(close, ())
-    meaning = POD_ONLY.get(close) or ("irsa writes it from {}" if arguments else "irsa writes it")
-    fix = f"did you mean {close!r} ({meaning})?"
-    raise Mistake(f"{key!r} is not an annotation of the EKS webhook", ", ".join(WRITTEN_FROM), fix, *arguments)
+    # Under the name that is meant, it would be refused, too.
+    fix = f"remove it{', and set {}' if arguments else ''}: irsa writes {close!r} itself"
+    fix = f"remove it: {close!r} is {POD_ONLY[close]}" if close in POD_ONLY else fix
+    raise Mistake(f"{key!r} is not an annotation of the EKS webhook", "your own annotations", fix, *arguments)
 
 
 # Most service accounts of a cluster have the same few keys.

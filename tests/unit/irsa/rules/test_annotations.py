@@ -98,9 +98,9 @@ def test_an_annotation_that_irsa_writes_is_not_the_callers(key: str) -> None:
         (
             "eks.amazonaws.com/token-expirations",
             ("service_account", "token_expiration"),
-            "irsa writes it from ARGUMENT",
+            "remove it, and set ARGUMENT: irsa writes",
         ),
-        ("eks.amazonaw.com/audience", ("audience",), "irsa writes it from ARGUMENT"),
+        ("eks.amazonaw.com/audience", ("audience",), "remove it, and set ARGUMENT: irsa writes"),
     ],
 )
 def test_the_advice_names_the_argument_that_writes_it(key: str, argument: tuple[str, ...], advice: str) -> None:
