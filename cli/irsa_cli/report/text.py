@@ -54,11 +54,9 @@ def summary(report: Report, rows: Iterable[Sequence[str]]) -> str:
     """Return the last line, which counts bindings, and the outcomes in the rows above it."""
     counts = Counter(cell for row in rows for cell in row if isinstance(cell, Outcome))
     bindings = len({check.binding for check in report.checks})
-    parts = [
-        counted(counts[each], each.value) if each is Outcome.FINDING else f"{counts[each]:,} {each.value}"
-        for each in Outcome
-        if counts[each]
-    ]
+    # A cell may stand for several findings, each with a message of its own.
+    words = {**{each: each.value for each in Outcome}, Outcome.FINDING: "with findings"}
+    parts = [f"{counts[each]:,} {word}" for each, word in words.items() if counts[each]]
     looked_at = f"{counted(bindings, 'binding')}, {counted(counts.total(), 'check')}"
     return f"stack {named(report.stack)}: {looked_at}: {', '.join(parts) or 'none'}"
 

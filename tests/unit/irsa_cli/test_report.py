@@ -69,7 +69,7 @@ def test_plain_text_is_aligned_and_has_a_message_per_failure() -> None:
         *("    found:    this <one>", "    expected: that & that", "    do:       pulumi up --refresh", ""),
         *("web: role: role web: not checked: no permission", "    reason: iam:GetRole: AccessDenied", ""),
     ]
-    assert lines[-1] == "stack dev: 2 bindings, 3 checks: 1 ok, 1 finding, 1 no permission"
+    assert lines[-1] == "stack dev: 2 bindings, 3 checks: 1 ok, 1 with findings, 1 no permission"
 
 
 KEYS = st.sampled_from(["app", "ok", "finding", "no answer"])
@@ -89,7 +89,7 @@ def test_the_last_line_counts_what_the_table_shows(checks: list[Check]) -> None:
     assert len(cells) == len({(check.binding, check.check) for check in checks})
     assert re.search(r", ([0-9]+) checks?: ", last)[1] == str(len(cells))  # type: ignore[index]
     said = {
-        word.removesuffix("s"): int(number)
+        word.replace("with findings", "finding"): int(number)
         for number, word in re.findall(r"([0-9]+) ([a-z ]+)", last.rpartition(": ")[2])
     }
     assert said == Counter(map(str, cells))
