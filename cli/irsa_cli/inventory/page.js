@@ -119,7 +119,7 @@ for (const each of findings) {
   if (each.at) {
     each.at.findings.push(each);
     if (each.cluster) each.at.clusters.add(each.cluster);
-    if (each.account && ["not-admitted", "missing-role"].includes(each.kind)) {
+    if (each.account && ["not-admitted", "misspelled-subject", "missing-role"].includes(each.kind)) {
       each.at.refusals.push({ role: each.at, cluster: each.cluster, decision: REFUSED, members: [each.account.index], words: REFUSED });
     }
   }

@@ -49,10 +49,11 @@ def inventory(service_accounts: int, roles: int, clusters: tuple[str, ...] = ("p
             found = f"it admits {', '.join(alike[:3])}"
             findings.append(_finding("several-namespaces", own["cluster"], role=arn, found=found))
         elif number % 11 == 3:
+            kind = "misspelled-subject" if number % 22 == 14 else "not-admitted"
             findings.append(
-                _finding("not-admitted", own["cluster"], own, arn, found="sub is system:serviceaccount:other:app",
+                _finding(kind, own["cluster"], own, arn, found="sub is system:serviceaccount:other:app",
                     expected=f"system:serviceaccount:{own['namespace']}:{own['name']}",
-                    fix=f"irsa explain {_id(own)} {arn}")
+                    fix="")
             )  # fmt: skip
             own["annotatedRole"] = arn
         elif number % 13 == 4:

@@ -18,6 +18,7 @@ from tests.all.page.inventories import inventory
 from tests.unit.irsa_cli.inventory.test_page import DANGERS, with_text
 
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)
+REFUSED = {"missing-role", "not-admitted", "misspelled-subject"}
 SIZES = {10: (10, 8), 2_000: (2_000, 1_500)}
 WIDTHS = (390, 1_440)
 Theme = Literal["dark", "light"]
@@ -351,12 +352,12 @@ def test_who_is_annotated_but_refused_is_drawn(
 ) -> None:
     """What a Pod does not get is as visible as what it gets: dashes, a sign and words, and its place in the legend."""
     found = open_page(files[size], width)
-    its = [each for each in inventories[size]["findings"] if each["kind"] in ("missing-role", "not-admitted")]
+    its = [each for each in inventories[size]["findings"] if each["kind"] in REFUSED]
     nodes = found.locator(".node:has(.mark.is-broken)")
     labels = [each.get_attribute("aria-label") or "" for each in nodes.all()]
     drawn = [re.search(r"([\d,]+) annotated, but refused", each) for each in labels]
 
-    assert {each["kind"] for each in its} == {"missing-role", "not-admitted"}
+    assert {each["kind"] for each in its} == REFUSED - ({"misspelled-subject"} if size == min(SIZES) else set())
     assert sum(int(each[1].replace(",", "")) for each in drawn if each) == len(its)
     assert any(each.endswith(". Does not exist") for each in labels)
     assert found.locator(".node.missing").count() > 0
@@ -374,7 +375,7 @@ def test_who_is_annotated_but_refused_is_drawn(
 def test_refused_ones_are_a_filter(files: dict[int, Path], inventories: dict[int, Found], open_page: Open) -> None:
     """The decision leaves exactly those whose own role refuses them, whether it exists or not."""
     found = open_page(files[2_000])
-    its = [each for each in inventories[2_000]["findings"] if each["kind"] in ("missing-role", "not-admitted")]
+    its = [each for each in inventories[2_000]["findings"] if each["kind"] in REFUSED]
     found.get_by_label("Decision", exact=True).select_option("annotated, but refused")
 
     all_rows(found, "accounts", len({(each["cluster"], each["serviceAccount"]) for each in its}))
