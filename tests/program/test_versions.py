@@ -21,8 +21,8 @@ from irsa_cli.main import main
 from irsa_cli.state import types
 from program.lookups.values import unanswered
 from program.plan import plan
-from program.planned_resources import planned_resources
-from program.versions import ACCOUNT, PARTITION, REGION, _answered, _identity, _known, _Read, versions
+from program.versions.resources import planned_resources
+from program.versions.stack_files import ACCOUNT, PARTITION, REGION, _answered, _identity, _known, _Read, versions
 from sandbox.showcase import GREEN_ISSUER
 from tests.program.test_recorded_states import FOLDER, RECORDS
 from tests.program.test_stack_files import ROOT

@@ -20,8 +20,8 @@ from program.check import examined, stack_name
 from program.check_report import FileReport, plain
 from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount
 from program.plan import plan
-from program.planned_resources import planned_resources
-from program.revisions import commits, written_files
+from program.versions.resources import planned_resources
+from program.versions.revisions import commits, written_files
 
 # Samples that nobody writes, so that what is shown in their place is true wherever they are found: no AWS account has
 # this number, no region this name, and nobody outside of this partition writes its name.

@@ -1,0 +1,1 @@
+"""Two versions of a stack file, for `irsa diff OLD NEW`."""
