@@ -1,4 +1,4 @@
-"""How long each verb of irsa takes to start, and how long Python takes for the imports that it cannot do without."""
+"""How long each subcommand of irsa takes to start, and how long Python takes for the imports that it needs."""
 
 import os
 import subprocess
@@ -11,9 +11,9 @@ from bench.harness import compared, in_turn, report, seconds
 from bench.results import Figure
 from irsa.rules.trust import trust_document
 
-TITLE = "Start-up of each verb"
+TITLE = "Start-up of each subcommand"
 DESCRIPTION = """\
-From the start of the process to its end, beside Python with nothing but the imports that the verb cannot do without:
+From the start of the process to its end, beside Python with nothing but the imports that it needs:
 argparse; for `check` and `stacks`, pydantic and PyYAML. `verify` and `prove` are started with `--help`, which
 asks nobody; `check` and `explain` do their work, on a small input."""
 RUNS = 9

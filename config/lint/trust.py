@@ -26,7 +26,7 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
     # By OIDC provider and namespace; the subjects are for each of the role's clusters.
     together: dict[tuple[str, str], set[str]] = {}
     if not _admission(checked).complete:
-        mistake = Mistake(TOO_MANY_PATTERNS, "patterns that can be told apart", "write fewer wildcards")
+        mistake = Mistake(TOO_MANY_PATTERNS, "patterns that irsa can compare", "write fewer wildcards")
         yield (*place, "statements"), mistake
     for where, subject, admitted in _trusted(checked):
         whom = _whole(subject)

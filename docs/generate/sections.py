@@ -61,7 +61,7 @@ def table(*heads: str, rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def verbs() -> str:
-    """Return the table of the verbs: what they do, where they are installed, their pages and their schemas."""
+    """Return the table of the subcommands: what they do, where they are installed, their pages and their schemas."""
     rows = []
     for name, entry in installed().items():
         where = "this repository" if entry.dist and entry.dist.name == OF_THE_CHECKOUT else "everywhere"
@@ -69,11 +69,11 @@ def verbs() -> str:
         links = {page: f"[page](../{page})", schema: f"[schema](../{schema})"}
         more = ", ".join(link for path, link in links.items() if (DOCS / path).exists())
         rows.append((f"[`{name}`](#irsa-{name})", help_line(entry).replace("%%", "%"), where, more))
-    return table("verb", "what it does", "in", "more", rows=rows)
+    return table("subcommand", "what it does", "in", "more", rows=rows)
 
 
 def help_of_verbs() -> str:
-    """Return a section for each verb: its examples, what it says of itself, its arguments and its exit codes."""
+    """Return a section for each subcommand: its examples, what it says of itself, its arguments and its exit codes."""
     return "\n\n".join(part for name, entry in installed().items() for part in _verb(name, entry))
 
 
@@ -225,7 +225,7 @@ def program(name: str) -> str:
 def verify_checks() -> str:
     """Return the table of the checks of `irsa verify`."""
     rows = ((name, step, compares) for name, (compares, step) in CHECKS.items())
-    return table("check", "the page's step", "what is compared", rows=rows)
+    return table("check", "AWS's step", "what is compared", rows=rows)
 
 
 # By page, and by the name of the section between its two comments.
@@ -238,7 +238,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "verify.md": {"checks": verify_checks},
     "guides/own-program.md": {name: partial(program, name) for name in PROGRAMS},
-    "reference/command.md": {"verbs": verbs, "help": help_of_verbs},
+    "reference/command.md": {"subcommands": verbs, "help": help_of_verbs},
     "reference/component.md": {
         "example": partial(program, "python-stack"),
         "arguments": component_arguments,

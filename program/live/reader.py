@@ -127,7 +127,7 @@ class Reader:
             return question()
         except LookupFailure as failure:
             mistake = failure.mistake
-            self._failures.append(mistake._replace(rule=rule) if mistake.rule == "mistake" else mistake)
+            self._failures.append(mistake._replace(rule=rule) if mistake.rule == "error" else mistake)
             return None
 
     def _optional(self, what: str, question: Callable[[], Answer]) -> Answer | None:

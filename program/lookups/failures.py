@@ -88,7 +88,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         f"correct its name; these exist: {commands.list_profiles()}",
     ),
     Cause.REGION_MISSING: Advice(
-        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.SET_REGION}", "mistake"
+        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.SET_REGION}", "error"
     ),
     Cause.EXPIRED: Advice(
         "the AWS credentials for {account} have expired",
@@ -120,19 +120,19 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         "the certificate of AWS's endpoint is not trusted: {said}",
         "a certificate that this machine trusts",
         "where a proxy replaces certificates, set aws:customCaBundle and AWS_CA_BUNDLE to the file of its CA",
-        "mistake",
+        "error",
     ),
     Cause.NO_CONNECTION: Advice(
         "no connection to AWS for {account}: {said}",
         "an answer of AWS",
         "check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the name of the region, and run again",
-        "mistake",
+        "error",
     ),
     Cause.THROTTLED: Advice(
         "AWS throttles the requests to {account}: {said}",
         "fewer requests at one time",
         "run again in a minute; `pulumi config set aws:maxRetries 5` has this said sooner: remove it afterwards",
-        "mistake",
+        "error",
     ),
 }
 OF_SUBJECT: Mapping[Cause, Advice] = {
@@ -140,13 +140,13 @@ OF_SUBJECT: Mapping[Cause, Advice] = {
         "AWS denies {action} for {subject} ({account}){to_whom}",
         "credentials that may call {action}",
         "allow it to these credentials: docs/permissions/iam-deployer.json lists what a stack needs",
-        "mistake",
+        "error",
     ),
     Cause.UNKNOWN: Advice(
         "cannot read {subject} ({account}): {said}",
         "an answer to {action}",
         "check the credentials: {check}",
-        "mistake",
+        "error",
     ),
 }
 

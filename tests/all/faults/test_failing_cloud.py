@@ -1,4 +1,4 @@
-"""AWS and Kubernetes are slow, throttle, fail, reset connections, are gone: right, or `could not look` with a reason.
+"""AWS and Kubernetes are slow, throttle, fail, reset connections, are gone: right, or `not checked` with a reason.
 
 Nothing that was not seen is green, and nothing that is right is a finding. Each run ends within a bounded time.
 """
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from irsa_cli.report.checks import UNANSWERED
 from program.lookups import rules as live_rules
 from tests.all.faults.faulty_cloud import BROKEN, THROTTLED, UNAVAILABLE, FaultyCloud
 from tests.all.faults.toxiproxy import Link, Network
@@ -42,9 +43,9 @@ class Seen(NamedTuple):
     """What a verb said, as pairs of what it is about and the kind of check or rule.
 
     Attributes:
-        good: What it saw, and found right; not for `check --live`, which lists mistakes alone.
+        good: What it saw, and found right; not for `check --live`, which lists errors alone.
         wrong: What it found wrong.
-        unseen: Why it could not look, by what it could not look at.
+        unseen: Why something was not checked, by what it is.
     """
 
     code: int
@@ -63,13 +64,14 @@ def seen(project: Project, verb: str, **variables: str) -> Seen:
     said = json.loads(answer.stdout)
     if verb == "check --live":
         (file,) = said["files"]
-        wrong = {(mistake.get("path", ""), mistake["rule"]) for mistake in file["mistakes"]}
-        reasons = {(text, ""): text for text in file["couldNotSee"]}
+        wrong = {(mistake.get("path", ""), mistake["rule"]) for mistake in file["errors"]}
+        reasons = {(text, ""): text for text in file["notChecked"]}
         return Seen(answer.returncode, set(), wrong, reasons, seconds)
-    by_outcome: dict[str, dict[tuple[str, str], str]] = {"ok": {}, "finding": {}, "could not look": {}}
+    by_outcome: dict[str, dict[tuple[str, str], str]] = {"ok": {}, "finding": {}, "unseen": {}}
     for check in said["checks"]:
-        by_outcome.setdefault(check["outcome"], {})[check["binding"], check["check"]] = check["found"]
-    good, found, unseen = (by_outcome[outcome] for outcome in ("ok", "finding", "could not look"))
+        outcome = "unseen" if check["outcome"] in UNANSWERED else check["outcome"]
+        by_outcome.setdefault(outcome, {})[check["binding"], check["check"]] = check["found"]
+    good, found, unseen = (by_outcome[outcome] for outcome in ("ok", "finding", "unseen"))
     return Seen(answer.returncode, set(good) - set(found) - set(unseen), set(found), unseen, seconds)
 
 

@@ -146,7 +146,7 @@ def test_what_the_page_calls_a_mistake_is_one(row: str, bucket: str, settings: d
     values = {"cluster": {"name": "my-cluster"}, **settings, "bindings": {"app": binding}}
     legal = json.loads(json.dumps(binding).replace(bucket, "my-bucket"))
 
-    assert f"| {row} |" in section(page("variables"), "What is a mistake")
+    assert f"| {row} |" in section(page("variables"), "Errors")
     assert examine({key: value for key, value in values.items() if value is not None}, ROOT).mistakes
     assert examine({"cluster": {"name": "my-cluster"}, "bindings": {"app": legal}}, ROOT).mistakes == []
 
@@ -256,7 +256,7 @@ def test_the_container_of_the_example_keeps_running() -> None:
 
 def test_the_tests_of_the_example_pass(tmp_path: Path) -> None:
     """Protects who copies the guide's test: it passes, and fails for a role that trusts somebody else."""
-    (command,) = blocks(section(GUIDE, "Tests of your own"), "console")
+    (command,) = blocks(section(GUIDE, "Your own tests"), "console")
     words = command.removeprefix("$ .venv/bin/python").split()
     for name in ("__main__.py", "test_program.py"):
         (tmp_path / name).write_text((ROOT / "examples" / "python-stack" / name).read_text())
@@ -276,7 +276,7 @@ def test_the_tests_of_the_example_pass(tmp_path: Path) -> None:
 COMMANDS = {
     "Install": "tests/all/sandbox/test_install.py",
     "Deploy it": "tests/all/sandbox/test_install.py",
-    "Tests of your own": "test_the_tests_of_the_example_pass",
+    "Your own tests": "test_the_tests_of_the_example_pass",
     "TypeScript": "no language host in the sandbox; tests/all/sandbox/test_generated_sdks.py compiles the program",
     "Go": "no language host in the sandbox; tests/all/sandbox/test_generated_sdks.py compiles the program",
     "YAML": "no language host in the sandbox but that of make test-official, which deploys the program",

@@ -67,7 +67,7 @@ def test_the_schema_of_a_dataclass(document: dict[str, Any], valid: bool) -> Non
     schema = schema_of("weather", Weather)
     Draft202012Validator.check_schema(schema)
 
-    assert Draft202012Validator(schema).is_valid({"verb": "weather", "good": True, **document}) is valid
+    assert Draft202012Validator(schema).is_valid({"subcommand": "weather", "good": True, **document}) is valid
 
 
 @pytest.mark.parametrize("spaces", ["    ", ""])

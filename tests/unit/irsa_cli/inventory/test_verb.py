@@ -260,7 +260,7 @@ def test_the_page_is_written_beside_what_is_printed(
 
     assert main(["inventory", "--html", str(file), "--json", "--fail-on", "all"]) == 1
     assert file.read_text(encoding="utf-8") == "<p>0 é</p>"
-    assert json.loads(capsys.readouterr().out)["verb"] == "inventory"
+    assert json.loads(capsys.readouterr().out)["subcommand"] == "inventory"
 
 
 @pytest.mark.usefixtures("blank_page")
