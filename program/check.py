@@ -33,7 +33,7 @@ NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = __doc__, EPILOG
     parser.formatter_class = argparse.HelpFormatter
     files = "stack files (default: all of the project)"

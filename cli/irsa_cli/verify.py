@@ -101,7 +101,7 @@ EXAMPLE = f"example: irsa verify --stack dev --junit verify.xml\n\n{EXIT_CODES}"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     add_stack_options(parser)
     parser.add_argument("--pods", action="store_true", help="also check the Pods of each service account")

@@ -39,8 +39,8 @@ def test_tokens_and_credentials_are_never_shown_or_kept(
             cloud.aws("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
         junit = tmp_path / f"{broken}.xml"
         runs += [
-            irsa(project, verb, "--junit", str(junit), *form)
-            for verb in ("verify", "prove")
+            irsa(project, subcommand, "--junit", str(junit), *form)
+            for subcommand in ("verify", "prove")
             for form in ((), ("--json",))
         ]
         runs.append(irsa(project, "explain", "default/secret", role, "--stack", "test", "--json"))

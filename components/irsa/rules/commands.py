@@ -272,9 +272,9 @@ def pulumi(command: str, stack: str) -> str:
     return _command("pulumi", command, *_option("--stack", stack))
 
 
-def of_stack(verb: str, stack: str) -> str:
-    """Return the command that runs a verb of irsa, such as verify, on a stack."""
-    return _command("irsa", verb, *_option("--stack", stack))
+def of_stack(subcommand: str, stack: str) -> str:
+    """Return the command that runs a subcommand of irsa, such as verify, on a stack."""
+    return _command("irsa", subcommand, *_option("--stack", stack))
 
 
 def check(file: str) -> str:

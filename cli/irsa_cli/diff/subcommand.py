@@ -53,7 +53,7 @@ exit codes: 0 shown, 2 the preview failed, or cannot be read"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.add_argument("--stack", metavar="S", type=stack_name, help="name of the stack (default: the selected one)")
     parser.add_argument(
