@@ -113,7 +113,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
     Cause.WRONG_AWS_ACCOUNT: Advice(
         "the AWS credentials are of AWS account {about}, which the stack refuses",
         "{not_refused}",
-        "use credentials of that account, or correct the list; these are in use: {check}",
+        "use credentials of that AWS account, or correct the list; these are in use: {check}",
         live_rules.WRONG_ACCOUNT,
     ),
     Cause.NOT_TRUSTED: Advice(
@@ -195,7 +195,7 @@ def cluster_missing(place: Place, name: str, aws_account: AskedAwsAccount) -> Lo
     """Return the mistake for an EKS cluster that the AWS account does not have in this region."""
     found = f"there is no EKS cluster {name!r} in {aws_account}"
     command = commands.list_clusters(aws_account.region, aws_account.profile)
-    fix = f"correct the name, the region or the account; these exist: {command}"
+    fix = f"correct the name, the region or the AWS account; these exist: {command}"
     return LocatedMistake(place, Mistake(found, "the name of a cluster of this AWS account and region", fix))
 
 
