@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from config.variables import filled
+from config.variables import replaced
 from irsa.rules import commands, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
@@ -84,7 +84,7 @@ def _kubeconfig_path(value: str) -> str:
 
 def _variable_value(value: str) -> str:
     found: list[Located] = []
-    filled(value, {}, found)
+    replaced(value, {}, found)
     if found:
         fix = "write the value out"
         raise Mistake(f"{shortened(value)}, in which nothing is replaced", "a value without variables", fix)
