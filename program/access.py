@@ -109,9 +109,9 @@ def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMist
     with ThreadPoolExecutor() as pool:
         # The first one loads boto3 and its models for the others: together, each would load them.
         refusals = [*map(_refusal, asked[:1]), *pool.map(_refusal, asked[1:])]
-    for key, account, refusal in zip(keys, asked, refusals, strict=True):
+    for key, aws_account, refusal in zip(keys, asked, refusals, strict=True):
         if refusal and refusal.cause in CERTAIN:
-            question = Question(account.place, "the identity", "sts:GetCallerIdentity", account)
+            question = Question(aws_account.place, "the identity", "sts:GetCallerIdentity", aws_account)
             yield key, aws_mistake(refusal, question)
 
 

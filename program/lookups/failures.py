@@ -55,8 +55,8 @@ class AskedAwsAccount(NamedTuple):
     def __str__(self) -> str:
         """Return how a message names it, with the region."""
         number = self.number or (parse_iam_arn(self.role_arn, "role").account_id if self.role_arn else None)
-        account = f"the AWS account of the profile {named(self.profile)}" if self.profile else "the stack's AWS account"
-        return (f"AWS account {number}" if number else account) + (f", region {self.region}" if self.region else "")
+        whose = f"the AWS account of the profile {named(self.profile)}" if self.profile else "the stack's AWS account"
+        return (f"AWS account {number}" if number else whose) + (f", region {self.region}" if self.region else "")
 
 
 class Question(NamedTuple):
@@ -153,29 +153,29 @@ OF_SUBJECT: Mapping[Cause, Advice] = {
 
 def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
     """Return the mistake for a question that AWS did not answer."""
-    account = asked.aws_account
+    aws_account = asked.aws_account
     if error.cause is Cause.ROLE_NOT_ASSUMABLE:
-        return _role_not_assumable(error, account)
+        return _role_not_assumable(error, aws_account)
     denied = DENIED.search(str(error))
     advice = OF_ACCOUNT.get(error.cause) or OF_SUBJECT.get(error.cause, OF_SUBJECT[Cause.UNKNOWN])
     words = {
         "about": named(error.about),
-        "account": account,
+        "account": aws_account,
         "action": denied["action"] if denied else asked.action,
-        "check": commands.who_am_i(account.profile),
-        "not_refused": account.not_refused(error.about),
+        "check": commands.who_am_i(aws_account.profile),
+        "not_refused": aws_account.not_refused(error.about),
         "said": quoted(error),
         "subject": asked.subject,
         "to_whom": f" to {named(denied['who'])}" if denied else f": {quoted(error)}",
     }
     found, allowed, fix = (text.format_map(words) for text in advice[:3])
-    place = account.place if error.cause in OF_ACCOUNT else asked.place
+    place = aws_account.place if error.cause in OF_ACCOUNT else asked.place
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=advice.rule)
 
 
-def _role_not_assumable(error: CouldNotLookError, account: AskedAwsAccount) -> LocatedMistake:
-    role = error.about or account.role_arn
-    place = (*account.place, "assumeRoleArn") if account.place and role else account.place
+def _role_not_assumable(error: CouldNotLookError, aws_account: AskedAwsAccount) -> LocatedMistake:
+    role = error.about or aws_account.role_arn
+    place = (*aws_account.place, "assumeRoleArn") if aws_account.place and role else aws_account.place
     found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {quoted(error)}"
     allowed = "a role whose trust policy admits the stack's credentials, which may call sts:AssumeRole"
     fix = f"correct the two: {commands.assume_role(role)}" if role else "correct aws:assumeRoles"
