@@ -45,7 +45,7 @@ def measure(folder: Path) -> list[Figure]:
     file, twice, wrong = (folder / f"Pulumi.{name}.yaml" for name in ("bench", "twice", "wrong"))
     file.write_text(text_of(BINDINGS))
     twice.write_text(text_of(2 * BINDINGS))
-    # With a mistake in every binding, the lines of all of them are looked up.
+    # With an error in every binding, the lines of all of them are looked up.
     wrong.write_text(text_of(BINDINGS).replace("serviceAccount:", "serviceAccout:"))
     content = file.read_bytes()
     checked = report_of(file)
@@ -57,7 +57,7 @@ def measure(folder: Path) -> list[Figure]:
     times = in_turn(cases, RUNS)
     return [
         compared("10,000 bindings, to PyYAML's C loader", times["check"], times["loader"], "s"),
-        Figure("10,000 bindings with a mistake in each", "s", (seconds(lambda: report_of(wrong)),)),
+        Figure("10,000 bindings with an error in each", "s", (seconds(lambda: report_of(wrong)),)),
         Figure("20,000 bindings", "s", (seconds(lambda: report_of(twice)),)),
     ]
 

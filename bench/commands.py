@@ -95,12 +95,10 @@ def measure(cloud: Cloud, folder: Path, service_accounts: int) -> list[Figure]:
     up = stack.run(*UP).seconds
     verified = seconds(partial(verify, cloud, stack.folder, dict(stack.variables)))
     return [
-        compared(f"create {service_accounts} service accounts, to the page's commands", [up], [sum(create)], "s"),
-        compared(
-            f"confirm {service_accounts} service accounts, to the page's commands", [verified], [sum(confirm)], "s"
-        ),
-        Figure("the page's commands that create one", "s", tuple(create)),
-        Figure("the page's commands that confirm one", "s", tuple(confirm)),
+        compared(f"create {service_accounts} service accounts, to AWS's commands", [up], [sum(create)], "s"),
+        compared(f"confirm {service_accounts} service accounts, to AWS's commands", [verified], [sum(confirm)], "s"),
+        Figure("AWS's commands that create one", "s", tuple(create)),
+        Figure("AWS's commands that confirm one", "s", tuple(confirm)),
     ]
 
 

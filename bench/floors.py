@@ -100,8 +100,8 @@ def measured(
             runs = in_turn(cases, repeats if operation in REPEATABLE else 1)
             for name, its in runs.items():
                 found[operation][name] += its
-            shown = ", ".join(f"{name} {' '.join(f'{run.seconds:.1f}' for run in its)} s" for name, its in runs.items())
-            say(f"  round {turn + 1} of {rounds}: {operation}: {shown}")
+            times = ", ".join(f"{name} {' '.join(f'{run.seconds:.1f}' for run in its)} s" for name, its in runs.items())
+            say(f"  round {turn + 1} of {rounds}: {operation}: {times}")
             if operation == "up" and not turn:
                 require_same_resources(stacks)
     return found

@@ -16,8 +16,8 @@ $ export PULUMI_DIY_BACKEND_ZSTD=true     # the state is compressed; everybody w
 $ pulumi up --stack prod --parallel 32
 ```
 
-irsa asks AWS once per account and cluster, not once per binding. What grows faster than the number of bindings is the
-engine's part. With a state in a folder or in a bucket (S3 and others), the engine writes the whole state before and
+irsa asks AWS once per AWS account and cluster, not once per binding. What grows faster than the number of bindings is
+the engine's part. With a state in a folder or in a bucket (S3 and others), the engine writes the whole state before and
 after each step that changes something: twice the resources are twice the steps, and each of them writes twice as much.
 A `pulumi up` that finds nothing to change writes it once. Pulumi Cloud is sent the steps alone
 ([journaling](https://www.pulumi.com/blog/journaling/)): of this page, only `--parallel` and the split into stacks are
@@ -53,7 +53,7 @@ without the variable.
 ## A stack for each team
 
 One stack file for each team, `Pulumi.team-a.yaml` and `Pulumi.team-b.yaml`, each with the cluster and the team's own
-bindings. A team's `pulumi up` then takes as long as its own bindings, and a mistake stops one team.
+bindings. A team's `pulumi up` then takes as long as its own bindings, and an error stops one team.
 
 A binding that moves to another stack's file is deleted by the first stack's `pulumi up`, and its Pods lose access. So
 set `retainOnDelete: true` on it and run `pulumi up`; then move it to the other file, with `import:`
@@ -65,6 +65,7 @@ set `retainOnDelete: true` on it and run `pulumi up`; then move it to the other 
 - A role name, a policy name or a service account belongs to one of them. `irsa check` sees one file;
   `irsa check --live` reports what another stack has created.
 """
+NOISE = "Differences up to 5% are noise."
 NOT_MEASURED = "not measured yet: `make bench-real`"
 
 
@@ -85,7 +86,7 @@ def _table(figures: Mapping[str, Figure]) -> Iterator[str]:
             yield f"| `{setting.name}` | {gives} | {setting.risk} | {setting.source} |"
     for count in counts:
         noise = ", ".join(f"{written(figures[name(count, AGAIN)].median)} times" for name in (up_name, again_name))
-        yield f"\nThe defaults, measured once more at the end with {count:,} bindings: {noise}. That much is chance."
+        yield f"\nThe defaults, measured once more at the end with {count:,} bindings: {noise}. {NOISE}"
 
 
 def _gives(setting: Setting, figures: Mapping[str, Figure], count: int) -> str:

@@ -13,9 +13,9 @@ from bench.results import Figure
 from irsa.rules.trust import trust_document
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import write_csv
+from irsa_cli.inventory.subcommand import UNUSED_DAYS, as_json
 from irsa_cli.inventory.table import plain, table_of
 from irsa_cli.inventory.taking import take_inventory
-from irsa_cli.inventory.verb import UNUSED_DAYS, as_json
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 
 TITLE = "irsa inventory"

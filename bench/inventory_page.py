@@ -14,9 +14,9 @@ from irsa_cli.inventory.page import page
 from tests.all.page.browser import chromium
 from tests.all.page.inventories import inventory
 
-TITLE = "The page of the inventory"
+TITLE = "The HTML page of `irsa inventory`"
 DESCRIPTION = """\
-`irsa inventory --html` writes the page, which is opened in Chromium without a window, in a fresh context each time.
+`irsa inventory --html` writes a page, which is opened in Chromium without a window, in a fresh context each time.
 The time is from the start of the navigation until Chromium has drawn a frame with the first rows of the table. `*` is
 the worst case: each of the roles admits all of the service accounts."""
 SIZES = {"10 service accounts, 8 roles": (10, 8), "2,000 service accounts, 1,500 roles": (2_000, 1_500)}
@@ -54,9 +54,7 @@ def measure(browser: Browser, folder: Path) -> list[Figure]:
     figures = []
     for name, found in inventories.items():
         written = [seconds(lambda found=found, file=files[name]: file.write_text(page(found))) for _ in range(3)]  # type: ignore[misc]
-        figures.append(
-            Figure(f"writing the page, {name}", "s", tuple(written), of=f"{files[name].stat().st_size:,} bytes")
-        )
+        figures.append(Figure(f"writing it, {name}", "s", tuple(written), of=f"{files[name].stat().st_size:,} bytes"))
     # The first run of each fills caches.
     runs = in_turn({name: partial(first_row, browser, file) for name, file in files.items()}, RUNS + 1)
     return figures + [

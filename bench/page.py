@@ -99,7 +99,7 @@ def _goals(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _benchmark(result: Result) -> Iterator[str]:
-    yield f"## {result.title}\n\n{_filled(result.description)}\n"
+    yield f"## {result.title}\n\n{_wrapped(result.description)}\n"
     yield "| figure | measured | spread | runs | goal | met | computed from |\n|---|---|---|---|---|---|---|"
     for figure in result.figures:
         spread = f"{written(min(figure.values))} to {written(max(figure.values))}" if len(figure.values) > 1 else ""
@@ -112,7 +112,7 @@ def _benchmark(result: Result) -> Iterator[str]:
     yield "\n" + textwrap.fill(f"{measured}the start: {result.load:g}. {versions}.", 120) + "\n"
 
 
-def _filled(text: str) -> str:
+def _wrapped(text: str) -> str:
     return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 

@@ -1,4 +1,4 @@
-"""How long each verb of irsa takes to start, and how long Python takes for the imports that it cannot do without."""
+"""How long each subcommand of irsa takes to start, and how long Python takes for the imports that it needs."""
 
 import os
 import subprocess
@@ -11,9 +11,9 @@ from bench.harness import compared, in_turn, report, seconds
 from bench.results import Figure
 from irsa.rules.trust import trust_document
 
-TITLE = "Start-up of each verb"
+TITLE = "Start-up of each subcommand"
 DESCRIPTION = """\
-From the start of the process to its end, beside Python with nothing but the imports that the verb cannot do without:
+From the start of the process to its end, beside Python with nothing but the imports that it needs:
 argparse; for `check` and `stacks`, pydantic and PyYAML. `verify` and `prove` are started with `--help`, which
 asks nobody; `check` and `explain` do their work, on a small input."""
 RUNS = 9
@@ -35,7 +35,7 @@ def measure(folder: Path) -> list[Figure]:
     trust = folder / "trust.json"
     trust.write_text(trust_document([f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"], ["default:app"]))
     explain = ["explain", "default/app", ROLE, "--trust", str(trust), "--issuer", f"https://{ISSUER}"]
-    verbs = {
+    subcommands = {
         "irsa --help": (["--help"], ARGPARSE, 5),
         "irsa explain": (explain, ARGPARSE, 8),
         "irsa check": (["check", "Pulumi.dev.yaml"], PYDANTIC, 3),
@@ -45,14 +45,14 @@ def measure(folder: Path) -> list[Figure]:
         "irsa completion": (["completion", "bash"], ARGPARSE, None),
     }
     figures = []
-    for verb, (arguments, least, goal) in verbs.items():
+    for subcommand, (arguments, least, goal) in subcommands.items():
         cases = {
             "irsa": partial(started, [IRSA, *arguments]),
             "least": partial(started, [sys.executable, "-c", least]),
         }
         # The first run of each fills caches.
         times = {name: runs[1:] for name, runs in in_turn(cases, RUNS + 1).items()}
-        figures.append(compared(verb, times["irsa"], times["least"], "s", goal))
+        figures.append(compared(subcommand, times["irsa"], times["least"], "s", goal))
     return figures
 
 

@@ -198,9 +198,9 @@ def _claims(
         yield ("bindings", key, "serviceAccount"), claimed, identities
     for kind in ("role", "policy"):
         name = mapping_of(binding.get(kind)).get("name")
-        account = binding.get("account")
-        if isinstance(name, str) and (account is None or isinstance(account, str)):
-            of_account = None if account is None else account_ids.get(account, account)
+        aws_account = binding.get("account")
+        if isinstance(name, str) and (aws_account is None or isinstance(aws_account, str)):
+            of_account = None if aws_account is None else account_ids.get(aws_account, aws_account)
             identity = (kind, of_account, name.lower())
             yield ("bindings", key, kind, "name"), f"{kind} {shortened(name)}", [identity]
     former = binding.get("formerly")

@@ -31,10 +31,10 @@ def _binding(binding: Binding, defaults: Defaults) -> Binding:
     return binding.model_copy(update={**update, "role": role, "policy": policy, "service_account": service_account})
 
 
-def _merged(defaults: Any, own: Any) -> Any:
+def _merged(defaults: Any, values: Any) -> Any:
     if not isinstance(defaults, Mapping):
         return defaults
-    return {**defaults, **own} if isinstance(own, Mapping) else defaults
+    return {**defaults, **values} if isinstance(values, Mapping) else defaults
 
 
 def _values_or_defaults(model: Any, defaults: Defaults, settings: tuple[str, ...]) -> dict[str, Any]:

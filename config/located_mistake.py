@@ -19,7 +19,7 @@ class LocatedMistake(NamedTuple):
     line: int | None = None
     within: Place = ()
     """Path in the policy file."""
-    rule: str = "mistake"
+    rule: str = "error"
     """The lint rule that found it."""
     fixable: bool = False
     """Whether `irsa check --fix` fixes it."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from config.variables import filled
+from config.variables import replaced
 from irsa.rules import commands, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
@@ -84,7 +84,7 @@ def _kubeconfig_path(value: str) -> str:
 
 def _variable_value(value: str) -> str:
     found: list[Located] = []
-    filled(value, {}, found)
+    replaced(value, {}, found)
     if found:
         fix = "write the value out"
         raise Mistake(f"{shortened(value)}, in which nothing is replaced", "a value without variables", fix)
@@ -353,7 +353,7 @@ class Binding(Settings, defer_build=False):
     retain_on_delete: bool = Field(default=False, examples=[True])
     """true: the binding's resources are kept when the binding is removed."""
     formerly: Key | None = Field(default=None, examples=["old-key"])
-    """Earlier key of this binding, with which its automatic names start. Keep it: without it, these are recreated."""
+    """Previous key of this binding. If you remove it, automatically named roles are recreated."""
 
 
 class Defaults(Settings):
@@ -401,7 +401,7 @@ class Lint(Settings):
     """Which warnings stop a deployment, and which are not shown."""
 
     errors: list[str] = Field(default_factory=_list, examples=[["wide-trust"]])
-    """Rules whose warnings are mistakes, with which nothing is deployed."""
+    """Rules whose warnings are errors, with which nothing is deployed."""
     silence: dict[str, Silence] = Field(default_factory=_mapping, examples=[{"wide-trust": SILENCE}])
     """Rules whose warnings are not shown, each with the reason."""
 
@@ -435,7 +435,7 @@ class Stack(Settings):
     quotas: Quotas = Field(default=Quotas.model_construct(), examples=[{"trustPolicySize": 4096}])
     """Quotas that AWS raised for your AWS account."""
     lint: Lint = Field(default=Lint.model_construct(), examples=[{"errors": ["wide-trust"]}])
-    """Which warnings are mistakes, and which are not shown."""
+    """Which warnings are errors, and which are not shown."""
     sandbox: bool = Field(default=False, examples=[True])
     """true: this stack is deployed to the local sandbox only."""
 

@@ -23,9 +23,13 @@ def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mist
         yield (), mistake
     for index, value in enumerate(values if isinstance(values, list) else ()):
         if value is not SECRET and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
-            fix = "put it in quotes, as it is in the file" if isinstance(value, int | float) else "write the account ID"
+            fix = (
+                "put it in quotes, as it is in the file"
+                if isinstance(value, int | float)
+                else "write the AWS account ID"
+            )
             found = f"{in_yaml_words(value)} in aws:{setting}"
-            yield (index,), Mistake(found, "account IDs: strings of 12 digits", fix)
+            yield (index,), Mistake(found, "AWS account IDs: strings of 12 digits", fix)
 
 
 def lists_mistake(allowed: Any, forbidden: Any) -> Mistake | None:

@@ -43,7 +43,7 @@ def partition_of(region: str) -> str:
     return next((partition for prefix, partition in prefixes if region.startswith(prefix)), "aws")
 
 
-def filled(value: Any, variables: Values, found: list[Located], place: Place = ()) -> Any:
+def replaced(value: Any, variables: Values, found: list[Located], place: Place = ()) -> Any:
     """Return the value with its variables replaced, at every depth of lists and mappings.
 
     What can't be replaced becomes a marker, and so does a mapping with such a key.
@@ -56,17 +56,17 @@ def filled(value: Any, variables: Values, found: list[Located], place: Place = (
         place: The place of the value.
     """
     if isinstance(value, str):
-        return _filled(value, variables, found, place) if "${" in value else value
+        return _text_replaced(value, variables, found, place) if "${" in value else value
     if isinstance(value, list):
-        return [filled(item, variables, found, (*place, index)) for index, item in enumerate(value)]
+        return [replaced(item, variables, found, (*place, index)) for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     written: dict[str, str] = {}
     result: dict[str, Any] = {}
     unknown: Unknown | None = None
     for key, item in value.items():
-        inner = filled(item, variables, found, (*place, key))
-        name = _filled(key, variables, found, (*place, key)) if isinstance(key, str) and "${" in key else key
+        inner = replaced(item, variables, found, (*place, key))
+        name = _text_replaced(key, variables, found, (*place, key)) if isinstance(key, str) and "${" in key else key
         if isinstance(name, Unknown):
             # A key of a condition is judged no further, and those beside it are; another may be one that is missing.
             in_condition = place[-2:-1] in (("Condition",), ("conditions",))
@@ -81,7 +81,7 @@ def filled(value: Any, variables: Values, found: list[Located], place: Place = (
     return unknown or result
 
 
-def _filled(text: str, variables: Values, found: list[Located], place: Place) -> str | Unknown:
+def _text_replaced(text: str, variables: Values, found: list[Located], place: Place) -> str | Unknown:
     used: list[str | Unknown] = []
     try:
         result = REFERENCE.sub(lambda match: _value_of(match, variables, used), text)
@@ -97,12 +97,12 @@ def _filled(text: str, variables: Values, found: list[Located], place: Place) ->
 
 
 def as_written(value: Any, place: Place, variables: Values, written: Written) -> Place:
-    """Return the place in the value itself of a place in the filled value: a key in it may hold variables."""
+    """Return the place, in the value as written, of a place in the replaced one: a key may hold variables."""
     found = list(place)
     for index, step in enumerate(place):
         if isinstance(value, Mapping):
             if id(value) not in written:
-                written[id(value)] = {filled(key, variables, []): key for key in value}
+                written[id(value)] = {replaced(key, variables, []): key for key in value}
             found[index] = written[id(value)].get(str(step), step)
             value = value.get(found[index])
         else:

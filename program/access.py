@@ -109,9 +109,9 @@ def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMist
     with ThreadPoolExecutor() as pool:
         # The first one loads boto3 and its models for the others: together, each would load them.
         refusals = [*map(_refusal, asked[:1]), *pool.map(_refusal, asked[1:])]
-    for key, account, refusal in zip(keys, asked, refusals, strict=True):
+    for key, aws_account, refusal in zip(keys, asked, refusals, strict=True):
         if refusal and refusal.cause in CERTAIN:
-            question = Question(account.place, "the identity", "sts:GetCallerIdentity", account)
+            question = Question(aws_account.place, "the identity", "sts:GetCallerIdentity", aws_account)
             yield key, aws_mistake(refusal, question)
 
 
@@ -180,10 +180,10 @@ def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]
     settings = {name: config.get(name) for name in ("kubeconfig", "context")}
     for key in sorted(clusters_with_service_accounts(stack)):
         cluster, place = stack.clusters_by_key[key], (*stack.place_of_cluster(key), "kubernetes")
-        own = cluster.kubernetes
-        if not (own.eks if own else config.get("cluster") or config.get("renderYamlToDirectory")):
+        kubernetes = cluster.kubernetes
+        if not (kubernetes.eks if kubernetes else config.get("cluster") or config.get("renderYamlToDirectory")):
             inputs = kubernetes_inputs(cluster, settings, folder)
-            if mistake := kubeconfig_mistake(place if own else (), inputs, os.environ):
+            if mistake := kubeconfig_mistake(place if kubernetes else (), inputs, os.environ):
                 yield mistake
 
 
@@ -201,8 +201,9 @@ def kubernetes_inputs(cluster: Cluster, settings: Mapping[str, Any], folder: Pat
         settings: The settings of the stack's default provider, by their names without `kubernetes:`.
         folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
     """
-    own = cluster.kubernetes
-    inputs: dict[str, Any] = {"kubeconfig": own.kubeconfig, "context": own.context} if own else dict(settings)
+    kubernetes = cluster.kubernetes
+    written = {"kubeconfig": kubernetes.kubeconfig, "context": kubernetes.context} if kubernetes else settings
+    inputs: dict[str, Any] = {**written}
     if _is_path(inputs.get("kubeconfig")):
         inputs["kubeconfig"] = str(folder / Path(inputs["kubeconfig"]).expanduser())
     return inputs

@@ -6,7 +6,7 @@ from typing import Any
 from config.argument_places import KEYS_OF_A_CREATED_ROLE, arguments_of, place_of
 from config.models import Binding, Stack
 from config.variable_keys import with_variables_replaced
-from config.variables import Values, Written, as_written, filled
+from config.variables import Values, Written, as_written, replaced
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
@@ -66,7 +66,7 @@ def arguments(
     """Return the component's arguments for a binding, with its variables replaced, and what is wrong with these."""
     declared = binding.model_dump(by_alias=True, exclude_defaults=True, warnings=False)
     found: list[Located] = []
-    keys = with_variables_replaced(declared, lambda place, value: filled(value, variables, found, place))
+    keys = with_variables_replaced(declared, lambda place, value: replaced(value, variables, found, place))
     args: dict[str, Any] = {}
     for argument, value in arguments_of(keys).items():
         if argument not in OF_THE_STACK_FILE:
@@ -100,13 +100,13 @@ def arguments(
 
 def _partition_of_role(role_arn: Any, lookups: Lookups) -> Iterator[Located]:
     """Yield the mistake of an existing role in another partition than the stack."""
-    own = lookups.aws_accounts.get(None, NOBODY).identity
+    of_stack = lookups.aws_accounts.get(None, NOBODY).identity
     try:
         role = parse_iam_arn(role_arn, "role") if isinstance(role_arn, str) else None
     except Mistake:
         return  # reported with the argument
-    if role and own and "partition" not in sampled(own.partition):
-        mistake = wrong_partition(role_arn, role.partition, own.partition)
+    if role and of_stack and "partition" not in sampled(of_stack.partition):
+        mistake = wrong_partition(role_arn, role.partition, of_stack.partition)
         if mistake:
             yield ("role", "arn"), mistake
 
@@ -174,7 +174,7 @@ def place_in_binding(argument: Place, binding: Binding, variables: Values, writt
     if argument[:1] == ("policy_arns",) and argument[1:]:
         arns = binding.policy_arns
         if id(arns) not in written:
-            keys = _policy_keys(filled(arns, variables, []))
+            keys = _policy_keys(replaced(arns, variables, []))
             # The first of several with the same name.
             written[id(arns)] = {key: index for index, key in reversed([*enumerate(keys)])}
         return ("policyArns", written[id(arns)][str(argument[1])])

@@ -23,18 +23,18 @@ from irsa_cli.whole_file import write
 from program.check_report import FileReport, as_json, plain, sarif
 from program.examine import Examination, examine
 
-EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked: no file, or with --live no answer"
+EXIT_CODES = "exit codes: 0 good (warnings included), 1 errors, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
 FIX = "fix what is certain in the file: letter case, quotes, a misspelled key; the rest is reported (docs/check.md)"
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
 TABS = re.compile(r"^[ -]*\t[ \t-]*", re.MULTILINE)
-OWN_PROGRAM = "in a program of your own, `pulumi preview` checks the component, then run `irsa diff` and `irsa verify`"
+OWN_PROGRAM = "in your own program, `pulumi preview` checks the component, then run `irsa diff` and `irsa verify`"
 NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"add them; {OWN_PROGRAM}")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = __doc__, EPILOG
     parser.formatter_class = argparse.HelpFormatter
     files = "stack files (default: all of the project)"
@@ -194,7 +194,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
     warnings, has_looked = list(examination.warnings), True
     name = stack_name(path)
     if live and (mistakes or examination.stack is None or not name):
-        reason = "fix the mistakes first" if mistakes else "a setting is a secret"
+        reason = "fix the errors first" if mistakes else "a setting is a secret"
         reason = reason if name else "a stack file is named Pulumi.STACK.yaml: by it, its state is found"
         not_checked.append(f"AWS and Kubernetes: {reason}")
         has_looked = False

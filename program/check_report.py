@@ -20,7 +20,7 @@ from program.lookups.rules import RULES as LIVE_RULES
 # Those that GitHub takes in one file.
 MOST_RESULTS = 25_000
 SARIF_RULES = (
-    ({"mistake": "a value that AWS, Kubernetes or irsa would refuse"}, "stack-file.md"),
+    ({"error": "a value that AWS, Kubernetes or irsa would refuse"}, "stack-file.md"),
     ({name: rule.description for name, rule in LINT_RULES.items()}, "stack-file.md#lint-rules"),
     (LIVE_RULES, "check-live.md"),
 )
@@ -52,7 +52,7 @@ class FileReport:
         """The summary of the file, one line."""
         parts = [f"{len(self.fixes)} fixed"] if self.fixes else []
         state = "good" if self.has_looked else "AWS or Kubernetes not checked"
-        parts += [counted(len(self.mistakes), "mistake") if self.mistakes else state]
+        parts += [counted(len(self.mistakes), "error") if self.mistakes else state]
         fixable = sum(each.fixable for each in self.mistakes)
         parts += [f"{fixable} fixable with --fix"] if fixable else []
         parts += [counted(len(self.warnings), "warning")] if self.warnings else []
@@ -74,7 +74,7 @@ def messages(report: FileReport) -> Iterator[tuple[Message, str]]:
     """Yield the message of each mistake and warning, with the style of its heading."""
     fixable = {True: "  fixable with --fix", False: ""}
     headings = [
-        (each, f"{'' if each.rule == 'mistake' else f'  [{each.rule}]'}{fixable[each.fixable]}", "bold red")
+        (each, f"{'' if each.rule == 'error' else f'  [{each.rule}]'}{fixable[each.fixable]}", "bold red")
         for each in report.mistakes
     ]
     headings += [(each, f"  warning [{each.rule}]", "bold yellow") for each in report.warnings]
@@ -91,10 +91,10 @@ def as_json(reports: Sequence[FileReport]) -> str:
             "good": report.good,
             **({"couldNotRead": report.could_not_read} if report.could_not_read else {}),
             "bindings": report.bindings,
-            "mistakes": [_as_object(mistake) for mistake in report.mistakes],
+            "errors": [_as_object(mistake) for mistake in report.mistakes],
             "warnings": [_as_object(warning) for warning in report.warnings],
             "silenced": [{**_as_object(warning), "reason": reason} for warning, reason in report.silenced],
-            "couldNotSee": list(report.not_checked),
+            "notChecked": list(report.not_checked),
             **({"fixed": [_fix_as_object(fix) for fix in report.fixes]} if report.fixes else {}),
         }
         for report in reports
@@ -176,7 +176,7 @@ def _result(report: FileReport, mistake: LocatedMistake, level: str) -> dict[str
 
 
 def _message(text: str) -> dict[str, str]:
-    """Return a message in which nothing that others wrote becomes a link (SARIF, 3.11.6)."""
+    """Return a message in which no quoted text becomes a link (SARIF, 3.11.6)."""
     return {"text": text.replace("](", r"\](")}
 
 

@@ -61,8 +61,8 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
 
     role = _role(spec.role, account_id) or automatic
     key_at = len(child_name(automatic, ""))
-    account = spec.service_account
-    service_account = in_cluster(f"{account.namespace}/{account.name}", issuer) if account and issuer else automatic
+    declared = spec.service_account
+    service_account = in_cluster(f"{declared.namespace}/{declared.name}", issuer) if declared and issuer else automatic
     # In a namespace called `role`, of an issuer without a path, it looks like the name of a role.
     alone = f"{service_account}/" if re.fullmatch("role/[^/]+", service_account) else service_account
     return role if spec.role else alone, spec._replace(
@@ -72,7 +72,7 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
             each._replace(logical_name=permission(each.logical_name[key_at:])) for each in spec.attachments
         ),
         inline_policies=tuple(each._replace(logical_name=permission(each.name)) for each in spec.inline_policies),
-        service_account=account and account._replace(logical_name=service_account),
+        service_account=declared and declared._replace(logical_name=service_account),
     )
 
 

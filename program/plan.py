@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from config.argument_places import spelled
 from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
-from config.variables import Written, filled
+from config.variables import Written, replaced
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Located, Mistake, listed, path_of
@@ -101,7 +101,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
                 places = [argument for argument, _ in wrong if argument[1:] and argument[-1] != "Statement"]
                 marked = without_places(args, places)
                 if "policy_arns" in marked:
-                    marked["policy_arns"] = unkeyed(marked["policy_arns"], filled(binding.policy_arns, variables, []))
+                    marked["policy_arns"] = unkeyed(marked["policy_arns"], replaced(binding.policy_arns, variables, []))
                 bindings[key] = PlannedBinding(binding, marked, spec)
             planned.append((component, spec))
         if not found and not isinstance(binding.aws_account, Unknown):

@@ -79,7 +79,7 @@ def load_settings(folder: Path) -> StackSettings:
 
 def _refusal(mistakes: Sequence[LocatedMistake], file: StackFile | None) -> pulumi.RunError:
     where = named(file.name) if file else "the settings of the stack"
-    count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {where}"
+    count = f"{len(mistakes)} error{'s' if len(mistakes) > 1 else ''} in {where}"
     return pulumi.RunError("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
 
 

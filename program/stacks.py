@@ -35,7 +35,7 @@ OUTPUT = StacksOutput
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = __doc__, EPILOG
     parser.formatter_class = argparse.HelpFormatter
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")

@@ -65,9 +65,9 @@ def up(sandbox: Sandbox, progress: StepProgress) -> None:
 
 def confirm(sandbox: Sandbox, variables: Mapping[str, str], progress: StepProgress) -> None:
     """Check that everything is as declared, and that the access works."""
-    for verb, doing in (("verify", "AWS and Kubernetes have what is declared"), ("prove", "the access works")):
-        with progress.step(f"irsa {verb}", doing):
-            irsa_in_terminal(sandbox, variables, verb, "--stack", STACK)
+    for subcommand, doing in (("verify", "AWS and Kubernetes have what is declared"), ("prove", "the access works")):
+        with progress.step(f"irsa {subcommand}", doing):
+            irsa_in_terminal(sandbox, variables, subcommand, "--stack", STACK)
 
 
 def down(sandbox: Sandbox, progress: StepProgress) -> None:

@@ -58,23 +58,23 @@ def pulumi_in_terminal(
 def irsa_in_terminal(
     sandbox: Sandbox,
     environment: Mapping[str, str],
-    verb: str,
+    subcommand: str,
     *arguments: str,
     folder: Path = CHECKOUT,
 ) -> None:
-    """Run a verb of the irsa command, with its output in the terminal.
+    """Run a subcommand of the irsa command, with its output in the terminal.
 
     Raises:
         SandboxError: It failed, or found something.
     """
     sys.stdout.flush()
     # pip's own `irsa` does not start where the path has a quote or a dollar sign.
-    command = [sys.executable, "-P", "-m", "irsa_cli", verb, *arguments]
+    command = [sys.executable, "-P", "-m", "irsa_cli", subcommand, *arguments]
     code = subprocess.run(command, cwd=folder, env=dict(environment), check=False).returncode
     if code:
         raise SandboxError(
-            f"irsa {verb} ended with code {code}; its findings are above. "
-            f"Run it again: . {shlex.quote(str(sandbox.environment_file))}; irsa {' '.join((verb, *arguments))}"
+            f"irsa {subcommand} ended with code {code}; its findings are above. "
+            f"Run it again: . {shlex.quote(str(sandbox.environment_file))}; irsa {' '.join((subcommand, *arguments))}"
         )
 
 

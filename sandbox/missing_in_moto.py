@@ -87,8 +87,8 @@ def _details(response: IamResponse) -> ActionResult:
     return ActionResult({**result, "Marker": str(start + count)} if result["IsTruncated"] else result)
 
 
-def _policies(iam: IAMBackend, own: bool) -> Iterator[Any]:
-    return (policy for policy in iam.managed_policies.values() if is_aws_policy(policy) is not own)
+def _policies(iam: IAMBackend, of_customers: bool) -> Iterator[Any]:
+    return (policy for policy in iam.managed_policies.values() if is_aws_policy(policy) is not of_customers)
 
 
 # Where the answer has what a filter asks for, and where moto has it.
@@ -96,8 +96,8 @@ LISTS: Mapping[str, tuple[str, Callable[[IAMBackend], Any]]] = {
     "User": ("UserDetailList", lambda iam: iam.users.values()),
     "Group": ("GroupDetailList", lambda iam: iam.groups.values()),
     "Role": ("RoleDetailList", lambda iam: iam.roles.values()),
-    "LocalManagedPolicy": ("Policies", lambda iam: _policies(iam, own=True)),
-    "AWSManagedPolicy": ("Policies", lambda iam: _policies(iam, own=False)),
+    "LocalManagedPolicy": ("Policies", lambda iam: _policies(iam, of_customers=True)),
+    "AWSManagedPolicy": ("Policies", lambda iam: _policies(iam, of_customers=False)),
 }
 
 

@@ -1,6 +1,6 @@
 """A second opinion on trust policies: who may assume a role by a web identity, as strict as possible.
 
-The product has an evaluator of its own; this one shares nothing with it, so that neither hides the other's mistakes.
+The product has an evaluator of its own; this one shares nothing with it, so that neither hides the other's errors.
 What it does not know, it refuses. The rules are those of
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 """

@@ -1,4 +1,4 @@
-"""What the verbs print for programs, checked against the schemas that are published."""
+"""What the subcommands print for programs, checked against the schemas that are published."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,9 @@ from jsonschema import Draft202012Validator
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
 
-def check_output(verb: str, text: str) -> dict[str, Any]:
-    """Return a verb's output, which must be as the verb's schema says."""
-    schema = json.loads((REFERENCE / f"{verb}.schema.json").read_text())
+def check_output(subcommand: str, text: str) -> dict[str, Any]:
+    """Return a subcommand's output, which must be as the subcommand's schema says."""
+    schema = json.loads((REFERENCE / f"{subcommand}.schema.json").read_text())
     document: dict[str, Any] = json.loads(text)
     problems = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(document)]
     assert not problems, problems

@@ -1,1 +1,1 @@
-"""The `irsa` command: verbs that compare what a stack declares with what AWS and Kubernetes have."""
+"""The `irsa` command: subcommands that compare what a stack declares with what AWS and Kubernetes have."""

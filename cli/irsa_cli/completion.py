@@ -7,7 +7,7 @@ from typing import Any
 
 from irsa_cli.exits import GOOD
 from irsa_cli.options import stack_file, stack_name
-from irsa_cli.verbs import installed, parser_of
+from irsa_cli.subcommands import installed, parser_of
 
 EPILOG = """\
 examples: irsa completion bash > ~/.local/share/bash-completion/completions/irsa
@@ -75,7 +75,7 @@ end
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = __doc__, EPILOG
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
     parser.set_defaults(run=run)
@@ -83,7 +83,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the script and return the exit code."""
-    import shtab  # noqa: PLC0415 (only this verb needs it)
+    import shtab  # noqa: PLC0415 (only this subcommand needs it)
 
     completed = {Path: shtab.FILE, stack_file: STACK_FILES, stack_name: STACKS}
     parser = parser_of(*installed())
@@ -96,8 +96,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Yield the arguments of a parser and of its verbs; argparse has no public list of them."""
+    """Yield the arguments of a parser and of its subcommands; argparse has no public list of them."""
     for action in parser._actions:
         yield action
-        for verb in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():
-            yield from _arguments(verb)
+        for subcommand in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():
+            yield from _arguments(subcommand)

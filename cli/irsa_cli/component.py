@@ -1,4 +1,4 @@
-"""The component's package, which every verb needs.
+"""The component's package, which every subcommand needs.
 
 The command's metadata does not name it: on PyPI, `irsa` is another project. Both come from one
 repository, at one version.

@@ -1,4 +1,4 @@
-"""The `irsa` command: one module per verb."""
+"""The `irsa` command: one module per subcommand."""
 
 import atexit
 import gc
@@ -11,20 +11,20 @@ from irsa_cli.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb and return its exit code (see irsa_cli.exits)."""
+    """Run a subcommand and return its exit code (see irsa_cli.exits)."""
     # Modules and models live until the end: garbage collection takes a tenth of a short run, at its exit a sixth.
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
-    from irsa_cli import verbs  # noqa: PLC0415 (it imports importlib.metadata, which takes time)
+    from irsa_cli import subcommands  # noqa: PLC0415 (it imports importlib.metadata, which takes time)
 
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # The command itself has only options that end it, so that a verb is the first word.
-    asked = words[0] if words and words[0] in (*verbs.installed(), *verbs.OF_A_CHECKOUT) else ""
+    # The command itself has only options that end it, so that a subcommand is the first word.
+    asked = words[0] if words and words[0] in (*subcommands.installed(), *subcommands.OF_A_CHECKOUT) else ""
     try:
-        # Only this verb is imported: the clients of AWS and Kubernetes take longest.
-        parser = verbs.parser_of(asked) if asked else verbs.parser_of_all()
+        # Only this subcommand is imported: the clients of AWS and Kubernetes take longest.
+        parser = subcommands.parser_of(asked) if asked else subcommands.parser_of_all()
         if words and not asked and not words[0].startswith("-"):
-            parser.error(verbs.no_verb(words[0]))
+            parser.error(subcommands.no_subcommand(words[0]))
         chosen, unknown = parser.parse_known_args(words)
         if unknown:
             chosen.refuse(unknown)

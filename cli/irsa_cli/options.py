@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options that several subcommands share."""
 
 import argparse
 import functools
@@ -35,6 +35,6 @@ def add_stack_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every reporting verb has."""
+    """Add the options that every reporting subcommand has."""
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--junit", metavar="FILE", type=Path, help="also write JUnit XML to FILE")

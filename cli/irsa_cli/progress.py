@@ -1,4 +1,4 @@
-"""Run a verb on many bindings at a time, and show the progress."""
+"""Run a subcommand on many bindings at a time, and show the progress."""
 
 import itertools
 import sys
@@ -16,11 +16,11 @@ Item = TypeVar("Item")
 
 
 def check_all(
-    verb: str, bindings: Sequence[Item], check: Callable[[Item], list[Check]], concurrent: int
+    subcommand: str, bindings: Sequence[Item], check: Callable[[Item], list[Check]], concurrent: int
 ) -> list[Check]:
     """Return the checks of all bindings, in their order; several bindings run at a time."""
     total, done = len(bindings), itertools.count(1)
-    with under_way(verb, f"0 of {total} bindings") as show, ThreadPoolExecutor(concurrent) as pool:
+    with under_way(subcommand, f"0 of {total} bindings") as show, ThreadPoolExecutor(concurrent) as pool:
 
         def one(binding: Item) -> list[Check]:
             checks = check(binding)
@@ -31,20 +31,20 @@ def check_all(
 
 
 @contextmanager
-def under_way(verb: str, what: str) -> Iterator[Callable[[str], None]]:
+def under_way(subcommand: str, what: str) -> Iterator[Callable[[str], None]]:
     """Show what takes long on standard error, in a terminal or every 10 s in a log, and yield what changes the text."""
     if sys.stderr.isatty():
         from rich.console import Console  # noqa: PLC0415 (slow to import, and a pipe does not need it)
         from rich.text import Text  # noqa: PLC0415 (same)
 
-        with Console(stderr=True).status(Text(f"irsa {verb}: {what}")) as status:
-            yield lambda text: status.update(Text(f"irsa {verb}: {text}"))
+        with Console(stderr=True).status(Text(f"irsa {subcommand}: {what}")) as status:
+            yield lambda text: status.update(Text(f"irsa {subcommand}: {text}"))
         return
     texts, ended = [what], threading.Event()
 
     def log() -> None:
         while not ended.wait(PROGRESS_LINE_SECONDS):
-            sys.stderr.write(f"irsa {verb}: {texts[-1]}\n")
+            sys.stderr.write(f"irsa {subcommand}: {texts[-1]}\n")
             sys.stderr.flush()
 
     thread = threading.Thread(target=log, daemon=True)

@@ -75,7 +75,7 @@ EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     add_stack_options(parser)
     add_report_options(parser)

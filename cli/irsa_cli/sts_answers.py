@@ -64,7 +64,7 @@ CAUSES = (
         "RegionDisabledException",
         "",
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
-        "STS is not active in this region for AWS account {aws_account}: activate it in IAM's account settings",
+        "STS is not active in this region for AWS account {aws_account}: activate it in IAM, under Account settings",
         "",
         Outcome.NO_ANSWER,
     ),

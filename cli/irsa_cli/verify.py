@@ -42,7 +42,7 @@ OTHER_AWS_ACCOUNT = (
     "the stack has no credentials of AWS account {}; `{}` shows whether the role admits the service accounts"
 )
 PROVIDER, ROLE, TRUST = "provider", "role", "trust"
-POLICIES, DOCUMENTS, SERVICE_ACCOUNT, PODS = "policies", "documents", "account", "pods"
+POLICIES, DOCUMENTS, SERVICE_ACCOUNT, PODS = "policies", "documents", "service account", "pods"
 # The columns of the table, the lines of --help and the rows of docs/verify.md: what a check compares, and its step of
 # https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
 CHECKS = {
@@ -101,7 +101,7 @@ EXAMPLE = f"example: irsa verify --stack dev --junit verify.xml\n\n{EXIT_CODES}"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     add_stack_options(parser)
     parser.add_argument("--pods", action="store_true", help="also check the Pods of each service account")

@@ -39,7 +39,7 @@ def aws_account_of(provider_arns: Any, found: Found) -> AwsAccount:
     known = [_known_of(text, "oidc-provider") for text in list_of(provider_arns)]
     first = _first_known(known)
     for index, each in enumerate(known):
-        if any(own and own != other for own, other in zip(each, first, strict=True)):
+        if any(part and part != other for part, other in zip(each, first, strict=True)):
             where = f"the AWS account {each.account_id or '?'} ({each.partition or '?'})"
             found_here = f"a provider in {where}: {provider_arns[index]}"
             allowed = f"providers in one AWS account, that of the role; the first is in {first.account_id}"
@@ -50,13 +50,13 @@ def aws_account_of(provider_arns: Any, found: Found) -> AwsAccount:
 
 def _check_policy_arn(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
     """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
-    own = _known_of(text, "policy")
-    partition = wrong_partition(text, own.partition, aws_account.partition) if own.partition else None
+    of_policy = _known_of(text, "policy")
+    partition = wrong_partition(text, of_policy.partition, aws_account.partition) if of_policy.partition else None
     if partition:
         yield place, partition
-    elif own.account_id and aws_account.account_id and own.account_id != aws_account.account_id:
+    elif of_policy.account_id and aws_account.account_id and of_policy.account_id != aws_account.account_id:
         # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html
-        found = f"{text!r}, a policy in the AWS account {own.account_id}"
+        found = f"{text!r}, a policy in the AWS account {of_policy.account_id}"
         allowed = f"an AWS managed policy, or a policy in the role's AWS account {aws_account.account_id}"
         yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
 
@@ -64,8 +64,8 @@ def _check_policy_arn(text: Any, place: Place, aws_account: AwsAccount) -> Itera
 def _check_role_arns(role_arns: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
     """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
     for index, text in enumerate(list_of(role_arns)):
-        own = _known_of(text, "role").partition
-        if partition := wrong_partition(text, own, aws_account.partition) if own else None:
+        of_role = _known_of(text, "role").partition
+        if partition := wrong_partition(text, of_role, aws_account.partition) if of_role else None:
             yield (*place, index), partition
 
 

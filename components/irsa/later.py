@@ -37,7 +37,7 @@ class ArgumentMistakes(Exception):
 
     def __init__(self, name: str, mistakes: Iterable[Located], spelling: Spelling) -> None:
         self.mistakes = tuple(mistakes)
-        count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
+        count = f"{len(self.mistakes)} error{'s' if len(self.mistakes) > 1 else ''}"
         lines = (described(spelling(at) or "arguments", each.spelled(spelling)) for at, each in self.mistakes)
         super().__init__("\n  ".join([f"{count} in the arguments of ServiceAccountRole {name!r}", *lines]))
 

@@ -563,13 +563,14 @@ def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedR
         return trust_usage(role.trust_policy, quota)
     given = arguments.given
     namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
-    own = [subject_of(namespace, each) for each in _strings([given.get(("service_account", "name"))])]
+    names = _strings([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
     audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust_conditions",))
     conditions = conditions if isinstance(conditions, Mapping) else {}
     return trust_usage(
         trust_document(
             _strings(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER],
-            [*_strings(given.get(("subjects",))), *(own if isinstance(namespace, str) else ())] or [SHORTEST_SUBJECT],
+            [*_strings(given.get(("subjects",))), *(subject_of(namespace, each) for each in names)]
+            or [SHORTEST_SUBJECT],
             audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
             {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
             least(list_of(given.get(("trust_statements",)))),

@@ -149,11 +149,11 @@ def administrator_access(checked: CheckedBinding) -> Warnings:
             yield (*checked.place, "policyArns", index), Mistake(found, "the permissions that the role needs", fix)
 
 
-def _keeps(checked: CheckedBinding, of_policy: Mapping[str, Any], shown: actions.Written) -> bool:
+def _keeps(checked: CheckedBinding, of_policy: Mapping[str, Any], allowed: actions.Written) -> bool:
     """Return whether no Deny of a binding's documents takes away what a policy of AWS allows."""
     document = {"Version": VERSION, "Statement": [{"Effect": "Allow", **of_policy, "Resource": "*"}]}
     documents = [(document, document), *((known, written) for _, known, written in checked.documents)]
-    return Policies(documents).give(*shown, 0)
+    return Policies(documents).give(*allowed, 0)
 
 
 def grants_nothing(checked: CheckedBinding) -> Warnings:

@@ -26,7 +26,7 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
     # By OIDC provider and namespace; the subjects are for each of the role's clusters.
     together: dict[tuple[str, str], set[str]] = {}
     if not _admission(checked).complete:
-        mistake = Mistake(TOO_MANY_PATTERNS, "patterns that can be told apart", "write fewer wildcards")
+        mistake = Mistake(TOO_MANY_PATTERNS, "patterns that irsa can compare", "write fewer wildcards")
         yield (*place, "statements"), mistake
     for where, subject, admitted in _trusted(checked):
         whom = _whole(subject)
@@ -123,7 +123,8 @@ def default_service_account(checked: CheckedBinding) -> Warnings:
 
     Source: https://kubernetes.io/docs/concepts/security/service-accounts/#default-service-accounts
     """
-    places = [((*checked.place, "serviceAccount", "name"), own)] if (own := _own_subject(checked)) else []
+    own_subject = _own_subject(checked)
+    places = [((*checked.place, "serviceAccount", "name"), own_subject)] if own_subject else []
     if "role_arn" not in checked.args:
         places += [(where, subject) for where, subject, *_ in _trusted(checked)]
     for where, subject in places:
@@ -143,10 +144,10 @@ def kube_system_wildcard(checked: CheckedBinding) -> Warnings:
     """
     if "role_arn" in checked.args:
         return
-    trusted, own = [*_trusted(checked)], _own_subject(checked)
+    trusted, own_subject = [*_trusted(checked)], _own_subject(checked)
     system = [subject for _, subject, *_ in trusted if _names_kube_system(subject)]
-    if own and own.startswith(f"{SYSTEM_NAMESPACE}:"):
-        system.insert(0, own)
+    if own_subject and own_subject.startswith(f"{SYSTEM_NAMESPACE}:"):
+        system.insert(0, own_subject)
     for where, subject, *_ in trusted if system else ():
         if is_pattern(subject):
             others = "" if subject == system[0] else f", on the role of {system[0]!r}"

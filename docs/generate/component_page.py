@@ -59,7 +59,7 @@ The names are those of TypeScript and YAML; Python has `service_account`, Go `Se
 whether the value can be an output of another resource, or have outputs inside. Otherwise it must be known when the
 program runs, for example because it decides which resources exist.
 
-All mistakes in the arguments are reported together, before anything is created: what was found, what is allowed, and
+All errors in the arguments are reported together, before anything is created: what was found, what is allowed, and
 what to do. An output is checked when it is known.
 """
 

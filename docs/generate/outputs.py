@@ -1,4 +1,4 @@
-"""The schemas of what the verbs print with --json: docs/reference/*.schema.json."""
+"""The schemas of what the subcommands print with --json: docs/reference/*.schema.json."""
 
 import inspect
 import json
@@ -10,9 +10,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from irsa_cli.report.checks import Outcome
-from irsa_cli.report.json import PUBLISHED, camel_case
-from irsa_cli.verbs import installed
+from irsa_cli.report.json import camel_case
+from irsa_cli.subcommands import installed
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 PLAIN_TYPES: Mapping[Any, dict[str, Any]] = {
@@ -32,13 +31,14 @@ def pages() -> Iterator[tuple[Path, str]]:
             yield REFERENCE / f"{name}.schema.json", f"{schema}\n"
 
 
-def schema_of(verb: str, output: type) -> dict[str, Any]:
-    """Return the JSON schema of what a verb prints: `verb`, `good`, and the fields of a dataclass."""
+def schema_of(subcommand: str, output: type) -> dict[str, Any]:
+    """Return the JSON schema of what a subcommand prints: `subcommand`, `good`, and the fields of a dataclass."""
     definitions: dict[str, Any] = {}
-    first = {"verb": {"const": verb}, "good": {"type": "boolean", "description": "Whether the exit code is 0."}}
+    good = {"type": "boolean", "description": "Whether the exit code is 0."}
+    first = {"subcommand": {"const": subcommand}, "good": good}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"What `irsa {verb} --json` prints",
+        "title": f"What `irsa {subcommand} --json` prints",
         **_object(output, definitions, first),
         "$defs": dict(sorted(definitions.items())),
     }
@@ -68,7 +68,7 @@ def _value(type_: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if origin is Mapping:
         return {"type": "object", "additionalProperties": _value(arguments[1], definitions)}
     if not (isinstance(type_, type) and is_dataclass(type_)):
-        raise TypeError(f"no JSON schema for {type_}: see docs/reference for what a verb may print")
+        raise TypeError(f"no JSON schema for {type_}: see docs/reference for what a subcommand may print")
     name = camel_case(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type_.__name__).lower())
     if name not in definitions:
         definitions[name] = _object(type_, definitions)
@@ -76,8 +76,6 @@ def _value(type_: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _choices(type_: Any) -> list[str]:
-    if type_ is Outcome:
-        return list(dict.fromkeys(PUBLISHED.values()))
     if isinstance(type_, type) and issubclass(type_, Enum):
         return [str(each.value) for each in type_]
     return [*get_args(type_)] if get_origin(type_) is Literal else []

@@ -21,7 +21,7 @@ from irsa import outputs
 from irsa.rules.mistakes import path_of
 from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
-from irsa_cli.verbs import help_line, installed
+from irsa_cli.subcommands import help_line, installed
 from irsa_cli.verify import CHECKS
 from program.lookups.rules import RULES as LIVE_RULES
 from program.lookups.values import SAMPLES
@@ -40,7 +40,7 @@ BINDING_FIELDS = {
     "subjects": outputs.SUBJECTS,
     "deniedSubjects": outputs.DENIED_SUBJECTS,
 }
-# A verb's page has its name, but for this one.
+# A subcommand's page has its name, but for this one.
 PAGES = {"prove": "verify.md"}
 # The programs of the examples by the name of their section: the file, and the strings that begin and end the excerpt.
 PROGRAMS = {
@@ -60,8 +60,8 @@ def table(*heads: str, rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(lines_of_table(heads, rows)).strip()
 
 
-def verbs() -> str:
-    """Return the table of the verbs: what they do, where they are installed, their pages and their schemas."""
+def subcommands() -> str:
+    """Return the table of the subcommands: what they do, where they are installed, their pages and their schemas."""
     rows = []
     for name, entry in installed().items():
         where = "this repository" if entry.dist and entry.dist.name == OF_THE_CHECKOUT else "everywhere"
@@ -69,11 +69,11 @@ def verbs() -> str:
         links = {page: f"[page](../{page})", schema: f"[schema](../{schema})"}
         more = ", ".join(link for path, link in links.items() if (DOCS / path).exists())
         rows.append((f"[`{name}`](#irsa-{name})", help_line(entry).replace("%%", "%"), where, more))
-    return table("verb", "what it does", "in", "more", rows=rows)
+    return table("subcommand", "what it does", "in", "more", rows=rows)
 
 
-def help_of_verbs() -> str:
-    """Return a section for each verb: its examples, what it says of itself, its arguments and its exit codes."""
+def help_of_subcommands() -> str:
+    """Return a section for each subcommand: its examples, what it says of itself, its arguments and its exit codes."""
     return "\n\n".join(part for name, entry in installed().items() for part in _verb(name, entry))
 
 
@@ -94,15 +94,15 @@ def _verb(name: str, entry: EntryPoint) -> Iterator[str]:
     yield f"## irsa {name}"
     yield f"```console\n{commands}\n```"
     yield f"```text\n{textwrap.fill(description, 80) if wrapped else description}\n```"
-    yield _arguments_of_verb(parser, [action for action in parser._actions if action not in in_a_group])
+    yield _arguments_of_subcommand(parser, [action for action in parser._actions if action not in in_a_group])
     for group in titled:
         yield f"{group.title}: {group.description}.".capitalize()
-        yield _arguments_of_verb(parser, group._group_actions)
+        yield _arguments_of_subcommand(parser, group._group_actions)
     meanings = (each.split(" ", 1) for each in re.split(r", (?=\d )", " ".join(codes.split())))
     yield table("exit code", "meaning", rows=((f"`{code}`", meaning) for code, meaning in meanings))
 
 
-def _arguments_of_verb(parser: argparse.ArgumentParser, actions: Sequence[argparse.Action]) -> str:
+def _arguments_of_subcommand(parser: argparse.ArgumentParser, actions: Sequence[argparse.Action]) -> str:
     rows = []
     for action in actions:
         if action.dest == "help":
@@ -225,7 +225,7 @@ def program(name: str) -> str:
 def verify_checks() -> str:
     """Return the table of the checks of `irsa verify`."""
     rows = ((name, step, compares) for name, (compares, step) in CHECKS.items())
-    return table("check", "the page's step", "what is compared", rows=rows)
+    return table("check", "AWS's step", "what is compared", rows=rows)
 
 
 # By page, and by the name of the section between its two comments.
@@ -238,7 +238,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "verify.md": {"checks": verify_checks},
     "guides/own-program.md": {name: partial(program, name) for name in PROGRAMS},
-    "reference/command.md": {"verbs": verbs, "help": help_of_verbs},
+    "reference/command.md": {"subcommands": subcommands, "help": help_of_subcommands},
     "reference/component.md": {
         "example": partial(program, "python-stack"),
         "arguments": component_arguments,

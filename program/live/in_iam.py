@@ -29,31 +29,31 @@ def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[Locat
     created = {planned.policy_arn(policy) for planned in components for policy in planned.spec.policies}
     nearest = functools.cache(_nearest)
     for planned in components:
-        account, role = planned.aws_account, planned.spec.role
-        if account is None or role is None:
+        aws_account, role = planned.aws_account, planned.spec.role
+        if aws_account is None or role is None:
             continue
-        if account.roles is not None:
-            yield from _name(planned, role, planned.role_arn, account, held)
-        if account.policies is not None:
+        if aws_account.roles is not None:
+            yield from _name(planned, role, planned.role_arn, aws_account, held)
+        if aws_account.policies is not None:
             for policy in planned.spec.policies:
-                yield from _name(planned, policy, planned.policy_arn(policy), account, held)
+                yield from _name(planned, policy, planned.policy_arn(policy), aws_account, held)
             for rule, place, arn in _existing_policies(planned, role):
-                known = account.policies.get(arn)
+                known = aws_account.policies.get(arn)
                 if known is None and arn not in created:
-                    fix = nearest(arn, "policy", tuple(account.policies))
+                    fix = nearest(arn, "policy", tuple(aws_account.policies))
                     yield finding(rule, place, f"there is no policy {named(arn)}", "the ARN of an existing policy", fix)
                 elif known is False:
                     found = f"the policy {named(arn)} cannot be attached any more"
                     yield finding(rule, place, found, "a policy that can be attached", "use another policy")
-        yield from _to_adopt(planned, role, account, held)
-        yield from _quotas_of_role(planned, role, account, held)
+        yield from _to_adopt(planned, role, aws_account, held)
+        yield from _quotas_of_role(planned, role, aws_account, held)
 
 
 # Names
 
 
 def _name(
-    planned: Planned, created: CreatedRole | ManagedPolicy, arn: str | None, account: AwsReads, held: Held
+    planned: Planned, created: CreatedRole | ManagedPolicy, arn: str | None, aws_account: AwsReads, held: Held
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the name of a role or policy that is created, or imported."""
     is_role = isinstance(created, CreatedRole)
@@ -64,7 +64,7 @@ def _name(
     if arn is None or (before and account_and_name(before.text("arn"), kind) == account_and_name(arn, kind)):
         return
     account_id, name = account_and_name(arn, kind)
-    existing = (account.roles_by_name if is_role else account.policies_by_name).get(name)
+    existing = (aws_account.roles_by_name if is_role else aws_account.policies_by_name).get(name)
     has, wanted = (existing and Arn.name_in(existing), created.import_id) if is_role else (existing, arn)
     if existing and (other := held.by_name.get((resource_type, account_id, name))):
         about = f"the {kind} {named(existing)} is in this stack's state already"
@@ -98,15 +98,15 @@ def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[st
 
 def missing_roles(components: Collection[Planned], reads: Reads) -> Iterator[LocatedMistake]:
     """Yield the roles that bindings only name, and that their AWS account does not have."""
-    accounts = {each.identity.account_id: each for each in reads.aws_accounts.values() if each.roles is not None}
+    aws_accounts = {each.identity.account_id: each for each in reads.aws_accounts.values() if each.roles is not None}
     created = {planned.role_arn for planned in components if planned.spec.role}
     for planned in components:
         arn = planned.role_arn
         account_id, name = account_and_name(arn or "", "role")
-        account = accounts.get(account_id)
-        if account and arn and arn not in created and account.roles_by_name.get(name) != arn:
+        aws_account = aws_accounts.get(account_id)
+        if aws_account and arn and arn not in created and aws_account.roles_by_name.get(name) != arn:
             found = f"there is no role {named(arn)}: Pods get no credentials"
-            fix = _nearest(arn, "role", tuple(each.arn for each in account.roles or ()))
+            fix = _nearest(arn, "role", tuple(each.arn for each in aws_account.roles or ()))
             yield finding(live_rules.ROLE_MISSING, planned.place("role", "arn"), found, "an existing role", fix)
 
 
@@ -120,12 +120,12 @@ def _nearest(arn: str, kind: str, known: tuple[str, ...]) -> str:
 # What is to be adopted
 
 
-def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
+def _to_adopt(planned: Planned, role: CreatedRole, aws_account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
     name = known(role.name)
     if name is None:
         return
-    attached, inline = account.attached.get(name), account.inline.get(name)
+    attached, inline = aws_account.attached.get(name), aws_account.inline.get(name)
     wanted = [(each.import_id, each.logical_name, known(each.policy_arn)) for each in planned.spec.attachments]
     policies = planned.spec.policies
     wanted += [(each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in policies]
@@ -157,12 +157,12 @@ def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held
 def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held) -> Iterator[LocatedMistake]:
     """Yield the OIDC providers that exist, although the stack is to create them, and those that exceed the quota."""
     new: dict[str, set[object]] = {}
-    for (cluster, aws_account), arn in lookups.oidc_providers.items():
-        account = reads.aws_accounts.get(aws_account)
-        if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.arns:
+    for (cluster, key), arn in lookups.oidc_providers.items():
+        aws_account = reads.aws_accounts.get(key)
+        if aws_account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.arns:
             continue
         place = (*stack.place_of_cluster(cluster), "createOidcProvider")
-        providers, account_id = account.oidc_providers or frozenset(), account.identity.account_id
+        providers, account_id = aws_account.oidc_providers or frozenset(), aws_account.identity.account_id
         if arn in providers:
             found = f"the IAM OIDC provider {named(str(arn))} exists already, and this stack did not create it"
             allowed = f"an AWS account without a provider for {named(issuer_of_provider(str(arn)))}"
@@ -185,31 +185,31 @@ def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held)
 # Quotas
 
 
-def _quotas_of_role(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
-    if account.summary is None:
+def _quotas_of_role(planned: Planned, role: CreatedRole, aws_account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
+    if aws_account.summary is None:
         return
-    ask, where = "use fewer, or ask AWS to raise the quota (Service Quotas)", account.identity.account_id
-    quota = account.summary.get("AttachedPoliciesPerRoleQuota")
-    attached, detached = _attachments(planned, role, account, held)
+    ask, where = "use fewer, or ask AWS to raise the quota (Service Quotas)", aws_account.identity.account_id
+    quota = aws_account.summary.get("AttachedPoliciesPerRoleQuota")
+    attached, detached = _attachments(planned, role, aws_account, held)
     if quota is not None and attached + detached > quota:
         found = f"managed policies of the role: {attached + detached:,}"
         found += f", until {detached:,} that it has now are detached at the end" if detached else ""
         fix = f"{ask}; or remove the old ones first, in a change of its own" if detached else ask
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("policyArns"), found, allowed, fix)
-    trust, quota = known(role.trust_policy), account.summary.get("AssumeRolePolicySizeQuota")
+    trust, quota = known(role.trust_policy), aws_account.summary.get("AssumeRolePolicySizeQuota")
     if quota is not None and trust is not None and (used := policy_size(trust)) > quota:
         found = f"characters of the trust policy: {used:,}"
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("trust"), found, allowed, ask)
 
 
-def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> tuple[int, int]:
+def _attachments(planned: Planned, role: CreatedRole, aws_account: AwsReads, held: Held) -> tuple[int, int]:
     """Return how many policies the role gets, and how many more it has until the engine detaches those at the end."""
     policies = [planned.policy_arn(policy) for policy in planned.spec.policies]
     policies += [known(attachment.policy_arn) for attachment in planned.spec.attachments]
     name = known(role.name)
-    before = held.attached.get(name, frozenset()) | account.attached.get(name, frozenset())
+    before = held.attached.get(name, frozenset()) | aws_account.attached.get(name, frozenset())
     # One with an automatic name is among those that the state holds, or new.
     automatic = min(policies.count(None), len((before & held.arns) - {*policies}))
     new = len({*policies} - before - {None}) + policies.count(None) - automatic
@@ -228,11 +228,11 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
     new: dict[str, dict[str, list[Planned]]] = {}
     summaries: dict[str, Mapping[str, int]] = {}
     for planned in components:
-        account = planned.aws_account
-        if account is None or account.summary is None or planned.spec.role is None:
+        aws_account = planned.aws_account
+        if aws_account is None or aws_account.summary is None or planned.spec.role is None:
             continue
-        account_id = account.identity.account_id
-        summaries[account_id] = account.summary
+        account_id = aws_account.identity.account_id
+        summaries[account_id] = aws_account.summary
         kinds = new.setdefault(account_id, {"role": [], "policy": []})
         for kind, resource_type, resource, fixed in planned.in_iam():
             before = held.find(resource_type, resource.logical_name)

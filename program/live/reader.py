@@ -127,7 +127,7 @@ class Reader:
             return question()
         except LookupFailure as failure:
             mistake = failure.mistake
-            self._failures.append(mistake._replace(rule=rule) if mistake.rule == "mistake" else mistake)
+            self._failures.append(mistake._replace(rule=rule) if mistake.rule == "error" else mistake)
             return None
 
     def _optional(self, what: str, question: Callable[[], Answer]) -> Answer | None:
@@ -188,8 +188,8 @@ class Reader:
 
     def _inputs(self, key: str) -> dict[str, Any] | None:
         """Return the inputs of the cluster's Kubernetes provider, as `program.resolve` creates it."""
-        own = self._clusters[key].kubernetes
-        if own and own.eks:
+        kubernetes = self._clusters[key].kubernetes
+        if kubernetes and kubernetes.eks:
             kubeconfig = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.eks_kubeconfig, key))
             return None if kubeconfig is None else {"kubeconfig": kubeconfig}
         return access.kubernetes_inputs(self._clusters[key], self._kubernetes, self._folder)
@@ -197,8 +197,8 @@ class Reader:
     def _unreached(self, key: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
         """Return the mistake for a cluster without an answer; EKS may say why it does not know the credentials."""
         cluster = self._clusters[key]
-        name, own = cluster.name or "", cluster.kubernetes
-        is_unknown = isinstance(error, NotAuthenticatedError) and own and own.eks
+        name, kubernetes = cluster.name or "", cluster.kubernetes
+        is_unknown = isinstance(error, NotAuthenticatedError) and kubernetes and kubernetes.eks
         if is_unknown and "API" in self._ask.eks_cluster(key).authentication_mode:
             about = f"EKS cluster {named(name)}, access entries"
             if self._optional(about, partial(self._cloud.has_access_entry, cluster)) is False:

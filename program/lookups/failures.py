@@ -55,8 +55,8 @@ class AskedAwsAccount(NamedTuple):
     def __str__(self) -> str:
         """Return how a message names it, with the region."""
         number = self.number or (parse_iam_arn(self.role_arn, "role").account_id if self.role_arn else None)
-        account = f"the AWS account of the profile {named(self.profile)}" if self.profile else "the stack's AWS account"
-        return (f"AWS account {number}" if number else account) + (f", region {self.region}" if self.region else "")
+        whose = f"the AWS account of the profile {named(self.profile)}" if self.profile else "the stack's AWS account"
+        return (f"AWS account {number}" if number else whose) + (f", region {self.region}" if self.region else "")
 
 
 class Question(NamedTuple):
@@ -88,7 +88,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         f"correct its name; these exist: {commands.list_profiles()}",
     ),
     Cause.REGION_MISSING: Advice(
-        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.SET_REGION}", "mistake"
+        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.SET_REGION}", "error"
     ),
     Cause.EXPIRED: Advice(
         "the AWS credentials for {account} have expired",
@@ -113,26 +113,26 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
     Cause.WRONG_AWS_ACCOUNT: Advice(
         "the AWS credentials are of AWS account {about}, which the stack refuses",
         "{not_refused}",
-        "use credentials of that account, or correct the list; these are in use: {check}",
+        "use credentials of that AWS account, or correct the list; these are in use: {check}",
         live_rules.WRONG_ACCOUNT,
     ),
     Cause.NOT_TRUSTED: Advice(
         "the certificate of AWS's endpoint is not trusted: {said}",
         "a certificate that this machine trusts",
         "where a proxy replaces certificates, set aws:customCaBundle and AWS_CA_BUNDLE to the file of its CA",
-        "mistake",
+        "error",
     ),
     Cause.NO_CONNECTION: Advice(
         "no connection to AWS for {account}: {said}",
         "an answer of AWS",
         "check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the name of the region, and run again",
-        "mistake",
+        "error",
     ),
     Cause.THROTTLED: Advice(
         "AWS throttles the requests to {account}: {said}",
         "fewer requests at one time",
         "run again in a minute; `pulumi config set aws:maxRetries 5` has this said sooner: remove it afterwards",
-        "mistake",
+        "error",
     ),
 }
 OF_SUBJECT: Mapping[Cause, Advice] = {
@@ -140,42 +140,42 @@ OF_SUBJECT: Mapping[Cause, Advice] = {
         "AWS denies {action} for {subject} ({account}){to_whom}",
         "credentials that may call {action}",
         "allow it to these credentials: docs/permissions/iam-deployer.json lists what a stack needs",
-        "mistake",
+        "error",
     ),
     Cause.UNKNOWN: Advice(
         "cannot read {subject} ({account}): {said}",
         "an answer to {action}",
         "run again, or sign in again; then check: {check}",
-        "mistake",
+        "error",
     ),
 }
 
 
 def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
     """Return the mistake for a question that AWS did not answer."""
-    account = asked.aws_account
+    aws_account = asked.aws_account
     if error.cause is Cause.ROLE_NOT_ASSUMABLE:
-        return _role_not_assumable(error, account)
+        return _role_not_assumable(error, aws_account)
     denied = DENIED.search(str(error))
     advice = OF_ACCOUNT.get(error.cause) or OF_SUBJECT.get(error.cause, OF_SUBJECT[Cause.UNKNOWN])
     words = {
         "about": named(error.about),
-        "account": account,
+        "account": aws_account,
         "action": denied["action"] if denied else asked.action,
-        "check": commands.who_am_i(account.profile),
-        "not_refused": account.not_refused(error.about),
+        "check": commands.who_am_i(aws_account.profile),
+        "not_refused": aws_account.not_refused(error.about),
         "said": quoted(error),
         "subject": asked.subject,
         "to_whom": f" to {named(denied['who'])}" if denied else f": {quoted(error)}",
     }
     found, allowed, fix = (text.format_map(words) for text in advice[:3])
-    place = account.place if error.cause in OF_ACCOUNT else asked.place
+    place = aws_account.place if error.cause in OF_ACCOUNT else asked.place
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=advice.rule)
 
 
-def _role_not_assumable(error: CouldNotLookError, account: AskedAwsAccount) -> LocatedMistake:
-    role = error.about or account.role_arn
-    place = (*account.place, "assumeRoleArn") if account.place and role else account.place
+def _role_not_assumable(error: CouldNotLookError, aws_account: AskedAwsAccount) -> LocatedMistake:
+    role = error.about or aws_account.role_arn
+    place = (*aws_account.place, "assumeRoleArn") if aws_account.place and role else aws_account.place
     found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {quoted(error)}"
     allowed = "a role whose trust policy admits the stack's credentials, which may call sts:AssumeRole"
     fix = f"correct the two: {commands.assume_role(role)}" if role else "correct aws:assumeRoles"
@@ -195,7 +195,7 @@ def cluster_missing(place: Place, name: str, aws_account: AskedAwsAccount) -> Lo
     """Return the mistake for an EKS cluster that the AWS account does not have in this region."""
     found = f"there is no EKS cluster {name!r} in {aws_account}"
     command = commands.list_clusters(aws_account.region, aws_account.profile)
-    fix = f"correct the name, the region or the account; these exist: {command}"
+    fix = f"correct the name, the region or the AWS account; these exist: {command}"
     return LocatedMistake(place, Mistake(found, "the name of a cluster of this AWS account and region", fix))
 
 

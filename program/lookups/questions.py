@@ -38,7 +38,7 @@ class LookupFailure(Exception):
         self.mistake = mistake
 
     @classmethod
-    def of(cls, place: Place, found: str, allowed: str, fix: str, rule: str = "mistake") -> "LookupFailure":
+    def of(cls, place: Place, found: str, allowed: str, fix: str, rule: str = "error") -> "LookupFailure":
         """Return the failure of an answer that is a mistake."""
         return cls(LocatedMistake(place, Mistake(found, allowed, fix), rule=rule))
 

@@ -87,7 +87,7 @@ def _versions(name: str, before: Path | None, after: Path | None) -> Versions:
 def _read(path: Path) -> "_Read | list[str]":
     """Return a stack file, or why it cannot be compared, as `irsa check` says it."""
     found = examined(path)
-    errors = [each for each in found.mistakes if each.rule == "mistake"]
+    errors = [each for each in found.mistakes if each.rule == "error"]
     if errors or not found.examination or not found.examination.lookups:
         *lines, _summary = plain([FileReport(found.file.name, 0, errors)])
         return lines

@@ -22,7 +22,7 @@ FEW, MANY = 160, 2_000
 JUNIT = Path("report.xml")
 TRUST = Path("trust.json")
 OFFLINE = ["explain", "web/app", ROLE, "--trust", str(TRUST), "--issuer", ISSUER]
-VERBS = (["verify", "--pods"], ["prove"], ["explain", "web/app", ROLE], OFFLINE)
+SUBCOMMANDS = (["verify", "--pods"], ["prove"], ["explain", "web/app", ROLE], OFFLINE)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
@@ -45,7 +45,7 @@ def test_nothing_that_others_write_becomes_a_line_or_a_command(
     for number in amount.numbers:
         state = State(amount.seed, number)
         live(state, tmp_path, monkeypatch)
-        for words in VERBS:
+        for words in SUBCOMMANDS:
             # A terminal is drawn by another module, which takes longer.
             for shape in ([], ["--json"], *([["--terminal"]] if number % 8 < SHARDS else [])):
                 code, wrong = run(words, shape, monkeypatch, capsys)
@@ -58,8 +58,8 @@ def test_nothing_that_others_write_becomes_a_line_or_a_command(
     record_property("fuzz", f"seed {amount.seed}: {', '.join(f'{n} x {what}' for what, n in sorted(codes.items()))}")
 
     assert not failures, "\n" + "\n".join(failures.values())
-    # Each verb is good at times, and finds something at times, or the states would show nothing.
-    assert {f"{words[0]} {code}" for words in VERBS for code in (0, 1)} <= codes.keys()
+    # Each subcommand is good at times, and finds something at times, or the states would show nothing.
+    assert {f"{words[0]} {code}" for words in SUBCOMMANDS for code in (0, 1)} <= codes.keys()
 
 
 def live(state: State, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +67,8 @@ def live(state: State, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "kubeconfig").write_text(kubeconfig(state.context))
     (folder / TRUST).write_text(json.dumps(state.hostile_trust))
     # They read the packages' metadata each time, and have tests of their own.
-    monkeypatch.setattr("irsa_cli.verbs.require_component", lambda: None)
-    monkeypatch.setattr("irsa_cli.verbs.version", lambda _: "")
+    monkeypatch.setattr("irsa_cli.subcommands.require_component", lambda: None)
+    monkeypatch.setattr("irsa_cli.subcommands.version", lambda _: "")
     answer = CompletedProcess([], 0, json.dumps(state.exported), "")
     monkeypatch.setattr("irsa_cli.state.pulumi._run", lambda *_, **__: answer)
     monkeypatch.setattr("irsa_cli.live.aws.boto3.session.Session", lambda **names: Session(state, **names))
@@ -78,9 +78,9 @@ def live(state: State, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(
     words: list[str], shape: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, list[str]]:
-    """Run a verb in one shape, and return its exit code, and what is wrong with what it said."""
-    verb = words[0]
-    with_junit = verb != "explain" and not shape
+    """Run a subcommand in one shape, and return its exit code, and what is wrong with what it said."""
+    subcommand = words[0]
+    with_junit = subcommand != "explain" and not shape
     more = ["--junit", str(JUNIT)] if with_junit else []
     JUNIT.unlink(missing_ok=True)
     with monkeypatch.context() as terminal:
@@ -93,7 +93,7 @@ def run(
     if "please report it" in said + complaint:
         wrong.append(f"crash: {complaint.strip() or said}")
     if shape == ["--json"]:
-        wrong += json_problems(verb, said) if said else []
+        wrong += json_problems(subcommand, said) if said else []
     else:
         wrong += problems(said)
     if with_junit and JUNIT.exists():
@@ -101,9 +101,9 @@ def run(
     return code, wrong
 
 
-def json_problems(verb: str, said: str) -> list[str]:
+def json_problems(subcommand: str, said: str) -> list[str]:
     """Return what is wrong with JSON: its commands, and what a terminal or a log would make of it."""
-    document = check_output(verb, said)
+    document = check_output(subcommand, said)
     fixes = (check["fix"] for check in document.get("checks", ()) if check["fix"])
     commands = [f"{wrong}: {fix!r}" for fix in fixes if not fix.startswith("https://") for wrong in unquoted(fix)]
     return commands + [f"hidden character: {line}" for line in hidden_in(said.splitlines())]

@@ -57,7 +57,7 @@ def test_mistakes_are_reported_in_the_words_of_the_schema(stack: Stack) -> None:
     file.write_text(yaml.safe_dump(program))
     said = stack.refused("preview")
     assert "maxSessionDuration\n" in said
-    assert "1 mistake in the arguments" in said
+    assert "1 error in the arguments" in said
     file.write_text(before)
 
 

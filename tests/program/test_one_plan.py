@@ -268,7 +268,7 @@ def may_go(mistake: LocatedMistake, replaced: Place) -> bool:
             or "still a binding" in mistake.mistake.found
         )
     keys = OF_RULE.get(mistake.rule, ())
-    if mistake.rule == "mistake":
+    if mistake.rule == "error":
         keys = [
             key for said, several in OF_MISTAKE.items() if re.search(said, mistake.mistake.found) for key in several
         ]

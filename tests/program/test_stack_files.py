@@ -224,7 +224,7 @@ def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monk
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")
     values = {key: value for key, value in values.items() if not key.endswith("AccountIds")}
     with pytest.raises(
-        pulumi.RunError, match=f"^1 mistake in the settings of the stack\n(?s:.*)1227433179 in aws:{setting}"
+        pulumi.RunError, match=f"^1 error in the settings of the stack\n(?s:.*)1227433179 in aws:{setting}"
     ):
         run_program({**values, f"aws:{setting}": [1227433179]}, Answers(), monkeypatch)
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)

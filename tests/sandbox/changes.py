@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sandbox.showcase import GREEN_ISSUER
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, irsa
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, irsa, not_good
 from tests.sandbox.project import ROOT, STACK, Project, counts
 
 OTHER_ACCOUNT = "444455556666"
@@ -139,8 +139,7 @@ def walk(
                 done.steps[word, of_scenario[0].change] = measured(own[word], before[word], after[word])
         before = after
     checks = json.loads(irsa(project, "verify", "--stack", STACK, "--json").stdout)["checks"]
-    found = [check for check in checks if check["outcome"] in ("finding", "could not look")]
-    done.verified = by_scenario(scenarios, found, lambda check: str(check["binding"]))
+    done.verified = by_scenario(scenarios, not_good(checks), lambda check: str(check["binding"]))
     return done
 
 

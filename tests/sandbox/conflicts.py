@@ -78,7 +78,7 @@ def reported(project: Project, **variables: str) -> list[tuple[str, str]]:
     answer = irsa(project, "check", "--live", "--json", f"Pulumi.{STACK}.yaml", **variables)
     assert answer.stdout, answer.stderr
     (file,) = check_output("check", answer.stdout)["files"]
-    mistakes = [(mistake["rule"], mistake.get("path", "")) for mistake in file["mistakes"]]
+    mistakes = [(mistake["rule"], mistake.get("path", "")) for mistake in file["errors"]]
     assert bool(mistakes) == (answer.returncode == 1), answer.stdout
     return mistakes
 

@@ -17,7 +17,7 @@ PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 
 
 def irsa(project: Project, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run a verb on the project's stack, as a person would; never a traceback."""
+    """Run a subcommand on the project's stack, as a person would; never a traceback."""
     answer: subprocess.CompletedProcess[str] = project.cloud.run(
         "irsa", *arguments, folder=project.folder, **{**project.variables, **variables}
     )
@@ -25,17 +25,17 @@ def irsa(project: Project, *arguments: str, **variables: str) -> "subprocess.Com
     return answer
 
 
-def report(project: Project, verb: str, *arguments: str, **variables: str) -> tuple[int, list[dict[str, str]]]:
-    """Return a verb's exit code and its checks; its output must match the published schema."""
-    answer = irsa(project, verb, "--stack", STACK, "--json", *arguments, **variables)
+def report(project: Project, subcommand: str, *arguments: str, **variables: str) -> tuple[int, list[dict[str, str]]]:
+    """Return a subcommand's exit code and its checks; its output must match the published schema."""
+    answer = irsa(project, subcommand, "--stack", STACK, "--json", *arguments, **variables)
     assert answer.stdout, answer.stderr
-    checks: list[dict[str, str]] = check_output(verb, answer.stdout)["checks"]
+    checks: list[dict[str, str]] = check_output(subcommand, answer.stdout)["checks"]
     return answer.returncode, checks
 
 
 def not_good(checks: list[dict[str, str]]) -> list[dict[str, str]]:
     """Return the checks that failed or were not done."""
-    return [check for check in checks if check["outcome"] in ("finding", "could not look")]
+    return [check for check in checks if check["outcome"] not in ("ok", "unproven", "not checked")]
 
 
 def follow(project: Project, command: str) -> None:

@@ -25,7 +25,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         "test_creation_fails_with_the_api_servers_own_words[exists]",
         "creating what exists is refused: `already exists`",
         RECORDED,
-        "takes the existing object over, without a word",
+        "silently takes over the existing object",
         "DID NOT RAISE",
     ),
     *(
@@ -68,9 +68,9 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "test_a_deleted_patch_does_not_bring_back_a_deleted_account",
-        "deleting the patch of an account that somebody deleted changes nothing",
+        "deleting the patch of a service account that somebody deleted changes nothing",
         STAND_IN,
-        "creates the account again, without annotations",
+        "creates the service account again, without annotations",
         "exists",
     ),
     Difference(

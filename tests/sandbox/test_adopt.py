@@ -523,10 +523,10 @@ def test_verify_and_prove_are_green(adoption: Adoption) -> None:
     _, proven = report(adoption.project, "prove")
     by_outcome = {
         outcome: {check["binding"] for check in proven if check["outcome"] == outcome}
-        for outcome in ("finding", "could not look")
+        for outcome in ("finding", "cannot tell")
     }
     assert by_outcome["finding"] == BEYOND_THE_SANDBOX
-    assert by_outcome["could not look"] == NOT_PROVABLE
+    assert by_outcome["cannot tell"] == NOT_PROVABLE
     assumed = {check["binding"] for check in proven if check["check"] == "assumes" and check["outcome"] == "ok"}
     plain = {key for key, each in adoption.bindings.items() if each["role"].get("name") in PLAIN}
     assert plain - assumed == set()

@@ -210,9 +210,9 @@ CASES = (
         "misspelled",
         misspell_annotation,
         (
-            Finding("account", f"no {ROLE_ARN}", f"{ROLE_ARN}: {role('misspelled')}", UP),
+            Finding("service account", f"no {ROLE_ARN}", f"{ROLE_ARN}: {role('misspelled')}", UP),
             Finding(
-                "account",
+                "service account",
                 "eks.amazon.com/role-arn",
                 f"did you mean '{ROLE_ARN}'",
                 "kubectl annotate serviceaccount misspelled-sa -n default eks.amazon.com/role-arn-",
@@ -228,7 +228,7 @@ CASES = (
         ),
         (
             Finding(
-                "account",
+                "service account",
                 "eks.amazonaws.com/audience: sts.amazonaws.com.cn, but not declared",
                 "no eks.amazonaws.com/audience",
                 NO_AUDIENCE,
@@ -247,7 +247,7 @@ CASES = (
         "service account deleted",
         "gone",
         lambda cloud: kubectl(cloud, "delete", "sa", "gone-sa"),
-        (Finding("account", "there is no such service account", "default/gone-sa", UP),),
+        (Finding("service account", "there is no such service account", "default/gone-sa", UP),),
         (Finding("assumes", "there is no such service account", "default/gone-sa", UP),),
     ),
 )

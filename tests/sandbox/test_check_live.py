@@ -26,7 +26,7 @@ def checked(project: Project, **variables: str) -> tuple[int, dict[str, Any]]:
 
 
 def rules(report: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(mistake["rule"], mistake["path"].removeprefix("irsa:")) for mistake in report["mistakes"]]
+    return [(mistake["rule"], mistake["path"].removeprefix("irsa:")) for mistake in report["errors"]]
 
 
 def bindings(number: int) -> dict[str, Any]:
@@ -65,11 +65,11 @@ def test_the_documented_rights_are_enough(deploy: Callable[..., Project], cloud:
     project = deploy({"bindings": bindings(1)})
     code, report = checked(project, **checking)
 
-    assert (code, report["mistakes"], report["couldNotSee"]) == (0, [], [])
+    assert (code, report["errors"], report["notChecked"]) == (0, [], [])
     proving = access(cloud, tmp_path, "proving-instead", "kubernetes-prove.yaml", "kubernetes-prove-clusters.yaml")
     code, report = checked(project, **proving)
-    assert (code, report["mistakes"]) == (0, [])
-    assert [text.partition(":")[0].rpartition(", ")[2] for text in report["couldNotSee"]] == ["namespaces"]
+    assert (code, report["errors"]) == (0, [])
+    assert [text.partition(":")[0].rpartition(", ")[2] for text in report["notChecked"]] == ["namespaces"]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def deployed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     """A stack that was good before it was deployed."""
     project = Project(cloud, tmp_path_factory.mktemp("check-live") / "project", {"bindings": bindings(1)})
     code, report = checked(project)
-    assert (code, report) == (0, {**report, "good": True, "mistakes": [], "couldNotSee": []})
+    assert (code, report) == (0, {**report, "good": True, "errors": [], "notChecked": []})
     project.up()
     yield project
     project.destroy()
@@ -86,7 +86,7 @@ def deployed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 def test_a_good_stack_has_no_findings_before_and_after(deployed: Project, deploy: Callable[..., Project]) -> None:
     """Protects every deployment: what is not in the way is not reported, nor what this stack created itself."""
     code, report = checked(deployed)
-    assert (code, report["mistakes"], report["warnings"], report["couldNotSee"]) == (0, [], [], [])
+    assert (code, report["errors"], report["warnings"], report["notChecked"]) == (0, [], [], [])
     # A second stack of the same names: everything that the first one has is in its way.
     code, report = checked(deploy({"bindings": bindings(1)}))
     assert code == 1

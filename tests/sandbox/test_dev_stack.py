@@ -172,9 +172,9 @@ def test_drift_is_shown_and_repaired(stack: Project, iam: Any, cloud: Any) -> No
         1,
         {
             ("my-service-account", "policies"),
-            ("my-service-account", "account"),
+            ("my-service-account", "service account"),
             ("reports", "trust"),
-            ("existing-service-account", "account"),
+            ("existing-service-account", "service account"),
         },
     )
 

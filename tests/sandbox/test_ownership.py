@@ -131,7 +131,7 @@ def test_the_advised_commands_restore_what_is_gone_or_overwritten(cloud: Cloud, 
     stack = deploy(bindings(removed=annotating(ONE), overwritten=annotating(ONE)))
     stack.up()
     accounts.kubectl("annotate", "serviceaccount", "removed", f"{ROLE_ARN}-")
-    (finding,) = (each for each in not_good(report(stack, "verify")[1]) if each["check"] == "account")
+    (finding,) = (each for each in not_good(report(stack, "verify")[1]) if each["check"] == "service account")
     assert finding["fix"] == f"pulumi up --refresh --stack {STACK}"
     follow(stack, finding["fix"])
     assert accounts.annotations("removed") == {ROLE_ARN: ONE}
@@ -147,7 +147,7 @@ def test_the_advised_commands_restore_what_is_gone_or_overwritten(cloud: Cloud, 
         "Kubernetes refuses to overwrite it, unless serviceAccount.takeOver is true"
     )
     annotate = f"kubectl annotate serviceaccount overwritten -n default {ROLE_ARN}-"
-    for verb, check in (("verify", "account"), ("prove", "assumes")):
+    for verb, check in (("verify", "service account"), ("prove", "assumes")):
         _, checks = report(stack, verb, "overwritten")
         (finding,) = (each for each in not_good(checks) if each["check"] == check)
         assert TWO in finding["found"]

@@ -179,7 +179,7 @@ def test_a_wrong_output_is_refused_in_the_words_of_the_schema(consumer: Consumer
     """Protects callers: a value that is wrong when its output is known is named, without a stack."""
     consumer.write(["s3:GetObject", "s3:ListBucket"], more)
     said = consumer.refused("up", "--yes", "--skip-preview")
-    assert "irsa:index:ServiceAccountRole resource 'reader' has a problem: 1 mistake in the arguments" in said
+    assert "irsa:index:ServiceAccountRole resource 'reader' has a problem: 1 error in the arguments" in said
     for word in words:
         assert word in said
     assert "Unexpected" not in said
@@ -197,7 +197,7 @@ def test_what_is_known_at_once_is_refused_at_once(consumer: Consumer) -> None:
     program = consumer.folder / "__main__.py"
     program.write_text(program.read_text().replace('"document":', '"documnt":'))
     said = consumer.refused("preview")
-    assert re.search(r"resource 'reader' has a problem: \d mistakes in the arguments", said), said
+    assert re.search(r"resource 'reader' has a problem: \d errors in the arguments", said), said
     for words in (
         ("serviceAccount.namespce\n", "did you mean 'namespace'?"),
         ("policy.documnt\n", "did you mean 'document'?"),

@@ -39,8 +39,8 @@ def test_tokens_and_credentials_are_never_shown_or_kept(
             cloud.aws("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
         junit = tmp_path / f"{broken}.xml"
         runs += [
-            irsa(project, verb, "--junit", str(junit), *form)
-            for verb in ("verify", "prove")
+            irsa(project, subcommand, "--junit", str(junit), *form)
+            for subcommand in ("verify", "prove")
             for form in ((), ("--json",))
         ]
         runs.append(irsa(project, "explain", "default/secret", role, "--stack", "test", "--json"))
@@ -113,12 +113,12 @@ def test_what_cannot_be_proven_here_is_not_a_finding(project: Project) -> None:
     }
     assert report(project, "verify", *missing, "network")[0] == 0
     for name, found in missing.items():
-        assert not_proven(project, name) == (2, "could not look", found)
+        assert not_proven(project, name) == (2, "cannot tell", found)
         assert report(project, "prove", name, "--allow-unproven")[0] == 0
     assert report(project, "prove", "network", "--allow-unproven")[0] == 2
     for name in ("network", "added", "named"):
         code, outcome, found = not_proven(project, name)
-        assert (code, outcome) == (2, "could not look")
+        assert (code, outcome) == (2, "cannot tell")
         assert found.startswith('AccessDenied: "Not authorized to perform sts:AssumeRoleWithWebIdentity": ')
         assert "condition on the caller's network" in found
     code, outcome, found = not_proven(project, "refused")

@@ -1,4 +1,4 @@
-"""The verbs of irsa where there are two clusters, each with its own issuer and keys."""
+"""The subcommands of irsa where there are two clusters, each with its own issuer and keys."""
 
 import json
 from collections.abc import Iterator
@@ -177,8 +177,8 @@ def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project,
     assert [about.partition(" in ")[2].partition(",")[0] for about in refused] == ["blue", "green", "green"]
 
     assert cloud.kubectl("annotate", "sa", "both", f"{ROLE_ARN}-", "--kubeconfig", green).returncode == 0
-    for verb, kind in (("verify", "account"), ("prove", "assumes")):
-        code, checks = report(both, verb, "both")
+    for subcommand, kind in (("verify", "service account"), ("prove", "assumes")):
+        code, checks = report(both, subcommand, "both")
         (bad,) = not_good(checks)
         assert (code, bad["check"], bad["outcome"]) == (1, kind, "finding")
         assert bad["found"].partition(" so ")[0] in (f"it has no {ROLE_ARN},", f"no {ROLE_ARN}")
@@ -191,15 +191,15 @@ def test_an_account_that_a_refresh_forgot_is_looked_for_in_no_other_cluster(
     assert cloud.kubectl("delete", "sa", "both", "--kubeconfig", green).returncode == 0
     before = report(both, "verify", "both")
     both.pulumi("refresh", "--yes", "--skip-preview")
-    after = {verb: report(both, verb, "both") for verb in ("verify", "prove")}
+    after = {subcommand: report(both, subcommand, "both") for subcommand in ("verify", "prove")}
     both.pulumi("up", "--yes", "--skip-preview")
 
     (found,) = not_good(before[1])
-    assert (before[0], found["check"], found["found"]) == (1, "account", "there is no such service account")
+    assert (before[0], found["check"], found["found"]) == (1, "service account", "there is no such service account")
     for code, checks in after.values():
         assert code == 2
         assert all("does not say in which of 2 clusters" in check["found"] for check in not_good(checks))
-    assert [report(both, verb)[0] for verb in ("verify", "prove")] == [0, 0]
+    assert [report(both, subcommand)[0] for subcommand in ("verify", "prove")] == [0, 0]
 
 
 def test_explain_asks_which_cluster_is_meant(both: Project) -> None:

@@ -66,7 +66,7 @@ def test_what_is_deployed_is_good_in_every_form(project: Project, tmp_path: Path
     suites = xml.etree.ElementTree.fromstring(file.read_text())
 
     assert (answer.returncode, code, not_good(checks)) == (0, 0, [])
-    assert {check["check"] for check in checks} >= {"provider", "role", "trust", "policies", "account"}
+    assert {check["check"] for check in checks} >= {"provider", "role", "trust", "policies", "service account"}
     assert len(suites.findall("testsuite/testcase")) == len(checks)
     assert suites.find(".//failure") is None
     assert answer.stdout.splitlines()[0].split() == ["binding", *(name for name in CHECKS if name != PODS)]
@@ -204,7 +204,7 @@ def test_namespaces_need_a_file_more(cloud: Any, tmp_path: Path, name: str) -> N
     assert cloud.run("kubectl", "auth", "can-i", "create", "serviceaccounts", **user).stdout.split()[0] == "yes"
 
 
-def test_nobody_there_is_could_not_look(project: Project, cloud: Any, tmp_path: Path) -> None:
+def test_nobody_there_is_no_answer(project: Project, cloud: Any, tmp_path: Path) -> None:
     """Protects the meaning of 1: an API that cannot be asked is exit code 2 with the reason, not a finding."""
     kubeconfig = json.loads((cloud.folder / "kubeconfig").read_text())
     kubeconfig["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
@@ -216,10 +216,10 @@ def test_nobody_there_is_could_not_look(project: Project, cloud: Any, tmp_path: 
 
     for code, checks in (without_aws, without_kubernetes, without_context):
         bad = not_good(checks)
-        assert (code, {check["outcome"] for check in bad}) == (2, {"could not look"})
+        assert (code, {check["outcome"] for check in bad}) == (2, {"no answer"})
         assert all(check["found"] for check in bad)
     kinds = [{check["check"] for check in not_good(checks)} for _, checks in (without_aws, without_kubernetes)]
-    assert kinds == [{"provider", "role", "trust", "policies"}, {"provider", "account"}]
+    assert kinds == [{"provider", "role", "trust", "policies"}, {"provider", "service account"}]
 
 
 @pytest.mark.parametrize("verb", ["verify", "prove"])
@@ -248,7 +248,7 @@ def test_credentials_of_another_account_find_nothing(project: Project, cloud: An
     code, checks = report(project, "verify", **variables)
 
     bad = not_good(checks)
-    assert (code, {check["outcome"] for check in bad}) == (2, {"could not look"})
+    assert (code, {check["outcome"] for check in bad}) == (2, {"no answer"})
     assert {check["check"] for check in bad} == {"provider", "role", "trust", "policies"}
     assert {check["found"] for check in bad} == {
         f"these AWS credentials are of AWS account 444455556666, but the role is {ROLE}"

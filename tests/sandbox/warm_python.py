@@ -38,7 +38,7 @@ PRELOADED = (
     "irsa_cli.inventory",
     "irsa_cli.main",
     "irsa_cli.prove",
-    "irsa_cli.verbs",
+    "irsa_cli.subcommands",
     "irsa_cli.verify",
     "lightkube",
     "program.check",

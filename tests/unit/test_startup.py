@@ -1,4 +1,4 @@
-"""What a rule and an offline verb import: counted, since seconds depend on the machine."""
+"""What a rule and an offline subcommand import: counted, since seconds depend on the machine."""
 
 import subprocess
 import sys
@@ -62,20 +62,20 @@ else:
     assert "pulumi" in imported("-c", code)
 
 
-def test_help_imports_nothing_of_the_verbs() -> None:
-    """Protects who asks for help: neither a verb's own module nor what it needs."""
-    of_verbs = {"pydantic", "rich", "shtab", "yaml", "config", "program", "irsa"}
+def test_help_imports_nothing_of_the_subcommands() -> None:
+    """Protects who asks for help: neither a subcommand's own module nor what it needs."""
+    of_subcommands = {"pydantic", "rich", "shtab", "yaml", "config", "program", "irsa"}
 
-    assert not imported(str(IRSA), "--help") & {*SDKS, *CLIENTS, *of_verbs}
+    assert not imported(str(IRSA), "--help") & {*SDKS, *CLIENTS, *of_subcommands}
 
 
 @pytest.mark.parametrize(
-    ("verb", "needs"),
+    ("subcommand", "needs"),
     [("check", {"program", "config", "pydantic"}), ("explain", {"irsa"}), ("verify", CLIENTS), ("prove", CLIENTS)],
 )
-def test_the_help_of_a_verb_draws_nothing(verb: str, needs: set[str]) -> None:
-    """Protects this module from counting nothing: what a verb needs is seen, and rich is for terminals alone."""
-    names = imported(str(IRSA), verb, "--help")
+def test_the_help_of_a_subcommand_draws_nothing(subcommand: str, needs: set[str]) -> None:
+    """Protects this module from counting nothing: what a subcommand needs is seen, and rich is for terminals alone."""
+    names = imported(str(IRSA), subcommand, "--help")
 
     assert needs <= names
     assert not names & {*SDKS, "rich"}

@@ -1,1 +1,1 @@
-"""The verb diff: what a preview would change, in words, and who gains or loses the right to assume a role."""
+"""The subcommand diff: what a preview would change, in words, and who gains or loses the right to assume a role."""

@@ -115,7 +115,7 @@ class BindingChange:
     """A binding that changes.
 
     Attributes:
-        key: Its key in the stack file; in a program of one's own, the component's name.
+        key: Its key in the stack file; in your own program, the component's name.
         resources: Its resources that change.
     """
 

@@ -22,7 +22,7 @@ class Renamed:
     """A binding whose key was renamed.
 
     Attributes:
-        key: Its key; in a program of one's own, the component's name.
+        key: Its key; in your own program, the component's name.
         formerly: Its earlier key.
         fix: What to write so that nothing is created again.
         kinds: What is created again under another name: `role`, `policy`.
@@ -42,7 +42,7 @@ def renamed_bindings(steps: Iterable[Step], keys: Mapping[str, tuple[str, str]],
     Args:
         steps: The steps of a preview.
         keys: The keys of the binding and of the cluster of each component that has steps, by its URN.
-        in_stack_file: Whether the bindings are in a stack file, not in a program of one's own.
+        in_stack_file: Whether the bindings are in a stack file, not in your own program.
     """
     advice = "formerly: {}" if in_stack_file else 'aliases=[pulumi.Alias(name="{}")]'
     steps = [each for each in steps if each.resource.parent in keys]

@@ -14,7 +14,7 @@ from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, SAME, UPDATE,
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.state import types
 from irsa_cli.state.resource import UNKNOWN_VALUES, Resource
-from irsa_cli.verbs import only_in_a_checkout
+from irsa_cli.subcommands import only_in_a_checkout
 
 GROUP = "irsa.versions"
 # What cannot change in place: https://www.pulumi.com/registry/packages/aws/api-docs/iam/

@@ -1,1 +1,1 @@
-"""The verb `inventory`: who may assume what, as clusters and AWS accounts are now."""
+"""The subcommand `inventory`: who may assume what, as clusters and AWS accounts are now."""

@@ -1,1 +1,1 @@
-"""What the verbs report: one module per form."""
+"""What the subcommands report: one module per form."""

@@ -1,4 +1,4 @@
-"""What a verb found: checks, their outcomes, and the report of all."""
+"""What a subcommand found: checks, their outcomes, and the report of all."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class Check:
 class Report:
     """All checks of one run."""
 
-    verb: str
+    subcommand: str
     stack: str
     checks: Sequence[Check]
 

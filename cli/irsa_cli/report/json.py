@@ -1,4 +1,4 @@
-"""What a verb found, as JSON. All keys are camelCase, as those of the stack file: docs/reference/*.schema.json."""
+"""What a subcommand prints with --json. Keys are camelCase, as in the stack file: docs/reference/*.schema.json."""
 
 import json
 from collections import Counter
@@ -8,10 +8,7 @@ from typing import Any
 
 from irsa.rules.mistakes import visible_json
 from irsa_cli.exits import GOOD
-from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report
-
-# Published values of an outcome. Programs read there that a check has no result, and the reason in `found`.
-PUBLISHED = {**{each: each.value for each in Outcome}, **dict.fromkeys(UNANSWERED, "could not look")}
+from irsa_cli.report.checks import Check, Outcome, Report
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,9 @@ class Counts:
 
     ok: int
     finding: int
-    could_not_look: int
+    no_permission: int
+    no_answer: int
+    cannot_tell: int
     unproven: int
     not_checked: int
 
@@ -42,14 +41,16 @@ class ReportOutput:
 
 def as_json(report: Report) -> str:
     """Return the report of verify or prove as JSON."""
-    published = Counter(PUBLISHED[check.outcome] for check in report.checks)
-    counts = Counts(**{each.name: published[each.name.replace("_", " ")] for each in fields(Counts)})
-    return document(report.verb, report.exit_code == GOOD, as_object(ReportOutput(report.stack, counts, report.checks)))
+    found = Counter(check.outcome for check in report.checks)
+    counts = Counts(**{each.name.lower(): found[each] for each in Outcome})
+    output = ReportOutput(report.stack, counts, report.checks)
+    return document(report.subcommand, report.exit_code == GOOD, as_object(output))
 
 
-def document(verb: str, good: bool, values: Mapping[str, Any]) -> str:
-    """Return the JSON that a verb prints: the verb, whether the exit code is 0, and the verb's own values."""
-    return visible_json(json.dumps({"verb": verb, "good": good, **as_object(values)}, indent=2, ensure_ascii=False))
+def document(subcommand: str, good: bool, values: Mapping[str, Any]) -> str:
+    """Return the JSON of a subcommand: its name, whether the exit code is 0, and these values."""
+    values = {"subcommand": subcommand, "good": good, **as_object(values)}
+    return visible_json(json.dumps(values, indent=2, ensure_ascii=False))
 
 
 def as_object(value: Any) -> Any:
@@ -59,8 +60,6 @@ def as_object(value: Any) -> Any:
         return value
     if is_dataclass(value):
         return {camel_case(each.name): as_object(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Outcome):
-        return PUBLISHED[value]
     if isinstance(value, Mapping):
         return {key: as_object(each) for key, each in value.items()}
     return [as_object(each) for each in value] if isinstance(value, list | tuple) else value

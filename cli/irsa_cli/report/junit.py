@@ -12,7 +12,7 @@ ELEMENTS = {Outcome.FINDING: "failure", **dict.fromkeys(UNANSWERED, "error"), **
 
 def junit(report: Report) -> str:
     """Return the report as JUnit XML: one suite per binding."""
-    root = ElementTree.Element("testsuites", name=f"irsa {report.verb} {named(report.stack)}")
+    root = ElementTree.Element("testsuites", name=f"irsa {report.subcommand} {named(report.stack)}")
     for binding, checks in by_binding(report.checks).items():
         counts = Counter(check.outcome for check in checks)
         suite = ElementTree.SubElement(
@@ -28,7 +28,7 @@ def junit(report: Report) -> str:
             case = ElementTree.SubElement(
                 suite,
                 "testcase",
-                classname=f"irsa.{report.verb}.{named(binding)}",
+                classname=f"irsa.{report.subcommand}.{named(binding)}",
                 name=visible(f"{check.check}: {check.about}"),
             )
             element = ELEMENTS.get(check.outcome)

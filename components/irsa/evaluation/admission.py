@@ -92,15 +92,15 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
         if unfinished > 1:
             break
     exact = [subject for subject in subjects if not is_pattern(subject)]
-    own = [each for each in admitted if each.provider_arn in provider_arns]
+    by_clusters = [each for each in admitted if each.provider_arn in provider_arns]
     # A subject of the role may have further conditions; whether somebody else is admitted must be known.
-    known = not unfinished and all(each.certain or each.subject in subjects for each in own)
-    inexact = [each for each in own if not each.exact]
+    known = not unfinished and all(each.certain or each.subject in subjects for each in by_clusters)
+    inexact = [each for each in by_clusters if not each.exact]
     return Admission(
         tuple(admitted),
         tuple(_refused(parsed, provider_arns, exact, audience)),
-        sorted({each.subject for each in own}) if known else None,
-        _of_all(own, lambda each: each.denied) if known and inexact else None,
+        sorted({each.subject for each in by_clusters}) if known else None,
+        _of_all(by_clusters, lambda each: each.denied) if known and inexact else None,
         tuple(
             (place, crowd.noun, certain)
             for place, crowd, certain in crowds(dict(enumerate(parsed[1])), parsed[0] == VERSION)
@@ -163,13 +163,13 @@ def admitted_by(
         parsed: Version and statements of the trust policy.
         provider_arn: The provider.
         client_ids: The audiences that it lists; None for any.
-        subjects: Patterns that are told if all are admitted whom they match, though a wider one says it already.
+        subjects: Patterns that are admitted if all are admitted whom they match, though a wider one says it already.
     """
     statements = compared(parsed, provider_arn)
     allowing = [each for each in statements if each.effect == "Allow"]
     if not allowing:
         return [], True
-    whole = _told(statements, provider_arn, client_ids, subjects)
+    whole = _admitted_by(statements, provider_arn, client_ids, subjects)
     if whole is not None:
         return whole, True
     # Too much at once. Whoever is let in is let in by one value of one statement, against those that deny.
@@ -179,9 +179,9 @@ def admitted_by(
     pieces = [*itertools.chain.from_iterable(map(_pieces, allowing))]
     most_states = min(500, MOST_STATES_OF_PIECES // len(pieces))
     for piece in pieces:
-        told = _told([piece, *denying], provider_arn, client_ids, subjects, most_states)
-        complete &= told is not None
-        for each in told or ():
+        admitted = _admitted_by([piece, *denying], provider_arn, client_ids, subjects, most_states)
+        complete &= admitted is not None
+        for each in admitted or ():
             before = found.get(each.subject, each)
             certain = each.certain or before.certain
             exact = any(one.exact for one in (each, before) if one.certain == certain)
@@ -201,7 +201,7 @@ def _pieces(allow: Compared) -> Iterator[Compared]:
     yield from (allow._replace(sub=(longest._replace(patterns=(each,)), *others)) for each in longest.patterns)
 
 
-def _told(
+def _admitted_by(
     statements: Sequence[Compared],
     provider_arn: str,
     client_ids: Collection[str] | None,
@@ -227,13 +227,13 @@ def _told(
     for index, subjects_of_statement in covered.items():
         for subject in subjects_of_statement:
             by_subject.setdefault(subject, set()).add(index)
-    own = {tuple(subject_claim(subject)): subject for subject in subjects}
+    exact = {tuple(subject_claim(subject)): subject for subject in subjects}
     for pattern, those in zip(patterns, everybody.matching, strict=False):
-        if pattern in own and those and not those & ~answer.possible:
+        if pattern in exact and those and not those & ~answer.possible:
             indexes = {i for i, admitted_by_it in answer.possible_by.items() if those & admitted_by_it}
             if indexes := indexes & {each.place for each in statements if _names(each, pattern)}:
-                matching[own[pattern]] = those
-                by_subject.setdefault(own[pattern], set()).update(indexes)
+                matching[exact[pattern]] = those
+                by_subject.setdefault(exact[pattern], set()).update(indexes)
     certain = {
         subject: any(matching[subject] & answer.certain_by[index] for index in indexes)
         for subject, indexes in by_subject.items()

@@ -83,7 +83,7 @@ def subjects_within(patterns: tuple[Parts, ...], found: Kinds, those: int, withi
     """Return who is of one set of kinds and within another one, for each of several others."""
     found = found._replace(matching=found.matching[: len(patterns)])
     matched = _matched(found)
-    told: list[Within] = []
+    result: list[Within] = []
     for each in within:
         globs: set[str] = set()
         are_all = True
@@ -91,8 +91,8 @@ def subjects_within(patterns: tuple[Parts, ...], found: Kinds, those: int, withi
             exact = None if _all(found, way) & ~those else _globs(patterns, way)
             are_all &= exact is not None
             globs.update(exact or ())
-        told.append(Within(tuple(widest(glob for glob in globs if _is_somebody(glob))), are_all))
-    return told
+        result.append(Within(tuple(widest(glob for glob in globs if _is_somebody(glob))), are_all))
+    return result
 
 
 def _is_somebody(glob: str) -> bool:

@@ -167,8 +167,8 @@ def _is_principal(statement: Statement, type_: str, name: str, request: Request)
         # An Allow must name the provider: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
         # Whether a Deny for the AWS account takes in a web identity, which belongs to none yet, is not said.
         provider = parse_iam_arn(provider_arn, "oidc-provider")
-        own = {provider.account_id, f"arn:{provider.partition}:iam::{provider.account_id}:root"}
-        return None if statement.effect == "Deny" and name in own else False
+        of_aws_account = {provider.account_id, f"arn:{provider.partition}:iam::{provider.account_id}:root"}
+        return None if statement.effect == "Deny" and name in of_aws_account else False
     return type_ == "Federated" and name == provider_arn
 
 

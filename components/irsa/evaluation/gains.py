@@ -234,7 +234,7 @@ def _matched_together(
         bit <<= len(pattern.replace("*", ""))
         ends[bit] = pattern
         bit <<= 1
-    own = {character: bits & ~compared.other for character, bits in compared.steps.items()}
+    steps = {character: bits & ~compared.other for character, bits in compared.steps.items()}
     seen: dict[tuple[int, int], str] = {}
     for start in starts:
         phase = _ENDS if start in PLAIN.values() else 1
@@ -248,9 +248,9 @@ def _matched_together(
             yield text, frozenset(pattern for end, pattern in ends.items() if bits & end)
         if text in PLAIN.values():
             continue
-        further = [each for each, its in own.items() if bits & its]
+        further = [each for each, its in steps.items() if bits & its]
         # One more stands for all others.
-        other = next(each for each in _FILLINGS if not bits & own.get(each, 0))
+        other = next(each for each in _FILLINGS if not bits & steps.get(each, 0))
         for character in sorted({other, ":", *further}):
             after = phases(phase, character)
             state = after, compared.after(bits, character)

@@ -182,7 +182,7 @@ class Permissions:
         self.bounded = bounded
         # Most actions are included by the same statements as others.
         self._of_actions: dict[str, Request] = {}
-        self._given: dict[Request, bool | None] = {}
+        self._answers: dict[Request, bool | None] = {}
         self._everywhere: dict[tuple[Request, tuple[str, ...]], bool | None] = {}
 
     def limited(self, index: int) -> bool:
@@ -251,12 +251,12 @@ class Permissions:
 
     def decision(self, request: Request) -> bool | None:
         """Return whether a request is given; None where that can't be told."""
-        if request not in self._given:
+        if request not in self._answers:
             given: bool | None = any(not way.denies for way in self._ways(request))
             if not given and any(not way.denies for way in self._possible_ways(request)):
                 given = None
-            self._given[request] = given
-        return self._given[request]
+            self._answers[request] = given
+        return self._answers[request]
 
     def those(self, bits: int) -> Iterator[Statement]:
         """Yield the statements of a request's bits."""

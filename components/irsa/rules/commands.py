@@ -45,7 +45,7 @@ def _option(name: str, value: str) -> tuple[str, ...]:
     return (f"{name}={value}",) if value.startswith("-") else (name, value)
 
 
-def _given(name: str, value: str | None) -> tuple[str, ...]:
+def _optional(name: str, value: str | None) -> tuple[str, ...]:
     """Return the words of an option that may be left out."""
     return _option(name, value) if value else ()
 
@@ -115,7 +115,7 @@ def associate_provider(
     if {*audiences} != {EKSCTL_AUDIENCE}:
         return create_provider(issuer, audiences)
     words = ("eksctl", "utils", "associate-iam-oidc-provider", *_option("--cluster", cluster), "--approve")
-    return _command(*words, *_given("--region", region))
+    return _command(*words, *_optional("--region", region))
 
 
 def add_client_id(provider_arn: str, audience: str) -> str:
@@ -146,12 +146,12 @@ def create_access_entry(cluster: str, principal_arn: str, region: str | None = N
     Source: https://docs.aws.amazon.com/cli/latest/reference/eks/create-access-entry.html
     """
     words = ("eks", "create-access-entry", *_option("--cluster-name", cluster))
-    return _aws(*words, *_option("--principal-arn", principal_arn), *_given("--region", region))
+    return _aws(*words, *_option("--principal-arn", principal_arn), *_optional("--region", region))
 
 
 def list_clusters(region: str | None = None, profile: str | None = None) -> str:
     """Return the command that lists the EKS clusters of an AWS account and region."""
-    return _aws("eks", "list-clusters", *_given("--region", region), *_given("--profile", profile))
+    return _aws("eks", "list-clusters", *_optional("--region", region), *_optional("--profile", profile))
 
 
 def wait_for_cluster(cluster: str, region: str | None = None) -> str:
@@ -160,12 +160,12 @@ def wait_for_cluster(cluster: str, region: str | None = None) -> str:
     Source: https://docs.aws.amazon.com/cli/latest/reference/eks/wait/cluster-active.html
     """
     words = ("eks", "wait", "cluster-active", *_option("--name", cluster))
-    return _aws(*words, *_given("--region", region))
+    return _aws(*words, *_optional("--region", region))
 
 
 def who_am_i(profile: str | None = None) -> str:
     """Return the command that shows which AWS credentials are in use, and whether they are valid."""
-    return _aws("sts", "get-caller-identity", *_given("--profile", profile))
+    return _aws("sts", "get-caller-identity", *_optional("--profile", profile))
 
 
 def assume_role(role_arn: str) -> str:
@@ -211,7 +211,7 @@ def create_service_account(namespace: str, name: str) -> str:
 
 def remove_annotations(namespace: str, name: str, *keys: str, context: str | None = None) -> str:
     """Return the command that removes annotations of a service account, in the cluster of a context if one is given."""
-    where = (*_option("-n", namespace), *_given("--context", context))
+    where = (*_option("-n", namespace), *_optional("--context", context))
     return _annotations(name, where, [f"{key}-" for key in keys])
 
 
@@ -219,7 +219,7 @@ def annotate(
     namespace: str, name: str, key: str, value: str, context: str | None = None, *, removed: Iterable[str] = ()
 ) -> str:
     """Return the command that sets an annotation of a service account, whatever it is now, and removes others."""
-    where = (*_option("-n", namespace), *_given("--context", context), "--overwrite")
+    where = (*_option("-n", namespace), *_optional("--context", context), "--overwrite")
     return _annotations(name, where, [f"{key}={value}", *(f"{each}-" for each in removed)])
 
 
@@ -248,7 +248,7 @@ def delete_pod(name: str, namespace: str) -> str:
 def explain(service_account: str, role_arn: str, stack: str | None, issuer: str, audience: str | None = None) -> str:
     """Return the command that says why a service account (`namespace/name`) may assume a role, or may not."""
     of_stack = () if stack is None else _option("--stack", stack)
-    options = (*of_stack, *_option("--issuer", issuer), *_given("--audience", audience))
+    options = (*of_stack, *_option("--issuer", issuer), *_optional("--audience", audience))
     return _command("irsa", "explain", *_arguments(service_account, role_arn, options=options))
 
 
@@ -267,9 +267,9 @@ def init(stack: str) -> str:
     return _command("pulumi", "stack", "init", *_arguments(stack))
 
 
-def of_stack(verb: str, stack: str) -> str:
-    """Return the command that runs a verb of irsa, such as verify, on a stack."""
-    return _command("irsa", verb, *_option("--stack", stack))
+def of_stack(subcommand: str, stack: str) -> str:
+    """Return the command that runs a subcommand of irsa, such as verify, on a stack."""
+    return _command("irsa", subcommand, *_option("--stack", stack))
 
 
 def check(file: str) -> str:

@@ -140,7 +140,7 @@ def _elements_of_trust(place: Place, statement: Mapping[str, Any], live: bool) -
     for here, action in _placed_items((*place, "Action"), statement.get("Action")) if not live else ():
         if isinstance(action, str) and ACTION.fullmatch(action) and not STS_ACTION.fullmatch(action):
             # IAM: "AssumeRole policy may only specify STS AssumeRole actions".
-            fix = "remove it: what the role may do is said by its policies"
+            fix = "remove it: its policies say what the role may do"
             yield here, Mistake(f"{action!r} in a trust policy", "actions of sts, such as sts:AssumeRole", fix)
     if not {"Principal", "NotPrincipal"} & statement.keys():
         yield place, Mistake("no Principal", "a Principal: who is trusted", "add one, such as AWS: ARN")

@@ -28,7 +28,7 @@ class Unknown:
 
 OUTPUT = Unknown("an output, which is known only during the deployment")
 SECRET = Unknown("a secret")
-WRONG = Unknown("a value with a mistake")
+WRONG = Unknown("a value with an error")
 
 
 class Sample(str):

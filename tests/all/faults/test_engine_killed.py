@@ -177,7 +177,7 @@ def test_an_up_without_checkpoints_is_adopted(cloud: Any, deploy: Deploy, record
     orphaned = existing(cloud) - before - recorded(project)
     checked = json.loads(irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json").stdout)["files"][0]
     adopted: dict[str, list[str]] = {}
-    for mistake in checked["mistakes"]:
+    for mistake in checked["errors"]:
         adopted.setdefault(mistake["path"].split(".")[1], []).append(ADOPTED_AS[mistake["rule"]])
     assert sum(map(len, adopted.values())) == sum(
         thing[0] in {"role", "policy", "service account"} for thing in orphaned

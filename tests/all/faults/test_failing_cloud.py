@@ -1,4 +1,4 @@
-"""AWS and Kubernetes are slow, throttle, fail, reset connections, are gone: right, or `could not look` with a reason.
+"""AWS and Kubernetes are slow, throttle, fail, reset connections, are gone: right, or `not checked` with a reason.
 
 Nothing that was not seen is green, and nothing that is right is a finding. Each run ends within a bounded time.
 """
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from irsa_cli.report.checks import UNANSWERED
 from program.lookups import rules as live_rules
 from tests.all.faults.faulty_cloud import BROKEN, THROTTLED, UNAVAILABLE, FaultyCloud
 from tests.all.faults.toxiproxy import Link, Network
@@ -22,9 +23,9 @@ from tests.sandbox.project import STACK, Project
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 
-# The most that a verb may take with the ten bindings here, whatever the network does.
+# The most that a subcommand may take with the ten bindings here, whatever the network does.
 BOUND_SECONDS = 240.0
-VERBS = {
+SUBCOMMANDS = {
     "verify": ("verify", "--stack", STACK, "--json"),
     "prove": ("prove", "--stack", STACK, "--json"),
     "check --live": ("check", "--live", f"Pulumi.{STACK}.yaml", "--json"),
@@ -39,12 +40,12 @@ UNREACHABLE = {live_rules.CREDENTIALS, live_rules.CLUSTER_UNREACHABLE, live_rule
 
 
 class Seen(NamedTuple):
-    """What a verb said, as pairs of what it is about and the kind of check or rule.
+    """What a subcommand said, as pairs of what it is about and the kind of check or rule.
 
     Attributes:
-        good: What it saw, and found right; not for `check --live`, which lists mistakes alone.
+        good: What it saw, and found right; not for `check --live`, which lists errors alone.
         wrong: What it found wrong.
-        unseen: Why it could not look, by what it could not look at.
+        unseen: Why something was not checked, by what it is.
     """
 
     code: int
@@ -54,22 +55,23 @@ class Seen(NamedTuple):
     seconds: float
 
 
-def seen(project: Project, verb: str, **variables: str) -> Seen:
-    """Run a verb and return what it said."""
+def seen(project: Project, subcommand: str, **variables: str) -> Seen:
+    """Run a subcommand and return what it said."""
     began = time.monotonic()
-    answer = irsa(project, *VERBS[verb], **variables)
+    answer = irsa(project, *SUBCOMMANDS[subcommand], **variables)
     seconds = time.monotonic() - began
     assert answer.stdout, answer.stderr
     said = json.loads(answer.stdout)
-    if verb == "check --live":
+    if subcommand == "check --live":
         (file,) = said["files"]
-        wrong = {(mistake.get("path", ""), mistake["rule"]) for mistake in file["mistakes"]}
-        reasons = {(text, ""): text for text in file["couldNotSee"]}
+        wrong = {(mistake.get("path", ""), mistake["rule"]) for mistake in file["errors"]}
+        reasons = {(text, ""): text for text in file["notChecked"]}
         return Seen(answer.returncode, set(), wrong, reasons, seconds)
-    by_outcome: dict[str, dict[tuple[str, str], str]] = {"ok": {}, "finding": {}, "could not look": {}}
+    by_outcome: dict[str, dict[tuple[str, str], str]] = {"ok": {}, "finding": {}, "unseen": {}}
     for check in said["checks"]:
-        by_outcome.setdefault(check["outcome"], {})[check["binding"], check["check"]] = check["found"]
-    good, found, unseen = (by_outcome[outcome] for outcome in ("ok", "finding", "could not look"))
+        outcome = "unseen" if check["outcome"] in UNANSWERED else check["outcome"]
+        by_outcome.setdefault(outcome, {})[check["binding"], check["check"]] = check["found"]
+    good, found, unseen = (by_outcome[outcome] for outcome in ("ok", "finding", "unseen"))
     return Seen(answer.returncode, set(good) - set(found) - set(unseen), set(found), unseen, seconds)
 
 
@@ -94,9 +96,9 @@ def project(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def right(project: Project) -> dict[str, Seen]:
-    """Return what each verb says where nothing fails."""
-    found = {verb: seen(project, verb) for verb in VERBS}
-    assert {verb: answer.code for verb, answer in found.items()} == dict.fromkeys(VERBS, 1)
+    """Return what each subcommand says where nothing fails."""
+    found = {subcommand: seen(project, subcommand) for subcommand in SUBCOMMANDS}
+    assert {subcommand: answer.code for subcommand, answer in found.items()} == dict.fromkeys(SUBCOMMANDS, 1)
     assert all(len(answer.wrong) > 1 and not answer.unseen for answer in found.values()), found
     return found
 
@@ -173,18 +175,18 @@ def test_a_fault_is_never_green_and_never_a_finding(
     """Protects CI and whoever is on call: what was not seen is said, and what was seen is right."""
     case = TRIED[name]
 
-    def run(verb: str) -> Seen:
+    def run(subcommand: str) -> Seen:
         with ExitStack() as ways:
             faulty = FaultyCloud(project.cloud, network, ways)
-            said = seen(project, verb, **case.lead(faulty))
-            assert all(met.is_set() for met in faulty.met), f"{verb} ended before the fault came"
+            said = seen(project, subcommand, **case.lead(faulty))
+            assert all(met.is_set() for met in faulty.met), f"{subcommand} ended before the fault came"
             return said
 
     with ThreadPoolExecutor() as pool:
-        answers = dict(zip(VERBS, pool.map(run, VERBS), strict=True))
-    record_property("faults", ", ".join(f"{verb} {found.seconds:.1f} s" for verb, found in answers.items()))
-    for verb, found in answers.items():
-        expected, where = right[verb], f"{name}: {verb}: {found}"
+        answers = dict(zip(SUBCOMMANDS, pool.map(run, SUBCOMMANDS), strict=True))
+    record_property("faults", ", ".join(f"{subcommand} {found.seconds:.1f} s" for subcommand, found in answers.items()))
+    for subcommand, found in answers.items():
+        expected, where = right[subcommand], f"{name}: {subcommand}: {found}"
         assert found.code != 0, where
         assert found.good <= expected.good, where
         assert {each for each in found.wrong - expected.wrong if each[1] not in UNREACHABLE} == set(), where
@@ -192,7 +194,7 @@ def test_a_fault_is_never_green_and_never_a_finding(
         unseen = {about for about, _ in found.unseen}
         unreached = any(rule in UNREACHABLE for _, rule in found.wrong)
         for about, kind in expected.wrong - found.wrong:
-            assert unreached or about in unseen or (verb == "check --live" and found.unseen), (about, kind, where)
+            assert unreached or about in unseen or (subcommand == "check --live" and found.unseen), (about, kind, where)
         if case.exact:
             assert (found.wrong, found.good, found.unseen) == (expected.wrong, expected.good, {}), where
         assert found.seconds < BOUND_SECONDS, where

@@ -73,7 +73,7 @@ def test_a_name_that_is_taken_between_preview_and_up(cloud: Cloud, deploy: Deplo
     iam.delete_role(RoleName="between")
 
     assert "Role with name between already exists" in refusal
-    assert [mistake["rule"] for mistake in checked["mistakes"]] == ["role-exists"]
+    assert [mistake["rule"] for mistake in checked["errors"]] == ["role-exists"]
     assert by_hand["Description"] == "by hand"
     project.up()
     assert report(project, "verify")[0] == 0
@@ -108,7 +108,7 @@ def test_a_service_account_that_is_recreated_gets_its_annotation_back(cloud: Clo
     cloud.kubectl("create", "serviceaccount", "recreated")
     code, checks = report(project, "verify")
     (check,) = not_good(checks)
-    assert (code, check["check"]) == (1, "account")
+    assert (code, check["check"]) == (1, "service account")
     follow(project, check["fix"])
 
     assert report(project, "verify")[0] == report(project, "prove")[0] == 0
@@ -133,8 +133,8 @@ def test_a_namespace_that_ends(cloud: Cloud, deploy: Deploy) -> None:
     kubernetes.patch(Namespace, "ending", {"metadata": {"finalizers": None}})
     cloud.kubectl("wait", "--for=delete", "namespace/ending", "--timeout=60s")
 
-    assert (code, [check["check"] for check in not_good(checks)]) == (1, ["account"])
-    assert [mistake["rule"] for mistake in checked["mistakes"]] == ["namespace-missing"]
+    assert (code, [check["check"] for check in not_good(checks)]) == (1, ["service account"])
+    assert [mistake["rule"] for mistake in checked["errors"]] == ["namespace-missing"]
     assert "because it is being terminated" in refusal
     project.up("--refresh")
     assert report(project, "verify")[0] == report(project, "prove")[0] == 0

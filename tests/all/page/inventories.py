@@ -73,7 +73,7 @@ def inventory(service_accounts: int, roles: int, clusters: tuple[str, ...] = ("p
         {**_finding("orphaned-issuer", "", role=arns[0], found="no cluster has this issuer"), "provider": issuer}
     )
     return {
-        "verb": "inventory",
+        "subcommand": "inventory",
         "good": False,
         "clusters": [
             {"name": name, "issuer": ISSUER.format(name.upper()),

@@ -703,7 +703,7 @@ def test_browsers_own_search_finds_every_row(files: dict[int, Path], open_page: 
 
 def test_empty_inventory_says_so(tmp_path: Path, open_page: Open) -> None:
     """A cluster without service accounts, or an account without roles, is no error."""
-    nothing: Found = {key: [] for key in inventory(1, 1) if key not in ("verb", "good")}
+    nothing: Found = {key: [] for key in inventory(1, 1) if key not in ("subcommand", "good")}
     found = open_page(written(tmp_path / "page.html", nothing))
 
     expect(found.locator("#flow")).to_contain_text("No role admits any service account")

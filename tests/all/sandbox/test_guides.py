@@ -65,10 +65,10 @@ def test_the_commands_of_a_guide_run_in_their_order(guide: str, project: Project
         if command.startswith(CANNOT_RUN):
             continue
         words = shlex.split(command, comments=True)
-        verb = " ".join(words[:2])
-        ran.append(verb)
-        if verb == "pulumi up":
-            ups = ran.count(verb)
+        subcommand = " ".join(words[:2])
+        ran.append(subcommand)
+        if subcommand == "pulumi up":
+            ups = ran.count(subcommand)
             if ups > 1:
                 without_imports(file)
             project.pulumi(*words[1:], "--yes", "--skip-preview", *(["--expect-no-changes"] if ups > 1 else []))
@@ -76,13 +76,16 @@ def test_the_commands_of_a_guide_run_in_their_order(guide: str, project: Project
             project.pulumi(*words[1:])
         else:
             answer = irsa(project, *words[1:]) if words[0] == "irsa" else project.cloud.run(*words, **project.variables)
-            assert answer.returncode == EXPECTED[guide].get(verb, 0), (command, answer.stdout + answer.stderr)
+            assert answer.returncode == EXPECTED[guide].get(subcommand, 0), (command, answer.stdout + answer.stderr)
     if ran.count("pulumi up") == 1:
         without_imports(file)
         project.pulumi("up", "--stack", "prod", "--yes", "--skip-preview", "--expect-no-changes")
 
     # The order in which no Pod is without permissions.
-    first = [ran.index(verb) for verb in ("irsa adopt", "pulumi preview", "pulumi up", "irsa verify", "irsa prove")]
+    first = [
+        ran.index(subcommand)
+        for subcommand in ("irsa adopt", "pulumi preview", "pulumi up", "irsa verify", "irsa prove")
+    ]
     assert first == sorted(first)
     for before, after in (("update-stack", "pulumi up"), ("pulumi up", "delete-stack"), ("pulumi up", "state rm")):
         text = "\n".join(commands_of(guide))

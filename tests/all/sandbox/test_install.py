@@ -129,14 +129,14 @@ def test_each_file_of_a_package_is_installed(environment: Environment, package: 
     assert [name for name in tracked if not (installed / name).is_file()] == []
 
 
-def test_check_is_no_verb_outside_its_checkout(environment: Environment) -> None:
+def test_check_is_no_subcommand_outside_its_checkout(environment: Environment) -> None:
     """Protects users of the component: `check` is about this checkout's stack file, and they have none."""
     said = environment.run("irsa", "--help")
     refused = environment.run("irsa", "check")
 
-    verbs = re.findall(r"^    (\w+)", said.stdout.partition("verbs:")[2], re.MULTILINE)
-    assert {"completion", "explain", "prove", "verify"} <= {*verbs}
-    assert "check" not in verbs
+    subcommands = re.findall(r"^    (\w+)", said.stdout.partition("subcommands:")[2], re.MULTILINE)
+    assert {"completion", "explain", "prove", "verify"} <= {*subcommands}
+    assert "check" not in subcommands
     assert refused.returncode == 2
     assert refused.stderr.startswith("irsa check: it works in a checkout of irsa only")
     assert environment.run("irsa", "--version").stdout == f"irsa {VERSION}\n"

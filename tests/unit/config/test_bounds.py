@@ -321,7 +321,7 @@ def test_many_mistakes_compare_the_settings_once(tmp_path: Path) -> None:
 
 def test_the_places_of_filled_keys_are_found_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses thousands of mistakes behind keys with variables, for each of which all keys were filled in again."""
-    calls = counted_calls(monkeypatch, variables, "filled")
+    calls = counted_calls(monkeypatch, variables, "replaced")
     keys = {f"aws:RequestTag/{n}${{v}}": n for n in range(300)}
     binding = {"serviceAccount": {"name": "a"}, "trust": {"conditions": {"StringEquals": keys}}}
     values = {"cluster": {"name": "cc"}, "variables": {"v": "x"}, "bindings": {"a": binding}}

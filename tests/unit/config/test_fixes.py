@@ -161,7 +161,7 @@ def test_what_was_fixed_and_what_is_left_is_printed(project: Path, capsys: pytes
     assert check() == 1
     before = capsys.readouterr().out
     assert check("--json") == 1
-    marked = check_output("check", capsys.readouterr().out)["files"][0]["mistakes"]
+    marked = check_output("check", capsys.readouterr().out)["files"][0]["errors"]
     assert check("--fix", "--json") == 1
     fixed = check_output("check", capsys.readouterr().out)["files"][0]
     project.write_text(text)
@@ -169,7 +169,7 @@ def test_what_was_fixed_and_what_is_left_is_printed(project: Path, capsys: pytes
     after = capsys.readouterr().out
 
     assert "Pulumi.dev.yaml:14  irsa:bindings.my-app.serviceAccount.create  fixable with --fix\n" in before
-    assert before.endswith(": 4 mistakes, 3 fixable with --fix, 2 bindings\n")
+    assert before.endswith(": 4 errors, 3 fixable with --fix, 2 bindings\n")
     # Without a profile that is spelled right, the AWS account has neither of two keys.
     assert [each["path"] for each in marked if each.get("fixable")] == [
         "irsa:accounts.data",
@@ -181,7 +181,7 @@ def test_what_was_fixed_and_what_is_left_is_printed(project: Path, capsys: pytes
         {"line": 14, "path": "irsa:bindings.my-app.serviceAccount.create", "old": "'no'", "new": "false"},
     ]
     assert after.startswith("fixed: Pulumi.dev.yaml:7  irsa:accounts.data.profle: profle -> profile\nfixed: ")
-    assert after.endswith("Pulumi.dev.yaml: 2 fixed, 1 mistake, 2 bindings\n")
+    assert after.endswith("Pulumi.dev.yaml: 2 fixed, 1 error, 2 bindings\n")
     assert "irsa:accounts.data.x" in after
 
 
@@ -200,7 +200,7 @@ def test_a_file_that_cannot_be_written_is_said(
     said = capsys.readouterr()
 
     assert said.err == "irsa check: cannot write Pulumi.dev.yaml: No space left on device\n"
-    assert said.out.endswith("1 mistake, 1 fixable with --fix, 2 bindings\n")
+    assert said.out.endswith("1 error, 1 fixable with --fix, 2 bindings\n")
     assert project.read_text() == text
     assert [each.name for each in project.parent.iterdir() if each.name.endswith(".new")] == []
 

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from config.variable_keys import KEYS_WITH_VARIABLES, values_with_variables, with_variables_replaced
-from config.variables import filled, references
+from config.variables import references, replaced
 from docs.generate.schema import stack_file_schema
 from irsa.rules.leaves import leaves
 
@@ -21,16 +21,16 @@ BINDING: dict[str, Any] = {
 
 
 def with_values(_place: Any, value: Any) -> Any:
-    return filled(value, {"bucket": "b"}, [])
+    return replaced(value, {"bucket": "b"}, [])
 
 
 def test_exactly_the_documents_and_arns_are_replaced() -> None:
     """Protects the sentence of the stack file's page: variables are for documents and ARNs, and nothing else."""
     before = copy.deepcopy(BINDING)
-    replaced = leaves(with_variables_replaced(BINDING, with_values))
+    found = leaves(with_variables_replaced(BINDING, with_values))
 
     assert before == BINDING
-    assert {place for place, value in replaced if "${bucket}" in value} == {
+    assert {place for place, value in found if "${bucket}" in value} == {
         ("role", "description"),
         ("policy", "file"),
         ("inlinePolicies", "b", "file"),

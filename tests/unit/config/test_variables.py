@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from config.variables import filled, partition_of, references
+from config.variables import partition_of, references, replaced
 from irsa.rules.mistakes import Located
 from irsa.rules.unknown import WRONG
 
@@ -39,7 +39,7 @@ def test_the_partition_of_a_region_is_the_one_of_the_aws_sdk(region: str) -> Non
 )
 def test_own_variables_are_filled_in_and_those_of_iam_stay(value: Any, expected: Any) -> None:
     """Protects documents: keys too, at every depth; a name with a colon, and ${*}, ${?}, ${$} are IAM's."""
-    assert filled(value, VALUES, []) == expected
+    assert replaced(value, VALUES, []) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_an_unknown_variable_is_a_mistake(text: str, name: str, fix: str) -> Non
     marked = {text: WRONG, "list": [WRONG], "key": {"a": WRONG}}
     for value, expected in zip((text, [text], {"a": {text: 1}}), marked.values(), strict=True):
         found: list[Located] = []
-        assert filled(value, VALUES, found) == expected
+        assert replaced(value, VALUES, found) == expected
         ((_, mistake),) = found
         assert name in mistake.found
         assert mistake.allowed == "${account}, ${bucket}"

@@ -1,4 +1,4 @@
-"""Variables in documents and ARNs: nothing is filled in that widens, drops or hides what was written."""
+"""Variables in documents and ARNs: nothing is replaced in that widens, drops or hides what was written."""
 
 import time
 from pathlib import Path
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.located_mistake import LocatedMistake
-from config.variables import filled, references
+from config.variables import references, replaced
 from irsa.rules.grammar import document_mistakes
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import WRONG
@@ -171,7 +171,7 @@ def test_a_variable_that_widens_or_hides(tmp_path: Path, value: str, words: str)
 def test_what_cannot_be_filled_in(text: str, words: str) -> None:
     """Refuses `${aws:PrincipalTag/${a}}`, which went to IAM as it is and never matched, and an empty text anywhere."""
     found: list[Located] = []
-    assert filled({"k": [text]}, {"a": "x", "b": "y", "empty": ""}, found, ("p",)) == {"k": [WRONG]}
+    assert replaced({"k": [text]}, {"a": "x", "b": "y", "empty": ""}, found, ("p",)) == {"k": [WRONG]}
     ((place, mistake),) = found
     assert place == ("p", "k", 0)
     assert words in mistake.found
@@ -180,7 +180,7 @@ def test_what_cannot_be_filled_in(text: str, words: str) -> None:
 def test_iam_variables_stay() -> None:
     """Protects IAM's own variables and characters, which IAM fills in itself."""
     text = "${aws:PrincipalTag/team, 'a $ b'}${*}${?}${$}$x${a}"
-    assert filled(text, {"a": "1"}, []) == "${aws:PrincipalTag/team, 'a $ b'}${*}${?}${$}$x1"
+    assert replaced(text, {"a": "1"}, []) == "${aws:PrincipalTag/team, 'a $ b'}${*}${?}${$}$x1"
     assert list(references(text)) == ["a"]
 
 
@@ -193,13 +193,13 @@ def test_what_is_filled_in_is_the_text_of_its_parts(parts: list[str]) -> None:
     expected = "".join({"${a}": "1", "${b}": "22"}.get(part, part) for part in parts)
     if "$" not in parts:
         # A bare $ may open what follows it.
-        assert filled(text, {"a": "1", "b": "22"}, []) == expected
+        assert replaced(text, {"a": "1", "b": "22"}, []) == expected
 
 
 def test_many_openings_take_no_longer_than_their_length() -> None:
     """Refuses the attack of a document full of `${`: each was searched to the end, 243 KiB for minutes."""
     started = time.process_time()
-    assert filled("${" * 500_000, {}, []) is WRONG
+    assert replaced("${" * 500_000, {}, []) is WRONG
     assert list(references("${" * 500_000 + "}")) == [""]
     assert time.process_time() - started < 10
 

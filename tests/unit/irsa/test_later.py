@@ -194,10 +194,10 @@ def test_the_message_names_the_component_and_each_place() -> None:
     """Protects the reader of `pulumi up`: how many, of which component, and each in the caller's spelling."""
     mistakes = [(("role_name",), Mistake("F", "A", "set {}", ("audience",))), ((), Mistake("G", "A", "D"))]
     lines = str(ArgumentMistakes("my-app", mistakes, lambda part: path_of(part).upper())).splitlines()
-    assert lines[0] == "2 mistakes in the arguments of ServiceAccountRole 'my-app'"
+    assert lines[0] == "2 errors in the arguments of ServiceAccountRole 'my-app'"
     assert [line.strip() for line in lines if line.strip().isupper()] == ["ROLE_NAME"]
     assert any("set AUDIENCE" in line for line in lines)
-    assert str(ArgumentMistakes("my-app", mistakes[1:], path_of)).startswith("1 mistake in")
+    assert str(ArgumentMistakes("my-app", mistakes[1:], path_of)).startswith("1 error in")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The scripts that complete verbs and options."""
+"""The scripts that complete subcommands and options."""
 
 import argparse
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from irsa_cli.main import main
-from irsa_cli.verbs import installed, parser_of
+from irsa_cli.subcommands import installed, parser_of
 
 COMPLETE = r"""
 source "$1"
@@ -37,14 +37,14 @@ def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def options() -> Iterator[str]:
-    """Return every long option of every verb."""
-    (verbs,) = [a for a in parser_of(*installed())._actions if isinstance(a, argparse._SubParsersAction)]
-    for verb in verbs.choices.values():
-        yield from (word for word in verb._option_string_actions if word.startswith("--"))
+    """Return every long option of every subcommand."""
+    (subcommands,) = [a for a in parser_of(*installed())._actions if isinstance(a, argparse._SubParsersAction)]
+    for subcommand in subcommands.choices.values():
+        yield from (word for word in subcommand._option_string_actions if word.startswith("--"))
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_script_knows_every_verb_and_option(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_script_knows_every_subcommand_and_option(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects who adds an option: it is completed in each shell, without a list to keep."""
     text = script(shell, capsys)
 
@@ -66,7 +66,7 @@ def test_a_script_knows_every_verb_and_option(shell: str, capsys: pytest.Capture
 def test_bash_completes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], completed: list[str]
 ) -> None:
-    """Protects users of bash: the script can be sourced, and completes verbs, options, choices and files."""
+    """Protects users of bash: the script can be sourced, and completes subcommands, options, choices and files."""
     bash = shutil.which("bash")
     assert bash
     (tmp_path / "trust.json").touch()

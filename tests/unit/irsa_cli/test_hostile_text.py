@@ -18,7 +18,7 @@ from irsa_cli.main import main
 from tests.fuzz.hidden import hidden_in
 from tests.fuzz.live_states import AWS_ACCOUNT, DANGERS, ISSUER, MARK, ROLE, State
 from tests.fuzz.printed import COLOR, commands_in, unquoted
-from tests.fuzz.test_live_states import VERBS, live
+from tests.fuzz.test_live_states import SUBCOMMANDS, live
 
 JUNIT = Path("report.xml")
 # What needs no quotes: it neither ends a sentence nor begins another.
@@ -169,7 +169,7 @@ def test_no_text_of_others_is_without_quotes(
         state = State(0, calm_number())
         FIELDS[field](state, text)
         live(state, tmp_path, monkeypatch)
-        for line in printed(VERBS[number % len(VERBS)], monkeypatch, capsys):
+        for line in printed(SUBCOMMANDS[number % len(SUBCOMMANDS)], monkeypatch, capsys):
             assert not hidden_in([line])
             assert not without_quotes(line, text), line
             shown += MARK in line
@@ -200,7 +200,7 @@ def test_no_file_name_is_without_quotes(
 
 
 def printed(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
-    """Yield each line, and each string of JSON and JUnit, that a verb prints."""
+    """Yield each line, and each string of JSON and JUnit, that a subcommand prints."""
     junit = words[0] != "explain"
     main([*words, *(["--junit", str(JUNIT)] if junit else [])])
     said, complaint = capsys.readouterr()
@@ -240,7 +240,7 @@ def test_each_labeled_line_is_ours(
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    for words, danger in itertools.product(VERBS[:2], ("\n    do:       ", "  expected: ")):
+    for words, danger in itertools.product(SUBCOMMANDS[:2], ("\n    do:       ", "  expected: ")):
         state = State(0, calm_number())
         FIELDS[field](state, f"a{danger}{MARK}")
         live(state, tmp_path, monkeypatch)

@@ -1,4 +1,4 @@
-"""The irsa command: what holds for every verb."""
+"""The irsa command: what holds for every subcommand."""
 
 import re
 import subprocess
@@ -8,31 +8,31 @@ from pathlib import Path
 import pytest
 
 from irsa_cli.main import main
-from irsa_cli.verbs import installed
+from irsa_cli.subcommands import installed
 from program import check
 
 IRSA = Path(sys.executable).with_name("irsa")
 
 
-@pytest.mark.parametrize("verb", ["verify", "prove", "explain", "inventory"])
-def test_an_empty_stack_name_is_no_other_stack(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("subcommand", ["verify", "prove", "explain", "inventory"])
+def test_an_empty_stack_name_is_no_other_stack(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects CI with an unset variable: `--stack ""` would have meant whatever stack is selected."""
     with pytest.raises(SystemExit) as ended:
-        main([verb, "--stack", ""])
+        main([subcommand, "--stack", ""])
 
     assert ended.value.code == 2
     assert "argument --stack: the name of the stack is empty" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["check", "verify"])
-def test_an_unknown_option_shows_those_of_the_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who writes `irsa check --stack prod`: the usage of the verb has what can be written, not that of all."""
+@pytest.mark.parametrize("subcommand", ["check", "verify"])
+def test_an_unknown_option_shows_those_of_the_subcommand(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who writes `irsa check --stack prod`: its own usage has what can be written."""
     with pytest.raises(SystemExit) as ended:
-        main([verb, "--no-such-option"])
+        main([subcommand, "--no-such-option"])
 
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"usage: irsa {verb} ")
+    assert said.startswith(f"usage: irsa {subcommand} ")
     assert "unrecognized arguments: '--no-such-option'" in said
 
 
@@ -52,7 +52,7 @@ def test_a_misspelled_option_is_named(verb: str, capsys: pytest.CaptureFixture[s
 def test_a_stack_in_place_of_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects who knows the other verbs: `irsa check prod` says which file that is, and reads none unasked."""
+    """Protects who knows the other subcommands: `irsa check prod` says which file that is, and reads none unasked."""
     (tmp_path / "Pulumi.prod.yaml").write_text("config: {}\n")
     monkeypatch.chdir(tmp_path)
 
@@ -63,7 +63,7 @@ def test_a_stack_in_place_of_its_file(
     ]
 
 
-@pytest.mark.parametrize("words", [[], *([verb] for verb in installed())], ids=" ".join)
+@pytest.mark.parametrize("words", [[], *([subcommand] for subcommand in installed())], ids=" ".join)
 def test_help_fits_a_terminal(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,14 +75,14 @@ def test_help_fits_a_terminal(
     assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
 
 
-@pytest.mark.parametrize("verb", sorted(installed()))
-def test_help_has_an_example_and_the_exit_codes(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects newcomers: each verb shows how it is called and what its exit codes mean."""
+@pytest.mark.parametrize("subcommand", sorted(installed()))
+def test_help_has_an_example_and_the_exit_codes(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects newcomers: each subcommand shows how it is called and what its exit codes mean."""
     with pytest.raises(SystemExit):
-        main([verb, "--help"])
+        main([subcommand, "--help"])
     said = capsys.readouterr().out
 
-    assert f"irsa {verb} " in said.partition("example")[2]
+    assert f"irsa {subcommand} " in said.partition("example")[2]
     assert "exit codes: 0 " in said
 
 
@@ -113,10 +113,10 @@ def test_a_reader_that_has_read_enough_is_no_fault(tmp_path: Path) -> None:
         assert running.stderr.read() == ""
 
 
-@pytest.mark.parametrize("verb", [*installed()])
-def test_a_misspelled_verb_is_named(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("subcommand", [*installed()])
+def test_a_misspelled_subcommand_is_named(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects who types by hand: the one that is meant, and not a list to search."""
     with pytest.raises(SystemExit) as ended:
-        main([f"{verb}{verb[-1]}"])
+        main([f"{subcommand}{subcommand[-1]}"])
 
-    assert (ended.value.code, f"did you mean {verb}?" in capsys.readouterr().err) == (2, True)
+    assert (ended.value.code, f"did you mean {subcommand}?" in capsys.readouterr().err) == (2, True)

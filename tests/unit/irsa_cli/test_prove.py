@@ -117,7 +117,7 @@ def admitting(*subjects: str, audience: str = "sts.amazonaws.com") -> Callable[[
 
 
 def test_the_proof_and_its_negative_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the verb's sense: the service account becomes the role, and one that is not trusted is refused."""
+    """Protects the subcommand's sense: the service account becomes the role, and one that is not trusted is refused."""
     checks = prove(monkeypatch, admitting("web:app"), "web:app", "web:other")
 
     assert [(check.check, check.outcome, check.about) for check in checks] == [

@@ -219,7 +219,7 @@ def test_one_look_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> 
     policies, service_account = verify(document(STATEMENT), {PROVIDER: ["sts.amazonaws.com"]})
 
     assert (policies.check, policies.found) == ("policies", "unexpected LookupError; please report it")
-    assert (service_account.check, service_account.found) == ("account", "iam:ListRolePolicies: AccessDenied")
+    assert (service_account.check, service_account.found) == ("service account", "iam:ListRolePolicies: AccessDenied")
 
 
 def deny(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, *denied: str) -> None:

@@ -42,7 +42,7 @@ OTHERS = {
 def report(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
     main(["check", "--json", "golden/mistakes.yaml"])
     (file,) = json.loads(capsys.readouterr().out)["files"]
-    return list(file["mistakes"])
+    return list(file["errors"])
 
 
 def test_what_do_says_of_a_stack_file_removes_the_mistake(

@@ -101,7 +101,7 @@ def test_what_is_allowed_is_what_is_documented(
     """Protects from limits and advice that are only our own: these were written by hand, from the pages above."""
     monkeypatch.chdir(ROOT)
     _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
-    said = {each["path"]: each for each in json.loads(text)["files"][0]["mistakes"]}
+    said = {each["path"]: each for each in json.loads(text)["files"][0]["errors"]}
 
     found = {place: said[f"irsa:{place}"] for place in DOCUMENTED if f"irsa:{place}" in said}
     assert found.keys() == DOCUMENTED.keys()
@@ -119,11 +119,11 @@ def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
     (report,) = json.loads(text)["files"]
 
-    assert len({mistake["found"] for mistake in report["mistakes"]}) >= 25
+    assert len({mistake["found"] for mistake in report["errors"]}) >= 25
     # What is no JSON has no path within: the comma before a bracket, and a key that is there twice.
     lines = {"broken": 4, "commented": 4, "twice": 7}
     not_json = {f"tests/golden/policies/{name}.json": line for name, line in lines.items()}
-    for mistake in report["mistakes"]:
+    for mistake in report["errors"]:
         top, *rest = steps_of(mistake["path"].removeprefix("irsa:"))
         steps = steps_of(mistake["within"]) if "within" in mistake else ["config", f"irsa:{top}", *rest]
         expected = not_json.get(mistake["file"]) or line_of((ROOT / mistake["file"]).read_text(), steps)
@@ -135,7 +135,7 @@ def test_all_parts_of_every_message(capsys: pytest.CaptureFixture[str], monkeypa
     monkeypatch.chdir(ROOT)
     _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
 
-    for mistake in json.loads(text)["files"][0]["mistakes"]:
+    for mistake in json.loads(text)["files"][0]["errors"]:
         assert all(mistake[part] for part in ("file", "line", "found", "allowed", "fix")), mistake
 
 
@@ -208,8 +208,8 @@ def test_a_tab_hides_no_other_binding(
     def mistakes(several: list[str]) -> set[tuple[Any, ...]]:
         file.write_text("\n".join(several))
         _, report = findings(capsys)
-        assert not any("\t" in line for line in several) or report["couldNotSee"]
-        return {(each["line"], each.get("path", ""), each["found"]) for each in report["mistakes"]}
+        assert not any("\t" in line for line in several) or report["notChecked"]
+        return {(each["line"], each.get("path", ""), each["found"]) for each in report["errors"]}
 
     def tab(number: int) -> tuple[Any, ...]:
         return number, "", "a tab before the first word of the line"
@@ -250,8 +250,8 @@ def test_what_cannot_be_read_is_said(
     lines.insert(number, f"      {damage}")
     (project / "Pulumi.dev.yaml").write_text("\n".join(lines))
     code, report = findings(capsys)
-    assert (code, len(report["mistakes"])) == (1, 1)
-    assert report["couldNotSee"] == ["all else in this file"]
+    assert (code, len(report["errors"])) == (1, 1)
+    assert report["notChecked"] == ["all else in this file"]
 
 
 @pytest.mark.parametrize("text", ["config: {}\n", "config:\n  aws:region: us-west-2\n", "config:\n  app:replicas: 3\n"])
@@ -259,7 +259,7 @@ def test_in_another_program_it_says_what_to_run(project: Path, capsys: pytest.Ca
     """Protects who has the component in a program of their own: there is no `irsa:` setting to add."""
     (project / "Pulumi.dev.yaml").write_text(text)
     code, report = findings(capsys)
-    (mistake,) = report["mistakes"]
+    (mistake,) = report["errors"]
     assert (code, mistake["found"]) == (1, "no `irsa:` setting")
     assert all(command in mistake["fix"] for command in ("`pulumi preview`", "`irsa diff`", "`irsa verify`"))
 
@@ -279,7 +279,7 @@ def test_files_that_are_no_text(project: Path, capsys: pytest.CaptureFixture[str
 
     assert code == 1
     assert words in output
-    assert "Pulumi.dev.yaml: 1 mistake" in output
+    assert "Pulumi.dev.yaml: 1 error" in output
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_a_region_that_is_none(project: Path, capsys: pytest.CaptureFixture[str]
     code, report = findings(capsys)
 
     assert code == 1
-    (mistake,) = report["mistakes"]
+    (mistake,) = report["errors"]
     assert (mistake["file"], mistake["line"]) == (file.name, len(before.splitlines()) + 1)
     assert "a region, such as us-west-2" in mistake["allowed"]
 
@@ -430,7 +430,7 @@ def test_a_file_that_cannot_be_read_hides_no_other(
         "irsa check: cannot read Pulumi.link.yaml: No such file or directory",
     ]
     assert "Pulumi.good.yaml: good, 1 binding" in said.out
-    assert ("Pulumi.wrong.yaml: 1 mistake, 1 binding" in said.out) is ("wrong" in others)
+    assert ("Pulumi.wrong.yaml: 1 error, 1 binding" in said.out) is ("wrong" in others)
     assert "folder" not in said.out
 
 
@@ -630,7 +630,7 @@ def test_a_warning_becomes_a_mistake_or_silent(project: Path, capsys: pytest.Cap
     (project / "Pulumi.dev.yaml").write_text(f"{LINTED}  irsa:lint: {{errors: [{rule}]}}\n")
     code, report = findings(capsys)
     assert code == 1
-    assert {mistake["rule"] for mistake in report["mistakes"]} == {rule}
+    assert {mistake["rule"] for mistake in report["errors"]} == {rule}
 
     (project / "Pulumi.dev.yaml").write_text(
         f"{LINTED}  irsa:lint: {{errors: [{rule}], silence: {{{rule}: {{reason: known}}}}}}\n"
@@ -694,7 +694,7 @@ def test_colors_only_where_they_are_wanted(project: Path, environment: dict[str,
 
     # The codes of colors; bold is none.
     assert bool(re.search(rb"\x1b\[[0-9;]*3[0-7]m", output)) is colored
-    assert b"1 mistake" in output
+    assert b"1 error" in output
 
 
 def test_the_command_needs_neither_pulumi_nor_network(project: Path) -> None:

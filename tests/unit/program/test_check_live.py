@@ -59,7 +59,7 @@ def check(
     [
         (LiveReport([], [], [], True), (0, "Pulumi.prod.yaml: good, 1 binding")),
         (LiveReport([], [LOSS], ["x"], True), (0, "Pulumi.prod.yaml: good, 1 warning, 1 binding")),
-        (LiveReport([TAKEN], [], ["x"], True), (1, "Pulumi.prod.yaml: 1 mistake, 1 binding")),
+        (LiveReport([TAKEN], [], ["x"], True), (1, "Pulumi.prod.yaml: 1 error, 1 binding")),
         (LiveReport([], [], ["x"], False), (2, "Pulumi.prod.yaml: AWS or Kubernetes not checked, 1 binding")),
     ],
 )
@@ -87,7 +87,7 @@ def test_findings_have_their_lines_and_rules(
     assert "Pulumi.prod.yaml:6  irsa:bindings  warning [pods-lose-role]" in text.splitlines()
     _, text, _ = check(monkeypatch, capsys, found, "--json")
     (report,) = json.loads(text)["files"]
-    assert (report["mistakes"][0]["rule"], report["mistakes"][0]["line"], report["good"]) == ("role-exists", 9, False)
+    assert (report["errors"][0]["rule"], report["errors"][0]["line"], report["good"]) == ("role-exists", 9, False)
     _, text, _ = check(monkeypatch, capsys, found, "--sarif")
     (run,) = json.loads(text)["runs"]
     assert [(each["ruleId"], each["level"]) for each in run["results"]] == [
@@ -106,7 +106,7 @@ def test_a_provider_s_setting_has_its_line(
     assert text.splitlines()[0] == "Pulumi.prod.yaml:4  kubernetes:context  [context-missing]"
     _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True), "--json")
     (report,) = json.loads(text)["files"]
-    assert (report["mistakes"][0]["path"], report["mistakes"][0]["line"]) == ("kubernetes:context", 4)
+    assert (report["errors"][0]["path"], report["errors"][0]["line"]) == ("kubernetes:context", 4)
 
 
 def test_what_it_looks_with(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ UNREAD = FileReport("U.yaml", 0, [], could_not_read="No such file")
 
 def test_the_line_about_a_file() -> None:
     """Protects who reads one line per file: what is wrong, what is silenced, and how much was looked at."""
-    assert REPORT.summary == "P.yaml: 3 mistakes, 1 warning, 1 silenced, 2 bindings"
+    assert REPORT.summary == "P.yaml: 3 errors, 1 warning, 1 silenced, 2 bindings"
     assert GOOD.summary == "G.yaml: good, 1 binding"
     assert FileReport("P.yaml", 0, [], [WARNING, WARNING]).summary == "P.yaml: good, 2 warnings, 0 bindings"
 
@@ -47,16 +47,16 @@ def test_json_has_everything() -> None:
     report, good, unread = document["files"]
 
     assert document["good"] is False
-    assert report["mistakes"][:2] == [
-        {"rule": "mistake", "file": "P.yaml", "line": 3, "path": "irsa:bindings.a.role"}
+    assert report["errors"][:2] == [
+        {"rule": "error", "file": "P.yaml", "line": 3, "path": "irsa:bindings.a.role"}
         | {"found": "F", "allowed": "A", "fix": "D"},
-        {"rule": "mistake", "file": "p.json", "line": 7, "path": "irsa:bindings.a.policy.file"}
+        {"rule": "error", "file": "p.json", "line": 7, "path": "irsa:bindings.a.policy.file"}
         | {"within": "Statement[0]", "found": "F2", "allowed": "A2", "fix": "D2"},
     ]
-    assert "line" not in report["mistakes"][2]
+    assert "line" not in report["errors"][2]
     assert [warning["rule"] for warning in report["warnings"]] == ["wide-trust"]
     assert [(each["rule"], each["reason"]) for each in report["silenced"]] == [("wide-trust", "known")]
-    assert (good["good"], good["bindings"], good["mistakes"]) == (True, 1, [])
+    assert (good["good"], good["bindings"], good["errors"]) == (True, 1, [])
     assert (unread["good"], unread["couldNotRead"]) == (False, "No such file")
     assert json.loads(as_json([GOOD]))["good"] is True
     assert json.loads(as_json([]))["good"] is True
@@ -72,14 +72,14 @@ def test_sarif_levels_places_and_suppressions() -> None:
     results: list[dict[str, Any]] = run["results"]
 
     assert [result["level"] for result in results] == ["error", "error", "error", "warning", "warning"]
-    assert [result["ruleId"] for result in results] == ["mistake", "mistake", *["wide-trust"] * 3]
+    assert [result["ruleId"] for result in results] == ["error", "error", *["wide-trust"] * 3]
     assert ["suppressions" in result for result in results] == [False] * 4 + [True]
     assert results[4]["suppressions"] == [{"kind": "external", "justification": "known"}]
     places = [result["locations"][0]["physicalLocation"] for result in results]
     assert [place["artifactLocation"]["uri"] for place in places] == ["P.yaml", "p.json", *["P.yaml"] * 3]
     assert [place.get("region", {}).get("startLine") for place in places] == [3, 7, 1, 9, 9]
     assert all(part in results[0]["message"]["text"] for part in ("F", "A", "D"))
-    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {"mistake", *RULES, *LIVE_RULES}
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {"error", *RULES, *LIVE_RULES}
     (invocation,) = run["invocations"]
     assert invocation["executionSuccessful"] is False
     assert [note["level"] for note in invocation["toolExecutionNotifications"]] == ["error", "note"]

@@ -25,5 +25,5 @@ def test_all_parts_are_there(capsys: pytest.CaptureFixture[str]) -> None:
     for part in ("found:", "allowed:", "do:"):
         assert sum(line.strip().startswith(part) for line in lines) == 2
     assert "not checked: a secret [x]" in lines
-    assert "P.yaml: 1 mistake, 1 warning, 2 bindings" in lines
+    assert "P.yaml: 1 error, 1 warning, 2 bindings" in lines
     assert lines[-1] == "G.yaml: good, 1 binding"

@@ -91,7 +91,7 @@ def test_what_check_finds_is_valid(file: Path, monkeypatch: pytest.MonkeyPatch) 
         assert place["region"]["startLine"] <= lines
 
 
-@pytest.mark.parametrize("rule", ["mistake", *RULES, *LIVE_RULES])
+@pytest.mark.parametrize("rule", ["error", *RULES, *LIVE_RULES])
 def test_every_rule_and_every_kind_of_finding(rule: str) -> None:
     """Protects code scanning: a mistake, a warning and a silenced one of each rule, and what was not checked."""
     finding = LocatedMistake(("bindings", "a"), Mistake("F", "A", "D"), "Pulumi.dev.yaml", None, rule=rule)

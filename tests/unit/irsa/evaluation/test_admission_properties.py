@@ -176,13 +176,13 @@ def test_patterns_say_who_is_admitted(document: dict[str, Any], client_ids: list
 @given(DOCUMENT, CLIENT_IDS)
 def test_pieces_say_who_is_admitted(document: dict[str, Any], client_ids: list[str] | None) -> None:
     """Protects the same where a document is judged value by value, since all of it would be too much."""
-    whole = admission._told
+    whole = admission._admitted_by
 
-    def told(*arguments: Any) -> Any:
+    def admitted_by(*arguments: Any) -> Any:
         return whole(*arguments) if len(arguments) > 4 else None
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(admission, "_told", told)
+        patch.setattr(admission, "_admitted_by", admitted_by)
         found = _judged(document, client_ids)
     _check(document, client_ids, found, in_pieces=True)
 

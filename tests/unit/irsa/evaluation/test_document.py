@@ -89,7 +89,7 @@ def test_not_principal_is_refused(effect: str, principal: Any, others: dict[str,
     ],
 )
 def test_what_irsa_would_not_write_is_read(live: dict[str, Any]) -> None:
-    """Protects the verbs that judge live roles: no value and no version keeps them from an answer."""
+    """Protects the subcommands that judge live roles: no value and no version keeps them from an answer."""
     assert len(evaluate(live, REQUEST).statements) == len(live["Statement"])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.variables import filled
+from config.variables import replaced
 from irsa.rules.variables import literal
 
 texts = st.lists(
@@ -17,7 +17,7 @@ values = st.recursive(texts, lambda inner: st.lists(inner, max_size=3) | st.dict
 @given(values)
 def test_filled_in_it_is_what_it_was(value: Any) -> None:
     """Protects documents that exist: whatever is in them, irsa sends the same to AWS."""
-    assert filled(literal(value, "dollar"), {"dollar": "$"}, []) == value
+    assert replaced(literal(value, "dollar"), {"dollar": "$"}, []) == value
 
 
 @given(texts)

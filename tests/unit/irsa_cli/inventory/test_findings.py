@@ -11,8 +11,8 @@ import pytest
 
 from irsa_cli.exits import FINDINGS
 from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.subcommand import exit_code
 from irsa_cli.inventory.table import plain, table_of
-from irsa_cli.inventory.verb import exit_code
 from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,

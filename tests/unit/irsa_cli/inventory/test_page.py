@@ -282,4 +282,4 @@ def test_json_is_one_value() -> None:
     text = page(inventory(2, 2), WRITTEN)
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
 
-    assert json.loads(data)["verb"] == "inventory"
+    assert json.loads(data)["subcommand"] == "inventory"

@@ -5,7 +5,7 @@ import pytest
 from irsa_cli.report.text import counted
 
 
-@pytest.mark.parametrize(("count", "words"), [(0, "0 mistakes"), (1, "1 mistake"), (2, "2 mistakes")])
+@pytest.mark.parametrize(("count", "words"), [(0, "0 errors"), (1, "1 error"), (2, "2 errors")])
 def test_a_number_of_things(count: int, words: str) -> None:
     """Protects the summaries' grammar."""
-    assert counted(count, "mistake") == words
+    assert counted(count, "error") == words

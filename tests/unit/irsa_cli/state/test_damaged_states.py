@@ -200,7 +200,7 @@ def nested(depth: int) -> str:
     ],
 )
 def test_what_is_no_state_is_said(text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects readers: the same words of every verb, with the place."""
+    """Protects readers: the same words of every subcommand, with the place."""
     printing(text, monkeypatch)
     with pytest.raises(CouldNotLookError) as error:
         pulumi.read_stack("dev")

@@ -581,7 +581,7 @@ def test_a_binding_that_is_wrong_in_this_account_does_not_hide_the_others(iam: A
     cluster = {"oidcIssuer": f"https://{HOST}", "createOidcProvider": True}
 
     assert rules(looked({"cluster": cluster, "bindings": {"app": APP, "wrong": wrong}}).mistakes) == [
-        ("mistake", "bindings.wrong.policyArns[0]"),
+        ("error", "bindings.wrong.policyArns[0]"),
         ("role-exists", "bindings.app.role.name"),
         ("provider-exists", "cluster.createOidcProvider"),
     ]

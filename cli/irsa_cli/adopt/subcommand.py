@@ -57,7 +57,7 @@ FROM_HELP = f"also take what this tool manages: {', '.join(TOOLS)} (repeatable)"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     add_discovery_options(parser)
     choice = parser.add_argument_group("what is adopted", "options of one kind add up; different kinds must all hold")

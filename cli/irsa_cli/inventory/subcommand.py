@@ -49,7 +49,7 @@ could be read; with --fail-on, also where something could not)"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     add_discovery_options(parser)
     these = "service accounts of a namespace, their roles and findings; * and ? stand for any text (repeatable)"

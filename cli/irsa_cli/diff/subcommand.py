@@ -35,34 +35,32 @@ from irsa_cli.text_files import text_of
 from irsa_cli.whole_file import write
 
 STREAM = "-"
-FAIL_ON_HELP = (
-    f"""exit code 1 if there are any: {", ".join(FAIL_ON)} (repeatable); what irsa cannot tell counts as one"""
-)
+FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(FAIL_ON)}; what irsa cannot tell counts (repeatable)"
 COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
 OUTPUT = Diff
 DESCRIPTION = """\
-Show what `pulumi up` would change, in words: first who gains and who loses the
-right to assume a role, and which roles this one may assume in turn, then the
-statements, annotations, tags and settings that change of each binding. Nothing
-is changed.
+Show what `pulumi up` would change, in words: first who gains or loses the
+right to assume a role, and what roles may then do, then the statements,
+annotations, tags and settings of each binding. Nothing is changed.
 
-It runs `pulumi preview --json`, or reads what that printed. Who may assume a
-role is evaluated for the service accounts that the stack or a trust policy
-names, for those that the clusters have, and for ones that nobody named. With
---preview and without --stack, only the file is read.
+It runs `pulumi preview --json`, or reads what that printed; with OLD, it
+compares two versions of the stack file, without credentials, in a checkout of
+irsa. Who may assume a role is evaluated for the service accounts that the stack
+or a trust policy names, for those that the clusters have, and for ones that
+only a pattern matches.
 """
 EXAMPLE = """\
 examples:
-  irsa diff --stack dev
-  pulumi preview --json --stack dev > preview.json
+  irsa diff --stack dev --refresh
   irsa diff --stack dev --preview preview.json --markdown comment.md
+  irsa diff main...HEAD --fail-on gains --fail-on permissions
 
 exit codes: 0 shown, 1 there is what --fail-on names, 2 the preview failed, or
 cannot be read"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's arguments to its parser."""
+    """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.add_argument("old", nargs="?", metavar="OLD", help="a stack file, or a revision of git: what was before")
     parser.add_argument("new", nargs="?", metavar="NEW", help="the same afterwards; default: the working directory")

@@ -1,4 +1,4 @@
-"""The verb diff, without the engine: what it reads, prints and writes, and its exit codes."""
+"""The subcommand diff, without the engine: what it reads, prints and writes, and its exit codes."""
 
 import io
 import json
@@ -152,7 +152,7 @@ def test_the_stack_may_be_given_with_its_owner(
     def refused(*_: Any) -> Any:
         raise CouldNotLookError("no credentials")
 
-    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", refused)
+    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", refused)
     assert main(["diff", "--stack", "org/irsa/dev", "--preview", str(preview)]) == 0
 
     found = " ".join(capsys.readouterr().out.split())
@@ -194,7 +194,7 @@ def test_a_thousand_bindings_ask_the_cluster_once(
     ]
     file = tmp_path / "preview.json"
     file.write_text(digest(steps))
-    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
+    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
     Cluster.lists = 0
 
@@ -224,7 +224,7 @@ def test_an_annotation_that_is_there_is_not_added(
     metadata = {"namespace": "team-a", "name": name, "annotations": annotations}
     file = tmp_path / "preview.json"
     file.write_text(digest([step("create", None, resource(SERVICE_ACCOUNT_PATCH, "x", {"metadata": metadata}))]))
-    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
+    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", cluster)
     Cluster.lists = 0
 
@@ -248,7 +248,7 @@ def test_no_cluster_is_asked_where_no_role_changes(
     file = tmp_path / "preview.json"
     before = role(trust("team-a:worker"))
     file.write_text(digest([step("update", before, {**before, "inputs": {**before["inputs"], "tags": {"a": "b"}}})]))
-    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: [])
+    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", lambda _: [])
     Cluster.lists = 0
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
 
@@ -271,8 +271,8 @@ def test_the_preview_is_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         asked.append(stack)
         return []
 
-    monkeypatch.setattr("irsa_cli.diff.verb.previewed", previewed)
-    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", exported_state)
+    monkeypatch.setattr("irsa_cli.diff.subcommand.previewed", previewed)
+    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", exported_state)
 
     assert main(["diff"]) == 0
     assert asked == [None, None]
@@ -283,7 +283,7 @@ def test_a_preview_that_fails_without_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects policy packs: a mandatory policy that is violated ends the preview, and its JSON does not say so."""
-    monkeypatch.setattr("irsa_cli.diff.verb.previewed", lambda *_: (PREVIEW, "pulumi preview: exit code 255"))
+    monkeypatch.setattr("irsa_cli.diff.subcommand.previewed", lambda *_: (PREVIEW, "pulumi preview: exit code 255"))
 
     assert main(["diff"]) == 2
     printed = capsys.readouterr()

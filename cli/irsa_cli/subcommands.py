@@ -1,7 +1,7 @@
-"""The verbs: modules that installed distributions name as entry points of the group `irsa.verbs`.
+"""The subcommands: modules that installed distributions name as entry points of the group `irsa.subcommands`.
 
-The first line of a module's docstring is its line in `irsa --help`. Its function `add` adds the verb's arguments to a
-parser, and sets `run`, which returns the exit code. A verb with `--json` names the dataclass that it prints: `OUTPUT`.
+The first line of a module's docstring is its line in `irsa --help`. Its function `add` adds the arguments to a parser,
+and sets `run`, which returns the exit code. A subcommand with `--json` names the dataclass that it prints: `OUTPUT`.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 from irsa_cli.component import COMMAND, COMPONENT, missing, require_component
 from irsa_cli.exits import CouldNotLookError
 
-GROUP = "irsa.verbs"
+GROUP = "irsa.subcommands"
 # Entry points of a checkout, about its own stack files.
 OF_A_CHECKOUT = {
     "check": "`pulumi preview` checks the component, then run `irsa diff` and `irsa verify`",
@@ -27,13 +27,13 @@ OF_A_CHECKOUT = {
 
 @functools.cache
 def installed() -> dict[str, EntryPoint]:
-    """Return the entry points of the verbs by name, sorted; without those whose module is not installed."""
+    """Return the entry points of the subcommands by name, sorted; without those whose module is not installed."""
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     return {name: found[name] for name in sorted(found) if _spec(found[name].module)}
 
 
 def parser_of_all() -> argparse.ArgumentParser:
-    """Return a parser with the name and the line of help of each verb; no verb is imported."""
+    """Return a parser with the name and the line of help of each subcommand; no subcommand is imported."""
     parser, add = _parser()
     for name, entry in installed().items():
         add(name, help=help_line(entry))
@@ -41,11 +41,11 @@ def parser_of_all() -> argparse.ArgumentParser:
 
 
 def parser_of(*names: str) -> argparse.ArgumentParser:
-    """Return a parser with all arguments of these verbs.
+    """Return a parser with all arguments of these subcommands.
 
     Raises:
-        CouldNotLookError: The component's package is missing, or another project has its name; or a verb works in a
-            checkout only, and this is none.
+        CouldNotLookError: The component's package is missing, or another project has its name; or a subcommand works in
+            a checkout only, and this is none.
     """
     require_component()
     parser, add = _parser()
@@ -54,20 +54,20 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
         if entry is None:
             raise CouldNotLookError(only_in_a_checkout(OF_A_CHECKOUT[name]))
         try:
-            verb = entry.load()
+            subcommand = entry.load()
         except ImportError as error:
             if (error.name or "").partition(".")[0] != COMPONENT:
                 raise
             raise CouldNotLookError(missing(f"another project named {COMPONENT} is installed")) from error
-        parser_of_verb = add(name, help=help_line(entry), formatter_class=argparse.RawDescriptionHelpFormatter)
-        verb.add(parser_of_verb)
-        parser_of_verb.set_defaults(refuse=functools.partial(_refuse, parser_of_verb))
+        parser_of_subcommand = add(name, help=help_line(entry), formatter_class=argparse.RawDescriptionHelpFormatter)
+        subcommand.add(parser_of_subcommand)
+        parser_of_subcommand.set_defaults(refuse=functools.partial(_refuse, parser_of_subcommand))
     return parser
 
 
 def only_in_a_checkout(instead: str) -> str:
     """Return why something does not work here, and what to do in a program of one's own."""
-    return f"it works in a checkout of irsa only: run `pulumi install` there; in a program of your own, {instead}"
+    return f"it works in a checkout of irsa only: run `pulumi install` there; in your own program, {instead}"
 
 
 def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
@@ -78,16 +78,16 @@ def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
     parser.error(f"unrecognized arguments: {' '.join(map(repr, unknown))}{advice}")
 
 
-def no_verb(word: str) -> str:
-    """Return what to say of a word that is none of the verbs."""
+def no_subcommand(word: str) -> str:
+    """Return the error for a word that is none of the subcommands."""
     near = difflib.get_close_matches(word, [*installed()], 1)
-    advice = f"did you mean {near[0]}?" if near else f"verbs: {', '.join(installed())}"
-    return f"there is no verb {word!r}; {advice}"
+    advice = f"did you mean {near[0]}?" if near else f"subcommands: {', '.join(installed())}"
+    return f"there is no subcommand {word!r}; {advice}"
 
 
-def help_line(verb: EntryPoint) -> str:
-    """Return the first line of a verb's docstring, read from its source: importing a verb may take a second."""
-    spec = _spec(verb.module)
+def help_line(subcommand: EntryPoint) -> str:
+    """Return the first line of a subcommand's docstring, read from its source: an import may take a second."""
+    spec = _spec(subcommand.module)
     source = spec.loader.get_source(spec.name) if spec and isinstance(spec.loader, InspectLoader) else None
     return (source or "").partition("\n")[0].strip('"').replace("%", "%%")
 
@@ -106,5 +106,5 @@ def _parser() -> tuple[argparse.ArgumentParser, Any]:
         prog="irsa", description="Check that Kubernetes service accounts can assume their IAM roles."
     )
     parser.add_argument("--version", action="version", version=f"irsa {version(COMMAND)}")
-    verbs = parser.add_subparsers(title="verbs", required=True, dest="verb", metavar="VERB")
-    return parser, verbs.add_parser
+    subcommands = parser.add_subparsers(title="subcommands", required=True, dest="subcommand", metavar="SUBCOMMAND")
+    return parser, subcommands.add_parser

@@ -16,7 +16,7 @@ import pytest
 from irsa.rules.trust import trust_document
 from irsa_cli import progress
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.inventory import verb
+from irsa_cli.inventory import subcommand
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.live.model import Discovery
 from irsa_cli.main import main
@@ -48,7 +48,7 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
                 raise found
             return found
 
-        monkeypatch.setattr(verb, "discover", discover)
+        monkeypatch.setattr(subcommand, "discover", discover)
         return asked
 
     return set_found
@@ -260,7 +260,7 @@ def test_the_page_is_written_beside_what_is_printed(
 
     assert main(["inventory", "--html", str(file), "--json", "--fail-on", "all"]) == 1
     assert file.read_text(encoding="utf-8") == "<p>0 é</p>"
-    assert json.loads(capsys.readouterr().out)["verb"] == "inventory"
+    assert json.loads(capsys.readouterr().out)["subcommand"] == "inventory"
 
 
 @pytest.mark.usefixtures("blank_page")
@@ -313,7 +313,7 @@ def test_a_log_says_only_what_takes_long(
         time.sleep(0.2)
         raise CouldNotLookError("x")
 
-    monkeypatch.setattr(verb, "discover", discover)
+    monkeypatch.setattr(subcommand, "discover", discover)
     main(["inventory"])
 
     assert re.fullmatch(f"{said}irsa inventory: x\n", capsys.readouterr().err)

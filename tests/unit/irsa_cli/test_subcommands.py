@@ -1,4 +1,4 @@
-"""How verbs are found, and what they need beside the command."""
+"""How subcommands are found, and what they need beside the command."""
 
 import json
 from importlib.metadata import EntryPoint, PackageNotFoundError
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli import component, verbs
+from irsa_cli import component, subcommands
 from irsa_cli.main import main
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -16,47 +16,47 @@ URL = "https://example.com/team/irsa"
 
 
 def entry(name: str, module: str) -> EntryPoint:
-    return EntryPoint(name, module, verbs.GROUP)
+    return EntryPoint(name, module, subcommands.GROUP)
 
 
 def test_the_line_of_help_is_read_and_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects `irsa --help` from the start-up time of a verb, of other distributions too, and from its faults."""
+    """Protects `irsa --help` from the start-up time of a subcommand, of other distributions too, and its faults."""
     package = tmp_path / "some_package"
     package.mkdir()
     (package / "__init__.py").write_text("raise SystemExit('imported')\n")
-    (package / "some_verb.py").write_text('"""Do 100 % of it."""\n\nraise SystemExit("imported")\n')
+    (package / "some_subcommand.py").write_text('"""Do 100 % of it."""\n\nraise SystemExit("imported")\n')
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    assert verbs.help_line(entry("some", "some_package.some_verb")) == "Do 100 %% of it."
+    assert subcommands.help_line(entry("some", "some_package.some_subcommand")) == "Do 100 %% of it."
 
 
-def test_each_verb_says_in_its_first_line_what_it_does() -> None:
-    """Protects the list of verbs: a module without a docstring would be a verb without a word."""
-    for name, found in verbs.installed().items():
-        line = verbs.help_line(found)
+def test_each_subcommand_says_in_its_first_line_what_it_does() -> None:
+    """Protects the list of subcommands: a module without a docstring would be a subcommand without a word."""
+    for name, found in subcommands.installed().items():
+        line = subcommands.help_line(found)
         assert line.endswith("."), name
         assert line[0].isupper(), name
 
 
-def test_a_verb_whose_module_is_not_there_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_subcommand_whose_module_is_not_there_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects users of a wheel that brings no module: `check` without `config` is no traceback."""
-    found = [entry("check", "no_such_package.check"), entry("other", "irsa_cli.no_such_verb")]
-    monkeypatch.setattr(verbs, "entry_points", lambda **_: [*found, entry("verify", "irsa_cli.verify")])
+    found = [entry("check", "no_such_package.check"), entry("other", "irsa_cli.no_such_subcommand")]
+    monkeypatch.setattr(subcommands, "entry_points", lambda **_: [*found, entry("verify", "irsa_cli.verify")])
 
-    assert list(verbs.installed.__wrapped__()) == ["verify"]
+    assert list(subcommands.installed.__wrapped__()) == ["verify"]
 
 
-@pytest.mark.parametrize("verb", ["check", "stacks"])
-def test_a_verb_of_a_checkout_says_so(
-    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("subcommand", ["check", "stacks"])
+def test_a_subcommand_of_a_checkout_says_so(
+    subcommand: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects who has the command without a checkout, and read of `irsa check`: where it works is said."""
-    monkeypatch.setattr(verbs, "installed", dict)
+    monkeypatch.setattr(subcommands, "installed", dict)
 
-    assert main([verb, "--json"]) == 2
+    assert main([subcommand, "--json"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"irsa {verb}: it works in a checkout of irsa only")
-    assert ("`pulumi preview`" if verb == "check" else "`pulumi stack ls`") in said
+    assert said.startswith(f"irsa {subcommand}: it works in a checkout of irsa only")
+    assert ("`pulumi preview`" if subcommand == "check" else "`pulumi stack ls`") in said
 
 
 def comes_from(monkeypatch: pytest.MonkeyPatch, **direct_url: Any) -> None:
