@@ -12,7 +12,7 @@ from typing import NamedTuple
 from config.models import Stack
 from config.project_file import stack_folder
 from irsa.rules.arns import issuer_host_path, oidc_provider_arn
-from irsa.rules.mistakes import listed, named
+from irsa.rules.mistakes import listed, named, path_of
 from irsa.rules.unknown import Sample, sampled
 from irsa_cli.diff.versions import Version, Versions
 from irsa_cli.exits import CouldNotLookError
@@ -59,6 +59,7 @@ class _Read(NamedTuple):
     stack: Stack
     lookups: Lookups
     not_known: Sequence[str]
+    warnings: Sequence[str] = ()
 
 
 def _versions(name: str, before: Path | None, after: Path | None) -> Versions:
@@ -94,7 +95,10 @@ def _read(path: Path) -> "_Read | list[str]":
     not_known = [f"{each}: what it is in is not compared" for each in found.examination.not_checked]
     if found.file.imports_environments:
         not_known.append("`environment:`: the values that Pulumi ESC adds")
-    return _Read(found.examination.settings.stack, found.examination.lookups, not_known)
+    silenced = ((each, f"silenced ({named(reason)}): ") for each, reason in found.examination.silenced)
+    lint = [*((each, "") for each in found.examination.warnings), *silenced]
+    warnings = [f"[{each.rule}] irsa:{path_of(each.place)}: {how}{each.mistake.found}" for each, how in lint]
+    return _Read(found.examination.settings.stack, found.examination.lookups, not_known, warnings)
 
 
 def _stack_files(folder: Path) -> list[Path]:
@@ -167,6 +171,9 @@ def _version(name: str, read: _Read, lookups: Lookups) -> Version:
     return Version(
         [each for each, _ in found],
         frozenset(each.urn for each, is_imported in found if is_imported),
-        [f"{named(component.name)}: {each}" for component, spec in planned.components for each in spec.warnings],
+        [
+            *(f"{named(component.name)}: {each}" for component, spec in planned.components for each in spec.warnings),
+            *read.warnings,
+        ],
         read.not_known,
     )

@@ -328,7 +328,7 @@ def test_the_summary_of_a_pull_request(name: str, repository: Path) -> None:
         assert (answer.returncode, "    irsa diff: " in summary.read_text()) == (2, True)
     else:
         assert answer.returncode == 0, answer.stderr
-        assert "**permissions:** `app gains * on *`" in summary.read_text()
+        assert "**permissions:** `app gains * on * (assumed by default/app)`" in summary.read_text()
         assert "PutObject" not in summary.read_text()
 
 
@@ -372,6 +372,34 @@ def test_what_one_file_says_holds_for_both(tmp_path: Path, capsys: pytest.Captur
 
     found = diff(capsys, str(old), str(new))
     assert (found["bindings"], found["other"]) == ([], [])
+
+
+def test_a_lint_rule_that_is_silenced_beside_its_cause_is_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The attack: a pull request that allows everything, and silences the rule that main makes an error."""
+    lint: dict[str, Any] = {"errors": ["write-everything"], "silence": {"write-everything": {"reason": "x"}}}
+    binding = {"serviceAccount": {"name": "app"}, "policy": {"document": document("s3:PutObject")}}
+    old = stack_file(tmp_path / "old", {"app": binding})
+    wide = {**binding, "policy": {"document": document("s3:PutObject", "*")}}
+    new = stack_file(tmp_path / "new", {"app": wide}, {**ONE, "irsa:lint": lint})
+
+    warnings = diff(capsys, str(old), str(new))["warnings"]
+    assert any(each.startswith("[write-everything] irsa:bindings.app") and "silenced (x)" in each for each in warnings)
+    assert diff(capsys, str(new), str(new))["warnings"] == []
+
+
+def test_stacks_that_change_come_first(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the first line: it is about what changes, not about the first stack by name."""
+    stack_file(repository, {"web": {"serviceAccount": {"name": "web"}, "policyArns": []}}, name="Pulumi.a.yaml")
+    commit()
+    stack_file(repository, {"app": {"serviceAccount": {"name": "other"}, "policy": {"file": "policies/app.json"}}})
+    commit()
+
+    assert main(["diff", "HEAD~1..HEAD"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("gains: default/other -> app")
+    assert lines[-1] == "stack a: no changes; 3 resources stay as they are"
 
 
 def test_a_secret_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,7 +86,7 @@ def test_who_gains_and_who_loses_is_what_sts_then_says(
     project.up()
     after = sessions(cloud)
 
-    assert (gate.returncode, gate.stderr.splitlines()[-1]) == (1, "irsa diff: --fail-on: gains")
+    assert (gate.returncode, gate.stderr.splitlines()[-1]) == (1, "irsa diff: stopped by --fail-on: gains")
     assert_same_offline(check_output("diff", offline.stdout), check_output("diff", output.stdout))
     assert first.returncode == answer.returncode == output.returncode == 0, answer.stderr + output.stderr
     assert "+ default/gone -> gone-role" in first.stdout

@@ -1,11 +1,8 @@
 """Which roles a role of the stack may assume in turn afterwards, and which ones no more. Pure."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from irsa.evaluation.admission import admitted_by, providers_of
-from irsa.rules.arns import issuer_of_provider
-from irsa_cli.diff.rights import Right, Rights, parsed_trust, written
+from irsa_cli.diff.rights import Right, Rights, holders, parsed_trust
 from irsa_cli.diff.snapshots import Role, Snapshot
 from irsa_cli.trusts.chains import ASSUME_ROLE, Trusting, answers, elsewhere
 
@@ -24,7 +21,7 @@ def with_chains(found: Rights, before: Snapshot, after: Snapshot) -> Rights:
         name = CHANGES.get((old.get((key, other), False), new.get((key, other), False)))
         if name:
             role = (after if "gain" in name else before).roles[key]
-            for certain, each in _holders(role):
+            for certain, each in holders(role):
                 added[name if certain else UNCERTAIN.get(name, name)].append(
                     replace(each, then=other, if_trusted=other not in known)
                 )
@@ -52,18 +49,3 @@ def _chains(snapshot: Snapshot, other_one: Snapshot) -> dict[tuple[str, str], bo
 def _arn(role: Role) -> str:
     """Return a role's ARN; while IAM has yet to choose its name, one that has its AWS account."""
     return role.arn or f"arn:{role.partition}:iam::{role.aws_account}:role/{role.name}"
-
-
-def _holders(role: Role) -> Iterator[tuple[bool, Right]]:
-    """Yield who may assume a role, for certain or not; one without a name where nobody is known."""
-    parsed = parsed_trust(role)
-    holders = [
-        (each.certain, Right(written(each.subject), role.name, role.arn, issuer_of_provider(arn)), each)
-        for arn in dict.fromkeys(providers_of(parsed[1]))
-        for each in admitted_by(parsed, arn, None)[0]
-    ]
-    for certain, right, each in holders:
-        but_not = tuple(map(written, each.denied))
-        yield certain, replace(right, but_not=but_not, at_most=not (each.exact or each.denied_are_all))
-    if not holders:
-        yield True, Right("", role.name, role.arn, "")

@@ -55,7 +55,7 @@ KINDS = {
     types.KUBERNETES_PROVIDER: Kind("Kubernetes provider", named=()),
     types.SERVICE_ACCOUNT_PATCH: Kind("service account", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
     types.NAMESPACE: Kind("namespace", named=_OBJECT),
-    f"{types.NAMESPACE}Patch": Kind("namespace", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
+    f"{types.NAMESPACE}Patch": Kind("namespace", named=_OBJECT, words={CREATE: "create if missing", DELETE: "release"}),
 }
 
 

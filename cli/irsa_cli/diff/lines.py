@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from irsa.rules import commands
@@ -24,6 +25,7 @@ STATEMENT_SIGNS = {"added": ADDED, "removed": REMOVED, "changed": SAME, "moved":
 OWN_KINDS = {kind.word for kind in KINDS.values()}
 
 
+OF_NO_BINDING = "resources of no binding"
 NOT_SEEN = {
     "state": "what others changed in AWS or Kubernetes (--refresh reads it)",
     "files": "the state, AWS, Kubernetes: two versions of the file are compared",
@@ -73,17 +75,19 @@ def headline(diff: Diff) -> list[tuple[str, str]]:
     """Return who gains and loses the right to assume a role, and what roles may do: each part's name and text."""
     rows = permission_rows(diff)
     more = f", and {len(rows) - 1:,} more" if len(rows) > 1 else ""
-    return [*_who(diff), *([("permissions", f"{' '.join(rows[0].pieces)}{more}")] if rows else [])]
+    permissions = [("permissions", f"{' '.join(rows[0].pieces)}{more}")] if rows else []
+    keys = [f"{named(each.formerly)} is {named(each.key)}" for each in diff.renamed]
+    renamed = [("renamed", keys[0] if len(keys) == 1 else f"{len(keys):,} (below)")] if keys else []
+    return [*_who(diff), *permissions, *renamed]
 
 
 def permission_rows(diff: Diff) -> list[Row]:
     """Return what roles may do that they could not before, and what no more, a line each."""
     rows = []
-    # A renamed binding's new role may do what its old one could.
-    again = {urn for each in diff.renamed for urn in each.urns}
-    same = {each.name for binding in diff.bindings for each in binding.resources if each.urn in again}
+    # The new role of a renamed binding may do what its old one could.
+    again = {name for names in _created_again(diff) for name in names}
     for each in diff.permissions:
-        if each.role in same:
+        if each.role in again:
             continue
         sign = CHANGED if each.extent == "cannot tell" else ADDED if each.change == "gains" else REMOVED
         word = f"may {each.change.removesuffix('s')}" if sign == CHANGED else each.change
@@ -92,6 +96,8 @@ def permission_rows(diff: Diff) -> list[Row]:
         if each.policy:
             not_read = [] if each.read else ["(not", "read:", "cannot", "tell", "what", "it", "gives)"]
             what = ["policy", named(each.policy), *not_read]
+        if each.service_accounts and each.is_dangerous:
+            what += ["(assumed", f"by {_some(each.service_accounts)})"]
         rows.append(Row(sign, 0, [named(each.role), word, *some, *what]))
     undecided = (
         [named(each.role), "permissions: cannot tell:", *each.reason.split()] for each in diff.permissions_cannot_tell
@@ -126,12 +132,29 @@ def right_rows(diff: Diff) -> list[Row]:
 
 
 def _rights(diff: Diff) -> list[tuple[str, str, Sequence[Right]]]:
+    """Return who gains and loses, but for who gets the new role of a renamed binding for its old one."""
+    by_role: dict[str, set[Right]] = {}
+    for each in (*diff.gains, *diff.loses):
+        by_role.setdefault(each.role, set()).add(replace(each, role="", role_arn="", such_as=()))
+    same = {
+        name
+        for names in _created_again(diff)
+        if len({frozenset(by_role.get(name, ())) for name in names}) == 1
+        for name in names
+    }
     return [
-        ("gains", ADDED, diff.gains),
-        ("loses", REMOVED, diff.loses),
+        ("gains", ADDED, [each for each in diff.gains if each.role not in same]),
+        ("loses", REMOVED, [each for each in diff.loses if each.role not in same]),
         ("may gain", CHANGED, diff.may_gain),
         ("may lose", CHANGED, diff.may_lose),
     ]
+
+
+def _created_again(diff: Diff) -> list[set[str]]:
+    """Return the names of the roles, new and old, of each renamed binding."""
+    resources = (each for binding in diff.bindings for each in binding.resources)
+    roles = {each.urn: each.name for each in resources if each.kind == "role"}
+    return [{roles[urn] for urn in each.urns if urn in roles} for each in diff.renamed]
 
 
 def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
@@ -238,8 +261,9 @@ def summary(diff: Diff) -> Row:
     resources = [*(each for binding in diff.bindings for each in binding.resources), *diff.other]
     words = Counter(each.word for each in resources)
     counts = ", ".join(f"{count:,} {named(word)}" for word, count in words.items())
-    bindings = "binding changes" if len(diff.bindings) == 1 else "bindings change"
-    changes = f"{len(diff.bindings):,} {bindings}: {counts}" if counts else "no changes"
+    changing = sum(heading is not None for heading, _ in sections(diff))
+    bindings = "binding changes" if changing == 1 else "bindings change"
+    changes = f"{changing:,} {bindings}: {counts}" if counts else "no changes"
     resources_stay = "resource stays as it is" if diff.unchanged == 1 else "resources stay as they are"
     text = f"{changes}; {diff.unchanged:,} {resources_stay}"
     return Row("", 0, [f"stack {named(diff.stack)}:", *text.split()])
@@ -254,14 +278,14 @@ def note_rows(diff: Diff) -> list[Row]:
     ]
 
 
-def sections(diff: Diff) -> Iterator[tuple[str, list[Row]]]:
-    """Yield each binding that changes, and the resources of none, with a heading."""
+def sections(diff: Diff) -> Iterator[tuple[str | None, list[Row]]]:
+    """Yield each binding that changes with its key, and the resources of none."""
     renamed: dict[str, list[Row]] = {}
     for each in diff.renamed:
         renamed.setdefault(each.key, []).append(_renamed_row(each))
     again = {urn for each in diff.renamed for urn in each.urns}
     found = [(named(each.key), each.resources, renamed.get(each.key, [])) for each in diff.bindings]
-    for heading, resources, notes in [*found, ("resources of no binding", diff.other, [])]:
+    for heading, resources, notes in [*found, (None, diff.other, [])]:
         rows = [*notes, *(row for each in resources if each.urn not in again for row in resource_rows(each))]
         if rows:
             yield heading, rows
@@ -280,7 +304,7 @@ def rows_of(diff: Diff) -> Iterator[Row]:
     yield _headline_row(headline(diff))
     yield from right_rows(diff)
     for heading, rows in sections(diff):
-        yield from (Row("", 0, [""]), Row("", 0, [heading]), *rows)
+        yield from (Row("", 0, [""]), Row("", 0, [heading or OF_NO_BINDING]), *rows)
     notes = note_rows(diff)
     if notes:
         yield from (Row("", 0, [""]), *notes)
@@ -288,8 +312,9 @@ def rows_of(diff: Diff) -> Iterator[Row]:
 
 
 def rows_of_all(diffs: Sequence[Diff]) -> Iterator[Row]:
-    """Yield the diffs of several stacks; of one that does not change, where others are, its last line."""
-    for number, diff in enumerate(diffs):
-        changes = diff.bindings or diff.other or diff.not_read
-        yield from [Row("", 0, [""])] if number and changes else []
-        yield from rows_of(diff) if changes or len(diffs) == 1 else [summary(diff)]
+    """Yield the diffs of several stacks, those that change first; of one that does not, its last line."""
+    changing = [each for each in diffs if each.bindings or each.other or each.warnings or each.not_read] or diffs[:1]
+    for number, diff in enumerate(changing):
+        yield from [Row("", 0, [""])] if number else []
+        yield from rows_of(diff)
+    yield from (summary(each) for each in diffs if each not in changing)

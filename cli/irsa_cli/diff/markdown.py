@@ -10,7 +10,17 @@ import re
 from collections.abc import Iterable, Sequence
 
 from irsa.rules.mistakes import named, visible
-from irsa_cli.diff.lines import NOBODY, Row, failed_rows, headline, note_rows, right_rows, sections, summary
+from irsa_cli.diff.lines import (
+    NOBODY,
+    OF_NO_BINDING,
+    Row,
+    failed_rows,
+    headline,
+    note_rows,
+    right_rows,
+    sections,
+    summary,
+)
 from irsa_cli.diff.output import Diff
 
 # GitHub takes 65,536 characters; the rest is for a marker, by which a workflow finds its comment again.
@@ -41,7 +51,9 @@ def markdown(diff: Diff, command: str, longest: int = LONGEST) -> str:
     found: list[str] = []
     left = 0
     for heading, rows in every:
-        section = _section(heading, rows, room, command, len(every) <= OPEN_SECTIONS) if not left else []
+        section = (
+            _section(heading or OF_NO_BINDING, rows, room, command, len(every) <= OPEN_SECTIONS) if not left else []
+        )
         left += not section
         room -= _length(section)
         found += section

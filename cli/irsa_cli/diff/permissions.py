@@ -13,7 +13,7 @@ from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import named
 from irsa.rules.unknown import Unknown
-from irsa_cli.diff.rights import Undecided
+from irsa_cli.diff.rights import Undecided, holders
 from irsa_cli.diff.snapshots import UNKNOWN_ARN, Snapshot
 from irsa_cli.trusts.chains import Document
 
@@ -39,6 +39,7 @@ class PermissionChange:
             irsa cannot tell if any is.
         policy: ARN of a managed policy that is attached or detached and not the stack's own.
         read: Whether that policy was read, so that what it gives is among the other changes.
+        service_accounts: Who may assume the role, as NAMESPACE/NAME, or a pattern for several.
     """
 
     role: str
@@ -49,6 +50,12 @@ class PermissionChange:
     extent: Literal["all", "some", "cannot tell"] = "all"
     policy: str = ""
     read: bool = False
+    service_accounts: tuple[str, ...] = ()
+
+    @property
+    def is_dangerous(self) -> bool:
+        """Whether it gives access to everything, or lets the role give itself more."""
+        return self.rank <= len(DANGEROUS)
 
     @property
     def rank(self) -> int:
@@ -92,7 +99,8 @@ def permission_changes(
     undecided = []
     for key, (old, new) in _changed(before, after, read).items():
         role = after.roles.get(key) or before.roles[key]
-        change = functools.partial(PermissionChange, role.name, role.arn)
+        service_accounts = tuple(sorted({each.service_account for _, each in holders(role)} - {""}))
+        change = functools.partial(PermissionChange, role.name, role.arn, service_accounts=service_accounts)
         if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
             undecided.append(Undecided(role.name, role.arn, UNKNOWN))
             continue

@@ -113,11 +113,13 @@ def _step(value: Any, place: str) -> Step:
         tuple(map(str, part(list, written, key, place))) for key in ("diffReasons", "replaceReasons")
     )
     if old and new:
-        # What the cloud had when it was last read, of what changes although the stack's own inputs stay.
+        # What the cloud had when it was last read, of what changes although the stack's own inputs stay; it may be
+        # something that the stack does not set.
+        unchanged = (name for name in reasons if old.inputs.get(name) == new.inputs.get(name))
         read = {
             name: old.outputs.get(name)
-            for name in reasons
-            if name in new.inputs and old.inputs.get(name) == new.inputs[name] and not is_secret(new.inputs[name])
+            for name in unchanged
+            if (name in new.inputs or old.outputs.get(name)) and not is_secret(new.inputs.get(name))
         }
         old = old._replace(inputs={**old.inputs, **read})
     return Step(of_form(str, written.get("op"), f"{place}.op"), old, new, reasons, replaced_for)
@@ -150,6 +152,12 @@ def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
         if before is None:
             found[key] = step._replace(operation=operation)
             continue
+        if before.operation == IMPORT and step.old and step.new:
+            # Of what is imported, the plugin updates what it writes; what is there already does not change.
+            there = step.old._replace(inputs=_narrowed(step.old.outputs, step.new.inputs))
+            is_there = there.inputs == step.new.inputs
+            found[key] = before._replace(new=step.new) if is_there else step._replace(operation=operation, old=there)
+            continue
         found[key] = Step(
             REPLACE if REPLACE in (before.operation, operation) else operation,
             before.old or step.old,
@@ -158,6 +166,13 @@ def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
             tuple(dict.fromkeys((*before.replaced_for, *step.replaced_for))),
         )
     return found.values()
+
+
+def _narrowed(value: Any, wanted: Any) -> Any:
+    """Return what a value has at the keys of another one."""
+    if isinstance(value, Mapping) and isinstance(wanted, Mapping):
+        return {key: _narrowed(value[key], item) for key, item in wanted.items() if key in value}
+    return value
 
 
 def _messages(said: Iterable[Mapping[str, Any]], severity: str) -> Iterable[str]:

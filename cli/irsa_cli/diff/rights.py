@@ -9,14 +9,15 @@ import contextlib
 import functools
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from irsa.evaluation import TrustDocumentError
+from irsa.evaluation.admission import admitted_by, providers_of
 from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.cover import subjects_of_claim
 from irsa.evaluation.document import Statement, parse
-from irsa.rules.arns import oidc_provider_arn
+from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import VERSION
 from irsa_cli.diff.snapshots import Role, Snapshot
 from irsa_cli.issuers import eks_region
@@ -281,3 +282,18 @@ def _is_for_others(statement: Statement, issuer: str) -> bool:
         if prefix == issuer.lower() and claim != "aud" and not is_theirs:
             return True
     return False
+
+
+def holders(role: Role) -> Iterator[tuple[bool, Right]]:
+    """Yield who may assume a role, for certain or not; one without a name where nobody is known."""
+    parsed = parsed_trust(role)
+    holders = [
+        (each.certain, Right(written(each.subject), role.name, role.arn, issuer_of_provider(arn)), each)
+        for arn in dict.fromkeys(providers_of(parsed[1]))
+        for each in admitted_by(parsed, arn, None)[0]
+    ]
+    for certain, right, each in holders:
+        but_not = tuple(map(written, each.denied))
+        yield certain, replace(right, but_not=but_not, at_most=not (each.exact or each.denied_are_all))
+    if not holders:
+        yield True, Right("", role.name, role.arn, "")

@@ -20,9 +20,10 @@ from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import permission_changes, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
+from irsa_cli.diff.replaced import replaced, without_samples, without_suffixes
 from irsa_cli.diff.rights import changed_roles, rights
 from irsa_cli.diff.snapshots import Snapshot, before_and_after
-from irsa_cli.diff.versions import compared, versions, without_samples
+from irsa_cli.diff.versions import compared, versions
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.progress import under_way
@@ -99,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
     if options.markdown not in {None, STREAM}:
         write(Path(options.markdown), _markdown(found))
     if failed := [each for each in dict.fromkeys(options.fail_on) if any(map(FAIL_ON[each], found))]:
-        sys.stderr.write(f"irsa diff: --fail-on: {', '.join(failed)}\n")
+        sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(failed)}\n")
         return FINDINGS
     return GOOD
 
@@ -123,7 +124,7 @@ def _of_versions(options: argparse.Namespace) -> Iterator[Diff | None]:
         before, after = before_and_after(state, preview.steps)
         live = Live(names={issuer: frozenset() for issuer in each.issuers}, not_read=each.not_known)
         diff = _diff(each.stack, preview, keys, (before, after), live)
-        yield without_samples(replace(diff, before="files"), each.written)
+        yield replaced(replace(diff, before="files"), without_samples(each.shown))
 
 
 def _of_preview(options: argparse.Namespace) -> Diff | None:
@@ -154,7 +155,10 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
     snapshots = before_and_after(state, preview.steps)
     live = Live() if is_file_alone else _live(state, preview, keys, *snapshots)
     live = live._replace(not_read=[*not_read, *live.not_read])
-    return _diff(options.stack or preview.stack, preview, keys, snapshots, live)
+    diff: Diff = replaced(
+        _diff(options.stack or preview.stack, preview, keys, snapshots, live), without_suffixes(preview.steps)
+    )
+    return diff
 
 
 def _preview(options: argparse.Namespace) -> Preview:

@@ -3,10 +3,9 @@
 A checkout of irsa plans them: its entry point is of the group `irsa.versions`.
 """
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from irsa.outputs import COMPONENT_TYPE
 from irsa_cli.diff.components import Keys
@@ -34,7 +33,7 @@ class Version(NamedTuple):
     Attributes:
         resources: The resources, as a preview has them.
         imported: URNs of those that are imported.
-        warnings: What `pulumi up` warns of.
+        warnings: What `pulumi up` and `irsa check` warn of, what is silenced included.
         not_known: What is not compared, as sentences.
         errors: Why it cannot be compared, as lines.
     """
@@ -53,14 +52,14 @@ class Versions(NamedTuple):
         stack: Name of the stack.
         before: The one.
         after: The other.
-        written: What stands for a text that is only a sample of what AWS and Kubernetes would answer.
+        shown: What is shown for a text that is only a sample of what AWS and Kubernetes would answer.
         issuers: The issuers of the clusters, without https://.
     """
 
     stack: str
     before: Version
     after: Version
-    written: Mapping[str, str]
+    shown: Mapping[str, str]
     issuers: Sequence[str]
 
     @property
@@ -88,11 +87,12 @@ def compared(found: Versions) -> tuple[list[Resource], Preview, Keys]:
     steps = [*_steps(old, new, found.after.imported)]
     errors = [*found.before.errors, *found.after.errors]
     keys = {each.urn: each.keys for each in (*old.values(), *new.values()) if each.type == COMPONENT_TYPE}
+    warnings = tuple(each for each in found.after.warnings if each not in {*found.before.warnings})
     unchanged = len(new) - sum(step.new is not None for step in steps)
     config = {"irsa:bindings": "{}"}
     return (
         [*old.values()],
-        Preview(found.stack, tuple(steps), unchanged, tuple(found.after.warnings), tuple(errors), config),
+        Preview(found.stack, tuple(steps), unchanged, warnings, tuple(errors), config),
         keys,
     )
 
@@ -119,20 +119,3 @@ def _steps(old: Mapping[str, Resource], new: Mapping[str, Resource], imported: f
                 yield Step(REPLACE, before, after, replaced_for=tuple(sorted(for_these)))
             elif changed or before.protected != after.protected:
                 yield Step(UPDATE if changed else SAME, before, after)
-
-
-def without_samples(value: Any, written: Mapping[str, str]) -> Any:
-    """Return a value, in dataclasses, lists and dicts, with what stands for each sample in place of it."""
-    if isinstance(value, str):
-        # One may be within another: a region in an issuer.
-        for sample in sorted(written, key=len, reverse=True):
-            value = value.replace(sample, written[sample])
-        return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {each.name: without_samples(getattr(value, each.name), written) for each in dataclasses.fields(value)}
-        return dataclasses.replace(value, **fields)
-    if isinstance(value, Mapping):
-        return {without_samples(key, written): without_samples(item, written) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)([without_samples(each, written) for each in value])
-    return value

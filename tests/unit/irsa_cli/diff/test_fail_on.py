@@ -61,7 +61,7 @@ def test_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main([*command, "--fail-on", "gains", "--fail-on", "deletes"]) == 1
     printed = capsys.readouterr()
     assert printed.out.startswith("gains: team-a/builder -> my-role")
-    assert printed.err == "irsa diff: --fail-on: gains\n"
+    assert printed.err == "irsa diff: stopped by --fail-on: gains\n"
     assert main([*command, "--fail-on", "deletes"]) == 0
     with pytest.raises(SystemExit) as refused:
         main([*command, "--fail-on", "everything"])

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa_cli.diff.lines import permission_rows
 from irsa_cli.diff.permissions import PermissionChange, permission_changes, policies_of_others
 from irsa_cli.diff.rights import Undecided
 from irsa_cli.diff.snapshots import before_and_after
-from tests.unit.irsa_cli.diff.previews import SECRET, preview, resource, role, step, trust
+from tests.unit.irsa_cli.diff.previews import SECRET, diff, preview, resource, role, step, trust
 
 ROLE = role(trust("team-a:app"))
 ARN = "arn:aws:iam::111122223333:role/my-role"
@@ -56,6 +57,15 @@ def test_everything_is_told_first() -> None:
     assert (first.role, first.role_arn, first.change) == ("my-role", ARN, "gains")
     assert (first.actions, first.resources) == (("*",), ("*",))
     assert of(step("update", new, old))[0][0] == "loses"
+
+
+def test_who_may_assume_a_role_that_may_do_everything_is_named() -> None:
+    """Protects a reviewer: it said which role may do everything, and nobody knew whose Pods that are."""
+    found, _ = changes(step("update", ROLE, ROLE), step("create", None, policy(POLICY, "app", statement("*"))))
+    small = PermissionChange("r", "", "gains", ("s3:GetObject",), ("arn:aws:s3:::a/*",), service_accounts=("a/b",))
+    lines = [" ".join(row.pieces) for row in permission_rows(diff(permissions=[*found, small]))]
+
+    assert lines == ["my-role gains * on * (assumed by team-a/app)", "r gains s3:GetObject on arn:aws:s3:::a/*"]
 
 
 def test_nothing_is_said_twice() -> None:

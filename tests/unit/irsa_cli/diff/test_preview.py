@@ -7,7 +7,17 @@ import pytest
 
 from irsa_cli.diff.preview import parse_preview
 from irsa_cli.exits import CouldNotLookError
-from tests.unit.irsa_cli.diff.previews import POLICY, ROLE, digest, preview, resource, role, step, trust
+from tests.unit.irsa_cli.diff.previews import (
+    POLICY,
+    ROLE,
+    SERVICE_ACCOUNT,
+    digest,
+    preview,
+    resource,
+    role,
+    step,
+    trust,
+)
 
 OLD, NEW = (resource(POLICY, "p", {"name": name}) for name in ("old", "new"))
 
@@ -122,3 +132,43 @@ def test_a_stack_name_that_pulumi_would_not_take() -> None:
 
     with pytest.raises(CouldNotLookError, match="the stack's name has 101 characters, and at most 100 are allowed"):
         parse_preview(text, "preview.json")
+
+
+ANNOTATED = {"name": "app", "namespace": "team-a", "annotations": {"eks.amazonaws.com/role-arn": "arn"}}
+
+
+@pytest.mark.parametrize(
+    ("live", "operation", "before"),
+    [
+        ({**ANNOTATED, "uid": "1", "labels": {"a": "b"}}, "import", None),
+        ({"name": "app", "namespace": "team-a", "uid": "1"}, "update", {"name": "app", "namespace": "team-a"}),
+    ],
+    ids=["as declared", "without the annotation"],
+)
+def test_an_imported_service_account_changes_only_where_it_differs(live: Any, operation: str, before: Any) -> None:
+    """Protects who takes a service account over: the plugin updates what it imports, and what is there was "added".
+
+    The steps are those of a preview with Kubernetes' plugin.
+    """
+    new = resource(SERVICE_ACCOUNT, "app", {"metadata": ANNOTATED})
+    read = {**new, "inputs": {"metadata": {"name": "app", "namespace": "team-a"}}, "outputs": {"metadata": live}}
+    (found,) = preview(step("import", None, new), step("update", read, new)).steps
+
+    assert (found.operation, found.old and found.old.inputs["metadata"]) == (operation, before)
+
+
+def test_what_the_stack_does_not_set_and_somebody_did() -> None:
+    """Protects `irsa diff --refresh`: a description that is removed again was "nothing differs in meaning".
+
+    The engine names it as a reason; it is in no input, and in the outputs that the refresh read.
+    """
+    old = {**role({}), "outputs": {"description": "by hand", "tags": {"by": "hand"}, "arn": "arn", "path": ""}}
+    (found,) = preview(step("update", old, role({}), diffReasons=["description", "tags", "path", "arn2"])).steps
+
+    assert found.old
+    assert {key: found.old.inputs.get(key) for key in ("description", "tags", "path")} == {
+        "description": "by hand",
+        "tags": {"by": "hand"},
+        "path": "",
+    }
+    assert "arn2" not in found.old.inputs

@@ -9,6 +9,7 @@ from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import component_keys_of
 from irsa_cli.diff.lines import rows_of
 from irsa_cli.diff.renamed import Renamed, renamed_bindings
+from irsa_cli.diff.rights import Right
 from tests.unit.irsa_cli.diff.previews import (
     ATTACHMENT,
     POLICY,
@@ -90,6 +91,25 @@ def test_what_is_no_new_name(old: list[Any], new: list[Any]) -> None:
 
     assert renamed == []
     assert "statement 1 (Allow)" in text
+
+
+def rights_of(key: str, *service_accounts: str) -> list[Right]:
+    return [Right(each, f"{key}-5d6e7f8", "", "issuer") for each in service_accounts]
+
+
+@pytest.mark.parametrize("kept", [["a/b"], ["a/b", "a/c"], []])
+def test_who_gets_the_new_role_for_the_old_one_gains_nothing(kept: list[str]) -> None:
+    """Protects the first line from noise, and from hiding who really gains: it is as with the old role, or shown."""
+    read = preview(*moved(binding("old", False), binding("new", True)))
+    keys = component_keys_of([], read)
+    bindings, _ = changes(read.steps, keys)
+    renamed = renamed_bindings(read.steps, keys, in_stack_file=True)
+    gains, loses = rights_of("new", *kept), rights_of("old", "a/b")
+    row = next(iter(rows_of(diff(bindings=bindings, renamed=renamed, gains=gains, loses=loses))))
+
+    whole = " ".join(row.pieces)
+    assert ("gains: nobody; loses: nobody; renamed: old is new" in whole) is (kept == ["a/b"])
+    assert ("loses: a/b -> old-5d6e7f8" in whole) is (kept != ["a/b"])
 
 
 def test_another_document_is_shown() -> None:

@@ -1,0 +1,44 @@
+"""Texts of a diff in place of others: what is not known yet, and only looks as if it were. Pure."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from irsa_cli.diff.changes import DEFAULTS
+from irsa_cli.diff.preview import CREATE, REPLACE, Step
+
+# What a preview adds to the logical name for an automatic name; the deployment adds something else:
+# https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
+_WITH_SUFFIX = re.compile(r"[\w+=,.@-]+-[0-9a-f]{7}(?![\w+=,.@-])")
+_SUFFIX = len("1234567")
+
+
+def replaced(value: Any, text_for: Callable[[str], str]) -> Any:
+    """Return a value, in dataclasses, lists and dicts, with other texts."""
+    if isinstance(value, str):
+        return text_for(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {each.name: replaced(getattr(value, each.name), text_for) for each in dataclasses.fields(value)}
+        return dataclasses.replace(value, **fields)
+    if isinstance(value, Mapping):
+        return {text_for(key): replaced(item, text_for) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([replaced(each, text_for) for each in value])
+    return value
+
+
+def without_samples(shown: Mapping[str, str]) -> Callable[[str], str]:
+    """Return the function that writes what is shown in place of samples."""
+    # The longest first: one may be within another.
+    samples = re.compile("|".join(map(re.escape, sorted(shown, key=len, reverse=True))))
+    return lambda text: samples.sub(lambda found: shown[found[0]], text)
+
+
+def without_suffixes(steps: Iterable[Step]) -> Callable[[str], str]:
+    """Return the function that writes `...` for the end of automatic names that are not chosen yet."""
+    created = (each.new for each in steps if each.operation in {CREATE, REPLACE} and each.new)
+    names = {each.inputs.get("name") for each in created if "name" in (each.inputs.get(DEFAULTS) or ())}
+    return lambda text: _WITH_SUFFIX.sub(
+        lambda found: f"{found[0][:-_SUFFIX]}..." if found[0] in names else found[0], text
+    )
