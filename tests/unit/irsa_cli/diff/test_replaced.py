@@ -1,5 +1,7 @@
 """Texts of a diff in place of others: samples, and names that only look as if they were chosen."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ SHOWN = {"zz-none-0": "${region}", "oidc.eks.zz-none-0.amazonaws.com/id/0A": "${
 
 def test_a_suffix_that_the_deployment_chooses_anew_is_not_shown() -> None:
     """Protects who copies a role's name: each preview makes up another end of an automatic name."""
-    inputs = {"name": "app-1a2b3c4", "__defaults": ["name"], "assumeRolePolicy": trust("a:b")}
+    inputs: dict[str, Any] = {"name": "app-1a2b3c4", "__defaults": ["name"], "assumeRolePolicy": trust("a:b")}
     named = {**inputs, "name": "own-1a2b3c4", "__defaults": []}
     found = preview(*(step("create", None, resource(ROLE, each["name"], each, "")) for each in (inputs, named)))
     text_for = without_suffixes(found.steps)
