@@ -103,7 +103,7 @@ def needs_of(stack: Stack) -> Needs:
     kubernetes: set[str] = set()
     for binding in stack.bindings.values():
         clusters = stack.clusters_of(binding)
-        keys = binding.model_dump(by_alias=True, exclude_defaults=True)
+        keys = binding.model_dump(by_alias=True, exclude_defaults=True, warnings=False)
         used = references([value for _, value in values_with_variables(keys)])
         variables.setdefault(binding.aws_account, set()).update(used)
         # The trust policy of an existing role is not changed.

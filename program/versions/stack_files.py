@@ -4,29 +4,25 @@ Neither AWS nor Kubernetes nor the backend is asked: where they would answer, sa
 """
 
 import hashlib
+import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from config.models import Stack
-from config.project_file import stack_folder
-from irsa.rules.arns import issuer_host_path, oidc_provider_arn
-from irsa.rules.mistakes import listed, named, path_of
-from irsa.rules.unknown import Sample, sampled
+import yaml
+
+from config.nodes import composed
+from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa_cli.diff.versions import Version, Versions
 from irsa_cli.exits import CouldNotLookError
-from program.check import examined, stack_name
+from program.check import Examined, examined, stack_name
 from program.check_report import FileReport, plain
-from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount
 from program.plan import plan
+from program.stacks import STACK_NAME
 from program.versions.resources import planned_resources
-from program.versions.revisions import commits, written_files
-
-# Samples that nobody writes, so that what is shown in their place is true wherever they are found: no AWS account has
-# this number, no region this name, and nobody outside of this partition writes its name.
-ACCOUNT, PARTITION, REGION = "000000000000", "aws-iso-f", "zz-none-0"
-SHOWN = {ACCOUNT: "${account}", PARTITION: "${partition}", REGION: "${region}"}
+from program.versions.revisions import is_revision, revisions, stack_files
+from program.versions.samples import Read, Samples, differences
 
 
 def versions(old: str, new: str | None, stack: str | None) -> list[Versions]:
@@ -40,131 +36,68 @@ def versions(old: str, new: str | None, stack: str | None) -> list[Versions]:
     Raises:
         CouldNotLookError: There is no such file or revision, or a stack file has no such name.
     """
-    if Path(old).is_file() and new is not None and Path(new).is_file():
-        paths = Path(old), Path(new)
-        names = [stack_name(each) for each in paths if stack_name(each)]
-        return [_versions(names[-1] if names else "file", *paths)]
-    with tempfile.TemporaryDirectory(prefix="irsa-diff-") as folder:
-        sides = [written_files(each, Path(folder) / str(index)) for index, each in enumerate(commits(old, new))]
-        files = [{stack_name(each): each for each in _stack_files(side)} for side in sides]
+    if _are_files(old, new, stack):
+        before, after = Path(old), Path(new or "")
+        return [_versions(stack_name(after) or stack_name(before) or "file", before, after, {})]
+    stack = stack and stack.rsplit("/", 1)[-1]
+    with tempfile.TemporaryDirectory(prefix="irsa-diff-") as temporary:
+        files: list[dict[str, Path]] = []
+        labels = {}
+        for index, revision in enumerate(revisions(old, new)):
+            folder = Path(temporary) / str(index)
+            files.append({stack_name(each): each for each in stack_files(revision, folder, stack)})
+            labels[f"{folder}/"] = f"{named(revision.name)}:"
         names = sorted({*files[0], *files[1]})
-        if stack is not None and stack not in names:
-            raise CouldNotLookError(f"neither revision has Pulumi.{named(stack)}.yaml; stack files of {listed(names)}")
-        return [_versions(each, files[0].get(each), files[1].get(each)) for each in ([stack] if stack else names)]
+        if wrong := [each for each in names if not STACK_NAME.fullmatch(each)]:
+            raise CouldNotLookError(f"stack files of no stack: {listed([f'Pulumi.{each}.yaml' for each in wrong])}")
+        if not names:
+            raise CouldNotLookError(f"neither version has {f'Pulumi.{named(stack)}.yaml' if stack else 'a stack file'}")
+        # What both have first: a new stack cannot hide behind others.
+        names.sort(key=lambda each: each not in files[0])
+        return [_versions(each, files[0].get(each), files[1].get(each), labels) for each in names]
 
 
-class _Read(NamedTuple):
-    """A stack file that can be compared."""
+def _are_files(old: str, new: str | None, stack: str | None) -> bool:
+    """Return whether two files are meant.
 
-    stack: Stack
-    lookups: Lookups
-    not_known: Sequence[str]
-    warnings: Sequence[str] = ()
+    Raises:
+        CouldNotLookError: A name is both, or one of them is none.
+    """
+    names = [each for each in (old, new) if each is not None]
+    files = [each for each in names if Path(each).is_file()]
+    if both := [each for each in files if is_revision(each)]:
+        name = named(both[0])
+        raise CouldNotLookError(f"{name} is a file and a revision: ./{name} is the file, refs/heads/{name} the branch")
+    if files and len(files) < 2:  # noqa: PLR2004 (OLD and NEW)
+        other = [each for each in names if each not in files]
+        missing = f"there is no file {named(other[0])}" if other else "name the other one, NEW"
+        raise CouldNotLookError(f"{named(files[0])} is a file: {missing}")
+    if files and stack:
+        raise CouldNotLookError("OLD and NEW are files: leave out --stack")
+    return bool(files)
 
 
-def _versions(name: str, before: Path | None, after: Path | None) -> Versions:
+def _versions(name: str, before: Path | None, after: Path | None, labels: Mapping[str, str]) -> Versions:
     """Return what two versions of the stack file of a stack declare; None where there is no file.
-
-    What one of them says of AWS and Kubernetes, such as a cluster's issuer, the other one need not say.
 
     Raises:
         OSError: A file cannot be read.
     """
-    read = [_read(path) if path else [] for path in (before, after)]
-    known = [_known(each) if isinstance(each, _Read) else {} for each in read]
-    shown = dict(SHOWN)
-    issuers: dict[str, None] = {}
-    found = []
-    for each, own, other in zip(read, known, reversed(known), strict=True):
-        if isinstance(each, _Read):
-            lookups = _answered(each, {**other, **own}, shown)
-            issuers |= dict.fromkeys(issuer_host_path(cluster.issuer) for cluster in lookups.clusters.values())
-            found.append(_version(name, each, lookups))
-        else:
-            found.append(Version(errors=each))
-    return Versions(name, found[0], found[1], shown, [*issuers])
+    shown: dict[str, str] = {}
+    read = [_read(path, labels, shown) if path else None for path in (before, after)]
+    good = [each for each in read if isinstance(each, Read)]
+    samples = Samples(good)
+    found = [_version(name, each, samples) if isinstance(each, Read) else Version(errors=each or ()) for each in read]
+    return Versions(name, found[0], found[1], {**shown, **samples.shown}, samples.issuers, differences(good))
 
 
-def _read(path: Path) -> "_Read | list[str]":
-    """Return a stack file, or why it cannot be compared, as `irsa check` says it."""
-    found = examined(path)
-    errors = [each for each in found.mistakes if each.rule == "error"]
-    if errors or not found.examination or not found.examination.lookups:
-        *lines, _summary = plain([FileReport(found.file.name, 0, errors)])
-        return lines
-    not_known = [f"{each}: what it is in is not compared" for each in found.examination.not_checked]
-    if found.file.imports_environments:
-        not_known.append("`environment:`: the values that Pulumi ESC adds")
-    silenced = ((each, f"silenced ({named(reason)}): ") for each, reason in found.examination.silenced)
-    lint = [*((each, "") for each in found.examination.warnings), *silenced]
-    warnings = [f"[{each.rule}] irsa:{path_of(each.place)}: {how}{each.mistake.found}" for each, how in lint]
-    return _Read(found.examination.settings.stack, found.examination.lookups, not_known, warnings)
-
-
-def _stack_files(folder: Path) -> list[Path]:
-    return [*(folder / stack_folder(folder)).glob("Pulumi.?*.yaml")]
-
-
-Fact = tuple[str, str | None]
-
-
-def _known(read: _Read) -> dict[Fact, str]:
-    """Return what a file says of AWS and Kubernetes: the region, AWS accounts by their keys, issuers of clusters."""
-    found: dict[Fact, str] = {("region", None): read.lookups.region or REGION}
-    for key, each in read.lookups.aws_accounts.items():
-        if each.identity:
-            found |= {("account", key): each.identity.account_id, ("partition", key): each.identity.partition}
-    found |= {("issuer", _identity(read, key)): each.issuer for key, each in read.lookups.clusters.items()}
-    return {fact: text for fact, text in found.items() if not sampled(text)}
-
-
-def _identity(read: _Read, cluster: str) -> str:
-    """Return what tells a cluster from others, whatever its key."""
-    settings = read.stack.clusters_by_key[cluster]
-    of_eks = settings.name and f"{settings.name} {settings.region or read.lookups.region} {settings.aws_account or ''}"
-    return settings.stack or of_eks or cluster
-
-
-def _answered(read: _Read, known: Mapping[Fact, str], shown: dict[str, str]) -> Lookups:
-    """Return the look-ups, answered by what is known, else by samples, for which is added what is shown."""
-
-    def of(kind: str, key: str | None, sample: str) -> str:
-        return known.get((kind, key)) or Sample(sample, [kind])
-
-    lookups, aws_accounts, issuers = read.lookups, {}, {}
-    for key in lookups.aws_accounts:
-        number = ACCOUNT if key is None else f"00{int(_digest(key), 16) % 10**10:010}"
-        shown[number] = SHOWN[ACCOUNT] if key is None else f"${{account of {key}}}"
-        aws_accounts[key] = AwsIdentity(of("account", key, number), of("partition", key, PARTITION))
-    for key in lookups.clusters:
-        identity = _identity(read, key)
-        host = f"oidc.eks.{REGION}.amazonaws.com/id/{_digest(identity)[:32].upper()}"
-        shown[host] = "${issuer}" if read.stack.cluster else f"${{issuer of {key}}}"
-        issuers[key] = of("issuer", identity, f"https://{host}")
-
-    def provider(cluster: str, aws_account: str | None, own: object) -> str:
-        if not isinstance(own, Sample):
-            return str(own)
-        identity, issuer = aws_accounts[aws_account], issuers[cluster]
-        arn = oidc_provider_arn(identity.partition, identity.account_id, issuer)
-        samples = sampled(identity.partition) | sampled(identity.account_id) | sampled(issuer) | (own.of & {"output"})
-        return Sample(arn, samples) if samples else arn
-
-    return Lookups(
-        of("region", None, REGION),
-        {key: ResolvedAwsAccount(each, None) for key, each in aws_accounts.items()},
-        {key: each._replace(issuer=issuers[key]) for key, each in lookups.clusters.items()},
-        {pair: provider(*pair, each) for pair, each in lookups.oidc_providers.items()},
-        lookups.account_ids,
-    )
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _version(name: str, read: _Read, lookups: Lookups) -> Version:
-    planned = plan(read.stack, lookups)
+def _version(name: str, read: Read, samples: Samples) -> Version:
+    for own in (samples.known, samples.known_of(read)):
+        lookups = samples.answers(read, own)
+        planned = plan(read.stack, lookups)
+        # What the other version says may be wrong of this one.
+        if not planned.mistakes:
+            break
     if planned.mistakes:
         return Version(errors=[str(each) for each in planned.mistakes])
     found = planned_resources(name, read.stack, planned, lookups)
@@ -177,3 +110,85 @@ def _version(name: str, read: _Read, lookups: Lookups) -> Version:
         ],
         read.not_known,
     )
+
+
+# --- one file --------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path, labels: Mapping[str, str], shown: dict[str, str]) -> Read | list[str]:
+    """Return a stack file, or why it cannot be compared, as `irsa check` says it; add what is shown for secrets."""
+    found = examined(path)
+    text, secrets = _with_secrets_named(found.file.text)
+    if secrets:
+        # Encrypted alike, they are alike; where a rule needs the value, it stays a marker.
+        named_secrets = examined(path, text)
+        if not _errors(named_secrets):
+            found, secrets = named_secrets, []
+            shown |= dict.fromkeys(re.findall("secret-[0-9a-f]{16}", text), "[secret]")
+    examination = found.examination
+    if (errors := _errors(found)) or not examination or not examination.lookups:
+        *lines, _summary = plain([FileReport(found.file.name, 0, errors)])
+        return [_relabelled(each, labels) for each in lines]
+    silenced = ((each, f"silenced ({named(reason)}): ") for each, reason in examination.silenced)
+    lint = [*((each, "") for each in examination.warnings), *silenced]
+    return Read(
+        examination.settings.stack,
+        examination.lookups,
+        str(examination.settings.written),
+        {**found.project.providers, **found.file.providers},
+        _environment(found.file.text),
+        [f"{each}: what it is in is not compared" for each in examination.not_checked],
+        frozenset(secrets),
+        [f"[{each.rule}] irsa:{path_of(each.place)}: {how}{each.mistake.found}" for each, how in lint],
+    )
+
+
+def _errors(found: Examined) -> list[Any]:
+    return [each for each in found.mistakes if each.rule == "error"]
+
+
+def _relabelled(line: str, labels: Mapping[str, str]) -> str:
+    for folder, label in labels.items():
+        line = line.replace(folder, label)
+    return line
+
+
+def _with_secrets_named(text: str) -> tuple[str, list[str]]:
+    """Return a stack file's text with a name in place of each secret, and the names: one for each encrypted value."""
+    if "secure" not in text:
+        return text, []
+    try:
+        secrets = sorted(_secrets(composed(text)), reverse=True)
+    except (Mistake, yaml.YAMLError, RecursionError):
+        return text, []
+    names = []
+    for start, end, encrypted in secrets:
+        names.append(f"secret-{hashlib.sha256(encrypted.encode()).hexdigest()[:16]}")
+        text = f'{text[:start]}"{names[-1]}"{text[end:]}'
+    return text, names
+
+
+def _secrets(root: Any) -> Iterator[tuple[int, int, str]]:
+    """Yield the secrets in a stack file: where each begins and ends, and what is encrypted."""
+    nodes, seen = [root], set()
+    while nodes:
+        node = nodes.pop()
+        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+            continue
+        ((key, value), *others) = node.value or [(None, None)]
+        if key is not None and key.value == "secure" and not others and isinstance(value, yaml.ScalarNode):
+            outer = node if node.flow_style else None
+            start, end = (outer.start_mark, outer.end_mark) if outer else (key.start_mark, value.end_mark)
+            yield start.index, end.index, value.value
+        nodes += [each for _, each in node.value]
+
+
+def _environment(text: str) -> str:
+    """Return what a stack file has of Pulumi ESC, as text."""
+    root = composed(text)
+    nodes = root.value if isinstance(root, yaml.MappingNode) else []
+    return "".join(yaml.serialize(value) for key, value in nodes if key.value == "environment")

@@ -16,13 +16,14 @@ import yaml
 
 from config.loading import read_settings
 from irsa.outputs import COMPONENT_TYPE
-from irsa_cli.diff.versions import UNKNOWN, compared
+from irsa_cli.diff.versions import UNKNOWN, compared_versions
 from irsa_cli.main import main
 from irsa_cli.state import types
 from program.lookups.values import unanswered
 from program.plan import plan
 from program.versions.resources import planned_resources
-from program.versions.stack_files import ACCOUNT, PARTITION, REGION, _answered, _identity, _known, _Read, versions
+from program.versions.samples import Read, Samples, _identity
+from program.versions.stack_files import versions
 from sandbox.showcase import GREEN_ISSUER
 from tests.program.test_recorded_states import FOLDER, RECORDS
 from tests.program.test_stack_files import ROOT
@@ -103,10 +104,11 @@ def test_the_resources_are_those_that_the_component_registers(file: Path) -> Non
     config = record["config"]
     values = {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
     stack = read_settings(values, ROOT, config["aws:region"]).stack
-    read = _Read(stack, unanswered(stack, config["aws:region"]), ())
+    read = Read(stack, unanswered(stack, config["aws:region"]))
     answers: dict[tuple[str, str | None], str] = {("account", key): "111122223333" for key in (None, "profiled")}
     answers |= {("issuer", _identity(read, key)): ISSUERS[each.name] for key, each in stack.clusters_by_key.items()}
-    lookups = _answered(read, {**answers, **_known(read)}, {})
+    samples = Samples([read])
+    lookups = samples.answers(read, {**answers, **samples.known})
     found = {each.urn: each for each, _ in planned_resources("test", stack, plan(stack, lookups), lookups)}
     registered = {urn: each["asked"] for urn, each in record["resources"].items()}
     created = {
@@ -178,7 +180,7 @@ def test_the_steps_are_what_the_engine_counts(
     for each in files:
         shutil.copytree(ROOT / "policies", each.parent / "policies")
     (found,) = versions(str(files[0]), str(files[1]), None)
-    _, preview, _ = compared(found)
+    _, preview, _ = compared_versions(found)
     of_bindings = [each for each in preview.steps if each.resource.parent or each.resource.type == COMPONENT_TYPE]
     counted = Counter(each.operation for each in of_bindings if each.operation != "same")
     change = scenario.steps[index].change
@@ -222,7 +224,7 @@ def test_a_stack_that_begins_or_ends(repository: Path, capsys: pytest.CaptureFix
     assert "+ role web: create" in text
     assert "- role app: delete" in text
     assert main(["diff", "HEAD~1..HEAD", "--json"]) == 2
-    assert "choose one of new, prod by --stack" in capsys.readouterr().err
+    assert "choose one of prod, new by --stack" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,11 @@ def test_a_stack_that_begins_or_ends(repository: Path, capsys: pytest.CaptureFix
     [
         (["HEAD..nobody"], "nobody is neither a file nor a revision of git"),
         (["--", "--output=/tmp/x", "HEAD"], "--output=/tmp/x is neither a file nor a revision of git"),
-        (["HEAD", "HEAD", "--stack", "nope"], "neither revision has Pulumi.nope.yaml; stack files of prod"),
+        (["HEAD", "HEAD", "--stack", "nope"], "neither version has Pulumi.nope.yaml"),
+        (["HEAD", "HEAD", "--stack", "*"], "neither version has Pulumi.*.yaml"),
+        (["Pulumi.prod.yaml"], "Pulumi.prod.yaml is a file: name the other one, NEW"),
+        (["Pulumi.prod.yaml", "nope.yaml"], "Pulumi.prod.yaml is a file: there is no file nope.yaml"),
+        (["Pulumi.prod.yaml", "Pulumi.prod.yaml", "--stack", "prod"], "leave out --stack"),
         (["HEAD", "HEAD", "--refresh"], "leave out --preview and --refresh"),
         (["HEAD", "HEAD", "--preview", "x.json"], "leave out --preview and --refresh"),
     ],
@@ -272,7 +278,7 @@ def test_no_other_file_is_read(way: str, repository: Path, capsys: pytest.Captur
         (repository / "policies").symlink_to(repository.parent)
         name = "policies/secret.json"
     elif way == "large":
-        (repository / name).write_text(json.dumps(SECRETS) + " " * 2**24)
+        (repository / name).write_text(json.dumps(SECRETS) + " " * 2**25)
     elif way == "submodule":
         (repository / "policies").rmdir()
         git("rm", "-q", "--cached", "-r", "policies")
@@ -286,8 +292,105 @@ def test_no_other_file_is_read(way: str, repository: Path, capsys: pytest.Captur
     assert main(["diff", "HEAD~1..HEAD"]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert "irsa:bindings.app.policy.file" in printed.err
+    expected = {"link": "is a symbolic link", "folder": "is a symbolic link"}
+    assert expected.get(way, "more than 32 MiB" if way == "large" else "irsa:bindings.app.policy.file") in printed.err
     assert "secret:Value" not in printed.err
+
+
+def test_a_stack_file_that_is_a_link_is_no_missing_one(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: the stack file becomes a link, which `pulumi up` follows, and the diff said that all is deleted."""
+    (repository / "real").mkdir()
+    (repository / "Pulumi.prod.yaml").rename(repository / "real" / "file.yaml")
+    (repository / "Pulumi.prod.yaml").symlink_to("real/file.yaml")
+    commit()
+
+    assert main(["diff", "HEAD~1..HEAD"]) == 2
+    assert "Pulumi.prod.yaml in HEAD is a symbolic link, which is not followed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["stackConfigDir", "config"])
+@pytest.mark.parametrize("place", ["../0", "../..", "../../etc", "/etc", "nowhere"])
+def test_the_folder_of_stack_files_is_in_the_revision(
+    place: str, key: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The attack: one key of Pulumi.yaml led to the other revision's files, or to those of another project."""
+    (repository / "policies" / "app.json").write_text(json.dumps(document("*", "*")))
+    (repository / "Pulumi.yaml").write_text(f"{PROJECT}{key}: {place}\n")
+    commit()
+
+    code, printed = main(["diff", "HEAD~1..HEAD", "--fail-on", "permissions"]), capsys.readouterr()
+    # No stack file of that name is there: for the engine it is gone.
+    assert (code, "- role app: delete" in printed.out) in ((0, True), (2, False)), printed
+
+
+def test_stack_files_beside_the_project(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a project in a folder whose stack files are in another one: both are of the revision."""
+    (repository / "infra").mkdir()
+    (repository / "stacks").mkdir()
+    (repository / "Pulumi.yaml").rename(repository / "infra" / "Pulumi.yaml")
+    with (repository / "infra" / "Pulumi.yaml").open("a") as file:
+        file.write("stackConfigDir: ../stacks\n")
+    (repository / "policies").rename(repository / "infra" / "policies")
+    (repository / "Pulumi.prod.yaml").rename(repository / "stacks" / "Pulumi.prod.yaml")
+    commit()
+    os.chdir(repository / "infra")
+    Path("policies/app.json").write_text(json.dumps(document("*", "*")))
+    assert [each["actions"] for each in diff(capsys, "HEAD")["permissions"]] == [["*"]]
+    commit()
+
+    assert [each["actions"] for each in diff(capsys, "HEAD~1..HEAD")["permissions"]] == [["*"]]
+
+
+def test_a_name_that_is_a_file_and_a_revision_is_neither(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: a pull request with a file `main`, which was compared in place of the branch."""
+    (repository / "main").write_text((repository / "Pulumi.prod.yaml").read_text())
+
+    assert main(["diff", "main", "HEAD"]) == 2
+    assert "main is a file and a revision: ./main is the file" in capsys.readouterr().err
+    assert main(["diff", "./main", "Pulumi.prod.yaml"]) == 0
+
+
+@pytest.mark.parametrize("name", ["Pulumi.x y.yaml", "Pulumi.a\nb.yaml", "Pulumi.-.yaml.yaml", "Pulumi.dir.yaml"])
+def test_names_of_stack_files(name: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: a name that is no stack's, or a folder of that name, ends the comparison with a traceback."""
+    if "dir" in name:
+        (repository / name).mkdir()
+        (repository / name / "x").write_text("")
+    else:
+        (repository / name).write_text((repository / "Pulumi.prod.yaml").read_text())
+    commit()
+
+    for arguments in (["HEAD~1..HEAD"], ["HEAD"]):
+        code, printed = main(["diff", *arguments]), capsys.readouterr()
+        assert "unexpected" not in printed.err
+        assert code == (0 if name in ("Pulumi.-.yaml.yaml", "Pulumi.dir.yaml") else 2)
+
+
+def test_a_file_with_errors_hides_no_other_stack(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: one broken stack file in a pull request, and no stack was compared."""
+    stack_file(repository, {"app": {"serviceAccount": {"name": "APP"}}}, name="Pulumi.broken.yaml")
+    (repository / "policies" / "app.json").write_text(json.dumps(document("*", "*")))
+    commit()
+
+    assert main(["diff", "HEAD~1..HEAD"]) == 2
+    printed = capsys.readouterr()
+    assert "app gains * on *" in printed.out
+    assert "HEAD:Pulumi.broken.yaml:" in printed.err
+
+
+def test_many_stacks_leave_room_for_the_dangerous_one(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: decoys fill the summary, and the stack that matters does not fit in."""
+    (repository / "policies" / "app.json").write_text(json.dumps(document("*", "*")))
+    for number in range(30):
+        bindings = {f"b{each}": {"serviceAccount": {"name": f"b{each}"}, "policyArns": []} for each in range(40)}
+        stack_file(repository, bindings, name=f"Pulumi.aaa{number}.yaml")
+    commit()
+
+    assert main(["diff", "HEAD~1..HEAD", "--markdown", "-"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("### irsa diff: stack `prod`")
+    assert len(text) <= 65_000
+    assert "`irsa diff 'HEAD~1..HEAD' --stack aaa0`" in text
 
 
 def test_nothing_of_a_revision_runs(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -360,11 +463,11 @@ def test_no_sample_is_shown(arguments: list[str], tmp_path: Path, capsys: pytest
         assert "iam::${account}:role/a/app" in text
         assert "iam::${account of data}:role/a/app" in text
         assert "${issuer of blue}" in text
-        assert re.findall(f"{ACCOUNT}|{PARTITION}|{REGION}|\\d{{12}}|/id/", text) == []
+        assert re.findall(r"\d{12}|aws-iso|zz-none|/id/", text) == []
 
 
 def test_what_one_file_says_holds_for_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects from noise: the issuer of the same cluster is written down, and nothing changes."""
+    """Protects from noise: the issuer of the same cluster is written down, and that is the question that is left."""
     bindings = {"app": {"serviceAccount": {"name": "app"}, "role": {"name": "app"}, "policyArns": []}}
     issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
     known = {"irsa:cluster": {"name": "my-cluster", "oidcIssuer": issuer}, "aws:allowedAccountIds": ["111122223333"]}
@@ -372,6 +475,74 @@ def test_what_one_file_says_holds_for_both(tmp_path: Path, capsys: pytest.Captur
 
     found = diff(capsys, str(old), str(new))
     assert (found["bindings"], found["other"]) == ([], [])
+    assert [each.split(":")[0] for each in found["cannotCompare"]] == [
+        "the AWS account",
+        "the issuer of the cluster my-cluster",
+    ]
+    assert main(["diff", str(old), str(new), "--fail-on", "gains"]) == 1
+
+
+PROD = {"aws:profile": "prod"}
+OTHER_CONTEXT = {"irsa:clusters": {"k": {"name": "aa", "kubernetes": {"context": "other"}}}}
+EVIL = {"irsa:cluster": {"name": "my-cluster", "oidcIssuer": "https://evil.example"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        (
+            ONE,
+            {"irsa:cluster": {"name": "my-cluster", "oidcIssuer": "https://evil.example"}},
+            "the issuer of the cluster",
+        ),
+        (ONE, {**ONE, "aws:allowedAccountIds": ["999999999999"]}, "the AWS account: 999999999999"),
+        (ONE, {**ONE, **PROD}, "aws:profile differs"),
+        (ONE, {**ONE, "kubernetes:context": "other"}, "kubernetes:context differs"),
+        ({"irsa:clusters": {"k": {"name": "aa"}}}, OTHER_CONTEXT, "`kubernetes` of the cluster k"),
+    ],
+)
+def test_what_may_lead_elsewhere_is_no_silence(
+    before: Any, after: Any, what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The attack: another issuer, AWS account or cluster, which only one version names, was "no changes"."""
+    bindings = {"app": {"serviceAccount": {"name": "app"}, "role": {"name": "app"}, "policyArns": []}}
+    old, new = (stack_file(tmp_path / f"{n}", bindings, each) for n, each in enumerate((before, after)))
+
+    for files in ((old, new), (new, old)):
+        found = diff(capsys, *map(str, files))
+        assert [each for each in found["cannotCompare"] if each.startswith(what)], found["cannotCompare"]
+        assert main(["diff", *map(str, files), "--fail-on", "permissions"]) == 1
+        assert capsys.readouterr().out.startswith("~ cannot compare: ")
+
+
+def test_a_change_beside_a_secret_is_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: one secret variable in a document hid every other change of it."""
+    secret = {**ONE, "irsa:variables": {"bucket": {"secure": "v1:aaaa"}}}
+    read = document("s3:GetObject", "arn:aws:s3:::${bucket}/*")
+    both = {**read, "Statement": [*read["Statement"], *document("*", "*")["Statement"]]}
+    old, new = (
+        stack_file(
+            tmp_path / f"{n}", {"app": {"serviceAccount": {"name": "app"}, "policy": {"document": each}}}, secret
+        )
+        for n, each in enumerate((read, both))
+    )
+
+    found = diff(capsys, str(old), str(new))
+    assert [each["actions"] for each in found["permissions"]] == [["*"]]
+    assert diff(capsys, str(new), str(new))["bindings"] == []
+    assert "v1:aaaa" not in json.dumps(found)
+
+
+def test_no_text_of_the_user_is_taken_for_a_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects what is written: the number of nobody's AWS account may be in it, or part of another number."""
+    names = ["1000000000000000", "logs-000000000000-zz-none-0", "aws-iso-f"]
+    old = stack_file(tmp_path / "old", {})
+    binding = {"serviceAccount": {"name": "app"}, "policyArns": [], "role": {"name": "app"}}
+    tags = {f"t{number}": name for number, name in enumerate(names)}
+    new = stack_file(tmp_path / "new", {"app": {**binding, "role": {"name": "app", "tags": tags}}})
+
+    text = json.dumps(diff(capsys, str(old), str(new)))
+    assert all(f'"{name}"' in text for name in names)
 
 
 def test_a_lint_rule_that_is_silenced_beside_its_cause_is_seen(
@@ -402,12 +573,32 @@ def test_stacks_that_change_come_first(repository: Path, capsys: pytest.CaptureF
     assert lines[-1] == "stack a: no changes; 3 resources stay as they are"
 
 
-def test_a_secret_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects from "no changes": what a secret is in cannot be compared, and that is said."""
+def test_another_secret_is_another_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from "no changes": encrypted alike they are alike, and else what they are in changes."""
     files = []
+    resource = "arn:aws:s3:::${bucket}"
     for value in ("v1:aaaa", "v1:bbbb"):
-        binding = {"serviceAccount": {"name": "app"}, "policy": {"document": document("s3:GetObject", "${bucket}")}}
+        binding = {"serviceAccount": {"name": "app"}, "policy": {"document": document("s3:GetObject", resource)}}
         settings = {**ONE, "irsa:variables": {"bucket": {"secure": value}}}
         files.append(str(stack_file(tmp_path / value[-4:], {"app": binding}, settings)))
 
-    assert any("irsa:variables.bucket: a secret" in each for each in diff(capsys, *files)["notRead"])
+    found = diff(capsys, *files)
+    assert [(each["change"], each["resources"]) for each in found["permissions"]] == [
+        ("gains", ["arn:aws:s3:::[secret]"]),
+        ("loses", ["arn:aws:s3:::[secret]"]),
+    ]
+    assert diff(capsys, files[0], files[0])["bindings"] == []
+
+
+def test_a_secret_that_a_rule_needs_is_not_taken_for_equal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects gates: a boundary in a variable is another one where its encrypted value is, and that cannot be told."""
+    files = []
+    for value in ("v1:aaaa", "v1:bbbb"):
+        role = {"name": "app", "permissionsBoundary": "${boundary}"}
+        settings = {**ONE, "irsa:variables": {"boundary": {"secure": value}}}
+        binding = {"serviceAccount": {"name": "app"}, "policyArns": [], "role": role}
+        files.append(str(stack_file(tmp_path / value[-4:], {"app": binding}, settings)))
+
+    assert diff(capsys, files[0], files[0])["cannotCompare"] == []
+    assert len(diff(capsys, *files)["cannotCompare"]) == 1
+    assert main(["diff", *files, "--fail-on", "permissions"]) == 1

@@ -12,9 +12,11 @@ def _operations(diff: Diff) -> Iterator[str]:
 
 
 FAIL_ON: Mapping[str, Callable[[Diff], bool]] = {
-    "gains": lambda diff: bool(diff.gains or diff.may_gain or diff.cannot_tell or diff.other_principals),
+    "gains": lambda diff: bool(
+        diff.gains or diff.may_gain or diff.cannot_tell or diff.other_principals or diff.cannot_compare
+    ),
     "permissions": lambda diff: bool(
-        diff.permissions_cannot_tell or any(each.change == "gains" for each in diff.permissions)
+        diff.permissions_cannot_tell or diff.cannot_compare or any(each.change == "gains" for each in diff.permissions)
     ),
     "replaces": lambda diff: REPLACE in _operations(diff),
     "deletes": lambda diff: DELETE in _operations(diff),

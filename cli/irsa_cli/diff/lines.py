@@ -3,7 +3,6 @@
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from irsa.rules import commands
@@ -61,9 +60,10 @@ class Row(NamedTuple):
 
 
 def failed_rows(diff: Diff) -> list[Row]:
-    """Return that the state, with which the preview compares, may not be what AWS has."""
+    """Return why what follows may not be the whole truth: what cannot be compared, or the state is not what AWS has."""
+    open_questions = [Row(CHANGED, 0, ["cannot compare:", *each.split()]) for each in diff.cannot_compare]
     if not diff.failed_updates:
-        return []
+        return open_questions
     text = (
         f"the last update of {_some(diff.failed_updates)} failed: AWS may still have what was there before, and what "
         "follows does not say so. Run"
@@ -84,11 +84,7 @@ def headline(diff: Diff) -> list[tuple[str, str]]:
 def permission_rows(diff: Diff) -> list[Row]:
     """Return what roles may do that they could not before, and what no more, a line each."""
     rows = []
-    # The new role of a renamed binding may do what its old one could.
-    again = {name for names in _created_again(diff) for name in names}
     for each in diff.permissions:
-        if each.role in again:
-            continue
         sign = CHANGED if each.extent == "cannot tell" else ADDED if each.change == "gains" else REMOVED
         word = f"may {each.change.removesuffix('s')}" if sign == CHANGED else each.change
         some = ["some of"] if each.extent == "some" else []
@@ -132,29 +128,12 @@ def right_rows(diff: Diff) -> list[Row]:
 
 
 def _rights(diff: Diff) -> list[tuple[str, str, Sequence[Right]]]:
-    """Return who gains and loses, but for who gets the new role of a renamed binding for its old one."""
-    by_role: dict[str, set[Right]] = {}
-    for each in (*diff.gains, *diff.loses):
-        by_role.setdefault(each.role, set()).add(replace(each, role="", role_arn="", such_as=()))
-    same = {
-        name
-        for names in _created_again(diff)
-        if len({frozenset(by_role.get(name, ())) for name in names}) == 1
-        for name in names
-    }
     return [
-        ("gains", ADDED, [each for each in diff.gains if each.role not in same]),
-        ("loses", REMOVED, [each for each in diff.loses if each.role not in same]),
+        ("gains", ADDED, diff.gains),
+        ("loses", REMOVED, diff.loses),
         ("may gain", CHANGED, diff.may_gain),
         ("may lose", CHANGED, diff.may_lose),
     ]
-
-
-def _created_again(diff: Diff) -> list[set[str]]:
-    """Return the names of the roles, new and old, of each renamed binding."""
-    resources = (each for binding in diff.bindings for each in binding.resources)
-    roles = {each.urn: each.name for each in resources if each.kind == "role"}
-    return [{roles[urn] for urn in each.urns if urn in roles} for each in diff.renamed]
 
 
 def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
@@ -311,10 +290,24 @@ def rows_of(diff: Diff) -> Iterator[Row]:
     yield from (Row("", 0, [""]), summary(diff))
 
 
+def changing_first(diffs: Sequence[Diff]) -> list[Diff]:
+    """Return the diffs of several stacks, what is dangerous first; those that do not change last."""
+
+    def rank(diff: Diff) -> int:
+        dangerous = any(each.is_dangerous and each.change == "gains" for each in diff.permissions)
+        return 0 if dangerous or diff.cannot_compare else 1 if diff.gains else 2 if _changes(diff) else 3
+
+    return sorted(diffs, key=rank)
+
+
+def _changes(diff: Diff) -> bool:
+    """Return whether there is more to say than that nothing changes."""
+    return bool(diff.bindings or diff.other or diff.warnings or diff.not_read or diff.cannot_compare)
+
+
 def rows_of_all(diffs: Sequence[Diff]) -> Iterator[Row]:
     """Yield the diffs of several stacks, those that change first; of one that does not, its last line."""
-    changing = [each for each in diffs if each.bindings or each.other or each.warnings or each.not_read] or diffs[:1]
-    for number, diff in enumerate(changing):
-        yield from [Row("", 0, [""])] if number else []
-        yield from rows_of(diff)
-    yield from (summary(each) for each in diffs if each not in changing)
+    first, *others = changing_first(diffs)
+    yield from rows_of(first)
+    for diff in others:
+        yield from [Row("", 0, [""]), *rows_of(diff)] if _changes(diff) else [summary(diff)]

@@ -7,13 +7,14 @@ https://github.github.com/gfm/#code-spans, https://github.github.com/gfm/#fenced
 import html
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.lines import (
     NOBODY,
     OF_NO_BINDING,
     Row,
+    changing_first,
     failed_rows,
     headline,
     note_rows,
@@ -29,6 +30,27 @@ LONGEST = 65_000
 OPEN_SECTIONS = 5
 LONGEST_LINE = 5_000
 LEAST_ROOM = 500
+
+
+def markdown_of_all(diffs: Sequence[Diff], command: Callable[[str], str], longest: int = LONGEST) -> str:
+    """Return the diffs of several stacks as Markdown, those that change first, with at most so many characters in all.
+
+    Args:
+        diffs: The diffs.
+        command: Returns the command that shows that of a stack.
+        longest: The number of characters.
+    """
+    found: list[str] = []
+    room = longest - LEAST_ROOM
+    changing = changing_first(diffs)
+    for number, diff in enumerate(changing):
+        of_diff = markdown(diff, command(diff.stack), room // (len(changing) - number))
+        if len(of_diff) > room:
+            found.append(f"**{len(changing) - number:,} of {len(changing):,} stacks are not shown.**\n")
+            break
+        room -= len(of_diff) + 1
+        found.append(of_diff)
+    return "\n".join(found)
 
 
 def markdown(diff: Diff, command: str, longest: int = LONGEST) -> str:

@@ -30,6 +30,7 @@ class Diff:
         not_read: What was not read, and why, each as one sentence: then there may be more who gain or lose the right.
         failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
             which everything here is compared.
+        cannot_compare: What differs between two versions of a stack file so that irsa cannot tell what changes.
         before: What it begins with: the state of the last `pulumi up`, what AWS and Kubernetes have (`--refresh`), or
             another version of the stack file.
         renamed: The bindings whose key was renamed, so that what has an automatic name is created again.
@@ -51,6 +52,7 @@ class Diff:
     warnings: Sequence[str] = ()
     not_read: Sequence[str] = ()
     failed_updates: Sequence[str] = ()
+    cannot_compare: Sequence[str] = ()
     before: Literal["state", "live", "files"] = "state"
     renamed: Sequence[Renamed] = ()
     permissions: Sequence[PermissionChange] = ()

@@ -1,20 +1,25 @@
 """What roles may do afterwards that they could not before, and what no more: over all documents of the stack. Pure."""
 
+import contextlib
 import functools
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.gains import Gain, gains
-from irsa.evaluation.permissions import Permissions, gives
+from irsa.evaluation.permissions import CHOSEN, Permissions, gives
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
-from irsa.rules.mistakes import named
+from irsa.rules.leaves import items_of
+from irsa.rules.mistakes import Mistake, named
+from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.rights import Undecided, holders
 from irsa_cli.diff.snapshots import UNKNOWN_ARN, Snapshot
+from irsa_cli.normal_form import normal
 from irsa_cli.trusts.chains import Document
 
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"
@@ -101,37 +106,95 @@ def permission_changes(
         role = after.roles.get(key) or before.roles[key]
         service_accounts = tuple(sorted({each.service_account for _, each in holders(role)} - {""}))
         change = functools.partial(PermissionChange, role.name, role.arn, service_accounts=service_accounts)
-        if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
-            undecided.append(Undecided(role.name, role.arn, UNKNOWN))
-            continue
-        if old.boundary != new.boundary and any(each.boundary and each.limits is None for each in (old, new)):
-            boundaries = [named(each.boundary) if each.boundary else "none" for each in (old, new)]
-            reason = f"its permissions boundary, which was not read, changes from {boundaries[0]} to {boundaries[1]}"
-            undecided.append(Undecided(role.name, role.arn, reason))
-        both = [gives(each.documents, each.limits) for each in (old, new)]
-        found += [change("gains", *each) for each in _new_permissions(*both)]
-        found += [change("loses", *each) for each in gains(*reversed(both))]
+        undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new)]
+        both = [
+            gives([each for each in side.documents if not isinstance(each, Unknown)], _limits(side))
+            for side in (old, new)
+        ]
+        gained = _new_permissions(*both)
+        found += [change("gains", *each) for each in gained]
+        found += [change("loses", *each) for each in _each_once(gains(*reversed(both)))]
         found += [change("gains", policy=each, read=each in read) for each in new.attached - old.attached]
         found += [change("loses", policy=each, read=each in read) for each in old.attached - new.attached]
+        if not gained and (keys := _keys_not_compared(old, new)):
+            reason = f"statements differ in {', '.join(map(named, keys))}: what that limits depends on the request"
+            undecided.append(Undecided(role.name, role.arn, reason))
     return sorted(found, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
+
+
+def _open_questions(old: _Side, new: _Side) -> Iterator[str]:
+    """Yield why what a role may do cannot be told in full."""
+    if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
+        yield UNKNOWN
+    exist = old != _Side() and new != _Side()
+    if exist and old.boundary != new.boundary and any(each.boundary and each.limits is None for each in (old, new)):
+        was, becomes = (named(each.boundary) if each.boundary else "none" for each in (old, new))
+        yield f"its permissions boundary, which was not read, changes from {was} to {becomes}"
+
+
+def _limits(side: _Side) -> Document | None:
+    """Return a role's permissions boundary, without the actions of services that no policy of it allows."""
+    statements = [each for document in side.documents for each in _statements(document)]
+    patterns = [pattern for each in statements for pattern in items_of(each.get("Action", "*"))]
+    services = {str(pattern).partition(":")[0].lower() for pattern in patterns}
+    if side.limits is None or isinstance(side.limits, Unknown) or any(map(is_pattern, services)):
+        return side.limits
+    limits: list[Mapping[str, Any]] = []
+    for each in _statements(side.limits):
+        of_service = {str(action): str(action).partition(":")[0].lower() for action in items_of(each.get("Action", []))}
+        kept = [action for action, service in of_service.items() if is_pattern(service) or service in services]
+        limits += [{**each, "Action": kept}] if kept else [] if "Action" in each else [each]
+    return {**side.limits, "Statement": limits}
+
+
+def _statements(document: Document | Unknown) -> list[Mapping[str, Any]]:
+    written = items_of(document.get("Statement", [])) if isinstance(document, Mapping) else ()
+    return [each for each in written if isinstance(each, Mapping)]
+
+
+def _keys_not_compared(old: _Side, new: _Side) -> list[str]:
+    """Return the keys of conditions whose value the caller chooses, and policy variables, in which statements differ.
+
+    What they limit is no permission that is gained: whoever may choose the value has it.
+    """
+    spelling: dict[str, str] = {}
+    both = []
+    for side in (old, new):
+        with contextlib.suppress(Mistake):
+            forms = [normal(each, spelling) for each in side.documents if isinstance(each, Mapping)]
+            both.append({text for each in forms for text in each.texts})
+    differing = set.symmetric_difference(*both) if len(both) == 2 else set()  # noqa: PLR2004 (before and after)
+    found: set[str] = set()
+    for statement in map(json.loads, differing):
+        keys = {key for keys in statement.get("Condition", {}).values() for key in keys}
+        found |= {key for key in keys if key.lower().partition("/")[0] in CHOSEN}
+        resources = [*items_of(statement.get("Resource", [])), *items_of(statement.get("NotResource", []))]
+        found |= {variable for each in resources for variable in re.findall(r"\$\{[^*?${}]+\}", each)}
+    return sorted(found)
 
 
 def _new_permissions(old: Permissions, new: Permissions) -> list[Gain]:
     """Return what is gained as a reader asks for it: all of `*`, though some of that was there, and nothing twice."""
-    found = [
+    return _each_once(
         each._replace(extent="all") if each.extent == "some" and not gains(new, gives([_allowing(each)])) else each
         for each in gains(old, new)
-    ]
+    )
+
+
+def _each_once(gained: Iterable[Gain]) -> list[Gain]:
+    """Return gains without those that wider ones, as certain, have too."""
+    found = [*gained]
     for each in found[:]:
         wider = [_allowing(other) for other in found if other is not each and _may_say(other, each)]
-        if wider and each.extent == "all" and not gains(gives(wider), gives([_allowing(each)])):
+        if wider and not gains(gives(wider), gives([_allowing(each)])):
             found.remove(each)
     return found
 
 
 def _may_say(one: Gain, other: Gain) -> bool:
     """Return whether one gain may say something of the other; where not, a look at both in detail is saved."""
-    return one.extent == "all" and any(fnmatchcase(other.resources[0], each) for each in one.resources)
+    as_certain = one.extent in {"all", other.extent} and other.extent != "cannot tell"
+    return as_certain and any(fnmatchcase(other.resources[0], each) for each in one.resources)
 
 
 def _allowing(gain: Gain) -> Document:

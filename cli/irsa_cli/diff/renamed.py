@@ -1,7 +1,8 @@
 """Bindings whose key was renamed: what has an automatic name is created again under another one. Pure."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,9 @@ from irsa_cli.state.resource import Resource
 
 ANY, NONE = "any", "none"
 ORDER = {types.ROLE: 0, types.POLICY: 1}
-NAMES = {"name", "namePrefix", "role", "tagsAll", DEFAULTS}
+NAMES = {"name", "role", "tagsAll", DEFAULTS}
+# The prefix for a long key; another one is written in the stack file (irsa.rules.names.automatic_name_prefix).
+OF_LONG_KEY = re.compile(r".*-[0-9a-f]{8}-")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Renamed:
         fix: What to write so that nothing is created again.
         kinds: What is created again under another name: `role`, `policy`.
         urns: URNs of the resources that are created or deleted for this alone: nothing else of them changes.
+        roles: The URNs of its new role and of its old one; none where it keeps its role.
     """
 
     key: str
@@ -34,6 +38,7 @@ class Renamed:
     fix: str
     kinds: tuple[str, ...]
     urns: tuple[str, ...]
+    roles: tuple[tuple[str, str], ...] = ()
 
 
 def renamed_bindings(steps: Iterable[Step], keys: Mapping[str, tuple[str, str]], in_stack_file: bool) -> list[Renamed]:
@@ -48,18 +53,35 @@ def renamed_bindings(steps: Iterable[Step], keys: Mapping[str, tuple[str, str]],
     steps = [each for each in steps if each.resource.parent in keys]
     created = {each.new.urn: each.new for each in steps if each.operation == CREATE and each.new}
     deleted = {
-        each.old.urn: each.old for each in steps if each.operation == DELETE and each.old and not each.old.pending
+        each.urn: each for each in (step.old for step in steps if step.operation == DELETE) if each and _may_go(each)
     }
     pairs = dict(_pairs(created, deleted))
-    found: dict[tuple[str, str], list[str]] = {}
+    # Of a component: an attachment has a name of its own.
+    formerly = {
+        created[new].parent: outputs.binding_and_cluster(deleted[old].name)[0]
+        for new, old in pairs.items()
+        if created[new].type in ORDER
+    }
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for new, old in pairs.items():
-        key, _ = keys[created[new].parent]
-        formerly, _ = outputs.binding_and_cluster(deleted[old].name)
-        found.setdefault((key, formerly), []).extend((new, old))
+        parent = created[new].parent
+        found.setdefault((keys[parent][0], formerly[parent]), []).append((new, old))
     return [
-        Renamed(key, formerly, advice.format(named(formerly)), tuple(_kinds(urns, created)), tuple(urns))
-        for (key, formerly), urns in sorted(found.items())
+        Renamed(
+            key,
+            was,
+            advice.format(named(was)),
+            tuple(_kinds([new for new, _ in those], created)),
+            tuple(urn for both in those for urn in both),
+            tuple((new, old) for new, old in those if created[new].type == types.ROLE),
+        )
+        for (key, was), those in sorted(found.items())
     ]
+
+
+def _may_go(resource: Resource) -> bool:
+    """Return whether a resource that is deleted is there, and Pulumi does not refuse to delete it."""
+    return not (resource.pending or resource.protected)
 
 
 def _pairs(created: Mapping[str, Resource], deleted: Mapping[str, Resource]) -> Iterator[tuple[str, str]]:
@@ -94,12 +116,14 @@ def _said(resource: Resource) -> str:
     """Return what a resource says, but for its name and for names that come from those of others."""
     skipped: set[str] = NAMES if resource.type != types.INLINE_POLICY else NAMES - {"name"}
     said: dict[str, Any] = {key: value for key, value in resource.inputs.items() if key not in skipped}
+    if OF_LONG_KEY.fullmatch(str(said.get("namePrefix", ""))):
+        said["namePrefix"] = "of a long key"
     if resource.policies:
         said["policyArn"] = "the stack's own"
     return json.dumps([resource.provider, said], sort_keys=True)
 
 
-def _kinds(urns: Iterable[str], created: Mapping[str, Resource]) -> Iterator[str]:
+def _kinds(urns: Sequence[str], created: Mapping[str, Resource]) -> Iterator[str]:
     for type_ in ORDER:
         if any(urn in created and created[urn].type == type_ for urn in urns):
             yield KINDS[type_].word

@@ -57,6 +57,7 @@ class Snapshot(NamedTuple):
         attached: ARNs of the managed policies of others that it attaches to a role, likewise.
         boundaries: ARN of a role's permissions boundary, likewise; UNKNOWN_ARN where it is not known.
         documents: The documents of its managed policies, by ARN, as far as that is known.
+        keys: The keys of its roles, by URN.
     """
 
     roles: Mapping[str, Role]
@@ -66,6 +67,16 @@ class Snapshot(NamedTuple):
     attached: Mapping[str, frozenset[str]] = {}
     boundaries: Mapping[str, str] = {}
     documents: Mapping[str, Document] = {}
+    keys: Mapping[str, str] = {}
+
+    def with_keys(self, keys: Mapping[str, str]) -> "Snapshot":
+        """Return the same with other keys of roles."""
+
+        def keyed(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {keys.get(key, key): value for key, value in values.items()}
+
+        roles, policies, attached, boundaries = map(keyed, (self.roles, self.policies, self.attached, self.boundaries))
+        return self._replace(roles=roles, policies=policies, attached=attached, boundaries=boundaries)
 
 
 def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
@@ -102,6 +113,7 @@ def _snapshot(
     owners: dict[str, tuple[str, str]] = {}
     attached: dict[tuple[str, str], set[str]] = {}
     boundaries: dict[str, str] = {}
+    keys: dict[str, str] = {}
     resources = [each for each in resources if not each.external]
     policies = {each.urn: each for each in resources if each.type == types.POLICY}
     urns = {each.text("arn"): each.urn for each in policies.values() if each.text("arn")}
@@ -110,6 +122,7 @@ def _snapshot(
             role = _role(each, aws_accounts)._replace(trust_changes=each.urn in changing)
             key = role.arn or each.urn
             known = roles.get(key, role)
+            keys[each.urn] = key
             roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL)
             owners[key] = _owner(each, role.name)
             if boundary := each.inputs.get("permissionsBoundary"):
@@ -136,7 +149,9 @@ def _snapshot(
     }
     of_others = {key: frozenset(attached.get(owner, ())) for key, owner in owners.items()}
     own_documents = {arn: _document(policies[urn].inputs.get("policy")) for arn, urn in urns.items()}
-    return Snapshot(roles, client_ids, frozenset(service_accounts), of_roles, of_others, boundaries, own_documents)
+    return Snapshot(
+        roles, client_ids, frozenset(service_accounts), of_roles, of_others, boundaries, own_documents, keys
+    )
 
 
 def _owner(resource: Resource, role: str) -> tuple[str, str]:

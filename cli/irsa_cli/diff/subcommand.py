@@ -15,7 +15,7 @@ from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of_all
 from irsa_cli.diff.live import Live, patched, read_policies, read_service_accounts, with_annotations
-from irsa_cli.diff.markdown import markdown
+from irsa_cli.diff.markdown import markdown_of_all
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import permission_changes, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
@@ -23,7 +23,7 @@ from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.replaced import replaced, without_samples, without_suffixes
 from irsa_cli.diff.rights import changed_roles, rights
 from irsa_cli.diff.snapshots import Snapshot, before_and_after
-from irsa_cli.diff.versions import compared, versions
+from irsa_cli.diff.versions import compared_versions, versions
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.progress import under_way
@@ -93,16 +93,16 @@ def run(options: argparse.Namespace) -> int:
     if options.old is not None and (options.refresh or options.preview is not None):
         raise CouldNotLookError("OLD and NEW are compared without a preview: leave out --preview and --refresh")
     diffs = [*_of_versions(options)] if options.old is not None else [_of_preview(options)]
-    if None in diffs:
-        return COULD_NOT_LOOK
     found = [each for each in diffs if each]
+    if not found:
+        return COULD_NOT_LOOK
     _print(found, options)
     if options.markdown not in {None, STREAM}:
-        write(Path(options.markdown), _markdown(found))
+        write(Path(options.markdown), _markdown(found, options))
     if failed := [each for each in dict.fromkeys(options.fail_on) if any(map(FAIL_ON[each], found))]:
         sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(failed)}\n")
-        return FINDINGS
-    return GOOD
+        return FINDINGS if None not in diffs else COULD_NOT_LOOK
+    return GOOD if None not in diffs else COULD_NOT_LOOK
 
 
 def _failed(stack: str | None, what: str, errors: Iterable[str]) -> None:
@@ -116,7 +116,7 @@ def _failed(stack: str | None, what: str, errors: Iterable[str]) -> None:
 def _of_versions(options: argparse.Namespace) -> Iterator[Diff | None]:
     """Yield what changes between both versions of each stack file; None where that cannot be compared."""
     for each in versions(options.old, options.new, options.stack):
-        state, preview, keys = compared(each)
+        state, preview, keys = compared_versions(each)
         if preview.errors:
             _failed(each.stack, "these errors must be fixed first, in the stack file", preview.errors)
             yield None
@@ -124,7 +124,8 @@ def _of_versions(options: argparse.Namespace) -> Iterator[Diff | None]:
         before, after = before_and_after(state, preview.steps)
         live = Live(names={issuer: frozenset() for issuer in each.issuers}, not_read=each.not_known)
         diff = _diff(each.stack, preview, keys, (before, after), live)
-        yield replaced(replace(diff, before="files"), without_samples(each.shown))
+        diff = replace(diff, before="files", cannot_compare=each.cannot_compare)
+        yield replaced(diff, without_samples(each.shown))
 
 
 def _of_preview(options: argparse.Namespace) -> Diff | None:
@@ -155,9 +156,8 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
     snapshots = before_and_after(state, preview.steps)
     live = Live() if is_file_alone else _live(state, preview, keys, *snapshots)
     live = live._replace(not_read=[*not_read, *live.not_read])
-    diff: Diff = replaced(
-        _diff(options.stack or preview.stack, preview, keys, snapshots, live), without_suffixes(preview.steps)
-    )
+    found = _diff(options.stack or preview.stack, preview, keys, snapshots, live)
+    diff: Diff = replaced(found, without_suffixes(preview.steps))
     return diff
 
 
@@ -173,6 +173,11 @@ def _preview(options: argparse.Namespace) -> Preview:
 
 
 def _diff(stack: str, preview: Preview, keys: Keys, snapshots: tuple[Snapshot, Snapshot], live: Live) -> Diff:
+    renamed = renamed_bindings(preview.steps, keys, "irsa:bindings" in preview.config)
+    before, after = snapshots
+    # The new role of a renamed binding is compared with its old one, whatever their names are.
+    new_keys = {before.keys[old]: after.keys[new] for each in renamed for new, old in each.roles}
+    snapshots = before.with_keys(new_keys), after
     found = with_chains(rights(*snapshots, live.names), *snapshots)
     permissions, undecided = permission_changes(*snapshots, live.policies)
     bindings, other = changes(with_annotations(preview.steps, live.annotations), keys)
@@ -188,7 +193,7 @@ def _diff(stack: str, preview: Preview, keys: Keys, snapshots: tuple[Snapshot, S
         warnings=preview.warnings,
         not_read=live.not_read,
         before="live" if preview.refreshed else "state",
-        renamed=renamed_bindings(preview.steps, keys, "irsa:bindings" in preview.config),
+        renamed=renamed,
         failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
     )
 
@@ -206,8 +211,10 @@ def _live(state: list[Resource], preview: Preview, keys: Keys, before: Snapshot,
     return live
 
 
-def _markdown(diffs: Iterable[Diff]) -> str:
-    return "\n".join(markdown(each, commands.of_stack("diff", each.stack)) for each in diffs)
+def _markdown(diffs: Sequence[Diff], options: argparse.Namespace) -> str:
+    compared = [each for each in (options.old, options.new) if each is not None]
+    are_files = compared and all(Path(each).is_file() for each in compared)
+    return markdown_of_all(diffs, lambda stack: commands.diff(*compared, stack="" if are_files else stack))
 
 
 def _print(diffs: Sequence[Diff], options: argparse.Namespace) -> None:
@@ -218,6 +225,6 @@ def _print(diffs: Sequence[Diff], options: argparse.Namespace) -> None:
             )
         print(document("diff", True, as_object(diffs[0])))
     elif options.markdown == STREAM:
-        print(_markdown(diffs))
+        print(_markdown(diffs, options))
     else:
         print_lines((line, COLORS.get(row.sign, "")) for row in rows_of_all(diffs) for line in row.lines)

@@ -54,6 +54,7 @@ class Versions(NamedTuple):
         after: The other.
         shown: What is shown for a text that is only a sample of what AWS and Kubernetes would answer.
         issuers: The issuers of the clusters, without https://.
+        cannot_compare: What differs so that nobody can tell what changes, as sentences.
     """
 
     stack: str
@@ -61,6 +62,7 @@ class Versions(NamedTuple):
     after: Version
     shown: Mapping[str, str]
     issuers: Sequence[str]
+    cannot_compare: Sequence[str] = ()
 
     @property
     def not_known(self) -> list[str]:
@@ -81,7 +83,7 @@ def versions(old: str, new: str | None, stack: str | None) -> list[Versions]:
     return answer
 
 
-def compared(found: Versions) -> tuple[list[Resource], Preview, Keys]:
+def compared_versions(found: Versions) -> tuple[list[Resource], Preview, Keys]:
     """Return the resources before, the preview of the ones afterwards, and the keys of all components."""
     old, new = ({each.urn: each for each in side.resources} for side in (found.before, found.after))
     steps = [*_steps(old, new, found.after.imported)]

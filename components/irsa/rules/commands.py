@@ -272,6 +272,11 @@ def of_stack(subcommand: str, stack: str) -> str:
     return _command("irsa", subcommand, *_option("--stack", stack))
 
 
+def diff(*versions: str, stack: str = "") -> str:
+    """Return the command that shows what a stack's preview would change, or what differs between two versions."""
+    return _command("irsa", "diff", *_arguments(*versions, options=_optional("--stack", stack)))
+
+
 def check(file: str) -> str:
     """Return the command that checks a stack file against every rule, without the engine."""
     return _command(".venv/bin/irsa", "check", *_arguments(file))

@@ -184,3 +184,66 @@ def test_gains_and_losses_are_what_iam_gives_and_takes(old: list[Any], new: list
     }
 
     assert told == {"gains": given_by(new) - given_by(old), "loses": given_by(old) - given_by(new)}
+
+
+def limited(condition: Any, actions: Any = "iam:PassRole") -> dict[str, Any]:
+    return {**statement(actions), **({"Condition": condition} if condition else {})}
+
+
+SERVICE = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+REGION = {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ([limited(SERVICE)], [limited(None)], "iam:PassedToService"),
+        (
+            [limited(SERVICE)],
+            [limited({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}})],
+            "iam:PassedToService",
+        ),
+        ([statement("*"), {**limited(REGION, "*"), "Effect": "Deny"}], [statement("*")], "aws:RequestedRegion"),
+        (
+            [limited({"StringEquals": {"sts:ExternalId": "x"}}, "sts:AssumeRole")],
+            [limited(None, "sts:AssumeRole")],
+            "sts:ExternalId",
+        ),
+        (
+            [statement("s3:GetObject", "arn:aws:s3:::a/${aws:PrincipalTag/team}/*")],
+            [statement("s3:GetObject", "arn:aws:s3:::a/${aws:PrincipalTag/other}/*")],
+            "${aws:PrincipalTag/other}",
+        ),
+    ],
+)
+def test_a_limit_on_what_the_caller_chooses_is_not_dropped_unseen(old: Any, new: Any, key: str) -> None:
+    """The attack: a Deny of all other regions goes, and whoever asks could choose the region before, so "nothing"."""
+    found, undecided = changes(
+        step("update", ROLE, ROLE), step("update", policy(INLINE, "a", *old), policy(INLINE, "a", *new))
+    )
+
+    assert [each for each in found if each.change == "gains"] == []
+    assert [key in each.reason for each in undecided] == [True]
+
+
+def test_a_boundary_of_a_thousand_actions_is_about_those_of_the_role() -> None:
+    """Protects from "may gain 312 services": of ReadOnlyAccess, a role that may use S3 has what it allows for S3."""
+    own = policy(INLINE, "a", statement(["s3:GetObject", "s3:PutObject"]))
+    sides = [{**ROLE, "inputs": {**ROLE["inputs"], "permissionsBoundary": each}} for each in (None, BOUNDARY)]
+    found = preview(step("update", *sides), step("update", own, own))
+    actions = [f"service{number}:Get{letter}*" for number in range(300) for letter in "abcdefgh"]
+    read = {BOUNDARY: document_of(statement([*actions, "s3:Get*", "s3:List*"]))}
+
+    known, undecided = permission_changes(*before_and_after([], found.steps), read)
+    assert undecided == []
+    assert [(each.change, each.actions, each.extent) for each in known] == [("loses", ("s3:PutObject",), "all")]
+
+
+def test_a_secret_document_hides_no_other_one() -> None:
+    """The attack: a document that nobody can read beside one that allows everything."""
+    secret = resource(INLINE, "a", {"name": "a", "role": "my-role", "policy": SECRET})
+    wide = policy(INLINE, "b", statement("*"))
+    found, undecided = changes(step("update", ROLE, ROLE), step("update", secret, secret), step("create", None, wide))
+
+    assert [(each.change, each.actions) for each in found] == [("gains", ("*",))]
+    assert [each.role for each in undecided] == ["my-role"]

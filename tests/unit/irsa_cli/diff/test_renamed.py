@@ -1,6 +1,7 @@
 """A binding whose key was renamed: one line, and what keeps its role, in place of all that is created again."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,13 +10,14 @@ from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import component_keys_of
 from irsa_cli.diff.lines import rows_of
 from irsa_cli.diff.renamed import Renamed, renamed_bindings
-from irsa_cli.diff.rights import Right
+from irsa_cli.main import main
 from tests.unit.irsa_cli.diff.previews import (
     ATTACHMENT,
     POLICY,
     ROLE,
     UNKNOWN,
     diff,
+    digest,
     preview,
     resource,
     step,
@@ -93,23 +95,61 @@ def test_what_is_no_new_name(old: list[Any], new: list[Any]) -> None:
     assert "statement 1 (Allow)" in text
 
 
-def rights_of(key: str, *service_accounts: str) -> list[Right]:
-    return [Right(each, f"{key}-5d6e7f8", "", "issuer") for each in service_accounts]
+def access(tmp_path: Path, capsys: pytest.CaptureFixture[str], *steps: Any) -> dict[str, Any]:
+    """Return what `irsa diff` says of who gains, and of what roles may then do."""
+    file = tmp_path / "preview.json"
+    file.write_text(digest(steps, config={"irsa:bindings": "{}"}))
+    assert main(["diff", "--preview", str(file), "--json"]) == 0
+    printed: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return {key: printed[key] for key in ("gains", "loses", "permissions", "permissionsCannotTell")}
 
 
-@pytest.mark.parametrize("kept", [["a/b"], ["a/b", "a/c"], []])
-def test_who_gets_the_new_role_for_the_old_one_gains_nothing(kept: list[str]) -> None:
-    """Protects the first line from noise, and from hiding who really gains: it is as with the old role, or shown."""
-    read = preview(*moved(binding("old", False), binding("new", True)))
-    keys = component_keys_of([], read)
-    bindings, _ = changes(read.steps, keys)
-    renamed = renamed_bindings(read.steps, keys, in_stack_file=True)
-    gains, loses = rights_of("new", *kept), rights_of("old", "a/b")
-    row = next(iter(rows_of(diff(bindings=bindings, renamed=renamed, gains=gains, loses=loses))))
+def test_a_new_name_is_nobodys_gain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the first line, and gates: who could assume the old role may assume the new one, and do the same."""
+    found = access(tmp_path, capsys, *moved(binding("old", False), binding("new", True)))
 
-    whole = " ".join(row.pieces)
-    assert ("gains: nobody; loses: nobody; renamed: old is new" in whole) is (kept == ["a/b"])
-    assert ("loses: a/b -> old-5d6e7f8" in whole) is (kept != ["a/b"])
+    assert found == {"gains": [], "loses": [], "permissions": [], "permissionsCannotTell": []}
+
+
+EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+def widened(way: str) -> list[dict[str, Any]]:
+    role, policy, attachment, inline = binding("new", True)
+    if way == "attached":
+        inputs = {"role": "new-5d6e7f8", "policyArn": ADMINISTRATOR}
+        return [role, policy, attachment, inline, resource(ATTACHMENT, "new@admin", inputs, "new")]
+    changed = {"policy": policy, "inline": inline}.get(way)
+    if changed:
+        changed["inputs"]["policy"] = EVERYTHING
+        return [role, policy, attachment, inline]
+    # Another role that has the name of the new one's key, and nothing of it.
+    named = {"name": "new", "assumeRolePolicy": json.dumps(trust("team-a:decoy")), "path": "/"}
+    decoy = [resource(ROLE, "role/new", named, "role/new")]
+    decoy += [resource(INLINE, "role/new@x", {"role": "new", "name": "x", "policy": EVERYTHING}, "role/new")]
+    return [role, policy, attachment, inline, *decoy]
+
+
+@pytest.mark.parametrize("way", ["policy", "inline", "attached", "decoy"])
+def test_a_new_name_hides_no_new_permission(way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: a pull request that renames a key, and gives that role, or another one, everything."""
+    found = access(tmp_path, capsys, *moved(binding("old", False), widened(way)))
+    first = found["permissions"][0]
+
+    assert (first["change"], first["actions"] or [first["policy"]]) in (("gains", ["*"]), ("gains", [ADMINISTRATOR]))
+    assert (found["gains"] == []) is (way != "decoy")
+
+
+def test_advice_that_would_not_keep_the_role_is_not_given() -> None:
+    """Protects who follows it: `formerly` keeps neither another prefix of one's own, nor deletes what is protected."""
+    old, new = binding("old", False), binding("new", True)
+    other = [
+        {**each, "inputs": {**each["inputs"], "namePrefix": "z-"}} if each["type"] == ROLE else each for each in new
+    ]
+
+    assert "role" not in [kind for each in found(*moved(old, other))[0] for kind in each.kinds]
+    assert found(*moved([{**each, "protect": True} for each in old], new))[0] == []
 
 
 def test_another_document_is_shown() -> None:
