@@ -272,6 +272,6 @@ def of_stack(subcommand: str, stack: str) -> str:
     return _command("irsa", subcommand, *_option("--stack", stack))
 
 
-def check(file: str) -> str:
+def check(file: str, irsa: str = "irsa") -> str:
     """Return the command that checks a stack file against every rule, without the engine."""
-    return _command(".venv/bin/irsa", "check", *_arguments(file))
+    return _command(irsa, "check", *_arguments(file))

@@ -125,7 +125,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     "prove": (commands.prove, ["irsa", "prove", "{}"]),
     "pulumi": (lambda value: commands.pulumi("preview", value), ["pulumi", "preview", "--stack", "{}"]),
     "of_stack": (lambda value: commands.of_stack("verify", value), ["irsa", "verify", "--stack", "{}"]),
-    "check": (commands.check, [".venv/bin/irsa", "check", "{}"]),
+    "check": (commands.check, ["irsa", "check", "{}"]),
 }
 
 
