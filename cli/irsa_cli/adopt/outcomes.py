@@ -25,7 +25,7 @@ class Outcome(Enum):
 
     EXACT = "green", "roles, exact: imported, and nothing of them changes"
     TIDIED = "yellow", "roles, tidied: imported, and the trust policy is rewritten; it admits the same"
-    IMPORTED = "green", "service accounts, imported: an update that `irsa diff` may show changes nothing of them"
+    IMPORTED = "green", "service accounts, imported: an update that `pulumi up` may show changes nothing of them"
     ANNOTATED = "yellow", "service accounts, annotated only: not imported; the annotation that they have is declared"
     DECLARED = "dim", "declared already: nothing to do"
     LEFT = "bold red", "left: not taken over, for the reason in each line"

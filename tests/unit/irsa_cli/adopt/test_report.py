@@ -1,5 +1,6 @@
 """What `irsa adopt` prints."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -61,6 +62,15 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
         place("let eksctl go, as said above for after `irsa prove`"),
     ]
     assert order == sorted(order)
+    # `pulumi stack init` selects its stack, and the reader may select another one.
+    commands = [
+        step
+        for step in steps
+        if re.search(r"\b(pulumi|irsa) (up|diff|verify|prove)\b", step) and "`pulumi up`" not in step
+    ]
+    assert [step for step in commands if "--stack prod" not in step] == [
+        "let eksctl go, as said above for after `irsa prove`"
+    ]
     # What eksctl calls it; what that is not known of; and what has its label.
     names = '("$(reboot)", role arn:aws:iam::111122223333:role/other, service account team-a/app in blue)'
     assert steps[order[1]].endswith(f"docs/guides/from-eksctl.md {names}")
