@@ -13,6 +13,8 @@ help: ## list these commands
 
 # What needs the sandbox's programs has them built beside the environment, the first time.
 up preview destroy second-cluster showcase test test-all test-official: PARTS := parts
+# The time that `make up` reports includes the environment.
+up: export MAKE_STARTED := $(shell date +%s)
 
 environment:
 	@command -v python3 >/dev/null || { echo "Python 3.11 or newer is needed: https://www.python.org/downloads, or your system's package python3" >&2; exit 1; }

@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,6 +33,8 @@ from sandbox.showcase import (
 from sandbox.step_progress import StepProgress
 
 NO_VALUE = "-"
+# When make began, which brings the environment up to date before this process starts: in seconds, as time.time().
+STARTED = "MAKE_STARTED"
 
 
 def start(sandbox: Sandbox, progress: StepProgress) -> dict[str, str]:
@@ -64,8 +67,9 @@ def up(sandbox: Sandbox, progress: StepProgress) -> None:
 
 
 def confirm(sandbox: Sandbox, variables: Mapping[str, str], progress: StepProgress) -> None:
-    """Check that everything is as declared, and that the access works."""
-    for subcommand, doing in (("verify", "AWS and Kubernetes have what is declared"), ("prove", "the access works")):
+    """Check that everything is as declared, and that those whom a role trusts can assume it, and others cannot."""
+    proven = "who is trusted can assume the roles; the sandbox does not enforce what a role may then do"
+    for subcommand, doing in (("verify", "AWS and Kubernetes have what is declared"), ("prove", proven)):
         with progress.step(f"irsa {subcommand}", doing):
             irsa_in_terminal(sandbox, variables, subcommand, "--stack", STACK)
 
@@ -147,6 +151,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args(arguments).command
     sandbox, progress = checkout_sandbox(), StepProgress()
+    if STARTED in os.environ:
+        progress.times["environment"] = max(0.0, time.time() - float(os.environ[STARTED]))
     try:
         sandbox.prepare()
         with held(sandbox.folder / "lock", "  another command is running in this checkout, waiting for it", progress):

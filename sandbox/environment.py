@@ -28,6 +28,8 @@ def sandbox_variables(sandbox: Sandbox, aws_port: int) -> dict[str, str]:
         # Each command would keep one more copy of the state, which nobody goes back to here.
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
         "KUBECONFIG": str(sandbox.kubeconfig),
+        # Else kubectl writes into ~/.kube/cache.
+        "KUBECACHEDIR": str(sandbox.folder / "kube-cache"),
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws_port}",
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",

@@ -43,7 +43,7 @@ def install_plugins(sandbox: Sandbox, environment: Mapping[str, str], progress: 
                 if not official:
                     _empty(program.parent)
                     _write_stand_in(program)
-                detail[:] = [f"{name} {version} installed" if official else f"{name} {version} cannot be downloaded"]
+                detail[:] = [f"{name} {version} {'installed' if official else '(stand-in: no download here)'}"]
         is_stand_in = program.with_name("stand-in.json").exists()
         if is_stand_in:
             # Each time: the checkout may have been moved since.

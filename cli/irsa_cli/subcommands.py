@@ -67,7 +67,8 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
 
 def only_in_a_checkout(instead: str) -> str:
     """Return why something does not work here, and what to do in a program of one's own."""
-    return f"it works in a checkout of irsa only: run `pulumi install` there; in your own program, {instead}"
+    where = "in a checkout of irsa only, where `pulumi install` creates `.venv/bin/irsa`"
+    return f"it works {where}; in your own program, {instead}"
 
 
 def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:

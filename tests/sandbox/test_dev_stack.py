@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -215,6 +216,14 @@ def test_without_the_sandbox_the_dev_stack_says_so(stack: Project, cloud: Any) -
 
     assert answer.returncode != 0
     assert f"stack '{STACK}' is for the sandbox only: run `make up` once" in answer.stdout + answer.stderr
+
+
+def test_the_home_folder_is_left_alone(stack: Project, cloud: Any, tmp_path: Path) -> None:
+    """Protects ~/.pulumi, ~/.kube and ~/.aws, as README.md says: tools that `.sandbox/env` points here write none."""
+    for command in (("kubectl", "get", "serviceaccounts"), ("pulumi", "stack", "ls"), ("irsa", "inventory")):
+        answer = cloud.run(*command, folder=stack.folder, **{**stack.variables, "HOME": str(tmp_path)})
+        assert answer.stdout, (command, answer.stderr)
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_destroy_leaves_nothing_of_ours(stack: Project, iam: Any, cloud: Any) -> None:

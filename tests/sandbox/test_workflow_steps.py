@@ -141,7 +141,8 @@ def widen(cloud: Any, subject: str) -> None:
 def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> None:
     """Protects who sets up a fork: each command of the guide runs as it stands, in the guide's order.
 
-    `gh` needs a repository on GitHub, and there are no access entries of EKS behind the sandbox's AWS API.
+    `gh` and `git` need a repository on GitHub, and there are no access entries of EKS behind the sandbox's AWS API.
+    tests/unit/test_workflows.py runs `sed`, and tests/program/test_versions.py compares two revisions.
     """
     created = []
     for command in commands_of("ci"):
@@ -153,7 +154,8 @@ def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> No
             answer = cloud.run(*words, folder=ROOT)
             assert answer.returncode == 0, (command, answer.stderr)
         else:
-            assert words[0] == "gh" or words[:3] == ["aws", "eks", "create-access-entry"], command
+            elsewhere = words[0] in ("gh", "git", "irsa", "sed")
+            assert elsewhere or words[:3] == ["aws", "eks", "create-access-entry"], command
     iam = cloud.aws("iam")
     policies = iam.list_role_policies(RoleName="irsa-deploy-prod")["PolicyNames"]
     # `serviceaccounts/token` would ask about a service account of the name `token`.

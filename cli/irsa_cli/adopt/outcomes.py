@@ -23,12 +23,12 @@ class Left(Mistake):
 class Outcome(Enum):
     """What became of a role or a service account that was chosen: its style in the report, and its heading there."""
 
-    EXACT = "green", "roles, exact: a preview shows an import and no change"
-    TIDIED = "yellow", "roles, tidied: a preview also shows an update of the trust policy, which admits the same"
-    IMPORTED = "green", "service accounts, imported: a preview may also show an update of the metadata"
-    ANNOTATED = "yellow", "service accounts, annotated only: a preview shows that the annotation is applied"
-    DECLARED = "dim", "declared already"
-    LEFT = "bold red", "left"
+    EXACT = "green", "roles, exact: imported, and nothing of them changes"
+    TIDIED = "yellow", "roles, tidied: imported, and the trust policy is rewritten; it admits the same"
+    IMPORTED = "green", "service accounts, imported: an update that `pulumi up` may show changes nothing of them"
+    ANNOTATED = "yellow", "service accounts, annotated only: not imported; the annotation that they have is declared"
+    DECLARED = "dim", "declared already: nothing to do"
+    LEFT = "bold red", "left: not taken over, for the reason in each line"
 
 
 class Item(NamedTuple):

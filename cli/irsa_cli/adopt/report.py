@@ -29,6 +29,8 @@ def lines(
         yield "not checked", "bold"
         yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
         yield "", ""
+    if not dry_run:
+        yield from (*written(adoption, file, dry_run=False), ("", ""))
     for outcome in Outcome:
         style, heading = outcome.value
         items = [each for each in adoption.items if each.outcome is outcome]
@@ -38,9 +40,7 @@ def lines(
                 where = f"{named(item.key)}: " if item.key else ""
                 yield visible(f"  {'; '.join([where + item.about, *item.notes])}"), style
             yield "", ""
-    yield from _written(adoption, file, dry_run)
     if adoption.bindings:
-        yield "", ""
         write = [f"this command with --output {named(str(file))}"] if dry_run else []
         yield from _next(adoption, file, stack, [*write, *_init(stack, exists)])
 
@@ -51,7 +51,8 @@ def _init(stack: str, exists: bool | None) -> list[str]:
     return [] if exists else [f"{commands.init(stack)}{unless}"]
 
 
-def _written(adoption: Adoption, file: Path, dry_run: bool) -> Iterator[Line]:
+def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
+    """Yield what is written, for the report; or what would be, which a dry run prints before the stack file."""
     count = len(adoption.bindings)
     if not count:
         yield f"{named(str(file))} is unchanged: there is nothing to add", "bold"
@@ -73,9 +74,9 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> I
         *first,
         commands.check(str(file)),
         *(letting_go(tool, sorted(names[tool])) for tool in sorted(names)),
-        f"{commands.pulumi('preview', stack)}   (imports, and no change but those named above)",
+        f"{commands.of_stack('diff', stack)}   (imports, and no change but those named above)",
         commands.pulumi("up", stack),
-        "remove every `import:` from the file, and run the same command again: 0 changes",
+        f"remove every `import:` from the file, and run `{commands.pulumi('up', stack)}` again: 0 changes",
         commands.of_stack("verify", stack),
         commands.of_stack("prove", stack),
     ]

@@ -14,7 +14,7 @@ from irsa_cli.adopt.choice import Choice, Ways
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import TOOLS
-from irsa_cli.adopt.report import lines
+from irsa_cli.adopt.report import lines, written
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.adopt.stacks import in_stacks
 from irsa_cli.discovery import add_discovery_options, discover, inputs_of
@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     _check_tools(options.take_from, adoption)
     if dry_run:
-        print_lines([(DRY_RUN, "bold")], sys.stderr)
+        print_lines([(DRY_RUN, "bold"), *written(adoption, file.path, dry_run=True)], sys.stderr)
     if adoption.bindings:
         text = _text(file, adoption, ways)
         if dry_run:

@@ -277,6 +277,6 @@ def diff(*versions: str, stack: str = "") -> str:
     return _command("irsa", "diff", *_arguments(*versions, options=_optional("--stack", stack)))
 
 
-def check(file: str) -> str:
+def check(file: str, irsa: str = "irsa") -> str:
     """Return the command that checks a stack file against every rule, without the engine."""
-    return _command(".venv/bin/irsa", "check", *_arguments(file))
+    return _command(irsa, "check", *_arguments(file))

@@ -59,6 +59,7 @@ def test_nothing_of_the_callers_own_accounts_is_left(sandbox: Sandbox) -> None:
         assert variables["AWS_CONFIG_FILE"].startswith(str(sandbox.folder))
         assert variables["AWS_SHARED_CREDENTIALS_FILE"].startswith(str(sandbox.folder))
         assert variables["KUBECONFIG"] == str(sandbox.folder / "kubeconfig")
+        assert variables["KUBECACHEDIR"].startswith(str(sandbox.folder))
         # As a URL is read, by which the engine finds its state.
         backend = urlsplit(variables["PULUMI_BACKEND_URL"])
         assert (backend.scheme, backend.netloc, backend.query) == ("file", "", "metadata=skip")

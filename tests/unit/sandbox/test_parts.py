@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -248,3 +249,15 @@ def test_a_failed_build_shows_what_go_said_and_leaves_nothing(toolchain: dict[st
     with pytest.raises(SandboxError, match="disk quota exceeded"):
         build([part("etcd")], StepProgress(), toolchain)
     assert [path.name for path in (Path(toolchain["XDG_CACHE_HOME"]) / "irsa").iterdir() if path.is_dir()] == []
+
+
+def test_the_time_includes_what_make_did_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects who waits for the first `make up`: its time is not that of the last minute alone."""
+    monkeypatch.setattr(commands, "checkout_sandbox", lambda: Sandbox(tmp_path))
+    monkeypatch.setitem(commands.COMMANDS, "programs", lambda _, progress: progress.say(progress.summary()))
+    monkeypatch.setenv("MAKE_STARTED", str(time.time() - 60))
+
+    assert commands.main(["programs"]) == 0
+    assert capsys.readouterr().out == "1 min 0 s: environment 1 min 0 s\n"

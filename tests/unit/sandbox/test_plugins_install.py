@@ -35,7 +35,10 @@ def test_the_built_plugin_is_used_only_where_it_is_asked_for(
             assert "kubernetes of January 2026 (official, built)" in said
         else:
             assert "sandbox.plugins.kubernetes" in program.read_text()
-            assert f"kubernetes {program.parent.name.partition('-v')[2]} (stand-in)" in said
+            version = program.parent.name.partition("-v")[2]
+            assert f"kubernetes {version} (stand-in)" in said
+            # It is no error that nothing is downloaded.
+            assert f"plugins: kubernetes {version} (stand-in: no download here)" in said
     assert "sandbox.plugins.aws" in plugin_program(sandbox, "aws").read_text()
 
 

@@ -126,7 +126,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     "pulumi": (lambda value: commands.pulumi("preview", value), ["pulumi", "preview", "--stack", "{}"]),
     "diff": (lambda value: commands.diff("a..b", value, stack="x"), ["irsa", "diff", "a..b", "{}", "--stack", "x"]),
     "of_stack": (lambda value: commands.of_stack("verify", value), ["irsa", "verify", "--stack", "{}"]),
-    "check": (commands.check, [".venv/bin/irsa", "check", "{}"]),
+    "check": (commands.check, ["irsa", "check", "{}"]),
 }
 
 

@@ -1,5 +1,6 @@
 """What `irsa adopt` prints."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -25,16 +26,17 @@ def test_each_thing_is_said_once_under_its_heading() -> None:
         roles=(role("app", statement("team-a:app", Sid="One")),),
     )
 
-    assert said[:5] == [
+    assert said[:7] == [
         "not checked",
         "  a list: denied",
         "",
-        "roles, tidied: a preview also shows an update of the trust policy, which admits the same (1)",
+        "Pulumi.prod.yaml: 1 binding added",
+        "",
+        "roles, tidied: imported, and the trust policy is rewritten; it admits the same (1)",
         "  team-a-app: role arn:aws:iam::111122223333:role/app; without the Sid One",
     ]
     assert "  team-a-app: service account team-a/app in blue" in said
     assert f"  service account team-a/gone in blue; annotated with {role_arn('gone')}: there is no such role" in said
-    assert "Pulumi.prod.yaml: 1 binding added" in said
 
 
 def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
@@ -50,15 +52,25 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
         return next(index for index, step in enumerate(steps) if step.startswith(start))
 
     order = [
-        place(".venv/bin/irsa check Pulumi.prod.yaml"),
+        place("irsa check Pulumi.prod.yaml"),
         place("eksctl: before `pulumi up`, "),
-        place("pulumi preview --stack prod"),
+        place("irsa diff --stack prod"),
         place("pulumi up --stack prod"),
+        place("remove every `import:` from the file, and run `pulumi up --stack prod` again"),
         place("irsa verify --stack prod"),
         place("irsa prove --stack prod"),
         place("let eksctl go, as said above for after `irsa prove`"),
     ]
     assert order == sorted(order)
+    # `pulumi stack init` selects its stack, and the reader may select another one.
+    commands = [
+        step
+        for step in steps
+        if re.search(r"\b(pulumi|irsa) (up|diff|verify|prove)\b", step) and "`pulumi up`" not in step
+    ]
+    assert [step for step in commands if "--stack prod" not in step] == [
+        "let eksctl go, as said above for after `irsa prove`"
+    ]
     # What eksctl calls it; what that is not known of; and what has its label.
     names = '("$(reboot)", role arn:aws:iam::111122223333:role/other, service account team-a/app in blue)'
     assert steps[order[1]].endswith(f"docs/guides/from-eksctl.md {names}")
@@ -78,7 +90,8 @@ def test_nothing_to_add_has_no_next_steps() -> None:
     """Protects a second run from advice that is done."""
     said = printed(service_account("gone", role_arn("gone")))
 
-    assert said[-1] == "Pulumi.prod.yaml is unchanged: there is nothing to add"
+    assert said[3] == "Pulumi.prod.yaml is unchanged: there is nothing to add"
+    assert "next, in this order" not in said
 
 
 def test_what_others_wrote_is_quoted() -> None:
