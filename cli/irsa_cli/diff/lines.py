@@ -28,7 +28,7 @@ OF_NO_BINDING = "resources of no binding"
 NOT_SEEN = {
     "state": "what others changed in AWS or Kubernetes (--refresh reads it)",
     "files": "the state, AWS, Kubernetes: two versions of the file are compared",
-    "live": "",
+    "live": "policies that others put on its roles (`irsa verify` reads them)",
 }
 
 
@@ -253,7 +253,7 @@ def note_rows(diff: Diff) -> list[Row]:
     return [
         *(Row(CHANGED, 0, ["warning:", *each.split()]) for each in diff.warnings),
         *(Row(CHANGED, 0, ["not read:", *each.split()]) for each in diff.not_read),
-        *(Row(CHANGED, 0, ["not seen:", *each.split()]) for each in [NOT_SEEN[diff.before]] if each),
+        Row(CHANGED, 0, ["not seen:", *NOT_SEEN[diff.before].split()]),
     ]
 
 
@@ -284,10 +284,7 @@ def rows_of(diff: Diff) -> Iterator[Row]:
     yield from right_rows(diff)
     for heading, rows in sections(diff):
         yield from (Row("", 0, [""]), Row("", 0, [heading or OF_NO_BINDING]), *rows)
-    notes = note_rows(diff)
-    if notes:
-        yield from (Row("", 0, [""]), *notes)
-    yield from (Row("", 0, [""]), summary(diff))
+    yield from (Row("", 0, [""]), *note_rows(diff), Row("", 0, [""]), summary(diff))
 
 
 def changing_first(diffs: Sequence[Diff]) -> list[Diff]:

@@ -65,6 +65,7 @@ my-app
 +   description: (not known until `pulumi up`)
 
 ~ warning: wide trust
+~ not seen: policies that others put on its roles (`irsa verify` reads them)
 
 stack dev: 1 binding changes: 1 update; 3 resources stay as they are"""
     )
@@ -76,6 +77,8 @@ def test_nothing_changes() -> None:
         text(diff(unchanged=7))
         == """\
 gains: nobody; loses: nobody
+
+~ not seen: policies that others put on its roles (`irsa verify` reads them)
 
 stack dev: no changes; 7 resources stay as they are"""
     )
@@ -258,3 +261,12 @@ def test_a_wide_character_takes_two_columns() -> None:
     wide = "\u6f22" * 30
 
     assert Row("+", 0, [wide, wide]).lines == [f"+ {wide}", f"+     {wide}"]
+
+
+def test_what_is_not_seen_is_said() -> None:
+    """Protects from taking "no changes" for the whole truth: each source leaves something out."""
+    says = {before: text(diff(before=before)) for before in ("state", "live", "files")}
+
+    assert "~ not seen: what others changed in AWS or Kubernetes (--refresh reads it)" in says["state"]
+    assert "~ not seen: policies that others put on its roles (`irsa verify` reads them)" in says["live"]
+    assert "~ not seen: the state, AWS, Kubernetes: two versions of the file are compared" in says["files"]

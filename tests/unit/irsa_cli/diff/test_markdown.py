@@ -121,6 +121,10 @@ def test_the_form() -> None:
 
 </details>
 
+```diff
+~ not seen: policies that others put on its roles (`irsa verify` reads them)
+```
+
 
 `stack dev: 1 binding changes: 1 update; 0 resources stay as they are`
 """
