@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from config.located_mistake import LocatedMistake
-from config.nodes import LOADER, line_in, read_at_most
+from config.nodes import LOADER, line_in, mappings_in, read_at_most
 from config.scalars import reason_not_to_use
 from irsa.rules.mistakes import Mistake, Place, likely, shortened
 from irsa.rules.policies import parse_object
@@ -165,19 +165,10 @@ def _node_of(text: str) -> Any:
 
 def _line_of_repeated(text: str) -> int | None:
     """Return the line of the first key that is there a second time."""
-    nodes, seen = [_node_of(text)], set()
-    while nodes:
-        node = nodes.pop()
-        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            nodes += reversed(node.value)
-            continue
+    for node in mappings_in(_node_of(text)):
         names: set[str] = set()
         for key, _ in node.value:
             if key.value in names:
                 return int(key.start_mark.line) + 1
             names.add(key.value)
-        nodes += [value for _, value in reversed(node.value)]
     return None

@@ -7,11 +7,11 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 
-from config.nodes import composed
+from config.nodes import composed, mappings_in
 from config.project_file import NAME, stack_folder
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
@@ -186,20 +186,9 @@ def _is_of(stack: str | None, path: PurePath) -> bool:
 
 def _named(content: bytes) -> set[str]:
     """Return the names of policy files in a stack file; none of what is no YAML."""
-    found: set[str] = set()
     try:
-        nodes: list[Any] = [composed(content.decode("utf-8-sig"))]
+        root = composed(content.decode("utf-8-sig"))
     except (Mistake, ValueError, yaml.YAMLError, RecursionError):
-        return found
-    seen: set[int] = set()
-    while nodes:
-        node = nodes.pop()
-        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            found |= {value.value for key, value in node.value if key.value == "file" and isinstance(value.value, str)}
-            nodes += [value for _, value in node.value]
-        else:
-            nodes += node.value
-    return found
+        return set()
+    values = (value.value for node in mappings_in(root) for key, value in node.value if key.value == "file")
+    return {each for each in values if isinstance(each, str)}

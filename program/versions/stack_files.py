@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from config.nodes import composed
+from config.nodes import composed, mappings_in
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa_cli.diff.versions import Version, Versions
 from irsa_cli.exits import CouldNotLookError
@@ -170,21 +170,11 @@ def _with_secrets_named(text: str) -> tuple[str, list[str]]:
 
 def _secrets(root: Any) -> Iterator[tuple[int, int, str]]:
     """Yield the secrets in a stack file: where each begins and ends, and what is encrypted."""
-    nodes, seen = [root], set()
-    while nodes:
-        node = nodes.pop()
-        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            nodes += node.value
-            continue
+    for node in mappings_in(root):
         ((key, value), *others) = node.value or [(None, None)]
         if key is not None and key.value == "secure" and not others and isinstance(value, yaml.ScalarNode):
-            outer = node if node.flow_style else None
-            start, end = (outer.start_mark, outer.end_mark) if outer else (key.start_mark, value.end_mark)
-            yield start.index, end.index, value.value
-        nodes += [each for _, each in node.value]
+            whole = (node, node) if node.flow_style else (key, value)
+            yield whole[0].start_mark.index, whole[1].end_mark.index, value.value
 
 
 def _environment(text: str) -> str:
