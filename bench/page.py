@@ -19,6 +19,7 @@ BENCHMARKS = (
     "inventory",
     "inventory_page",
     "check",
+    "diff",
     "startup",
     "commands",
     "sandbox",

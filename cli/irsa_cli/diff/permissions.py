@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.gains import Gain, gains
@@ -27,6 +26,7 @@ UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 DANGEROUS = [re.compile(each) for each in (r"\*", r"iam:.*", r"sts:(\*|assume.*)", r"kms:.*")]
 OF_ADMINISTRATORS = {"AdministratorAccess", "PowerUserAccess", "IAMFullAccess"}
+WILDCARD = re.compile("[*?]")
 READS = re.compile(r"\w[\w-]*:(get|list|describe|head|batchget|query|scan|select|view|search)")
 
 
@@ -194,7 +194,7 @@ def _each_once(gained: Iterable[Gain]) -> list[Gain]:
 def _may_say(one: Gain, other: Gain) -> bool:
     """Return whether one gain may say something of the other; where not, a look at both in detail is saved."""
     as_certain = one.extent in {"all", other.extent} and other.extent != "cannot tell"
-    return as_certain and any(fnmatchcase(other.resources[0], each) for each in one.resources)
+    return as_certain and any(other.resources[0].startswith(WILDCARD.split(each)[0]) for each in one.resources)
 
 
 def _allowing(gain: Gain) -> Document:
