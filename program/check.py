@@ -19,6 +19,7 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_file
+from irsa_cli.subcommands import OF_A_CHECKOUT
 from irsa_cli.whole_file import write
 from program.check_report import FileReport, as_json, plain, sarif
 from program.examine import Examination, examine
@@ -29,7 +30,7 @@ FIX = "fix what is certain in the file: letter case, quotes, a misspelled key; t
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
 TABS = re.compile(r"^[ -]*\t[ \t-]*", re.MULTILINE)
-OWN_PROGRAM = "in your own program, `pulumi preview` checks the component, then run `irsa diff` and `irsa verify`"
+OWN_PROGRAM = f"in your own program, {OF_A_CHECKOUT['check']}"
 NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"add them; {OWN_PROGRAM}")
 
 

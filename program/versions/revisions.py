@@ -15,6 +15,7 @@ from config.nodes import composed, mappings_in
 from config.project_file import NAME, stack_folder
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
+from program.check import stack_files as project_stack_files
 
 REGULAR = {"100644", "100755"}
 KINDS = {"120000": "a symbolic link, which is not followed", "160000": "a submodule, which is not read"}
@@ -86,12 +87,13 @@ def stack_files(revision: Revision, folder: Path, stack: str | None) -> list[Pat
             regular file, is outside of it, or is too large.
     """
     if not revision.commit:
-        return sorted(_stack_files(Path(), stack))
-    prefix = PurePosixPath(_text("rev-parse", "--show-prefix"))
+        return [each for each in project_stack_files(Path()) if _is_of(stack, each) and each.is_file()]
+    own_project = next((each for each in (Path(), *Path().resolve().parents) if (each / NAME).is_file()), Path())
+    prefix = PurePosixPath(_text("-C", str(own_project), "rev-parse", "--show-prefix"))
     entries = {each.path: each for each in _entries(revision.commit)}
     project_file = entries.get(prefix / NAME)
     if project_file is None:
-        raise CouldNotLookError(f"{named(revision.name)} has no {NAME} in this folder: run it in that of your project")
+        raise CouldNotLookError(f"{named(revision.name)} has no {NAME} here: run it in the folder of your project")
     _write(folder, [project_file], revision)
     project = folder / prefix
     own_folder = _stack_folder(project, revision)
@@ -99,11 +101,12 @@ def stack_files(revision: Revision, folder: Path, stack: str | None) -> list[Pat
     if own.parts[:1] == ("..",) or own.is_absolute():
         raise CouldNotLookError(f"{named(revision.name)}: {NAME} has its stack files outside of the repository")
     wanted = [each for each in entries.values() if each.path.parent == own and _is_of(stack, each.path)]
-    _write(folder, wanted, revision)
+    # A link on the way to a file is one, too.
+    _write(folder, [*wanted, *(entries[each] for each in (own, *own.parents) if each in entries)], revision)
     # By this way they lead to their project, wherever it is.
     files = [project / own_folder / each.path.name for each in wanted]
-    paths = {PurePosixPath(os.path.normpath(prefix / name)) for file in files for name in _named(file.read_bytes())}
-    # A link on the way to a file is one, too.
+    texts = [file.read_bytes() for file in (*files, project / NAME)]
+    paths = {PurePosixPath(os.path.normpath(prefix / name)) for text in texts for name in _named(text)}
     named_files = {each for path in paths for each in (path, *path.parents)} & entries.keys()
     _write(folder, [entries[each] for each in named_files - {each.path for each in wanted}], revision)
     return sorted(files)
@@ -174,11 +177,6 @@ def _stack_folder(project: Path, revision: Revision) -> str:
     return stack_folder(project)
 
 
-def _stack_files(project: Path, stack: str | None) -> Iterator[Path]:
-    files = (project / stack_folder(project)).iterdir()
-    yield from (each for each in files if _is_of(stack, each) and each.is_file())
-
-
 def _is_of(stack: str | None, path: PurePath) -> bool:
     """Return whether a path is that of a stack file, of one stack if it is given."""
     return path.name == f"Pulumi.{stack}.yaml" if stack else path.match("Pulumi.?*.yaml")
@@ -190,5 +188,10 @@ def _named(content: bytes) -> set[str]:
         root = composed(content.decode("utf-8-sig"))
     except (Mistake, ValueError, yaml.YAMLError, RecursionError):
         return set()
-    values = (value.value for node in mappings_in(root) for key, value in node.value if key.value == "file")
-    return {each for each in values if isinstance(each, str)}
+    found: set[str] = set()
+    for key, value in (pair for node in mappings_in(root) for pair in node.value):
+        if isinstance(value, yaml.ScalarNode):
+            # A setting may be written as JSON in a string.
+            found |= {value.value} if key.value == "file" else set()
+            found |= _named(value.value.encode()) if value.value.startswith("{") else set()
+    return found

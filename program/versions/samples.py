@@ -1,11 +1,11 @@
 """Samples for what AWS and Kubernetes would say of two versions of a stack file, so that their plans compare. Pure."""
 
-import hashlib
 import itertools
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from config.models import Stack
+from config.models import Cluster, Stack
 from irsa.rules.arns import PARTITIONS, issuer_host_path, oidc_provider_arn
 from irsa.rules.mistakes import named
 from irsa.rules.unknown import Sample, sampled
@@ -27,7 +27,7 @@ class Read(NamedTuple):
         providers: The settings `aws:...` and `kubernetes:...`.
         environment: What it has of Pulumi ESC.
         not_known: What is not compared, as sentences.
-        secrets: Names of the encrypted values, where a rule needs what is in them.
+        written: Its text, and that of Pulumi.yaml.
         warnings: What lint warns of.
     """
 
@@ -37,12 +37,14 @@ class Read(NamedTuple):
     providers: Mapping[str, Any] = {}
     environment: str = ""
     not_known: Sequence[str] = ()
-    secrets: frozenset[str] = frozenset()
+    written: str = ""
     warnings: Sequence[str] = ()
 
 
 class Samples:
     """Samples of which nothing is in either version, so that what is shown in their place is true wherever it stands.
+
+    Nobody can guess them, and write something that looks like one.
 
     Attributes:
         shown: What is shown in place of each sample.
@@ -53,10 +55,10 @@ class Samples:
     def __init__(self, versions: Sequence[Read]) -> None:
         """Choose the samples."""
         text = " ".join(f"{each.text} {each.providers}" for each in versions)
-        self._text = text
-        self._region = self._unused(f"zz-none-{number}" for number in itertools.count())
-        self._partition = self._unused(reversed(PARTITIONS))
-        self.shown = {self._region: "${region}", self._partition: "${partition}"}
+        self._text, self.shown = text, dict[str, str]()
+        self._region = self._unused(f"zz-{secrets.token_hex(4)}-0" for _ in itertools.count())
+        self._partition = self._unused(iter(secrets.SystemRandom().sample(PARTITIONS, len(PARTITIONS))))
+        self.shown |= {self._region: "${region}", self._partition: "${partition}"}
         self._accounts: dict[str | None, str] = {}
         self._hosts: dict[str, str] = {}
         self.known = {fact: text for each in versions for fact, text in self.known_of(each).items()}
@@ -66,17 +68,17 @@ class Samples:
                 self._accounts[key] = self._account(key)
             for key in each.lookups.clusters:
                 identity = _identity(each, key)
-                digest = hashlib.sha256(identity.encode()).hexdigest()[:32].upper()
-                self._hosts[identity] = f"oidc.eks.{self._region}.amazonaws.com/id/{digest}"
+                host = f"oidc.eks.{self._region}.amazonaws.com/id/{secrets.token_hex(16).upper()}"
+                self._hosts.setdefault(identity, host)
                 self.shown[self._hosts[identity]] = f"${{issuer of {identity}}}" if several else "${issuer}"
         self.issuers = [issuer_host_path(self._issuer(each, self.known)) for each in self._hosts]
 
     def _unused(self, candidates: Iterator[str]) -> str:
-        return next(each for each in candidates if each not in self._text and each not in getattr(self, "shown", {}))
+        return next(each for each in candidates if each not in self._text and each not in self.shown)
 
     def _account(self, key: str | None) -> str:
         if key not in self._accounts:
-            self._accounts[key] = self._unused(f"{number:012}" for number in itertools.count())
+            self._accounts[key] = self._unused(f"{secrets.randbelow(10**12):012}" for _ in itertools.count())
             self.shown[self._accounts[key]] = "${account}" if key is None else f"${{account of {key}}}"
         return self._accounts[key]
 
@@ -125,12 +127,17 @@ class Samples:
 
 
 def _identity(read: Read, cluster: str) -> str:
-    """Return what tells a cluster from others, whatever its key."""
-    settings = read.stack.clusters_by_key[cluster]
-    if settings.stack or not settings.name:
-        return settings.stack or cluster
-    elsewhere = [each for each in (settings.region, settings.aws_account) if isinstance(each, str)]
-    return " ".join([settings.name, *elsewhere])
+    """Return what tells a cluster from others, whatever its key, unless two have all of it in common."""
+    found = {key: _described(each, key) for key, each in read.stack.clusters_by_key.items()}
+    same = [key for key, each in found.items() if each == found[cluster]]
+    return f"{found[cluster]} ({cluster})" if len(same) > 1 else found[cluster]
+
+
+def _described(cluster: Cluster, key: str) -> str:
+    if cluster.stack or not cluster.name:
+        return cluster.stack or key
+    region = f" in {cluster.region}" if isinstance(cluster.region, str) else ""
+    return f"{cluster.name}{region}{f' of {cluster.aws_account}' if isinstance(cluster.aws_account, str) else ''}"
 
 
 def differences(versions: Sequence[Read]) -> list[str]:
@@ -150,10 +157,9 @@ def differences(versions: Sequence[Read]) -> list[str]:
         elif kind == "region":
             found.append(f"aws:region: {named(text)}")
     one_alone = [f"{each} is in one version alone, and may be another one in the other" for each in found]
-    return [
-        *one_alone,
-        *(f"{each} differs: what it leads to cannot be compared" for each in _others(before, after)),
-    ]
+    regions = {each["region", None] for each in facts if ("region", None) in each}
+    differing = [*(["aws:region"] if len(regions) > 1 else []), *_others(before, after)]
+    return [*one_alone, *(f"{each} differs: what it leads to cannot be compared" for each in differing)]
 
 
 def _others(before: Read, after: Read) -> Iterator[str]:
@@ -172,5 +178,6 @@ def _others(before: Read, after: Read) -> Iterator[str]:
             yield f"`kubernetes` of the cluster {named(key)}"
     if before.environment != after.environment:
         yield "`environment:`"
-    if before.secrets != after.secrets:
-        yield "a secret that cannot be compared"
+    # What a rule needs of a secret is a marker, and with it the whole value that it is in.
+    if (before.not_known or after.not_known) and (before.text, before.written) != (after.text, after.written):
+        yield "a file with a secret whose value is needed"

@@ -3,8 +3,8 @@
 Neither AWS nor Kubernetes nor the backend is asked: where they would answer, samples stand.
 """
 
-import hashlib
-import re
+import hmac
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from config.nodes import composed, mappings_in
+from config.project_file import NAME
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa_cli.diff.versions import Version, Versions
 from irsa_cli.exits import CouldNotLookError
@@ -23,6 +24,9 @@ from program.stacks import STACK_NAME
 from program.versions.resources import planned_resources
 from program.versions.revisions import is_revision, revisions, stack_files
 from program.versions.samples import Read, Samples, differences
+
+# Nobody else can name a secret by what is encrypted.
+KEY = secrets.token_bytes(32)
 
 
 def versions(old: str, new: str | None, stack: str | None) -> list[Versions]:
@@ -45,11 +49,12 @@ def versions(old: str, new: str | None, stack: str | None) -> list[Versions]:
         labels = {}
         for index, revision in enumerate(revisions(old, new)):
             folder = Path(temporary) / str(index)
-            files.append({stack_name(each): each for each in stack_files(revision, folder, stack)})
+            paths = stack_files(revision, folder, stack)
+            if wrong := [each.name for each in paths if not STACK_NAME.fullmatch(stack_name(each))]:
+                raise CouldNotLookError(f"stack files of no stack: {listed(wrong)}")
+            files.append({stack_name(each): each for each in paths})
             labels[f"{folder}/"] = f"{named(revision.name)}:"
         names = sorted({*files[0], *files[1]})
-        if wrong := [each for each in names if not STACK_NAME.fullmatch(each)]:
-            raise CouldNotLookError(f"stack files of no stack: {listed([f'Pulumi.{each}.yaml' for each in wrong])}")
         if not names:
             raise CouldNotLookError(f"neither version has {f'Pulumi.{named(stack)}.yaml' if stack else 'a stack file'}")
         # What both have first: a new stack cannot hide behind others.
@@ -88,14 +93,20 @@ def _versions(name: str, before: Path | None, after: Path | None, labels: Mappin
     good = [each for each in read if isinstance(each, Read)]
     samples = Samples(good)
     found = [_version(name, each, samples) if isinstance(each, Read) else Version(errors=each or ()) for each in read]
-    return Versions(name, found[0], found[1], {**shown, **samples.shown}, samples.issuers, differences(good))
+    not_compared = differences(good)
+    if found[0].errors and found[1].resources:
+        # Whoever fixes a stack file sees what it declares then.
+        not_compared.append("the earlier version has errors, so all of this one is shown as new")
+        found[0] = Version()
+    return Versions(name, found[0], found[1], {**shown, **samples.shown}, samples.issuers, not_compared)
 
 
 def _version(name: str, read: Read, samples: Samples) -> Version:
-    for own in (samples.known, samples.known_of(read)):
-        lookups = samples.answers(read, own)
+    own = samples.known_of(read)
+    # What the other version says may be wrong of this one.
+    for known in ({**samples.known, **own}, own):
+        lookups = samples.answers(read, known)
         planned = plan(read.stack, lookups)
-        # What the other version says may be wrong of this one.
         if not planned.mistakes:
             break
     if planned.mistakes:
@@ -118,13 +129,14 @@ def _version(name: str, read: Read, samples: Samples) -> Version:
 def _read(path: Path, labels: Mapping[str, str], shown: dict[str, str]) -> Read | list[str]:
     """Return a stack file, or why it cannot be compared, as `irsa check` says it; add what is shown for secrets."""
     found = examined(path)
-    text, secrets = _with_secrets_named(found.file.text)
-    if secrets:
+    original = found.file.text
+    text, names = _with_secrets_named(original)
+    if names:
         # Encrypted alike, they are alike; where a rule needs the value, it stays a marker.
         named_secrets = examined(path, text)
         if not _errors(named_secrets):
-            found, secrets = named_secrets, []
-            shown |= dict.fromkeys(re.findall("secret-[0-9a-f]{16}", text), "[secret]")
+            found = named_secrets
+            shown |= dict.fromkeys(names, "[secret]")
     examination = found.examination
     if (errors := _errors(found)) or not examination or not examination.lookups:
         *lines, _summary = plain([FileReport(found.file.name, 0, errors)])
@@ -138,7 +150,7 @@ def _read(path: Path, labels: Mapping[str, str], shown: dict[str, str]) -> Read 
         {**found.project.providers, **found.file.providers},
         _environment(found.file.text),
         [f"{each}: what it is in is not compared" for each in examination.not_checked],
-        frozenset(secrets),
+        f"{original}{_text_of(found.file.folder / NAME)}",
         [f"[{each.rule}] irsa:{path_of(each.place)}: {how}{each.mistake.found}" for each, how in lint],
     )
 
@@ -158,14 +170,15 @@ def _with_secrets_named(text: str) -> tuple[str, list[str]]:
     if "secure" not in text:
         return text, []
     try:
-        secrets = sorted(_secrets(composed(text)), reverse=True)
+        found = sorted(_secrets(composed(text)))
     except (Mistake, yaml.YAMLError, RecursionError):
         return text, []
-    names = []
-    for start, end, encrypted in secrets:
-        names.append(f"secret-{hashlib.sha256(encrypted.encode()).hexdigest()[:16]}")
-        text = f'{text[:start]}"{names[-1]}"{text[end:]}'
-    return text, names
+    pieces, names, at = [], [], 0
+    for start, end, encrypted in found:
+        names.append(f"secret-{hmac.digest(KEY, encrypted.encode(), 'sha256').hex()[:16]}")
+        pieces += [text[at:start], f'"{names[-1]}"']
+        at = end
+    return "".join([*pieces, text[at:]]), names
 
 
 def _secrets(root: Any) -> Iterator[tuple[int, int, str]]:
@@ -175,6 +188,10 @@ def _secrets(root: Any) -> Iterator[tuple[int, int, str]]:
         if key is not None and key.value == "secure" and not others and isinstance(value, yaml.ScalarNode):
             whole = (node, node) if node.flow_style else (key, value)
             yield whole[0].start_mark.index, whole[1].end_mark.index, value.value
+
+
+def _text_of(file: Path) -> str:
+    return file.read_text("utf-8", "replace") if file.is_file() else ""
 
 
 def _environment(text: str) -> str:

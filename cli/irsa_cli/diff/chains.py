@@ -31,7 +31,7 @@ def with_chains(found: Rights, before: Snapshot, after: Snapshot) -> Rights:
 def _chains(snapshot: Snapshot, other_one: Snapshot) -> dict[tuple[str, str], bool | None]:
     """Return the roles that each role of the stack may assume; None where that cannot be decided."""
     trusts = {_arn(role): parsed_trust(role) for role in snapshot.roles.values()}
-    trusting = Trusting(trusts)
+    trusting, at_the_other_time = Trusting(trusts), {_arn(role) for role in other_one.roles.values()}
     found: dict[tuple[str, str], bool | None] = {}
     for key, role in snapshot.roles.items():
         arn, policies = _arn(role), snapshot.policies[key]
@@ -41,7 +41,7 @@ def _chains(snapshot: Snapshot, other_one: Snapshot) -> dict[tuple[str, str], bo
             if other in snapshot.roles and snapshot.roles[other].trust is None:
                 found[key, other] = None
             # What the stack has only at the other time is not there.
-            elif other not in trusts and other not in other_one.roles:
+            elif other not in trusts and other not in at_the_other_time:
                 found[key, other] = policies.own.of(ASSUME_ROLE, other)
     return found
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from irsa.rules import commands
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named, visible
 from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
 from irsa_cli.diff.output import Diff
+from irsa_cli.diff.permissions import OF_ADMINISTRATORS
 from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.renamed import Renamed
 from irsa_cli.diff.rights import Right
@@ -88,12 +89,13 @@ def permission_rows(diff: Diff) -> list[Row]:
         sign = CHANGED if each.extent == "cannot tell" else ADDED if each.change == "gains" else REMOVED
         word = f"may {each.change.removesuffix('s')}" if sign == CHANGED else each.change
         some = ["some of"] if each.extent == "some" else []
-        what = [_some(each.actions), "on", _some(each.resources)]
+        what = [*_some(each.actions).split(), "on", *_some(each.resources).split()]
         if each.policy:
-            not_read = [] if each.read else ["(not", "read:", "cannot", "tell", "what", "it", "gives)"]
+            is_known = each.read or Arn.name_in(each.policy) in OF_ADMINISTRATORS
+            not_read = [] if is_known else ["(not", "read:", "cannot", "tell", "what", "it", "gives)"]
             what = ["policy", named(each.policy), *not_read]
-        if each.service_accounts and each.is_dangerous:
-            what += ["(assumed", f"by {_some(each.service_accounts)})"]
+        if each.service_accounts and each.dangerous:
+            what += f"(assumed by {_some(each.service_accounts)})".split()
         rows.append(Row(sign, 0, [named(each.role), word, *some, *what]))
     undecided = (
         [named(each.role), "permissions: cannot tell:", *each.reason.split()] for each in diff.permissions_cannot_tell
@@ -112,8 +114,8 @@ def _who(diff: Diff) -> list[tuple[str, str]]:
 
 
 def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
-    *some, last = (f"{name}: {those}" for name, those in parts)
-    return Row("", 0, [*(f"{each};" for each in some), last])
+    text = "; ".join(f"{name}: {those}" for name, those in parts)
+    return Row("", 0, text.split(" "))
 
 
 def right_rows(diff: Diff) -> list[Row]:
@@ -291,7 +293,7 @@ def changing_first(diffs: Sequence[Diff]) -> list[Diff]:
     """Return the diffs of several stacks, what is dangerous first; those that do not change last."""
 
     def rank(diff: Diff) -> int:
-        dangerous = any(each.is_dangerous and each.change == "gains" for each in diff.permissions)
+        dangerous = any(each.dangerous and each.change == "gains" for each in diff.permissions)
         return 0 if dangerous or diff.cannot_compare else 1 if diff.gains else 2 if _changes(diff) else 3
 
     return sorted(diffs, key=rank)

@@ -29,7 +29,7 @@ LONGEST = 65_000
 # With more sections than these, each is closed until the reader opens it.
 OPEN_SECTIONS = 5
 LONGEST_LINE = 5_000
-LEAST_ROOM = 500
+LEAST_ROOM, LEAST_OF_STACK = 500, 6_000
 
 
 def markdown_of_all(diffs: Sequence[Diff], command: Callable[[str], str], longest: int = LONGEST) -> str:
@@ -44,8 +44,9 @@ def markdown_of_all(diffs: Sequence[Diff], command: Callable[[str], str], longes
     room = longest - LEAST_ROOM
     changing = changing_first(diffs)
     for number, diff in enumerate(changing):
-        of_diff = markdown(diff, command(diff.stack), room // (len(changing) - number))
-        if len(of_diff) > room:
+        share = max(room // (len(changing) - number), LEAST_OF_STACK)
+        of_diff = markdown(diff, command(diff.stack), min(share, room)) if room >= LEAST_OF_STACK else ""
+        if not of_diff or len(of_diff) > room:
             found.append(f"**{len(changing) - number:,} of {len(changing):,} stacks are not shown.**\n")
             break
         room -= len(of_diff) + 1

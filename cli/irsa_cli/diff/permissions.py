@@ -5,10 +5,11 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.gains import Gain, gains
+from irsa.evaluation.globs import overlap
 from irsa.evaluation.permissions import CHOSEN, Permissions, gives
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
@@ -17,17 +18,19 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.rights import Undecided, holders
-from irsa_cli.diff.snapshots import UNKNOWN_ARN, Snapshot
+from irsa_cli.diff.snapshots import UNKNOWN_ARN, Role, Snapshot
 from irsa_cli.normal_form import normal
 from irsa_cli.trusts.chains import Document
 
+NOT_THERE = "the role is not in the preview, and the state was not read: another policy of it may have these, too"
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"
 # What gives access to everything, or lets the role give itself more: the first that an action matches.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
-DANGEROUS = [re.compile(each) for each in (r"\*", r"iam:.*", r"sts:(\*|assume.*)", r"kms:.*")]
+DANGEROUS = ("*", "iam:*", "sts:assumerole*", "kms:*")
 OF_ADMINISTRATORS = {"AdministratorAccess", "PowerUserAccess", "IAMFullAccess"}
 WILDCARD = re.compile("[*?]")
-READS = re.compile(r"\w[\w-]*:(get|list|describe|head|batchget|query|scan|select|view|search)")
+# What only reads, by how IAM's access levels name these: Get*, List*, ...
+READS = re.compile(r"(?!kms:|sts:)\w[\w-]*:(get|list|describe|head|batchget|query|scan|select|view|search)")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class PermissionChange:
         policy: ARN of a managed policy that is attached or detached and not the stack's own.
         read: Whether that policy was read, so that what it gives is among the other changes.
         service_accounts: Who may assume the role, as NAMESPACE/NAME, or a pattern for several.
+        dangerous: Whether that gives access to everything, or lets the role give itself more.
     """
 
     role: str
@@ -56,20 +60,21 @@ class PermissionChange:
     policy: str = ""
     read: bool = False
     service_accounts: tuple[str, ...] = ()
-
-    @property
-    def is_dangerous(self) -> bool:
-        """Whether it gives access to everything, or lets the role give itself more."""
-        return self.rank <= len(DANGEROUS)
+    dangerous: bool = False
 
     @property
     def rank(self) -> int:
         """How much it is to be looked at: 0 comes first."""
         if self.policy:
             return 0 if not self.read and Arn.name_in(self.policy) in OF_ADMINISTRATORS else len(DANGEROUS) + 1
-        ranks = [place for each in self.actions for place, of in enumerate(DANGEROUS) if of.fullmatch(each.lower())]
-        writes = "*" in self.resources and any(not READS.match(each.lower()) for each in self.actions)
-        return min([*ranks, len(DANGEROUS) if writes else len(DANGEROUS) + 1])
+        actions = [each for each in map(str.lower, self.actions) if not READS.match(each)]
+        of_everything = [0] if "*" in actions else []
+        ranks = [*of_everything, *(n for n, each in enumerate(DANGEROUS[1:], 1) if _overlap(each, actions))]
+        return min([*ranks, len(DANGEROUS) if "*" in self.resources and actions else len(DANGEROUS) + 1])
+
+
+def _overlap(dangerous: str, actions: Iterable[str]) -> bool:
+    return any(overlap(dangerous, each) for each in actions if each != "*")
 
 
 class _Side(NamedTuple):
@@ -102,8 +107,10 @@ def permission_changes(
     """
     found: list[PermissionChange] = []
     undecided = []
-    for key, (old, new) in _changed(before, after, read).items():
-        role = after.roles.get(key) or before.roles[key]
+    before, after = (each.with_read(read) for each in (before, after))
+    for key, (old, new) in _changed(before, after).items():
+        role = after.roles.get(key) or before.roles.get(key) or Role(key, "", "aws", "", None, NOT_THERE)
+        undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
         service_accounts = tuple(sorted({each.service_account for _, each in holders(role)} - {""}))
         change = functools.partial(PermissionChange, role.name, role.arn, service_accounts=service_accounts)
         undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new)]
@@ -116,10 +123,11 @@ def permission_changes(
         found += [change("loses", *each) for each in _each_once(gains(*reversed(both)))]
         found += [change("gains", policy=each, read=each in read) for each in new.attached - old.attached]
         found += [change("loses", policy=each, read=each in read) for each in old.attached - new.attached]
-        if not gained and (keys := _keys_not_compared(old, new)):
+        if keys := _keys_not_compared(old, new, also_new=not gained):
             reason = f"statements differ in {', '.join(map(named, keys))}: what that limits depends on the request"
             undecided.append(Undecided(role.name, role.arn, reason))
-    return sorted(found, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
+    ranked = [replace(each, dangerous=each.rank <= len(DANGEROUS)) for each in found]
+    return sorted(ranked, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
 
 
 def _open_questions(old: _Side, new: _Side) -> Iterator[str]:
@@ -152,10 +160,11 @@ def _statements(document: Document | Unknown) -> list[Mapping[str, Any]]:
     return [each for each in written if isinstance(each, Mapping)]
 
 
-def _keys_not_compared(old: _Side, new: _Side) -> list[str]:
+def _keys_not_compared(old: _Side, new: _Side, also_new: bool) -> list[str]:
     """Return the keys of conditions whose value the caller chooses, and policy variables, in which statements differ.
 
-    What they limit is no permission that is gained: whoever may choose the value has it.
+    What they limit is no permission that is gained: whoever may choose the value has it. Those of statements that are
+    new count where nothing else is gained.
     """
     spelling: dict[str, str] = {}
     both = []
@@ -163,7 +172,9 @@ def _keys_not_compared(old: _Side, new: _Side) -> list[str]:
         with contextlib.suppress(Mistake):
             forms = [normal(each, spelling) for each in side.documents if isinstance(each, Mapping)]
             both.append({text for each in forms for text in each.texts})
-    differing = set.symmetric_difference(*both) if len(both) == 2 else set()  # noqa: PLR2004 (before and after)
+    if len(both) < 2:  # noqa: PLR2004 (before and after)
+        return []
+    differing = both[0] ^ both[1] if also_new else both[0] - both[1]
     found: set[str] = set()
     for statement in map(json.loads, differing):
         keys = {key for keys in statement.get("Condition", {}).values() for key in keys}
@@ -204,22 +215,20 @@ def _allowing(gain: Gain) -> Document:
 
 def policies_of_others(before: Snapshot, after: Snapshot) -> list[str]:
     """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose permissions change."""
-    sides = (side for both in _changed(before, after, {}).values() for side in both)
+    sides = (side for both in _changed(before, after).values() for side in both)
     arns = {arn for side in sides for arn in (*side.attached, *filter(None, [side.boundary]))}
     return sorted(arns - {*before.documents, *after.documents, UNKNOWN_ARN})
 
 
-def _changed(before: Snapshot, after: Snapshot, read: Mapping[str, Document]) -> dict[str, tuple[_Side, _Side]]:
+def _changed(before: Snapshot, after: Snapshot) -> dict[str, tuple[_Side, _Side]]:
     """Return what the roles may do at both times, of which that changes."""
-    sides = {
-        key: (_side(before, key, read), _side(after, key, read)) for key in sorted({*before.policies, *after.policies})
-    }
+    sides = {key: (_side(before, key), _side(after, key)) for key in sorted({*before.policies, *after.policies})}
     return {key: both for key, both in sides.items() if both[0] != both[1]}
 
 
-def _side(snapshot: Snapshot, key: str, read: Mapping[str, Document]) -> _Side:
+def _side(snapshot: Snapshot, key: str) -> _Side:
     if key not in snapshot.policies:
         return _Side()
-    attached, boundary = snapshot.attached[key], snapshot.boundaries.get(key, "")
-    documents = [*snapshot.policies[key].documents, *(read[each] for each in sorted(attached) if each in read)]
-    return _Side(documents, attached, boundary, snapshot.documents.get(boundary, read.get(boundary)))
+    policies = snapshot.policies[key]
+    limits = None if isinstance(policies.boundary, Unknown) else policies.boundary
+    return _Side(policies.documents, snapshot.attached[key], snapshot.boundaries.get(key, ""), limits)

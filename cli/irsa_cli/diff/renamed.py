@@ -80,15 +80,15 @@ def renamed_bindings(steps: Iterable[Step], keys: Mapping[str, tuple[str, str]],
 
 
 def _may_go(resource: Resource) -> bool:
-    """Return whether a resource that is deleted is there, and Pulumi does not refuse to delete it."""
-    return not (resource.pending or resource.protected)
+    """Return whether a resource that is deleted is there, goes, and Pulumi does not refuse to delete it."""
+    return not (resource.pending or resource.protected or resource.retained)
 
 
 def _pairs(created: Mapping[str, Resource], deleted: Mapping[str, Resource]) -> Iterator[tuple[str, str]]:
     """Yield the URN of each resource that is created again, and of the one that is deleted for it."""
     gone: dict[tuple[str, ...], list[Resource]] = {}
     for each in deleted.values():
-        for component in (ANY, each.parent):
+        for component in (ANY, each.parent) if each.type not in ORDER or _is_automatic(each) else ():
             gone.setdefault((component, each.type, _said(each)), []).append(each)
     components: dict[str, str] = {}
     taken: set[str] = set()
@@ -105,11 +105,14 @@ def _pairs(created: Mapping[str, Resource], deleted: Mapping[str, Resource]) -> 
 
 def _component_of_old(resource: Resource, components: Mapping[str, str]) -> str:
     """Return the component that had a resource before: its own, where only its policy is created again."""
-    is_automatic = "namePrefix" in resource.inputs or "name" in (resource.inputs.get(DEFAULTS) or ())
     if resource.type in ORDER:
         any_or_own = ANY if resource.type == types.ROLE else components.get(resource.parent, resource.parent)
-        return any_or_own if is_automatic else NONE
+        return any_or_own if _is_automatic(resource) else NONE
     return components.get(resource.parent, NONE)
+
+
+def _is_automatic(resource: Resource) -> bool:
+    return "namePrefix" in resource.inputs or "name" in (resource.inputs.get(DEFAULTS) or ())
 
 
 def _said(resource: Resource) -> str:

@@ -18,7 +18,8 @@ from irsa_cli.trusts.chains import Document, RolePolicies
 
 UNREAD = Unknown("it is not in the preview")
 UNKNOWN_ARN = "not known until `pulumi up`"
-TRUST_POLICY = "assumeRolePolicy"
+CHANGES_UNREAD = Unknown("it changes, and what it says is not in the preview")
+TRUST_POLICY, POLICY_DOCUMENT = "assumeRolePolicy", "policy"
 UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
 SEVERAL = "several resources of the stack are this role, with different trust policies"
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
@@ -53,7 +54,8 @@ class Snapshot(NamedTuple):
         roles: Its roles, by ARN, or by URN where IAM has yet to choose the name.
         client_ids: The audiences of the IAM OIDC providers that it creates, by ARN; None where they are not known.
         service_accounts: Its service accounts, as `namespace:name`.
-        policies: What the policies say that it gives to a role, by the key of the role.
+        policies: What the policies say that it gives to a role, by the key of the role; of a role that is not in the
+            stack, as far as that was read, by whose it is.
         attached: ARNs of the managed policies of others that it attaches to a role, likewise.
         boundaries: ARN of a role's permissions boundary, likewise; UNKNOWN_ARN where it is not known.
         documents: The documents of its managed policies, by ARN, as far as that is known.
@@ -78,6 +80,18 @@ class Snapshot(NamedTuple):
         roles, policies, attached, boundaries = map(keyed, (self.roles, self.policies, self.attached, self.boundaries))
         return self._replace(roles=roles, policies=policies, attached=attached, boundaries=boundaries)
 
+    def with_read(self, read: Mapping[str, Document]) -> "Snapshot":
+        """Return the same with the documents of managed policies and boundaries of others, by ARN, that were read."""
+        known = {**read, **self.documents}
+        policies = {
+            key: RolePolicies(
+                [*each.documents, *(read[arn] for arn in sorted(self.attached[key]) if arn in read)],
+                known.get(self.boundaries[key], UNREAD) if key in self.boundaries else None,
+            )
+            for key, each in self.policies.items()
+        }
+        return self._replace(policies=policies)
+
 
 def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
     """Return what a stack has before a preview's steps and after them; a state that was not read has no resources."""
@@ -98,7 +112,7 @@ def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[
             kept = step.old.outputs if step.old and step.operation == UPDATE else {}
             new[step.new.urn] = step.new._replace(outputs={**kept, **step.new.outputs})
     aws_accounts = _aws_accounts([*old.values(), *new.values()])
-    changing = {each.new.urn for each in steps if each.new and TRUST_POLICY in each.reasons}
+    changing = {each.new.urn for each in steps if each.new and {TRUST_POLICY, POLICY_DOCUMENT} & {*each.reasons}}
     return _snapshot(old.values(), aws_accounts), _snapshot(new.values(), aws_accounts, changing)
 
 
@@ -129,26 +143,29 @@ def _snapshot(
                 boundaries[key] = known_text(boundary) or UNKNOWN_ARN
         elif each.type in {types.INLINE_POLICY, types.POLICY}:
             owner = _owner(each, known_text(each.inputs.get("role")))
-            documents.setdefault(owner, {})[each.urn] = _document(each.inputs.get("policy"))
+            documents.setdefault(owner, {})[each.urn] = _document(each, changing)
         elif each.type == types.ATTACHMENT:
             owner, policy = _owner(each, known_text(each.inputs.get("role"))), known_text(each.inputs.get("policyArn"))
             own = [urn for urn in (*each.policies, urns.get(policy)) if urn in policies]
             if policy and not own:
                 attached.setdefault(owner, set()).add(policy)
             of_role = documents.setdefault(owner, {})
-            of_role |= {urn: _document(policies[urn].inputs.get("policy")) for urn in own if urn not in of_role}
+            of_role |= {urn: _document(policies[urn], changing) for urn in own if urn not in of_role}
             of_role |= {} if policy or own else {each.urn: UNREAD}
         elif each.type == types.OIDC_PROVIDER and (arn := _arn(each, aws_accounts)):
             listed = each.inputs.get("clientIdLists")
             client_ids[str(arn)] = tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
         elif each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}:
             service_accounts |= {*subjects_of(each)}
+    # A preview has no step for a role that stays as it is: what has its policies alone is known by its name.
+    alone = ({owner for owner, those in {**documents, **attached}.items() if those and owner[1]}) - {*owners.values()}
+    owners |= {owner[1].rsplit("::", 1)[-1]: owner for owner in alone}
     of_roles = {
         key: RolePolicies([*documents.get(owner, {}).values()], UNREAD if key in boundaries else None)
         for key, owner in owners.items()
     }
     of_others = {key: frozenset(attached.get(owner, ())) for key, owner in owners.items()}
-    own_documents = {arn: _document(policies[urn].inputs.get("policy")) for arn, urn in urns.items()}
+    own_documents = {arn: _document(policies[urn], changing) for arn, urn in urns.items()}
     return Snapshot(
         roles, client_ids, frozenset(service_accounts), of_roles, of_others, boundaries, own_documents, keys
     )
@@ -160,13 +177,14 @@ def _owner(resource: Resource, role: str) -> tuple[str, str]:
     return ("", resource.parent) if is_component else (resource.provider, role)
 
 
-def _document(written: Any) -> Document:
-    """Return a policy document; a marker where it is not known."""
+def _document(policy: Resource, changing: Set[str]) -> Document:
+    """Return a policy's document; a marker where it is not known, another one where the engine says that it changes."""
+    written, unread = policy.inputs.get(POLICY_DOCUMENT), CHANGES_UNREAD if policy.urn in changing else UNREAD
     try:
         known = not is_secret(written) and not is_unknown(written)
-        return (written if isinstance(written, Mapping) else parse_object(str(written))) if known else UNREAD
+        return (written if isinstance(written, Mapping) else parse_object(str(written))) if known else unread
     except Mistake:
-        return UNREAD
+        return unread
 
 
 def subjects_of(resource: Resource) -> list[str]:

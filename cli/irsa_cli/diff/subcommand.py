@@ -96,13 +96,14 @@ def run(options: argparse.Namespace) -> int:
     found = [each for each in diffs if each]
     if not found:
         return COULD_NOT_LOOK
-    _print(found, options)
+    failed = [each for each in dict.fromkeys(options.fail_on) if any(map(FAIL_ON[each], found))]
+    code = COULD_NOT_LOOK if None in diffs else FINDINGS if failed else GOOD
+    _print(found, options, code)
     if options.markdown not in {None, STREAM}:
         write(Path(options.markdown), _markdown(found, options))
-    if failed := [each for each in dict.fromkeys(options.fail_on) if any(map(FAIL_ON[each], found))]:
+    if failed:
         sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(failed)}\n")
-        return FINDINGS if None not in diffs else COULD_NOT_LOOK
-    return GOOD if None not in diffs else COULD_NOT_LOOK
+    return code
 
 
 def _failed(stack: str | None, what: str, errors: Iterable[str]) -> None:
@@ -178,7 +179,7 @@ def _diff(stack: str, preview: Preview, keys: Keys, snapshots: tuple[Snapshot, S
     # The new role of a renamed binding is compared with its old one, whatever their names are.
     new_keys = {before.keys[old]: after.keys[new] for each in renamed for new, old in each.roles}
     snapshots = before.with_keys(new_keys), after
-    found = with_chains(rights(*snapshots, live.names), *snapshots)
+    found = with_chains(rights(*snapshots, live.names), *(each.with_read(live.policies) for each in snapshots))
     permissions, undecided = permission_changes(*snapshots, live.policies)
     bindings, other = changes(with_annotations(preview.steps, live.annotations), keys)
     return Diff(
@@ -217,13 +218,13 @@ def _markdown(diffs: Sequence[Diff], options: argparse.Namespace) -> str:
     return markdown_of_all(diffs, lambda stack: commands.diff(*compared, stack="" if are_files else stack))
 
 
-def _print(diffs: Sequence[Diff], options: argparse.Namespace) -> None:
+def _print(diffs: Sequence[Diff], options: argparse.Namespace, code: int) -> None:
     if options.json:
         if len(diffs) != 1:
             raise CouldNotLookError(
                 f"--json prints one stack: choose one of {listed([each.stack for each in diffs])} by --stack"
             )
-        print(document("diff", True, as_object(diffs[0])))
+        print(document("diff", code == GOOD, as_object(diffs[0])))
     elif options.markdown == STREAM:
         print(_markdown(diffs, options))
     else:
