@@ -1,5 +1,6 @@
 """`irsa diff OLD NEW`: two versions of a stack file, without AWS, Kubernetes and the backend."""
 
+import hashlib
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from program.lookups.values import unanswered
 from program.plan import plan
 from program.versions.resources import planned_resources
 from program.versions.samples import Read, Samples, _identity
-from program.versions.stack_files import versions
+from program.versions.stack_files import _with_secrets_named, versions
 from sandbox.showcase import GREEN_ISSUER
 from tests.program.test_recorded_states import FOLDER, RECORDS
 from tests.program.test_stack_files import ROOT
@@ -602,3 +603,168 @@ def test_a_secret_that_a_rule_needs_is_not_taken_for_equal(tmp_path: Path, capsy
     assert diff(capsys, files[0], files[0])["cannotCompare"] == []
     assert len(diff(capsys, *files)["cannotCompare"]) == 1
     assert main(["diff", *files, "--fail-on", "permissions"]) == 1
+
+
+# --- what two attackers and a reviewer found --------------------------------------------------------------------------
+
+APP = {"app": {"serviceAccount": {"name": "app"}, "role": {"name": "app"}, "policyArns": []}}
+ISSUER_OF_EVIL = "https://oidc.eks.us-west-2.amazonaws.com/id/EVIL"
+
+
+def with_cluster(**settings: Any) -> dict[str, Any]:
+    return {"irsa:cluster": {"name": "my-cluster", **settings}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (with_cluster(oidcIssuer=ISSUER), with_cluster(oidcIssuer=ISSUER_OF_EVIL)),
+        *(
+            ({**ONE, "aws:allowedAccountIds": [each]}, {**ONE, "aws:allowedAccountIds": [other]})
+            for each, other in (("111122223333", "444455556666"), ("444455556666", "111122223333"))
+        ),
+        ({**ONE, "aws:region": "us-west-2"}, {**ONE, "aws:region": "eu-west-1"}),
+        (with_cluster(region="eu-west-1"), with_cluster(account="eu-west-1")),
+    ],
+    ids=["issuer", "account", "account back", "region", "region and account"],
+)
+def test_two_values_that_differ_are_not_one(
+    before: Any, after: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The attack: both versions say where they lead, and the one's answer was taken for the other's."""
+    accounts = {"irsa:accounts": {"eu-west-1": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}}
+    files = [str(stack_file(tmp_path / f"{n}", APP, {**each, **accounts})) for n, each in enumerate((before, after))]
+
+    assert main(["diff", *files, "--fail-on", "gains"]) == 1
+    assert not capsys.readouterr().out.startswith("gains: nobody; loses: nobody\n")
+
+
+def secret_boundary(variables: Any, subject: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    role = {"name": "app", "permissionsBoundary": "${boundary}"}
+    binding = {"serviceAccount": {"name": "app"}, "role": role, "policyArns": [], "trust": {"subjects": [subject]}}
+    return {"app": binding}, {**ONE, "irsa:variables": variables}
+
+
+def test_what_is_not_known_in_both_is_not_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: one secret that a rule needs makes all of them markers, and two markers were equal."""
+    variables = {"boundary": {"secure": "v1:aaaa"}}
+    old, new = (
+        str(stack_file(tmp_path / f"{n}", *secret_boundary(variables, each))) for n, each in enumerate(("x:y", "a:*"))
+    )
+
+    assert main(["diff", old, new, "--fail-on", "gains"]) == 1
+    assert main(["diff", old, old, "--fail-on", "gains"]) == 0
+
+
+def test_no_text_stands_for_a_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: a bucket that is named as irsa names the secret, by what everybody sees of it."""
+    binding = {
+        "serviceAccount": {"name": "app"},
+        "policy": {"document": document("s3:PutObject", "arn:aws:s3:::${b}/*")},
+    }
+    name = f"secret-{hashlib.sha256(b'v1:aaaa').hexdigest()[:16]}"
+    settings = [{**ONE, "irsa:variables": {"b": each}} for each in ({"secure": "v1:aaaa"}, name)]
+    files = [str(stack_file(tmp_path / f"{n}", {"app": binding}, each)) for n, each in enumerate(settings)]
+
+    assert main(["diff", *files, "--fail-on", "permissions"]) == 1
+
+
+STYLES = [
+    'b: {secure: "v1:aaaa"}',
+    "b: {secure: v1:aaaa}  # why",
+    "b:\n      secure: v1:aaaa",
+    "b:\n      # why\n      secure: 'v1:aaaa'",
+    "b: &x {secure: v1:aaaa}",
+    "b:\n      secure: >-\n        v1:aaaa",
+    "b:\n      ? secure\n      : v1:aaaa",
+    'b: {"secur\\x65": v1:aaaa}',
+]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("other", ["v1:aaaa", "v1:bbbb"])
+def test_however_a_secret_is_written(
+    style: str, other: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects gates: the same value is no change, another value or an action more is one, in every form of YAML."""
+    text = f"config:\n  aws:region: us-west-2\n  irsa:cluster: {{name: my-cluster}}\n  irsa:variables:\n    {style}\n"
+    files = []
+    for number, (action, value) in enumerate((("s3:GetObject", "v1:aaaa"), ("s3:GetObject", other), ("*", "v1:aaaa"))):
+        written = document(action, "arn:aws:s3:::${b}/*")
+        bindings = {"app": {"serviceAccount": {"name": "app"}, "policy": {"document": written}}}
+        file = stack_file(tmp_path / f"{number}", {})
+        file.write_text(text.replace("v1:aaaa", value) + f"  irsa:bindings: {json.dumps(bindings)}\n")
+        files.append(str(file))
+
+    expected = 0 if other == "v1:aaaa" else 1
+    assert main(["diff", files[0], files[1], "--fail-on", "permissions"]) == expected
+    assert main(["diff", files[0], files[2], "--fail-on", "permissions"]) == 1
+    assert "v1:" not in capsys.readouterr().out
+
+
+def test_a_folder_of_stack_files_that_is_a_link(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: `pulumi up` follows the link to the folder, and the diff said that all is deleted."""
+    (repository / "real").mkdir()
+    (repository / "Pulumi.prod.yaml").rename(repository / "real" / "Pulumi.prod.yaml")
+    (repository / "stacks").symlink_to("real")
+    (repository / "Pulumi.yaml").write_text(f"{PROJECT}stackConfigDir: stacks\n")
+    commit()
+
+    assert main(["diff", "HEAD~1..HEAD"]) == 2
+    assert "stacks in HEAD is a symbolic link" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["a string", "Pulumi.yaml"])
+def test_wherever_a_policy_file_is_named(place: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who writes bindings as JSON, or for all stacks: their policy files are of the revision, too."""
+    bindings = {"app": {"serviceAccount": {"name": "app"}, "policy": {"file": "policies/app.json"}}}
+    config: dict[str, Any] = {"aws:region": "us-west-2", **ONE}
+    if place == "a string":
+        config["irsa:bindings"] = json.dumps(bindings)
+    else:
+        (repository / "Pulumi.yaml").write_text(
+            PROJECT + yaml.safe_dump({"config": {"irsa:bindings": {"value": bindings}}})
+        )
+    (repository / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
+    (repository / "policies" / "app.json").write_text(json.dumps(document("*", "*")))
+    commit()
+
+    assert [each["actions"] for each in diff(capsys, "HEAD~1..HEAD")["permissions"]] == [["*"]]
+
+
+def test_a_stack_file_that_is_fixed_is_compared(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who fixes an error: what the file declares then is shown, and that nothing can be compared with it."""
+    good = (repository / "Pulumi.prod.yaml").read_text()
+    (repository / "Pulumi.prod.yaml").write_text(good.replace("serviceAccount", "serviceAccout"))
+    commit()
+    (repository / "Pulumi.prod.yaml").write_text(good)
+    commit()
+
+    found = diff(capsys, "HEAD~1..HEAD")
+    assert found["cannotCompare"] == ["the earlier version has errors, so all of this one is shown as new"]
+    assert [each["role"] for each in found["gains"]] == ["app"]
+
+
+def test_what_the_other_version_says_refuses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a valid file: the AWS account that the other one allows is no rule of this one."""
+    policies = {"app": {**APP["app"], "policyArns": ["arn:aws:iam::999999999999:policy/x"]}}
+    old = stack_file(tmp_path / "old", APP, {**ONE, "aws:allowedAccountIds": ["111122223333"]})
+    new = stack_file(tmp_path / "new", policies)
+
+    assert len(diff(capsys, str(old), str(new))["cannotCompare"]) == 1
+
+
+def test_a_role_that_loses_its_name_is_no_renamed_binding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from advice that does not fix: the key is the same, and `formerly` brings no name back."""
+    old = stack_file(tmp_path / "old", APP)
+    new = stack_file(tmp_path / "new", {"app": {key: each for key, each in APP["app"].items() if key != "role"}})
+
+    assert diff(capsys, str(old), str(new))["renamed"] == []
+
+
+def test_many_secrets_take_no_more_than_their_number(tmp_path: Path) -> None:
+    """The attack: two hundred thousand secrets in a valid file took minutes."""
+    text = "a:\n" + "".join(f"  - {{secure: v1:{number}}}\n" for number in range(20_000))
+    named, names = _with_secrets_named(text)
+
+    assert (len(set(names)), named.count('"secret-'), "secure" in named) == (20_000, 20_000, False)

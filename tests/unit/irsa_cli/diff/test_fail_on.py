@@ -1,6 +1,7 @@
 """`irsa diff --fail-on`: a gate before `pulumi up`."""
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,12 @@ def permission(change: Any, extent: Any = "all") -> list[PermissionChange]:
 STOPS: dict[str, list[dict[str, Any]]] = {
     "gains": [
         *({"gains": [RIGHT]}, {"may_gain": [RIGHT]}, {"cannot_tell": [UNDECIDED]}, {"other_principals": ["r"]}),
+        {"cannot_compare": ["aws:profile differs"]},
     ],
     "permissions": [
         *({"permissions": permission("gains", extent)} for extent in ("all", "some", "cannot tell")),
         {"permissions_cannot_tell": [UNDECIDED]},
+        {"cannot_compare": ["aws:profile differs"]},
     ],
     "replaces": [{"bindings": changed("replace")}, {"other": changed("replace")[0].resources}],
     "deletes": [{"bindings": changed("delete")}, {"other": changed("delete")[0].resources}],
@@ -45,7 +48,7 @@ NOTHING: list[dict[str, Any]] = [
 @pytest.mark.parametrize("gate", FAIL_ON)
 def test_what_a_gate_stops_at(gate: str) -> None:
     """Protects who deploys without reading: each gate stops at its own, and at nothing else."""
-    others = itertools.chain(NOTHING, *(found for name, found in STOPS.items() if name != gate))
+    others = [each for each in itertools.chain(NOTHING, *STOPS.values()) if each not in STOPS[gate]]
 
     assert all(FAIL_ON[gate](diff(**each)) for each in STOPS[gate])
     assert not any(FAIL_ON[gate](diff(**each)) for each in others)
@@ -63,6 +66,10 @@ def test_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert printed.out.startswith("gains: team-a/builder -> my-role")
     assert printed.err == "irsa diff: stopped by --fail-on: gains\n"
     assert main([*command, "--fail-on", "deletes"]) == 0
+    capsys.readouterr()
+    for gate, code in (("gains", 1), ("deletes", 0)):
+        assert main([*command, "--fail-on", gate, "--json"]) == code
+        assert json.loads(capsys.readouterr().out)["good"] is (code == 0)
     with pytest.raises(SystemExit) as refused:
         main([*command, "--fail-on", "everything"])
     assert refused.value.code == 2

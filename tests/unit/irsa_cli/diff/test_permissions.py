@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa_cli.diff.chains import with_chains
 from irsa_cli.diff.lines import permission_rows
 from irsa_cli.diff.permissions import PermissionChange, permission_changes, policies_of_others
-from irsa_cli.diff.rights import Undecided
+from irsa_cli.diff.rights import Rights, Undecided
 from irsa_cli.diff.snapshots import before_and_after
 from tests.unit.irsa_cli.diff.previews import SECRET, diff, preview, resource, role, step, trust
 
@@ -247,3 +248,71 @@ def test_a_secret_document_hides_no_other_one() -> None:
 
     assert [(each.change, each.actions) for each in found] == [("gains", ("*",))]
     assert [each.role for each in undecided] == ["my-role"]
+
+
+@pytest.mark.parametrize("state", [SECRET, "04da6b54-80e4-46f7-96ec-b56ff0331ba9"])
+def test_a_document_that_changes_from_one_secret_to_another(state: str) -> None:
+    """The attack: two secrets look alike, so a policy that is one before and after had "no changes"."""
+    secret = resource(INLINE, "a", {"name": "a", "role": "my-role", "policy": state})
+    _, undecided = changes(step("update", ROLE, ROLE), step("update", secret, secret, diffReasons=["policy"]))
+    _, same = changes(step("update", ROLE, ROLE), step("update", secret, secret, diffReasons=["name"]))
+
+    assert ([each.role for each in undecided], same) == (["my-role"], [])
+
+
+def test_a_policy_whose_role_is_not_in_the_preview() -> None:
+    """The attack: a preview has no step for a role that stays, and the policy that gives it everything was dropped."""
+    old, new = policy(POLICY, "app", statement("s3:GetObject")), policy(POLICY, "app", statement("*"))
+    found = preview(step("update", old, new), step("create", None, attachment(ADMINISTRATOR)))
+    known, undecided = permission_changes(*before_and_after([], found.steps))
+
+    assert [(each.role, each.actions, each.policy) for each in known] == [
+        ("app", ("*",), ""),
+        ("app", (), ADMINISTRATOR),
+    ]
+    assert [each.role for each in undecided] == ["app"]
+
+
+# What https://docs.aws.amazon.com/service-authorization/latest/reference has as Read or List, and what it does not.
+@pytest.mark.parametrize(
+    ("action", "resource_", "dangerous"),
+    [
+        *((action, "arn:aws:iam::*:role/x", True) for action in ("iam:PassRole", "iam:*", "iam:P*", "iam:Create?ole")),
+        *(
+            (action, "arn:aws:iam::*:role/x", True)
+            for action in ("sts:AssumeRole", "sts:A*", "sts:?ssumeRole", "sts:*")
+        ),
+        *((action, "arn:aws:kms:*:*:key/x", True) for action in ("kms:Decrypt", "kms:*", "kms:GetParametersForImport")),
+        *((action, "*", True) for action in ("*", "s3:PutObject", "s3:*", "dynamodb:DeleteItem", "sqs:SendMessage")),
+        *((action, "*", False) for action in ("s3:GetObject", "s3:List*", "ec2:DescribeInstances", "iam:ListRoles")),
+        *((action, "*", False) for action in ("dynamodb:Query", "dynamodb:Scan", "s3:HeadObject", "iam:Get*")),
+        *((action, "arn:aws:s3:::a/*", False) for action in ("s3:PutObject", "s3:*", "s3:DeleteObject")),
+    ],
+)
+def test_what_is_dangerous(action: str, resource_: str, dangerous: bool) -> None:
+    """Protects the order: everything, rights on rights, and a write on every resource come before the rest."""
+    (found,), _ = changes(
+        step("update", ROLE, ROLE), step("create", None, policy(INLINE, "a", statement(action, resource_)))
+    )
+
+    assert found.dangerous is dangerous
+
+
+@pytest.mark.parametrize("name", ["AdministratorAccess", "PowerUserAccess", "IAMFullAccess"])
+def test_the_policies_of_administrators_are_known_by_name(name: str) -> None:
+    """Protects a reviewer without IAM's answer: AWS's own names say enough."""
+    arn = f"arn:aws:iam::aws:policy/{name}"
+    found, _ = changes(step("update", ROLE, ROLE), step("create", None, attachment(arn)))
+
+    assert [(each.policy, each.dangerous) for each in found] == [(arn, True)]
+    assert "cannot tell" not in " ".join(permission_rows(diff(permissions=found))[0].pieces)
+
+
+def test_chains_follow_what_was_read() -> None:
+    """Protects from two answers to one question: an attached policy that lets a role assume another is a chain."""
+    other = "arn:aws:iam::444455556666:role/other"
+    found = preview(step("update", ROLE, ROLE), step("create", None, attachment(READ_ONLY)))
+    read = {READ_ONLY: document_of(statement("sts:AssumeRole", other))}
+    both = [each.with_read(read) for each in before_and_after([], found.steps)]
+
+    assert [each.then for each in with_chains(Rights(), *both).gains] == [other]

@@ -149,7 +149,8 @@ def test_advice_that_would_not_keep_the_role_is_not_given() -> None:
     ]
 
     assert "role" not in [kind for each in found(*moved(old, other))[0] for kind in each.kinds]
-    assert found(*moved([{**each, "protect": True} for each in old], new))[0] == []
+    for option in ("protect", "retainOnDelete"):
+        assert found(*moved([{**each, option: True} for each in old], new))[0] == []
 
 
 def test_another_document_is_shown() -> None:
