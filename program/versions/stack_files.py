@@ -16,8 +16,9 @@ from irsa.rules.mistakes import listed, named
 from irsa.rules.unknown import Sample, sampled
 from irsa_cli.diff.versions import Version, Versions
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.report.message import in_a_pipe
 from program.check import examined, stack_name
-from program.check_report import FileReport, plain
+from program.check_report import FileReport, messages
 from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount
 from program.plan import plan
 from program.versions.resources import planned_resources
@@ -89,8 +90,8 @@ def _read(path: Path) -> "_Read | list[str]":
     found = examined(path)
     errors = [each for each in found.mistakes if each.rule == "error"]
     if errors or not found.examination or not found.examination.lookups:
-        *lines, _summary = plain([FileReport(found.file.name, 0, errors)])
-        return lines
+        report = FileReport(found.file.name, 0, errors)
+        return [line for message, _ in messages(report) for line in in_a_pipe(message)]
     not_known = [f"{each}: what it is in is not compared" for each in found.examination.not_checked]
     if found.file.imports_environments:
         not_known.append("`environment:`: the values that Pulumi ESC adds")

@@ -69,7 +69,9 @@ def test_what_is_deployed_is_good_in_every_form(project: Project, tmp_path: Path
     assert {check["check"] for check in checks} >= {"provider", "role", "trust", "policies", "service account"}
     assert len(suites.findall("testsuite/testcase")) == len(checks)
     assert suites.find(".//failure") is None
-    assert answer.stdout.splitlines()[0].split() == ["binding", *(name for name in CHECKS if name != PODS)]
+    summary, _, headings, *_ = answer.stdout.splitlines()
+    assert summary.startswith(f"stack {STACK}: good, ")
+    assert headings.split() == ["binding", *(name for name in CHECKS if name != PODS)]
     assert "\x1b" not in answer.stdout
 
 
