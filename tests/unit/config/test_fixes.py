@@ -154,6 +154,41 @@ def test_what_is_not_certain_is_left(project: Path, old: str, new: str, capsys: 
     assert "fixed" not in capsys.readouterr().out
 
 
+UNITS = {"s": 1, " seconds": 1, "m": 60, " minutes": 60, "h": 3600, " hours": 3600, "d": 86400}
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html (MaxSessionDuration), and
+# https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/: at least 10 minutes
+LIMITS = {"tokenExpiration": (600, 10**9), "maxSessionDuration": (3_600, 43_200)}
+
+
+@given(st.sampled_from([*LIMITS]), st.integers(1, 3000), st.sampled_from([*UNITS]), st.sampled_from(['"', "'", ""]))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_duration_becomes_its_seconds(project: Path, key: str, number: int, unit: str, quote: str) -> None:
+    """Protects who writes 2h: it becomes that many seconds where the limit allows them, or stays."""
+    least, most = LIMITS[key]
+    seconds = number * UNITS[unit]
+    new = f"{key}: {seconds}"
+    place = "tokenExpiration: 7200" if key == "tokenExpiration" else "role: {name: my-role"
+    written, right = (
+        (f"{key}: {quote}{number}{unit}{quote}", new)
+        if place.startswith(key)
+        else (f"role: {{{key}: {quote}{number}{unit}{quote}, name: my-role", f"role: {{{new}, name: my-role")
+    )
+    text = GOOD.replace(place, written)
+    project.write_text(text)
+    check("--fix")
+
+    assert project.read_text() == (GOOD.replace(place, right) if least <= seconds <= most else text)
+
+
+@pytest.mark.parametrize("written", ["'7,200'", '"7_200"', "'7 200'", "7,200", '"7200"'])
+def test_digits_in_groups_become_a_number(project: Path, written: str) -> None:
+    """Protects who writes a number as people read it."""
+    project.write_text(GOOD.replace("tokenExpiration: 7200", f"tokenExpiration: {written}"))
+    check("--fix")
+
+    assert project.read_text() == GOOD
+
+
 def test_what_was_fixed_and_what_is_left_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects who runs it: each change with its line, then the mistakes that are left, for people and for programs."""
     text = GOOD.replace("create: false", "create: 'no'").replace("profile: data", "profle: data, x: 1")
