@@ -33,7 +33,7 @@ def answer_of(inventory: Inventory, view: View) -> Answer:
         [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
         [headings[n] for n in shown],
         [[row[n] for n in shown] for row in rows],
-        [*others, *filter(None, [inventory.left_out]), _read(inventory)],
+        [(Message(each), "dim") for each in (*others, inventory.left_out, _read(inventory)) if each],
     )
 
 

@@ -38,7 +38,7 @@ class Answer(NamedTuple):
         messages: What to do, the worst first, each with the style of its heading.
         headings: Those of the table.
         rows: Those of the table; without any there is no table.
-        below: What has no row.
+        below: What is neither to do nor in the table, likewise.
     """
 
     summary: str
@@ -46,7 +46,7 @@ class Answer(NamedTuple):
     messages: Sequence[tuple[Message, str]] = ()
     headings: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
-    below: Sequence[str] = ()
+    below: Sequence[tuple[Message, str]] = ()
 
 
 def arranged(
@@ -58,11 +58,11 @@ def arranged(
     (blank,) = of_message(Message(""), "")
     lines = [line for each in answers for line in of_message(Message(each.summary), each.style)]
     for each in answers:
-        for block in (
-            [line for message, style in each.messages for line in of_message(message, style)],
-            [*of_table(each.headings, each.rows)] if each.rows else [],
-            [line for text in each.below for line in of_message(Message(text), "dim")],
-        ):
+        above, below = (
+            [line for message, style in several for line in of_message(message, style)]
+            for several in (each.messages, each.below)
+        )
+        for block in (above, [*of_table(each.headings, each.rows)] if each.rows else [], below):
             # A message with parts ends with an empty line.
             lines += [blank, *(block if block[-1] != blank else block[:-1])] if block else []
     return lines
@@ -74,9 +74,10 @@ def plain(answers: Sequence[Answer]) -> list[str]:
 
 
 def answer_of(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Answer:
-    """Return a report as an answer: a message for each failure, and the table."""
+    """Return a report as an answer: a message for each failure, and the table, first where there is nothing to do."""
     failures = [(message, COLORS[outcome]) for message, outcome in messages(report)]
-    return Answer(summary(report, rows), VERDICTS[report.exit_code], failures, headings, rows)
+    above, below = ((), failures) if report.exit_code == GOOD else (failures, ())
+    return Answer(summary(report, rows), VERDICTS[report.exit_code], above, headings, rows, below)
 
 
 def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

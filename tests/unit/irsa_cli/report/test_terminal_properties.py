@@ -52,6 +52,7 @@ def assert_whole(lines: list[str], names: list[str]) -> None:
 
 @given(st.integers(2, 8).flatmap(lambda size: st.lists(st.lists(CELL, min_size=size, max_size=size), min_size=1)))
 @example(rows=[["n", "n", "n"], [f"n, nnnnnn, {'n' * 70}", "n", "n"]])
+@example(rows=[["n" * 39, named("0" * 37 + "\N{DEVANAGARI VOWEL SIGN AA}")]])
 @example(rows=[["n"], [named('"' * 90)], [named("\\" * 90)], [named("\N{COMBINING ACUTE ACCENT}日" * 90)]])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_table(monkeypatch: pytest.MonkeyPatch, rows: list[list[str]]) -> None:
