@@ -25,8 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser = subcommands.parser_of(asked) if asked else subcommands.parser_of_all()
         if words and not asked and not words[0].startswith("-"):
             parser.error(subcommands.no_subcommand(words[0]))
-        # Intermixed: an optional argument may also stand after options.
-        chosen, unknown = parser.parse_known_intermixed_args(words[1:]) if asked else parser.parse_known_args(words)
+        chosen, unknown = subcommands.parsed(parser, words[1:]) if asked else parser.parse_known_args(words)
         if unknown:
             subcommands.refuse(parser, unknown)
         code: int = chosen.run(chosen)

@@ -76,6 +76,13 @@ def only_in_a_checkout(instead: str) -> str:
     return f"it works in a checkout of irsa only: run `pulumi install` there; in your own program, {instead}"
 
 
+def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the options of a subcommand, and the words that it does not know; arguments may stand after options."""
+    # What is intermixed loses its `--`, behind which an argument may begin with a dash.
+    dashed = "--" in words and any(each.startswith("-") for each in words[words.index("--") + 1 :])
+    return (parser.parse_known_args if dashed else parser.parse_known_intermixed_args)(words)
+
+
 def refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
     """End with the error for arguments that a subcommand's parser does not know."""
     known = [each for action in parser._actions for each in action.option_strings]

@@ -63,10 +63,21 @@ def test_arguments_may_stand_anywhere(subcommand: str, monkeypatch: pytest.Monke
     first, second, *options = WORDS[subcommand]
     orders = [each for each in permutations([first, second, *options]) if each.index(first) < each.index(second)]
 
-    assert [main([subcommand, *chain.from_iterable(order)]) for order in orders] == [0] * len(orders)
-    assert [vars(each) for each in asked] == [vars(asked[0])] * len(orders)
+    commands = [[*chain.from_iterable(order)] for order in orders]
+    commands += [[*chain.from_iterable(options), "--", *first, *second], [*first, *chain(*options), "--", *second]]
+    assert [main([subcommand, *words]) for words in commands] == [0] * len(commands)
+    assert [vars(each) for each in asked] == [vars(asked[0])] * len(commands)
     values = [each for value in vars(asked[0]).values() for each in (value if isinstance(value, list) else [value])]
     assert {*first, *second} <= {*map(str, values)}
+
+
+def test_behind_two_dashes_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects `irsa diff` from a branch that is named as an option (POSIX, guideline 10 of the utility syntax)."""
+    asked: list[argparse.Namespace] = []
+    monkeypatch.setattr(installed()["diff"].load(), "run", lambda options: (asked.append(options), 0)[1])  # type: ignore[func-returns-value]
+
+    assert main(["diff", "--json", "--", "main", "--output=x"]) == 0
+    assert "--output=x" in str(asked[0])
 
 
 @pytest.mark.parametrize("verb", [*installed()])
