@@ -14,9 +14,10 @@ from irsa.rules.trust import trust_document
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import write_csv
 from irsa_cli.inventory.subcommand import UNUSED_DAYS, as_json
-from irsa_cli.inventory.table import plain, table_of
+from irsa_cli.inventory.table import answer_of
 from irsa_cli.inventory.taking import take_inventory
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_cli.report.text import plain
 
 TITLE = "irsa inventory"
 DESCRIPTION = """\
@@ -105,7 +106,7 @@ def measure() -> list[Figure]:
     discoveries = {name: found(trust) for name, trust in CASES.items()}
 
     def table(name: str) -> float:
-        return processor_seconds(lambda: plain(table_of(taken(discoveries[name]), "service-account")))
+        return processor_seconds(lambda: plain([answer_of(taken(discoveries[name]), "service-account")]))
 
     times = in_turn({name: lambda name=name: table(name) for name in CASES}, RUNS)  # type: ignore[misc]
     figures = [Figure(f"irsa inventory as a table, {name}", "s", tuple(values), GOAL) for name, values in times.items()]

@@ -193,7 +193,7 @@ def _changes(mistake: LocatedMistake, file: StackFile) -> Iterator[Fix]:
     if new is not None:
         yield from _in_place_of(key, new, mistake.place, file, is_key=True)
     elif isinstance(node, yaml.ScalarNode):
-        yield from _in_place_of(node, _other_value(mistake.place, node, file), mistake.place, file)
+        yield from _in_place_of(node, _other_value(mistake, node, file), mistake.place, file)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
             if isinstance(item, yaml.ScalarNode):
@@ -227,12 +227,14 @@ def _other_key(mistake: LocatedMistake, node: Any, file: StackFile) -> str | Non
     return f"{quote}{node.value.removesuffix(name)}{target}{quote}"
 
 
-def _other_value(place: Place, node: Any, file: StackFile) -> str | None:
-    kind, name = annotation_at(place), _last_key(place)
+def _other_value(mistake: LocatedMistake, node: Any, file: StackFile) -> str | None:
+    kind, name = annotation_at(mistake.place), _last_key(mistake.place)
     if kind is bool:
         return BOOLEANS.get(node.value.lower())
     if kind is int:
-        return node.value if node.style and re.fullmatch("[1-9][0-9]{0,11}", node.value) else None
+        # The only number that the text stands for; a text such as 010 is 8 to some.
+        advised = re.fullmatch("write ([0-9]+)(, without quotes)?", mistake.mistake.fix)
+        return advised[1] if advised and not node.value.startswith("0") else None
     declared = file.settings.get(REFERENCES.get(name, ""))
     known = VALUES.get(name, declared if isinstance(declared, Mapping) else ())
     other = _same_but_for_case(node.value, known)

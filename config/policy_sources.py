@@ -104,7 +104,7 @@ def _text_of(folder: Path, name: str) -> str:
         raise
     except FileNotFoundError:
         close = _near(folder, folder / name)
-        fix = f"did you mean {close!r}?" if close else "create it"
+        fix = f"did you mean {close!r}?" if close else "create it, with an IAM policy in JSON"
         raise Mistake(f"no file {shortened(name)}", FILE, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

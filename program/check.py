@@ -19,14 +19,15 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_file
+from irsa_cli.report.publish import print_answers
 from irsa_cli.subcommands import OF_A_CHECKOUT
 from irsa_cli.whole_file import write
-from program.check_report import FileReport, as_json, plain, sarif
+from program.check_report import FileReport, answers, as_json, sarif
 from program.examine import Examination, examine
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 errors, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
-FIX = "fix what is certain in the file: letter case, quotes, a misspelled key; the rest is reported (docs/check.md)"
+FIX = "fix what is certain: letter case, quotes, durations, a misspelled key; the rest is reported (docs/check.md)"
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
 TABS = re.compile(r"^[ -]*\t[ \t-]*", re.MULTILINE)
@@ -68,18 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
             of_stack = file.with_name(f"Pulumi.{file.name}.yaml")
             advice = f"; did you mean {named(of_stack.name)}?" if of_stack.is_file() else ""
             print(f"irsa check: cannot read {named(str(file))}: {reports[-1].could_not_read}{advice}", file=sys.stderr)
-    readable = [report for report in reports if not report.could_not_read]
     if arguments.json:
         print(as_json(reports))
     elif arguments.sarif:
         print(sarif(reports))
-    elif sys.stdout.isatty():
-        from program.check_terminal import show_files  # noqa: PLC0415 (slow to import, and a pipe does not need it)
-
-        show_files(readable)
     else:
-        for line in plain(readable):
-            print(line)
+        print_answers(answers([report for report in reports if not report.could_not_read]))
     if any(report.mistakes for report in reports):
         return FINDINGS
     return GOOD if all(report.good for report in reports) else COULD_NOT_LOOK

@@ -11,10 +11,11 @@ from urllib.parse import quote
 from config.fixes import Fix
 from config.lint import RULES as LINT_RULES
 from config.located_mistake import LocatedMistake
-from irsa.rules.mistakes import named, path_of, visible, visible_json
+from irsa.rules.mistakes import named, path_of, visible_json
+from irsa_cli.exits import FINDINGS, GOOD
 from irsa_cli.report.json import document
-from irsa_cli.report.message import DO, Message, in_a_pipe
-from irsa_cli.report.text import counted
+from irsa_cli.report.message import DO, Message
+from irsa_cli.report.text import VERDICTS, Answer, counted
 from program.lookups.rules import RULES as LIVE_RULES
 
 # Those that GitHub takes in one file.
@@ -60,14 +61,17 @@ class FileReport:
         return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
 
 
-def plain(reports: Sequence[FileReport]) -> Iterator[str]:
-    """Yield the lines of the report as plain text."""
+def answers(reports: Sequence[FileReport]) -> list[Answer]:
+    """Return what is printed about each file."""
+    found = []
     for report in reports:
-        yield from (f"fixed: {named(report.file)}:{fix.line}  {fix}" for fix in report.fixes)
-        yield from [""] if report.fixes else []
-        yield from (line for message, _ in messages(report) for line in in_a_pipe(message))
-        yield from (f"not checked: {visible(text)}" for text in report.not_checked)
-        yield report.summary
+        fixed = [(Message(f"fixed: {named(report.file)}:{each.line}  {each}"), "green") for each in report.fixes]
+        fixed += [(Message(""), "")] if fixed else []
+        of_file = f"{named(report.file)}: " if len(reports) > 1 else ""
+        unchecked = [(Message(f"not checked: {of_file}{text}"), "dim") for text in report.not_checked]
+        style = VERDICTS[GOOD if report.good else FINDINGS]
+        found.append(Answer(report.summary, style, [*fixed, *messages(report), *unchecked]))
+    return found
 
 
 def messages(report: FileReport) -> Iterator[tuple[Message, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from irsa_cli.exits import GOOD
 from irsa_cli.options import stack_file, stack_name
-from irsa_cli.subcommands import installed, parser_of
+from irsa_cli.subcommands import parser_of_all
 
 EPILOG = """\
 examples: irsa completion bash > ~/.local/share/bash-completion/completions/irsa
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     import shtab  # noqa: PLC0415 (only this subcommand needs it)
 
     completed = {Path: shtab.FILE, stack_file: STACK_FILES, stack_name: STACKS}
-    parser = parser_of(*installed())
+    parser = parser_of_all(filled=True)
     for argument in _arguments(parser):
         if argument.type in completed:
             # The attribute that shtab reads.

@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser = subcommands.parser_of(asked) if asked else subcommands.parser_of_all()
         if words and not asked and not words[0].startswith("-"):
             parser.error(subcommands.no_subcommand(words[0]))
-        chosen, unknown = parser.parse_known_args(words)
+        chosen, unknown = subcommands.parsed(parser, words[1:]) if asked else parser.parse_known_args(words)
         if unknown:
-            chosen.refuse(unknown)
+            subcommands.refuse(parser, unknown)
         code: int = chosen.run(chosen)
         sys.stdout.flush()
     except BrokenPipeError:

@@ -32,37 +32,43 @@ def installed() -> dict[str, EntryPoint]:
     return {name: found[name] for name in sorted(found) if _spec(found[name].module)}
 
 
-def parser_of_all() -> argparse.ArgumentParser:
-    """Return a parser with the name and the line of help of each subcommand; no subcommand is imported."""
-    parser, add = _parser()
+def parser_of_all(filled: bool = False) -> argparse.ArgumentParser:
+    """Return a parser with the name and the line of help of each subcommand; only with `filled` they are imported."""
+    parser = argparse.ArgumentParser(
+        prog="irsa", description="Check that Kubernetes service accounts can assume their IAM roles."
+    )
+    parser.add_argument("--version", action="version", version=f"irsa {version(COMMAND)}")
+    subcommands = parser.add_subparsers(title="subcommands", required=True, dest="subcommand", metavar="SUBCOMMAND")
     for name, entry in installed().items():
-        add(name, help=help_line(entry))
+        subcommand = subcommands.add_parser(name, help=help_line(entry))
+        if filled:
+            _module(entry).add(subcommand)
     return parser
 
 
-def parser_of(*names: str) -> argparse.ArgumentParser:
-    """Return a parser with all arguments of these subcommands.
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """Return a parser with all arguments of a subcommand.
 
     Raises:
         CouldNotLookError: The component's package is missing, or another project has its name; or a subcommand works in
             a checkout only, and this is none.
     """
     require_component()
-    parser, add = _parser()
-    for name in names:
-        entry = installed().get(name)
-        if entry is None:
-            raise CouldNotLookError(only_in_a_checkout(OF_A_CHECKOUT[name]))
-        try:
-            subcommand = entry.load()
-        except ImportError as error:
-            if (error.name or "").partition(".")[0] != COMPONENT:
-                raise
-            raise CouldNotLookError(missing(f"another project named {COMPONENT} is installed")) from error
-        parser_of_subcommand = add(name, help=help_line(entry), formatter_class=argparse.RawDescriptionHelpFormatter)
-        subcommand.add(parser_of_subcommand)
-        parser_of_subcommand.set_defaults(refuse=functools.partial(_refuse, parser_of_subcommand))
+    entry = installed().get(name)
+    if entry is None:
+        raise CouldNotLookError(only_in_a_checkout(OF_A_CHECKOUT[name]))
+    parser = argparse.ArgumentParser(prog=f"irsa {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    _module(entry).add(parser)
     return parser
+
+
+def _module(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != COMPONENT:
+            raise
+        raise CouldNotLookError(missing(f"another project named {COMPONENT} is installed")) from error
 
 
 def only_in_a_checkout(instead: str) -> str:
@@ -71,7 +77,15 @@ def only_in_a_checkout(instead: str) -> str:
     return f"it works {where}; in your own program, {instead}"
 
 
-def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
+def parsed(parser: argparse.ArgumentParser, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the options of a subcommand, and the words that it does not know; arguments may stand after options."""
+    # What is intermixed loses its `--`, behind which an argument may begin with a dash.
+    dashed = "--" in words and any(each.startswith("-") for each in words[words.index("--") + 1 :])
+    return (parser.parse_known_args if dashed else parser.parse_known_intermixed_args)(words)
+
+
+def refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
+    """End with the error for arguments that a subcommand's parser does not know."""
     known = [each for action in parser._actions for each in action.option_strings]
     options = (each.partition("=")[0] for each in unknown if each.startswith("-"))
     near = {name: None for each in options for name in difflib.get_close_matches(each, known, 1)}
@@ -100,12 +114,3 @@ def _spec(module: str) -> ModuleSpec | None:
     for name in inner:
         spec = PathFinder.find_spec(f"{spec.name}.{name}", spec.submodule_search_locations) if spec else None
     return spec
-
-
-def _parser() -> tuple[argparse.ArgumentParser, Any]:
-    parser = argparse.ArgumentParser(
-        prog="irsa", description="Check that Kubernetes service accounts can assume their IAM roles."
-    )
-    parser.add_argument("--version", action="version", version=f"irsa {version(COMMAND)}")
-    subcommands = parser.add_subparsers(title="subcommands", required=True, dest="subcommand", metavar="SUBCOMMAND")
-    return parser, subcommands.add_parser

@@ -1,7 +1,7 @@
 """The ServiceAccountRole component: an IAM role for a Kubernetes service account on EKS."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import pulumi
 import pulumi_aws as aws
@@ -12,7 +12,7 @@ from irsa.args import ServiceAccountRoleArgs
 from irsa.failed_update import hooks
 from irsa.later import ArgumentMistakes, Later
 from irsa.rules.annotations import PATCH_FORCE, ROLE_ARN, conflicts, webhook_annotations
-from irsa.rules.mistakes import Spelling, path_of
+from irsa.rules.mistakes import Mistake, Spelling, path_of
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
 
 
@@ -67,6 +67,21 @@ class ServiceAccountRole(pulumi.ComponentResource):
     """Name of the service account; null without one."""
     annotations: pulumi.Output[dict[str, str]]
     """The annotations that a service account needs to use this role."""
+
+    def __new__(cls, name: str = "", *_: Any, **keywords: Any) -> Self:
+        """Refuse arguments that are passed as keywords, as other resources take them.
+
+        Raises:
+            InvalidArgumentsError: There are some.
+        """
+        # Pulumi makes the schema of the signature of __init__, which stays as it is; a subclass may have its own.
+        wrong = [each for each in keywords if each not in ServiceAccountRole.__init__.__annotations__]
+        if wrong and cls.__init__ is ServiceAccountRole.__init__:
+            keys = ", ".join(f'"{each}": ...' for each in wrong)
+            fix = f"write one dictionary: ServiceAccountRole({str(name)!r}, {{{keys}}})"
+            mistake = Mistake(f"keyword arguments: {', '.join(wrong)}", "name, args and opts", fix)
+            raise InvalidArgumentsError(ArgumentMistakes(name, [((), mistake)], path_of))
+        return super().__new__(cls)
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import check_adoptable
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
-from irsa.rules.mistakes import Located, Mistake, Place, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, in_advice, shortened
 from irsa.rules.names import RULES, NameRule, check_name
 from irsa.rules.policies import parse_document
 from irsa.rules.subjects import check_subject
@@ -105,7 +105,7 @@ def _list(item: Parser) -> Parser:
         if isinstance(value, Unknown):
             return value
         if not isinstance(value, list):
-            fix = f"write [{shortened(value)}]" if isinstance(value, str) else "write a list"
+            fix = f"write {in_advice([value], 'a list that has it')}" if isinstance(value, str) else "write a list"
             found.append((place, Mistake(shortened(value), "a list", fix)))
             return []
         return [item(each, (*place, index), found) for index, each in enumerate(value)]

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, collect, without_mistakes
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
 from irsa.rules.leaves import map_leaves, step_of
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, nearest, path_of, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, in_advice, nearest, path_of, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.policies import TOO_DEEP, is_too_deep
 from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
@@ -98,7 +98,7 @@ class Arguments:
             fix = f"write its keys: {', '.join(self._spelled(known, place))}"
             required = [name for name, each in fields.items() if each.required]
             if place and len(required) == 1 and isinstance(args, str):
-                fix = f"set {self.spelling((*place, required[0]))} to {shortened(args)}"
+                fix = f"set {self.spelling((*place, required[0]))} to {in_advice(args, 'it')}"
             self.found.append((place, Mistake(found, "a plain mapping of arguments", fix)))
             return None
         values: dict[str, Any] = {}

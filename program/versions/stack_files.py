@@ -17,8 +17,9 @@ from config.project_file import NAME
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa_cli.diff.versions import Version, Versions
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.report.message import in_a_pipe
 from program.check import Examined, examined, stack_name
-from program.check_report import FileReport, plain
+from program.check_report import FileReport, messages
 from program.plan import plan
 from program.stacks import STACK_NAME
 from program.versions.resources import planned_resources
@@ -139,7 +140,8 @@ def _read(path: Path, labels: Mapping[str, str], shown: dict[str, str]) -> Read 
             shown |= dict.fromkeys(names, "[secret]")
     examination = found.examination
     if (errors := _errors(found)) or not examination or not examination.lookups:
-        *lines, _summary = plain([FileReport(found.file.name, 0, errors)])
+        report = FileReport(found.file.name, 0, errors)
+        lines = (line for message, _ in messages(report) for line in in_a_pipe(message))
         return [_relabelled(each, labels) for each in lines]
     silenced = ((each, f"silenced ({named(reason)}): ") for each, reason in examination.silenced)
     lint = [*((each, "") for each in examination.warnings), *silenced]

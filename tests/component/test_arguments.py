@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
-from irsa.component import InvalidArgumentsError
+from irsa.component import InvalidArgumentsError, ServiceAccountRole
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.later import ArgumentMistakes
 from irsa.spec import parse
@@ -323,3 +323,28 @@ def test_a_number_under_a_string_operator() -> None:
     """Protects account ids: 011122223333 without quotes is another number, and its condition never matches."""
     found = mistakes({**GOOD, "trust_conditions": {"StringEquals": {"aws:SourceAccount": 11122223333}}})
     assert "put it in quotes" in found['trust_conditions.StringEquals["aws:SourceAccount"]']
+
+
+@pytest.mark.parametrize("name", [*FIELDS, *NESTED_FIELDS, *KEYED_FIELDS])
+def test_arguments_as_keywords_are_answered_in_words(name: str) -> None:
+    """Protects who writes Python as for other resources: what to write is there, and Pulumi prints no traceback.
+
+    https://www.pulumi.com/docs/iac/concepts/resources/#args: other resources take their arguments as keywords.
+    """
+    create: Any = ServiceAccountRole
+    with pytest.raises(InvalidArgumentsError) as error:
+        create("my-app", **{name: "x"}, opts=None)
+
+    assert isinstance(error.value, pulumi.RunError)
+    assert f"found:   keyword arguments: {name}\n" in str(error.value)
+    assert f"""ServiceAccountRole('my-app', {{"{name}": ...}})""" in str(error.value)
+
+
+def test_a_subclass_may_have_keywords_of_its_own() -> None:
+    """Protects programs that wrap the component: only its own signature is answered for."""
+
+    class Wrapped(ServiceAccountRole):
+        def __init__(self, name: str, *, team: str) -> None:
+            self.team = (name, team)
+
+    assert Wrapped("my-app", team="a").team == ("my-app", "a")

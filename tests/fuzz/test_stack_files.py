@@ -11,8 +11,9 @@ import pytest
 from config.located_mistake import LocatedMistake
 from config.project_file import project_settings
 from config.stack_file import StackFile
+from irsa_cli.report.text import plain
 from program.check import report_of
-from program.check_report import FileReport, as_json, plain, sarif
+from program.check_report import FileReport, answers, as_json, sarif
 from program.examine import examine
 from program.settings import StackSettings
 from tests.fuzz.conftest import SHARDS, amount_of
@@ -63,7 +64,7 @@ def outcome() -> str:
     report = report_of(FILE)
     if any(each.fixable for each in report.mistakes):
         assert_fixed(report)
-    hidden = hidden_in([*plain([report]), *as_json([report]).split("\n"), *sarif([report]).split("\n")])
+    hidden = hidden_in([*plain(answers([report])), *as_json([report]).split("\n"), *sarif([report]).split("\n")])
     assert not hidden, f"hidden characters: {hidden[0]!a}"
     if report.mistakes:
         assert_told(report)

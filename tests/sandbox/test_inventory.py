@@ -383,6 +383,7 @@ def test_every_form_has_the_same_service_accounts(planted: Any, tmp_path: Path) 
         assert account.name in sheet.stdout
     for each in estate.ROLES:
         assert each.name in by_role.stdout
+    assert written.stdout.splitlines()[-1] == f"page: {page}"
     text = page.read_text()
     for what in (*(each.name for each in estate.ACCOUNTS), *(each.arn for each in estate.ROLES)):
         assert what in text

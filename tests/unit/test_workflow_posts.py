@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_cli.report.text import answer_of, plain
+from irsa_cli.verify import rows_of
 from tests.gh import BOT, LONGEST_BODY
 from tests.workflows import BASH, GH, workflow, write_programs, write_record
 
@@ -222,17 +225,26 @@ def test_a_night_without_an_answer_is_reported(steps: Steps) -> None:
 
 
 def test_what_verify_found_is_a_block_of_code(steps: Steps) -> None:
-    """Protects readers: the findings without the table of all bindings, each line indented."""
-    (steps.folder / "said").write_text(f"binding  role\nprod     ok\n\nprod: role: {HOSTILE}\n{HOSTILE}\n")
+    """Protects readers: the verdict and the findings without the table of all bindings, each line indented.
+
+    The command itself prints the report here, so that the step finds the table where it is.
+    """
+    checks = [
+        Check("prod", "role", Outcome.FINDING, "role prod", HOSTILE, "x"),
+        Check("binding", "role", Outcome.FINDING, "role binding", "y", "z"),
+    ]
+    report_of = answer_of(Report("verify", "prod", checks), ("binding", "role"), rows_of(checks, ["role"]))
+    lines = plain([report_of])
+    assert lines[-3:] == ["binding  role", "prod     finding", "binding  finding"]
+    (steps.folder / "said").write_text("".join(f"{line}\n" for line in lines))
     write_programs(steps.programs, {"pulumi": "exit 0"})
     irsa = '[ "$1" = diff ] && echo changes > changes.md && exit; cat said; exit 1'
     write_programs(steps.folder / ".venv" / "bin", {"irsa": irsa})
 
     assert steps.run("drift", "Compare") == 1
     report = (steps.folder / "report.md").read_text()
-    assert report.startswith(
-        f"What `irsa verify` found:\n\n    prod: role: {HOSTILE}\n    {HOSTILE}\n\nWhat `pulumi up"
-    )
+    found = "".join(f"    {line}\n" for line in lines[:-3])
+    assert report.startswith(f"What `irsa verify` found:\n\n{found}\nWhat `pulumi up")
     assert report.endswith("\n\nchanges\n")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from irsa.evaluation import Decision, Reason, StatementEvaluation, WebIdentityRequest, deciding_statement, short_key
+from irsa.evaluation import decision as decisions
 from irsa.rules.mistakes import named
 from irsa_cli.explain.output import Explanation
 from irsa_cli.report.message import DO, Message
@@ -12,10 +13,17 @@ MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
 APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
 COLORS = {True: "green", False: "red", None: "yellow"}
 OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_DECIDE: None}
+CLAIMS = {
+    Decision.ALLOWED: "allowed: {} may assume {}",
+    Decision.DENIED: "denied: {} may not assume {}",
+    Decision.CANNOT_DECIDE: "cannot decide whether {} may assume {}",
+}
 CONDITION = "Condition"
 LINK = "dim"
 INDENT = " " * 7
 LABEL = 10
+# How it begins that no statement allows it, and in which one what does not match.
+NEAREST = decisions.NEAREST.partition("{")[0]
 
 Line = tuple[str, str]
 """A line, and its style on a terminal."""
@@ -28,15 +36,20 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         answer: The answer.
         verbose: Whether the OIDC provider, and AWS's page for each rule, are among them.
     """
-    color, decision = f"bold {COLORS[OUTCOMES[answer.decision]]}", answer.decision.value
+    color = f"bold {COLORS[OUTCOMES[answer.decision]]}"
+    claim = CLAIMS[answer.decision].format(
+        named(answer.service_account), named(answer.role) if answer.role else "a role"
+    )
+    first = deciding_statement(answer.decision, answer.statements)
+    decision = f"{claim}: {answer.explanation}{_wanted(answer, first)}"
     if answer.missing:
         but = "the trust policy would allow it, but " if answer.decision is Decision.ALLOWED else ""
         yield from _styled(f"bold {COLORS[False]}", f"missing: {but}{answer.missing}", following="  ")
         color, decision = "", f"trust policy: {decision}"
+    if answer.request or not answer.missing:
+        yield from _styled(color, decision, following="  ")
     if answer.request is None:
-        yield from _styled(color, f"{decision}: {answer.explanation}", following="  ") if not answer.missing else ()
         return
-    yield from _styled(color, f"{decision}: {answer.explanation}", following="  ")
     if verbose:
         yield from _styled(LINK, answer.documentation, "  ", "  ")
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
@@ -47,13 +60,11 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         yield from ((label + text, "" if part == DO else COLORS[None]) for part, label, text in message.lines(WIDTH))
     if answer.pod_identity:
         yield from _styled("", f"pod identity: {answer.pod_identity}", following="  ")
-    first = deciding_statement(answer.decision, answer.statements)
     for statement in sorted(answer.statements, key=lambda each: each is not first):
         yield from _statement(statement, answer.request, verbose)
     yield "", ""
     facts = {
         **({"binding": named(answer.binding)} if answer.binding else {}),
-        "role": named(answer.role),
         "sub": named(answer.request.subject),
         "aud": named(answer.request.audience),
         "issuer": named(answer.request.issuer),
@@ -63,6 +74,15 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         yield from _styled("", value, label.ljust(LABEL), "  ")
     if answer.by_default:
         yield from _styled(COLORS[None], f"by default: {answer.by_default}", following="  ")
+
+
+def _wanted(answer: Explanation, first: StatementEvaluation | None) -> str:
+    """Return what the only condition that fails wants; empty where several fail, or something else decides."""
+    reasons = first.deciding if first and answer.explanation.startswith(NEAREST) else ()
+    if not answer.request or len(reasons) != 1 or _in_words(reasons[0], answer.request) or _is_negated(reasons[0]):
+        return ""
+    value, *others = reasons[0].wanted
+    return f": it must be {named(value)}{f', or one of {len(others):,} more' if others else ''}"
 
 
 def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verbose: bool) -> Iterator[Line]:
@@ -96,10 +116,13 @@ def _reason(reason: Reason, request: WebIdentityRequest) -> Iterator[str]:
     yield from wrapped(f"{element} {result}", MARKS[reason.outcome], INDENT)
     uncompared = is_condition and (reason.outcome is None or (not any(reason.found) and reason.operator != "Null"))
     if uncompared or not result:
-        negated = "Not" in reason.operator or reason.element == "NotAction"
-        yield from _values(*(("not", "nor") if negated else ("wanted", "or")), reason.wanted)
+        yield from _values(*(("not", "nor") if _is_negated(reason) else ("wanted", "or")), reason.wanted)
     if not result:
         yield from _values("got", "and", reason.found)
+
+
+def _is_negated(reason: Reason) -> bool:
+    return "Not" in reason.operator or reason.element == "NotAction"
 
 
 def _values(first: str, further: str, values: Iterable[str]) -> Iterator[str]:

@@ -124,6 +124,7 @@ for (const each of findings) {
     }
   }
 }
+const isUnread = (account) => account.findings.some((each) => each.kind === "unseen-account");
 // How far a role reaches, the widest last.
 const REACHES = [
   ["one service account each", "1 account"], ["several of one namespace", "namespace"],
@@ -572,11 +573,12 @@ const isPicked = (node) =>
   node.key.startsWith("cluster ") ? filter.cluster === node.label : Boolean(filter.pick && filter.pick.key === node.key);
 
 function pictureText({ columns, admittedOnes, refusedOnes, admitting }) {
-  const others = accounts.length - new Set([...admittedOnes, ...refusedOnes]).size;
+  const others = accounts.filter((each) => !admittedOnes.has(each.index) && !refusedOnes.has(each.index));
+  const unread = others.filter(isUnread).length;
   find("picture-text").textContent = columns[1].length ? [
     admittedOnes.size ? `${count(admittedOnes.size, "service account")} and ${count(admitting.size, "role")} that admit them.` : "",
     refusedOnes.size ? `Annotated with a role that refuses them or does not exist: ${count(refusedOnes.size, "service account")}.` : "",
-    !isFiltered() && others ? `Not drawn: ${count(others, "other service account")}.` : "",
+    !isFiltered() && others.length ? `Not drawn: ${count(others.length - unread, "other service account")}${unread ? `, and ${number(unread)} with a role that was not read` : ""}.` : "",
     columns[1][0].counted ? "Choose a box to see what is in it." : "",
   ].join(" ") : "";
   const swatch = (attributes) => draw("svg", { width: 22, height: 12, "aria-hidden": "true", class: "hue-0" }, draw("rect", { width: 22, height: 12, rx: 2, ...attributes }));
@@ -884,7 +886,7 @@ const ACCOUNT_COLUMNS = [
   { title: "Annotated role", value: (each) => nameOf(each.annotatedRole) || "\uffff",
     cell: (each) => (each.annotatedRole ? make("span", { class: "name", title: each.annotatedRole }, nameOf(each.annotatedRole)) : "") },
   { title: "May assume", value: answerValue, downFirst: true,
-    cell: (each) => (answerValue(each) ? [...answers(each, (value) => count(value, "role")), firstNames(each)] : make("span", { class: "muted" }, "nothing")) },
+    cell: (each) => (answerValue(each) ? [...answers(each, (value) => count(value, "role")), firstNames(each)] : make("span", { class: "muted" }, isUnread(each) ? "not read" : "nothing")) },
   findingsColumn,
 ];
 

@@ -6,17 +6,19 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from irsa.rules.mistakes import named
 from irsa_cli.discovery import add_discovery_options, discover, inputs_of
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.of_roles import TRACKED_DAYS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import write_csv
-from irsa_cli.inventory.table import plain, table_of
+from irsa_cli.inventory.table import answer_of
 from irsa_cli.inventory.taking import of_namespaces, take_inventory
 from irsa_cli.options import not_empty
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import camel_case, document
+from irsa_cli.report.publish import print_answers, print_lines
 from irsa_cli.whole_file import write
 
 ALL = "all"
@@ -108,6 +110,8 @@ def run(options: argparse.Namespace) -> int:
         from irsa_cli.inventory.page import page  # noqa: PLC0415 (only this option needs it)
 
         write(options.html, page(inventory), found=code)
+        line = f"page: {named(str(options.html))}"
+        print_lines([(line, "")], sys.stderr if options.json or options.csv else sys.stdout)
     return code
 
 
@@ -125,16 +129,7 @@ def _print(inventory: Inventory, options: argparse.Namespace, code: int) -> None
     elif options.csv:
         write_csv(inventory, sys.stdout)
     else:
-        table = table_of(inventory, options.by)
-        if sys.stdout.isatty():
-            from irsa_cli.report.terminal import show_message, show_table  # noqa: PLC0415 (rich, which a pipe does not need)
-
-            if table.rows:
-                show_table(table.headings, table.rows)
-            for message, style in table.messages:
-                show_message(message, style)
-        else:
-            print("\n".join(plain(table)))
+        print_answers([answer_of(inventory, options.by)])
 
 
 def as_json(inventory: Inventory, code: int) -> str:

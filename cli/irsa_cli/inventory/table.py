@@ -1,53 +1,40 @@
-"""An inventory as text: a table by service account or by role, then a message for each finding."""
+"""An inventory as text: a message for each finding, then a table by service account or by role."""
 
 import heapq
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from irsa.evaluation import Decision
 from irsa.rules.mistakes import LISTED, listed, named
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.chains import Steps
+from irsa_cli.inventory.findings import FAMILIES, KINDS
 from irsa_cli.inventory.output import Inventory
-from irsa_cli.report.message import Message, first_few, in_a_pipe
-from irsa_cli.report.text import aligned, counted
+from irsa_cli.report.message import Message, first_few
+from irsa_cli.report.text import VERDICTS, Answer, counted
 
 View = Literal["service-account", "role"]
-NONE = "-"
+NONE, NOT_READ = "-", "not read"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
 THEN = ("then", "then, cannot decide")
 
 
-class Table(NamedTuple):
-    """A table, and what is said below it: messages, each with its style."""
-
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    messages: Sequence[tuple[Message, str]]
-
-
-def plain(table: Table) -> list[str]:
-    """Return a table and what is below it as lines for a pipe."""
-    return [
-        *(aligned(table.headings, table.rows) if table.rows else ()),
-        *(line for message, _ in table.messages for line in in_a_pipe(message)),
-    ]
-
-
-def table_of(inventory: Inventory, view: View) -> Table:
-    """Return an inventory as a table; what has no row is counted in a line."""
+def answer_of(inventory: Inventory, view: View) -> Answer:
+    """Return what is printed of an inventory; what has no row is counted below the table."""
     headings, rows, others = _BY[view](inventory)
     # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
     first = 1 if len(inventory.clusters) == 1 else 0
     shown = [n for n in range(first, len(headings)) if any(row[n] not in ("", NONE) for row in rows)]
-    blank = (Message(""), "")
-    messages = [blank, *((Message(each), "dim") for each in others), *([blank] if others else [])]
-    messages += [(each, "bold red") for each in finding_messages(inventory)]
-    messages += [(Message(inventory.left_out), "dim")] if inventory.left_out else []
-    messages += [(Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked]
-    messages.append((Message(summary(inventory)), "bold"))
-    return Table([headings[n] for n in shown], [[row[n] for n in shown] for row in rows], messages)
+    return Answer(
+        summary(inventory),
+        VERDICTS[FINDINGS if inventory.findings else COULD_NOT_LOOK if inventory.not_checked else GOOD],
+        [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
+        [headings[n] for n in shown],
+        [[row[n] for n in shown] for row in rows],
+        [(Message(each), "dim") for each in (*others, inventory.left_out, _read(inventory)) if each],
+    )
 
 
 def _cell(groups: Iterable[Sequence[str]]) -> str:
@@ -86,10 +73,13 @@ def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]
         roles.sort()
         for name in service_accounts:
             admitting.setdefault((decision, cluster, name), []).append(roles)
+    not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
     rows, others = [], Counter[str]()
     for service_account in inventory.service_accounts:
         name = f"{service_account.namespace}/{service_account.name}"
         found = [_cell(admitting.get((each, service_account.cluster, name), ())) for each in DECISIONS]
+        if (service_account.cluster, name) in not_read:
+            found[0] = ", ".join(filter(None, (found[0], NOT_READ)))
         if service_account.annotated_role or any(found):
             annotated = _short([service_account.annotated_role], inventory)[service_account.annotated_role]
             then = _then(in_turn.get((service_account.cluster, name), {}), short)
@@ -135,7 +125,7 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
                 *(_cell(of_role.get(each, ())) for each in DECISIONS),
                 _cell([sorted(annotated.get((cluster, role), ()))]),
                 *_then(steps.reached(role), short),
-                known[role].last_used_text if role in known else "no such role" if role in missing else "not read",
+                known[role].last_used_text if role in known else "no such role" if role in missing else NOT_READ,
             ]
             rows.append(cells)
     lines = []
@@ -151,29 +141,41 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
 _BY = {"service-account": _by_service_account, "role": _by_role}
 
 
-def finding_messages(inventory: Inventory) -> Iterator[Message]:
-    """Yield a message for each finding; findings of one kind that say the same share one."""
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for each in inventory.findings:
-        about = [named(name) for name in (each.service_account, each.role) if name] or [named(each.provider)]
-        cluster = f" in {named(each.cluster)}" if len(inventory.clusters) > 1 and each.cluster else ""
-        texts = each.kind, each.found, each.expected, each.fix
-        alike.setdefault(texts, []).append(", ".join(about) + cluster)
-    for (kind, found, expected, fix), names in alike.items():
-        several = len(names) > 1
-        heading = f"{kind}: {counted(len(names), 'finding') if several else names[0]}"
-        where = [("where", each) for each in first_few(names)] if several else []
-        yield Message(heading, [*where, ("found", found), ("expected", expected)], fix)
+def _messages(inventory: Inventory) -> Iterator[tuple[Message, str]]:
+    """Yield the heading of each family of findings and a message for each; those that say the same share one."""
+    for family, findings in itertools.groupby(inventory.findings, lambda each: KINDS[each.kind].family):
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for each in findings:
+            about = [named(name) for name in (each.service_account, each.role) if name] or [named(each.provider)]
+            cluster = f" in {named(each.cluster)}" if len(inventory.clusters) > 1 and each.cluster else ""
+            texts = each.kind, each.found, each.expected, each.fix
+            alike.setdefault(texts, []).append(", ".join(about) + cluster)
+        yield Message(f"{FAMILIES[family]}: {counted(sum(map(len, alike.values())), 'finding')}"), "bold"
+        for (kind, found, expected, fix), names in alike.items():
+            several = len(names) > 1
+            heading = f"{kind}: {counted(len(names), 'finding') if several else names[0]}"
+            where = [("where", each) for each in first_few(names)] if several else []
+            yield Message(heading, [*where, ("found", found), ("expected", expected)], fix), "bold red"
 
 
 def summary(inventory: Inventory) -> str:
-    """Return the last line, which counts what there is."""
-    kinds = Counter(each.kind for each in inventory.findings)
-    findings = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or "none"
+    """Return the first line: the findings by family, the worst first, and how many may assume a role."""
+    families = Counter(KINDS[each.kind].family for each in inventory.findings)
+    parts = ", ".join(f"{families[key]:,} {title.lower()}" for key, title in FAMILIES.items() if families[key])
+    findings = f"{counted(len(inventory.findings), 'finding')}, worst first: {parts}" if parts else "no findings"
+    groups = {
+        (each.cluster, *each.service_accounts) for each in inventory.admissions if each.decision is Decision.ALLOWED
+    }
+    able = len({(cluster, name) for cluster, *names in groups for name in names})
+    unknown = [f"{len(inventory.not_checked):,} not checked"] if inventory.not_checked else []
+    everybody = f"{able:,} of {counted(len(inventory.service_accounts), 'service account')} may assume a role"
+    return "; ".join([findings, *unknown, everybody])
+
+
+def _read(inventory: Inventory) -> str:
     counts = {
         "cluster": len(inventory.clusters),
-        "service account": len(inventory.service_accounts),
         "AWS account": len(inventory.aws_accounts),
         "role": sum(each.roles for each in inventory.aws_accounts),
     }
-    return f"{', '.join(counted(count, what) for what, count in counts.items())}; findings: {findings}"
+    return f"read: {', '.join(counted(count, what) for what, count in counts.items())}"

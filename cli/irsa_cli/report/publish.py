@@ -7,7 +7,7 @@ from typing import TextIO
 
 from irsa_cli.report.checks import Report
 from irsa_cli.report.json import as_json
-from irsa_cli.report.text import plain
+from irsa_cli.report.text import Answer, answer_of, plain
 from irsa_cli.whole_file import write
 
 
@@ -23,16 +23,22 @@ def print_lines(lines: Iterable[tuple[str, str]], stream: TextIO | None = None) 
         print("\n".join(text for text, _ in lines), file=stream, flush=True)
 
 
+def print_answers(answers: Sequence[Answer]) -> None:
+    """Print answers to standard output, for a terminal or for a pipe."""
+    if sys.stdout.isatty():
+        from irsa_cli.report.terminal import show  # noqa: PLC0415 (it imports rich, which a pipe does not need)
+
+        show(answers)
+    elif answers:
+        print("\n".join(plain(answers)))
+
+
 def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace) -> int:
     """Print a report as the options say, and return the exit code."""
     if options.json:
         print(as_json(report))
-    elif sys.stdout.isatty():
-        from irsa_cli.report.terminal import show  # noqa: PLC0415 (it imports rich, which a pipe does not need)
-
-        show(report, headings, rows)
     else:
-        print("\n".join(plain(report, headings, rows)))
+        print_answers([answer_of(report, headings, rows)])
     if options.junit:
         from irsa_cli.report.junit import junit  # noqa: PLC0415 (it imports an XML library)
 

@@ -1,7 +1,7 @@
 """Reports on a terminal, in color. Only this module imports rich."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from rich.console import Console
@@ -9,34 +9,28 @@ from rich.text import Text
 
 from irsa.rules.mistakes import visible
 from irsa_cli.report.cells import cell_lines, column_widths
-from irsa_cli.report.checks import ALLOWED, UNANSWERED, Outcome, Report
 from irsa_cli.report.message import DO, INDENT, Message
-from irsa_cli.report.text import messages, summary
+from irsa_cli.report.text import COLORS, Answer, arranged
 from irsa_cli.report.wrapped import columns, wrapped
 
-COLORS: dict[str, str] = {
-    Outcome.OK: "green",
-    Outcome.FINDING: "bold red",
-    **dict.fromkeys(UNANSWERED, "yellow"),
-    **dict.fromkeys(ALLOWED, "dim"),
-}
 GAP = "  "
 
 
-def show(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a report as a table, then each failure."""
-    show_table(headings, rows)
-    show_message(Message(""), "")
-    for message, outcome in messages(report):
-        show_message(message, COLORS[outcome])
-    show_message(Message(summary(report, rows)), "bold")
-
-
-def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table within the terminal's width: cells fold, and long names are shortened in the middle."""
+def show(answers: Sequence[Answer]) -> None:
+    """Print answers within the terminal's width."""
     console = Console(highlight=False)
+    for line in arranged(
+        answers,
+        lambda message, style: message_lines(message, style, console.width),
+        lambda headings, rows: table_lines(headings, rows, console.width),
+    ):
+        console.print(line, soft_wrap=True)
+
+
+def table_lines(headings: Sequence[str], rows: Iterable[Sequence[str]], width: int) -> Iterator[Text]:
+    """Yield a table as lines of at most this width: cells fold, and long names are shortened in the middle."""
     table = [headings, *([visible(cell) for cell in row] for row in rows)]
-    widths = column_widths(table, console.width - len(GAP) * (len(headings) - 1))
+    widths = column_widths(table, width - len(GAP) * (len(headings) - 1))
     for row in table:
         folded = [cell_lines(cell, width) for cell, width in zip(row, widths, strict=True)]
         styles = ["bold" if row is headings else COLORS.get(cell, "") for cell in row]
@@ -44,15 +38,14 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             padded = (cell + " " * (width - columns(cell)) for cell, width in zip(cells, widths, strict=True))
             text = Text(GAP).join(map(Text, padded, styles))
             text.rstrip()
-            console.print(text, soft_wrap=True)
+            yield text
 
 
-def show_message(message: Message, style: str) -> None:
-    """Print a message, its heading in this style, within the terminal's width."""
-    console = Console(highlight=False)
-    for part, label, text in message.lines(console.width):
+def message_lines(message: Message, style: str, width: int) -> Iterator[Text]:
+    """Yield a message as lines of at most this width, its heading in this style."""
+    for part, label, text in message.lines(width):
         color = ("green" if part == DO else "") if part else style
-        console.print(Text.assemble((label, "dim"), (text, color)), soft_wrap=True)
+        yield Text.assemble((label, "dim"), (text, color))
 
 
 def show_lines(lines: Iterable[tuple[str, str]], stream: TextIO | None = None) -> None:

@@ -1,19 +1,83 @@
-"""A report as plain text: an aligned table, and a message for each failure."""
+"""What a subcommand prints for a reader: the answer in the first line, then what to do, then the rest."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 from irsa.rules.mistakes import named, visible
-from irsa_cli.report.checks import UNANSWERED, WORST_FIRST, Check, Outcome, Report
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
+from irsa_cli.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Check, Outcome, Report
 from irsa_cli.report.message import Message, first_few, in_a_pipe
 
 REASON = "reason"
+# How the first line says the outcomes of checks, in its order: what the exit code is of comes first.
+FIRST = {
+    Outcome.FINDING: "with findings",
+    Outcome.NO_PERMISSION: "with no permission",
+    Outcome.NO_ANSWER: "with no answer",
+    Outcome.CANNOT_TELL: "cannot tell",
+    **{each: each.value for each in (Outcome.OK, *ALLOWED)},
+}
+# Styles on a terminal: of a first line by the exit code, and of an outcome.
+VERDICTS = {GOOD: "bold green", FINDINGS: "bold red", COULD_NOT_LOOK: "bold yellow"}
+COLORS: dict[str, str] = {
+    Outcome.OK: "green",
+    Outcome.FINDING: "bold red",
+    **dict.fromkeys(UNANSWERED, "yellow"),
+    **dict.fromkeys(ALLOWED, "dim"),
+}
+Line = TypeVar("Line")
 
 
-def plain(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the report as lines: an aligned table with a row per binding, then a message for each failure."""
-    failures = [line for message, _ in messages(report) for line in in_a_pipe(message)]
-    return [*aligned(headings, rows), "", *failures, summary(report, rows)]
+class Answer(NamedTuple):
+    """What a subcommand says about one thing.
+
+    Attributes:
+        summary: The first line.
+        style: Its style on a terminal.
+        messages: What to do, the worst first, each with the style of its heading.
+        headings: Those of the table.
+        rows: Those of the table; without any there is no table.
+        below: What is neither to do nor in the table, likewise.
+    """
+
+    summary: str
+    style: str
+    messages: Sequence[tuple[Message, str]] = ()
+    headings: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    below: Sequence[tuple[Message, str]] = ()
+
+
+def arranged(
+    answers: Sequence[Answer],
+    of_message: Callable[[Message, str], Iterable[Line]],
+    of_table: Callable[[Sequence[str], Sequence[Sequence[str]]], Iterable[Line]],
+) -> list[Line]:
+    """Return all lines, in their one order: each summary, then of each answer its messages and its table."""
+    (blank,) = of_message(Message(""), "")
+    lines = [line for each in answers for line in of_message(Message(each.summary), each.style)]
+    for each in answers:
+        above, below = (
+            [line for message, style in several for line in of_message(message, style)]
+            for several in (each.messages, each.below)
+        )
+        for block in (above, [*of_table(each.headings, each.rows)] if each.rows else [], below):
+            # A message with parts ends with an empty line.
+            lines += [blank, *(block if block[-1] != blank else block[:-1])] if block else []
+    return lines
+
+
+def plain(answers: Sequence[Answer]) -> list[str]:
+    """Return the lines for a pipe."""
+    return arranged(answers, lambda message, _: in_a_pipe(message), aligned)
+
+
+def answer_of(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Answer:
+    """Return a report as an answer: a message for each failure, and the table, first where there is nothing to do."""
+    failures = [(message, COLORS[outcome]) for message, outcome in messages(report)]
+    above, below = ((), failures) if report.exit_code == GOOD else (failures, ())
+    return Answer(summary(report, rows), VERDICTS[report.exit_code], above, headings, rows, below)
 
 
 def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -51,14 +115,15 @@ def message_of(checks: Sequence[Check]) -> Message:
 
 
 def summary(report: Report, rows: Iterable[Sequence[str]]) -> str:
-    """Return the last line, which counts bindings, and the outcomes in the rows above it."""
+    """Return the first line: whether all is good, the outcomes in the table, the bad ones first, and bindings."""
     counts = Counter(cell for row in rows for cell in row if isinstance(cell, Outcome))
     bindings = len({check.binding for check in report.checks})
-    # A cell may stand for several findings, each with a message of its own.
-    words = {**{each: each.value for each in Outcome}, Outcome.FINDING: "with findings"}
-    parts = [f"{counts[each]:,} {word}" for each, word in words.items() if counts[each]]
-    looked_at = f"{counted(bindings, 'binding')}, {counted(counts.total(), 'check')}"
-    return f"stack {named(report.stack)}: {looked_at}: {', '.join(parts) or 'none'}"
+    present = [each for each in FIRST if counts[each]]
+    numbers = [f"{counts[each]:,}" for each in present]
+    numbers[:1] = [counted(counts[each], "check") for each in present[:1]]
+    parts = [f"{number} {FIRST[each]}" for number, each in zip(numbers, present, strict=True)]
+    verdict = "good, " if report.exit_code == GOOD else ""
+    return f"stack {named(report.stack)}: {verdict}{', '.join(parts) or 'no checks'}: {counted(bindings, 'binding')}"
 
 
 def counted(number: int, what: str) -> str:

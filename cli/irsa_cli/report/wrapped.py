@@ -41,4 +41,6 @@ def columns(text: str) -> int:
     """
     if text.isascii():
         return len(text)
-    return sum(0 if unicodedata.combining(each) else 1 + (unicodedata.east_asian_width(each) in "WF") for each in text)
+    return sum(
+        0 if unicodedata.category(each)[0] == "M" else 1 + (unicodedata.east_asian_width(each) in "WF") for each in text
+    )

@@ -133,6 +133,12 @@ def shortened(value: Any) -> str:
     return text[: LINE - len(end)] + end
 
 
+def in_advice(value: Any, otherwise: str) -> str:
+    """Return a value as advice may name it: whole, since it is pasted; other words for a long one."""
+    text = repr(value)
+    return text if len(text) <= LINE else otherwise
+
+
 def described(where: str, mistake: Mistake) -> str:
     """Return the lines of a message: where, found, allowed, do."""
     return f"{where}\n    found:   {mistake.found}\n    allowed: {mistake.allowed}\n    do:      {mistake.fix}"

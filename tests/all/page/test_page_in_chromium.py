@@ -13,8 +13,10 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request,
 
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.page import page
+from irsa_cli.report.json import as_object
 from tests.all.page.browser import chromium
 from tests.all.page.inventories import inventory
+from tests.unit.irsa_cli.inventory.estates import ROLE_ARN, discovery, page_trust, role, service_account, taken
 from tests.unit.irsa_cli.inventory.test_page import DANGERS, with_text
 
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)
@@ -370,6 +372,27 @@ def test_who_is_annotated_but_refused_is_drawn(
     assert dashes
     assert "none" not in dashes
     assert (found.locator(".refused-text").count() == nodes.count()) == (width > 640)
+
+
+def test_a_role_that_was_not_read_is_said(tmp_path: Path, open_page: Open) -> None:
+    """Of a role in an AWS account that was not read nobody knows whether it refuses: neither the row nor the picture
+    says so.
+    """
+    elsewhere = "arn:aws:iam::999999999999:role/app"
+    accounts = [
+        service_account("a", "app", "app"),
+        service_account("a", "elsewhere", **{ROLE_ARN: elsewhere}),
+        service_account("a", "without"),
+    ]
+    its: Found = as_object(taken(discovery(accounts, [role("app", page_trust("a:app"))])))
+    found = open_page(written(tmp_path / "page.html", its))
+
+    expect(found.locator("#picture-text")).to_contain_text(
+        "Not drawn: 1 other service account, and 1 with a role that was not read."
+    )
+    row = found.locator("tr", has_text="elsewhere").first
+    expect(row).to_contain_text("not read")
+    expect(row).not_to_contain_text("nothing")
 
 
 def test_refused_ones_are_a_filter(files: dict[int, Path], inventories: dict[int, Found], open_page: Open) -> None:

@@ -18,8 +18,9 @@ from config import policy_sources, variables
 from config.located_mistake import LocatedMistake
 from config.stack_file import StackFile, located
 from irsa.rules.trust import minified
+from irsa_cli.report.text import plain
 from program.check import report_of
-from program.check_report import FileReport, as_json, plain
+from program.check_report import FileReport, answers, as_json
 from program.examine import examine
 
 MIB = 2**20
@@ -228,7 +229,7 @@ def test_a_policy_outside_of_the_project(tmp_path: Path, attack: str) -> None:
     found = with_policy(project, OUTSIDE[attack](project, secret))
 
     assert only_mistake(found).place == ("bindings", "my-app", "policy", "file")
-    assert "HUSH" not in as_json([found]) + "\n".join(plain([found]))
+    assert "HUSH" not in as_json([found]) + "\n".join(plain(answers([found])))
 
 
 def test_a_name_that_exists_outside_is_not_told_from_one_that_does_not(tmp_path: Path) -> None:
@@ -284,7 +285,7 @@ def test_a_json_file_that_is_no_policy_is_not_quoted(tmp_path: Path) -> None:
     found = with_policy(tmp_path, "p.json")
 
     assert only_mistake(found).mistake.found == "JSON that is not a policy document"
-    assert "HUSH" not in as_json([found]) + "\n".join(plain([found]))
+    assert "HUSH" not in as_json([found]) + "\n".join(plain(answers([found])))
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "x" * 5_000, "\ud800", "nothing/\n.json"])

@@ -154,6 +154,41 @@ def test_what_is_not_certain_is_left(project: Path, old: str, new: str, capsys: 
     assert "fixed" not in capsys.readouterr().out
 
 
+UNITS = {"s": 1, " seconds": 1, "m": 60, " minutes": 60, "h": 3600, " hours": 3600, "d": 86400}
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html (MaxSessionDuration), and
+# https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/: at least 10 minutes
+LIMITS = {"tokenExpiration": (600, 10**9), "maxSessionDuration": (3_600, 43_200)}
+
+
+@given(st.sampled_from([*LIMITS]), st.integers(1, 3000), st.sampled_from([*UNITS]), st.sampled_from(['"', "'", ""]))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_duration_becomes_its_seconds(project: Path, key: str, number: int, unit: str, quote: str) -> None:
+    """Protects who writes 2h: it becomes that many seconds where the limit allows them, or stays."""
+    least, most = LIMITS[key]
+    seconds = number * UNITS[unit]
+    new = f"{key}: {seconds}"
+    place = "tokenExpiration: 7200" if key == "tokenExpiration" else "role: {name: my-role"
+    written, right = (
+        (f"{key}: {quote}{number}{unit}{quote}", new)
+        if place.startswith(key)
+        else (f"role: {{{key}: {quote}{number}{unit}{quote}, name: my-role", f"role: {{{new}, name: my-role")
+    )
+    text = GOOD.replace(place, written)
+    project.write_text(text)
+    check("--fix")
+
+    assert project.read_text() == (GOOD.replace(place, right) if least <= seconds <= most else text)
+
+
+@pytest.mark.parametrize("written", ["'7,200'", '"7_200"', "'7 200'", "7,200", '"7200"'])
+def test_digits_in_groups_become_a_number(project: Path, written: str) -> None:
+    """Protects who writes a number as people read it."""
+    project.write_text(GOOD.replace("tokenExpiration: 7200", f"tokenExpiration: {written}"))
+    check("--fix")
+
+    assert project.read_text() == GOOD
+
+
 def test_what_was_fixed_and_what_is_left_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects who runs it: each change with its line, then the mistakes that are left, for people and for programs."""
     text = GOOD.replace("create: false", "create: 'no'").replace("profile: data", "profle: data, x: 1")
@@ -169,7 +204,7 @@ def test_what_was_fixed_and_what_is_left_is_printed(project: Path, capsys: pytes
     after = capsys.readouterr().out
 
     assert "Pulumi.dev.yaml:14  irsa:bindings.my-app.serviceAccount.create  fixable with --fix\n" in before
-    assert before.endswith(": 4 errors, 3 fixable with --fix, 2 bindings\n")
+    assert before.startswith("Pulumi.dev.yaml: 4 errors, 3 fixable with --fix, 2 bindings\n\n")
     # Without a profile that is spelled right, the AWS account has neither of two keys.
     assert [each["path"] for each in marked if each.get("fixable")] == [
         "irsa:accounts.data",
@@ -180,8 +215,8 @@ def test_what_was_fixed_and_what_is_left_is_printed(project: Path, capsys: pytes
         {"line": 7, "path": "irsa:accounts.data.profle", "old": "profle", "new": "profile"},
         {"line": 14, "path": "irsa:bindings.my-app.serviceAccount.create", "old": "'no'", "new": "false"},
     ]
-    assert after.startswith("fixed: Pulumi.dev.yaml:7  irsa:accounts.data.profle: profle -> profile\nfixed: ")
-    assert after.endswith("Pulumi.dev.yaml: 2 fixed, 1 error, 2 bindings\n")
+    first = "fixed: Pulumi.dev.yaml:7  irsa:accounts.data.profle: profle -> profile"
+    assert after.startswith(f"Pulumi.dev.yaml: 2 fixed, 1 error, 2 bindings\n\n{first}\nfixed: ")
     assert "irsa:accounts.data.x" in after
 
 
@@ -200,7 +235,7 @@ def test_a_file_that_cannot_be_written_is_said(
     said = capsys.readouterr()
 
     assert said.err == "irsa check: cannot write Pulumi.dev.yaml: No space left on device\n"
-    assert said.out.endswith("1 error, 1 fixable with --fix, 2 bindings\n")
+    assert said.out.startswith("Pulumi.dev.yaml: 1 error, 1 fixable with --fix, 2 bindings\n")
     assert project.read_text() == text
     assert [each.name for each in project.parent.iterdir() if each.name.endswith(".new")] == []
 
@@ -259,7 +294,7 @@ def test_what_was_fixed_is_said_of_a_file_without_settings(project: Path, capsys
 
     assert check("--fix") == 1
     assert project.read_text() == f'config:\n  aws:allowedAccountIds: ["011112222333"]\n{rest}'
-    assert capsys.readouterr().out.startswith('fixed: Pulumi.dev.yaml:2  011112222333 -> "011112222333"\n')
+    assert 'fixed: Pulumi.dev.yaml:2  011112222333 -> "011112222333"' in capsys.readouterr().out.splitlines()
 
 
 def test_a_policy_file_and_the_project_stay_as_they_are(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

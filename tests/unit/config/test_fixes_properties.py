@@ -36,7 +36,7 @@ def misspelled(text: str, chance: random.Random) -> str:
                 word.swapcase(),
                 word.title(),
                 word[:place] + word[place + 1 :],
-                word[:place] + word[place:][:1] * 2,
+                word[:place] + word[place:][:1] + word[place:],
             )
         )
     )

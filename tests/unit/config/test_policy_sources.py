@@ -64,7 +64,7 @@ def test_a_mistake_in_a_file_is_reported_where_it_is(
     ("name", "word", "fix"),
     [
         ("polices.json", "no file", "did you mean 'policies.json'?"),
-        ("nowhere/zzz.json", "no file", "create it"),
+        ("nowhere/zzz.json", "no file", "create it, with an IAM policy in JSON"),
         ("folder", "not a regular file", "name the file itself"),
         ("latin.json", "cannot read", "make it a readable file in UTF-8"),
     ],
@@ -105,7 +105,7 @@ def test_a_file_that_is_near_is_named_as_the_user_writes_it(tmp_path: Path, fold
     for each in (f"{name}s.json", f"{name.upper()}.json", f"{name}.jsn", name, f"{name}.yaml"):
         assert advice(tmp_path, f"{folder}{each}") == f"did you mean '{folder}{name}.json'?"
     (tmp_path / folder / f"{name}.json").unlink()
-    assert advice(tmp_path, f"{folder}{name}.json") == "create it"
+    assert advice(tmp_path, f"{folder}{name}.json") == "create it, with an IAM policy in JSON"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -116,7 +116,7 @@ def test_a_file_in_another_folder_is_named_with_that(tmp_path: Path, name: str) 
     (tmp_path / "project/link").symlink_to(tmp_path)
     (tmp_path / f"{name}.json").write_text("{}")
     for wrong in ("", "polices/", "empty/deeper/"):
-        assert advice(tmp_path / "project", f"{wrong}{name}.json") == "create it"
+        assert advice(tmp_path / "project", f"{wrong}{name}.json") == "create it, with an IAM policy in JSON"
     (tmp_path / f"project/policies/{name}.json").write_text("{}")
     for wrong in ("", "polices/", "empty/deeper/"):
         assert advice(tmp_path / "project", f"{wrong}{name}.json") == f"did you mean 'policies/{name}.json'?"

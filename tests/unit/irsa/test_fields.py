@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Document, Field, Found, collect
+from irsa.later import Arguments
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import OUTPUT
 
@@ -99,6 +100,25 @@ def test_a_field_refuses_what_is_not(name: str, bad: Any) -> None:
     for place, mistake in found:
         assert place[:1] == ("here",)
         assert all((mistake.found, mistake.allowed, mistake.fix))
+
+
+LENGTHS = (60, 70, 75, 76, 77, 80, 90, 200, 3000)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("name", [*VALUES, "service_account", "role", "policy", "policy_tags"])
+def test_advice_has_a_value_whole_or_not_at_all(name: str, length: int) -> None:
+    """Protects who pastes what `do` says: a shortened ARN was accepted, and was the ARN of nothing."""
+    for start in (PROVIDER, "it's ", 'a "b" '):
+        value = (start + "".join(f"{number:04}" for number in range(length)))[:length]
+        arguments = Arguments("x")
+        args: Any = value
+        for part in reversed(name.split(".")):
+            args = {part: args}
+        arguments.read(args)
+
+        for _, mistake in arguments.found:
+            assert value[:20] not in mistake.fix or repr(value) in mistake.fix, mistake.fix
 
 
 @pytest.mark.parametrize("name", [name for name, each in ALL.items() if not each.plain])

@@ -1,8 +1,10 @@
 """The irsa command: what holds for every subcommand."""
 
+import argparse
 import re
 import subprocess
 import sys
+from itertools import chain, permutations
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,48 @@ def test_an_unknown_option_shows_those_of_the_subcommand(subcommand: str, capsys
     said = capsys.readouterr().err
     assert said.startswith(f"usage: irsa {subcommand} ")
     assert "unrecognized arguments: '--no-such-option'" in said
+
+
+WORDS = {
+    "explain": (["a/b"], ["r"], ["--stack", "s"], ["-v"], ["--issuer=https://x"]),
+    "diff": (["old"], ["new"], ["--json"], ["--fail-on", "gains"]),
+    "check": (["Pulumi.a.yaml"], ["Pulumi.b.yaml"], ["--live"], ["--json"]),
+    "verify": (["a"], ["b"], ["--stack", "s"], ["--pods"], ["--junit", "x"]),
+    "prove": (["a"], ["b"], ["--stack", "s"], ["--json"]),
+}
+
+
+@pytest.mark.parametrize("subcommand", WORDS)
+def test_arguments_may_stand_anywhere(subcommand: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects who adds the binding at the end: every order of the words means the same, as POSIX tools of GNU have it.
+
+    https://www.gnu.org/software/libc/manual/html_node/Using-Getopt.html (arguments are permuted)
+    """
+    asked: list[argparse.Namespace] = []
+
+    def run(options: argparse.Namespace) -> int:
+        asked.append(options)
+        return 0
+
+    monkeypatch.setattr(installed()[subcommand].load(), "run", run)
+    first, second, *options = WORDS[subcommand]
+    orders = [each for each in permutations([first, second, *options]) if each.index(first) < each.index(second)]
+
+    commands = [[*chain.from_iterable(order)] for order in orders]
+    commands += [[*chain.from_iterable(options), "--", *first, *second], [*first, *chain(*options), "--", *second]]
+    assert [main([subcommand, *words]) for words in commands] == [0] * len(commands)
+    assert [vars(each) for each in asked] == [vars(asked[0])] * len(commands)
+    values = [each for value in vars(asked[0]).values() for each in (value if isinstance(value, list) else [value])]
+    assert {*first, *second} <= {*map(str, values)}
+
+
+def test_behind_two_dashes_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects `irsa diff` from a branch that is named as an option (POSIX, guideline 10 of the utility syntax)."""
+    asked: list[argparse.Namespace] = []
+    monkeypatch.setattr(installed()["diff"].load(), "run", lambda options: (asked.append(options), 0)[1])  # type: ignore[func-returns-value]
+
+    assert main(["diff", "--json", "--", "main", "--output=x"]) == 0
+    assert "--output=x" in str(asked[0])
 
 
 @pytest.mark.parametrize("verb", [*installed()])

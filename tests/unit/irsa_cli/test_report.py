@@ -8,6 +8,7 @@ import sys
 import threading
 import xml.etree.ElementTree
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from irsa_cli.report.checks import Check, Outcome, Report, outcome_of, worst
 from irsa_cli.report.json import as_json
 from irsa_cli.report.junit import junit
 from irsa_cli.report.publish import publish
-from irsa_cli.report.text import plain
+from irsa_cli.report.text import answer_of, plain
 from irsa_cli.verify import CHECKS, rows_of
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
@@ -28,6 +29,10 @@ BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & t
 UNKNOWN = Check("web", "role", Outcome.NO_PERMISSION, "role web", "iam:GetRole: AccessDenied")
 OTHER_ACCOUNT = Check("web", "trust", Outcome.NOT_CHECKED, "role web", "another account's")
 ALLOWED = Check("later", "assumes", Outcome.UNPROVEN, "team-a/*", "no existing service account matches")
+
+
+def printed(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return plain([answer_of(report, headings, rows)])
 
 
 @pytest.mark.parametrize(
@@ -58,49 +63,55 @@ def test_the_worst_counts_in_a_row() -> None:
     assert worst([]) is None
 
 
-def test_plain_text_is_aligned_and_has_a_message_per_failure() -> None:
-    """Protects greps: columns, a line each for what, found, expected and do, and a last line that counts."""
+def test_the_answer_is_first_then_what_to_do_then_the_table() -> None:
+    """Protects readers and greps: a first line that counts, a line each for what, found, expected and do, columns."""
     checks = (GOOD, BAD, UNKNOWN)
-    lines = plain(Report("verify", "dev", checks), ("binding", "role", "trust"), rows_of(checks, ("role", "trust")))
+    lines = printed(Report("verify", "dev", checks), ("binding", "role", "trust"), rows_of(checks, ("role", "trust")))
 
-    assert lines[:3] == ["binding  role           trust", "app      ok             finding", "web      no permission"]
-    assert lines[3:-1] == [
-        *("", "app: trust: role app: finding"),
+    assert lines == [
+        *("stack dev: 1 check with findings, 1 with no permission, 1 ok: 2 bindings", ""),
+        "app: trust: role app: finding",
         *("    found:    this <one>", "    expected: that & that", "    do:       pulumi up --refresh", ""),
         *("web: role: role web: not checked: no permission", "    reason: iam:GetRole: AccessDenied", ""),
+        *("binding  role           trust", "app      ok             finding", "web      no permission"),
     ]
-    assert lines[-1] == "stack dev: 2 bindings, 3 checks: 1 ok, 1 with findings, 1 no permission"
 
 
 KEYS = st.sampled_from(["app", "ok", "finding", "no answer"])
 
 
 @given(st.lists(st.builds(Check, KEYS, st.sampled_from([*CHECKS]), st.sampled_from(Outcome), st.text(max_size=9))))
-def test_the_last_line_counts_what_the_table_shows(checks: list[Check]) -> None:
-    """Protects trust in the report: who counts the cells has the numbers of the last line, whatever keys are named.
+def test_the_first_line_counts_what_the_table_shows(checks: list[Check]) -> None:
+    """Protects trust in the report: who counts the cells has the numbers of the first line, whatever keys are named.
 
-    Each cell is one kind of check of one binding; the cell, and so the number, is of its worst outcome.
+    Each cell is one kind of check of one binding; the cell, and so the number, is of its worst outcome. What the exit
+    code is of comes first; only where that is 0 the line says good. It is there once.
     """
     columns = [*CHECKS]
-    rows = rows_of(checks, columns)
-    last = plain(Report("verify", "dev", checks), ("binding", *columns), rows)[-1]
+    rows, report = rows_of(checks, columns), Report("verify", "dev", checks)
+    first, *rest = printed(report, ("binding", *columns), rows)
     cells = [cell for _, *cells in rows for cell in cells if cell]
 
+    assert first not in rest
     assert len(cells) == len({(check.binding, check.check) for check in checks})
-    assert re.search(r", ([0-9]+) checks?: ", last)[1] == str(len(cells))  # type: ignore[index]
+    counts = re.fullmatch("stack dev: (good, )?(.*): ([0-9]+) bindings?", first)
+    assert counts
+    assert (bool(counts[1]), int(counts[3])) == (report.exit_code == 0, len(rows))
     said = {
-        word.replace("with findings", "finding"): int(number)
-        for number, word in re.findall(r"([0-9]+) ([a-z ]+)", last.rpartition(": ")[2])
+        re.sub("^with (findings)?|^$", lambda each: "finding" if each[1] else "", word): int(number)
+        for number, word in re.findall(r"([0-9]+) (?:checks? )?([a-z ]+)", counts[2])
     }
     assert said == Counter(map(str, cells))
+    bad = [each not in ("ok", "not checked", "unproven") for each in said]
+    assert bad == sorted(bad, reverse=True)
+    assert next(iter(said), "") == "finding" or "finding" not in said
 
 
 def test_one_is_counted_as_one() -> None:
     """Protects the first line that a newcomer reads of a stack with one binding: it is English."""
-    assert (
-        plain(Report("verify", "dev", (GOOD,)), ("role",), ((Outcome.OK,),))[-1]
-        == "stack dev: 1 binding, 1 check: 1 ok"
-    )
+    first, *_ = printed(Report("verify", "dev", (GOOD,)), ("role",), ((Outcome.OK,),))
+    assert first == "stack dev: good, 1 check ok: 1 binding"
+    assert printed(Report("verify", "dev", ()), ("role",), ()) == ["stack dev: no checks: 0 bindings"]
 
 
 def test_one_reason_is_said_once() -> None:
@@ -111,11 +122,11 @@ def test_one_reason_is_said_once() -> None:
         for number in range(7)
         for kind in ("role", "trust")
     ]
-    lines = plain(Report("verify", "dev", (*unknown, BAD, BAD)), ("binding",), ())
+    lines = printed(Report("verify", "dev", (*unknown, BAD, BAD)), ("binding",), ())
 
     named = "app-0, app-1, app-2, app-3, app-4, and 2 more"
     assert lines[2] == "app: trust: role app: finding"
-    assert lines[7:-1] == [f"{named}: role, trust: not checked: no answer", f"    reason: {reason}", ""]
+    assert lines[7:] == [f"{named}: role, trust: not checked: no answer", f"    reason: {reason}"]
     assert len(json.loads(as_json(Report("verify", "dev", unknown)))["checks"]) == 14
 
 
@@ -123,12 +134,12 @@ def test_two_things_of_one_binding_are_both_named() -> None:
     """Protects `--pods`: which Pods have containers apart is said, though the reason is one."""
     reason = "set the role themselves: sidecar"
     checks = [Check("app", "pods", Outcome.NOT_CHECKED, f"web/pod-{n}, containers", reason) for n in range(7)]
-    lines = plain(Report("verify", "dev", (GOOD, *checks)), ("binding",), ())
+    lines = printed(Report("verify", "dev", (GOOD, *checks)), ("binding",), ())
 
-    assert lines[2:-1] == [
+    assert lines[2:] == [
         *("app: pods: not checked", "    about:  web/pod-0, containers"),
         *(f"            web/pod-{n}, containers" for n in range(1, 5)),
-        *("            and 2 more", f"    reason: {reason}", ""),
+        *("            and 2 more", f"    reason: {reason}"),
     ]
 
 
@@ -138,7 +149,7 @@ def test_what_is_found_cannot_break_the_report() -> None:
     check = Check("app", "account", Outcome.FINDING, "web/app", f"{role}\n\x1b[31m\x01", role, "pulumi up")
     report = Report("verify", "dev", (check,))
     failure = xml.etree.ElementTree.fromstring(junit(report)).find(".//failure")
-    text = plain(report, ("binding",), (("app\n",),))[3:-2]
+    text = printed(report, ("binding",), (("app\n",),))[2:-3]
 
     found = f"{role}\\n\\x1b[31m\\x01"
     heading, *parts = (
@@ -156,11 +167,11 @@ def test_what_is_found_cannot_break_the_report() -> None:
 def test_what_is_allowed_to_be_unproven_is_seen_in_every_form() -> None:
     """Protects who reads a green run: text, JSON and JUnit say what has no proof, and none counts it as a failure."""
     report = Report("prove", "dev", (GOOD, ALLOWED))
-    lines, document = plain(report, ("outcome",), ((GOOD.outcome,), (ALLOWED.outcome,))), json.loads(as_json(report))
+    lines, document = printed(report, ("outcome",), ((GOOD.outcome,), (ALLOWED.outcome,))), json.loads(as_json(report))
     suite = xml.etree.ElementTree.fromstring(junit(report)).find("testsuite[@name='later']")
 
-    assert lines[4:6] == ["later: assumes: team-a/*: unproven", "    reason: no existing service account matches"]
-    assert lines[-1] == "stack dev: 2 bindings, 2 checks: 1 ok, 1 unproven"
+    assert lines[-2:] == ["later: assumes: team-a/*: unproven", "    reason: no existing service account matches"]
+    assert lines[0] == "stack dev: good, 1 check ok, 1 unproven: 2 bindings"
     assert (document["good"], document["counts"]["unproven"], document["checks"][1]["outcome"]) == (True, 1, "unproven")
     assert suite is not None
     assert [suite.get(each) for each in ("failures", "errors", "skipped")] == ["0", "0", "1"]
@@ -198,7 +209,7 @@ def test_a_terminal_gets_a_table_and_no_color_is_respected(
 
     assert code == 1
     plain_text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
-    assert plain_text.splitlines()[:2] == ["binding  trust", "app      finding"]
+    assert plain_text.splitlines()[-2:] == ["binding  trust", "app      finding"]
     assert ("\x1b[31m" in terminal.getvalue() or "31m" in terminal.getvalue()) is colored
 
 
@@ -293,5 +304,5 @@ def test_why_there_is_no_result_is_said(error: CouldNotLookError, outcome: Outco
     report = Report("verify", "dev", (check,))
 
     assert check.outcome is outcome
-    assert plain(report, ("binding",), ())[2] == f"app: role: role app: not checked: {outcome.value}"
+    assert printed(report, ("binding",), ())[2] == f"app: role: role app: not checked: {outcome.value}"
     assert json.loads(as_json(report))["checks"][0]["outcome"] == outcome.value

@@ -1,75 +1,42 @@
-"""What `do` says of a stack file, applied to it: the mistake is gone."""
+"""What `do` says about long values, at every place of a stack file."""
 
 import json
-import re
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from irsa_cli.main import main
+from config.pydantic_errors import annotation_at, is_model, keys_at
+from irsa.rules.mistakes import Place
+from program.check import examined
 
-GOLDEN = Path(__file__).parents[3] / "tests" / "golden"
-# How advice names what to write, of which the found value is replaced.
-EDITS = (
-    re.compile(r"did you mean '?(?P<new>[^' ]+?)'?\?"),
-    re.compile(r"write (?P<new>aws|true|false|'[^']+')(?: instead|, without quotes|; irsa adds the prefix)"),
-    re.compile(r'put it in quotes: (?P<new>".*")'),
-    re.compile(r"write (?P<new>\[.*\]|\{.*\})"),
-)
-# Beginnings of other advice, and why no edit can be read from it. A new text is in one of the two tables.
-ELSEWHERE = "the edit is at another place"
-OWN = "only the author knows the value"
-OTHERS = {
-    **dict.fromkeys(
-        ["add ", "copy ", "name ", "use ", "put the service", "write another name", "write the whole ARN"], OWN
-    ),
-    **dict.fromkeys(
-        ["write the value out", "write a value", "remove the characters", "remove one of", "split it"], OWN
-    ),
-    **dict.fromkeys(
-        ["move it ", "merge ", "rename ", "set `cluster`", "remove role.name", "write policy (a doc"], ELSEWHERE
-    ),
-    "put it in quotes, as it is in the file": "the number may be an octal one",
-    'write "Version"': ELSEWHERE,
-    "write the variables side by side": OWN,
-    "write arn:": "whose policy it is, only the author knows",
-    "remove the comma": "the place is in the file",
-    "remove it": "a key goes with what is below it",
-}
+ARN = "arn:aws:iam::999988887777:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/"
 
 
-def report(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
-    main(["check", "--json", "golden/mistakes.yaml"])
-    (file,) = json.loads(capsys.readouterr().out)["files"]
-    return list(file["errors"])
+def places(above: Place = ()) -> Iterator[Place]:
+    """Yield the places of all settings; of a mapping with keys of one's own, and of a list, one item."""
+    annotation = annotation_at(above)
+    if above:
+        yield above
+    if is_model(annotation):
+        for key in keys_at(above):
+            yield from places((*above, key))
+    elif annotation in (dict, list):
+        yield from places((*above, "my-app" if annotation is dict else 0))
 
 
-def test_what_do_says_of_a_stack_file_removes_the_mistake(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Protects who follows the advice: afterwards `irsa check` has neither this mistake nor another in its place."""
-    tests = tmp_path / "tests"
-    shutil.copytree(GOLDEN, tests / "golden")
-    (tests / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
-    monkeypatch.chdir(tests)
-    before, applied = report(capsys), []
-    for mistake in before:
-        edit = next(filter(None, (each.match(mistake["fix"]) for each in EDITS)), None)
-        assert edit or any(map(mistake["fix"].startswith, OTHERS)), mistake["fix"]
-        applied += [(mistake, edit["new"])] if edit else []
-    assert len(applied) > 25
-    for mistake, new in applied:
-        file = Path(mistake["file"])
-        lines = file.read_text().splitlines()
-        old = re.findall(r"'([^']+)'|([$][{]\w+[}])|^(?:the key )?(\S+) without quotes", mistake["found"])[0]
-        wrong = next(filter(None, old))
-        line = int(mistake["line"]) - 1
-        # The value, and not a part of another.
-        found = re.search(rf"(?<![\w-]){re.escape(wrong)}(?![\w-])", lines[line])
-        assert found, mistake
-        lines[line] = lines[line][: found.start()] + new + lines[line][found.end() :]
-        file.write_text("\n".join(lines))
-    after = {(each["file"], each["line"], each["found"]) for each in report(capsys)}
+@pytest.mark.parametrize("place", [*places()], ids=lambda place: ".".join(map(str, place)))
+def test_advice_has_a_value_whole_or_not_at_all(place: Place) -> None:
+    """Protects who pastes what `do` says: a shortened ARN was accepted, and was the ARN of nothing."""
+    for length in (60, 75, 76, 77, 80, 81, 200, 3000):
+        value = f"{ARN}{'0123456789ABCDEF' * length}"[:length]
+        settings: Any = value
+        for part in reversed(place):
+            settings = [settings] if isinstance(part, int) else {part: settings}
+        config = {f"irsa:{key}": each for key, each in settings.items()}
+        found = examined(Path("Pulumi.x.yaml"), json.dumps({"config": config}))
 
-    assert [each for each, _ in applied if (each["file"], each["line"], each["found"]) in after] == []
+        assert found.mistakes
+        for each in found.mistakes:
+            assert value[:20] not in each.mistake.fix or value in each.mistake.fix, each.mistake.fix

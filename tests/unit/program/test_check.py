@@ -335,7 +335,7 @@ def test_a_secret_region_is_not_seen(project: Path, capsys: pytest.CaptureFixtur
     arn = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"
     good = GOOD.replace("arn:${partition}:iam::aws:policy/ReadOnlyAccess", arn)
     (project / "Pulumi.dev.yaml").write_text(f"{good}  aws:region: {{secure: v1:abc}}\n")
-    expected = (0, "not checked: aws:region: a secret\nPulumi.dev.yaml: good, 1 binding\n")
+    expected = (0, "Pulumi.dev.yaml: good, 1 binding\n\nnot checked: aws:region: a secret\n")
     assert check(capsys) == expected
 
     (project / "Pulumi.dev.yaml").write_text(good)
@@ -379,8 +379,8 @@ def test_a_broken_project_file_is_not_seen(
     code, output = check(capsys)
 
     assert code == 0, output
-    not_checked = f"not checked: the settings in Pulumi.yaml: {unseen}\n" if unseen else ""
-    assert output == f"{not_checked}Pulumi.dev.yaml: good, 1 binding\n"
+    not_checked = f"\nnot checked: the settings in Pulumi.yaml: {unseen}\n" if unseen else ""
+    assert output == f"Pulumi.dev.yaml: good, 1 binding\n{not_checked}"
 
 
 def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,7 @@ def check(
 
 
 @pytest.mark.parametrize(
-    ("found", "ending"),
+    ("found", "beginning"),
     [
         (LiveReport([], [], [], True), (0, "Pulumi.prod.yaml: good, 1 binding")),
         (LiveReport([], [LOSS], ["x"], True), (0, "Pulumi.prod.yaml: good, 1 warning, 1 binding")),
@@ -68,12 +68,12 @@ def test_exit_codes(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     found: LiveReport,
-    ending: tuple[int, str],
+    beginning: tuple[int, str],
 ) -> None:
     """Protects CI: 1 for what `up` refuses, 2 where nothing was answered; a warning or a missing right is neither."""
     code, text, _ = check(monkeypatch, capsys, found)
 
-    assert (code, text.splitlines()[-1]) == ending
+    assert (code, text.splitlines()[0]) == beginning
     assert ("not checked: x" in text.splitlines()) == bool(found.not_checked)
 
 
@@ -83,7 +83,7 @@ def test_findings_have_their_lines_and_rules(
     """Protects editors, programs and code scanning: file, line, place and rule, as for any other mistake."""
     found = LiveReport([TAKEN], [LOSS], [], True)
     _, text, _ = check(monkeypatch, capsys, found)
-    assert text.splitlines()[0] == "Pulumi.prod.yaml:9  irsa:bindings.my-app.role.name  [role-exists]"
+    assert text.splitlines()[2] == "Pulumi.prod.yaml:9  irsa:bindings.my-app.role.name  [role-exists]"
     assert "Pulumi.prod.yaml:6  irsa:bindings  warning [pods-lose-role]" in text.splitlines()
     _, text, _ = check(monkeypatch, capsys, found, "--json")
     (report,) = json.loads(text)["files"]
@@ -103,7 +103,7 @@ def test_a_provider_s_setting_has_its_line(
     """Protects who reads the line: a wrong `kubernetes:context` is at its own, not at that of a cluster."""
     wrong = LocatedMistake(("kubernetes:context",), Mistake("none", "one", "correct it"), rule="context-missing")
     _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True))
-    assert text.splitlines()[0] == "Pulumi.prod.yaml:4  kubernetes:context  [context-missing]"
+    assert text.splitlines()[2] == "Pulumi.prod.yaml:4  kubernetes:context  [context-missing]"
     _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True), "--json")
     (report,) = json.loads(text)["files"]
     assert (report["errors"][0]["path"], report["errors"][0]["line"]) == ("kubernetes:context", 4)

@@ -6,7 +6,8 @@ from typing import Any
 from config.lint import RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
-from program.check_report import FileReport, as_json, plain, sarif
+from irsa_cli.report.text import plain
+from program.check_report import FileReport, answers, as_json, sarif
 from program.lookups.rules import RULES as LIVE_RULES
 
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)
@@ -32,13 +33,16 @@ def test_warnings_are_good_and_an_unread_file_is_not() -> None:
 
 
 def test_the_lines_for_a_pipe() -> None:
-    """Protects grep and editors: one line for the place, three for the parts, an empty one, and a summary per file."""
-    lines = [*plain([REPORT, GOOD])]
+    """Protects grep and editors: a summary per file, then a line for the place, three for the parts, an empty one."""
+    lines = [*plain(answers([REPORT, GOOD]))]
+    assert lines[:3] == [REPORT.summary, GOOD.summary, ""]
+    lines = lines[3:]
     assert lines[:5] == ["P.yaml:3  irsa:bindings.a.role", "    found:   F", "    allowed: A", "    do:      D", ""]
     assert lines[5] == "p.json:7  Statement[0] (irsa:bindings.a.policy.file)"
     assert lines[10] == "P.yaml  irsa:bindings.a.trust  [wide-trust]"
     assert lines[15] == "P.yaml:9  irsa:bindings.a.trust  warning [wide-trust]"
-    assert lines[20:] == ["not checked: a secret", REPORT.summary, GOOD.summary]
+    assert lines[20:] == ["not checked: P.yaml: a secret"]
+    assert plain(answers([REPORT]))[-1] == "not checked: a secret"
 
 
 def test_json_has_everything() -> None:

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake, listed, named, visible, visible_json
+from irsa_cli.report.terminal import show
+from irsa_cli.report.text import plain
 from program.check import report_of
-from program.check_report import FileReport, as_json, plain, sarif
-from program.check_terminal import show_files
+from program.check_report import FileReport, answers, as_json, sarif
 
 EVIL = "EVIL"
 PAYLOADS = [
@@ -130,13 +131,13 @@ def check_quoted(line: str, text: str) -> None:
 
 
 def check_lines(report: FileReport, text: str) -> None:
-    """State what a report in text is: a place and three lines for each mistake or warning, and a line on the file."""
-    lines = "\n".join(plain([report])).splitlines()
+    """State what a report in text is: a line on the file, then a place and three lines for each mistake or warning."""
+    summary, *lines = "\n".join(plain(answers([report]))).splitlines()
     each = len(report.mistakes) + len(report.warnings)
-    assert len(lines) == 5 * each + len(report.not_checked) + 1
+    assert len(lines) == 5 * each + (len(report.not_checked) + 1 if report.not_checked else 0)
     for index, label in ((1, "    found:   "), (2, "    allowed: "), (3, "    do:      ")):
-        assert all(line.startswith(label) for line in lines[index : 5 * each : 5]), lines
-    for line in lines:
+        assert all(line.startswith(label) for line in lines[index + 1 : 5 * each : 5]), lines
+    for line in (summary, *lines):
         assert line.isprintable()
         assert "##[" not in line
         assert not line.lstrip().startswith("::")
@@ -195,7 +196,7 @@ def test_no_file_name_forges_a_line(tmp_path: Path, name: str, monkeypatch: pyte
 def test_a_terminal_is_not_driven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Refuses escapes on a terminal: only rich's own codes, here none, reach it."""
     text = f"\x1b]0;{EVIL}\x07\x1b[2J\u202e"
-    show_files([report_of(written(tmp_path, binding(**{text: 1, "policy": {"file": text}}), text))])
+    show(answers([report_of(written(tmp_path, binding(**{text: 1, "policy": {"file": text}}), text))]))
     output = capsys.readouterr().out
 
     assert EVIL in output

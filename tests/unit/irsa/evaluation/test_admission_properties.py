@@ -96,7 +96,7 @@ def best(document: dict[str, Any], subject: str, audiences: Iterable[str]) -> bo
 def matched(pattern: str) -> Iterator[str]:
     """Yield service accounts that a pattern matches: those of the world, and others with what it takes to be longer."""
     yield from (each for each in SUBJECTS if glob(pattern, each))
-    fillings = {"*": ["", "q", "a", "b", "ab", "ba", "aa"], "?": ["q", "a", "b"]}
+    fillings = {"*": ["", "q", "a", "b", "ab", "ba", "aa", "bb"], "?": ["q", "a", "b"]}
     ways = itertools.product(*(fillings.get(character, [character]) for character in pattern))
     for way in itertools.islice(ways, 3_000):
         text = "".join(way)

@@ -106,7 +106,7 @@ def test_an_empty_audience_is_said_and_removed(state: State, explain: Any, words
     command = f"kubectl annotate serviceaccount app -n web{context} {audience}-"
     expected = "no such annotation, or an audience"
     # `irsa inventory` says not-admitted of it.
-    assert (code, page.startswith("denied: its eks.amazonaws.com/audience is empty")) == (1, True)
+    assert (code, f"{ROLE}: its eks.amazonaws.com/audience is empty" in beginning(page)) == (1, True)
     assert beginning(page).endswith(f"found: {EMPTY_AUDIENCE} expected: {expected} do: {command}")
 
 
@@ -116,14 +116,21 @@ def test_the_right_annotation_needs_no_word(explain: Any) -> None:
     assert "annotation:" not in explain(None)[1]
 
 
+UPPER = ROLE.replace("app", "APP")
+
+
 @pytest.mark.parametrize(
     ("annotations", "code", "first"),
     [
-        ({KEY: ROLE}, 0, "allowed: statement 1 allows it, and no statement denies it"),
-        ({}, 1, "denied: it has no eks.amazonaws.com/role-arn, so its Pods get no credentials"),
-        ({KEY: OTHER}, 1, "denied: there is no such role"),
-        ({KEY: ROLE.replace("app", "APP")}, 1, f"denied: there is no such role; one of that name is {ROLE}"),
-        ({KEY: "app"}, 1, "denied: 'app': not an ARN"),
+        ({KEY: ROLE}, 0, f"allowed: web/app may assume {ROLE}: statement 1 allows it, and no statement denies it"),
+        (
+            {},
+            1,
+            "denied: web/app may not assume a role: it has no eks.amazonaws.com/role-arn, so its Pods get no cred",
+        ),
+        ({KEY: OTHER}, 1, f"denied: web/app may not assume {OTHER}: there is no such role"),
+        ({KEY: UPPER}, 1, f"denied: web/app may not assume {UPPER}: there is no such role; one of that name is {ROLE}"),
+        ({KEY: "app"}, 1, "denied: web/app may not assume app: 'app': not an ARN"),
         (None, 1, "missing: there is no service account web/app in context context"),
     ],
 )

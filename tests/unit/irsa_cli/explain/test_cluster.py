@@ -64,7 +64,7 @@ def test_no_such_service_account_is_said_first(state: State, explain: Any, there
 
     assert code == 1
     assert page.startswith(
-        f"missing: the trust policy would allow it, but {missing} trust policy: allowed: statement 1 allows it, "
+        f"missing: the trust policy would allow it, but {missing} trust policy: allowed: web/app may assume "
     )
     assert (answer["missing"], answer["good"], answer["decision"]) == (missing, False, "allowed")
     assert page.endswith("by default: the audience sts.amazonaws.com, because there is no annotation to read")

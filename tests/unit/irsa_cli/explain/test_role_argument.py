@@ -54,7 +54,9 @@ def test_a_key_takes_precedence_over_a_role_of_its_name(
     ready(state)
     assert main(["explain", "web:app", "app", "--stack", "dev"]) == 0
 
-    assert f"binding   app\nrole      {OTHER}\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith(f"allowed: web/app may assume {OTHER}: ")
+    assert "\nbinding   app\nsub  " in said
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_the_answer_and_its_exit_code(
     """Protects scripts and people: yes, no and undecided are told apart, in words and in the exit code."""
     assert explain(tmp_path, condition) == code
     said = capsys.readouterr().out
-    assert said.startswith(f"{decision}: ")
+    assert said.startswith(decision)
     assert explain(tmp_path, condition, "--json") == code
     assert json.loads(capsys.readouterr().out)["decision"] == decision
 
@@ -52,8 +52,10 @@ def test_the_reason_names_statement_condition_and_values(tmp_path: Path, capsys:
     said = capsys.readouterr().out
 
     assert said.count("https://docs.aws.amazon.com") == 0
-    assert said.splitlines()[:6] == [
-        "denied: no statement allows it; in statement 1 (Pods), sub does not match",
+    assert said.splitlines()[:8] == [
+        f"denied: team-a/app may not assume {ROLE}: no",
+        "  statement allows it; in statement 1 (Pods), sub does not match: it must be",
+        "  system:serviceaccount:team-a:*",
         "statement 1 (Pods): Allow, does not apply",
         "  no   StringEquals sub",
         "       wanted  system:serviceaccount:team-a:*",

@@ -2,7 +2,6 @@
 
 import itertools
 import random
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -13,7 +12,7 @@ import pytest
 from irsa.evaluation import Decision
 from irsa_cli.inventory.chains import OF_AWS_NOT_READ, Steps
 from irsa_cli.inventory.output import Chain
-from irsa_cli.inventory.table import plain, table_of
+from irsa_cli.inventory.table import answer_of
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LivePolicy, LiveRole
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,
@@ -209,11 +208,11 @@ def test_further_steps_and_the_tables() -> None:
     pairs = [tuple(arn.rpartition("/")[2] for arn in (each.role, each.assumes)) for each in inventory.chains]
     assert pairs == [("app", "other"), ("app", "third"), ("other", "app"), ("other", "third"), ("third", "fourth")]
 
-    by_account, by_role = (plain(table_of(inventory, view))[:2] for view in ("service-account", "role"))
+    by_account, by_role = (answer_of(inventory, view) for view in ("service-account", "role"))
     words = ["service account", "annotated with", "may assume", "then", "then, cannot decide"]
-    assert re.split(" {2,}", by_account[0]) == words
-    assert by_account[1].split() == ["a/app", "app", "app", "other", "fourth,", "third"]
-    assert by_role[1].split()[:6] == ["app", "a/app", "a/app", "other", "fourth,", "third"]
+    assert by_account.headings == words
+    assert by_account.rows[0] == ["a/app", "app", "app", "other", "fourth, third"]
+    assert by_role.rows[0][:5] == ["app", "a/app", "a/app", "other", "fourth, third"]
 
 
 # --- a small world, by brute force -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from irsa_cli.exits import FINDINGS
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.subcommand import exit_code
-from irsa_cli.inventory.table import plain, table_of
+from irsa_cli.inventory.table import answer_of
 from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,
@@ -528,7 +528,7 @@ def test_when_a_role_was_last_used_is_one_text(more: dict[str, Any], words: str)
     found = taken(discovery(roles=[role("app", page_trust("a:b"), **more)]))
 
     assert [each.last_used_text for each in found.roles] == [words]
-    assert f" {words}" in plain(table_of(found, "role"))[1]
+    assert words == answer_of(found, "role").rows[0][-1]
 
 
 def test_misspelled_annotation() -> None:

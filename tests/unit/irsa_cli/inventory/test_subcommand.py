@@ -319,6 +319,18 @@ def test_a_log_says_only_what_takes_long(
     assert re.fullmatch(f"{said}irsa inventory: x\n", capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("form", ["", "--json", "--csv"])
+def test_where_the_page_is_is_said(finds: Any, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who opens the page next, and programs: its name is the last line, beside JSON on standard error."""
+    finds(GOOD)
+    file = tmp_path / "a page.html"
+    assert main(["inventory", *filter(None, [form]), "--html", str(file)]) == 0
+    said = capsys.readouterr()
+
+    assert (said.err if form else said.out).splitlines()[-1] == f'page: "{file}"'
+    assert "page:" not in (said.out if form else said.err)
+
+
 def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects the reader of docs/inventory.md: its first example is what the command prints."""
     text = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text()

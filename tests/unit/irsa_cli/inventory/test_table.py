@@ -4,17 +4,20 @@ import csv
 import io
 import re
 import shlex
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from irsa.rules.mistakes import visible
+from irsa_cli.inventory.findings import FAMILIES, KINDS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import HEADINGS, write_csv
-from irsa_cli.inventory.table import View, plain, table_of
+from irsa_cli.inventory.table import View, answer_of
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveServiceAccount
 from irsa_cli.report.json import as_object, document
+from irsa_cli.report.text import plain
 from tests.fuzz.hidden import hidden_in
 from tests.fuzz.live_states import DANGERS, MARK
 from tests.fuzz.printed import commands_in, problems, unquoted
@@ -53,7 +56,12 @@ ROLES = (
 
 
 def lines(inventory: Inventory, view: View = "service-account") -> list[str]:
-    return plain(table_of(inventory, view))
+    return plain([answer_of(inventory, view)])
+
+
+def table(inventory: Inventory, view: View = "service-account") -> list[str]:
+    """Return the lines of the table alone."""
+    return plain([answer_of(inventory, view)._replace(messages=(), below=())])[2:]
 
 
 def rows(inventory: Inventory) -> list[dict[str, str]]:
@@ -64,32 +72,53 @@ def rows(inventory: Inventory) -> list[dict[str, str]]:
 
 def test_by_service_account() -> None:
     """Protects the reader: who has a role is a row, and the others are counted, so that nobody is hidden."""
-    found = lines(taken(discovery(ACCOUNTS, ROLES)))
+    found = table(taken(discovery(ACCOUNTS, ROLES)))
 
-    assert [line.split() for line in found[:5]] == [
+    assert [line.split() for line in found] == [
         ["service", "account", "annotated", "with", "may", "assume", "cannot", "decide"],
         ["a/app", "app", "app", "network"],
         ["a/gone", "gone", "network"],
         ["a/open", "-", "team/open", "network"],
-        [],
     ]
-    assert found[5] == "prod: other service accounts, which have no annotation and which no role admits: 1"
-    assert found[-1].startswith("1 cluster, 4 service accounts, 1 AWS account, 4 roles; findings: 1 wide-trust, ")
+    assert lines(taken(discovery(ACCOUNTS, ROLES)))[-2:] == [
+        "prod: other service accounts, which have no annotation and which no role admits: 1",
+        "read: 1 cluster, 1 AWS account, 4 roles",
+    ]
+
+
+def test_the_first_line_and_the_families() -> None:
+    """Protects who reads one line: how many findings of which family, the worst first, as the page has them; and who
+    may assume a role. The messages stand in that order below the titles of the families.
+    """
+    found = taken(discovery(ACCOUNTS, ROLES))
+    printed = lines(replace(found, not_checked=["x"]))
+    counts = Counter(KINDS[each.kind].family for each in found.findings)
+    titles = {f"{title}: {counts[key]} finding{'s' if counts[key] > 1 else ''}": key for key, title in FAMILIES.items()}
+
+    assert printed[0] == (
+        "6 findings, worst first: 4 more access than needed, 1 does not work, 1 to tidy up; 1 not checked; "
+        "2 of 4 service accounts may assume a role"
+    )
+    assert printed[1:3] == ["", "More access than needed: 4 findings"]
+    assert printed.count(printed[0]) == 1
+    assert [titles[line] for line in printed if line in titles] == [each for each in FAMILIES if counts[each]]
+    kinds = [line.partition(":")[0] for line in printed if line.partition(":")[0] in KINDS]
+    assert kinds == sorted(kinds, key=[*KINDS].index)
 
 
 def test_by_role() -> None:
     """Protects the reader of roles: those of an annotation too, that exist or do not; the others are counted."""
-    found = lines(taken(discovery(ACCOUNTS, ROLES)), "role")
+    found = table(taken(discovery(ACCOUNTS, ROLES)), "role")
 
-    assert [line.split() for line in found[:6]] == [
+    assert [line.split() for line in found] == [
         ["role", "may", "be", "assumed", "by", "cannot", "decide", "annotated", "last", "used"],
         ["app", "a/app", "a/app", "2026-11-26"],
         ["gone", "a/gone", "no", "such", "role"],
         ["network", "a/app,", "a/gone,", "a/open", "2026-11-26"],
         ["team/open", "a/open", "not", "in", "400", "days"],
-        [],
     ]
-    assert f"{NUMBER}: other roles, which trust no cluster and which no annotation names: 1" in found
+    other = f"{NUMBER}: other roles, which trust no cluster and which no annotation names: 1"
+    assert other in lines(taken(discovery(ACCOUNTS, ROLES)), "role")
 
 
 def test_a_role_of_an_aws_account_that_was_not_read_is_not_said_to_be_missing() -> None:
@@ -99,11 +128,25 @@ def test_a_role_of_an_aws_account_that_was_not_read_is_not_said_to_be_missing() 
         service_account("a", "gone", "gone"),
         service_account("a", "no-arn", **{ROLE_ARN: "app"}),
     ]
-    found = {line.split()[0]: line for line in lines(taken(discovery(accounts)), "role") if line}
+    found = {line.split()[0]: line for line in table(taken(discovery(accounts)), "role")}
 
     assert found["arn:aws:iam::999999999999:role/app"].endswith("  a/elsewhere  not read")
     assert found["gone"].endswith("  a/gone       no such role")
     assert found["app"].endswith("  a/no-arn     no such role")
+
+
+def test_a_role_that_was_not_read_is_not_one_that_refuses() -> None:
+    """Protects from a false negative: nobody knows what a role of another AWS account says, and the cell says so."""
+    accounts = [
+        service_account("a", "both", **{ROLE_ARN: "arn:aws:iam::999999999999:role/app"}),
+        service_account("a", "elsewhere", **{ROLE_ARN: "arn:aws:iam::999999999999:role/app"}),
+        service_account("a", "refused", "refusing"),
+    ]
+    roles = [role("refusing", page_trust("a:nobody")), role("open", page_trust("a:both"))]
+    found = answer_of(taken(discovery(accounts, roles)), "service-account")
+
+    assert found.headings[:3] == ["service account", "annotated with", "may assume"]
+    assert [row[2] for row in found.rows] == ["open, not read", "not read", ""]
 
 
 def test_a_long_cell_says_how_much_more_there_is() -> None:
@@ -116,8 +159,8 @@ def test_a_long_cell_says_how_much_more_there_is() -> None:
         )
     )
 
-    assert lines(inventory)[1].endswith(f"  {', '.join(f'role-{number:02}' for number in range(20))}, and 5 more")
-    assert f"{', '.join(f'a/app-{number:02}' for number in range(20))}, and 10 more  " in lines(inventory, "role")[1]
+    assert table(inventory)[1].endswith(f"  {', '.join(f'role-{number:02}' for number in range(20))}, and 5 more")
+    assert f"{', '.join(f'a/app-{number:02}' for number in range(20))}, and 10 more  " in table(inventory, "role")[1]
 
 
 def test_several_clusters_and_aws_accounts_are_named() -> None:
@@ -128,9 +171,11 @@ def test_several_clusters_and_aws_accounts_are_named() -> None:
     both = Discovery((second, *found.clusters), (*found.aws_accounts, LiveAwsAccount("444455556666", (), {})))
     printed = lines(taken(both))
 
-    assert printed[0].startswith("cluster  service account  annotated with")
-    assert printed[1].split() == ["blue", "a/app", "x"]
-    assert printed[2].split()[:4] == ["prod", "a/app", role_arn("app"), role_arn("app")]
+    heading, blue, prod, *_ = table(taken(both))
+
+    assert heading.startswith("cluster  service account  annotated with")
+    assert blue.split() == ["blue", "a/app", "x"]
+    assert prod.split()[:4] == ["prod", "a/app", role_arn("app"), role_arn("app")]
     assert "missing-role: a/app, x in blue" in printed
 
 
@@ -153,7 +198,10 @@ def test_findings_that_say_the_same_share_a_message() -> None:
 
 def test_nothing_found_is_said() -> None:
     """Protects from an empty answer: how much was read is always there."""
-    assert lines(taken(discovery())) == ["", "1 cluster, 0 service accounts, 1 AWS account, 0 roles; findings: none"]
+    assert lines(taken(discovery())) == [
+        "no findings; 0 of 0 service accounts may assume a role",
+        *("", "read: 1 cluster, 1 AWS account, 0 roles"),
+    ]
 
 
 def test_csv() -> None:

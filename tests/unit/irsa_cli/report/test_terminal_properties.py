@@ -14,8 +14,8 @@ from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.report import terminal
 from irsa_cli.report.checks import Check, Outcome, Report
-from program.check_report import FileReport
-from program.check_terminal import show_files
+from irsa_cli.report.text import Answer, answer_of
+from program.check_report import FileReport, answers
 
 WIDTH = 80
 LABELS = "ab"
@@ -52,6 +52,7 @@ def assert_whole(lines: list[str], names: list[str]) -> None:
 
 @given(st.integers(2, 8).flatmap(lambda size: st.lists(st.lists(CELL, min_size=size, max_size=size), min_size=1)))
 @example(rows=[["n", "n", "n"], [f"n, nnnnnn, {'n' * 70}", "n", "n"]])
+@example(rows=[["n" * 39, named("0" * 37 + "\N{DEVANAGARI VOWEL SIGN AA}")]])
 @example(rows=[["n"], [named('"' * 90)], [named("\\" * 90)], [named("\N{COMBINING ACUTE ACCENT}日" * 90)]])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_table(monkeypatch: pytest.MonkeyPatch, rows: list[list[str]]) -> None:
@@ -61,7 +62,7 @@ def test_a_table(monkeypatch: pytest.MonkeyPatch, rows: list[list[str]]) -> None
     """
     headings = [f"heading {number}" for number in range(len(rows[0]))]
     with monkeypatch.context() as context:
-        lines = shown(context, lambda: terminal.show_table(headings, rows))
+        lines = shown(context, lambda: terminal.show([Answer("", "", (), headings, rows)]))
 
     share, text = (WIDTH - 2 * (len(headings) - 1)) // len(headings), "\n".join(lines)
     assert max(map(cell_len, lines)) <= WIDTH
@@ -81,7 +82,7 @@ def test_a_failure(monkeypatch: pytest.MonkeyPatch, about: str, found: str, name
     check = Check("app", "trust", outcome, about, found, name, fix)
     report = Report("verify", "dev", (check,))
     with monkeypatch.context() as context:
-        lines = shown(context, lambda: terminal.show(report, ("binding",), (("app",),)))
+        lines = shown(context, lambda: terminal.show([answer_of(report, ("binding",), (("app",),))]))
 
     others = [line for line in lines if fix not in line]
     assert (re.search(f"^    do: +{fix}$", "\n".join(lines), re.MULTILINE) is not None) is (outcome is not Outcome.OK)
@@ -95,7 +96,7 @@ def test_a_mistake(monkeypatch: pytest.MonkeyPatch, found: str, allowed: str, fi
     """Protects who fixes a stack file: every word of a message is whole, beside its label or below it."""
     mistake = LocatedMistake(("bindings", "a" * 63, "role"), Mistake(found, allowed, fix), "P.yaml", 3)
     with monkeypatch.context() as context:
-        lines = shown(context, lambda: show_files([FileReport("P.yaml", 1, [mistake])]))
+        lines = shown(context, lambda: terminal.show(answers([FileReport("P.yaml", 1, [mistake])])))
 
     parts = [mistake.mistake.found, mistake.mistake.allowed, mistake.mistake.fix]
     assert_whole(lines, [word for part in parts for word in UNBREAKABLE.findall(part)])
