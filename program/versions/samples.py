@@ -42,12 +42,12 @@ class Read(NamedTuple):
 
 
 class Samples:
-    """Samples of which nothing is in either version, so that what is shown in their place is true wherever it stands.
+    """Samples of which nothing is in either version, so that what stands for them is true anywhere.
 
     Nobody can guess them, and write something that looks like one.
 
     Attributes:
-        shown: What is shown in place of each sample.
+        text_by_sample: What is shown in place of each sample.
         known: What either version says of AWS and Kubernetes.
         issuers: The issuers of all clusters, without https://.
     """
@@ -55,10 +55,10 @@ class Samples:
     def __init__(self, versions: Sequence[Read]) -> None:
         """Choose the samples."""
         text = " ".join(f"{each.text} {each.providers}" for each in versions)
-        self._text, self.shown = text, dict[str, str]()
+        self._text, self.text_by_sample = text, dict[str, str]()
         self._region = self._unused(f"zz-{secrets.token_hex(4)}-0" for _ in itertools.count())
         self._partition = self._unused(iter(secrets.SystemRandom().sample(PARTITIONS, len(PARTITIONS))))
-        self.shown |= {self._region: "${region}", self._partition: "${partition}"}
+        self.text_by_sample |= {self._region: "${region}", self._partition: "${partition}"}
         self._accounts: dict[str | None, str] = {}
         self._hosts: dict[str, str] = {}
         self.known = {fact: text for each in versions for fact, text in self.known_of(each).items()}
@@ -70,16 +70,16 @@ class Samples:
                 identity = _identity(each, key)
                 host = f"oidc.eks.{self._region}.amazonaws.com/id/{secrets.token_hex(16).upper()}"
                 self._hosts.setdefault(identity, host)
-                self.shown[self._hosts[identity]] = f"${{issuer of {identity}}}" if several else "${issuer}"
+                self.text_by_sample[self._hosts[identity]] = f"${{issuer of {identity}}}" if several else "${issuer}"
         self.issuers = [issuer_host_path(self._issuer(each, self.known)) for each in self._hosts]
 
     def _unused(self, candidates: Iterator[str]) -> str:
-        return next(each for each in candidates if each not in self._text and each not in self.shown)
+        return next(each for each in candidates if each not in self._text and each not in self.text_by_sample)
 
     def _account(self, key: str | None) -> str:
         if key not in self._accounts:
             self._accounts[key] = self._unused(f"{secrets.randbelow(10**12):012}" for _ in itertools.count())
-            self.shown[self._accounts[key]] = "${account}" if key is None else f"${{account of {key}}}"
+            self.text_by_sample[self._accounts[key]] = "${account}" if key is None else f"${{account of {key}}}"
         return self._accounts[key]
 
     @staticmethod

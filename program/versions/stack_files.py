@@ -89,8 +89,8 @@ def _versions(name: str, before: Path | None, after: Path | None, labels: Mappin
     Raises:
         OSError: A file cannot be read.
     """
-    shown: dict[str, str] = {}
-    read = [_read(path, labels, shown) if path else None for path in (before, after)]
+    text_by_sample: dict[str, str] = {}
+    read = [_read(path, labels, text_by_sample) if path else None for path in (before, after)]
     good = [each for each in read if isinstance(each, Read)]
     samples = Samples(good)
     found = [_version(name, each, samples) if isinstance(each, Read) else Version(errors=each or ()) for each in read]
@@ -99,7 +99,9 @@ def _versions(name: str, before: Path | None, after: Path | None, labels: Mappin
         # Whoever fixes a stack file sees what it declares then.
         not_compared.append("the earlier version has errors, so all of this one is shown as new")
         found[0] = Version()
-    return Versions(name, found[0], found[1], {**shown, **samples.shown}, samples.issuers, not_compared)
+    return Versions(
+        name, found[0], found[1], {**text_by_sample, **samples.text_by_sample}, samples.issuers, not_compared
+    )
 
 
 def _version(name: str, read: Read, samples: Samples) -> Version:
@@ -127,7 +129,7 @@ def _version(name: str, read: Read, samples: Samples) -> Version:
 # --- one file --------------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path, labels: Mapping[str, str], shown: dict[str, str]) -> Read | list[str]:
+def _read(path: Path, labels: Mapping[str, str], text_by_sample: dict[str, str]) -> Read | list[str]:
     """Return a stack file, or why it cannot be compared, as `irsa check` says it; add what is shown for secrets."""
     found = examined(path)
     original = found.file.text
@@ -137,7 +139,7 @@ def _read(path: Path, labels: Mapping[str, str], shown: dict[str, str]) -> Read 
         named_secrets = examined(path, text)
         if not _errors(named_secrets):
             found = named_secrets
-            shown |= dict.fromkeys(names, "[secret]")
+            text_by_sample |= dict.fromkeys(names, "[secret]")
     examination = found.examination
     if (errors := _errors(found)) or not examination or not examination.lookups:
         report = FileReport(found.file.name, 0, errors)

@@ -12,7 +12,7 @@ from irsa_cli.diff.rights import Right, Undecided
 
 @dataclass(frozen=True)
 class Diff:
-    """What a preview would change.
+    """What a preview would change, or what differs between two versions of a stack file.
 
     Attributes:
         stack: Name of the stack.

@@ -20,9 +20,9 @@ from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import permission_changes, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
-from irsa_cli.diff.replaced import replaced, without_samples, without_suffixes
 from irsa_cli.diff.rights import changed_roles, rights
 from irsa_cli.diff.snapshots import Snapshot, before_and_after
+from irsa_cli.diff.texts import with_texts, without_samples, without_suffixes
 from irsa_cli.diff.versions import compared_versions, versions
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
@@ -124,9 +124,9 @@ def _of_versions(options: argparse.Namespace) -> Iterator[Diff | None]:
             continue
         before, after = before_and_after(state, preview.steps)
         live = Live(names={issuer: frozenset() for issuer in each.issuers}, not_read=each.not_known)
-        diff = _diff(each.stack, preview, keys, (before, after), live)
+        diff = _diff(each.stack, preview, keys, (before, after), live, in_stack_file=True)
         diff = replace(diff, before="files", cannot_compare=each.cannot_compare)
-        yield replaced(diff, without_samples(each.shown))
+        yield with_texts(diff, without_samples(each.text_by_sample))
 
 
 def _of_preview(options: argparse.Namespace) -> Diff | None:
@@ -157,8 +157,10 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
     snapshots = before_and_after(state, preview.steps)
     live = Live() if is_file_alone else _live(state, preview, keys, *snapshots)
     live = live._replace(not_read=[*not_read, *live.not_read])
-    found = _diff(options.stack or preview.stack, preview, keys, snapshots, live)
-    diff: Diff = replaced(found, without_suffixes(preview.steps))
+    in_stack_file = "irsa:bindings" in preview.config
+    found = _diff(options.stack or preview.stack, preview, keys, snapshots, live, in_stack_file=in_stack_file)
+    found = replace(found, before="live" if preview.refreshed or options.refresh else "state")
+    diff: Diff = with_texts(found, without_suffixes(preview.steps))
     return diff
 
 
@@ -173,8 +175,10 @@ def _preview(options: argparse.Namespace) -> Preview:
     return parse_preview(text_of(read, source), source)
 
 
-def _diff(stack: str, preview: Preview, keys: Keys, snapshots: tuple[Snapshot, Snapshot], live: Live) -> Diff:
-    renamed = renamed_bindings(preview.steps, keys, "irsa:bindings" in preview.config)
+def _diff(
+    stack: str, preview: Preview, keys: Keys, snapshots: tuple[Snapshot, Snapshot], live: Live, *, in_stack_file: bool
+) -> Diff:
+    renamed = renamed_bindings(preview.steps, keys, in_stack_file)
     before, after = snapshots
     # The new role of a renamed binding is compared with its old one, whatever their names are.
     new_keys = {before.keys[old]: after.keys[new] for each in renamed for new, old in each.roles}
@@ -193,7 +197,6 @@ def _diff(stack: str, preview: Preview, keys: Keys, snapshots: tuple[Snapshot, S
         unchanged=preview.unchanged,
         warnings=preview.warnings,
         not_read=live.not_read,
-        before="live" if preview.refreshed else "state",
         renamed=renamed,
         failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
     )

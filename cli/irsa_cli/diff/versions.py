@@ -52,7 +52,7 @@ class Versions(NamedTuple):
         stack: Name of the stack.
         before: The one.
         after: The other.
-        shown: What is shown for a text that is only a sample of what AWS and Kubernetes would answer.
+        text_by_sample: What stands for a text that is only a sample of what AWS and Kubernetes would answer.
         issuers: The issuers of the clusters, without https://.
         cannot_compare: What differs so that nobody can tell what changes, as sentences.
     """
@@ -60,7 +60,7 @@ class Versions(NamedTuple):
     stack: str
     before: Version
     after: Version
-    shown: Mapping[str, str]
+    text_by_sample: Mapping[str, str]
     issuers: Sequence[str]
     cannot_compare: Sequence[str] = ()
 
@@ -89,14 +89,10 @@ def compared_versions(found: Versions) -> tuple[list[Resource], Preview, Keys]:
     steps = [*_steps(old, new, found.after.imported)]
     errors = [*found.before.errors, *found.after.errors]
     keys = {each.urn: each.keys for each in (*old.values(), *new.values()) if each.type == COMPONENT_TYPE}
-    warnings = tuple(each for each in found.after.warnings if each not in {*found.before.warnings})
+    known = {*found.before.warnings}
+    warnings = tuple(each for each in found.after.warnings if each not in known)
     unchanged = len(new) - sum(step.new is not None for step in steps)
-    config = {"irsa:bindings": "{}"}
-    return (
-        [*old.values()],
-        Preview(found.stack, tuple(steps), unchanged, warnings, tuple(errors), config),
-        keys,
-    )
+    return [*old.values()], Preview(found.stack, tuple(steps), unchanged, warnings, tuple(errors)), keys
 
 
 def _steps(old: Mapping[str, Resource], new: Mapping[str, Resource], imported: frozenset[str]) -> Iterator[Step]:

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa_cli.diff.replaced import replaced, without_samples, without_suffixes
 from irsa_cli.diff.rights import Right
+from irsa_cli.diff.texts import with_texts, without_samples, without_suffixes
 from tests.unit.irsa_cli.diff.previews import ROLE, diff, preview, resource, step, trust
 
 SHOWN = {"zz-none-0": "${region}", "oidc.eks.zz-none-0.amazonaws.com/id/0A": "${issuer}", "000000000000": "${account}"}
@@ -20,7 +20,7 @@ def test_a_suffix_that_the_deployment_chooses_anew_is_not_shown() -> None:
     text_for = without_suffixes(found.steps)
     right = Right("a/b", "app-1a2b3c4", "arn:aws:iam::111122223333:role/app-1a2b3c4", "")
 
-    changed = replaced(diff(gains=[right], cannot_tell=[]), text_for).gains[0]
+    changed = with_texts(diff(gains=[right], cannot_tell=[]), text_for).gains[0]
     assert (changed.role, changed.role_arn) == ("app-...", "arn:aws:iam::111122223333:role/app-...")
     assert text_for("own-1a2b3c4") == "own-1a2b3c4"
     assert text_for("other-app-1a2b3c4 app-1a2b3c45 app-1a2b3c4x") == "other-app-1a2b3c4 app-1a2b3c45 app-1a2b3c4x"

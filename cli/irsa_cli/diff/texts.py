@@ -14,25 +14,25 @@ _WITH_SUFFIX = re.compile(r"[\w+=,.@-]+-[0-9a-f]{7}(?![\w+=,.@-])")
 _SUFFIX = len("1234567")
 
 
-def replaced(value: Any, text_for: Callable[[str], str]) -> Any:
+def with_texts(value: Any, text_for: Callable[[str], str]) -> Any:
     """Return a value, in dataclasses, lists and dicts, with other texts."""
     if isinstance(value, str):
         return text_for(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {each.name: replaced(getattr(value, each.name), text_for) for each in dataclasses.fields(value)}
+        fields = {each.name: with_texts(getattr(value, each.name), text_for) for each in dataclasses.fields(value)}
         return dataclasses.replace(value, **fields)
     if isinstance(value, Mapping):
-        return {text_for(key): replaced(item, text_for) for key, item in value.items()}
+        return {text_for(key): with_texts(item, text_for) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)([replaced(each, text_for) for each in value])
+        return type(value)([with_texts(each, text_for) for each in value])
     return value
 
 
-def without_samples(shown: Mapping[str, str]) -> Callable[[str], str]:
-    """Return the function that writes what is shown in place of samples."""
+def without_samples(text_by_sample: Mapping[str, str]) -> Callable[[str], str]:
+    """Return the function that writes the texts that stand for samples."""
     # The longest first: one may be within another.
-    samples = re.compile("|".join(map(re.escape, sorted(shown, key=len, reverse=True))))
-    return lambda text: samples.sub(lambda found: shown[found[0]], text)
+    samples = re.compile("|".join(map(re.escape, sorted(text_by_sample, key=len, reverse=True))))
+    return lambda text: samples.sub(lambda found: text_by_sample[found[0]], text)
 
 
 def without_suffixes(steps: Iterable[Step]) -> Callable[[str], str]:
