@@ -214,7 +214,7 @@ CASES = (
             Finding(
                 "service account",
                 "eks.amazon.com/role-arn",
-                f"did you mean '{ROLE_ARN}'",
+                f"did you mean {ROLE_ARN}?",
                 "kubectl annotate serviceaccount misspelled-sa -n default eks.amazon.com/role-arn-",
             ),
         ),
