@@ -109,7 +109,7 @@ def permission_changes(
     undecided = []
     before, after = (each.with_read(read) for each in (before, after))
     for key, (old, new) in _changed(before, after).items():
-        role = after.roles.get(key) or before.roles.get(key) or Role(key, "", "aws", "", None, NOT_THERE)
+        role = after.roles.get(key) or before.roles.get(key) or _unseen(key)
         undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
         service_accounts = tuple(sorted({each.service_account for _, each in holders(role)} - {""}))
         change = functools.partial(PermissionChange, role.name, role.arn, service_accounts=service_accounts)
@@ -128,6 +128,11 @@ def permission_changes(
             undecided.append(Undecided(role.name, role.arn, reason))
     ranked = [replace(each, dangerous=each.rank <= len(DANGEROUS)) for each in found]
     return sorted(ranked, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
+
+
+def _unseen(owner: str) -> Role:
+    """Return a role that is not in the preview, by whose its policies are."""
+    return Role(owner.rsplit("::", 1)[-1], "", "aws", "", None, NOT_THERE)
 
 
 def _open_questions(old: _Side, new: _Side) -> Iterator[str]:

@@ -159,7 +159,7 @@ def _snapshot(
             service_accounts |= {*subjects_of(each)}
     # A preview has no step for a role that stays as it is: what has its policies alone is known by its name.
     alone = ({owner for owner, those in {**documents, **attached}.items() if those and owner[1]}) - {*owners.values()}
-    owners |= {owner[1].rsplit("::", 1)[-1]: owner for owner in alone}
+    owners |= {"::".join(owner): owner for owner in alone}
     of_roles = {
         key: RolePolicies([*documents.get(owner, {}).values()], UNREAD if key in boundaries else None)
         for key, owner in owners.items()

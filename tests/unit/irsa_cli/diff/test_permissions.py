@@ -273,6 +273,18 @@ def test_a_policy_whose_role_is_not_in_the_preview() -> None:
     assert [each.role for each in undecided] == ["app"]
 
 
+def test_two_roles_of_one_name_that_are_not_in_the_preview() -> None:
+    """The attack: a role of that name in another AWS account hid what the first one gains."""
+    steps = []
+    for number, actions in enumerate(("*", "s3:GetObject")):
+        inputs = {"role": "same", "name": "a", "policy": json.dumps(document_of(statement(actions)))}
+        provider = {"provider": f"urn:pulumi:dev::irsa::pulumi:providers:aws::{number}::id"}
+        steps.append(step("create", None, resource(INLINE, f"a{number}", inputs, "", **provider)))
+    known, _ = permission_changes(*before_and_after([], preview(*steps).steps))
+
+    assert [(each.role, each.actions) for each in known] == [("same", ("*",)), ("same", ("s3:GetObject",))]
+
+
 # What https://docs.aws.amazon.com/service-authorization/latest/reference has as Read or List, and what it does not.
 @pytest.mark.parametrize(
     ("action", "resource_", "dangerous"),
