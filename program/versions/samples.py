@@ -2,6 +2,7 @@
 
 import itertools
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -62,12 +63,12 @@ class Samples:
         self._accounts: dict[str | None, str] = {}
         self._hosts: dict[str, str] = {}
         self.known = {fact: text for each in versions for fact, text in self.known_of(each).items()}
-        several = len({_identity(each, key) for each in versions for key in each.lookups.clusters}) > 1
-        for each in versions:
+        identities = [_identities(each) for each in versions]
+        several = len({identity for each in identities for identity in each.values()}) > 1
+        for each, of_version in zip(versions, identities, strict=True):
             for key in each.lookups.aws_accounts:
                 self._accounts[key] = self._account(key)
-            for key in each.lookups.clusters:
-                identity = _identity(each, key)
+            for identity in of_version.values():
                 host = f"oidc.eks.{self._region}.amazonaws.com/id/{secrets.token_hex(16).upper()}"
                 self._hosts.setdefault(identity, host)
                 self.text_by_sample[self._hosts[identity]] = f"${{issuer of {identity}}}" if several else "${issuer}"
@@ -89,7 +90,7 @@ class Samples:
         for key, each in read.lookups.aws_accounts.items():
             if each.identity:
                 found |= {("account", key): each.identity.account_id, ("partition", key): each.identity.partition}
-        found |= {("issuer", _identity(read, key)): each.issuer for key, each in read.lookups.clusters.items()}
+        found |= {("issuer", each): read.lookups.clusters[key].issuer for key, each in _identities(read).items()}
         return {fact: text for fact, text in found.items() if text and not sampled(text)}
 
     def _issuer(self, identity: str, known: Mapping[Fact, str]) -> str:
@@ -106,7 +107,7 @@ class Samples:
             key: AwsIdentity(of("account", key, self._account(key)), of("partition", key, self._partition))
             for key in lookups.aws_accounts
         }
-        issuers = {key: self._issuer(_identity(read, key), known) for key in lookups.clusters}
+        issuers = {key: self._issuer(each, known) for key, each in _identities(read).items()}
 
         def provider(cluster: str, aws_account: str | None, own: object) -> str:
             if not isinstance(own, Sample):
@@ -126,11 +127,11 @@ class Samples:
         )
 
 
-def _identity(read: Read, cluster: str) -> str:
-    """Return what tells a cluster from others, whatever its key, unless two have all of it in common."""
+def _identities(read: Read) -> dict[str, str]:
+    """Return what tells each cluster from others, by its key, which is in it only where two have all else in common."""
     found = {key: _described(each, key) for key, each in read.stack.clusters_by_key.items()}
-    same = [key for key, each in found.items() if each == found[cluster]]
-    return f"{found[cluster]} ({cluster})" if len(same) > 1 else found[cluster]
+    times = Counter(found.values())
+    return {key: f"{each} ({key})" if times[each] > 1 else each for key, each in found.items()}
 
 
 def _described(cluster: Cluster, key: str) -> str:
@@ -146,7 +147,7 @@ def differences(versions: Sequence[Read]) -> list[str]:
         return []
     before, after = versions
     facts = [Samples.known_of(each) for each in versions]
-    clusters = [{_identity(each, key) for key in each.lookups.clusters} for each in versions]
+    clusters = [{*_identities(each).values()} for each in versions]
     found = []
     for kind, key in sorted(facts[0].keys() ^ facts[1].keys(), key=str):
         text = facts[0].get((kind, key)) or facts[1][kind, key]
@@ -171,9 +172,9 @@ def _others(before: Read, after: Read) -> Iterator[str]:
         other = after.stack.aws_accounts.get(key)
         if other and each.profile != other.profile:
             yield f"irsa:accounts.{named(key)}.profile"
-    clusters = {_identity(after, key): each for key, each in after.stack.clusters_by_key.items()}
-    for key, cluster in before.stack.clusters_by_key.items():
-        same = clusters.get(_identity(before, key))
+    clusters = {each: after.stack.clusters_by_key[key] for key, each in _identities(after).items()}
+    for key, identity in _identities(before).items():
+        cluster, same = before.stack.clusters_by_key[key], clusters.get(identity)
         if same and cluster.kubernetes != same.kubernetes:
             yield f"`kubernetes` of the cluster {named(key)}"
     if before.environment != after.environment:

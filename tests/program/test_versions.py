@@ -23,7 +23,7 @@ from irsa_cli.state import types
 from program.lookups.values import unanswered
 from program.plan import plan
 from program.versions.resources import planned_resources
-from program.versions.samples import Read, Samples, _identity
+from program.versions.samples import Read, Samples, _identities
 from program.versions.stack_files import _with_secrets_named, versions
 from sandbox.showcase import GREEN_ISSUER
 from tests.program.test_recorded_states import FOLDER, RECORDS
@@ -107,7 +107,7 @@ def test_the_resources_are_those_that_the_component_registers(file: Path) -> Non
     stack = read_settings(values, ROOT, config["aws:region"]).stack
     read = Read(stack, unanswered(stack, config["aws:region"]))
     answers: dict[tuple[str, str | None], str] = {("account", key): "111122223333" for key in (None, "profiled")}
-    answers |= {("issuer", _identity(read, key)): ISSUERS[each.name] for key, each in stack.clusters_by_key.items()}
+    answers |= {("issuer", _identities(read)[key]): ISSUERS[each.name] for key, each in stack.clusters_by_key.items()}
     samples = Samples([read])
     lookups = samples.answers(read, {**answers, **samples.known})
     found = {each.urn: each for each, _ in planned_resources("test", stack, plan(stack, lookups), lookups)}
