@@ -46,6 +46,11 @@ def stack_folder(folder: Path) -> str:
     return os.path.normpath(f"./{next((name for name in names if isinstance(name, str)), '')}")
 
 
+def project_above(folder: Path) -> Path | None:
+    """Return the nearest folder with a Pulumi.yaml, this one or one above it, as the engine looks for it."""
+    return next((near for near in (folder, *folder.resolve().parents) if (near / NAME).is_file()), None)
+
+
 def project_folder(file: Path) -> Path:
     """Return the folder of the Pulumi.yaml of a stack file, or the file's own where no project has its files there.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from config.fixes import fixed, with_fixable
 from config.located_mistake import LocatedMistake
-from config.project_file import ProjectSettings, project_settings, stack_folder
+from config.project_file import ProjectSettings, project_above, project_settings, stack_folder
 from config.provider_settings import ACCOUNT_LISTS, lists_mistake
 from config.stack_file import StackFile, located
 from irsa.rules.mistakes import Mistake, named
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def stack_files(folder: Path) -> list[Path]:
     """Return the stack files of the project that contains the folder."""
-    project = next((near for near in (folder, *folder.resolve().parents) if (near / "Pulumi.yaml").is_file()), None)
+    project = project_above(folder)
     return sorted((project / stack_folder(project)).glob("Pulumi.?*.yaml")) if project else []
 
 

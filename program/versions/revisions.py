@@ -12,8 +12,8 @@ from typing import NamedTuple
 import yaml
 
 from config.nodes import composed, mappings_in
-from config.project_file import NAME, stack_folder
-from irsa.rules.mistakes import Mistake, named
+from config.project_file import NAME, project_above, stack_folder
+from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from program.check import stack_files as project_stack_files
 
@@ -88,8 +88,7 @@ def stack_files(revision: Revision, folder: Path, stack: str | None) -> list[Pat
     """
     if not revision.commit:
         return [each for each in project_stack_files(Path()) if _is_of(stack, each) and each.is_file()]
-    own_project = next((each for each in (Path(), *Path().resolve().parents) if (each / NAME).is_file()), Path())
-    prefix = PurePosixPath(_text("-C", str(own_project), "rev-parse", "--show-prefix"))
+    prefix = PurePosixPath(_text("-C", str(project_above(Path()) or Path()), "rev-parse", "--show-prefix"))
     entries = {each.path: each for each in _entries(revision.commit)}
     project_file = entries.get(prefix / NAME)
     if project_file is None:
@@ -172,7 +171,7 @@ def _write(folder: Path, entries: Sequence[_Entry], revision: Revision) -> None:
 def _stack_folder(project: Path, revision: Revision) -> str:
     try:
         composed((project / NAME).read_text("utf-8-sig"))
-    except (Mistake, ValueError, yaml.YAMLError, RecursionError):
+    except (ValueError, yaml.YAMLError, RecursionError):
         raise CouldNotLookError(f"{NAME} in {named(revision.name)} is not readable as YAML") from None
     return stack_folder(project)
 
@@ -186,7 +185,7 @@ def _named(content: bytes) -> set[str]:
     """Return the names of policy files in a stack file; none of what is no YAML."""
     try:
         root = composed(content.decode("utf-8-sig"))
-    except (Mistake, ValueError, yaml.YAMLError, RecursionError):
+    except (ValueError, yaml.YAMLError, RecursionError):
         return set()
     found: set[str] = set()
     for key, value in (pair for node in mappings_in(root) for pair in node.value):
