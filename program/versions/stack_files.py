@@ -152,7 +152,7 @@ def _read(path: Path, labels: Mapping[str, str], text_by_sample: dict[str, str])
         examination.lookups,
         str(examination.settings.written),
         {**found.project.providers, **found.file.providers},
-        _environment(found.file.text),
+        _environment(found.file.text) if found.file.imports_environments else "",
         [f"{each}: what it is in is not compared" for each in examination.not_checked],
         f"{original}{_text_of(found.file.folder / NAME)}",
         [f"[{each.rule}] irsa:{path_of(each.place)}: {how}{each.mistake.found}" for each, how in lint],
