@@ -70,6 +70,11 @@ class Facts:
         return {role.arn: role for each in self.discovery.aws_accounts for role in each.roles}
 
     @functools.cached_property
+    def numbers(self) -> frozenset[str]:
+        """The numbers of the AWS accounts that were read."""
+        return frozenset(each.number for each in self.discovery.aws_accounts)
+
+    @functools.cached_property
     def annotated(self) -> list[tuple[LiveCluster, LiveServiceAccount]]:
         """The service accounts that have a role in their annotation."""
         return [

@@ -35,7 +35,6 @@ VALUES = {AUDIENCE: ".+", STS_REGIONAL_ENDPOINTS: "true|false", TOKEN_EXPIRATION
 
 def missing_role(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations that name no role that exists."""
-    numbers = {each.number for each in facts.discovery.aws_accounts}
     by_name = {(arn.split(":")[4], each.name.lower()): arn for arn, each in facts.roles.items()}
     for cluster, each in facts.annotated:
         if each.role_arn in facts.roles:
@@ -46,7 +45,7 @@ def missing_role(facts: Facts) -> Iterator[Finding]:
         except Mistake as mistake:
             found = mistake.found
         else:
-            if arn.account_id not in numbers:
+            if arn.account_id not in facts.numbers:
                 continue
             missing = of_missing_role(each.role_arn, by_name.get((arn.account_id, arn.name.lower())))
             found, expected = missing.found, missing.expected
@@ -65,13 +64,12 @@ def _meant_role(facts: Facts, cluster: LiveCluster, service_account: LiveService
 
 def unseen_account(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations with a role of an AWS account that was not read."""
-    numbers = {each.number for each in facts.discovery.aws_accounts}
     for cluster, each in facts.annotated:
         try:
             number = parse_iam_arn(each.role_arn, "role").account_id
         except Mistake:
             continue
-        if number not in numbers:
+        if number not in facts.numbers:
             found = f"the role is in AWS account {number}, which was not read"
             expected = f"AWS credentials of {number}: a profile of it, or a stack with a provider of it"
             yield Finding("unseen-account", cluster.name, str(each), each.role_arn, found=found, expected=expected)
@@ -190,7 +188,7 @@ def _is_value(facts: Facts, key: str, value: str) -> bool:
         number = parse_iam_arn(value, "role").account_id
     except Mistake:
         return False
-    return value in facts.roles or number not in {each.number for each in facts.discovery.aws_accounts}
+    return value in facts.roles or number not in facts.numbers
 
 
 def _spelled_right(
