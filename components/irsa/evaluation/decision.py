@@ -36,8 +36,6 @@ def evaluate(trust_document: str | Mapping[str, object], request: Request) -> Ev
 def evaluate_parsed(version: str, statements: Iterable[Statement], request: Request) -> Evaluation:
     """Return the same for a document that is parsed already."""
     known, parsed = known_of(request, version == VERSION), [*statements]
-    if len(request.actions) == 1:
-        return _evaluate_action(request.actions[0], parsed, known)
     found = [_evaluate_action(action, parsed, known) for action in request.actions]
     # Each action must be allowed: what refuses one decides, and before it nothing else is asked.
     order = (Decision.DENIED, Decision.CANNOT_DECIDE, Decision.ALLOWED)
