@@ -72,17 +72,16 @@ def test_bash_completes(
     (tmp_path / "trust.json").touch()
     file = tmp_path / "completion.bash"
     file.write_text(script("bash", capsys))
-    done = subprocess.run(
-        [bash, "--norc", "-c", COMPLETE, "bash", str(file), *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    lines = lines_of(tmp_path, [bash, "--norc", "-c", COMPLETE, "bash", str(file), *words])
 
+    assert [each.strip() for each in lines] == completed
+
+
+def lines_of(folder: Path, command: list[str]) -> list[str]:
+    """Return the lines that a shell prints in a folder; it may complain of nothing."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
-    assert [each.strip() for each in done.stdout.splitlines()] == completed
+    return done.stdout.splitlines()
 
 
 def completed_by(shell: str, folder: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> set[str]:
@@ -98,18 +97,10 @@ def completed_by(shell: str, folder: Path, words: list[str], capsys: pytest.Capt
         (folder / "sub" / f"Pulumi.{name}").touch()
     (folder / "README.md").touch()
     argument = ["bash"] if shell != "fish" else []
-    done = subprocess.run(
-        [program, "-c", CODE[shell], *argument, str(file), *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert done.stderr == ""
+    lines = lines_of(folder, [program, "-c", CODE[shell], *argument, str(file), *words])
     assert not (folder / "ran").exists()
     # fish ends a folder with a slash.
-    return {each.rstrip("/") for each in done.stdout.splitlines()}
+    return {each.rstrip("/") for each in lines}
 
 
 @pytest.mark.parametrize("shell", CODE)
