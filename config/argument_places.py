@@ -1,6 +1,6 @@
 """Where each argument of the component is in a binding of a stack file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -10,8 +10,10 @@ from irsa.rules.mistakes import Place, path_of
 
 PLACES: Mapping[Place, Place] = {
     ("service_account",): ("serviceAccount",),
+    ("identity",): ("identity",),
     ("role_arn",): ("role", "arn"),
     ("oidc_provider_arns",): ("clusters",),
+    ("pod_identity",): ("podIdentity",),
     ("subjects",): ("trust", "subjects"),
     ("any_service_account",): ("trust", "anyServiceAccount"),
     ("audience",): ("audience",),
@@ -33,12 +35,18 @@ QUOTAS: Mapping[Place, str] = {
     ("trust_policy_size_quota",): "irsa:quotas.trustPolicySize",
     ("attached_policies_quota",): "irsa:quotas.attachedPolicies",
 }
-NESTED = ("service_account", "policy")
+NESTED = ("service_account", "policy", "pod_identity")
+# The argument is a document, which a stack file has in a file or inline.
+DOCUMENTS: Sequence[Place] = (("pod_identity", "policy"),)
 
 
 def place_of(argument: Place) -> Place:
     """Return the place of an argument of the component, or of a part of one, in a binding."""
     place, rest = PLACES.get(argument[:1], argument[:1]), argument[1:]
+    if argument[:2] in DOCUMENTS:
+        return (*place, to_camel(str(rest[0])), *(("document", *rest[1:]) if rest[1:] else ()))
+    if argument[:1] == ("cluster_arns",):
+        return ("clusters",)
     if argument[:1] and argument[0] in NESTED and rest:
         return (*place, to_camel(str(rest[0])), *rest[1:])
     return (*place, *rest)

@@ -125,7 +125,9 @@ def _owner(arn: Any, kind: str) -> str | None:
 def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     place: Place = ("bindings", key)
     inline = mapping_of(binding.get("inlinePolicies")).items()
-    sources = [(("policy",), binding.get("policy")), *((("inlinePolicies", name), source) for name, source in inline)]
+    sources: list[tuple[Place, Any]] = [(("policy",), binding.get("policy"))]
+    sources += [(("podIdentity", "policy"), mapping_of(binding.get("podIdentity")).get("policy"))]
+    sources += [(("inlinePolicies", name), source) for name, source in inline]
     for name, source in sources:
         if isinstance(source, dict) and ("file" in source) == ("document" in source):
             both = "both file and document", "remove one of them"

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from config.models import Binding, Defaults, Policy, Role, ServiceAccount, Stack
+from config.models import Binding, Defaults, PodIdentity, Policy, Role, ServiceAccount, Stack
+from irsa.rules.identity import ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.unknown import has_unknown
 
 
 def with_defaults(stack: Stack) -> Stack:
@@ -16,6 +18,9 @@ def with_defaults(stack: Stack) -> Stack:
 
 def _binding(binding: Binding, defaults: Defaults) -> Binding:
     role, policy, service_account = binding.role, binding.policy, binding.service_account
+    update, pod_identity = _values_or_defaults(binding, defaults, ("identity",)), binding.pod_identity
+    ways = identity_of(binding.model_copy(update=update))
+    irsa, pods = ways.irsa is not Use.ABSENT, ways.pod_identity is Use.USED
     if isinstance(role, Role) and not role.arn:
         settings = ("path", "permissions_boundary", "max_session_duration")
         tags = _merged(defaults.tags, role.tags)
@@ -24,11 +29,21 @@ def _binding(binding: Binding, defaults: Defaults) -> Binding:
         tags = _merged(defaults.tags, policy.tags)
         policy = policy.model_copy(update={**_values_or_defaults(policy, defaults, ("path",)), "tags": tags})
     if isinstance(service_account, ServiceAccount):
-        settings = ("namespace", "sts_regional_endpoints", "token_expiration")
+        settings = ("namespace", *(("sts_regional_endpoints", "token_expiration") if irsa else ()))
         update = {"namespace": DEFAULT_NAMESPACE, **_values_or_defaults(service_account, defaults, settings)}
         service_account = service_account.model_copy(update=update)
-    update = _values_or_defaults(binding, defaults, ("audience",))
-    return binding.model_copy(update={**update, "role": role, "policy": policy, "service_account": service_account})
+    if isinstance(pod_identity, PodIdentity) or pods:
+        pod_identity = pod_identity or PodIdentity.model_construct()
+        tags = _merged(defaults.tags, pod_identity.tags)
+        pod_identity = pod_identity.model_copy(update={"tags": tags})
+    update |= _values_or_defaults(binding, defaults, ("audience",) if irsa else ())
+    parts = {"role": role, "policy": policy, "service_account": service_account, "pod_identity": pod_identity}
+    return binding.model_copy(update={**update, **parts})
+
+
+def identity_of(binding: Binding) -> Identity:
+    """Return how the Pods of a binding get their role; where that is not known, as by default."""
+    return ONLY_IRSA if binding.identity is None or has_unknown(binding.identity) else parse_identity(binding.identity)
 
 
 def _merged(defaults: Any, values: Any) -> Any:

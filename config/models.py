@@ -12,10 +12,12 @@ from irsa.rules import commands, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
+from irsa.rules.identity import SHORT, Use, parse_identity
 from irsa.rules.mistakes import Located, Mistake, shortened
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.names import RULES as NAME_RULES
 from irsa.rules.subjects import check_subject
+from irsa.rules.unknown import Unknown
 
 
 # pydantic parses the text of the signatures of `list` and `dict`, at each field: a thirtieth of a short run.
@@ -146,6 +148,21 @@ _values = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "st
 _keys = {"type": "object", "additionalProperties": _values}
 _conditions = WithJsonSchema({"type": "object", "additionalProperties": _keys, "examples": [CONDITIONS]})
 Conditions = Annotated[dict[str, Any], _conditions]
+_way = {"enum": [Use.USED.value, Use.TRUSTED.value]}
+_ways = {"type": "object", "additionalProperties": False, "properties": {"irsa": _way, "podIdentity": _way}}
+
+
+def _identity(value: Any) -> Any:
+    # A marker is what it is.
+    return value if isinstance(value, Unknown) else (parse_identity(value), value)[1]
+
+
+Identity = Annotated[
+    Any,
+    AfterValidator(_identity),
+    WithJsonSchema({"anyOf": [{"enum": [*SHORT]}, {**_ways, "minProperties": 1}], "examples": ["both"]}),
+]
+AssociationId = Annotated[str, _name("association ID"), _name_schema("association ID", "a-1234567890abcdef0")]
 Importable = Annotated[
     str, AfterValidator(check_adoptable), WithJsonSchema({"type": "string", "enum": list(ADOPTABLE)})
 ]
@@ -309,11 +326,37 @@ class Trust(Settings):
     """Further statements, in IAM's format."""
 
 
+class PodIdentity(Settings):
+    """Settings of the EKS Pod Identity associations."""
+
+    session_tags: bool = Field(default=True, examples=[False])
+    """false: sessions have no tags, and the trust policy names the clusters only."""
+    target_role_arn: RoleArn | None = None
+    """ARN of the role whose credentials the Pods get, in any AWS account; the binding's role assumes it."""
+    policy: PolicyDocument | None = Field(default=None, examples=[{"file": "policies/session.json"}])
+    """Session policy: sessions may do what it and the role's policies allow. It needs `sessionTags: false`."""
+    tags: Tags = Field(default_factory=_mapping, examples=[{"team": "payments"}])
+    """Tags of the associations, merged with those of `irsa:defaults`."""
+    import_ids: dict[str, AssociationId] = Field(
+        default_factory=_mapping, examples=[{"cluster": "a-1234567890abcdef0"}]
+    )
+    """IDs of existing associations to adopt, by the key of the cluster in `irsa:clusters`, or `cluster`.
+
+    Remove it after the first `pulumi up`."""
+
+
 class Binding(Settings, defer_build=False):
     """One role and the service account that assumes it."""
 
     service_account: ServiceAccount | None = Field(default=None, examples=[SERVICE_ACCOUNT])
     """The service account to create or to annotate. Without it, only the role is created."""
+    identity: Identity = Field(default=None, examples=["both"])
+    """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: that of `irsa:defaults`, else `irsa`.
+
+    Between them, `{irsa: trusted, podIdentity: used}`: of a way that is `trusted`, only the statement in the trust
+    policy is there. docs/guides/pod-identity.md has the stages."""
+    pod_identity: PodIdentity | None = Field(default=None, examples=[{"tags": {"team": "payments"}}])
+    """Settings of the EKS Pod Identity associations."""
     role: Role = Field(
         default=Role.model_construct(), examples=[{"name": "my-role", "description": "my-role-description"}]
     )
@@ -361,8 +404,10 @@ class Defaults(Settings):
 
     namespace: Namespace | None = None
     """Namespace of the service accounts."""
+    identity: Identity = Field(default=None, examples=["podIdentity"])
+    """How Pods get the roles: `irsa`, `both` or `podIdentity`."""
     audience: Audience | None = None
-    """Audience of the tokens."""
+    """Audience of the tokens, for IRSA."""
     path: PolicyPath | None = None
     """IAM path of roles and policies."""
     permissions_boundary: PolicyArn | None = None

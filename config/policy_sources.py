@@ -46,7 +46,7 @@ class PolicySources:
 
     def in_file(self, mistake: LocatedMistake) -> LocatedMistake:
         """Return a mistake within a document with its place in the policy file, if that has the document."""
-        depth = 4 if mistake.place[2:3] == ("policy",) else 5
+        depth = 4 if mistake.place[2:3] == ("policy",) else 5  # podIdentity.policy, inlinePolicies.NAME
         source, part = mistake.place[: depth - 1], mistake.place[depth:]
         name = self._file_of.get(source) if mistake.place[depth - 1 : depth] == ("document",) else None
         file = self._files[name] if name is not None else None
@@ -60,6 +60,10 @@ class PolicySources:
         complete = dict(binding)
         if "policy" in binding:
             complete["policy"] = self._with_document((*place, "policy"), binding["policy"])
+        pod_identity = binding.get("podIdentity")
+        if isinstance(pod_identity, dict) and "policy" in pod_identity:
+            session = self._with_document((*place, "podIdentity", "policy"), pod_identity["policy"])
+            complete["podIdentity"] = {**pod_identity, "policy": session}
         inline = binding.get("inlinePolicies")
         if isinstance(inline, dict):
             complete["inlinePolicies"] = {

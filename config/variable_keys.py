@@ -13,6 +13,8 @@ KEYS_WITH_VARIABLES: tuple[tuple[str, ...], ...] = (
     ("policyArns",),
     ("inlinePolicies", EACH, "document"),
     ("assumeRoleArns",),
+    ("podIdentity", "targetRoleArn"),
+    ("podIdentity", "policy", "document"),
     ("trust", "conditions"),
     ("trust", "statements"),
 )

@@ -4,11 +4,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from config.argument_places import KEYS_OF_A_CREATED_ROLE, arguments_of, place_of
+from config.defaults import identity_of
 from config.models import Binding, Stack
 from config.variable_keys import with_variables_replaced
 from config.variables import Values, Written, as_written, replaced
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
+from irsa.rules.identity import Use
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
 from irsa.rules.unknown import WRONG, Unknown, has_unknown, sampled
 from program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups
@@ -19,6 +22,8 @@ OF_THE_STACK_FILE: Collection[Place] = {
     ("policy", "file"),
     ("service_account",),
     ("policy",),
+    ("pod_identity",),
+    ("pod_identity", "policy"),
     ("oidc_provider_arns",),
     *KEYS_OF_A_CREATED_ROLE,
 }
@@ -28,6 +33,7 @@ OF_A_WHOLE_KEY = {
     "service_account": ("service_account",),
     "policy": ("policy",),
     "role": ("role_name",),
+    "pod_identity": ("pod_identity",),
     "trust": ("subjects", "trust_conditions", "trust_statements"),
 }
 
@@ -76,6 +82,7 @@ def arguments(
     for key, unknown in OF_A_WHOLE_KEY.items():
         if isinstance(getattr(binding, key), Unknown):
             args |= dict.fromkeys(unknown, WRONG)
+    args |= _of_pod_identity(args, keys, binding, stack, lookups)
     if "role_arn" in args:
         found += _partition_of_role(args["role_arn"], lookups)
         return args, found
@@ -90,12 +97,27 @@ def arguments(
         }
     pairs = ((cluster, binding.aws_account) for cluster in stack.clusters_of(binding))
     providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
+    if identity_of(binding).irsa is not Use.ABSENT:
+        args["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
     args |= {
-        "oidc_provider_arns": providers or [UNKNOWN_PROVIDER],
         "trust_policy_size_quota": stack.quotas.trust_policy_size,
         "attached_policies_quota": stack.quotas.attached_policies,
     }
     return args, found
+
+
+def _of_pod_identity(
+    args: Mapping[str, Any], keys: Mapping[str, Any], binding: Binding, stack: Stack, lookups: Lookups
+) -> dict[str, Any]:
+    """Return the arguments of EKS Pod Identity that are otherwise in a binding, or looked up."""
+    found: dict[str, Any] = {}
+    settings = mapping_of(keys.get("podIdentity"))
+    if "policy" in settings:
+        document = mapping_of(settings["policy"]).get("document", WRONG)
+        found["pod_identity"] = {**args.get("pod_identity", {}), "policy": document}
+    if identity_of(binding).pod_identity is not Use.ABSENT:
+        found["cluster_arns"] = {key: lookups.clusters[key].arn for key in stack.clusters_of(binding)}
+    return found
 
 
 def _partition_of_role(role_arn: Any, lookups: Lookups) -> Iterator[Located]:
@@ -181,6 +203,8 @@ def place_in_binding(argument: Place, binding: Binding, variables: Values, writt
     place = place_of(argument)
     if place[:2] == ("policy", "document") and binding.policy:
         return (*place[:2], *as_written(binding.policy.document, place[2:], variables, written))
+    if place[:3] == ("podIdentity", "policy", "document") and binding.pod_identity and binding.pod_identity.policy:
+        return (*place[:3], *as_written(binding.pod_identity.policy.document, place[3:], variables, written))
     if place[:1] == ("inlinePolicies",) and place[2:]:
         document = binding.inline_policies[str(place[1])].document
         return (*place[:2], "document", *as_written(document, place[2:], variables, written))

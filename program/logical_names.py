@@ -72,6 +72,7 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
             each._replace(logical_name=permission(each.logical_name[key_at:])) for each in spec.attachments
         ),
         inline_policies=tuple(each._replace(logical_name=permission(each.name)) for each in spec.inline_policies),
+        associations=tuple(each._replace(logical_name=service_account) for each in spec.associations),
         service_account=declared and declared._replace(logical_name=service_account),
     )
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from config.argument_places import spelled
+from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
 from config.variables import Written, replaced
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.identity import Use
 from irsa.rules.mistakes import Located, Mistake, listed, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_places
@@ -110,6 +112,8 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
             mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
     for place, mistake in _providers_not_allowed(stack, lookups):
         mistakes[place] = LocatedMistake(place, mistake)
+    for place, mistake in _clusters_without_name(stack):
+        mistakes[place] = LocatedMistake(place, mistake)
     for key, mistake in _taken(bindings, stack):
         mistakes[key, mistake.found] = LocatedMistake(("bindings", key, "policy", "name"), mistake)
     service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
@@ -125,6 +129,18 @@ def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:
             allowed = f"one in an AWS account of aws:allowedAccountIds: {listed(lookups.account_ids)}"
             found = f"{arn!r}, a provider in the AWS account {owner}"
             yield (*stack.place_of_cluster(key), "oidcProviderArn"), Mistake(found, allowed, "fix one of the two")
+
+
+def _clusters_without_name(stack: Stack) -> Iterator[Located]:
+    """Yield the clusters of EKS Pod Identity without the name by which EKS tells their ARN."""
+    with_pod_identity = [each for each in stack.bindings.values() if identity_of(each).pod_identity is not Use.ABSENT]
+    for key in dict.fromkeys(key for each in with_pod_identity for key in stack.clusters_of(each)):
+        if stack.clusters_by_key[key].name is None:
+            found = "no name, of a cluster with EKS Pod Identity"
+            yield (
+                stack.place_of_cluster(key),
+                Mistake(found, "the name of the EKS cluster, which has its ARN", "add name"),
+            )
 
 
 def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack) -> Iterator[tuple[str, Mistake]]:
@@ -169,6 +185,7 @@ def _components(
         return
     annotating: dict[str, Any] = {name: args[name] for name in ("audience", "retain_on_delete") if name in args}
     annotating |= {"service_account": service_account, "role_arn": args.get("role_arn", OUTPUT)}
+    annotating |= {name: args[name] for name in ("identity", "pod_identity") if name in args}
     adopted = args.get("import_existing", [])
     if isinstance(adopted, list) and "serviceAccount" in adopted:
         annotating["import_existing"] = ["serviceAccount"]
@@ -178,12 +195,33 @@ def _components(
         subject = WRONG if has_unknown([namespace, name]) else subject_of(namespace, name)
         subjects = args.get("subjects", [])
         of_role["subjects"] = [*subjects, subject] if isinstance(subjects, list) else subjects
+        ways = identity_of(binding)
+        if ways.pod_identity is Use.USED:
+            # Of it, the associations are with the service accounts.
+            of_role["identity"] = ways._replace(pod_identity=Use.TRUSTED).recorded
         if isinstance(adopted, list) and adopted:
             of_role["import_existing"] = [what for what in adopted if what != "serviceAccount"]
         yield _component(key, of_role, stack, lookups, None)
     # Where no key of a cluster is right, the service account is judged all the same.
     for cluster in clusters or (None,):
-        yield _component(key, annotating, stack, lookups, cluster)._replace(takes_role="role_arn" not in args)
+        in_cluster = {**annotating, **_of_the_cluster(args, cluster)}
+        yield _component(key, in_cluster, stack, lookups, cluster)._replace(takes_role="role_arn" not in args)
+
+
+def _of_the_cluster(args: Mapping[str, Any], cluster: str | None) -> dict[str, Any]:
+    """Return the arguments of Pod Identity for the service account in one of several clusters."""
+    clusters = args.get("cluster_arns", {})
+    if cluster not in clusters:
+        return {}
+    of_cluster: dict[str, Any] = {"cluster_arns": {cluster: clusters[cluster]}}
+    settings = args.get("pod_identity", {})
+    if isinstance(settings, dict):
+        tags = {"tags": args["tags"]} if "tags" in args else {}
+        ids = settings.get("import_ids")
+        if isinstance(ids, dict):
+            settings = {**settings, "import_ids": {key: each for key, each in ids.items() if key == cluster}}
+        of_cluster["pod_identity"] = {**tags, **settings}
+    return of_cluster
 
 
 def _component(
@@ -195,12 +233,15 @@ def _component(
     if cluster is not None and isinstance(service_account, ServiceAccount) and service_account.create_namespace is True:
         name = service_account.namespace or DEFAULT_NAMESPACE
         namespace = PlannedNamespace(cluster, name, in_cluster(name, lookups.clusters[cluster].issuer))
+    aws_account = binding.aws_account
+    if cluster is not None and {"role_arn", "cluster_arns"} <= args.keys():
+        aws_account = stack.clusters_by_key[cluster].aws_account
     return PlannedComponent(
         key,
         component_name(binding.formerly if isinstance(binding.formerly, str) else key, one_of_several),
         args,
         False,
-        binding.aws_account,
+        aws_account,
         cluster,
         namespace,
         binding.protect,

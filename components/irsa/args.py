@@ -52,11 +52,40 @@ class PolicyArgs(TypedDict):
     """Tags of the policy. Default: those of the role."""
 
 
+class PodIdentityArgs(TypedDict):
+    """Settings of the EKS Pod Identity associations, one for each of `cluster_arns`."""
+
+    session_tags: NotRequired[bool]
+    """False: sessions have no tags, and the trust policy names the clusters only. Default: true."""
+    target_role_arn: NotRequired[pulumi.Input[str]]
+    """ARN of the role whose credentials the Pods get; this role assumes it. It may be in another AWS account."""
+    policy: NotRequired[pulumi.Input[Any]]
+    """Session policy: a mapping, which may contain outputs, or JSON text. Sessions may do what it and the role allow.
+
+    It needs `session_tags` false."""
+    tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """Tags of the associations. Default: those of the role."""
+    import_ids: NotRequired[Mapping[str, str]]
+    """IDs of existing associations to adopt instead of creating them, each under its key of `cluster_arns`."""
+
+
 class ServiceAccountRoleArgs(TypedDict):
-    """The arguments of a ServiceAccountRole: either `oidc_provider_arns`, to create a role, or `role_arn`."""
+    """The arguments of a ServiceAccountRole.
+
+    It creates a role with `oidc_provider_arns` for IRSA, with `cluster_arns` for EKS Pod Identity, or with both; or it
+    uses the role of `role_arn`."""
 
     service_account: NotRequired[ServiceAccountArgs]
     """The service account to create or to annotate. Without it, only the role is created."""
+    identity: NotRequired[Any]
+    """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.
+
+    Between them, a mapping of `irsa` and `podIdentity` to `used` or `trusted`, such as `{irsa: trusted, podIdentity:
+    used}`: of a way that is `trusted`, only the statement in the trust policy is there."""
+    cluster_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """ARNs of the EKS clusters, for Pod Identity, each under a key that you choose; do not change the key."""
+    pod_identity: NotRequired[PodIdentityArgs]
+    """Settings of the EKS Pod Identity associations."""
     role_arn: NotRequired[pulumi.Input[str]]
     """ARN of an existing role in any AWS account. The role is not changed; the service account is annotated with it."""
     oidc_provider_arns: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]

@@ -12,8 +12,11 @@ from irsa.args import ServiceAccountRoleArgs
 from irsa.failed_update import hooks
 from irsa.later import ArgumentMistakes, Later
 from irsa.rules.annotations import PATCH_FORCE, ROLE_ARN, conflicts, webhook_annotations
+from irsa.rules.arns import parse_cluster_arn
+from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Mistake, Spelling, path_of
-from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
+from irsa.spec import AnnotatedServiceAccount, Association, CreatedRole, ManagedPolicy, Spec, parse
+from irsa.trust_propagation import association_hooks
 
 
 class InvalidArgumentsError(pulumi.RunError):
@@ -117,6 +120,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
             self.role_arn = pulumi.Output.from_input(_input(spec.role_arn))
             self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
         attached = self._permissions(role, policies) if role else []
+        # A Pod must not start before its role has permissions, nor before its association is there.
+        attached += [self._association(association, attached) for association in spec.associations]
         self.annotations = self._webhook_annotations()
         if spec.service_account:
             self._service_account(spec.service_account, attached)
@@ -149,9 +154,30 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.ROLE_SETTINGS: _recorded_settings(spec.role),
                 outputs.INLINE_POLICIES: {policy.name: _input(policy.document) for policy in spec.inline_policies},
                 outputs.CREATES_SERVICE_ACCOUNT: service_account.create if service_account else None,
+                **self._recorded_identity(),
                 **spec.recorded,
             }
         )
+
+    def _recorded_identity(self) -> dict[str, Any]:
+        """Return what is recorded of the ways to the role; nothing for IRSA alone, as in states of older versions."""
+        if self._spec.identity == ONLY_IRSA:
+            return {}
+        associations = [
+            {
+                "clusterArn": _input(each.cluster_arn),
+                "namespace": _input(each.namespace),
+                "serviceAccount": _input(each.service_account),
+                "roleArn": self.role_arn,
+                "disableSessionTags": not each.session_tags,
+                "targetRoleArn": _input(each.target_role_arn),
+                "policy": _input(each.policy),
+                "tags": _input(each.tags),
+            }
+            for each in self._spec.associations
+        ]
+        recorded = {outputs.IDENTITY: self._spec.identity.recorded}
+        return {**recorded, outputs.ASSOCIATIONS: associations} if associations else recorded
 
     def _subjects(self, role: CreatedRole) -> Any:
         """Return whom the role trusts, and warn of others as soon as it is known."""
@@ -224,8 +250,31 @@ class ServiceAccountRole(pulumi.ComponentResource):
         ]
         return attached
 
+    def _association(self, each: Association, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        cluster = _input(each.cluster_arn)
+        name, region = (
+            _applied(lambda known, part=part: getattr(parse_cluster_arn(known["arn"]), part), arn=cluster)  # type: ignore[misc]
+            for part in ("name", "region")
+        )
+        opts = pulumi.ResourceOptions(hooks=association_hooks())
+        return aws.eks.PodIdentityAssociation(
+            each.logical_name,
+            cluster_name=name,
+            region=region,
+            namespace=_input(each.namespace),
+            service_account=_input(each.service_account),
+            role_arn=self.role_arn,
+            disable_session_tags=not each.session_tags,
+            target_role_arn=_input(each.target_role_arn),
+            policy=_input(each.policy),
+            tags=_input(each.tags),
+            opts=pulumi.ResourceOptions.merge(self._child(each.import_id, after), opts),
+        )
+
     def _webhook_annotations(self) -> pulumi.Output[dict[str, str]]:
         webhook = self._spec.webhook
+        if self._spec.identity.irsa is not Use.USED:
+            return pulumi.Output.from_input({})
         annotations: pulumi.Output[dict[str, str]] = _applied(
             lambda known: dict(webhook_annotations(**known, token_expiration=webhook.token_expiration)),
             role_arn=self.role_arn,
@@ -248,7 +297,6 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 metadata=metadata,
                 image_pull_secrets=None if secrets is None else _applied(_references, secrets=secrets),
                 automount_service_account_token=_input(service_account.automount_service_account_token),
-                # A Pod must not start before its role has permissions.
                 opts=self._child(service_account.import_id, after=attached),
             )
             return
@@ -258,6 +306,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
             _applied(lambda known: f"{known['namespace']}/{known['name']}", namespace=namespace, name=name),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        if self._spec.identity.irsa is not Use.USED and declared == {}:
+            return
         kubernetes.core.v1.ServiceAccountPatch(
             logical_name,
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
@@ -292,6 +342,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _by_key(self, declared: Any, annotations: Any, take_over: bool) -> Any:
         """Return the annotations of a patch one by one: a preview shows all but the ARN of a role that is created."""
         forced = {PATCH_FORCE: "true"} if take_over else {}
+        if self._spec.identity.irsa is not Use.USED:
+            return _applied(lambda known: {**known["declared"], **forced}, declared=declared)
         webhook = self._spec.webhook
         audience, endpoints = _input(webhook.audience), _input(webhook.sts_regional_endpoints)
         if any(isinstance(each, pulumi.Output) for each in (declared, audience, endpoints)):

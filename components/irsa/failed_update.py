@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import pulumi
 
 # What an update may take away: the state has it, and the program does not declare it any more.
-REMOVABLE = frozenset({"description", "permissionsBoundary", "tags"})
+REMOVABLE = frozenset({"description", "permissionsBoundary", "policy", "tags", "targetRoleArn"})
 DOCUMENTS = frozenset({"assumeRolePolicy", "policy"})
 _bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = WeakKeyDictionary()
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from irsa.rules import quotas
 from irsa.rules.annotations import check_annotation_key
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.combinations import check_adoptable
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
+from irsa.rules.identity import parse_identity
 from irsa.rules.mistakes import Located, Mistake, Place, in_advice, shortened
 from irsa.rules.names import RULES, NameRule, check_name
 from irsa.rules.policies import parse_document
@@ -70,6 +71,16 @@ def _flag(value: Any, place: Place, found: Found) -> Any:
     if not isinstance(value, bool) and not isinstance(value, Unknown):
         found.append((place, Mistake(shortened(value), "true or false", "write one of them, without quotes")))
     return value
+
+
+def _identity(value: Any, place: Place, found: Found) -> Any:
+    if isinstance(value, Unknown):
+        return value
+    try:
+        return parse_identity(value)
+    except Mistake as mistake:
+        found.append((place, mistake))
+        return None
 
 
 def _integer(check: Callable[[int], object]) -> Parser:
@@ -257,6 +268,13 @@ POLICY_FIELDS: Mapping[str, Field] = {
     "description": Field(_named("description")),
     "tags": Field(TAGS),
 }
+POD_IDENTITY_FIELDS: Mapping[str, Field] = {
+    "session_tags": Field(_flag, "the trust policy depends on it"),
+    "target_role_arn": Field(_arn("role")),
+    "policy": Field(_document),
+    "tags": Field(TAGS),
+    "import_ids": Field(_mapping(len, _named("association ID")), DECIDES),
+}
 # Settings of the role that have the same names as inputs of `aws.iam.Role`, and as keys of `role` in a stack file.
 ROLE_SETTINGS: Mapping[str, Field] = {
     "description": Field(_named("description")),
@@ -268,6 +286,7 @@ ROLE_SETTINGS: Mapping[str, Field] = {
 }
 FIELDS: Mapping[str, Field] = {
     "role_arn": Field(_arn("role")),
+    "identity": Field(_identity, DECIDES),
     "oidc_provider_arns": Field(_at_least_one(_list(_arn("oidc-provider")))),
     "subjects": Field(_list(_string(check_subject))),
     "any_service_account": Field(_flag, AUTHOR_DECIDES),
@@ -285,7 +304,12 @@ FIELDS: Mapping[str, Field] = {
 }
 # Mappings whose keys become names of resources; their values are read one by one.
 KEYED_FIELDS: Mapping[str, tuple[NameRule, Field]] = {
+    "cluster_arns": (RULES["key"], Field(_string(parse_cluster_arn))),
     "policy_arns": (RULES["attachment key"], Field(_arn("policy"))),
     "inline_policies": (RULES["inline policy"], Field(_document)),
 }
-NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {"service_account": SERVICE_ACCOUNT_FIELDS, "policy": POLICY_FIELDS}
+NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {
+    "service_account": SERVICE_ACCOUNT_FIELDS,
+    "policy": POLICY_FIELDS,
+    "pod_identity": POD_IDENTITY_FIELDS,
+}

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from irsa.fields import Document, Found
-from irsa.later import Arguments, Later
-from irsa.rules.arns import parse_iam_arn
+from irsa.later import Arguments, Later, Value
+from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import partition_mistakes, wrong_partition
-from irsa.rules.leaves import list_of
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place
 from irsa.rules.unknown import sampled
 
@@ -28,24 +28,48 @@ def _known_of(text: Any, kind: str) -> AwsAccount:
     return AwsAccount(None if "partition" in samples else arn.partition, account_id)
 
 
+def _known_of_cluster(text: Any) -> AwsAccount:
+    if not isinstance(text, str):
+        return AwsAccount()
+    arn, samples = parse_cluster_arn(text), sampled(text)
+    partition = None if "partition" in samples else arn.partition
+    return AwsAccount(partition, None if "account" in samples else arn.account_id)
+
+
 def _first_known(aws_accounts: Iterable[AwsAccount]) -> AwsAccount:
     several = list(aws_accounts)
     partitions, account_ids = ([each[index] for each in several if each[index]] for index in (0, 1))
     return AwsAccount(next(iter(partitions), None), next(iter(account_ids), None))
 
 
-def aws_account_of(provider_arns: Any, found: Found) -> AwsAccount:
-    """Return the AWS account in which the role is created, that of the OIDC providers: all must be in one."""
+def aws_account_of(provider_arns: Any, found: Found, cluster_arns: Any = None) -> AwsAccount:
+    """Return the AWS account in which the role is created.
+
+    It is that of the OIDC providers, and for Pod Identity that of the clusters: all must be in one.
+    """
     known = [_known_of(text, "oidc-provider") for text in list_of(provider_arns)]
-    first = _first_known(known)
+    of_clusters = {key: _known_of_cluster(arn) for key, arn in mapping_of(cluster_arns).items()}
+    first = _first_known([*known, *of_clusters.values()])
+    for key, each in of_clusters.items():
+        if _is_elsewhere(each, first):
+            # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+            found_here = f"a cluster in the AWS account {each.account_id or '?'}: {cluster_arns[key]}"
+            allowed = f"a cluster in the role's AWS account, {first.account_id}"
+            fix = f"create the role in {each.account_id}, and set {{}} to one in {first.account_id}"
+            target = ("pod_identity", "target_role_arn")
+            found.append((("cluster_arns", key), Mistake(found_here, allowed, fix, target)))
     for index, each in enumerate(known):
-        if any(part and part != other for part, other in zip(each, first, strict=True)):
+        if _is_elsewhere(each, first):
             where = f"the AWS account {each.account_id or '?'} ({each.partition or '?'})"
             found_here = f"a provider in {where}: {provider_arns[index]}"
             allowed = f"providers in one AWS account, that of the role; the first is in {first.account_id}"
             fix = f"create a provider for this issuer in {first.account_id}, or one component per AWS account"
             found.append((("oidc_provider_arns", index), Mistake(found_here, allowed, fix)))
     return first
+
+
+def _is_elsewhere(one: AwsAccount, other: AwsAccount) -> bool:
+    return any(part and part != known for part, known in zip(one, other, strict=True))
 
 
 def _check_policy_arn(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
@@ -69,6 +93,12 @@ def _check_role_arns(role_arns: Any, place: Place, aws_account: AwsAccount) -> I
             yield (*place, index), partition
 
 
+def _check_target(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+    of_role = _known_of(text, "role").partition
+    if partition := wrong_partition(text, of_role, aws_account.partition) if of_role else None:
+        yield place, partition
+
+
 def _check_document(document: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
     content = document.content if isinstance(document, Document) else document
     if aws_account.partition and isinstance(content, dict):
@@ -87,10 +117,19 @@ def values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, An
         yield ("policy_arns", key), arn, _check_policy_arn
     if "assume_role_arns" in values:
         yield ("assume_role_arns",), values["assume_role_arns"], _check_role_arns
+    if "target_role_arn" in values.get("pod_identity", {}):
+        yield ("pod_identity", "target_role_arn"), values["pod_identity"]["target_role_arn"], _check_target
+    if "policy" in values.get("pod_identity", {}):
+        yield ("pod_identity", "policy"), values["pod_identity"]["policy"], _check_document
     for key, document in values.get("inline_policies", {}).items():
         yield ("inline_policies", key), document, _check_document
     if "policy" in values:
         yield ("policy", "document"), values["policy"]["document"], _check_document
+
+
+def cluster_arns_of(arguments: Arguments, values: Mapping[str, Any]) -> Value[dict[str, str]]:
+    """Return the ARNs of the clusters by their keys: at once, or when all are known."""
+    return arguments.combined(values.get("cluster_arns", {}), lambda known, _found: dict(known))
 
 
 def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[Place, Any]:
@@ -99,19 +138,25 @@ def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[P
     Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,
     which needs it too, carries their checks. Until then, what names one AWS account speaks for the others.
     """
-    providers = values["oidc_provider_arns"]
+    providers, clusters = values.get("oidc_provider_arns", []), cluster_arns_of(arguments, values)
     in_account = list(values_in_aws_account(values))
     arns = [arguments.given.get(place) for place, _, rule in in_account if rule is _check_policy_arn]
-    of_providers = aws_account_of(arguments.given.get(("oidc_provider_arns",)), arguments.found)
-    aws_account = _first_known([of_providers, *(_known_of(text, "policy") for text in arns)])
+    given = arguments.given
+    known_clusters = {key: given.get(("cluster_arns", key)) for key in values.get("cluster_arns", {})}
+    of_both = aws_account_of(given.get(("oidc_provider_arns",)), arguments.found, known_clusters)
+    aws_account = _first_known([of_both, *(_known_of(text, "policy") for text in arns)])
 
     def checked(place: Place, value: Any, rule: AwsAccountRule) -> Any:
         def compute(parts: Mapping[str, Any], found: Found) -> Any:
-            found += rule(parts["value"], place, aws_account_of(parts["providers"], []))
+            found += rule(parts["value"], place, aws_account_of(parts["providers"], [], parts["clusters"]))
             return parts["value"]
 
         is_later = isinstance(value, Later)
         arguments.found += rule(arguments.given.get(place) if is_later else value, place, aws_account)
-        return arguments.combined({"value": value, "providers": providers}, compute) if is_later else value
+        return (
+            arguments.combined({"value": value, "providers": providers, "clusters": clusters}, compute)
+            if is_later
+            else value
+        )
 
     return {place: checked(place, value, rule) for place, value, rule in in_account}

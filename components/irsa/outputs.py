@@ -25,6 +25,11 @@ POLICY_DOCUMENTS = "policyDocuments"
 # Documents of the inline policies, by name.
 INLINE_POLICIES = "inlinePolicies"
 CREATES_SERVICE_ACCOUNT = "createsServiceAccount"
+# How Pods get the role, `irsa` and `podIdentity`, each `used` or `trusted`; absent for IRSA alone.
+IDENTITY = "identity"
+# The Pod Identity associations: clusterArn, namespace, serviceAccount, roleArn, disableSessionTags, targetRoleArn,
+# policy (JSON) and tags of each; absent without any.
+ASSOCIATIONS = "podIdentityAssociations"
 # Keys of the binding, and of its cluster in a stack of several, in a stack file; absent in a program of one's own.
 KEY = "key"
 CLUSTER = "cluster"

@@ -9,13 +9,18 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
+from irsa.evaluation.answers import Decision, PodIdentityRequest
+from irsa.evaluation.decision import evaluate
+from irsa.evaluation.document import parse as parsed_document
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
-from irsa.in_aws_account import aws_account_of, in_aws_account, values_in_aws_account
+from irsa.in_aws_account import aws_account_of, cluster_arns_of, in_aws_account, values_in_aws_account
 from irsa.later import NEVER, ArgumentMistakes, Arguments, Later, Value
 from irsa.outputs import child_name, part_name
 from irsa.rules import names
-from irsa.rules.arns import Arn
+from irsa.rules.arns import Arn, parse_cluster_arn, parse_iam_arn
 from irsa.rules.combinations import combination_mistakes
+from irsa.rules.identity import ONLY_IRSA, Identity, Use
+from irsa.rules.identity_combinations import identity_mistakes, identity_of
 from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
@@ -27,9 +32,9 @@ from irsa.rules.quotas import (
     Usage,
     check_usage,
 )
-from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
-from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
-from irsa.rules.unknown import has_output, least
+from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, is_pattern, subject_of
+from irsa.rules.trust import DEFAULT_AUDIENCE, PodIdentityTrust, minified, trust_document
+from irsa.rules.unknown import has_output, least, sampled
 from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
 
 Usages = Sequence[tuple[Place, Usage]]
@@ -102,6 +107,20 @@ class InlinePolicy(NamedTuple):
     import_id: str | None
 
 
+class Association(NamedTuple):
+    """An EKS Pod Identity association of the service account in one cluster."""
+
+    logical_name: str
+    cluster_arn: Value[str]
+    namespace: Value[str]
+    service_account: Value[str]
+    session_tags: bool
+    target_role_arn: Value[str] | None
+    policy: Value[str] | None
+    tags: Value[Mapping[str, str]] | None
+    import_id: str | None
+
+
 class Webhook(NamedTuple):
     """The settings in annotations for the EKS webhook, besides the role; None for no annotation."""
 
@@ -119,6 +138,8 @@ class Spec(NamedTuple):
     attachments: tuple[Attachment, ...]
     inline_policies: tuple[InlinePolicy, ...]
     service_account: AnnotatedServiceAccount | None
+    identity: Identity
+    associations: tuple[Association, ...]
     webhook: Webhook
     retain_on_delete: bool | None
     usages: Usages
@@ -157,8 +178,9 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
     values = arguments.read(args)
     if isinstance(args, Mapping):
         arguments.found += combination_mistakes(arguments.given, spelling)
+        arguments.found += identity_mistakes(arguments.given, spelling)
         arguments.found += _between(arguments, values)
-    creates = "role_arn" not in values and "oidc_provider_arns" in values
+    creates = "role_arn" not in values and ("oidc_provider_arns" in values or "cluster_arns" in values)
     in_account = in_aws_account(arguments, values) if creates else {}
     role = _role(arguments, values, in_account) if creates else None
     policies = _policies(arguments, values, in_account) if creates else ()
@@ -169,11 +191,13 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
     spec = Spec(
         role=role,
-        role_arn=values.get("role_arn"),
+        role_arn=_existing_role(arguments, values) if "role_arn" in values else None,
         policies=policies,
         attachments=attachments,
         inline_policies=inline_policies,
         service_account=_service_account(arguments, values),
+        identity=values.get("identity") or ONLY_IRSA,
+        associations=tuple(_associations(arguments, values, in_account)),
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
         usages=usages,
@@ -198,6 +222,7 @@ def _warnings(
             yield f"more than 80% of a quota is used: {usage}"
     if role is not None and not isinstance(role.trust_warnings, Later):
         yield from role.trust_warnings
+    yield from _pod_identity_warnings(arguments, values, role)
     expiration = _webhook(values).token_expiration
     if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
         argument = arguments.spelling(("service_account", "token_expiration"))
@@ -216,7 +241,9 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
             collect(lambda: check_any_service_account(_strings(given)), ("subjects",), wide)
         yield from wide
     existing, created = ("role_arn",), ("oidc_provider_arns",)
-    if created not in arguments.given and existing not in arguments.given:
+    identity = identity_of(arguments.given)
+    needs_provider = identity is not None and identity.irsa is not Use.ABSENT
+    if needs_provider and created not in arguments.given and existing not in arguments.given:
         found = f"neither {spelling(existing)} nor {spelling(created)}"
         fix = f"set {spelling(existing)} for an existing role, or {spelling(created)} for a new one"
         yield created, Mistake(found, "exactly one of them", fix)
@@ -262,34 +289,48 @@ def _subjects(arguments: Arguments, values: Mapping[str, Any]) -> Value[list[str
     )
 
 
+def _pod_identity_trust(arguments: Arguments, values: Mapping[str, Any]) -> Value[PodIdentityTrust] | None:
+    """Return the trust in Pod Identity; None where the role has none."""
+    if (values.get("identity") or ONLY_IRSA).pod_identity is Use.ABSENT or not values.get("cluster_arns"):
+        return None
+    tags = values.get("pod_identity", {}).get("session_tags", True)
+    clusters = {"clusters": cluster_arns_of(arguments, values)}
+    return arguments.combined(clusters, lambda known, _found: PodIdentityTrust([*known["clusters"].values()], tags))
+
+
 def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]) -> CreatedRole:
     subjects = _subjects(arguments, values)
+    provider_arns = values.get("oidc_provider_arns", [])
+    cluster_arns = cluster_arns_of(arguments, values)
 
-    def trust_policy(parts: Mapping[str, Any], found: Found) -> str:
+    def trust_policy(parts: dict[str, Any], found: Found) -> str:
         late: Found = []
-        if isinstance(values["oidc_provider_arns"], Later):
-            aws_account = aws_account_of(parts["provider_arns"], late)
+        clusters = parts.pop("cluster_arns")
+        if isinstance(provider_arns, Later) or isinstance(cluster_arns, Later):
+            aws_account = aws_account_of(parts["provider_arns"], late, clusters)
             for place, value, rule in values_in_aws_account(values):
                 late += () if isinstance(value, Later) else rule(value, place, aws_account)
         if not parts["subjects"] and isinstance(subjects, Later):
             late.append((("subjects",), Mistake("no subject", "at least one", "add one")))
         found += late
-        if late or not parts["subjects"]:
-            return ""
-        return trust_document(**parts)
+        trusts = parts["provider_arns"] or parts["pod_identity"]
+        return "" if late or not (parts["subjects"] and trusts) else trust_document(**parts)
 
     parts = {
-        "provider_arns": values["oidc_provider_arns"],
+        "provider_arns": provider_arns,
         "subjects": subjects,
         "audience": values.get("audience", DEFAULT_AUDIENCE),
         "conditions": values.get("trust_conditions"),
         "statements": values.get("trust_statements", ()),
+        "pod_identity": _pod_identity_trust(arguments, values),
     }
     name, prefix = values.get("role_name"), values.get("role_name_prefix")
     if name is None and prefix is None:
         prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
     settings = {key: in_account.get((key,), values.get(key)) for key in ROLE_SETTINGS}
-    document = arguments.combined(parts, trust_policy)
+    document = arguments.combined(
+        {**parts, "cluster_arns": cluster_arns}, lambda known, found: trust_policy({**known}, found)
+    )
     if isinstance(document, Later):
         quota = _trust_quota(arguments, values)
         document = arguments.checked(document, ("subjects",), lambda text: check_usage(trust_usage(text, quota)))
@@ -306,7 +347,7 @@ def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[P
         subjects=admitted,
         denied_subjects=denied,
         admission=judged,
-        trust_warnings=() if judged is None else _trust_warnings(arguments, parts, judged),
+        trust_warnings=() if judged is None else _trust_warnings(arguments, parts, document, judged),
         name=name,
         name_prefix=prefix,
         settings={**settings, "tags": _tags(arguments, values.get("tags"), ("tags",))},
@@ -325,7 +366,8 @@ def _admission(
         if not known["document"] or policy_size(known["document"]) > _trust_quota(arguments, values):
             return nothing
         try:
-            return admission(known["document"], known["provider_arns"], known["subjects"], known["audience"])
+            by_irsa = admission(known["document"], known["provider_arns"], known["subjects"], known["audience"])
+            return _with_pod_identity(by_irsa, known["document"], known["subjects"], known["pod_identity"])
         except Mistake as mistake:
             found.append((("trust_statements",), mistake))
             return nothing
@@ -333,12 +375,35 @@ def _admission(
     return arguments.combined({**parts, "document": document}, compute)
 
 
-def _trust_warnings(arguments: Arguments, parts: Mapping[str, Any], judged: Value[Admission]) -> Value[Sequence[str]]:
+def _with_pod_identity(
+    admitted: Admission, document: str, subjects: Sequence[str], trust: PodIdentityTrust | None
+) -> Admission:
+    """Return whom a trust policy admits, those too whom it admits by Pod Identity alone."""
+    if trust is None:
+        return admitted
+    requests = {
+        subject_of(namespace, name): [
+            PodIdentityRequest(namespace, name, arn, trust.session_tags) for arn in trust.cluster_arns
+        ]
+        for namespace, name in (subject.split(":") for subject in subjects if not is_pattern(subject))
+    }
+    denied = {
+        subject
+        for subject, asked in requests.items()
+        if any(evaluate(document, each).decision is Decision.DENIED for each in asked)
+    }
+    every = None if admitted.subjects is None else sorted({*admitted.subjects, *(requests.keys() - denied)})
+    return admitted._replace(refused=tuple(sorted({*admitted.refused, *denied})), subjects=every)
+
+
+def _trust_warnings(
+    arguments: Arguments, parts: Mapping[str, Any], document: Value[str], judged: Value[Admission]
+) -> Value[Sequence[str]]:
     """Return in words whom the trust policy admits or refuses, against what the subjects say."""
     spelling = arguments.spelling
 
     def compute(known: Mapping[str, Any], _found: Found) -> Sequence[str]:
-        its_own = len(set(known["provider_arns"]))
+        its_own = len(parsed_document(known["document"])[1]) - len(known["statements"]) if known["document"] else 0
         warnings = [
             f"{spelling(('trust_statements', index - its_own))}: {noun} may assume the role"
             f"{'' if certain else ', as far as irsa can tell'}"
@@ -360,7 +425,25 @@ def _trust_warnings(arguments: Arguments, parts: Mapping[str, Any], judged: Valu
             warnings.append(f"{spelling(('subjects',))}: the trust policy refuses {which}: see the Deny statements")
         return warnings
 
-    return arguments.combined({"provider_arns": parts["provider_arns"], "judged": judged}, compute)
+    return arguments.combined({"statements": parts["statements"], "document": document, "judged": judged}, compute)
+
+
+def _pod_identity_warnings(arguments: Arguments, values: Mapping[str, Any], role: CreatedRole | None) -> Iterator[str]:
+    """Yield what Pod Identity does otherwise than IRSA."""
+    if (values.get("identity") or ONLY_IRSA).pod_identity is Use.ABSENT or role is None:
+        return
+    if values.get("pod_identity", {}).get("session_tags") is False:
+        yield (
+            f"{arguments.spelling(('pod_identity', 'session_tags'))}: without session tags the trust policy names the "
+            "cluster only: any association in it may have this role "
+            "(https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html)"
+        )
+    patterns = [each for each in _strings(arguments.given.get(("subjects",))) if is_pattern(each)]
+    if patterns:
+        yield (
+            f"{arguments.spelling(('subjects',))}: {', '.join(patterns)} may assume the role by IRSA only; "
+            "EKS Pod Identity has no wildcards"
+        )
 
 
 def _tags(arguments: Arguments, tags: Any, place: Place) -> Any:
@@ -369,6 +452,27 @@ def _tags(arguments: Arguments, tags: Any, place: Place) -> Any:
         return tags
     what = "policy" if place[0] == "policy" else "role"
     return arguments.checked(tags, place, lambda known: check_usage(tags_usage(what, known)))
+
+
+def _existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]:
+    """Return the ARN of the existing role; for Pod Identity, it must be in the AWS account of the clusters."""
+    role_arn: Value[str] = values["role_arn"]
+    if not values.get("cluster_arns"):
+        return role_arn
+
+    def compute(known: Mapping[str, Any], found: Found) -> str:
+        arn = parse_iam_arn(known["role"], "role")
+        for key, text in known["clusters"].items():
+            cluster = parse_cluster_arn(text)
+            if cluster.account_id != arn.account_id and not sampled(text):
+                # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+                role = f"{known['role']!r}, a role of another AWS account than the cluster {key}"
+                fix = f"use a role in {cluster.account_id}, and set {{}} to this one"
+                mistake = Mistake(role, f"a role in {cluster.account_id}", fix, ("pod_identity", "target_role_arn"))
+                found.append((("role_arn",), mistake))
+        return str(known["role"])
+
+    return arguments.combined({"role": role_arn, "clusters": cluster_arns_of(arguments, values)}, compute)
 
 
 # --- its permissions -------------------------------------------------------------------------------------------------
@@ -411,7 +515,7 @@ def _policy(arguments: Arguments, values: Mapping[str, Any], index: int, text: V
     if name is not None and index:
         name = arguments.combined({"name": name}, lambda known, _found: policy_part_name(known["name"], index))
         name = arguments.checked(name, ("policy", "name"), lambda whole: names.check_name(whole, names.POLICY))
-    arn = _policy_arn(name, settings.get("path", "/"), values["oidc_provider_arns"])
+    arn = _policy_arn(name, settings.get("path", "/"), values)
     prefix = names.automatic_name_prefix(logical_name, names.POLICY, names.POLICY_PREFIX)
     return ManagedPolicy(
         logical_name=logical_name,
@@ -427,11 +531,12 @@ def _policy(arguments: Arguments, values: Mapping[str, Any], index: int, text: V
     )
 
 
-def _policy_arn(name: Any, path: Any, providers: Any) -> str | None:
-    """Return the ARN of a policy to create, where that is known: it is in the OIDC providers' AWS account."""
-    if name is None or any(isinstance(each, Later) for each in (name, path, providers)):
+def _policy_arn(name: Any, path: Any, values: Mapping[str, Any]) -> str | None:
+    """Return the ARN of a policy to create, where that is known: it is in the role's AWS account."""
+    providers, clusters = values.get("oidc_provider_arns", []), values.get("cluster_arns", {})
+    if name is None or any(isinstance(each, Later) for each in (name, path, providers, *clusters.values())):
         return None
-    partition, account_id = aws_account_of(providers, [])
+    partition, account_id = aws_account_of(providers, [], clusters)
     if not partition or not account_id:
         return None
     return str(Arn(partition, account_id, "policy", f"{path}{name}".lstrip("/")))
@@ -470,9 +575,14 @@ def _inline_policies(
         key: arguments.combined({"document": in_account["inline_policies", key]}, text)
         for key in values.get("inline_policies", {})
     }
-    if values.get("assume_role_arns"):
-        parts = {"role_arns": in_account["assume_role_arns",]}
-        texts[CHAINING_POLICY] = arguments.combined(parts, lambda known, _found: chaining_policy(known["role_arns"]))
+    target = in_account.get(("pod_identity", "target_role_arn"))
+    if values.get("assume_role_arns") or target is not None:
+        parts = {"role_arns": in_account.get(("assume_role_arns",), []), "target": target}
+
+        def chained(known: Mapping[str, Any], _found: Found) -> str:
+            return chaining_policy([*{*known["role_arns"], *filter(None, [known["target"]])}])
+
+        texts[CHAINING_POLICY] = arguments.combined(parts, chained)
 
     # The last one checks the size of all: so the others do not become unknown or secret.
     last = next((key for key in reversed(texts) if isinstance(texts[key], Later)), None)
@@ -511,6 +621,42 @@ def _service_account(arguments: Arguments, values: Mapping[str, Any]) -> Annotat
         **{argument: settings.get(argument) for argument in optional},
         import_id=f"{namespace}/{name}" if "serviceAccount" in values.get("import_existing", ()) else None,
     )
+
+
+def _associations(
+    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]
+) -> Iterator[Association]:
+    """Yield the association of each cluster, where Pod Identity is used."""
+    service_account = values.get("service_account")
+    if (values.get("identity") or ONLY_IRSA).pod_identity is not Use.USED or not service_account:
+        return
+    settings, clusters = values.get("pod_identity", {}), values.get("cluster_arns", {})
+    policy = in_account.get(("pod_identity", "policy"), settings.get("policy"))
+    if policy is not None:
+        policy = arguments.combined({"document": policy}, lambda known, _found: _session_policy(known["document"]))
+    for key, cluster_arn in clusters.items():
+        existing = settings.get("import_ids", {}).get(key)
+        if existing and isinstance(cluster_arn, Later):
+            found, fix = f"{existing!r}, of a cluster that is an output", "write the ARN of the cluster"
+            mistake = Mistake(found, "the ID of an association in a cluster that is known", fix)
+            arguments.found.append((("pod_identity", "import_ids", key), mistake))
+        yield Association(
+            logical_name=child_name(arguments.name, key),
+            cluster_arn=cluster_arn,
+            namespace=service_account.get("namespace", DEFAULT_NAMESPACE),
+            service_account=service_account["name"],
+            session_tags=settings.get("session_tags", True),
+            target_role_arn=in_account.get(("pod_identity", "target_role_arn"), settings.get("target_role_arn")),
+            policy=policy,
+            tags=_tags(arguments, settings.get("tags", values.get("tags")), ("pod_identity", "tags")),
+            import_id=f"{parse_cluster_arn(cluster_arn).name},{existing}"
+            if existing and isinstance(cluster_arn, str)
+            else None,
+        )
+
+
+def _session_policy(document: Document) -> str:
+    return document.text if document.text is not None else minified(document.content)
 
 
 def _webhook(values: Mapping[str, Any]) -> Webhook:
@@ -564,22 +710,30 @@ def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedR
     given = arguments.given
     namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
     names = _strings([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
+    identity, pods = values.get("identity") or ONLY_IRSA, None
+    if identity.pod_identity is not Use.ABSENT and values.get("cluster_arns"):
+        arns = [given.get(("cluster_arns", key)) for key in values["cluster_arns"]]
+        tags = values.get("pod_identity", {}).get("session_tags", True)
+        pods = PodIdentityTrust([each if isinstance(each, str) else SHORTEST_CLUSTER for each in arns], tags)
+    providers = _strings(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER]
     audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust_conditions",))
     conditions = conditions if isinstance(conditions, Mapping) else {}
     return trust_usage(
         trust_document(
-            _strings(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER],
+            providers if identity.irsa is not Use.ABSENT or pods is None else [],
             [*_strings(given.get(("subjects",))), *(subject_of(namespace, each) for each in names)]
             or [SHORTEST_SUBJECT],
             audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
             {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
             least(list_of(given.get(("trust_statements",)))),
+            pods,
         ),
         quota,
     )
 
 
 # In place of what is not known, so that a length is a lower bound.
+SHORTEST_CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/a"
 SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223333:oidc-provider/a", "a:a", "a"
 
 

@@ -62,6 +62,7 @@ def _has_service_account_without(setting: str) -> Callable[[Mapping[str, Any]], 
 # Whether a binding, as it is in the file, uses a default.
 TAKES_DEFAULT: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "namespace": _has_service_account_without("namespace"),
+    "identity": lambda binding: "identity" not in binding,
     "audience": lambda binding: "audience" not in binding,
     "path": lambda binding: _creates_role_without("path")(binding) or "path" not in binding.get("policy", {"path": ""}),
     "permissionsBoundary": _creates_role_without("permissionsBoundary"),

@@ -77,7 +77,7 @@ def text() -> str:
     lines += [ARGUMENTS, *_arguments(component["inputProperties"], component["requiredInputs"])]
     for token, nested in schema["types"].items():
         lines += [f"### {title(token)}\n", f"{nested['description']}\n"]
-        lines += _arguments(nested["properties"], nested["required"])
+        lines += _arguments(nested["properties"], nested.get("required", []))
     outputs = ((f"`{name}`", type_name(each), each["description"]) for name, each in component["properties"].items())
     lines += ["## Outputs\n", *table(("Output", "Type", "Meaning"), outputs)]
     lines.append(f"License: {project['license']}.")
@@ -111,7 +111,8 @@ def takes_outputs(value: Mapping[str, Any]) -> str:
     if not value.get("plain"):
         return "yes"
     items = value.get("items") or value.get("additionalProperties")
-    return "inside" if "$ref" in value or (items and not items.get("plain")) else "no"
+    nested = "$ref" in value and title(value["$ref"]) != "Any"
+    return "inside" if nested or (items and not items.get("plain")) else "no"
 
 
 def type_name(value: Mapping[str, Any]) -> str:

@@ -90,7 +90,8 @@ class Plugins:
         found = _answer(partial(aws.eks.get_cluster, name=cluster.name, region=cluster.region, opts=options))
         issuers = [oidc.issuer for identity in found.identities for oidc in identity.oidcs if oidc.issuer]
         authorities = [authority.data for authority in found.certificate_authorities or ()]
-        return LiveEksCluster(found.status, next(iter(issuers), None), found.endpoint, next(iter(authorities), None))
+        issuer, authority = next(iter(issuers), None), next(iter(authorities), None)
+        return LiveEksCluster(found.status, issuer, found.endpoint, authority, arn=found.arn)
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
         """Return the client ID list of an IAM OIDC provider."""

@@ -94,7 +94,7 @@ class Questions:
         """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
         self.answers: dict[Any, Any] = {}
         self._stack, self._clusters, self._audiences = stack, stack.clusters_by_key, needs.audiences
-        used = {*needs.kubernetes, *(cluster for cluster, _ in needs.audiences)}
+        used = {*needs.kubernetes, *needs.cluster_arns, *(cluster for cluster, _ in needs.audiences)}
         self._used = [cluster for cluster in self._clusters if cluster in used]
         self._cloud, self._aws_settings = cloud, aws_settings
 
@@ -139,6 +139,11 @@ class Questions:
         if not found.issuer:
             raise LookupFailure(self._not_ready(cluster, found.status))
         return found.issuer
+
+    @once
+    def cluster_arn(self, cluster: str) -> str:
+        """The ARN of a cluster, for EKS Pod Identity."""
+        return self.eks_cluster(cluster).arn
 
     @once
     def created_provider(self, cluster: str, aws_account: str | None) -> str:

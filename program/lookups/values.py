@@ -3,11 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from config.defaults import identity_of
 from config.models import Binding, Cluster, Stack
 from config.scalars import parsed
 from config.variable_keys import values_with_variables
 from config.variables import partition_of, references
-from irsa.rules.arns import oidc_provider_arn, parse_iam_arn
+from irsa.rules.arns import ClusterArn, oidc_provider_arn, parse_iam_arn
+from irsa.rules.identity import Use
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Sample, sampled
 
@@ -52,6 +54,8 @@ class ResolvedCluster(NamedTuple):
     """The provider of its Kubernetes API; None for the stack's default provider."""
     issuer: str = ""
     """Its OIDC issuer; empty where its Kubernetes API is not used."""
+    arn: str = ""
+    """Its ARN; empty where no binding uses EKS Pod Identity in it."""
 
 
 # What is known of an AWS account that the stack file does not have, and of a cluster.
@@ -84,11 +88,13 @@ class Needs(NamedTuple):
         variables: Names of the variables that they use, by AWS account.
         audiences: Audiences that an IAM OIDC provider must list, by cluster and AWS account.
         kubernetes: Clusters whose Kubernetes API is used.
+        cluster_arns: Clusters whose ARN EKS Pod Identity needs.
     """
 
     variables: Mapping[str | None, Set[str]]
     audiences: Mapping[tuple[str, str | None], Set[str]]
     kubernetes: Set[str]
+    cluster_arns: Set[str]
 
 
 def audience_of(binding: Binding) -> str:
@@ -101,17 +107,23 @@ def needs_of(stack: Stack) -> Needs:
     variables: dict[str | None, set[str]] = {}
     audiences: dict[tuple[str, str | None], set[str]] = {}
     kubernetes: set[str] = set()
+    cluster_arns: set[str] = set()
     for binding in stack.bindings.values():
         clusters = stack.clusters_of(binding)
         keys = binding.model_dump(by_alias=True, exclude_defaults=True, warnings=False)
         used = references([value for _, value in values_with_variables(keys)])
         variables.setdefault(binding.aws_account, set()).update(used)
+        ways = identity_of(binding)
+        if ways.pod_identity is not Use.ABSENT:
+            cluster_arns.update(clusters)
+            for aws_account in {stack.clusters_by_key[cluster].aws_account for cluster in clusters}:
+                variables.setdefault(aws_account, set())
         # The trust policy of an existing role is not changed.
-        for cluster in () if binding.role.arn else clusters:
+        for cluster in () if binding.role.arn or ways.irsa is Use.ABSENT else clusters:
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
         if binding.service_account or stack.cluster:
             kubernetes.update(clusters)
-    return Needs(variables, audiences, kubernetes)
+    return Needs(variables, audiences, kubernetes, cluster_arns)
 
 
 def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups:
@@ -132,7 +144,15 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
     return Lookups(
         region=region or SAMPLES["region"],
         aws_accounts={key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()},
-        clusters={key: ResolvedCluster(_text(clusters[key].name) or "", None, issuers[key]) for key in clusters},
+        clusters={
+            key: ResolvedCluster(
+                _text(cluster.name) or "",
+                None,
+                issuers[key],
+                _known_arn(cluster, region, identities.get(_text(cluster.aws_account), NOBODY.identity)),
+            )
+            for key, cluster in clusters.items()
+        },
         # Not of each cluster in each AWS account: of a thousand each, that is a million.
         oidc_providers={
             (key, aws_account): _known_provider(clusters[key], aws_account, identities[aws_account], issuers[key])
@@ -150,13 +170,28 @@ def _pairs(stack: Stack) -> Collection[tuple[str, str | None]]:
 
 def completed(answers: Lookups, known: Lookups) -> Lookups:
     """Return the answers and, where a look-up has none, what is known without it."""
-    clusters = {key: each if each.issuer else known.clusters[key] for key, each in answers.clusters.items()}
+    clusters = {key: _completed(each, known.clusters[key]) for key, each in answers.clusters.items()}
     return Lookups(
         answers.region or known.region,
         {**known.aws_accounts, **answers.aws_accounts},
         clusters,
         {**known.oidc_providers, **answers.oidc_providers},
     )
+
+
+def _completed(answer: ResolvedCluster, known: ResolvedCluster) -> ResolvedCluster:
+    return answer._replace(issuer=answer.issuer or known.issuer, arn=answer.arn or known.arn)
+
+
+def _known_arn(cluster: Cluster, region: str | None, identity: AwsIdentity | None) -> str:
+    """Return the ARN that a cluster has if it is as the file says, with samples of what the file does not say."""
+    partition, account_id = (identity.partition, identity.account_id) if identity else ("aws", SAMPLES["account"])
+    its_region = _text(cluster.region) or region or SAMPLES["region"]
+    name = _text(cluster.name) or Sample("a", ["issuer"])
+    parts = (partition, its_region, account_id, name)
+    samples = frozenset[str]().union(*map(sampled, parts))
+    arn = str(ClusterArn(*map(str, parts)))
+    return Sample(arn, samples) if samples else arn
 
 
 def _known_identity(

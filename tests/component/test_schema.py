@@ -55,8 +55,10 @@ def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
     Generators add Args to the types' names, so that callers write ServiceAccountArgs and PolicyArgs as in Python.
     """
     assert schema["resources"]["irsa:index:ServiceAccountRole"]["requiredInputs"] == []
-    required = {token.rsplit(":", 1)[-1]: definition["required"] for token, definition in schema["types"].items()}
-    assert required == {"ServiceAccount": ["name"], "Policy": ["document"]}
+    required = {
+        token.rsplit(":", 1)[-1]: definition.get("required", []) for token, definition in schema["types"].items()
+    }
+    assert required == {"ServiceAccount": ["name"], "Policy": ["document"], "PodIdentity": []}
 
 
 def test_what_can_be_adopted_is_in_the_description(schema: Any) -> None:

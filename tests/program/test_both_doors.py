@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
-from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
+from irsa.fields import FIELDS, NESTED_FIELDS
+from irsa.rules.identity import ONLY_IRSA, Use
+from irsa.rules.identity_combinations import identity_of
 from irsa.rules.mistakes import Located, Place
 from irsa.spec import read
 from program.examine import examine
@@ -20,6 +22,7 @@ PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws
 BUCKET = "arn:aws:s3:::"
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{BUCKET}my-bucket/*"}
 DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+CLUSTER_ARN = "arn:aws:eks:us-west-2:111122223333:cluster/my-cluster"
 CLUSTER = {"name": "my-cluster", "oidcIssuer": f"https://{PROVIDER.split('/', 1)[1]}", "oidcProviderArn": PROVIDER}
 ARGS: dict[str, Any] = {
     "service_account": {"name": "my-app"},
@@ -43,6 +46,10 @@ ELEMENTS = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_
 OPERATORS = f"{ELEMENTS.removesuffix('.html')}_condition_operators.html"
 CREATE_POLICY = "https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html"
 OWN = "docs/stack-file.md"
+PODS = "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"
+ABAC = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html"
+TARGET = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html"
+ASSOCIATION = "https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html"
 
 
 def allowing(**elements: Any) -> dict[str, Any]:
@@ -69,6 +76,18 @@ def tagged(tags: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def policy(**settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"policy": settings}, {"policy": settings}
+
+
+def by_pods(identity: Any = "podIdentity", *others: tuple[dict[str, Any], dict[str, Any]]) -> Any:
+    """Return arguments and keys with Pod Identity, and others."""
+    args, keys = {"identity": identity}, {"identity": identity}
+    for more, further in others:
+        args, keys = {**args, **more}, {**keys, **further}
+    return args, keys
+
+
+def associated(keys: dict[str, Any] | None = None, **args: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    return {"pod_identity": args}, {"podIdentity": keys}
 
 
 def inline(name: str, document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -101,6 +120,36 @@ CASES: list[tuple[str, tuple[dict[str, Any], dict[str, Any]], str, str, str]] = 
      ({"assume_role_arns": [THEIRS], "inline_policies": {"assume-roles": DOCUMENT}},
       {"assumeRoleArns": [THEIRS], "inlinePolicies": {"assume-roles": {"document": DOCUMENT}}}),
      "inlinePolicies.assume-roles", "ssume", OWN),
+    # EKS Pod Identity
+    ("a way that no Pod uses", by_pods({"irsa": "trusted"}), "identity", "no role", PODS),
+    ("Pod Identity has no wildcards", by_pods("podIdentity", ({"subjects": ["a:*"]}, {"trust": {"subjects": ["a:*"]}})),
+     "trust.subjects.0", "wildcards", PODS),
+    ("Pod Identity has no audience", by_pods("podIdentity", ({"audience": "x"}, {"audience": "x"})),
+     "audience", "without IRSA", PODS),
+    ("settings of an association without one", associated({"tags": {"a": "b"}}, tags={"a": "b"}),
+     "podIdentity", "without Pod Identity", PODS),
+    ("a session policy needs sessions without tags",
+     by_pods("podIdentity", associated({"policy": {"document": DOCUMENT}}, policy=DOCUMENT)),
+     "podIdentity.policy", "session policy", ASSOCIATION),
+    ("no request has tags while they are off",
+     by_pods("podIdentity", associated({"sessionTags": False}, session_tags=False),
+             conditional(StringEquals={"aws:RequestTag/kubernetes-pod-name": "a"})),
+     "trust.conditions", "session tags are off", ABAC),
+    ("irsa writes the condition on the namespace itself",
+     by_pods("podIdentity", conditional(StringEquals={"aws:requesttag/kubernetes-namespace": "a"})),
+     "trust.conditions", "writes itself", ABAC),
+    ("no request of IRSA has a tag",
+     by_pods("both", conditional(StringEquals={"aws:RequestTag/kubernetes-pod-name": "a"})),
+     "trust.conditions", "no request of IRSA", ABAC),
+    ("no request of Pod Identity has a claim",
+     by_pods("both", conditional(StringEquals={f"{PROVIDER.split('/', 1)[1]}:amr": "a"})),
+     "trust.conditions", "no request of Pod Identity", ABAC),
+    ("a role of another AWS account is a target role",
+     by_pods("podIdentity", ({"role_arn": THEIRS}, {"role": {"arn": THEIRS}})),
+     "role.arn", "another AWS account", TARGET),
+    ("an ID of an association is of a cluster",
+     by_pods("podIdentity", associated({"importIds": {"blue": "a-1"}}, import_ids={"blue": "a-1"})),
+     "podIdentity.importIds.blue", "no key of a cluster", OWN),
     ("characters of a trust policy",
      ({"subjects": MANY}, {"trust": {"subjects": MANY}}), "trust.subjects", "characters of the trust policy", QUOTAS),
     ("attached policies",
@@ -160,6 +209,12 @@ def changed(value: dict[str, Any], place: Place, new: Any) -> dict[str, Any]:
 
 
 def component_mistakes(args: dict[str, Any]) -> Sequence[Located]:
+    ways = identity_of({("identity",): args.get("identity", "irsa")}) or ONLY_IRSA
+    # A stack file has each cluster's ARN where it is needed, and its OIDC provider.
+    if ways.pod_identity is not Use.ABSENT:
+        args = {"cluster_arns": {"cluster": CLUSTER_ARN}, **args}
+    if ways.irsa is Use.ABSENT:
+        args = {name: value for name, value in args.items() if name != "oidc_provider_arns"}
     return read("my-app", args)[1]
 
 
@@ -193,11 +248,17 @@ def test_both_take(case: tuple[dict[str, Any], dict[str, Any]], source: str) -> 
 
 # --- any value in any argument ---------------------------------------------------------------------------------------
 
-# Of the component alone: a stack file says them for the whole stack, or at another place.
-ELSEWHERE = {("role_arn",), ("oidc_provider_arns",), ("trust_policy_size_quota",), ("attached_policies_quota",)}
+# Of the component alone: a stack file says them for the whole stack, at another place, or in another shape.
+ELSEWHERE = {
+    ("role_arn",),
+    ("oidc_provider_arns",),
+    ("trust_policy_size_quota",),
+    ("attached_policies_quota",),
+    ("pod_identity", "policy"),
+}
 ARGUMENTS: list[Place] = [
     *((name,) for name in FIELDS if (name,) not in ELSEWHERE),
-    *((name, inner) for name, fields in NESTED_FIELDS.items() for inner in fields),
+    *((name, inner) for name, fields in NESTED_FIELDS.items() for inner in fields if (name, inner) not in ELSEWHERE),
 ]
 WORDS = [
     "my-app",
@@ -247,6 +308,9 @@ RIGHT_TYPES: dict[str, st.SearchStrategy[Any]] = {
     "annotations": MAPS,
     "tags": MAPS,
     "permissions_boundary": st.sampled_from(ARNS),
+    "identity": st.sampled_from(
+        ["irsa", "both", "podIdentity", {"irsa": "trusted"}, {"irsa": "trusted", "podIdentity": "used"}, {"irsa": "x"}]
+    ),
     "max_session_duration": st.integers(3500, 43_300),
     "token_expiration": st.integers(500, 100_000),
 }
@@ -272,10 +336,20 @@ def test_one_argument(case: tuple[Place, Any]) -> None:
 
 @settings(max_examples=150)
 @given(
-    what=st.sampled_from(sorted(KEYED_FIELDS)), key=TEXTS, value=st.one_of(st.sampled_from([*ARNS, DOCUMENT]), PLAIN)
+    what=st.sampled_from(["inline_policies", "policy_arns", "session"]),
+    key=TEXTS,
+    value=st.one_of(st.sampled_from([*ARNS, DOCUMENT]), PLAIN),
 )
 def test_one_policy(what: str, key: str, value: Any) -> None:
-    """Protects both front doors: attached and inline policies, their names and documents."""
+    """Protects both front doors: attached, inline and session policies, their names and documents."""
+    if what == "session":
+        refused = component_mistakes(
+            {**ARGS, **by_pods("podIdentity", associated(policy=value, session_tags=False))[0]}
+        )
+        keys = {"policy": {"document": value}, "sessionTags": False}
+        refused_too = stack_file_mistakes({**BINDING, **by_pods("podIdentity", associated(keys))[1]})
+        assert bool(refused) == bool(refused_too), (refused, refused_too)
+        return
     refused = component_mistakes({**ARGS, what: {key if what == "inline_policies" else "key": value}})
     if what == "inline_policies":
         refused_too = stack_file_mistakes({**BINDING, "inlinePolicies": {key: {"document": value}}})

@@ -104,6 +104,7 @@ class LiveEksCluster(NamedTuple):
     certificate_authority: str | None
     authentication_mode: str = ""
     """`API`, `API_AND_CONFIG_MAP` or `CONFIG_MAP`: who may use its Kubernetes API."""
+    arn: str = ""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
@@ -114,6 +115,7 @@ class LiveEksCluster(NamedTuple):
             str(found.get("endpoint") or ""),
             found.get("certificateAuthority", {}).get("data"),
             found.get("accessConfig", {}).get("authenticationMode") or "",
+            str(found.get("arn") or ""),
         )
 
 

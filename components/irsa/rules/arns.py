@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, shortened
-from irsa.rules.names import IAM_NAME, IAM_WORDS, LONGEST_PATH, PATH, POLICY, ROLE
+from irsa.rules.names import CLUSTER, IAM_NAME, IAM_WORDS, LONGEST_PATH, PATH, POLICY, REGION, ROLE, check_name
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
 LONGEST_ISSUER = 255
@@ -57,6 +57,51 @@ class Arn(NamedTuple):
     def with_path(path: str | None, name: str) -> str:
         """Return the resource of this path, `/` where it is None, and this name."""
         return f"{path or '/'}{name}".removeprefix("/")
+
+
+class ClusterArn(NamedTuple):
+    """The ARN of an EKS cluster: `arn:partition:eks:region:account-id:cluster/name`.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
+    """
+
+    partition: str
+    region: str
+    account_id: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return the ARN as text."""
+        return f"arn:{self.partition}:eks:{self.region}:{self.account_id}:cluster/{self.name}"
+
+
+CLUSTER_EXAMPLE = ClusterArn("aws", "us-west-2", "111122223333", "my-cluster")
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_cluster_arn(text: str) -> ClusterArn:
+    """Return the parts of the ARN of an EKS cluster.
+
+    Raises:
+        Mistake: It is not one; the message names the wrong part.
+    """
+    allowed, fix = f"an ARN such as {CLUSTER_EXAMPLE}", f"copy the ARN from `{commands.SHOW_CLUSTER_ARN}`"
+    found = re.fullmatch(r"arn:([^:]*):([^:]*):([^:]*):([^:]*):([^/]*)/(.*)", text, re.DOTALL)
+    if found is None:
+        raise Mistake(f"{shortened(text)}: not the ARN of an EKS cluster", allowed, fix)
+    partition, service, region, account_id, kind, name = found.groups()
+    checks = (
+        (partition in PARTITIONS, f"the partition is {partition!r}, not one of {', '.join(PARTITIONS)}"),
+        (service == "eks", f"the service is {service!r}, not 'eks'"),
+        (re.fullmatch("[0-9]{12}", account_id) is not None, f"the AWS account is {account_id!r}, not 12 digits"),
+        (kind == "cluster", f"the resource type is {kind!r}, not 'cluster'"),
+    )
+    problem = next((problem for is_right, problem in checks if not is_right), None)
+    if problem:
+        raise Mistake(f"{shortened(text)}: {problem}", allowed, fix)
+    check_name(region, REGION)
+    check_name(name, CLUSTER)
+    return ClusterArn(partition, region, account_id, name)
 
 
 # The same ones occur in many bindings of a stack.

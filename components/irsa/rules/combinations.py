@@ -24,7 +24,12 @@ ARGUMENTS_BY_OTHER_WORDS: Mapping[str, Mapping[str, str]] = {
     "policies": {"policy": "a document", "policy_arns": "policies that exist"}
 }
 # What a binding of an existing role may say; everything else would change that role.
-OF_AN_EXISTING_ROLE = ("service_account", "role_arn", "audience", "import_existing", "retain_on_delete")
+OF_AN_EXISTING_ROLE = (
+    *("service_account", "role_arn", "audience", "import_existing", "retain_on_delete"),
+    *("identity", "cluster_arns", "pod_identity"),
+)
+# What irsa writes the chaining policy for.
+CHAINING: Sequence[Place] = (("assume_role_arns",), ("pod_identity", "target_role_arn"))
 OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
     ("service_account", "labels"),
     ("service_account", "image_pull_secrets"),
@@ -67,8 +72,9 @@ def combination_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iter
         create = spelling(("service_account", "create"))
         found, fix = "true, for a service account that irsa creates", f"remove it, or set {create} to false"
         yield ("service_account", "take_over"), Mistake(found, f"true with {create} false", fix)
-    if {("assume_role_arns",), ("inline_policies", CHAINING_POLICY)} <= given.keys():
-        found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of {spelling(('assume_role_arns',))}"
+    chaining = [argument for argument in CHAINING if argument in given]
+    if chaining and ("inline_policies", CHAINING_POLICY) in given:
+        found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of {spelling(chaining[0])}"
         yield ("inline_policies", CHAINING_POLICY), Mistake(found, "another name", "rename it")
     yield from _adoption_mistakes(given, spelling, existing_role)
 

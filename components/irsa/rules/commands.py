@@ -65,6 +65,7 @@ def _listed(name: str, values: Iterable[str]) -> tuple[str, ...]:
 LIST_STACKS = _command("pulumi", "stack", "ls", "--all")
 SET_REGION = _command("pulumi", "config", "set", "aws:region", "us-west-2")
 SHOW_ISSUER = _aws("eks", "describe-cluster", "--name", "NAME", "--query", "cluster.identity.oidc.issuer")
+SHOW_CLUSTER_ARN = _aws("eks", "describe-cluster", "--name", "NAME", "--query", "cluster.arn")
 UPDATE_KUBECONFIG = _aws("eks", "update-kubeconfig", "--name", "NAME")
 CLUSTER_VERSION = _command("kubectl", "version")
 CAN_I = _command("kubectl", "auth", "can-i", "patch", "serviceaccounts")

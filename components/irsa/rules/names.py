@@ -60,6 +60,8 @@ LABEL_VALUE = NameRule("a Kubernetes label value", 63, rf"({QUALIFIED})?", f"let
 SECRET = NameRule("the name of a Secret", 253, SUBDOMAIN, "lower-case letters, digits, - and .")
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html
 CLUSTER = NameRule("the name of an EKS cluster", 100, r"[0-9A-Za-z][A-Za-z0-9_-]*", "letters, digits, - and _")
+# https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html
+ASSOCIATION_ID = NameRule("the ID of a Pod Identity association", 64, "a-[a-z0-9]+", "a- and letters and digits")
 REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such as us-west-2")
 # Names of resources start with keys of a stack file: IAM's characters, without the `@` before the child's part.
 KEY = NameRule("a key of a stack file", 100, r"[\w+=,.-]+", "letters, digits and _+=,.-")
@@ -93,6 +95,7 @@ RULES = {
     "secret": SECRET,
     "cluster": CLUSTER,
     "region": REGION,
+    "association ID": ASSOCIATION_ID,
 }
 
 

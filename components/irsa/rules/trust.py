@@ -1,15 +1,20 @@
-"""The trust policy of a role for service accounts.
+"""The trust policy of a role for service accounts, by IRSA and by EKS Pod Identity.
 
 It is the document of https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html, with these
 rules: one statement per OIDC provider; `aud` is always compared with StringEquals; `sub` is always there, and compared
 with StringLike only where a subject has a wildcard; the same input makes the same text.
+
+EKS Pod Identity has one statement per service account, narrowed by the session tags of
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html: lists under two keys would admit every combination.
+Without session tags those keys are absent, and only the cluster can be named:
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from irsa.rules.arns import issuer_of_provider
+from irsa.rules.arns import issuer_of_provider, parse_cluster_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named
@@ -18,31 +23,51 @@ from irsa.rules.subjects import is_pattern, subject_claim
 ACTION = "sts:AssumeRoleWithWebIdentity"
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 Conditions = Mapping[str, Mapping[str, str | Sequence[str]]]
+POD_IDENTITY_PRINCIPAL = "pods.eks.amazonaws.com"
+POD_IDENTITY_ACTIONS = ("sts:AssumeRole", "sts:TagSession")
+REQUEST_TAG = "aws:RequestTag/"
+CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG = (
+    f"{REQUEST_TAG}{tag}" for tag in ("eks-cluster-arn", "kubernetes-namespace", "kubernetes-service-account")
+)
+SOURCE_ACCOUNT, SOURCE_ARN = "aws:SourceAccount", "aws:SourceArn"
+# The conditions that irsa writes into the statements for Pod Identity.
+_WRITTEN_KEYS = {key.lower() for key in (CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ACCOUNT, SOURCE_ARN)}
 
 
-def trust_document(
+class PodIdentityTrust(NamedTuple):
+    """The trust in EKS Pod Identity."""
+
+    cluster_arns: Sequence[str]
+    session_tags: bool = True
+
+
+def trust_document(  # noqa: PLR0917 (the parts of the document)
     provider_arns: Sequence[str],
     subjects: Sequence[str],
     audience: str = DEFAULT_AUDIENCE,
     conditions: Conditions | None = None,
     statements: Sequence[Mapping[str, Any]] = (),
+    pod_identity: PodIdentityTrust | None = None,
 ) -> str:
     """Return the trust policy as minified JSON.
 
     Args:
         provider_arns: ARNs of the IAM OIDC providers, one per cluster, all in the role's AWS account.
-        subjects: `namespace:name` patterns, at least one.
+        subjects: `namespace:name` patterns, at least one. Those with wildcards are of IRSA only.
         audience: The audience of the tokens.
         conditions: Further conditions of each statement, operator -> key -> value or values, as IAM writes them.
         statements: Whole statements to add, as IAM writes them.
+        pod_identity: The clusters whose Pod Identity is trusted; None for none.
 
     Raises:
         ValueError: No subject or no provider: the role would trust nobody or, without `sub`, everybody.
         Mistake: A provider ARN is not one.
     """
-    if not subjects or not provider_arns:
-        raise ValueError("a trust policy needs at least one subject and one OIDC provider")
+    if not subjects or not (provider_arns or pod_identity):
+        raise ValueError("a trust policy needs at least one subject, and an OIDC provider or Pod Identity")
     trusting = [_statement(arn, subjects, audience, conditions or {}) for arn in sorted(set(provider_arns))]
+    if pod_identity is not None:
+        trusting += _pod_identity_statements(pod_identity, subjects, conditions or {})
     return minified({"Version": VERSION, "Statement": [*trusting, *statements]})
 
 
@@ -68,6 +93,59 @@ def _statement(provider_arn: str, subjects: Sequence[str], audience: str, condit
     condition.setdefault("StringEquals", {})[f"{issuer}:aud"] = audience
     condition.setdefault(operator, {})[f"{issuer}:sub"] = claims[0] if len(claims) == 1 else claims
     return {"Effect": "Allow", "Principal": {"Federated": provider_arn}, "Action": ACTION, "Condition": condition}
+
+
+def _pod_identity_statements(
+    trust: PodIdentityTrust, subjects: Sequence[str], conditions: Conditions
+) -> Iterator[dict[str, Any]]:
+    clusters = sorted(set(trust.cluster_arns))
+    exact = [subject.split(":") for subject in sorted(set(subjects)) if not is_pattern(subject)]
+    if not trust.session_tags:
+        accounts = sorted({parse_cluster_arn(arn).account_id for arn in clusters})
+        yield _of_pod_identity(
+            conditions, StringEquals={SOURCE_ACCOUNT: _one_or(accounts)}, ArnEquals={SOURCE_ARN: _one_or(clusters)}
+        )
+        return
+    for namespace, name in exact:
+        tags = {CLUSTER_TAG: _one_or(clusters), NAMESPACE_TAG: namespace, SERVICE_ACCOUNT_TAG: name}
+        yield _of_pod_identity(conditions, StringEquals=tags)
+
+
+def _of_pod_identity(conditions: Conditions, **written: Mapping[str, Any]) -> dict[str, Any]:
+    condition = {name: {**conditions.get(name, {}), **written.get(name, {})} for name in {*conditions, *written}}
+    principal, actions = {"Service": POD_IDENTITY_PRINCIPAL}, list(POD_IDENTITY_ACTIONS)
+    return {"Effect": "Allow", "Principal": principal, "Action": actions, "Condition": condition}
+
+
+def _one_or(values: Sequence[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else [*values]
+
+
+def check_pod_identity_conditions(conditions: Conditions, session_tags: bool, irsa: bool) -> None:
+    """Refuse further conditions that a statement for Pod Identity, or one for IRSA beside it, could never meet.
+
+    Raises:
+        Mistake: There is such a condition, or one that irsa writes itself.
+    """
+    for operator, keys in conditions.items():
+        for key in keys:
+            found = f"the condition {named(operator)} on {key!r}"
+            lower = key.lower()
+            of_tags = lower.startswith(REQUEST_TAG.lower()) or lower == "aws:tagkeys"
+            if lower in _WRITTEN_KEYS:
+                raise Mistake(f"{found}, which irsa writes itself", "conditions on other keys", "remove it")
+            if of_tags and not session_tags:
+                text = f"{found}, which no request has while session tags are off"
+                raise Mistake(text, "conditions on other keys", "remove it, or {}", ("pod_identity", "session_tags"))
+            if of_tags and irsa:
+                text = f"{found}, which no request of IRSA has"
+                raise Mistake(text, "conditions that both ways can meet", "write a statement in {}", _STATEMENTS)
+            if not lower.startswith(("aws:", "sts:")):
+                text = f"{found}, a claim of a token, which no request of Pod Identity has"
+                raise Mistake(text, "conditions that Pod Identity can meet", "write a statement in {}", _STATEMENTS)
+
+
+_STATEMENTS = ("trust_statements",)
 
 
 def federated_providers(document: str) -> dict[str, list[list[str]]]:

@@ -56,7 +56,7 @@ def test_every_arn_whose_schema_allows_a_variable_has_it_replaced() -> None:
     """Protects editors: an ARN of a binding that may hold a variable there is in the table."""
     definitions = stack_file_schema()["$defs"]
     allowing = set()
-    for model, place in (("Binding", ()), ("Role", ("role",))):
+    for model, place in (("Binding", ()), ("Role", ("role",)), ("PodIdentity", ("podIdentity",))):
         for key, schema in definitions[model]["properties"].items():
             if schema.get("items", schema).get("pattern", "").endswith(r"|\$\{"):
                 allowing.add((*place, key))

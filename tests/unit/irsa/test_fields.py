@@ -9,6 +9,7 @@ import pytest
 
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Document, Field, Found, collect
 from irsa.later import Arguments
+from irsa.rules.identity import Identity, Use
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import OUTPUT
 
@@ -16,6 +17,7 @@ STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resou
 DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 TRUSTING = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.example/id/A"
+CLUSTER_ARN = "arn:aws:eks:us-west-2:111122223333:cluster/my-cluster"
 ALL: dict[str, Field] = {
     **FIELDS,
     **{name: each for name, (_, each) in KEYED_FIELDS.items()},
@@ -26,6 +28,21 @@ ALL: dict[str, Field] = {
 VALUES: dict[str, tuple[Any, list[Any]]] = {
     "role_arn": ("arn:aws:iam::111122223333:role/r", ["r", "arn:aws:iam::111122223333:user/u"]),
     "oidc_provider_arns": ([PROVIDER], [[], ["x"], PROVIDER, {}]),
+    "identity": ("both", ["Both", "pod-identity", True, [], {}, {"irsa": "absent"}, {"irsa": "used", "pods": "used"}]),
+    "cluster_arns": (
+        CLUSTER_ARN,
+        [
+            "my-cluster",
+            CLUSTER_ARN.replace("aws", "amazon"),
+            CLUSTER_ARN.replace(":eks:", ":ecs:"),
+            CLUSTER_ARN.replace("us-west-2", ""),
+            CLUSTER_ARN.replace("111122223333", "1"),
+            CLUSTER_ARN.replace("cluster/", "nodegroup/"),
+            f"{CLUSTER_ARN}/x",
+            f"{CLUSTER_ARN}\n",
+            5,
+        ],
+    ),
     "subjects": (["a:b", "a:*"], [["a"], "a:b", [5]]),
     "any_service_account": (True, ["true", 1, []]),
     "audience": ("sts.amazonaws.com", ["", 5, "x" * 256]),
@@ -66,6 +83,11 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     "policy.name": ("my-policy", ["a/b", "x" * 129]),
     "policy.path": ("/team/app/", ["/a//b/", "team"]),
     "policy.description": ("Reads", ["日本"]),
+    "pod_identity.session_tags": (False, ["false", 0]),
+    "pod_identity.target_role_arn": ("arn:aws:iam::444455556666:role/r", ["r", CLUSTER_ARN]),
+    "pod_identity.policy": (DOCUMENT, ["{", [], {**DOCUMENT, "Version": "x"}]),
+    "pod_identity.tags": ({"team": "a"}, [{"aws:x": "a"}, ["a"]]),
+    "pod_identity.import_ids": ({"blue": "a-1234567890abcdef0"}, [{"blue": "1234"}, {"blue": "a-1,x"}, "a-1"]),
     "policy.tags": ({"team": "a"}, [{"aws:x": "a"}]),
 }
 
@@ -88,7 +110,9 @@ def test_a_field_takes_what_is_legal(name: str) -> None:
     value, found = read(ALL[name], good)
 
     assert found == []
-    assert value == (Document(None, good) if name in ("policy.document", "inline_policies") else good)
+    expected = {"identity": Identity(Use.USED, Use.USED)}
+    documents = ("policy.document", "inline_policies", "pod_identity.policy")
+    assert value == (Document(None, good) if name in documents else expected.get(name, good))
 
 
 @pytest.mark.parametrize(("name", "bad"), [(name, bad) for name, (_, several) in VALUES.items() for bad in several])
@@ -136,6 +160,9 @@ PLAIN = {
     "any_service_account": "decision",
     "max_session_duration": "number",
     "import_existing": "which resources exist",
+    "identity": "which resources exist",
+    "pod_identity.session_tags": "the trust policy",
+    "pod_identity.import_ids": "which resources exist",
     "retain_on_delete": "option",
     "trust_policy_size_quota": "number",
     "attached_policies_quota": "number",

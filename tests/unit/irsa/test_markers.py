@@ -21,6 +21,7 @@ from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, Unknown
 from irsa.spec import read
 from tests.places import at, places
 from tests.program.test_both_doors import ARGUMENTS, RIGHT_TYPES, TEXTS, VALUES
+from tests.unit.irsa.test_fields import CLUSTER_ARN
 from tests.unit.irsa.test_fields import VALUES as OF_FIELDS
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
@@ -53,12 +54,15 @@ CREATED: dict[str, Any] = {
     "policy_arns": {"a": "arn:aws:iam::aws:policy/ReadOnlyAccess", "b": "arn:aws:iam::111122223333:policy/team/b"},
     "inline_policies": {"first": DOCUMENT, "second": {**DOCUMENT, "Statement": DENY}},
     "oidc_provider_arns": [PROVIDER, PROVIDER.replace("/A", "/B")],
+    "cluster_arns": {"blue": CLUSTER_ARN, "green": CLUSTER_ARN.replace("my-cluster", "other")},
     "trust_statements": [TRUSTED, {**TRUSTED, "Sid": "Other", "Principal": {"Service": "ec2.amazonaws.com"}}],
     "import_existing": ["role", "policy", "attachments", "inlinePolicies", "serviceAccount"],
 }
 del CREATED["role_arn"], CREATED["role_name_prefix"], CREATED["any_service_account"], CREATED["policy"]["create"]
+del CREATED["pod_identity"]["create"]
 CREATED["policy"]["document"] = DOCUMENT
 NOT_ADOPTED = {name: value for name, value in CREATED.items() if name != "import_existing"}
+NOT_ADOPTED["pod_identity"] = {name: each for name, each in CREATED["pod_identity"].items() if name != "import_ids"}
 EXISTING: dict[str, Any] = {
     "role_arn": "arn:aws:iam::111122223333:role/r",
     "service_account": {"name": "my-app", "namespace": "a", "create": False, "take_over": True},
@@ -102,10 +106,18 @@ TOGETHER: Sequence[Any] = (
     {("service_account", "take_over"): True},
 )
 # Over what several parts say: what is found or allowed, and the parts. With less known of these, such a mistake may go.
+OF_WAYS: list[Place] = [("identity",), ("pod_identity",), ("cluster_arns",), ("subjects",), ("service_account",)]
 TRUST = ("subjects", "oidc_provider_arns", "audience", "trust_conditions", "trust_statements", "service_account")
-IN_AWS_ACCOUNT = ("oidc_provider_arns", "permissions_boundary", "policy_arns", "policy", "inline_policies")
+IN_AWS_ACCOUNT = (
+    "oidc_provider_arns",
+    "permissions_boundary",
+    "policy_arns",
+    "policy",
+    "inline_policies",
+    "cluster_arns",
+)
 SEVERAL: Mapping[str, Sequence[Place]] = {
-    "characters of the trust policy": [*((name,) for name in TRUST), ("trust_policy_size_quota",)],
+    "characters of the trust policy": [*OF_WAYS, *((name,) for name in TRUST), ("trust_policy_size_quota",)],
     "characters of the policy document|^statement .* alone": [("policy", "document")],
     "characters of all inline policies": [("inline_policies",), ("assume_role_arns",)],
     "managed policies of the role": [("policy_arns",), ("policy",), ("attached_policies_quota",)],
@@ -120,6 +132,8 @@ SEVERAL: Mapping[str, Sequence[Place]] = {
     "'serviceAccount', together with": [("service_account", "create")],
     "'serviceAccount' without": [("service_account",)],
     "'policy' without": [("policy",)],
+    "without (Pod Identity|IRSA)$|no role$|wildcards|^Pod Identity without|no key of a cluster|session policy": OF_WAYS,
+    "no request|^neither role_arn": OF_WAYS,
 }  # fmt: skip
 # These are found in the first place that differs from others, or hide others: a marker may move one among its parts.
 MOVES = "in the partition|in the AWS account|every service account of the cluster"
