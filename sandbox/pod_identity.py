@@ -70,6 +70,12 @@ def associations_of(cluster: Cluster) -> dict[str, Association]:
     return kept
 
 
+def addons_of(cluster: Cluster) -> dict[str, dict[str, Any]]:
+    """Return a cluster's add-ons by name, likewise."""
+    kept: dict[str, dict[str, Any]] = vars(cluster).setdefault("addons", {})
+    return kept
+
+
 def cluster_named(backend: EKSBackend, name: str) -> Cluster:
     """Return a cluster, its issuer as the sandbox has it."""
     if name not in backend.clusters:
@@ -216,7 +222,7 @@ def _own_association(self: EKSResponse) -> Association:
 
 def create_addon(self: EKSResponse) -> ActionResult:
     cluster, body, name = _cluster(self), _body(self), self._get_param("addonName")
-    if name in _addons(cluster):
+    if name in addons_of(cluster):
         raise EksError("ResourceInUseException", "Addon already exists.")
     namespace = (body.get("namespaceConfig") or {}).get("namespace", ADDON_NAMESPACE)
     arn, now = _arn(self.eks_backend, "addon", cluster.name, name, str(uuid.uuid4())), utcnow()
@@ -226,7 +232,7 @@ def create_addon(self: EKSResponse) -> ActionResult:
     ]
     for association in owned:
         association["ownerArn"] = arn
-    _addons(cluster)[name] = {
+    addons_of(cluster)[name] = {
         "addonName": name,
         "clusterName": cluster.name,
         "status": "ACTIVE",
@@ -238,29 +244,24 @@ def create_addon(self: EKSResponse) -> ActionResult:
         "tags": body.get("tags") or {},
         "podIdentityAssociations": [each["associationArn"] for each in owned],
     }
-    return ActionResult({"addon": _addons(cluster)[name]})
+    return ActionResult({"addon": addons_of(cluster)[name]})
 
 
 def describe_addon(self: EKSResponse) -> ActionResult:
     cluster, name = _cluster(self), self._get_param("addonName")
-    if name not in _addons(cluster):
+    if name not in addons_of(cluster):
         raise EksError("ResourceNotFoundException", f"No addon: {name} found in cluster: {cluster.name}")
-    return ActionResult({"addon": _addons(cluster)[name]})
+    return ActionResult({"addon": addons_of(cluster)[name]})
 
 
 def delete_addon(self: EKSResponse) -> ActionResult:
     describe_addon(self)
     cluster = _cluster(self)
-    addon = _addons(cluster).pop(self._get_param("addonName"))
+    addon = addons_of(cluster).pop(self._get_param("addonName"))
     kept = associations_of(cluster)
     for each in [each for each in kept.values() if each.get("ownerArn") == addon["addonArn"]]:
         del kept[each["associationId"]]
     return ActionResult({"addon": addon})
-
-
-def _addons(cluster: Cluster) -> dict[str, dict[str, Any]]:
-    kept: dict[str, dict[str, Any]] = vars(cluster).setdefault("addons", {})
-    return kept
 
 
 # -- what they share
