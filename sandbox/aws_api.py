@@ -21,9 +21,11 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox.aws_state import Snapshot
+from sandbox.eks_auth import add_eks_auth
 from sandbox.faster_moto import make_moto_faster
 from sandbox.layout import AWS_ACCOUNT
 from sandbox.missing_in_moto import add_missing_operations, refuse_as_iam
+from sandbox.pod_identity import add_pod_identity
 from sandbox.web_identity import refuse_as_sts
 
 HEALTH = "/healthz"
@@ -113,6 +115,8 @@ def serve(port: int, folder: Path) -> None:
     add_missing_operations()
     refuse_as_iam(folder / "quotas.json")
     refuse_as_sts(folder / "clusters.json", log)
+    add_pod_identity()
+    add_eks_auth(folder / "clusters.json", log)
     snapshot = Snapshot(folder / "aws" / "state.pickle", log)
     snapshot.load()
     application = serialized(DomainDispatcherApplication(create_backend_app), snapshot)

@@ -27,6 +27,8 @@ EXISTING_POLICY = {
 NAMESPACES = ("team-a", "team-b", "analytics")
 # Service accounts of others that the dev stack's roles trust: one that the wildcard matches, two that a list names.
 TRUSTED_SERVICE_ACCOUNTS = (("team-a", "team-a-worker"), ("analytics", "report-reader"), ("team-b", "worker"))
+# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
+POD_IDENTITY_AGENT = "eks-pod-identity-agent"
 OTHER_ACCOUNT_ROLE = "other-account-role"
 ADMITTED_SERVICE_ACCOUNTS = ("team-b:other-account", "default:existing-service-account")
 # EKS publishes a cluster's keys. The API server does so with the binding that its documentation names:
@@ -87,6 +89,7 @@ def _seed_cluster(sandbox: Sandbox, aws_port: int) -> None:
         roleArn=f"arn:aws:iam::{AWS_ACCOUNT}:role/eks-cluster-role",
         resourcesVpcConfig={},
     )
+    create_if_missing(eks.create_addon, clusterName=CLUSTER, addonName=POD_IDENTITY_AGENT)
     create_if_missing(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
     create_if_missing(iam.create_policy, PolicyName="existing-policy", PolicyDocument=json.dumps(EXISTING_POLICY))
 

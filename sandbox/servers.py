@@ -37,8 +37,10 @@ TOKEN_BYTES = 24
 AWS_API_SOURCES = (
     "aws_api.py",
     "aws_state.py",
+    "eks_auth.py",
     "faster_moto.py",
     "missing_in_moto.py",
+    "pod_identity.py",
     "web_identity.py",
     "sts_decision.py",
 )

@@ -20,7 +20,14 @@ from sandbox.layout import (
     Sandbox,
     SandboxError,
 )
-from sandbox.seed import CLUSTER_ROLE_TRUST, aws_client, create_if_missing, kubernetes_client, publish_keys
+from sandbox.seed import (
+    CLUSTER_ROLE_TRUST,
+    POD_IDENTITY_AGENT,
+    aws_client,
+    create_if_missing,
+    kubernetes_client,
+    publish_keys,
+)
 from sandbox.servers import (
     add_cluster,
     choose_ports,
@@ -82,6 +89,7 @@ def seed_clusters(sandbox: Sandbox, aws_port: int) -> None:
     role = f"arn:aws:iam::{AWS_ACCOUNT}:role/eks-cluster-role"
     eks = aws_client(sandbox, aws_port, "eks", region=GREEN_REGION)
     create_if_missing(eks.create_cluster, name=GREEN_CLUSTER, roleArn=role, resourcesVpcConfig={})
+    create_if_missing(eks.create_addon, clusterName=GREEN_CLUSTER, addonName=POD_IDENTITY_AGENT)
     iam = aws_client(sandbox, aws_port, "iam")
     create_if_missing(iam.create_open_id_connect_provider, Url=ELSEWHERE_ISSUER, ClientIDList=[AUDIENCE])
     create_if_missing(iam.create_policy, PolicyName="boundary", PolicyDocument=json.dumps(_allow_all()))
@@ -98,6 +106,7 @@ def _seed_other_aws_account(sandbox: Sandbox, aws_port: int) -> None:
     create_if_missing(iam.create_open_id_connect_provider, Url=DATA_ISSUER, ClientIDList=[AUDIENCE])
     role = f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/eks-cluster-role"
     create_if_missing(eks.create_cluster, name=DATA_CLUSTER, roleArn=role, resourcesVpcConfig={})
+    create_if_missing(eks.create_addon, clusterName=DATA_CLUSTER, addonName=POD_IDENTITY_AGENT)
 
 
 def _allow_all() -> dict[str, Any]:

@@ -159,11 +159,11 @@ def check(call: WebIdentityCall, keys: PublishedKeys, log: Callable[[str], None]
     if not role_arn:
         raise Refusal("ValidationError", NO_ROLE_ARN)
     partition, aws_account, role_name = role_arn.groups()
-    claims, key_id = _read(call.token)
+    claims, key_id = claims_of_token(call.token)
     issuer = claims["iss"]
     provider = _provider(partition, aws_account, issuer)
-    _verify(call.token, keys.of(issuer, key_id))
-    _require_in_time(claims)
+    verify(call.token, keys.of(issuer, key_id))
+    require_in_time(claims)
     accepted = [audience for audience in _listed(claims["aud"]) if audience in provider.client_ids]
     if not accepted:
         raise Refusal("InvalidIdentityToken", "Incorrect token audience")
@@ -179,7 +179,7 @@ def check(call: WebIdentityCall, keys: PublishedKeys, log: Callable[[str], None]
     _require_duration(call.seconds, role)
 
 
-def _read(token: str) -> tuple[dict[str, Any], str]:
+def claims_of_token(token: str) -> tuple[dict[str, Any], str]:
     """Return a token's claims and the id of its key; nothing of it is verified."""
     try:
         signed = jws.extract_compact(token.encode())
@@ -214,14 +214,16 @@ def _provider(partition: str, aws_account: str, issuer: str) -> OidcProvider:
     return OidcProvider(arn, list(providers[arn].client_id_list))
 
 
-def _verify(token: str, keys: KeySet) -> None:
+def verify(token: str, keys: KeySet) -> None:
+    """Refuse a token that none of these keys has signed."""
     try:
         jws.deserialize_compact(token, keys, algorithms=["RS256"])
     except (JoseError, ValueError) as error:
         raise Refusal("InvalidIdentityToken", NO_KEY) from error
 
 
-def _require_in_time(claims: Mapping[str, Any]) -> None:
+def require_in_time(claims: Mapping[str, Any]) -> None:
+    """Refuse a token that has expired, or is not valid yet."""
     now, expires = int(time.time()), int(claims["exp"])
     if now >= expires:
         raise Refusal(

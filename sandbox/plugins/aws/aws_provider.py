@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from sandbox.plugins.aws import calls, connection, functions, iam, s3
+from sandbox.plugins.aws import calls, connection, eks, functions, iam, s3
 from sandbox.plugins.aws.connection import Connection
 from sandbox.plugins.aws.resource_type import Property, ResourceType, coerced, wrong_type
 from sandbox.plugins.serving import (
@@ -27,7 +27,7 @@ from sandbox.plugins.serving import (
     properties_of,
 )
 
-TYPES: Mapping[str, ResourceType] = {**iam.TYPES, **s3.TYPES}
+TYPES: Mapping[str, ResourceType] = {**eks.TYPES, **iam.TYPES, **s3.TYPES}
 _RANDOM_CHARACTERS = 7
 _SIMPLE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORKERS = 32
@@ -349,7 +349,7 @@ class AwsProvider(protocol.Provider):
             return protocol.ReadResponse(resource_id="")
         secret_at = {**request.inputs, **request.properties}
         return protocol.ReadResponse(
-            request.resource_id,
+            outputs["id"],
             properties_of(outputs, secret_at),
             properties_of(inputs_of(kind, outputs, inputs), request.inputs or secret_at),
         )
@@ -385,8 +385,11 @@ class AwsProvider(protocol.Provider):
             client = self.connection.client("s3" if kind is s3.BUCKET else "iam")
             with calls.failing_as(f"updating tags for {kind.described_as} ({resource_id})", client):
                 kind.retag(self.connection, resource_id, removed, added)
-        kind.update(self.connection, resource_id, olds, news)
-        return self._outputs(kind, resource_id, planned(kind, olds, news))
+        unread = kind.update(self.connection, resource_id, olds, news)
+        outputs = self._outputs(kind, resource_id, planned(kind, olds, news))
+        if outputs is None or not unread:
+            return outputs
+        return {key: value for key, value in {**outputs, **unread}.items() if value is not None}
 
     async def delete(self, request: protocol.DeleteRequest) -> None:
         _, kind = resource_type(request.type)

@@ -93,7 +93,8 @@ class ResourceType:
     create: Callable[[Connection, Plain], str]
     read: Callable[[Connection, str, Plain], Plain | None]
     delete: Callable[[Connection, str, Plain], None]
-    update: Callable[[Connection, str, Plain, Plain], None] = lambda *_: None
+    # It may return outputs that the state gets whatever AWS has.
+    update: Callable[[Connection, str, Plain, Plain], Plain | None] = lambda *_: None
     # The property that is named automatically, and the longest name for it.
     name_property: str = ""
     name_length: int = 0

@@ -5,6 +5,7 @@ import pickle
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from sandbox import aws_state
 from sandbox.aws_state import SERVICES, Snapshot, backends
 from sandbox.layout import write_atomically
+from sandbox.pod_identity import addons_of, associations_of
 
 ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
 POLICY = json.dumps(
@@ -130,6 +132,23 @@ def test_the_file_of_an_earlier_version_is_read(path: Path) -> None:
         assert iam().account_summary.summary_map["Policies"] == 1
         assert backends("s3").bucket_accounts == {"b": ("aws", ACCOUNT)}
         assert saved(path) == []
+
+
+def test_associations_and_add_ons_survive(path: Path) -> None:
+    """A Pod gets its role after a restart, too; a cluster that is written without associations has none."""
+
+    def clusters() -> Any:
+        return backends("eks")[ACCOUNT]["us-west-2"].clusters
+
+    for name in ("green", "blue"):
+        backends("eks")[ACCOUNT]["us-west-2"].create_cluster(name, f"arn:aws:iam::{ACCOUNT}:role/eks", {})
+    association = {"associationId": "a-1", "namespace": "web", "createdAt": datetime.now(UTC)}
+    associations_of(clusters()["green"])["a-1"] = association
+    addons_of(clusters()["green"])["eks-pod-identity-agent"] = {"status": "ACTIVE"}
+    assert saved(path) == []
+    assert associations_of(clusters()["green"]) == {"a-1": association}
+    assert addons_of(clusters()["green"]) == {"eks-pod-identity-agent": {"status": "ACTIVE"}}
+    assert (associations_of(clusters()["blue"]), addons_of(clusters()["blue"])) == ({}, {})
 
 
 @pytest.mark.parametrize("part", [0, 0.1, 0.5, 0.9, 0.999])
