@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+from irsa.evaluation import PodIdentityRequest
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, managers_of
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.quotas import SESSION_DURATION
@@ -104,6 +105,9 @@ class LiveEksCluster(NamedTuple):
     certificate_authority: str | None
     authentication_mode: str = ""
     """`API`, `API_AND_CONFIG_MAP` or `CONFIG_MAP`: who may use its Kubernetes API."""
+    arn: str = ""
+    auto_mode: bool = False
+    """Whether its nodes are those of EKS Auto Mode, which have the agent of EKS Pod Identity without its add-on."""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
@@ -114,6 +118,86 @@ class LiveEksCluster(NamedTuple):
             str(found.get("endpoint") or ""),
             found.get("certificateAuthority", {}).get("data"),
             found.get("accessConfig", {}).get("authenticationMode") or "",
+            str(found.get("arn") or ""),
+            (found.get("computeConfig") or {}).get("enabled") is True,
+        )
+
+
+@dataclass(frozen=True)
+class LiveAssociation:
+    """An association of EKS Pod Identity: it gives the Pods of a service account a role.
+
+    Attributes:
+        owner_arn: What created and manages it, such as an add-on of EKS; empty where nothing does.
+        disable_session_tags: Whether its sessions lack the tags that say of which Pod they are.
+        target_role_arn: The role that EKS assumes with its role, and gives the Pods in its place; empty where none.
+        policy: Its session policy as JSON; empty where it has none.
+        external_id: The `sts:ExternalId` with which EKS assumes the target role.
+    """
+
+    cluster_arn: str
+    namespace: str
+    service_account: str
+    role_arn: str
+    association_id: str
+    association_arn: str = ""
+    owner_arn: str = ""
+    disable_session_tags: bool = False
+    target_role_arn: str = ""
+    policy: str = ""
+    external_id: str = ""
+    # A mapping has no hash.
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Self:
+        """Return an association as DescribePodIdentityAssociation has it.
+
+        Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html
+        """
+        # It has the name of its cluster, and its own ARN: arn:aws:eks:REGION:ACCOUNT:podidentityassociation/CLUSTER/ID
+        arn = str(found.get("associationArn") or "")
+        return cls(
+            f"{arn.partition(':podidentityassociation/')[0]}:cluster/{found['clusterName']}",
+            found["namespace"],
+            found["serviceAccount"],
+            found["roleArn"],
+            found["associationId"],
+            arn,
+            found.get("ownerArn") or "",
+            found.get("disableSessionTags") is True,
+            found.get("targetRoleArn") or "",
+            found.get("policy") or "",
+            found.get("externalId") or "",
+            found.get("tags") or {},
+        )
+
+    def __str__(self) -> str:
+        """Return its service account, as `namespace/name`."""
+        return f"{self.namespace}/{self.service_account}"
+
+    @property
+    def cluster_name(self) -> str:
+        """The name of its cluster."""
+        return self.cluster_arn.partition(":cluster/")[2]
+
+    @property
+    def aws_account(self) -> str:
+        """The number of its AWS account, which is that of the cluster and of its role."""
+        return self.cluster_arn.split(":")[4]
+
+    @property
+    def owner(self) -> str:
+        """What owns it in short, such as `addon/NAME`; empty where nothing does."""
+        # arn:aws:eks:REGION:ACCOUNT:addon/CLUSTER/NAME/UUID
+        kind, *names = self.owner_arn.split(":", 5)[-1].split("/")
+        return f"{kind}/{names[1]}" if kind == "addon" and len(names) > 1 else self.owner_arn
+
+    @property
+    def request(self) -> PodIdentityRequest:
+        """What EKS asks of STS for the Pods of its service account."""
+        return PodIdentityRequest(
+            self.namespace, self.service_account, self.cluster_arn, session_tags=not self.disable_session_tags
         )
 
 
