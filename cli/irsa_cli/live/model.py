@@ -87,6 +87,7 @@ class LiveCluster:
         service_accounts: All of its service accounts, sorted by namespace and name.
         context: Its context in the user's kubeconfig, which kubectl takes; None where it was not reached by one.
         eks_name: Its name in EKS; None where it was not reached by that.
+        arn: Its ARN; None where no AWS account that was read lists it in EKS.
     """
 
     name: str
@@ -94,6 +95,7 @@ class LiveCluster:
     service_accounts: tuple[LiveServiceAccount, ...]
     context: str | None = None
     eks_name: str | None = None
+    arn: str | None = None
 
 
 class LiveEksCluster(NamedTuple):
@@ -291,9 +293,12 @@ class LiveAwsAccount:
         number: Its 12 digits.
         roles: All of its roles, sorted by ARN.
         client_ids: The audiences of each of its IAM OIDC providers, by ARN.
-        eks_issuers: The issuers of its EKS clusters in each region that an OIDC provider names; None for a region that
-            could not be asked.
+        eks_issuers: The issuers of its EKS clusters in each region that an OIDC provider or a cluster that was read
+            names; None for a region that could not be asked.
         policies: Its own managed policies, where these were asked for.
+        eks_arns: The ARNs of these EKS clusters, by issuer.
+        associations: The associations of those EKS clusters that were read, by the ARN of the cluster; None for one
+            whose associations could not be read.
     """
 
     number: str
@@ -301,6 +306,8 @@ class LiveAwsAccount:
     client_ids: Mapping[str, tuple[str, ...]]
     eks_issuers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     policies: tuple[LivePolicy, ...] = ()
+    eks_arns: Mapping[str, str] = field(default_factory=dict)
+    associations: Mapping[str, tuple[LiveAssociation, ...] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
