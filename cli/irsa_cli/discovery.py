@@ -3,21 +3,23 @@
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from irsa.rules.arns import issuer_host_path
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.issuers import eks_region
-from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster, eks_issuers, session_of
+from irsa_cli.live.associations import associations
+from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster, eks_clusters, session_of
 from irsa_cli.live.iam import AwsAccountClient, with_details
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster
+from irsa_cli.live.model import Discovery, LiveAssociation, LiveAwsAccount, LiveCluster, LiveEksCluster
 from irsa_cli.live.once import Answer
 from irsa_cli.options import not_empty, stack_name
 from irsa_cli.state.declared import DeclaredStack
@@ -25,6 +27,8 @@ from irsa_cli.state.pulumi import read_stack
 
 # A stack, and its clusters, which are reached once.
 Stack = tuple[DeclaredStack, ClusterClients]
+OF_CLUSTER = "EKS Pod Identity of cluster {}"
+NO_ARN = "none of the AWS accounts that were read lists this EKS cluster"
 # What messages call a cluster or an AWS account, and the functions that reach and read it.
 Source = tuple[str, Callable[[], Any], Callable[[Any], Answer]]
 
@@ -79,7 +83,13 @@ def discover(
     with ThreadPoolExecutor() as pool:
         sources = _clusters(contexts, eks_names, with_clusters, credentials[0])
         of_clusters = [(name, pool.submit(_read, name, reach, read)) for name, reach, read in sources]
-        read_account = partial(read_aws_account, policies=policies, not_checked=not_checked.add)
+
+        def issuers() -> set[str]:
+            # They are submitted before the AWS accounts, and wait for nothing.
+            found = (each.result() for _, each in of_clusters)
+            return {each.issuer for each in found if isinstance(each, LiveCluster)}
+
+        read_account = partial(read_aws_account, policies=policies, not_checked=not_checked.add, issuers=issuers)
         accounts = _aws_accounts(declared, credentials)
         of_accounts = [(name, pool.submit(_read, name, reach, read_account)) for name, reach in accounts]
         managed = [pool.submit(_managed_service_accounts, *each, not_checked.add) for each in with_clusters]
@@ -90,8 +100,11 @@ def discover(
         managed_service_accounts = frozenset(place for each in managed for place in each.result())
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(sorted(not_checked)))
+    arns = {issuer: arn for each in aws_accounts for issuer, arn in each.eks_arns.items()}
+    clusters = [replace(each, arn=arns.get(each.issuer)) for each in _with_distinct_names(clusters)]
+    not_checked |= {f"{OF_CLUSTER.format(named(each.name))}: {NO_ARN}" for each in clusters if _is_elsewhere(each)}
     return Discovery(
-        tuple(_with_distinct_names(clusters)),
+        tuple(clusters),
         tuple(sorted(aws_accounts, key=lambda each: each.number)),
         tuple(sorted(not_checked)),
         tuple(each.stack for each in declared),
@@ -222,14 +235,23 @@ def _with_distinct_names(clusters: Iterable[LiveCluster]) -> Iterator[LiveCluste
         yield replace(cluster, name=name, service_accounts=service_accounts)
 
 
+def _is_elsewhere(cluster: LiveCluster) -> bool:
+    """Return whether a cluster is one of EKS that was not found there: only such a one may have Pod Identity."""
+    return cluster.arn is None and bool(eks_region(issuer_host_path(cluster.issuer)))
+
+
 def read_aws_account(
-    live: AwsAccountClient, policies: bool = False, not_checked: Callable[[str], None] = lambda _: None
+    live: AwsAccountClient,
+    policies: bool = False,
+    not_checked: Callable[[str], None] = lambda _: None,
+    issuers: Callable[[], Collection[str]] = frozenset,
 ) -> LiveAwsAccount:
-    """Return an AWS account with all of its roles and OIDC providers.
+    """Return an AWS account with all of its roles and OIDC providers, and the associations of clusters.
 
     Args:
         policies: Whether its own managed policies are read too.
         not_checked: Takes what could not be read, as a sentence, where the rest could.
+        issuers: Waits for the issuers of the clusters whose associations are read.
 
     Raises:
         CouldNotLookError: IAM does not answer, or denies the lists of roles or of OIDC providers.
@@ -248,10 +270,23 @@ def read_aws_account(
         documents = pool.submit(optional, "policies", live.policy_details if policies else list)
         providers = live.oidc_providers()
         client_ids = dict(zip(providers, pool.map(live.client_ids, providers), strict=True))
-        issuers = {
-            region: pool.submit(optional, f"EKS clusters in {region}", partial(eks_issuers, live.session, region))
-            # Those of the EKS clusters that OIDC providers name.
-            for region in {eks_region(arn.partition(":oidc-provider/")[2]) for arn in providers} - {""}
+        in_regions: dict[str, Future[list[LiveEksCluster] | None]] = {}
+
+        def list_clusters(host_paths: Iterable[str]) -> None:
+            for region in {eks_region(each) for each in host_paths} - {"", *in_regions}:
+                ask = partial(eks_clusters, live.session, region)
+                in_regions[region] = pool.submit(optional, f"EKS clusters in {region}", ask)
+
+        list_clusters(arn.partition(":oidc-provider/")[2] for arn in providers)
+        # A cluster whose service accounts have associations alone needs no OIDC provider.
+        read = issuers()
+        list_clusters(map(issuer_host_path, read))
+        clusters = {region: each.result() for region, each in in_regions.items()}
+        arns = {each.issuer: each.arn for found in clusters.values() for each in found or () if each.issuer}
+        associated = {
+            arn: pool.submit(optional, f"associations of EKS cluster {named(arn)}", partial(_associations, live, arn))
+            for issuer, arn in arns.items()
+            if issuer in read
         }
     # A list that changes between two of its pages may have a role twice.
     roles, known = [*{each.arn: each for each in listed.result()}.values()], details.result()
@@ -265,9 +300,20 @@ def read_aws_account(
         live.number,
         tuple(sorted(roles, key=lambda each: each.arn)),
         {arn: tuple(ids) for arn, ids in client_ids.items() if ids is not None},
-        {region: None if (found := each.result()) is None else frozenset(found) for region, each in issuers.items()},
+        {
+            region: None if found is None else frozenset(each.issuer for each in found if each.issuer)
+            for region, found in clusters.items()
+        },
         tuple(documents.result() or ()),
+        arns,
+        {arn: None if (found := each.result()) is None else tuple(found) for arn, each in associated.items()},
     )
+
+
+def _associations(live: AwsAccountClient, cluster_arn: str) -> list[LiveAssociation]:
+    # arn:aws:eks:REGION:ACCOUNT:cluster/NAME
+    parts = cluster_arn.split(":", 5)
+    return associations(live.session, parts[5].removeprefix("cluster/"), parts[3])
 
 
 # --- What stacks declare ---------------------------------------------------------------------------------------------

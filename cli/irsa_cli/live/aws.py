@@ -319,8 +319,8 @@ def eks_access_entries(session: Any, name: str, region: str | None) -> list[str]
     return _eks("ListAccessEntries", session, region, entries)
 
 
-def eks_issuers(session: Any, region: str) -> list[str]:
-    """Return the issuers of all EKS clusters of a region.
+def eks_clusters(session: Any, region: str) -> list[LiveEksCluster]:
+    """Return all EKS clusters of a region.
 
     Raises:
         CouldNotLookError: EKS does not answer, or denies the requests.
@@ -329,7 +329,7 @@ def eks_issuers(session: Any, region: str) -> list[str]:
     names = _eks("ListClusters", session, region, clusters) or []
     with ThreadPoolExecutor(CONCURRENT) as pool:
         described = pool.map(lambda name: eks_cluster(session, name, region), names)
-        return [each.issuer for each in described if each and each.issuer]
+        return [each for each in described if each]
 
 
 def _eks(operation: str, session: Any, region: str | None, question: Callable[[Any], Answer]) -> Answer | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+from irsa.evaluation import PodIdentityRequest
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, managers_of
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.quotas import SESSION_DURATION
@@ -86,6 +87,7 @@ class LiveCluster:
         service_accounts: All of its service accounts, sorted by namespace and name.
         context: Its context in the user's kubeconfig, which kubectl takes; None where it was not reached by one.
         eks_name: Its name in EKS; None where it was not reached by that.
+        arn: Its ARN; None where no AWS account that was read lists it in EKS.
     """
 
     name: str
@@ -93,6 +95,7 @@ class LiveCluster:
     service_accounts: tuple[LiveServiceAccount, ...]
     context: str | None = None
     eks_name: str | None = None
+    arn: str | None = None
 
 
 class LiveEksCluster(NamedTuple):
@@ -105,6 +108,8 @@ class LiveEksCluster(NamedTuple):
     authentication_mode: str = ""
     """`API`, `API_AND_CONFIG_MAP` or `CONFIG_MAP`: who may use its Kubernetes API."""
     arn: str = ""
+    auto_mode: bool = False
+    """Whether its nodes are those of EKS Auto Mode, which have the agent of EKS Pod Identity without its add-on."""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
@@ -116,6 +121,85 @@ class LiveEksCluster(NamedTuple):
             found.get("certificateAuthority", {}).get("data"),
             found.get("accessConfig", {}).get("authenticationMode") or "",
             str(found.get("arn") or ""),
+            (found.get("computeConfig") or {}).get("enabled") is True,
+        )
+
+
+@dataclass(frozen=True)
+class LiveAssociation:
+    """An association of EKS Pod Identity: it gives the Pods of a service account a role.
+
+    Attributes:
+        owner_arn: What created and manages it, such as an add-on of EKS; empty where nothing does.
+        disable_session_tags: Whether its sessions lack the tags that say of which Pod they are.
+        target_role_arn: The role that EKS assumes with its role, and gives the Pods in its place; empty where none.
+        policy: Its session policy as JSON; empty where it has none.
+        external_id: The `sts:ExternalId` with which EKS assumes the target role.
+    """
+
+    cluster_arn: str
+    namespace: str
+    service_account: str
+    role_arn: str
+    association_id: str
+    association_arn: str = ""
+    owner_arn: str = ""
+    disable_session_tags: bool = False
+    target_role_arn: str = ""
+    policy: str = ""
+    external_id: str = ""
+    # A mapping has no hash.
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Self:
+        """Return an association as DescribePodIdentityAssociation has it.
+
+        Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html
+        """
+        # It has the name of its cluster, and its own ARN: arn:aws:eks:REGION:ACCOUNT:podidentityassociation/CLUSTER/ID
+        arn = str(found.get("associationArn") or "")
+        return cls(
+            f"{arn.partition(':podidentityassociation/')[0]}:cluster/{found['clusterName']}",
+            found["namespace"],
+            found["serviceAccount"],
+            found["roleArn"],
+            found["associationId"],
+            arn,
+            found.get("ownerArn") or "",
+            found.get("disableSessionTags") is True,
+            found.get("targetRoleArn") or "",
+            found.get("policy") or "",
+            found.get("externalId") or "",
+            found.get("tags") or {},
+        )
+
+    def __str__(self) -> str:
+        """Return its service account, as `namespace/name`."""
+        return f"{self.namespace}/{self.service_account}"
+
+    @property
+    def cluster_name(self) -> str:
+        """The name of its cluster."""
+        return self.cluster_arn.partition(":cluster/")[2]
+
+    @property
+    def aws_account(self) -> str:
+        """The number of its AWS account, which is that of the cluster and of its role."""
+        return self.cluster_arn.split(":")[4]
+
+    @property
+    def owner(self) -> str:
+        """What owns it in short, such as `addon/NAME`; empty where nothing does."""
+        # arn:aws:eks:REGION:ACCOUNT:addon/CLUSTER/NAME/UUID
+        kind, *names = self.owner_arn.split(":", 5)[-1].split("/")
+        return f"{kind}/{names[1]}" if kind == "addon" and len(names) > 1 else self.owner_arn
+
+    @property
+    def request(self) -> PodIdentityRequest:
+        """What EKS asks of STS for the Pods of its service account."""
+        return PodIdentityRequest(
+            self.namespace, self.service_account, self.cluster_arn, session_tags=not self.disable_session_tags
         )
 
 
@@ -209,9 +293,12 @@ class LiveAwsAccount:
         number: Its 12 digits.
         roles: All of its roles, sorted by ARN.
         client_ids: The audiences of each of its IAM OIDC providers, by ARN.
-        eks_issuers: The issuers of its EKS clusters in each region that an OIDC provider names; None for a region that
-            could not be asked.
+        eks_issuers: The issuers of its EKS clusters in each region that an OIDC provider or a cluster that was read
+            names; None for a region that could not be asked.
         policies: Its own managed policies, where these were asked for.
+        eks_arns: The ARNs of these EKS clusters, by issuer.
+        associations: The associations of those EKS clusters that were read, by the ARN of the cluster; None for one
+            whose associations could not be read.
     """
 
     number: str
@@ -219,6 +306,8 @@ class LiveAwsAccount:
     client_ids: Mapping[str, tuple[str, ...]]
     eks_issuers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     policies: tuple[LivePolicy, ...] = ()
+    eks_arns: Mapping[str, str] = field(default_factory=dict)
+    associations: Mapping[str, tuple[LiveAssociation, ...] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import ClusterArn, parse_cluster_arn, parse_iam_arn
+from irsa.rules.identity import ONLY_IRSA, Identity, parse_identity
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.policies import parse_object
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
@@ -30,10 +31,13 @@ FORMS: Mapping[str, tuple[Any, Any]] = {
     outputs.ANNOTATIONS: (dict, str),
     outputs.ROLE_SETTINGS: (dict, str | int | float),
     outputs.CREATES_SERVICE_ACCOUNT: (bool, bool),
+    outputs.IDENTITY: (dict, str),
+    outputs.ASSOCIATIONS: (list, dict),
 }
 PARSERS: Mapping[str, Any] = {
     outputs.ROLE_ARN: functools.partial(parse_iam_arn, resource_type="role"),
     outputs.TRUST_POLICY: parse_object,
+    outputs.IDENTITY: parse_identity,
 }
 
 
@@ -102,6 +106,33 @@ class DeclaredRole:
 
 
 @dataclass(frozen=True)
+class DeclaredAssociation:
+    """An EKS Pod Identity association of a binding's service account in one cluster.
+
+    Attributes:
+        cluster: The EKS cluster.
+        namespace: Namespace of the service account.
+        service_account: Its name.
+        role_arn: The role.
+        session_tags: Whether sessions have tags.
+        target_role_arn: The role whose credentials the Pods get; empty without one.
+        policy: The session policy; empty without one, None where the state keeps it as a secret.
+        tags: Its tags; None where the state keeps one as a secret.
+        provider: Reference of the AWS provider that created it; empty where it is not in the state.
+    """
+
+    cluster: ClusterArn
+    namespace: str
+    service_account: str
+    role_arn: str
+    session_tags: bool = True
+    target_role_arn: str = ""
+    policy: str | None = ""
+    tags: Mapping[str, str] | None = field(default_factory=dict)
+    provider: str = ""
+
+
+@dataclass(frozen=True)
 class DeclaredBinding:
     """One binding of the stack, as declared.
 
@@ -120,6 +151,8 @@ class DeclaredBinding:
         unreadable: Why the binding cannot be checked; empty where it can.
         failed_updates: The types and logical names of its resources whose last creation or update failed.
         in_stack_file: Whether a stack file declares it; else a program of one's own does.
+        identity: How its Pods get the role.
+        associations: Its EKS Pod Identity associations, one per cluster where that is used.
     """
 
     key: str
@@ -136,6 +169,8 @@ class DeclaredBinding:
     unreadable: str = ""
     failed_updates: tuple[tuple[str, str], ...] = ()
     in_stack_file: bool = True
+    identity: Identity = ONLY_IRSA
+    associations: tuple[DeclaredAssociation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,11 +256,14 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
         for each in own
         if each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}
     ]
+    existing = [each for each in children if each.external and each.type == types.SERVICE_ACCOUNT]
     if not objects and known.get(outputs.SERVICE_ACCOUNT_NAME):
         # `pulumi refresh` removes a deleted service account from the state; the component's outputs still have it.
         created = known.get(outputs.CREATES_SERVICE_ACCOUNT, True)
         namespace = known.get(outputs.NAMESPACE, DEFAULT_NAMESPACE)
-        objects = [(namespace, known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, "")]
+        # Without an annotation, nothing of the existing one is managed.
+        cluster = existing[0].provider if existing else ""
+        objects = [(namespace, known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, cluster)]
     service_accounts = tuple(DeclaredServiceAccount(*each, cluster_key) for each in objects)
     return DeclaredBinding(
         key,
@@ -244,7 +282,30 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
         max((each.modified for each in own if each.modified), default=None),
         failed_updates=failed_updates,
         in_stack_file=outputs.KEY in recorded,
+        identity=parse_identity(known[outputs.IDENTITY]) if outputs.IDENTITY in known else ONLY_IRSA,
+        associations=tuple(_associations(known.get(outputs.ASSOCIATIONS, []), own)),
     )
+
+
+def _associations(declared: Iterable[Mapping[str, Any]], children: Iterable[Resource]) -> Iterator[DeclaredAssociation]:
+    """Yield the declared associations, each with the provider of its resource."""
+    providers = {
+        each.text("clusterName"): each.provider for each in children if each.type == types.POD_IDENTITY_ASSOCIATION
+    }
+    for each in declared:
+        cluster = parse_cluster_arn(str(each.get("clusterArn")))
+        policy, tags, target = each.get("policy"), each.get("tags") or {}, each.get("targetRoleArn")
+        yield DeclaredAssociation(
+            cluster,
+            str(each.get("namespace")),
+            str(each.get("serviceAccount")),
+            str(each.get("roleArn")),
+            each.get("disableSessionTags") is not True,
+            target if isinstance(target, str) else "",
+            None if is_secret(policy) else policy or "",
+            None if is_secret(tags) or any(map(is_secret, tags.values())) else tags,
+            providers.get(cluster.name, ""),
+        )
 
 
 def _known(component: Resource) -> dict[str, Any]:
@@ -284,6 +345,9 @@ def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBindi
         modified=max(filter(None, (binding.modified, further.modified)), default=None),
         unreadable=binding.unreadable or further.unreadable,
         failed_updates=(*binding.failed_updates, *further.failed_updates),
+        # The first is of the role, and of no service account.
+        identity=further.identity,
+        associations=(*binding.associations, *further.associations),
     )
 
 

@@ -14,18 +14,21 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.eks.models import eks_backends
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
 from irsa_cli import discovery
 from irsa_cli.discovery import discover, read_aws_account
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.live.associations import associations
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClients
 from irsa_cli.live.model import LiveCluster, LiveEksCluster, LiveRole, LiveServiceAccount
 from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from sandbox import missing_in_moto
+from tests.unit.irsa_cli.live.eks_answers import DENIED, Eks, association
 
 BLUE, GREEN = (f"https://oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in ("BLUE", "GREEN"))
 PROVIDER = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:oidc-provider/{BLUE.removeprefix('https://')}"
@@ -107,9 +110,13 @@ def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             )
             client.attach_role_policy(RoleName=f"app-{number}", PolicyArn=arn)
             client.put_role_policy(RoleName=f"app-{number}", PolicyName="inline", PolicyDocument=json.dumps(POLICY))
-        boto3.client("eks").create_cluster(
-            name="blue", roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
-        )
+        for name, issuer in (("blue", BLUE), ("green", GREEN)):
+            boto3.client("eks").create_cluster(
+                name=name, roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
+            )
+            eks_backends[DEFAULT_ACCOUNT_ID]["us-west-2"].clusters[name].identity = {"oidc": {"issuer": issuer}}
+        # moto has no associations.
+        monkeypatch.setattr(discovery, "associations", lambda *_: [])
         yield client
 
 
@@ -203,8 +210,7 @@ def test_the_clusters_of_the_providers_regions_are_listed() -> None:
     found = read_aws_account(Account().live)
 
     assert found.eks_issuers.keys() == {"us-west-2"}
-    issuers = boto3.client("eks").describe_cluster(name="blue")["cluster"]["identity"]["oidc"]["issuer"]
-    assert found.eks_issuers["us-west-2"] == frozenset({issuers})
+    assert found.eks_issuers["us-west-2"] == frozenset({BLUE, GREEN})
 
 
 @pytest.mark.usefixtures("iam")
@@ -230,7 +236,7 @@ def test_a_denied_list_of_clusters_is_not_an_empty_one(operation: str) -> None:
 
     assert found.eks_issuers == {"us-west-2": None}
     assert [text.partition(":")[0] for text in said] == [
-        f"EKS clusters in us-west-2 of AWS account {DEFAULT_ACCOUNT_ID}"
+        f"EKS clusters in us-west-2 of AWS account {DEFAULT_ACCOUNT_ID}",
     ]
 
 
@@ -243,14 +249,88 @@ def test_what_an_inventory_needs_is_not_left_out(operation: str) -> None:
 
 
 @pytest.mark.usefixtures("iam")
-def test_what_is_asked_is_what_the_documented_policy_allows() -> None:
+def test_what_is_asked_is_what_the_documented_policy_allows(eks: Eks) -> None:
     """Protects least privilege: an inventory needs exactly the actions of docs/permissions/iam-inventory.json."""
     account = Account()
-    read_aws_account(account.live)
+    eks.answer_to(account.live.session)
+    read_aws_account(account.live, issuers=lambda: {BLUE})
     statements = json.loads((PERMISSIONS / "iam-inventory.json").read_text())["Statement"]
     actions = {action for each in statements for action in _listed(each["Action"])}
 
     assert {f"{service}:{call}" for service, call in account.asked} == actions
+
+
+# --- Associations ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def eks(iam: Any, monkeypatch: pytest.MonkeyPatch) -> Eks:
+    """EKS with an association in each of two clusters."""
+    monkeypatch.setattr(discovery, "associations", associations)
+    return Eks(association("blue", 1, "a", "x"), association("green", 2, "a", "y"))
+
+
+def arn_of(name: str) -> str:
+    return f"arn:aws:eks:us-west-2:{DEFAULT_ACCOUNT_ID}:cluster/{name}"
+
+
+@pytest.mark.usefixtures("cluster_apis")
+def test_the_associations_of_the_clusters_that_are_read(accounts: Any, eks: Eks) -> None:
+    """Protects the budget: an AWS account may have many clusters, and only those that were asked about are read."""
+    account = Account()
+    eks.answer_to(account.live.session)
+    accounts(account)
+    found = discover(["blue"], [], [])
+
+    assert [each.arn for each in found.clusters] == [arn_of("blue")]
+    assert found.aws_accounts[0].eks_arns == {BLUE: arn_of("blue"), GREEN: arn_of("green")}
+    ((cluster_arn, of_cluster),) = found.aws_accounts[0].associations.items()
+    assert (cluster_arn, [str(each) for each in of_cluster or ()]) == (arn_of("blue"), ["a/x"])
+    assert found.not_checked == ()
+
+
+@pytest.mark.usefixtures("cluster_apis")
+def test_a_cluster_without_an_oidc_provider_may_have_associations(accounts: Any, iam: Any, eks: Eks) -> None:
+    """Protects who uses EKS Pod Identity alone: no OIDC provider names the region, and the cluster does."""
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
+    account = Account()
+    eks.answer_to(account.live.session)
+    accounts(account)
+
+    assert discover(["blue"], [], []).aws_accounts[0].associations.keys() == {arn_of("blue")}
+
+
+@pytest.mark.usefixtures("cluster_apis")
+@pytest.mark.parametrize("operation", ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"])
+def test_denied_associations_hide_nothing_else(accounts: Any, eks: Eks, operation: str) -> None:
+    """Protects who has no right to read them: that is said, and no cluster looks as if it had none."""
+    account = Account()
+    eks.answer_to(account.live.session)
+    eks.instead[operation] = lambda: DENIED
+    accounts(account)
+    found = discover(["blue"], [], [])
+
+    assert found.aws_accounts[0].associations == {arn_of("blue"): None}
+    assert len(found.aws_accounts[0].roles) == 5
+    (said,) = found.not_checked
+    what = f"associations of EKS cluster {arn_of('blue')} of AWS account {DEFAULT_ACCOUNT_ID}"
+    assert said.startswith(f"{what}: eks:{operation}: AccessDeniedException")
+
+
+@pytest.mark.usefixtures("iam", "cluster_apis")
+def test_a_cluster_of_another_aws_account_is_said(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from "without a role" where nobody looked: only its own AWS account has a cluster's associations.
+
+    A cluster outside of EKS has none: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
+    """
+    accounts(Account())
+    elsewhere = f"{GREEN}-elsewhere"
+    monkeypatch.setattr(Cluster, "issuer", elsewhere)
+    said = "EKS Pod Identity of cluster green: none of the AWS accounts that were read lists this EKS cluster"
+
+    assert discover(["green"], [], []).not_checked == (said,)
+    monkeypatch.setattr(Cluster, "issuer", "https://kubernetes.example.com")
+    assert discover(["green"], [], []).not_checked == ()
 
 
 def _listed(value: str | list[str]) -> list[str]:
@@ -368,6 +448,7 @@ def test_what_was_not_checked_is_sorted(accounts: Any) -> None:
     said = discover(["none", "green", "denied list", "none"], [], []).not_checked
 
     assert [text.partition(":")[0] for text in said] == [
+        "EKS Pod Identity of cluster green",
         f"EKS clusters in us-west-2 of AWS account {DEFAULT_ACCOUNT_ID}",
         'context "denied list"',
         "context none",

@@ -1,0 +1,77 @@
+"""EKS Pod Identity in a cluster: its associations, and the add-on that serves them. Everything here only reads."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from irsa.rules.mistakes import named
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.model import LiveAssociation
+from irsa_cli.live.service import CONCURRENT, PATIENT, all_pages, answered
+
+AGENT = "eks-pod-identity-agent"
+# A list of associations has no roles: each is asked for by itself, so there is one request for each, and one for each
+# page of the list. EKS allows a cluster no more: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
+MOST_ASSOCIATIONS = 5_000
+# The longest page: https://docs.aws.amazon.com/eks/latest/APIReference/API_ListPodIdentityAssociations.html
+PAGE = 100
+
+
+def associations(
+    session: Any,
+    cluster: str,
+    region: str | None,
+    namespace: str | None = None,
+    service_account: str | None = None,
+) -> list[LiveAssociation]:
+    """Return the associations of an EKS cluster, sorted by service account; none where it does not exist.
+
+    Args:
+        session: A boto3 session.
+        cluster: Name of the cluster.
+        region: Its region; None for that of the session.
+        namespace: Only those of this namespace.
+        service_account: Only those of a service account of this name.
+
+    Raises:
+        CouldNotLookError: EKS does not answer, denies a request, or lists more than MOST_ASSOCIATIONS.
+    """
+    # One client for all threads: each would read the service's model again.
+    eks = _client(session, region)
+    chosen = {"namespace": namespace, "serviceAccount": service_account}
+    listing = partial(
+        all_pages, eks, "ListPodIdentityAssociations", "associations", PAGE, clusterName=cluster,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )  # fmt: skip
+    # A list that changes between two of its pages may have one twice.
+    listed = answered("eks:ListPodIdentityAssociations", listing) or []
+    ids = dict.fromkeys(str(each["associationId"]) for each in listed)
+    if len(ids) > MOST_ASSOCIATIONS:
+        text = f"EKS lists {len(ids):,} associations of {named(cluster)}, and irsa reads {MOST_ASSOCIATIONS:,}"
+        raise CouldNotLookError(text)
+    with ThreadPoolExecutor(CONCURRENT) as pool:
+        described = pool.map(partial(_described, eks, cluster), ids)
+        # One that was deleted meanwhile is gone.
+        found = [each for each in described if each]
+    return sorted(found, key=lambda each: (each.namespace, each.service_account, each.association_id))
+
+
+def _described(eks: Any, cluster: str, association_id: str) -> LiveAssociation | None:
+    ask = partial(eks.describe_pod_identity_association, clusterName=cluster, associationId=association_id)
+    found = answered("eks:DescribePodIdentityAssociation", ask)
+    return LiveAssociation.of(found["association"]) if found else None
+
+
+def addon(session: Any, cluster: str, region: str | None, name: str = AGENT) -> str | None:
+    """Return the status of an add-on, such as `ACTIVE`; None where the cluster does not have it.
+
+    Raises:
+        CouldNotLookError: EKS does not answer, or denies the request.
+    """
+    eks = _client(session, region)
+    found = answered("eks:DescribeAddon", partial(eks.describe_addon, clusterName=cluster, addonName=name))
+    return str(found["addon"].get("status") or "") if found else None
+
+
+def _client(session: Any, region: str | None) -> Any:
+    return answered("eks", lambda: session.client("eks", region_name=region, config=PATIENT))

@@ -1,0 +1,161 @@
+"""Reading EKS Pod Identity: each association, at a cost that is known, and nothing in place of a denial."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from irsa.evaluation import PodIdentityRequest
+from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.live import associations as reading
+from irsa_cli.live.associations import addon, associations
+from irsa_cli.live.model import LiveAssociation, LiveEksCluster
+from tests.unit.irsa_cli.live.eks_answers import ACCOUNT, DENIED, REGION, Eks, association
+
+CLUSTER_ARN = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/blue"
+
+
+def test_everything_that_eks_says_of_an_association_is_read() -> None:
+    """Protects what others decide by: a setting that is lost here would be a wrong verdict, or a wrong adoption."""
+    settings: dict[str, Any] = {
+        "ownerArn": f"arn:aws:eks:{REGION}:{ACCOUNT}:addon/blue/aws-ebs-csi-driver/1234",
+        "disableSessionTags": True,
+        "targetRoleArn": "arn:aws:iam::444455556666:role/target",
+        "policy": '{"Version":"2012-10-17","Statement":[]}',
+        "externalId": f"{REGION}/{ACCOUNT}/blue/web/app",
+        "tags": {"team": "a"},
+    }
+    eks = Eks(association("blue", 1, "web", "app", **settings), association("blue", 2, "web", "other"))
+    other, found = sorted(associations(eks.session, "blue", REGION), key=lambda each: each.owner_arn)
+
+    assert found == LiveAssociation(
+        CLUSTER_ARN,
+        "web",
+        "app",
+        f"arn:aws:iam::{ACCOUNT}:role/app",
+        "a-1",
+        f"arn:aws:eks:{REGION}:{ACCOUNT}:podidentityassociation/blue/a-1",
+        settings["ownerArn"],
+        True,
+        settings["targetRoleArn"],
+        settings["policy"],
+        settings["externalId"],
+        {"team": "a"},
+    )
+    assert (found.cluster_name, found.aws_account, found.owner) == ("blue", ACCOUNT, "addon/aws-ebs-csi-driver")
+    assert found.request == PodIdentityRequest("web", "app", CLUSTER_ARN, session_tags=False)
+    assert other.request == PodIdentityRequest("web", "other", CLUSTER_ARN, session_tags=True)
+    assert other == LiveAssociation(
+        CLUSTER_ARN,
+        "web",
+        "other",
+        f"arn:aws:iam::{ACCOUNT}:role/other",
+        "a-2",
+        f"arn:aws:eks:{REGION}:{ACCOUNT}:podidentityassociation/blue/a-2",
+    )
+    # It is looked up in sets.
+    assert {found, replace(found)} == {found}
+
+
+@pytest.mark.parametrize(
+    ("owner_arn", "owner"), [("", ""), ("arn:aws:eks:us-west-2:1:capability/b/ack/1", None), ("odd", "odd")]
+)
+def test_an_owner_of_another_kind_is_named_whole(owner_arn: str, owner: str | None) -> None:
+    """Protects what nobody knows yet: only an add-on's ARN is read, any other is quoted."""
+    assert LiveAssociation(CLUSTER_ARN, "a", "b", "c", "d", owner_arn=owner_arn).owner == (
+        owner_arn if owner is None else owner
+    )
+
+
+def test_each_is_asked_for_once_and_each_page_too() -> None:
+    """Protects EKS's rate limits: 250 associations are three pages and 250 requests, however many threads ask."""
+    eks = Eks(*(association("blue", number, "web", f"app-{number:03}") for number in range(250)))
+    found = associations(eks.session, "blue", REGION)
+
+    assert [each.service_account for each in found] == [f"app-{number:03}" for number in range(250)]
+    assert Counter(name for name, _ in eks.asked) == {
+        "ListPodIdentityAssociations": 3,
+        "DescribePodIdentityAssociation": 250,
+    }
+
+
+def test_one_service_account_is_one_list_and_one_request() -> None:
+    """Protects who asks about one service account in a cluster with thousands of associations."""
+    eks = Eks(*(association("blue", number, f"ns-{number % 2}", f"app-{number // 2}") for number in range(50)))
+    found = associations(eks.session, "blue", REGION, "ns-1", "app-3")
+
+    assert [str(each) for each in found] == ["ns-1/app-3"]
+    assert [name for name, _ in eks.asked] == ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"]
+
+
+def test_one_that_is_deleted_meanwhile_is_left_out() -> None:
+    """Protects a run beside another one that deletes associations."""
+    eks = Eks(association("blue", 1, "web", "app"), association("blue", 2, "web", "gone"))
+    listed = eks.associations["blue"]
+
+    def without() -> None:
+        listed.pop("a-2", None)
+
+    eks.instead["DescribePodIdentityAssociation"] = without
+
+    assert [str(each) for each in associations(eks.session, "blue", REGION)] == ["web/app"]
+
+
+def test_a_cluster_that_does_not_exist_has_none() -> None:
+    """Protects a cluster that was deleted since it was listed."""
+    assert associations(Eks().session, "blue", REGION) == []
+
+
+@pytest.mark.parametrize("operation", ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"])
+def test_a_denial_is_not_an_empty_list(operation: str) -> None:
+    """Protects from "no association" where nobody may look."""
+    eks = Eks(association("blue", 1, "web", "app"))
+    eks.instead[operation] = lambda: DENIED
+
+    with pytest.raises(NoPermissionError, match=f"eks:{operation}: AccessDeniedException"):
+        associations(eks.session, "blue", REGION)
+
+
+def test_more_than_eks_allows_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the budget: what is beyond it is not asked for, and nothing is left out silently."""
+    monkeypatch.setattr(reading, "MOST_ASSOCIATIONS", 2)
+    eks = Eks(*(association("blue", number, "web", f"app-{number}") for number in range(3)))
+
+    with pytest.raises(CouldNotLookError, match="EKS lists 3 associations of blue, and irsa reads 2"):
+        associations(eks.session, "blue", REGION)
+    assert {name for name, _ in eks.asked} == {"ListPodIdentityAssociations"}
+
+
+def test_throttling_is_waited_for(no_pauses: None) -> None:
+    """Protects big clusters: that EKS throttles is no answer."""
+    eks = Eks(association("blue", 1, "web", "app"))
+    throttled = iter([(429, {"__type": "ThrottlingException", "message": "Rate exceeded"})] * 4)
+    eks.instead["DescribePodIdentityAssociation"] = lambda: next(throttled, None)
+
+    assert [str(each) for each in associations(eks.session, "blue", REGION)] == ["web/app"]
+    assert next(throttled, None) is None
+
+
+@pytest.mark.parametrize(("status", "expected"), [("ACTIVE", "ACTIVE"), ("DEGRADED", "DEGRADED"), (None, None)])
+def test_the_status_of_an_addon(status: str | None, expected: str | None) -> None:
+    """Protects the check of the agent: a missing add-on is none, and not an error."""
+    eks = Eks(association("blue", 1, "web", "app"))
+    if status:
+        eks.addons["blue", "eks-pod-identity-agent"] = status
+
+    assert addon(eks.session, "blue", REGION) == expected
+    eks.instead["DescribeAddon"] = lambda: DENIED
+    with pytest.raises(NoPermissionError, match="eks:DescribeAddon"):
+        addon(eks.session, "blue", REGION)
+
+
+@pytest.mark.parametrize(
+    ("compute", "auto_mode"), [({}, False), ({"computeConfig": {"enabled": False}}, False),
+                               ({"computeConfig": {"enabled": True}}, True)],
+)  # fmt: skip
+def test_auto_mode(compute: dict[str, Any], auto_mode: bool) -> None:
+    """Protects clusters of Auto Mode, which have the agent without its add-on."""
+    found = LiveEksCluster.of({"status": "ACTIVE", "arn": CLUSTER_ARN, **compute})
+
+    assert (found.arn, found.auto_mode) == (CLUSTER_ARN, auto_mode)
