@@ -121,12 +121,12 @@ def error_text(error: Exception, client: Any) -> str:
     code = error.response["Error"].get("Code", "")
     message = error.response["Error"].get("Message", "")
     metadata = error.response.get("ResponseMetadata", {})
-    service = client.meta.service_model.service_id
-    modelled = code in {
-        shape.metadata.get("error", {}).get("code", shape.name) for shape in client.meta.service_model.error_shapes
-    }
+    service_model = client.meta.service_model
+    # Only the operation's own errors have types.
+    shapes = service_model.operation_model(error.operation_name).error_shapes
+    modelled = code in {shape.metadata.get("error", {}).get("code", shape.name) for shape in shapes}
     return (
-        f"operation error {service}: {error.operation_name}, https response error StatusCode: "
+        f"operation error {service_model.service_id}: {error.operation_name}, https response error StatusCode: "
         f"{metadata.get('HTTPStatusCode')}, RequestID: {metadata.get('RequestId', '')}, "
         f"{'' if modelled else 'api error '}{code}: {message}"
     )

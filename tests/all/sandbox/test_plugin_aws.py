@@ -40,6 +40,7 @@ from sandbox.layout import CHECKOUT
 from sandbox.plugins.aws import calls, documents
 from sandbox.plugins.aws.aws_provider import AwsProvider
 from sandbox.plugins.serving import UNKNOWN, InitializationError, Plain, ProviderError, plain, properties_of
+from sandbox.pod_identity import add_pod_identity
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.failing_api import failing_aws
 
@@ -49,6 +50,7 @@ ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 OIDC = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 BUCKET = "aws:s3/bucket:Bucket"
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 
 ACCOUNT = "123456789012"
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041E"
@@ -59,6 +61,8 @@ TRUST = (
     '"Action":"sts:AssumeRole"}]}'
 )
 OTHER_TRUST = TRUST.replace("ec2", "lambda")
+PODS_TRUST = TRUST.replace("ec2", "pods.eks").replace('"sts:AssumeRole"', '["sts:AssumeRole","sts:TagSession"]')
+PODS_ROLES = tuple(f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("pods", "other-pods"))
 
 VALID: dict[str, Plain] = {
     POLICY: {"policy": READ_QUEUES},
@@ -67,6 +71,7 @@ VALID: dict[str, Plain] = {
     ROLE_POLICY: {"role": "my-role", "policy": READ_QUEUES},
     OIDC: {"url": ISSUER, "clientIdLists": ["sts.amazonaws.com"]},
     BUCKET: {},
+    ASSOCIATION: {"clusterName": "green", "namespace": "web", "serviceAccount": "app", "roleArn": PODS_ROLES[0]},
 }
 
 
@@ -95,6 +100,7 @@ class Engine:
 
     provider: AwsProvider
     iam: Any
+    eks: Any = None
     operations: list[str] = field(default_factory=list)
     handlers: list[tuple[str, Any]] = field(default_factory=list)
 
@@ -177,6 +183,7 @@ class Engine:
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    add_pod_identity()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -226,7 +233,7 @@ def iam(address: str) -> Any:
 @pytest.fixture
 def engine(address: str, provider: AwsProvider, iam: Any) -> Iterator[Engine]:
     urllib.request.urlopen(urllib.request.Request(f"{address}/moto-api/reset", method="POST")).close()
-    made = Engine(provider, iam)
+    made = Engine(provider, iam, client(address, "eks"))
     made.listen("before-call.iam", lambda model, **_: made.operations.append(model.name))
     yield made
     for event, handler in made.handlers:
@@ -287,6 +294,10 @@ def engine(address: str, provider: AwsProvider, iam: Any) -> Iterator[Engine]:
         (ATTACHMENT, {"policyArn": "arn:aws:iam::12:policy/X"}, "is an invalid ARN: invalid account ID value"),
         (ATTACHMENT, {"policyArn": "arn:aws:iam::aws:"}, "is an invalid ARN: missing resource value"),
         (ROLE_POLICY, {"role": f"arn:aws:iam::{ACCOUNT}:role/r"}, '"role" must be the role\'s name not its ARN'),
+        (ASSOCIATION, {"serviceAccount": None}, "Missing required property 'serviceAccount'"),
+        (ASSOCIATION, {"roleArn": "pods"}, "Invalid ARN Value: The provided value cannot be parsed as an ARN."),
+        (ASSOCIATION, {"targetRoleArn": ""}, "Invalid ARN Value: The provided value cannot be parsed as an ARN."),
+        (ASSOCIATION, {"policy": "x"}, '"policy" contains an invalid JSON policy: not a JSON object'),
         (OIDC, {"url": "http://example.com"}, 'expected "url" to have a url with schema of: "https"'),
         (OIDC, {"url": "https://example.com?a=b"}, '"url" cannot contain query parameters per the OIDC standard'),
         (OIDC, {"thumbprintLists": ["abc"]}, "to be in the range (40 - 40), got abc"),
@@ -438,6 +449,9 @@ def test_a_prefix_gets_twenty_six_digits(engine: Engine) -> None:
 def dependencies(engine: Engine) -> None:
     engine.iam.create_role(RoleName="my-role", AssumeRolePolicyDocument=TRUST)
     engine.iam.create_policy(PolicyName="my-policy", PolicyDocument=READ_QUEUES)
+    for arn in PODS_ROLES:
+        engine.iam.create_role(RoleName=arn.rpartition("/")[2], AssumeRolePolicyDocument=PODS_TRUST)
+    engine.eks.create_cluster(name="green", roleArn=PODS_ROLES[0], resourcesVpcConfig={})
 
 
 @pytest.mark.parametrize(
@@ -471,10 +485,12 @@ def test_ids_are_import_ids(engine: Engine, token: str, inputs: Plain, resource_
         (ROLE, {"arn", "uniqueId", "createDate", "tags", "tagsAll", "name", "path", "assumeRolePolicy", "id"}),
         (OIDC, {"arn", "url", "clientIdLists", "thumbprintLists", "tags", "tagsAll", "id"}),
         (BUCKET, {"arn", "bucket", "region", "tags", "tagsAll", "id"}),
+        (ASSOCIATION, {"associationArn", "associationId", "disableSessionTags", "region", "tags", "tagsAll", "id"}),
     ],
 )
 def test_outputs(engine: Engine, token: str, outputs: set[str]) -> None:
     """A program finds every output that the SDK declares for our types."""
+    dependencies(engine)
     assert outputs <= engine.create(token).outputs.keys()
 
 
@@ -631,6 +647,15 @@ NAMED = {"name": "fixed"}
         (OIDC, {}, {"thumbprintLists": ["a" * 40]}, False),
         (BUCKET, {}, {"bucket": "other-bucket"}, True),
         (BUCKET, {}, {"forceDestroy": True}, False),
+        (ASSOCIATION, {}, {"clusterName": "blue"}, True),
+        (ASSOCIATION, {}, {"namespace": "batch"}, True),
+        (ASSOCIATION, {}, {"serviceAccount": "other"}, True),
+        (ASSOCIATION, {}, {"region": "eu-west-1"}, True),
+        (ASSOCIATION, {}, {"roleArn": PODS_ROLES[1]}, False),
+        (ASSOCIATION, {}, {"targetRoleArn": PODS_ROLES[1]}, False),
+        (ASSOCIATION, {}, {"disableSessionTags": True}, False),
+        (ASSOCIATION, {"disableSessionTags": True}, {"policy": READ_QUEUES}, False),
+        (ASSOCIATION, {}, {"tags": {"a": "b"}}, False),
     ],
 )
 def test_replaced_or_in_place(engine: Engine, token: str, before: Plain, after: Plain, replaces: bool) -> None:
@@ -659,6 +684,7 @@ def test_replaced_or_in_place(engine: Engine, token: str, before: Plain, after: 
         (ROLE_POLICY, {"name": "fixed"}, {"role": "other"}, True),
         (OIDC, {}, {"url": "https://example.com"}, False),
         (ROLE, {"name": "fixed"}, {"description": "d"}, False),
+        (ASSOCIATION, {}, {"namespace": "batch"}, False),
     ],
 )
 def test_delete_before_replace(engine: Engine, token: str, before: Plain, after: Plain, delete_first: bool) -> None:
@@ -697,10 +723,17 @@ def test_detailed_diff_names_single_tags(engine: Engine) -> None:
         (ROLE, {"description": "d"}, {"description": "d"}),
         (ROLE, {}, {"description": ""}),
         (ROLE, {}, {"inlinePolicies": []}),
+        (ASSOCIATION, {}, {"disableSessionTags": False}),
+        (
+            ASSOCIATION,
+            {"disableSessionTags": True, "policy": READ_QUEUES},
+            {"disableSessionTags": True, "policy": json.dumps(json.loads(READ_QUEUES), indent=2)},
+        ),
     ],
 )
 def test_no_change(engine: Engine, token: str, before: Plain, after: Plain) -> None:
     """What is the same to AWS is no change."""
+    dependencies(engine)
     made = engine.create(token, {**VALID[token], **before})
     news = plain(engine.check(token, {**VALID[token], **after}, plain(made.inputs))[0])
     request = DiffRequest(urn(token, "x"), made.resource_id, made.state, properties_of(news), [])
@@ -712,7 +745,13 @@ def test_no_change(engine: Engine, token: str, before: Plain, after: Plain) -> N
 
 @pytest.mark.parametrize(
     ("token", "computed"),
-    [(POLICY, ("arn", "policyId")), (ROLE, ("arn", "uniqueId", "createDate")), (OIDC, ("arn",)), (BUCKET, ("arn",))],
+    [
+        (POLICY, ("arn", "policyId")),
+        (ROLE, ("arn", "uniqueId", "createDate")),
+        (OIDC, ("arn",)),
+        (BUCKET, ("arn",)),
+        (ASSOCIATION, ("associationArn", "associationId", "externalId")),
+    ],
 )
 def test_preview_of_a_create(engine: Engine, token: str, computed: tuple[str, ...]) -> None:
     """What AWS will decide is unknown at preview; nothing is called."""
@@ -1137,15 +1176,117 @@ def test_the_user_cannot_set_all_tags(engine: Engine) -> None:
     assert plain(engine.checked(ROLE, {**VALID[ROLE], "tags": {"a": UNKNOWN}}))["tagsAll"] is UNKNOWN
 
 
-@pytest.mark.parametrize("token", [POLICY, ROLE, OIDC, BUCKET])
+@pytest.mark.parametrize("token", [POLICY, ROLE, OIDC, BUCKET, ASSOCIATION])
 def test_tags_of_each_type(engine: Engine, token: str) -> None:
     """Tags are set, changed and taken away on every type that has them."""
+    dependencies(engine)
     made = engine.create(token, {**VALID[token], "tags": {"a": "1", "b": "2"}})
     assert made.outputs["tags"] == {"a": "1", "b": "2"}
     made = engine.update(made, {**VALID[token], "tags": {"b": "3"}})
     assert engine.read(made).outputs["tags"] == {"b": "3"}
     made = engine.update(made, VALID[token])
     assert engine.read(made).outputs["tagsAll"] == {}
+
+
+# -- EKS Pod Identity associations
+
+
+def association(engine: Engine, made: Made) -> Plain:
+    answer = engine.eks.describe_pod_identity_association(clusterName="green", associationId=made.resource_id)
+    found: Plain = answer["association"]
+    return found
+
+
+def test_an_association_is_imported_by_cluster_and_id(engine: Engine) -> None:
+    """`pulumi import ... CLUSTER,ASSOCIATION_ID`: from then on its ID is the association's own, as if made here."""
+    dependencies(engine)
+    made = engine.create(ASSOCIATION, {**VALID[ASSOCIATION], "tags": {"team": "a"}})
+    imported = engine.import_by(ASSOCIATION, f"green,{made.resource_id}")
+    assert imported.resource_id == made.resource_id == made.outputs["associationId"] == made.outputs["id"]
+    assert imported.outputs == made.outputs
+    assert engine.diff(imported, {**VALID[ASSOCIATION], "tags": {"team": "a"}}).changes is False
+    assert engine.read(imported).outputs == made.outputs
+    assert engine.import_by(ASSOCIATION, f"green,{made.resource_id}@us-west-2").outputs == made.outputs
+    assert engine.import_by(ASSOCIATION, "green,a-0123456789abcdefg").resource_id == ""
+    assert engine.import_by(ASSOCIATION, f"blue,{made.resource_id}").resource_id == ""
+
+
+def test_an_association_is_updated_in_place(engine: Engine) -> None:
+    """Role, target role, tags off and policy reach EKS without a moment in which no association exists."""
+    dependencies(engine)
+    made = engine.create(ASSOCIATION)
+    changed = {
+        **VALID[ASSOCIATION],
+        "roleArn": PODS_ROLES[1],
+        "targetRoleArn": f"arn:aws:iam::{ACCOUNT}:role/target",
+        "disableSessionTags": True,
+        "policy": READ_QUEUES,
+    }
+    updated = engine.update(made, changed)
+    assert association(engine, made).items() >= {**changed, "associationId": made.resource_id}.items()
+    assert updated.outputs["externalId"] == f"us-west-2/{ACCOUNT}/green/web/app"
+    assert engine.diff(engine.read(updated), changed).changes is False
+
+
+def test_what_an_association_drops_stays_in_eks(engine: Engine) -> None:
+    """The official plugin leaves out what is not set, and EKS keeps it: the state says otherwise until a refresh."""
+    dependencies(engine)
+    settings = {"targetRoleArn": PODS_ROLES[1], "disableSessionTags": True, "policy": READ_QUEUES}
+    made = engine.create(ASSOCIATION, {**VALID[ASSOCIATION], **settings})
+    bare = {**VALID[ASSOCIATION], "disableSessionTags": True}
+    updated = engine.update(made, bare)
+    assert {"policy", "targetRoleArn"}.isdisjoint(updated.outputs)
+    assert engine.diff(updated, bare).changes is False
+    assert association(engine, made).items() >= settings.items()
+    assert engine.diff(engine.read(updated), bare).diffs == ["targetRoleArn", "policy"]
+
+
+def test_drift_of_an_association(engine: Engine) -> None:
+    """A refresh sees the role that somebody else gave it, and the next update takes it back."""
+    dependencies(engine)
+    made = engine.create(ASSOCIATION)
+    engine.eks.update_pod_identity_association(
+        clusterName="green", associationId=made.resource_id, roleArn=PODS_ROLES[1]
+    )
+    refreshed = engine.read(made)
+    assert engine.diff(refreshed, VALID[ASSOCIATION]).diffs == ["roleArn"]
+    assert engine.update(refreshed, VALID[ASSOCIATION]).outputs == made.outputs
+
+
+@pytest.mark.parametrize(
+    ("inputs", "text"),
+    [
+        (
+            {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/my-role"},
+            "StatusCode: 400, RequestID: {}, InvalidParameterException: Trust policy of the role provided is invalid",
+        ),
+        (
+            {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/absent"},
+            "StatusCode: 400, RequestID: {}, InvalidParameterException: Role provided in the request does not exist.",
+        ),
+        (
+            {"roleArn": "arn:aws:iam::444455556666:role/pods"},
+            "StatusCode: 403, RequestID: {}, api error AccessDeniedException: Cross-account pass role is not allowed",
+        ),
+        (
+            {"serviceAccount": "taken"},
+            "StatusCode: 409, RequestID: {}, ResourceInUseException: Association already exists: {}",
+        ),
+        (
+            {"clusterName": "blue"},
+            "StatusCode: 404, RequestID: {}, ResourceNotFoundException: No cluster found for name: blue.",
+        ),
+    ],
+)
+def test_why_eks_refuses_an_association(engine: Engine, inputs: Plain, text: str) -> None:
+    """Protects who reads the error: what was being done, EKS's code and its words."""
+    dependencies(engine)
+    engine.create(ASSOCIATION, {**VALID[ASSOCIATION], "serviceAccount": "taken"})
+    with pytest.raises(ProviderError) as caught:
+        engine.create(ASSOCIATION, {**VALID[ASSOCIATION], **inputs})
+    beginning = "operation error EKS: CreatePodIdentityAssociation, https response error "
+    pattern = re.escape(f"creating EKS Pod Identity Association: {beginning}{text}").replace(r"\{\}", r"\S+")
+    assert re.search(pattern, str(caught.value))
 
 
 # -- Functions
@@ -1199,6 +1340,16 @@ def test_cluster(engine: Engine, address: str) -> None:
     assert cluster["certificateAuthorities"][0]["data"] != ""
     assert isinstance(cluster["vpcConfig"], dict)
     assert (cluster["id"], cluster["tags"]) == ("my-cluster", {"team": "a"})
+    assert cluster["computeConfigs"] == []
+
+
+def test_cluster_of_auto_mode(engine: Engine) -> None:
+    """Auto Mode needs no agent: a program sees it in `computeConfigs`."""
+    engine.eks.create_cluster(
+        name="auto", roleArn=PODS_ROLES[0], resourcesVpcConfig={}, computeConfig={"enabled": True}
+    )
+    cluster = engine.invoke("aws:eks/getCluster:getCluster", {"name": "auto"})
+    assert cluster["computeConfigs"] == [{"enabled": True}]
 
 
 @pytest.mark.parametrize("arguments", [{"url": ISSUER}, {"arn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER[8:]}"}])

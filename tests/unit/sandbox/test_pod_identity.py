@@ -219,7 +219,8 @@ def test_what_a_list_tells(eks: Any, role: Callable[..., str]) -> None:
     assert listed(namespace="we") == set()
 
 
-def test_lists_come_in_pages(eks: Any, role: Callable[..., str]) -> None:
+@pytest.mark.parametrize("deleting", [False, True])
+def test_lists_come_in_pages(eks: Any, role: Callable[..., str], deleting: bool) -> None:
     """Protects a cluster with many associations: 100 at a time, each once, also where one is deleted in between."""
     arn = role("app")
     names = {f"app-{number}" for number in range(2 * PAGE + 1)}
@@ -230,8 +231,9 @@ def test_lists_come_in_pages(eks: Any, role: Callable[..., str]) -> None:
     for page in pages:
         sizes.append(len(page["associations"]))
         found += [each["serviceAccount"] for each in page["associations"]]
-        last = page["associations"][-1]["associationId"]
-        eks.delete_pod_identity_association(clusterName="green", associationId=last)
+        if deleting:
+            last = page["associations"][-1]["associationId"]
+            eks.delete_pod_identity_association(clusterName="green", associationId=last)
     assert sizes == [PAGE, PAGE, 1]
     assert (set(found), len(found)) == (names, len(names))
 
