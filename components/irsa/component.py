@@ -287,6 +287,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
         name, namespace = _input(service_account.name), _input(service_account.namespace)
         logical_name, declared = service_account.logical_name, _input(service_account.annotations)
         annotations = _applied(lambda known: known["own"] | known["webhook"], own=declared, webhook=self.annotations)
+        if self._spec.identity.irsa is not Use.USED:
+            # The API server keeps no empty mapping: each preview would show it as a change.
+            annotations = _applied(lambda known: known["own"] or None, own=declared)
         if service_account.create:
             metadata = kubernetes.meta.v1.ObjectMetaArgs(
                 name=name, namespace=namespace, labels=_input(service_account.labels), annotations=annotations

@@ -14,7 +14,7 @@ from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 Failure = tuple[int, str, str]
 """HTTP status, code and message."""
 Failures = Mapping[str, "Failure | Callable[[], Failure | None]"]
-"""What fails, always or as a function says, by the action of IAM and STS, or by the path of EKS."""
+"""What fails, always or as a function says, by the action of IAM and STS, or by the path of EKS, its method before."""
 
 
 class Question(NamedTuple):
@@ -62,6 +62,7 @@ def failing_aws(
 
     def failure(question: Question) -> Answer | None:
         found = failures.get(question.action) or failures.get(question.path)
+        found = found or failures.get(f"{question.method} {question.path}")
         found = found() if callable(found) else found
         if found is None:
             return None

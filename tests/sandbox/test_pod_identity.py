@@ -1,0 +1,196 @@
+"""EKS Pod Identity through the real engine: each stage from IRSA and back, with Pods that need credentials always.
+
+https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.sandbox.failing_api import failing_aws
+from tests.sandbox.pods import CLUSTER, Pods, annotation
+from tests.sandbox.project import Project
+from tests.sandbox.webhook import IRSA, POD_IDENTITY
+
+pytestmark = pytest.mark.sandbox
+
+Deploy = Callable[..., Project]
+REFUSAL = "Trust policy of the role provided is invalid"
+ROLE_ARN = "arn:aws:iam::111122223333:role/staged-role"
+STAGED = {
+    "serviceAccount": {"name": "staged"},
+    "role": {"name": "staged-role"},
+    "policy": {"file": "policies/my-policy.json"},
+}
+TO_PODS, FROM_PODS = {"irsa": "trusted", "podIdentity": "used"}, {"irsa": "used", "podIdentity": "trusted"}
+# Of each stage: what is written, what `pulumi up` then does, whether Pods restart, and how many ways are trusted.
+STAGES: list[tuple[Any, dict[str, int], bool, int]] = [
+    ("both", {"update": 1, "create": 1}, True, 2),
+    (TO_PODS, {"update": 1}, False, 2),
+    ("podIdentity", {"update": 1}, False, 1),
+    ("both", {"update": 2}, False, 2),
+    (FROM_PODS, {"delete": 1}, True, 2),
+    ("irsa", {"update": 1}, False, 1),
+]
+
+
+@pytest.fixture
+def staged(deploy: Deploy, cloud: Any) -> Iterator[tuple[Project, Pods]]:
+    """A binding with IRSA, and two of its Pods."""
+    project, pods = deploy({"bindings": {"app": STAGED}}), Pods(cloud, "default", "staged")
+    project.up()
+    for _ in range(2):
+        pods.start()
+    yield project, pods
+    for name in [*pods.names]:
+        pods.stop(name)
+
+
+def statements(cloud: Any) -> list[dict[str, Any]]:
+    found = cloud.aws("iam").get_role(RoleName="staged-role")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    return list(found)
+
+
+def associations(cloud: Any, name: str = "staged") -> list[dict[str, Any]]:
+    eks = cloud.aws("eks")
+    listed = eks.list_pod_identity_associations(clusterName=CLUSTER, serviceAccount=name)["associations"]
+    return [
+        eks.describe_pod_identity_association(clusterName=CLUSTER, associationId=each["associationId"])["association"]
+        for each in listed
+    ]
+
+
+def test_each_stage_and_back(staged: tuple[Project, Pods], cloud: Any) -> None:
+    """Protects every Pod: after each `pulumi up` old and new ones have credentials, and the next one does nothing."""
+    project, pods = staged
+    before = {IRSA}
+    for identity, changes, restart, trusted in STAGES:
+        project.set({"bindings": {"app": {**STAGED, "identity": identity}}})
+        assert project.up() == changes
+        pods.start()
+        way = POD_IDENTITY if identity in ("both", "podIdentity", TO_PODS) else IRSA
+        assert {pods.way(each) for each in pods.names} == before | {way}
+        assert pods.without_credentials() == []
+        if restart:
+            pods.restart()
+            assert pods.without_credentials() == []
+        before = {way}
+        assert {pods.way(each) for each in pods.names} == before
+        assert len(statements(cloud)) == trusted
+        assert annotation(cloud, "default", "staged") == (None if identity in (TO_PODS, "podIdentity") else ROLE_ARN)
+        assert [each["roleArn"] for each in associations(cloud)] == ([ROLE_ARN] if way is POD_IDENTITY else [])
+        assert project.up() == {}
+
+
+def test_eks_does_not_know_the_trust_policy_yet(deploy: Deploy, cloud: Any) -> None:
+    """Protects the first `up`: EKS refuses a role whose trust policy it has not seen, and is asked again.
+
+    https://github.com/hashicorp/terraform-provider-aws/issues/34711
+    """
+    refused: list[int] = []
+
+    def not_yet() -> tuple[int, str, str] | None:
+        refused.append(1)
+        return (400, "InvalidParameterException", REFUSAL) if len(refused) < 3 else None
+
+    # The list for the next look-up has the same path, and is no POST.
+    with failing_aws({f"POST /clusters/{CLUSTER}/pod-identity-associations": not_yet}, cloud.aws_address) as address:
+        project = deploy({"bindings": {"app": {**STAGED, "identity": "both"}}}, AWS_ENDPOINT_URL=address)
+        assert project.up()["create"] == 7
+    assert len(refused) == 3
+    assert len(associations(cloud)) == 1
+
+
+SESSION = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
+TARGET = "arn:aws:iam::444455556666:role/other-account-role"
+
+
+def test_settings_of_an_association_change_in_place(deploy: Deploy, cloud: Any) -> None:
+    """Protects the sessions: each setting reaches EKS, changes without a new association, and goes again."""
+    app = {"serviceAccount": {"name": "settings"}, "identity": "podIdentity"}
+    project = deploy({"bindings": {"app": app}})
+    project.up()
+    (before,) = associations(cloud, "settings")
+    assert before["disableSessionTags"] is False
+
+    settings = {
+        "sessionTags": False,
+        "targetRoleArn": TARGET,
+        "policy": {"document": SESSION},
+        "tags": {"team": "payments"},
+    }
+    project.set({"bindings": {"app": {**app, "podIdentity": settings}}})
+    project.up()
+    (found,) = associations(cloud, "settings")
+    assert found["associationId"] == before["associationId"]
+    assert (found["disableSessionTags"], found["targetRoleArn"], found["tags"]["team"]) == (True, TARGET, "payments")
+    assert json.loads(found["policy"]) == SESSION
+    assert project.up() == {}
+
+    # Drift is repaired.
+    cloud.aws("eks").update_pod_identity_association(
+        clusterName=CLUSTER, associationId=found["associationId"], targetRoleArn="", policy=""
+    )
+    assert project.up("--refresh")["update"] == 1
+    assert associations(cloud, "settings")[0]["targetRoleArn"] == TARGET
+
+    project.set({"bindings": {"app": app}})
+    project.up()
+    (found,) = associations(cloud, "settings")
+    assert found["disableSessionTags"] is False
+    assert project.up() == {}
+
+
+def test_a_service_account_that_exists_keeps_what_it_has(deploy: Deploy, cloud: Any) -> None:
+    """Protects service accounts of Helm: with Pod Identity alone nothing is written to them, and they must exist."""
+    binding = {"serviceAccount": {"name": "of-helm", "create": False}, "identity": "podIdentity"}
+    project = deploy({"bindings": {"app": binding}})
+    assert "of-helm" in project.refused("up", "--yes", "--skip-preview")
+    cloud.kubectl("create", "serviceaccount", "of-helm")
+    project.up()
+    assert len(associations(cloud, "of-helm")) == 1
+    assert annotation(cloud, "default", "of-helm") is None
+
+    project.set({"bindings": {"app": {**binding, "identity": "both"}}})
+    project.up()
+    assert annotation(cloud, "default", "of-helm") is not None
+    project.set({"bindings": {"app": {**binding, "identity": TO_PODS}}})
+    project.up()
+    assert annotation(cloud, "default", "of-helm") is None
+    assert project.up() == {}
+    project.pulumi("destroy", "--yes", "--skip-preview")
+    assert associations(cloud, "of-helm") == []
+    assert cloud.kubectl("delete", "serviceaccount", "of-helm").returncode == 0
+
+
+def test_another_service_account_replaces_the_association(deploy: Deploy, cloud: Any) -> None:
+    """Protects EKS's rule: an association's service account and namespace never change."""
+    app: dict[str, Any] = {"serviceAccount": {"name": "first"}, "role": {"name": "moved"}, "identity": "podIdentity"}
+    project = deploy({"bindings": {"app": app}})
+    project.up()
+    project.set({"bindings": {"app": {**app, "serviceAccount": {"name": "second"}}}})
+    project.up()
+    assert associations(cloud, "first") == []
+    assert len(associations(cloud, "second")) == 1
+    assert project.up() == {}
+
+
+def test_an_association_made_by_hand_is_adopted(deploy: Deploy, cloud: Any) -> None:
+    """Protects who comes from the console or eksctl: the association stays, with its ID."""
+    app: dict[str, Any] = {"serviceAccount": {"name": "by-hand-too"}, "role": {"name": "by-hand-too"}}
+    project = deploy({"bindings": {"app": {**app, "identity": FROM_PODS}}})
+    project.up()
+    made = cloud.aws("eks").create_pod_identity_association(
+        clusterName=CLUSTER,
+        namespace="default",
+        serviceAccount="by-hand-too",
+        roleArn="arn:aws:iam::111122223333:role/by-hand-too",
+    )["association"]["associationId"]
+    adopted = {**app, "identity": "both", "podIdentity": {"importIds": {"cluster": made}}}
+    project.set({"bindings": {"app": adopted}})
+    assert project.up() == {"import": 1}
+    project.set({"bindings": {"app": {**app, "identity": "both"}}})
+    assert project.up() == {}
+    assert [each["associationId"] for each in associations(cloud, "by-hand-too")] == [made]
