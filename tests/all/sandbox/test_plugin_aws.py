@@ -1678,6 +1678,36 @@ def test_what_exists_is_imported(cloud: Cloud, stack: automation.Stack) -> None:
     assert changes_of(stack.up()) == {"same": 4}
 
 
+@pytest.mark.sandbox
+def test_an_association_that_exists_is_imported(cloud: Cloud, stack: automation.Stack) -> None:
+    """`import` of CLUSTER,ASSOCIATION_ID: the engine takes the association's own ID for it, and asks no more."""
+    iam, eks = cloud.aws("iam"), cloud.aws("eks")
+    arn = iam.create_role(RoleName="plugin-pods", AssumeRolePolicyDocument=PODS_TRUST)["Role"]["Arn"]
+    place = {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "plugin-pods"}
+    made = eks.create_pod_identity_association(**place, roleArn=arn)["association"]
+    import_id = f"my-cluster,{made['associationId']}"
+
+    def program() -> None:
+        association = aws.eks.PodIdentityAssociation(
+            "a",
+            cluster_name="my-cluster",
+            namespace="default",
+            service_account="plugin-pods",
+            role_arn=arn,
+            opts=pulumi.ResourceOptions(import_=import_id),
+        )
+        pulumi.export("id", association.id)
+
+    stack.workspace.program = program
+    result = stack.up()
+    assert (changes_of(result), result.outputs["id"].value) == ({"create": 1, "import": 1}, made["associationId"])
+    assert changes_of(stack.up()) == {"same": 2}
+    assert numbers(stack.refresh().summary.resource_changes) == {"same": 2}
+    stack.destroy()
+    assert eks.list_pod_identity_associations(clusterName="my-cluster", namespace="default")["associations"] == []
+    iam.delete_role(RoleName="plugin-pods")
+
+
 def failing_name() -> None:
     aws.iam.Role("r", name="not a name", assume_role_policy=TRUST)
 
