@@ -1241,6 +1241,15 @@ def test_what_an_association_drops_stays_in_eks(engine: Engine) -> None:
     assert engine.diff(engine.read(updated), bare).diffs == ["targetRoleArn", "policy"]
 
 
+def test_session_tags_come_back(engine: Engine) -> None:
+    """`disableSessionTags` without a value is false, not what it was: the official plugin always sends it."""
+    dependencies(engine)
+    made = engine.create(ASSOCIATION, {**VALID[ASSOCIATION], "disableSessionTags": True})
+    assert engine.diff(made, VALID[ASSOCIATION]).diffs == ["disableSessionTags"]
+    assert engine.update(made, VALID[ASSOCIATION]).outputs["disableSessionTags"] is False
+    assert association(engine, made)["disableSessionTags"] is False
+
+
 def test_drift_of_an_association(engine: Engine) -> None:
     """A refresh sees the role that somebody else gave it, and the next update takes it back."""
     dependencies(engine)
