@@ -21,11 +21,11 @@ from sandbox.pod_identity import ACTIONS, SERVICE, Association, EksError, associ
 from sandbox.sts_decision import CannotDecideError, permits, trusts_role, trusts_service
 from sandbox.web_identity import PublishedKeys, Refusal, claims_of_token, require_in_time, verify
 
-# An access to an association that exists lasts 6 hours; through a second role an hour, the most of role chaining.
+# As long as the agent keeps them, and the most of role chaining: "Caching considerations" on the page of target roles.
 SECONDS, SECONDS_WITH_TARGET = 6 * 3600, 3600
+# AWS documents the codes. Of the words, the first two are the errors' descriptions, and the last has no page.
 INVALID = "The specified Kubernetes service account token is invalid."
 EXPIRED = "The specified Kubernetes service account token is expired."
-# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html, and what the agent logs where it fails
 NOT_TRUSTED = "Unauthorized Exception! EKS does not have permissions to assume the associated role."
 
 

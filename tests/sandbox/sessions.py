@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
-from lightkube.models.authentication_v1 import TokenRequestSpec
+from lightkube.models.authentication_v1 import BoundObjectReference, TokenRequestSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount, ServiceAccountToken
 
@@ -40,6 +40,16 @@ def tokens(cloud: Any, service_accounts: Iterable[str], audiences: Sequence[str]
         answer = client.create(request, name, namespace=namespace)
         found.append(Token(service_account, audience, answer.status.token))
     return found
+
+
+def pod_token(cloud: Any, pod: Any, audience: str = "pods.eks.amazonaws.com", *, bound: bool = True) -> str:
+    """Return a token of a Pod's service account, bound to the Pod, as the kubelet projects it into the Pod."""
+    metadata, name = pod.metadata, pod.spec.serviceAccountName
+    reference = BoundObjectReference(kind="Pod", apiVersion="v1", name=metadata.name, uid=metadata.uid)
+    spec = TokenRequestSpec(audiences=[audience], boundObjectRef=reference if bound else None)
+    request = ServiceAccountToken(metadata=ObjectMeta(name=name, namespace=metadata.namespace), spec=spec)
+    answer = cloud.kubernetes().create(request, name, namespace=metadata.namespace)
+    return str(answer.status.token)
 
 
 def admitted(cloud: Any, of: Iterable[Token], role_arns: Iterable[str]) -> set[tuple[str, str, str]]:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import pytest
 from botocore.exceptions import ClientError
 from joserfc import jwk, jws
-from lightkube.models.authentication_v1 import BoundObjectReference, TokenRequestSpec
 from lightkube.models.core_v1 import Container, PodSpec
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import Pod, ServiceAccountToken
+from lightkube.resources.core_v1 import Pod
 
 from tests.sandbox.conftest import Cloud
+from tests.sandbox.sessions import pod_token
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]
 
@@ -79,17 +79,6 @@ def association(cloud: Cloud) -> Iterator[Association]:
     iam.delete_role(RoleName=ROLE)
 
 
-def token(cloud: Cloud, pod: Any, audience: str = AUDIENCE, *, bound: bool = True) -> str:
-    """Return a token of the Pod's service account, as the kubelet projects it into the Pod."""
-    metadata = pod.metadata
-    reference = BoundObjectReference(kind="Pod", apiVersion="v1", name=metadata.name, uid=metadata.uid)
-    spec = TokenRequestSpec(audiences=[audience], boundObjectRef=reference if bound else None)
-    name = pod.spec.serviceAccountName
-    request = ServiceAccountToken(metadata=ObjectMeta(name=name, namespace=metadata.namespace), spec=spec)
-    answer: Any = cloud.kubernetes().create(request, name, namespace=metadata.namespace)
-    return str(answer.status.token)
-
-
 def signed_again(cloud: Cloud, genuine: str, **changed: Any) -> str:
     """Return the token with changed claims, under the cluster's own key."""
     header, claims = (
@@ -117,7 +106,7 @@ def identity(cloud: Cloud, answer: Any) -> str:
 
 def test_a_pod_becomes_the_role_of_its_association(cloud: Cloud, pod: Any, association: Association) -> None:
     """Protects the way that works: whose token it is, which association, and credentials that are the role's."""
-    answer = assume(cloud, token(cloud, pod))
+    answer = assume(cloud, pod_token(cloud, pod))
 
     assert answer["subject"] == {"namespace": "team-b", "serviceAccount": "worker"}
     assert answer["audience"] == AUDIENCE
@@ -132,10 +121,10 @@ def test_a_pod_becomes_the_role_of_its_association(cloud: Cloud, pod: Any, assoc
 
 def test_tokens_that_are_refused(cloud: Cloud, pod: Any, association: Association) -> None:
     """Protects from a judge that believes claims: audience, Pod, signature, issuer and time each count."""
-    genuine = token(cloud, pod)
+    genuine = pod_token(cloud, pod)
     assert refusal(cloud, "not.a.token") == "InvalidTokenException"
-    assert refusal(cloud, token(cloud, pod, "sts.amazonaws.com")) == "InvalidTokenException"
-    assert refusal(cloud, token(cloud, pod, bound=False)) == "InvalidTokenException"
+    assert refusal(cloud, pod_token(cloud, pod, "sts.amazonaws.com")) == "InvalidTokenException"
+    assert refusal(cloud, pod_token(cloud, pod, bound=False)) == "InvalidTokenException"
     assert refusal(cloud, genuine[:-8] + "AAAAAAAA") == "InvalidTokenException"
     assert refusal(cloud, signed_again(cloud, genuine, iss="https://example.com/id/A")) == "InvalidTokenException"
     assert refusal(cloud, signed_again(cloud, genuine, exp=int(time.time()) - 1)) == "ExpiredTokenException"
@@ -144,8 +133,8 @@ def test_tokens_that_are_refused(cloud: Cloud, pod: Any, association: Associatio
 
 def test_what_is_not_there(cloud: Cloud, pod: Any) -> None:
     """Protects who asks too early: no association, and no cluster of that name."""
-    assert refusal(cloud, token(cloud, pod)) == "ResourceNotFoundException"
-    assert refusal(cloud, token(cloud, pod), "another-cluster") == "ResourceNotFoundException"
+    assert refusal(cloud, pod_token(cloud, pod)) == "ResourceNotFoundException"
+    assert refusal(cloud, pod_token(cloud, pod), "another-cluster") == "ResourceNotFoundException"
 
 
 @pytest.mark.parametrize(
@@ -174,16 +163,16 @@ def test_the_trust_policy_decides(
         # An association whose role is not named is not checked again.
         association.update(disableSessionTags=tags_off)
         if admitted:
-            assert assume(cloud, token(cloud, pod))["audience"] == AUDIENCE
+            assert assume(cloud, pod_token(cloud, pod))["audience"] == AUDIENCE
         else:
-            assert refusal(cloud, token(cloud, pod)) == "AccessDeniedException"
+            assert refusal(cloud, pod_token(cloud, pod)) == "AccessDeniedException"
 
 
 def test_a_role_that_is_gone(cloud: Cloud, pod: Any, association: Association) -> None:
     """Protects who deletes a role before its association: the Pod gets AccessDenied, and nobody else's role."""
     iam = cloud.aws("iam")
     iam.delete_role(RoleName=ROLE)
-    assert refusal(cloud, token(cloud, pod)) == "AccessDeniedException"
+    assert refusal(cloud, pod_token(cloud, pod)) == "AccessDeniedException"
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=tagged())
 
 
@@ -203,10 +192,10 @@ def test_the_target_role(cloud: Cloud, pod: Any, association: Association, targe
     """Protects target roles of another account: both sides must allow it, and sts:TagSession while there are tags."""
     arn = f"arn:aws:iam::{OTHER_ACCOUNT}:role/{TARGET}"
     association.update(targetRoleArn=arn)
-    assert refusal(cloud, token(cloud, pod)) == "AccessDeniedException"
+    assert refusal(cloud, pod_token(cloud, pod)) == "AccessDeniedException"
 
     cloud.aws("iam").put_role_policy(RoleName=ROLE, PolicyName="target", PolicyDocument=policy(Resource=arn))
-    answer = assume(cloud, token(cloud, pod))
+    answer = assume(cloud, pod_token(cloud, pod))
     assert identity(cloud, answer).startswith(f"arn:aws:sts::{OTHER_ACCOUNT}:assumed-role/{TARGET}/eks-")
     assert answer["credentials"]["expiration"].timestamp() - time.time() <= 3600
 
@@ -214,7 +203,7 @@ def test_the_target_role(cloud: Cloud, pod: Any, association: Association, targe
         document = policy(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, **statement)
         target.update_assume_role_policy(RoleName=TARGET, PolicyDocument=document)
         try:
-            return bool(assume(cloud, token(cloud, pod)))
+            return bool(assume(cloud, pod_token(cloud, pod)))
         except cloud.aws("eks-auth").exceptions.AccessDeniedException:
             return False
 

@@ -1241,6 +1241,15 @@ def test_what_an_association_drops_stays_in_eks(engine: Engine) -> None:
     assert engine.diff(engine.read(updated), bare).diffs == ["targetRoleArn", "policy"]
 
 
+def test_session_tags_come_back(engine: Engine) -> None:
+    """`disableSessionTags` without a value is false, not what it was: the official plugin always sends it."""
+    dependencies(engine)
+    made = engine.create(ASSOCIATION, {**VALID[ASSOCIATION], "disableSessionTags": True})
+    assert engine.diff(made, VALID[ASSOCIATION]).diffs == ["disableSessionTags"]
+    assert engine.update(made, VALID[ASSOCIATION]).outputs["disableSessionTags"] is False
+    assert association(engine, made)["disableSessionTags"] is False
+
+
 def test_drift_of_an_association(engine: Engine) -> None:
     """A refresh sees the role that somebody else gave it, and the next update takes it back."""
     dependencies(engine)
@@ -1676,6 +1685,36 @@ def test_what_exists_is_imported(cloud: Cloud, stack: automation.Stack) -> None:
     stack.workspace.program = program
     assert changes_of(stack.up()) == {"create": 1, "import": 3}
     assert changes_of(stack.up()) == {"same": 4}
+
+
+@pytest.mark.sandbox
+def test_an_association_that_exists_is_imported(cloud: Cloud, stack: automation.Stack) -> None:
+    """`import` of CLUSTER,ASSOCIATION_ID: the engine takes the association's own ID for it, and asks no more."""
+    iam, eks = cloud.aws("iam"), cloud.aws("eks")
+    arn = iam.create_role(RoleName="plugin-pods", AssumeRolePolicyDocument=PODS_TRUST)["Role"]["Arn"]
+    place = {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "plugin-pods"}
+    made = eks.create_pod_identity_association(**place, roleArn=arn)["association"]
+    import_id = f"my-cluster,{made['associationId']}"
+
+    def program() -> None:
+        association = aws.eks.PodIdentityAssociation(
+            "a",
+            cluster_name="my-cluster",
+            namespace="default",
+            service_account="plugin-pods",
+            role_arn=arn,
+            opts=pulumi.ResourceOptions(import_=import_id),
+        )
+        pulumi.export("id", association.id)
+
+    stack.workspace.program = program
+    result = stack.up()
+    assert (changes_of(result), result.outputs["id"].value) == ({"create": 1, "import": 1}, made["associationId"])
+    assert changes_of(stack.up()) == {"same": 2}
+    assert numbers(stack.refresh().summary.resource_changes) == {"same": 2}
+    stack.destroy()
+    assert eks.list_pod_identity_associations(clusterName="my-cluster", namespace="default")["associations"] == []
+    iam.delete_role(RoleName="plugin-pods")
 
 
 def failing_name() -> None:
