@@ -9,6 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
+from irsa.association_hooks import association_hooks
 from irsa.failed_update import hooks
 from irsa.later import ArgumentMistakes, Later
 from irsa.rules.annotations import PATCH_FORCE, ROLE_ARN, conflicts, webhook_annotations
@@ -16,7 +17,6 @@ from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Mistake, Spelling, path_of
 from irsa.spec import AnnotatedServiceAccount, Association, CreatedRole, ManagedPolicy, Spec, parse
-from irsa.trust_propagation import association_hooks
 
 
 class InvalidArgumentsError(pulumi.RunError):

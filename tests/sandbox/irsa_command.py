@@ -50,9 +50,9 @@ def follow(project: Project, command: str) -> None:
             assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def aws_iam(cloud: Any, words: list[str]) -> Any:
-    """Return what `aws iam` answers to an operation with its options, or what its --query selects of it."""
-    client, (operation, *options) = cloud.aws("iam"), words
+def aws_iam(cloud: Any, words: list[str], service: str = "iam") -> Any:
+    """Return what `aws iam`, or `aws eks`, answers to an operation with its options, or what its --query selects."""
+    client, (operation, *options) = cloud.aws(service), words
     model = client.meta.service_model
     name = next(name for name in model.operation_names if xform_name(name, "-") == operation)
     members = {
@@ -61,6 +61,8 @@ def aws_iam(cloud: Any, words: list[str]) -> Any:
     }
     given = dict(zip(options[::2], options[1::2], strict=True))
     query, values = given.pop("--query", "@"), {}
+    # That of the sandbox's cluster.
+    given.pop("--region", None)
     for option, value in given.items():
         member, shape = members[option.removeprefix("--")]
         values[member] = [value] if shape.type_name == "list" else value

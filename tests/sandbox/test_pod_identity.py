@@ -3,7 +3,10 @@
 https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
 """
 
+import itertools
 import json
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -99,6 +102,7 @@ def test_eks_does_not_know_the_trust_policy_yet(deploy: Deploy, cloud: Any) -> N
     with failing_aws({f"POST /clusters/{CLUSTER}/pod-identity-associations": not_yet}, cloud.aws_address) as address:
         project = deploy({"bindings": {"app": {**STAGED, "identity": "both"}}}, AWS_ENDPOINT_URL=address)
         assert project.up()["create"] == 7
+    project.variables["AWS_ENDPOINT_URL"] = cloud.aws_address
     assert len(refused) == 3
     assert len(associations(cloud)) == 1
 
@@ -136,11 +140,21 @@ def test_settings_of_an_association_change_in_place(deploy: Deploy, cloud: Any) 
     assert project.up("--refresh")["update"] == 1
     assert associations(cloud, "settings")[0]["targetRoleArn"] == TARGET
 
-    project.set({"bindings": {"app": app}})
-    project.up()
-    (found,) = associations(cloud, "settings")
-    assert found["disableSessionTags"] is False
+    # EKS keeps what an update leaves out; the command that removes it is that of the message.
+    project.set({"bindings": {"app": {**app, "podIdentity": {"sessionTags": False}}}})
+    said = project.refused("up", "--yes", "--skip-preview")
+    (command,) = set(re.findall("`(aws eks .*?)`", said))
+    words = dict(itertools.pairwise(shlex.split(command)))
+    assert (words["--target-role-arn"], words["--policy"]) == ("", "")
+    cloud.aws("eks").update_pod_identity_association(
+        clusterName=words["--cluster-name"], associationId=words["--association-id"], targetRoleArn="", policy=""
+    )
+    project.up("--refresh")
     assert project.up() == {}
+    assert not associations(cloud, "settings")[0].get("policy")
+    project.set({"bindings": {"app": app}})
+    assert project.up()["update"] == 2
+    assert associations(cloud, "settings")[0]["disableSessionTags"] is False
 
 
 def test_a_service_account_that_exists_keeps_what_it_has(deploy: Deploy, cloud: Any) -> None:

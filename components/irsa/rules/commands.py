@@ -109,6 +109,14 @@ def create_provider(issuer: str, audiences: Iterable[str]) -> str:
     return _command(*words, *_listed("--client-id-list", audiences))
 
 
+def clear_association(cluster: str, association_id: str, region: str, settings: Iterable[str]) -> str:
+    """Return the command that removes settings of a Pod Identity association, by their names in EKS's API."""
+    options = {"targetRoleArn": "--target-role-arn", "policy": "--policy"}
+    empty = [word for setting in settings for word in (options[setting], "")]
+    named = ("--cluster-name", cluster, "--association-id", association_id)
+    return _aws("eks", "update-pod-identity-association", *_optional("--region", region), *named, *empty)
+
+
 def associate_provider(
     cluster: str, issuer: str, audiences: Iterable[str] = (EKSCTL_AUDIENCE,), region: str | None = None
 ) -> str:

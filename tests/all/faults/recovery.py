@@ -58,9 +58,10 @@ def page_command(part: str) -> str:
     return command.replace("--stack dev", f"--stack {STACK}")
 
 
-def look_up_commands() -> Iterator[tuple[str, str]]:
-    """Yield the page's table: what is in the URN, and the command that looks for it."""
-    yield from re.findall(r"^\| ([^|]+) \| `([^`]+)`[^|]* \|[^|]*\|$", PAGE.read_text(), re.MULTILINE)
+def look_up_commands() -> Iterator[tuple[str, str, str]]:
+    """Yield the page's table: what is in the URN, the command that looks for it, and a second one or nothing."""
+    row = r"^\| ([^|]+) \| `([^`]+)`(?:, then `([^`]+)`)?[^|]* \|[^|]*\|$"
+    yield from re.findall(row, PAGE.read_text(), re.MULTILINE)
 
 
 def run(stack: Stack, command: str) -> Answered:
@@ -125,8 +126,14 @@ def created(stack: Stack, entry: Entry, began: datetime) -> str | None:
     if entry.answer is None or entry.kind == PATCH:
         return None
     heading = "namePrefix" if "namePrefix" in entry.known else f"`{entry.kind}`"
-    (command,) = [command for found, command in look_up_commands() if heading in found]
-    dates = _dates(_answer(stack, _filled_in(command, entry.known)), entry)
+    ((command, then),) = [commands for found, *commands in look_up_commands() if heading in found]
+    answer = _answer(stack, _filled_in(command, entry.known))
+    if then:
+        # The first command has IDs, the second one the date of one of them.
+        further, cluster = _filled_in(then, entry.known), entry.known["clusterName"]
+        dated = ((each, further.replace("--association-id ID", f"--association-id {each}")) for each in answer)
+        answer = [[f"{cluster},{each}", _answer(stack, each_command)] for each, each_command in dated]
+    dates = _dates(answer, entry)
     if "namePrefix" in entry.known:
         known = (stack.folder / RECORD).read_text()
         named = re.compile(re.escape(entry.known["namePrefix"]) + NAMED_BY_PREFIX.pattern)
@@ -140,7 +147,9 @@ def _values(known: Mapping[str, Any]) -> dict[str, str]:
     named = {**known, **known.get("metadata", {})}
     return {
         "NAMESPACE": named.get("namespace", ""),
-        "NAME": named.get("name", ""),
+        "NAME": named.get("name", named.get("serviceAccount", "")),
+        "CLUSTER": named.get("clusterName", ""),
+        "REGION": named.get("region", ""),
         "PREFIX": named.get("namePrefix", ""),
         "AWS_ACCOUNT": ACCOUNT,
         "ISSUER": named.get("url", "").removeprefix("https://"),
@@ -155,9 +164,9 @@ def _filled_in(command: str, known: Mapping[str, Any]) -> str:
 def _answer(stack: Stack, command: str) -> Any:
     """Return what AWS or Kubernetes answers, None if there is no such thing; any other error is no answer."""
     words = shlex.split(command)
-    if words[:2] == ["aws", "iam"]:
+    if words[0] == "aws":
         try:
-            return aws_iam(stack.cloud, words[2:])
+            return aws_iam(stack.cloud, words[2:], words[1])
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchEntity":
                 return None

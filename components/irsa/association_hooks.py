@@ -1,0 +1,62 @@
+"""What EKS does with an association that the provider does not expect: it refuses for a while, and drops nothing."""
+
+import asyncio
+from weakref import WeakKeyDictionary
+
+import pulumi
+
+from irsa.failed_update import hooks
+from irsa.rules.commands import clear_association
+
+# What EKS says for a while after IAM has the trust policy (https://github.com/hashicorp/terraform-provider-aws/issues/34711).
+REFUSAL = "Trust policy of the role provided is invalid"
+# Seconds before each further attempt: a minute in all.
+PAUSES = (2, 4, 8, 16, 30)
+# Settings that an update keeps where it leaves them out, as the provider does: only an empty value removes them.
+KEPT = ("targetRoleArn", "policy")
+_bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = WeakKeyDictionary()
+
+
+class NotRemovedError(Exception):
+    """The provider is asked to remove what EKS would keep."""
+
+
+def association_hooks() -> pulumi.ResourceHookBinding | None:
+    """Return the hooks of an association, those of every update (irsa.failed_update) included.
+
+    None in a plugin. With an SDK before error hooks, the first refusal is final.
+    """
+    updates, stack = hooks(), pulumi.runtime.get_root_resource()
+    if updates is None or stack is None:
+        return None
+    if stack not in _bindings:
+        kept = pulumi.ResourceHook("irsa:association", _kept, pulumi.ResourceHookOptions(on_dry_run=True))
+        before = [*(updates.before_update or ()), kept]
+        binding = pulumi.ResourceHookBinding(before_update=before, after_update=updates.after_update)
+        if hasattr(pulumi, "ErrorHook"):
+            binding.on_error = [pulumi.ErrorHook("irsa:refused", _again)]
+        _bindings[stack] = binding
+    return _bindings[stack]
+
+
+async def _again(failure: pulumi.ErrorHookArgs) -> bool:
+    attempts = len(failure.errors)
+    if attempts > len(PAUSES) or REFUSAL not in failure.errors[0]:
+        return False
+    await asyncio.sleep(PAUSES[attempts - 1])
+    return True
+
+
+async def _kept(update: pulumi.ResourceHookArgs) -> None:
+    """Refuse to remove what EKS would keep; a preview warns."""
+    new, old = update.new_inputs or {}, update.old_outputs or {}
+    kept = [name for name in KEPT if old.get(name) and not new.get(name)]
+    if not kept:
+        return
+    command = clear_association(
+        str(old.get("clusterName")), str(old.get("associationId")), str(old.get("region")), kept
+    )
+    text = f"EKS keeps the {' and the '.join(kept)} of {update.name}. Run `{command}`, then `pulumi up --refresh`"
+    if not pulumi.runtime.is_dry_run():
+        raise NotRemovedError(text)
+    pulumi.log.warn(text)
