@@ -1,0 +1,60 @@
+"""How a stack file and a program say by which way Pods get their role."""
+
+import contextlib
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa.rules.identity import Identity, Use, parse_identity
+from irsa.rules.mistakes import Mistake
+
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["irsa", "podIdentity", "used", "trusted"]) | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=12), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def test_the_short_words_are_mappings() -> None:
+    """Protects readers: each short word is one mapping, which does the same."""
+    assert parse_identity("irsa") == parse_identity({"irsa": "used"})
+    assert parse_identity("podIdentity") == parse_identity({"podIdentity": "used"})
+    assert parse_identity("both") == parse_identity({"podIdentity": "used", "irsa": "used"})
+
+
+@pytest.mark.parametrize("uses", [*itertools.product(Use, Use)])
+def test_what_is_recorded_is_read_again(uses: tuple[Use, Use]) -> None:
+    """Protects `irsa verify`, which reads in the state what the program wrote there."""
+    identity = Identity(*uses)
+    if identity.recorded:
+        assert parse_identity(identity.recorded) == identity
+
+
+@given(ANYTHING)
+def test_anything_is_read_or_refused(value: Any) -> None:
+    """Protects from a traceback, and from a way that is silently dropped."""
+    is_short = value in ("irsa", "both", "podIdentity")
+    with contextlib.suppress(Mistake):
+        assert parse_identity(value).recorded == value or is_short
+        return
+    assert not is_short
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        ("pod-identity", '"podIdentity"'),
+        ("IRSA", '"irsa"'),
+        ({"podidentity": "used"}, '"podIdentity"'),
+        ({"irsa": "trust"}, '"trusted"'),
+        ({"irsa": "absent", "podIdentity": "used"}, "leave it out"),
+    ],
+)
+def test_what_is_nearly_right_is_named(value: Any, advice: str) -> None:
+    """Protects from a search: what was likely meant is in the message, to be pasted."""
+    with pytest.raises(Mistake) as raised:
+        parse_identity(value)
+    assert advice in raised.value.fix

@@ -1,0 +1,120 @@
+"""The trust policy with EKS Pod Identity: whom it admits, against the sandbox's judge, which shares no code with irsa.
+
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html,
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+"""
+
+import itertools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa.rules.mistakes import Mistake
+from irsa.rules.policies import policy_size
+from irsa.rules.trust import PodIdentityTrust, check_pod_identity_conditions, trust_document
+from sandbox.sts_decision import trusts_service
+
+PODS, ACTIONS = "pods.eks.amazonaws.com", ("sts:AssumeRole", "sts:TagSession")
+CLUSTERS = [f"arn:aws:eks:us-west-2:111122223333:cluster/{name}" for name in ("blue", "green", "test")]
+NAMES = ["a", "b", "app"]
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
+SUBJECTS = st.lists(st.sampled_from([f"{a}:{b}" for a in NAMES for b in NAMES]), min_size=1, max_size=4)
+CHOSEN = st.lists(st.sampled_from(CLUSTERS), min_size=1, max_size=3)
+
+
+def context(cluster: str, namespace: str, name: str, session_tags: bool) -> dict[str, str]:
+    """Return what EKS sends for the Pod of a service account, as the pages above have it."""
+    tags = {
+        "eks-cluster-arn": cluster,
+        "eks-cluster-name": cluster.rpartition("/")[2],
+        "kubernetes-namespace": namespace,
+        "kubernetes-service-account": name,
+        "kubernetes-pod-name": f"{name}-0",
+        "kubernetes-pod-uid": "1",
+    }
+    source = {"aws:SourceArn": cluster, "aws:SourceAccount": "111122223333"}
+    return {**source, **({f"aws:RequestTag/{key}": value for key, value in tags.items()} if session_tags else {})}
+
+
+def admitted(document: str, session_tags: bool) -> set[tuple[str, str]]:
+    """Return each cluster and `namespace:name` that is admitted, of all that there are."""
+    policy: dict[str, Any] = json.loads(document)
+    return {
+        (cluster, f"{namespace}:{name}")
+        for cluster, namespace, name in itertools.product(CLUSTERS, NAMES, NAMES)
+        if trusts_service(policy, PODS, ACTIONS, context(cluster, namespace, name, session_tags))
+    }
+
+
+@given(SUBJECTS, CHOSEN, st.booleans())
+def test_it_admits_the_service_accounts_of_its_clusters_alone(
+    subjects: Sequence[str], clusters: Sequence[str], irsa: bool
+) -> None:
+    """Protects from the cross product: of a:x and b:y, neither a:y nor b:x gets in, nor anybody of another cluster."""
+    document = trust_document([PROVIDER] if irsa else [], subjects, pod_identity=PodIdentityTrust(clusters))
+    assert admitted(document, session_tags=True) == {*itertools.product(clusters, subjects)}
+    # An association without session tags gets nothing: the keys are not there.
+    assert admitted(document, session_tags=False) == set()
+
+
+@given(SUBJECTS, CHOSEN)
+def test_without_tags_it_admits_its_clusters_alone(subjects: Sequence[str], clusters: Sequence[str]) -> None:
+    """Protects who is warned of it: the whole of the clusters gets in, and no other one."""
+    document = trust_document([], subjects, pod_identity=PodIdentityTrust(clusters, session_tags=False))
+    for session_tags in (False, True):
+        assert {cluster for cluster, _ in admitted(document, session_tags)} == {*clusters}
+
+
+@given(SUBJECTS, CHOSEN, st.booleans())
+def test_the_same_input_makes_the_same_text(subjects: list[str], clusters: list[str], tags: bool) -> None:
+    """Protects from updates without a change: neither order nor repetition is in the document."""
+    document = trust_document([PROVIDER], subjects, pod_identity=PodIdentityTrust(clusters, tags))
+    other = PodIdentityTrust([*reversed(clusters), clusters[0]], tags)
+    assert trust_document([PROVIDER], [*reversed(subjects), subjects[0]], pod_identity=other) == document
+
+
+def test_wildcards_stay_those_of_irsa() -> None:
+    """Protects from an association of anybody: a pattern makes no statement for Pod Identity, and stays in IRSA's."""
+    document = trust_document([PROVIDER], ["a:*", "b:app"], pod_identity=PodIdentityTrust(CLUSTERS[:1]))
+    assert admitted(document, session_tags=True) == {(CLUSTERS[0], "b:app")}
+    assert '"system:serviceaccount:a:*"' in document
+
+
+def test_four_providers_and_pod_identity_exceed_the_quota() -> None:
+    """Protects who has four clusters and one service account: 1,834 characters, and 345 for Pod Identity's statement.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPL"
+    providers = [f"arn:aws:iam::111122223333:oidc-provider/{issuer}{n}" for n in range(4)]
+    alone = trust_document(providers, ["default:my-service-account"])
+    both = trust_document(providers, ["default:my-service-account"], pod_identity=PodIdentityTrust(CLUSTERS[:1]))
+    assert policy_size(alone) < 2_048 < policy_size(both)
+
+
+@given(SUBJECTS, st.sampled_from(["StringLike", "StringEquals"]))
+def test_a_further_condition_narrows(subjects: list[str], operator: str) -> None:
+    """Protects who adds a condition: it is in each statement of irsa's, and takes away none of irsa's own."""
+    trust, key = PodIdentityTrust(CLUSTERS[:2]), "aws:RequestTag/eks-cluster-name"
+    document = trust_document([], subjects, conditions={operator: {key: "blue"}}, pod_identity=trust)
+    assert admitted(document, session_tags=True) == {(CLUSTERS[0], subject) for subject in subjects}
+    for absent in (PodIdentityTrust(CLUSTERS), PodIdentityTrust(CLUSTERS, session_tags=False)):
+        never = trust_document([], subjects, conditions={operator: {"aws:RequestTag/team": "x"}}, pod_identity=absent)
+        assert admitted(never, absent.session_tags) == set()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("aws:RequestTag/eks-cluster-arn", "aws:requesttag/kubernetes-namespace", "aws:SourceArn"),
+        *("aws:RequestTag/kubernetes-service-account", "AWS:SourceAccount"),
+    ],
+)
+def test_irsa_writes_some_conditions_itself(key: str) -> None:
+    """Protects the narrowing: a second condition on the same key could replace irsa's own."""
+    with pytest.raises(Mistake, match="writes itself"):
+        check_pod_identity_conditions({"StringLike": {key: "*"}}, session_tags=True, irsa=False)
