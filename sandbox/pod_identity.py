@@ -4,9 +4,8 @@ Sources: CreatePodIdentityAssociation and its neighbours, CreateAddon and Descri
 https://docs.aws.amazon.com/eks/latest/APIReference/. What EKS answers and no page says has its source beside it.
 """
 
+import hashlib
 import json
-import secrets
-import string
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -105,7 +104,9 @@ def _create(backend: EKSBackend, cluster: Cluster, body: Mapping[str, Any]) -> A
         if (each["namespace"], each["serviceAccount"]) == (namespace, service_account):
             # https://github.com/eksctl-io/eksctl/issues/7753
             raise EksError("ResourceInUseException", f"Association already exists: {each['associationId']}")
-    association_id = "a-" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(17))
+    # Of one token there is one association, here with one ID: that of the showcase is written in its stack file.
+    token = str(body.get("clientRequestToken") or uuid.uuid4())
+    association_id = f"a-{hashlib.sha256(token.encode()).hexdigest()[:17]}"
     now = utcnow()
     association: Association = {
         "clusterName": cluster.name,

@@ -15,8 +15,10 @@ from sandbox.layout import (
     AUDIENCE,
     AWS_ACCOUNT,
     CHECKOUT,
+    CLUSTER,
     ISSUER,
     OTHER_AWS_ACCOUNT,
+    REGION,
     Sandbox,
     SandboxError,
 )
@@ -117,6 +119,7 @@ def seed_by_hand(sandbox: Sandbox, aws_port: int) -> None:
     """Create a role, its policies and its service account as an administrator would, for the showcase to adopt."""
     iam = aws_client(sandbox, aws_port, "iam")
     document = (CHECKOUT / "policies" / "my-policy.json").read_text()
+    eks = aws_client(sandbox, aws_port, "eks")
     tags = [{"Key": "team", "Value": "payments"}, {"Key": "managed-by", "Value": "irsa"}]
     issuer = ISSUER.removeprefix("https://")
     claims = {f"{issuer}:aud": AUDIENCE, f"{issuer}:sub": "system:serviceaccount:default:by-hand"}
@@ -126,21 +129,44 @@ def seed_by_hand(sandbox: Sandbox, aws_port: int) -> None:
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": {"StringEquals": claims},
     }
+    cluster_arn = eks.describe_cluster(name=CLUSTER)["cluster"]["arn"]
+    session_tags = {
+        "aws:RequestTag/eks-cluster-arn": cluster_arn,
+        "aws:RequestTag/kubernetes-namespace": "default",
+        "aws:RequestTag/kubernetes-service-account": "by-hand",
+    }
+    by_pods = {
+        "Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Condition": {"StringEquals": session_tags},
+    }
     name, policy = "by-hand-role", f"arn:aws:iam::{AWS_ACCOUNT}:policy/irsa/by-hand-policy"
     create_if_missing(iam.create_policy, PolicyName="by-hand-policy", Path="/irsa/", PolicyDocument=document, Tags=tags)
     create_if_missing(
         iam.create_role,
         RoleName=name,
         Path="/irsa/",
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement, by_pods]}),
         PermissionsBoundary=f"arn:aws:iam::{AWS_ACCOUNT}:policy/boundary",
         MaxSessionDuration=7200,
         Tags=tags,
     )
     iam.attach_role_policy(RoleName=name, PolicyArn=policy)
     iam.put_role_policy(RoleName=name, PolicyName="by-hand-inline", PolicyDocument=document)
+    role_arn = f"arn:aws:iam::{AWS_ACCOUNT}:role/irsa/{name}"
+    create_if_missing(
+        eks.create_pod_identity_association,
+        clusterName=CLUSTER,
+        namespace="default",
+        serviceAccount="by-hand",
+        roleArn=role_arn,
+        tags={tag["Key"]: tag["Value"] for tag in tags},
+        # The association's ID comes from it (sandbox/pod_identity.py).
+        clientRequestToken="by-hand",
+    )
     annotations = {
-        "eks.amazonaws.com/role-arn": f"arn:aws:iam::{AWS_ACCOUNT}:role/irsa/{name}",
+        "eks.amazonaws.com/role-arn": role_arn,
         "eks.amazonaws.com/sts-regional-endpoints": "true",
         "eks.amazonaws.com/token-expiration": "3600",
     }
@@ -150,7 +176,7 @@ def seed_by_hand(sandbox: Sandbox, aws_port: int) -> None:
 
 
 def what_exists(sandbox: Sandbox, aws_port: int) -> set[str]:
-    """Return the ARNs of all roles, policies and OIDC providers, and the service accounts of both clusters."""
+    """Return the ARNs of all roles, policies, OIDC providers and associations, and both clusters' service accounts."""
     found = set()
     session = aws_client(sandbox, aws_port, "sts").assume_role(
         RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/{ADMINISTRATOR}", RoleSessionName="look"
@@ -161,6 +187,10 @@ def what_exists(sandbox: Sandbox, aws_port: int) -> set[str]:
         policies = iam.get_paginator("list_policies").paginate(Scope="Local")
         found |= {policy["Arn"] for page in policies for policy in page["Policies"]}
         found |= {provider["Arn"] for provider in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]}
+    for cluster_name, region in ((CLUSTER, REGION), (GREEN_CLUSTER, GREEN_REGION)):
+        eks = aws_client(sandbox, aws_port, "eks", region=region)
+        pages = eks.get_paginator("list_pod_identity_associations").paginate(clusterName=cluster_name)
+        found |= {each["associationArn"] for page in pages for each in page["associations"]}
     for cluster in (sandbox, second_cluster(sandbox)):
         client: Any = kubernetes_client(cluster)
         metadata = [service_account.metadata for service_account in client.list(ServiceAccount, namespace="*")]
