@@ -59,6 +59,31 @@ def test_a_namespace_resource_names_the_namespace(write: Callable[[str], Stack],
     assert stack.up() == {}
 
 
+def test_the_stages_to_pod_identity_and_back(write: Callable[[str], Stack], cloud: Any) -> None:
+    """Protects programs of one's own: the stages of a stack file, with an output as the cluster's ARN."""
+    eks, created = cloud.aws("eks"), {"create": 1, "update": 1}
+    stages = [
+        ("irsa", None, {}),
+        ("both", created, {"blue": "cluster.arn"}),
+        ({"irsa": "trusted", "podIdentity": "used"}, {"update": 1}, {"blue": "cluster.arn"}),
+        ("podIdentity", {"update": 1}, {"blue": "cluster.arn"}),
+        ("both", {"update": 2}, {"blue": "cluster.arn"}),
+        ({"irsa": "used", "podIdentity": "trusted"}, {"delete": 1}, {"blue": "cluster.arn"}),
+        ("irsa", {"update": 1}, {}),
+    ]
+    for identity, changes, clusters in stages:
+        arns = f"{{{', '.join(f'{key!r}: {arn}' for key, arn in clusters.items())}}}"
+        lines = ["import pulumi_aws", "cluster = pulumi_aws.eks.get_cluster_output(name='my-cluster')"]
+        lines += [f"args['identity'] = {identity!r}", *([f"args['cluster_arns'] = {arns}"] if clusters else [])]
+        lines += ["del args['oidc_provider_arns']"] if identity == "podIdentity" else []
+        stack = write("\n".join(lines))
+        happened = stack.up()
+        assert changes in (None, happened)
+        assert stack.up() == {}
+        listed = eks.list_pod_identity_associations(clusterName="my-cluster", serviceAccount="app")["associations"]
+        assert len(listed) == (identity not in ("irsa", {"irsa": "used", "podIdentity": "trusted"}))
+
+
 MISTAKES = {
     'args["permisions_boundary"] = "x"': ["permisions_boundary", "did you mean 'permissions_boundary'?"],
     'args["service_account"]["create"] = pulumi.Output.from_input(True)': ["service_account.create", "an output"],

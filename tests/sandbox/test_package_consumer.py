@@ -165,6 +165,32 @@ def test_a_change_is_made_in_place(consumer: Consumer, cloud: Any) -> None:
     assert consumer.outputs()["roleArn"] == before
 
 
+CLUSTER_ARN = "aws.eks.get_cluster_output(name='my-cluster').arn"
+
+
+@pytest.mark.parametrize(
+    ("identity", "ways"), [("'both'", 2), ("{'podIdentity': 'used', 'irsa': 'trusted'}", 2), ("'podIdentity'", 1)]
+)
+def test_the_stages_to_pod_identity(consumer: Consumer, cloud: Any, identity: str, ways: int) -> None:
+    """Protects other languages: the plugin takes a word or a mapping, and deploys each stage in place."""
+    consumer.write(
+        ["s3:GetObject", "s3:ListBucket"],
+        f"""identity={identity}, cluster_arns={{"blue": {CLUSTER_ARN}}}, pod_identity={{"tags": {{"team_a": "x"}}}},""",
+        ACCOUNT if "irsa" in identity or "both" in identity else ACCOUNT.replace(", token_expiration=3600", ""),
+    )
+    if ways == 1:
+        program = consumer.folder / "__main__.py"
+        program.write_text(program.read_text().replace(f'    oidc_provider_arns=["{PROVIDER}"],\n', ""))
+    consumer.up()
+    assert consumer.up() == {}
+    role = cloud.aws("iam").get_role(RoleName="consumer-reader")["Role"]
+    assert len(role["AssumeRolePolicyDocument"]["Statement"]) == ways
+    eks = cloud.aws("eks")
+    (found,) = eks.list_pod_identity_associations(clusterName="my-cluster", namespace="reports")["associations"]
+    described = eks.describe_pod_identity_association(clusterName="my-cluster", associationId=found["associationId"])
+    assert described["association"]["tags"]["team_a"] == "x"
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
