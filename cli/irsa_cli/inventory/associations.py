@@ -5,20 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
-from irsa.evaluation.answers import RoleRequest
 from irsa.rules.mistakes import named
 from irsa_cli.inventory.admissions import TrustPolicy
 from irsa_cli.inventory.chains import NOT_READ, OF_AWS, role_policies
 from irsa_cli.live.model import LiveAssociation, LiveCluster, LiveServiceAccount
-from irsa_cli.trusts.chains import ASSUME_ROLE, NAMED, TAG_SESSION, assumes
+from irsa_cli.trusts.chains import NAMED
+from irsa_cli.trusts.target_roles import ORDER, of_target_role
 from irsa_cli.trusts.trust import allowed_principals
 from irsa_cli.verdict import AskedRole, Verdict, verdict
 
-# What decides about an association: all of its roles must admit it.
-ORDER = (Decision.DENIED, Decision.CANNOT_DECIDE, Decision.ALLOWED)
 # A service account, cluster and region of no name: a trust policy that admits these compares none of them.
 NOBODY, NOWHERE = "0-nobody-has-this-name-0", "xx-nowhere-1"
-TARGET_PAGE = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html"
 
 
 class RoleAnswer(NamedTuple):
@@ -82,41 +79,16 @@ def answers_of(
         return RoleAnswer(role_arn, of_policy(policy) if policy else Verdict(Decision.CANNOT_DECIDE, unread))
 
     def of_target(target: TrustPolicy) -> Verdict:
-        return _of_target(association, policies.get(association.role_arn), target, documents)
+        first = policies.get(association.role_arn)
+        if first is None:
+            return Verdict(Decision.CANNOT_DECIDE, NOT_READ.format(role=named(association.role_arn)))
+        of_role = role_policies(first.role, documents)
+        if any(map(OF_AWS.fullmatch, first.role.attached_policies)):
+            of_role = replace(of_role, documents=[*of_role.documents, NAMED])
+        return of_target_role(association, of_role, target.parsed)
 
     first = answer(association.role_arn, lambda policy: verdict(AskedRole(policy.parsed, {}), association.request))
     return (first, answer(association.target_role_arn, of_target)) if association.target_role_arn else (first,)
-
-
-def _of_target(
-    association: LiveAssociation,
-    first: TrustPolicy | None,
-    target: TrustPolicy,
-    documents: Mapping[str, Mapping[str, Any]],
-) -> Verdict:
-    """Return whether the first role may assume the target role: with session tags, these need an action of their own.
-
-    They are transitive, so that the target's session has them too:
-    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
-    """
-    role, other = named(association.role_arn), named(target.role.arn)
-    if first is None:
-        return Verdict(Decision.CANNOT_DECIDE, NOT_READ.format(role=role))
-    policies = role_policies(first.role, documents)
-    if any(map(OF_AWS.fullmatch, first.role.attached_policies)):
-        policies = replace(policies, documents=[*policies.documents, NAMED])
-    actions = (ASSUME_ROLE,) if association.disable_session_tags else (ASSUME_ROLE, TAG_SESSION)
-    found = []
-    for action in actions:
-        request = RoleRequest(association.role_arn, action, association.external_id)
-        outcome, reason = assumes(request, policies, target.role.arn, target.parsed)
-        decision = {True: Decision.ALLOWED, None: Decision.CANNOT_DECIDE, False: Decision.DENIED}[outcome]
-        reason = reason or f"its trust policy, or the policies of {role}, do not allow {action}"
-        text = f"as target role of {role}: {reason}"
-        wanted = f"{action} on {other} for {role}, in the trust policy of {other} and in the policies of {role}"
-        expected = "" if outcome else wanted
-        found.append(Verdict(decision, text, expected, "", TARGET_PAGE, text))
-    return min(found, key=lambda each: ORDER.index(each.decision))
 
 
 def admits_any(policy: TrustPolicy) -> bool:

@@ -270,8 +270,19 @@ def hostile(text: str) -> Inventory:
         service_account("a", "b", "equal"),
         service_account("a", text, text),
     ]
+    tagged = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:*", text]}
+    tagged |= {"Sid": text, "Condition": {"StringEquals": {"aws:RequestTag/kubernetes-namespace": text, text: text}}}
+    document["Statement"].append(tagged)
     roles = [role(text, document), role("equal", equal), role("broken", broken)]
-    found = discovery(accounts, roles, {PROVIDER: ("sts.amazonaws.com", text), f"{PROVIDER}{text}": (text,)})
+    texts = {"owner_arn": text, "policy": text, "external_id": text, "tags": {text: text}, "association_arn": text}
+    associations = [
+        association(text, text, text, **texts),
+        association("a", text, "equal", target_role_arn=text, owner_arn=f"arn:aws:eks:us-west-2:1:addon/{text}/{text}"),
+        replace(association("a", "b", "equal", target_role_arn=role_arn(text)), association_id=text),
+        replace(association("a", "c", "equal"), role_arn=text),
+    ]
+    client_ids = {PROVIDER: ("sts.amazonaws.com", text), f"{PROVIDER}{text}": (text,)}
+    found = discovery(accounts, roles, client_ids, associations=associations)
     cluster = replace(found.clusters[0], name=text)
     return taken(replace(found, clusters=(cluster,), not_checked=(f"x: {text!r}",), stacks=(text,)))
 
