@@ -14,12 +14,12 @@ from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.issuers import eks_region
-from irsa_cli.live.associations import associations
+from irsa_cli.live.associations import associations_of
 from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster, eks_clusters, session_of
 from irsa_cli.live.iam import AwsAccountClient, with_details
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
-from irsa_cli.live.model import Discovery, LiveAssociation, LiveAwsAccount, LiveCluster, LiveEksCluster
+from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveEksCluster
 from irsa_cli.live.once import Answer
 from irsa_cli.options import not_empty, stack_name
 from irsa_cli.state.declared import DeclaredStack
@@ -284,7 +284,9 @@ def read_aws_account(
         clusters = {region: each.result() for region, each in in_regions.items()}
         arns = {each.issuer: each.arn for found in clusters.values() for each in found or () if each.issuer}
         associated = {
-            arn: pool.submit(optional, f"associations of EKS cluster {named(arn)}", partial(_associations, live, arn))
+            arn: pool.submit(
+                optional, f"associations of EKS cluster {named(arn)}", partial(associations_of, live.session, arn)
+            )
             for issuer, arn in arns.items()
             if issuer in read
         }
@@ -308,12 +310,6 @@ def read_aws_account(
         arns,
         {arn: None if (found := each.result()) is None else tuple(found) for arn, each in associated.items()},
     )
-
-
-def _associations(live: AwsAccountClient, cluster_arn: str) -> list[LiveAssociation]:
-    # arn:aws:eks:REGION:ACCOUNT:cluster/NAME
-    parts = cluster_arn.split(":", 5)
-    return associations(live.session, parts[5].removeprefix("cluster/"), parts[3])
 
 
 # --- What stacks declare ---------------------------------------------------------------------------------------------

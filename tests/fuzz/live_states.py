@@ -23,6 +23,7 @@ AWS_ACCOUNT = "111122223333"
 PROVIDER = f"arn:aws:iam::{AWS_ACCOUNT}:oidc-provider/{HOST_PATH}"
 ROLE = f"arn:aws:iam::{AWS_ACCOUNT}:role/app"
 ASSUMED = f"arn:aws:sts::{AWS_ACCOUNT}:assumed-role/app/irsa"
+CLUSTER_ARN = f"arn:aws:eks:us-west-2:{AWS_ACCOUNT}:cluster/blue"
 POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/app"
 TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"
 # The word by which a test knows hostile text again.
@@ -128,6 +129,7 @@ class State:
         self.size = hostile.chance.choice((1, 1, 1, 1_000))
         self.nobody_there = hostile.happens(0.05)
         self.server_error = hostile.maybe(hostile.text("the server is out of order", 0.7), 0.1)
+        self.association = hostile.maybe(self._association(), 0.5)
         self.aws_error = hostile.maybe((hostile.text("Denied"), hostile.text("you may not", 0.7)), 0.1)
 
     # What the stack declares
@@ -186,12 +188,29 @@ class State:
             role["PermissionsBoundary"] = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary}
         return None if hostile.happens(0.1) else role
 
+    def _association(self) -> dict[str, Any]:
+        hostile = self.hostile
+        return {
+            "clusterName": "blue",
+            "namespace": "web",
+            "serviceAccount": "app",
+            "roleArn": hostile.text(ROLE),
+            "associationArn": f"arn:aws:eks:us-west-2:{AWS_ACCOUNT}:podidentityassociation/blue/{hostile.text('a-1')}",
+            "associationId": hostile.text("a-1"),
+            "tags": {hostile.text("team"): hostile.text("payments")},
+            "disableSessionTags": hostile.one(False, True),
+            "ownerArn": hostile.one("", hostile.text(f"arn:aws:eks:us-west-2:{AWS_ACCOUNT}:addon/blue/driver/1", 0.7)),
+            "targetRoleArn": hostile.one("", "", hostile.text(ROLE)),
+            "policy": hostile.one("", hostile.text("{}", 0.7)),
+            "externalId": hostile.text("us-west-2/blue/web/app"),
+        }
+
     def _document(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return a document with hostile texts as Sid, values, keys and operators."""
         hostile = self.hostile
         for _ in range(hostile.one(0, 1, 1, 2)):
             statement = hostile.one(*document["Statement"])
-            change = hostile.one("sid", "condition", "key", "operator", "principal", "action", "more")
+            change = hostile.one("sid", "condition", "key", "operator", "principal", "action", "pods", "more")
             if change == "sid":
                 statement["Sid"] = hostile.text("Sid", 0.8)
             elif change == "condition":
@@ -209,6 +228,11 @@ class State:
             elif change == "principal" and "Principal" in statement:
                 kind = hostile.one("Federated", "AWS", "Service", hostile.text("CanonicalUser"))
                 statement["Principal"] = {kind: hostile.text(PROVIDER, 0.7)}
+            elif change == "pods" and "Principal" in statement:
+                statement["Principal"] = {"Service": "pods.eks.amazonaws.com"}
+                statement["Action"] = ["sts:AssumeRole", hostile.text("sts:TagSession", 0.2)]
+                tag = hostile.text("aws:RequestTag/kubernetes-namespace", 0.2)
+                statement["Condition"] = {"StringEquals": {tag: hostile.text("web", 0.3)}}
             elif change == "action":
                 statement["Action"] = [hostile.text("sts:AssumeRole", 0.7), hostile.text("s3:GetObject", 0.7)]
             else:
@@ -301,7 +325,7 @@ class Session:
 
 
 class Client:
-    """boto3's clients of IAM and STS, as far as something only reads."""
+    """boto3's clients of IAM, STS and EKS, as far as something only reads."""
 
     def __init__(self, state: State) -> None:
         self.state, self.meta = state, SimpleNamespace(events=HierarchicalEmitter())
@@ -335,6 +359,12 @@ class Client:
     def get_account_summary(self) -> dict[str, Any]:
         return {"SummaryMap": {"Roles": self.state.size, "Policies": self.state.size}}
 
+    def describe_cluster(self, **_: Any) -> dict[str, Any]:
+        return {"cluster": {"status": "ACTIVE", "arn": CLUSTER_ARN, "identity": {"oidc": {"issuer": ISSUER}}}}
+
+    def describe_pod_identity_association(self, **_: Any) -> dict[str, Any]:
+        return {"association": self._known(self.state.association)}
+
     def get_paginator(self, operation: str) -> "Pages":
         return Pages(self.state, operation)
 
@@ -351,7 +381,7 @@ class Client:
 
 
 class Pages:
-    """boto3's paginators of IAM."""
+    """boto3's paginators of IAM and EKS."""
 
     def __init__(self, state: State, operation: str) -> None:
         self.state, self.operation = state, operation
@@ -361,6 +391,10 @@ class Pages:
         policies = [{"PolicyArn": arn, "PolicyName": arn} for arn in state.attached]
         inline = [{"PolicyName": name, "PolicyDocument": state.documents["inline"]} for name in state.inline]
         version = {"VersionId": "v1", "IsDefaultVersion": True, "Document": state.documents["managed"]}
+        if self.operation == "list_clusters":
+            return [{"clusters": ["blue"]}]
+        if self.operation == "list_pod_identity_associations":
+            return [{"associations": [state.association] if state.association else []}]
         if self.operation == "list_roles":
             return [{"Roles": roles}]
         if self.operation == "get_account_authorization_details":

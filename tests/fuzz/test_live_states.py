@@ -22,7 +22,7 @@ FEW, MANY = 160, 2_000
 JUNIT = Path("report.xml")
 TRUST = Path("trust.json")
 OFFLINE = ["explain", "web/app", ROLE, "--trust", str(TRUST), "--issuer", ISSUER]
-SUBCOMMANDS = (["verify", "--pods"], ["prove"], ["explain", "web/app", ROLE], OFFLINE)
+SUBCOMMANDS = (["verify", "--pods"], ["prove"], ["explain", "web/app", ROLE], ["explain", "web/app"], OFFLINE)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))

@@ -21,7 +21,8 @@ class Explanation:
         decision: Whether the service account could assume the role.
         explanation: Why, in one sentence.
         documentation: Page of AWS that states the rule.
-        request: The token, and the IAM OIDC provider of its issuer; null where there is no role to ask for.
+        request: The token, and the IAM OIDC provider of its issuer; or the association's service account and cluster;
+            null where there is no role to ask for.
         statements: Each statement of the trust policy.
         pod_identity: Whether EKS Pod Identity could assume the role for the service account, if an association gave it
             that one, with session tags or else without; empty where no statement is for `pods.eks.amazonaws.com`.
@@ -32,6 +33,10 @@ class Explanation:
             names another role. Empty where they ask for it, and where the service account was not read.
         expected: What the annotation should be; else empty.
         fix: The command to run about the annotation; else empty.
+        association: What an association of EKS Pod Identity gives the service account, or why that is not known; empty
+            where it has none, and where no cluster was read.
+        web_identity: Where an association gives the role: what the role of the annotation answers to a token, which
+            Pods have that were created before it; empty where there is no annotation.
     """
 
     service_account: str
@@ -39,7 +44,7 @@ class Explanation:
     decision: Decision
     explanation: str
     documentation: str
-    request: WebIdentityRequest | None = None
+    request: WebIdentityRequest | PodIdentityRequest | None = None
     statements: tuple[StatementEvaluation, ...] = ()
     pod_identity: str = ""
     missing: str = ""
@@ -48,12 +53,20 @@ class Explanation:
     annotation: str = ""
     expected: str = ""
     fix: str = ""
+    association: str = ""
+    web_identity: str = ""
 
 
 def explained(
-    role_arn: str, trust: str | Mapping[str, Any], request: WebIdentityRequest, first: Verdict | None = None
+    role_arn: str,
+    trust: str | Mapping[str, Any],
+    request: WebIdentityRequest,
+    first: Verdict | None = None,
+    cluster_arn: str = "",
 ) -> Explanation:
     """Return the answer of a trust policy, unless STS has something against the token before it reads that: `first`.
+
+    The ARN of the cluster is empty where it is not known, or where the cluster is not of EKS.
 
     Raises:
         TrustDocumentError: IAM would not accept the document.
@@ -62,7 +75,7 @@ def explained(
     evaluation = evaluate_parsed(*parsed, request)
     found = first or of_trust_policy(evaluation, request)
     namespace, _, name = request.subject.removeprefix(CLAIM_PREFIX).partition(":")
-    association = PodIdentityRequest(namespace, name)
+    association = PodIdentityRequest(namespace, name, cluster_arn)
     by_association = ""
     if any(association.principal in each.principals for each in parsed[1]):
         other, how = verdict(AskedRole(parsed, {}), association), "with an association"
@@ -81,4 +94,17 @@ def explained(
         request,
         evaluation.statements,
         by_association,
+    )
+
+
+def explained_association(role_arn: str, trust: str | Mapping[str, Any], request: PodIdentityRequest) -> Explanation:
+    """Return the answer of a trust policy to EKS Pod Identity, for an association.
+
+    Raises:
+        TrustDocumentError: IAM would not accept the document.
+    """
+    evaluation = evaluate_parsed(*parse(trust), request)
+    found = of_trust_policy(evaluation, request)
+    return Explanation(
+        request.subject, role_arn, found.decision, found.found, found.documentation, request, evaluation.statements
     )

@@ -2,34 +2,47 @@
 
 import argparse
 import contextlib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
+from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, WebIdentityRequest
+from irsa.evaluation.document import parse
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, meant_by
-from irsa.rules.arns import parse_iam_arn, provider_of_role
+from irsa.rules.arns import issuer_host_path, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.unknown import Unknown
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_cli.explain.output import Explanation, explained
+from irsa_cli.explain.output import Explanation, explained, explained_association
 from irsa_cli.explain.text import lines
+from irsa_cli.issuers import eks_region
 from irsa_cli.options import not_empty, stack_name
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.publish import print_lines
 from irsa_cli.state.declared import DeclaredBinding, DeclaredStack
 from irsa_cli.state.pulumi import read_stack
 from irsa_cli.text_files import text_of
-from irsa_cli.verdict import NO_SERVICE_ACCOUNT, NOT_ANNOTATED, POD_PAGE, of_annotations, of_missing_role, of_provider
+from irsa_cli.verdict import (
+    NO_SERVICE_ACCOUNT,
+    NOT_ANNOTATED,
+    POD_PAGE,
+    Verdict,
+    of_annotations,
+    of_missing_role,
+    of_provider,
+)
 
 if TYPE_CHECKING:
     from irsa_cli.live.aws import AwsAccountClients
     from irsa_cli.live.iam import AwsAccountClient
     from irsa_cli.live.kubernetes import ClusterClient
-    from irsa_cli.live.model import LiveRole, LiveServiceAccount
+    from irsa_cli.live.model import LiveAssociation, LiveRole, LiveServiceAccount
 
 DESCRIPTION = """\
 Explain whether a Kubernetes service account could assume an IAM role: which
@@ -37,8 +50,9 @@ statement, condition and value decides. With -v also the AWS page that states
 each rule.
 
 The trust policy and the OIDC provider are read from AWS, the issuer and the
-audience from the cluster of the current context (or of --stack).
-With --trust and --issuer, only the file is read.
+audience from the cluster of the current context (or of --stack). An association
+of EKS Pod Identity gives new Pods its role, whatever the annotation is.
+With --trust and --issuer or --cluster-arn, only the file is read.
 
 With --stack, ROLE may be the key of a binding. A key takes precedence over a
 role of that name; to mean the role, pass its ARN.
@@ -57,6 +71,8 @@ exit codes: 0 allowed, 1 denied, or no such service account in the cluster,
 2 cannot decide, or not checked"""
 EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
 OUTPUT = Explanation
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
+CLUSTER_ARN = re.compile(r"arn:[\w-]+:eks:[a-z0-9-]+:\d{12}:cluster/[A-Za-z0-9][\w-]*", re.ASCII)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -74,11 +90,30 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--trust", metavar="FILE", type=Path, help="read the trust policy from FILE, not from AWS")
     parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster")
+    parser.add_argument(
+        "--cluster-arn",
+        metavar="ARN",
+        type=_cluster_arn,
+        help="EKS cluster: ask with --trust for EKS Pod Identity, by an association with session tags",
+    )
     parser.add_argument("--audience", help=f"audience of the token (default: as annotated, or {DEFAULT_AUDIENCE})")
     parser.add_argument("--stack", metavar="S", type=stack_name, help="use the providers of this stack")
     parser.add_argument("-v", "--verbose", action="store_true", help="also show AWS's page for each rule (JSON has it)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
+
+
+def _cluster_arn(text: str) -> str:
+    """Return the ARN of an EKS cluster.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if CLUSTER_ARN.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not the ARN of an EKS cluster, such as arn:aws:eks:us-west-2:111122223333:cluster/my-cluster"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -105,29 +140,149 @@ def run(options: argparse.Namespace) -> int:
 def _offline(options: argparse.Namespace) -> Explanation:
     if options.stack:
         raise CouldNotLookError("--trust reads a file, --stack reads AWS and Kubernetes: use one of them")
-    if not options.issuer:
-        raise CouldNotLookError("--trust needs --issuer, the OIDC issuer of the cluster")
+    if bool(options.issuer) is bool(options.cluster_arn):
+        raise CouldNotLookError(
+            "--trust needs --issuer, the OIDC issuer of the cluster, for a token; or --cluster-arn for an association"
+        )
     if not options.role:
         raise CouldNotLookError("--trust needs ROLE, the ARN of the role that has this trust policy")
     subject = _subject(options.service_account)
+    read = partial(text_of, options.trust.read_bytes, named(str(options.trust)))
+    if options.cluster_arn:
+        namespace, name = subject.split(":")
+        parse_iam_arn(options.role, "role")
+        association = PodIdentityRequest(namespace, name, options.cluster_arn)
+        return explained_association(options.role, read(), association)
     request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
-    trust = text_of(options.trust.read_bytes, named(str(options.trust)))
-    return explained(options.role, trust, request)
+    return explained(options.role, read(), request)
+
+
+class _Asked(NamedTuple):
+    """What is asked about, and whom: the cluster is None where it is not read."""
+
+    options: argparse.Namespace
+    subject: str
+    aws_accounts: "AwsAccountClients"
+    declared: DeclaredStack | None
+    cluster: "ClusterClient | None"
+    live: "LiveServiceAccount | None"
+    cluster_arn: str
 
 
 def _live(options: argparse.Namespace) -> Explanation:
+    if options.cluster_arn:
+        raise CouldNotLookError("--cluster-arn needs --trust: without it, associations are read from EKS")
     from irsa_cli.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3, which a file does not need)
 
     subject = _subject(options.service_account)
-    place = subject.replace(":", "/")
     declared = read_stack(options.stack) if options.stack else None
     aws_accounts = AwsAccountClients(declared.aws if declared else {})
     binding = _binding(options.role, declared) if options.role else None
     by_argument = _role(binding.role_arn if binding else options.role, aws_accounts, declared) if options.role else None
     is_told = by_argument and options.issuer and options.audience
-    cluster = None if is_told else _cluster(place, options.issuer, declared)
+    cluster = None if is_told else _cluster(subject.replace(":", "/"), options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
-    annotations = live.annotations if live else {}
+    found = _in_eks(cluster, subject, aws_accounts) if cluster and live else _InEks()
+    association = found.association
+    asked = _Asked(options, subject, aws_accounts, declared, cluster, live, found.cluster_arn)
+    by_token = partial(_by_token, asked)
+    if association is None:
+        return replace(by_token(binding, by_argument), association=found.unknown)
+    # Who names an audience asks about a token.
+    if not options.audience and (not by_argument or by_argument[1].arn in association.role_arns):
+        answer = _by_association(association, aws_accounts)
+        said = _said_of_token(live.role_arn, by_token) if live and live.role_arn else ""
+        return replace(answer, web_identity=said, binding=binding.key if binding else "")
+    # Nor does the annotation matter then.
+    answer = replace(by_token(binding, by_argument), annotation="", expected="", fix="")
+    return replace(answer, association=_said_of(association))
+
+
+def _said_of_token(annotated: str, by_token: Callable[[None, None], Explanation]) -> str:
+    """Return what the role of an annotation answers to a token, in words."""
+    try:
+        token = by_token(None, None)
+    except CouldNotLookError as error:
+        return f"annotated with {named(annotated)}: not checked: {error}"
+    return f"annotated with {named(annotated)}: {token.decision}: {token.explanation}"
+
+
+def _by_association(association: "LiveAssociation", aws_accounts: "AwsAccountClients") -> Explanation:
+    """Return the answer of the roles of an association, which give new Pods their session."""
+    from irsa_cli.trusts.chains import RolePolicies  # noqa: PLC0415 (as above)
+    from irsa_cli.trusts.target_roles import ORDER, of_target_role  # noqa: PLC0415 (as above)
+
+    said = _said_of(association)
+    found = _by_arn(association.role_arn, aws_accounts)
+    if isinstance(found, str):
+        return Explanation(str(association), association.role_arn, Decision.DENIED, found, POD_PAGE, association=said)
+    answer = explained_association(association.role_arn, found[1].trust, association.request)
+    answer = replace(answer, association=said)
+    if not association.target_role_arn or answer.decision is Decision.DENIED:
+        return answer
+    try:
+        target = _by_arn(association.target_role_arn, aws_accounts)
+    except CouldNotLookError as error:
+        second = Verdict(Decision.CANNOT_DECIDE, f"not checked: {error}")
+    else:
+        # What the role's own policies say is not read.
+        policies = RolePolicies([Unknown("it was not read")])
+        second = (
+            Verdict(Decision.DENIED, target)
+            if isinstance(target, str)
+            else of_target_role(association, policies, parse(target[1].trust))
+        )
+    decision = min(answer.decision, second.decision, key=ORDER.index)
+    text = f"{answer.explanation}; {named(association.target_role_arn)}: {second.found}"
+    return replace(answer, role=association.target_role_arn, decision=decision, explanation=text)
+
+
+def _said_of(association: "LiveAssociation") -> str:
+    """Return what an association gives, in words."""
+    target = f", and by it {named(association.target_role_arn)}" if association.target_role_arn else ""
+    owner = f" ({named(association.owner)} owns it)" if association.owner else ""
+    return (
+        f"{named(association.association_id)}{owner} gives new Pods {named(association.role_arn)}{target}, "
+        "whatever the annotation is"
+    )
+
+
+class _InEks(NamedTuple):
+    """What EKS has of a service account; the ARN is empty where no cluster was found, and `unknown` says why."""
+
+    cluster_arn: str = ""
+    association: "LiveAssociation | None" = None
+    unknown: str = ""
+
+
+def _in_eks(cluster: "ClusterClient", subject: str, aws_accounts: "AwsAccountClients") -> _InEks:
+    """Return the association of a service account in the EKS cluster of this issuer."""
+    from irsa_cli.live.associations import associations_of  # noqa: PLC0415 (it imports boto3, as above)
+    from irsa_cli.live.aws import eks_clusters  # noqa: PLC0415 (as above)
+
+    region = eks_region(issuer_host_path(cluster.issuer))
+    if not region:
+        # EKS alone has associations.
+        return _InEks()
+    arn, problem = "", "no EKS cluster that these AWS credentials list has this issuer"
+    for reference in aws_accounts.references:
+        try:
+            session = aws_accounts.of_provider(reference).session
+            clusters = eks_clusters(session, region)
+            arn = next((each.arn for each in clusters if each.issuer == cluster.issuer), "")
+            if arn:
+                return _InEks(arn, next(iter(associations_of(session, arn, *subject.split(":"))), None))
+        except CouldNotLookError as error:
+            problem = str(error)
+    return _InEks(arn, None, f"whether one of EKS Pod Identity gives it a role is not known: {problem}")
+
+
+def _by_token(
+    asked: _Asked, binding: DeclaredBinding | None, by_argument: "tuple[AwsAccountClient, LiveRole] | None"
+) -> Explanation:
+    """Return the answer of a role to the token of a service account: of one that is named, else of the annotation's."""
+    options, subject, aws_accounts, declared, cluster, live, cluster_arn = asked
+    place, annotations = subject.replace(":", "/"), live.annotations if live else {}
     missing = _missing(cluster, place) if cluster and live is None else ""
     found = by_argument or _annotated_role(live, aws_accounts)
     if isinstance(found, str):
@@ -140,7 +295,7 @@ def _live(options: argparse.Namespace) -> Explanation:
     # The webhook takes an empty audience as it is: the token is not for STS, whatever the role says.
     empty = None if options.audience else of_annotations({**annotations, ROLE_ARN: role.arn}, role.arn)
     first = empty or of_provider(client_ids, request.provider_arn, [request.audience])
-    answer = explained(role.arn, role.trust, request, first)
+    answer = explained(role.arn, role.trust, request, first, cluster_arn)
     by_default = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
     by_default = by_default if missing and not options.audience else ""
     answer = replace(answer, missing=missing, by_default=by_default, binding=binding.key if binding else "")

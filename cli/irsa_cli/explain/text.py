@@ -2,7 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from irsa.evaluation import Decision, Reason, StatementEvaluation, WebIdentityRequest, deciding_statement, short_key
+from irsa.evaluation import (
+    Decision,
+    PodIdentityRequest,
+    Reason,
+    StatementEvaluation,
+    WebIdentityRequest,
+    deciding_statement,
+    short_key,
+)
 from irsa.evaluation import decision as decisions
 from irsa.rules.mistakes import named
 from irsa_cli.explain.output import Explanation
@@ -25,6 +33,7 @@ LABEL = 10
 # How it begins that no statement allows it, and in which one what does not match.
 NEAREST = decisions.NEAREST.partition("{")[0]
 
+Request = WebIdentityRequest | PodIdentityRequest
 Line = tuple[str, str]
 """A line, and its style on a terminal."""
 
@@ -49,6 +58,7 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
     if answer.request or not answer.missing:
         yield from _styled(color, decision, following="  ")
     if answer.request is None:
+        yield from _ways(answer)
         return
     if verbose:
         yield from _styled(LINK, answer.documentation, "  ", "  ")
@@ -58,22 +68,37 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         message = Message(f"annotation: {named(answer.service_account)}", parts, answer.fix)
         # Without a style a line is one on a terminal, too: the command, to be copied.
         yield from ((label + text, "" if part == DO else COLORS[None]) for part, label, text in message.lines(WIDTH))
-    if answer.pod_identity:
-        yield from _styled("", f"pod identity: {answer.pod_identity}", following="  ")
+    yield from _ways(answer)
     for statement in sorted(answer.statements, key=lambda each: each is not first):
         yield from _statement(statement, answer.request, verbose)
     yield "", ""
-    facts = {
-        **({"binding": named(answer.binding)} if answer.binding else {}),
-        "sub": named(answer.request.subject),
-        "aud": named(answer.request.audience),
-        "issuer": named(answer.request.issuer),
-        **({"provider": named(answer.request.provider_arn)} if verbose else {}),
-    }
-    for label, value in facts.items():
+    binding = {"binding": named(answer.binding)} if answer.binding else {}
+    for label, value in {**binding, **_facts(answer.request, verbose)}.items():
         yield from _styled("", value, label.ljust(LABEL), "  ")
     if answer.by_default:
         yield from _styled(COLORS[None], f"by default: {answer.by_default}", following="  ")
+
+
+def _ways(answer: Explanation) -> Iterator[Line]:
+    """Yield what decides beside the request: an association, what one could give, and what a token gets."""
+    for style, label, text in (
+        (COLORS[None], "association", answer.association),
+        ("", "pod identity", answer.pod_identity),
+        ("", "token", answer.web_identity),
+    ):
+        if text:
+            yield from _styled(style, f"{label}: {text}", following="  ")
+
+
+def _facts(request: Request, verbose: bool) -> dict[str, str]:
+    if isinstance(request, PodIdentityRequest):
+        return {"cluster": named(request.cluster_arn), "tags": "session tags" if request.session_tags else "none"}
+    return {
+        "sub": named(request.subject),
+        "aud": named(request.audience),
+        "issuer": named(request.issuer),
+        **({"provider": named(request.provider_arn)} if verbose else {}),
+    }
 
 
 def _wanted(answer: Explanation, first: StatementEvaluation | None) -> str:
@@ -85,7 +110,7 @@ def _wanted(answer: Explanation, first: StatementEvaluation | None) -> str:
     return f": it must be {named(value)}{f', or one of {len(others):,} more' if others else ''}"
 
 
-def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verbose: bool) -> Iterator[Line]:
+def _statement(statement: StatementEvaluation, request: Request, verbose: bool) -> Iterator[Line]:
     name = f" ({named(statement.sid)})" if statement.sid else ""
     text = f"statement {statement.index + 1}{name}: {statement.effect}, {APPLIES[statement.matched]}"
     yield from _styled("bold", text, following="  ")
@@ -106,7 +131,7 @@ def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verb
             yield from _styled(LINK, reason.documentation, INDENT, INDENT)
 
 
-def _reason(reason: Reason, request: WebIdentityRequest) -> Iterator[str]:
+def _reason(reason: Reason, request: Request) -> Iterator[str]:
     is_condition = reason.element == CONDITION
     key, result = named(short_key(reason.key, request.issuer)), _in_words(reason, request)
     element = f"{named(reason.operator)} {key}" if is_condition else reason.element
@@ -130,10 +155,12 @@ def _values(first: str, further: str, values: Iterable[str]) -> Iterator[str]:
         yield from wrapped(named(value), f"{INDENT}{further if number else first:8}", INDENT)
 
 
-def _in_words(reason: Reason, request: WebIdentityRequest) -> str:
+def _in_words(reason: Reason, request: Request) -> str:
     """Return the result of an element in words; empty where values were compared, and differ."""
     if reason.element == "Principal" and reason.outcome:
-        return "the OIDC provider of the issuer" if request.provider_arn in reason.wanted else "everybody"
+        service = isinstance(request, PodIdentityRequest)
+        caller = "EKS Pod Identity" if service else "the OIDC provider of the issuer"
+        return caller if request.principal[1] in reason.wanted else "everybody"
     compared = reason.outcome is not None and reason.operator != "Null" and reason.wanted and any(reason.found)
     if not compared:
         return reason.explanation.removesuffix(reason.hint).rstrip()

@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from irsa.evaluation import Decision
+from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.kinds import bits
 from irsa.rules.mistakes import listed, named
 from irsa.rules.unknown import Unknown
 from irsa_cli.inventory.admissions import TrustPolicy
 from irsa_cli.inventory.output import Chain
 from irsa_cli.live.model import LiveAwsAccount, LiveRole
-from irsa_cli.trusts.chains import NAMED, RolePolicies, Trusting, answers, elsewhere
+from irsa_cli.trusts.chains import NAMED, TAG_SESSION, RolePolicies, Trusting, answers, assumes, elsewhere
 
 NOT_READ = "the trust policy of {role} was not read"
 # Of AWS's own policies, whose documents no list of the AWS account has, those that give sts:AssumeRole on every role:
@@ -27,6 +28,7 @@ def chains(
     aws_accounts: Iterable[LiveAwsAccount],
     policies: Mapping[str, TrustPolicy],
     not_checked: Callable[[str], None],
+    tagged: bool = False,
 ) -> list[Chain]:
     """Return which roles these may assume, which ones those, and so on; sorted.
 
@@ -35,10 +37,11 @@ def chains(
         aws_accounts: The AWS accounts that were read.
         policies: The trust policies, by the ARN of their role.
         not_checked: Takes a sentence about policies that were not read.
+        tagged: Whether there are sessions with session tags, which are transitive.
     """
     aws_accounts = [*aws_accounts]
     numbers = {each.number for each in aws_accounts}
-    documents = {each.arn: each.document for aws_account in aws_accounts for each in aws_account.policies}
+    documents = documents_of(aws_accounts)
     trusting = Trusting({arn: each.parsed for arn, each in policies.items()})
     asked = dict.fromkeys(arn for arn in sorted(roles) if arn in policies)
     waiting = [*asked]
@@ -46,16 +49,19 @@ def chains(
     by_aws: list[str] = []
     for arn in waiting:
         role = policies[arn].role
-        of_role = _policies(role, documents)
+        of_role = role_policies(role, documents)
         others = trusting.by_name(arn)
         # Nothing is known of policies that were not read: it would be said of every role that trusts the AWS account.
         others |= trusting.by_account(arn, of_role) if role.has_details else {}
         of_this = [
-            Chain(arn, other, Decision.ALLOWED if outcome else Decision.CANNOT_DECIDE, reason)
+            Chain(
+                arn, other, decision, reason, _tagged(arn, of_role, policies[other], decision) if tagged else decision
+            )
             for other, (outcome, reason) in answers(arn, of_role, others)
+            for decision in [Decision.ALLOWED if outcome else Decision.CANNOT_DECIDE]
         ]
         of_this += [
-            Chain(arn, other, Decision.CANNOT_DECIDE, NOT_READ.format(role=named(other)))
+            Chain(arn, other, Decision.CANNOT_DECIDE, NOT_READ.format(role=named(other)), Decision.CANNOT_DECIDE)
             for other in elsewhere(of_role)
             if other.split(":")[4] not in numbers
         ]
@@ -72,7 +78,19 @@ def chains(
     return sorted(found, key=lambda each: (each.role, each.assumes))
 
 
-def _policies(role: LiveRole, documents: Mapping[str, Mapping[str, Any]]) -> RolePolicies:
+def _tagged(role_arn: str, of_role: RolePolicies, other: TrustPolicy, decision: Decision) -> Decision:
+    """Return the decision for a session with session tags, of which another one has this decision."""
+    tags, _ = assumes(RoleRequest(role_arn, TAG_SESSION), of_role, other.role.arn, other.parsed)
+    return decision if tags else Decision.CANNOT_DECIDE if tags is None else Decision.DENIED
+
+
+def documents_of(aws_accounts: Iterable[LiveAwsAccount]) -> dict[str, Mapping[str, Any]]:
+    """Return the managed policies of AWS accounts, by ARN."""
+    return {each.arn: each.document for aws_account in aws_accounts for each in aws_account.policies}
+
+
+def role_policies(role: LiveRole, documents: Mapping[str, Mapping[str, Any]]) -> RolePolicies:
+    """Return what the policies of a role say; what was not read is not known."""
     if not role.has_details:
         return RolePolicies([UNREAD])
     attached = [arn for arn in role.attached_policies if ":iam::aws:" not in arn]
@@ -82,16 +100,19 @@ def _policies(role: LiveRole, documents: Mapping[str, Mapping[str, Any]]) -> Rol
 
 
 class Steps:
-    """The steps from role to role."""
+    """The steps from role to role, of sessions with session tags or without."""
 
-    def __init__(self, found: Iterable[Chain]) -> None:
+    def __init__(self, found: Iterable[Chain], tagged: bool = False) -> None:
         # Sets of roles are bits: where each of 1,500 roles may assume each other one, these are millions of steps.
         self._places: dict[str, int] = {}
         self._allowed: dict[int, int] = {}
         self._all: dict[int, int] = {}
         for each in found:
+            decision = each.with_session_tags if tagged else each.decision
+            if decision is Decision.DENIED:
+                continue
             role, other = (self._places.setdefault(arn, len(self._places)) for arn in (each.role, each.assumes))
-            for steps in (self._all, *([self._allowed] if each.decision is Decision.ALLOWED else ())):
+            for steps in (self._all, *([self._allowed] if decision is Decision.ALLOWED else ())):
                 steps[role] = steps.get(role, 0) | 1 << other
         self._arns = [*self._places]
 

@@ -10,14 +10,17 @@ from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by
 from irsa.evaluation.admission import Admitted as AdmittedPattern
 from irsa.rules.annotations import WRITTEN_FROM, meant_by
-from irsa.rules.mistakes import COMPARED, likely, named
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import COMPARED, Mistake, likely, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern, subject_claim
 from irsa_cli.inventory.admissions import Admitted, Trust, TrustPolicy
+from irsa_cli.inventory.associations import Associated, answers_of, trusts_pod_identity
+from irsa_cli.inventory.chains import documents_of
 from irsa_cli.live.model import Discovery, LiveCluster, LiveRole, LiveServiceAccount
 from irsa_cli.trusts.claims import Claims
 from irsa_cli.trusts.trust import exact_subjects, is_of_kubernetes
-from irsa_cli.verdict import AskedRole, Verdict, verdict
+from irsa_cli.verdict import AskedRole, Verdict, of_missing_role, verdict
 
 # Stands for whatever a pattern of namespaces matches.
 FILLING = "namespace"
@@ -74,6 +77,43 @@ class Facts:
         """The numbers of the AWS accounts that were read."""
         return frozenset(each.number for each in self.discovery.aws_accounts)
 
+    def missing(self, role_arn: str) -> Verdict | None:
+        """Return that a role does not exist; None where it does, or its AWS account was not read."""
+        if role_arn in self.roles:
+            return None
+        try:
+            arn = parse_iam_arn(role_arn, "role")
+        except Mistake as mistake:
+            return Verdict(Decision.DENIED, mistake.found, "the ARN of a role")
+        if arn.account_id not in self.numbers:
+            return None
+        return of_missing_role(role_arn, self._by_name.get((arn.account_id, arn.name.lower())))
+
+    @functools.cached_property
+    def _by_name(self) -> dict[tuple[str, str], str]:
+        return {(arn.split(":")[4], each.name.lower()): arn for arn, each in self.roles.items()}
+
+    @functools.cached_property
+    def associated(self) -> list[Associated]:
+        """The associations of the clusters, each with what its roles say."""
+        documents = documents_of(self.discovery.aws_accounts)
+        associations = {
+            arn: found or () for each in self.discovery.aws_accounts for arn, found in each.associations.items()
+        }
+        found = []
+        for cluster in self.discovery.clusters:
+            of_cluster = associations.get(cluster.arn or "", ())
+            by_name = {each.subject: each for each in cluster.service_accounts} if of_cluster else {}
+            for each in of_cluster:
+                answers = answers_of(each, self.policies, documents, self.missing)
+                found.append(Associated(cluster, each, by_name.get(each.subject), answers))
+        return found
+
+    @functools.cached_property
+    def associated_with(self) -> dict[tuple[str, str], Associated]:
+        """The association of a service account, by issuer and subject; EKS refuses a second one."""
+        return {(each.cluster.issuer, each.association.subject): each for each in self.associated}
+
     @functools.cached_property
     def annotated(self) -> list[tuple[LiveCluster, LiveServiceAccount]]:
         """The service accounts that have a role in their annotation."""
@@ -82,12 +122,16 @@ class Facts:
         ]
 
     @functools.cached_property
-    def annotated_with(self) -> dict[tuple[str, str], int]:
-        """The service accounts of a cluster that have a role in their annotation, by issuer and ARN."""
+    def having(self) -> dict[tuple[str, str], int]:
+        """The service accounts of a cluster that have a role by annotation or association, by issuer and ARN."""
         found: dict[tuple[str, str], int] = {}
-        for cluster, each in self.annotated:
-            key = cluster.issuer, each.role_arn
-            found[key] = found.get(key, 0) | self.claims[cluster.issuer].bit(each.subject)
+        pairs = [(cluster, each.role_arn, each.subject) for cluster, each in self.annotated]
+        pairs += [
+            (each.cluster, each.role_arn, each.association.subject) for each in self.associated if each.service_account
+        ]
+        for cluster, arn, subject in pairs:
+            key = cluster.issuer, arn
+            found[key] = found.get(key, 0) | self.claims[cluster.issuer].bit(subject)
         return found
 
     def answer(self, cluster: LiveCluster, service_account: LiveServiceAccount, claim: str = "") -> Answer | None:
@@ -180,10 +224,12 @@ class Facts:
 
     @functools.cached_property
     def kubernetes_roles(self) -> list[LiveRole]:
-        """The roles that trust an OIDC provider of Kubernetes, or are in an annotation, sorted by ARN."""
+        """The roles that trust an OIDC provider of Kubernetes or EKS Pod Identity, or that a service account has."""
         found = {each.policy.role.arn for each in self.of_kubernetes}
-        found |= {each.role_arn for _, each in self.annotated if each.role_arn in self.roles}
-        return [self.roles[arn] for arn in sorted(found)]
+        found |= {arn for arn, each in self.policies.items() if trusts_pod_identity(each)}
+        found |= {each.role_arn for _, each in self.annotated}
+        found |= {answer.role_arn for each in self.associated for answer in each.answers}
+        return [self.roles[arn] for arn in sorted(found & self.roles.keys())]
 
     @functools.cached_property
     def wide(self) -> dict[int, dict[str, "Wide"]]:

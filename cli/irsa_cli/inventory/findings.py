@@ -1,8 +1,10 @@
 """What is wrong, wide or unused in what was found: the kinds of findings, each with the function that finds it."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from irsa_cli.inventory import of_associations
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.of_annotations import (
     missing_role,
@@ -11,6 +13,7 @@ from irsa_cli.inventory.of_annotations import (
     not_annotated,
     unseen_account,
 )
+from irsa_cli.inventory.of_associations import association_missing_role, association_not_admitted, association_wins
 from irsa_cli.inventory.of_providers import duplicate_provider, missing_provider, orphaned_issuer
 from irsa_cli.inventory.of_roles import unmanaged, unused
 from irsa_cli.inventory.of_trust_policies import (
@@ -33,6 +36,14 @@ FAMILIES = {
 }
 
 
+Find = Callable[[Facts], Iterator[Finding]]
+
+
+def _both(one: Find, other: Find) -> Find:
+    """Return what finds a kind in two places."""
+    return lambda facts: itertools.chain(one(facts), other(facts))
+
+
 class Kind(NamedTuple):
     """A kind of finding.
 
@@ -44,7 +55,7 @@ class Kind(NamedTuple):
         also: Kinds of which it is a case that has its cause and fix: --fail-on takes it for these, too.
     """
 
-    find: Callable[[Facts], Iterator[Finding]]
+    find: Find
     family: str
     title: str
     meaning: str
@@ -54,10 +65,16 @@ class Kind(NamedTuple):
 # The worst first: what gives access to those who should not have it, then what keeps a Pod from its role.
 KINDS = {
     "wide-trust": Kind(
-        wide_trust, "access", "Role open to a whole namespace or more", "Whoever may create a Pod there may assume it."
+        _both(wide_trust, of_associations.wide_trust),
+        "access",
+        "Role open to a whole namespace or more",
+        "Whoever may create a Pod there, or an association, may use it.",
     ),
     "missing-service-account": Kind(
-        missing_service_account, "access", "Role trusts a missing service account", "Whoever creates it may assume it."
+        _both(missing_service_account, of_associations.missing_service_account),
+        "access",
+        "Role trusts a missing service account",
+        "Whoever creates it may assume it.",
     ),
     "no-audience": Kind(
         no_audience, "access", "Trust policy without a condition on aud", "It accepts each audience of the provider."
@@ -80,6 +97,24 @@ KINDS = {
     "not-admitted": Kind(
         not_admitted, "broken", "Annotated, but not admitted", "The role refuses the token that the webhook mounts."
     ),
+    "association-missing-role": Kind(
+        association_missing_role,
+        "broken",
+        "Association with a role that does not exist",
+        "Its Pods get no credentials.",
+    ),
+    "association-not-admitted": Kind(
+        association_not_admitted,
+        "broken",
+        "Association with a role that refuses it",
+        "EKS gives its Pods no credentials.",
+    ),
+    "association-wins": Kind(
+        association_wins,
+        "broken",
+        "Annotated with another role than its association",
+        "New Pods get that of the association; older ones keep theirs.",
+    ),
     "misspelled-subject": Kind(
         misspelled_subject,
         "broken",
@@ -100,7 +135,10 @@ KINDS = {
         misspelled_key, "broken", "Condition on a key of another issuer", "No token of the OIDC provider has this key."
     ),
     "unseen-account": Kind(
-        unseen_account, "unseen", "Role in an AWS account that was not read", "Whether it admits the Pods is not known."
+        _both(unseen_account, of_associations.unseen_account),
+        "unseen",
+        "Role in an AWS account that was not read",
+        "Whether it admits the Pods is not known.",
     ),
     "duplicate-provider": Kind(
         duplicate_provider, "untidy", "Two OIDC providers for one issuer", "Roles must trust the one with the audience."

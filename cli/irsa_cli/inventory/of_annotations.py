@@ -25,7 +25,7 @@ from irsa_cli.inventory.facts import Answer, Facts
 from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import LiveCluster, LiveServiceAccount
 from irsa_cli.trusts.trust import exact_subjects
-from irsa_cli.verdict import of_annotations, of_missing_role
+from irsa_cli.verdict import of_annotations
 
 # A Pod has what the webhook wrote when the Pod was created.
 RESTART = "; then restart its Pods"
@@ -35,24 +35,21 @@ VALUES = {AUDIENCE: ".+", STS_REGIONAL_ENDPOINTS: "true|false", TOKEN_EXPIRATION
 
 def missing_role(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations that name no role that exists."""
-    by_name = {(arn.split(":")[4], each.name.lower()): arn for arn, each in facts.roles.items()}
     for cluster, each in facts.annotated:
-        if each.role_arn in facts.roles:
+        missing = facts.missing(each.role_arn)
+        if missing is None:
             continue
-        found, expected = "", "the ARN of a role"
-        try:
-            arn = parse_iam_arn(each.role_arn, "role")
-        except Mistake as mistake:
-            found = mistake.found
-        else:
-            if arn.account_id not in facts.numbers:
-                continue
-            missing = of_missing_role(each.role_arn, by_name.get((arn.account_id, arn.name.lower())))
-            found, expected = missing.found, missing.expected
         near = _meant_role(facts, cluster, each, each.role_arn)
         fix = commands.annotate(each.namespace, each.name, ROLE_ARN, near, cluster.context) if near else ""
-        expected = f"{named(near)}, which admits it{RESTART}{_for_which(cluster, fix)}" if near else expected
+        expected = f"{named(near)}, which admits it{RESTART}{_for_which(cluster, fix)}" if near else missing.expected
+        found = f"{missing.found}{_beside_association(facts, cluster, each)}"
         yield Finding("missing-role", cluster.name, str(each), each.role_arn, found=found, expected=expected, fix=fix)
+
+
+def _beside_association(facts: Facts, cluster: LiveCluster, service_account: LiveServiceAccount) -> str:
+    """Return words for an association of the service account, whose role its new Pods get in place of this one."""
+    associated = facts.associated_with.get((cluster.issuer, service_account.subject))
+    return f"; its new Pods ask for {named(associated.role_arn)} by an association instead" if associated else ""
 
 
 def _meant_role(facts: Facts, cluster: LiveCluster, service_account: LiveServiceAccount, value: str) -> str:
@@ -70,9 +67,14 @@ def unseen_account(facts: Facts) -> Iterator[Finding]:
         except Mistake:
             continue
         if number not in facts.numbers:
-            found = f"the role is in AWS account {number}, which was not read"
-            expected = f"AWS credentials of {number}: a profile of it, or a stack with a provider of it"
-            yield Finding("unseen-account", cluster.name, str(each), each.role_arn, found=found, expected=expected)
+            yield unseen(cluster, str(each), each.role_arn, number)
+
+
+def unseen(cluster: LiveCluster, service_account: str, role_arn: str, number: str) -> Finding:
+    """Return the finding about a role of an AWS account, by its number, that was not read."""
+    found = f"the role is in AWS account {number}, which was not read"
+    expected = f"AWS credentials of {number}: a profile of it, or a stack with a provider of it"
+    return Finding("unseen-account", cluster.name, service_account, role_arn, found=found, expected=expected)
 
 
 def not_admitted(facts: Facts) -> Iterator[Finding]:
@@ -88,6 +90,7 @@ def not_admitted(facts: Facts) -> Iterator[Finding]:
                 text, expected = wrong.found, wrong.expected
             change, fix = _to_be_admitted(facts, answer)
             expected = f"{expected}{change}{_for_which(cluster, fix)}"
+            text = f"{text}{_beside_association(facts, cluster, each)}"
             yield Finding("not-admitted", cluster.name, str(each), each.role_arn, provider, text, expected, fix)
 
 
@@ -127,7 +130,7 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
         if cluster is None or each.decision is not Decision.ALLOWED:
             continue
         claims, arn = facts.claims[cluster.issuer], each.trust.policy.role.arn
-        others = each.service_accounts & ~facts.annotated_with.get((cluster.issuer, arn), 0)
+        others = each.service_accounts & ~facts.having.get((cluster.issuer, arn), 0)
         exact = 0
         for value in exact_subjects(each.trust):
             exact |= claims.like(value)

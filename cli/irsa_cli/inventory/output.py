@@ -60,7 +60,7 @@ class InventoriedServiceAccount:
 
 @dataclass(frozen=True)
 class InventoriedRole:
-    """A role that trusts an OIDC provider of Kubernetes, may admit its tokens, or is in an annotation.
+    """A role that trusts an OIDC provider of Kubernetes or EKS Pod Identity, or is in an annotation or association.
 
     Attributes:
         arn: Its ARN.
@@ -78,6 +78,37 @@ class InventoriedRole:
 
 
 @dataclass(frozen=True)
+class InventoriedAssociation:
+    """An association of EKS Pod Identity.
+
+    New Pods of its service account ask for its role alone, whatever the annotation is.
+
+    Attributes:
+        cluster: Name of its cluster.
+        service_account: Its service account, which need not exist, as NAMESPACE/NAME.
+        role: ARN of its role.
+        target_role: ARN of the role that EKS assumes with that one, and gives the Pods; empty where it has none.
+        session_tags: Whether its sessions have the tags that say of which Pod they are.
+        owner: What manages it, such as `addon/aws-ebs-csi-driver`; empty where nothing does.
+        id: Its ID.
+        decision: Whether the roles admit it: `allowed`, `denied` or `cannot decide`.
+        reason: Why.
+        managed: Whether a stack of --stack declares its service account with that role.
+    """
+
+    cluster: str
+    service_account: str
+    role: str
+    target_role: str
+    session_tags: bool
+    owner: str
+    id: str
+    decision: Decision
+    reason: str
+    managed: bool
+
+
+@dataclass(frozen=True)
 class Admission:
     """Service accounts of one cluster that have the same answer from a role. No object: the role refuses them.
 
@@ -85,10 +116,11 @@ class Admission:
         role: ARN of the role.
         cluster: Name of the cluster.
         decision: `allowed` or `cannot decide`.
-        audiences: The audiences of the tokens for which this is the answer.
+        audiences: The audiences of the tokens for which this is the answer; none where an association gives the role.
         reason: The statements that decide, with their conditions; and what is not known, where nothing is decided.
         documentation: Page of AWS that states the rule.
         service_accounts: The service accounts, each as NAMESPACE/NAME.
+        association: ID of the association of EKS Pod Identity that gives the role; empty where tokens do.
     """
 
     role: str
@@ -98,6 +130,7 @@ class Admission:
     reason: str
     documentation: str
     service_accounts: Sequence[str]
+    association: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,12 +142,14 @@ class Chain:
         assumes: ARN of the role that it may assume; of an AWS account that was not read, it may have `*` and `?`.
         decision: `allowed` or `cannot decide`.
         reason: The statement of the trust policy that decides; or what is not known.
+        with_session_tags: The decision for sessions of EKS Pod Identity with session tags, which need sts:TagSession.
     """
 
     role: str
     assumes: str
     decision: Decision
     reason: str
+    with_session_tags: Decision
 
 
 @dataclass(frozen=True)
@@ -156,6 +191,7 @@ class Inventory:
         not_checked: What could not be read or decided, each as one sentence.
         chains: The roles that the roles of service accounts may assume in turn, and those that these may.
         left_out: What --namespace left out, counted; empty without it.
+        associations: The associations of the clusters.
     """
 
     clusters: Sequence[InventoriedCluster]
@@ -167,3 +203,4 @@ class Inventory:
     not_checked: Sequence[str]
     chains: Sequence[Chain] = ()
     left_out: str = ""
+    associations: Sequence[InventoriedAssociation] = ()

@@ -124,6 +124,10 @@ for (const each of findings) {
     }
   }
 }
+for (const each of data.associations || []) {
+  const account = accountBy.get(`${each.cluster}\n${each.serviceAccount}`);
+  if (account) account.association = each;
+}
 const isUnread = (account) => account.findings.some((each) => each.kind === "unseen-account");
 // How far a role reaches, the widest last.
 const REACHES = [
@@ -146,7 +150,7 @@ const answerWords = (item) => `${item.allowed ? "allowed" : ""}\n${item.undecide
 for (const each of accounts) {
   // What nothing concerns, or a pattern alone, is folded.
   each.fold = data.standings[each.index] === "without" ? "without IRSA"
-    : each.annotatedRole || each.findings.length ? "" : "without an annotation, which roles admit or may admit";
+    : each.annotatedRole || each.association || each.findings.length ? "" : "without an annotation, which roles admit or may admit";
   each.words = lower(each.id, each.cluster, each.annotatedRole, each.audience, titles(each), answerWords(each));
 }
 for (const each of drawable) each.words = lower(each.arn, each.lastUsed, titles(each), answerWords(each));
@@ -913,6 +917,7 @@ function accountDetail(account) {
   return [
     facts([
       ["Annotated role", account.annotatedRole ? make("code", {}, account.annotatedRole) : "none"],
+      ["Role by association", account.association ? make("code", {}, account.association.targetRole || account.association.role) : ""],
       ["Token's audience", make("code", {}, account.audience)],
       managedFact(account),
     ]),

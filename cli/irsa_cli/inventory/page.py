@@ -22,7 +22,7 @@ Place = tuple[str, str]
 # What a service account has, the most first. Each has one of these: so their numbers add up to all.
 STANDINGS = {
     "assumes": "May assume a role",
-    "refused": "Annotated, but may assume none",
+    "refused": "Annotated or associated, but may assume none",
     "unknown": "Cannot be decided, or not read",
     "without": "Without IRSA",
 }

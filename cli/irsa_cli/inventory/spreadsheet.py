@@ -5,12 +5,25 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
+from irsa.evaluation import Decision
 from irsa.rules.mistakes import visible
 from irsa_cli.inventory.output import Inventory
 
-HEADINGS = ("cluster", "namespace", "name", "role", "annotated", "decision", "audiences", "managed", "reason")
+HEADINGS = (
+    "cluster",
+    "namespace",
+    "name",
+    "role",
+    "annotated",
+    "decision",
+    "audiences",
+    "managed",
+    "reason",
+    "associated",
+)
 # What is said of an annotated role that does not admit the service account, by the kind of finding that says why.
 REFUSALS = {"not-admitted": "not admitted", "misspelled-subject": "not admitted", "missing-role": "no such role"}
+OF_ASSOCIATIONS = {Decision.DENIED: "not admitted", Decision.CANNOT_DECIDE: Decision.CANNOT_DECIDE.value}
 NOT_KNOWN = "not known"
 # With these a cell would be a formula, also after what a spreadsheet may take for the end of a cell:
 # https://owasp.org/www-community/attacks/CSV_Injection
@@ -35,20 +48,41 @@ def _rows(inventory: Inventory) -> Iterator[Sequence[str]]:
         for each in inventory.findings
         if each.kind in REFUSALS
     }
+    associated = {
+        (each.cluster, each.service_account): (each.target_role or each.role, each) for each in inventory.associations
+    }
     for service_account in inventory.service_accounts:
         name = f"{service_account.namespace}/{service_account.name}"
         found = admitting.get((service_account.cluster, name), [])
         place = _cells(service_account.cluster, service_account.namespace, service_account.name)
         managed = "yes" if service_account.managed else "no"
         annotated_role = service_account.annotated_role
+        associated_role, association = associated.get((service_account.cluster, name), ("", None))
+        by_association = "yes" if association and association.managed else "no"
         for role, (role_cell, decision, audiences, reason) in found:
             annotated, is_managed = ("yes", managed) if role == annotated_role else ("no", "no")
-            yield *place, role_cell, annotated, decision, audiences, is_managed, reason
-        if annotated_role and annotated_role not in {role for role, _ in found}:
+            is_managed = by_association if role == associated_role and is_managed == "no" else is_managed
+            last = "yes" if role == associated_role else "no"
+            yield *place, role_cell, annotated, decision, audiences, is_managed, reason, last
+        roles = {role for role, _ in found}
+        if annotated_role and annotated_role not in roles:
             decision, reason = refused.get((service_account.cluster, name, annotated_role), (NOT_KNOWN, ""))
-            yield *place, *_cells(annotated_role), "yes", decision, "", managed, *_cells(reason)
-        elif not found:
-            yield *place, "", "no", "", "", "no", ""
+            last = "yes" if annotated_role == associated_role else "no"
+            yield *place, *_cells(annotated_role), "yes", decision, "", managed, *_cells(reason), last
+        if association and associated_role not in {*roles, annotated_role}:
+            decision = OF_ASSOCIATIONS.get(association.decision, NOT_KNOWN)
+            yield (
+                *place,
+                *_cells(associated_role),
+                "no",
+                decision,
+                "",
+                by_association,
+                *_cells(association.reason),
+                "yes",
+            )
+        if not (roles or annotated_role or association):
+            yield *place, "", "no", "", "", "no", "", "no"
 
 
 def _cells(*values: str) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""List who may assume which role through IRSA, as clusters and AWS accounts are now."""
+"""List who may assume which role, as clusters and AWS accounts are now."""
 
 import argparse
 import sys
@@ -26,14 +26,14 @@ UNUSED_DAYS = 90
 OUTPUT = Inventory
 
 
-_HELP_OF_KINDS = "\n".join(f"  {name:<24}{kind.title}" for name, kind in KINDS.items())
+_HELP_OF_KINDS = "\n".join(f"  {name:<26}{kind.title}" for name, kind in KINDS.items())
 DESCRIPTION = f"""\
 List every service account of the cluster with the roles that it may assume, by
 the trust policies that the AWS account has now, and what is wrong with them.
 After these it names the roles that they may assume in turn ("then"). It looks
-at IRSA alone: not at roles of nodes, or EKS Pod Identity. Nothing is changed,
-and no stack is needed. The cluster is that of the current context, the AWS
-account that of the current credentials.
+at IRSA and EKS Pod Identity, and not at roles of nodes. Nothing is changed, and
+no stack is needed. The cluster is that of the current context, the AWS account
+that of the current credentials.
 
 kinds of findings:
 {_HELP_OF_KINDS}

@@ -11,14 +11,18 @@ from irsa.rules.mistakes import LISTED, listed, named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import FAMILIES, KINDS
-from irsa_cli.inventory.output import Inventory
+from irsa_cli.inventory.output import InventoriedAssociation, Inventory
 from irsa_cli.report.message import Message, first_few
 from irsa_cli.report.text import VERDICTS, Answer, counted
 
 View = Literal["service-account", "role"]
 NONE, NOT_READ = "-", "not read"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
+ADMITTED = ("may assume", "cannot decide")
 THEN = ("then", "then, cannot decide")
+MISSING = ("missing-role", "association-missing-role")
+# Between the role of an association and its target role.
+TARGET = " -> "
 
 
 def answer_of(inventory: Inventory, view: View) -> Answer:
@@ -53,16 +57,20 @@ def _short(arns: Iterable[str], inventory: Inventory) -> dict[str, str]:
 
 
 def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
-    steps = Steps(inventory.chains)
+    steps, of_tagged = Steps(inventory.chains), Steps(inventory.chains, tagged=True)
+    tagged = {each.id for each in inventory.associations if each.session_tags}
     in_turn: dict[tuple[str, str], dict[str, Decision]] = {}
     for each in inventory.admissions:
-        for arn, decision in steps.reached(each.role).items():
+        of_each = of_tagged if each.association in tagged else steps
+        for arn, decision in of_each.reached(each.role).items():
             for name in each.service_accounts:
                 of_name = in_turn.setdefault((each.cluster, name), {})
                 certain = decision is each.decision is Decision.ALLOWED
                 of_name[arn] = Decision.ALLOWED if certain else of_name.get(arn, Decision.CANNOT_DECIDE)
     chained = {arn for each in inventory.chains for arn in (each.role, each.assumes)}
-    short = _short(chained | {each.role for each in inventory.admissions}, inventory)
+    associated = {(each.cluster, each.service_account): each for each in inventory.associations}
+    further = {arn for each in inventory.associations for arn in (each.role, each.target_role)}
+    short = _short(chained | further | {each.role for each in inventory.admissions}, inventory)
     # Many roles may admit the same service accounts: their names are put together once.
     of_group: dict[tuple[Decision, str, Sequence[str]], list[str]] = {}
     for each in inventory.admissions:
@@ -80,16 +88,23 @@ def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]
         found = [_cell(admitting.get((each, service_account.cluster, name), ())) for each in DECISIONS]
         if (service_account.cluster, name) in not_read:
             found[0] = ", ".join(filter(None, (found[0], NOT_READ)))
-        if service_account.annotated_role or any(found):
+        association = associated.get((service_account.cluster, name))
+        if service_account.annotated_role or association or any(found):
             annotated = _short([service_account.annotated_role], inventory)[service_account.annotated_role]
             then = _then(in_turn.get((service_account.cluster, name), {}), short)
             place = [named(service_account.cluster), named(name), named(annotated) if annotated else NONE]
-            rows.append([*place, *found, *then])
+            rows.append([*place, _associated(association, short), *found, *then])
         else:
             others[service_account.cluster] += 1
     what = "other service accounts, which have no annotation and which no role admits"
     lines = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
-    return ["cluster", "service account", "annotated with", "may assume", "cannot decide", *THEN], rows, lines
+    return ["cluster", "service account", "annotated with", "associated with", *ADMITTED, *THEN], rows, lines
+
+
+def _associated(association: InventoriedAssociation | None, short: Mapping[str, str]) -> str:
+    """Return the cell with the role of an association, and its target role."""
+    arns = (association.role, association.target_role) if association else ()
+    return TARGET.join(named(short[arn]) for arn in arns if arn)
 
 
 def _then(in_turn: Mapping[str, Decision], short: Mapping[str, str]) -> list[str]:
@@ -103,18 +118,14 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
     for each in inventory.admissions:
         of_role = admitted.setdefault((each.cluster, each.role), {})
         of_role.setdefault(each.decision, []).append(sorted(each.service_accounts))
-    annotated: dict[tuple[str, str], list[str]] = {}
-    for service_account in inventory.service_accounts:
-        if service_account.annotated_role:
-            place = service_account.cluster, service_account.annotated_role
-            annotated.setdefault(place, []).append(f"{service_account.namespace}/{service_account.name}")
+    annotated, associated = _having(inventory)
     by_role: dict[str, list[str]] = {}
-    for cluster, role in dict.fromkeys((*admitted, *annotated)):
+    for cluster, role in dict.fromkeys((*admitted, *annotated, *associated)):
         by_role.setdefault(role, []).append(cluster)
     known = {each.arn: each for each in inventory.roles}
     steps = Steps(inventory.chains)
     short = _short({*by_role, *known, *(each.assumes for each in inventory.chains)}, inventory)
-    missing = {each.role for each in inventory.findings if each.kind == "missing-role"}
+    missing = {each.role for each in inventory.findings if each.kind in MISSING}
     rows = []
     for role in sorted({*by_role, *known}):
         for cluster in sorted(by_role.get(role, [""])):
@@ -123,7 +134,7 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
                 named(cluster) if cluster else NONE,
                 named(short[role]),
                 *(_cell(of_role.get(each, ())) for each in DECISIONS),
-                _cell([sorted(annotated.get((cluster, role), ()))]),
+                *(_cell([sorted(each.get((cluster, role), ()))]) for each in (annotated, associated)),
                 *_then(steps.reached(role), short),
                 known[role].last_used_text if role in known else "no such role" if role in missing else NOT_READ,
             ]
@@ -135,7 +146,21 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
         if aws_account.roles > here and not inventory.left_out:
             others = "other roles, which trust no cluster and which no annotation names"
             lines.append(f"{aws_account.number}: {others}: {aws_account.roles - here:,}")
-    return ["cluster", "role", "may be assumed by", "cannot decide", "annotated", *THEN, "last used"], rows, lines
+    headings = ["cluster", "role", "may be assumed by", "cannot decide", "annotated", "associated", *THEN, "last used"]
+    return headings, rows, lines
+
+
+def _having(inventory: Inventory) -> Sequence[dict[tuple[str, str], list[str]]]:
+    """Return who is annotated with a role, by cluster and ARN, and who has an association with it."""
+    annotated: dict[tuple[str, str], list[str]] = {}
+    for each in inventory.service_accounts:
+        if each.annotated_role:
+            annotated.setdefault((each.cluster, each.annotated_role), []).append(f"{each.namespace}/{each.name}")
+    associated: dict[tuple[str, str], list[str]] = {}
+    for association in inventory.associations:
+        for arn in filter(None, (association.role, association.target_role)):
+            associated.setdefault((association.cluster, arn), []).append(association.service_account)
+    return annotated, associated
 
 
 _BY = {"service-account": _by_service_account, "role": _by_role}

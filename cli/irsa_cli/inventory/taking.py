@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from irsa.evaluation import Decision
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, listed, named, nearest
@@ -15,6 +16,7 @@ from irsa_cli.inventory.findings import findings
 from irsa_cli.inventory.of_roles import last_used_text
 from irsa_cli.inventory.output import (
     Admission,
+    InventoriedAssociation,
     InventoriedAwsAccount,
     InventoriedCluster,
     InventoriedRole,
@@ -46,7 +48,9 @@ def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inv
     facts = Facts(discovery, policies, said, claims, groups, now, unused_days, not_checked.append)
     found = findings(facts)
     roles = {each.trust.policy.role.arn for each in groups} | {each.role_arn for _, each in facts.annotated}
-    further = chains(roles, discovery.aws_accounts, policies, not_checked.append)
+    roles |= {each.role_arn for each in facts.associated}
+    tagged = any(not each.association.disable_session_tags for each in facts.associated)
+    further = chains(roles, discovery.aws_accounts, policies, not_checked.append, tagged)
     return Inventory(
         [InventoriedCluster(each.name, each.issuer, len(each.service_accounts)) for each in discovery.clusters],
         [
@@ -55,10 +59,11 @@ def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inv
         ],
         list(_service_accounts(discovery)),
         [_role(each, discovery, now) for each in facts.kubernetes_roles],
-        [each for group in groups for each in _admission(group, claims)],
+        [*(each for group in groups for each in _admission(group, claims)), *_by_association(facts)],
         found,
         list(dict.fromkeys(not_checked)),
         further,
+        associations=list(_associations(facts)),
     )
 
 
@@ -84,19 +89,68 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     kept = [each for each in inventory.service_accounts if each.namespace in chosen]
     found = ((each, [*filter(has, each.service_accounts)]) for each in inventory.admissions)
     admissions = [replace(each, service_accounts=names) for each, names in found if names]
-    arns = {*(each.role for each in admissions), *(each.annotated_role for each in kept)} - {""}
+    associations = [each for each in inventory.associations if has(each.service_account)]
+    arns = {*(each.role for each in admissions), *(each.annotated_role for each in kept)}
+    arns |= {arn for each in associations for arn in (each.role, each.target_role)}
+    arns -= {""}
     roles = [each for each in inventory.roles if each.arn in arns]
     steps = Steps(inventory.chains)
     in_turn = {arn for role in arns for arn in steps.reached(role)}
     further = [each for each in inventory.chains if each.role in arns | in_turn]
     findings = [each for each in inventory.findings if has(each.service_account) or each.role in arns]
     chosen_ones = replace(inventory, service_accounts=kept, admissions=admissions, roles=roles, findings=findings)
-    chosen_ones = replace(chosen_ones, chains=further)
+    chosen_ones = replace(chosen_ones, chains=further, associations=associations)
     others = (
         f"{name.replace('_', ' ')} {len(getattr(inventory, name)) - len(getattr(chosen_ones, name)):,}"
         for name in ("service_accounts", "roles", "findings")
     )
     return replace(chosen_ones, left_out=f"of other namespaces, left out: {', '.join(others)}")
+
+
+def _associations(facts: Facts) -> Iterator[InventoriedAssociation]:
+    for each in facts.associated:
+        association, verdict = each.association, each.deciding.verdict
+        place = association.namespace, association.service_account
+        yield InventoriedAssociation(
+            each.cluster.name,
+            str(association),
+            association.role_arn,
+            association.target_role_arn,
+            not association.disable_session_tags,
+            association.owner,
+            association.association_id,
+            verdict.decision,
+            verdict.details or verdict.found,
+            (each.cluster.issuer, association.role_arn, *place) in facts.discovery.managed_service_accounts,
+        )
+
+
+def _by_association(facts: Facts) -> Iterator[Admission]:
+    """Yield who gets a role by an association, but not those whose tokens have it anyway."""
+    by_token: dict[tuple[str, str], int] = {}
+    for group in facts.admitted if facts.associated else ():
+        if group.trust.cluster and group.decision is Decision.ALLOWED:
+            key = group.trust.cluster.issuer, group.trust.policy.role.arn
+            by_token[key] = by_token.get(key, 0) | group.service_accounts
+    for each in facts.associated:
+        issuer = each.cluster.issuer
+        bit = facts.claims[issuer].bit(each.association.subject) if each.service_account else 0
+        # Of a role that was not read, a finding says so.
+        is_left = bit & ~by_token.get((issuer, each.role_arn), 0) and each.role_arn in facts.roles
+        if is_left and each.decision is not Decision.DENIED:
+            verdict = each.deciding.verdict
+            reason = f"by an association of EKS Pod Identity: {verdict.details or verdict.found}"
+            names = [str(each.association)]
+            yield Admission(
+                each.role_arn,
+                each.cluster.name,
+                verdict.decision,
+                (),
+                reason,
+                verdict.documentation,
+                names,
+                each.association.association_id,
+            )
 
 
 def _unreadable_providers(discovery: Discovery) -> Iterator[str]:

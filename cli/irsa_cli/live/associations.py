@@ -56,6 +56,15 @@ def associations(
     return sorted(found, key=lambda each: (each.namespace, each.service_account, each.association_id))
 
 
+def associations_of(
+    session: Any, cluster_arn: str, namespace: str | None = None, service_account: str | None = None
+) -> list[LiveAssociation]:
+    """Return the associations of an EKS cluster, given by its ARN, likewise."""
+    # arn:aws:eks:REGION:ACCOUNT:cluster/NAME
+    *_, region, _, name = cluster_arn.split(":", 5)
+    return associations(session, name.removeprefix("cluster/"), region, namespace, service_account)
+
+
 def _described(eks: Any, cluster: str, association_id: str) -> LiveAssociation | None:
     ask = partial(eks.describe_pod_identity_association, clusterName=cluster, associationId=association_id)
     found = answered("eks:DescribePodIdentityAssociation", ask)

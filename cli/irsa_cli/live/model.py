@@ -179,6 +179,16 @@ class LiveAssociation:
         return f"{self.namespace}/{self.service_account}"
 
     @property
+    def subject(self) -> str:
+        """What its service account is called in subjects: `namespace:name`."""
+        return subject_of(self.namespace, self.service_account)
+
+    @property
+    def role_arns(self) -> tuple[str, ...]:
+        """Its role, and its target role where it has one."""
+        return tuple(filter(None, (self.role_arn, self.target_role_arn)))
+
+    @property
     def cluster_name(self) -> str:
         """The name of its cluster."""
         return self.cluster_arn.partition(":cluster/")[2]

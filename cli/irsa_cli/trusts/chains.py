@@ -25,10 +25,10 @@ from irsa.rules.mistakes import named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import Unknown
 
-(ASSUME_ROLE,) = RoleRequest.actions
+ASSUME_ROLE, TAG_SESSION = RoleRequest.action, "sts:TagSession"
 Document = Mapping[str, Any] | Unknown
 # A trust policy that names the role is as good as this in the role's own policies.
-NAMED = {"Statement": {"Effect": "Allow", "Action": ASSUME_ROLE, "Resource": "*"}}
+NAMED = {"Statement": {"Effect": "Allow", "Action": [ASSUME_ROLE, TAG_SESSION], "Resource": "*"}}
 ROLE = re.compile(r"arn:[\w-]+:iam::\d{12}:role/")
 OF_BOTH = "statement {place} of its trust policy allows it, and so do the policies of {role}"
 OF_TRUST = "statement {place} of its trust policy allows it; in one AWS account that is enough"
@@ -38,7 +38,7 @@ POLICIES = "the policies of {role} may allow or deny it: they have conditions or
 
 @dataclass(frozen=True, eq=False)
 class RolePolicies:
-    """What the policies of a role say, with its permissions boundary, to sts:AssumeRole."""
+    """What the policies of a role say, with its permissions boundary, to sts:AssumeRole and sts:TagSession."""
 
     documents: Sequence[Document]
     boundary: Document | None = None
@@ -49,14 +49,15 @@ class RolePolicies:
         return gives(self.documents, self.boundary)
 
     @functools.cached_property
-    def _on(self) -> dict[str, bool | None]:
+    def _on(self) -> dict[tuple[str, str], bool | None]:
         return {}
 
-    def give(self, other_arn: str) -> bool | None:
-        """Return whether they give a role, or a pattern of roles."""
-        if other_arn not in self._on:
-            self._on[other_arn] = self.own.of(ASSUME_ROLE, other_arn)
-        return self._on[other_arn]
+    def give(self, other_arn: str, action: str = ASSUME_ROLE) -> bool | None:
+        """Return whether they give an action on a role, or on a pattern of roles."""
+        key = action, other_arn
+        if key not in self._on:
+            self._on[key] = self.own.of(*key)
+        return self._on[key]
 
     @functools.cached_property
     def with_name(self) -> Permissions:
@@ -78,9 +79,9 @@ class RolePolicies:
 
 
 @functools.lru_cache(maxsize=10_000)
-def _evaluated(role_arn: str, version: str, statement: Statement) -> StatementEvaluation:
+def _evaluated(request: RoleRequest, version: str, statement: Statement) -> StatementEvaluation:
     """Return what a statement says to a role: many trust policies have the same one, such as for their AWS account."""
-    return evaluate_statements(version, [statement], RoleRequest(role_arn))[0]
+    return evaluate_statements(version, [statement], request)[0]
 
 
 class Answer(NamedTuple):
@@ -90,13 +91,13 @@ class Answer(NamedTuple):
     reason: str
 
 
-def assumes(role_arn: str, policies: RolePolicies, other_arn: str, trust: Parsed) -> Answer:
+def assumes(request: RoleRequest, policies: RolePolicies, other_arn: str, trust: Parsed) -> Answer:
     """Return whether a role may assume another one, by what its own policies say and the other's trust policy."""
-    request, (version, statements) = RoleRequest(role_arn), trust
+    action, (version, statements) = request.action, trust
     evaluated = [
         replace(said, index=index)
         for index, each in enumerate(statements)
-        if each.covers(ASSUME_ROLE) and (said := _evaluated(role_arn, version, each)).matched is not False
+        if each.covers(action) and (said := _evaluated(request, version, each)).matched is not False
     ]
     denying, allowing = ([each for each in evaluated if each.effect == effect] for effect in ("Deny", "Allow"))
     if not allowing or any(each.matched for each in denying):
@@ -110,14 +111,14 @@ def assumes(role_arn: str, policies: RolePolicies, other_arn: str, trust: Parsed
             why = " ".join(each.explanation for each in undecided.deciding).removesuffix(".")
             return Answer(outcome, MAY.format(place=undecided.index + 1, effect=undecided.effect.lower(), why=why))
         place = certain[0].index + 1
-        return Answer(outcome, (POLICIES if given is None else reason).format(place=place, role=named(role_arn)))
+        return Answer(outcome, (POLICIES if given is None else reason).format(place=place, role=named(request.arn)))
 
-    found = [answer(allowing, policies.give(other_arn), OF_BOTH)]
+    found = [answer(allowing, policies.give(other_arn, action), OF_BOTH)]
     if other_arn.split(":")[4] == request.aws_account:
         principals = {each.index: statements[each.index].principals for each in allowing}
         by_name = [each for each in allowing if request.principal in principals[each.index]]
         if by_name:
-            found.append(answer(by_name, policies.with_name.of(ASSUME_ROLE, other_arn), OF_TRUST))
+            found.append(answer(by_name, policies.with_name.of(action, other_arn), OF_TRUST))
         by_others = [
             each
             for each in allowing
@@ -125,7 +126,7 @@ def assumes(role_arn: str, policies: RolePolicies, other_arn: str, trust: Parsed
         ]
         if by_others:
             # Of the principal * and of a session, AWS's page says that a boundary without an Allow does not limit it.
-            found.append(answer(by_others, policies.without_limit.of(ASSUME_ROLE, other_arn), OF_TRUST))
+            found.append(answer(by_others, policies.without_limit.of(action, other_arn), OF_TRUST))
     return max(found, key=lambda each: (each.outcome is True, each.outcome is None))
 
 
@@ -165,8 +166,9 @@ class Trusting:
 
 def answers(role_arn: str, policies: RolePolicies, trusts: Trusts) -> Iterator[tuple[str, Answer]]:
     """Yield the roles that a role may assume, or perhaps, each with the answer."""
+    request = RoleRequest(role_arn)
     for other, parsed in trusts.items():
-        answer = assumes(role_arn, policies, other, parsed)
+        answer = assumes(request, policies, other, parsed)
         if answer.outcome is not False:
             yield other, answer
 

@@ -149,11 +149,19 @@ class RoleRequest:
 
     Attributes:
         arn: The ARN of the session's role.
+        action: The action that is asked for; session tags need one of their own.
+        external_id: The `sts:ExternalId`; empty where it is not known.
     """
 
     arn: str
+    action: str = "sts:AssumeRole"
+    external_id: str = ""
     issuer = ""
-    actions = ("sts:AssumeRole",)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions that a trust policy must allow."""
+        return (self.action,)
 
     @property
     def principal(self) -> tuple[str, str]:
@@ -182,7 +190,8 @@ class RoleRequest:
         """The values of the condition keys that are the same for all sessions of the role."""
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
         of_role = {"aws:PrincipalArn": (self.arn,), "aws:PrincipalAccount": (self.aws_account,)}
-        return {**of_role, "aws:PrincipalType": ("AssumedRole",)}
+        external_id = {"sts:ExternalId": (self.external_id,)} if self.external_id else {}
+        return {**of_role, "aws:PrincipalType": ("AssumedRole",), **external_id}
 
 
 Request = WebIdentityRequest | PodIdentityRequest | RoleRequest

@@ -18,6 +18,7 @@ from tests.all.page.browser import chromium
 from tests.all.page.inventories import inventory
 from tests.unit.irsa_cli.inventory.estates import ROLE_ARN, discovery, page_trust, role, service_account, taken
 from tests.unit.irsa_cli.inventory.test_page import DANGERS, with_text
+from tests.unit.irsa_cli.inventory.test_table import BY_ASSOCIATION
 
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)
 REFUSED = {"missing-role", "not-admitted", "misspelled-subject"}
@@ -393,6 +394,17 @@ def test_a_role_that_was_not_read_is_said(tmp_path: Path, open_page: Open) -> No
     row = found.locator("tr", has_text="elsewhere").first
     expect(row).to_contain_text("not read")
     expect(row).not_to_contain_text("nothing")
+
+
+def test_a_role_by_an_association_is_in_its_row(tmp_path: Path, open_page: Open) -> None:
+    """A service account with an association alone is a row of its own, and is not folded with those without a role."""
+    its: Found = as_object(taken(BY_ASSOCIATION))
+    found = open_page(written(tmp_path / "page.html", its))
+
+    assert {*first_cells(found)} >= {"new", "both", "chain", "refused"}
+    row_of(found, "accounts", "chain").locator("th").click()
+    expect(found.locator("#panel-accounts")).to_contain_text("Role by association")
+    expect(found.locator("#panel-accounts")).to_contain_text("by an association of EKS Pod Identity: ")
 
 
 def test_refused_ones_are_a_filter(files: dict[int, Path], inventories: dict[int, Found], open_page: Open) -> None:

@@ -21,7 +21,7 @@ from moto.iam.responses import IamResponse
 from irsa_cli import discovery
 from irsa_cli.discovery import discover, read_aws_account
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.associations import associations
+from irsa_cli.live.associations import associations_of
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClients
@@ -116,7 +116,7 @@ def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             )
             eks_backends[DEFAULT_ACCOUNT_ID]["us-west-2"].clusters[name].identity = {"oidc": {"issuer": issuer}}
         # moto has no associations.
-        monkeypatch.setattr(discovery, "associations", lambda *_: [])
+        monkeypatch.setattr(discovery, "associations_of", lambda *_: [])
         yield client
 
 
@@ -266,7 +266,7 @@ def test_what_is_asked_is_what_the_documented_policy_allows(eks: Eks) -> None:
 @pytest.fixture
 def eks(iam: Any, monkeypatch: pytest.MonkeyPatch) -> Eks:
     """EKS with an association in each of two clusters."""
-    monkeypatch.setattr(discovery, "associations", associations)
+    monkeypatch.setattr(discovery, "associations_of", associations_of)
     return Eks(association("blue", 1, "a", "x"), association("green", 2, "a", "y"))
 
 

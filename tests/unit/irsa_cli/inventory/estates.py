@@ -6,11 +6,19 @@ from typing import Any
 
 from irsa_cli.inventory.output import Finding, Inventory
 from irsa_cli.inventory.taking import take_inventory
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import (
+    Discovery,
+    LiveAssociation,
+    LiveAwsAccount,
+    LiveCluster,
+    LiveRole,
+    LiveServiceAccount,
+)
 
 NUMBER = "111122223333"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{ISSUER}"
+CLUSTER_ARN = f"arn:aws:eks:us-west-2:{NUMBER}:cluster/prod"
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 ROLE_ARN = "eks.amazonaws.com/role-arn"
 EC2_TRUST = {
@@ -47,6 +55,34 @@ def page_trust(subject: str, issuer: str = ISSUER, provider: str = PROVIDER) -> 
     return trust({"StringEquals": claims}, provider=provider)
 
 
+def pods_trust(subject: str = "", actions: Iterable[str] = ("sts:AssumeRole", "sts:TagSession")) -> dict[str, Any]:
+    """Return the trust policy of AWS's page for EKS Pod Identity, for a service account or without a condition.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html, .../pod-id-abac.html
+    """
+    namespace, _, name = subject.partition(":")
+    tags = {"kubernetes-namespace": namespace, "kubernetes-service-account": name, "eks-cluster-arn": CLUSTER_ARN}
+    condition = {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags.items()}}
+    statement = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": [*actions]}
+    return {"Version": "2012-10-17", "Statement": [{**statement, **({"Condition": condition} if subject else {})}]}
+
+
+def both_trust(subject: str) -> dict[str, Any]:
+    """Return the trust policy of a migration: for the tokens and for the association of a service account."""
+    statements = [*page_trust(subject)["Statement"], *pods_trust(subject)["Statement"]]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def chained_trust(role_name: str, *actions: str, **condition: Any) -> dict[str, Any]:
+    """Return the trust policy of a role that another one assumes."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": role_arn(role_name)}, "Action": [*actions]}
+    return {"Version": "2012-10-17", "Statement": [{**statement, "Condition": condition}]}
+
+
+def association(namespace: str, name: str, role_name: str, **more: Any) -> LiveAssociation:
+    return LiveAssociation(CLUSTER_ARN, namespace, name, role_arn(role_name), f"a-{namespace}-{name}", **more)
+
+
 def role(name: str, document: Mapping[str, Any], **more: Any) -> LiveRole:
     return LiveRole(role_arn(name), document, **{"last_used": NOW, **more})
 
@@ -63,9 +99,10 @@ def discovery(
     **more: Any,
 ) -> Discovery:
     found = {PROVIDER: ("sts.amazonaws.com",)} if client_ids is None else client_ids
+    issuers, of_cluster = more.pop("eks_issuers", {}), {CLUSTER_ARN: tuple(more.pop("associations", ()))}
     return Discovery(
-        (LiveCluster("prod", f"https://{ISSUER}", tuple(service_accounts), context="prod"),),
-        (LiveAwsAccount(NUMBER, tuple(roles), found, more.pop("eks_issuers", {})),),
+        (LiveCluster("prod", f"https://{ISSUER}", tuple(service_accounts), context="prod", arn=CLUSTER_ARN),),
+        (LiveAwsAccount(NUMBER, tuple(roles), found, issuers, associations=of_cluster),),
         **more,
     )
 

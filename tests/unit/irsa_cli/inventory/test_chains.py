@@ -351,8 +351,10 @@ def test_small_worlds(seed: int) -> None:
 def test_roles_that_may_all_assume_each_other_are_followed_in_time() -> None:
     """Protects AWS accounts where each role trusts the account and has a wildcard: 1,500 of them took hours."""
     arns = [role_arn(f"app-{n}") for n in range(300)]
-    found = [Chain(*pair, Decision.CANNOT_DECIDE, "") for pair in itertools.permutations(arns, 2)]
-    found += [Chain(*pair, Decision.ALLOWED, "") for pair in itertools.pairwise(arns)]
+    found = [
+        Chain(*pair, Decision.CANNOT_DECIDE, "", Decision.CANNOT_DECIDE) for pair in itertools.permutations(arns, 2)
+    ]
+    found += [Chain(*pair, Decision.ALLOWED, "", Decision.ALLOWED) for pair in itertools.pairwise(arns)]
     started = time.process_time()
     steps = Steps(found)
     reached = [steps.reached(arn) for arn in arns]

@@ -21,9 +21,13 @@ from tests.unit.irsa_cli.inventory.estates import (
     NUMBER,
     PROVIDER,
     ROLE_ARN,
+    association,
+    both_trust,
+    chained_trust,
     discovery,
     of_kind,
     page_trust,
+    pods_trust,
     role,
     role_arn,
     service_account,
@@ -648,3 +652,227 @@ def test_roles_that_have_nothing_to_do_with_kubernetes_are_counted_only() -> Non
 
     assert [each.arn for each in inventory.roles] == [role_arn("annotated")]
     assert [each.roles for each in inventory.aws_accounts] == [3]
+
+
+# --- Associations of EKS Pod Identity --------------------------------------------------------------------------------
+
+
+def test_an_association_as_the_page_has_it_is_no_finding() -> None:
+    """Protects trust in the findings: alone, with the same role in the annotation, and after the annotation is gone.
+
+    Stages of a migration: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
+    """
+    names = ("new", "both", "trusted")
+    accounts = [service_account("a", name, name if name == "both" else "") for name in names]
+    roles = [role("new", pods_trust("a:new")), *(role(name, both_trust(f"a:{name}")) for name in names[1:])]
+    associations = [association("a", name, name) for name in names]
+    found = taken(discovery(accounts, roles, associations=associations))
+
+    assert (found.findings, found.not_checked) == ([], [])
+
+
+def test_association_missing_role() -> None:
+    """Protects Pods that get no credentials: the role was deleted after EKS took the association, or its target was."""
+    accounts = [service_account("a", name) for name in ("gone", "target", "elsewhere", "there")]
+    roles = [role("there", pods_trust("a:there")), role("first", pods_trust("a:target"))]
+    associations = [
+        association("a", "gone", "There"),
+        association("a", "target", "first", target_role_arn=role_arn("gone")),
+        association("a", "elsewhere", "first", target_role_arn=role_arn("gone", "444455556666")),
+        association("a", "there", "there"),
+    ]
+    found = discovery(accounts, roles, associations=associations)
+    missing = of_kind("association-missing-role", found)
+
+    assert [(each.service_account, each.role, each.found) for each in missing] == [
+        ("a/gone", role_arn("There"), f"there is no such role; one of that name is {role_arn('there')}"),
+        ("a/target", role_arn("gone"), "there is no such role"),
+    ]
+    # That it is refused too is said once, and that of a role that was not read, as of an annotation's.
+    assert {each.service_account for each in of_kind("association-not-admitted", found)} == {"a/elsewhere"}
+    (unseen,) = of_kind("unseen-account", found)
+    assert (unseen.service_account, unseen.role) == ("a/elsewhere", role_arn("gone", "444455556666"))
+
+
+def test_association_not_admitted() -> None:
+    """Protects Pods that get no credentials: another service account, no sts:TagSession, or tags that are not there."""
+    names = ("other", "untagged", "disabled", "condition", "fits")
+    address = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+    unsure = {"Statement": [{**pods_trust()["Statement"][0], "Condition": address}]}
+    roles = [
+        role("other", pods_trust("a:another")),
+        role("untagged", pods_trust("a:untagged", ["sts:AssumeRole"])),
+        role("disabled", pods_trust("a:disabled")),
+        role("condition", unsure),
+        role("fits", pods_trust("a:fits")),
+    ]
+    associations = [association("a", name, name, disable_session_tags=name == "disabled") for name in names]
+    found = taken(discovery([service_account("a", name) for name in names], roles, associations=associations))
+    refused = {each.service_account: each for each in found.findings if each.kind == "association-not-admitted"}
+
+    assert refused.keys() == {"a/other", "a/untagged", "a/disabled"}
+    assert "aws:RequestTag/kubernetes-service-account" in refused["a/other"].found
+    assert "sts:TagSession" in refused["a/untagged"].found
+    assert refused["a/disabled"].expected == (
+        "a trust policy that admits a/disabled by EKS Pod Identity; or the association with session tags"
+    )
+    (said,) = found.not_checked
+    assert said.startswith(f"whether {role_arn('condition')} admits the association of a/condition in prod cannot be")
+    assert [(each.role, each.decision, each.association) for each in found.admissions] == [
+        (role_arn("condition"), "cannot decide", "a-a-condition"),
+        (role_arn("fits"), "allowed", "a-a-fits"),
+    ]
+
+
+BOTH_ACTIONS = ("sts:AssumeRole", "sts:TagSession")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "more", "decision"),
+    [
+        (chained_trust("app", *BOTH_ACTIONS), {}, "allowed"),
+        # Session tags are transitive: without sts:TagSession the second step is refused.
+        (chained_trust("app", "sts:AssumeRole"), {}, "denied"),
+        (chained_trust("app", "sts:AssumeRole"), {"disable_session_tags": True}, "allowed"),
+        (chained_trust("other", *BOTH_ACTIONS), {}, "denied"),
+        (chained_trust("app", *BOTH_ACTIONS, StringEquals={"sts:ExternalId": "x"}), {"external_id": "x"}, "allowed"),
+        (chained_trust("app", *BOTH_ACTIONS, StringEquals={"sts:ExternalId": "x"}), {"external_id": "y"}, "denied"),
+        (chained_trust("app", *BOTH_ACTIONS, StringEquals={"aws:PrincipalTag/x": "x"}), {}, "cannot decide"),
+    ],
+)
+def test_a_target_role_must_admit_the_first_one(trusted: Any, more: Any, decision: str) -> None:
+    """Protects Pods that get no credentials although the association's role admits it.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+    """
+    trust_of_role = pods_trust("" if more.get("disable_session_tags") else "a:app")
+    roles = [role("app", trust_of_role), role("target", trusted)]
+    associations = [association("a", "app", "app", target_role_arn=role_arn("target"), **more)]
+    found = taken(discovery([service_account("a", "app")], roles, associations=associations))
+    refused = [each.role for each in found.findings if each.kind == "association-not-admitted"]
+
+    assert [str(each.decision) for each in found.associations] == [decision]
+    assert refused == ([role_arn("target")] if decision == "denied" else [])
+    # The Pods get the credentials of the target role alone.
+    admitted = [] if decision == "denied" else [(role_arn("target"), decision)]
+    assert [(each.role, str(each.decision)) for each in found.admissions] == admitted
+    assert len(found.not_checked) == (decision == "cannot decide")
+
+
+def test_a_target_role_of_another_aws_account_needs_the_policies_of_the_first() -> None:
+    """Protects two AWS accounts: there, a trust policy that names the role is not enough."""
+    target = replace(role("target", chained_trust("app", *BOTH_ACTIONS)), arn=role_arn("target", "444455556666"))
+    gives = {"Statement": [{"Effect": "Allow", "Action": [*BOTH_ACTIONS], "Resource": target.arn}]}
+    assumes_alone = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": target.arn}]}
+    decisions = []
+    for policies in ({}, {"p": assumes_alone}, {"p": gives}):
+        found = discovery(
+            [service_account("a", "app")],
+            [role("app", pods_trust("a:app"), inline_policies=policies)],
+            associations=[association("a", "app", "app", target_role_arn=target.arn)],
+        )
+        accounts = (*found.aws_accounts, LiveAwsAccount("444455556666", (target,), {}))
+        decisions += [str(each.decision) for each in taken(replace(found, aws_accounts=accounts)).associations]
+    administrator = role("app", pods_trust("a:app"), attached_policies=("arn:aws:iam::aws:policy/AdministratorAccess",))
+    found = replace(found, aws_accounts=(replace(found.aws_accounts[0], roles=(administrator,)), *accounts[1:]))
+
+    assert decisions == ["denied", "denied", "allowed"]
+    assert [str(each.decision) for each in taken(found).associations] == ["allowed"]
+
+
+def test_association_wins() -> None:
+    """Protects who changes the annotation and waits: new Pods ask for the role of the association alone.
+
+    https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189
+    """
+    accounts = [service_account("a", name, "old") for name in ("differs", "target", "same", "alone")]
+    old = trust(*(equal(f"a:{each.name}") for each in accounts))
+    same = {"Version": "2012-10-17", "Statement": [*old["Statement"], *pods_trust("a:same")["Statement"]]}
+    roles = [role("old", same), role("new", pods_trust("a:differs")), role("first", pods_trust("a:target"))]
+    associations = [
+        association("a", "differs", "new", owner_arn="arn:aws:eks:us-west-2:1:addon/prod/vpc-cni/1234"),
+        association("a", "target", "first", target_role_arn=role_arn("old")),
+        association("a", "same", "old"),
+    ]
+    found = of_kind("association-wins", discovery(accounts, roles, associations=associations))
+    owned = "; addon/vpc-cni owns the association"
+
+    assert [(each.service_account, each.role, each.found) for each in found] == [
+        (
+            "a/differs",
+            role_arn("new"),
+            f"annotated with {role_arn('old')}, but new Pods ask for {role_arn('new')} by the association alone{owned}",
+        )
+    ]
+
+
+def test_what_is_wrong_with_an_annotation_says_that_an_association_wins() -> None:
+    """Protects who removed the OIDC statement and forgot the annotation: new Pods are not without credentials."""
+    accounts = [service_account("a", "app", "app"), service_account("a", "gone", "gone")]
+    roles = [role("app", pods_trust("a:app")), role("new", pods_trust("a:gone"))]
+    associations = [association("a", "app", "app"), association("a", "gone", "new")]
+    found = discovery(accounts, roles, associations=associations)
+    (refused,), (missing,) = (of_kind(kind, found) for kind in ("not-admitted", "missing-role"))
+
+    assert refused.found.endswith(f"; its new Pods ask for {role_arn('app')} by an association instead")
+    assert missing.found == f"there is no such role; its new Pods ask for {role_arn('new')} by an association instead"
+
+
+def test_an_association_of_a_missing_service_account() -> None:
+    """Protects the role: whoever may create the service account, and a Pod with it, gets the role's credentials."""
+    found = discovery([], [role("app", pods_trust("a:app"))], associations=[association("a", "app", "app")])
+    (missing,) = of_kind("missing-service-account", found)
+
+    assert (missing.service_account, missing.role) == ("a/app", role_arn("app"))
+    assert missing.found == "an association gives it the role, but there is no such service account"
+    assert taken(found).admissions == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "wide"),
+    [
+        ({}, True),
+        # The role is in the cluster's AWS account anyway.
+        ({"StringEquals": {"aws:SourceAccount": NUMBER}}, True),
+        ({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "a"}}, False),
+        ({"ArnLike": {"aws:SourceArn": f"arn:aws:eks:us-west-2:{NUMBER}:cluster/*"}}, False),
+        ({"StringLike": {"aws:RequestTag/kubernetes-namespace": "*"}}, True),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
+    ],
+)
+@pytest.mark.parametrize("actions", [["sts:AssumeRole", "sts:TagSession"], "sts:AssumeRole"])
+def test_a_role_for_every_association(condition: Any, wide: bool, actions: Any) -> None:
+    """Protects the role from who may create associations: without a condition on their names, each one gets it."""
+    document = {"Statement": [{**pods_trust()["Statement"][0], "Action": actions, "Condition": condition}]}
+    # Without sts:TagSession, only associations without tags are admitted, which have no RequestTag.
+    expected = wide and ("StringLike" not in condition or len(actions) == 2)
+    found = of_kind("wide-trust", discovery(roles=[role("app", document)]))
+
+    assert [each.role for each in found] == ([role_arn("app")] if expected else [])
+    assert all(f"every association of EKS Pod Identity in AWS account {NUMBER}" in each.found for each in found)
+
+
+def test_roles_of_associations_are_unused_and_unmanaged_as_others() -> None:
+    """Protects the tidy-up: a role of EKS Pod Identity alone is looked at too, but not an association of an add-on."""
+    accounts = [service_account("a", "app"), service_account("a", "driver")]
+    roles = [role("app", pods_trust("a:app"), last_used=None), role("driver", pods_trust("a:driver"))]
+    associations = [
+        association("a", "app", "app"),
+        association("a", "driver", "driver", owner_arn="arn:aws:eks:us-west-2:1:addon/prod/x/1"),
+    ]
+    found = discovery(accounts, roles, associations=associations, stacks=("prod",))
+    managed = replace(found, managed_service_accounts=frozenset({(f"https://{ISSUER}", role_arn("app"), "a", "app")}))
+
+    assert [each.role for each in of_kind("unused", found)] == [role_arn("app")]
+    assert [each.service_account for each in of_kind("unmanaged", found)] == ["", "", "a/app"]
+    assert [each.service_account for each in of_kind("unmanaged", managed)] == ["", ""]
+    assert [each.managed for each in taken(managed).associations] == [True, False]
+
+
+def test_associations_that_could_not_be_read_are_none_of_a_kind() -> None:
+    """Protects from findings about nothing: what could not be read is said by `not checked` alone."""
+    found = discovery([service_account("a", "app")], [role("app", pods_trust("a:app"))])
+    account = replace(found.aws_accounts[0], associations={next(iter(found.aws_accounts[0].associations)): None})
+    inventory = taken(replace(found, aws_accounts=(account,)))
+
+    assert (inventory.findings, inventory.associations) == ([], [])

@@ -16,7 +16,19 @@ from irsa_cli.inventory.page import STANDINGS, page, standings, totals
 from irsa_cli.report.json import as_object
 from tests.all.page.inventories import inventory
 from tests.all.page.parsed import Parsed, parsed
-from tests.unit.irsa_cli.inventory.estates import ISSUER, discovery, page_trust, role, service_account, taken, trust
+from tests.unit.irsa_cli.inventory.estates import (
+    ISSUER,
+    association,
+    chained_trust,
+    discovery,
+    page_trust,
+    pods_trust,
+    role,
+    role_arn,
+    service_account,
+    taken,
+    trust,
+)
 
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)
 # What would end the element, start a comment in it, or hide what follows.
@@ -216,6 +228,26 @@ def test_standing_of_real_answers() -> None:
     assert len(found["notChecked"]) == 1
     assert parsed(page({**found, "notChecked": [*found["notChecked"], "a list"]}, WRITTEN)).data()["notChecked"] == [
         "a list"
+    ]
+
+
+def test_standing_by_an_association() -> None:
+    """Protects the numbers of the heading: whom an association gives a role is not without one; each once."""
+    accounts = [service_account("a", name) for name in ("new", "refused", "unsure", "none")]
+    unsure = chained_trust("new", "sts:AssumeRole", IpAddress={"aws:SourceIp": "10.0.0.0/8"})
+    roles = [role("new", pods_trust("a:new")), role("untagged", pods_trust()), role("unsure", unsure)]
+    associations = [
+        association("a", "new", "new"),
+        association("a", "refused", "new"),
+        association("a", "unsure", "untagged", target_role_arn=role_arn("unsure"), disable_session_tags=True),
+    ]
+    refused = as_object(taken(discovery(accounts, roles, associations=associations)))
+
+    assert standings(refused) == ["assumes", "refused", "refused", "without"]
+    trusted = {**unsure["Statement"][0], "Principal": {"AWS": role_arn("untagged")}}
+    roles[2] = role("unsure", {"Statement": [trusted]})
+    assert standings(as_object(taken(discovery(accounts, roles, associations=associations)))) == [
+        *("assumes", "refused", "unknown", "without"),
     ]
 
 

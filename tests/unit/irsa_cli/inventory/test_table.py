@@ -27,8 +27,12 @@ from tests.unit.irsa_cli.inventory.estates import (
     NUMBER,
     PROVIDER,
     ROLE_ARN,
+    association,
+    both_trust,
+    chained_trust,
     discovery,
     page_trust,
+    pods_trust,
     role,
     role_arn,
     service_account,
@@ -266,8 +270,19 @@ def hostile(text: str) -> Inventory:
         service_account("a", "b", "equal"),
         service_account("a", text, text),
     ]
+    tagged = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:*", text]}
+    tagged |= {"Sid": text, "Condition": {"StringEquals": {"aws:RequestTag/kubernetes-namespace": text, text: text}}}
+    document["Statement"].append(tagged)
     roles = [role(text, document), role("equal", equal), role("broken", broken)]
-    found = discovery(accounts, roles, {PROVIDER: ("sts.amazonaws.com", text), f"{PROVIDER}{text}": (text,)})
+    texts = {"owner_arn": text, "policy": text, "external_id": text, "tags": {text: text}, "association_arn": text}
+    associations = [
+        association(text, text, text, **texts),
+        association("a", text, "equal", target_role_arn=text, owner_arn=f"arn:aws:eks:us-west-2:1:addon/{text}/{text}"),
+        replace(association("a", "b", "equal", target_role_arn=role_arn(text)), association_id=text),
+        replace(association("a", "c", "equal"), role_arn=text),
+    ]
+    client_ids = {PROVIDER: ("sts.amazonaws.com", text), f"{PROVIDER}{text}": (text,)}
+    found = discovery(accounts, roles, client_ids, associations=associations)
     cluster = replace(found.clusters[0], name=text)
     return taken(replace(found, clusters=(cluster,), not_checked=(f"x: {text!r}",), stacks=(text,)))
 
@@ -301,3 +316,97 @@ def test_no_text_of_others_drives_a_terminal_by_json_or_csv(danger: str) -> None
 
     assert hidden_in(file.getvalue().split("\n")) == []
     assert hidden_in(document("inventory", True, as_object(inventory)).split("\n")) == []
+
+
+BY_ASSOCIATION = discovery(
+    [
+        service_account("a", name, "both" if name == "both" else "")
+        for name in ("new", "both", "chain", "refused", "none")
+    ],
+    [
+        role("new", pods_trust("a:new")),
+        role("both", both_trust("a:both")),
+        role("chain", pods_trust("a:chain")),
+        role("target", chained_trust("chain", "sts:AssumeRole", "sts:TagSession")),
+        role("further", chained_trust("target", "sts:AssumeRole", "sts:TagSession")),
+    ],
+    associations=[
+        association("a", "new", "new"),
+        association("a", "both", "both"),
+        association("a", "chain", "chain", target_role_arn=role_arn("target")),
+        association("a", "refused", "new"),
+        association("a", "missing", "new"),
+    ],
+)
+
+
+def test_an_association_is_in_the_rows() -> None:
+    """Protects who reads the table: each way to a role is there, with what the service account may assume by it.
+
+    Of a target role, the Pods get the credentials of that one alone, and what it may assume in turn.
+    """
+    found = taken(BY_ASSOCIATION)
+    cells = [re.split(r"  +", line.strip()) for line in table(found)]
+
+    assert cells == [
+        ["service account", "annotated with", "associated with", "may assume", "then"],
+        ["a/new", "-", "new", "new"],
+        ["a/both", "both", "both", "both"],
+        ["a/chain", "-", "chain -> target", "target", "further"],
+        ["a/refused", "-", "new"],
+    ]
+    assert "3 of 5 service accounts may assume a role" in lines(found)[0]
+    by_role = [re.split(r"  +", line.strip()) for line in table(found, "role")]
+    assert by_role == [
+        ["role", "may be assumed by", "annotated", "associated", "then", "last used"],
+        ["both", "a/both", "a/both", "a/both", "2026-11-26"],
+        # Its credentials no Pod gets.
+        ["chain", "a/chain", "2026-11-26"],
+        ["new", "a/new", "a/missing, a/new, a/refused", "2026-11-26"],
+        ["target", "a/chain", "a/chain", "further", "2026-11-26"],
+    ]
+
+
+def test_an_association_is_in_the_spreadsheet() -> None:
+    """Protects who filters rows: a role by an association has one, whether it admits the service account or not."""
+    found = {
+        (each["name"], each["role"].rpartition("/")[2]): (each["annotated"], each["associated"], each["decision"])
+        for each in rows(taken(BY_ASSOCIATION))
+    }
+
+    assert found == {
+        ("new", "new"): ("no", "yes", "allowed"),
+        ("both", "both"): ("yes", "yes", "allowed"),
+        ("chain", "target"): ("no", "yes", "allowed"),
+        ("refused", "new"): ("no", "yes", "not admitted"),
+        ("none", ""): ("no", "no", ""),
+    }
+
+
+def test_session_tags_need_an_action_in_each_step() -> None:
+    """Protects a migration: what an application assumes in turn with its token, it may not with session tags.
+
+    They are transitive: https://github.com/aws/eks-pod-identity-agent/issues/80
+    """
+    names = ("token", "tagged", "untagged")
+    found = discovery(
+        [service_account("a", "token", "token"), service_account("a", "tagged"), service_account("a", "untagged")],
+        [
+            role("token", page_trust("a:token")),
+            role("tagged", pods_trust("a:tagged")),
+            role("untagged", pods_trust()),
+            *(role(f"after-{name}", chained_trust(name, "sts:AssumeRole")) for name in names),
+            role("last", chained_trust("after-tagged", "sts:AssumeRole", "sts:TagSession")),
+        ],
+        associations=[
+            association("a", "tagged", "tagged"),
+            association("a", "untagged", "untagged", disable_session_tags=True),
+        ],
+    )
+    cells = [re.split(r"  +", line.strip()) for line in table(taken(found))[1:]]
+
+    assert [(row[0], row[-1]) for row in cells] == [
+        ("a/token", "after-token"),
+        ("a/tagged", "tagged"),
+        ("a/untagged", "after-untagged"),
+    ]
