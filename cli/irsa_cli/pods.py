@@ -50,20 +50,21 @@ def containers_with_own_role(pod: PodObject) -> list[str]:
     return [container["name"] for container in _containers(pod) if _sets_role_itself(container)]
 
 
-def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None) -> RunningPod:
+def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None, cluster_key: str = "") -> RunningPod:
     """Return how a Pod gets the role, and where it runs.
 
     Args:
         pod: The Pod.
         role_arn: The role of its service account.
         nodes: The kinds of the cluster's nodes, by name; None where they could not be read.
+        cluster_key: The cluster's key in a stack of several.
     """
     metadata = pod["metadata"]
     ways = [] if SKIP_POD in (metadata.get("labels") or {}) else [_way(each, role_arn) for each in _containers(pod)]
     # One that is ending is not created again.
     restart = "" if metadata.get("deletionTimestamp") else restart_command(pod)
     name = f"{metadata['namespace']}/{metadata['name']}"
-    return RunningPod(name, frozenset(filter(None, ways)), _node(pod, nodes), restart)
+    return RunningPod(name, frozenset(filter(None, ways)), _node(pod, nodes), restart, cluster_key)
 
 
 def kind_of_node(labels: Mapping[str, str]) -> Node:

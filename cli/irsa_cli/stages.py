@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from irsa.rules.identity import SHORT, Identity, Use
-from irsa.rules.mistakes import named
 from irsa_cli.report.message import first_few
+from irsa_cli.state.declared import in_cluster
 
 # How long the agent keeps credentials when the association is gone:
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
@@ -52,12 +52,14 @@ class RunningPod(NamedTuple):
         ways: How its containers get a role; empty where all of them see to that themselves.
         node: The kind of node that it runs on.
         restart: The command that creates it again; empty where there is none.
+        cluster_key: The key of its cluster in a stack of several; empty in a stack of one.
     """
 
     name: str
     ways: frozenset[Way]
     node: Node = Node.LINUX
     restart: str = ""
+    cluster_key: str = ""
 
 
 class Stage(NamedTuple):
@@ -147,7 +149,7 @@ def _next(stage: Stage, following: str) -> str:
         to_restart = [pod for pod in holding if pod in stage.to_restart]
         return f"{listed_pods(holding)} {verb} back {following}{_commands(to_restart)}"
     if stage.in_doubt:
-        return f"whether {following} is safe is not known, for {_names(stage.in_doubt)}"
+        return f"whether {following} is safe is not known: {_names(stage.in_doubt)}"
     return f"{following} is safe"
 
 
@@ -170,7 +172,7 @@ def _names(pods: Sequence[RunningPod]) -> str:
 
 def listed_pods(pods: Sequence[RunningPod]) -> str:
     """Return the names of the first Pods, quoted where they are not plain, and how many more there are."""
-    return ", ".join(first_few([named(pod.name) for pod in pods]))
+    return ", ".join(first_few([in_cluster(pod.name, pod.cluster_key) for pod in pods]))
 
 
 def _commands(pods: Sequence[RunningPod]) -> str:
