@@ -1,6 +1,7 @@
 """Compare what is declared with what AWS and Kubernetes have now."""
 
 import argparse
+import contextlib
 import functools
 import textwrap
 import time
@@ -9,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.evaluation import PodIdentityRequest, WebIdentityRequest, evaluate
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, meant_by
-from irsa.rules.arns import parse_iam_arn, provider_of_role
+from irsa.rules.arns import ClusterArn, parse_iam_arn, provider_of_role
+from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_claim, subject_of
@@ -22,17 +24,26 @@ from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
-from irsa_cli.live.kubernetes import ClusterClients
+from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 from irsa_cli.live.model import LiveRole
 from irsa_cli.live.service import CONCURRENT
 from irsa_cli.options import add_report_options, add_stack_options
-from irsa_cli.pods import containers_with_own_role, problems, restart_command
+from irsa_cli.pod_identity import ASSOCIATION, AssociationChecks, of_pod, request_of, unique_clusters
+from irsa_cli.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
 from irsa_cli.progress import check_all
-from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, outcome_of, worst
+from irsa_cli.report.checks import OUTCOMES, UNANSWERED, Check, Outcome, Report, by_binding, outcome_of, worst
 from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
+from irsa_cli.stages import Node, RunningPod, Way, stage_of, way_of
 from irsa_cli.state import types
-from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack, in_cluster
+from irsa_cli.state.declared import (
+    DeclaredAssociation,
+    DeclaredBinding,
+    DeclaredRole,
+    DeclaredServiceAccount,
+    DeclaredStack,
+    in_cluster,
+)
 from irsa_cli.state.pulumi import read_stack
 from irsa_cli.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
 
@@ -43,6 +54,7 @@ OTHER_AWS_ACCOUNT = (
 )
 PROVIDER, ROLE, TRUST = "provider", "role", "trust"
 POLICIES, DOCUMENTS, SERVICE_ACCOUNT, PODS = "policies", "documents", "service account", "pods"
+STAGE = "stage"
 # The columns of the table, the lines of --help and the rows of docs/verify.md: what a check compares, and its step of
 # https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
 CHECKS = {
@@ -67,7 +79,15 @@ CHECKS = {
         "the service account exists, with exactly the declared annotations of `eks.amazonaws.com/`, none misspelled",
         "3.6",
     ),
+    ASSOCIATION: (
+        "with EKS Pod Identity: the association is as declared, its target role admits the role, and the agent runs",
+        NONE,
+    ),
     PODS: ("with `--pods`: each Pod that has not ended has the role and the token of these annotations", NONE),
+    STAGE: (
+        "with `--pods` and EKS Pod Identity, as a line: the stage of the Pods, and who holds the next one back",
+        NONE,
+    ),
 }
 # Of `outputs.ROLE_SETTINGS`: what it is, where LiveRole has it, and what a role has that is created without it.
 ROLE_SETTINGS: Mapping[str, tuple[str, str, Any]] = {
@@ -75,7 +95,6 @@ ROLE_SETTINGS: Mapping[str, tuple[str, str, Any]] = {
     "permissionsBoundary": ("permissions boundary", "permissions_boundary", ""),
     "maxSessionDuration": ("longest session in seconds", "max_session_duration", SESSION_DURATION.least),
 }
-OUTCOMES = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING, Decision.CANNOT_DECIDE: Outcome.CANNOT_TELL}
 OUTPUT = ReportOutput
 
 NewCheck = Callable[..., Check]
@@ -83,7 +102,7 @@ NewCheck = Callable[..., Check]
 Value = TypeVar("Value")
 
 _HELP_OF_CHECKS = "\n".join(
-    textwrap.fill(f"{name:<11}{compares.replace('`', '')}", 80, initial_indent="  ", subsequent_indent=" " * 13)
+    textwrap.fill(f"{name:<17}{compares.replace('`', '')}", 80, initial_indent="  ", subsequent_indent=" " * 19)
     for name, (compares, _) in CHECKS.items()
 )
 DESCRIPTION = f"""\
@@ -126,8 +145,17 @@ def run(options: argparse.Namespace) -> int:
         time.sleep(pause)
         new = by_binding(look(declared, again, options.pods))
         checks = [check for key, old in by_binding(checks).items() for check in _newer(old, new.get(key, old))]
-    columns = [name for name in CHECKS if options.pods or name != PODS]
-    return publish(Report("verify", declared.stack, checks), ("binding", *columns), rows_of(checks, columns), options)
+    columns = columns_of(checks, options.pods)
+    notes = [f"{named(check.binding)}: {check.found}" for check in checks if check.check == STAGE]
+    report = Report("verify", declared.stack, checks, notes)
+    return publish(report, ("binding", *columns), rows_of(checks, columns), options)
+
+
+def columns_of(checks: Iterable[Check], pods: bool) -> list[str]:
+    """Return the kinds of checks that are columns of the table; a stage is a line of its own."""
+    has_association = any(check.check == ASSOCIATION for check in checks)
+    absent = {STAGE, *([] if pods else [PODS]), *([] if has_association else [ASSOCIATION])}
+    return [name for name in CHECKS if name not in absent]
 
 
 def rows_of(checks: Sequence[Check], columns: Sequence[str]) -> list[list[str]]:
@@ -142,7 +170,13 @@ def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: boo
     """Return the checks of these bindings, by what AWS and Kubernetes answer now."""
     aws_accounts, clusters = AwsAccountClients(declared.aws), ClusterClients(declared.clusters)
     read_in_bulk(aws_accounts, clusters, bindings)
-    verifications = [Verification(declared, aws_accounts, clusters, binding) for binding in bindings]
+    # The agent is of a cluster, whichever of its bindings says so.
+    agents: dict[ClusterArn, DeclaredAssociation] = {}
+    verifications = []
+    for binding in bindings:
+        own = {key: each for key, each in unique_clusters(binding.associations).items() if key not in agents}
+        agents |= own
+        verifications.append(Verification(declared, aws_accounts, clusters, binding, tuple(own.values())))
     return [
         # They are of no binding: one that has them is enough.
         *(verifications[0].failed_update(types.OIDC_PROVIDER, name) for name in declared.failed_providers),
@@ -170,12 +204,17 @@ def _newer(old: list[Check], new: list[Check]) -> list[Check]:
 
 @dataclass(frozen=True)
 class Verification:
-    """Verifies one binding of a stack, where AWS accounts and clusters are read."""
+    """Verifies one binding of a stack, where AWS accounts and clusters are read.
+
+    Attributes:
+        agents_of: Associations of the binding whose clusters it checks for the agent.
+    """
 
     declared: DeclaredStack
     aws_accounts: AwsAccountClients
     clusters: ClusterClients
     binding: DeclaredBinding
+    agents_of: tuple[DeclaredAssociation, ...] = ()
 
     @property
     def _repair(self) -> str:
@@ -191,7 +230,7 @@ class Verification:
         checks = [*failed, *ask(PROVIDER, "IAM OIDC provider", self._providers)]
         checks += ask(ROLE, named(binding.role_arn), self._role)
         if role := binding.role:
-            for each in binding.service_accounts:
+            for each in binding.service_accounts if binding.identity.irsa is not Use.ABSENT else ():
                 checks += ask(PROVIDER, f"cluster of {each.place}", self._issuer, each, role)
             checks += ask(TRUST, f"role {named(role.name)}", self._trust, role)
             checks += ask(POLICIES, f"role {named(role.name)}", self._policies, role)
@@ -203,8 +242,18 @@ class Verification:
             checks += ask(TRUST, named(binding.role_arn), self._admits)
         for each in binding.service_accounts:
             checks += ask(SERVICE_ACCOUNT, each.place, self._service_account, each)
-        for each in binding.service_accounts if pods else ():
-            checks += ask(PODS, each.place, self._of_pods, each)
+        checks += AssociationChecks(ask, self.aws_accounts, binding, self._repair).checks(self.agents_of)
+        if pods:
+            running: list[RunningPod] = []
+            of_pods = [
+                check
+                for each in binding.service_accounts
+                for check in ask(PODS, each.place, self._of_pods, each, running)
+            ]
+            checks += of_pods
+            # Without all Pods, no stage is safe.
+            if self._has_stage and all(check.outcome not in UNANSWERED for check in of_pods):
+                checks += ask(STAGE, f"binding {named(binding.key)}", self._stage, running)
         return checks
 
     def _ask(self, kind: str, about: str, question: Callable[..., Iterable[Check]], *of: Any) -> list[Check]:
@@ -225,6 +274,7 @@ class Verification:
     def failed_update(self, type_: str, name: str) -> Check:
         """Return that the last update of a resource failed, which the state has as done."""
         kinds = {types.ROLE: ROLE, types.POLICY: DOCUMENTS, types.INLINE_POLICY: DOCUMENTS}
+        kinds[types.POD_IDENTITY_ASSOCIATION] = ASSOCIATION
         kind, about = kinds.get(type_, PROVIDER), f"resource {named(name)}"
         found = "its last creation or update failed, and the state has it as done"
         return Check(self.binding.key, kind, Outcome.FINDING, about, found, "an update that AWS has done", self._repair)
@@ -244,7 +294,7 @@ class Verification:
                 for audiences in alternatives:
                     yield from ask(named(arn), self._provider, aws_account, arn, audiences)
             return
-        for each in self.binding.service_accounts:
+        for each in self.binding.service_accounts if self.binding.identity.irsa is not Use.ABSENT else ():
             yield from ask(f"cluster of {each.place}", self._provider_of_tokens, aws_account, each)
 
     def _provider_of_tokens(
@@ -319,16 +369,22 @@ class Verification:
         if live is None or live.arn != self.binding.role_arn:
             yield check(Outcome.NOT_CHECKED, NO_ROLE)
             return
-        for each in self.binding.service_accounts:
-            yield from self._ask(TRUST, f"cluster of {each.place}", self._admitted, live.trust, each)
+        for each in self.binding.service_accounts if self.binding.identity.irsa is not Use.ABSENT else ():
+            yield from self._ask(TRUST, f"cluster of {each.place}", self._admits_token, live.trust, each)
+        for association in self.binding.associations:
+            yield from self._ask(TRUST, named(live.arn), self._admitted, live.trust, request_of(association))
 
-    def _admitted(
+    def _admits_token(
         self, check: NewCheck, trust: Mapping[str, Any], service_account: DeclaredServiceAccount
     ) -> Iterator[Check]:
         issuer = self.clusters.of(service_account.cluster).issuer
         subject = subject_claim(subject_of(service_account.namespace, service_account.name))
         provider = provider_of_role(self.binding.role_arn, issuer)
-        request = WebIdentityRequest(issuer, provider, subject, self.binding.audience)
+        return self._admitted(check, trust, WebIdentityRequest(issuer, provider, subject, self.binding.audience))
+
+    def _admitted(
+        self, check: NewCheck, trust: Mapping[str, Any], request: WebIdentityRequest | PodIdentityRequest
+    ) -> Iterator[Check]:
         answer = of_trust_policy(evaluate(trust, request), request)
         yield check(OUTCOMES[answer.decision], answer.details, answer.expected, about=named(self.binding.role_arn))
 
@@ -388,14 +444,42 @@ class Verification:
         found = annotation_findings(service_account, live.annotations, self.declared.stack)
         return [check(Outcome.FINDING, *texts) for texts in found] or [check(Outcome.OK)]
 
-    def _of_pods(self, check: NewCheck, service_account: DeclaredServiceAccount) -> Iterator[Check]:
+    @property
+    def _has_stage(self) -> bool:
+        """Whether the stage is of interest: one binding of the stack, at least, is on the way."""
+        return bool(self.binding.service_accounts) and any(
+            each.identity != ONLY_IRSA for each in self.declared.bindings
+        )
+
+    def _nodes(self, cluster: ClusterClient) -> Mapping[str, Node] | None:
+        """Return the kinds of a cluster's nodes; None where they cannot be read."""
+        with contextlib.suppress(CouldNotLookError):
+            return {name: kind_of_node(labels) for name, labels in cluster.node_labels().items()}
+        return None
+
+    def _stage(self, check: NewCheck, running: Sequence[RunningPod]) -> Iterator[Check]:
+        has_target = any(each.target_role_arn for each in self.binding.associations)
+        stage = stage_of(self.binding.identity, running, has_target)
+        yield check(Outcome.OK, stage.line)
+
+    def _of_pods(
+        self, check: NewCheck, service_account: DeclaredServiceAccount, running: list[RunningPod]
+    ) -> Iterator[Check]:
+        """Check the Pods of a service account, and add them to those that were seen."""
         role_arn = service_account.annotations.get(ROLE_ARN, self.binding.role_arn)
         audience = service_account.annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
         cluster = self.clusters.of(service_account.cluster)
         pods = cluster.pods(service_account.namespace, service_account.name)
+        nodes = self._nodes(cluster) if pods and self._has_stage else None
+        by_pod_identity = way_of(self.binding.identity) is Way.POD_IDENTITY
         for pod in pods:
-            name = f"{service_account.namespace}/{pod['metadata']['name']}"
-            about, found = in_cluster(name, service_account.cluster_key), problems(pod, role_arn, audience)
+            state = running_pod(pod, role_arn, nodes, service_account.cluster_key)
+            running.append(state)
+            about = in_cluster(state.name, service_account.cluster_key)
+            if by_pod_identity:
+                yield of_pod(check, state, about)
+                continue
+            found = problems(pod, role_arn, audience)
             for each in found:
                 yield check(Outcome.FINDING, *each, restart_command(pod), about)
             if names := containers_with_own_role(pod):

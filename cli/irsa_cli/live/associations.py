@@ -1,13 +1,17 @@
 """EKS Pod Identity in a cluster: its associations, and the add-on that serves them. Everything here only reads."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from botocore.config import Config
+
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.model import LiveAssociation
-from irsa_cli.live.service import CONCURRENT, PATIENT, all_pages, answered
+from irsa_cli.live.model import LiveAssociation, LiveEksCluster
+from irsa_cli.live.once import Answer, Once
+from irsa_cli.live.service import CONCURRENT, PATIENT, Service, all_pages, answered
 
 AGENT = "eks-pod-identity-agent"
 # A list of associations has no roles: each is asked for by itself, so there is one request for each, and one for each
@@ -84,3 +88,56 @@ def addon(session: Any, cluster: str, region: str | None, name: str = AGENT) -> 
 
 def _client(session: Any, region: str | None) -> Any:
     return answered("eks", lambda: session.client("eks", region_name=region, config=PATIENT))
+
+
+class EksClient:
+    """EKS in one region of an AWS account, asked about single associations. Each question is asked once."""
+
+    def __init__(self, session: Any, region: str) -> None:
+        """Take a session of the AWS account."""
+        self._eks = Service(session, "eks", Config(region_name=region))
+        self._answers = Once()
+
+    def association(self, cluster: str, namespace: str, service_account: str) -> LiveAssociation | None:
+        """Return the association of a service account; None where it has none, or there is no such cluster.
+
+        EKS lets a service account have one: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
+        """
+
+        def ask(eks: Any) -> str | None:
+            # A list has no roles.
+            found = all_pages(
+                eks, "ListPodIdentityAssociations", "associations", PAGE,
+                clusterName=cluster, namespace=namespace, serviceAccount=service_account,
+            )  # fmt: skip
+            return next((str(each["associationId"]) for each in found), None)
+
+        known = self._once("ListPodIdentityAssociations", f"{cluster}/{namespace}/{service_account}", ask)
+        if known is None:
+            return None
+        return self._once(
+            "DescribePodIdentityAssociation",
+            f"{cluster}/{known}",
+            lambda eks: LiveAssociation.of(
+                eks.describe_pod_identity_association(clusterName=cluster, associationId=known)["association"]
+            ),
+        )
+
+    def addon_status(self, cluster: str, name: str = AGENT) -> str | None:
+        """Return the status of an add-on, such as `ACTIVE`; None where the cluster does not have it."""
+        return self._once(
+            "DescribeAddon",
+            f"{cluster}/{name}",
+            lambda eks: str(eks.describe_addon(clusterName=cluster, addonName=name)["addon"].get("status") or ""),
+        )
+
+    def cluster(self, name: str) -> LiveEksCluster | None:
+        """Return a cluster; None if it does not exist."""
+        return self._once(
+            "DescribeCluster", name, lambda eks: LiveEksCluster.of(eks.describe_cluster(name=name)["cluster"])
+        )
+
+    def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
+        return self._answers.answer(
+            (operation, about), lambda: answered(f"eks:{operation}", lambda: self._eks.ask(question))
+        )

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 
 from irsa.rules import commands
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import ClusterArn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.iam import AwsAccountClient
@@ -98,17 +98,25 @@ class AwsAccountClients:
         Raises:
             CouldNotLookError: The provider has no valid credentials, or those of another AWS account.
         """
-        number = parse_iam_arn(role_arn, "role").account_id
+        return self._of(parse_iam_arn(role_arn, "role").account_id, reference, f"the role is {named(role_arn)}")
+
+    def of_cluster(self, cluster: ClusterArn, reference: str) -> AwsAccountClient:
+        """Return the AWS account of an EKS cluster, as the provider of this reference sees it.
+
+        Raises:
+            CouldNotLookError: The provider has no valid credentials, or those of another AWS account.
+        """
+        return self._of(cluster.account_id, reference, f"the cluster is {named(str(cluster))}")
+
+    def _of(self, number: str, reference: str, what: str) -> AwsAccountClient:
         if reference not in self._found:
-            # The role is gone from the state, and its provider with it; any provider of that AWS account will do.
-            if aws_account := self.of_arn(role_arn):
+            # The resource is gone from the state, and its provider with it; any provider of that AWS account will do.
+            if aws_account := self.of_aws_account(number):
                 return aws_account
             raise CouldNotLookError(f"none of the stack's AWS providers has credentials of AWS account {number}")
         found = self.of_provider(reference)
         if found.number != number:
-            raise CouldNotLookError(
-                f"these AWS credentials are of AWS account {found.number}, but the role is {named(role_arn)}"
-            )
+            raise CouldNotLookError(f"these AWS credentials are of AWS account {found.number}, but {what}")
         return found
 
     def of_arn(self, role_arn: str) -> AwsAccountClient | None:

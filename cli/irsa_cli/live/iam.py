@@ -11,6 +11,7 @@ from botocore import xform_name
 from botocore.config import Config
 
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.live.associations import EksClient
 from irsa_cli.live.model import LivePolicy, LiveRole, PolicySettings
 from irsa_cli.live.once import Answer, Once
 from irsa_cli.live.service import CONCURRENT, Service, all_pages, answered
@@ -32,7 +33,11 @@ class AwsAccountClient:
         self.session, self.number = session, number
         self._iam = Service(session, "iam", Config())
         self._iam.give_up_soon(*IN_BULK)
-        self._answers = Once()
+        self._answers, self._of_eks = Once(), Once()
+
+    def eks(self, region: str) -> EksClient:
+        """Return EKS in a region."""
+        return self._of_eks.answer(region, lambda: EksClient(self.session, region))
 
     def read_in_bulk(self, roles: Mapping[str, int], policies: Collection[str]) -> bool:
         """Read what is wanted in lists of the whole AWS account, where that takes less time than the questions.

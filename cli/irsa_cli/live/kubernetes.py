@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import httpx2
@@ -148,6 +148,12 @@ class ClusterClient:
         """Return the namespaces by name, each with whether it is being deleted."""
         found = (each["metadata"] for each in self._items("list namespaces", "/api/v1/namespaces"))
         return {each["name"]: bool(each.get("deletionTimestamp")) for each in found}
+
+    def node_labels(self) -> dict[str, Mapping[str, str]]:
+        """Return the labels of the nodes, by name. They are asked for once."""
+        listed = partial(self._items, "list nodes", "/api/v1/nodes", read=itemgetter("metadata"))
+        found = self._answers.answer("nodes", listed)
+        return {each["name"]: each.get("labels") or {} for each in found}
 
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""

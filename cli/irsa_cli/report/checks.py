@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from irsa.evaluation import Decision
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, NoPermissionError, SecretInStateError
 
 
@@ -24,6 +25,7 @@ class Outcome(StrEnum):
 
 UNANSWERED = (Outcome.NO_PERMISSION, Outcome.NO_ANSWER, Outcome.CANNOT_TELL)
 ALLOWED = (Outcome.UNPROVEN, Outcome.NOT_CHECKED)
+OUTCOMES = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING, Decision.CANNOT_DECIDE: Outcome.CANNOT_TELL}
 WORST_FIRST = (Outcome.FINDING, *UNANSWERED, *ALLOWED, Outcome.OK)
 
 
@@ -64,6 +66,8 @@ class Report:
     subcommand: str
     stack: str
     checks: Sequence[Check]
+    notes: Sequence[str] = ()
+    """Lines for a reader, below the table."""
 
     @property
     def exit_code(self) -> int:

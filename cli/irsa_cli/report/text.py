@@ -76,7 +76,8 @@ def plain(answers: Sequence[Answer]) -> list[str]:
 def answer_of(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Answer:
     """Return a report as an answer: a message for each failure, and the table, first where there is nothing to do."""
     failures = [(message, COLORS[outcome]) for message, outcome in messages(report)]
-    above, below = ((), failures) if report.exit_code == GOOD else (failures, ())
+    above, below = ([], failures) if report.exit_code == GOOD else (failures, [])
+    below = [*below, *((Message(each), "") for each in report.notes)]
     return Answer(summary(report, rows), VERDICTS[report.exit_code], above, headings, rows, below)
 
 

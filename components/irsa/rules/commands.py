@@ -158,6 +158,21 @@ def create_access_entry(cluster: str, principal_arn: str, region: str | None = N
     return _aws(*words, *_option("--principal-arn", principal_arn), *_optional("--region", region))
 
 
+def create_addon(cluster: str, addon: str, region: str | None = None) -> str:
+    """Return the command that installs an add-on in an EKS cluster.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
+    """
+    words = ("eks", "create-addon", *_option("--cluster-name", cluster))
+    return _aws(*words, *_option("--addon-name", addon), *_optional("--region", region))
+
+
+def delete_association(cluster: str, association_id: str, region: str | None = None) -> str:
+    """Return the command that deletes an association of EKS Pod Identity."""
+    words = ("eks", "delete-pod-identity-association", *_option("--cluster-name", cluster))
+    return _aws(*words, *_option("--association-id", association_id), *_optional("--region", region))
+
+
 def list_clusters(region: str | None = None, profile: str | None = None) -> str:
     """Return the command that lists the EKS clusters of an AWS account and region."""
     return _aws("eks", "list-clusters", *_optional("--region", region), *_optional("--profile", profile))

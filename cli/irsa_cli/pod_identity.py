@@ -1,0 +1,286 @@
+"""What `irsa verify` compares of EKS Pod Identity: associations, target roles and the agent.
+
+AssociationChecks asks; everything else is pure.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from irsa.evaluation import PodIdentityRequest, evaluate
+from irsa.evaluation.answers import RoleRequest
+from irsa.evaluation.decision import with_values
+from irsa.rules import commands
+from irsa.rules.arns import ClusterArn, parse_cluster_arn, parse_iam_arn
+from irsa.rules.identity import Use
+from irsa.rules.leaves import items_of
+from irsa.rules.mistakes import Mistake, named
+from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_ACTIONS, POD_IDENTITY_PRINCIPAL, SOURCE_ARN
+from irsa_cli.comparison import differences
+from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.live.associations import AGENT, EksClient
+from irsa_cli.live.aws import AwsAccountClients
+from irsa_cli.live.model import LiveAssociation, LiveEksCluster
+from irsa_cli.report.checks import OUTCOMES, Check, Outcome
+from irsa_cli.stages import Node, RunningPod, Way
+from irsa_cli.state.declared import DeclaredAssociation, DeclaredBinding
+from irsa_cli.verdict import of_missing_role
+
+ASSOCIATION = "association"
+NONE = "none"
+NO_CREDENTIALS = "the stack has no credentials of AWS account {}"
+NewCheck = Callable[..., Check]
+# Statuses in which the agent runs: https://docs.aws.amazon.com/eks/latest/APIReference/API_Addon.html
+RUNNING = ("ACTIVE", "UPDATING")
+
+
+@dataclass(frozen=True)
+class TargetRequest(RoleRequest):
+    """What EKS asks of STS for the target role of an association, with a session of its role.
+
+    The session's tags are transitive, so that the target role's trust policy must allow tagging, too:
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+
+    Attributes:
+        session_tags: Whether the association has session tags.
+        external_id: Its `sts:ExternalId`; empty where that is not known.
+    """
+
+    session_tags: bool = True
+    external_id: str = ""
+
+    @property
+    def actions(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The actions that a trust policy must allow."""
+        return POD_IDENTITY_ACTIONS if self.session_tags else POD_IDENTITY_ACTIONS[:1]
+
+    @property
+    def known(self) -> Mapping[str, tuple[str, ...]]:
+        """The values of the condition keys that are known."""
+        return {**super().known, **({"sts:ExternalId": (self.external_id,)} if self.external_id else {})}
+
+
+def place_of(namespace: str, service_account: str, cluster: str) -> str:
+    """Return what an association is of, for a message."""
+    return f"{named(f'{namespace}/{service_account}')} in EKS cluster {named(cluster)}"
+
+
+def request_of(declared: DeclaredAssociation) -> PodIdentityRequest:
+    """Return what EKS asks of STS for the Pods of a declared association."""
+    return PodIdentityRequest(
+        declared.namespace, declared.service_account, str(declared.cluster), session_tags=declared.session_tags
+    )
+
+
+def of_association(
+    check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation | None, repair: str
+) -> Iterator[Check]:
+    """Yield how the association of a service account differs from the declared one."""
+    expected = f"an association of {named(declared.role_arn)}"
+    if live is None:
+        yield check(Outcome.FINDING, "no association", expected, repair)
+        return
+    if live.owner_arn:
+        # Whoever deletes it breaks the add-on, which creates it again.
+        found = f"{named(live.owner)} owns the association, of {named(live.role_arn)}"
+        yield check(Outcome.FINDING, found, f"{expected}: first take it out of what owns it")
+        return
+    found_any = False
+    for each in [*_settings(check, declared, live, repair), *_policy(check, declared, live, repair)]:
+        found_any = True
+        yield each
+    if not found_any:
+        yield check(Outcome.OK)
+
+
+def _settings(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation, repair: str) -> Iterator[Check]:
+    on = {True: "on", False: "off"}
+    pairs = [
+        ("role", live.role_arn, declared.role_arn),
+        ("session tags", on[not live.disable_session_tags], on[declared.session_tags]),
+        ("target role", live.target_role_arn, declared.target_role_arn),
+    ]
+    if declared.tags is None:
+        yield check(Outcome.CANNOT_TELL, "the state keeps a tag of the association as a secret")
+    # More tags may be there: the AWS provider's own settings add some to every resource.
+    pairs += [(f"tag {named(key)}", live.tags.get(key, ""), value) for key, value in (declared.tags or {}).items()]
+    for label, *values in pairs:
+        if values[0] != values[1]:
+            yield check(Outcome.FINDING, *(f"{label}: {named(each) if each else NONE}" for each in values), repair)
+
+
+def _policy(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation, repair: str) -> Iterator[Check]:
+    """Yield how the session policy differs in what it means."""
+    label = "session policy"
+    if declared.policy is None:
+        yield check(Outcome.CANNOT_TELL, f"the state keeps the {label} as a secret")
+    elif bool(declared.policy) != bool(live.policy):
+        texts = (f"{label}: {named(each) if each else NONE}" for each in (live.policy, declared.policy))
+        yield check(Outcome.FINDING, *texts, repair)
+    elif declared.policy:
+        try:
+            found = differences(declared.policy, live.policy)
+        except Mistake as mistake:
+            yield check(Outcome.CANNOT_TELL, f"{label}: {mistake}")
+            return
+        for each in found:
+            texts = (f"{label}, {each.place}: {text}" for text in (each.found, each.expected))
+            yield check(Outcome.FINDING, *texts, repair)
+
+
+def of_target_role(
+    check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation | None, trust: Mapping[str, Any]
+) -> Check:
+    """Return whether the target role's trust policy admits the role of the association."""
+    request = TargetRequest(declared.role_arn, declared.session_tags, live.external_id if live else "")
+    evaluation = evaluate(trust, request)
+    actions = " and ".join(request.actions)
+    expected = f"a trust policy that allows {actions} to {named(declared.role_arn)}"
+    outcome = OUTCOMES[evaluation.decision]
+    return check(outcome, with_values(evaluation), "" if outcome is Outcome.OK else expected)
+
+
+def of_agent(check: NewCheck, cluster: ClusterArn, status: str | None, found: LiveEksCluster | None) -> Check:
+    """Return whether the agent of EKS Pod Identity runs in a cluster.
+
+    Args:
+        check: Makes the check.
+        cluster: The cluster.
+        status: The status of the agent's add-on; None where the cluster does not have it.
+        found: The cluster as EKS describes it, which is needed only without the add-on; None where it does not exist.
+    """
+    expected = f"the add-on {AGENT}, or EKS Auto Mode: without the agent, Pods get no credentials"
+    if status is not None:
+        is_running = status in RUNNING
+        return check(Outcome.OK if is_running else Outcome.FINDING, f"the add-on is {named(status)}", *(
+            [] if is_running else [f"the add-on {AGENT} is ACTIVE"]))  # fmt: skip
+    if found is None:
+        return check(Outcome.FINDING, "there is no such EKS cluster", named(str(cluster)))
+    if found.auto_mode:
+        return check(Outcome.OK, "its nodes are those of EKS Auto Mode")
+    fix = commands.create_addon(cluster.name, AGENT, cluster.region)
+    return check(Outcome.FINDING, f"neither the add-on {AGENT} nor EKS Auto Mode", expected, fix)
+
+
+def of_undeclared(check: NewCheck, live: LiveAssociation, role_arn: str) -> Check:
+    """Return the finding of an association that the stack does not declare any more."""
+    owner = f", which {named(live.owner)} owns" if live.owner_arn else ""
+    is_own = live.role_arn == role_arn and not owner
+    region = parse_cluster_arn(live.cluster_arn).region
+    fix = commands.delete_association(live.cluster_name, live.association_id, region) if is_own else ""
+    found = f"an association of {named(live.role_arn)}{owner}; new Pods get that, and nothing of the annotation"
+    return check(Outcome.FINDING, found, "no association", fix)
+
+
+def trusted_clusters(trust: str) -> list[ClusterArn]:
+    """Return the clusters whose Pod Identity a trust policy that irsa wrote trusts."""
+    found: dict[ClusterArn, None] = {}
+    for statement in items_of(json.loads(trust).get("Statement", [])):
+        principal = statement.get("Principal")
+        if not isinstance(principal, dict) or POD_IDENTITY_PRINCIPAL not in items_of(principal.get("Service", [])):
+            continue
+        for keys in (statement.get("Condition") or {}).values():
+            for key in (CLUSTER_TAG, SOURCE_ARN):
+                found |= dict.fromkeys(map(parse_cluster_arn, items_of(keys.get(key, []))))
+    return [*found]
+
+
+def of_pod(check: NewCheck, pod: RunningPod, about: str) -> Check:
+    """Return whether a Pod has the credentials of Pod Identity."""
+    if pod.node in (Node.FARGATE, Node.WINDOWS):
+        found = f"runs on {pod.node}, where there is no EKS Pod Identity"
+        return check(Outcome.FINDING, found, "a Linux node, or a service account of its own with IRSA", "", about)
+    if not pod.ways:
+        return check(Outcome.NOT_CHECKED, "its containers have credentials of their own", about=about)
+    if pod.ways == {Way.POD_IDENTITY}:
+        return check(Outcome.OK, about=about)
+    others = " and ".join(sorted(each for each in pod.ways if each is not Way.POD_IDENTITY))
+    return check(Outcome.FINDING, f"has {others}", f"has {Way.POD_IDENTITY}", pod.restart, about)
+
+
+def unique_clusters(associations: Iterable[DeclaredAssociation]) -> dict[ClusterArn, DeclaredAssociation]:
+    """Return an association of each cluster."""
+    found: dict[ClusterArn, DeclaredAssociation] = {}
+    for each in associations:
+        found.setdefault(each.cluster, each)
+    return found
+
+
+@dataclass(frozen=True)
+class AssociationChecks:
+    """Checks the associations of one binding.
+
+    Attributes:
+        ask: Returns the checks of a question, given a kind of check, what it is about and the function.
+        aws_accounts: The AWS accounts of the stack.
+        binding: The binding.
+        repair: The command that restores what the stack declares.
+    """
+
+    ask: Callable[..., list[Check]]
+    aws_accounts: AwsAccountClients
+    binding: DeclaredBinding
+    repair: str
+
+    def checks(self, agents_of: Iterable[DeclaredAssociation]) -> list[Check]:
+        """Return the checks of the associations, and those of the agent in the clusters of some of them."""
+        binding, checks = self.binding, list[Check]()
+        for each in binding.associations:
+            place = place_of(each.namespace, each.service_account, each.cluster.name)
+            checks += self.ask(ASSOCIATION, place, self._association, each)
+            if each.target_role_arn:
+                checks += self.ask(ASSOCIATION, f"target role {named(each.target_role_arn)}", self._target, each)
+        for each in agents_of:
+            checks += self.ask(ASSOCIATION, f"EKS cluster {named(each.cluster.name)}", self._agent, each)
+        if binding.identity.pod_identity is Use.TRUSTED and binding.role and binding.role.trust:
+            checks += self.ask(ASSOCIATION, f"binding {named(binding.key)}", self._undeclared, binding.role.trust)
+        return checks
+
+    def _eks(self, association: DeclaredAssociation) -> EksClient:
+        aws_account = self.aws_accounts.of_cluster(association.cluster, association.provider)
+        return aws_account.eks(association.cluster.region)
+
+    def _live(self, association: DeclaredAssociation) -> LiveAssociation | None:
+        at = (association.cluster.name, association.namespace, association.service_account)
+        return self._eks(association).association(*at)
+
+    def _association(self, check: NewCheck, declared: DeclaredAssociation) -> Iterable[Check]:
+        return of_association(check, declared, self._live(declared), self.repair)
+
+    def _target(self, check: NewCheck, declared: DeclaredAssociation) -> Iterator[Check]:
+        target = parse_iam_arn(declared.target_role_arn, "role")
+        try:
+            # It is somebody else's role, in most stacks: nobody owes an answer.
+            aws_account = self.aws_accounts.of_arn(declared.target_role_arn)
+            live = aws_account.role(target.name) if aws_account else None
+        except CouldNotLookError as error:
+            yield check(Outcome.NOT_CHECKED, str(error))
+            return
+        if aws_account is None:
+            yield check(Outcome.NOT_CHECKED, NO_CREDENTIALS.format(target.account_id))
+        elif live is None or live.arn != declared.target_role_arn:
+            refused = of_missing_role(declared.target_role_arn, live.arn if live else None)
+            yield check(Outcome.FINDING, refused.found, named(declared.target_role_arn))
+        else:
+            yield of_target_role(check, declared, self._live(declared), live.trust)
+
+    def _agent(self, check: NewCheck, association: DeclaredAssociation) -> Iterator[Check]:
+        eks, cluster = self._eks(association), association.cluster
+        status = eks.addon_status(cluster.name)
+        yield of_agent(check, cluster, status, None if status is not None else eks.cluster(cluster.name))
+
+    def _undeclared(self, check: NewCheck, trust: str) -> Iterator[Check]:
+        """Check for associations where only their statement is declared: one wins over the annotation."""
+        for cluster in trusted_clusters(trust):
+            for each in self.binding.service_accounts:
+                at = cluster.name, each.namespace, each.name
+                try:
+                    aws_account = self.aws_accounts.of_cluster(cluster, self.binding.provider)
+                    live = aws_account.eks(cluster.region).association(*at)
+                except NoPermissionError:
+                    # What is not declared needs no permission.
+                    continue
+                if live:
+                    about = place_of(each.namespace, each.name, cluster.name)
+                    yield replace(of_undeclared(check, live, self.binding.role_arn), about=about)
