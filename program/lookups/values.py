@@ -149,7 +149,7 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
                 _text(cluster.name) or "",
                 None,
                 issuers[key],
-                _known_arn(cluster, region, identities.get(_text(cluster.aws_account), NOBODY.identity)),
+                known_cluster_arn(cluster, region, identities.get(_text(cluster.aws_account), NOBODY.identity)),
             )
             for key, cluster in clusters.items()
         },
@@ -183,7 +183,7 @@ def _completed(answer: ResolvedCluster, known: ResolvedCluster) -> ResolvedClust
     return answer._replace(issuer=answer.issuer or known.issuer, arn=answer.arn or known.arn)
 
 
-def _known_arn(cluster: Cluster, region: str | None, identity: AwsIdentity | None) -> str:
+def known_cluster_arn(cluster: Cluster, region: str | None, identity: AwsIdentity | None) -> str:
     """Return the ARN that a cluster has if it is as the file says, with samples of what the file does not say."""
     partition, account_id = (identity.partition, identity.account_id) if identity else ("aws", SAMPLES["account"])
     its_region = _text(cluster.region) or region or SAMPLES["region"]

@@ -12,7 +12,8 @@ from config.models import Stack
 from irsa.later import Later
 from irsa.outputs import COMPONENT_TYPE
 from irsa.rules.annotations import PATCH_FORCE, webhook_annotations
-from irsa.rules.arns import Arn, issuer_host_path
+from irsa.rules.arns import Arn, issuer_host_path, parse_cluster_arn
+from irsa.rules.identity import Use
 from irsa.rules.unknown import Unknown
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec
 from irsa_cli.diff.versions import UNKNOWN
@@ -35,6 +36,7 @@ class _Component(NamedTuple):
     identity: AwsIdentity
     issuer: str
     role_arn: str
+    role_urns: tuple[str, ...]
 
     def child(self, type_: str, name: str, inputs: Mapping[str, Any], **more: Any) -> Resource:
         """Return a resource of it."""
@@ -56,6 +58,7 @@ def planned_resources(stack_name: str, stack: Stack, plan: Plan, lookups: Lookup
     root = f"urn:pulumi:{stack_name}::irsa::pulumi:pulumi:Stack::irsa-{stack_name}"
     found: dict[str, tuple[Resource, bool]] = {}
     role_arns: dict[str, str] = {}
+    role_urns: dict[str, tuple[str, ...]] = {}
     for planned, spec in plan.components:
         identity = lookups.aws_accounts[planned.aws_account].identity
         assert identity
@@ -63,7 +66,9 @@ def planned_resources(stack_name: str, stack: Stack, plan: Plan, lookups: Lookup
         role_arn = role_arns[planned.binding] if planned.takes_role else _role_arn(spec, identity)
         role_arns.setdefault(planned.binding, role_arn)
         urn = _urn(root, COMPONENT_TYPE, planned.name)
-        component = _Component(urn, planned, spec, identity, issuer, role_arn)
+        if spec.role:
+            role_urns[planned.binding] = (_urn(urn, types.ROLE, spec.role.logical_name),)
+        component = _Component(urn, planned, spec, identity, issuer, role_arn, role_urns.get(planned.binding, ()))
         for each, import_id in (*_in_aws(component), *_service_account(component)):
             found[each.urn] = each, import_id is not None
         if namespace := planned.namespace:
@@ -119,6 +124,7 @@ def _in_aws(component: _Component) -> Iterator[tuple[Resource, str | None]]:
     recorded = {key: value for key, value in spec.recorded.items() if value is not None}
     yield Resource(component.urn, COMPONENT_TYPE, outputs=recorded), None
     if spec.role is None:
+        yield from _associations(component)
         return
     yield _role(component, spec.role), spec.role.import_id
     role = UNKNOWN if spec.role.name is None else _value(spec.role.name)
@@ -134,6 +140,28 @@ def _in_aws(component: _Component) -> Iterator[tuple[Resource, str | None]]:
     for inline in spec.inline_policies:
         inputs = _inputs(role=role, name=inline.name, policy=inline.document)
         yield component.child(types.INLINE_POLICY, inline.logical_name, inputs), inline.import_id
+    yield from _associations(component)
+
+
+def _associations(component: _Component) -> Iterator[tuple[Resource, str | None]]:
+    for each in component.spec.associations:
+        known = isinstance(each.cluster_arn, str)
+        cluster = parse_cluster_arn(each.cluster_arn) if known else None
+        inputs = _inputs(
+            cluster_name=cluster.name if cluster else each.cluster_arn,
+            region=cluster.region if cluster else each.cluster_arn,
+            namespace=each.namespace,
+            service_account=each.service_account,
+            role_arn=component.role_arn,
+            disable_session_tags=not each.session_tags,
+            target_role_arn=each.target_role_arn,
+            policy=each.policy,
+            tags=each.tags,
+        )
+        association = component.child(
+            types.POD_IDENTITY_ASSOCIATION, each.logical_name, inputs, roles=component.role_urns
+        )
+        yield association, each.import_id
 
 
 def _role(component: _Component, role: CreatedRole) -> Resource:
@@ -168,7 +196,9 @@ def _account_inputs(account: AnnotatedServiceAccount, component: _Component) -> 
     annotations: Any = UNKNOWN
     if declared != UNKNOWN:
         forced = {PATCH_FORCE: "true"} if account.take_over else {}
-        annotations = {**declared, **webhook_annotations(component.role_arn, *settings), **forced}
+        is_used = component.spec.identity.irsa is Use.USED
+        written = webhook_annotations(component.role_arn, *settings) if is_used else {}
+        annotations = {**declared, **written, **forced}
     metadata = _inputs(name=account.name, namespace=account.namespace, labels=account.labels, annotations=annotations)
     secrets = _value(account.image_pull_secrets)
     return _inputs(

@@ -10,7 +10,7 @@ from config.models import Cluster, Stack
 from irsa.rules.arns import PARTITIONS, issuer_host_path, oidc_provider_arn
 from irsa.rules.mistakes import named
 from irsa.rules.unknown import Sample, sampled
-from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount
+from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, known_cluster_arn
 
 # Something that AWS or Kubernetes says: its kind, and of which AWS account, by its key, or cluster, by what it is.
 Fact = tuple[str, str | None]
@@ -118,10 +118,15 @@ class Samples:
             samples |= own.of & {"output"}
             return Sample(arn, samples) if samples else arn
 
+        def arn(key: str) -> str:
+            cluster = read.stack.clusters_by_key[key]
+            owner = cluster.aws_account if isinstance(cluster.aws_account, str) else None
+            return known_cluster_arn(cluster, of("region", None, self._region), aws_accounts.get(owner))
+
         return Lookups(
             of("region", None, self._region),
             {key: ResolvedAwsAccount(each, None) for key, each in aws_accounts.items()},
-            {key: each._replace(issuer=issuers[key]) for key, each in lookups.clusters.items()},
+            {key: each._replace(issuer=issuers[key], arn=arn(key)) for key, each in lookups.clusters.items()},
             {pair: provider(*pair, each) for pair, each in lookups.oidc_providers.items()},
             lookups.account_ids,
         )

@@ -36,6 +36,7 @@ from tests.workflows import BASH, workflow
 OF_THE_PLAN = {
     COMPONENT_TYPE,
     *(types.ROLE, types.POLICY, types.ATTACHMENT, types.INLINE_POLICY, types.OIDC_PROVIDER),
+    types.POD_IDENTITY_ASSOCIATION,
     *(types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH, types.NAMESPACE, f"{types.NAMESPACE}Patch"),
 }
 # Of the sandbox's clusters, by name.
@@ -188,6 +189,88 @@ def test_the_steps_are_what_the_engine_counts(
 
     assert preview.errors == ()
     assert (counted == rows()[change].counts) is (change not in OTHERWISE), counted
+
+
+STAGES: list[Any] = [
+    "irsa",
+    "both",
+    {"irsa": "trusted", "podIdentity": "used"},
+    "podIdentity",
+    "both",
+    {"irsa": "used", "podIdentity": "trusted"},
+    "irsa",
+]
+ROLE_CHANGES, ANNOTATES = {(types.ROLE, "update")}, {(types.SERVICE_ACCOUNT, "update")}
+CREATES, DELETES = ({(types.POD_IDENTITY_ASSOCIATION, each)} for each in ("create", "delete"))
+BY_IRSA, BY_PODS, BY_BOTH = ["irsa"], ["podIdentity"], ["irsa", "podIdentity"]
+# What changes, and by which ways the service account has the role before and after.
+IN_STAGES: list[tuple[set[tuple[str, str]], tuple[list[str], ...]]] = [
+    (ROLE_CHANGES | CREATES, (BY_IRSA, BY_BOTH)),
+    (ANNOTATES, ()),
+    (ROLE_CHANGES, (BY_BOTH, BY_PODS)),
+    (ROLE_CHANGES | ANNOTATES, (BY_PODS, BY_BOTH)),
+    (DELETES, (BY_BOTH, BY_IRSA)),
+    (ROLE_CHANGES, ()),
+]
+
+
+@pytest.mark.parametrize("settings", [ONE, {"irsa:clusters": {"blue": BLUE, "green": GREEN}}], ids=["one", "several"])
+def test_the_stages_of_pod_identity(settings: Any, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a migration: what each stage changes, and that no service account gains or loses its role."""
+    clusters = {} if settings is ONE else {"clusters": ["blue", "green"]}
+
+    def deploy(identity: Any) -> None:
+        binding = {"serviceAccount": {"name": "app", "namespace": "web"}, "identity": identity, **clusters}
+        stack_file(repository, {"app": {**binding, "policyArns": []}}, settings)
+        commit()
+
+    deploy(STAGES[0])
+    for before, after, (expected, ways) in zip(STAGES, STAGES[1:], IN_STAGES, strict=False):
+        deploy(after)
+        (found,) = versions("HEAD~1", "HEAD", None)
+        _, preview, _ = compared_versions(found)
+        changed = {(each.resource.type, each.operation) for each in preview.steps if each.resource.parent}
+        shown = diff(capsys, "HEAD~1..HEAD")
+
+        assert changed == expected, (before, after)
+        rights = ("gains", "loses", "mayGain", "mayLose", "cannotTell", "otherPrincipals")
+        assert {name: shown[name] for name in rights if shown[name]} == {}, (before, after)
+        told = [(each["serviceAccount"], each["before"], each["after"]) for each in shown["otherWays"]]
+        assert told == [("web/app", *ways)] * (1 if settings is ONE else 2) * bool(ways), (before, after)
+
+
+@pytest.mark.parametrize(
+    ("changed", "operation"),
+    [
+        ({"podIdentity": {"tags": {"a": "b"}}}, "update"),
+        ({"podIdentity": {"sessionTags": False}}, "update"),
+        ({"podIdentity": {"targetRoleArn": "arn:aws:iam::444455556666:role/other"}}, "update"),
+        ({"role": {"name": "other"}}, "update"),
+        ({"serviceAccount": {"name": "other", "namespace": "web"}}, "replace"),
+        ({"serviceAccount": {"name": "app", "namespace": "other"}}, "replace"),
+    ],
+)
+def test_a_change_of_an_association(changed: Any, operation: str, tmp_path: Path) -> None:
+    """Protects reviewers: EKS updates the role, the tags and the target; the service account makes another one.
+
+    https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdatePodIdentityAssociation.html
+    """
+    binding = {
+        "serviceAccount": {"name": "app", "namespace": "web"},
+        "role": {"name": "app"},
+        "identity": "podIdentity",
+    }
+    files = [
+        stack_file(tmp_path / str(at), {"app": {**binding, "policyArns": [], **more}}, ONE)
+        for at, more in enumerate(({}, changed))
+    ]
+    (found,) = versions(str(files[0]), str(files[1]), None)
+    _, preview, _ = compared_versions(found)
+    operations = [each.operation for each in preview.steps if each.resource.type == types.POD_IDENTITY_ASSOCIATION]
+
+    assert preview.errors == ()
+    # The stack program's logical name is that of the service account: another one is another association.
+    assert sorted(operations) == (["update"] if operation == "update" else ["create", "delete"])
 
 
 # --- revisions of git ------------------------------------------------------------------------------------------------

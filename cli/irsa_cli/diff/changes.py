@@ -34,6 +34,7 @@ class Kind(NamedTuple):
         title: What that document is called.
         named: Inputs that their name says already.
         words: Words for operations that are others than WORDS.
+        optional: Whether it may have no such document, and statements of others do not move there.
     """
 
     word: str
@@ -41,14 +42,17 @@ class Kind(NamedTuple):
     title: str = ""
     named: tuple[str, ...] = ("name",)
     words: Mapping[str, str] = {}
+    optional: bool = False
 
 
 _OBJECT = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
+_PLACE = ("clusterName", "region", "namespace", "serviceAccount")
 KINDS = {
     types.ROLE: Kind("role", "assumeRolePolicy", "trust policy"),
     types.POLICY: Kind("policy", "policy", "policy document"),
     types.INLINE_POLICY: Kind("inline policy", "policy", "policy document", ("name", "role")),
     types.ATTACHMENT: Kind("policy", named=("role", "policyArn"), words={CREATE: "attach", DELETE: "detach"}),
+    types.POD_IDENTITY_ASSOCIATION: Kind("association", "policy", "session policy", _PLACE, optional=True),
     types.OIDC_PROVIDER: Kind("OIDC provider", named=("url",)),
     types.SERVICE_ACCOUNT: Kind("service account", named=_OBJECT),
     types.AWS_PROVIDER: Kind("AWS provider", named=()),
@@ -163,7 +167,12 @@ def _resources(unsorted: Iterable[tuple[str, Step]]) -> list[ResourceChange]:
     )
     policies = {step.resource.urn: _name(step.resource) for _, step in steps if step.resource.type == types.POLICY}
     kinds = [KINDS.get(step.resource.type, Kind(step.resource.type, named=())) for _, step in steps]
-    statements = statement_changes([_documents(kind, step) for kind, (_, step) in zip(kinds, steps, strict=True)])
+    documents = [_documents(kind, step) for kind, (_, step) in zip(kinds, steps, strict=True)]
+    among = statement_changes([None if kind.optional else each for kind, each in zip(kinds, documents, strict=True)])
+    statements = [
+        statement_changes([each])[0] if kind.optional else found
+        for kind, each, found in zip(kinds, documents, among, strict=True)
+    ]
     return [
         _resource(kind, cluster, step, changed, policies)
         for kind, (cluster, step), changed in zip(kinds, steps, statements, strict=True)
@@ -175,7 +184,8 @@ def _documents(kind: Kind, step: Step) -> Documents | None:
     if not kind.document or step.operation == IMPORT:
         return None
     both = [state.inputs.get(kind.document) for state in (step.old, step.new) if state]
-    if any(not isinstance(each, str | Mapping) or _is_hidden(each) for each in both):
+    none = (type(None),) if kind.optional and any(both) else ()
+    if any(not isinstance(each, (str, Mapping, *none)) or _is_hidden(each) for each in both):
         return None
     return Documents(_name(step.resource), both[0] if step.old else None, both[-1] if step.new else None)
 
@@ -196,7 +206,7 @@ def _resource(
         kind.word,
         # The ARN of a policy that is created is not known yet.
         next((policies[urn] for urn in step.resource.policies if urn in policies), None) or _name(step.resource),
-        cluster,
+        cluster or known_text(step.resource.inputs.get("clusterName")),
         step.resource.urn,
         bool(step.operation in {DELETE, REPLACE} and step.old and step.old.retained),
         step.replaced_for if step.operation == REPLACE else (),
@@ -213,6 +223,9 @@ def _name(resource: Resource) -> str:
         return known_text(inputs.get("policyArn")) or resource.name
     if resource.type == types.OIDC_PROVIDER:
         return known_text(inputs.get("url")).removeprefix("https://") or resource.name
+    if resource.type == types.POD_IDENTITY_ASSOCIATION:
+        place = [known_text(inputs.get(key)) for key in ("namespace", "serviceAccount")]
+        return "/".join(place) if all(place) else resource.name
     metadata = inputs.get("metadata")
     if isinstance(metadata, Mapping):
         place = [known_text(metadata.get(key)) for key in ("namespace", "name")]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.arns import Arn, parse_iam_arn
+from irsa.rules.identity import IRSA, POD_IDENTITY
 from irsa.rules.mistakes import Mistake, named, visible
 from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
 from irsa_cli.diff.output import Diff
@@ -138,13 +139,26 @@ def _rights(diff: Diff) -> list[tuple[str, str, Sequence[Right]]]:
     ]
 
 
+BY = {IRSA: "IRSA", POD_IDENTITY: "EKS Pod Identity"}
+
+
+def _by(before: Sequence[str], after: Sequence[str]) -> list[str]:
+    """Return by which ways a service account keeps a role: too, only, or in place of another one."""
+    new, old = [each for each in after if each not in before], [each for each in before if each not in after]
+    if new and old:
+        return ["by", BY[new[0]], "in place", "of", BY[old[0]]]
+    return ["by", BY[new[0]], "too"] if new else ["by", BY[after[0]], "only"]
+
+
 def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
     """Yield what the headline says: the name of its part, the text there, and the row of its own."""
     everything = [each for _, _, those in _rights(diff) for each in those]
     # Where two roles have one name, a role is written by its ARN.
     arns = {(each.role, each.role_arn) for each in everything} | {(e.role, e.role_arn) for e in diff.cannot_tell}
     names = Counter(name for name, _ in arns)
-    several = len({each.issuer for each in everything} - {""}) > 1
+    places = [(each.issuer, each.cluster_arn) for each in everything]
+    places += [("", each.cluster_arn) for each in diff.other_ways]
+    several = any(len({each for each in those if each}) > 1 for those in zip(*places, strict=True))
 
     def role(name: str, arn: str) -> str:
         # IAM takes that name, too.
@@ -152,7 +166,10 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
 
     def right(each: Right) -> list[str]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
-        where = ["in", named(diff.clusters.get(each.issuer) or each.issuer)] if several else []
+        cluster = diff.clusters.get(each.issuer) or each.issuer or _cluster(each.cluster_arn)
+        where = ["in", named(cluster)] if cluster and (several or each.if_associated) else []
+        if each.way == POD_IDENTITY:
+            where += ["by an", "association of", BY[each.way]] if each.if_associated else ["by", BY[each.way]]
         then = ["->", named(each.then)] if each.then else []
         then += ["(if its trust", "policy lets it)"] if each.if_trusted else []
         holder = [who, *where, "->"] if each.service_account else []
@@ -163,11 +180,20 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
         for each in those:
             such_as = f"(such as {_some(each.such_as)})".split() if each.such_as else []
             yield name, " ".join(right(each)), Row(sign, 0, [*word, *right(each), *such_as])
+    for other in diff.other_ways:
+        where = ["in", named(_cluster(other.cluster_arn))] if several else []
+        pieces = [named(other.service_account), *where, "->", role(other.role, other.role_arn)]
+        pieces += _by(other.before, other.after)
+        yield "keeps", " ".join(pieces), Row(CHANGED, 0, ["keeps:", *pieces])
     for undecided in diff.cannot_tell:
         which = role(undecided.role, undecided.role_arn)
         yield "cannot tell", which, Row(CHANGED, 0, ["cannot tell:", f"{which}:", *undecided.reason.split()])
     for which in (role(each, "") for each in diff.other_principals):
         yield "other principals", which, Row(CHANGED, 0, ["other principals:", which])
+
+
+def _cluster(arn: str) -> str:
+    return arn.rpartition("/")[2]
 
 
 def _but_not(right: Right) -> Iterator[str]:

@@ -10,16 +10,17 @@ import functools
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from irsa.evaluation import TrustDocumentError
+from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError
 from irsa.evaluation.admission import admitted_by, providers_of
 from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.cover import subjects_of_claim
+from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Statement, parse
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import VERSION
-from irsa_cli.diff.snapshots import Role, Snapshot
+from irsa_cli.diff.snapshots import Association, Role, Snapshot
 from irsa_cli.issuers import eks_region
 from irsa_cli.normal_form import normal
 from irsa_cli.trusts.changes import Asked, Change, Changes, asked, changes
@@ -29,6 +30,7 @@ from irsa_cli.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes,
 
 UNDECIDED = "its trust policy has conditions that irsa cannot evaluate"
 VARIABLES = "its trust policy has policy variables, which irsa does not try"
+PODS = PodIdentityRequest.principal
 TOO_MANY = "the patterns of its trust policy combine in too many ways"
 
 
@@ -47,7 +49,12 @@ class Right:
         at_most: Whether there are others of whom that is true, whom no pattern says.
         then: ARN of the role that `role` may assume in turn, if this is about that; in it, `*` and `?` stand for names.
             Then `service_account` is who may assume `role`; empty where that is not known.
-        if_trusted: Whether the trust policy of `then`, which is not in the preview, must let it, too.
+        if_trusted: Whether the trust policy of `then`, which is not in the preview, must let it, too; without `then`,
+            or of EKS Pod Identity, that of `role`.
+        way: How its Pods get the role.
+        cluster_arn: Of EKS Pod Identity, the ARN of the cluster; its name where the ARN is not known; empty for any
+            cluster, and for IRSA.
+        if_associated: Whether it takes an association that is not in the stack.
     """
 
     service_account: str
@@ -59,6 +66,9 @@ class Right:
     at_most: bool = False
     then: str = ""
     if_trusted: bool = False
+    way: Literal["irsa", "podIdentity"] = "irsa"
+    cluster_arn: str = ""
+    if_associated: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,10 +129,10 @@ def rights(before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]])
         roles = before.roles.get(key), after.roles.get(key)
         role = roles[1] or roles[0]
         assert role
-        if problem := _problem(roles, (before, after)):
+        if problem := problem_of(roles, (before, after)):
             problems.append(Undecided(role.name, role.arn, problem))
             continue
-        issuers, (old, new) = _compared(role, roles, (before, after), live)
+        issuers, (old, new) = compared_sides(role, roles, (before, after), live)
         changes_others = {*old.said_to_others(issuers)} != {*new.said_to_others(issuers)}
         other_principals += [role.name] if changes_others else []
         if _are_alike(roles, old, new):
@@ -138,7 +148,7 @@ def rights(before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]])
     return Rights(**found, cannot_tell=[*problems, *undecided], other_principals=other_principals)
 
 
-def _problem(roles: Iterable[Role | None], snapshots: Iterable[Snapshot]) -> str:
+def problem_of(roles: Iterable[Role | None], snapshots: Iterable[Snapshot]) -> str:
     """Return why nobody can tell who may assume a role; empty where irsa can."""
     for role, snapshot in zip(roles, snapshots, strict=True):
         if role is None:
@@ -167,7 +177,7 @@ def _trusts_any(statements: Iterable[Statement], provider_arns: Collection[str])
     return any(("Federated", arn) in principals or principals & ANYBODY for arn in provider_arns)
 
 
-class _Side(NamedTuple):
+class Side(NamedTuple):
     """A role at one time.
 
     Attributes:
@@ -196,15 +206,20 @@ class _Side(NamedTuple):
     def said_to_others(self, issuers: Mapping[str, str]) -> Iterator[str]:
         """Yield the statements that are not for service accounts, or not for them alone."""
         for said, each in zip(self.said, self.parsed[1], strict=True):
-            if not {("Federated", arn) for arn in issuers} >= {*each.principals} or any(
-                _is_for_others(each, issuers[arn]) for _, arn in each.principals
+            principals = {*each.principals} - {PODS}
+            if not {("Federated", arn) for arn in issuers} >= principals or any(
+                _is_for_others(each, issuers[arn]) for _, arn in principals
             ):
                 yield said
 
+    def said_to_pods(self) -> set[str]:
+        """Return the statements that are for EKS Pod Identity."""
+        return {said for said, each in zip(self.said, self.parsed[1], strict=True) if PODS in each.principals}
 
-def _compared(
+
+def compared_sides(
     role: Role, roles: Collection[Role | None], snapshots: Sequence[Snapshot], issuers: Collection[str]
-) -> tuple[dict[str, str], list[_Side]]:
+) -> tuple[dict[str, str], list[Side]]:
     """Return the issuers of the OIDC providers of clusters that a role names, by the provider's ARN, and both sides."""
     own = functools.partial(oidc_provider_arn, role.partition, role.aws_account)
     managed = {arn for snapshot in snapshots for arn in snapshot.client_ids if _is_own(arn, role)}
@@ -223,7 +238,7 @@ def _compared(
     of_its_account = [arn for arn in of_clusters if _is_own(arn, role)]
     spelling: dict[str, str] = {}
     return of_clusters, [
-        _Side(
+        Side(
             side,
             normal(each.trust, spelling).texts if each and each.trust is not None else [],
             # Those that the stack does not create may list any.
@@ -233,14 +248,14 @@ def _compared(
     ]
 
 
-def _are_alike(roles: Iterable[Role | None], before: _Side, after: _Side) -> bool:
+def _are_alike(roles: Iterable[Role | None], before: Side, after: Side) -> bool:
     """Return whether a role treats no service account differently."""
     old, new = (each.trust if each else None for each in roles)
     same_audiences = before.audiences == after.audiences
     return bool(old and new and same_audiences and not difference(old, new, before.audiences))
 
 
-def _undecided(before: _Side, after: _Side, found: Collection[Changes]) -> str:
+def _undecided(before: Side, after: Side, found: Collection[Changes]) -> str:
     """Return why others may gain or lose the right than those who are told; empty where nobody may."""
     if any(each.undecided for each in found) and {*before.said} != {*after.said}:
         return UNDECIDED
@@ -284,6 +299,22 @@ def _is_for_others(statement: Statement, issuer: str) -> bool:
     return False
 
 
+def admits(trust: Parsed, request: PodIdentityRequest | None) -> bool | None:
+    """Return whether a trust policy admits what EKS Pod Identity asks; None where that cannot be decided.
+
+    Without an association, nobody asks.
+    """
+    if request is None:
+        return False
+    return {Decision.ALLOWED: True, Decision.DENIED: False}.get(evaluate_parsed(*trust, request).decision)
+
+
+def by_association(role: Role, association: Association) -> Right:
+    """Return the right that an association gives."""
+    cluster = association.cluster_arn or association.cluster
+    return Right(written(association.subject), role.name, role.arn, "", way="podIdentity", cluster_arn=cluster)
+
+
 def holders(role: Role) -> Iterator[tuple[bool, Right]]:
     """Yield who may assume a role, for certain or not; one without a name where nobody is known."""
     parsed = parsed_trust(role)
@@ -295,5 +326,12 @@ def holders(role: Role) -> Iterator[tuple[bool, Right]]:
     for certain, right, each in holders:
         but_not = tuple(map(written, each.denied))
         yield certain, replace(right, but_not=but_not, at_most=not (each.exact or each.denied_are_all))
-    if not holders:
+    told = {right.service_account for _, right, _ in holders}
+    others = [(admits(parsed, each.request), by_association(role, each)) for each in role.associations]
+    yield from (
+        (admitted is True, each)
+        for admitted, each in others
+        if admitted is not False and each.service_account not in told
+    )
+    if not holders and all(admitted is False for admitted, _ in others):
         yield True, Right("", role.name, role.arn, "")

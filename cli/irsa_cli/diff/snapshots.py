@@ -1,15 +1,18 @@
 """The roles and IAM OIDC providers of a stack, before and after a deployment. Pure."""
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
+from irsa.evaluation.answers import PodIdentityRequest
 from irsa.outputs import COMPONENT_TYPE
-from irsa.rules.arns import Arn, issuer_host_path, parse_iam_arn
+from irsa.rules.arns import Arn, ClusterArn, issuer_host_path, parse_cluster_arn, parse_iam_arn
 from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
-from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
+from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, Step
 from irsa_cli.state import types
@@ -25,6 +28,38 @@ SEVERAL = "several resources of the stack are this role, with different trust po
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
 
 
+class Association(NamedTuple):
+    """An EKS Pod Identity association.
+
+    Attributes:
+        cluster: Name of the cluster.
+        cluster_arn: Its ARN; empty where its region or AWS account is not known.
+        namespace: Namespace of the service account.
+        service_account: Its name.
+        session_tags: Whether sessions have tags.
+        target_role_arn: The role whose credentials the Pods get; empty without one.
+        issuer: What its logical name says of the cluster: in the stack program, the issuer.
+    """
+
+    cluster: str
+    cluster_arn: str
+    namespace: str
+    service_account: str
+    session_tags: bool = True
+    target_role_arn: str = ""
+    issuer: str = ""
+
+    @property
+    def subject(self) -> str:
+        """The service account, as `namespace:name`."""
+        return subject_of(self.namespace, self.service_account)
+
+    @property
+    def request(self) -> PodIdentityRequest:
+        """What EKS Pod Identity asks of STS for its Pods."""
+        return PodIdentityRequest(self.namespace, self.service_account, self.cluster_arn, self.session_tags)
+
+
 class Role(NamedTuple):
     """A role of the stack.
 
@@ -36,6 +71,7 @@ class Role(NamedTuple):
         trust: Its trust policy; None where it is not known.
         problem: Why it is not known.
         trust_changes: Whether the engine says that it gets another trust policy: two secrets look alike.
+        associations: The EKS Pod Identity associations that give it, sorted.
     """
 
     name: str
@@ -45,6 +81,7 @@ class Role(NamedTuple):
     trust: Mapping[str, Any] | None
     problem: str = ""
     trust_changes: bool = False
+    associations: tuple[Association, ...] = ()
 
 
 class Snapshot(NamedTuple):
@@ -60,6 +97,9 @@ class Snapshot(NamedTuple):
         boundaries: ARN of a role's permissions boundary, likewise; UNKNOWN_ARN where it is not known.
         documents: The documents of its managed policies, by ARN, as far as that is known.
         keys: The keys of its roles, by URN.
+        associations: The EKS Pod Identity associations of each role that is not in the stack, by ARN; UNKNOWN_ARN where
+            that is not known.
+        session_policies: Their session policies, by the key or ARN of the role, the cluster and the service account.
     """
 
     roles: Mapping[str, Role]
@@ -70,6 +110,8 @@ class Snapshot(NamedTuple):
     boundaries: Mapping[str, str] = {}
     documents: Mapping[str, Document] = {}
     keys: Mapping[str, str] = {}
+    associations: Mapping[str, tuple[Association, ...]] = {}
+    session_policies: Mapping[tuple[str, str, str], Document] = {}
 
     def with_keys(self, keys: Mapping[str, str]) -> "Snapshot":
         """Return the same with other keys of roles."""
@@ -78,7 +120,9 @@ class Snapshot(NamedTuple):
             return {keys.get(key, key): value for key, value in values.items()}
 
         roles, policies, attached, boundaries = map(keyed, (self.roles, self.policies, self.attached, self.boundaries))
-        return self._replace(roles=roles, policies=policies, attached=attached, boundaries=boundaries)
+        session = {(keys.get(key, key), where, who): each for (key, where, who), each in self.session_policies.items()}
+        found = self._replace(roles=roles, policies=policies, attached=attached, boundaries=boundaries)
+        return found._replace(session_policies=session)
 
     def with_read(self, read: Mapping[str, Document]) -> "Snapshot":
         """Return the same with the documents of managed policies and boundaries of others, by ARN, that were read."""
@@ -166,9 +210,62 @@ def _snapshot(
     }
     of_others = {key: frozenset(attached.get(owner, ())) for key, owner in owners.items()}
     own_documents = {arn: _document(policies[urn], changing) for arn, urn in urns.items()}
+    by_owner = {owner: key for key, owner in owners.items() if key in roles}
+    given = _associations(resources, roles, keys, by_owner, aws_accounts)
+    roles = {key: role._replace(associations=given.pop(key, ())) for key, role in roles.items()}
+    session_policies = {
+        (key, one.cluster, one.subject): _document(each, changing)
+        for each in resources
+        if each.type == types.POD_IDENTITY_ASSOCIATION and each.inputs.get(POLICY_DOCUMENT) is not None
+        for key in [_role_key(each, keys, by_owner)]
+        for one in [_association(each, roles.get(key), aws_accounts)]
+    }
     return Snapshot(
-        roles, client_ids, frozenset(service_accounts), of_roles, of_others, boundaries, own_documents, keys
+        roles,
+        client_ids,
+        frozenset(service_accounts),
+        of_roles,
+        of_others,
+        boundaries,
+        own_documents,
+        keys,
+        given,
+        session_policies,
     )
+
+
+def _associations(
+    resources: Iterable[Resource],
+    roles: Mapping[str, Role],
+    keys: Mapping[str, str],
+    by_owner: Mapping[tuple[str, str], str],
+    aws_accounts: Mapping[str, tuple[str, str]],
+) -> dict[str, tuple[Association, ...]]:
+    """Return the EKS Pod Identity associations, by the key of the role, or its ARN."""
+    found: dict[str, set[Association]] = {}
+    for each in resources:
+        if each.type == types.POD_IDENTITY_ASSOCIATION:
+            key = _role_key(each, keys, by_owner)
+            found.setdefault(key, set()).add(_association(each, roles.get(key), aws_accounts))
+    return {key: tuple(sorted(those)) for key, those in found.items()}
+
+
+def _role_key(association: Resource, keys: Mapping[str, str], by_owner: Mapping[tuple[str, str], str]) -> str:
+    """Return the key of an association's role, or its ARN; while that is not known, the engine knows whose it is."""
+    own = [keys[urn] for urn in association.roles if urn in keys]
+    arn = known_text(association.inputs.get("roleArn"))
+    return own[0] if len(own) == 1 else arn or by_owner.get(("", association.parent), UNKNOWN_ARN)
+
+
+def _association(resource: Resource, role: Role | None, aws_accounts: Mapping[str, tuple[str, str]]) -> Association:
+    """Return an association: its role is in the AWS account of its cluster."""
+    names = ("clusterName", "region", "namespace", "serviceAccount", "targetRoleArn")
+    cluster, region, namespace, name, target = (known_text(resource.inputs.get(each)) for each in names)
+    region = region or resource.text("associationArn").partition(":eks:")[2].partition(":")[0]
+    partition, account = (role.partition, role.aws_account) if role else aws_accounts.get(resource.provider, ("", ""))
+    arn = str(ClusterArn(partition, region, account, cluster)) if region and account and cluster else ""
+    tags = resource.inputs.get("disableSessionTags") is not True
+    return Association(cluster, arn, namespace, name, tags, target, resource.issuer)
 
 
 def _owner(resource: Resource, role: str) -> tuple[str, str]:
@@ -200,8 +297,9 @@ def _aws_accounts(resources: Iterable[Resource]) -> dict[str, tuple[str, str]]:
     trusted: dict[str, set[tuple[str, str]]] = {}
     for each in resources:
         if each.type == types.ROLE:
-            # A role trusts OIDC providers of its own AWS account alone.
-            for arn in _federated(_trust(each)[0]):
+            # A role trusts OIDC providers, and clusters by EKS Pod Identity, of its own AWS account alone.
+            trust = _trust(each)[0]
+            for arn in itertools.chain[Arn | ClusterArn](_federated(trust), _clusters(trust)):
                 trusted.setdefault(each.provider, set()).add((arn.partition, arn.account_id))
         if each.type in {types.ROLE, types.OIDC_PROVIDER} and (own := _arn(each, {})):
             found.setdefault(each.provider, (own.partition, own.account_id))
@@ -228,6 +326,17 @@ def _federated(trust: Mapping[str, Any] | None) -> Iterator[Arn]:
         for name in items_of(principal.get("Federated", [])) if isinstance(principal, Mapping) else ():
             with contextlib.suppress(Mistake):
                 yield parse_iam_arn(str(name), "oidc-provider")
+
+
+def _clusters(trust: Mapping[str, Any] | None) -> Iterator[ClusterArn]:
+    """Yield the clusters that the statements for EKS Pod Identity name."""
+    for statement in items_of((trust or {}).get("Statement", [])):
+        of_statement = mapping_of(statement)
+        if POD_IDENTITY_PRINCIPAL in items_of(mapping_of(of_statement.get("Principal")).get("Service", [])):
+            for keys in mapping_of(of_statement.get("Condition")).values():
+                for value in (each for values in mapping_of(keys).values() for each in items_of(values)):
+                    with contextlib.suppress(Mistake):
+                        yield parse_cluster_arn(str(value))
 
 
 def _role(resource: Resource, aws_accounts: Mapping[str, tuple[str, str]]) -> Role:

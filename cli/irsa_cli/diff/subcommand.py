@@ -9,6 +9,7 @@ from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import listed, named, visible
+from irsa_cli.diff.associations import session_policy_changes, with_associations
 from irsa_cli.diff.chains import with_chains
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
@@ -183,14 +184,16 @@ def _diff(
     # The new role of a renamed binding is compared with its old one, whatever their names are.
     new_keys = {before.keys[old]: after.keys[new] for each in renamed for new, old in each.roles}
     snapshots = before.with_keys(new_keys), after
-    found = with_chains(rights(*snapshots, live.names), *(each.with_read(live.policies) for each in snapshots))
+    found, other_ways = with_associations(rights(*snapshots, live.names), *snapshots, live.names)
+    found = with_chains(found, *(each.with_read(live.policies) for each in snapshots))
     permissions, undecided = permission_changes(*snapshots, live.policies)
     bindings, other = changes(with_annotations(preview.steps, live.annotations), keys)
     return Diff(
         stack,
         **vars(found),
         permissions=permissions,
-        permissions_cannot_tell=undecided,
+        permissions_cannot_tell=[*undecided, *session_policy_changes(*snapshots)],
+        other_ways=other_ways,
         clusters={**clusters_by_issuer(keys), **live.clusters},
         bindings=bindings,
         other=other,

@@ -23,6 +23,8 @@ REPLACED_FOR = {
     types.ATTACHMENT: {"policyArn", "role"},
     types.INLINE_POLICY: {"name", "role"},
     types.OIDC_PROVIDER: {"url"},
+    # https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdatePodIdentityAssociation.html
+    types.POD_IDENTITY_ASSOCIATION: {"clusterName", "namespace", "serviceAccount", "region"},
 }
 UNKNOWN = min(UNKNOWN_VALUES)
 

@@ -58,6 +58,7 @@ class Resource(NamedTuple):
         failed: Whether its last creation or update failed, so that AWS may not have what the state says. Kubernetes'
             plugin reports so what was done, and is not ready yet.
         modified: When it was last changed; None where the state does not say.
+        roles: URNs of the roles whose ARN an association has.
     """
 
     urn: str
@@ -74,6 +75,7 @@ class Resource(NamedTuple):
     policies: tuple[str, ...] = ()
     failed: bool = False
     modified: datetime | None = None
+    roles: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -150,7 +152,8 @@ def parse_resource(value: Any, place: str) -> Resource:
     urn, type_ = (of_form(str, written.get(key), f"{place}.{key}") for key in ("urn", "type"))
     if urn.count("::") < 3:  # noqa: PLR2004 (four parts)
         raise OtherFormError(f"{place}.urn is not a URN")
-    policies = part(list, part(dict, written, "propertyDependencies", place), "policyArn", place)
+    dependencies = part(dict, written, "propertyDependencies", place)
+    policies, roles = (part(list, dependencies, name, place) for name in ("policyArn", "roleArn"))
     values = (
         urn,
         type_,
@@ -160,6 +163,7 @@ def parse_resource(value: Any, place: str) -> Resource:
         tuple(map(str, policies)),
         bool(written.get("initErrors")) and type_.startswith("aws:"),
         _time(written.get("modified") or written.get("created"), place),
+        tuple(map(str, roles)),
     )
     return Resource._make(values)
 

@@ -70,6 +70,16 @@ def asked(parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None)
     return statements, audiences(statements, client_ids)
 
 
+def held_by_one(side: Iterable[Asked], subject: str) -> bool | None:
+    """Return whether a service account, `namespace:name`, has the right; None where that cannot be decided."""
+    asked_of, claims = [*side], Claims({subject: subject})
+    if any(taken is None for _, taken in asked_of):
+        return None
+    patterns = compared_with(each for statements, _ in asked_of for each in statements)
+    held = _held([asked_of, ()], claims.matching(patterns), claims.everybody)
+    return True if held.had else None if held.may_have_had else False
+
+
 class _Held(NamedTuple):
     """Who has the right before and after, and who may have it: sets of service accounts, or of kinds of them."""
 

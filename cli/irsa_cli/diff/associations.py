@@ -1,0 +1,333 @@
+"""Who gains and who loses a role by EKS Pod Identity, and who keeps it by another way. Pure.
+
+An association gives a role to a service account of one cluster, if the role's trust policy admits that. Where it admits
+more than the associations of the stack, who may create associations decides who gets the role.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from irsa.evaluation.answers import PodIdentityRequest, any_of
+from irsa.evaluation.gains import gains
+from irsa.evaluation.globs import covers
+from irsa.evaluation.permissions import gives
+from irsa.rules.identity import IRSA, POD_IDENTITY
+from irsa.rules.subjects import WILDCARDS, subject_of
+from irsa.rules.trust import (
+    CLUSTER_TAG,
+    NAMESPACE_TAG,
+    SERVICE_ACCOUNT_TAG,
+    SOURCE_ACCOUNT,
+    SOURCE_ARN,
+)
+from irsa.rules.unknown import Unknown
+from irsa_cli.diff.rights import (
+    TOO_MANY,
+    UNDECIDED,
+    Right,
+    Rights,
+    Side,
+    Undecided,
+    admits,
+    by_association,
+    changed_roles,
+    compared_sides,
+    problem_of,
+    written,
+)
+from irsa_cli.diff.snapshots import UNKNOWN_ARN, Association, Role, Snapshot
+from irsa_cli.issuers import eks_region
+from irsa_cli.trusts.chains import Document
+from irsa_cli.trusts.changes import held_by_one
+
+# What it means that the right was held, open or absent before, and is afterwards.
+CHANGES = {(False, True): "gains", (True, False): "loses", (None, True): "may_gain", (False, None): "may_gain"}
+CHANGES |= {(True, None): "may_lose", (None, False): "may_lose"}
+# More requests than these are not tried.
+MOST_REQUESTS = 2_000
+# A name that no pattern has but `*`: it stands for every other name.
+ANY_NAME = "0irsa0"
+ANY_REGION = "us-east-1"
+CLUSTER_NAME_TAG = "aws:requesttag/eks-cluster-name"
+NOT_KNOWN = "an association of it is not known until `pulumi up`"
+
+
+@dataclass(frozen=True)
+class OtherWay:
+    """A service account that keeps the right to assume a role, by other ways than before.
+
+    Attributes:
+        service_account: NAMESPACE/NAME.
+        role: Name of the role; of a role whose name IAM is going to choose, its logical name.
+        role_arn: ARN of the role; empty where IAM is going to choose its name.
+        cluster_arn: ARN of the EKS cluster; empty where it is not known.
+        before: The ways before: `irsa`, `podIdentity`.
+        after: The ways afterwards.
+    """
+
+    service_account: str
+    role: str
+    role_arn: str
+    cluster_arn: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class _Held(NamedTuple):
+    """Whether a service account has a role at one time, by each way; None where that cannot be decided."""
+
+    irsa: bool | None
+    pod_identity: bool | None
+
+    @property
+    def any(self) -> bool | None:
+        return any_of(self)
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        return tuple(way for way, held in zip((IRSA, POD_IDENTITY), self, strict=True) if held)
+
+
+def with_associations(
+    found: Rights, before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]]
+) -> tuple[Rights, list[OtherWay]]:
+    """Return who gains and who loses, by EKS Pod Identity too; and who keeps a role by another way."""
+    rights = {name: [*getattr(found, name)] for name in dict.fromkeys(CHANGES.values())}
+    undecided, other_ways = [*found.cannot_tell], []
+    for key in changed_roles(before, after):
+        roles = before.roles.get(key), after.roles.get(key)
+        role = roles[1] or roles[0]
+        assert role
+        if problem_of(roles, (before, after)):
+            continue
+        declared = [each.associations if each else () for each in roles]
+        if any(not (each.namespace and each.service_account) for those in declared for each in those):
+            undecided.append(Undecided(role.name, role.arn, NOT_KNOWN))
+        issuers, sides = compared_sides(role, roles, (before, after), live)
+        places = sorted({(each.cluster, each.subject) for those in declared for each in those if each.service_account})
+        for cluster, subject in places:
+            both = [
+                next((each for each in those if (each.cluster, each.subject) == (cluster, subject)), None)
+                for those in declared
+            ]
+            association = both[1] or both[0]
+            assert association
+            issuer = _issuer(association, [*issuers.values()], declared)
+            held = [
+                _Held(_by_irsa(side, issuer, subject), admits(side.parsed, each and each.request))
+                for side, each in zip(sides, both, strict=True)
+            ]
+            _replace_right(rights, by_association(role, association), issuer, held)
+            if held[0].any and held[1].any and held[0].ways != held[1].ways:
+                ways = held[0].ways, held[1].ways
+                other_ways.append(OtherWay(written(subject), role.name, role.arn, _place(association), *ways))
+        of_trust, problem = _by_trust_alone(role, sides, declared, issuers)
+        for name, those in of_trust.items():
+            rights[name] += those
+        undecided += [Undecided(role.name, role.arn, problem)] if problem else []
+    for name, those in _of_other_roles(before, after).items():
+        rights[name] += those
+    return Rights(**vars(found) | rights | {"cannot_tell": undecided}), other_ways
+
+
+def _place(association: Association) -> str:
+    return association.cluster_arn or association.cluster
+
+
+def _issuer(association: Association, issuers: Sequence[str], declared: Sequence[Sequence[Association]]) -> str:
+    """Return the issuer of an association's cluster; empty where it is not known.
+
+    The stack program writes it into the logical name. Elsewhere, a role of one cluster has one issuer, in its region.
+    """
+    if association.issuer in issuers:
+        return association.issuer
+    clusters = {each.cluster for those in declared for each in those}
+    only = {*issuers}.pop() if len({*issuers}) == len(clusters) == 1 else ""
+    region = association.cluster_arn.partition(":eks:")[2].partition(":")[0]
+    return only if eks_region(only) == region else ""
+
+
+def _by_irsa(side: Side, issuer: str, subject: str) -> bool | None:
+    return held_by_one(side.asked(issuer), subject) if issuer else False
+
+
+def _replace_right(rights: dict[str, list[Right]], right: Right, issuer: str, held: Sequence[_Held]) -> None:
+    """Put what both ways together change in place of what the tokens of the cluster alone change."""
+    old, new = held
+    change = CHANGES.get((old.any, new.any))
+    by_irsa = CHANGES.get((old.irsa, new.irsa))
+    if issuer and change != by_irsa:
+        for name, those in rights.items():
+            rights[name] = [each for each in those if not _is_of(each, right, issuer)]
+    if change and (not issuer or change != by_irsa):
+        rights[change].append(right)
+    if new.pod_identity:
+        # Who keeps a role by an association is an exception to a pattern of those who lose it.
+        for name in ("loses", "may_lose"):
+            rights[name] = [
+                replace(each, but_not=tuple(sorted({*each.but_not, right.service_account})))
+                if issuer and _includes(each, right, issuer)
+                else each
+                for each in rights[name]
+            ]
+
+
+def _is_of(one: Right, right: Right, issuer: str) -> bool:
+    wanted = (right.service_account, right.role, right.role_arn, issuer)
+    return not one.then and (one.service_account, one.role, one.role_arn, one.issuer) == wanted
+
+
+def _includes(one: Right, right: Right, issuer: str) -> bool:
+    is_pattern = WILDCARDS.search(one.service_account) and covers(one.service_account, right.service_account)
+    return bool(is_pattern) and _is_of(replace(one, service_account=right.service_account), right, issuer)
+
+
+# --- what the trust policy admits without an association of the stack ------------------------------------------------
+
+
+class _Asked(NamedTuple):
+    """Cluster, namespace and name of service accounts, each a pattern; and what asks for them."""
+
+    cluster: str
+    namespace: str
+    name: str
+    requests: tuple[PodIdentityRequest, ...]
+
+    def covers(self, other: "_Asked") -> bool:
+        return all(covers(one, another) for one, another in zip(self[:3], other[:3], strict=True))
+
+
+def _by_trust_alone(
+    role: Role, sides: Sequence[Side], declared: Sequence[Sequence[Association]], issuers: Mapping[str, str]
+) -> tuple[dict[str, list[Right]], str]:
+    """Return who may gain and lose the role by an association that is not in the stack; and what cannot be told."""
+    said = [side.said_to_pods() for side in sides]
+    if said[0] == said[1]:
+        return {}, ""
+    asked = _asked(role, sides)
+    if asked is None:
+        return {}, TOO_MANY
+    found: dict[str, list[_Asked]] = {"may_gain": [], "may_lose": []}
+    problem = ""
+    for each in asked:
+        old, new = (any_of(admits(side.parsed, one) for one in each.requests) for side in sides)
+        if old is None and new is None:
+            problem = UNDECIDED
+        elif old is not new:
+            found["may_gain" if new or (new is None and old is False) else "may_lose"].append(each)
+    # Who has an association, or the role by IRSA, is not somebody else.
+    known = {(each.cluster_arn, each.subject) for those in declared for each in those}
+    known_issuers = {*issuers.values()}
+    told: dict[str, list[Right]] = {}
+    for name, those in found.items():
+        side = sides[0] if name == "may_gain" else sides[1]
+        widest = [each for each in those if not any(_is_wider(one, each) for one in those)]
+        told[name] = [
+            Right(
+                f"{each.namespace}/{each.name}",
+                role.name,
+                role.arn,
+                "",
+                way="podIdentity",
+                cluster_arn="" if each.cluster == "*" else each.cluster,
+                if_associated=True,
+            )
+            for each in widest
+            if (each.cluster, subject_of(each.namespace, each.name)) not in known
+            and not any(_by_irsa(side, one, subject_of(each.namespace, each.name)) for one in known_issuers)
+        ]
+    return told, problem
+
+
+def _is_wider(one: _Asked, other: _Asked) -> bool:
+    return one is not other and one.covers(other) and (not other.covers(one) or one[:3] < other[:3])
+
+
+def _asked(role: Role, sides: Sequence[Side]) -> list[_Asked] | None:
+    """Return what the statements for EKS Pod Identity tell apart: their values, and one for all others."""
+    values: dict[str, set[str]] = {}
+    for side in sides:
+        for statement in side.parsed[1]:
+            for condition in statement.conditions:
+                values.setdefault(condition.key.lower(), set()).update(condition.wanted)
+
+    def of(key: str) -> set[str]:
+        return {each for each in values.get(key.lower(), ()) if "${" not in each}
+
+    partition, account = role.partition, role.aws_account or "0" * 12
+    clusters = of(CLUSTER_TAG) | of(SOURCE_ARN)
+    clusters |= {f"arn:{partition}:eks:{ANY_REGION}:{account}:cluster/{name}" for name in of(CLUSTER_NAME_TAG)}
+    clusters |= {f"arn:{partition}:eks:{ANY_REGION}:{each}:cluster/*" for each in of(SOURCE_ACCOUNT) - {account}}
+    names = [{*of(key), "*"} for key in (NAMESPACE_TAG, SERVICE_ACCOUNT_TAG)]
+    clusters = {each for each in clusters if each.count(":") == 5} | {"*"}  # noqa: PLR2004 (the parts of an ARN)
+    if (len(clusters) * len(names[0]) * len(names[1])) > MOST_REQUESTS:
+        return None
+    anywhere = f"arn:{partition}:eks:{ANY_REGION}:{account}:cluster/*"
+
+    def requests(cluster: str, namespace: str, name: str) -> tuple[PodIdentityRequest, ...]:
+        arn, place = _sample(anywhere if cluster == "*" else cluster), (_sample(namespace), _sample(name))
+        return tuple(PodIdentityRequest(*place, arn, session_tags=tags) for tags in (True, False))
+
+    every = itertools.product(sorted(clusters), *map(sorted, names))
+    return [_Asked(where, space, name, requests(where, space, name)) for where, space, name in every]
+
+
+def _sample(pattern: str) -> str:
+    """Return a text that a pattern matches, and no other pattern that does not begin or end as it does."""
+    return WILDCARDS.sub(lambda found: ANY_NAME if found[0] == "*" else "0", pattern)
+
+
+# --- roles that are not in the stack, and session policies -----------------------------------------------------------
+
+
+def _of_other_roles(before: Snapshot, after: Snapshot) -> dict[str, list[Right]]:
+    """Return who may gain and lose a role that is not in the stack: its trust policy decides."""
+    sides = [
+        {
+            (arn, _place(each), each.subject, each.target_role_arn)
+            for arn, those in side.associations.items()
+            for each in those
+        }
+        for side in (before, after)
+    ]
+    changes = {"may_gain": sides[1] - sides[0], "may_lose": sides[0] - sides[1]}
+    return {name: [_of_other_role(*each) for each in sorted(those)] for name, those in changes.items()}
+
+
+def _of_other_role(arn: str, cluster: str, subject: str, target: str) -> Right:
+    name, arn = (arn, "") if arn == UNKNOWN_ARN else (arn.rpartition("/")[2], arn)
+    right = Right(written(subject), name, arn, "", then=target, if_trusted=True)
+    return replace(right, way="podIdentity", cluster_arn=cluster)
+
+
+def session_policy_changes(before: Snapshot, after: Snapshot) -> list[Undecided]:
+    """Return the roles of whose associations one has no session policy any more, or one that allows more."""
+    were_there = {place for place, _ in _of_roles(before)}
+    found = []
+    for place, association in _of_roles(after):
+        old, new = (side.session_policies.get(place) for side in (before, after))
+        change = _widening(old, new) if place in were_there and old is not None and old != new else ""
+        if change:
+            role, subject = after.roles.get(place[0]), written(association.subject)
+            name, arn = (role.name, role.arn) if role else (place[0].rpartition("/")[2], place[0])
+            reason = f"the session policy that limited {subject} in {association.cluster} {change}"
+            found.append(Undecided(name, arn, reason))
+    return found
+
+
+def _widening(old: Document, new: Document | None) -> str:
+    """Return how a session policy limits less than before; empty where it does not."""
+    if new is None:
+        return "is removed"
+    if isinstance(old, Unknown) or isinstance(new, Unknown):
+        return "changes, and what it says is not known until `pulumi up`"
+    return "allows more than before" if gains(gives([old]), gives([new])) else ""
+
+
+def _of_roles(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str, str], Association]]:
+    roles = {key: role.associations for key, role in snapshot.roles.items()}
+    for key, those in (*roles.items(), *snapshot.associations.items()):
+        for each in those:
+            yield (key, each.cluster, each.subject), each
