@@ -10,11 +10,17 @@ from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.names import NAMESPACE, NameRule, check_name
 from irsa.rules.names import SERVICE_ACCOUNT as SUBDOMAIN
+from irsa_cli.stages import Node, RunningPod, Way
 
 TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"  # noqa: S105 (a path)
 WINDOWS_TOKEN_FILE = "C:" + TOKEN_FILE.replace("/", "\\")
 ROLE_VARIABLE, TOKEN_VARIABLE = "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"
 POD_IDENTITY_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+POD_IDENTITY_TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"  # noqa: S105 (a name)
+# Of the agent, on every node: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+AGENT_HOSTS = ("http://169.254.170.23/", "http://[fd00:ec2::23]/")
+COMPUTE_TYPE, OS = "eks.amazonaws.com/compute-type", "kubernetes.io/os"
+FARGATE_PROFILE = "eks.amazonaws.com/fargate-profile"
 SKIP_CONTAINERS = "eks.amazonaws.com/skip-containers"
 SKIP_POD = "eks.amazonaws.com/skip-pod-identity-webhook"
 
@@ -28,10 +34,7 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
     if SKIP_POD in (pod["metadata"].get("labels") or {}):
         return []
     audiences = sorted(_token_audiences(pod))
-    # The webhook takes a Pod for one of Windows by its node selector alone (handler.go).
-    selector = pod["spec"].get("nodeSelector") or {}
-    is_for_windows = "windows" in {selector.get("kubernetes.io/os"), selector.get("beta.kubernetes.io/os")}
-    token_file = WINDOWS_TOKEN_FILE if is_for_windows else TOKEN_FILE
+    token_file = WINDOWS_TOKEN_FILE if _is_for_windows(pod) else TOKEN_FILE
     injected = [container for container in _containers(pod) if not _sets_role_itself(container)]
     found = [problem for container in injected for problem in _container_problems(container, role_arn, token_file)]
     if injected and audience not in audiences:
@@ -45,6 +48,55 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
 def containers_with_own_role(pod: PodObject) -> list[str]:
     """Return the names of the containers that set the role themselves; the webhook does not change these."""
     return [container["name"] for container in _containers(pod) if _sets_role_itself(container)]
+
+
+def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None) -> RunningPod:
+    """Return how a Pod gets the role, and where it runs.
+
+    Args:
+        pod: The Pod.
+        role_arn: The role of its service account.
+        nodes: The kinds of the cluster's nodes, by name; None where they could not be read.
+    """
+    metadata = pod["metadata"]
+    ways = [] if SKIP_POD in (metadata.get("labels") or {}) else [_way(each, role_arn) for each in _containers(pod)]
+    # One that is ending is not created again.
+    restart = "" if metadata.get("deletionTimestamp") else restart_command(pod)
+    name = f"{metadata['namespace']}/{metadata['name']}"
+    return RunningPod(name, frozenset(filter(None, ways)), _node(pod, nodes), restart)
+
+
+def kind_of_node(labels: Mapping[str, str]) -> Node:
+    """Return the kind of a node with these labels."""
+    kinds = {"fargate": Node.FARGATE, "hybrid": Node.HYBRID}
+    of_os = Node.WINDOWS if labels.get(OS) == "windows" else Node.LINUX
+    return kinds.get(labels.get(COMPUTE_TYPE, ""), of_os)
+
+
+def _way(container: Mapping[str, Any], role_arn: str) -> Way | None:
+    """Return how a container gets the role; None where it sees to that itself, with other credentials.
+
+    The SDKs look for the token of IRSA before they look for container credentials:
+    https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
+    """
+    variables = _variables(container)
+    if {ROLE_VARIABLE, TOKEN_VARIABLE} <= variables.keys():
+        is_own = _sets_role_itself(container) and variables[ROLE_VARIABLE] != role_arn
+        return None if is_own else Way.IRSA
+    if {POD_IDENTITY_VARIABLE, POD_IDENTITY_TOKEN_VARIABLE} <= variables.keys():
+        return Way.POD_IDENTITY if variables[POD_IDENTITY_VARIABLE].startswith(AGENT_HOSTS) else None
+    return None if _sets_role_itself(container) else Way.NONE
+
+
+def _node(pod: PodObject, nodes: Mapping[str, Node] | None) -> Node:
+    """Return the kind of a Pod's node, which the Pod itself shows for Fargate and for Windows."""
+    if FARGATE_PROFILE in (pod["metadata"].get("labels") or {}):
+        return Node.FARGATE
+    if _is_for_windows(pod) or (pod["spec"].get("os") or {}).get("name") == "windows":
+        return Node.WINDOWS
+    # One that waits for a node may get any.
+    node = pod["spec"].get("nodeName")
+    return (nodes or {}).get(node, Node.UNKNOWN) if node else Node.LINUX
 
 
 def restart_command(pod: PodObject) -> str:
@@ -63,6 +115,12 @@ def restart_command(pod: PodObject) -> str:
     if kind in {"Deployment", "StatefulSet", "DaemonSet"} and _is_name(owner, SUBDOMAIN):
         return commands.restart(kind, owner, namespace)
     return commands.delete_pod(name, namespace)
+
+
+def _is_for_windows(pod: PodObject) -> bool:
+    # The webhook takes a Pod for one of Windows by its node selector alone (handler.go).
+    selector = pod["spec"].get("nodeSelector") or {}
+    return "windows" in {selector.get(OS), selector.get(f"beta.{OS}")}
 
 
 def _owner(pod: PodObject) -> tuple[str, str] | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.pods import TOKEN_FILE, containers_with_own_role, problems, restart_command
+from irsa_cli.pods import TOKEN_FILE, containers_with_own_role, kind_of_node, problems, restart_command, running_pod
+from irsa_cli.stages import Node, Way
 
 # Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
 RECORDED = Path(__file__).parents[2] / "sandbox" / "recorded" / "injected-pod.json"
@@ -181,3 +182,84 @@ def test_what_a_pod_holds_is_quoted(pod: dict[str, Any]) -> None:
 
     value = '"AWS_ROLE_ARN=x; expected y; fix: curl https://evil.example"'
     assert problem[0] == f'container "app; fix: x": {value}'
+
+
+@pytest.fixture
+def with_pod_identity(pod: dict[str, Any]) -> dict[str, Any]:
+    """Return the Pod as the webhook leaves it where there is an association.
+
+    Source: https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/containercredentials/config.go
+    """
+    variables = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": (
+            "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"
+        ),
+    }
+    for variable in ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        for container in ("app", "own", "init"):
+            without(pod, variable, container)
+    for container in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]):
+        container["env"] = [
+            *(each for each in container["env"] if each["name"] not in {"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"}),
+            *({"name": name, "value": value} for name, value in variables.items()),
+        ]
+    return pod
+
+
+def test_how_a_pod_gets_the_role(pod: dict[str, Any]) -> None:
+    """Protects stages: a Pod of the webhook has IRSA, and one that the webhook missed has no role."""
+    assert running_pod(pod, ROLE, {}).ways == {Way.IRSA}
+    pod["spec"]["initContainers"], pod["spec"]["containers"] = [], [{"name": "app", "image": "busybox"}]
+    assert running_pod(pod, ROLE, {}).ways == {Way.NONE}
+
+
+def test_a_pod_with_pod_identity(with_pod_identity: dict[str, Any]) -> None:
+    """Protects stages: the variables of Pod Identity are that, and IRSA's beside them come first in every SDK."""
+    assert running_pod(with_pod_identity, ROLE, {}).ways == {Way.POD_IDENTITY}
+    token = {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": TOKEN_FILE}
+    with_pod_identity["spec"]["containers"][0]["env"] += [{"name": "AWS_ROLE_ARN", "value": ROLE}, token]
+    assert running_pod(with_pod_identity, ROLE, {}).ways == {Way.POD_IDENTITY, Way.IRSA}
+
+
+def test_container_credentials_of_another_server(with_pod_identity: dict[str, Any]) -> None:
+    """Protects a sidecar that serves credentials itself: it is not the agent of the node."""
+    for container in (*with_pod_identity["spec"]["initContainers"], *with_pod_identity["spec"]["containers"]):
+        for each in container["env"]:
+            each["value"] = each["value"].replace("169.254.170.23", "localhost:1338")
+
+    assert running_pod(with_pod_identity, ROLE, {}).ways == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("labels", "node"),
+    [
+        ({"kubernetes.io/os": "linux"}, Node.LINUX),
+        ({"kubernetes.io/os": "windows"}, Node.WINDOWS),
+        ({"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "fargate"}, Node.FARGATE),
+        ({"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "hybrid"}, Node.HYBRID),
+        ({"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "auto"}, Node.LINUX),
+    ],
+)
+def test_the_kind_of_a_node(pod: dict[str, Any], labels: dict[str, str], node: Node) -> None:
+    """Protects Pods where there is no Pod Identity: EKS labels the nodes."""
+    pod["spec"]["nodeName"] = "node-1"
+
+    assert running_pod(pod, ROLE, {"node-1": kind_of_node(labels)}).node is node
+    assert running_pod(pod, ROLE, None).node is Node.UNKNOWN
+
+
+def test_what_a_pod_itself_says_of_its_node(pod: dict[str, Any]) -> None:
+    """Protects who may not list nodes: EKS labels a Pod on Fargate with its profile, and Windows is chosen by label."""
+    on_fargate = {**pod, "metadata": {**pod["metadata"], "labels": {"eks.amazonaws.com/fargate-profile": "web"}}}
+    on_windows = {**pod, "spec": {**pod["spec"], "nodeSelector": {"kubernetes.io/os": "windows"}}}
+
+    assert running_pod(on_fargate, ROLE, None).node is Node.FARGATE
+    assert running_pod(on_windows, ROLE, None).node is Node.WINDOWS
+
+
+def test_a_pod_that_is_ending_is_not_restarted(pod: dict[str, Any]) -> None:
+    """Protects from a second rollout: what is ending is replaced already."""
+    assert running_pod(pod, ROLE, {}).restart
+    pod["metadata"]["deletionTimestamp"] = "2026-11-28T00:00:00Z"
+    assert running_pod(pod, ROLE, {}).restart == ""

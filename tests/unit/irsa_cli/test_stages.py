@@ -1,0 +1,161 @@
+"""Which stage Pods are in, and whether the next one is safe, against a model of what happens to a Pod."""
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa.rules.identity import Identity, Use, parse_identity
+from irsa_cli.stages import NEXT, Node, RunningPod, Stage, Way, stage_of
+
+RESTART = "kubectl rollout restart deployment/app -n web"
+WAYS = st.frozensets(st.sampled_from(Way), max_size=2)
+PODS = st.lists(
+    st.builds(lambda number, ways, node: RunningPod(f"web/app-{number}", ways, node, RESTART),
+              st.integers(0, 9), WAYS, st.sampled_from(Node)),
+    max_size=6,
+)  # fmt: skip
+IDENTITIES = [Identity(*uses) for uses in itertools.product(Use, Use) if set(uses) != {Use.ABSENT}]
+
+
+def pod(name: str, *ways: Way, node: Node = Node.LINUX) -> RunningPod:
+    return RunningPod(f"web/{name}", frozenset(ways), node, f"kubectl rollout restart deployment/{name} -n web")
+
+
+OLD, NEW, MISSED = (pod(name, way) for name, way in (("old", Way.IRSA), ("new", Way.POD_IDENTITY), ("no", Way.NONE)))
+
+
+def has_role(way: Way, node: Node, identity: Identity) -> bool:
+    """Return whether a container has the role: IRSA needs its statement, Pod Identity an association and an agent."""
+    return {
+        Way.IRSA: identity.irsa is not Use.ABSENT,
+        Way.POD_IDENTITY: identity.pod_identity is Use.USED and node in (Node.LINUX, Node.HYBRID, Node.UNKNOWN),
+        Way.NONE: False,
+    }[way]
+
+
+def created_again(identity: Identity) -> Way:
+    """Return what the webhook injects: https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189."""
+    if identity.pod_identity is Use.USED:
+        return Way.POD_IDENTITY
+    return Way.IRSA if identity.irsa is Use.USED else Way.NONE
+
+
+def loses(each: RunningPod, before: Identity, after: Identity) -> bool:
+    """Return whether a Pod that has the role loses it by a stage: as it is, or once it is created again."""
+    had = [way for way in each.ways if has_role(way, each.node, before)]
+    keeps = all(has_role(way, each.node, after) for way in had)
+    return bool(had) and not (keeps and has_role(created_again(after), each.node, after))
+
+
+@given(st.sampled_from([*NEXT]), PODS)
+def test_a_stage_that_is_called_safe_takes_the_role_from_no_pod(identity: Identity, pods: list[RunningPod]) -> None:
+    """Protects running Pods: after the next stage each has the role as it is, and if it is created again."""
+    stage = stage_of(identity, pods)
+    assert stage.following is not None
+
+    losing = {each for each in pods if loses(each, identity, stage.following)}
+    assert losing <= {*stage.held_back_by}
+    assert stage.is_safe is not True or not losing
+
+
+@given(st.sampled_from(IDENTITIES), PODS)
+def test_no_pod_is_named_without_need(identity: Identity, pods: list[RunningPod]) -> None:
+    """Protects from restarts for nothing: a Pod that has what new Pods get, on a node that serves it, is not named."""
+    stage = stage_of(identity, pods)
+    right = {
+        each
+        for each in pods
+        if each.ways == {created_again(identity)} and each.node in (Node.LINUX, Node.HYBRID, Node.UNKNOWN)
+    }
+
+    assert right.isdisjoint({*stage.to_restart, *stage.held_back_by})
+    # Pods that see to their credentials themselves are nobody's to restart.
+    assert all(each.ways for each in (*stage.to_restart, *stage.held_back_by))
+    assert all(each.node in (Node.HYBRID, Node.UNKNOWN) for each in stage.in_doubt)
+    assert "\n" not in stage.line
+    # Where nothing serves Pod Identity, a restart would take the role away.
+    if identity.pod_identity is Use.USED:
+        assert all(each.node not in (Node.FARGATE, Node.WINDOWS) for each in stage.to_restart)
+
+
+TRUSTED = "{irsa: trusted, podIdentity: used}"
+BACK = "{irsa: used, podIdentity: trusted}"
+
+
+@pytest.mark.parametrize(
+    ("identity", "pods", "safe", "line"),
+    [
+        ("irsa", [OLD], True, "irsa: 1 of 1 Pod has IRSA; both is safe"),
+        ("both", [], True, f"both: no running Pods; {TRUSTED} is safe"),
+        ("both", [NEW], True, f"both: 1 of 1 Pod has Pod Identity; {TRUSTED} is safe"),
+        (
+            "both",
+            [NEW, OLD, NEW],
+            False,
+            (
+                f"both: 2 of 3 Pods have Pod Identity; web/old holds back {TRUSTED}: "
+                "kubectl rollout restart deployment/old -n web"
+            ),
+        ),
+        (
+            {"irsa": "trusted", "podIdentity": "used"},
+            [OLD, MISSED],
+            False,
+            (
+                f"{TRUSTED}: 0 of 2 Pods have Pod Identity; web/old, web/no hold back podIdentity: "
+                "kubectl rollout restart deployment/old -n web; kubectl rollout restart deployment/no -n web"
+            ),
+        ),
+        (
+            "podIdentity",
+            [OLD],
+            True,
+            (
+                "podIdentity: 0 of 1 Pod has Pod Identity; web/old must restart: "
+                "kubectl rollout restart deployment/old -n web"
+            ),
+        ),
+        (
+            {"irsa": "used", "podIdentity": "trusted"},
+            [NEW],
+            False,
+            (
+                f"{BACK}: 0 of 1 Pod has IRSA; those with Pod Identity lose the role within 6 hours of the `pulumi up` "
+                "that set this; web/new holds back irsa: kubectl rollout restart deployment/new -n web"
+            ),
+        ),
+    ],
+)
+def test_the_line_of_a_stage(identity: object, pods: Sequence[RunningPod], safe: bool, line: str) -> None:
+    """Protects the reader: one line has the stage, the next one, and who holds it back with the way out."""
+    stage = stage_of(parse_identity(identity), pods)
+
+    assert stage.line == line
+    assert stage.is_safe is safe
+
+
+def test_a_target_role_leaves_less_time() -> None:
+    """Protects Pods with a target role: the agent keeps those credentials for 59 minutes, not for 6 hours."""
+    stage = stage_of(parse_identity({"irsa": "used", "podIdentity": "trusted"}), [NEW], has_target_role=True)
+
+    assert "lose the role within 59 minutes of" in stage.line
+
+
+@pytest.mark.parametrize(("node", "safe"), [(Node.FARGATE, False), (Node.WINDOWS, False), (Node.HYBRID, None)])
+def test_nodes_without_pod_identity(node: Node, safe: bool | None) -> None:
+    """Protects Pods on Fargate and Windows: created again beside an association, they would have no role."""
+    stage: Stage = stage_of(parse_identity("irsa"), [pod("app", Way.IRSA, node=node)])
+
+    assert stage.is_safe is safe
+    assert f"web/app runs on {node}" in stage.line
+    assert "restart" not in stage.line
+
+
+def test_hostile_names_stay_one_line() -> None:
+    """Protects the terminal: whoever creates a Pod chooses its name."""
+    hostile = RunningPod("web/a\nerror: \x1b[31mapp", frozenset({Way.IRSA}), Node.LINUX, "")
+
+    assert '"web/a\\nerror: \\u001b[31mapp" holds back' in stage_of(parse_identity("both"), [hostile]).line
