@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake, named
@@ -153,7 +153,7 @@ class RoleRequest:
 
     arn: str
     issuer = ""
-    actions = ("sts:AssumeRole",)
+    actions: ClassVar[tuple[str, ...]] = ("sts:AssumeRole",)
 
     @property
     def principal(self) -> tuple[str, str]:

@@ -150,6 +150,15 @@ def create_access_entry(cluster: str, principal_arn: str, region: str | None = N
     return _aws(*words, *_option("--principal-arn", principal_arn), *_optional("--region", region))
 
 
+def create_addon(cluster: str, addon: str, region: str | None = None) -> str:
+    """Return the command that adds an add-on to an EKS cluster.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
+    """
+    words = ("eks", "create-addon", *_option("--cluster-name", cluster), *_option("--addon-name", addon))
+    return _aws(*words, *_optional("--region", region))
+
+
 def list_clusters(region: str | None = None, profile: str | None = None) -> str:
     """Return the command that lists the EKS clusters of an AWS account and region."""
     return _aws("eks", "list-clusters", *_optional("--region", region), *_optional("--profile", profile))
