@@ -121,7 +121,9 @@ def used_aws_accounts(stack: Stack, needs: Needs) -> set[str | None]:
     used |= {aws_account for _, aws_account in needs.audiences}
     asked = needs.kubernetes | {key for key, _ in needs.audiences}
     used |= {
-        cluster.aws_account for key, cluster in stack.clusters_by_key.items() if key in asked and _by_name(cluster)
+        cluster.aws_account
+        for key, cluster in stack.clusters_by_key.items()
+        if key in needs.cluster_arns or (key in asked and _by_name(cluster))
     }
     if any(aws_account and not stack.aws_accounts[aws_account].region for aws_account in used):
         used.add(None)

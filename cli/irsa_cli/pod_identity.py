@@ -35,32 +35,6 @@ NewCheck = Callable[..., Check]
 RUNNING = ("ACTIVE", "UPDATING")
 
 
-@dataclass(frozen=True)
-class TargetRequest(RoleRequest):
-    """What EKS asks of STS for the target role of an association, with a session of its role.
-
-    The session's tags are transitive, so that the target role's trust policy must allow tagging, too:
-    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
-
-    Attributes:
-        session_tags: Whether the association has session tags.
-        external_id: Its `sts:ExternalId`; empty where that is not known.
-    """
-
-    session_tags: bool = True
-    external_id: str = ""
-
-    @property
-    def actions(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The actions that a trust policy must allow."""
-        return POD_IDENTITY_ACTIONS if self.session_tags else POD_IDENTITY_ACTIONS[:1]
-
-    @property
-    def known(self) -> Mapping[str, tuple[str, ...]]:
-        """The values of the condition keys that are known."""
-        return {**super().known, **({"sts:ExternalId": (self.external_id,)} if self.external_id else {})}
-
-
 def place_of(namespace: str, service_account: str, cluster: str) -> str:
     """Return what an association is of, for a message."""
     return f"{named(f'{namespace}/{service_account}')} in EKS cluster {named(cluster)}"
@@ -133,7 +107,8 @@ def of_target_role(
     check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation | None, trust: Mapping[str, Any]
 ) -> Check:
     """Return whether the target role's trust policy admits the role of the association."""
-    request = TargetRequest(declared.role_arn, declared.session_tags, live.external_id if live else "")
+    wanted = POD_IDENTITY_ACTIONS if declared.session_tags else POD_IDENTITY_ACTIONS[:1]
+    request = RoleRequest(declared.role_arn, wanted, live.external_id if live else "")
     evaluation = evaluate(trust, request)
     actions = " and ".join(request.actions)
     expected = f"a trust policy that allows {actions} to {named(declared.role_arn)}"

@@ -8,6 +8,7 @@ from config.models import Cluster, Stack
 from irsa.rules.arns import Arn
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.associations import ListedAssociation, addon, listed_associations
 from irsa_cli.live.aws import Caller, eks_access_entries, eks_cluster
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import LiveEksCluster
@@ -44,6 +45,14 @@ class LiveCloud:
         if found is None:
             raise CouldNotLookError("no such cluster", Cause.NOT_FOUND)
         return found
+
+    def associations(self, cluster: Cluster) -> list[ListedAssociation]:
+        """Return the EKS Pod Identity associations of a cluster."""
+        return listed_associations(self._client(cluster.aws_account).session, cluster.name or "", cluster.region)
+
+    def has_agent(self, cluster: Cluster) -> bool:
+        """Return whether a cluster has the add-on that gives Pods the credentials of EKS Pod Identity."""
+        return addon(self._client(cluster.aws_account).session, cluster.name or "", cluster.region) is not None
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
         """Return the client ID list of an IAM OIDC provider."""

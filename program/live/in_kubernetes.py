@@ -6,6 +6,7 @@ from typing import Any
 from config.located_mistake import LocatedMistake
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
+from irsa.rules.identity import Use
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.live.model import LiveServiceAccount
@@ -120,14 +121,15 @@ def _taken(
     Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
     """
     webhook = planned.spec.webhook
-    # A role whose name IAM chooses is empty.
-    written = webhook_annotations(
-        role_arn=planned.role_arn or "",
-        audience=known(webhook.audience),
-        sts_regional_endpoints=known(webhook.sts_regional_endpoints),
-        token_expiration=webhook.token_expiration,
-    )
-    declared = {**annotations, **written}
+    declared = {**annotations}
+    if planned.spec.identity.irsa is Use.USED:
+        # A role whose name IAM chooses is empty.
+        declared |= webhook_annotations(
+            role_arn=planned.role_arn or "",
+            audience=known(webhook.audience),
+            sts_regional_endpoints=known(webhook.sts_regional_endpoints),
+            token_expiration=webhook.token_expiration,
+        )
     if ours and _is_unchanged(declared, ours.inputs):
         # What others overwrote since then is drift: `pulumi up` without a refresh does not look at it.
         return

@@ -6,9 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
 from config.scalars import parsed
+from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, listed
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError
@@ -18,14 +20,16 @@ from irsa_cli.state.resource import Resource
 from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import failed_updates, pod_losses
 from program.live.held import Held, held_by
+from program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
 from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
 from program.live.in_kubernetes import kubernetes_conflicts
 from program.live.planned import Planned, planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
+from program.live.stages import pods_of_the_other_way
 from program.logical_names import oidc_provider
 from program.lookups import rules as live_rules
-from program.lookups.values import Lookups, completed, needs_of, unanswered
+from program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
 from program.plan import plan
 
 # The words of `pulumi` for a stack that is not in the backend yet.
@@ -36,15 +40,18 @@ WARNINGS = {
     live_rules.FAILED_UPDATE,
     live_rules.INLINE_POLICY_EXISTS,
     live_rules.PODS_LOSE_ROLE,
+    live_rules.PODS_MUST_RESTART,
     live_rules.ROLE_MISSING,
 }
 # What must exist, whoever created it. Of all else, the state may say that it is the stack's own, which is no conflict.
 MISSING = {
+    live_rules.AGENT_MISSING,
     live_rules.BOUNDARY_MISSING,
     live_rules.NAMESPACE_MISSING,
     live_rules.POLICY_MISSING,
     live_rules.ROLE_MISSING,
     live_rules.SERVICE_ACCOUNT_MISSING,
+    live_rules.TAG_SESSION_MISSING,
 }
 
 
@@ -97,7 +104,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     planned = plan(stack, lookups)
     planned = planned._replace(components=[each for each in planned.components if each[0].binding not in left_out])
     mistakes = planned.mistakes
-    reads = reader.reads(planned.components)
+    reads = reader.reads(planned.components, held or Held())
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.
     losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
@@ -128,6 +135,10 @@ def conflicts(
         *provider_conflicts(stack, lookups, reads, known),
         *missing_roles(components, reads),
         *account_quotas(components, known),
+        *missing_agents(stack, reads),
+        *eks_conflicts(components, reads, known),
+        *pods_of_the_other_way(components, known),
+        *untagged_roles(components, reads),
     ]
     return [conflict for conflict in found if held is not None or conflict.rule in MISSING]
 
@@ -158,11 +169,13 @@ def _without_answers(stack: Stack, answers: Lookups) -> list[str]:
 
     def has_answers(binding: Binding) -> bool:
         clusters = stack.clusters_of(binding)
-        providers = [(key, binding.aws_account) in answers.oidc_providers for key in clusters]
+        pairs = [(key, binding.aws_account) for key in clusters]
+        needs_arns = identity_of(binding).pod_identity is not Use.ABSENT
         return (
             binding.aws_account in answers.aws_accounts
             and all(answers.clusters[cluster].issuer for cluster in clusters if binding.service_account)
-            and (bool(binding.role.arn) or all(providers))
+            and all(answers.clusters[cluster].arn for cluster in clusters if needs_arns)
+            and all(pair in answers.oidc_providers for pair in pairs if trusts_providers(binding))
         )
 
     return sorted(key for key, binding in stack.bindings.items() if not has_answers(binding))
@@ -181,4 +194,5 @@ def _held_or_reason(export: "Future[list[Resource]]") -> tuple[Held | None, list
 def _has_answers(reads: Reads) -> bool:
     in_aws = ((each.roles, each.policies, each.oidc_providers, each.summary) for each in reads.aws_accounts.values())
     in_clusters = ((each.namespaces, each.service_accounts) for each in reads.clusters.values())
-    return any(answer is not None for answers in (*in_aws, *in_clusters) for answer in answers)
+    in_eks = ((each.has_agent, each.associations) for each in reads.eks.values())
+    return any(answer is not None for answers in (*in_aws, *in_clusters, *in_eks) for answer in answers)

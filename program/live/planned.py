@@ -7,6 +7,8 @@ from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
 from irsa.later import Later
 from irsa.rules.arns import Arn
+from irsa.rules.identity import Use
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.unknown import Unknown, sampled
 from irsa.spec import CreatedRole, ManagedPolicy, Spec
@@ -95,6 +97,17 @@ def _arn(identity: AwsIdentity | None, kind: str, path: Any, name: Any) -> str |
     if identity is None or known(name) is None:
         return None
     return str(Arn(identity.partition, identity.account_id, kind, Arn.with_path(known(path), name)))
+
+
+def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Place, str]]:
+    """Yield the roles that Pods go on to assume with the session tags of EKS Pod Identity, each with its key."""
+    settings = mapping_of(component.args.get("pod_identity"))
+    if spec.identity.pod_identity is Use.ABSENT or settings.get("session_tags", True) is not True:
+        return
+    places: dict[Place, Any] = {("podIdentity", "targetRoleArn"): settings.get("target_role_arn")}
+    roles = list_of(component.args.get("assume_role_arns"))
+    places |= {("assumeRoleArns", index): arn for index, arn in enumerate(roles)}
+    yield from ((place, arn) for place, arn in places.items() if isinstance(known(arn), str))
 
 
 def known(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Read AWS and Kubernetes: few bulk reads, however many bindings there are. Nothing here writes."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -14,17 +14,20 @@ from config.models import Stack
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
+from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.spec import CreatedRole, Spec
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubeconfig import UnreadKeyError, configuration
 from irsa_cli.live.kubernetes import ClusterClient
 from irsa_cli.live.once import Answer
+from irsa_cli.state import types
 from program import access
 from program.live.cloud import LiveCloud
-from program.live.held import account_and_name
-from program.live.planned import finding, known
-from program.live.reads import AwsReads, ClusterReads, Reads
+from program.live.held import Held, account_and_name
+from program.live.planned import finding, known, roles_to_tag
+from program.live.reads import AwsReads, ClusterReads, EksReads, Reads
+from program.live.stages import gives_up
 from program.lookups import rules as live_rules
 from program.lookups.failures import kubernetes_mistake
 from program.lookups.questions import LookupFailure, Questions
@@ -84,21 +87,43 @@ class Reader:
                 ask = partial(self._ask.oidc_provider, cluster, aws_account)
                 arn = self._answer(live_rules.PROVIDER_MISSING, ask) or arn
             providers[cluster, aws_account] = arn
+        with_arn = [key for key in self._clusters if key in self._needs.cluster_arns and self._clusters[key].name]
+        arns = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.cluster_arn, with_arn)
         return Lookups(
             self._answer(live_rules.CREDENTIALS, self._ask.region) if with_region else None,
             {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()} | unused,
-            {key: ResolvedCluster(cluster.name or "", None, issuers.get(key, "")) for key, cluster in clusters},
+            {
+                key: ResolvedCluster(cluster.name or "", None, issuers.get(key, ""), arns.get(key, ""))
+                for key, cluster in clusters
+            },
             providers,
         )
 
-    def reads(self, components: Sequence[tuple[PlannedComponent, Spec]]) -> Reads:
-        """Return what IAM and the clusters have, as far as it matters for the components of the plan."""
+    def reads(self, components: Sequence[tuple[PlannedComponent, Spec]], held: Held) -> Reads:
+        """Return what AWS and the clusters have, as far as it matters for the components of the plan.
+
+        Args:
+            components: The components of the plan.
+            held: What the stack's state holds: of that, nobody is asked whether somebody else has it.
+        """
         created: dict[str | None, list[CreatedRole]] = {}
         for component, spec in components:
             if spec.role:
                 created.setdefault(component.aws_account, []).append(spec.role)
         named_roles = [known(spec.role_arn) or "" for _, spec in components if not spec.role]
+        named_roles += [arn for each in components for _, arn in roles_to_tag(*each)]
         with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
+        # Whether one of its associations is to be created, by cluster.
+        with_associations: dict[str, bool] = {}
+        # The namespaces whose Pods are to be read.
+        with_pods: dict[str, set[str]] = {}
+        for component, spec in components:
+            key, service_account = component.cluster or "", spec.service_account
+            if service_account and gives_up(self._stack.bindings[component.binding], spec, held):
+                with_pods.setdefault(key, set()).add(known(service_account.namespace) or DEFAULT_NAMESPACE)
+            for each in spec.associations:
+                is_new = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name) is None
+                with_associations[key] = with_associations.get(key, False) or is_new
         used = access.clusters_with_service_accounts(self._stack)
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
@@ -107,11 +132,15 @@ class Reader:
                 for key, live in self._cloud.reached.items()
                 if key in created or live.number in with_named_roles
             }
-            in_clusters = {key: pool.submit(self._cluster_reads, live) for key, live in clusters.items()}
+            in_clusters = {
+                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set())) for key, live in clusters.items()
+            }
+            in_eks = {key: pool.submit(self._eks_reads, key, creates) for key, creates in with_associations.items()}
         found = {key: self._judged(key, live.context, in_clusters[key]) for key, live in clusters.items()}
         return Reads(
             {key: future.result() for key, future in in_iam.items()},
             {key: reads for key, reads in found.items() if reads},
+            {key: future.result() for key, future in in_eks.items()},
             self._failures,
             sorted(dict.fromkeys(self._not_checked)),
             self._unanswered,
@@ -233,8 +262,20 @@ class Reader:
 
         return replace(reads, attached=of_each(live.attached_policies), inline=of_each(live.inline_policies))
 
-    def _cluster_reads(self, live: ClusterClient) -> tuple[ClusterReads, str | None]:
-        """Return what a cluster has, and its issuer."""
+    def _eks_reads(self, key: str, creates: bool) -> EksReads:
+        """Return what a cluster has of EKS Pod Identity; its associations only where one is created."""
+        cluster, where = self._clusters[key], f"EKS cluster {named(self._clusters[key].name or '')}"
+        has_agent = self._ask.eks_cluster(key).auto_mode or self._optional(
+            f"{where}, its add-on of EKS Pod Identity", partial(self._cloud.has_agent, cluster)
+        )
+        if not creates:
+            return EksReads(has_agent)
+        listed = self._optional(f"{where}, associations", partial(self._cloud.associations, cluster))
+        by_name = None if listed is None else {(each.namespace, each.service_account): each for each in listed}
+        return EksReads(has_agent, by_name)
+
+    def _cluster_reads(self, live: ClusterClient, with_pods: Collection[str]) -> tuple[ClusterReads, str | None]:
+        """Return what a cluster has, and its issuer; Pods of these namespaces only, by one list."""
         where = f"cluster {named(live.context)}"
         try:
             namespaces = live.namespaces()
@@ -246,7 +287,9 @@ class Reader:
         issuer = self._optional(f"{where}, its issuer", lambda: live.issuer)
         found = self._optional(f"{where}, service accounts", partial(live.service_accounts, None))
         by_name = None if found is None else {(each.namespace, each.name): each for each in found}
-        return ClusterReads(namespaces, by_name), issuer
+        only = next(iter(with_pods)) if len(with_pods) == 1 else None
+        pods = self._optional(f"{where}, Pods", partial(live.all_pods, only)) if with_pods else None
+        return ClusterReads(namespaces, by_name, pods), issuer
 
 
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:

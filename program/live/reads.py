@@ -3,8 +3,10 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from config.located_mistake import LocatedMistake
+from irsa_cli.live.associations import ListedAssociation
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from program.live.held import account_and_name
 from program.lookups.values import AwsIdentity
@@ -17,10 +19,25 @@ class ClusterReads:
     Attributes:
         namespaces: The namespaces by name, each with whether it is being deleted.
         service_accounts: Service accounts by namespace and name.
+        pods: The Pods that have not ended, where some must restart before a change: those of all service accounts.
     """
 
     namespaces: Mapping[str, bool] | None = None
     service_accounts: Mapping[tuple[str, str], LiveServiceAccount] | None = None
+    pods: Sequence[Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True)
+class EksReads:
+    """EKS Pod Identity in one cluster; None where EKS could not be asked.
+
+    Attributes:
+        has_agent: Whether its nodes have the agent: by the add-on, or as those of Auto Mode.
+        associations: Its associations by namespace and service account.
+    """
+
+    has_agent: bool | None = None
+    associations: Mapping[tuple[str, str], ListedAssociation] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +79,7 @@ class Reads:
     Attributes:
         aws_accounts: By their key; None is the key of the stack's AWS account.
         clusters: By their key in `Stack.clusters_by_key`.
+        eks: The same clusters, those of bindings that use EKS Pod Identity.
         failures: What stops `pulumi up` before any resource: credentials, clusters, providers.
         not_checked: What could not be asked, and why.
         unanswered: Whether one of these was allowed, and has no answer.
@@ -69,6 +87,7 @@ class Reads:
 
     aws_accounts: Mapping[str | None, AwsReads]
     clusters: Mapping[str, ClusterReads]
+    eks: Mapping[str, EksReads] = field(default_factory=dict)
     failures: Sequence[LocatedMistake] = ()
     not_checked: Sequence[str] = ()
     unanswered: bool = False

@@ -21,11 +21,18 @@ RULES = {
     ),
     (POLICY_MISSING := "policy-missing"): "a policy to attach does not exist",
     (BOUNDARY_MISSING := "boundary-missing"): "the policy of a permissions boundary does not exist",
-    (QUOTA_REACHED := "quota-reached"): "a quota of IAM is reached",
+    (QUOTA_REACHED := "quota-reached"): "a quota of IAM or EKS is reached",
     (DEFAULT_QUOTA := "default-quota"): "a default quota of IAM is reached, which AWS may have raised: a warning",
     (PROVIDER_MISSING := "provider-missing"): "there is no IAM OIDC provider for the cluster's issuer",
     (PROVIDER_EXISTS := "provider-exists"): "an IAM OIDC provider to create exists already",
     (AUDIENCE_MISSING := "audience-missing"): "the IAM OIDC provider does not list the audience",
+    (AGENT_MISSING := "agent-missing"): "a cluster has no agent of EKS Pod Identity, and no Auto Mode",
+    (ASSOCIATION_EXISTS := "association-exists"): (
+        "a service account has an EKS Pod Identity association already, of an add-on for example"
+    ),
+    (TAG_SESSION_MISSING := "tag-session-missing"): (
+        "the trust policy of a role that Pods go on to assume does not allow sts:TagSession, which session tags need"
+    ),
     (CONTEXT_MISSING := "context-missing"): "there is no such context of a kubeconfig",
     (CLUSTER_UNREACHABLE := "cluster-unreachable"): "the cluster does not answer, or is not found",
     (WRONG_CLUSTER := "wrong-cluster"): "the kubeconfig's context is of another cluster",
@@ -34,5 +41,11 @@ RULES = {
     (ACCOUNT_UNREACHABLE := "account-unreachable"): "another AWS account cannot be reached",
     (ACCESS_ENTRY_MISSING := "access-entry-missing"): "the AWS identity has no access entry in the EKS cluster",
     (IMPORT_MISSING := "import-missing"): "something to import does not exist",
+    (PODS_HOLD_BACK := "pods-hold-back"): (
+        "the change ends IRSA, or EKS Pod Identity, for a service account whose Pods still use it"
+    ),
+    (PODS_MUST_RESTART := "pods-must-restart"): (
+        "the change deletes an association, so that Pods lose its credentials hours later: a warning"
+    ),
     (PODS_LOSE_ROLE := "pods-lose-role"): "the change deletes or replaces what Pods use",
 }

@@ -102,6 +102,11 @@ def audience_of(binding: Binding) -> str:
     return binding.audience or DEFAULT_AUDIENCE
 
 
+def trusts_providers(binding: Binding) -> bool:
+    """Return whether a binding's role gets a trust policy with OIDC providers; that of an existing role stays."""
+    return not binding.role.arn and identity_of(binding).irsa is not Use.ABSENT
+
+
 def needs_of(stack: Stack) -> Needs:
     """Return what must be looked up for the bindings of a stack."""
     variables: dict[str | None, set[str]] = {}
@@ -118,8 +123,7 @@ def needs_of(stack: Stack) -> Needs:
             cluster_arns.update(clusters)
             for aws_account in {stack.clusters_by_key[cluster].aws_account for cluster in clusters}:
                 variables.setdefault(aws_account, set())
-        # The trust policy of an existing role is not changed.
-        for cluster in () if binding.role.arn or ways.irsa is Use.ABSENT else clusters:
+        for cluster in clusters if trusts_providers(binding) else ():
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
         if binding.service_account or stack.cluster:
             kubernetes.update(clusters)

@@ -80,7 +80,7 @@ def chains(
 
 def _tagged(role_arn: str, of_role: RolePolicies, other: TrustPolicy, decision: Decision) -> Decision:
     """Return the decision for a session with session tags, of which another one has this decision."""
-    tags, _ = assumes(RoleRequest(role_arn, TAG_SESSION), of_role, other.role.arn, other.parsed)
+    tags, _ = assumes(RoleRequest(role_arn, (TAG_SESSION,)), of_role, other.role.arn, other.parsed)
     return decision if tags else Decision.CANNOT_DECIDE if tags is None else Decision.DENIED
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.config import Config
 
@@ -19,6 +19,40 @@ AGENT = "eks-pod-identity-agent"
 MOST_ASSOCIATIONS = 5_000
 # The longest page: https://docs.aws.amazon.com/eks/latest/APIReference/API_ListPodIdentityAssociations.html
 PAGE = 100
+
+
+class ListedAssociation(NamedTuple):
+    """An association as a list has it, which says nothing of its role."""
+
+    namespace: str
+    service_account: str
+    association_id: str
+    owner_arn: str
+    """What created and manages it, such as an add-on of EKS; empty where nothing does."""
+
+
+def listed_associations(session: Any, cluster: str, region: str | None) -> list[ListedAssociation]:
+    """Return the associations of an EKS cluster by their list alone: 100 for each request, and none for each of them.
+
+    Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociationSummary.html
+
+    Raises:
+        CouldNotLookError: EKS does not answer, or denies the request.
+    """
+    return [
+        ListedAssociation(
+            each["namespace"], each["serviceAccount"], str(each["associationId"]), each.get("ownerArn") or ""
+        )
+        for each in _listed(_client(session, region), cluster, {})
+    ]
+
+
+def _listed(eks: Any, cluster: str, chosen: dict[str, Any]) -> list[Any]:
+    listing = partial(
+        all_pages, eks, "ListPodIdentityAssociations", "associations", PAGE, clusterName=cluster,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )  # fmt: skip
+    return answered("eks:ListPodIdentityAssociations", listing) or []
 
 
 def associations(
@@ -42,13 +76,8 @@ def associations(
     """
     # One client for all threads: each would read the service's model again.
     eks = _client(session, region)
-    chosen = {"namespace": namespace, "serviceAccount": service_account}
-    listing = partial(
-        all_pages, eks, "ListPodIdentityAssociations", "associations", PAGE, clusterName=cluster,
-        **{name: value for name, value in chosen.items() if value is not None},
-    )  # fmt: skip
+    listed = _listed(eks, cluster, {"namespace": namespace, "serviceAccount": service_account})
     # A list that changes between two of its pages may have one twice.
-    listed = answered("eks:ListPodIdentityAssociations", listing) or []
     ids = dict.fromkeys(str(each["associationId"]) for each in listed)
     if len(ids) > MOST_ASSOCIATIONS:
         text = f"EKS lists {len(ids):,} associations of {named(cluster)}, and irsa reads {MOST_ASSOCIATIONS:,}"

@@ -157,9 +157,12 @@ class ClusterClient:
 
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""
-        question, path = f"list pods in {named(namespace)}", f"/api/v1/namespaces/{namespace}/pods"
-        pods = self._items(question, path, fieldSelector=f"spec.serviceAccountName={service_account}")
-        return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
+        question, path = _list_of_pods(namespace)
+        return _not_ended(self._items(question, path, fieldSelector=f"spec.serviceAccountName={service_account}"))
+
+    def all_pods(self, namespace: str | None) -> list[Object]:
+        """Return the Pods of a namespace, or of all, that have not ended."""
+        return _not_ended(self._items(*_list_of_pods(namespace)))
 
     def token(self, namespace: str, name: str, audience: str) -> str | None:
         """Return a short-lived token of a service account; None if it does not exist."""
@@ -304,6 +307,16 @@ def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:
     if namespace is None:
         return "list serviceaccounts in all namespaces", "/api/v1/serviceaccounts"
     return f"list serviceaccounts in {named(namespace)}", f"/api/v1/namespaces/{namespace}/serviceaccounts"
+
+
+def _list_of_pods(namespace: str | None) -> tuple[str, str]:
+    if namespace is None:
+        return "list pods", "/api/v1/pods"
+    return f"list pods in {named(namespace)}", f"/api/v1/namespaces/{namespace}/pods"
+
+
+def _not_ended(pods: Iterable[Object]) -> list[Object]:
+    return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
 
 
 def _started_again(read: Callable[[], Answer]) -> Answer:

@@ -25,7 +25,7 @@ from irsa.rules.mistakes import named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.unknown import Unknown
 
-ASSUME_ROLE, TAG_SESSION = RoleRequest.action, "sts:TagSession"
+ASSUME_ROLE, TAG_SESSION = RoleRequest.actions[0], "sts:TagSession"
 Document = Mapping[str, Any] | Unknown
 # A trust policy that names the role is as good as this in the role's own policies.
 NAMED = {"Statement": {"Effect": "Allow", "Action": [ASSUME_ROLE, TAG_SESSION], "Resource": "*"}}
@@ -93,7 +93,7 @@ class Answer(NamedTuple):
 
 def assumes(request: RoleRequest, policies: RolePolicies, other_arn: str, trust: Parsed) -> Answer:
     """Return whether a role may assume another one, by what its own policies say and the other's trust policy."""
-    action, (version, statements) = request.action, trust
+    (action,), (version, statements) = request.actions, trust
     evaluated = [
         replace(said, index=index)
         for index, each in enumerate(statements)

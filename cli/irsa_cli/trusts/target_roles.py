@@ -27,7 +27,7 @@ def of_target_role(association: LiveAssociation, policies: RolePolicies, trust: 
     role, other = named(association.role_arn), association.target_role_arn
     found = []
     for action in (ASSUME_ROLE,) if association.disable_session_tags else (ASSUME_ROLE, TAG_SESSION):
-        request = RoleRequest(association.role_arn, action, association.external_id)
+        request = RoleRequest(association.role_arn, (action,), association.external_id)
         outcome, reason = assumes(request, policies, other, trust)
         decision = {True: Decision.ALLOWED, None: Decision.CANNOT_DECIDE, False: Decision.DENIED}[outcome]
         reason = reason or f"its trust policy, or the policies of {role}, do not allow {action}"

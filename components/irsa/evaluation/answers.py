@@ -149,19 +149,14 @@ class RoleRequest:
 
     Attributes:
         arn: The ARN of the session's role.
-        action: The action that is asked for; session tags need one of their own.
+        actions: The actions that a trust policy must allow; session tags need one of their own.
         external_id: The `sts:ExternalId`; empty where it is not known.
     """
 
     arn: str
-    action: str = "sts:AssumeRole"
+    actions: tuple[str, ...] = ("sts:AssumeRole",)
     external_id: str = ""
     issuer = ""
-
-    @property
-    def actions(self) -> tuple[str, ...]:
-        """The actions that a trust policy must allow."""
-        return (self.action,)
 
     @property
     def principal(self) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from irsa_cli.state.types import (
     ATTACHMENT,
     INLINE_POLICY,
     OIDC_PROVIDER,
+    POD_IDENTITY_ASSOCIATION,
     POLICY,
     ROLE,
     SERVICE_ACCOUNT,
@@ -23,7 +24,7 @@ from program.live.held import Held, held_by
 from program.live.look import _providers as providers
 from program.live.look import conflicts
 from program.live.planned import planned_components
-from program.live.reads import AwsReads, ClusterReads, Reads
+from program.live.reads import AwsReads, ClusterReads, EksReads, Reads
 from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import plan
 
@@ -45,6 +46,10 @@ ROLE_ARN = "eks.amazonaws.com/role-arn"
 S3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 
 
+def cluster_arn(name: str) -> str:
+    return f"arn:aws:eks:us-west-2:{NUMBER}:cluster/{name}"
+
+
 def arn(kind: str, name: str, number: str = NUMBER) -> str:
     return f"arn:aws:iam::{number}:{kind}/{name}"
 
@@ -64,7 +69,7 @@ def lookups_of(stack: Stack) -> Lookups:
         region="us-west-2",
         aws_accounts={key: ResolvedAwsAccount(AwsIdentity(number, "aws"), None) for key, number in numbers.items()},
         clusters={
-            key: ResolvedCluster(cluster.name or "", None, f"https://{ISSUERS[key]}")
+            key: ResolvedCluster(cluster.name or "", None, f"https://{ISSUERS[key]}", cluster_arn(cluster.name or ""))
             for key, cluster in stack.clusters_by_key.items()
         },
         oidc_providers={
@@ -75,12 +80,15 @@ def lookups_of(stack: Stack) -> Lookups:
 
 
 def account(
-    roles: Iterable[str] = (), policies: Iterable[str] = (), summary: Mapping[str, int] = SUMMARY, **more: Any
+    roles: Iterable[str | LiveRole] = (),
+    policies: Iterable[str] = (),
+    summary: Mapping[str, int] = SUMMARY,
+    **more: Any,
 ) -> AwsReads:
     """What an AWS account has: AWS's own policies are always there."""
     own = {S3: True, "arn:aws:iam::aws:policy/AdministratorAccess": True}
     known = {**own, **dict.fromkeys(policies, True)}
-    found = [LiveRole(each, {}) for each in roles]
+    found = [each if isinstance(each, LiveRole) else LiveRole(each, {}) for each in roles]
     return AwsReads(AwsIdentity(NUMBER, "aws"), found, known, more.pop("providers", frozenset()), summary, **more)
 
 
@@ -88,10 +96,11 @@ def cluster(
     service_accounts: Mapping[str, LiveServiceAccount] | None = None,
     namespaces: Iterable[str] = ("default", "team-a"),
     ending: Iterable[str] = (),
+    pods: Iterable[Mapping[str, Any]] = (),
 ) -> ClusterReads:
     """What a cluster has: service accounts by `namespace/name`."""
     found = {tuple(name.split("/", 1)): each for name, each in (service_accounts or {}).items()}
-    return ClusterReads({each: each in [*ending] for each in namespaces}, found)  # type: ignore[arg-type]
+    return ClusterReads({each: each in [*ending] for each in namespaces}, found, [*pods])  # type: ignore[arg-type]
 
 
 def live(role: str | None = None, *managers: str) -> LiveServiceAccount:
@@ -108,13 +117,15 @@ def found(
     in_cluster: ClusterReads | None = None,
     state: Iterable[Mapping[str, Any]] | None = (),
     in_green: ClusterReads | None = None,
+    *,
+    eks: Mapping[str, EksReads] | None = None,
 ) -> list[LocatedMistake]:
     """Return the conflicts of a stack, where this exists, and its state holds this."""
     stack = stack_of(values)
     lookups = lookups_of(stack)
     first, *others = stack.clusters_by_key
     clusters = {first: in_cluster or cluster(), **{key: in_green or cluster() for key in others}}
-    reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, clusters)
+    reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, clusters, eks or {})
     components = planned_components(stack, plan(stack, lookups), lookups, reads)
     return conflicts(stack, components, lookups, reads, None if state is None else held(state))
 
@@ -179,11 +190,23 @@ def held_service_account(
     return _resource(kind, logical_name, {"metadata": metadata, "__fieldManager": manager})
 
 
+def held_association(logical_name: str, association_id: str, **more: Any) -> dict[str, Any]:
+    namespace, _, name = logical_name.partition("@")[0].partition("/")
+    recorded = {"namespace": namespace, "serviceAccount": name, "associationId": association_id}
+    return _resource(POD_IDENTITY_ASSOCIATION, logical_name, {**recorded, **more})
+
+
 def held_component(
-    logical_name: str, role_arn: str, service_account: str | None = None, key: str | None = None
+    logical_name: str,
+    role_arn: str,
+    service_account: str | None = None,
+    key: str | None = None,
+    identity: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The component's outputs; earlier versions had no `key`."""
+    """The component's outputs; earlier versions had no `key`, and without Pod Identity there is no `identity`."""
     namespace, name = service_account.split("/") if service_account else (None, None)
-    recorded = {"roleArn": role_arn, "namespace": namespace, "serviceAccountName": name}
+    recorded: dict[str, Any] = {"roleArn": role_arn, "namespace": namespace, "serviceAccountName": name}
     urn = f"urn:pulumi:prod::irsa::irsa:index:ServiceAccountRole::{logical_name}"
-    return {"urn": urn, "type": "irsa:index:ServiceAccountRole", "outputs": recorded | ({"key": key} if key else {})}
+    further = {"key": key, "identity": identity}
+    recorded |= {name: value for name, value in further.items() if value}
+    return {"urn": urn, "type": "irsa:index:ServiceAccountRole", "outputs": recorded}

@@ -19,10 +19,19 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import Caller
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.model import LiveEksCluster
+from irsa_cli.pods import TOKEN_FILE
 from irsa_cli.state.resource import resources_of
 from program.live import cloud, look, reader
 from program.live.look import LiveReport
-from tests.unit.program.live.scene import ROOT, held_role, rules, stack_of
+from tests.unit.program.live.scene import (
+    ROOT,
+    held_association,
+    held_component,
+    held_role,
+    held_service_account,
+    rules,
+    stack_of,
+)
 
 HOST = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 NUMBER = "123456789012"
@@ -31,6 +40,7 @@ APP = {"serviceAccount": {"name": "app"}, "role": {"name": "app-role"}}
 PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{HOST}"
 CLUSTER = {"oidcIssuer": f"https://{HOST}", "oidcProviderArn": PROVIDER}
 SETTINGS = {"kubernetes:context": "test"}
+BOTH = {"irsa": "used", "podIdentity": "used"}
 
 
 class Kubernetes(ThreadingHTTPServer):
@@ -169,6 +179,7 @@ def test_a_stack_of_roles_alone_asks_no_cluster(iam: Any, kubernetes: Kubernetes
     assert kubernetes.asked == []
 
 
+@pytest.mark.usefixtures("pod_identity")
 def test_what_is_asked_is_what_the_documented_policy_allows(
     iam: Any, kubernetes: Kubernetes, calls: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +192,7 @@ def test_what_is_asked_is_what_the_documented_policy_allows(
     cluster = {"name": "my-cluster", "kubernetes": {"eks": True}}
     looked({"cluster": {**CLUSTER, **cluster}, "bindings": {"app": {**APP, "import": ["role"]}}})
     looked({"bindings": {"app": {**APP, "import": ["role"]}}})
+    looked({"cluster": {**CLUSTER, "name": "my-cluster"}, "bindings": {"app": {**APP, "identity": "both"}}})
     statements = json.loads((ROOT / "docs" / "permissions" / "iam-check-live.json").read_text())["Statement"]
     allowed = {a for s in statements for a in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])}
 
@@ -190,6 +202,144 @@ def test_what_is_asked_is_what_the_documented_policy_allows(
         "iam:CreateRole",
         "eks:CreateCluster",
     } == allowed
+
+
+@pytest.fixture
+def eks(pod_identity: None, iam: Any) -> Any:
+    """EKS with a cluster, and the add-on that gives Pods the credentials of EKS Pod Identity."""
+    client = boto3.client("eks")
+    role = f"arn:aws:iam::{NUMBER}:role/cluster"
+    client.create_cluster(name="my-cluster", roleArn=role, resourcesVpcConfig={})
+    client.create_addon(clusterName="my-cluster", addonName="eks-pod-identity-agent")
+    return client
+
+
+PODS_ALONE = {**APP, "identity": "podIdentity"}
+NAMED = {"cluster": {"name": "my-cluster", "oidcIssuer": f"https://{HOST}"}}
+
+
+def test_pod_identity_alone_needs_no_oidc_provider(
+    eks: Any, iam: Any, kubernetes: Kubernetes, calls: Counter[str]
+) -> None:
+    """Protects clusters without an IAM OIDC provider: nobody asks for one, and the bindings are compared.
+
+    And large stacks: one question for each cluster, however many bindings.
+    """
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
+    asked = {}
+    for number in (1, 40):
+        calls.clear()
+        names = [f"app-{index}" for index in range(number)]
+        bindings = {
+            each: {"identity": "podIdentity", "serviceAccount": {"name": each}, "role": {"name": each}}
+            for each in names
+        }
+        assert looked({**NAMED, "bindings": bindings}) == LiveReport([], [], [], True)
+        asked[number] = {action: count for action, count in calls.items() if not action.startswith("iam:")}
+
+    assert (
+        asked[40]
+        == asked[1]
+        == {
+            "sts:GetCallerIdentity": 1,
+            "eks:DescribeCluster": 1,
+            "eks:DescribeAddon": 1,
+            "eks:ListPodIdentityAssociations": 1,
+        }
+    )
+    assert calls["iam:GetOpenIDConnectProvider"] == 0
+    assert "/api/v1/pods" not in kubernetes.asked
+
+
+def test_what_exists_in_eks_is_compared(eks: Any, iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects from `ResourceInUseException`, half-way, and Pods from a cluster without the agent."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    }
+    trust = json.dumps({**TRUST, "Statement": [statement]})
+    role = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    there = {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "app", "roleArn": role}
+    found = eks.create_pod_identity_association(**there)["association"]
+    eks.delete_addon(clusterName="my-cluster", addonName="eks-pod-identity-agent")
+    report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
+
+    assert rules(report.mistakes) == [("agent-missing", "cluster"), ("association-exists", "bindings.app.identity")]
+    assert found["associationId"] in report.mistakes[1].mistake.fix
+
+
+def test_what_the_state_holds_is_not_listed(
+    eks: Any, kubernetes: Kubernetes, calls: Counter[str], state: dict[str, Any]
+) -> None:
+    """Protects clusters with thousands of associations: where none is created, they are in nobody's way."""
+    state["deployment"]["resources"] = [held_association(f"default/app@{HOST}", "a-1")]
+
+    assert looked({**NAMED, "bindings": {"app": PODS_ALONE}}).mistakes == []
+    assert calls["eks:ListPodIdentityAssociations"] == 0
+    assert calls["eks:DescribeAddon"] == 1
+
+
+def test_auto_mode_has_the_agent(
+    eks: Any, kubernetes: Kubernetes, calls: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects clusters of Auto Mode, where the agent is no add-on.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
+    """
+    eks.delete_addon(clusterName="my-cluster", addonName="eks-pod-identity-agent")
+    description = {
+        "status": "ACTIVE",
+        "arn": f"arn:aws:eks:us-west-2:{NUMBER}:cluster/my-cluster",
+        "computeConfig": {"enabled": True},
+    }
+    monkeypatch.setattr(cloud, "eks_cluster", lambda *_: LiveEksCluster.of(description))
+
+    assert looked({**NAMED, "bindings": {"app": PODS_ALONE}}).mistakes == []
+
+
+@pytest.mark.parametrize("identity", ["both", "podIdentity"])
+def test_a_cluster_that_eks_does_not_have(eks: Any, kubernetes: Kubernetes, identity: str) -> None:
+    """The association needs the cluster's ARN, which EKS alone knows: the binding is named, and left out."""
+    cluster = {**NAMED["cluster"], "name": "my-clustr"}
+    report = looked({"cluster": cluster, "bindings": {"app": {**APP, "identity": identity}}})
+
+    assert rules(report.mistakes) == [("cluster-unreachable", "cluster.name")]
+    assert "bindings whose look-ups failed: app" in report.not_checked
+
+
+def test_eks_that_denies_is_not_checked(eks: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from silence, and from a refusal: who may not list associations may still create one."""
+
+    def deny(*_: Any) -> Any:
+        raise NoPermissionError("denied")
+
+    for question in ("listed_associations", "addon"):
+        monkeypatch.setattr(cloud, question, deny)
+    report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
+
+    assert report.mistakes == []
+    assert report.not_checked == [
+        "EKS cluster my-cluster, associations: denied",
+        "EKS cluster my-cluster, its add-on of EKS Pod Identity: denied",
+    ]
+
+
+def test_pods_are_read_where_a_way_ends(eks: Any, kubernetes: Kubernetes, state: dict[str, Any]) -> None:
+    """Protects Pods: those with the token of IRSA hold its end back. One list has those of a namespace."""
+    logical = f"default/app@{HOST}"
+    component = held_component("role/app-role", f"arn:aws:iam::{NUMBER}:role/app-role", "default/app", "app", BOTH)
+    kept = held_service_account(logical, "default", "app") | {"parent": component["urn"]}
+    state["deployment"]["resources"] = [component, kept, held_association(logical, "a-1")]
+    variables = {"AWS_ROLE_ARN": "x", "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN_FILE}
+    env = [{"name": name, "value": value} for name, value in variables.items()]
+    pod = {"serviceAccountName": "app", "containers": [{"name": "main", "env": env}]}
+    kubernetes.objects["serviceaccounts"] += [{"metadata": {"namespace": "default", "name": "app"}}]
+    kubernetes.objects["pods"] = [{"metadata": {"namespace": "default", "name": "old"}, "spec": pod}]
+    report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
+
+    assert rules(report.mistakes) == [("pods-hold-back", "bindings.app.identity")]
+    assert kubernetes.asked.count("/api/v1/namespaces/default/pods") == 1
 
 
 def _entries_like_eks(*_: Any) -> list[str]:

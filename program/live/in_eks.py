@@ -1,0 +1,133 @@
+"""What EKS Pod Identity lacks, or would refuse: its agent, associations that exist, quotas, and chained roles."""
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import count
+
+from config.located_mistake import LocatedMistake
+from config.models import Stack
+from irsa.evaluation import Decision, TrustDocumentError, evaluate
+from irsa.evaluation.answers import RoleRequest
+from irsa.rules import commands
+from irsa.rules.mistakes import named
+from irsa.rules.trust import POD_IDENTITY_ACTIONS
+from irsa.spec import Association
+from irsa_cli.live.associations import AGENT, MOST_ASSOCIATIONS, ListedAssociation
+from irsa_cli.state import types
+from program.live.held import Held
+from program.live.planned import Planned, finding, known, roles_to_tag
+from program.live.reads import Reads
+from program.lookups import rules as live_rules
+
+
+def missing_agents(stack: Stack, reads: Reads) -> Iterator[LocatedMistake]:
+    """Yield the clusters whose nodes give Pods no credentials of EKS Pod Identity.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
+    """
+    for key, eks in reads.eks.items():
+        if eks.has_agent is False:
+            cluster = stack.clusters_by_key[key]
+            name, place = cluster.name or "", stack.place_of_cluster(key)
+            found = f"the EKS cluster {named(name)} has no add-on {AGENT}, and no Auto Mode"
+            found += ": Pods with an association get no credentials"
+            fix = f"add it: {commands.create_addon(name, AGENT, cluster.region)}"
+            yield finding(live_rules.AGENT_MISSING, place, found, "the agent of EKS Pod Identity on its nodes", fix)
+
+
+def eks_conflicts(components: Collection[Planned], reads: Reads, held: Held) -> Iterator[LocatedMistake]:
+    """Yield what EKS would refuse of associations."""
+    ids = {each.text("associationId"): each.name for each in held.of(types.POD_IDENTITY_ASSOCIATION)}
+    new: dict[str, Iterator[int]] = {}
+    for planned in components:
+        key = planned.component.cluster or ""
+        eks = reads.eks.get(key)
+        for association in planned.spec.associations:
+            if eks is None or eks.associations is None:
+                continue
+            if held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
+                continue
+            live = eks.associations.get((known(association.namespace), known(association.service_account)))
+            if association.import_id or live:
+                yield from _existing(planned, key, association, live, ids)
+                continue
+            # EKS raises it for nobody: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
+            used, created = len(eks.associations), next(new.setdefault(key, count(1)))
+            if used + created == MOST_ASSOCIATIONS + 1:
+                place, found = planned.place("identity"), f"associations of the EKS cluster{planned.where}: {used:,}"
+                allowed = f"at most {MOST_ASSOCIATIONS:,} in a cluster, which EKS raises for nobody"
+                fix = "remove some that are not in use, or leave the rest at identity: irsa"
+                yield finding(live_rules.QUOTA_REACHED, place, f"{found}, and more to be created", allowed, fix)
+
+
+def _existing(
+    planned: Planned, key: str, association: Association, live: ListedAssociation | None, ids: dict[str, str]
+) -> Iterator[LocatedMistake]:
+    """Yield what is wrong with an association that exists, or is to be adopted."""
+    place, rule = planned.place("identity"), live_rules.ASSOCIATION_EXISTS
+    at_import = planned.place("podIdentity", "importIds", key)
+    service_account = f"{known(association.namespace)}/{known(association.service_account)}"
+    about = f"the service account {named(service_account)}{planned.where}"
+    adopted = (association.import_id or "").rpartition(",")[2]
+    if live is None:
+        found = f"{about} has no association to import"
+        fix = f"remove {key} from podIdentity.importIds: then irsa creates it"
+        yield finding(live_rules.IMPORT_MISSING, at_import, found, "an existing association to import", fix)
+        return
+    found = f"{about} has the association {named(live.association_id)} already"
+    if live.owner_arn:
+        # EKS lets nothing else change it: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html
+        found += f", of {named(_owner(live.owner_arn))}, which alone may change it"
+        fix = "remove this binding, and give the add-on its role by its own settings; or use another service account"
+        yield finding(rule, place, found, "a service account that no add-on has an association for", fix)
+    elif name := ids.get(live.association_id):
+        found += f", in this stack's state as {named(name)}, which goes at the end of `pulumi up`"
+        allowed = "one association for each service account of a cluster"
+        fix = "first remove it, in a change of its own; or keep what names it: the cluster and the service account"
+        yield finding(rule, place, found, allowed, fix)
+    elif not adopted:
+        fix = f"adopt it: podIdentity: {{importIds: {{{key}: {live.association_id}}}}}"
+        yield finding(rule, place, f"{found}, which this stack did not create", "none, or one that is adopted", fix)
+    elif adopted != live.association_id:
+        fix = f"write {live.association_id}"
+        found = f"{about} has the association {named(live.association_id)}, and not {named(adopted)}"
+        yield finding(live_rules.IMPORT_MISSING, at_import, found, "an existing association to import", fix)
+
+
+def _owner(arn: str) -> str:
+    """Return the name of the add-on that owns an association; another owner by its ARN.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
+    """
+    kind, *names = arn.split(":", 5)[-1].split("/")
+    return f"the add-on {names[1]}" if kind == "addon" and len(names) > 1 else arn
+
+
+def untagged_roles(components: Collection[Planned], reads: Reads) -> Iterator[LocatedMistake]:
+    """Yield the roles that a role may assume, but not with the session tags of EKS Pod Identity.
+
+    They are transitive, and STS demands sts:TagSession of each role that is assumed with them:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining
+    """
+    roles = {role.arn: role for each in reads.aws_accounts.values() for role in each.roles or ()}
+    created = {planned.role_arn for planned in components if planned.spec.role}
+    for planned in components:
+        role_arn = planned.role_arn
+        for place, arn in roles_to_tag(planned.component, planned.spec) if role_arn else ():
+            if arn in roles and arn not in created and role_arn and _lacks_tag_session(roles[arn].trust, role_arn):
+                found = f"the trust policy of {named(arn)} allows {named(role_arn)} sts:AssumeRole, not sts:TagSession"
+                found += ", without which STS refuses a session with the tags of EKS Pod Identity"
+                fix = "add sts:TagSession to the Action of that statement, or set podIdentity.sessionTags: false"
+                allowed = "both actions for the role"
+                yield finding(live_rules.TAG_SESSION_MISSING, planned.place(*place), found, allowed, fix)
+
+
+def _lacks_tag_session(trust: Mapping[str, object], role_arn: str) -> bool:
+    """Return whether a trust policy lets a role assume its own, but surely not with session tags."""
+    try:
+        without, with_tags = (
+            evaluate(trust, RoleRequest(role_arn, actions)).decision
+            for actions in (POD_IDENTITY_ACTIONS[:1], POD_IDENTITY_ACTIONS)
+        )
+    except TrustDocumentError:
+        return False
+    return without is not Decision.DENIED and with_tags is Decision.DENIED

@@ -1,0 +1,167 @@
+"""The stages between IRSA and EKS Pod Identity, and the Pods that hold one back or must restart after it.
+
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html: Pods keep what they were created with.
+"""
+
+from typing import Any
+
+import pytest
+
+from config.located_mistake import LocatedMistake
+from tests.unit.program.live.scene import (
+    HOST,
+    arn,
+    cluster,
+    found,
+    held_association,
+    held_component,
+    held_service_account,
+    rules,
+)
+
+LOGICAL = f"team-a/app@{HOST}"
+BOTH = {"irsa": "used", "podIdentity": "used"}
+FORTH, BACK = {"irsa": "trusted", "podIdentity": "used"}, {"irsa": "used", "podIdentity": "trusted"}
+# What the webhook injects: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html and
+# https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html
+TOKEN = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"
+POD_TOKEN = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"
+VARIABLES = {
+    "irsa": {"AWS_ROLE_ARN": arn("role", "app"), "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN},
+    "pods": {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": POD_TOKEN,
+    },
+    "none": {},
+}
+
+
+def pod(way: str, name: str = "app", service_account: str = "app", namespace: str = "team-a") -> dict[str, Any]:
+    env = [{"name": key, "value": value} for key, value in VARIABLES[way].items()]
+    owner = {"kind": "StatefulSet", "name": name, "controller": True}
+    return {
+        "metadata": {"name": f"{name}-{way}", "namespace": namespace, "ownerReferences": [owner]},
+        "spec": {"serviceAccountName": service_account, "containers": [{"name": "main", "env": env}]},
+    }
+
+
+def state(identity: dict[str, str] | None, target: str | None = None) -> list[dict[str, Any]]:
+    """The state of a deployed binding; `identity` as it was recorded, None for IRSA alone."""
+    component = held_component("role/app", arn("role", "app"), "team-a/app", "app", identity)
+    service_account = held_service_account(LOGICAL, "team-a", "app") | {"parent": component["urn"]}
+    used = (identity or {}).get("podIdentity") == "used"
+    more = {"targetRoleArn": target} if target else {}
+    associations = [held_association(LOGICAL, "a-1", **more) | {"parent": component["urn"]}] if used else []
+    return [component, service_account, *associations]
+
+
+def judged(
+    before: dict[str, str] | list[Any] | None, after: Any, *pods: dict[str, Any], **binding: Any
+) -> list[LocatedMistake]:
+    """Return what is found of the Pods when `identity` changes."""
+    values = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": after}
+    held = before if isinstance(before, list) else state(before)
+    every = found({"bindings": {"app": {**values, **binding}}}, in_cluster=cluster(pods=pods), state=held)
+    return [each for each in every if each.rule.startswith("pods-")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "way"),
+    [
+        (BOTH, FORTH, "irsa"),
+        (BOTH, "podIdentity", "irsa"),
+        (FORTH, "podIdentity", "irsa"),
+        (None, "podIdentity", "irsa"),
+        (None, FORTH, "irsa"),
+        (BOTH, "irsa", "pods"),
+        (BACK, "irsa", "pods"),
+        ({"podIdentity": "used"}, "irsa", "pods"),
+    ],
+)
+def test_a_stage_that_pods_hold_back(before: Any, after: Any, way: str) -> None:
+    """Protects Pods: one that has what the change ends keeps it until it restarts, and has no role then."""
+    (mistake,) = judged(before, after, pod(way), pod("none", "idle"), pod(way, "other", "other"))
+    about = mistake.mistake
+
+    assert rules([mistake]) == [("pods-hold-back", "bindings.app.identity")]
+    assert about.found.startswith("1 Pod of the service account team-a/app has")
+    assert about.found.endswith(f": team-a/app-{way}")
+    assert "kubectl rollout restart statefulset/app -n team-a" in about.fix
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "first"),
+    [
+        (None, "podIdentity", "both"),
+        (BOTH, "irsa", "{irsa: used, podIdentity: trusted}"),
+        ({"podIdentity": "used"}, "irsa", "{irsa: used, podIdentity: trusted}"),
+    ],
+)
+def test_a_stage_that_is_left_out(before: Any, after: Any, first: str) -> None:
+    """Protects who restarts too early: before the stage between, new Pods have what the old ones have."""
+    (mistake,) = judged(before, after, pod("irsa"), pod("pods"))
+
+    assert f"first run `pulumi up` with identity: {first}, and then restart it" in mistake.mistake.fix
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, "irsa"),
+        (None, "both"),
+        (BOTH, "both"),
+        (FORTH, FORTH),
+        (FORTH, "both"),
+        ({"podIdentity": "used"}, "podIdentity"),
+        ({"podIdentity": "used"}, "both"),
+        (BACK, BACK),
+    ],
+)
+def test_a_stage_that_keeps_or_adds_a_way(before: Any, after: Any) -> None:
+    """Protects from false alarms: whatever the Pods have, it goes on; and what was deployed is not refused later."""
+    assert judged(before, after, pod("irsa"), pod("pods"), pod("none")) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "way"), [(BOTH, FORTH, "pods"), (BOTH, BACK, "irsa"), (BACK, "irsa", "irsa")]
+)
+def test_pods_that_restarted(before: Any, after: Any, way: str) -> None:
+    """Protects the migration: with Pods of the new way alone, each stage is good."""
+    assert judged(before, after, pod(way), pod("none")) == []
+
+
+@pytest.mark.parametrize(("target", "time"), [(None, "6 hours"), (arn("role", "data"), "59 minutes")])
+def test_the_way_back_has_a_deadline(target: str | None, time: str) -> None:
+    """Protects Pods whose association goes: the agent keeps their credentials for a time, in which they restart.
+
+    It can't be refused: while there is an association, new Pods get these credentials alone.
+    """
+    held = state(BOTH, target)
+    (mistake,) = judged(held, BACK, pod("pods"), pod("pods", "two"), pod("irsa", "three"))
+
+    assert rules([mistake]) == [("pods-must-restart", "bindings.app.identity")]
+    assert mistake.mistake.found.startswith("2 Pods of the service account team-a/app have")
+    assert f"within {time}" in mistake.mistake.found
+    assert mistake.mistake.fix == (
+        "after `pulumi up`, restart them: kubectl rollout restart statefulset/app -n team-a; "
+        "kubectl rollout restart statefulset/two -n team-a"
+    )
+
+
+def test_a_role_that_is_adopted() -> None:
+    """Protects an adoption with podIdentity at once: the role's trust in IRSA goes, which Pods may use."""
+    service_account = {"name": "app", "namespace": "team-a", "create": False}
+    new: list[Any] = []
+
+    assert judged(new, "podIdentity", pod("irsa"), serviceAccount=service_account) == []
+    (mistake,) = judged(new, "podIdentity", pod("irsa"), serviceAccount=service_account, **{"import": ["role"]})
+    assert mistake.rule == "pods-hold-back"
+
+
+def test_pods_that_could_not_be_read() -> None:
+    """Protects from a traceback: nothing is said of Pods that nobody could list."""
+    unread = cluster()
+    values = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": FORTH}
+    every = found({"bindings": {"app": values}}, in_cluster=unread, state=state(BOTH))
+
+    assert [each.rule for each in every if each.rule.startswith("pods-")] == []
