@@ -116,6 +116,12 @@ def discover(
             if binding.role_arn and (binding.role or binding.unreadable)
         ),
         managed_service_accounts,
+        frozenset(
+            (str(each.cluster), each.role_arn, each.namespace, each.service_account)
+            for stack in declared
+            for binding in stack.bindings
+            for each in binding.associations
+        ),
     )
 
 

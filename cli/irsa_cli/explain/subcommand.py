@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,7 @@ from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, We
 from irsa.evaluation.document import parse
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, meant_by
-from irsa.rules.arns import issuer_host_path, parse_iam_arn, provider_of_role
+from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
@@ -71,8 +70,6 @@ exit codes: 0 allowed, 1 denied, or no such service account in the cluster,
 2 cannot decide, or not checked"""
 EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
 OUTPUT = Explanation
-# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
-CLUSTER_ARN = re.compile(r"arn:[\w-]+:eks:[a-z0-9-]+:\d{12}:cluster/[A-Za-z0-9][\w-]*", re.ASCII)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +90,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster-arn",
         metavar="ARN",
-        type=_cluster_arn,
+        type=not_empty,
         help="EKS cluster: ask with --trust for EKS Pod Identity, by an association with session tags",
     )
     parser.add_argument("--audience", help=f"audience of the token (default: as annotated, or {DEFAULT_AUDIENCE})")
@@ -101,19 +98,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="also show AWS's page for each rule (JSON has it)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
-
-
-def _cluster_arn(text: str) -> str:
-    """Return the ARN of an EKS cluster.
-
-    Raises:
-        argparse.ArgumentTypeError: It is none.
-    """
-    if CLUSTER_ARN.fullmatch(text):
-        return text
-    raise argparse.ArgumentTypeError(
-        f"{text!r} is not the ARN of an EKS cluster, such as arn:aws:eks:us-west-2:111122223333:cluster/my-cluster"
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -151,7 +135,7 @@ def _offline(options: argparse.Namespace) -> Explanation:
     if options.cluster_arn:
         namespace, name = subject.split(":")
         parse_iam_arn(options.role, "role")
-        association = PodIdentityRequest(namespace, name, options.cluster_arn)
+        association = PodIdentityRequest(namespace, name, str(parse_cluster_arn(options.cluster_arn)))
         return explained_association(options.role, read(), association)
     request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
     return explained(options.role, read(), request)

@@ -46,11 +46,17 @@ def unmanaged(facts: Facts) -> Iterator[Finding]:
         if role.arn not in discovery.managed_roles:
             found = f"the role is in no binding of {stacks}"
             yield Finding("unmanaged", role=role.arn, found=found, expected=expected)
-    pairs = [(cluster, each.role_arn, each.namespace, each.name) for cluster, each in facts.annotated]
+    unmanaged_ones = [
+        (cluster.name, str(each), each.role_arn)
+        for cluster, each in facts.annotated
+        if (cluster.issuer, each.role_arn, each.namespace, each.name) not in discovery.managed_service_accounts
+    ]
     # What an add-on owns is nobody's to declare.
-    own = [(each.cluster, each.association) for each in facts.associated if not each.association.owner_arn]
-    pairs += [(cluster, each.role_arn, each.namespace, each.service_account) for cluster, each in own]
-    for cluster, role_arn, namespace, name in dict.fromkeys(pairs):
-        if (cluster.issuer, role_arn, namespace, name) not in discovery.managed_service_accounts:
-            found = f"no binding of {stacks} has this service account and role"
-            yield Finding("unmanaged", cluster.name, f"{namespace}/{name}", role_arn, found=found, expected=expected)
+    unmanaged_ones += [
+        (each.cluster.name, str(each.association), each.association.role_arn)
+        for each in facts.associated
+        if not each.association.owner_arn and each.association.place not in discovery.managed_associations
+    ]
+    for place in dict.fromkeys(unmanaged_ones):
+        found = f"no binding of {stacks} has this service account and role"
+        yield Finding("unmanaged", *place, found=found, expected=expected)

@@ -93,7 +93,7 @@ class InventoriedAssociation:
         id: Its ID.
         decision: Whether the roles admit it: `allowed`, `denied` or `cannot decide`.
         reason: Why.
-        managed: Whether a stack of --stack declares its service account with that role.
+        managed: Whether a stack of --stack declares it with that role.
     """
 
     cluster: str

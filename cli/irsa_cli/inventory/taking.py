@@ -110,7 +110,6 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
 def _associations(facts: Facts) -> Iterator[InventoriedAssociation]:
     for each in facts.associated:
         association, verdict = each.association, each.deciding.verdict
-        place = association.namespace, association.service_account
         yield InventoriedAssociation(
             each.cluster.name,
             str(association),
@@ -121,7 +120,7 @@ def _associations(facts: Facts) -> Iterator[InventoriedAssociation]:
             association.association_id,
             verdict.decision,
             verdict.details or verdict.found,
-            (each.cluster.issuer, association.role_arn, *place) in facts.discovery.managed_service_accounts,
+            association.place in facts.discovery.managed_associations,
         )
 
 

@@ -184,6 +184,11 @@ class LiveAssociation:
         return subject_of(self.namespace, self.service_account)
 
     @property
+    def place(self) -> tuple[str, str, str, str]:
+        """The ARNs of its cluster and role, and namespace and name of its service account."""
+        return self.cluster_arn, self.role_arn, self.namespace, self.service_account
+
+    @property
     def role_arns(self) -> tuple[str, ...]:
         """Its role, and its target role where it has one."""
         return tuple(filter(None, (self.role_arn, self.target_role_arn)))
@@ -332,6 +337,7 @@ class Discovery:
         managed_roles: ARNs of the roles that these stacks create, without those that they only annotate with.
         managed_service_accounts: Their service accounts, each as the issuer of its cluster, the ARN of its role,
             namespace and name.
+        managed_associations: Their associations, each as the ARN of the cluster, that of the role, namespace and name.
     """
 
     clusters: tuple[LiveCluster, ...]
@@ -340,3 +346,4 @@ class Discovery:
     stacks: tuple[str, ...] = ()
     managed_roles: frozenset[str] = frozenset()
     managed_service_accounts: frozenset[tuple[str, str, str, str]] = frozenset()
+    managed_associations: frozenset[tuple[str, str, str, str]] = frozenset()

@@ -18,6 +18,7 @@ from moto.eks.models import eks_backends
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
+from irsa.rules.arns import parse_cluster_arn
 from irsa_cli import discovery
 from irsa_cli.discovery import discover, read_aws_account
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
@@ -26,7 +27,13 @@ from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClients
 from irsa_cli.live.model import LiveCluster, LiveEksCluster, LiveRole, LiveServiceAccount
-from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_cli.state.declared import (
+    DeclaredAssociation,
+    DeclaredBinding,
+    DeclaredRole,
+    DeclaredServiceAccount,
+    DeclaredStack,
+)
 from sandbox import missing_in_moto
 from tests.unit.irsa_cli.live.eks_answers import DENIED, Eks, association
 
@@ -595,6 +602,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
         "arn:aws:iam::1:role/app",
         DeclaredRole("app", "{}"),
         service_accounts=(DeclaredServiceAccount("a", "x", {}, True, "blue", "eu"),),
+        associations=(DeclaredAssociation(parse_cluster_arn(arn_of("blue")), "a", "x", "arn:aws:iam::1:role/app"),),
     )
     annotated = DeclaredBinding(
         "other",
@@ -636,6 +644,12 @@ def test_a_profile_takes_the_place_of_the_stacks_aws_accounts() -> None:
 
     assert [each.number for each in found.aws_accounts] == ["444455556666"]
     assert (found.stacks, len(found.clusters), len(found.managed_roles)) == (("prod",), 2, 2)
+
+
+@pytest.mark.usefixtures("iam", "stack")
+def test_an_association_is_managed_in_its_own_cluster() -> None:
+    """Protects from a missed stray: the association of the same name in the other cluster is in no binding."""
+    assert discover([], [], ["prod"]).managed_associations == {(arn_of("blue"), "arn:aws:iam::1:role/app", "a", "x")}
 
 
 @pytest.mark.usefixtures("iam", "stack")

@@ -15,6 +15,7 @@ from irsa_cli.inventory.subcommand import exit_code
 from irsa_cli.inventory.table import answer_of
 from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
+    CLUSTER_ARN,
     EC2_TRUST,
     ISSUER,
     NOW,
@@ -861,7 +862,7 @@ def test_roles_of_associations_are_unused_and_unmanaged_as_others() -> None:
         association("a", "driver", "driver", owner_arn="arn:aws:eks:us-west-2:1:addon/prod/x/1"),
     ]
     found = discovery(accounts, roles, associations=associations, stacks=("prod",))
-    managed = replace(found, managed_service_accounts=frozenset({(f"https://{ISSUER}", role_arn("app"), "a", "app")}))
+    managed = replace(found, managed_associations=frozenset({(CLUSTER_ARN, role_arn("app"), "a", "app")}))
 
     assert [each.role for each in of_kind("unused", found)] == [role_arn("app")]
     assert [each.service_account for each in of_kind("unmanaged", found)] == ["", "", "a/app"]
