@@ -32,8 +32,9 @@ def _binding(binding: Binding, defaults: Defaults) -> Binding:
         settings = ("namespace", *(("sts_regional_endpoints", "token_expiration") if irsa else ()))
         update = {"namespace": DEFAULT_NAMESPACE, **_values_or_defaults(service_account, defaults, settings)}
         service_account = service_account.model_copy(update=update)
-    if isinstance(pod_identity, PodIdentity) or pods:
-        pod_identity = pod_identity or PodIdentity.model_construct()
+    if pods and pod_identity is None:
+        pod_identity = PodIdentity.model_construct()
+    if isinstance(pod_identity, PodIdentity):
         tags = _merged(defaults.tags, pod_identity.tags)
         pod_identity = pod_identity.model_copy(update={"tags": tags})
     update |= _values_or_defaults(binding, defaults, ("audience",) if irsa else ())

@@ -24,8 +24,10 @@ This page is generated from `config/models.py` by `make generate`. Editors use
 Each line of the examples is valid on its own; some keys exclude each other, such as `name` and `namePrefix`.
 """
 # Sections in the order in which a new user needs them.
-ORDER = ("Cluster", "KubernetesAccess", "Binding", "ServiceAccount", "Role", "Policy", "PolicyDocument", "Trust",
-    "AwsAccount", "Defaults", "Quotas", "Lint", "Silence")  # fmt: skip
+ORDER = (
+    *("Cluster", "KubernetesAccess", "Binding", "ServiceAccount", "PodIdentity", "Role", "Policy", "PolicyDocument"),
+    *("Trust", "AwsAccount", "Defaults", "Quotas", "Lint", "Silence"),
+)
 
 
 def text() -> str:

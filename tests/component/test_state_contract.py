@@ -8,14 +8,23 @@ import pulumi
 import pytest
 
 from irsa import outputs
+from irsa.rules.arns import parse_cluster_arn
+from irsa.rules.identity import ONLY_IRSA, Identity, Use
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, declared_stack
+from irsa_cli.state.declared import (
+    DeclaredAssociation,
+    DeclaredBinding,
+    DeclaredServiceAccount,
+    DeclaredStack,
+    declared_stack,
+)
 from irsa_cli.state.resource import Resource, resources_of
 
 COMPONENT = "irsa:index:ServiceAccountRole"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 ROLE_ARN = "arn:aws:iam::111122223333:role/my-role"
+READER = "arn:aws:iam::444455556666:role/reader"
 READ_ONLY = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-pod-secrets-bucket"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
@@ -111,6 +120,8 @@ EXPECTED: dict[str, Any] = {
     "provider": "",
     "unreadable": "",
     "failed_updates": (),
+    "identity": ONLY_IRSA,
+    "associations": (),
 }
 
 
@@ -120,6 +131,35 @@ def test_what_was_declared_is_what_verify_reads(deploy: Any, children: bool) -> 
     deployed = deploy(ARGUMENTS)
 
     assert what_is_read(binding_of(declared_stack(state_of(deployed, children=children)))) == EXPECTED
+
+
+@pytest.mark.parametrize("children", [True, False], ids=["whole", "after a refresh that found everything gone"])
+def test_an_association_is_read_as_declared(deploy: Any, children: bool) -> None:
+    """Protects verify of EKS Pod Identity: each setting of an association, and how Pods get the role."""
+    cluster = "arn:aws:eks:us-west-2:111122223333:cluster/blue"
+    arguments = {
+        **{
+            name: value
+            for name, value in ARGUMENTS.items()
+            if name not in ("oidc_provider_arns", "audience", "subjects")
+        },
+        "identity": "podIdentity",
+        "cluster_arns": {"blue": pulumi.Output.from_input(cluster)},
+        "pod_identity": {
+            "session_tags": False,
+            "target_role_arn": READER,
+            "policy": DOCUMENT,
+            "tags": {"team": pulumi.Output.from_input("a")},
+        },
+    }
+    binding = binding_of(declared_stack(state_of(deploy(arguments), children=children)))
+
+    assert binding.identity == Identity(Use.ABSENT, Use.USED)
+    (found,) = binding.associations
+    assert json.loads(found.policy or "") == DOCUMENT
+    place = ("team-a", "my-service-account", ROLE_ARN)
+    assert found == DeclaredAssociation(parse_cluster_arn(cluster), *place, False, READER, found.policy, found.tags)
+    assert binding.service_accounts == (DeclaredServiceAccount("team-a", "my-service-account", {}, True, ""),)
 
 
 def test_the_names_are_those_of_deployed_stacks(deploy: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from irsa.rules.identity import ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.leaves import list_of
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, listed, nearest, shortened
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import check_pod_identity_conditions
 
@@ -114,10 +114,7 @@ def _of_the_settings(identity: Identity, given: Mapping[Place, Any], spelling: S
         except Mistake as mistake:
             yield ("trust_conditions",), mistake
     clusters, ids = given.get(("cluster_arns",)), given.get(("pod_identity", "import_ids"))
-    if isinstance(ids, Mapping) and isinstance(clusters, Mapping):
-        for key in ids.keys() - clusters.keys():
-            at = ("pod_identity", "import_ids", str(key))
-            yield (
-                at,
-                Mistake(f"{shortened(key)}, which is no key of a cluster", ", ".join(map(str, clusters)), "rename it"),
-            )
+    if isinstance(ids, Mapping) and isinstance(clusters, Mapping) and clusters:
+        for key in map(str, ids.keys() - clusters.keys()):
+            found, fix = f"{shortened(key)}, which is no key of a cluster", nearest(key, clusters, "remove it")
+            yield ("pod_identity", "import_ids", key), Mistake(found, listed([*clusters]), fix)
