@@ -200,6 +200,14 @@ def test_several_clusters_and_one_less(follow: Follow, green: str, project: Path
     assert cloud.kubectl("get", "sa", "my-app", "--kubeconfig", green).returncode == 0
 
 
+def test_to_pod_identity_and_back(follow: Follow, project: Path, cloud: Any) -> None:
+    """Protects Pods from a page that leaves them without credentials: each stage prints what the page says."""
+    # The sandbox has no Deployments, and no webhook.
+    pods = f"PYTHONPATH={ROOT} {cloud.virtualenv}/bin/python -m tests.sandbox.pods my-app"
+    up = f"{UP['pulumi up --stack prod']} && {pods}"
+    follow("pod-identity", {"pulumi up --stack prod": up, "kubectl rollout restart ": f"{pods} restart"}, project)
+
+
 def test_roles_in_other_accounts(follow: Follow, green: str, project: Path) -> None:
     """Protects each of the three ways; the OIDC provider of the other AWS account, and its roles, exist."""
     follow("aws-accounts", UP, project)
