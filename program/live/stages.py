@@ -27,6 +27,12 @@ CHILDREN = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH, types.POD_IDENTI
 ORDER = (Use.ABSENT, Use.TRUSTED, Use.USED)
 BOTH, BACK = SHORT["both"], Identity(Use.USED, Use.TRUSTED)
 HAVE = {Way.IRSA: "the token of IRSA", Way.POD_IDENTITY: "the credentials of EKS Pod Identity"}
+# What the change does to them.
+ENDS: Mapping[tuple[Way, Use], str] = {
+    (Way.IRSA, Use.ABSENT): "which the trust policy would not admit any more",
+    (Way.IRSA, Use.TRUSTED): "which new Pods would not get any more",
+    (Way.POD_IDENTITY, Use.ABSENT): "which EKS would not renew",
+}
 
 
 class Change(NamedTuple):
@@ -92,15 +98,18 @@ def _held_back(
 ) -> LocatedMistake:
     after, number = planned.spec.identity, f"{len(pods):,} Pod{'s' if len(pods) > 1 else ''}"
     of = f"of the service account {named(service_account)}{planned.where}"
-    found = f"{number} {of} {'have' if len(pods) > 1 else 'has'} {HAVE[change.way]}: {listed_pods(pods)}"
+    has = f"{number} {of} {'have' if len(pods) > 1 else 'has'} {HAVE[change.way]}"
     restart = f"restart {'them' if len(pods) > 1 else 'it'}{_commands(pods)}"
     place = planned.place("identity")
     if change.way is Way.POD_IDENTITY and after == BACK:
         # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
         time = CACHED_OF_TARGET if _has_target(service_account, held) else CACHED
-        found, allowed = f"{found}; these end within {time} of this `pulumi up`", f"Pods with {HAVE[Way.IRSA]} by then"
+        found = f"{has}, which end within {time} of this `pulumi up`: {listed_pods(pods)}"
+        allowed = f"Pods with {HAVE[Way.IRSA]} by then"
         return finding(live_rules.PODS_MUST_RESTART, place, found, allowed, f"after `pulumi up`, {restart}")
-    allowed = f"no such Pods before identity: {spelled(after)}"
+    use = after.irsa if change.way is Way.IRSA else after.pod_identity
+    ends = ENDS.get((change.way, use), ENDS[change.way, Use.ABSENT])
+    found, allowed = f"{has}, {ends}: {listed_pods(pods)}", f"no such Pods before identity: {spelled(after)}"
     # New Pods have it as long as the state is not one of the two.
     first = BOTH if change.way is Way.IRSA else BACK
     is_there = change.before in ((BOTH, Identity(Use.TRUSTED, Use.USED)) if change.way is Way.IRSA else (BACK,))
