@@ -33,7 +33,14 @@ from irsa.rules.quotas import (
     check_usage,
 )
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, is_pattern, subject_of
-from irsa.rules.trust import DEFAULT_AUDIENCE, PodIdentityTrust, minified, trust_document
+from irsa.rules.trust import (
+    DEFAULT_AUDIENCE,
+    PodIdentityTrust,
+    known_conditions,
+    minified,
+    pod_identity_warnings,
+    trust_document,
+)
 from irsa.rules.unknown import has_output, least, sampled
 from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
 
@@ -432,18 +439,11 @@ def _pod_identity_warnings(arguments: Arguments, values: Mapping[str, Any], role
     """Yield what Pod Identity does otherwise than IRSA."""
     if (values.get("identity") or ONLY_IRSA).pod_identity is Use.ABSENT or role is None:
         return
-    if values.get("pod_identity", {}).get("session_tags") is False:
-        yield (
-            f"{arguments.spelling(('pod_identity', 'session_tags'))}: without session tags the trust policy names the "
-            "cluster only: any association in it may have this role "
-            "(https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html)"
-        )
-    patterns = [each for each in _strings(arguments.given.get(("subjects",))) if is_pattern(each)]
-    if patterns:
-        yield (
-            f"{arguments.spelling(('subjects',))}: {', '.join(patterns)} may assume the role by IRSA only; "
-            "EKS Pod Identity has no wildcards"
-        )
+    tags = values.get("pod_identity", {}).get("session_tags", True)
+    conditions = known_conditions(arguments.given.get(("trust_conditions",)))
+    subjects = _strings(arguments.given.get(("subjects",)))
+    for place, mistake in pod_identity_warnings(tags, conditions, subjects):
+        yield f"{arguments.spelling(place)}: {mistake.found}"
 
 
 def _tags(arguments: Arguments, tags: Any, place: Place) -> Any:

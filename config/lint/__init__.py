@@ -34,12 +34,12 @@ def lint(checked: CheckedStack) -> list[LocatedMistake]:
     for binding in checked.bindings.values():
         for name, rule in of_scope["binding"]:
             warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(binding)]
-        sources, contents = [], []
+        contents: list[str] = []
         documents = [*binding.documents]
-        for source, document, written in documents:
+        # A session policy gives nothing, so that it is not judged together with them.
+        for source, document, written in [*documents, *binding.session_policies]:
             # Thousands of bindings may have one document.
             content = repr((document, written))
-            sources.append(source)
             contents.append(content)
             if content not in judged:
                 judged[content] = [
@@ -59,7 +59,7 @@ def lint(checked: CheckedStack) -> list[LocatedMistake]:
             ]
         for each in judged_together[together]:
             index, *place = each.place
-            warnings.append(each._replace(place=(*sources[int(index)], "document", *place)))
+            warnings.append(each._replace(place=(*documents[int(index)][0], "document", *place)))
     for name, rule in of_scope["stack"]:
         warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(checked)]
     return warnings
@@ -92,6 +92,11 @@ RULES: Mapping[str, LintRule] = {
         "a role trusts a whole namespace or more, anybody, or any customer of an identity provider",
         "binding",
         trust.wide_trust,
+    ),
+    "pod-identity-trust": LintRule(
+        "a subject with wildcards, or a condition on the network, in a trust policy for EKS Pod Identity",
+        "binding",
+        trust.pod_identity_trust,
     ),
     "refused-subject": LintRule("a role's own trust policy refuses a subject", "binding", trust.refused_subject),
     "write-everything": LintRule(

@@ -45,6 +45,14 @@ class CheckedBinding(NamedTuple):
             if isinstance(document, dict):
                 yield (*self.place, "inlinePolicies", name), document, self.binding.inline_policies[name].document
 
+    @property
+    def session_policies(self) -> Iterator[tuple[Place, Any, Any]]:
+        """Its session policy for EKS Pod Identity, likewise: it limits what the others give."""
+        settings, association = self.args.get("pod_identity"), self.binding.pod_identity
+        document = settings.get("policy") if isinstance(settings, dict) else None
+        if isinstance(document, dict) and association and association.policy:
+            yield (*self.place, "podIdentity", "policy"), document, association.policy.document
+
     def strings(self, argument: str) -> Iterator[tuple[int, str]]:
         """Yield the known items of an argument that is a list, with their indexes."""
         yield from ((i, item) for i, item in enumerate(list_of(self.args.get(argument))) if isinstance(item, str))

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from config.argument_places import place_of
+from config.defaults import identity_of
 from config.lint.checked import CheckedBinding, CheckedStack, Warnings
+from irsa.rules.identity import Identity, Use
 from irsa.rules.mistakes import Mistake, likely
 from irsa.rules.policies import largest_policy_size
 from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage
@@ -44,31 +46,41 @@ def unused_setting(checked: CheckedStack) -> Warnings:
             fix = f"remove it, or use ${{{name}}}{instead}"
             found = f"no document and no ARN contains ${{{name}}}"
             yield ("variables", name), Mistake(found, "a variable that is used", fix)
-    bindings = [binding for binding in checked.settings["bindings"].values() if isinstance(binding, dict)]
+    written = checked.settings["bindings"].items()
+    bindings = [(each, identity_of(checked.stack.bindings[key])) for key, each in written if isinstance(each, dict)]
     for name in checked.settings.get("defaults", {}):
-        if not any(map(TAKES_DEFAULT[name], bindings)):
+        if not any(TAKES_DEFAULT[name](*each) for each in bindings):
             found = f"every binding sets {name}, or does not need it"
             yield ("defaults", name), Mistake(found, "a default that is used", "remove it")
 
 
-def _creates_role_without(setting: str) -> Callable[[Mapping[str, Any]], bool]:
-    return lambda binding: "arn" not in binding.get("role", {}) and setting not in binding.get("role", {})
+Takes = Callable[[Mapping[str, Any], Identity], bool]
 
 
-def _has_service_account_without(setting: str) -> Callable[[Mapping[str, Any]], bool]:
-    return lambda binding: "serviceAccount" in binding and setting not in binding["serviceAccount"]
+def _creates_role_without(setting: str) -> Takes:
+    return lambda binding, _: "arn" not in binding.get("role", {}) and setting not in binding.get("role", {})
 
 
-# Whether a binding, as it is in the file, uses a default.
-TAKES_DEFAULT: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+def _has_service_account_without(setting: str, irsa: bool = False) -> Takes:
+    def takes(binding: Mapping[str, Any], identity: Identity) -> bool:
+        is_used = identity.irsa is not Use.ABSENT or not irsa
+        return is_used and "serviceAccount" in binding and setting not in binding["serviceAccount"]
+
+    return takes
+
+
+# Whether a binding, as it is in the file, with these ways to its role, uses a default.
+TAKES_DEFAULT: Mapping[str, Takes] = {
     "namespace": _has_service_account_without("namespace"),
-    "identity": lambda binding: "identity" not in binding,
-    "audience": lambda binding: "audience" not in binding,
-    "path": lambda binding: _creates_role_without("path")(binding) or "path" not in binding.get("policy", {"path": ""}),
+    "identity": lambda binding, _: "identity" not in binding,
+    "audience": lambda binding, identity: identity.irsa is not Use.ABSENT and "audience" not in binding,
+    "path": lambda binding, identity: (
+        _creates_role_without("path")(binding, identity) or "path" not in binding.get("policy", {"path": ""})
+    ),
     "permissionsBoundary": _creates_role_without("permissionsBoundary"),
-    "tags": lambda binding: "arn" not in binding.get("role", {}),
+    "tags": lambda binding, identity: identity.pod_identity is Use.USED or "arn" not in binding.get("role", {}),
     "maxSessionDuration": _creates_role_without("maxSessionDuration"),
-    "stsRegionalEndpoints": _has_service_account_without("stsRegionalEndpoints"),
-    "tokenExpiration": _has_service_account_without("tokenExpiration"),
-    "retainNamespaces": lambda binding: bool(binding.get("serviceAccount", {}).get("createNamespace")),
+    "stsRegionalEndpoints": _has_service_account_without("stsRegionalEndpoints", irsa=True),
+    "tokenExpiration": _has_service_account_without("tokenExpiration", irsa=True),
+    "retainNamespaces": lambda binding, _: bool(binding.get("serviceAccount", {}).get("createNamespace")),
 }

@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from config.argument_places import place_of
 from config.lint.checked import CheckedBinding, Warnings
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, Admitted, but_those
-from irsa.evaluation.document import statement_of
+from irsa.evaluation.document import parse, statement_of
 from irsa.evaluation.named_by import crowds
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.grammar import statement_mistakes
+from irsa.rules.identity import Use
 from irsa.rules.leaves import list_of, map_leaves, mapping_of
 from irsa.rules.mistakes import Mistake, Place, shortened
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
+from irsa.rules.trust import known_conditions, pod_identity_warnings
 from irsa.rules.unknown import Unknown, has_unknown
 
 DEFAULT_SERVICE_ACCOUNT = "default"
@@ -45,6 +48,23 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
             where = (*place, "subjects" if [*checked.strings("subjects")] else "statements")
             yield where, Mistake(found, "only the service accounts that need the role", fix)
     yield from (((*place, "statements", index), mistake) for index, mistake in _crowds(checked))
+    yield from _of_pod_identity(checked, wide=True)
+
+
+def pod_identity_trust(checked: CheckedBinding) -> Warnings:
+    """Yield the subjects and the conditions that are another thing with EKS Pod Identity, or nothing."""
+    yield from _of_pod_identity(checked, wide=False)
+
+
+def _of_pod_identity(checked: CheckedBinding, *, wide: bool) -> Warnings:
+    if not checked.spec.role or checked.spec.identity.pod_identity is Use.ABSENT:
+        return
+    settings = mapping_of(checked.args.get("pod_identity"))
+    subjects = [subject for _, subject in checked.strings("subjects")]
+    conditions = known_conditions(checked.args.get("trust_conditions"))
+    for place, mistake in pod_identity_warnings(settings.get("session_tags") is not False, conditions, subjects):
+        if (place[0] == "pod_identity") is wide:
+            yield (*checked.place, *place_of(place)), mistake
 
 
 def _crowds(checked: CheckedBinding) -> Iterator[tuple[int, Mistake]]:
@@ -93,11 +113,17 @@ def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, Admitted | N
     place: Place = (*checked.place, "trust")
     yield from (((*place, "subjects", index), subject, None) for index, subject in checked.strings("subjects"))
     admitted = _admission(checked).admitted
-    # Of the statements, those that irsa writes come first: one for each provider.
-    its_own = len(_provider_arns(checked)) if admitted else 0
+    # Of the statements, those that irsa writes come first.
+    its_own = _statements_of_irsa(checked) if admitted else 0
     for each in admitted:
         if each.statements[0] >= its_own:
             yield from (((*place, "statements", index - its_own), each.subject, each) for index in each.statements)
+
+
+def _statements_of_irsa(checked: CheckedBinding) -> int:
+    """Return how many statements irsa writes: for each provider, and for each service account with Pod Identity."""
+    document = checked.spec.role.trust_policy if checked.spec.role else None
+    return len(parse(document)[1]) - len([*_statements(checked)]) if isinstance(document, str) else 0
 
 
 def _provider_arns(checked: CheckedBinding) -> set[str]:

@@ -76,7 +76,7 @@ def _existing(
     found = f"{about} has the association {named(live.association_id)} already"
     if live.owner_arn:
         # EKS lets nothing else change it: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html
-        found += f", of {named(_owner(live.owner_arn))}, which alone may change it"
+        found += f", of {_owner(live.owner_arn)}, which alone may change it"
         fix = "remove this binding, and give the add-on its role by its own settings; or use another service account"
         yield finding(rule, place, found, "a service account that no add-on has an association for", fix)
     elif name := ids.get(live.association_id):
@@ -99,7 +99,7 @@ def _owner(arn: str) -> str:
     Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
     """
     kind, *names = arn.split(":", 5)[-1].split("/")
-    return f"the add-on {names[1]}" if kind == "addon" and len(names) > 1 else arn
+    return f"the add-on {named(names[1])}" if kind == "addon" and len(names) > 1 else named(arn)
 
 
 def untagged_roles(components: Collection[Planned], reads: Reads) -> Iterator[LocatedMistake]:
@@ -116,7 +116,7 @@ def untagged_roles(components: Collection[Planned], reads: Reads) -> Iterator[Lo
             if arn in roles and arn not in created and role_arn and _lacks_tag_session(roles[arn].trust, role_arn):
                 found = f"the trust policy of {named(arn)} allows {named(role_arn)} sts:AssumeRole, not sts:TagSession"
                 found += ", without which STS refuses a session with the tags of EKS Pod Identity"
-                fix = "add sts:TagSession to the Action of that statement, or set podIdentity.sessionTags: false"
+                fix = "add sts:TagSession to the Action of that statement"
                 allowed = "both actions for the role"
                 yield finding(live_rules.TAG_SESSION_MISSING, planned.place(*place), found, allowed, fix)
 

@@ -14,7 +14,6 @@ from config.models import Stack
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
-from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.spec import CreatedRole, Spec
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_cli.live.iam import AwsAccountClient
@@ -27,7 +26,7 @@ from program.live.cloud import LiveCloud
 from program.live.held import Held, account_and_name
 from program.live.planned import finding, known, roles_to_tag
 from program.live.reads import AwsReads, ClusterReads, EksReads, Reads
-from program.live.stages import gives_up
+from program.live.stages import gives_up, whose_pods
 from program.lookups import rules as live_rules
 from program.lookups.failures import kubernetes_mistake
 from program.lookups.questions import LookupFailure, Questions
@@ -118,9 +117,10 @@ class Reader:
         # The namespaces whose Pods are to be read.
         with_pods: dict[str, set[str]] = {}
         for component, spec in components:
-            key, service_account = component.cluster or "", spec.service_account
-            if service_account and gives_up(self._stack.bindings[component.binding], spec, held):
-                with_pods.setdefault(key, set()).add(known(service_account.namespace) or DEFAULT_NAMESPACE)
+            key, binding = component.cluster or "", self._stack.bindings[component.binding]
+            if change := gives_up(binding, spec, held):
+                names = whose_pods(binding, spec, change)
+                with_pods.setdefault(key, set()).update(name.partition("/")[0] for name in names)
             for each in spec.associations:
                 is_new = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name) is None
                 with_associations[key] = with_associations.get(key, False) or is_new

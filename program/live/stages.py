@@ -4,7 +4,7 @@ Pods keep what they were created with: the token of IRSA, or the credentials of 
 the Pods of each have, are those of `irsa verify --pods` (irsa_cli.stages).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -13,9 +13,9 @@ from config.models import Binding
 from irsa.outputs import COMPONENT_TYPE, IDENTITY
 from irsa.rules.identity import ONLY_IRSA, SHORT, Identity, Use, parse_identity
 from irsa.rules.mistakes import Mistake, named
-from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern
 from irsa.spec import Spec
-from irsa_cli.pods import running_pod
+from irsa_cli.pods import ROLE_VARIABLE, running_pod
 from irsa_cli.report.message import first_few
 from irsa_cli.stages import CACHED, CACHED_OF_TARGET, RunningPod, Way, listed_pods, spelled
 from irsa_cli.state import types
@@ -27,6 +27,12 @@ CHILDREN = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH, types.POD_IDENTI
 ORDER = (Use.ABSENT, Use.TRUSTED, Use.USED)
 BOTH, BACK = SHORT["both"], Identity(Use.USED, Use.TRUSTED)
 HAVE = {Way.IRSA: "the token of IRSA", Way.POD_IDENTITY: "the credentials of EKS Pod Identity"}
+# What the change does to them.
+ENDS: Mapping[tuple[Way, Use], str] = {
+    (Way.IRSA, Use.ABSENT): "which the trust policy would not admit any more",
+    (Way.IRSA, Use.TRUSTED): "which new Pods would not get any more",
+    (Way.POD_IDENTITY, Use.ABSENT): "which EKS would not renew",
+}
 
 
 class Change(NamedTuple):
@@ -51,8 +57,10 @@ def _is_less(after: Use, before: Use) -> bool:
 
 
 def _before(binding: Binding, spec: Spec, held: Held) -> Identity | None:
-    """Return the ways of the state; a role that is adopted may have that of IRSA. None for a new binding."""
-    name = spec.service_account.logical_name if spec.service_account else ""
+    """Return the ways of the state, for an adopted role IRSA's; None for a new binding, and for a role alone."""
+    if spec.service_account is None:
+        return None
+    name = spec.service_account.logical_name
     # One of them is there, whatever way is used; the component itself has the name of its role, which may change.
     child = next((each for kind in CHILDREN if (each := held.find(kind, name))), None)
     found = held.find(COMPONENT_TYPE, child.parent.rpartition("::")[2]) if child else None
@@ -63,20 +71,45 @@ def _before(binding: Binding, spec: Spec, held: Held) -> Identity | None:
     return None
 
 
+def whose_pods(binding: Binding, spec: Spec, change: Change) -> list[str]:
+    """Return the service accounts whose Pods a change is about, as `namespace/name`: the binding's own first.
+
+    With IRSA the statement for further subjects ends, and those have no association of this binding.
+    """
+    own = spec.service_account
+    names = [f"{known(own.namespace) or DEFAULT_NAMESPACE}/{known(own.name)}"] if own else []
+    if change.way is Way.IRSA and spec.identity.irsa is Use.ABSENT:
+        names += [subject.replace(":", "/", 1) for subject in binding.trust.subjects if not is_pattern(subject)]
+    return [*dict.fromkeys(names)]
+
+
 def pods_of_the_other_way(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
     """Yield the Pods that have no role any more after the change, at once or when their credentials end."""
-    by_place: dict[int, Mapping[str, Sequence[Any]]] = {}
+    by_cluster: dict[int, Mapping[str, Sequence[Any]]] = {}
     for planned in components:
-        service_account, cluster = planned.spec.service_account, planned.cluster
-        change = gives_up(planned.binding, planned.spec, held)
-        if change is None or service_account is None or cluster is None or cluster.pods is None:
+        cluster, change = planned.cluster, gives_up(planned.binding, planned.spec, held)
+        if change is None or cluster is None or cluster.pods is None:
             continue
-        place = f"{known(service_account.namespace) or DEFAULT_NAMESPACE}/{known(service_account.name)}"
-        if id(cluster) not in by_place:
-            by_place[id(cluster)] = _by_service_account(cluster.pods)
-        pods = [running_pod(each, planned.role_arn or "", None) for each in by_place[id(cluster)].get(place, ())]
-        if pods := [each for each in pods if change.way in each.ways]:
-            yield _held_back(planned, place, change, pods, held)
+        if id(cluster) not in by_cluster:
+            by_cluster[id(cluster)] = _by_service_account(cluster.pods)
+        own, *others = whose_pods(planned.binding, planned.spec, change)
+        if pods := _with(change.way, by_cluster[id(cluster)].get(own, ()), planned):
+            yield _held_back(planned, own, change, pods, held)
+        for name in others:
+            those = [each for each in by_cluster[id(cluster)].get(name, ()) if planned.role_arn in _roles(each)]
+            if pods := _with(change.way, those, planned):
+                yield _without_association(planned, name, change, pods)
+
+
+def _with(way: Way, pods: Iterable[Any], planned: Planned) -> list[RunningPod]:
+    found = (running_pod(each, planned.role_arn or "", None) for each in pods)
+    return [each for each in found if way in each.ways]
+
+
+def _roles(pod: Mapping[str, Any]) -> set[str]:
+    """Return the roles that the containers of a Pod assume by IRSA."""
+    variables = (each for container in pod["spec"]["containers"] for each in container.get("env") or ())
+    return {each.get("value", "") for each in variables if each["name"] == ROLE_VARIABLE}
 
 
 def _by_service_account(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Any]]:
@@ -87,20 +120,35 @@ def _by_service_account(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Seque
     return found
 
 
+def _has(planned: Planned, service_account: str, way: Way, pods: Sequence[RunningPod]) -> str:
+    number, have = f"{len(pods):,} Pod{'s' if len(pods) > 1 else ''}", "have" if len(pods) > 1 else "has"
+    return f"{number} of the service account {named(service_account)}{planned.where} {have} {HAVE[way]}"
+
+
+def _without_association(
+    planned: Planned, service_account: str, change: Change, pods: Sequence[RunningPod]
+) -> LocatedMistake:
+    found = f"{_has(planned, service_account, change.way, pods)}, {ENDS[change.way, Use.ABSENT]}: {listed_pods(pods)}"
+    fix = f"first give {named(service_account)} a binding of its own with identity: both, and restart its Pods"
+    allowed = f"an association for each service account before identity: {spelled(planned.spec.identity)}"
+    return finding(live_rules.PODS_HOLD_BACK, planned.place("trust", "subjects"), found, allowed, fix)
+
+
 def _held_back(
     planned: Planned, service_account: str, change: Change, pods: Sequence[RunningPod], held: Held
 ) -> LocatedMistake:
-    after, number = planned.spec.identity, f"{len(pods):,} Pod{'s' if len(pods) > 1 else ''}"
-    of = f"of the service account {named(service_account)}{planned.where}"
-    found = f"{number} {of} {'have' if len(pods) > 1 else 'has'} {HAVE[change.way]}: {listed_pods(pods)}"
+    after, has = planned.spec.identity, _has(planned, service_account, change.way, pods)
     restart = f"restart {'them' if len(pods) > 1 else 'it'}{_commands(pods)}"
     place = planned.place("identity")
     if change.way is Way.POD_IDENTITY and after == BACK:
         # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
         time = CACHED_OF_TARGET if _has_target(service_account, held) else CACHED
-        found, allowed = f"{found}; these end within {time} of this `pulumi up`", f"Pods with {HAVE[Way.IRSA]} by then"
+        found = f"{has}, which end within {time} of this `pulumi up`: {listed_pods(pods)}"
+        allowed = f"Pods with {HAVE[Way.IRSA]} by then"
         return finding(live_rules.PODS_MUST_RESTART, place, found, allowed, f"after `pulumi up`, {restart}")
-    allowed = f"no such Pods before identity: {spelled(after)}"
+    use = after.irsa if change.way is Way.IRSA else after.pod_identity
+    ends = ENDS.get((change.way, use), ENDS[change.way, Use.ABSENT])
+    found, allowed = f"{has}, {ends}: {listed_pods(pods)}", f"no such Pods before identity: {spelled(after)}"
     # New Pods have it as long as the state is not one of the two.
     first = BOTH if change.way is Way.IRSA else BACK
     is_there = change.before in ((BOTH, Identity(Use.TRUSTED, Use.USED)) if change.way is Way.IRSA else (BACK,))

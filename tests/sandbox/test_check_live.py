@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.irsa_command import irsa
+from tests.sandbox.pods import CLUSTER, Pods
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.test_verify import access
 
@@ -116,3 +117,126 @@ def test_what_pods_would_lose(deployed: Project, cloud: Any) -> None:
     project.up()
     assert cloud.kubectl("get", "serviceaccount", "live-0", "-n", "lively").returncode == 0
     cloud.kubectl("delete", "serviceaccount", "live-0", "-n", "lively")
+
+
+# EKS Pod Identity
+
+
+@pytest.fixture
+def theirs(cloud: Any) -> Iterator[str]:
+    """The role of somebody else, which trusts EKS Pod Identity; its associations are gone after the test."""
+    iam, eks = cloud.aws("iam"), cloud.aws("eks")
+    actions = ["sts:AssumeRole", "sts:TagSession"]
+    statement = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": actions}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    arn = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    yield arn
+    for each in eks.list_pod_identity_associations(clusterName=CLUSTER)["associations"]:
+        found = {"clusterName": CLUSTER, "associationId": each["associationId"]}
+        if eks.describe_pod_identity_association(**found)["association"]["roleArn"] == arn and "ownerArn" not in each:
+            eks.delete_pod_identity_association(**found)
+    iam.delete_role(RoleName="theirs")
+
+
+def using_pods(name: str, namespace: str = "default", **more: Any) -> dict[str, Any]:
+    app = {"serviceAccount": {"name": name, "namespace": namespace}, "role": {"name": name}, "identity": "podIdentity"}
+    reads = {"policyArns": ["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]}
+    return {"bindings": {"app": {**app, **reads, **more}}}
+
+
+def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any, theirs: str) -> None:
+    """Protects from a stack that stops half-way: EKS refuses a second association; the edit that is told adopts it."""
+    there = {"clusterName": CLUSTER, "namespace": "default", "serviceAccount": "taken", "roleArn": theirs}
+    found = cloud.aws("eks").create_pod_identity_association(**there)["association"]["associationId"]
+    project = deploy(using_pods("taken"))
+    code, report = checked(project)
+
+    assert (code, rules(report)) == (1, [("association-exists", "bindings.app.identity")])
+    assert report["errors"][0]["fix"] == f"adopt it: podIdentity: {{importIds: {{cluster: {found}}}}}"
+    assert "ResourceInUseException" in project.run("up", "--yes").stdout
+    project.set(using_pods("taken", podIdentity={"importIds": {"cluster": found}}))
+    assert checked(project)[0] == 0
+    project.set(using_pods("taken", podIdentity={"importIds": {"cluster": "a-aaaaaaaaaaaaaaaaa"}}))
+    assert rules(checked(project)[1]) == [("import-missing", "bindings.app.podIdentity.importIds.cluster")]
+
+
+def test_an_association_of_an_add_on(deploy: Callable[..., Project], cloud: Any, theirs: str) -> None:
+    """Protects add-ons: what is theirs is not to be adopted, and is named."""
+    eks = cloud.aws("eks")
+    addon = {"clusterName": CLUSTER, "addonName": "aws-ebs-csi-driver"}
+    association = {"serviceAccount": "ebs-csi-controller-sa", "roleArn": theirs}
+    eks.create_addon(**addon, podIdentityAssociations=[association])
+    try:
+        code, report = checked(deploy(using_pods("ebs-csi-controller-sa", "kube-system")))
+    finally:
+        eks.delete_addon(**addon)
+
+    assert (code, rules(report)) == (1, [("association-exists", "bindings.app.identity")])
+    assert "the add-on aws-ebs-csi-driver" in report["errors"][0]["found"]
+
+
+def test_a_cluster_without_the_agent(deploy: Callable[..., Project], cloud: Any) -> None:
+    """Protects Pods: `pulumi up` succeeds, and they get no credentials."""
+    eks, agent = cloud.aws("eks"), {"clusterName": CLUSTER, "addonName": "eks-pod-identity-agent"}
+    project = deploy(using_pods("unserved"))
+    assert checked(project)[0] == 0
+    eks.delete_addon(**agent)
+    try:
+        code, report = checked(project)
+    finally:
+        eks.create_addon(**agent)
+
+    assert (code, rules(report)) == (1, [("agent-missing", "cluster")])
+
+
+def test_a_chained_role_without_tags(deploy: Callable[..., Project], cloud: Any) -> None:
+    """Protects who assumes further roles: with session tags, each of these needs sts:TagSession."""
+    iam = cloud.aws("iam")
+    number = cloud.aws("sts").get_caller_identity()["Account"]
+    principal = {"AWS": f"arn:aws:iam::{number}:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    arn = iam.create_role(RoleName="chained", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    try:
+        code, report = checked(deploy(using_pods("chaining", assumeRoleArns=[arn])))
+    finally:
+        iam.delete_role(RoleName="chained")
+
+    assert (code, rules(report)) == (1, [("tag-session-missing", "bindings.app.assumeRoleArns[0]")])
+
+
+def test_the_stages_from_irsa_and_back(deploy: Callable[..., Project], cloud: Any) -> None:
+    """Protects Pods: no way ends while one has it, and the deployed stage is good; the way back has a deadline."""
+    held = [("pods-hold-back", "bindings.app.identity")]
+    to_pods, from_pods = {"irsa": "trusted", "podIdentity": "used"}, {"irsa": "used", "podIdentity": "trusted"}
+    project, pods = deploy(using_pods("walker", identity="irsa")), Pods(cloud, "default", "walker")
+
+    def judged(identity: Any) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+        project.set(using_pods("walker", identity=identity))
+        report = checked(project)[1]
+        return rules(report), [each["rule"] for each in report["warnings"]], report["notChecked"]
+
+    good: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+    try:
+        project.up()
+        pods.start()
+        assert judged("podIdentity") == (held, [], [])
+        assert judged("both") == good
+        project.up()
+        assert judged(to_pods) == (held, [], [])
+        pods.restart()
+        for identity in (to_pods, "podIdentity"):
+            assert judged(identity) == good
+            project.up()
+            assert judged(identity) == good
+        assert judged("irsa") == (held, [], [])
+        assert judged("both") == good
+        project.up()
+        assert judged(from_pods) == ([], ["pods-must-restart"], [])
+        project.up()
+        assert judged("irsa") == (held, [], [])
+        pods.restart()
+        assert judged("irsa") == good
+    finally:
+        for name in [*pods.names]:
+            pods.stop(name)

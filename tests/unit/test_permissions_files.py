@@ -19,6 +19,9 @@ from irsa.rules.leaves import items_of
 PERMISSIONS = Path(__file__).parents[2] / "docs" / "permissions"
 IAM = "arn:aws:iam::111122223333:"
 BOUNDARY = f"{IAM}policy/irsa-boundary"
+EKS = "arn:aws:eks:us-west-2:111122223333:"
+CLUSTER, ASSOCIATION = f"{EKS}cluster/prod", f"{EKS}podidentityassociation/prod/a-1234567890abcdef0"
+PODS = "pods.eks.amazonaws.com"
 OURS, THEIRS = f"{IAM}role/irsa/app", f"{IAM}role/administrator"
 # Of these the service reference says that they know the key iam:PermissionsBoundary:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
@@ -44,9 +47,13 @@ def matches(pattern: str, text: str, flags: int = 0) -> bool:
     return re.fullmatch(glob, text, flags) is not None
 
 
-def allowed(file: str, action: str, resource: str, boundary: str | None = None) -> bool:
-    """Tell whether a request is allowed; the boundary is what IAM puts into the request, where the action knows it."""
+def allowed(file: str, action: str, resource: str, boundary: str | None = None, service: str = PODS) -> bool:
+    """Tell whether a request is allowed; the boundary is what IAM puts into the request, where the action knows it.
+
+    A role is passed to a service.
+    """
     context = {"iam:PermissionsBoundary": boundary} if boundary and action in KNOW_THE_BOUNDARY else {}
+    context |= {"iam:PassedToService": service} if action == "iam:PassRole" else {}
     effects = {
         statement["Effect"]
         for statement in statements(file)
@@ -97,6 +104,7 @@ def test_what_a_deployment_needs_is_allowed() -> None:
     A role is taken out of an instance profile, and loses its boundary, by an administrator.
     """
     resources = {"role": OURS, "policy": f"{IAM}policy/irsa/app", "oidc-provider": f"{IAM}oidc-provider/oidc.eks.x"}
+    resources |= {"cluster": CLUSTER, "podidentityassociation": ASSOCIATION}
     refused = {
         action
         for statement in statements("iam-deployer.json")
@@ -105,6 +113,38 @@ def test_what_a_deployment_needs_is_allowed() -> None:
         if not allowed("iam-deployer-bounded.json", action, resources.get(kind, "*"), BOUNDARY)
     }
     assert refused == {"iam:DeleteRolePermissionsBoundary", "iam:RemoveRoleFromInstanceProfile"}
+
+
+@pytest.mark.parametrize("file", ["iam-deployer.json", "iam-deployer-bounded.json"])
+def test_roles_are_passed_to_pods_alone(file: str) -> None:
+    """Protects the AWS account: iam:PassRole to another service, such as EC2, would give the deployer any role.
+
+    EKS asks for it, and for iam:GetRole, where an association is created; each action has its resource type of
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
+    """
+    for action in ("iam:PassRole", "iam:GetRole"):
+        assert allowed(file, action, OURS, BOUNDARY)
+    for service in ("ec2.amazonaws.com", "lambda.amazonaws.com", "eks.amazonaws.com"):
+        assert not allowed(file, "iam:PassRole", OURS, BOUNDARY, service)
+    assert allowed(file, "eks:CreatePodIdentityAssociation", CLUSTER)
+    for action in ("Delete", "Describe", "Update"):
+        assert allowed(file, f"eks:{action}PodIdentityAssociation", ASSOCIATION)
+    for action in ("eks:TagResource", "eks:UntagResource"):
+        assert allowed(file, action, ASSOCIATION)
+        assert not allowed(file, action, CLUSTER)
+
+
+def test_no_other_role_is_passed() -> None:
+    """Protects the deployer's own role, and an administrator's: Pods would get it by an association."""
+    assert not allowed("iam-deployer-bounded.json", "iam:PassRole", THEIRS)
+
+
+def test_a_preview_reads_associations() -> None:
+    """Protects a preview with --refresh, and least privilege: it creates none."""
+    assert allowed("iam-preview.json", "eks:DescribePodIdentityAssociation", ASSOCIATION)
+    writing = [f"eks:{each}PodIdentityAssociation" for each in ("Create", "Delete", "Update")]
+    assert not any(allowed("iam-preview.json", each, on) for each in writing for on in (ASSOCIATION, CLUSTER))
+    assert not allowed("iam-preview.json", "iam:PassRole", OURS)
 
 
 @pytest.mark.parametrize("name", ["deployer", "preview", "prove"])

@@ -12,7 +12,7 @@ from irsa.rules.identity import ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, listed, nearest, shortened
 from irsa.rules.subjects import is_pattern
-from irsa.rules.trust import check_pod_identity_conditions
+from irsa.rules.trust import check_pod_identity_conditions, known_conditions
 
 # What is of a way alone, and has no effect without it.
 OF_IRSA: Sequence[Place] = (
@@ -108,9 +108,8 @@ def _of_the_settings(identity: Identity, given: Mapping[Place, Any], spelling: S
         yield policy, Mistake(found, f"a session policy with {spelling(tags)} false", f"set {spelling(tags)} to false")
     conditions = given.get(("trust_conditions",))
     if isinstance(conditions, Mapping) and isinstance(session_tags, bool):
-        known = {operator: keys for operator, keys in conditions.items() if isinstance(keys, Mapping)}
         try:
-            check_pod_identity_conditions(known, session_tags, identity.irsa is not Use.ABSENT)
+            check_pod_identity_conditions(known_conditions(conditions), session_tags, identity.irsa is not Use.ABSENT)
         except Mistake as mistake:
             yield ("trust_conditions",), mistake
     clusters, ids = given.get(("cluster_arns",)), given.get(("pod_identity", "import_ids"))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from irsa.rules.arns import issuer_of_provider, parse_cluster_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import items_of
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import Mistake, Place, named, shortened
 from irsa.rules.subjects import is_pattern, subject_claim
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
@@ -121,6 +121,12 @@ def _one_or(values: Sequence[str]) -> str | list[str]:
     return values[0] if len(values) == 1 else [*values]
 
 
+def known_conditions(conditions: Any) -> Conditions:
+    """Return the conditions whose operators are there with their keys, of whatever shape they are."""
+    known = conditions.items() if isinstance(conditions, Mapping) else ()
+    return {operator: keys for operator, keys in known if isinstance(keys, Mapping)}
+
+
 def check_pod_identity_conditions(conditions: Conditions, session_tags: bool, irsa: bool) -> None:
     """Refuse further conditions that a statement for Pod Identity, or one for IRSA beside it, could never meet.
 
@@ -146,6 +152,41 @@ def check_pod_identity_conditions(conditions: Conditions, session_tags: bool, ir
 
 
 _STATEMENTS = ("trust_statements",)
+
+
+def pod_identity_warnings(
+    session_tags: bool, conditions: Conditions, subjects: Sequence[str]
+) -> Iterator[tuple[Place, Mistake]]:
+    """Yield what is legal in the trust in EKS Pod Identity, but likely not intended, each with its argument.
+
+    Args:
+        session_tags: Whether sessions have the tags that say of which service account they are.
+        conditions: Further conditions of each statement.
+        subjects: The subjects besides the service account.
+    """
+    if not session_tags:
+        found = "without session tags the trust policy names the cluster only: any association in it may have this role"
+        fix = "leave session tags on, where no session policy needs this; or silence the rule with a reason"
+        place = ("pod_identity", "session_tags")
+        yield place, Mistake(f"{found} ({_ROLE_PAGE})", "a trust policy that names the service account", fix)
+    for operator, keys in conditions.items():
+        for key in keys:
+            if key.lower() in _NETWORK_KEYS:
+                found = f"the condition {named(operator)} on {named(key)} is about the network of EKS, which assumes"
+                found = f"{found} the role, and not about that of the Pods ({_ROLE_PAGE})"
+                allowed = "conditions that EKS Pod Identity can meet"
+                fix = "write it in a policy of the role, whose requests the Pods send, or in a statement for IRSA"
+                yield ("trust_conditions",), Mistake(found, allowed, fix)
+    if patterns := [each for each in subjects if is_pattern(each)]:
+        found = f"{shortened(', '.join(patterns))} may assume the role by IRSA only; EKS Pod Identity has no wildcards"
+        fix = "name each service account that is to have an association, or silence the rule with a reason"
+        yield ("subjects",), Mistake(found, "subjects without wildcards", fix)
+
+
+# "EKS Pod Identity uses AssumeRole to assume the IAM role before passing the temporary credentials to your pods":
+_ROLE_PAGE = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-network-properties
+_NETWORK_KEYS = {f"aws:{key}" for key in ("sourceip", "sourcevpc", "sourcevpcarn", "sourcevpce", "vpcsourceip")}
 
 
 def federated_providers(document: str) -> dict[str, list[list[str]]]:

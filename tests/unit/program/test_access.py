@@ -168,6 +168,9 @@ def test_an_account_counts_where_something_is_asked_or_created() -> None:
     # The cluster is looked up in its own account, and the region of an account is that of the stack.
     named = {"name": "cc", "account": "data", "createOidcProvider": True}
     assert used(cluster=named, accounts=data, bindings={"app": own}) == {None, "data"}
+    # With EKS Pod Identity, EKS alone knows the ARN of a cluster whose issuer is written.
+    pods = {**existing, "identity": "podIdentity"}
+    assert used(cluster={"name": "cc", "oidcIssuer": "https://a.example/b"}, bindings={"app": pods}) == {None}
     without_region = {"data": {"profile": "data"}}
     assert used(cluster=KNOWN, accounts=without_region, bindings={"app": {**own, "account": "data"}}) == {None, "data"}
 

@@ -17,6 +17,7 @@ from config.lint.checked import Statement
 from config.lint.settings import TAKES_DEFAULT
 from config.located_mistake import LocatedMistake
 from config.models import Defaults, Stack
+from irsa.rules.identity import ONLY_IRSA, parse_identity
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import SECRET
 from program.examine import examine
@@ -474,7 +475,122 @@ USES: list[tuple[str, dict[str, Any], bool]] = [
 @pytest.mark.parametrize(("default", "binding", "used"), USES)
 def test_who_takes_a_default(default: str, binding: dict[str, Any], used: bool) -> None:
     """Protects the rule unused-setting: a binding uses a default for what it has, without a value of its own."""
-    assert TAKES_DEFAULT[default](binding) is used
+    assert TAKES_DEFAULT[default](binding, ONLY_IRSA) is used
+
+
+@pytest.mark.parametrize("default", ["audience", "tokenExpiration", "stsRegionalEndpoints"])
+def test_what_is_of_irsa_alone_is_not_taken_without_it(default: str) -> None:
+    """Protects the rule unused-setting: with EKS Pod Identity alone there are no tokens and no annotations."""
+    assert TAKES_DEFAULT[default](APP, parse_identity("both"))
+    assert not TAKES_DEFAULT[default](APP, parse_identity("podIdentity"))
+
+
+def test_associations_take_tags() -> None:
+    """Protects the rule unused-setting: an association of an existing role has the tags, which the role has not."""
+    assert TAKES_DEFAULT["tags"]({"role": {"arn": "x"}}, parse_identity("podIdentity"))
+
+
+SESSION = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def with_session_policy(*statements: Any, **binding: Any) -> dict[str, Any]:
+    document = {**SESSION, "Statement": [*statements]} if statements else SESSION
+    settings = {"sessionTags": False, "policy": {"document": document}}
+    return {"identity": "podIdentity", "podIdentity": settings, **binding}
+
+
+@pytest.mark.parametrize(
+    ("rule", "statement", "place"),
+    [
+        ("unknown-action", {**READ, "Action": "s3:GetObjekt"}, "Statement.0.Action"),
+        ("wrong-resource", {**READ, "Resource": "arn:aws:sqs:*:*:q"}, "Statement.0.Resource"),
+    ],
+)
+def test_a_session_policy_is_judged_like_others(
+    tmp_path: Path, rule: str, statement: dict[str, Any], place: str
+) -> None:
+    """Protects who writes one: an action that does not exist leaves the Pods without it, as in any policy."""
+    assert warnings(rule, tmp_path, with_session_policy(statement)) == [f"podIdentity.policy.document.{place}"]
+
+
+def test_a_session_policy_gives_nothing(tmp_path: Path) -> None:
+    """Protects from false alarms: a session may do what it and the role's policies both allow.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
+    """
+    assert warnings("write-everything", tmp_path, with_session_policy()) == []
+    assert warnings("grants-nothing", tmp_path, with_session_policy()) == [""]
+    same = policy(SESSION["Statement"][0])
+    assert warnings("attached-twice", tmp_path, with_session_policy(**same)) == []
+    # And takes nothing away from what is too wide: not every session has it.
+    deny = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+    assert warnings("write-everything", tmp_path, with_session_policy(deny, **same)) == [
+        "policy.document.Statement.0.Resource"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "binding", "place"),
+    [
+        ("wide-trust", {"identity": "podIdentity", "podIdentity": {"sessionTags": False}}, "podIdentity.sessionTags"),
+        (
+            "pod-identity-trust",
+            {"identity": "both", "trust": {"conditions": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}},
+            "trust.conditions",
+        ),
+        (
+            "pod-identity-trust",
+            {"identity": "podIdentity", "trust": {"conditions": {"NotIpAddress": {"AWS:sourceIp": "10.0.0.0/8"}}}},
+            "trust.conditions",
+        ),
+        ("pod-identity-trust", {"identity": "both", "trust": {"subjects": ["a:b-*"]}}, "trust.subjects"),
+    ],
+)
+def test_what_is_another_thing_with_pod_identity(
+    tmp_path: Path, rule: str, binding: dict[str, Any], place: str
+) -> None:
+    """Protects who comes from IRSA: without tags nothing names the service account, and EKS is who assumes the role.
+
+    "EKS Pod Identity uses AssumeRole to assume the IAM role before passing the temporary credentials to your pods":
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
+    """
+    assert warnings(rule, tmp_path, binding) == [place]
+    of_irsa = {key: value for key, value in binding.items() if key not in {"identity", "podIdentity"}}
+    assert warnings(rule, tmp_path, of_irsa) == []
+    # Of an existing role the trust policy stays.
+    existing = {**binding, "role": {"arn": "arn:aws:iam::111122223333:role/app"}}
+    if "trust" not in binding:
+        assert warnings(rule, tmp_path, existing) == []
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        {"identity": "both", "podIdentity": {"sessionTags": True}},
+        {"identity": "both", "trust": {"subjects": ["a:b"]}},
+        {"identity": "podIdentity", "trust": {"conditions": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}},
+    ],
+)
+def test_what_pod_identity_has_too(tmp_path: Path, binding: dict[str, Any]) -> None:
+    """Protects from false alarms."""
+    assert [warnings(rule, tmp_path, binding) for rule in ("wide-trust", "pod-identity-trust")] == [[], []]
+
+
+def test_the_place_of_a_statement_beside_those_for_pod_identity(tmp_path: Path) -> None:
+    """Protects who looks for it: irsa writes a statement for each provider, and one for each service account."""
+    issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+    provider = f"arn:aws:iam::111122223333:oidc-provider/{issuer}"
+    open_to_all = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringLike": {f"{issuer}:sub": "system:serviceaccount:team-a:*"}},
+    }
+    cluster = {"name": "cc", "oidcIssuer": f"https://{issuer}", "oidcProviderArn": provider}
+    trust = {"subjects": ["b:c"], "statements": [open_to_all]}
+    binding = {"identity": "both", "trust": trust}
+
+    assert warnings("wide-trust", tmp_path, binding, cluster=cluster) == ["trust.statements.0"]
 
 
 def test_every_default_says_who_takes_it() -> None:

@@ -54,6 +54,13 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
             *("--client-id", "{}"),
         ],
     ),
+    "create_addon": (
+        lambda value: commands.create_addon(value, "eks-pod-identity-agent", "eu-west-1"),
+        [
+            *("aws", "eks", "create-addon", "--cluster-name", "{}", "--addon-name", "eks-pod-identity-agent"),
+            *("--region", "eu-west-1"),
+        ],
+    ),
     "update_thumbprint": (
         commands.update_thumbprint,
         [

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html: Pods keep what they were created with.
 """
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from config.located_mistake import LocatedMistake
 from tests.unit.program.live.scene import (
     HOST,
+    account,
     arn,
     cluster,
     found,
@@ -156,6 +158,29 @@ def test_a_role_that_is_adopted() -> None:
     assert judged(new, "podIdentity", pod("irsa"), serviceAccount=service_account) == []
     (mistake,) = judged(new, "podIdentity", pod("irsa"), serviceAccount=service_account, **{"import": ["role"]})
     assert mistake.rule == "pods-hold-back"
+
+
+def test_a_subject_without_an_association() -> None:
+    """Protects the Pods of further subjects: the end of IRSA is theirs too, and the association is of one alone."""
+    subjects = {"trust": {"subjects": ["team-b:other"]}}
+    other = pod("irsa", "other", "other", "team-b")
+    (mistake,) = judged(BOTH, "podIdentity", pod("pods"), other, **subjects)
+
+    assert rules([mistake]) == [("pods-hold-back", "bindings.app.trust.subjects")]
+    assert "team-b/other" in mistake.mistake.found
+    # It may have another role of its own; and while the statement is there, it goes on.
+    elsewhere = json.loads(json.dumps(other).replace(arn("role", "app"), arn("role", "own")))
+    assert judged(BOTH, "podIdentity", pod("pods"), elsewhere, **subjects) == []
+    assert judged(BOTH, FORTH, pod("pods"), other, **subjects) == []
+
+
+def test_a_role_alone_that_is_adopted() -> None:
+    """Protects from a traceback: without a service account there are no Pods of the binding's own."""
+    binding = {"role": {"name": "app"}, "trust": {"subjects": ["team-a:app"]}, "import": ["role"]}
+    values = {"bindings": {"app": {**binding, "identity": {"irsa": "trusted"}}}}
+    there = account([arn("role", "app")])
+
+    assert found(values, there, cluster(pods=[pod("irsa")])) == []
 
 
 def test_pods_that_could_not_be_read() -> None:
