@@ -83,7 +83,10 @@ CHECKS = {
         "with EKS Pod Identity: the association is as declared, its target role admits the role, and the agent runs",
         NONE,
     ),
-    PODS: ("with `--pods`: each Pod that has not ended has the role and the token of these annotations", NONE),
+    PODS: (
+        "with `--pods`: each Pod that has not ended has the role and token of these annotations, or EKS Pod Identity",
+        NONE,
+    ),
     STAGE: (
         "with `--pods` and EKS Pod Identity, as a line: the stage of the Pods, and who holds the next one back",
         NONE,
