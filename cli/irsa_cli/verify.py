@@ -461,9 +461,7 @@ class Verification:
         return None
 
     def _stage(self, check: NewCheck, running: Sequence[RunningPod]) -> Iterator[Check]:
-        has_target = any(each.target_role_arn for each in self.binding.associations)
-        stage = stage_of(self.binding.identity, running, has_target)
-        yield check(Outcome.OK, stage.line)
+        yield check(Outcome.OK, stage_of(self.binding.identity, running).line)
 
     def _of_pods(
         self, check: NewCheck, service_account: DeclaredServiceAccount, running: list[RunningPod]

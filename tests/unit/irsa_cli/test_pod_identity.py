@@ -220,6 +220,17 @@ def test_a_policy_that_means_the_same_is_no_finding(monkeypatch: pytest.MonkeyPa
     assert bad(verified(monkeypatch, live_eks(live), [binding(BOTH, declared)])) == []
 
 
+def test_what_others_wrote_stays_in_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects logs and terminals: whoever may write an association chooses its tags, and roles have names."""
+    hostile = "a\nerror: \x1b[31m"
+    declared = replace(DECLARED, tags={hostile: "b"})
+    live = {**LIVE, "roleArn": f"{ROLE}{hostile}", "tags": {hostile: hostile}, "targetRoleArn": hostile}
+    checks = bad(verified(monkeypatch, live_eks(live), [binding(BOTH, declared)]))
+
+    assert len(checks) == 3
+    assert all(text.isprintable() for each in checks for text in (each.about, each.found, each.expected, each.fix))
+
+
 def test_secrets_of_the_state_are_never_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects from a green row: what is declared is not known; the rest of the association is compared."""
     declared = replace(DECLARED, policy=None, tags=None)
