@@ -29,6 +29,7 @@ from irsa_cli.verdict import of_missing_role
 
 ASSOCIATION = "association"
 NONE = "none"
+TARGET_ROLE = "target role"
 NO_CREDENTIALS = "the stack has no credentials of AWS account {}"
 NewCheck = Callable[..., Check]
 # Statuses in which the agent runs: https://docs.aws.amazon.com/eks/latest/APIReference/API_Addon.html
@@ -73,7 +74,7 @@ def _settings(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociat
     pairs = [
         ("role", live.role_arn, declared.role_arn),
         ("session tags", on[not live.disable_session_tags], on[declared.session_tags]),
-        ("target role", live.target_role_arn, declared.target_role_arn),
+        (TARGET_ROLE, live.target_role_arn, declared.target_role_arn),
     ]
     if declared.tags is None:
         yield check(Outcome.CANNOT_TELL, "the state keeps a tag of the association as a secret")
@@ -81,7 +82,9 @@ def _settings(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociat
     pairs += [(f"tag {named(key)}", live.tags.get(key, ""), value) for key, value in (declared.tags or {}).items()]
     for label, *values in pairs:
         if values[0] != values[1]:
-            yield check(Outcome.FINDING, *(f"{label}: {named(each) if each else NONE}" for each in values), repair)
+            texts = (f"{label}: {named(each) if each else NONE}" for each in values)
+            fix = _cleared(live, "targetRoleArn") if label == TARGET_ROLE and not values[1] else repair
+            yield check(Outcome.FINDING, *texts, fix)
 
 
 def _policy(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation, repair: str) -> Iterator[Check]:
@@ -91,7 +94,7 @@ def _policy(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociatio
         yield check(Outcome.CANNOT_TELL, f"the state keeps the {label} as a secret")
     elif bool(declared.policy) != bool(live.policy):
         texts = (f"{label}: {named(each) if each else NONE}" for each in (live.policy, declared.policy))
-        yield check(Outcome.FINDING, *texts, repair)
+        yield check(Outcome.FINDING, *texts, repair if declared.policy else _cleared(live, "policy"))
     elif declared.policy:
         try:
             found = differences(declared.policy, live.policy)
@@ -101,6 +104,12 @@ def _policy(check: NewCheck, declared: DeclaredAssociation, live: LiveAssociatio
         for each in found:
             texts = (f"{label}, {each.place}: {text}" for text in (each.found, each.expected))
             yield check(Outcome.FINDING, *texts, repair)
+
+
+def _cleared(live: LiveAssociation, setting: str) -> str:
+    """Return the command that removes a setting, which EKS keeps where an update only leaves it out."""
+    region = parse_cluster_arn(live.cluster_arn).region
+    return commands.clear_association(live.cluster_name, live.association_id, region, [setting])
 
 
 def of_target_role(
@@ -205,7 +214,7 @@ class AssociationChecks:
             place = place_of(each.namespace, each.service_account, each.cluster.name)
             checks += self.ask(ASSOCIATION, place, self._association, each)
             if each.target_role_arn:
-                checks += self.ask(ASSOCIATION, f"target role {named(each.target_role_arn)}", self._target, each)
+                checks += self.ask(ASSOCIATION, f"{TARGET_ROLE} {named(each.target_role_arn)}", self._target, each)
         for each in agents_of:
             checks += self.ask(ASSOCIATION, f"EKS cluster {named(each.cluster.name)}", self._agent, each)
         if binding.identity.pod_identity is Use.TRUSTED and binding.role and binding.role.trust:
@@ -253,9 +262,10 @@ class AssociationChecks:
                 try:
                     aws_account = self.aws_accounts.of_cluster(cluster, self.binding.provider)
                     live = aws_account.eks(cluster.region).association(*at)
-                except NoPermissionError:
-                    # What is not declared needs no permission.
-                    continue
+                except NoPermissionError as error:
+                    # Nothing is declared there that would need it.
+                    yield check(Outcome.NOT_CHECKED, str(error))
+                    return
                 if live:
                     about = place_of(each.namespace, each.name, cluster.name)
                     yield replace(of_undeclared(check, live, self.binding.role_arn), about=about)

@@ -14,7 +14,7 @@ from irsa_cli.report.message import first_few
 from irsa_cli.state.declared import in_cluster
 
 # How long the agent keeps credentials when the association is gone:
-# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
+# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
 CACHED, CACHED_OF_TARGET = "6 hours", "59 minutes"
 
 
@@ -112,13 +112,12 @@ def has_agent(pod: RunningPod) -> bool:
     return pod.node not in WITHOUT_AGENT
 
 
-def stage_of(identity: Identity, pods: Iterable[RunningPod], has_target_role: bool = False) -> Stage:
+def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     """Return the stage of Pods.
 
     Args:
         identity: How the binding's Pods get the role, as declared.
         pods: The Pods of its service accounts that have not ended.
-        has_target_role: Whether an association of it has a target role, whose credentials end sooner.
     """
     counted, way, following = [pod for pod in pods if pod.ways], way_of(identity), NEXT.get(identity)
     others = [pod for pod in counted if pod.ways != {way}]
@@ -133,7 +132,8 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod], has_target_role: bo
     stage = Stage(following, to_restart, tuple(holding), in_doubt if following else (), "")
     parts = [_count(counted, others, way)]
     if identity.pod_identity is Use.TRUSTED and any(Way.POD_IDENTITY in pod.ways for pod in counted):
-        time = CACHED_OF_TARGET if has_target_role else CACHED
+        # Whether the association that is gone had a target role, no state tells.
+        time = f"{CACHED} ({CACHED_OF_TARGET} with a target role)"
         parts.append(f"those with Pod Identity lose the role within {time} of the `pulumi up` that set this")
     parts += [f"{_names(without)}, where there is no Pod Identity"] if without else []
     if following:

@@ -83,7 +83,10 @@ CHECKS = {
         "with EKS Pod Identity: the association is as declared, its target role admits the role, and the agent runs",
         NONE,
     ),
-    PODS: ("with `--pods`: each Pod that has not ended has the role and the token of these annotations", NONE),
+    PODS: (
+        "with `--pods`: each Pod that has not ended has the role and token of these annotations, or EKS Pod Identity",
+        NONE,
+    ),
     STAGE: (
         "with `--pods` and EKS Pod Identity, as a line: the stage of the Pods, and who holds the next one back",
         NONE,
@@ -458,9 +461,7 @@ class Verification:
         return None
 
     def _stage(self, check: NewCheck, running: Sequence[RunningPod]) -> Iterator[Check]:
-        has_target = any(each.target_role_arn for each in self.binding.associations)
-        stage = stage_of(self.binding.identity, running, has_target)
-        yield check(Outcome.OK, stage.line)
+        yield check(Outcome.OK, stage_of(self.binding.identity, running).line)
 
     def _of_pods(
         self, check: NewCheck, service_account: DeclaredServiceAccount, running: list[RunningPod]

@@ -42,8 +42,8 @@ def follow(project: Project, command: str) -> None:
     """Do what a finding advises. The AWS command line is not at hand: its commands are IAM's operations."""
     for part in command.partition("  #")[0].split(" && "):
         words = shlex.split(part)
-        if words[:2] == ["aws", "iam"]:
-            aws_iam(project.cloud, words[2:])
+        if words[0] == "aws":
+            aws_iam(project.cloud, words[2:], words[1])
         else:
             answer = project.run("up", *words[2:], "--yes", "--skip-preview") if words[0] == "pulumi" else None
             answer = answer or project.cloud.run(*words, folder=project.folder)

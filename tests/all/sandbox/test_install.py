@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from irsa.version import VERSION
-from irsa_cli.verify import CHECKS, PODS
+from irsa_cli.pod_identity import ASSOCIATION
+from irsa_cli.verify import CHECKS, PODS, STAGE
 from tests.output_schemas import check_output
 from tests.sandbox.irsa_command import ISSUER, PROVIDER, ROLE_ARN
 from tests.sandbox.project import ROOT, Stack
@@ -171,7 +172,7 @@ def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, environm
         return check_output(arguments[0], answer.stdout)
 
     outcomes = {check["check"]: check["outcome"] for check in irsa("verify", "--stack", "dev")["checks"]}
-    assert outcomes == dict.fromkeys((name for name in CHECKS if name != PODS), "ok")
+    assert outcomes == dict.fromkeys((name for name in CHECKS if name not in (ASSOCIATION, PODS, STAGE)), "ok")
     assert [check["outcome"] for check in irsa("prove", "--stack", "dev")["checks"]] == ["ok", "ok"]
 
     outputs = stack.outputs()

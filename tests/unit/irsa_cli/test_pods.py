@@ -214,6 +214,16 @@ def test_how_a_pod_gets_the_role(pod: dict[str, Any]) -> None:
     assert running_pod(pod, ROLE, {}).ways == {Way.NONE}
 
 
+def test_a_container_with_a_token_of_its_own(pod: dict[str, Any]) -> None:
+    """Protects stages: with a token of its own a container asks for this role, which needs IRSA, or for another one."""
+    pod["spec"]["initContainers"] = []
+    for role, ways in ((ROLE, {Way.IRSA}), (f"{ROLE}-2", set[Way]())):
+        own = {"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/own/token"}
+        env = [{"name": name, "value": value} for name, value in own.items()]
+        pod["spec"]["containers"] = [{"name": "app", "image": "busybox", "env": env}]
+        assert running_pod(pod, ROLE, {}).ways == ways
+
+
 def test_a_pod_with_pod_identity(with_pod_identity: dict[str, Any]) -> None:
     """Protects stages: the variables of Pod Identity are that, and IRSA's beside them come first in every SDK."""
     assert running_pod(with_pod_identity, ROLE, {}).ways == {Way.POD_IDENTITY}

@@ -77,6 +77,14 @@ def test_the_answer_is_first_then_what_to_do_then_the_table() -> None:
     ]
 
 
+def test_notes_are_below_the_table() -> None:
+    """Protects stages: they are neither good nor bad, so they come after what to do, each on a line of its own."""
+    notes = ("app: both: no running Pods", "web: irsa: \x1b[31m")
+    lines = printed(Report("verify", "dev", (GOOD, BAD), notes), ("binding", "role"), (("app", Outcome.OK),))
+
+    assert lines[-4:] == ["app      ok", "", "app: both: no running Pods", r"web: irsa: \x1b[31m"]
+
+
 KEYS = st.sampled_from(["app", "ok", "finding", "no answer"])
 
 

@@ -1,0 +1,156 @@
+"""`irsa verify` on bindings with EKS Pod Identity: what is deployed, what somebody changed, and what repairs it."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, not_good, report
+from tests.sandbox.pods import CLUSTER, Pods
+from tests.sandbox.project import Project
+from tests.sandbox.test_verify import access
+
+pytestmark = pytest.mark.sandbox
+
+Deploy = Callable[..., Project]
+AGENT = "eks-pod-identity-agent"
+SESSION = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+OTHER_SESSION = json.dumps({**SESSION, "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+TARGET = f"arn:aws:iam::{ACCOUNT}:role/verified-target"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/verified-pods"
+APP = {
+    "serviceAccount": {"name": "verified-pods"},
+    "role": {"name": "verified-pods"},
+    "policyArns": [],
+    "identity": "both",
+}
+SETTINGS = {
+    "sessionTags": False,
+    "targetRoleArn": TARGET,
+    "policy": {"document": SESSION},
+    "tags": {"team": "payments"},
+}
+PODS_TRUST = {
+    "Effect": "Allow",
+    "Principal": {"Service": "pods.eks.amazonaws.com"},
+    "Action": ["sts:AssumeRole", "sts:TagSession"],
+}
+
+
+def document(**statement: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+
+
+@pytest.fixture
+def roles(cloud: Any) -> Iterator[None]:
+    """The target role, and another role that EKS Pod Identity may assume."""
+    iam = cloud.aws("iam")
+    root = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    iam.create_role(
+        RoleName="verified-target", AssumeRolePolicyDocument=document(Principal=root, Action="sts:AssumeRole")
+    )
+    iam.create_role(RoleName="others-pods", AssumeRolePolicyDocument=document(**PODS_TRUST))
+    yield
+    for name in ("verified-target", "others-pods"):
+        iam.delete_role(RoleName=name)
+
+
+def association_id(cloud: Any) -> str:
+    listed = cloud.aws("eks").list_pod_identity_associations(clusterName=CLUSTER, serviceAccount="verified-pods")
+    (found,) = listed["associations"]
+    return str(found["associationId"])
+
+
+def changed(project: Project) -> list[dict[str, str]]:
+    """Return what does not come out well, once that has no finding any more."""
+    code, checks = report(project, "verify")
+    found = not_good(checks)
+    assert code == bool(found)
+    for each in found:
+        follow(project, each["fix"])
+    assert report(project, "verify")[0] == 0
+    return found
+
+
+def test_each_part_of_an_association_is_found_and_repaired(deploy: Deploy, cloud: Any, roles: None) -> None:
+    """Protects Pods from drift: every setting that somebody changes is found, and the advised command restores it."""
+    project, eks = deploy({"bindings": {"app": {**APP, "podIdentity": SETTINGS}}}), cloud.aws("eks")
+    project.up()
+    code, checks = report(project, "verify")
+    assert (code, not_good(checks)) == (0, [])
+    assert [check["about"] for check in checks if check["check"] == "association"] == [
+        f"default/verified-pods in EKS cluster {CLUSTER}",
+        f"target role {TARGET}",
+        f"EKS cluster {CLUSTER}",
+    ]
+    drift: list[tuple[dict[str, Any], str]] = [
+        ({"roleArn": f"arn:aws:iam::{ACCOUNT}:role/others-pods"}, "role"),
+        ({"disableSessionTags": False, "policy": ""}, "session policy"),
+        ({"targetRoleArn": f"{TARGET}-2"}, "target role"),
+        ({"policy": OTHER_SESSION}, "session policy"),
+    ]
+    for update, about in drift:
+        eks.update_pod_identity_association(clusterName=CLUSTER, associationId=association_id(cloud), **update)
+        found = changed(project)
+        assert any(each["found"].startswith(about) for each in found), found
+
+    arn = eks.describe_pod_identity_association(clusterName=CLUSTER, associationId=association_id(cloud))
+    eks.tag_resource(resourceArn=arn["association"]["associationArn"], tags={"team": "other"})
+    (found_tag,) = changed(project)
+    assert (found_tag["found"], found_tag["expected"]) == ("tag team: other", "tag team: payments")
+
+    eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=association_id(cloud))
+    (missing,) = changed(project)
+    assert (missing["found"], missing["expected"]) == ("no association", f"an association of {ROLE}")
+
+
+def test_what_eks_keeps_has_a_command_of_its_own(deploy: Deploy, cloud: Any) -> None:
+    """Protects from advice that repairs nothing: an update that leaves a target role out does not remove it."""
+    project = deploy({"bindings": {"app": APP}})
+    project.up()
+    cloud.aws("eks").update_pod_identity_association(
+        clusterName=CLUSTER, associationId=association_id(cloud), targetRoleArn=TARGET
+    )
+    (found,) = changed(project)
+    assert (found["found"], found["expected"]) == (f"target role: {TARGET}", "target role: none")
+
+
+def test_a_cluster_without_the_agent(deploy: Deploy, cloud: Any) -> None:
+    """Protects Pods of a cluster without the agent: the finding's command installs it."""
+    project = deploy({"bindings": {"app": APP}})
+    project.up()
+    cloud.aws("eks").delete_addon(clusterName=CLUSTER, addonName=AGENT)
+    (found,) = changed(project)
+    assert found["about"] == f"EKS cluster {CLUSTER}"
+
+
+def test_the_stages_of_pods(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
+    """Protects the migration: one line says the stage, whether the next is safe, and who holds it back.
+
+    The permissions of docs/permissions/kubernetes-verify.yaml suffice.
+    """
+    project, pods = deploy({"bindings": {"app": {**APP, "identity": "irsa"}}}), Pods(cloud, "default", "verified-pods")
+    project.up()
+    old = pods.start()
+    project.set({"bindings": {"app": APP}})
+    project.up()
+    new = pods.start()
+    answer = irsa(project, "verify", "--pods")
+    verifying = access(cloud, tmp_path, "verifying-pods", "kubernetes-verify.yaml")
+    code, checks = report(project, "verify", "--pods", **verifying)
+    pods.stop(old)
+    after = irsa(project, "verify", "--pods")
+    pods.stop(new)
+
+    held = f"default/{old} holds back {{irsa: trusted, podIdentity: used}}: kubectl delete pod {old} -n default"
+    assert answer.stdout.splitlines()[-1] == f"app: both: 1 of 2 Pods have Pod Identity; {held}"
+    assert (answer.returncode, code) == (1, 1)
+    assert [(check["about"], check["outcome"]) for check in checks if check["check"] == "pods"] == [
+        (f"default/{old}", "finding"),
+        (f"default/{new}", "ok"),
+    ]
+    assert after.returncode == 0
+    safe = "{irsa: trusted, podIdentity: used} is safe"
+    assert after.stdout.splitlines()[-1] == f"app: both: 1 of 1 Pod has Pod Identity; {safe}"
