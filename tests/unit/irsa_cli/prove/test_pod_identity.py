@@ -345,7 +345,63 @@ def test_a_new_association_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, a
     assert (len(pauses), assumes.outcome is Outcome.OK) == (asked - 1, age is not None)
 
 
+def test_only_what_a_new_association_explains_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the reader's time: a token that is not accepted is not accepted later."""
+    monkeypatch.setattr("irsa_cli.prove.pod_identity.time.sleep", lambda _: pytest.fail("waits"))
+    binding = replace(BINDING, modified=datetime.now(UTC))
+
+    assert prove(monkeypatch, raising(WRONG_TOKEN), ("web", "app"), binding=binding)[0].outcome is Outcome.FINDING
+
+
 GREEN = CLUSTER._replace(name="green")
+
+
+def test_an_association_in_another_cluster_gives_no_role_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the negative check: service accounts of one name are different ones in each cluster."""
+    others = (
+        replace(BINDING, key="other", associations=(replace(ASSOCIATION, cluster=GREEN, service_account="other"),)),
+    )
+    (_, negative) = prove(monkeypatch, eks, ("web", "app"), ("web", "other"), others=others)
+
+    assert (negative.outcome, negative.about.partition(" ")[0]) == (Outcome.OK, "web/other")
+
+
+def test_tokens_of_another_namespace_may_be_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects who may make tokens in the binding's namespace alone: what is denied is said, and the audience tried."""
+    cluster = StubCluster(("web", "app"), ("team-b", "worker"))
+    token = cluster.token
+
+    def denied(namespace: str, *arguments: Any) -> str:
+        if namespace == "team-b":
+            raise NoPermissionError("create serviceaccounts/token team-b/worker: forbidden")
+        return token(namespace, *arguments)
+
+    monkeypatch.setattr(cluster, "token", denied)
+    checks = prove(monkeypatch, eks, clusters={"k": cluster})
+
+    assert said(checks) == [ASSUMES, NO_OTHER, WRONG_AUDIENCE]
+    assert checks[1].found == "create serviceaccounts/token team-b/worker: forbidden"
+
+
+def test_a_region_has_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects large stacks: each client reads the service's model, and one of each region is enough."""
+    made: list[str] = []
+
+    def service(_: str, region: str) -> Any:
+        made.append(region)
+        return type("Eks", (), {"pod_session": lambda *_: SESSION})()
+
+    monkeypatch.setattr("irsa_cli.prove.pod_identity.PodIdentityService", service)
+    regions = ("us-west-2", "us-west-2", "eu-west-1")
+    associations = tuple(replace(ASSOCIATION, cluster=CLUSTER._replace(region=each)) for each in regions)
+    binding = replace(BINDING, associations=associations)
+    aws_accounts: Any = StubAwsAccounts()
+    clusters: Any = StubClusters({"k": StubCluster(("web", "app"))})
+    asked = Asked(DeclaredStack("dev", (binding,), {}, {}), aws_accounts, clusters, Once())
+    for _ in range(3):
+        checks_of(asked, binding)
+
+    assert made == ["us-west-2", "eu-west-1"]
 
 
 def test_each_cluster_by_its_own_provider(monkeypatch: pytest.MonkeyPatch) -> None:
