@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.layout import AUDIENCE
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, follow, irsa, not_good, report
-from tests.sandbox.project import Project
+from tests.sandbox.project import Project, blue_and_green
 from tests.sandbox.test_verify import access
 
 pytestmark = pytest.mark.sandbox
@@ -139,15 +139,15 @@ def test_an_own_audience_is_the_one_of_the_token(cloud: Any, project: Project) -
 POD_IDENTITY = "by EKS Pod Identity"
 
 
-def start(cloud: Any, pod: str, service_account: str) -> None:
+def start(cloud: Any, pod: str, service_account: str, *options: str) -> None:
     """Create a Pod and say that it runs: the sandbox has no kubelet that starts it."""
     spec = {"serviceAccountName": service_account, "containers": [{"name": "app", "image": "app"}]}
-    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod}, "spec": spec}
+    overrides = json.dumps({"apiVersion": "v1", "spec": spec})
     for command in (
-        ("run", pod, "--image=app", f"--overrides={json.dumps(manifest)}"),
+        ("run", pod, "--image=app", f"--overrides={overrides}"),
         ("patch", "pod", pod, "--subresource=status", "--type=merge", '--patch={"status": {"phase": "Running"}}'),
     ):
-        answer = cloud.kubectl(*command)
+        answer = cloud.kubectl(*command, *options)
         assert answer.returncode == 0, answer.stderr
 
 
@@ -194,7 +194,7 @@ def test_a_pod_gets_its_role_from_eks(cloud: Any, associated: Project) -> None:
         0,
         [
             ("assumes", "ok", f"default/pods {POD_IDENTITY}"),
-            ("is refused", "not checked", f"a Pod without this role {POD_IDENTITY}"),
+            ("is refused", "not checked", "a Pod without an association"),
             ("is refused", "ok", f"default/pods {POD_IDENTITY} with the audience irsa-prove.invalid"),
         ],
     )
@@ -256,3 +256,20 @@ def test_a_pod_that_gets_no_role_is_a_finding_with_its_fix(cloud: Any, associate
     follow(associated, check["fix"])
     code, checks = report(associated, "prove", "ways")
     assert (code, not_good(checks)) == (0, [])
+
+
+def test_each_cluster_is_asked_for_its_own_pods(cloud: Any, green: str, deploy: Callable[..., Project]) -> None:
+    """Protects blue/green: EKS of each cluster's region, with a token of that cluster, gives the one role."""
+    binding = {"serviceAccount": {"name": "both-pods"}, "identity": "podIdentity", "policyArns": []}
+    clusters = {key: {**each, "createOidcProvider": False} for key, each in blue_and_green(green).items()}
+    project = deploy({"clusters": clusters, "bindings": {"both": {**binding, "clusters": ["blue", "green"]}}})
+    project.up()
+    start(cloud, "both-pods-0", "both-pods", "--kubeconfig", green)
+    code, checks = report(project, "prove")
+
+    assert (code, not_good(checks)) == (0, [])
+    assert rows(checks)[:2] == [
+        ("assumes", "not checked", f"default/both-pods in blue {POD_IDENTITY}"),
+        ("assumes", "ok", f"default/both-pods in green {POD_IDENTITY}"),
+    ]
+    assert "/eks-my-other-c-both-pods-0-" in checks[1]["found"]

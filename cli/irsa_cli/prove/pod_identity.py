@@ -27,7 +27,7 @@ from irsa_cli.state.declared import DeclaredAssociation, DeclaredServiceAccount,
 from irsa_cli.verdict import NO_SERVICE_ACCOUNT
 
 BY = "by EKS Pod Identity"
-NOT_ASSOCIATED = f"a Pod without this role {BY}"
+NOT_ASSOCIATED = "a Pod without an association"
 # A new association, and a change of a trust policy, take some seconds to be known everywhere:
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
 OF_A_NEW_ASSOCIATION = ("AccessDeniedException", "ResourceNotFoundException")

@@ -151,7 +151,7 @@ def said(checks: list[Check]) -> list[tuple[str, Outcome, str]]:
 BY = "by EKS Pod Identity"
 ASSUMES = ("assumes", Outcome.OK, f"web/app {BY}")
 WRONG_AUDIENCE = ("is refused", Outcome.OK, f"web/app {BY} with the audience irsa-prove.invalid")
-NO_OTHER = ("is refused", Outcome.NOT_CHECKED, f"a Pod without this role {BY}")
+NO_OTHER = ("is refused", Outcome.NOT_CHECKED, "a Pod without an association")
 
 
 @pytest.mark.parametrize("refused", [NOT_ASSOCIATED, NOT_TRUSTED])
