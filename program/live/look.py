@@ -36,6 +36,7 @@ from program.plan import plan
 NEW_STACK = "no stack named"
 # What `pulumi up` does without refusing, or what AWS may have raised.
 WARNINGS = {
+    live_rules.AGENT_MISSING,
     live_rules.DEFAULT_QUOTA,
     live_rules.FAILED_UPDATE,
     live_rules.INLINE_POLICY_EXISTS,

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sandbox.layout import AUDIENCE
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, irsa, not_good, report
-from tests.sandbox.project import Project
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, follow, irsa, not_good, report
+from tests.sandbox.project import Project, blue_and_green
+from tests.sandbox.test_verify import access
 
 pytestmark = pytest.mark.sandbox
 
@@ -133,3 +134,142 @@ def test_an_own_audience_is_the_one_of_the_token(cloud: Any, project: Project) -
     cloud.aws("iam").remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="vault")
     code, checks = report(project, "verify", "own")
     assert (code, [check["expected"] for check in not_good(checks)]) == (1, ["vault in its client ID list"])
+
+
+POD_IDENTITY = "by EKS Pod Identity"
+
+
+def start(cloud: Any, pod: str, service_account: str, *options: str) -> None:
+    """Create a Pod and say that it runs: the sandbox has no kubelet that starts it."""
+    spec = {"serviceAccountName": service_account, "containers": [{"name": "app", "image": "app"}]}
+    overrides = json.dumps({"apiVersion": "v1", "spec": spec})
+    for command in (
+        ("run", pod, "--image=app", f"--overrides={overrides}"),
+        ("patch", "pod", pod, "--subresource=status", "--type=merge", '--patch={"status": {"phase": "Running"}}'),
+    ):
+        answer = cloud.kubectl(*command, *options)
+        assert answer.returncode == 0, answer.stderr
+
+
+@pytest.fixture(scope="module")
+def associated(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A stack with EKS Pod Identity, in two of its stages."""
+    bindings = {
+        "pods": {"serviceAccount": {"name": "pods"}, "identity": "podIdentity", "policyArns": []},
+        "ways": {
+            "serviceAccount": {"name": "ways"},
+            "identity": {"irsa": "trusted", "podIdentity": "used"},
+            "audience": "vault",
+            "role": {"name": "ways-role"},
+            "policyArns": [],
+        },
+    }
+    iam = cloud.aws("iam")
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="vault")
+    deployed = Project(cloud, tmp_path_factory.mktemp("pods") / "project", {"bindings": bindings})
+    deployed.up()
+    yield deployed
+    cloud.kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
+    deployed.destroy()
+    iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="vault")
+
+
+def rows(checks: list[dict[str, str]]) -> list[tuple[str, str, str]]:
+    return [(check["check"], check["outcome"], check["about"]) for check in checks]
+
+
+def test_a_pod_gets_its_role_from_eks(cloud: Any, associated: Project) -> None:
+    """Protects the proof of EKS Pod Identity: a token bound to a real Pod, first none, then alone, then beside another.
+
+    Real EKS takes tokens of Pods only: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+    """
+    code, checks = report(associated, "prove", "pods")
+    assert (code, checks[0]["found"]) == (2, "no running Pod of default/pods to bind a token to")
+    assert rows(checks)[0] == ("assumes", "not checked", f"default/pods {POD_IDENTITY}")
+    assert report(associated, "prove", "pods", "--allow-unproven")[0] == 0
+
+    start(cloud, "pods-0", "pods")
+    code, checks = report(associated, "prove", "pods")
+    assert (code, rows(checks)) == (
+        0,
+        [
+            ("assumes", "ok", f"default/pods {POD_IDENTITY}"),
+            ("is refused", "not checked", "a Pod without an association"),
+            ("is refused", "ok", f"default/pods {POD_IDENTITY} with the audience irsa-prove.invalid"),
+        ],
+    )
+    role = associated.outputs()["bindings"]["pods"]["roleArn"].rpartition("/")[2]
+    assert checks[0]["found"].startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/eks-my-cluster-pods-0-")
+
+    start(cloud, "stranger-0", "default")
+    code, checks = report(associated, "prove", "pods")
+    assert code == 0
+    assert rows(checks)[1] == (
+        "is refused",
+        "ok",
+        f"default/default {POD_IDENTITY}, with which the stack associates no role",
+    )
+    assert checks[1]["found"].startswith("ResourceNotFoundException: ")
+
+
+def test_pods_are_proven_by_the_documented_rights_in_their_namespace(
+    cloud: Any, associated: Project, tmp_path: Path
+) -> None:
+    """Protects least privilege, and tokens: both ways with kubernetes-prove.yaml alone, and nothing secret is shown."""
+    start(cloud, "pods-1", "pods")
+    proving = access(cloud, tmp_path, "proving-pods", "kubernetes-prove.yaml", namespace="default")
+    junit = tmp_path / "prove.xml"
+    runs = [irsa(associated, "prove", "pods", "--junit", str(junit), *form, **proving) for form in ((), ("--json",))]
+
+    assert [run.returncode for run in runs] == [0, 0], runs[0].stdout + runs[0].stderr
+    for text in (junit.read_text(), *(run.stdout + run.stderr for run in runs)):
+        assert POD_IDENTITY in text
+        assert not SECRETS.search(text)
+    assert not any(SECRETS.search(file.read_text(errors="replace")) for file in (cloud.folder / "logs").iterdir())
+
+
+def test_what_is_only_trusted_is_proven_too(cloud: Any, associated: Project) -> None:
+    """Protects the stage before the last: the statement of IRSA still admits tokens, which then have no annotation."""
+    start(cloud, "ways-0", "ways")
+    code, checks = report(associated, "prove", "ways")
+    assert (code, not_good(checks)) == (0, [])
+    assert rows(checks)[0] == ("assumes", "ok", "default/ways")
+    assert ("assumes", "ok", f"default/ways {POD_IDENTITY}") in rows(checks)
+
+
+def test_a_pod_that_gets_no_role_is_a_finding_with_its_fix(cloud: Any, associated: Project) -> None:
+    """Protects drift: a trust policy that does not admit the Pod, then no association; and what repairs both."""
+    eks, at = cloud.aws("eks"), {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "ways"}
+    (listed,) = eks.list_pod_identity_associations(**at)["associations"]
+    cloud.aws("iam").update_assume_role_policy(RoleName="ways-role", PolicyDocument=fenced("somebody-else"))
+
+    def finding() -> dict[str, str]:
+        code, checks = report(associated, "prove", "ways")
+        (check,) = [each for each in not_good(checks) if each["about"].endswith(POD_IDENTITY)]
+        assert (code, check["outcome"]) == (1, "finding")
+        return check
+
+    assert "does not admit default/ways by EKS Pod Identity" in finding()["found"]
+    eks.delete_pod_identity_association(clusterName="my-cluster", associationId=listed["associationId"])
+    check = finding()
+    assert "has no association for default/ways" in check["found"]
+    follow(associated, check["fix"])
+    code, checks = report(associated, "prove", "ways")
+    assert (code, not_good(checks)) == (0, [])
+
+
+def test_each_cluster_is_asked_for_its_own_pods(cloud: Any, green: str, deploy: Callable[..., Project]) -> None:
+    """Protects blue/green: EKS of each cluster's region, with a token of that cluster, gives the one role."""
+    binding = {"serviceAccount": {"name": "both-pods"}, "identity": "podIdentity", "policyArns": []}
+    clusters = {key: {**each, "createOidcProvider": False} for key, each in blue_and_green(green).items()}
+    project = deploy({"clusters": clusters, "bindings": {"both": {**binding, "clusters": ["blue", "green"]}}})
+    project.up()
+    start(cloud, "both-pods-0", "both-pods", "--kubeconfig", green)
+    code, checks = report(project, "prove")
+
+    assert (code, not_good(checks)) == (0, [])
+    assert rows(checks)[:2] == [
+        ("assumes", "not checked", f"default/both-pods in blue {POD_IDENTITY}"),
+        ("assumes", "ok", f"default/both-pods in green {POD_IDENTITY}"),
+    ]
+    assert "/eks-my-other-c-both-pods-0-" in checks[1]["found"]

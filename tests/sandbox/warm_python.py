@@ -37,7 +37,7 @@ PRELOADED = (
     "irsa_cli.explain",
     "irsa_cli.inventory",
     "irsa_cli.main",
-    "irsa_cli.prove",
+    "irsa_cli.prove.subcommand",
     "irsa_cli.subcommands",
     "irsa_cli.verify",
     "lightkube",

@@ -38,6 +38,7 @@ from irsa_cli.live.once import Answer, Once
 from irsa_cli.state.declared import DeclaredServiceAccount
 
 PAGE = 500
+SOME_PODS = 100
 ATTEMPTS = 5
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 SHORTEST_TOKEN_SECONDS = 600
@@ -164,13 +165,30 @@ class ClusterClient:
         """Return the Pods of a namespace, or of all, that have not ended."""
         return _not_ended(self._items(*_list_of_pods(namespace)))
 
-    def token(self, namespace: str, name: str, audience: str) -> str | None:
-        """Return a short-lived token of a service account; None if it does not exist."""
-        request = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"audiences": [audience], "expirationSeconds": SHORTEST_TOKEN_SECONDS},
-        }
+    def running_pods(self, namespace: str | None, selector: str) -> list[Object]:
+        """Return some of the running Pods of a namespace, or of all, that a field selector selects."""
+        where = named(namespace) if namespace else "all namespaces"
+        path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+        parameters = {"fieldSelector": f"status.phase=Running,{selector}", "limit": str(SOME_PODS)}
+        ask = partial(self._ask, f"list pods in {where}", "GET", path, parameters)
+        found = self._answers.answer(("running", namespace, selector), ask) or {}
+        # One that is being deleted still runs.
+        return [each for each in found.get("items") or () if not each["metadata"].get("deletionTimestamp")]
+
+    def token(self, namespace: str, name: str, audience: str, pod: Object | None = None) -> str | None:
+        """Return a short-lived token of a service account; None if it does not exist.
+
+        Args:
+            namespace: Its namespace.
+            name: Its name.
+            audience: The audience of the token.
+            pod: The Pod of the service account that the token is bound to; None for none.
+        """
+        spec: Object = {"audiences": [audience], "expirationSeconds": SHORTEST_TOKEN_SECONDS}
+        if pod:
+            own = {name: pod["metadata"][name] for name in ("name", "uid")}
+            spec["boundObjectRef"] = {"apiVersion": "v1", "kind": "Pod", **own}
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
         made = self._ask(f"create serviceaccounts/token {named(f'{namespace}/{name}')}", "POST", path, body=request)
         return None if made is None else str(made["status"]["token"])

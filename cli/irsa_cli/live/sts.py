@@ -16,7 +16,7 @@ SHORTEST_SESSION_SECONDS = 900
 
 
 class Refused(Exception):
-    """STS gave no credentials."""
+    """STS, or EKS Auth, gave no credentials."""
 
     def __init__(self, code: str, message: str) -> None:
         """Keep the error's code and message."""

@@ -11,7 +11,8 @@ from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, No
 class Outcome(StrEnum):
     """The result of one check; three of them say why there is no result, and `NOT_CHECKED` is by design.
 
-    `UNPROVEN` is a trusted subject without a service account, where `irsa prove --allow-unproven` allows that.
+    `UNPROVEN` is a trusted subject without a service account, or a service account without a running Pod for EKS Pod
+    Identity, where `irsa prove --allow-unproven` allows that.
     """
 
     OK = "ok"

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,11 @@ from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import ClusterArn, parse_cluster_arn, parse_iam_arn
-from irsa.rules.identity import ONLY_IRSA, Identity, parse_identity
+from irsa.rules.identity import ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.policies import parse_object
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
-from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.state import types
 from irsa_cli.state.resource import SECRET, Resource, is_secret, is_unknown
@@ -119,6 +120,9 @@ class DeclaredAssociation:
         policy: The session policy; empty without one, None where the state keeps it as a secret.
         tags: Its tags; None where the state keeps one as a secret.
         provider: Reference of the AWS provider that created it; empty where it is not in the state.
+        association_id: Its ID; empty likewise.
+        kubernetes: Reference of the Kubernetes provider that reaches the cluster; None where the binding has several
+            clusters and does not say which.
     """
 
     cluster: ClusterArn
@@ -130,6 +134,8 @@ class DeclaredAssociation:
     policy: str | None = ""
     tags: Mapping[str, str] | None = field(default_factory=dict)
     provider: str = ""
+    association_id: str = ""
+    kubernetes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -265,6 +271,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
         cluster = existing[0].provider if existing else ""
         objects = [(namespace, known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, cluster)]
     service_accounts = tuple(DeclaredServiceAccount(*each, cluster_key) for each in objects)
+    identity = parse_identity(known[outputs.IDENTITY]) if outputs.IDENTITY in known else ONLY_IRSA
     return DeclaredBinding(
         key,
         known[outputs.ROLE_ARN],
@@ -277,23 +284,39 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
         ),
         service_accounts,
         tuple(known.get(outputs.SUBJECTS) or (subject_of(each.namespace, each.name) for each in service_accounts)),
-        annotations.get(AUDIENCE, DEFAULT_AUDIENCE),
+        annotations.get(AUDIENCE, _trusted_audience(identity, known.get(outputs.TRUST_POLICY))),
         roles[0].provider if roles else "",
         max((each.modified for each in own if each.modified), default=None),
         failed_updates=failed_updates,
         in_stack_file=outputs.KEY in recorded,
-        identity=parse_identity(known[outputs.IDENTITY]) if outputs.IDENTITY in known else ONLY_IRSA,
-        associations=tuple(_associations(known.get(outputs.ASSOCIATIONS, []), own)),
+        identity=identity,
+        associations=tuple(_associations(known.get(outputs.ASSOCIATIONS, []), own, service_accounts)),
     )
 
 
-def _associations(declared: Iterable[Mapping[str, Any]], children: Iterable[Resource]) -> Iterator[DeclaredAssociation]:
-    """Yield the declared associations, each with the provider of its resource."""
-    providers = {
-        each.text("clusterName"): each.provider for each in children if each.type == types.POD_IDENTITY_ASSOCIATION
-    }
+def _trusted_audience(identity: Identity, trust: str | None) -> str:
+    """Return the audience of tokens where no annotation has it: without one, the trust policy may have another."""
+    if trust and identity.irsa is Use.TRUSTED:
+        # The statements of irsa come before those of the caller's own.
+        with contextlib.suppress(AttributeError, TypeError):
+            statements = itertools.chain(*federated_providers(trust).values())
+            return str(next(itertools.chain(*statements), DEFAULT_AUDIENCE))
+    return DEFAULT_AUDIENCE
+
+
+def _associations(
+    declared: Sequence[Mapping[str, Any]],
+    children: Iterable[Resource],
+    service_accounts: Sequence[DeclaredServiceAccount],
+) -> Iterator[DeclaredAssociation]:
+    """Yield the declared associations, each with the providers of its resource and of its service account."""
+    created = {each.text("clusterName"): each for each in children if each.type == types.POD_IDENTITY_ASSOCIATION}
+    clusters = {each.cluster for each in service_accounts}
+    # A component has one service account, and may have associations of its name in other clusters.
+    kubernetes = clusters.pop() if len(clusters) == len(declared) == 1 else None
     for each in declared:
         cluster = parse_cluster_arn(str(each.get("clusterArn")))
+        own = created.get(cluster.name)
         policy, tags, target = each.get("policy"), each.get("tags") or {}, each.get("targetRoleArn")
         yield DeclaredAssociation(
             cluster,
@@ -304,7 +327,9 @@ def _associations(declared: Iterable[Mapping[str, Any]], children: Iterable[Reso
             target if isinstance(target, str) else "",
             None if is_secret(policy) else policy or "",
             None if is_secret(tags) or any(map(is_secret, tags.values())) else tags,
-            providers.get(cluster.name, ""),
+            own.provider if own else "",
+            own.text("associationId") if own else "",
+            kubernetes,
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.main import main
-from irsa_cli.prove import ASSUMES, IS_REFUSED
+from irsa_cli.prove.proof import ASSUMES, IS_REFUSED
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.report.json import as_json
 from irsa_cli.subcommands import installed

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from irsa.evaluation import Decision, WebIdentityRequest, decision
 from irsa.evaluation.document import parse
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
-from irsa_cli import sts_answers, verdict
+from irsa_cli import verdict
 from irsa_cli.live.sts import Refused
+from irsa_cli.prove.answers import cause_of
+from irsa_cli.prove.sts_answers import CAUSES
 from irsa_cli.verdict import AskedRole, of_annotations, of_missing_role, of_provider
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -114,4 +116,4 @@ def test_a_role_of_the_same_name_is_named() -> None:
 )
 def test_prove_says_the_same_of_what_sts_answered(code: str, message: str, sentence: str) -> None:
     """Protects who reads both: the evaluation and STS's own refusal are told in the same words."""
-    assert sts_answers.cause_of(Refused(code, message)).meaning.startswith(sentence)
+    assert cause_of(CAUSES, Refused(code, message)).meaning.startswith(sentence)

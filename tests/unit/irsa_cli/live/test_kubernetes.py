@@ -57,7 +57,11 @@ class Requests(BaseHTTPRequestHandler):
         with self.server.lock:
             busy = self.server.busy > 0
             self.server.busy -= busy
-        if busy:
+        if "Running" in query.get("fieldSelector", ""):
+            running = {"metadata": {"namespace": "web", "name": "app-0"}}
+            ends = {"metadata": {**running["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+            self.answer(200, {"items": [ends, running], "metadata": {"continue": "more"}})
+        elif busy:
             self.answer(429, {"message": "too many requests"}, {"Retry-After": "0"})
         elif url.path.endswith("/forbidden"):
             self.answer(403, {"kind": "Status", "message": 'serviceaccounts "forbidden" is forbidden'})
@@ -74,6 +78,10 @@ class Requests(BaseHTTPRequestHandler):
             self.answer(200, {"items": items, "metadata": more})
         else:
             self.answer(200, {"metadata": {"annotations": {"path": url.path}}})
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.answer(201, {"status": {"token": json.dumps(request["spec"])}})
 
     def answer(self, code: int, body: Any, headers: dict[str, str] | None = None) -> None:
         text = json.dumps(body).encode()
@@ -124,6 +132,37 @@ def test_pages_are_followed(api: Api, cluster: ClusterClient) -> None:
     found = cluster.service_accounts(None)
 
     assert (len(found), found[-1].subject, len(api.asked)) == (1200, "a:n1199", 3)
+
+
+def test_some_running_pods_are_enough(api: Api, cluster: ClusterClient) -> None:
+    """Protects large clusters and the proof: one page, asked for once, and no Pod in it that is being deleted."""
+    for _ in range(2):
+        pods = cluster.running_pods("web", "spec.serviceAccountName=app")
+        assert [pod["metadata"] for pod in pods] == [{"namespace": "web", "name": "app-0"}]
+    cluster.running_pods(None, "metadata.namespace!=web")
+
+    asked = [urlsplit(each) for each in api.asked]
+    selectors = [parse_qs(each.query)["fieldSelector"][0] for each in asked]
+    assert [each.path for each in asked] == ["/api/v1/namespaces/web/pods", "/api/v1/pods"]
+    # https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/#chained-selectors
+    assert selectors == [
+        "status.phase=Running,spec.serviceAccountName=app",
+        "status.phase=Running,metadata.namespace!=web",
+    ]
+
+
+def test_a_token_is_bound_to_a_pod(cluster: ClusterClient) -> None:
+    """Protects the proof of EKS Pod Identity, which takes no other token: the Pod's name, and its UID.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
+    """
+    pod = {"metadata": {"namespace": "web", "name": "app-0", "uid": "u-1", "labels": {}}}
+    bound = json.loads(cluster.token("web", "app", "pods.eks.amazonaws.com", pod) or "")
+    unbound = json.loads(cluster.token("web", "app", "sts.amazonaws.com") or "")
+
+    assert bound["boundObjectRef"] == {"apiVersion": "v1", "kind": "Pod", "name": "app-0", "uid": "u-1"}
+    assert bound["audiences"] == ["pods.eks.amazonaws.com"]
+    assert unbound == {"audiences": ["sts.amazonaws.com"], "expirationSeconds": 600}
 
 
 def test_a_busy_server_is_asked_again(api: Api, cluster: ClusterClient) -> None:

@@ -1,5 +1,6 @@
 """What a stack's state declares."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -233,3 +234,51 @@ def test_a_recorded_setting_is_what_the_program_wanted() -> None:
     (binding,) = declared_stack(state(secret, own)).bindings
     assert binding.role is not None
     assert binding.role.settings is None
+
+
+def associated(clusters: tuple[str, ...], *providers: str, **more: Any) -> Any:
+    """Return the binding of a component with associations in these clusters, and a service account by each provider."""
+    associations = [
+        {
+            "clusterArn": f"arn:aws:eks:us-west-2:111122223333:cluster/{each}",
+            "namespace": "web",
+            "serviceAccount": "app",
+        }
+        for each in clusters
+    ]
+    kind = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+    children = [
+        child("app", kind, each, {"clusterName": each}, {"associationId": f"a-{each}"}, provider="aws")
+        for each in clusters
+    ]
+    own = component("app", identity={"podIdentity": "used"}, podIdentityAssociations=associations, **more)
+    (binding,) = declared_stack(state(own, *(service_account("app", each) for each in providers), *children)).bindings
+    return binding
+
+
+def test_an_association_is_of_the_cluster_of_its_service_account() -> None:
+    """Protects `irsa prove`: a Pod of another cluster proves nothing. Of several, the state does not say it."""
+    (one,) = associated(("blue",), "k").associations
+    several = associated(("blue", "green"), "k").associations
+
+    assert (one.association_id, one.provider, one.kubernetes) == ("a-blue", "aws", "k")
+    assert [(each.association_id, each.kubernetes) for each in several] == [("a-blue", None), ("a-green", None)]
+
+
+@pytest.mark.parametrize(
+    ("ways", "audience"), [({"irsa": "trusted"}, "vault"), ({"podIdentity": "used"}, "sts.amazonaws.com")]
+)
+def test_the_audience_of_a_way_that_is_only_trusted(ways: dict[str, str], audience: str) -> None:
+    """Protects the last but one stage: there is no annotation that has the audience, and tokens still need it."""
+    provider = "arn:aws:iam::111122223333:oidc-provider/example.com"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Condition": {"StringEquals": {"example.com:aud": "vault"}},
+    }
+    trust = json.dumps({"Statement": [statement]})
+    own = component("app", identity=ways, trustPolicy=trust, annotations={}, namespace="web", serviceAccountName="app")
+    damaged = component("app", identity=ways, trustPolicy='{"Statement": ["x"]}', annotations={})
+
+    assert declared_stack(state(own, role(trust))).bindings[0].audience == audience
+    assert declared_stack(state(damaged, role())).bindings[0].audience == "sts.amazonaws.com"

@@ -1,4 +1,4 @@
-"""`irsa prove`'s rules, with a cluster and an STS that answer what a test says."""
+"""The proof of IRSA, with a cluster and an STS that answer what a test says."""
 
 import base64
 import json
@@ -13,7 +13,8 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.live.once import Once
 from irsa_cli.live.sts import Refused
-from irsa_cli.prove import Proof, depends_on_network
+from irsa_cli.prove.proof import Asked
+from irsa_cli.prove.web_identity import WebIdentityProof, depends_on_network
 from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 
@@ -94,7 +95,7 @@ def prove(
             payload = token.split(".")[1]
             return answer(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
-    monkeypatch.setattr("irsa_cli.prove.TokenService", Sts)
+    monkeypatch.setattr("irsa_cli.prove.web_identity.TokenService", Sts)
     own = DeclaredServiceAccount("web", "app", {"eks.amazonaws.com/role-arn": ROLE}, True, "")
     role = DeclaredRole("app", json.dumps(document or trust(subjects[0])))
     mine = (own,) if "web:app" in subjects else ()
@@ -102,7 +103,7 @@ def prove(
     declared = DeclaredStack("dev", (binding,), {}, {})
     stub: Any = StubClusters(cluster or StubCluster(*service_accounts))
     reach: Any = StubAwsAccounts()
-    return Proof(declared, reach, stub, Once(), binding, allow_unproven).checks()
+    return WebIdentityProof(Asked(declared, reach, stub, Once(), allow_unproven), binding).checks()
 
 
 def admitting(*subjects: str, audience: str = "sts.amazonaws.com") -> Callable[[Mapping[str, str]], str]:
@@ -145,7 +146,7 @@ def test_tokens_go_to_the_sts_of_the_provider(
         asked.append(session.region_name)
         return type("Sts", (), {"identity": lambda *_: ASSUMED})()
 
-    monkeypatch.setattr("irsa_cli.prove.TokenService", service)
+    monkeypatch.setattr("irsa_cli.prove.web_identity.TokenService", service)
     providers = {
         "first": {"region": "us-gov-west-1"},
         "china": {"region": "cn-north-1"},
@@ -155,7 +156,7 @@ def test_tokens_go_to_the_sts_of_the_provider(
     binding = DeclaredBinding("app", ROLE, role, subjects=("web:app",), provider=provider)
     clusters: Any = StubClusters(StubCluster("web:app"))
     reach: Any = StubAwsAccounts()
-    Proof(DeclaredStack("dev", (binding,), providers, {}), reach, clusters, Once(), binding).checks()
+    WebIdentityProof(Asked(DeclaredStack("dev", (binding,), providers, {}), reach, clusters, Once()), binding).checks()
 
     assert asked == [region]
 
@@ -170,7 +171,9 @@ def test_without_a_untrusted_service_account_a_wrong_audience_is_refused(monkeyp
 
 def test_service_accounts_need_not_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the narrow permission of docs/verify.md: the request for a list is denied, and prove goes on."""
-    monkeypatch.setattr("irsa_cli.prove.TokenService", lambda _: type("Sts", (), {"identity": lambda *_: ASSUMED})())
+    monkeypatch.setattr(
+        "irsa_cli.prove.web_identity.TokenService", lambda _: type("Sts", (), {"identity": lambda *_: ASSUMED})()
+    )
     cluster: Any = StubCluster("web:app")
     cluster.may_list = False
     clusters: Any = StubClusters(cluster)
@@ -178,7 +181,7 @@ def test_service_accounts_need_not_be_listed(monkeypatch: pytest.MonkeyPatch) ->
     own = DeclaredServiceAccount("web", "app", {}, True, "")
     role = DeclaredRole("app", json.dumps(trust("web:app")))
     binding = DeclaredBinding("app", ROLE, role, service_accounts=(own,), subjects=("web:app",))
-    proof = Proof(DeclaredStack("dev", (binding,), {}, {}), reach, clusters, Once(), binding)
+    proof = WebIdentityProof(Asked(DeclaredStack("dev", (binding,), {}, {}), reach, clusters, Once()), binding)
     abouts = [check.about for _ in range(5) for check in proof.checks() if check.check == "is refused"]
 
     assert abouts == ["a service account that is not trusted", "web/app with the audience irsa-prove.invalid"] * 5
@@ -230,7 +233,7 @@ def test_a_new_role_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, age: int
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
     """
     pauses: list[float] = []
-    monkeypatch.setattr("irsa_cli.prove.time.sleep", pauses.append)
+    monkeypatch.setattr("irsa_cli.prove.web_identity.time.sleep", pauses.append)
     answers: list[str] = []
 
     def answer(claims: Mapping[str, str]) -> str:

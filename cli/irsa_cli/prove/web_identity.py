@@ -1,6 +1,5 @@
-"""Prove with real tokens that service accounts can assume their roles, and that another cannot."""
+"""The proof of IRSA: tokens of service accounts, and what STS answers to them."""
 
-import argparse
 import contextlib
 import functools
 import itertools
@@ -15,32 +14,25 @@ from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
+from irsa.rules.identity import Use
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
 from irsa.rules.trust import federated_providers
 from irsa_cli.consistency import PAUSES, is_fresh
-from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from irsa_cli.live.aws import AwsAccountClients, session_for_tokens
-from irsa_cli.live.kubernetes import ClusterClient, ClusterClients, claims
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import session_for_tokens
+from irsa_cli.live.kubernetes import ClusterClient, claims
 from irsa_cli.live.model import LiveServiceAccount
-from irsa_cli.live.once import Once
-from irsa_cli.live.service import CONCURRENT
 from irsa_cli.live.sts import Refused, TokenService
-from irsa_cli.options import add_report_options, add_stack_options
-from irsa_cli.progress import check_all
-from irsa_cli.report.checks import Check, Outcome, Report, outcome_of
-from irsa_cli.report.json import ReportOutput
-from irsa_cli.report.publish import publish
-from irsa_cli.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
-from irsa_cli.state.pulumi import read_stack
-from irsa_cli.sts_answers import explained
+from irsa_cli.prove.answers import explained
+from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, WRONG_AUDIENCE, Proof, session_of_role
+from irsa_cli.prove.sts_answers import CAUSES
+from irsa_cli.report.checks import Check, Outcome, outcome_of
+from irsa_cli.state.declared import DeclaredBinding, DeclaredServiceAccount
 from irsa_cli.verdict import NO_SERVICE_ACCOUNT, of_annotations
 
-HEADINGS = ("binding", "proof", "service account", "outcome")
-ASSUMES, IS_REFUSED = "assumes", "is refused"
 NOT_TRUSTED = "a service account that is not trusted"
-WRONG_AUDIENCE = "irsa-prove.invalid"
 # Service accounts that nobody named are asked about offline, until one of them is tried.
 TRIED = 20
 # "Properties of the network" in
@@ -56,84 +48,18 @@ NETWORK_KEYS = (
     "aws:vpcsourceip",
 )
 
-DESCRIPTION = """\
-Prove that each declared service account can assume its role, as its Pods do:
-read the role and audience from its annotations, request a token for it
-(TokenRequest), call sts:AssumeRoleWithWebIdentity and sts:GetCallerIdentity.
-The negative check: STS must refuse an existing service account that is not
-trusted, or else a token with a wrong audience. A pattern such as team-a:* is
-proven by one existing service account that matches.
-
-It shows what STS answers to the tokens that it tries: not who else may assume
-the role, and not what the role can do.
-Tokens and credentials are never printed or stored.
-The permissions that it needs: docs/reference/permissions.md.
-"""
-ALLOW_UNPROVEN = "a trusted subject or pattern for which no service account exists yet is reported, and no failure"
-OUTPUT = ReportOutput
-EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
-
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommand's arguments to its parser."""
-    parser.description, parser.epilog = DESCRIPTION, EXAMPLE
-    add_stack_options(parser)
-    add_report_options(parser)
-    parser.add_argument("--allow-unproven", action="store_true", help=ALLOW_UNPROVEN)
-    parser.set_defaults(run=run)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Prove the chosen bindings, print the report and return the exit code.
-
-    Raises:
-        CouldNotLookError: The stack cannot be read, or has no such binding.
-    """
-    declared = read_stack(options.stack)
-    bindings = declared.chosen(options.bindings)
-    aws_accounts, clusters, once = AwsAccountClients(declared.aws), ClusterClients(declared.clusters), Once()
-    proofs = [Proof(declared, aws_accounts, clusters, once, each, options.allow_unproven) for each in bindings]
-    # The negative checks need all service accounts of a cluster.
-    clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything=True)
-    checks = check_all("prove", proofs, Proof.checks, CONCURRENT)
-    rows = [(named(check.binding), check.check, check.about, check.outcome) for check in checks]
-    return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
-
 
 @dataclass(frozen=True)
-class Proof:
-    """Proves one binding of a stack; AWS accounts are only read to explain a refusal.
+class WebIdentityProof(Proof):
+    """Proves one binding of a stack with tokens for STS; AWS accounts are only read to explain a refusal.
 
     Attributes:
-        token_services: STS, by the reference of the AWS provider; the proofs of a stack share it.
-        allow_unproven: Whether a trusted subject may have no service account yet.
         proven: In each cluster, a service account that was given the role, and the issuer of its token.
     """
 
-    declared: DeclaredStack
-    aws_accounts: AwsAccountClients
-    clusters: ClusterClients
-    token_services: Once
-    binding: DeclaredBinding
-    allow_unproven: bool = False
     proven: dict[ClusterClient, tuple[DeclaredServiceAccount, str]] = field(default_factory=dict)
 
-    @property
-    def _repair(self) -> str:
-        return commands.up(self.declared.stack)
-
-    def checks(self) -> list[Check]:
-        """Return the proofs of the binding; if it fails, other bindings go on."""
-        try:
-            if not self.binding.unreadable:
-                return self._proven()
-            reason = self.binding.unreadable
-        except Exception as error:
-            reason = unexpected(error)
-        about = f"binding {named(self.binding.key)}"
-        return [Check(self.binding.key, ASSUMES, Outcome.CANNOT_TELL, about, reason)]
-
-    def _proven(self) -> list[Check]:
+    def proven_checks(self) -> list[Check]:
         """Return the proof of each subject, and one negative check in each cluster."""
         created = {subject_of(each.namespace, each.name) for each in self.binding.service_accounts}
         checks = [self._prove_service_account(each) for each in self.binding.service_accounts]
@@ -152,16 +78,19 @@ class Proof:
     def _prove_service_account(self, service_account: DeclaredServiceAccount) -> Check:
         """Return the proof of a service account of the binding, with the role and audience of its live annotations."""
         check, about = functools.partial(Check, self.binding.key, ASSUMES), service_account.place
-        create = service_account.command_to_create(self.declared.stack)
+        create = service_account.command_to_create(self.asked.declared.stack)
         missing = check(Outcome.FINDING, about, NO_SERVICE_ACCOUNT, named(str(service_account)), create)
         try:
-            cluster = self.clusters.of(service_account.cluster)
+            cluster = self.asked.clusters.of(service_account.cluster)
             live = cluster.service_account(service_account.namespace, service_account.name)
         except CouldNotLookError as error:
             return check(outcome_of(error), about, str(error))
         if live is None:
             return missing
-        restore = service_account.command_to_restore(self.declared.stack, live.annotations)
+        # Without an annotation, the trust policy still admits tokens.
+        if self.binding.identity.irsa is not Use.USED:
+            return self._assume(service_account, about) or missing
+        restore = service_account.command_to_restore(self.asked.declared.stack, live.annotations)
         wrong = of_annotations(live.annotations, self.binding.role_arn)
         if wrong and live.role_arn != self.binding.role_arn:
             return check(Outcome.FINDING, about, wrong.found, wrong.expected, restore)
@@ -175,7 +104,7 @@ class Proof:
     def _prove_subject(self, subject: str) -> list[Check]:
         """Return the proofs of another trusted subject, by an existing service account of each cluster."""
         about, checks = named(subject.replace(":", "/")), list[Check]()
-        outcome = Outcome.UNPROVEN if self.allow_unproven else Outcome.CANNOT_TELL
+        outcome = Outcome.UNPROVEN if self.asked.allow_unproven else Outcome.CANNOT_TELL
         problem = "no existing service account matches" if is_pattern(subject) else NO_SERVICE_ACCOUNT
         try:
             for found in self._matching(subject):
@@ -193,14 +122,16 @@ class Proof:
         trust = self.binding.role.trust if self.binding.role else None
         issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
         own = dict.fromkeys(each.cluster for each in self.binding.service_accounts)
-        references = [*own] or self.clusters.references
+        references = [*own] or self.asked.clusters.references
         if len(references) > 1 and issuers:
             # A token of another cluster proves nothing about this role.
-            references = [each for each in references if issuer_host_path(self.clusters.of(each).issuer) in issuers]
+            references = [
+                each for each in references if issuer_host_path(self.asked.clusters.of(each).issuer) in issuers
+            ]
         if not references:
             raise CouldNotLookError("the stack has no Kubernetes provider of a cluster that this role trusts")
         for reference in references:
-            cluster = self.clusters.of(reference)
+            cluster = self.asked.clusters.of(reference)
             if is_pattern(subject):
                 everybody = cluster.service_accounts(None if is_pattern(namespace) else namespace)
                 found = (each for each in everybody if _matches(each, subject))
@@ -209,14 +140,14 @@ class Proof:
             else:
                 live = cluster.service_account(namespace, name)
             if live:
-                key = self.declared.cluster_keys.get(reference, "")
+                key = self.asked.declared.cluster_keys.get(reference, "")
                 yield DeclaredServiceAccount(live.namespace, live.name, {}, False, reference, key)
 
     def _assume(self, service_account: DeclaredServiceAccount, about: str) -> Check | None:
         """Return the proof that a service account can assume the role; None if it does not exist."""
         check, issuer = functools.partial(Check, self.binding.key, ASSUMES), ""
         try:
-            cluster = self.clusters.of(service_account.cluster)
+            cluster = self.asked.clusters.of(service_account.cluster)
             token = cluster.token(service_account.namespace, service_account.name, self.binding.audience)
             if token is None:
                 return None
@@ -226,8 +157,7 @@ class Proof:
             return check(outcome_of(error), about, str(error))
         except Refused as refused:
             return self._refused(service_account, about, issuer, refused)
-        arn = parse_iam_arn(self.binding.role_arn, "role")
-        expected = f"arn:{arn.partition}:sts::{arn.account_id}:assumed-role/{arn.name}/"
+        expected = session_of_role(self.binding.role_arn)
         if not identity.startswith(expected):
             return check(Outcome.FINDING, about, named(identity), named(expected))
         self.proven[cluster] = service_account, issuer
@@ -247,7 +177,7 @@ class Proof:
     def _refused(self, service_account: DeclaredServiceAccount, about: str, issuer: str, refused: Refused) -> Check:
         check = functools.partial(Check, self.binding.key, ASSUMES)
         names = self._names(service_account, issuer)
-        cause = explained(refused, names)
+        cause = explained(CAUSES, refused, names)
         meaning = cause.meaning
         if refused.code == "AccessDenied":
             trust = self._trust_policy()
@@ -262,7 +192,7 @@ class Proof:
         """Return the live trust policy of the role, else the declared one; None if neither can be read."""
         binding = self.binding
         try:
-            aws_account = self.aws_accounts.of_arn(binding.role_arn)
+            aws_account = self.asked.aws_accounts.of_arn(binding.role_arn)
             role = aws_account.role(parse_iam_arn(binding.role_arn, "role").name) if aws_account else None
         except (CouldNotLookError, Mistake):
             role = None
@@ -294,7 +224,7 @@ class Proof:
         """Return the check that STS refuses a token; `proves` is False where it may do so for this place alone."""
         check = functools.partial(Check, self.binding.key, IS_REFUSED)
         try:
-            cluster = self.clusters.of(service_account.cluster)
+            cluster = self.asked.clusters.of(service_account.cluster)
             token = cluster.token(service_account.namespace, service_account.name, audience)
             if token is None:
                 return check(Outcome.CANNOT_TELL, about, "the service account was deleted meanwhile")
@@ -319,7 +249,7 @@ class Proof:
         Those of the proven one's namespace are tried first: whoever proves may make tokens there. One that gets in says
         most, so that it is preferred. Without one, the third value is the reason.
         """
-        binding, cluster = self.binding, self.clusters.of(proven.cluster)
+        binding, cluster = self.binding, self.asked.clusters.of(proven.cluster)
         declared = binding.role.trust if binding.role else None
         trust = declared or self._trust_policy()
         if trust is None:
@@ -350,34 +280,34 @@ class Proof:
 
     def _names(self, service_account: DeclaredServiceAccount, issuer: str) -> dict[str, str]:
         audience, role_arn = self.binding.audience, self.binding.role_arn
-        explain = commands.explain(str(service_account), role_arn, self.declared.stack, issuer)
+        explain = commands.explain(str(service_account), role_arn, self.asked.declared.stack, issuer)
         names = {
             **dict.fromkeys(("aws_account", "add_client_id", "create_provider", "provider", "update_thumbprint"), ""),
             "audience": audience,
             "explain": explain,
             "issuer": issuer,
             # `pulumi up` does not repair a role that the stack does not create.
-            "repair": self._repair if self.binding.role else "",
+            "repair": self.repair if self.binding.role else "",
             "role": role_arn,
             "subject": subject_claim(subject_of(service_account.namespace, service_account.name)),
         }
         with contextlib.suppress(Mistake):
             provider = provider_of_role(role_arn, issuer)
-            created = provider in self.declared.oidc_providers
+            created = provider in self.asked.declared.oidc_providers
             names |= {
                 "aws_account": parse_iam_arn(role_arn, "role").account_id,
-                "add_client_id": self._repair if created else commands.add_client_id(provider, audience),
-                "create_provider": self._repair if created else commands.create_provider(issuer, [audience]),
+                "add_client_id": self.repair if created else commands.add_client_id(provider, audience),
+                "create_provider": self.repair if created else commands.create_provider(issuer, [audience]),
                 "provider": provider,
                 "update_thumbprint": commands.update_thumbprint(provider),
             }
         return names
 
     def _token_service(self) -> TokenService:
-        providers = self.declared.aws
+        providers = self.asked.declared.aws
         reference = self.binding.provider if self.binding.provider in providers else next(iter(providers), "")
         inputs = providers.get(reference, {})
-        return self.token_services.answer(reference, lambda: TokenService(session_for_tokens(inputs)))
+        return self.asked.services.answer(reference, lambda: TokenService(session_for_tokens(inputs)))
 
 
 def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[list[LiveServiceAccount], str]:

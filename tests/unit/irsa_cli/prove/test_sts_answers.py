@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from irsa_cli.live.sts import Refused
+from irsa_cli.prove.answers import explained
+from irsa_cli.prove.sts_answers import CAUSES
 from irsa_cli.report.checks import Outcome
-from irsa_cli.sts_answers import CAUSES, explained
 
 NO_KEY = (
     "Couldn't retrieve verification key from your identity provider,  "
@@ -91,7 +92,7 @@ NAMES = {
 )
 def test_each_answer_has_its_cause_and_fix(code: str, words: str, outcome: Outcome, fix: str) -> None:
     """Protects readers: AWS's own words, what they mean, and the command that fixes it, or none that only looks."""
-    cause = explained(Refused(code, words), NAMES)
+    cause = explained(CAUSES, Refused(code, words), NAMES)
 
     assert cause.outcome is outcome
     assert cause.meaning.startswith(f'{code} ("{words}"): ')
@@ -101,7 +102,7 @@ def test_each_answer_has_its_cause_and_fix(code: str, words: str, outcome: Outco
 def test_every_row_can_be_reached_and_named() -> None:
     """Protects the table: no row is hidden by an earlier one, and none names what is not known."""
     for cause in CAUSES:
-        answer = explained(Refused(cause.code or "SomethingNew", cause.words), NAMES)
+        answer = explained(CAUSES, Refused(cause.code or "SomethingNew", cause.words), NAMES)
         assert "{" not in answer.meaning + answer.fix
         assert answer.outcome is cause.outcome
         assert cause.meaning.format_map(NAMES) in answer.meaning
@@ -109,7 +110,7 @@ def test_every_row_can_be_reached_and_named() -> None:
 
 def test_the_troubleshooting_page_has_each_answer() -> None:
     """Protects who searches the page for what STS said: each answer that prove knows has a row, and none only there."""
-    page = (Path(__file__).parents[3] / "docs/guides/troubleshooting.md").read_text()
+    page = (Path(__file__).parents[4] / "docs/guides/troubleshooting.md").read_text()
     table = page.partition("## Answers of STS to a Pod")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)(?:: ([^`]*))?` \|", table, re.MULTILINE)
     # No message of its own: what STS says of a token that it cannot read.

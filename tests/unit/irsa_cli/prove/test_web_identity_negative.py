@@ -7,7 +7,15 @@ import pytest
 
 from irsa_cli.exits import NoPermissionError
 from irsa_cli.report.checks import Check, Outcome
-from tests.unit.irsa_cli.test_prove import ASSUMED, HOST_PATH, PROVIDER, StubCluster, admitting, prove, trust
+from tests.unit.irsa_cli.prove.test_web_identity import (
+    ASSUMED,
+    HOST_PATH,
+    PROVIDER,
+    StubCluster,
+    admitting,
+    prove,
+    trust,
+)
 
 SUB, AUD = f"{HOST_PATH}:sub", f"{HOST_PATH}:aud"
 NAMED = "a service account that is not trusted"

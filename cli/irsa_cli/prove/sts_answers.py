@@ -1,28 +1,10 @@
-"""What each error of STS means for a service account, and how to fix it."""
+"""What each error of STS means for the token of a service account, and how to fix it."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
-from irsa.rules.mistakes import named
-from irsa_cli.live.sts import Refused
+from irsa_cli.prove.answers import Cause
 from irsa_cli.report.checks import Outcome
 from irsa_cli.verdict import NO_PROVIDER, NOT_LISTED
 
-
-class Cause(NamedTuple):
-    """The meaning of one error of STS, and its fix.
-
-    `meaning` may name {aws_account}, {audience}, {explain}, {issuer}, {provider}, {role} and {subject}; `fix` is
-    empty, or one of the commands {add_client_id}, {create_provider}, {repair} and {update_thumbprint}.
-    """
-
-    code: str
-    words: str
-    meaning: str
-    fix: str
-    outcome: Outcome = Outcome.FINDING
-
-
+# The names are of `WebIdentityProof`.
 # The first match counts. Codes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 CAUSES = (
     Cause(
@@ -70,16 +52,3 @@ CAUSES = (
     ),
     Cause("", "", "irsa does not know this answer of STS", "", Outcome.NO_ANSWER),
 )
-
-
-def cause_of(answer: Refused) -> Cause:
-    """Return the first cause that matches an error of STS."""
-    return next(cause for cause in CAUSES if cause.code in {"", answer.code} and cause.words in answer.message)
-
-
-def explained(answer: Refused, names: Mapping[str, str]) -> Cause:
-    """Return the cause of an error of STS, with the names filled in and AWS's message first."""
-    cause = cause_of(answer)
-    words = {name: text if name == "explain" else named(text) for name, text in names.items()}
-    meaning = f"{named(answer.code)} ({named(answer.message)}): {cause.meaning.format_map(words)}"
-    return cause._replace(meaning=meaning, fix=cause.fix.format_map(names))

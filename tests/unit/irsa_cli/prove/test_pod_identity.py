@@ -1,0 +1,494 @@
+"""The proof of EKS Pod Identity, with a cluster and an EKS that answer what a test says."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa.rules.arns import ClusterArn
+from irsa.rules.identity import Identity, Use
+from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.live.eks_auth import PodSession
+from irsa_cli.live.model import LiveServiceAccount
+from irsa_cli.live.once import Once
+from irsa_cli.live.sts import Refused
+from irsa_cli.prove.proof import Asked
+from irsa_cli.prove.subcommand import checks_of
+from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_cli.state.declared import (
+    DeclaredAssociation,
+    DeclaredBinding,
+    DeclaredRole,
+    DeclaredServiceAccount,
+    DeclaredStack,
+)
+
+ACCOUNT, ISSUER = "111122223333", "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+ROLE, TARGET = f"arn:aws:iam::{ACCOUNT}:role/team/app", "arn:aws:iam::444455556666:role/data-reader"
+# The ARN of a session has no path: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+ASSUMED = f"arn:aws:sts::{ACCOUNT}:assumed-role/app/eks-my-cluster-app-0-uuid"
+CLUSTER = ClusterArn("aws", "us-west-2", ACCOUNT, "my-cluster")
+OWN = DeclaredServiceAccount("web", "app", {}, True, "k")
+ASSOCIATION = DeclaredAssociation(CLUSTER, "web", "app", ROLE, association_id="a-1", kubernetes="k")
+BINDING = DeclaredBinding(
+    "app", ROLE, DeclaredRole("app", "{}"), service_accounts=(OWN,), associations=(ASSOCIATION,),
+    identity=Identity(Use.ABSENT, Use.USED),
+)  # fmt: skip
+SESSION = PodSession(ASSUMED, "a-1")
+NOT_ASSOCIATED = Refused("ResourceNotFoundException", "No association found")
+NOT_TRUSTED = Refused("AccessDeniedException", "Unauthorized Exception! EKS does not have permissions")
+CALLER_LACKS = Refused(
+    "AccessDeniedException", "User: x is not authorized to perform: eks-auth:AssumeRoleForPodIdentity"
+)
+WRONG_TOKEN = Refused("InvalidTokenException", "The specified Kubernetes service account token is invalid.")
+
+Answer = Callable[[Mapping[str, Any]], PodSession]
+
+
+def pod(namespace: str, service_account: str) -> dict[str, Any]:
+    name = f"{service_account}-0"
+    return {
+        "metadata": {"namespace": namespace, "name": name, "uid": f"uid-of-{name}"},
+        "spec": {"serviceAccountName": service_account},
+    }
+
+
+class StubCluster:
+    """A cluster where these Pods run, whose tokens say who they are of."""
+
+    def __init__(self, *running: tuple[str, str], issuer: str = ISSUER) -> None:
+        self.running, self.issuer = running, issuer
+        self.has_service_account = True
+        self.readable: tuple[str | None, ...] = ("web", None)
+        self.asked: list[tuple[str | None, str]] = []
+
+    def service_account(self, namespace: str, name: str) -> LiveServiceAccount | None:
+        return LiveServiceAccount("test", namespace, name) if self.has_service_account else None
+
+    def running_pods(self, namespace: str | None, selector: str) -> list[dict[str, Any]]:
+        """Answer as the API server does: https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/."""
+        self.asked.append((namespace, selector))
+        if namespace not in self.readable:
+            raise NoPermissionError(f"list pods in {namespace or 'all namespaces'}: forbidden")
+        field, is_not, value = selector.partition("!=") if "!=" in selector else selector.partition("=")
+        place = {"spec.serviceAccountName": 1, "metadata.namespace": 0}[field]
+        chosen = [each for each in self.running if (each[place] == value) is (is_not == "=")]
+        return [pod(*each) for each in chosen if namespace in (None, each[0])]
+
+    def token(self, namespace: str, name: str, audience: str, bound_to: Any) -> str:
+        assert bound_to == pod(namespace, name), "EKS takes no token that is bound to no Pod of its service account"
+        claims = {"iss": self.issuer, "sub": f"{namespace}:{name}", "aud": audience}
+        return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.x"
+
+
+class StubClusters:
+    def __init__(self, clusters: Mapping[str, StubCluster]) -> None:
+        self.clusters, self.references = clusters, [*clusters]
+
+    def of(self, reference: str) -> Any:
+        return self.clusters[reference]
+
+
+class StubAwsAccounts:
+    """AWS accounts whose credentials are named after what was asked for."""
+
+    def of_role(self, role_arn: str, reference: str) -> Any:
+        return type("AwsAccount", (), {"session": f"{role_arn} by {reference}"})()
+
+
+def prove(
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+    *running: tuple[str, str],
+    binding: DeclaredBinding = BINDING,
+    others: tuple[DeclaredBinding, ...] = (),
+    allow_unproven: bool = False,
+    clusters: Mapping[str, StubCluster] | None = None,
+) -> list[Check]:
+    """Prove a binding of the service account web/app where EKS answers so to a token's claims."""
+
+    class Eks:
+        def __init__(self, session: str, region: str) -> None:
+            assert (session, region) == (f"{ROLE} by ", "us-west-2")
+
+        def pod_session(self, cluster: str, token: str) -> PodSession:
+            payload = token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            return answer({**claims, "cluster": cluster})
+
+    monkeypatch.setattr("irsa_cli.prove.pod_identity.PodIdentityService", Eks)
+    aws_accounts: Any = StubAwsAccounts()
+    reached: Any = StubClusters(clusters or {"k": StubCluster(*running)})
+    stack = DeclaredStack("dev", (binding, *others), {}, {})
+    return checks_of(Asked(stack, aws_accounts, reached, Once(), allow_unproven), binding)
+
+
+def eks(claims: Mapping[str, Any]) -> PodSession:
+    """Answer as EKS does where web:app alone has an association."""
+    if claims["aud"] != "pods.eks.amazonaws.com":
+        raise WRONG_TOKEN
+    if claims["sub"] != "web:app":
+        raise NOT_ASSOCIATED
+    return SESSION
+
+
+def raising(refused: Exception) -> Answer:
+    def answer(_: Mapping[str, Any]) -> PodSession:
+        raise refused
+
+    return answer
+
+
+def said(checks: list[Check]) -> list[tuple[str, Outcome, str]]:
+    return [(check.check, check.outcome, check.about) for check in checks]
+
+
+BY = "by EKS Pod Identity"
+ASSUMES = ("assumes", Outcome.OK, f"web/app {BY}")
+WRONG_AUDIENCE = ("is refused", Outcome.OK, f"web/app {BY} with the audience irsa-prove.invalid")
+NO_OTHER = ("is refused", Outcome.NOT_CHECKED, "a Pod without an association")
+
+
+@pytest.mark.parametrize("refused", [NOT_ASSOCIATED, NOT_TRUSTED])
+def test_the_proof_and_its_negative_check(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+    """Protects the subcommand's sense: a Pod becomes the role, and one of another service account is refused."""
+
+    def answer(claims: Mapping[str, Any]) -> PodSession:
+        if claims["sub"] == "web:other":
+            raise refused
+        return eks(claims)
+
+    checks = prove(monkeypatch, answer, ("web", "app"), ("web", "other"))
+
+    other = ("is refused", Outcome.OK, f"web/other {BY}, with which the stack associates no role")
+    assert said(checks) == [ASSUMES, other]
+    assert [check.found for check in checks] == [ASSUMED, str(refused)]
+
+
+def test_only_pods_that_the_stack_gives_no_role_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects other bindings: their Pods get roles by right. A Pod of the kubelet itself has no service account."""
+    other = replace(ASSOCIATION, service_account="other", role_arn=f"arn:aws:iam::{ACCOUNT}:role/other")
+    others = (replace(BINDING, key="other", associations=(other,)),)
+    running = (("web", "app"), ("web", "other"), ("kube-system", ""))
+    checks = prove(monkeypatch, eks, *running, others=others)
+    elsewhere = prove(monkeypatch, eks, *running, ("team-b", "worker"), others=others)
+
+    assert said(checks) == [ASSUMES, NO_OTHER, WRONG_AUDIENCE]
+    assert checks[1].found.startswith("there is no running Pod of a service account with which")
+    assert [check.about for check in elsewhere][1].startswith("team-b/worker ")
+
+
+def test_pods_need_not_be_listed_in_all_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects least privilege: who may list Pods in the binding's namespace alone proves, and sees what is missing."""
+    cluster = StubCluster(("web", "app"), ("team-b", "worker"))
+    cluster.readable = ("web",)
+    checks = prove(monkeypatch, eks, clusters={"k": cluster})
+
+    assert said(checks) == [ASSUMES, NO_OTHER, WRONG_AUDIENCE]
+    assert checks[1].found == "list pods in all namespaces: forbidden"
+
+
+@pytest.mark.parametrize(("allow", "outcome", "code"), [(False, Outcome.NOT_CHECKED, 2), (True, Outcome.UNPROVEN, 0)])
+def test_without_a_running_pod(monkeypatch: pytest.MonkeyPatch, allow: bool, outcome: Outcome, code: int) -> None:
+    """Protects the meaning of 1: no Pod is no failure; alone it is no proof either, unless that is allowed."""
+    checks = prove(monkeypatch, eks, ("web", "other"), allow_unproven=allow)
+
+    assert said(checks)[0] == ("assumes", outcome, f"web/app {BY}")
+    assert checks[0].found == "no running Pod of web/app to bind a token to"
+    assert said(checks)[1:] == [NO_OTHER]
+    assert Report("prove", "dev", checks).exit_code == code
+
+
+def test_a_service_account_that_is_gone_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects what the stack declares: its service account is missing, whatever still runs."""
+    cluster = StubCluster(("web", "app"))
+    cluster.has_service_account = False
+    (assumes, _) = prove(monkeypatch, eks, clusters={"k": cluster}, allow_unproven=True)
+
+    assert (assumes.outcome, assumes.found) == (Outcome.FINDING, "there is no such service account")
+    assert assumes.fix == "pulumi up --refresh --stack dev"
+
+
+@pytest.mark.parametrize(
+    ("session", "found", "expected"),
+    [
+        # Another role of which the declared one's name is the beginning.
+        (
+            PodSession(ASSUMED.replace("/app/", "/app-2/"), "a-1"),
+            ASSUMED.replace("/app/", "/app-2/"),
+            f"arn:aws:sts::{ACCOUNT}:assumed-role/app/",
+        ),
+        (PodSession(ASSUMED, "a-2"), "the association a-2", "the association a-1, which the stack created"),
+    ],
+    ids=["role", "association"],
+)
+def test_another_role_or_association_than_the_declared_one_is_a_finding(
+    monkeypatch: pytest.MonkeyPatch, session: PodSession, found: str, expected: str
+) -> None:
+    """Protects from a green proof of what somebody changed: whom the Pod became is compared, and by what."""
+    (assumes, negative) = prove(monkeypatch, lambda _: session, ("web", "app"))
+
+    assert (assumes.outcome, assumes.found, assumes.expected) == (Outcome.FINDING, found, expected)
+    assert negative.outcome is Outcome.NOT_CHECKED
+
+
+def test_a_pod_gets_the_target_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects target roles: the Pods get those credentials, of another AWS account, and not those of the role."""
+    binding = replace(BINDING, associations=(replace(ASSOCIATION, target_role_arn=TARGET),))
+    target = PodSession("arn:aws:sts::444455556666:assumed-role/data-reader/eks-x", "a-1")
+    running = ("web", "app")
+
+    assert prove(monkeypatch, lambda _: target, running, binding=binding)[0].outcome is Outcome.OK
+    assert prove(monkeypatch, lambda _: SESSION, running, binding=binding)[0].outcome is Outcome.FINDING
+    (refused, _) = prove(monkeypatch, raising(NOT_TRUSTED), running, binding=binding)
+    assert refused.found.endswith(f"; or {ROLE} may not assume the target role {TARGET}")
+
+
+@pytest.mark.parametrize(
+    ("refused", "outcome", "fix"),
+    [
+        (NOT_TRUSTED, Outcome.FINDING, "pulumi up --refresh --stack dev"),
+        (NOT_ASSOCIATED, Outcome.FINDING, "pulumi up --refresh --stack dev"),
+        (CALLER_LACKS, Outcome.NO_PERMISSION, ""),
+        (WRONG_TOKEN, Outcome.FINDING, ""),
+        (Refused("ThrottlingException", "Rate exceeded"), Outcome.NO_ANSWER, ""),
+        (CouldNotLookError("eks-auth:AssumeRoleForPodIdentity: ConnectTimeoutError"), Outcome.NO_ANSWER, ""),
+    ],
+)
+def test_what_a_refusal_means(monkeypatch: pytest.MonkeyPatch, refused: Exception, outcome: Outcome, fix: str) -> None:
+    """Protects the reader: the caller's own missing permission is no finding, and a refused Pod is."""
+    (assumes, negative) = prove(monkeypatch, raising(refused), ("web", "app"))
+
+    assert (assumes.outcome, assumes.fix) == (outcome, fix)
+    assert (negative.outcome, negative.found) == (Outcome.NOT_CHECKED, "a refusal proves nothing if no Pod is admitted")
+
+
+def test_pulumi_does_not_repair_a_role_of_another_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from advice that fixes nothing: the trust policy is not the stack's; the association is."""
+    binding = replace(BINDING, role=None)
+
+    assert prove(monkeypatch, raising(NOT_TRUSTED), ("web", "app"), binding=binding)[0].fix == ""
+    assert prove(monkeypatch, raising(NOT_ASSOCIATED), ("web", "app"), binding=binding)[0].fix != ""
+
+
+def test_a_pod_that_gets_this_role_by_another_association_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the role: somebody associated it with a service account that the stack does not declare."""
+    running = (("web", "app"), ("web", "other"))
+    (_, negative) = prove(monkeypatch, lambda _: SESSION._replace(association_id="a-1"), *running)
+    elsewhere = prove(monkeypatch, lambda _: SESSION, *running, binding=replace(BINDING, role=None))
+
+    assert (negative.check, negative.outcome) == ("is refused", Outcome.FINDING)
+    assert negative.found == f"EKS gave it {ASSUMED} by the association a-1"
+    # Whom the role of another owner is given besides is no business of this stack.
+    assert elsewhere[1].outcome is Outcome.NOT_CHECKED
+
+
+def test_a_pod_with_a_role_of_its_own_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the negative check: a Pod that gets another role is no refusal, and a wrong audience is tried."""
+
+    def answer(claims: Mapping[str, Any]) -> PodSession:
+        if claims["sub"] == "web:other":
+            return PodSession(f"arn:aws:sts::{ACCOUNT}:assumed-role/theirs/eks-x", "a-9")
+        return eks(claims)
+
+    checks = prove(monkeypatch, answer, ("web", "app"), ("web", "other"))
+
+    assert said(checks) == [ASSUMES, NO_OTHER, WRONG_AUDIENCE]
+
+
+@pytest.mark.parametrize(
+    "refused", [CALLER_LACKS, WRONG_TOKEN, Refused("ThrottlingException", "Rate"), Refused("ExpiredTokenException", "")]
+)
+def test_only_a_refusal_of_trust_is_a_negative_check(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+    """Protects the negative check: an EKS that is out of order refuses everybody, and that shows nothing."""
+
+    def answer(claims: Mapping[str, Any]) -> PodSession:
+        if claims["sub"] == "web:other":
+            raise refused
+        return eks(claims)
+
+    (_, negative) = prove(monkeypatch, answer, ("web", "app"), ("web", "other"))
+
+    assert (negative.check, negative.outcome) == ("is refused", Outcome.NO_ANSWER)
+
+
+def test_an_audience_that_eks_does_not_look_at_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the fallback: it is a check, too."""
+    checks = prove(monkeypatch, lambda _: SESSION, ("web", "app"))
+
+    assert [check.outcome for check in checks] == [Outcome.OK, Outcome.NOT_CHECKED, Outcome.FINDING]
+
+
+@pytest.mark.parametrize(("age", "asked"), [(5, 3), (None, 1)])
+def test_a_new_association_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, age: int | None, asked: int) -> None:
+    """Protects a proof right after `up`: associations are eventually consistent.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
+    """
+    pauses: list[float] = []
+    monkeypatch.setattr("irsa_cli.prove.pod_identity.time.sleep", pauses.append)
+    binding = replace(BINDING, modified=None if age is None else datetime.now(UTC))
+    answers = iter([NOT_ASSOCIATED, NOT_TRUSTED])
+
+    def answer(claims: Mapping[str, Any]) -> PodSession:
+        if refused := next(answers, None):
+            raise refused
+        return eks(claims)
+
+    (assumes, *_) = prove(monkeypatch, answer, ("web", "app"), binding=binding)
+
+    assert (len(pauses), assumes.outcome is Outcome.OK) == (asked - 1, age is not None)
+
+
+def test_only_what_a_new_association_explains_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the reader's time: a token that is not accepted is not accepted later."""
+    monkeypatch.setattr("irsa_cli.prove.pod_identity.time.sleep", lambda _: pytest.fail("waits"))
+    binding = replace(BINDING, modified=datetime.now(UTC))
+
+    assert prove(monkeypatch, raising(WRONG_TOKEN), ("web", "app"), binding=binding)[0].outcome is Outcome.FINDING
+
+
+GREEN = CLUSTER._replace(name="green")
+
+
+def test_an_association_in_another_cluster_gives_no_role_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the negative check: service accounts of one name are different ones in each cluster."""
+    others = (
+        replace(BINDING, key="other", associations=(replace(ASSOCIATION, cluster=GREEN, service_account="other"),)),
+    )
+    (_, negative) = prove(monkeypatch, eks, ("web", "app"), ("web", "other"), others=others)
+
+    assert (negative.outcome, negative.about.partition(" ")[0]) == (Outcome.OK, "web/other")
+
+
+def test_tokens_of_another_namespace_may_be_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects who may make tokens in the binding's namespace alone: what is denied is said, and the audience tried."""
+    cluster = StubCluster(("web", "app"), ("team-b", "worker"))
+    token = cluster.token
+
+    def denied(namespace: str, *arguments: Any) -> str:
+        if namespace == "team-b":
+            raise NoPermissionError("create serviceaccounts/token team-b/worker: forbidden")
+        return token(namespace, *arguments)
+
+    monkeypatch.setattr(cluster, "token", denied)
+    checks = prove(monkeypatch, eks, clusters={"k": cluster})
+
+    assert said(checks) == [ASSUMES, NO_OTHER, WRONG_AUDIENCE]
+    assert checks[1].found == "create serviceaccounts/token team-b/worker: forbidden"
+
+
+def test_a_region_has_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects large stacks: each client reads the service's model, and one of each region is enough."""
+    made: list[str] = []
+
+    def service(_: str, region: str) -> Any:
+        made.append(region)
+        return type("Eks", (), {"pod_session": lambda *_: SESSION})()
+
+    monkeypatch.setattr("irsa_cli.prove.pod_identity.PodIdentityService", service)
+    regions = ("us-west-2", "us-west-2", "eu-west-1")
+    associations = tuple(replace(ASSOCIATION, cluster=CLUSTER._replace(region=each)) for each in regions)
+    binding = replace(BINDING, associations=associations)
+    aws_accounts: Any = StubAwsAccounts()
+    clusters: Any = StubClusters({"k": StubCluster(("web", "app"))})
+    asked = Asked(DeclaredStack("dev", (binding,), {}, {}), aws_accounts, clusters, Once())
+    for _ in range(3):
+        checks_of(asked, binding)
+
+    assert made == ["us-west-2", "eu-west-1"]
+
+
+def test_each_cluster_by_its_own_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects stacks of several clusters: each association is proven by a Pod of its own cluster, and named."""
+    own = (replace(OWN, cluster="b", cluster_key="blue"), replace(OWN, cluster="g", cluster_key="green"))
+    associations = (replace(ASSOCIATION, kubernetes="b"), replace(ASSOCIATION, cluster=GREEN, kubernetes="g"))
+    binding = replace(BINDING, service_accounts=own, associations=associations)
+    asked: list[tuple[str, str]] = []
+
+    def answer(claims: Mapping[str, Any]) -> PodSession:
+        asked.append((claims["cluster"], claims["iss"]))
+        return eks(claims)
+
+    clusters = {"b": StubCluster(("web", "app"), issuer="https://b"), "g": StubCluster(issuer="https://g")}
+    checks = prove(monkeypatch, answer, binding=binding, clusters=clusters)
+
+    assert [(check.about, check.outcome) for check in checks][:2] == [
+        (f"web/app in blue {BY}", Outcome.OK),
+        (f"web/app in green {BY}", Outcome.NOT_CHECKED),
+    ]
+    assert {*asked} == {("my-cluster", "https://b")}
+
+
+def test_the_clusters_of_one_component_are_known_by_their_issuers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects a program of one's own, whose state does not say which provider reaches which cluster."""
+    issuers = {"my-cluster": "https://b", "green": "https://elsewhere"}
+
+    def described(session: str, name: str, region: str) -> Any:
+        assert (session, region) == (f"{ROLE} by ", "us-west-2")
+        return type("Cluster", (), {"issuer": issuers[name]})()
+
+    monkeypatch.setattr("irsa_cli.prove.pod_identity.eks_cluster", described)
+    associations = tuple(replace(ASSOCIATION, cluster=each, kubernetes=None) for each in (CLUSTER, GREEN))
+    clusters = {"k": StubCluster(issuer="https://a"), "b": StubCluster(("web", "app"), issuer="https://b")}
+    checks = prove(monkeypatch, eks, binding=replace(BINDING, associations=associations), clusters=clusters)
+
+    assert [(check.about, check.outcome) for check in checks][:2] == [
+        (f"web/app in my-cluster {BY}", Outcome.OK),
+        (f"web/app in green {BY}", Outcome.NO_ANSWER),
+    ]
+    assert checks[1].found.startswith("the stack has no Kubernetes provider of the EKS cluster ")
+
+
+@pytest.mark.parametrize(
+    ("identity", "ways"),
+    [
+        (Identity(Use.USED, Use.USED), ["irsa", "podIdentity"]),
+        (Identity(Use.TRUSTED, Use.USED), ["irsa", "podIdentity"]),
+        (Identity(Use.ABSENT, Use.USED), ["podIdentity"]),
+        (Identity(Use.USED, Use.TRUSTED), ["irsa"]),
+        (Identity(Use.ABSENT, Use.TRUSTED), []),
+    ],
+)
+def test_each_stage_proves_what_it_has(monkeypatch: pytest.MonkeyPatch, identity: Identity, ways: list[str]) -> None:
+    """Protects the stages: a statement that is trusted admits tokens; without an association EKS gives no role."""
+    asked: list[str] = []
+
+    def ran(way: str) -> list[Check]:
+        asked.append(way)
+        return []
+
+    for way, name in (("irsa", "web_identity.WebIdentityProof"), ("podIdentity", "pod_identity.PodIdentityProof")):
+        monkeypatch.setattr(f"irsa_cli.prove.{name}.proven_checks", lambda _, way=way: ran(way))
+    (nothing,) = prove(monkeypatch, eks, binding=replace(BINDING, identity=identity))
+
+    assert asked == ways
+    assert nothing.outcome is Outcome.NOT_CHECKED
+
+
+def test_a_state_that_hides_the_associations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from an empty report: what the state keeps as a secret cannot be told."""
+    (check,) = prove(monkeypatch, eks, binding=replace(BINDING, associations=()))
+
+    assert check.outcome is Outcome.CANNOT_TELL
+
+
+def test_a_fault_of_ours_shows_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the report: it is said of its binding, without a word that may hold a token."""
+    (check,) = prove(monkeypatch, raising(LookupError("secret-token")), ("web", "app"))
+
+    assert (check.outcome, check.found) == (Outcome.CANNOT_TELL, "unexpected LookupError; please report it")
+
+
+def test_what_is_asked_is_what_the_documented_policy_allows() -> None:
+    """Protects least privilege: one action on clusters for a proof, and one where a component has several."""
+    file = Path(__file__).parents[4] / "docs/permissions/iam-prove.json"
+    statements = json.loads(file.read_text())["Statement"]
+
+    assert [each["Action"] for each in statements] == ["eks-auth:AssumeRoleForPodIdentity", "eks:DescribeCluster"]
+    assert all(each["Resource"].endswith(":cluster/*") for each in statements)
