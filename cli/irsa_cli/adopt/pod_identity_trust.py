@@ -80,10 +80,12 @@ def read_with_pods(
         check_refused(settings)
     if are_equivalent(settings.document, document):
         return ReadTrust(settings)
-    changes = (*changes, *_changes(parsed, settings, written, pods))
+    narrower = _narrower(parsed, settings, written, pods)
+    of_pods_changed = narrower or ["its statement for EKS Pod Identity is written in another form"]
+    changes = (*changes, *of_pods_changed)
     if exact_only:
         raise Left(f"its trust policy changes: {'; '.join(changes)}")
-    return ReadTrust(settings, changes)
+    return ReadTrust(settings, changes, narrowed=bool(narrower))
 
 
 def _is_of_pods(statement: Mapping[str, Any]) -> bool:
@@ -103,8 +105,8 @@ def _admits(parsed: Parsed, request: PodIdentityRequest) -> bool:
     return evaluate_parsed(*parsed, request).decision is Decision.ALLOWED
 
 
-def _changes(parsed: Parsed, settings: Settings, written: PodIdentityTrust, pods: Pods) -> list[str]:
-    """Return what irsa writes differently for EKS Pod Identity.
+def _narrower(parsed: Parsed, settings: Settings, written: PodIdentityTrust, pods: Pods) -> list[str]:
+    """Return whom irsa shuts out by EKS Pod Identity, each as a part of a sentence; none where that is nobody.
 
     Raises:
         Left: It would let others in.
@@ -123,9 +125,9 @@ def _changes(parsed: Parsed, settings: Settings, written: PodIdentityTrust, pods
     arn = written.cluster_arns[0]
     anybody = [PodIdentityRequest(*ANYBODY, arn, session_tags=tags) for tags in (True, False)]
     elsewhere = [PodIdentityRequest(*ANYBODY, f"{arn}-0irsa0", session_tags=tags) for tags in (True, False)]
-    widened = any(_admits(parsed, each) and not _admits(after, each) for each in (*anybody, *elsewhere))
-    if not widened:
-        return ["its statement for EKS Pod Identity is written in another form"]
+    narrowed = any(_admits(parsed, each) and not _admits(after, each) for each in (*anybody, *elsewhere))
+    if not narrowed:
+        return []
     names = listed([each.replace(":", "/", 1) for each in settings.subjects if not is_pattern(each)])
     who = names if written.session_tags else "any association"
     where = listed([parse_cluster_arn(each).name for each in written.cluster_arns])

@@ -66,10 +66,12 @@ class ReadTrust:
     Attributes:
         settings: By which irsa writes it.
         changes: What irsa writes differently, each as a part of a sentence; none where a preview shows no change.
+        narrowed: Whether it admits fewer associations of EKS Pod Identity than before.
     """
 
     settings: Settings
     changes: tuple[str, ...] = ()
+    narrowed: bool = False
 
     @property
     def exact(self) -> bool:

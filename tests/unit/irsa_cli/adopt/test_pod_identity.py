@@ -79,7 +79,7 @@ def test_the_usual_statement_is_narrowed_and_that_is_said(tmp_path: Path) -> Non
     adoption = adopted(discovery)
 
     assert bindings(adoption, tmp_path)["team-a-app"]["identity"] == "podIdentity"
-    assert outcomes(adoption)["app"] is Outcome.TIDIED
+    assert outcomes(adoption)["app"] is Outcome.NARROWED
     assert "EKS Pod Identity gives it to team-a/app in blue only" in reason(adoption, "role ")
     assert "not read, and shut out if they use it: associations of other" in reason(adoption, "role ")
     exact = adopted(discovery, exact_only=True)
