@@ -75,6 +75,8 @@ def read_with_pods(
         if settings.conditions or not same_clusters or not {*subjects} <= {*settings.subjects}:
             return read_trust(document, surroundings, **known)  # type: ignore[arg-type]
         settings = replace(settings, pod_identity=written)
+        if _let_in(parsed, settings, written):
+            return read_trust(document, surroundings, **known)  # type: ignore[arg-type]
     else:
         settings = Settings((), tuple(subjects), statements=tuple(others), pod_identity=written)
         check_refused(settings)
@@ -105,20 +107,28 @@ def _admits(parsed: Parsed, request: PodIdentityRequest) -> bool:
     return evaluate_parsed(*parsed, request).decision is Decision.ALLOWED
 
 
+def _let_in(parsed: Parsed, settings: Settings, written: PodIdentityTrust) -> PodIdentityRequest | None:
+    """Return somebody whom irsa's statements would admit and the trust policy does not; None where there is nobody."""
+    after = parse(settings.document)
+    exact = (each.split(":") for each in settings.subjects if not is_pattern(each))
+    requests = (
+        PodIdentityRequest(namespace, name, arn, session_tags=written.session_tags)
+        for namespace, name in exact
+        for arn in written.cluster_arns
+    )
+    return next((each for each in requests if _admits(after, each) and not _admits(parsed, each)), None)
+
+
 def _narrower(parsed: Parsed, settings: Settings, written: PodIdentityTrust, pods: Pods) -> list[str]:
     """Return whom irsa shuts out by EKS Pod Identity, each as a part of a sentence; none where that is nobody.
 
     Raises:
         Left: It would let others in.
     """
-    after = parse(settings.document)
-    for subject in filter(lambda each: not is_pattern(each), settings.subjects):
-        for arn in written.cluster_arns:
-            namespace, _, name = subject.partition(":")
-            request = PodIdentityRequest(namespace, name, arn, session_tags=written.session_tags)
-            if _admits(after, request) and not _admits(parsed, request):
-                cluster = parse_cluster_arn(arn).name
-                raise Left(f"irsa would admit {named(request.subject)} in {named(cluster)} by EKS Pod Identity, too")
+    after, let_in = parse(settings.document), _let_in(parsed, settings, written)
+    if let_in:
+        where = parse_cluster_arn(let_in.cluster_arn).name
+        raise Left(f"irsa would admit {named(let_in.subject)} in {named(where)} by EKS Pod Identity, too")
     shut_out = next((each for each in pods.requests if _admits(parsed, each) and not _admits(after, each)), None)
     if shut_out:
         raise Left(f"irsa would shut out {named(shut_out.subject)}, which has an association")

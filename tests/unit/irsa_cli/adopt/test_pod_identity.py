@@ -175,6 +175,40 @@ def test_others_by_irsa_leave_the_statement_as_it_is(tmp_path: Path) -> None:
     assert outcomes(adoption)["app"] is Outcome.EXACT
 
 
+def test_nobody_is_let_in_by_the_other_way(tmp_path: Path) -> None:
+    """The attack: a subject of IRSA that gets a statement for EKS Pod Identity, since irsa writes both for each."""
+    app = role("app", statement("team-a:app", "team-a:web"), narrowed())
+    adoption = adopted(found([service_account("app", APP)], [app], associations=[association("app", APP)]))
+    declared = bindings(adoption, tmp_path)
+
+    assert outcomes(adoption)["app"] is Outcome.EXACT
+    assert declared["app"]["trust"]["statements"] == [narrowed()]
+    assert "identity" not in declared["app"]
+    assert (declared["team-a-app"]["identity"], declared["team-a-app"]["role"]) == ("both", {"arn": APP})
+
+
+def test_nobody_is_let_in_from_another_cluster() -> None:
+    """The attack: two statements, each for one cluster, become statements of which each is for both clusters."""
+    accounts = [service_account("app", cluster="blue"), service_account("web", cluster="green")]
+    those = [association("app", APP, cluster="blue"), association("web", APP, cluster="green")]
+    clusters = {"blue": "BLUE", "green": "GREEN"}
+    app = role("app", narrowed("app", "blue"), narrowed("web", "green"))
+    adoption = adopted(found(accounts, [app], associations=those, clusters=clusters))
+
+    assert reason(adoption, "role ") == "irsa would admit team-a/app in green by EKS Pod Identity, too"
+    assert {each["role"]["arn"] for each in adoption.bindings.values()} == {APP}
+    assert len(adoption.bindings) == len(those)
+
+
+def test_defaults_of_the_file_are_not_inherited(tmp_path: Path) -> None:
+    """Protects from a switch that nobody asked for: what uses IRSA says so where the file's default is another way."""
+    issuer = f"https://{host_path()}"
+    file = Declared({"cluster": {"name": "blue"}, "defaults": {"identity": "podIdentity"}}, {"cluster": issuer})
+    adoption = adopted(found([service_account("app", APP)], [role("app", statement("team-a:app"))]), file=file)
+
+    assert adoption.bindings["team-a-app"]["identity"] == "irsa"
+
+
 def test_two_clusters(tmp_path: Path) -> None:
     """Protects blue and green: one binding, with the ID of each cluster's association."""
     accounts = [service_account("app", cluster=each) for each in ("blue", "green")]
