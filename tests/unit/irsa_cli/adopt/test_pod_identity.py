@@ -187,6 +187,19 @@ def test_nobody_is_let_in_by_the_other_way(tmp_path: Path) -> None:
     assert (declared["team-a-app"]["identity"], declared["team-a-app"]["role"]) == ("both", {"arn": APP})
 
 
+def test_conditions_of_irsa_are_not_those_of_pod_identity(tmp_path: Path) -> None:
+    """Protects who has an association: a further condition of the tokens' statement would be in its statement, too."""
+    condition = {"StringEquals": {"aws:RequestedRegion": "us-west-2"}}
+    of_irsa = statement("team-a:app")
+    of_irsa["Condition"]["StringEquals"] |= condition["StringEquals"]
+    adoption = adopted(
+        found([service_account("app", APP)], [role("app", of_irsa, narrowed())], associations=[association("app", APP)])
+    )
+
+    assert outcomes(adoption)["app"] is Outcome.EXACT
+    assert bindings(adoption, tmp_path)["app"]["trust"]["statements"] == [narrowed()]
+
+
 def test_nobody_is_let_in_from_another_cluster() -> None:
     """The attack: two statements, each for one cluster, become statements of which each is for both clusters."""
     accounts = [service_account("app", cluster="blue"), service_account("web", cluster="green")]

@@ -190,6 +190,8 @@ def test_a_pattern_that_goes_is_kept_by_who_has_an_association() -> None:
     ("statement", "who"),
     [
         (ANYBODY, ("*/*", "my-role", "", True)),
+        # Without sts:TagSession, only associations without session tags get it.
+        ({**PODS, "Action": "sts:AssumeRole"}, ("*/*", "my-role", "", True)),
         (OF_CLUSTER, ("*/*", "my-role", CLUSTER, True)),
         (pods("team-*", "*", "StringLike"), ("team-*/*", "my-role", CLUSTER, True)),
         (pods("web", "other"), ("web/other", "my-role", CLUSTER, True)),
@@ -289,6 +291,7 @@ def test_a_statement_does_not_move_into_a_session_policy() -> None:
     shown = lines(step("delete", inline), step("update", association(disableSessionTags=True), limited))
 
     assert not [each for each in shown if "moved here" in each]
+    assert "-   policy document: statement Read (Allow) removed" in shown
 
 
 def test_what_the_headline_says() -> None:
