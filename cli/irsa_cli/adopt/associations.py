@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.evaluation.answers import PodIdentityRequest
-from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.grammar import document_mistakes
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named, path_of
@@ -35,7 +34,8 @@ def associated_by_role(discovery: Discovery) -> dict[str, list[Associated]]:
         for arn, associations in aws_account.associations.items():
             if arn in clusters:
                 there = {each.subject: each for each in clusters[arn].service_accounts}
-                for each in associations or ():
+                # What EKS says of another cluster is not believed.
+                for each in (one for one in associations or () if one.cluster_arn == arn):
                     found.setdefault(each.role_arn, []).append(_associated(each, clusters[arn], there))
     return found
 
@@ -127,25 +127,16 @@ class Pods(NamedTuple):
     requests: tuple[PodIdentityRequest, ...]
     unread: tuple[str, ...] = ()
 
-    @property
-    def subjects(self) -> list[str]:
-        """The service accounts, as `namespace:name`."""
-        return sorted({f"{each.namespace}:{each.service_account}" for each in self.requests})
-
-    @property
-    def cluster_arns(self) -> list[str]:
-        """The clusters."""
-        return sorted({each.cluster_arn for each in self.requests})
-
 
 def pods_of(discovery: Discovery, those: Iterable[Associated]) -> Pods | None:
     """Return what gives a role by EKS Pod Identity; None where nothing does."""
+    those = [*those]
     requests = tuple(each.association.request for each in those)
     if not requests:
         return None
-    accounts = {parse_cluster_arn(each.cluster_arn).account_id for each in requests}
+    accounts = {each.association.aws_account for each in those}
     unread = [
-        parse_cluster_arn(arn).name
+        arn.rpartition("/")[2]
         for aws_account in discovery.aws_accounts
         if aws_account.number in accounts
         for arn in sorted({*aws_account.eks_arns.values(), *aws_account.associations})

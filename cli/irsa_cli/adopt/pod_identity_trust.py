@@ -15,7 +15,7 @@ from irsa.evaluation.document import parse
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, listed, named
-from irsa.rules.subjects import is_pattern
+from irsa.rules.subjects import check_subject, is_pattern
 from irsa.rules.trust import POD_IDENTITY_PRINCIPAL, PodIdentityTrust
 from irsa_cli.adopt.associations import Pods
 from irsa_cli.adopt.outcomes import Left
@@ -64,7 +64,7 @@ def read_with_pods(
     admitted = [each for each in pods.requests if _admits(parsed, each)]
     if not of_pods or not admitted or len({each.session_tags for each in admitted}) > 1:
         return read_trust(document, surroundings, **known)  # type: ignore[arg-type]
-    subjects = sorted({f"{each.namespace}:{each.service_account}" for each in admitted})
+    subjects = sorted({check_subject(f"{each.namespace}:{each.service_account}") for each in admitted})
     clusters = sorted({each.cluster_arn for each in admitted})
     written = PodIdentityTrust(clusters, admitted[0].session_tags)
     changes: Sequence[str] = ()
