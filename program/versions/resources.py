@@ -198,7 +198,8 @@ def _account_inputs(account: AnnotatedServiceAccount, component: _Component) -> 
         forced = {PATCH_FORCE: "true"} if account.take_over else {}
         is_used = component.spec.identity.irsa is Use.USED
         written = webhook_annotations(component.role_arn, *settings) if is_used else {}
-        annotations = {**declared, **written, **forced}
+        # As the component: an empty mapping would be a change in each preview.
+        annotations = {**declared, **written, **forced} or None
     metadata = _inputs(name=account.name, namespace=account.namespace, labels=account.labels, annotations=annotations)
     secrets = _value(account.image_pull_secrets)
     return _inputs(

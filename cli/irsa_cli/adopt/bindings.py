@@ -1,28 +1,53 @@
 """From what was found to the bindings of a stack file."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from irsa.evaluation import Decision
+from irsa.evaluation.document import parse
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.identity import IRSA, POD_IDENTITY, SHORT
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.adopt.associations import (
+    THE_OTHER_WINS,
+    Associated,
+    TakenAssociation,
+    associated_by_role,
+    pod_identity,
+    pods_of,
+    take_association,
+)
 from irsa_cli.adopt.choice import Candidate, Choice, Ways
 from irsa_cli.adopt.clusters import Clusters
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.outcomes import Adoption, Outcome
-from irsa_cli.adopt.roles import TakenRole, subjects_named, take_role
+from irsa_cli.adopt.roles import TakenRole, clusters_of, subjects_named, take_role
 from irsa_cli.adopt.service_accounts import TakenServiceAccount, about_service_account, take_service_account, why_denied
 from irsa_cli.adopt.task import Task
+from irsa_cli.adopt.trust import Settings
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveRole, LiveServiceAccount
-from irsa_cli.verdict import NO_ROLE
+from irsa_cli.verdict import NO_ROLE, AskedRole, verdict
 
 # A binding's keys, in their order in the file.
-_KEYS = ("serviceAccount", "role", "policy", "policyArns", "inlinePolicies", "trust", "audience", "clusters", "account")
+_KEYS = (
+    "serviceAccount",
+    "identity",
+    "podIdentity",
+    "role",
+    "policy",
+    "policyArns",
+    "inlinePolicies",
+    "trust",
+    "audience",
+    "clusters",
+    "account",
+)
 
 
 def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) -> Adoption:
@@ -40,11 +65,13 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
     annotated: dict[str, list[LiveServiceAccount]] = {}
     for each in (each for cluster in discovery.clusters for each in cluster.service_accounts if each.role_arn):
         annotated.setdefault(each.role_arn, []).append(each)
+    associated = associated_by_role(discovery)
     trusting = (arn for arn, (aws_account, role) in roles.items() if clusters.trusts_one(aws_account, role))
     candidates = {}
-    for arn in sorted({*annotated, *trusting}):
+    for arn in sorted({*annotated, *associated, *trusting}):
         tags, subjects = (roles[arn][1].tags, subjects_named(roles[arn][1])) if arn in roles else (None, set())
-        candidates[arn] = Candidate(arn, tags, annotated.get(arn, ()), subjects)
+        of_associations = (each.service_account for each in associated.get(arn, ()))
+        candidates[arn] = Candidate(arn, tags, [*dict.fromkeys((*annotated.get(arn, ()), *of_associations))], subjects)
     without_effect = [*choice.without_effect(candidates.values())]
     if without_effect:
         raise CouldNotLookError(
@@ -52,29 +79,47 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
         )
     for arn, candidate in candidates.items():
         if choice.has(candidate):
-            _add_chosen(task, candidate, roles.get(arn), choice)
+            _add_chosen(task, candidate, roles.get(arn), choice, associated)
     return adoption
 
 
 def _add_chosen(
-    task: Task, candidate: Candidate, found: tuple[LiveAwsAccount, LiveRole] | None, choice: Choice
+    task: Task,
+    candidate: Candidate,
+    found: tuple[LiveAwsAccount, LiveRole] | None,
+    choice: Choice,
+    associated: Mapping[str, Sequence[Associated]],
 ) -> None:
     """Add a role and those of its service accounts that are chosen."""
-    arn = candidate.role_arn
+    arn, those = candidate.role_arn, associated.get(candidate.role_arn, ())
     chosen = [each for each in candidate.service_accounts if choice.has_service_account(each)]
-    ready = [each for each in (take_service_account(task, one) for one in chosen) if each is not None]
+    taken_ones = {
+        each.service_account: association
+        for each in those
+        if each.service_account in chosen and (association := take_association(task, each))
+    }
+    ready = []
+    for one in _without_other_role(task, chosen, arn, associated):
+        # An association that is left says why.
+        if one.role_arn == arn or one in taken_ones:
+            service_account = take_service_account(task, one, arn)
+            own = taken_ones.get(one)
+            if service_account and (own or not any(each.service_account is one for each in those)):
+                owners = {*service_account.owners, *(own.owners if own else ())}
+                ready.append(service_account._replace(association=own, owners=tuple(sorted(owners))))
     if found is None:
         _add_annotating(task, arn, _of_unknown_role(task, arn, ready), taken=False)
         return
     denied = {
         each: why
         for each in candidate.service_accounts
-        if (why := why_denied(*found, task.clusters.of_name(each.cluster), each))
+        if (why := _why_denied(task, *found, each, [one for one in those if one.service_account is each]))
     }
     for each in ready:
         if each.found in denied:
             # A stack with one that its role refuses would be broken.
-            reason = f"annotated with {named(arn)}, which does not admit it: {denied[each.found]}"
+            how = "annotated with" if each.found.role_arn == arn else "associated with"
+            reason = f"{how} {named(arn)}, which does not admit it: {denied[each.found]}"
             task.adoption.say(Outcome.LEFT, about_service_account(each.found), notes=(reason,), owners=each.owners)
     ready = [each for each in ready if each.found not in denied]
     admitted = [each for each in candidate.service_accounts if each not in denied]
@@ -86,11 +131,47 @@ def _add_chosen(
         # Who writes an annotation may have no right to the role.
         only_annotated=not choice.has(candidate._replace(service_accounts=admitted)),
         preferred=[each.found.subject for each in ready],
+        pods=pods_of(task.discovery, those),
     )
     with_role = _with_role(task, taken, ready) if taken else []
     if taken:
         _add_role(task, taken, with_role)
     _add_annotating(task, arn, [each for each in ready if each not in with_role], taken=taken is not None)
+
+
+def _without_other_role(
+    task: Task, chosen: Sequence[LiveServiceAccount], arn: str, associated: Mapping[str, Sequence[Associated]]
+) -> Iterator[LiveServiceAccount]:
+    """Yield the service accounts without those to which EKS Pod Identity gives another role, which is said."""
+    others = {
+        each.service_account: each.association.role_arn
+        for role_arn, those in associated.items()
+        for each in those
+        if role_arn != arn
+    }
+    for each in chosen:
+        if each not in others:
+            yield each
+        elif each.role_arn == arn:
+            reason = f"annotated with {named(arn)}, and associated with {named(others[each])}: {THE_OTHER_WINS}"
+            task.adoption.say(Outcome.LEFT, about_service_account(each), notes=(reason,))
+
+
+def _why_denied(
+    task: Task,
+    aws_account: LiveAwsAccount,
+    role: LiveRole,
+    each: LiveServiceAccount,
+    associated: Sequence[Associated],
+) -> str:
+    """Return why a service account gets no session of a role, by its annotation or by its association."""
+    if each.role_arn == role.arn or not associated:
+        return why_denied(aws_account, role, task.clusters.of_name(each.cluster), each)
+    try:
+        answer = verdict(AskedRole(parse(role.trust), {}), associated[0].association.request)
+    except Mistake as mistake:
+        return mistake.found
+    return answer.details if answer.decision is Decision.DENIED else ""
 
 
 def _of_unknown_role(task: Task, arn: str, ready: list[TakenServiceAccount]) -> list[TakenServiceAccount]:
@@ -116,14 +197,57 @@ def _with_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount
     names = {str(each.found) for each in ready}
     if len(names) != 1:
         return []
-    clusters = {task.clusters.of_provider(arn).name for arn in taken.trust.settings.provider_arns}
+    settings, first = taken.trust.settings, ready[0]
     fits = (
-        ready[0].found.subject in taken.trust.settings.subjects
-        and {each.found.cluster for each in ready} == clusters
-        and len({json.dumps([each.settings, each.whole], sort_keys=True) for each in ready}) == 1
-        and {each.audience for each in ready} == {taken.trust.settings.audience}
+        first.found.subject in settings.subjects
+        and {each.found.cluster for each in ready} == {*clusters_of(task, settings)}
+        and len({_common(each) for each in ready}) == 1
+        and (not first.found.role_arn or {each.audience for each in ready} == {settings.audience})
+        and (first.association is None or _fits(first.association, taken))
     )
     return list(ready) if fits else []
+
+
+def _fits(association: TakenAssociation, taken: TakenRole) -> bool:
+    """Return whether an association can be declared with its role so that nothing else changes.
+
+    A statement that stays as it is lets the association in, and irsa would write another one beside it. A role with a
+    target gets a policy for that, and an association without tags those of its role.
+    """
+    adds_tags = "tags" in taken.settings["role"] and "tags" not in association.settings
+    return (
+        taken.trust.settings.pod_identity is not None and not adds_tags and "targetRoleArn" not in association.settings
+    )
+
+
+def _common(each: TakenServiceAccount) -> str:
+    """Return what the service accounts of one binding have in common."""
+    association = each.association.text if each.association else ""
+    return json.dumps([each.settings, each.whole, bool(each.found.role_arn), association], sort_keys=True)
+
+
+def _identity(each: TakenServiceAccount | None, settings: Settings | None) -> dict[str, Any]:
+    """Return the settings that say how Pods get a role.
+
+    Args:
+        each: The service account; None without one.
+        settings: The trust policy, where the binding has it.
+    """
+    irsa = bool(each and each.found.role_arn)
+    pods = bool(each and each.association)
+    if settings is None:
+        uses = {IRSA: "used"} if irsa else {}
+        uses |= {POD_IDENTITY: "used"} if pods else {}
+    else:
+        uses = {IRSA: "used" if irsa or each is None else "trusted"} if settings.provider_arns else {}
+        uses |= {POD_IDENTITY: "used" if pods else "trusted"} if settings.pod_identity else {}
+    short = next((word for word, identity in SHORT.items() if identity.recorded == uses), None)
+    return {"identity": short or uses}
+
+
+def _pod_identity(ready: Sequence[TakenServiceAccount]) -> dict[str, Any]:
+    those = [each.association for each in ready if each.association]
+    return {"podIdentity": pod_identity(those)} if those else {}
 
 
 def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAccount]) -> None:
@@ -133,13 +257,15 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
         service_account = with_role[0].found
         trust["subjects"] = [each for each in trust["subjects"] if each != service_account.subject]
         imported += ["serviceAccount"] if with_role[0].whole else []
-        settings = {"serviceAccount": with_role[0].settings, **settings}
+        settings = {"serviceAccount": with_role[0].settings, **settings, **_pod_identity(with_role)}
         key = _key(task, _key_of(service_account), taken.role.arn)
     else:
         key = _key(task, taken.role.name, taken.role.arn)
     settings["trust"] = {name: value for name, value in trust.items() if value}
+    settings |= _identity(with_role[0] if with_role else None, taken.trust.settings)
     _add(task, key, settings, imported)
-    outcome = Outcome.EXACT if taken.trust.exact else Outcome.TIDIED
+    changed = Outcome.NARROWED if taken.trust.narrowed else Outcome.TIDIED
+    outcome = Outcome.EXACT if taken.trust.exact else changed
     notes = (*taken.trust.changes, *taken.notes)
     task.adoption.say(outcome, f"role {named(taken.role.arn)}", key, notes, owners=taken.owners)
     for each in with_role:
@@ -150,12 +276,15 @@ def _add_annotating(task: Task, arn: str, ready: Sequence[TakenServiceAccount], 
     """Add bindings that annotate service accounts with a role that exists; those of several clusters are one."""
     groups: dict[str, list[TakenServiceAccount]] = {}
     for each in ready:
-        same = json.dumps([str(each.found), each.settings, each.audience, each.whole], sort_keys=True)
+        same = json.dumps([str(each.found), each.audience, _common(each)])
         groups.setdefault(same, []).append(each)
     for group in groups.values():
         first = group[0]
         settings: dict[str, Any] = {"serviceAccount": first.settings, "role": {"arn": arn}}
-        if first.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults:
+        settings |= _identity(first, None) | _pod_identity(group)
+        if not first.found.role_arn:
+            pass
+        elif first.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults:
             settings["audience"] = first.audience
         settings |= task.clusters.setting(task.clusters.keys[each.found.cluster] for each in group)
         key = _key(task, _key_of(first.found), f"{arn} {first.found.cluster} {first.found}", first.found.cluster)
@@ -163,11 +292,16 @@ def _add_annotating(task: Task, arn: str, ready: Sequence[TakenServiceAccount], 
         for each in group:
             # A role that another binding declares may be tidied there.
             unchanged = "" if taken else ", which is not changed"
-            _say_taken(task, each, key, f"annotated with {named(arn)}{unchanged}")
+            how = "annotated with" if each.found.role_arn else "associated with"
+            _say_taken(task, each, key, f"{how} {named(arn)}{unchanged}")
 
 
 def _add(task: Task, key: str, settings: Mapping[str, Any], imported: Sequence[str]) -> None:
-    binding = {name: settings[name] for name in _KEYS if settings.get(name)}
+    # What is the default need not be said.
+    said = {name: each for name, each in settings.items() if (name, each) != ("identity", IRSA)}
+    if "identity" in task.declared.defaults:
+        said = {**settings}
+    binding = {name: said[name] for name in _KEYS if said.get(name)}
     # What was there before the stack outlives a mistake in it.
     adopted = {"import": list(imported)} if imported else {}
     if key in task.adoption.bindings or key in task.declared.bindings:
@@ -186,5 +320,6 @@ def _key(task: Task, preferred: str, identity: str, *qualifiers: str) -> str:
 
 def _say_taken(task: Task, each: TakenServiceAccount, key: str, note: str = "") -> None:
     outcome = Outcome.IMPORTED if each.whole else Outcome.ANNOTATED
-    notes = (*each.notes, *([note] if note else ()))
+    pods = [f"with its association {each.association.association.association_id}"] if each.association else []
+    notes = (*each.notes, *([note] if note else ()), *pods)
     task.adoption.say(outcome, about_service_account(each.found), key, notes, owners=each.owners)

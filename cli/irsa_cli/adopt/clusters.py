@@ -5,10 +5,13 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from irsa.rules.arns import issuer_host_path, oidc_provider_arn
+from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_cluster_arn
+from irsa.rules.leaves import mapping_of
+from irsa.rules.mistakes import named
 from irsa_cli.adopt.choice import Ways
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.names import unique_key
+from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import Provider, Surroundings
 from irsa_cli.issuers import Issuers, Standing, eks_region
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole
@@ -30,6 +33,9 @@ class Clusters:
         self._aws_accounts = {each.number: each for each in discovery.aws_accounts}
         self._by_issuer = {issuer_host_path(each.issuer): each for each in discovery.clusters}
         self._by_name = {each.name: each for each in discovery.clusters}
+        self._by_arn = {each.arn: each for each in discovery.clusters if each.arn}
+        associations = (each for one in discovery.aws_accounts for each in one.associations.items())
+        self._associated = {arn for arn, those in associations if those}
         self._surroundings = {each.number: self._surroundings_of(each) for each in discovery.aws_accounts}
         self.several = False
         self.new: dict[str, dict[str, Any]] = {}
@@ -42,6 +48,29 @@ class Clusters:
     def of_name(self, name: str) -> LiveCluster:
         """Return the cluster of a name."""
         return self._by_name[name]
+
+    def of_arn(self, arn: str) -> LiveCluster | None:
+        """Return the EKS cluster of an ARN; None where it was not read."""
+        return self._by_arn.get(arn)
+
+    def key_of_arn(self, arn: str, name: str) -> str:
+        """Return the key of an EKS cluster, which the file must name for EKS Pod Identity.
+
+        Raises:
+            Left: The file has no place for it, or no name of it.
+        """
+        key = self.keys.get(name)
+        if key is None:
+            raise Left(f"the file has another cluster than {named(name)} as irsa:cluster")
+        cluster = parse_cluster_arn(arn)
+        if cluster.account_id != self._ways.aws_account:
+            raise Left(f"it is in AWS account {cluster.account_id}, and the stack in {self._ways.aws_account}")
+        present = self._declared.settings
+        written = present.get("cluster") if key == ONLY_CLUSTER and "cluster" in present else None
+        settings = mapping_of(written or mapping_of(present.get("clusters")).get(key) or self.new.get(key))
+        if settings.get("name") != cluster.name:
+            raise Left(f"the file does not name its cluster: add `name: {named(cluster.name)}` to {named(key)}")
+        return key
 
     def setting(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return the setting that says which clusters a binding is for; a stack of one cluster has no such setting."""
@@ -91,6 +120,10 @@ class Clusters:
             region = {"region": self._ways.region} if self._ways.region else {}
             return {"name": cluster.eks_name, **region, "kubernetes": {"eks": True}}
         settings: dict[str, Any] = {"oidcIssuer": cluster.issuer}
+        if cluster.arn in self._associated:
+            # By which EKS is asked about the associations.
+            arn = parse_cluster_arn(cluster.arn)
+            settings = {"name": arn.name, "region": arn.region, **settings}
         own = self._aws_accounts.get(self._ways.aws_account)
         if own:
             # Whether or not it is there.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from irsa.rules.mistakes import LISTED, named
-from irsa_cli.live.model import LiveRole, LiveServiceAccount
+from irsa_cli.live.model import LiveAssociation, LiveRole, LiveServiceAccount
 
 Words = Mapping[str, str]
 
@@ -55,11 +55,15 @@ class Owner(NamedTuple):
 
 def _by_eksctl(tags: Words) -> str | None:
     # https://github.com/eksctl-io/eksctl/blob/main/pkg/apis/eksctl.io/v1alpha5/types.go
-    names = [f"alpha.eksctl.io/{each}" for each in ("cluster-name", "iamserviceaccount-name")]
+    kinds = ("cluster-name", "iamserviceaccount-name", "podidentityassociation-name")
+    names = [f"alpha.eksctl.io/{each}" for each in kinds]
     if not any(key in tags for key in (*names, "eksctl.cluster.k8s.io/v1alpha1/cluster-name")):
         return None
     stack = tags.get("aws:cloudformation:stack-name", "")
-    cluster, service_account = (tags.get(key, "") for key in names)
+    cluster, service_account, associated = (tags.get(key, "") for key in names)
+    if cluster and associated and not stack:
+        # https://github.com/eksctl-io/eksctl/tree/main/pkg/actions/podidentityassociation (MakeStackName)
+        return f"eksctl-{cluster}-podidentityrole-{associated.replace('/', '-', 1)}"
     if stack or not cluster or not service_account:
         return stack
     # CloudFormation puts the tags of a stack on its roles, but not its name, which eksctl derives from these two:
@@ -136,12 +140,7 @@ def owners_of_role(role: LiveRole, annotated: Iterable[LiveServiceAccount] = ())
 
     What eksctl or CDK created is not CloudFormation's alone.
     """
-    for tool, mark in _OF_ROLES:
-        what = mark(role.tags)
-        if what is not None:
-            return [Owner(tool, what)]
-    keys = [key for key in role.tags if re.sub(r"[^a-z]", "", key.lower()) in _MANAGED_BY_TAGS]
-    tagged = [Owner(each) for each in dict.fromkeys(_tool(role.tags[key]) for key in keys) if each]
+    tagged = _by_tags(role.tags)
     if tagged:
         return tagged
     generated = _GENERATED_NAME.fullmatch(role.name)
@@ -149,6 +148,20 @@ def owners_of_role(role: LiveRole, annotated: Iterable[LiveServiceAccount] = ())
         return [Owner("cdk" if _CDK_LOGICAL_ID.fullmatch(generated[1]) else "cloudformation", by="its name")]
     tools = {owner.tool for each in annotated for owner in owners_of_service_account(each)}
     return [Owner(tool, by="its service account") for tool in sorted(tools & _OF_BOTH)]
+
+
+def owners_of_association(association: LiveAssociation) -> list[Owner]:
+    """Return who manages an EKS Pod Identity association, by its tags."""
+    return _by_tags(association.tags)
+
+
+def _by_tags(tags: Words) -> list[Owner]:
+    for tool, mark in _OF_ROLES:
+        what = mark(tags)
+        if what is not None:
+            return [Owner(tool, what)]
+    keys = [key for key in tags if re.sub(r"[^a-z]", "", key.lower()) in _MANAGED_BY_TAGS]
+    return [Owner(each) for each in dict.fromkeys(_tool(tags[key]) for key in keys) if each]
 
 
 def owners_of_service_account(service_account: LiveServiceAccount) -> list[Owner]:

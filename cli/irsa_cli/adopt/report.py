@@ -70,13 +70,15 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> I
     for item in adoption.items:
         for owner in item.owners if item.outcome not in (Outcome.DECLARED, Outcome.LEFT) else ():
             names.setdefault(owner.tool, set()).add(named(owner.what) if owner.what else item.about)
+    has_ids = any("podIdentity" in each for each in adoption.bindings.values())
+    imports = "`import:` and `importIds:`" if has_ids else "`import:`"
     steps = [
         *first,
         commands.check(str(file)),
         *(letting_go(tool, sorted(names[tool])) for tool in sorted(names)),
         f"{commands.of_stack('diff', stack)}   (imports, and no change but those named above)",
         commands.pulumi("up", stack),
-        f"remove every `import:` from the file, and run `{commands.pulumi('up', stack)}` again: 0 changes",
+        f"remove every {imports} from the file, and run `{commands.pulumi('up', stack)}` again: 0 changes",
         commands.of_stack("verify", stack),
         commands.of_stack("prove", stack),
     ]

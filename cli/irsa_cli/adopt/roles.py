@@ -1,6 +1,7 @@
 """Roles as bindings declare them."""
 
-from collections.abc import Collection, Iterable, Mapping
+import functools
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from irsa.evaluation.cover import subjects_of_claim
@@ -14,12 +15,14 @@ from irsa.rules.subjects import check_any_service_account
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.usage import tags_usage, trust_usage
+from irsa_cli.adopt.associations import Pods
 from irsa_cli.adopt.outcomes import Left, Outcome
 from irsa_cli.adopt.owners import Owner, owners_of_role
 from irsa_cli.adopt.permissions import permissions
+from irsa_cli.adopt.pod_identity_trust import read_with_pods
 from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task, asked_for
-from irsa_cli.adopt.trust import ReadTrust, read_trust
+from irsa_cli.adopt.trust import ReadTrust, Settings, read_trust
 from irsa_cli.live.model import LiveAwsAccount, LiveRole, LiveServiceAccount
 from irsa_cli.verdict import of_provider
 
@@ -46,6 +49,7 @@ def take_role(
     admitted: Collection[LiveServiceAccount],
     only_annotated: bool,
     preferred: Iterable[str],
+    pods: Pods | None = None,
 ) -> TakenRole | None:
     """Return a role as a binding declares it; None where it is left, or declared already, which is said.
 
@@ -57,6 +61,7 @@ def take_role(
         admitted: Those of them that it admits, or may.
         only_annotated: Whether it is chosen by nothing but the annotations of others.
         preferred: Subjects that irsa's own statement should be for, if there is a choice.
+        pods: What gives it by EKS Pod Identity.
     """
     about = f"role {named(role.arn)}"
     if role.arn in task.discovery.managed_roles:
@@ -74,7 +79,8 @@ def take_role(
             return None
         if not only_annotated:
             settled = asked_for(owners, task.ways.take_from)
-            return _taken(task, aws_account, role, aws_account_key=key, owners=settled, preferred=preferred)
+            trust = functools.partial(_read_trust, task, aws_account, role, [*preferred], pods)
+            return _taken(task, aws_account, role, aws_account_key=key, owners=settled, read=trust)
         text = "it is chosen only by annotations of service accounts that it does not admit"
     except Mistake as reason:
         text = reason.found
@@ -109,7 +115,7 @@ def _taken(
     *,
     aws_account_key: str,
     owners: tuple[Owner, ...],
-    preferred: Iterable[str],
+    read: Callable[[], ReadTrust],
 ) -> TakenRole:
     if role.path.startswith("/aws-service-role/"):
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
@@ -117,13 +123,7 @@ def _taken(
     if not role.has_details:
         raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
     settings: dict[str, Any] = {"role": _settings(role, task.declared.defaults)}
-    trust = read_trust(
-        role.trust,
-        task.clusters.surroundings(aws_account),
-        preferred=list(preferred),
-        exact_only=task.ways.exact_only,
-        drop_dead_issuers=task.ways.drop_dead_issuers,
-    )
+    trust = read()
     _check_clusters(task, aws_account, trust)
     settings |= _trust(task, trust)
     # What it adds to files and settings stays, so that nothing may be refused after it.
@@ -132,6 +132,25 @@ def _taken(
     if aws_account_key:
         settings["account"] = aws_account_key
     return TakenRole(role, trust, settings, owners, notes)
+
+
+def _read_trust(
+    task: Task, aws_account: LiveAwsAccount, role: LiveRole, preferred: list[str], pods: Pods | None
+) -> ReadTrust:
+    surroundings = task.clusters.surroundings(aws_account)
+    ways: dict[str, Any] = {"preferred": preferred, "exact_only": task.ways.exact_only}
+    ways["drop_dead_issuers"] = task.ways.drop_dead_issuers
+    if pods is None:
+        return read_trust(role.trust, surroundings, **ways)
+    of_providers = {arn: task.clusters.of_provider(arn).arn for arn in surroundings.audiences}
+    return read_with_pods(role.trust, surroundings, pods, of_providers, **ways)
+
+
+def clusters_of(task: Task, settings: Settings) -> list[str]:
+    """Return the names of the clusters that a trust policy is for."""
+    arns = settings.pod_identity.cluster_arns if settings.pod_identity else ()
+    of_pods = [cluster.name for arn in arns if (cluster := task.clusters.of_arn(arn))]
+    return [task.clusters.of_provider(arn).name for arn in settings.provider_arns] or of_pods
 
 
 def _settings(role: LiveRole, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,6 +184,9 @@ def _check_clusters(task: Task, aws_account: LiveAwsAccount, trust: ReadTrust) -
         refused = of_provider(aws_account.client_ids.get(arn), arn, [trust.settings.audience])
         if refused:
             raise Left(refused.found)
+    for arn in trust.settings.pod_identity.cluster_arns if trust.settings.pod_identity else ():
+        found = task.clusters.of_arn(arn)
+        task.clusters.key_of_arn(arn, found.name if found else arn)
 
 
 def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:
@@ -184,10 +206,9 @@ def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:
     if settings.statements:
         found["statements"] = task.documents.literal(list(settings.statements))
     result: dict[str, Any] = {"trust": found}
-    if settings.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults:
+    if settings.provider_arns and (settings.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults):
         result["audience"] = settings.audience
-    clusters = [task.clusters.keys[task.clusters.of_provider(arn).name] for arn in settings.provider_arns]
-    return result | task.clusters.setting(clusters)
+    return result | task.clusters.setting(task.clusters.keys[name] for name in clusters_of(task, settings))
 
 
 def subjects_named(role: LiveRole) -> set[str]:

@@ -20,6 +20,7 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.quotas import TOKEN_EXPIRATION as EXPIRATION
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.adopt.associations import TakenAssociation
 from irsa_cli.adopt.outcomes import Left, Outcome
 from irsa_cli.adopt.owners import MARKS, Owner, owners_of_service_account
 from irsa_cli.adopt.task import Task, asked_for
@@ -40,13 +41,17 @@ class TakenServiceAccount(NamedTuple):
     whole: bool
     owners: tuple[Owner, ...]
     notes: tuple[str, ...]
+    association: TakenAssociation | None = None
 
 
-def take_service_account(task: Task, found: LiveServiceAccount) -> TakenServiceAccount | None:
-    """Return a service account as a binding declares it; None where it is left, or declared already, which is said."""
+def take_service_account(task: Task, found: LiveServiceAccount, role_arn: str) -> TakenServiceAccount | None:
+    """Return a service account as a binding of a role declares it.
+
+    None where it is left, or declared already, which is said.
+    """
     about = about_service_account(found)
     issuer = task.clusters.of_name(found.cluster).issuer
-    if (issuer, found.role_arn, found.namespace, found.name) in task.discovery.managed_service_accounts:
+    if (issuer, role_arn, found.namespace, found.name) in task.discovery.managed_service_accounts:
         task.adoption.say(Outcome.DECLARED, about, notes=("in a stack of --stack",))
         return None
     cluster = task.clusters.keys.get(found.cluster)
@@ -94,7 +99,7 @@ def _taken(task: Task, found: LiveServiceAccount, owners: tuple[Owner, ...]) -> 
         "tokenExpiration": _expiration(found),
     }
     for name, annotation in zip(webhook, (STS_REGIONAL_ENDPOINTS, TOKEN_EXPIRATION), strict=True):
-        if name in task.declared.defaults and annotation not in found.annotations:
+        if found.role_arn and name in task.declared.defaults and annotation not in found.annotations:
             raise Left(f"it has no annotation {annotation}, and irsa:defaults has {name}")
     webhook = {name: value for name, value in webhook.items() if value is not None}
     problems = [*_problems(found)]

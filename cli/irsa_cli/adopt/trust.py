@@ -24,7 +24,7 @@ from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, check_subject, is_pattern
-from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, trust_document
+from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, PodIdentityTrust, trust_document
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.normal_form import are_equivalent, normal_statement
 from irsa_cli.trusts.difference import difference
@@ -43,11 +43,14 @@ class Settings:
     audience: str = DEFAULT_AUDIENCE
     conditions: Mapping[str, Any] | None = None
     statements: tuple[Mapping[str, Any], ...] = ()
+    pod_identity: PodIdentityTrust | None = None
 
     @property
     def text(self) -> str:
         """The trust policy, as minified JSON."""
-        return trust_document(self.provider_arns, self.subjects, self.audience, self.conditions, self.statements)
+        return trust_document(
+            self.provider_arns, self.subjects, self.audience, self.conditions, self.statements, self.pod_identity
+        )
 
     @property
     def document(self) -> dict[str, Any]:
@@ -63,10 +66,12 @@ class ReadTrust:
     Attributes:
         settings: By which irsa writes it.
         changes: What irsa writes differently, each as a part of a sentence; none where a preview shows no change.
+        narrowed: Whether it admits fewer associations of EKS Pod Identity than before.
     """
 
     settings: Settings
     changes: tuple[str, ...] = ()
+    narrowed: bool = False
 
     @property
     def exact(self) -> bool:
@@ -154,9 +159,7 @@ def read_trust(
     if kept and fits and are_equivalent(kept.document, document):
         return ReadTrust(kept)
     merged, changes = _merged(statements, grants, preferred)
-    refused = _refused(merged)
-    if refused:
-        raise Left(f"irsa refuses a statement of its trust policy: {refused}")
+    check_refused(merged)
     if not dropped and are_equivalent(merged.document, document):
         return ReadTrust(merged)
     if document.get("Version") != VERSION and "${" in json.dumps([each.get("Condition") for each in statements]):
@@ -415,6 +418,17 @@ def _of_document(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 # --- what irsa refuses -----------------------------------------------------------------------------------------------
+
+
+def check_refused(settings: Settings) -> None:
+    """Raise what irsa refuses in the further statements.
+
+    Raises:
+        Left: There is something.
+    """
+    refused = _refused(settings)
+    if refused:
+        raise Left(f"irsa refuses a statement of its trust policy: {refused}")
 
 
 def _refused(settings: Settings) -> str:

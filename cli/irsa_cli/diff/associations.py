@@ -5,14 +5,18 @@ more than the associations of the stack, who may create associations decides who
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from irsa.evaluation.answers import PodIdentityRequest, any_of
+from irsa.evaluation.document import Statement
 from irsa.evaluation.gains import gains
-from irsa.evaluation.globs import covers
+from irsa.evaluation.globs import TooManyError, covers, intersection
 from irsa.evaluation.permissions import gives
+from irsa.rules.arns import ClusterArn
+from irsa.rules.grammar import split_operator
 from irsa.rules.identity import IRSA, POD_IDENTITY
 from irsa.rules.subjects import WILDCARDS, subject_of
 from irsa.rules.trust import (
@@ -24,6 +28,7 @@ from irsa.rules.trust import (
 )
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.rights import (
+    PODS,
     TOO_MANY,
     UNDECIDED,
     Right,
@@ -41,6 +46,7 @@ from irsa_cli.diff.snapshots import UNKNOWN_ARN, Association, Role, Snapshot
 from irsa_cli.issuers import eks_region
 from irsa_cli.trusts.chains import Document
 from irsa_cli.trusts.changes import held_by_one
+from irsa_cli.trusts.trust import ANYBODY
 
 # What it means that the right was held, open or absent before, and is afterwards.
 CHANGES = {(False, True): "gains", (True, False): "loses", (None, True): "may_gain", (False, None): "may_gain"}
@@ -50,6 +56,8 @@ MOST_REQUESTS = 2_000
 # A name that no pattern has but `*`: it stands for every other name.
 ANY_NAME = "0irsa0"
 ANY_REGION = "us-east-1"
+# Operators by which a condition names its values.
+NAMING = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
 CLUSTER_NAME_TAG = "aws:requesttag/eks-cluster-name"
 NOT_KNOWN = "an association of it is not known until `pulumi up`"
 
@@ -245,33 +253,62 @@ def _is_wider(one: _Asked, other: _Asked) -> bool:
     return one is not other and one.covers(other) and (not other.covers(one) or one[:3] < other[:3])
 
 
+_Places = tuple[set[str], set[str], set[str]]
+"""Patterns of clusters, namespaces and names."""
+
+
 def _asked(role: Role, sides: Sequence[Side]) -> list[_Asked] | None:
-    """Return what the statements for EKS Pod Identity tell apart: their values, and one for all others."""
-    values: dict[str, set[str]] = {}
-    for side in sides:
-        for statement in side.parsed[1]:
-            for condition in statement.conditions:
-                values.setdefault(condition.key.lower(), set()).update(condition.wanted)
+    """Return what the statements for EKS Pod Identity tell apart, each by its own values; and one for all others.
 
-    def of(key: str) -> set[str]:
-        return {each for each in values.get(key.lower(), ()) if "${" not in each}
-
-    partition, account = role.partition, role.aws_account or "0" * 12
-    clusters = of(CLUSTER_TAG) | of(SOURCE_ARN)
-    clusters |= {f"arn:{partition}:eks:{ANY_REGION}:{account}:cluster/{name}" for name in of(CLUSTER_NAME_TAG)}
-    clusters |= {f"arn:{partition}:eks:{ANY_REGION}:{each}:cluster/*" for each in of(SOURCE_ACCOUNT) - {account}}
-    names = [{*of(key), "*"} for key in (NAMESPACE_TAG, SERVICE_ACCOUNT_TAG)]
-    clusters = {each for each in clusters if each.count(":") == 5} | {"*"}  # noqa: PLR2004 (the parts of an ARN)
-    if (len(clusters) * len(names[0]) * len(names[1])) > MOST_REQUESTS:
+    None where that is too much.
+    """
+    anywhere = ClusterArn(role.partition, ANY_REGION, role.aws_account or "0" * 12, "*")
+    statements = [each for side in sides for each in side.parsed[1] if {PODS, *ANYBODY} & {*each.principals}]
+    places = [_places(each, anywhere) for each in statements]
+    if any(each.effect == "Deny" for each in statements):
+        # Who is let in by one statement and kept out by another one is within both.
+        clusters, *names = ({"*"}.union(*(place[part] for place in places)) for part in range(3))
+        try:
+            places = [(clusters, _with_intersections(names[0]), _with_intersections(names[1]))]
+        except TooManyError:
+            return None
+    if sum(math.prod(map(len, place)) for place in places) > MOST_REQUESTS:
         return None
-    anywhere = f"arn:{partition}:eks:{ANY_REGION}:{account}:cluster/*"
 
     def requests(cluster: str, namespace: str, name: str) -> tuple[PodIdentityRequest, ...]:
-        arn, place = _sample(anywhere if cluster == "*" else cluster), (_sample(namespace), _sample(name))
+        arn, place = _sample(str(anywhere) if cluster == "*" else cluster), (_sample(namespace), _sample(name))
         return tuple(PodIdentityRequest(*place, arn, session_tags=tags) for tags in (True, False))
 
-    every = itertools.product(sorted(clusters), *map(sorted, names))
-    return [_Asked(where, space, name, requests(where, space, name)) for where, space, name in every]
+    every = {("*", "*", "*")}.union(*(itertools.product(*place) for place in places))
+    return [_Asked(*each, requests(*each)) for each in sorted(every)]
+
+
+def _places(statement: Statement, anywhere: ClusterArn) -> _Places:
+    """Return whom the conditions of a statement name, and `*` where they name others or nobody."""
+    values: dict[str, set[str]] = {}
+    for condition in statement.conditions:
+        operator = split_operator(condition.operator)
+        # Of what a condition excludes, and of what it asks only where it is there, all others are to be tried, too.
+        is_plain = operator and operator.name in NAMING and not operator.if_exists
+        texts = {each for each in condition.wanted if "${" not in each}
+        values.setdefault(condition.key.lower(), set()).update(texts, [] if is_plain else ["*"])
+    clusters = {each for key in (CLUSTER_TAG, SOURCE_ARN) for each in values.get(key.lower(), ())}
+    clusters |= {str(anywhere._replace(name=name)) for name in values.get(CLUSTER_NAME_TAG, ())}
+    accounts = values.get(SOURCE_ACCOUNT.lower(), set()) - {anywhere.account_id}
+    clusters |= {str(anywhere._replace(account_id=each)) for each in accounts}
+    clusters = {each for each in clusters if each == "*" or each.count(":") == 5}  # noqa: PLR2004 (an ARN's parts)
+    namespaces, names = (values.get(key.lower()) or {"*"} for key in (NAMESPACE_TAG, SERVICE_ACCOUNT_TAG))
+    return clusters or {"*"}, namespaces, names
+
+
+def _with_intersections(names: set[str]) -> set[str]:
+    """Return patterns of names with those that match what two of them match.
+
+    Raises:
+        TooManyError: There are too many.
+    """
+    both = (intersection([f"{one}:*"], [f"{other}:*"]) for one, other in itertools.combinations(sorted(names), 2))
+    return names | {each.partition(":")[0] for those in both for each in those}
 
 
 def _sample(pattern: str) -> str:

@@ -8,7 +8,15 @@ from irsa_cli.adopt.choice import Choice, Ways
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption
 from irsa_cli.adopt.trust import Provider, Surroundings
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LivePolicy, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import (
+    Discovery,
+    LiveAssociation,
+    LiveAwsAccount,
+    LiveCluster,
+    LivePolicy,
+    LiveRole,
+    LiveServiceAccount,
+)
 
 AWS_ACCOUNT = "111122223333"
 ELSEWHERE = "arn:aws:iam::444455556666:role/elsewhere"
@@ -80,6 +88,19 @@ def service_account(
     )
 
 
+def cluster_arn(name: str = "blue") -> str:
+    return f"arn:aws:eks:us-west-2:{AWS_ACCOUNT}:cluster/{name}"
+
+
+def association(
+    name: str, role: str, *, namespace: str = "team-a", cluster: str = "blue", **more: Any
+) -> LiveAssociation:
+    """Return an EKS Pod Identity association."""
+    id_ = f"a-{name}{cluster}"
+    arn = f"arn:aws:eks:us-west-2:{AWS_ACCOUNT}:podidentityassociation/{cluster}/{id_}"
+    return LiveAssociation(cluster_arn(cluster), namespace, name, role, id_, arn, **more)
+
+
 def role(name: str, *statements: Mapping[str, Any], path: str = "/", **settings: Any) -> LiveRole:
     return LiveRole(role_arn(f"{path}{name}".lstrip("/")), policy_document(*statements), **settings)
 
@@ -90,13 +111,18 @@ def found(
     *,
     policies: Iterable[LivePolicy] = (),
     clusters: Mapping[str, str] | None = None,
+    associations: Iterable[LiveAssociation] = (),
+    in_eks: Iterable[str] = (),
     **more: Any,
 ) -> Discovery:
-    """Return a discovery of one AWS account; the clusters are by context and the end of their issuer."""
+    """Return a discovery of one AWS account; the clusters are by context and the end of their issuer.
+
+    Each is one of EKS if there are associations; `in_eks` are names of others, which were not read.
+    """
     of_cluster: dict[str, list[LiveServiceAccount]] = {}
     for each in service_accounts:
         of_cluster.setdefault(each.cluster, []).append(each)
-    names = clusters or {"blue": "BLUE"}
+    names, those = clusters or {"blue": "BLUE"}, [*associations]
     live = {f"https://{host_path(issuer)}" for issuer in names.values()}
     aws_account = LiveAwsAccount(
         AWS_ACCOUNT,
@@ -104,10 +130,21 @@ def found(
         {provider(each): (STS,) for each in (*names.values(), "GONE")},
         {"us-west-2": frozenset(live)},
         tuple(policies),
+        {f"https://{host_path(each)}": cluster_arn(each.lower()) for each in (*names.values(), *in_eks)},
+        {
+            cluster_arn(each.lower()): tuple(one for one in those if one.cluster_arn == cluster_arn(each.lower()))
+            for each in names.values()
+        },
     )
     return Discovery(
         tuple(
-            LiveCluster(name, f"https://{host_path(issuer)}", tuple(of_cluster.get(name, ())), context=name)
+            LiveCluster(
+                name,
+                f"https://{host_path(issuer)}",
+                tuple(of_cluster.get(name, ())),
+                context=name,
+                arn=cluster_arn(issuer.lower()) if those else None,
+            )
             for name, issuer in names.items()
         ),
         (aws_account,),

@@ -5,12 +5,16 @@ https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html,
 https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
 """
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from irsa_cli.diff.associations import OtherWay, session_policy_changes, with_associations
 from irsa_cli.diff.changes import changes
@@ -190,6 +194,8 @@ def test_a_pattern_that_goes_is_kept_by_who_has_an_association() -> None:
     ("statement", "who"),
     [
         (ANYBODY, ("*/*", "my-role", "", True)),
+        # Without sts:TagSession, only associations without session tags get it.
+        ({**PODS, "Action": "sts:AssumeRole"}, ("*/*", "my-role", "", True)),
         (OF_CLUSTER, ("*/*", "my-role", CLUSTER, True)),
         (pods("team-*", "*", "StringLike"), ("team-*/*", "my-role", CLUSTER, True)),
         (pods("web", "other"), ("web/other", "my-role", CLUSTER, True)),
@@ -205,6 +211,66 @@ def test_a_statement_that_lets_other_associations_in(statement: Any, who: Any) -
     assert nobody(replace(gained, may_gain=()))
     assert nobody(replace(lost, may_lose=()))
     assert FAIL_ON["gains"](diff(**vars(gained)))
+
+
+def test_what_a_condition_excludes() -> None:
+    """The attack: everybody but a namespace is let in, and only that namespace is looked at."""
+    but = {**ANYBODY, "Condition": {"StringNotEquals": {"aws:RequestTag/kubernetes-namespace": "kube-system"}}}
+    gained, _ = found(changed(document(OIDC), document(OIDC, but)))
+
+    assert by_pod_identity(gained.may_gain) == [("*/*", "my-role", "", True)]
+
+
+def test_many_service_accounts() -> None:
+    """Protects from `cannot tell` for a role that many share: a statement each is what irsa writes."""
+    many = [pods("web", f"app-{each}") for each in range(100)]
+    gained, _ = found(changed(document(*many[:-1]), document(*many)))
+
+    assert by_pod_identity(gained.may_gain) == [("web/app-99", "my-role", CLUSTER, True)]
+    assert not gained.cannot_tell
+
+
+NAMES = ("a", "b", "ab", "zz")
+PATTERNS = st.sampled_from([None, "a", "b", "a*", "*b", "*"])
+STATEMENTS = st.lists(st.tuples(st.sampled_from(["Allow", "Allow", "Deny"]), PATTERNS, PATTERNS), max_size=3)
+
+
+def statement_of(effect: str, namespace: str | None, name: str | None) -> dict[str, Any]:
+    wanted = {"kubernetes-namespace": namespace, "kubernetes-service-account": name}
+    keys = {f"aws:RequestTag/{key}": each for key, each in wanted.items() if each is not None}
+    return {**ANYBODY, "Effect": effect, **({"Condition": {"StringLike": keys}} if keys else {})}
+
+
+def lets_in(statements: Sequence[tuple[str, str | None, str | None]], namespace: str, name: str) -> bool:
+    """Return whether one of both kinds of requests is let in: an Allow applies, and no Deny does."""
+
+    def applies(patterns: Sequence[str | None], tags: bool) -> bool:
+        pairs = zip(patterns, (namespace, name), strict=True)
+        return all(each is None or (tags and fnmatchcase(value, each)) for each, value in pairs)
+
+    def is_let_in(tags: bool) -> bool:
+        effects = {effect for effect, *patterns in statements if applies(patterns, tags)}
+        return effects == {"Allow"}
+
+    return is_let_in(tags=True) or is_let_in(tags=False)
+
+
+@settings(max_examples=200, deadline=None)
+@given(before=STATEMENTS, after=STATEMENTS)
+def test_nobody_is_let_in_silently(
+    before: list[tuple[str, str | None, str | None]], after: list[tuple[str, str | None, str | None]]
+) -> None:
+    """The attack: a statement by which an association gets the role, and no line says so."""
+    # IAM refuses a trust policy without statements.
+    own = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    documents = [document(own, *(statement_of(*each) for each in those)) for those in (before, after)]
+    gained, _ = found(changed(*documents))
+    told = [tuple(each.service_account.split("/")) for each in gained.may_gain]
+    people = [*itertools.product(NAMES, NAMES)]
+    newly = {each for each in people if lets_in(after, *each) and not lets_in(before, *each)}
+
+    for person in newly:
+        assert any(all(map(fnmatchcase, person, patterns)) for patterns in told), (person, told)
 
 
 def test_a_condition_that_cannot_be_evaluated_is_not_silent() -> None:
@@ -289,6 +355,7 @@ def test_a_statement_does_not_move_into_a_session_policy() -> None:
     shown = lines(step("delete", inline), step("update", association(disableSessionTags=True), limited))
 
     assert not [each for each in shown if "moved here" in each]
+    assert "-   policy document: statement Read (Allow) removed" in shown
 
 
 def test_what_the_headline_says() -> None:

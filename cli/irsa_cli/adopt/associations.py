@@ -1,0 +1,145 @@
+"""EKS Pod Identity associations as bindings declare them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from irsa.evaluation.answers import PodIdentityRequest
+from irsa.rules.grammar import document_mistakes
+from irsa.rules.leaves import mapping_of
+from irsa.rules.mistakes import Mistake, named, path_of
+from irsa.rules.policies import parse_object
+from irsa_cli.adopt.outcomes import Left, Outcome
+from irsa_cli.adopt.owners import Owner, owners_of_association
+from irsa_cli.adopt.tags import declarable_tags
+from irsa_cli.adopt.task import Task, asked_for
+from irsa_cli.live.model import Discovery, LiveAssociation, LiveCluster, LiveServiceAccount
+
+THE_OTHER_WINS = "EKS Pod Identity gives its Pods that role, whatever the annotation says: remove one of the two"
+
+
+class Associated(NamedTuple):
+    """A service account and its association; that of a service account that does not exist has no annotations."""
+
+    association: LiveAssociation
+    service_account: LiveServiceAccount
+    exists: bool
+
+
+def associated_by_role(discovery: Discovery) -> dict[str, list[Associated]]:
+    """Return the associations of the clusters that were read, by the ARN of their role."""
+    clusters = {each.arn: each for each in discovery.clusters if each.arn}
+    found: dict[str, list[Associated]] = {}
+    for aws_account in discovery.aws_accounts:
+        for arn, associations in aws_account.associations.items():
+            if arn in clusters:
+                there = {each.subject: each for each in clusters[arn].service_accounts}
+                # What EKS says of another cluster is not believed.
+                for each in (one for one in associations or () if one.cluster_arn == arn):
+                    found.setdefault(each.role_arn, []).append(_associated(each, clusters[arn], there))
+    return found
+
+
+def _associated(
+    association: LiveAssociation, cluster: LiveCluster, there: Mapping[str, LiveServiceAccount]
+) -> Associated:
+    namespace, name = association.namespace, association.service_account
+    found = there.get(f"{namespace}:{name}")
+    return Associated(association, found or LiveServiceAccount(cluster.name, namespace, name, {}, {}, {}), bool(found))
+
+
+class TakenAssociation(NamedTuple):
+    """An association that becomes part of a binding, with the settings of the binding's `podIdentity`."""
+
+    association: LiveAssociation
+    cluster_key: str
+    settings: Mapping[str, Any]
+    owners: tuple[Owner, ...]
+
+    @property
+    def text(self) -> str:
+        """Its settings as text, which those of one binding have in common."""
+        return json.dumps(self.settings, sort_keys=True)
+
+
+def take_association(task: Task, each: Associated) -> TakenAssociation | None:
+    """Return an association as a binding declares it; None where it is left, or declared already, which is said."""
+    association = each.association
+    about = about_association(association)
+    if association.association_arn in task.declared.deployed or association.association_id in task.declared.deployed:
+        task.adoption.say(Outcome.DECLARED, about, notes=("in the state of the stack",))
+        return None
+    owners = (
+        task.stacks_of(association.association_arn)
+        or task.stacks_of(association.association_id)
+        or owners_of_association(association)
+    )
+    try:
+        return _taken(task, each, owners)
+    except Mistake as reason:
+        task.adoption.say(Outcome.LEFT, about, notes=(reason.found,), owners=tuple(owners))
+        return None
+
+
+def about_association(association: LiveAssociation) -> str:
+    """Return what reports call an association."""
+    return f"association of {named(str(association))} in {named(association.cluster_name)}"
+
+
+def _taken(task: Task, each: Associated, owners: Sequence[Owner]) -> TakenAssociation:
+    association, service_account = each.association, each.service_account
+    if association.owner_arn:
+        raise Left(f"it belongs to {named(association.owner)}, which manages it: change the role there")
+    if not each.exists:
+        raise Left("there is no such service account")
+    if service_account.role_arn not in ("", association.role_arn):
+        raise Left(f"its service account is annotated with {named(service_account.role_arn)}: {THE_OTHER_WINS}")
+    settled = asked_for(owners, task.ways.take_from)
+    key = task.clusters.key_of_arn(association.cluster_arn, service_account.cluster)
+    tags = declarable_tags(association.tags, mapping_of(task.declared.defaults.get("tags")))
+    settings: dict[str, Any] = {"sessionTags": False} if association.disable_session_tags else {}
+    if association.target_role_arn:
+        settings["targetRoleArn"] = association.target_role_arn
+    if association.policy:
+        document = parse_object(association.policy)
+        for place, mistake in document_mistakes(document):
+            raise Left(f"irsa refuses its session policy: {path_of(place)}: {mistake.found}")
+        settings["policy"] = task.documents.setting(f"{association.namespace}-{association.service_account}", document)
+    if tags:
+        settings["tags"] = tags
+    return TakenAssociation(association, key, settings, settled)
+
+
+def pod_identity(taken: Iterable[TakenAssociation]) -> dict[str, Any]:
+    """Return the setting `podIdentity` of a binding, whose associations have the same settings."""
+    those = list(taken)
+    return {**those[0].settings, "importIds": {each.cluster_key: each.association.association_id for each in those}}
+
+
+class Pods(NamedTuple):
+    """What gives a role by EKS Pod Identity, as far as it was read.
+
+    Attributes:
+        requests: What EKS asks for each association.
+        unread: Names of EKS clusters in the role's AWS account whose associations were not read.
+    """
+
+    requests: tuple[PodIdentityRequest, ...]
+    unread: tuple[str, ...] = ()
+
+
+def pods_of(discovery: Discovery, those: Iterable[Associated]) -> Pods | None:
+    """Return what gives a role by EKS Pod Identity; None where nothing does."""
+    those = [*those]
+    requests = tuple(each.association.request for each in those)
+    if not requests:
+        return None
+    accounts = {each.association.aws_account for each in those}
+    unread = [
+        arn.rpartition("/")[2]
+        for aws_account in discovery.aws_accounts
+        if aws_account.number in accounts
+        for arn in sorted({*aws_account.eks_arns.values(), *aws_account.associations})
+        if aws_account.associations.get(arn) is None
+    ]
+    return Pods(requests, tuple(unread))

@@ -1,0 +1,103 @@
+"""`irsa adopt` of EKS Pod Identity associations, and then the real engine: 0 changes but the narrowed trust policy."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ServiceAccount
+
+from tests.sandbox.project import Project
+from tests.sandbox.test_adopt import FILE, adopt, bindings_of, kind_of, kinds, planned, sections, without_groups
+
+pytestmark = pytest.mark.sandbox
+
+CLUSTER = "my-cluster"
+NAMESPACE = "default"
+# As on https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html; so does eksctl.
+PODS = {
+    "Effect": "Allow",
+    "Principal": {"Service": "pods.eks.amazonaws.com"},
+    "Action": ["sts:AssumeRole", "sts:TagSession"],
+}
+POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+# By role: its service accounts, and the settings of their associations.
+ROLES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "adopt-pods-one": (("adopt-one",), {"tags": {"team": "a"}}),
+    "adopt-pods-shared": (("adopt-two", "adopt-three"), {}),
+    "adopt-pods-limited": (("adopt-four",), {"disableSessionTags": True, "policy": json.dumps(POLICY)}),
+}
+ACCOUNTS = [each for accounts, _ in ROLES.values() for each in accounts]
+
+
+@pytest.fixture
+def associated(cloud: Any) -> Iterator[dict[str, str]]:
+    """Create roles, service accounts and associations by hand; their IDs by service account."""
+    iam, eks, kubernetes = cloud.aws("iam"), cloud.aws("eks"), cloud.kubernetes()
+    found: dict[str, str] = {}
+    for name, (accounts, settings) in ROLES.items():
+        document = json.dumps({"Version": "2012-10-17", "Statement": [PODS]})
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        for each in accounts:
+            kubernetes.create(ServiceAccount(metadata=ObjectMeta(name=each, namespace=NAMESPACE)))
+            place = {"clusterName": CLUSTER, "namespace": NAMESPACE, "serviceAccount": each, "roleArn": arn}
+            answer = eks.create_pod_identity_association(**place, **settings)
+            found[each] = answer["association"]["associationId"]
+    yield found
+    for name, (accounts, _) in ROLES.items():
+        iam.delete_role(RoleName=name)
+        for each in accounts:
+            kubernetes.delete(ServiceAccount, each, namespace=NAMESPACE)
+            eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=found[each])
+
+
+def live(cloud: Any, ids: dict[str, str]) -> dict[str, Any]:
+    """Return the associations without the time at which they were changed."""
+    describe = cloud.aws("eks").describe_pod_identity_association
+    answers = {each: describe(clusterName=CLUSTER, associationId=id_)["association"] for each, id_ in ids.items()}
+    return {name: {key: each[key] for key in each if key != "modifiedAt"} for name, each in answers.items()}
+
+
+def without_imports(project: Project) -> None:
+    """Remove what the report says: every `import:` and `importIds:`; and the protection, so that a test can end."""
+    file = project.folder / FILE
+    content = yaml.safe_load(file.read_text())
+    for binding in content["config"]["irsa:bindings"].values():
+        binding.pop("import", None)
+        binding.get("podIdentity", {}).pop("importIds", None)
+    file.write_text(yaml.safe_dump(content))
+
+
+def test_associations_are_imported_as_they_are(cloud: Any, associated: dict[str, str], tmp_path: Path) -> None:
+    """Protects who moves: roles, associations and service accounts are imported; only the trust policies narrow."""
+    project = Project(cloud, tmp_path / "project", {})
+    before = live(cloud, associated)
+    chosen = [word for name in ROLES for word in ("--role", name)]
+    said = adopt(project, *chosen)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert len(sections(said.stdout)["roles, narrowed"]) == len(ROLES)
+    ids = [each.get("podIdentity", {}).get("importIds") for each in bindings_of(project).values()]
+    assert sorted(next(iter(each.values())) for each in ids if each) == sorted(associated.values())
+
+    done = without_groups(project.events("up", "--yes", "--skip-preview"))
+    counted = kinds(done)
+    assert counted["import", "PodIdentityAssociation"] == len(ACCOUNTS)
+    assert counted["import", "Role"] == counted["update", "Role"] == len(ROLES)
+    changed = {kind_of(each) for each in done if each["op"] != "import"}
+    # The Kubernetes plugin notes its own annotations.
+    assert changed <= {"Role", "ServiceAccount"}
+    assert live(cloud, associated) == before
+    without_imports(project)
+    # The second `up` that the report advises.
+    assert [kind_of(each) for each in planned(project) if kind_of(each) != "ServiceAccount"] == []
+    again = without_groups(project.events("up", "--yes", "--skip-preview"))
+    assert {kind_of(each) for each in again} <= {"ServiceAccount"}
+    assert planned(project) == []
+    assert live(cloud, associated) == before
+    statements = cloud.aws("iam").get_role(RoleName="adopt-pods-one")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert [each["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-service-account"] for each in statements] == [
+        "adopt-one"
+    ]

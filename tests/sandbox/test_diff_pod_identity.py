@@ -1,0 +1,57 @@
+"""`irsa diff` of a migration to EKS Pod Identity, with the real engine's previews."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.sandbox.irsa_command import irsa
+from tests.sandbox.project import STACK, Project
+
+pytestmark = pytest.mark.sandbox
+
+IRSA, POD_IDENTITY = "irsa", "podIdentity"
+NEW = {"serviceAccount": {"name": "diff-new"}, "role": {"name": "diff-new"}, "identity": POD_IDENTITY}
+# What is written, and by which ways the service account has its role before and after; nothing where that stays.
+STAGES: list[tuple[Any, list[list[str]]]] = [
+    ("both", [[IRSA], [IRSA, POD_IDENTITY]]),
+    ({"irsa": "trusted", "podIdentity": "used"}, []),
+    ("podIdentity", [[IRSA, POD_IDENTITY], [POD_IDENTITY]]),
+    ("both", [[POD_IDENTITY], [IRSA, POD_IDENTITY]]),
+    ({"irsa": "used", "podIdentity": "trusted"}, [[IRSA, POD_IDENTITY], [IRSA]]),
+    ("irsa", []),
+]
+
+
+def bindings(identity: Any, **more: Any) -> dict[str, Any]:
+    return {"bindings": {"app": {"serviceAccount": {"name": "diff-app"}, "identity": identity}, **more}}
+
+
+def shown(project: Project) -> dict[str, Any]:
+    answer = irsa(project, "diff", "--stack", STACK, "--json")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+def test_the_stages_of_a_migration(deploy: Callable[..., Project]) -> None:
+    """Protects a migration and its way back: each preview says by which way the role is had, and nobody gains it."""
+    project = deploy(bindings("irsa"))
+    project.up()
+    for identity, ways in STAGES:
+        project.set(bindings(identity))
+        found = shown(project)
+        rights = {name: found[name] for name in ("gains", "loses", "mayGain", "mayLose", "cannotTell") if found[name]}
+
+        assert rights == {}, identity
+        assert found["otherPrincipals"] == []
+        assert [[each["before"], each["after"]] for each in found["otherWays"]] == ([ways] if ways else []), identity
+        project.up()
+    project.set(bindings("irsa", new=NEW))
+    (right,) = shown(project)["gains"]
+    assert (right["serviceAccount"], right["role"], right["way"]) == ("default/diff-new", "diff-new", POD_IDENTITY)
+    project.up()
+    project.set(bindings("irsa"))
+    (right,) = shown(project)["loses"]
+    assert (right["serviceAccount"], right["way"]) == ("default/diff-new", POD_IDENTITY)

@@ -1,0 +1,287 @@
+"""EKS Pod Identity associations as a stack file declares them, and what becomes of the trust policies of their roles.
+
+The usual statement is that of https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html, which eksctl writes
+too; the session tags are those of https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa_cli.adopt.declared import Declared
+from irsa_cli.adopt.outcomes import Adoption, Outcome
+from tests.unit.irsa_cli.adopt.scene import (
+    AWS_ACCOUNT,
+    adopted,
+    association,
+    cluster_arn,
+    found,
+    host_path,
+    permission,
+    policy_document,
+    role,
+    role_arn,
+    service_account,
+    statement,
+)
+from tests.unit.irsa_cli.adopt.test_bindings import outcomes, reason, written
+
+ACTIONS = ["sts:AssumeRole", "sts:TagSession"]
+PODS = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ACTIONS}
+APP = role_arn("app")
+
+
+def narrowed(name: str = "app", *clusters: str) -> dict[str, Any]:
+    """Return the statement for one service account, as AWS's page on session tags has the keys."""
+    arns = [cluster_arn(each) for each in clusters or ("blue",)]
+    tags = {
+        "eks-cluster-arn": arns if len(arns) > 1 else arns[0],
+        "kubernetes-namespace": "team-a",
+        "kubernetes-service-account": name,
+    }
+    return {**PODS, "Condition": {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags.items()}}}
+
+
+def bindings(adoption: Adoption, folder: Path) -> dict[str, Any]:
+    settings: dict[str, Any] = written(adoption, folder)
+    found_bindings: dict[str, Any] = settings["irsa:bindings"]
+    return found_bindings
+
+
+def test_one_service_account_with_its_association(tmp_path: Path) -> None:
+    """Protects the common case: role, association and service account are imported as they are, nothing changes."""
+    app = role("app", narrowed())
+    found_ones = found([service_account("app")], [app], associations=[association("app", APP, tags={"team": "a"})])
+    adoption = adopted(found_ones)
+    settings = written(adoption, tmp_path)
+
+    assert settings["irsa:bindings"] == {
+        "team-a-app": {
+            "serviceAccount": {"name": "app", "namespace": "team-a"},
+            "identity": "podIdentity",
+            "podIdentity": {"tags": {"team": "a"}, "importIds": {"cluster": "a-appblue"}},
+            "role": {"name": "app"},
+            "import": ["role", "serviceAccount"],
+            "protect": True,
+        }
+    }
+    assert settings["irsa:cluster"]["name"] == "blue"
+    assert settings["irsa:cluster"]["region"] == "us-west-2"
+    assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.IMPORTED}
+
+
+def test_the_usual_statement_is_narrowed_and_that_is_said(tmp_path: Path) -> None:
+    """Protects who shares a role without knowing: after `pulumi up`, no other association gets it."""
+    app = role("app", PODS)
+    discovery = found([service_account("app")], [app], associations=[association("app", APP)], in_eks=["OTHER"])
+    adoption = adopted(discovery)
+
+    assert bindings(adoption, tmp_path)["team-a-app"]["identity"] == "podIdentity"
+    assert outcomes(adoption)["app"] is Outcome.NARROWED
+    assert "EKS Pod Identity gives it to team-a/app in blue only" in reason(adoption, "role ")
+    assert "not read, and shut out if they use it: associations of other" in reason(adoption, "role ")
+    exact = adopted(discovery, exact_only=True)
+    assert outcomes(exact)["app"] is Outcome.LEFT
+    # The association is adopted all the same: nothing of the role changes.
+    assert exact.bindings["team-a-app"]["role"] == {"arn": APP}
+    assert exact.bindings["team-a-app"]["identity"] == "podIdentity"
+
+
+@pytest.mark.parametrize(
+    ("annotated", "statements", "identity"),
+    [
+        (True, [statement("team-a:app"), narrowed()], "both"),
+        (False, [statement("team-a:app"), narrowed()], {"irsa": "trusted", "podIdentity": "used"}),
+        (False, [narrowed()], "podIdentity"),
+    ],
+)
+def test_each_stage(annotated: bool, statements: Any, identity: Any, tmp_path: Path) -> None:
+    """Protects a migration that another tool began: each of its stages is declared as it is."""
+    app = service_account("app", APP if annotated else "")
+    adoption = adopted(found([app], [role("app", *statements)], associations=[association("app", APP)]))
+
+    assert bindings(adoption, tmp_path)["team-a-app"]["identity"] == identity
+    assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.IMPORTED}
+
+
+def test_another_role_in_the_annotation_is_left() -> None:
+    """Protects from a silent switch: the annotation names a role that the Pods do not get."""
+    app = service_account("app", role_arn("old"))
+    roles = [role("app", narrowed()), role("old", statement("team-a:app"))]
+    adoption = adopted(found([app], roles, associations=[association("app", APP)]))
+
+    assert reason(adoption, "association of").startswith(f"its service account is annotated with {role_arn('old')}")
+    assert f"associated with {APP}" in reason(adoption, "service account team-a/app")
+    assert not any("serviceAccount" in each or "podIdentity" in each for each in adoption.bindings.values())
+    # Its role is declared, and still lets the association in.
+    assert adoption.bindings["app"]["identity"] == {"podIdentity": "trusted"}
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            {"owner_arn": f"arn:aws:eks:us-west-2:{AWS_ACCOUNT}:addon/blue/aws-ebs-csi-driver/x"},
+            "it belongs to addon/aws-ebs-csi-driver, which manages it",
+        ),
+        ({"tags": {"Terraform": "true"}}, "it belongs to terraform: --take-from terraform"),
+        ({"tags": {"eksctl.cluster.k8s.io/v1alpha1/cluster-name": "blue"}}, "it belongs to eksctl"),
+        ({"policy": json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]})}, "irsa refuses its"),
+    ],
+)
+def test_an_association_that_is_left(more: Any, says: str, tmp_path: Path) -> None:
+    """Protects add-ons and other tools: their association stays theirs, and its role still lets it in."""
+    adoption = adopted(
+        found([service_account("app")], [role("app", PODS)], associations=[association("app", APP, **more)])
+    )
+
+    assert says in reason(adoption, "association of")
+    assert bindings(adoption, tmp_path)["app"]["identity"] == {"podIdentity": "trusted"}
+    assert adoption.bindings["app"]["trust"] == {"subjects": ["team-a:app"]}
+
+
+def test_a_service_account_that_does_not_exist() -> None:
+    """Protects from a service account that an adoption would create."""
+    adoption = adopted(found([], [role("app", PODS)], associations=[association("app", APP)]))
+
+    assert reason(adoption, "association of") == "there is no such service account"
+
+
+def test_a_role_that_several_share(tmp_path: Path) -> None:
+    """Protects those who share a role: each is declared with its association, and the role lets all of them in."""
+    accounts = [service_account("app"), service_account("web")]
+    those = [association("app", APP), association("web", APP)]
+    adoption = adopted(found(accounts, [role("app", PODS)], associations=those))
+    declared = bindings(adoption, tmp_path)
+
+    assert declared["app"]["identity"] == {"podIdentity": "trusted"}
+    assert declared["app"]["trust"] == {"subjects": ["team-a:app", "team-a:web"]}
+    for name in ("app", "web"):
+        assert declared[f"team-a-{name}"]["role"] == {"arn": APP}
+        assert declared[f"team-a-{name}"]["podIdentity"] == {"importIds": {"cluster": f"a-{name}blue"}}
+
+
+def test_others_by_irsa_leave_the_statement_as_it_is(tmp_path: Path) -> None:
+    """Protects from a wider trust: irsa writes each subject for both ways, and these are for one of them."""
+    app = role("app", statement("team-a:web"), PODS)
+    accounts = [service_account("app"), service_account("web", APP)]
+    adoption = adopted(found(accounts, [app], associations=[association("app", APP)]))
+    declared = bindings(adoption, tmp_path)
+
+    assert PODS in [each for one in declared.values() for each in one.get("trust", {}).get("statements", [])]
+    assert declared["team-a-app"]["role"] == {"arn": APP}
+    assert outcomes(adoption)["app"] is Outcome.EXACT
+
+
+def test_nobody_is_let_in_by_the_other_way(tmp_path: Path) -> None:
+    """The attack: a subject of IRSA that gets a statement for EKS Pod Identity, since irsa writes both for each."""
+    app = role("app", statement("team-a:app", "team-a:web"), narrowed())
+    adoption = adopted(found([service_account("app", APP)], [app], associations=[association("app", APP)]))
+    declared = bindings(adoption, tmp_path)
+
+    assert outcomes(adoption)["app"] is Outcome.EXACT
+    assert declared["app"]["trust"]["statements"] == [narrowed()]
+    assert "identity" not in declared["app"]
+    assert (declared["team-a-app"]["identity"], declared["team-a-app"]["role"]) == ("both", {"arn": APP})
+
+
+def test_conditions_of_irsa_are_not_those_of_pod_identity(tmp_path: Path) -> None:
+    """Protects who has an association: a further condition of the tokens' statement would be in its statement, too."""
+    condition = {"StringEquals": {"aws:RequestedRegion": "us-west-2"}}
+    of_irsa = statement("team-a:app")
+    of_irsa["Condition"]["StringEquals"] |= condition["StringEquals"]
+    adoption = adopted(
+        found([service_account("app", APP)], [role("app", of_irsa, narrowed())], associations=[association("app", APP)])
+    )
+
+    assert outcomes(adoption)["app"] is Outcome.EXACT
+    assert bindings(adoption, tmp_path)["app"]["trust"]["statements"] == [narrowed()]
+
+
+def test_nobody_is_let_in_from_another_cluster() -> None:
+    """The attack: two statements, each for one cluster, become statements of which each is for both clusters."""
+    accounts = [service_account("app", cluster="blue"), service_account("web", cluster="green")]
+    those = [association("app", APP, cluster="blue"), association("web", APP, cluster="green")]
+    clusters = {"blue": "BLUE", "green": "GREEN"}
+    app = role("app", narrowed("app", "blue"), narrowed("web", "green"))
+    adoption = adopted(found(accounts, [app], associations=those, clusters=clusters))
+
+    assert reason(adoption, "role ") == "irsa would admit team-a/app in green by EKS Pod Identity, too"
+    assert {each["role"]["arn"] for each in adoption.bindings.values()} == {APP}
+    assert len(adoption.bindings) == len(those)
+
+
+def test_defaults_of_the_file_are_not_inherited(tmp_path: Path) -> None:
+    """Protects from a switch that nobody asked for: what uses IRSA says so where the file's default is another way."""
+    issuer = f"https://{host_path()}"
+    file = Declared({"cluster": {"name": "blue"}, "defaults": {"identity": "podIdentity"}}, {"cluster": issuer})
+    adoption = adopted(found([service_account("app", APP)], [role("app", statement("team-a:app"))]), file=file)
+
+    assert adoption.bindings["team-a-app"]["identity"] == "irsa"
+
+
+def test_two_clusters(tmp_path: Path) -> None:
+    """Protects blue and green: one binding, with the ID of each cluster's association."""
+    accounts = [service_account("app", cluster=each) for each in ("blue", "green")]
+    those = [association("app", APP, cluster=each) for each in ("blue", "green")]
+    clusters = {"blue": "BLUE", "green": "GREEN"}
+    app = role("app", narrowed("app", "blue", "green"))
+    adoption = adopted(found(accounts, [app], associations=those, clusters=clusters))
+    (binding,) = bindings(adoption, tmp_path).values()
+
+    assert binding["podIdentity"] == {"importIds": {"blue": "a-appblue", "green": "a-appgreen"}}
+    assert binding["clusters"] == ["blue", "green"]
+    assert outcomes(adoption)["app"] is Outcome.EXACT
+
+
+def test_settings_of_an_association(tmp_path: Path) -> None:
+    """Protects what limits an association: its session policy and its target role are declared, tags are off."""
+    policy = policy_document(permission())
+    target = "arn:aws:iam::444455556666:role/target"
+    one = association("app", APP, disable_session_tags=True, target_role_arn=target, policy=json.dumps(policy))
+    of_cluster = {"StringEquals": {"aws:SourceAccount": AWS_ACCOUNT}, "ArnEquals": {"aws:SourceArn": cluster_arn()}}
+    app = role("app", {**PODS, "Condition": of_cluster})
+    adoption = adopted(found([service_account("app")], [app], associations=[one]))
+    declared = bindings(adoption, tmp_path)
+    binding = declared["team-a-app"]
+
+    assert binding["podIdentity"] == {
+        "sessionTags": False,
+        "targetRoleArn": target,
+        "policy": {"document": policy},
+        "importIds": {"cluster": "a-appblue"},
+    }
+    # With its role, irsa would add a policy for the target.
+    assert (binding["role"], declared["app"]["identity"]) == ({"arn": APP}, {"podIdentity": "trusted"})
+    assert outcomes(adoption)["app"] is Outcome.EXACT
+
+
+def test_an_association_gets_no_tags_of_its_role() -> None:
+    """Protects from a change that nobody asked for: irsa gives an association without tags those of its role."""
+    app = role("app", narrowed(), tags={"team": "a"})
+    adoption = adopted(found([service_account("app")], [app], associations=[association("app", APP)]))
+
+    assert adoption.bindings["team-a-app"]["role"] == {"arn": APP}
+    assert adoption.bindings["app"]["role"]["tags"] == {"team": "a"}
+
+
+def test_a_role_that_refuses_its_association() -> None:
+    """Protects from a stack that verify would find broken from the first day."""
+    adoption = adopted(
+        found([service_account("app")], [role("app", narrowed("other"))], associations=[association("app", APP)])
+    )
+
+    assert "associated with" in reason(adoption, "service account")
+    assert "which does not admit it" in reason(adoption, "service account")
+
+
+def test_a_file_that_does_not_name_its_cluster() -> None:
+    """Protects from a preview that cannot find the association: EKS is asked by the name of the cluster."""
+    file = Declared({"cluster": {"oidcIssuer": f"https://{host_path()}"}}, {"cluster": f"https://{host_path()}"})
+    adoption = adopted(
+        found([service_account("app")], [role("app", PODS)], associations=[association("app", APP)]), file=file
+    )
+
+    assert "add `name: blue` to cluster" in reason(adoption, "association of")
