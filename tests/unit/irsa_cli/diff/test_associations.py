@@ -182,6 +182,16 @@ def test_the_same_name_in_another_cluster_gains() -> None:
     assert not other_ways
 
 
+def test_a_program_of_ones_own() -> None:
+    """Protects a migration outside of a stack file, where no name says the issuer: one cluster has one of each."""
+    one = {**association(), "urn": urn(ASSOCIATION, "app@any-key")}
+    before, after = document(OIDC), document(OIDC, pods())
+    of_rights, other_ways = found(changed(before, after), step("create", None, one), state=[role(before)])
+
+    assert nobody(of_rights)
+    assert [(each.before, each.after) for each in other_ways] == [(IRSA, BOTH)]
+
+
 def test_a_pattern_that_goes_is_kept_by_who_has_an_association() -> None:
     """Protects reviewers: of those who lose a role by a pattern, who has it by EKS Pod Identity is an exception."""
     before, after = document(trust("web:*")["Statement"][0], pods()), document(pods())
