@@ -664,7 +664,7 @@ def test_screen_reader_has_landmarks_headings_and_tables(
     found = open_page(files[10])
     for landmark in LANDMARKS:
         assert found.get_by_role(landmark).count() == 1
-    assert found.get_by_role("heading", level=1).inner_text() == "Who may assume what through IRSA"
+    assert found.get_by_role("heading", level=1).inner_text() == "Who may assume what"
     assert found.get_by_role("heading", level=2).count() == 4
     table = found.get_by_role("table")
 
