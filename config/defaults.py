@@ -30,11 +30,11 @@ def _binding(binding: Binding, defaults: Defaults) -> Binding:
         policy = policy.model_copy(update={**_values_or_defaults(policy, defaults, ("path",)), "tags": tags})
     if isinstance(service_account, ServiceAccount):
         settings = ("namespace", *(("sts_regional_endpoints", "token_expiration") if irsa else ()))
-        update = {"namespace": DEFAULT_NAMESPACE, **_values_or_defaults(service_account, defaults, settings)}
-        service_account = service_account.model_copy(update=update)
+        of_service_account = _values_or_defaults(service_account, defaults, settings)
+        service_account = service_account.model_copy(update={"namespace": DEFAULT_NAMESPACE, **of_service_account})
     if pods and pod_identity is None:
         pod_identity = PodIdentity.model_construct()
-    if isinstance(pod_identity, PodIdentity):
+    if pods and isinstance(pod_identity, PodIdentity):
         tags = _merged(defaults.tags, pod_identity.tags)
         pod_identity = pod_identity.model_copy(update={"tags": tags})
     update |= _values_or_defaults(binding, defaults, ("audience",) if irsa else ())

@@ -684,14 +684,12 @@ def _usages(
     policies: Sequence[ManagedPolicy],
     inline: Sequence[InlinePolicy],
 ) -> Iterator[tuple[Place, Usage]]:
-    """Yield how much of each quota the role uses, at least."""
+    """Yield how much of each quota the role and its associations use, at least."""
+    yield from _tags_usages(arguments, (("association", ("pod_identity", "tags")),))
     if role is None:
         return
     yield ("subjects",), _trust_usage(arguments, values, role)
-    for what, place in (("role", ("tags",)), ("policy", ("policy", "tags"))):
-        tags = arguments.given.get(place)
-        if isinstance(tags, dict):
-            yield place, tags_usage(what, tags)
+    yield from _tags_usages(arguments, (("role", ("tags",)), ("policy", ("policy", "tags"))))
     documents = [
         policy.document
         if isinstance(policy.document, str)
@@ -730,6 +728,13 @@ def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedR
         ),
         quota,
     )
+
+
+def _tags_usages(arguments: Arguments, places: Sequence[tuple[str, Place]]) -> Iterator[tuple[Place, Usage]]:
+    for what, place in places:
+        tags = arguments.given.get(place)
+        if isinstance(tags, dict):
+            yield place, tags_usage(what, tags)
 
 
 # In place of what is not known, so that a length is a lower bound.

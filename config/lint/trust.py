@@ -1,15 +1,18 @@
 """Lint rules about who may assume a role."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from config.argument_places import place_of
 from config.lint.checked import CheckedBinding, Warnings
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, Admitted, but_those
-from irsa.evaluation.document import parse, statement_of
+from irsa.evaluation.answers import Decision, PodIdentityRequest
+from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import Statement, parse, statement_of
 from irsa.evaluation.named_by import crowds
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa.rules.grammar import statement_mistakes
+from irsa.rules.grammar import VERSION, statement_mistakes
 from irsa.rules.identity import Use
 from irsa.rules.leaves import list_of, map_leaves, mapping_of
 from irsa.rules.mistakes import Mistake, Place, shortened
@@ -20,6 +23,8 @@ from irsa.rules.unknown import Unknown, has_unknown
 
 DEFAULT_SERVICE_ACCOUNT = "default"
 SYSTEM_NAMESPACE = "kube-system"
+SERVICE = PodIdentityRequest.principal
+_UNNAMED = PodIdentityRequest("0irsa0", "0irsa0", "arn:aws:eks:us-west-2:000000000000:cluster/0irsa0")
 
 
 def wide_trust(checked: CheckedBinding) -> Warnings:
@@ -84,6 +89,21 @@ def _crowds(checked: CheckedBinding) -> Iterator[tuple[int, Mistake]]:
     for index, crowd, certain in crowds(known):
         sure = "" if certain and denials_are_known else ", as far as irsa can tell"
         yield index, Mistake(f"{crowd.noun} may assume the role{sure}", crowd.expected, crowd.fix)
+    denials_known = [each for each in known.values() if each.effect == "Deny"]
+    for index, each in known.items() if denials_are_known else ():
+        if SERVICE in each.principals and _admits_any_association([each, *denials_known]):
+            found = "any association of EKS Pod Identity in the role's AWS account may have the role"
+            fix = "add conditions on aws:RequestTag/kubernetes-namespace and aws:RequestTag/kubernetes-service-account"
+            yield index, Mistake(found, "a statement that names the service account", fix)
+
+
+def _admits_any_association(statements: Iterable[Statement]) -> bool:
+    """Return whether statements surely admit the Pods of a service account that nobody has named."""
+    together = [*statements]
+    return any(
+        evaluate_parsed(VERSION, together, replace(_UNNAMED, session_tags=tags)).decision is Decision.ALLOWED
+        for tags in (True, False)
+    )
 
 
 def _whole(subject: str) -> str:

@@ -26,7 +26,7 @@ from program.live.in_kubernetes import kubernetes_conflicts
 from program.live.planned import Planned, planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
-from program.live.stages import pods_of_the_other_way
+from program.live.stages import pods_of_the_other_way, session_tags_return
 from program.logical_names import oidc_provider
 from program.lookups import rules as live_rules
 from program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
@@ -43,6 +43,7 @@ WARNINGS = {
     live_rules.PODS_LOSE_ROLE,
     live_rules.PODS_MUST_RESTART,
     live_rules.ROLE_MISSING,
+    live_rules.SESSION_TAGS_RETURN,
 }
 # What must exist, whoever created it. Of all else, the state may say that it is the stack's own, which is no conflict.
 MISSING = {
@@ -139,6 +140,7 @@ def conflicts(
         *missing_agents(stack, reads),
         *eks_conflicts(components, reads, known),
         *pods_of_the_other_way(components, known),
+        *session_tags_return(components, known),
         *untagged_roles(components, reads),
     ]
     return [conflict for conflict in found if held is not None or conflict.rule in MISSING]

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from config.models import Binding
+from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, evaluate
 from irsa.outputs import COMPONENT_TYPE, IDENTITY
 from irsa.rules.identity import ONLY_IRSA, SHORT, Identity, Use, parse_identity
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern
-from irsa.spec import Spec
+from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
+from irsa.spec import Association, CreatedRole, Spec
 from irsa_cli.pods import ROLE_VARIABLE, running_pod
 from irsa_cli.report.message import first_few
 from irsa_cli.stages import CACHED, CACHED_OF_TARGET, RunningPod, Way, listed_pods, spelled
@@ -99,6 +101,39 @@ def pods_of_the_other_way(components: Collection[Planned], held: Held) -> Iterat
             those = [each for each in by_cluster[id(cluster)].get(name, ()) if planned.role_arn in _roles(each)]
             if pods := _with(change.way, those, planned):
                 yield _without_association(planned, name, change, pods)
+
+
+def session_tags_return(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
+    """Yield the associations that get session tags, where the new trust policy does not admit sessions without.
+
+    The trust policy changes first, and EKS asks for credentials without tags until the association has changed too. The
+    other way round nothing is missing: a trust policy that names the cluster alone admits sessions with tags.
+    """
+    roles = {planned.key: planned.spec.role for planned in components if planned.spec.role}
+    for planned in components:
+        role = roles.get(planned.key)
+        for each in planned.spec.associations if role else ():
+            before = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name)
+            has_none = before is not None and before.inputs.get("disableSessionTags") is True
+            if role and each.session_tags and has_none and not _admits_without_tags(role, each):
+                name = f"{known(each.namespace)}/{known(each.service_account)}"
+                found = f"Pods of the service account {named(name)}{planned.where} get no new credentials from when the"
+                found = f"{found} trust policy has changed until the association has, which a failed `pulumi up` leaves"
+                fix = f"in the same change, add to trust.statements the statement for {POD_IDENTITY_PRINCIPAL} that the"
+                fix = f"{fix} role's trust policy has now, and remove it in the next"
+                allowed = "a trust policy that admits sessions without tags, too, while the association changes"
+                place = planned.place("podIdentity", "sessionTags")
+                yield finding(live_rules.SESSION_TAGS_RETURN, place, found, allowed, fix)
+
+
+def _admits_without_tags(role: CreatedRole, association: Association) -> bool:
+    if not isinstance(role.trust_policy, str) or not isinstance(association.cluster_arn, str):
+        return False
+    names = (known(association.namespace) or "", known(association.service_account) or "")
+    request = PodIdentityRequest(*names, association.cluster_arn, session_tags=False)
+    with suppress(TrustDocumentError):
+        return evaluate(role.trust_policy, request).decision is Decision.ALLOWED
+    return False
 
 
 def _with(way: Way, pods: Iterable[Any], planned: Planned) -> list[RunningPod]:

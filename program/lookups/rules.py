@@ -47,5 +47,8 @@ RULES = {
     (PODS_MUST_RESTART := "pods-must-restart"): (
         "the change deletes an association, so that Pods lose its credentials hours later: a warning"
     ),
+    (SESSION_TAGS_RETURN := "session-tags-return"): (
+        "the change turns session tags on: until the association has them, Pods get no new credentials: a warning"
+    ),
     (PODS_LOSE_ROLE := "pods-lose-role"): "the change deletes or replaces what Pods use",
 }

@@ -7,7 +7,7 @@ from typing import Literal
 
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake, named
-from irsa.rules.trust import ACTION
+from irsa.rules.trust import ACTION, SESSION_TAGS
 
 _GUIDE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/"
 _OPERATORS_PAGE = f"{_GUIDE}reference_policies_elements_condition_operators.html"
@@ -131,16 +131,6 @@ class PodIdentityRequest:
         named_ones |= {"eks-cluster-arn": arn, "eks-cluster-name": arn.partition("/")[2]} if arn else {}
         tags = {f"aws:RequestTag/{name}": (value,) for name, value in named_ones.items()}
         return {"aws:TagKeys": SESSION_TAGS, **tags, **source}
-
-
-SESSION_TAGS = (
-    "eks-cluster-arn",
-    "eks-cluster-name",
-    "kubernetes-namespace",
-    "kubernetes-service-account",
-    "kubernetes-pod-name",
-    "kubernetes-pod-uid",
-)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from irsa.rules.identity import ONLY_IRSA, Identity, Use, parse_identity
-from irsa.rules.leaves import list_of
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, listed, nearest, shortened
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import check_pod_identity_conditions, known_conditions
+from irsa.rules.unknown import sampled
 
 # What is of a way alone, and has no effect without it.
 OF_IRSA: Sequence[Place] = (
@@ -79,9 +80,10 @@ def _says_something(argument: Place, given: Mapping[Place, Any]) -> bool:
 def _of_pod_identity(identity: Identity, given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
     place: Place = ("identity",)
     irsa = identity.irsa is not Use.ABSENT
-    if ("cluster_arns",) not in given and (identity.pod_identity is Use.USED or ("role_arn",) not in given):
+    if not given.get(("cluster_arns",)) and (identity.pod_identity is Use.USED or ("role_arn",) not in given):
         found, fix = f"Pod Identity without {spelling(('cluster_arns',))}", f"add {spelling(('cluster_arns',))}"
         yield place, Mistake(found, "the clusters whose Pods get the role", fix)
+    yield from _same_clusters(given)
     if identity.pod_identity is Use.USED and ("service_account",) not in given:
         found = f"Pod Identity without {spelling(('service_account',))}"
         fix = f"add {spelling(('service_account',))}, or write {{podIdentity: trusted}}"
@@ -95,6 +97,16 @@ def _of_pod_identity(identity: Identity, given: Mapping[Place, Any], spelling: S
     if irsa and ("service_account",) not in given and subjects and all(map(is_pattern, subjects)):
         found = "subjects with wildcards only, which EKS Pod Identity does not have"
         yield place, Mistake(found, "a service account by its name", "add it, or remove Pod Identity")
+
+
+def _same_clusters(given: Mapping[Place, Any]) -> Iterator[Located]:
+    """Yield the keys of a cluster that has another one: EKS has one association for a service account and cluster."""
+    first: dict[str, str] = {}
+    for key in mapping_of(given.get(("cluster_arns",))):
+        arn = given.get(("cluster_arns", key))
+        if isinstance(arn, str) and not sampled(arn) and (other := first.setdefault(arn, key)) != key:
+            found, allowed = f"the EKS cluster of {shortened(other)}, once more", "one key for each cluster"
+            yield ("cluster_arns", key), Mistake(found, allowed, "remove one of them")
 
 
 def _of_the_settings(identity: Identity, given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:

@@ -11,13 +11,14 @@ https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import issuer_of_provider, parse_cluster_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import items_of
-from irsa.rules.mistakes import Mistake, Place, named, shortened
+from irsa.rules.mistakes import Mistake, Place, listed, named, shortened
 from irsa.rules.subjects import is_pattern, subject_claim
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
@@ -30,6 +31,13 @@ CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG = (
     f"{REQUEST_TAG}{tag}" for tag in ("eks-cluster-arn", "kubernetes-namespace", "kubernetes-service-account")
 )
 SOURCE_ACCOUNT, SOURCE_ARN = "aws:SourceAccount", "aws:SourceArn"
+# All that EKS sets: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+SESSION_TAGS = (
+    *("eks-cluster-arn", "eks-cluster-name", "kubernetes-namespace", "kubernetes-service-account"),
+    *("kubernetes-pod-name", "kubernetes-pod-uid"),
+)
+# EKS is a service: it has neither tags nor the provider of a token, and gives an external ID to a target role only.
+_NEVER_KEYS = re.compile("aws:principaltag/.*|aws:federatedprovider|sts:externalid", re.DOTALL)
 # The conditions that irsa writes into the statements for Pod Identity.
 _WRITTEN_KEYS = {key.lower() for key in (CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ACCOUNT, SOURCE_ARN)}
 
@@ -146,9 +154,20 @@ def check_pod_identity_conditions(conditions: Conditions, session_tags: bool, ir
             if of_tags and irsa:
                 text = f"{found}, which no request of IRSA has"
                 raise Mistake(text, "conditions that both ways can meet", "write a statement in {}", _STATEMENTS)
-            if not lower.startswith(("aws:", "sts:")):
+            if lower.startswith(REQUEST_TAG.lower()) and lower.partition("/")[2] not in SESSION_TAGS:
+                text = f"{found}, which is none of the session tags of EKS Pod Identity"
+                raise Mistake(text, listed(SESSION_TAGS), "name one of them, or remove it")
+            text = ""
+            if _NEVER_KEYS.fullmatch(lower):
+                text = f"{found}, which no request of EKS Pod Identity has"
+            elif not lower.startswith(("aws:", "sts:")):
                 text = f"{found}, a claim of a token, which no request of Pod Identity has"
-                raise Mistake(text, "conditions that Pod Identity can meet", "write a statement in {}", _STATEMENTS)
+            if text:
+                allowed, fix = (
+                    "conditions that Pod Identity can meet",
+                    "remove it, and write a statement for IRSA in {}",
+                )
+                raise Mistake(text, allowed, fix, _STATEMENTS) if irsa else Mistake(text, allowed, "remove it")
 
 
 _STATEMENTS = ("trust_statements",)

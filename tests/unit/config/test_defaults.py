@@ -2,8 +2,13 @@
 
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from config.defaults import with_defaults
 from config.models import Binding, Stack
+from irsa.rules.identity import SHORT
 
 DEFAULTS: dict[str, Any] = {
     "namespace": "team-a",
@@ -85,3 +90,38 @@ def test_without_defaults_only_the_namespace_is_filled_in() -> None:
 def test_no_service_account_comes_from_defaults() -> None:
     """Protects a role for subjects alone: a default namespace makes no account."""
     assert merged({"trust": {"subjects": ["a:b"]}}, DEFAULTS).service_account is None
+
+
+PARTS: dict[str, Any] = {
+    "serviceAccount": {"name": "a"},
+    "role": {"path": "/own/"},
+    "policy": POLICY,
+    "podIdentity": {"sessionTags": False},
+    "trust": {"subjects": ["a:b"]},
+}
+
+
+@given(
+    st.sets(st.sampled_from([*PARTS])),
+    st.sampled_from([*SHORT, {"irsa": "trusted", "podIdentity": "used"}]),
+    st.sampled_from([None, *SHORT]),
+)
+def test_the_way_to_the_role_is_that_of_the_binding_else_the_default(
+    parts: set[str], default: Any, own: str | None
+) -> None:
+    """Protects from IRSA where EKS Pod Identity is the default, whatever else the binding says."""
+    binding = {part: PARTS[part] for part in parts} | ({} if own is None else {"identity": own})
+    found = merged(binding, {**DEFAULTS, "identity": default})
+    assert found.identity == (default if own is None else own)
+    # Beside the keys of a stack file, nothing is added.
+    assert {*vars(found)} == {*Binding.model_fields}
+
+
+@pytest.mark.parametrize("settings", [{}, {"sessionTags": True}])
+@pytest.mark.parametrize("identity", ["irsa", {"irsa": "used", "podIdentity": "trusted"}])
+def test_tags_are_for_an_association_that_is_there(identity: Any, settings: dict[str, Any]) -> None:
+    """Protects a binding of IRSA: tags of all bindings say nothing of an association that it does not have."""
+    binding = {"serviceAccount": {"name": "a"}, "identity": identity, "podIdentity": settings}
+    found = merged(binding, DEFAULTS)
+    assert found.pod_identity is not None
+    assert found.pod_identity.tags == {}

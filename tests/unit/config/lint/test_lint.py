@@ -59,6 +59,43 @@ def test_wide_trust_of_subjects(tmp_path: Path, subjects: list[str], found: list
     assert places == [f"trust.subjects.{index}" for index in found]
 
 
+PODS = {"Service": "pods.eks.amazonaws.com"}
+NAMESPACE, NAME = (f"aws:RequestTag/kubernetes-{what}" for what in ("namespace", "service-account"))
+
+
+@pytest.mark.parametrize("action", ["sts:*", ["sts:AssumeRole", "sts:TagSession"], "sts:AssumeRole"])
+@pytest.mark.parametrize("service", [PODS, {"Service": ["ec2.amazonaws.com", PODS["Service"]]}])
+@pytest.mark.parametrize(
+    ("conditions", "wide"),
+    [
+        ({}, True),
+        ({"StringLike": {NAMESPACE: "*"}}, True),
+        ({"StringEqualsIfExists": {NAMESPACE: "a", NAME: "b"}}, True),
+        ({"ForAllValues:StringEquals": {NAME: "b"}}, True),
+        ({"Null": {NAMESPACE: "false"}}, True),
+        ({"StringNotEquals": {NAMESPACE: "kube-system"}}, True),
+        ({"StringEquals": {NAMESPACE: "a", NAME: "b"}}, False),
+        ({"StringEquals": {"aws:SourceAccount": "111122223333"}}, False),
+        ({"ArnEquals": {"aws:SourceArn": "arn:aws:eks:us-west-2:111122223333:cluster/a"}}, False),
+    ],
+)
+def test_wide_trust_of_any_association(
+    tmp_path: Path, conditions: dict[str, Any], service: dict[str, Any], action: Any, wide: bool
+) -> None:
+    """Protects from AWS's sample: without a condition, whoever may make an association may have the role.
+
+    A tag is absent from a request without them, so a condition on it alone is never met where only that is allowed.
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
+    """
+    statement = {"Effect": "Allow", "Principal": service, "Action": action, "Condition": conditions}
+    tags_only = "sts:AssumeRole" in action and not isinstance(action, list)
+    meets_without = not {*conditions} & {"StringLike", "Null"}
+    places = warnings("wide-trust", tmp_path, {"trust": {"statements": [statement]}})
+    assert places == (["trust.statements.0"] if wide and (meets_without or not tags_only) else [])
+    denied = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}
+    assert warnings("wide-trust", tmp_path, {"trust": {"statements": [statement, denied]}}) == []
+
+
 @pytest.mark.parametrize(
     ("change", "wide"),
     [

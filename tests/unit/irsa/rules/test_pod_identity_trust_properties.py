@@ -118,3 +118,26 @@ def test_irsa_writes_some_conditions_itself(key: str) -> None:
     """Protects the narrowing: a second condition on the same key could replace irsa's own."""
     with pytest.raises(Mistake, match="writes itself"):
         check_pod_identity_conditions({"StringLike": {key: "*"}}, session_tags=True, irsa=False)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("aws:RequestTag/team", "AWS:requesttag/eks-cluster-arn ", "aws:RequestTag/", "aws:PrincipalTag/team"),
+        *("STS:ExternalId", "AWS:PrincipalTag/a/b"),
+    ],
+)
+@pytest.mark.parametrize("session_tags", [True, False])
+def test_a_condition_that_eks_never_meets_is_refused(key: str, session_tags: bool) -> None:
+    """Protects the Pods: the judge, which knows what EKS sends, would admit none of them."""
+    trust = PodIdentityTrust(CLUSTERS, session_tags)
+    never = trust_document([], ["a:app"], conditions={"StringLike": {key: "*"}}, pod_identity=trust)
+    assert admitted(never, session_tags) == set()
+    with pytest.raises(Mistake, match=r"none of the session tags|no request"):
+        check_pod_identity_conditions({"StringLike": {key: "*"}}, session_tags, irsa=False)
+
+
+@pytest.mark.parametrize("tag", ["eks-cluster-name", "kubernetes-pod-name", "kubernetes-pod-uid"])
+def test_a_condition_on_what_eks_sends_is_allowed(tag: str) -> None:
+    """Protects who narrows further: these tags are in each session, and irsa writes no condition on them."""
+    check_pod_identity_conditions({"StringLike": {f"aws:RequestTag/{tag}": "*"}}, session_tags=True, irsa=False)

@@ -190,3 +190,46 @@ def test_pods_that_could_not_be_read() -> None:
     every = found({"bindings": {"app": values}}, in_cluster=unread, state=state(BOTH))
 
     assert [each.rule for each in every if each.rule.startswith("pods-")] == []
+
+
+WITHOUT_TAGS = {
+    "Effect": "Allow",
+    "Principal": {"Service": "pods.eks.amazonaws.com"},
+    "Action": ["sts:AssumeRole", "sts:TagSession"],
+    "Condition": {"StringEquals": {"aws:SourceAccount": "111122223333"}},
+}
+
+
+@pytest.mark.parametrize("identity", ["podIdentity", "both", FORTH])
+@pytest.mark.parametrize(
+    ("had", "gets", "statements", "warned"),
+    [
+        (False, True, [], True),
+        (False, True, [WITHOUT_TAGS], False),
+        (False, False, [], False),
+        (True, False, [], False),
+        (True, True, [], False),
+    ],
+)
+def test_session_tags_that_return(identity: Any, had: bool, gets: bool, statements: list[Any], warned: bool) -> None:
+    """Protects new Pods while the trust policy has changed and the association has not, as after a failed `up`.
+
+    Without session tags, the keys of https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html are absent.
+    """
+    before = state(BOTH)
+    for each in before:
+        if each["type"].startswith("aws:eks/"):
+            each["inputs"]["disableSessionTags"] = not had
+    values = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": identity}
+    more = {"podIdentity": {"sessionTags": gets}, "trust": {"statements": statements}}
+    every = found({"bindings": {"app": {**values, **more}}}, state=before)
+    there = [each.place for each in every if each.rule == "session-tags-return"]
+    assert there == ([("bindings", "app", "podIdentity", "sessionTags")] if warned else [])
+
+
+def test_an_existing_role_keeps_its_trust_policy() -> None:
+    """Protects from a warning of what irsa does not do."""
+    before = [{**each, "inputs": {**each.get("inputs", {}), "disableSessionTags": True}} for each in state(BOTH)]
+    values = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"arn": arn("role", "app")}}
+    every = found({"bindings": {"app": {**values, "identity": "both"}}}, state=before)
+    assert [each for each in every if each.rule == "session-tags-return"] == []

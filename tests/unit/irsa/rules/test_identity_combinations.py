@@ -1,0 +1,47 @@
+"""Which arguments go with EKS Pod Identity: each rule with what it finds, and what it leaves alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa.later import ArgumentMistakes
+from irsa.rules.unknown import OUTPUT
+from irsa.spec import parse, read
+
+CLUSTERS = [f"arn:aws:eks:us-west-2:111122223333:cluster/{name}" for name in ("blue", "green", "test")]
+POD_IDENTITY: Mapping[str, Any] = {"identity": "podIdentity", "service_account": {"name": "app"}}
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.sampled_from([*CLUSTERS, OUTPUT]), min_size=1))
+def test_each_cluster_has_one_key(clusters: dict[str, Any]) -> None:
+    """Protects `pulumi up`: EKS refuses a second association of a service account in a cluster.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html#pod-id-considerations
+    """
+    _, mistakes = read("app", {**POD_IDENTITY, "cluster_arns": clusters})
+    known = [each for each in clusters.values() if each is not OUTPUT]
+    twice = [place for place, mistake in mistakes if "once more" in mistake.found]
+    assert len(twice) == len(known) - len({*known})
+    assert all(place[0] == "cluster_arns" for place in twice)
+
+
+@pytest.mark.parametrize("more", [{}, {"role_arn": "arn:aws:iam::111122223333:role/r"}])
+def test_no_cluster_is_none(more: dict[str, Any]) -> None:
+    """Protects who makes the mapping of what may be empty: without a cluster there is neither role nor association."""
+    with pytest.raises(ArgumentMistakes, match="Pod Identity without cluster_arns"):
+        parse("app", {**POD_IDENTITY, "cluster_arns": {}, **more})
+
+
+@pytest.mark.parametrize("number", [50, 51])
+def test_an_association_has_fifty_tags(number: int) -> None:
+    """Protects `pulumi up`: EKS refuses more than 50.
+
+    https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
+    """
+    tags = {f"tag-{index}": "" for index in range(number)}
+    args = {**POD_IDENTITY, "cluster_arns": {"a": CLUSTERS[0]}, "pod_identity": {"tags": tags}}
+    found = [(place, mistake.found) for place, mistake in read("app", args)[1]]
+    assert found == ([] if number == 50 else [(("pod_identity", "tags"), "tags of the association: 51")])
