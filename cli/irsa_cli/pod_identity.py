@@ -19,8 +19,8 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_ACTIONS, POD_IDENTITY_PRINCIPAL, SOURCE_ARN
 from irsa_cli.comparison import differences
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.associations import AGENT, EksClient
 from irsa_cli.live.aws import AwsAccountClients
+from irsa_cli.live.eks import AGENT, EksClient
 from irsa_cli.live.model import LiveAssociation, LiveEksCluster
 from irsa_cli.report.checks import OUTCOMES, Check, Outcome
 from irsa_cli.stages import Node, RunningPod, Way
