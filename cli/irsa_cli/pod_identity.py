@@ -16,7 +16,7 @@ from irsa.rules.arns import ClusterArn, parse_cluster_arn, parse_iam_arn
 from irsa.rules.identity import Use
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named
-from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_ACTIONS, POD_IDENTITY_PRINCIPAL, SOURCE_ARN
+from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_PRINCIPAL, SOURCE_ARN, assume_role_actions
 from irsa_cli.comparison import differences
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import AwsAccountClients
@@ -112,15 +112,14 @@ def _cleared(live: LiveAssociation, setting: str) -> str:
     return commands.clear_association(live.cluster_name, live.association_id, region, [setting])
 
 
-def of_target_role(
+def of_target_trust(
     check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation | None, trust: Mapping[str, Any]
 ) -> Check:
     """Return whether the target role's trust policy admits the role of the association."""
-    wanted = POD_IDENTITY_ACTIONS if declared.session_tags else POD_IDENTITY_ACTIONS[:1]
-    request = RoleRequest(declared.role_arn, wanted, live.external_id if live else "")
+    actions = assume_role_actions(declared.session_tags)
+    request = RoleRequest(declared.role_arn, actions, live.external_id if live else "")
     evaluation = evaluate(trust, request)
-    actions = " and ".join(request.actions)
-    expected = f"a trust policy that allows {actions} to {named(declared.role_arn)}"
+    expected = f"a trust policy that allows {' and '.join(actions)} to {named(declared.role_arn)}"
     outcome = OUTCOMES[evaluation.decision]
     return check(outcome, with_values(evaluation), "" if outcome is Outcome.OK else expected)
 
@@ -247,7 +246,7 @@ class AssociationChecks:
             refused = of_missing_role(declared.target_role_arn, live.arn if live else None)
             yield check(Outcome.FINDING, refused.found, named(declared.target_role_arn))
         else:
-            yield of_target_role(check, declared, self._live(declared), live.trust)
+            yield of_target_trust(check, declared, self._live(declared), live.trust)
 
     def _agent(self, check: NewCheck, association: DeclaredAssociation) -> Iterator[Check]:
         eks, cluster = self._eks(association), association.cluster

@@ -9,7 +9,7 @@ from irsa.evaluation import Decision, TrustDocumentError, evaluate
 from irsa.evaluation.answers import RoleRequest
 from irsa.rules import commands
 from irsa.rules.mistakes import named
-from irsa.rules.trust import POD_IDENTITY_ACTIONS
+from irsa.rules.trust import assume_role_actions
 from irsa.spec import Association
 from irsa_cli.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
 from irsa_cli.state import types
@@ -116,8 +116,8 @@ def _lacks_tag_session(trust: Mapping[str, object], role_arn: str) -> bool:
     """Return whether a trust policy lets a role assume its own, but surely not with session tags."""
     try:
         without, with_tags = (
-            evaluate(trust, RoleRequest(role_arn, actions)).decision
-            for actions in (POD_IDENTITY_ACTIONS[:1], POD_IDENTITY_ACTIONS)
+            evaluate(trust, RoleRequest(role_arn, assume_role_actions(session_tags))).decision
+            for session_tags in (False, True)
         )
     except TrustDocumentError:
         return False
