@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from irsa.evaluation import PodIdentityRequest, evaluate
+from irsa.evaluation import evaluate
 from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.decision import with_values
 from irsa.rules import commands
@@ -39,13 +39,6 @@ RUNNING = ("ACTIVE", "UPDATING")
 def place_of(namespace: str, service_account: str, cluster: str) -> str:
     """Return what an association is of, for a message."""
     return f"{named(f'{namespace}/{service_account}')} in EKS cluster {named(cluster)}"
-
-
-def request_of(declared: DeclaredAssociation) -> PodIdentityRequest:
-    """Return what EKS asks of STS for the Pods of a declared association."""
-    return PodIdentityRequest(
-        declared.namespace, declared.service_account, str(declared.cluster), session_tags=declared.session_tags
-    )
 
 
 def of_association(

@@ -17,6 +17,7 @@ ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 INLINE = "aws:iam/rolePolicy:RolePolicy"
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 ACCOUNT = "kubernetes:core/v1:ServiceAccount"
 PATCH = "kubernetes:core/v1:ServiceAccountPatch"
 COMPONENT = "irsa:index:ServiceAccountRole"
@@ -83,6 +84,22 @@ def test_the_account_waits_for_every_permission(deploy: Any, create: bool, kind:
 
     assert len(attached) == 3
     assert attached <= set(deployed.one(kind).dependencies)
+
+
+def test_the_account_waits_for_its_associations_and_these_for_every_permission(deploy: Any) -> None:
+    """Protects Pods: none starts before its association, and no association gives a role that can do nothing yet."""
+    arns = {key: f"arn:aws:eks:us-west-2:111122223333:cluster/{key}" for key in ("blue", "green")}
+    more = {"identity": "both", "cluster_arns": arns, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}}
+    deployed = deploy({**PAGE, **more, "retain_on_delete": True})
+    associations, attached = deployed.of(ASSOCIATION), {each.urn for each in deployed.of(ATTACHMENT)}
+
+    assert sorted(each.inputs["clusterName"] for each in associations) == ["blue", "green"]
+    assert len({each.name for each in associations}) == 2
+    assert len(attached) == 2
+    for each in associations:
+        assert attached <= {*each.dependencies}
+        assert each.request.retainOnDelete
+    assert {each.urn for each in associations} <= {*deployed.one(ACCOUNT).dependencies}
 
 
 def test_a_policy_is_adopted_under_its_own_path(deploy: Any) -> None:
