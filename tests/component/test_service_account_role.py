@@ -151,6 +151,17 @@ def test_only_what_may_take_over_is_forced(deploy: Any) -> None:
         assert annotations["eks.amazonaws.com/role-arn"] == "arn:aws:iam::111122223333:role/my-role"
 
 
+def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Any) -> None:
+    """Protects `create: false` with Pod Identity alone: annotations that are an output may turn out to be none."""
+    arns = {"blue": "arn:aws:eks:us-west-2:111122223333:cluster/blue"}
+    theirs = {"name": "theirs", "create": False, "annotations": pulumi.Output.from_input({})}
+    args = {key: value for key, value in PAGE.items() if key != "oidc_provider_arns"}
+    args |= {"identity": "podIdentity", "cluster_arns": arns, "service_account": theirs}
+    deployed = deploy(args, live={"name": "theirs", "namespace": "default", "annotations": {"a": "b"}})
+
+    assert not deployed.one(PATCH).inputs["metadata"].get("annotations")
+
+
 @pytest.mark.parametrize(
     ("role", "take_over", "warns"), [("other", False, True), ("other", True, False), ("my-role", False, False)]
 )
