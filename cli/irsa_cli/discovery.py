@@ -9,13 +9,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from irsa.rules.arns import issuer_host_path
+from irsa.rules.arns import issuer_host_path, parse_cluster_arn
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.issuers import eks_region
-from irsa_cli.live.associations import associations_of
-from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster, eks_clusters, session_of
+from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster, session_of
 from irsa_cli.live.iam import AwsAccountClient, with_details
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
@@ -280,8 +279,7 @@ def read_aws_account(
 
         def list_clusters(host_paths: Iterable[str]) -> None:
             for region in {eks_region(each) for each in host_paths} - {"", *in_regions}:
-                ask = partial(eks_clusters, live.session, region)
-                in_regions[region] = pool.submit(optional, f"EKS clusters in {region}", ask)
+                in_regions[region] = pool.submit(optional, f"EKS clusters in {region}", live.eks(region).clusters)
 
         list_clusters(arn.partition(":oidc-provider/")[2] for arn in providers)
         # A cluster whose service accounts have associations alone needs no OIDC provider.
@@ -291,7 +289,9 @@ def read_aws_account(
         arns = {each.issuer: each.arn for found in clusters.values() for each in found or () if each.issuer}
         associated = {
             arn: pool.submit(
-                optional, f"associations of EKS cluster {named(arn)}", partial(associations_of, live.session, arn)
+                optional,
+                f"associations of EKS cluster {named(arn)}",
+                partial(live.eks(parse_cluster_arn(arn).region).associations, parse_cluster_arn(arn).name),
             )
             for issuer, arn in arns.items()
             if issuer in read

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from irsa.evaluation import PodIdentityRequest, evaluate
+from irsa.evaluation import evaluate
 from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.decision import with_values
 from irsa.rules import commands
@@ -16,11 +16,11 @@ from irsa.rules.arns import ClusterArn, parse_cluster_arn, parse_iam_arn
 from irsa.rules.identity import Use
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named
-from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_ACTIONS, POD_IDENTITY_PRINCIPAL, SOURCE_ARN
+from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_PRINCIPAL, SOURCE_ARN, assume_role_actions
 from irsa_cli.comparison import differences
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.associations import AGENT, EksClient
 from irsa_cli.live.aws import AwsAccountClients
+from irsa_cli.live.eks import AGENT, EksClient
 from irsa_cli.live.model import LiveAssociation, LiveEksCluster
 from irsa_cli.report.checks import OUTCOMES, Check, Outcome
 from irsa_cli.stages import Node, RunningPod, Way
@@ -39,13 +39,6 @@ RUNNING = ("ACTIVE", "UPDATING")
 def place_of(namespace: str, service_account: str, cluster: str) -> str:
     """Return what an association is of, for a message."""
     return f"{named(f'{namespace}/{service_account}')} in EKS cluster {named(cluster)}"
-
-
-def request_of(declared: DeclaredAssociation) -> PodIdentityRequest:
-    """Return what EKS asks of STS for the Pods of a declared association."""
-    return PodIdentityRequest(
-        declared.namespace, declared.service_account, str(declared.cluster), session_tags=declared.session_tags
-    )
 
 
 def of_association(
@@ -112,15 +105,14 @@ def _cleared(live: LiveAssociation, setting: str) -> str:
     return commands.clear_association(live.cluster_name, live.association_id, region, [setting])
 
 
-def of_target_role(
+def of_target_trust(
     check: NewCheck, declared: DeclaredAssociation, live: LiveAssociation | None, trust: Mapping[str, Any]
 ) -> Check:
     """Return whether the target role's trust policy admits the role of the association."""
-    wanted = POD_IDENTITY_ACTIONS if declared.session_tags else POD_IDENTITY_ACTIONS[:1]
-    request = RoleRequest(declared.role_arn, wanted, live.external_id if live else "")
+    actions = assume_role_actions(declared.session_tags)
+    request = RoleRequest(declared.role_arn, actions, live.external_id if live else "")
     evaluation = evaluate(trust, request)
-    actions = " and ".join(request.actions)
-    expected = f"a trust policy that allows {actions} to {named(declared.role_arn)}"
+    expected = f"a trust policy that allows {' and '.join(actions)} to {named(declared.role_arn)}"
     outcome = OUTCOMES[evaluation.decision]
     return check(outcome, with_values(evaluation), "" if outcome is Outcome.OK else expected)
 
@@ -247,7 +239,7 @@ class AssociationChecks:
             refused = of_missing_role(declared.target_role_arn, live.arn if live else None)
             yield check(Outcome.FINDING, refused.found, named(declared.target_role_arn))
         else:
-            yield of_target_role(check, declared, self._live(declared), live.trust)
+            yield of_target_trust(check, declared, self._live(declared), live.trust)
 
     def _agent(self, check: NewCheck, association: DeclaredAssociation) -> Iterator[Check]:
         eks, cluster = self._eks(association), association.cluster

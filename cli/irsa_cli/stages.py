@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from irsa.rules.identity import SHORT, Identity, Use
+from irsa.rules.identity import BOTH, SHORT, Identity, Use
 from irsa_cli.report.message import first_few
 from irsa_cli.state.declared import in_cluster
 
@@ -85,7 +85,6 @@ class Stage(NamedTuple):
         return False if self.held_back_by else None if self.in_doubt else True
 
 
-BOTH = SHORT["both"]
 # The way there, and the way back, which has no stage in which new Pods could have either.
 NEXT: Mapping[Identity, Identity] = {
     Identity(Use.USED, Use.ABSENT): BOTH,
@@ -139,7 +138,7 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     if following:
         parts.append(_next(stage, spelled(following)))
     unsaid = [pod for pod in to_restart if pod not in holding]
-    parts += [f"{listed_pods(unsaid)} must restart{_commands(unsaid)}"] if unsaid else []
+    parts += [f"{listed_pods(unsaid)} must restart{restarts(unsaid)}"] if unsaid else []
     return stage._replace(line=f"{spelled(identity)}: {'; '.join(parts)}")
 
 
@@ -147,7 +146,7 @@ def _next(stage: Stage, following: str) -> str:
     if holding := stage.held_back_by:
         verb = "holds" if len(holding) == 1 else "hold"
         to_restart = [pod for pod in holding if pod in stage.to_restart]
-        return f"{listed_pods(holding)} {verb} back {following}{_commands(to_restart)}"
+        return f"{listed_pods(holding)} {verb} back {following}{restarts(to_restart)}"
     if stage.in_doubt:
         return f"whether {following} is safe is not known: {_names(stage.in_doubt)}"
     return f"{following} is safe"
@@ -175,6 +174,7 @@ def listed_pods(pods: Sequence[RunningPod]) -> str:
     return ", ".join(first_few([in_cluster(pod.name, pod.cluster_key) for pod in pods]))
 
 
-def _commands(pods: Sequence[RunningPod]) -> str:
+def restarts(pods: Sequence[RunningPod]) -> str:
+    """Return the first commands that create Pods again, after a colon; empty where there are none."""
     commands = [*dict.fromkeys(pod.restart for pod in pods if pod.restart)]
     return f": {'; '.join(first_few(commands))}" if commands else ""

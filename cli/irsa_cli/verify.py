@@ -28,7 +28,7 @@ from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 from irsa_cli.live.model import LiveRole
 from irsa_cli.live.service import CONCURRENT
 from irsa_cli.options import add_report_options, add_stack_options
-from irsa_cli.pod_identity import ASSOCIATION, AssociationChecks, of_pod, request_of, unique_clusters
+from irsa_cli.pod_identity import ASSOCIATION, AssociationChecks, of_pod, unique_clusters
 from irsa_cli.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
 from irsa_cli.progress import check_all
 from irsa_cli.report.checks import OUTCOMES, UNANSWERED, Check, Outcome, Report, by_binding, outcome_of, worst
@@ -375,7 +375,7 @@ class Verification:
         for each in self.binding.service_accounts if self.binding.identity.irsa is not Use.ABSENT else ():
             yield from self._ask(TRUST, f"cluster of {each.place}", self._admits_token, live.trust, each)
         for association in self.binding.associations:
-            yield from self._ask(TRUST, named(live.arn), self._admitted, live.trust, request_of(association))
+            yield from self._ask(TRUST, named(live.arn), self._admitted, live.trust, association.request)
 
     def _admits_token(
         self, check: NewCheck, trust: Mapping[str, Any], service_account: DeclaredServiceAccount

@@ -287,12 +287,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
         name, namespace = _input(service_account.name), _input(service_account.namespace)
         logical_name, declared = service_account.logical_name, _input(service_account.annotations)
         annotations = _applied(lambda known: known["own"] | known["webhook"], own=declared, webhook=self.annotations)
-        if self._spec.identity.irsa is not Use.USED:
-            # The API server keeps no empty mapping: each preview would show it as a change.
-            annotations = _applied(lambda known: known["own"] or None, own=declared)
         if service_account.create:
             metadata = kubernetes.meta.v1.ObjectMetaArgs(
-                name=name, namespace=namespace, labels=_input(service_account.labels), annotations=annotations
+                name=name,
+                namespace=namespace,
+                labels=_input(service_account.labels),
+                # The API server keeps no empty mapping: each preview would show it as a change.
+                annotations=_applied(lambda known: known["annotations"] or None, annotations=annotations),
             )
             secrets = _input(service_account.image_pull_secrets)
             kubernetes.core.v1.ServiceAccount(
@@ -345,11 +346,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _by_key(self, declared: Any, annotations: Any, take_over: bool) -> Any:
         """Return the annotations of a patch one by one: a preview shows all but the ARN of a role that is created."""
         forced = {PATCH_FORCE: "true"} if take_over else {}
-        if self._spec.identity.irsa is not Use.USED:
-            return _applied(lambda known: {**known["declared"], **forced}, declared=declared)
-        webhook = self._spec.webhook
+        webhook, is_used = self._spec.webhook, self._spec.identity.irsa is Use.USED
         audience, endpoints = _input(webhook.audience), _input(webhook.sts_regional_endpoints)
-        if any(isinstance(each, pulumi.Output) for each in (declared, audience, endpoints)):
+        if not is_used or any(isinstance(each, pulumi.Output) for each in (declared, audience, endpoints)):
             return _applied(lambda known: {**known["annotations"], **forced}, annotations=annotations)
         settings = webhook_annotations("", audience, endpoints, webhook.token_expiration)
         return {**declared, **settings, ROLE_ARN: annotations.apply(lambda known: known[ROLE_ARN]), **forced}

@@ -78,7 +78,8 @@ def _type(value: Mapping[str, Any]) -> str:
     if "enum" in value:
         return "one of " + ", ".join(f"`{item}`" for item in value["enum"])
     if "anyOf" in value:
-        return _type(value["anyOf"][0])
+        # A secret, which `pulumi config set --secret` writes, is another form of the same string.
+        return ", or ".join(_type(each) for each in value["anyOf"] if "$ref" not in each)
     kind = value.get("type", "any")
     if kind == "array":
         return f"list of {_type(value['items'])}"

@@ -8,8 +8,8 @@ from config.models import Cluster, Stack
 from irsa.rules.arns import Arn
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.associations import ListedAssociation, addon, listed_associations
-from irsa_cli.live.aws import Caller, eks_access_entries, eks_cluster
+from irsa_cli.live.aws import Caller
+from irsa_cli.live.eks import EksClient, ListedAssociation
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import LiveEksCluster
 from irsa_cli.state.pulumi import stack_outputs
@@ -41,18 +41,18 @@ class LiveCloud:
 
     def eks_cluster(self, cluster: Cluster) -> LiveEksCluster:
         """Return the description of a cluster."""
-        found = eks_cluster(self._client(cluster.aws_account).session, cluster.name or "", cluster.region)
+        found = self._eks(cluster).cluster(cluster.name or "")
         if found is None:
             raise CouldNotLookError("no such cluster", Cause.NOT_FOUND)
         return found
 
     def associations(self, cluster: Cluster) -> list[ListedAssociation]:
         """Return the EKS Pod Identity associations of a cluster."""
-        return listed_associations(self._client(cluster.aws_account).session, cluster.name or "", cluster.region)
+        return self._eks(cluster).listed(cluster.name or "")
 
     def has_agent(self, cluster: Cluster) -> bool:
         """Return whether a cluster has the add-on that gives Pods the credentials of EKS Pod Identity."""
-        return addon(self._client(cluster.aws_account).session, cluster.name or "", cluster.region) is not None
+        return self._eks(cluster).addon_status(cluster.name or "") is not None
 
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
         """Return the client ID list of an IAM OIDC provider."""
@@ -81,8 +81,11 @@ class LiveCloud:
             CouldNotLookError: EKS does not answer, or denies the request.
         """
         principal = self.principal(cluster.aws_account)
-        entries = eks_access_entries(self._client(cluster.aws_account).session, cluster.name or "", cluster.region)
+        entries = self._eks(cluster).access_entries(cluster.name or "")
         return any(_account_and_name(entry) == _account_and_name(principal) for entry in entries or ())
+
+    def _eks(self, cluster: Cluster) -> EksClient:
+        return self._client(cluster.aws_account).eks(cluster.region)
 
     def _client(self, aws_account: str | None) -> AwsAccountClient:
         self.identity(aws_account)

@@ -9,9 +9,9 @@ from irsa.evaluation import Decision, TrustDocumentError, evaluate
 from irsa.evaluation.answers import RoleRequest
 from irsa.rules import commands
 from irsa.rules.mistakes import named
-from irsa.rules.trust import POD_IDENTITY_ACTIONS
+from irsa.rules.trust import assume_role_actions
 from irsa.spec import Association
-from irsa_cli.live.associations import AGENT, MOST_ASSOCIATIONS, ListedAssociation
+from irsa_cli.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
 from irsa_cli.state import types
 from program.live.held import Held
 from program.live.planned import Planned, finding, known, roles_to_tag
@@ -76,7 +76,7 @@ def _existing(
     found = f"{about} has the association {named(live.association_id)} already"
     if live.owner_arn:
         # EKS lets nothing else change it: https://docs.aws.amazon.com/eks/latest/userguide/update-addon-role.html
-        found += f", of {_owner(live.owner_arn)}, which alone may change it"
+        found += f", which {named(live.owner)} owns and alone may change it"
         fix = "remove this binding, and give the add-on its role by its own settings; or use another service account"
         yield finding(rule, place, found, "a service account that no add-on has an association for", fix)
     elif name := ids.get(live.association_id):
@@ -91,15 +91,6 @@ def _existing(
         fix = f"write {live.association_id}"
         found = f"{about} has the association {named(live.association_id)}, and not {named(adopted)}"
         yield finding(live_rules.IMPORT_MISSING, at_import, found, "an existing association to import", fix)
-
-
-def _owner(arn: str) -> str:
-    """Return the name of the add-on that owns an association; another owner by its ARN.
-
-    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
-    """
-    kind, *names = arn.split(":", 5)[-1].split("/")
-    return f"the add-on {named(names[1])}" if kind == "addon" and len(names) > 1 else named(arn)
 
 
 def untagged_roles(components: Collection[Planned], reads: Reads) -> Iterator[LocatedMistake]:
@@ -125,8 +116,8 @@ def _lacks_tag_session(trust: Mapping[str, object], role_arn: str) -> bool:
     """Return whether a trust policy lets a role assume its own, but surely not with session tags."""
     try:
         without, with_tags = (
-            evaluate(trust, RoleRequest(role_arn, actions)).decision
-            for actions in (POD_IDENTITY_ACTIONS[:1], POD_IDENTITY_ACTIONS)
+            evaluate(trust, RoleRequest(role_arn, assume_role_actions(session_tags))).decision
+            for session_tags in (False, True)
         )
     except TrustDocumentError:
         return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.located_mistake import LocatedMistake
-from irsa_cli.live.associations import ListedAssociation
+from irsa_cli.live.eks import ListedAssociation
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from program.live.held import account_and_name
 from program.lookups.values import AwsIdentity

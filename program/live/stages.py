@@ -12,14 +12,13 @@ from config.located_mistake import LocatedMistake
 from config.models import Binding
 from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, evaluate
 from irsa.outputs import COMPONENT_TYPE, IDENTITY
-from irsa.rules.identity import ONLY_IRSA, SHORT, Identity, Use, parse_identity
+from irsa.rules.identity import BOTH, ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern
 from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
 from irsa.spec import Association, CreatedRole, Spec
 from irsa_cli.pods import ROLE_VARIABLE, running_pod
-from irsa_cli.report.message import first_few
-from irsa_cli.stages import CACHED, CACHED_OF_TARGET, RunningPod, Way, listed_pods, spelled
+from irsa_cli.stages import CACHED, CACHED_OF_TARGET, RunningPod, Way, listed_pods, restarts, spelled
 from irsa_cli.state import types
 from program.live.held import Held
 from program.live.planned import Planned, finding, known
@@ -27,7 +26,7 @@ from program.lookups import rules as live_rules
 
 CHILDREN = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH, types.POD_IDENTITY_ASSOCIATION)
 ORDER = (Use.ABSENT, Use.TRUSTED, Use.USED)
-BOTH, BACK = SHORT["both"], Identity(Use.USED, Use.TRUSTED)
+BACK = Identity(Use.USED, Use.TRUSTED)
 HAVE = {Way.IRSA: "the token of IRSA", Way.POD_IDENTITY: "the credentials of EKS Pod Identity"}
 # What the change does to them.
 ENDS: Mapping[tuple[Way, Use], str] = {
@@ -173,7 +172,7 @@ def _held_back(
     planned: Planned, service_account: str, change: Change, pods: Sequence[RunningPod], held: Held
 ) -> LocatedMistake:
     after, has = planned.spec.identity, _has(planned, service_account, change.way, pods)
-    restart = f"restart {'them' if len(pods) > 1 else 'it'}{_commands(pods)}"
+    restart = f"restart {'them' if len(pods) > 1 else 'it'}{restarts(pods)}"
     place = planned.place("identity")
     if change.way is Way.POD_IDENTITY and after == BACK:
         # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
@@ -190,11 +189,6 @@ def _held_back(
     fix = restart if is_there else f"first run `pulumi up` with identity: {spelled(first)}, and then {restart}"
     fix = f"{fix}; until then, leave identity: {spelled(change.before)}" if is_there else fix
     return finding(live_rules.PODS_HOLD_BACK, place, found, allowed, fix)
-
-
-def _commands(pods: Sequence[RunningPod]) -> str:
-    commands = [*dict.fromkeys(pod.restart for pod in pods if pod.restart)]
-    return f": {'; '.join(first_few(commands))}" if commands else ""
 
 
 def _has_target(service_account: str, held: Held) -> bool:

@@ -17,6 +17,7 @@ ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 INLINE = "aws:iam/rolePolicy:RolePolicy"
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 ACCOUNT = "kubernetes:core/v1:ServiceAccount"
 PATCH = "kubernetes:core/v1:ServiceAccountPatch"
 COMPONENT = "irsa:index:ServiceAccountRole"
@@ -85,6 +86,22 @@ def test_the_account_waits_for_every_permission(deploy: Any, create: bool, kind:
     assert attached <= set(deployed.one(kind).dependencies)
 
 
+def test_the_account_waits_for_its_associations_and_these_for_every_permission(deploy: Any) -> None:
+    """Protects Pods: none starts before its association, and no association gives a role that can do nothing yet."""
+    arns = {key: f"arn:aws:eks:us-west-2:111122223333:cluster/{key}" for key in ("blue", "green")}
+    more = {"identity": "both", "cluster_arns": arns, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}}
+    deployed = deploy({**PAGE, **more, "retain_on_delete": True})
+    associations, attached = deployed.of(ASSOCIATION), {each.urn for each in deployed.of(ATTACHMENT)}
+
+    assert sorted(each.inputs["clusterName"] for each in associations) == ["blue", "green"]
+    assert len({each.name for each in associations}) == 2
+    assert len(attached) == 2
+    for each in associations:
+        assert attached <= {*each.dependencies}
+        assert each.request.retainOnDelete
+    assert {each.urn for each in associations} <= {*deployed.one(ACCOUNT).dependencies}
+
+
 def test_a_policy_is_adopted_under_its_own_path(deploy: Any) -> None:
     """Protects an adoption where the paths differ: an attachment's ID is its role's name and the policy's ARN.
 
@@ -132,6 +149,17 @@ def test_only_what_may_take_over_is_forced(deploy: Any) -> None:
         annotations = deployed.one(PATCH).inputs["metadata"]["annotations"]
         assert annotations.get("pulumi.com/patchForce") == forced
         assert annotations["eks.amazonaws.com/role-arn"] == "arn:aws:iam::111122223333:role/my-role"
+
+
+def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Any) -> None:
+    """Protects `create: false` with Pod Identity alone: annotations that are an output may turn out to be none."""
+    arns = {"blue": "arn:aws:eks:us-west-2:111122223333:cluster/blue"}
+    theirs = {"name": "theirs", "create": False, "annotations": pulumi.Output.from_input({})}
+    args = {key: value for key, value in PAGE.items() if key != "oidc_provider_arns"}
+    args |= {"identity": "podIdentity", "cluster_arns": arns, "service_account": theirs}
+    deployed = deploy(args, live={"name": "theirs", "namespace": "default", "annotations": {"a": "b"}})
+
+    assert not deployed.one(PATCH).inputs["metadata"].get("annotations")
 
 
 @pytest.mark.parametrize(

@@ -241,9 +241,6 @@ class _InEks(NamedTuple):
 
 def _in_eks(cluster: "ClusterClient", subject: str, aws_accounts: "AwsAccountClients") -> _InEks:
     """Return the association of a service account in the EKS cluster of this issuer."""
-    from irsa_cli.live.associations import associations_of  # noqa: PLC0415 (it imports boto3, as above)
-    from irsa_cli.live.aws import eks_clusters  # noqa: PLC0415 (as above)
-
     region = eks_region(issuer_host_path(cluster.issuer))
     if not region:
         # EKS alone has associations.
@@ -251,11 +248,10 @@ def _in_eks(cluster: "ClusterClient", subject: str, aws_accounts: "AwsAccountCli
     arn, problem = "", "no EKS cluster that these AWS credentials list has this issuer"
     for reference in aws_accounts.references:
         try:
-            session = aws_accounts.of_provider(reference).session
-            clusters = eks_clusters(session, region)
-            arn = next((each.arn for each in clusters if each.issuer == cluster.issuer), "")
+            eks = aws_accounts.of_provider(reference).eks(region)
+            arn = next((each.arn for each in eks.clusters() if each.issuer == cluster.issuer), "")
             if arn:
-                return _InEks(arn, next(iter(associations_of(session, arn, *subject.split(":"))), None))
+                return _InEks(arn, eks.association(parse_cluster_arn(arn).name, *subject.split(":")))
         except CouldNotLookError as error:
             problem = str(error)
     return _InEks(arn, None, f"whether one of EKS Pod Identity gives it a role is not known: {problem}")

@@ -9,11 +9,12 @@ from irsa.evaluation import Decision
 from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.kinds import bits
 from irsa.rules.mistakes import listed, named
+from irsa.rules.trust import TAG_SESSION
 from irsa.rules.unknown import Unknown
 from irsa_cli.inventory.admissions import TrustPolicy
 from irsa_cli.inventory.output import Chain
 from irsa_cli.live.model import LiveAwsAccount, LiveRole
-from irsa_cli.trusts.chains import NAMED, TAG_SESSION, RolePolicies, Trusting, answers, assumes, elsewhere
+from irsa_cli.trusts.chains import NAMED, RolePolicies, Trusting, answers, assumes, elsewhere
 
 NOT_READ = "the trust policy of {role} was not read"
 # Of AWS's own policies, whose documents no list of the AWS account has, those that give sts:AssumeRole on every role:

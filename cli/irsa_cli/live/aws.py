@@ -3,9 +3,8 @@
 import contextlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, NamedTuple
 
 import boto3
@@ -17,10 +16,11 @@ from irsa.rules import commands
 from irsa.rules.arns import ClusterArn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.eks import EksClient
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import LiveEksCluster
-from irsa_cli.live.once import Answer, Once
-from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, all_pages, answered, failure
+from irsa_cli.live.once import Once
+from irsa_cli.live.service import FIRST_REQUEST, NO_ANSWER, failure
 from irsa_cli.live.sts import SESSION_NAME
 from irsa_cli.state.declared import DeclaredBinding
 from irsa_cli.state.resource import is_secret
@@ -293,9 +293,7 @@ def eks_cluster(session: Any, name: str, region: str | None) -> LiveEksCluster |
     Raises:
         CouldNotLookError: EKS does not answer, or denies the request.
     """
-    return _eks(
-        "DescribeCluster", session, region, lambda eks: LiveEksCluster.of(eks.describe_cluster(name=name)["cluster"])
-    )
+    return EksClient(session, region).cluster(name)
 
 
 def created_eks_cluster(session: Any, name: str, region: str) -> LiveEksCluster:
@@ -315,30 +313,3 @@ def created_eks_cluster(session: Any, name: str, region: str) -> LiveEksCluster:
         wait = commands.wait_for_cluster(name, region)
         raise CouldNotLookError(f"the cluster is being created; `{wait}` returns when it is there")
     raise CouldNotLookError(f"EKS says {named(found.status)}, and it has no endpoint, certificate or issuer")
-
-
-def eks_access_entries(session: Any, name: str, region: str | None) -> list[str] | None:
-    """Return the ARNs of the IAM principals that have an access entry in an EKS cluster.
-
-    Raises:
-        CouldNotLookError: EKS does not answer, or denies the request.
-    """
-    entries = partial(all_pages, operation="ListAccessEntries", element="accessEntries", clusterName=name)
-    return _eks("ListAccessEntries", session, region, entries)
-
-
-def eks_clusters(session: Any, region: str) -> list[LiveEksCluster]:
-    """Return all EKS clusters of a region.
-
-    Raises:
-        CouldNotLookError: EKS does not answer, or denies the requests.
-    """
-    clusters = partial(all_pages, operation="ListClusters", element="clusters")
-    names = _eks("ListClusters", session, region, clusters) or []
-    with ThreadPoolExecutor(CONCURRENT) as pool:
-        described = pool.map(lambda name: eks_cluster(session, name, region), names)
-        return [each for each in described if each]
-
-
-def _eks(operation: str, session: Any, region: str | None, question: Callable[[Any], Answer]) -> Answer | None:
-    return answered(f"eks:{operation}", lambda: question(session.client("eks", region_name=region, config=PATIENT)))

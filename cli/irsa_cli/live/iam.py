@@ -11,7 +11,7 @@ from botocore import xform_name
 from botocore.config import Config
 
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.associations import EksClient
+from irsa_cli.live.eks import EksClient
 from irsa_cli.live.model import LivePolicy, LiveRole, PolicySettings
 from irsa_cli.live.once import Answer, Once
 from irsa_cli.live.service import CONCURRENT, Service, all_pages, answered
@@ -35,8 +35,8 @@ class AwsAccountClient:
         self._iam.give_up_soon(*IN_BULK)
         self._answers, self._of_eks = Once(), Once()
 
-    def eks(self, region: str) -> EksClient:
-        """Return EKS in a region."""
+    def eks(self, region: str | None) -> EksClient:
+        """Return EKS in a region; in that of the session without one."""
         return self._of_eks.answer(region, lambda: EksClient(self.session, region))
 
     def read_in_bulk(self, roles: Mapping[str, int], policies: Collection[str]) -> bool:

@@ -125,6 +125,16 @@ class LiveEksCluster(NamedTuple):
         )
 
 
+def owner_of(arn: str) -> str:
+    """Return what owns an association in short: an add-on as `addon/NAME`, another owner by its ARN.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
+    """
+    # arn:aws:eks:REGION:ACCOUNT:addon/CLUSTER/NAME/UUID
+    kind, *names = arn.split(":", 5)[-1].split("/")
+    return f"{kind}/{names[1]}" if kind == "addon" and len(names) > 1 else arn
+
+
 @dataclass(frozen=True)
 class LiveAssociation:
     """An association of EKS Pod Identity: it gives the Pods of a service account a role.
@@ -206,9 +216,7 @@ class LiveAssociation:
     @property
     def owner(self) -> str:
         """What owns it in short, such as `addon/NAME`; empty where nothing does."""
-        # arn:aws:eks:REGION:ACCOUNT:addon/CLUSTER/NAME/UUID
-        kind, *names = self.owner_arn.split(":", 5)[-1].split("/")
-        return f"{kind}/{names[1]}" if kind == "addon" and len(names) > 1 else self.owner_arn
+        return owner_of(self.owner_arn)
 
     @property
     def request(self) -> PodIdentityRequest:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from irsa import outputs
+from irsa.evaluation.answers import PodIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import ClusterArn, parse_cluster_arn, parse_iam_arn
@@ -136,6 +137,11 @@ class DeclaredAssociation:
     provider: str = ""
     association_id: str = ""
     kubernetes: str | None = None
+
+    @property
+    def request(self) -> PodIdentityRequest:
+        """What EKS asks of STS for the Pods of its service account."""
+        return PodIdentityRequest(self.namespace, self.service_account, str(self.cluster), self.session_tags)
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from irsa.evaluation.document import Statement
 from irsa.evaluation.permissions import Permissions, gives
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import is_pattern
+from irsa.rules.trust import ASSUME_ROLE, TAG_SESSION
 from irsa.rules.unknown import Unknown
 
-ASSUME_ROLE, TAG_SESSION = RoleRequest.actions[0], "sts:TagSession"
 Document = Mapping[str, Any] | Unknown
 # A trust policy that names the role is as good as this in the role's own policies.
 NAMED = {"Statement": {"Effect": "Allow", "Action": [ASSUME_ROLE, TAG_SESSION], "Resource": "*"}}

@@ -4,8 +4,9 @@ from irsa.evaluation import Decision
 from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.comparisons import Parsed
 from irsa.rules.mistakes import named
+from irsa.rules.trust import assume_role_actions
 from irsa_cli.live.model import LiveAssociation
-from irsa_cli.trusts.chains import ASSUME_ROLE, TAG_SESSION, RolePolicies, assumes
+from irsa_cli.trusts.chains import RolePolicies, assumes
 from irsa_cli.verdict import Verdict
 
 # What decides, of several answers that must all allow: what refuses, before what cannot be decided.
@@ -26,7 +27,7 @@ def of_target_role(association: LiveAssociation, policies: RolePolicies, trust: 
     """
     role, other = named(association.role_arn), association.target_role_arn
     found = []
-    for action in (ASSUME_ROLE,) if association.disable_session_tags else (ASSUME_ROLE, TAG_SESSION):
+    for action in assume_role_actions(not association.disable_session_tags):
         request = RoleRequest(association.role_arn, (action,), association.external_id)
         outcome, reason = assumes(request, policies, other, trust)
         decision = {True: Decision.ALLOWED, None: Decision.CANNOT_DECIDE, False: Decision.DENIED}[outcome]

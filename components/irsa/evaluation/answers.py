@@ -7,7 +7,7 @@ from typing import Literal
 
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake, named
-from irsa.rules.trust import ACTION, SESSION_TAGS
+from irsa.rules.trust import ACTION, POD_IDENTITY_PRINCIPAL, SESSION_TAGS, assume_role_actions
 
 _GUIDE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/"
 _OPERATORS_PAGE = f"{_GUIDE}reference_policies_elements_condition_operators.html"
@@ -107,7 +107,7 @@ class PodIdentityRequest:
     session_tags: bool = True
     # It has no token whose keys could be shortened.
     issuer = ""
-    principal = ("Service", "pods.eks.amazonaws.com")
+    principal = ("Service", POD_IDENTITY_PRINCIPAL)
 
     @property
     def subject(self) -> str:
@@ -117,7 +117,7 @@ class PodIdentityRequest:
     @property
     def actions(self) -> tuple[str, ...]:
         """The actions that a trust policy must allow: with tags, one for them too."""
-        return ("sts:AssumeRole", "sts:TagSession") if self.session_tags else ("sts:AssumeRole",)
+        return assume_role_actions(self.session_tags)
 
     @property
     def known(self) -> Mapping[str, tuple[str, ...]]:
@@ -144,7 +144,7 @@ class RoleRequest:
     """
 
     arn: str
-    actions: tuple[str, ...] = ("sts:AssumeRole",)
+    actions: tuple[str, ...] = assume_role_actions(session_tags=False)
     external_id: str = ""
     issuer = ""
 

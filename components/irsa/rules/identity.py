@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from irsa.rules.mistakes import Mistake, likely, shortened
 from irsa.rules.unknown import Unknown
 
-IRSA, POD_IDENTITY, BOTH = "irsa", "podIdentity", "both"
+IRSA, POD_IDENTITY = "irsa", "podIdentity"
 
 
 class Use(StrEnum):
@@ -41,10 +41,10 @@ class Identity(NamedTuple):
         return {way: use.value for way, use in ways.items() if use is not Use.ABSENT}
 
 
-ONLY_IRSA = Identity()
+ONLY_IRSA, BOTH = Identity(), Identity(Use.USED, Use.USED)
 SHORT: Mapping[str, Identity] = {
     IRSA: ONLY_IRSA,
-    BOTH: Identity(Use.USED, Use.USED),
+    "both": BOTH,
     POD_IDENTITY: Identity(Use.ABSENT, Use.USED),
 }
 _ALLOWED = f"{', '.join(SHORT)}, or a mapping of irsa and podIdentity, each used or trusted"

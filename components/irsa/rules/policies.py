@@ -15,7 +15,7 @@ from irsa.rules.grammar import VERSION
 from irsa.rules.json_slips import slip_in
 from irsa.rules.mistakes import Mistake
 from irsa.rules.quotas import MANAGED_POLICY_SIZE
-from irsa.rules.trust import minified
+from irsa.rules.trust import ASSUME_ROLE, TAG_SESSION, minified
 
 # The name of the inline policy that lets a role assume further roles.
 CHAINING_POLICY = "assume-roles"
@@ -179,5 +179,5 @@ def chaining_policy(role_arns: list[str]) -> str:
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
     """
-    statement = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": sorted(role_arns)}
+    statement = {"Effect": "Allow", "Action": [ASSUME_ROLE, TAG_SESSION], "Resource": sorted(role_arns)}
     return minified({"Version": VERSION, "Statement": [statement]})

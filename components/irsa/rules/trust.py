@@ -25,7 +25,7 @@ ACTION = "sts:AssumeRoleWithWebIdentity"
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 Conditions = Mapping[str, Mapping[str, str | Sequence[str]]]
 POD_IDENTITY_PRINCIPAL = "pods.eks.amazonaws.com"
-POD_IDENTITY_ACTIONS = ("sts:AssumeRole", "sts:TagSession")
+ASSUME_ROLE, TAG_SESSION = "sts:AssumeRole", "sts:TagSession"
 REQUEST_TAG = "aws:RequestTag/"
 CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG = (
     f"{REQUEST_TAG}{tag}" for tag in ("eks-cluster-arn", "kubernetes-namespace", "kubernetes-service-account")
@@ -40,6 +40,14 @@ SESSION_TAGS = (
 _NEVER_KEYS = re.compile("aws:principaltag/.*|aws:federatedprovider|sts:externalid", re.DOTALL)
 # The conditions that irsa writes into the statements for Pod Identity.
 _WRITTEN_KEYS = {key.lower() for key in (CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ACCOUNT, SOURCE_ARN)}
+
+
+def assume_role_actions(session_tags: bool) -> tuple[str, ...]:
+    """Return the actions that a trust policy must allow for a session: its tags need one of their own.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_permissions-required
+    """
+    return (ASSUME_ROLE, TAG_SESSION) if session_tags else (ASSUME_ROLE,)
 
 
 class PodIdentityTrust(NamedTuple):
@@ -121,7 +129,7 @@ def _pod_identity_statements(
 
 def _of_pod_identity(conditions: Conditions, **written: Mapping[str, Any]) -> dict[str, Any]:
     condition = {name: {**conditions.get(name, {}), **written.get(name, {})} for name in {*conditions, *written}}
-    principal, actions = {"Service": POD_IDENTITY_PRINCIPAL}, list(POD_IDENTITY_ACTIONS)
+    principal, actions = {"Service": POD_IDENTITY_PRINCIPAL}, [ASSUME_ROLE, TAG_SESSION]
     return {"Effect": "Allow", "Principal": principal, "Action": actions, "Condition": condition}
 
 

@@ -22,8 +22,8 @@ from irsa.rules.arns import parse_cluster_arn
 from irsa_cli import discovery
 from irsa_cli.discovery import discover, read_aws_account
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.associations import associations_of
 from irsa_cli.live.aws import AwsAccountClients
+from irsa_cli.live.eks import EksClient
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClients
 from irsa_cli.live.model import LiveCluster, LiveEksCluster, LiveRole, LiveServiceAccount
@@ -69,6 +69,9 @@ class Cluster:
             LiveServiceAccount(self.context, namespace, name, annotations if name == "y" else {})
             for namespace, name in (("a", "x"), ("a", "y"), ("b", "x"))
         ]
+
+
+ASSOCIATIONS = EksClient.associations
 
 
 @pytest.fixture
@@ -123,7 +126,7 @@ def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             )
             eks_backends[DEFAULT_ACCOUNT_ID]["us-west-2"].clusters[name].identity = {"oidc": {"issuer": issuer}}
         # moto has no associations.
-        monkeypatch.setattr(discovery, "associations_of", lambda *_: [])
+        monkeypatch.setattr(EksClient, "associations", lambda *_: [])
         yield client
 
 
@@ -273,7 +276,7 @@ def test_what_is_asked_is_what_the_documented_policy_allows(eks: Eks) -> None:
 @pytest.fixture
 def eks(iam: Any, monkeypatch: pytest.MonkeyPatch) -> Eks:
     """EKS with an association in each of two clusters."""
-    monkeypatch.setattr(discovery, "associations_of", associations_of)
+    monkeypatch.setattr(EksClient, "associations", ASSOCIATIONS)
     return Eks(association("blue", 1, "a", "x"), association("green", 2, "a", "y"))
 
 
@@ -562,7 +565,7 @@ def test_a_cluster_that_is_being_created_has_no_issuer_yet(
     """Protects the search for orphans of a region where somebody creates a cluster meanwhile."""
     accounts(Account())
     described = LiveEksCluster.of({"status": "CREATING", **identity})
-    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: described)
+    monkeypatch.setattr(EksClient, "cluster", lambda *_: described)
     found = discover(["green"], [], [])
 
     assert found.aws_accounts[0].eks_issuers == {"us-west-2": frozenset()}

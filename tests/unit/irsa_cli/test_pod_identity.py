@@ -14,7 +14,7 @@ from irsa.rules.identity import Identity, parse_identity
 from irsa.rules.leaves import items_of
 from irsa.rules.trust import PodIdentityTrust, trust_document
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.associations import EksClient
+from irsa_cli.live.eks import EksClient
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state.declared import (

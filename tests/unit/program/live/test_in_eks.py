@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.located_mistake import LocatedMistake
-from irsa_cli.live.associations import ListedAssociation
+from irsa_cli.live.eks import ListedAssociation
 from irsa_cli.live.model import LiveRole
 from program.live.reads import EksReads
 from tests.unit.program.live.scene import HOST, account, arn, cluster, found, held_association, live, rules

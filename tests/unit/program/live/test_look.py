@@ -17,6 +17,7 @@ from irsa.rules.unknown import SECRET
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import Caller
+from irsa_cli.live.eks import EksClient
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.model import LiveEksCluster
 from irsa_cli.pods import TOKEN_FILE
@@ -187,7 +188,7 @@ def test_what_is_asked_is_what_the_documented_policy_allows(
     role = boto3.client("iam").create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
     eks = boto3.client("eks")
     eks.create_cluster(name="my-cluster", roleArn=role["Arn"], resourcesVpcConfig={})
-    monkeypatch.setattr(cloud, "eks_access_entries", _entries_like_eks)
+    monkeypatch.setattr(EksClient, "access_entries", _entries_like_eks)
     kubernetes.status = 401
     cluster = {"name": "my-cluster", "kubernetes": {"eks": True}}
     looked({"cluster": {**CLUSTER, **cluster}, "bindings": {"app": {**APP, "import": ["role"]}}})
@@ -295,7 +296,7 @@ def test_auto_mode_has_the_agent(
         "arn": f"arn:aws:eks:us-west-2:{NUMBER}:cluster/my-cluster",
         "computeConfig": {"enabled": True},
     }
-    monkeypatch.setattr(cloud, "eks_cluster", lambda *_: LiveEksCluster.of(description))
+    monkeypatch.setattr(EksClient, "cluster", lambda *_: LiveEksCluster.of(description))
 
     assert looked({**NAMED, "bindings": {"app": PODS_ALONE}}).mistakes == []
 
@@ -316,8 +317,8 @@ def test_eks_that_denies_is_not_checked(eks: Any, kubernetes: Kubernetes, monkey
     def deny(*_: Any) -> Any:
         raise NoPermissionError("denied")
 
-    for question in ("listed_associations", "addon"):
-        monkeypatch.setattr(cloud, question, deny)
+    for question in ("listed", "addon_status"):
+        monkeypatch.setattr(EksClient, question, deny)
     report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
 
     assert report.mistakes == []
@@ -674,8 +675,8 @@ def test_an_access_entry_that_is_missing(
         "accessConfig": {"authenticationMode": mode},
     }
     session = f"arn:aws:sts::{NUMBER}:assumed-role/deployer/me"
-    monkeypatch.setattr(cloud, "eks_cluster", lambda *_: LiveEksCluster.of(description))
-    monkeypatch.setattr(cloud, "eks_access_entries", lambda *_: entries)
+    monkeypatch.setattr(EksClient, "cluster", lambda *_: LiveEksCluster.of(description))
+    monkeypatch.setattr(EksClient, "access_entries", lambda *_: entries)
     monkeypatch.setattr("irsa_cli.live.aws.caller", lambda _: Caller(NUMBER, session))
     monkeypatch.setattr(reader, "configuration", lambda _: configuration({"context": "test"}))
     cluster = {**CLUSTER, "name": "my-cluster", "kubernetes": {"eks": True}}

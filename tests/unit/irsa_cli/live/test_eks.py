@@ -8,8 +8,8 @@ import pytest
 
 from irsa.evaluation import PodIdentityRequest
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live import associations as reading
-from irsa_cli.live.associations import addon, associations
+from irsa_cli.live import eks as reading
+from irsa_cli.live.eks import EksClient
 from irsa_cli.live.model import LiveAssociation, LiveEksCluster
 from tests.unit.irsa_cli.live.eks_answers import ACCOUNT, DENIED, REGION, Eks, association
 
@@ -27,7 +27,7 @@ def test_everything_that_eks_says_of_an_association_is_read() -> None:
         "tags": {"team": "a"},
     }
     eks = Eks(association("blue", 1, "web", "app", **settings), association("blue", 2, "web", "other"))
-    other, found = sorted(associations(eks.session, "blue", REGION), key=lambda each: each.owner_arn)
+    other, found = sorted(EksClient(eks.session, REGION).associations("blue"), key=lambda each: each.owner_arn)
 
     assert found == LiveAssociation(
         CLUSTER_ARN,
@@ -71,7 +71,7 @@ def test_an_owner_of_another_kind_is_named_whole(owner_arn: str, owner: str | No
 def test_each_is_asked_for_once_and_each_page_too() -> None:
     """Protects EKS's rate limits: 250 associations are three pages and 250 requests, however many threads ask."""
     eks = Eks(*(association("blue", number, "web", f"app-{number:03}") for number in range(250)))
-    found = associations(eks.session, "blue", REGION)
+    found = EksClient(eks.session, REGION).associations("blue")
 
     assert [each.service_account for each in found] == [f"app-{number:03}" for number in range(250)]
     assert Counter(name for name, _ in eks.asked) == {
@@ -83,9 +83,9 @@ def test_each_is_asked_for_once_and_each_page_too() -> None:
 def test_one_service_account_is_one_list_and_one_request() -> None:
     """Protects who asks about one service account in a cluster with thousands of associations."""
     eks = Eks(*(association("blue", number, f"ns-{number % 2}", f"app-{number // 2}") for number in range(50)))
-    found = associations(eks.session, "blue", REGION, "ns-1", "app-3")
+    found = EksClient(eks.session, REGION).association("blue", "ns-1", "app-3")
 
-    assert [str(each) for each in found] == ["ns-1/app-3"]
+    assert str(found) == "ns-1/app-3"
     assert [name for name, _ in eks.asked] == ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"]
 
 
@@ -99,12 +99,12 @@ def test_one_that_is_deleted_meanwhile_is_left_out() -> None:
 
     eks.instead["DescribePodIdentityAssociation"] = without
 
-    assert [str(each) for each in associations(eks.session, "blue", REGION)] == ["web/app"]
+    assert [str(each) for each in EksClient(eks.session, REGION).associations("blue")] == ["web/app"]
 
 
 def test_a_cluster_that_does_not_exist_has_none() -> None:
     """Protects a cluster that was deleted since it was listed."""
-    assert associations(Eks().session, "blue", REGION) == []
+    assert EksClient(Eks().session, REGION).associations("blue") == []
 
 
 @pytest.mark.parametrize("operation", ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"])
@@ -114,7 +114,7 @@ def test_a_denial_is_not_an_empty_list(operation: str) -> None:
     eks.instead[operation] = lambda: DENIED
 
     with pytest.raises(NoPermissionError, match=f"eks:{operation}: AccessDeniedException"):
-        associations(eks.session, "blue", REGION)
+        EksClient(eks.session, REGION).associations("blue")
 
 
 def test_more_than_eks_allows_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_more_than_eks_allows_is_not_read(monkeypatch: pytest.MonkeyPatch) -> No
     eks = Eks(*(association("blue", number, "web", f"app-{number}") for number in range(3)))
 
     with pytest.raises(CouldNotLookError, match="EKS lists 3 associations of blue, and irsa reads 2"):
-        associations(eks.session, "blue", REGION)
+        EksClient(eks.session, REGION).associations("blue")
     assert {name for name, _ in eks.asked} == {"ListPodIdentityAssociations"}
 
 
@@ -133,7 +133,7 @@ def test_throttling_is_waited_for(no_pauses: None) -> None:
     throttled = iter([(429, {"__type": "ThrottlingException", "message": "Rate exceeded"})] * 4)
     eks.instead["DescribePodIdentityAssociation"] = lambda: next(throttled, None)
 
-    assert [str(each) for each in associations(eks.session, "blue", REGION)] == ["web/app"]
+    assert [str(each) for each in EksClient(eks.session, REGION).associations("blue")] == ["web/app"]
     assert next(throttled, None) is None
 
 
@@ -144,10 +144,10 @@ def test_the_status_of_an_addon(status: str | None, expected: str | None) -> Non
     if status:
         eks.addons["blue", "eks-pod-identity-agent"] = status
 
-    assert addon(eks.session, "blue", REGION) == expected
+    assert EksClient(eks.session, REGION).addon_status("blue") == expected
     eks.instead["DescribeAddon"] = lambda: DENIED
     with pytest.raises(NoPermissionError, match="eks:DescribeAddon"):
-        addon(eks.session, "blue", REGION)
+        EksClient(eks.session, REGION).addon_status("blue")
 
 
 @pytest.mark.parametrize(
