@@ -466,7 +466,7 @@ def _existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str
             cluster = parse_cluster_arn(text)
             if cluster.account_id != arn.account_id and not sampled(text):
                 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
-                role = f"{known['role']!r}, a role of another AWS account than the cluster {key}"
+                role = f"{known['role']!r}, a role of another AWS account than the EKS cluster {cluster.name}"
                 fix = f"use a role in {cluster.account_id}, and set {{}} to this one"
                 mistake = Mistake(role, f"a role in {cluster.account_id}", fix, ("pod_identity", "target_role_arn"))
                 found.append((("role_arn",), mistake))

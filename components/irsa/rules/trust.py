@@ -158,7 +158,9 @@ def check_pod_identity_conditions(conditions: Conditions, session_tags: bool, ir
                 raise Mistake(f"{found}, which irsa writes itself", "conditions on other keys", "remove it")
             if of_tags and not session_tags:
                 text = f"{found}, which no request has while session tags are off"
-                raise Mistake(text, "conditions on other keys", "remove it, or {}", ("pod_identity", "session_tags"))
+                raise Mistake(
+                    text, "conditions on other keys", "remove it, or set {} to true", ("pod_identity", "session_tags")
+                )
             if of_tags and irsa:
                 text = f"{found}, which no request of IRSA has"
                 raise Mistake(text, "conditions that both ways can meet", "write a statement in {}", _STATEMENTS)
