@@ -273,6 +273,21 @@ def test_a_change_of_an_association(changed: Any, operation: str, tmp_path: Path
     assert sorted(operations) == (["update"] if operation == "update" else ["create", "delete"])
 
 
+def test_a_renamed_binding_keeps_its_association(tmp_path: Path) -> None:
+    """Protects Pods of a binding with another key: its role keeps an automatic name by `formerly`, the rest its own."""
+    binding = {"serviceAccount": {"name": "app", "namespace": "web"}, "identity": "podIdentity", "policyArns": []}
+    for formerly, expected in ({"formerly": "app"}, []), ({}, ["create", "delete", "update"]):
+        files = [
+            stack_file(tmp_path / f"{len(formerly)}-{key}", {key: {**binding, **more}}, ONE)
+            for key, more in {"app": {}, "renamed": formerly}.items()
+        ]
+        (found,) = versions(str(files[0]), str(files[1]), None)
+        _, preview, _ = compared_versions(found)
+        those = (types.ROLE, types.POD_IDENTITY_ASSOCIATION)
+
+        assert sorted(each.operation for each in preview.steps if each.resource.type in those) == expected
+
+
 # --- revisions of git ------------------------------------------------------------------------------------------------
 
 
