@@ -23,6 +23,7 @@ from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.subcommands import help_line, installed
 from irsa_cli.verify import CHECKS
+from program.live.look import WARNINGS
 from program.lookups.rules import RULES as LIVE_RULES
 from program.lookups.values import SAMPLES
 
@@ -228,9 +229,14 @@ def verify_checks() -> str:
     return table("check", "AWS's step", "what is compared", rows=rows)
 
 
+def _live_rules() -> Iterator[tuple[str, str]]:
+    for name, found in LIVE_RULES.items():
+        yield f"`{name}`", f"{found}: a warning" if name in WARNINGS else found
+
+
 # By page, and by the name of the section between its two comments.
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "check-live.md": {"rules": lambda: table("rule", "found", rows=((f"`{k}`", v) for k, v in LIVE_RULES.items()))},
+    "check-live.md": {"rules": lambda: table("rule", "found", rows=_live_rules())},
     "inventory.md": {
         "findings": lambda: table(
             "kind", "what is found", "what it means", rows=((k, v.title, v.meaning) for k, v in KINDS.items())

@@ -1,9 +1,7 @@
 """What `irsa check --live` finds, by the rule's name in reports; a failed look-up of `pulumi up` has the same names."""
 
 RULES = {
-    (FAILED_UPDATE := "failed-update"): (
-        "the last update of a resource failed, and the state has it as done: a warning"
-    ),
+    (FAILED_UPDATE := "failed-update"): ("the last update of a resource failed, and the state has it as done"),
     (NAMESPACE_MISSING := "namespace-missing"): (
         "the namespace of a service account does not exist, or is being deleted"
     ),
@@ -22,7 +20,7 @@ RULES = {
     (POLICY_MISSING := "policy-missing"): "a policy to attach does not exist",
     (BOUNDARY_MISSING := "boundary-missing"): "the policy of a permissions boundary does not exist",
     (QUOTA_REACHED := "quota-reached"): "a quota of IAM or EKS is reached",
-    (DEFAULT_QUOTA := "default-quota"): "a default quota of IAM is reached, which AWS may have raised: a warning",
+    (DEFAULT_QUOTA := "default-quota"): "a default quota of IAM is reached, which AWS may have raised",
     (PROVIDER_MISSING := "provider-missing"): "there is no IAM OIDC provider for the cluster's issuer",
     (PROVIDER_EXISTS := "provider-exists"): "an IAM OIDC provider to create exists already",
     (AUDIENCE_MISSING := "audience-missing"): "the IAM OIDC provider does not list the audience",
@@ -45,10 +43,10 @@ RULES = {
         "the change ends IRSA, or EKS Pod Identity, for a service account whose Pods still use it"
     ),
     (PODS_MUST_RESTART := "pods-must-restart"): (
-        "the change deletes an association, so that Pods lose its credentials hours later: a warning"
+        "the change deletes an association, so that Pods lose its credentials hours later"
     ),
     (SESSION_TAGS_RETURN := "session-tags-return"): (
-        "the change turns session tags on: until the association has them, Pods get no new credentials: a warning"
+        "the change turns session tags on: until the association has them, Pods get no new credentials"
     ),
     (PODS_LOSE_ROLE := "pods-lose-role"): "the change deletes or replaces what Pods use",
 }

@@ -172,7 +172,7 @@ def test_an_association_of_an_add_on(deploy: Callable[..., Project], cloud: Any,
         eks.delete_addon(**addon)
 
     assert (code, rules(report)) == (1, [("association-exists", "bindings.app.identity")])
-    assert "the add-on aws-ebs-csi-driver" in report["errors"][0]["found"]
+    assert "addon/aws-ebs-csi-driver" in report["errors"][0]["found"]
 
 
 def test_a_cluster_without_the_agent(deploy: Callable[..., Project], cloud: Any) -> None:
