@@ -18,7 +18,7 @@ from irsa.rules.identity import Use
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
-from irsa.rules.trust import federated_providers
+from irsa.rules.trust import NETWORK_KEYS, federated_providers
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import session_for_tokens
@@ -35,18 +35,6 @@ from irsa_cli.verdict import NO_SERVICE_ACCOUNT, of_annotations
 NOT_TRUSTED = "a service account that is not trusted"
 # Service accounts that nobody named are asked about offline, until one of them is tried.
 TRIED = 20
-# "Properties of the network" in
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-NETWORK_KEYS = (
-    "aws:sourceip",
-    "aws:sourcevpc",
-    "aws:sourcevpcarn",
-    "aws:sourcevpce",
-    "aws:vpceaccount",
-    "aws:vpceorgid",
-    "aws:vpceorgpaths",
-    "aws:vpcsourceip",
-)
 
 
 @dataclass(frozen=True)

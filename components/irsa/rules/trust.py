@@ -200,7 +200,7 @@ def pod_identity_warnings(
         yield place, Mistake(f"{found} ({_ROLE_PAGE})", "a trust policy that names the service account", fix)
     for operator, keys in conditions.items():
         for key in keys:
-            if key.lower() in _NETWORK_KEYS:
+            if key.lower() in NETWORK_KEYS:
                 found = f"the condition {named(operator)} on {named(key)} is about the network of EKS, which assumes"
                 found = f"{found} the role, and not about that of the Pods ({_ROLE_PAGE})"
                 allowed = "conditions that EKS Pod Identity can meet"
@@ -215,7 +215,18 @@ def pod_identity_warnings(
 # "EKS Pod Identity uses AssumeRole to assume the IAM role before passing the temporary credentials to your pods":
 _ROLE_PAGE = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-network-properties
-_NETWORK_KEYS = {f"aws:{key}" for key in ("sourceip", "sourcevpc", "sourcevpcarn", "sourcevpce", "vpcsourceip")}
+NETWORK_KEYS = frozenset(
+    {
+        "aws:sourceip",
+        "aws:sourcevpc",
+        "aws:sourcevpcarn",
+        "aws:sourcevpce",
+        "aws:vpceaccount",
+        "aws:vpceorgid",
+        "aws:vpceorgpaths",
+        "aws:vpcsourceip",
+    }
+)
 
 
 def federated_providers(document: str) -> dict[str, list[list[str]]]:

@@ -580,6 +580,11 @@ def test_a_session_policy_gives_nothing(tmp_path: Path) -> None:
             {"identity": "podIdentity", "trust": {"conditions": {"NotIpAddress": {"AWS:sourceIp": "10.0.0.0/8"}}}},
             "trust.conditions",
         ),
+        (
+            "pod-identity-trust",
+            {"identity": "podIdentity", "trust": {"conditions": {"StringEquals": {"aws:VpceOrgID": "o-1"}}}},
+            "trust.conditions",
+        ),
         ("pod-identity-trust", {"identity": "both", "trust": {"subjects": ["a:b-*"]}}, "trust.subjects"),
     ],
 )
