@@ -11,17 +11,52 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.all.faults.interruption import interrupt
 from tests.all.faults.recovery import recover
 from tests.sandbox.failing_api import Question, failing_api
-from tests.sandbox.pods import Pods
-from tests.sandbox.project import Project
-from tests.sandbox.test_pod_identity import STAGED, STAGES
+from tests.sandbox.irsa_command import PROVIDER
+from tests.sandbox.pods import CLUSTER, Pods
+from tests.sandbox.project import STACK, Project, Stack
+from tests.sandbox.test_pod_identity import SESSION, STAGED, STAGES
 
 pytestmark = pytest.mark.sandbox
 
 LONGEST_HOLD = 300.0
+# A stack whose program and settings are written for a way to the role.
+Door = tuple[Stack, Callable[[Any], None]]
+
+
+@pytest.fixture(params=["stack file", "component"])
+def door(request: Any, cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> Iterator[Door]:
+    """Both front doors: the stack file, and the component in a program of one's own."""
+    if request.param == "stack file":
+        project = deploy({"bindings": {"app": STAGED}})
+        yield project, lambda identity: project.set({"bindings": {"app": {**STAGED, "identity": identity}}})
+        return
+    folder = tmp_path / "own"
+    folder.mkdir()
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "own", "runtime": runtime}))
+    (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))
+    stack = Stack(cloud, folder)
+
+    def declare(identity: Any) -> None:
+        (folder / "__main__.py").write_text(program(identity))
+
+    yield stack, declare
+    stack.clean_up()
+
+
+def program(identity: Any) -> str:
+    args: dict[str, Any] = {"service_account": {"name": "staged"}, "role_name": "staged-role", "identity": identity}
+    args["policy"] = {"document": SESSION}
+    if identity != "podIdentity":
+        args["oidc_provider_arns"] = [PROVIDER]
+    if identity != "irsa":
+        args["cluster_arns"] = {"cluster": f"arn:aws:eks:us-west-2:111122223333:cluster/{CLUSTER}"}
+    return f"from irsa import ServiceAccountRole\n\nServiceAccountRole('app', {args!r})\n"
 
 
 def writes(question: Question) -> bool:
@@ -70,23 +105,23 @@ def holding(cloud: Any, folder: Path, number: int) -> Iterator[tuple[Written, di
 
 
 def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
-    cloud: Any, deploy: Callable[..., Project], tmp_path: Path, record_property: Callable[..., None]
+    cloud: Any, door: Door, tmp_path: Path, record_property: Callable[..., None]
 ) -> None:
     """Protects Pods in the middle of a stage: those that run and a new one have credentials, the agent's cache counted.
 
     After the documented recovery the stage is complete.
     """
-    project, pods = deploy({"bindings": {"app": STAGED}}), Pods(cloud, "default", "staged")
+    (project, declare), pods, before = door, Pods(cloud, "default", "staged"), "irsa"
+    declare(before)
     project.up()
-    before: Any = "irsa"
     for _ in range(2):
         pods.start()
     kills = []
     for identity, changes, restart, _ in STAGES:
         for number in range(sum(changes.values())):
-            project.set({"bindings": {"app": {**STAGED, "identity": before}}})
+            declare(before)
             project.up()
-            project.set({"bindings": {"app": {**STAGED, "identity": identity}}})
+            declare(identity)
             assert pods.without_credentials() == []
             with holding(cloud, tmp_path, number) as (written, variables):
                 interrupted = interrupt(project, "up", when=written.held.is_set, **variables)
