@@ -1,15 +1,14 @@
 """Lint rules about who may assume a role."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from config.argument_places import place_of
 from config.lint.checked import CheckedBinding, Warnings
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, Admitted, but_those
-from irsa.evaluation.answers import Decision, PodIdentityRequest
-from irsa.evaluation.decision import evaluate_parsed
-from irsa.evaluation.document import Statement, parse, statement_of
+from irsa.evaluation.answers import PodIdentityRequest
+from irsa.evaluation.any_association import admits_any_association
+from irsa.evaluation.document import parse, statement_of
 from irsa.evaluation.named_by import crowds
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.grammar import VERSION, statement_mistakes
@@ -24,7 +23,6 @@ from irsa.rules.unknown import Unknown, has_unknown
 DEFAULT_SERVICE_ACCOUNT = "default"
 SYSTEM_NAMESPACE = "kube-system"
 SERVICE = PodIdentityRequest.principal
-_UNNAMED = PodIdentityRequest("0irsa0", "0irsa0", "arn:aws:eks:us-west-2:000000000000:cluster/0irsa0")
 
 
 def wide_trust(checked: CheckedBinding) -> Warnings:
@@ -91,19 +89,10 @@ def _crowds(checked: CheckedBinding) -> Iterator[tuple[int, Mistake]]:
         yield index, Mistake(f"{crowd.noun} may assume the role{sure}", crowd.expected, crowd.fix)
     denials_known = [each for each in known.values() if each.effect == "Deny"]
     for index, each in known.items() if denials_are_known else ():
-        if SERVICE in each.principals and _admits_any_association([each, *denials_known]):
+        if SERVICE in each.principals and admits_any_association((VERSION, [each, *denials_known])):
             found = "any association of EKS Pod Identity in the role's AWS account may have the role"
             fix = "add conditions on aws:RequestTag/kubernetes-namespace and aws:RequestTag/kubernetes-service-account"
             yield index, Mistake(found, "a statement that names the service account", fix)
-
-
-def _admits_any_association(statements: Iterable[Statement]) -> bool:
-    """Return whether statements surely admit the Pods of a service account that nobody has named."""
-    together = [*statements]
-    return any(
-        evaluate_parsed(VERSION, together, replace(_UNNAMED, session_tags=tags)).decision is Decision.ALLOWED
-        for tags in (True, False)
-    )
 
 
 def _whole(subject: str) -> str:

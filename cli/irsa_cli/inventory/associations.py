@@ -14,9 +14,6 @@ from irsa_cli.trusts.target_roles import ORDER, of_target_role
 from irsa_cli.trusts.trust import allowed_principals
 from irsa_cli.verdict import AskedRole, Verdict, verdict
 
-# A service account, cluster and region of no name: a trust policy that admits these compares none of them.
-NOBODY, NOWHERE = "0-nobody-has-this-name-0", "xx-nowhere-1"
-
 
 class RoleAnswer(NamedTuple):
     """What a role of an association says: to EKS, or as a target role to the first role."""
@@ -89,14 +86,6 @@ def answers_of(
 
     first = answer(association.role_arn, lambda policy: verdict(AskedRole(policy.parsed, {}), association.request))
     return (first, answer(association.target_role_arn, of_target)) if association.target_role_arn else (first,)
-
-
-def admits_any(policy: TrustPolicy) -> bool:
-    """Return whether a role admits any association of its AWS account, with session tags or without."""
-    arn = f"arn:{policy.partition}:eks:{NOWHERE}:{policy.aws_account.number}:cluster/{NOBODY}"
-    requests = [PodIdentityRequest(NOBODY, NOBODY, arn, tags) for tags in (True, False)]
-    role = AskedRole(policy.parsed, {})
-    return any(verdict(role, each).decision is Decision.ALLOWED for each in requests)
 
 
 def trusts_pod_identity(policy: TrustPolicy) -> bool:

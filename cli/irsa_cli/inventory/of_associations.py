@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from irsa.evaluation import Decision
+from irsa.evaluation.any_association import admits_any_association
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.rules.mistakes import named
 from irsa_cli.inventory.admissions import TrustPolicy
-from irsa_cli.inventory.associations import Associated, admits_any
+from irsa_cli.inventory.associations import Associated
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.of_annotations import unseen
 from irsa_cli.inventory.output import Finding
@@ -90,7 +91,7 @@ def missing_service_account(facts: Facts) -> Iterator[Finding]:
 def wide_trust(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that any association of their AWS account gets."""
     for arn, policy in facts.policies.items():
-        if admits_any(policy):
+        if admits_any_association(policy.parsed, policy.partition, policy.aws_account.number):
             found = (
                 f"it admits every association of EKS Pod Identity in AWS account {policy.aws_account.number}, also "
                 "those that are created there later"
