@@ -287,15 +287,6 @@ def caller(session: Any) -> Caller:
         raise failure("sts:GetCallerIdentity", error) from error
 
 
-def eks_cluster(session: Any, name: str, region: str | None) -> LiveEksCluster | None:
-    """Return an EKS cluster; None if it does not exist in that region.
-
-    Raises:
-        CouldNotLookError: EKS does not answer, or denies the request.
-    """
-    return EksClient(session, region).cluster(name)
-
-
 def created_eks_cluster(session: Any, name: str, region: str) -> LiveEksCluster:
     """Return an EKS cluster that has its endpoint, certificate and issuer.
 
@@ -304,7 +295,7 @@ def created_eks_cluster(session: Any, name: str, region: str) -> LiveEksCluster:
     Raises:
         CouldNotLookError: It does not exist or has none of them, or EKS does not answer, or denies the request.
     """
-    found = eks_cluster(session, name, region)
+    found = EksClient(session, region).cluster(name)
     if found is None:
         raise CouldNotLookError(f"there is no such EKS cluster in {named(region)}")
     if found.endpoint and found.certificate_authority is not None and found.issuer:

@@ -8,15 +8,14 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import named
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import eks_cluster
 from irsa_cli.live.eks_auth import AUDIENCE, PodIdentityService, PodSession
+from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClient, Object, claims
 from irsa_cli.live.sts import Refused
 from irsa_cli.prove.answers import cause_of, explained
@@ -108,9 +107,7 @@ class PodIdentityProof(Proof):
         clusters, wanted = self.asked.clusters, association.cluster
         if association.kubernetes is not None:
             return clusters.of(association.kubernetes)
-        session = self._aws_session(association)
-        ask = partial(eks_cluster, session, wanted.name, wanted.region)
-        found = self.asked.services.answer(("eks", association.provider, wanted), ask)
+        found = self._aws_account(association).eks(wanted.region).cluster(wanted.name)
         issuer = issuer_host_path(found.issuer or "") if found else ""
         for reference in clusters.references if issuer else ():
             if issuer_host_path(clusters.of(reference).issuer) == issuer:
@@ -130,12 +127,12 @@ class PodIdentityProof(Proof):
 
     def _service(self, association: DeclaredAssociation) -> PodIdentityService:
         region = association.cluster.region
-        ask = partial(PodIdentityService, self._aws_session(association), region)
+        ask = partial(PodIdentityService, self._aws_account(association).session, region)
         return self.asked.services.answer(("eks-auth", association.provider, region), ask)
 
-    def _aws_session(self, association: DeclaredAssociation) -> Any:
+    def _aws_account(self, association: DeclaredAssociation) -> AwsAccountClient:
         # EKS knows the clusters of the caller's AWS account alone, which is that of the role.
-        return self.asked.aws_accounts.of_role(association.role_arn, association.provider).session
+        return self.asked.aws_accounts.of_role(association.role_arn, association.provider)
 
     def _refused(self, association: DeclaredAssociation, about: str, issuer: str, refused: Refused) -> Check:
         role_arn, target = association.role_arn, association.target_role_arn

@@ -550,7 +550,7 @@ def test_a_cluster_that_is_being_created(
     """Protects from `unexpected KeyError; please report it`: others are read, and of this one it is said why not."""
     accounts(Account())
     described = {"name": "new", "status": status, **absent}
-    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: LiveEksCluster.of(described))
+    monkeypatch.setattr(EksClient, "cluster", lambda *_: LiveEksCluster.of(described))
     found = discover(["green"], ["new"], [])
 
     assert [each.name for each in found.clusters] == ["green"]

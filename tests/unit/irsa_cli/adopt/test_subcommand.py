@@ -216,7 +216,7 @@ def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, mon
         "new": {"status": "CREATING", "certificateAuthority": {}},
     }
     answer = {name: LiveEksCluster.of(each) for name, each in described.items()}
-    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda _, name, region: answer.get(name))
+    monkeypatch.setattr("irsa_cli.live.aws.EksClient", lambda *_: SimpleNamespace(cluster=answer.get))
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  irsa:cluster: {name: prod}\n")
 

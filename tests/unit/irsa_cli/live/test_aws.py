@@ -26,10 +26,10 @@ from irsa_cli.live.aws import (
     NOT_FOLLOWED,
     AwsAccountClients,
     caller,
-    eks_cluster,
     session_for_tokens,
     session_of,
 )
+from irsa_cli.live.eks import EksClient
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.sts import TokenService
 
@@ -297,7 +297,7 @@ def test_a_page_in_the_place_of_an_answer_is_one_sentence(
     ("ask", "operation"),
     [
         (caller, "sts:GetCallerIdentity"),
-        (lambda session: eks_cluster(session, "my-cluster", "us-west-2"), "eks:DescribeCluster"),
+        (lambda session: EksClient(session, "us-west-2").cluster("my-cluster"), "eks:DescribeCluster"),
     ],
 )
 def test_an_answer_that_ends_early_is_no_answer(ask: Any, operation: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -98,7 +99,12 @@ class StubAwsAccounts:
     """AWS accounts whose credentials are named after what was asked for."""
 
     def of_role(self, role_arn: str, reference: str) -> Any:
-        return type("AwsAccount", (), {"session": f"{role_arn} by {reference}"})()
+        session = f"{role_arn} by {reference}"
+        eks = lambda region: SimpleNamespace(cluster=lambda name: self.described(session, name, region))  # noqa: E731
+        return SimpleNamespace(session=session, eks=eks)
+
+    def described(self, session: str, name: str, region: str) -> Any:
+        raise AssertionError((session, name, region))
 
 
 def prove(
@@ -429,11 +435,11 @@ def test_the_clusters_of_one_component_are_known_by_their_issuers(monkeypatch: p
     """Protects a program of one's own, whose state does not say which provider reaches which cluster."""
     issuers = {"my-cluster": "https://b", "green": "https://elsewhere"}
 
-    def described(session: str, name: str, region: str) -> Any:
+    def described(_: Any, session: str, name: str, region: str) -> Any:
         assert (session, region) == (f"{ROLE} by ", "us-west-2")
         return type("Cluster", (), {"issuer": issuers[name]})()
 
-    monkeypatch.setattr("irsa_cli.prove.pod_identity.eks_cluster", described)
+    monkeypatch.setattr(StubAwsAccounts, "described", described)
     associations = tuple(replace(ASSOCIATION, cluster=each, kubernetes=None) for each in (CLUSTER, GREEN))
     clusters = {"k": StubCluster(issuer="https://a"), "b": StubCluster(("web", "app"), issuer="https://b")}
     checks = prove(monkeypatch, eks, binding=replace(BINDING, associations=associations), clusters=clusters)
