@@ -90,7 +90,7 @@ def test_the_account_waits_for_its_associations_and_these_for_every_permission(d
     """Protects Pods: none starts before its association, and no association gives a role that can do nothing yet."""
     arns = {key: f"arn:aws:eks:us-west-2:111122223333:cluster/{key}" for key in ("blue", "green")}
     more = {"identity": "both", "cluster_arns": arns, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}}
-    deployed = deploy({**PAGE, **more, "retain_on_delete": True})
+    deployed = deploy({**PAGE, **more, "retain_on_delete": True}, opts=pulumi.ResourceOptions(protect=True))
     associations, attached = deployed.of(ASSOCIATION), {each.urn for each in deployed.of(ATTACHMENT)}
 
     assert sorted(each.inputs["clusterName"] for each in associations) == ["blue", "green"]
@@ -99,6 +99,7 @@ def test_the_account_waits_for_its_associations_and_these_for_every_permission(d
     for each in associations:
         assert attached <= {*each.dependencies}
         assert each.request.retainOnDelete
+        assert each.request.protect
     assert {each.urn for each in associations} <= {*deployed.one(ACCOUNT).dependencies}
 
 
