@@ -462,7 +462,7 @@ def _existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str
 
     def compute(known: Mapping[str, Any], found: Found) -> str:
         arn = parse_iam_arn(known["role"], "role")
-        for key, text in known["clusters"].items():
+        for text in known["clusters"].values():
             cluster = parse_cluster_arn(text)
             if cluster.account_id != arn.account_id and not sampled(text):
                 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
