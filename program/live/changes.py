@@ -40,11 +40,11 @@ def pod_losses(components: Collection[Planned], providers: Iterable[str], held: 
     continued = {id(found) for kind, name in planned_resources if (found := held.find(kind, name))}
     for resource in held.resources.values():
         if id(resource) not in continued and not resource.retained:
-            successor = _successor(resource, components, held)
+            # It is looked for among all components, so not for each policy of a stack that stays as it is.
             if resource.type == types.ROLE:
-                yield _deleted_role(resource, successor, held)
+                yield _deleted_role(resource, _successor(resource, components, held), held)
             elif resource.type in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH):
-                yield from _deleted_service_account(resource, successor)
+                yield from _deleted_service_account(resource, _successor(resource, components, held))
             elif resource.type in DELETED_WITH:
                 about, key = DELETED_WITH[resource.type]
                 text = about.format(named(resource.text("arn") or resource.text("metadata", "name")))
