@@ -27,6 +27,7 @@ from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_na
 from irsa.rules.quotas import (
     ATTACHED_POLICIES,
     MANAGED_POLICY_SIZE,
+    SESSION_POLICY_SIZE,
     TRUST_POLICY_SIZE,
     USUAL_TOKEN_EXPIRATION,
     Usage,
@@ -633,7 +634,7 @@ def _associations(
     settings, clusters = values.get("pod_identity", {}), values.get("cluster_arns", {})
     policy = in_account.get(("pod_identity", "policy"), settings.get("policy"))
     if policy is not None:
-        policy = arguments.combined({"document": policy}, lambda known, _found: _session_policy(known["document"]))
+        policy = arguments.combined({"document": policy}, _session_policy)
     for key, cluster_arn in clusters.items():
         existing = settings.get("import_ids", {}).get(key)
         if existing and isinstance(cluster_arn, Later):
@@ -655,8 +656,12 @@ def _associations(
         )
 
 
-def _session_policy(document: Document) -> str:
-    return document.text if document.text is not None else minified(document.content)
+def _session_policy(known: Mapping[str, Any], found: Found) -> str:
+    document: Document = known["document"]
+    text = document.text if document.text is not None else minified(document.content)
+    usage = Usage("characters of the session policy", len(text), SESSION_POLICY_SIZE)
+    collect(lambda: check_usage(usage), ("pod_identity", "policy"), found)
+    return text
 
 
 def _webhook(values: Mapping[str, Any]) -> Webhook:

@@ -6,6 +6,7 @@ docs/reference/changes.md has the same for every kind of change.
 from collections.abc import Collection, Iterable, Iterator
 
 from config.located_mistake import LocatedMistake
+from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
@@ -40,11 +41,13 @@ def pod_losses(components: Collection[Planned], providers: Iterable[str], held: 
     continued = {id(found) for kind, name in planned_resources if (found := held.find(kind, name))}
     for resource in held.resources.values():
         if id(resource) not in continued and not resource.retained:
-            successor = _successor(resource, components, held)
+            # It is looked for among all components, so not for each policy of a stack that stays as it is.
             if resource.type == types.ROLE:
-                yield _deleted_role(resource, successor, held)
+                yield _deleted_role(resource, _successor(resource, components, held), held)
             elif resource.type in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH):
-                yield from _deleted_service_account(resource, successor)
+                yield from _deleted_service_account(resource, _successor(resource, components, held))
+            elif resource.type == types.POD_IDENTITY_ASSOCIATION:
+                yield from _deleted_association(resource, components, held)
             elif resource.type in DELETED_WITH:
                 about, key = DELETED_WITH[resource.type]
                 text = about.format(named(resource.text("arn") or resource.text("metadata", "name")))
@@ -63,6 +66,7 @@ def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, s
         if service_account:
             kind = types.SERVICE_ACCOUNT if service_account.create else types.SERVICE_ACCOUNT_PATCH
             yield kind, service_account.logical_name
+        yield from ((types.POD_IDENTITY_ASSOCIATION, each.logical_name) for each in planned.spec.associations)
 
 
 def _successor(resource: Resource, components: Collection[Planned], held: Held) -> Planned | None:
@@ -125,6 +129,21 @@ def _deleted_service_account(resource: Resource, successor: Planned | None) -> I
         fix = f"remove its binding when no Pod uses it; or, to keep it, {RETAIN}"
         place = successor.place("serviceAccount") if successor else ("bindings",)
         yield _loss(place, found, fix)
+
+
+def _deleted_association(resource: Resource, components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
+    """Yield the association of a service account of which the stack has nothing else: all else is found with that.
+
+    A binding that stays, and gives EKS Pod Identity up, is a matter of its Pods (program.live.stages).
+    """
+    name = f"{resource.text('namespace')}/{resource.text('serviceAccount')}"
+    if any(held.find(kind, resource.name) for kind in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)):
+        return
+    gave_up = (each for each in components if each.spec.identity.pod_identity is not Use.USED)
+    if all(_object_name(each) != name for each in gave_up):
+        found = f"the association of {named(name)} in the EKS cluster {named(resource.text('clusterName'))} is deleted:"
+        found = f"{found} new Pods get no credentials, and those of running ones end"
+        yield _loss(("bindings",), found, f"{RETAIN} for its binding, if it is to stay")
 
 
 def _recreated(planned: Planned, held: Held) -> Iterator[LocatedMistake]:

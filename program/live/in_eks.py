@@ -85,7 +85,7 @@ def _existing(
         fix = "first remove it, in a change of its own; or keep what names it: the cluster and the service account"
         yield finding(rule, place, found, allowed, fix)
     elif not adopted:
-        fix = f"adopt it: podIdentity: {{importIds: {{{key}: {live.association_id}}}}}"
+        fix = f"adopt it, and its Pods get this role: podIdentity: {{importIds: {{{key}: {live.association_id}}}}}"
         yield finding(rule, place, f"{found}, which this stack did not create", "none, or one that is adopted", fix)
     elif adopted != live.association_id:
         fix = f"write {live.association_id}"

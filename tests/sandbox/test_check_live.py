@@ -152,7 +152,10 @@ def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any, 
     code, report = checked(project)
 
     assert (code, rules(report)) == (1, [("association-exists", "bindings.app.identity")])
-    assert report["errors"][0]["fix"] == f"adopt it: podIdentity: {{importIds: {{cluster: {found}}}}}"
+    assert (
+        report["errors"][0]["fix"]
+        == f"adopt it, and its Pods get this role: podIdentity: {{importIds: {{cluster: {found}}}}}"
+    )
     assert "ResourceInUseException" in project.run("up", "--yes").stdout
     project.set(using_pods("taken", podIdentity={"importIds": {"cluster": found}}))
     assert checked(project)[0] == 0

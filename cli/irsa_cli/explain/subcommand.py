@@ -171,7 +171,12 @@ def _live(options: argparse.Namespace) -> Explanation:
     asked = _Asked(options, subject, aws_accounts, declared, cluster, live, found.cluster_arn)
     by_token = partial(_by_token, asked)
     if association is None:
-        return replace(by_token(binding, by_argument), association=found.unknown)
+        answer = replace(by_token(binding, by_argument), association=found.unknown)
+        if found.unknown and answer.decision is Decision.DENIED and not (by_argument or options.audience):
+            # An association gives a role whatever the annotation is.
+            text = f"by IRSA it may not: {answer.explanation}; but whether it has an association is not known"
+            return replace(answer, decision=Decision.CANNOT_DECIDE, explanation=text)
+        return answer
     # Who names an audience asks about a token.
     if not options.audience and (not by_argument or by_argument[1].arn in association.role_arns):
         answer = _by_association(association, aws_accounts)

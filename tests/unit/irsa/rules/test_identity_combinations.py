@@ -1,5 +1,6 @@
 """Which arguments go with EKS Pod Identity: each rule with what it finds, and what it leaves alone."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,3 +46,24 @@ def test_an_association_has_fifty_tags(number: int) -> None:
     args = {**POD_IDENTITY, "cluster_arns": {"a": CLUSTERS[0]}, "pod_identity": {"tags": tags}}
     found = [(place, mistake.found) for place, mistake in read("app", args)[1]]
     assert found == ([] if number == 50 else [(("pod_identity", "tags"), "tags of the association: 51")])
+
+
+def session_policy(size: int) -> str:
+    """Return a policy of so many characters."""
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::"}
+    least = len(json.dumps({"Version": "2012-10-17", "Statement": statement}))
+    statement["Resource"] += "x" * (size - least)
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+
+@pytest.mark.parametrize("size", [2_048, 2_049])
+def test_a_session_policy_has_2048_characters(size: int) -> None:
+    """Protects Pods: STS refuses a longer one when it is asked for credentials, with white space counted.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    """
+    settings = {"session_tags": False, "policy": session_policy(size)}
+    args = {**POD_IDENTITY, "cluster_arns": dict(zip("ab", CLUSTERS, strict=False)), "pod_identity": settings}
+    found = [(place, mistake.found) for place, mistake in read("app", args)[1]]
+    too_long = (("pod_identity", "policy"), "characters of the session policy: 2,049")
+    assert found == ([] if size == 2_048 else [too_long])

@@ -165,6 +165,33 @@ def test_what_cannot_be_read_is_said(
     assert " association: whether one of EKS Pod Identity gives it a role is not known: eks:List" in page
 
 
+@pytest.mark.parametrize("operation", ["list_clusters", "list_pod_identity_associations"])
+@pytest.mark.parametrize("annotations", [{}, {"eks.amazonaws.com/role-arn": ROLE}])
+def test_nobody_is_denied_who_may_have_an_association(
+    state: State, explain: Any, monkeypatch: pytest.MonkeyPatch, operation: str, annotations: dict[str, str]
+) -> None:
+    """Protects from `denied` where Pods get credentials by an association that may not be read.
+
+    It wins over the annotation: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
+    """
+    have_statements(state, FOR_PODS)
+    state.annotations, state.association = annotations, association()
+    assert explain()[0] == 0
+    paginate = Pages.paginate
+
+    def denied(self: Pages, **words: Any) -> Any:
+        if self.operation == operation:
+            Client._fail("AccessDeniedException", "Not authorized")
+        return paginate(self, **words)
+
+    monkeypatch.setattr(Pages, "paginate", denied)
+    code, page, answer = explain()
+    assert (code, answer["decision"]) == (2, "cannot decide")
+    assert "association is not known" in page
+    # What is asked of a token alone is answered.
+    assert explain(ROLE)[2]["decision"] == explain(ROLE, "--audience", "sts.amazonaws.com")[2]["decision"] == "denied"
+
+
 @pytest.mark.parametrize(("cluster_arn", "code"), [(CLUSTER_ARN, 0), (CLUSTER_ARN.replace("blue", "green"), 1)])
 def test_a_file_may_be_asked_for_an_association(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], cluster_arn: str, code: int

@@ -13,6 +13,7 @@ import pytest
 from tests.unit.program.live.scene import (
     HOST,
     arn,
+    held_association,
     held_component,
     held_namespace,
     held_policy,
@@ -195,3 +196,33 @@ def test_a_policy_that_is_replaced(changed: str) -> None:
 def test_an_adopted_role_is_not_replaced() -> None:
     """What is imported is no resource of the state yet."""
     assert lost(app(role={"name": "app-role"}, import_=["role"]), []) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "is_lost"),
+    [
+        ({}, False),
+        ({"identity": "both"}, False),
+        # Whether its Pods need it is a question of stages.
+        ({"identity": "irsa"}, False),
+        ({"identity": {"irsa": "used", "podIdentity": "trusted"}}, False),
+        ({"serviceAccount": {"name": "other", "namespace": "team-a", "create": False}}, True),
+        ({"serviceAccount": {"name": "app", "namespace": "team-b", "create": False}}, True),
+    ],
+)
+@pytest.mark.parametrize("retained", [False, True])
+def test_the_association_of_a_service_account_of_helm(after: dict[str, Any], is_lost: bool, retained: bool) -> None:
+    """Protects Pods of EKS Pod Identity alone: with `create: false` the stack has nothing else of their account.
+
+    An association belongs to a service account, and both never change:
+    https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdatePodIdentityAssociation.html
+    """
+    account = {"name": "app", "namespace": "team-a", "create": False}
+    binding = {"role": {"name": "app-role"}, "serviceAccount": account, "identity": "podIdentity", **after}
+    role = held_role("role/app-role", "app-role")
+    association = held_association(f"team-a/app@{HOST}", "a-1", clusterName="my-cluster")
+    found = lost({"bindings": {"app": binding}}, [role, {**association, "retainOnDelete": retained}])
+    about = [each.mistake.found for each in found if "association" in each.mistake.found]
+    assert len(about) == (is_lost and not retained)
+    words = "team-a/app in the EKS cluster my-cluster is deleted: new Pods get no credentials"
+    assert all(words in each for each in about)

@@ -66,7 +66,10 @@ def test_an_association_that_somebody_created() -> None:
     (mistake,) = judged(stack(), in_eks(listed(association_id="a-h3yqx9rmsmmvsdwpc")))
 
     assert rules([mistake]) == [("association-exists", "bindings.app.identity")]
-    assert mistake.mistake.fix == "adopt it: podIdentity: {importIds: {cluster: a-h3yqx9rmsmmvsdwpc}}"
+    assert (
+        mistake.mistake.fix
+        == "adopt it, and its Pods get this role: podIdentity: {importIds: {cluster: a-h3yqx9rmsmmvsdwpc}}"
+    )
 
 
 def test_an_association_to_adopt() -> None:
@@ -138,7 +141,7 @@ def test_several_clusters() -> None:
     there = {"blue": EksReads(True, {}), "green": EksReads(True, {("team-a", "app"): listed()})}
     (mistake,) = found(values, eks=there)
 
-    assert mistake.mistake.fix == "adopt it: podIdentity: {importIds: {green: a-1}}"
+    assert mistake.mistake.fix == "adopt it, and its Pods get this role: podIdentity: {importIds: {green: a-1}}"
     assert "in the cluster green" in mistake.mistake.found
 
 
