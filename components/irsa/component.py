@@ -12,11 +12,12 @@ from irsa.args import ServiceAccountRoleArgs
 from irsa.association_hooks import association_hooks
 from irsa.failed_update import hooks
 from irsa.later import ArgumentMistakes, Later
+from irsa.pod_identity import Association
 from irsa.rules.annotations import PATCH_FORCE, ROLE_ARN, conflicts, webhook_annotations
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Mistake, Spelling, path_of
-from irsa.spec import AnnotatedServiceAccount, Association, CreatedRole, ManagedPolicy, Spec, parse
+from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
 
 
 class InvalidArgumentsError(pulumi.RunError):

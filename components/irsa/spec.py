@@ -8,41 +8,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from irsa import pod_identity
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
-from irsa.evaluation.answers import Decision, PodIdentityRequest
-from irsa.evaluation.decision import evaluate
 from irsa.evaluation.document import parse as parsed_document
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
 from irsa.in_aws_account import aws_account_of, cluster_arns_of, in_aws_account, values_in_aws_account
 from irsa.later import NEVER, ArgumentMistakes, Arguments, Later, Value
 from irsa.outputs import child_name, part_name
 from irsa.rules import names
-from irsa.rules.arns import Arn, parse_cluster_arn, parse_iam_arn
+from irsa.rules.arns import Arn
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.identity import ONLY_IRSA, Identity, Use
 from irsa.rules.identity_combinations import identity_mistakes, identity_of
-from irsa.rules.leaves import list_of
+from irsa.rules.leaves import list_of, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
 from irsa.rules.quotas import (
     ATTACHED_POLICIES,
     MANAGED_POLICY_SIZE,
-    SESSION_POLICY_SIZE,
     TRUST_POLICY_SIZE,
     USUAL_TOKEN_EXPIRATION,
     Usage,
     check_usage,
 )
-from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, is_pattern, subject_of
+from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import (
     DEFAULT_AUDIENCE,
     PodIdentityTrust,
-    known_conditions,
     minified,
-    pod_identity_warnings,
     trust_document,
 )
-from irsa.rules.unknown import has_output, least, sampled
+from irsa.rules.unknown import has_output, least
 from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
 
 Usages = Sequence[tuple[Place, Usage]]
@@ -115,20 +111,6 @@ class InlinePolicy(NamedTuple):
     import_id: str | None
 
 
-class Association(NamedTuple):
-    """An EKS Pod Identity association of the service account in one cluster."""
-
-    logical_name: str
-    cluster_arn: Value[str]
-    namespace: Value[str]
-    service_account: Value[str]
-    session_tags: bool
-    target_role_arn: Value[str] | None
-    policy: Value[str] | None
-    tags: Value[Mapping[str, str]] | None
-    import_id: str | None
-
-
 class Webhook(NamedTuple):
     """The settings in annotations for the EKS webhook, besides the role; None for no annotation."""
 
@@ -147,7 +129,7 @@ class Spec(NamedTuple):
     inline_policies: tuple[InlinePolicy, ...]
     service_account: AnnotatedServiceAccount | None
     identity: Identity
-    associations: tuple[Association, ...]
+    associations: tuple[pod_identity.Association, ...]
     webhook: Webhook
     retain_on_delete: bool | None
     usages: Usages
@@ -197,15 +179,17 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
     usages = tuple(_usages(arguments, values, role, policies, inline_policies))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
+    of_association = values.get("pod_identity", {}).get("tags", values.get("tags"))
+    tags = _tags(arguments, of_association, ("pod_identity", "tags"))
     spec = Spec(
         role=role,
-        role_arn=_existing_role(arguments, values) if "role_arn" in values else None,
+        role_arn=pod_identity.existing_role(arguments, values) if "role_arn" in values else None,
         policies=policies,
         attachments=attachments,
         inline_policies=inline_policies,
         service_account=_service_account(arguments, values),
         identity=values.get("identity") or ONLY_IRSA,
-        associations=tuple(_associations(arguments, values, in_account)),
+        associations=tuple(pod_identity.associations(arguments, values, in_account, tags)),
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
         usages=usages,
@@ -230,7 +214,7 @@ def _warnings(
             yield f"more than 80% of a quota is used: {usage}"
     if role is not None and not isinstance(role.trust_warnings, Later):
         yield from role.trust_warnings
-    yield from _pod_identity_warnings(arguments, values, role)
+    yield from pod_identity.warnings(arguments, values) if role else ()
     expiration = _webhook(values).token_expiration
     if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
         argument = arguments.spelling(("service_account", "token_expiration"))
@@ -244,9 +228,9 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
         given = list_of(arguments.given.get(("subjects",)))
         wide: Found = []
         for index, subject in enumerate(given):
-            collect(lambda subject=subject: check_any_service_account(_strings([subject])), ("subjects", index), wide)  # type: ignore[misc]
+            collect(lambda subject=subject: check_any_service_account(strings_of([subject])), ("subjects", index), wide)  # type: ignore[misc]
         if not wide:
-            collect(lambda: check_any_service_account(_strings(given)), ("subjects",), wide)
+            collect(lambda: check_any_service_account(strings_of(given)), ("subjects",), wide)
         yield from wide
     existing, created = ("role_arn",), ("oidc_provider_arns",)
     identity = identity_of(arguments.given)
@@ -297,15 +281,6 @@ def _subjects(arguments: Arguments, values: Mapping[str, Any]) -> Value[list[str
     )
 
 
-def _pod_identity_trust(arguments: Arguments, values: Mapping[str, Any]) -> Value[PodIdentityTrust] | None:
-    """Return the trust in Pod Identity; None where the role has none."""
-    if (values.get("identity") or ONLY_IRSA).pod_identity is Use.ABSENT or not values.get("cluster_arns"):
-        return None
-    tags = values.get("pod_identity", {}).get("session_tags", True)
-    clusters = {"clusters": cluster_arns_of(arguments, values)}
-    return arguments.combined(clusters, lambda known, _found: PodIdentityTrust([*known["clusters"].values()], tags))
-
-
 def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]) -> CreatedRole:
     subjects = _subjects(arguments, values)
     provider_arns = values.get("oidc_provider_arns", [])
@@ -330,7 +305,7 @@ def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[P
         "audience": values.get("audience", DEFAULT_AUDIENCE),
         "conditions": values.get("trust_conditions"),
         "statements": values.get("trust_statements", ()),
-        "pod_identity": _pod_identity_trust(arguments, values),
+        "pod_identity": pod_identity.trust_of(arguments, values),
     }
     name, prefix = values.get("role_name"), values.get("role_name_prefix")
     if name is None and prefix is None:
@@ -375,33 +350,12 @@ def _admission(
             return nothing
         try:
             by_irsa = admission(known["document"], known["provider_arns"], known["subjects"], known["audience"])
-            return _with_pod_identity(by_irsa, known["document"], known["subjects"], known["pod_identity"])
+            return pod_identity.with_pod_identity(by_irsa, known["document"], known["subjects"], known["pod_identity"])
         except Mistake as mistake:
             found.append((("trust_statements",), mistake))
             return nothing
 
     return arguments.combined({**parts, "document": document}, compute)
-
-
-def _with_pod_identity(
-    admitted: Admission, document: str, subjects: Sequence[str], trust: PodIdentityTrust | None
-) -> Admission:
-    """Return whom a trust policy admits, those too whom it admits by Pod Identity alone."""
-    if trust is None:
-        return admitted
-    requests = {
-        subject_of(namespace, name): [
-            PodIdentityRequest(namespace, name, arn, trust.session_tags) for arn in trust.cluster_arns
-        ]
-        for namespace, name in (subject.split(":") for subject in subjects if not is_pattern(subject))
-    }
-    denied = {
-        subject
-        for subject, asked in requests.items()
-        if any(evaluate(document, each).decision is Decision.DENIED for each in asked)
-    }
-    every = None if admitted.subjects is None else sorted({*admitted.subjects, *(requests.keys() - denied)})
-    return admitted._replace(refused=tuple(sorted({*admitted.refused, *denied})), subjects=every)
 
 
 def _trust_warnings(
@@ -436,44 +390,12 @@ def _trust_warnings(
     return arguments.combined({"statements": parts["statements"], "document": document, "judged": judged}, compute)
 
 
-def _pod_identity_warnings(arguments: Arguments, values: Mapping[str, Any], role: CreatedRole | None) -> Iterator[str]:
-    """Yield what Pod Identity does otherwise than IRSA."""
-    if (values.get("identity") or ONLY_IRSA).pod_identity is Use.ABSENT or role is None:
-        return
-    tags = values.get("pod_identity", {}).get("session_tags", True)
-    conditions = known_conditions(arguments.given.get(("trust_conditions",)))
-    subjects = _strings(arguments.given.get(("subjects",)))
-    for place, mistake in pod_identity_warnings(tags, conditions, subjects):
-        yield f"{arguments.spelling(place)}: {mistake.found}"
-
-
 def _tags(arguments: Arguments, tags: Any, place: Place) -> Any:
     """Return the tags; their number is checked at once where only their values are outputs."""
     if not isinstance(tags, Later) or isinstance(arguments.given.get(place), dict):
         return tags
     what = "policy" if place[0] == "policy" else "role"
     return arguments.checked(tags, place, lambda known: check_usage(tags_usage(what, known)))
-
-
-def _existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]:
-    """Return the ARN of the existing role; for Pod Identity, it must be in the AWS account of the clusters."""
-    role_arn: Value[str] = values["role_arn"]
-    if not values.get("cluster_arns"):
-        return role_arn
-
-    def compute(known: Mapping[str, Any], found: Found) -> str:
-        arn = parse_iam_arn(known["role"], "role")
-        for text in known["clusters"].values():
-            cluster = parse_cluster_arn(text)
-            if cluster.account_id != arn.account_id and not sampled(text):
-                # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
-                role = f"{known['role']!r}, a role of another AWS account than the EKS cluster {cluster.name}"
-                fix = f"use a role in {cluster.account_id}, and set {{}} to this one"
-                mistake = Mistake(role, f"a role in {cluster.account_id}", fix, ("pod_identity", "target_role_arn"))
-                found.append((("role_arn",), mistake))
-        return str(known["role"])
-
-    return arguments.combined({"role": role_arn, "clusters": cluster_arns_of(arguments, values)}, compute)
 
 
 # --- its permissions -------------------------------------------------------------------------------------------------
@@ -624,46 +546,6 @@ def _service_account(arguments: Arguments, values: Mapping[str, Any]) -> Annotat
     )
 
 
-def _associations(
-    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]
-) -> Iterator[Association]:
-    """Yield the association of each cluster, where Pod Identity is used."""
-    service_account = values.get("service_account")
-    if (values.get("identity") or ONLY_IRSA).pod_identity is not Use.USED or not service_account:
-        return
-    settings, clusters = values.get("pod_identity", {}), values.get("cluster_arns", {})
-    policy = in_account.get(("pod_identity", "policy"), settings.get("policy"))
-    if policy is not None:
-        policy = arguments.combined({"document": policy}, _session_policy)
-    for key, cluster_arn in clusters.items():
-        existing = settings.get("import_ids", {}).get(key)
-        if existing and isinstance(cluster_arn, Later):
-            found, fix = f"{existing!r}, of a cluster that is an output", "write the ARN of the cluster"
-            mistake = Mistake(found, "the ID of an association in a cluster that is known", fix)
-            arguments.found.append((("pod_identity", "import_ids", key), mistake))
-        yield Association(
-            logical_name=child_name(arguments.name, key),
-            cluster_arn=cluster_arn,
-            namespace=service_account.get("namespace", DEFAULT_NAMESPACE),
-            service_account=service_account["name"],
-            session_tags=settings.get("session_tags", True),
-            target_role_arn=in_account.get(("pod_identity", "target_role_arn"), settings.get("target_role_arn")),
-            policy=policy,
-            tags=_tags(arguments, settings.get("tags", values.get("tags")), ("pod_identity", "tags")),
-            import_id=f"{parse_cluster_arn(cluster_arn).name},{existing}"
-            if existing and isinstance(cluster_arn, str)
-            else None,
-        )
-
-
-def _session_policy(known: Mapping[str, Any], found: Found) -> str:
-    document: Document = known["document"]
-    text = document.text if document.text is not None else minified(document.content)
-    usage = Usage("characters of the session policy", len(text), SESSION_POLICY_SIZE)
-    collect(lambda: check_usage(usage), ("pod_identity", "policy"), found)
-    return text
-
-
 def _webhook(values: Mapping[str, Any]) -> Webhook:
     settings = values.get("service_account", {})
     return Webhook(values.get("audience"), settings.get("sts_regional_endpoints"), settings.get("token_expiration"))
@@ -712,19 +594,19 @@ def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedR
         return trust_usage(role.trust_policy, quota)
     given = arguments.given
     namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
-    names = _strings([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
+    names = strings_of([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
     identity, pods = values.get("identity") or ONLY_IRSA, None
     if identity.pod_identity is not Use.ABSENT and values.get("cluster_arns"):
         arns = [given.get(("cluster_arns", key)) for key in values["cluster_arns"]]
         tags = values.get("pod_identity", {}).get("session_tags", True)
         pods = PodIdentityTrust([each if isinstance(each, str) else SHORTEST_CLUSTER for each in arns], tags)
-    providers = _strings(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER]
+    providers = strings_of(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER]
     audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust_conditions",))
     conditions = conditions if isinstance(conditions, Mapping) else {}
     return trust_usage(
         trust_document(
             providers if identity.irsa is not Use.ABSENT or pods is None else [],
-            [*_strings(given.get(("subjects",))), *(subject_of(namespace, each) for each in names)]
+            [*strings_of(given.get(("subjects",))), *(subject_of(namespace, each) for each in names)]
             or [SHORTEST_SUBJECT],
             audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
             {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
@@ -745,7 +627,3 @@ def _tags_usages(arguments: Arguments, places: Sequence[tuple[str, Place]]) -> I
 # In place of what is not known, so that a length is a lower bound.
 SHORTEST_CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/a"
 SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223333:oidc-provider/a", "a:a", "a"
-
-
-def _strings(value: Any) -> list[str]:
-    return [item for item in list_of(value) if isinstance(item, str)]

@@ -7,10 +7,10 @@ from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.evaluation import Decision, TrustDocumentError, evaluate
 from irsa.evaluation.answers import RoleRequest
+from irsa.pod_identity import Association
 from irsa.rules import commands
 from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
-from irsa.spec import Association
 from irsa_cli.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
 from irsa_cli.state import types
 from program.live.held import Held

@@ -12,11 +12,12 @@ from config.located_mistake import LocatedMistake
 from config.models import Binding
 from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, evaluate
 from irsa.outputs import COMPONENT_TYPE, IDENTITY
+from irsa.pod_identity import Association
 from irsa.rules.identity import BOTH, ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern
 from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
-from irsa.spec import Association, CreatedRole, Spec
+from irsa.spec import CreatedRole, Spec
 from irsa_cli.pods import ROLE_VARIABLE, running_pod
 from irsa_cli.stages import CACHED, CACHED_OF_TARGET, RunningPod, Way, listed_pods, restarts, spelled
 from irsa_cli.state import types

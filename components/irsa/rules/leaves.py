@@ -58,6 +58,11 @@ def list_of(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def strings_of(value: object) -> list[str]:
+    """Return the strings of a value that should be a list of them."""
+    return [item for item in list_of(value) if isinstance(item, str)]
+
+
 def mapping_of(value: object) -> Mapping[str, Any]:
     """Return a value that should be a mapping, of any other an empty one."""
     return value if isinstance(value, dict) else {}

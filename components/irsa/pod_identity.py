@@ -1,0 +1,136 @@
+"""What a ServiceAccountRole declares of EKS Pod Identity: associations, the trust, and whom that admits."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from irsa.evaluation.admission import Admission
+from irsa.evaluation.answers import Decision, PodIdentityRequest
+from irsa.evaluation.decision import evaluate
+from irsa.fields import Document, Found, collect
+from irsa.in_aws_account import cluster_arns_of
+from irsa.later import Arguments, Later, Value
+from irsa.outputs import child_name
+from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
+from irsa.rules.identity import ONLY_IRSA, Use
+from irsa.rules.leaves import strings_of
+from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.quotas import SESSION_POLICY_SIZE, Usage, check_usage
+from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
+from irsa.rules.trust import PodIdentityTrust, known_conditions, minified, pod_identity_warnings
+from irsa.rules.unknown import sampled
+
+
+class Association(NamedTuple):
+    """An EKS Pod Identity association of the service account in one cluster."""
+
+    logical_name: str
+    cluster_arn: Value[str]
+    namespace: Value[str]
+    service_account: Value[str]
+    session_tags: bool
+    target_role_arn: Value[str] | None
+    policy: Value[str] | None
+    tags: Value[Mapping[str, str]] | None
+    import_id: str | None
+
+
+def trust_of(arguments: Arguments, values: Mapping[str, Any]) -> Value[PodIdentityTrust] | None:
+    """Return the trust in Pod Identity; None where the role has none."""
+    if (values.get("identity") or ONLY_IRSA).pod_identity is Use.ABSENT or not values.get("cluster_arns"):
+        return None
+    tags = values.get("pod_identity", {}).get("session_tags", True)
+    clusters = {"clusters": cluster_arns_of(arguments, values)}
+    return arguments.combined(clusters, lambda known, _found: PodIdentityTrust([*known["clusters"].values()], tags))
+
+
+def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]:
+    """Return the ARN of the existing role; for Pod Identity, it must be in the AWS account of the clusters."""
+    role_arn: Value[str] = values["role_arn"]
+    if not values.get("cluster_arns"):
+        return role_arn
+
+    def compute(known: Mapping[str, Any], found: Found) -> str:
+        arn = parse_iam_arn(known["role"], "role")
+        for text in known["clusters"].values():
+            cluster = parse_cluster_arn(text)
+            if cluster.account_id != arn.account_id and not sampled(text):
+                # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+                role = f"{known['role']!r}, a role of another AWS account than the EKS cluster {cluster.name}"
+                fix = f"use a role in {cluster.account_id}, and set {{}} to this one"
+                mistake = Mistake(role, f"a role in {cluster.account_id}", fix, ("pod_identity", "target_role_arn"))
+                found.append((("role_arn",), mistake))
+        return str(known["role"])
+
+    return arguments.combined({"role": role_arn, "clusters": cluster_arns_of(arguments, values)}, compute)
+
+
+def associations(
+    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], tags: Any
+) -> Iterator[Association]:
+    """Yield the association of each cluster with these tags, where Pod Identity is used."""
+    service_account = values.get("service_account")
+    if (values.get("identity") or ONLY_IRSA).pod_identity is not Use.USED or not service_account:
+        return
+    settings, clusters = values.get("pod_identity", {}), values.get("cluster_arns", {})
+    policy = in_account.get(("pod_identity", "policy"), settings.get("policy"))
+    if policy is not None:
+        policy = arguments.combined({"document": policy}, _session_policy)
+    for key, cluster_arn in clusters.items():
+        existing = settings.get("import_ids", {}).get(key)
+        if existing and isinstance(cluster_arn, Later):
+            found, fix = f"{existing!r}, of a cluster that is an output", "write the ARN of the cluster"
+            mistake = Mistake(found, "the ID of an association in a cluster that is known", fix)
+            arguments.found.append((("pod_identity", "import_ids", key), mistake))
+        yield Association(
+            logical_name=child_name(arguments.name, key),
+            cluster_arn=cluster_arn,
+            namespace=service_account.get("namespace", DEFAULT_NAMESPACE),
+            service_account=service_account["name"],
+            session_tags=settings.get("session_tags", True),
+            target_role_arn=in_account.get(("pod_identity", "target_role_arn"), settings.get("target_role_arn")),
+            policy=policy,
+            tags=tags,
+            import_id=f"{parse_cluster_arn(cluster_arn).name},{existing}"
+            if existing and isinstance(cluster_arn, str)
+            else None,
+        )
+
+
+def _session_policy(known: Mapping[str, Any], found: Found) -> str:
+    document: Document = known["document"]
+    text = document.text if document.text is not None else minified(document.content)
+    usage = Usage("characters of the session policy", len(text), SESSION_POLICY_SIZE)
+    collect(lambda: check_usage(usage), ("pod_identity", "policy"), found)
+    return text
+
+
+def with_pod_identity(
+    admitted: Admission, document: str, subjects: Sequence[str], trust: PodIdentityTrust | None
+) -> Admission:
+    """Return whom a trust policy admits, those too whom it admits by Pod Identity alone."""
+    if trust is None:
+        return admitted
+    requests = {
+        subject_of(namespace, name): [
+            PodIdentityRequest(namespace, name, arn, trust.session_tags) for arn in trust.cluster_arns
+        ]
+        for namespace, name in (subject.split(":") for subject in subjects if not is_pattern(subject))
+    }
+    denied = {
+        subject
+        for subject, asked in requests.items()
+        if any(evaluate(document, each).decision is Decision.DENIED for each in asked)
+    }
+    every = None if admitted.subjects is None else sorted({*admitted.subjects, *(requests.keys() - denied)})
+    return admitted._replace(refused=tuple(sorted({*admitted.refused, *denied})), subjects=every)
+
+
+def warnings(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what Pod Identity does otherwise than IRSA."""
+    if (values.get("identity") or ONLY_IRSA).pod_identity is Use.ABSENT:
+        return
+    tags = values.get("pod_identity", {}).get("session_tags", True)
+    conditions = known_conditions(arguments.given.get(("trust_conditions",)))
+    subjects = strings_of(arguments.given.get(("subjects",)))
+    for place, mistake in pod_identity_warnings(tags, conditions, subjects):
+        yield f"{arguments.spelling(place)}: {mistake.found}"
