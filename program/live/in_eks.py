@@ -12,10 +12,12 @@ from irsa.rules import commands
 from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
 from irsa_cli.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
+from irsa_cli.stages import Way, spelled
 from irsa_cli.state import types
 from program.live.held import Held
 from program.live.planned import Planned, finding, known, roles_to_tag
 from program.live.reads import Reads
+from program.live.stages import Change, gives_up
 from program.lookups import rules as live_rules
 
 
@@ -44,9 +46,12 @@ def eks_conflicts(components: Collection[Planned], reads: Reads, held: Held) -> 
         for association in planned.spec.associations:
             if eks is None or eks.associations is None:
                 continue
-            if held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
-                continue
             live = eks.associations.get((known(association.namespace), known(association.service_account)))
+            if held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
+                change = gives_up(planned.binding, planned.spec, held)
+                if live is None and change and change.way is Way.IRSA:
+                    yield _gone(planned, association, change)
+                continue
             if association.import_id or live:
                 yield from _existing(planned, key, association, live, ids)
                 continue
@@ -57,6 +62,16 @@ def eks_conflicts(components: Collection[Planned], reads: Reads, held: Held) -> 
                 allowed = f"at most {MOST_ASSOCIATIONS:,} in a cluster, which EKS raises for nobody"
                 fix = "remove some that are not in use, or leave the rest at identity: irsa"
                 yield finding(live_rules.QUOTA_REACHED, place, f"{found}, and more to be created", allowed, fix)
+
+
+def _gone(planned: Planned, association: Association, change: Change) -> LocatedMistake:
+    """Return that IRSA ends without the association that the state has: somebody deleted it."""
+    about = named(f"{known(association.namespace)}/{known(association.service_account)}")
+    found = (
+        f"the association of {about}{planned.where}, which is in the state, is gone: new Pods would get no credentials"
+    )
+    fix = f"first run `pulumi up --refresh` with identity: {spelled(change.before)}, which creates it again"
+    return finding(live_rules.ASSOCIATION_MISSING, planned.place("identity"), found, "the association", fix)
 
 
 def _existing(

@@ -20,6 +20,7 @@ from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubeconfig import UnreadKeyError, configuration
 from irsa_cli.live.kubernetes import ClusterClient
 from irsa_cli.live.once import Answer
+from irsa_cli.stages import Way
 from irsa_cli.state import types
 from program import access
 from program.live.cloud import LiveCloud
@@ -112,18 +113,20 @@ class Reader:
         named_roles = [known(spec.role_arn) or "" for _, spec in components if not spec.role]
         named_roles += [arn for each in components for _, arn in roles_to_tag(*each)]
         with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
-        # Whether one of its associations is to be created, by cluster.
+        # Whether one of its associations is to be created, or must be there when IRSA ends, by cluster.
         with_associations: dict[str, bool] = {}
         # The namespaces whose Pods are to be read.
         with_pods: dict[str, set[str]] = {}
         for component, spec in components:
             key, binding = component.cluster or "", self._stack.bindings[component.binding]
-            if change := gives_up(binding, spec, held):
+            change = gives_up(binding, spec, held)
+            if change:
                 names = whose_pods(binding, spec, change)
                 with_pods.setdefault(key, set()).update(name.partition("/")[0] for name in names)
             for each in spec.associations:
                 is_new = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name) is None
-                with_associations[key] = with_associations.get(key, False) or is_new
+                asked = is_new or (change is not None and change.way is Way.IRSA)
+                with_associations[key] = with_associations.get(key, False) or asked
         used = access.clusters_with_service_accounts(self._stack)
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
@@ -262,13 +265,13 @@ class Reader:
 
         return replace(reads, attached=of_each(live.attached_policies), inline=of_each(live.inline_policies))
 
-    def _eks_reads(self, key: str, creates: bool) -> EksReads:
-        """Return what a cluster has of EKS Pod Identity; its associations only where one is created."""
+    def _eks_reads(self, key: str, with_associations: bool) -> EksReads:
+        """Return what a cluster has of EKS Pod Identity; its associations only where that matters."""
         cluster, where = self._clusters[key], f"EKS cluster {named(self._clusters[key].name or '')}"
         has_agent = self._ask.eks_cluster(key).auto_mode or self._optional(
             f"{where}, its add-on of EKS Pod Identity", partial(self._cloud.has_agent, cluster)
         )
-        if not creates:
+        if not with_associations:
             return EksReads(has_agent)
         listed = self._optional(f"{where}, associations", partial(self._cloud.associations, cluster))
         by_name = None if listed is None else {(each.namespace, each.service_account): each for each in listed}

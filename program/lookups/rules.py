@@ -28,6 +28,7 @@ RULES = {
     (ASSOCIATION_EXISTS := "association-exists"): (
         "a service account has an EKS Pod Identity association already, of an add-on for example"
     ),
+    (ASSOCIATION_MISSING := "association-missing"): "the change ends IRSA, and the association of the state is gone",
     (TAG_SESSION_MISSING := "tag-session-missing"): (
         "the trust policy of a role that Pods go on to assume does not allow sts:TagSession, which session tags need"
     ),

@@ -9,7 +9,17 @@ from config.located_mistake import LocatedMistake
 from irsa_cli.live.eks import ListedAssociation
 from irsa_cli.live.model import LiveRole
 from program.live.reads import EksReads
-from tests.unit.program.live.scene import HOST, account, arn, cluster, found, held_association, live, rules
+from tests.unit.program.live.scene import (
+    HOST,
+    account,
+    arn,
+    cluster,
+    found,
+    held_association,
+    held_component,
+    live,
+    rules,
+)
 
 ADDON = "arn:aws:eks:us-west-2:111122223333:addon/my-cluster/aws-ebs-csi-driver/16cbe4a1"
 OURS = f"team-a/app@{HOST}"
@@ -104,6 +114,22 @@ def test_an_association_of_the_stack() -> None:
     assert "in this stack's state" in mistake.mistake.found
     # Without the state, it may be the stack's own.
     assert judged(stack(), there, state=None) == []
+
+
+def test_an_association_that_is_gone() -> None:
+    """Protects new Pods: an association that somebody deleted would be missed when the annotation has gone."""
+    both = held_component(
+        "role/app", arn("role", "app"), "team-a/app", identity={"irsa": "used", "podIdentity": "used"}
+    )
+    association = held_association(OURS, "a-1")
+    state = [both, {**association, "parent": both["urn"]}]
+    ending = stack(identity={"irsa": "trusted", "podIdentity": "used"})
+
+    (mistake,) = judged(ending, in_eks(), state=state)
+    assert rules([mistake]) == [("association-missing", "bindings.app.identity")]
+    assert "identity: both" in mistake.mistake.fix
+    assert judged(ending, in_eks(listed()), state=state) == []
+    assert judged(stack(identity="both"), in_eks(), state=state) == []
 
 
 def test_associations_of_others() -> None:

@@ -252,8 +252,8 @@ def test_pod_identity_alone_needs_no_oidc_provider(
     assert "/api/v1/pods" not in kubernetes.asked
 
 
-def test_what_exists_in_eks_is_compared(eks: Any, iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from `ResourceInUseException`, half-way, and Pods from a cluster without the agent."""
+def associated(eks: Any, iam: Any) -> str:
+    """Create an association of default/app with another role, and return its ID."""
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "pods.eks.amazonaws.com"},
@@ -262,12 +262,17 @@ def test_what_exists_in_eks_is_compared(eks: Any, iam: Any, kubernetes: Kubernet
     trust = json.dumps({**TRUST, "Statement": [statement]})
     role = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     there = {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "app", "roleArn": role}
-    found = eks.create_pod_identity_association(**there)["association"]
+    return str(eks.create_pod_identity_association(**there)["association"]["associationId"])
+
+
+def test_what_exists_in_eks_is_compared(eks: Any, iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects from `ResourceInUseException`, half-way, and Pods from a cluster without the agent."""
+    association_id = associated(eks, iam)
     eks.delete_addon(clusterName="my-cluster", addonName="eks-pod-identity-agent")
     report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
 
     assert rules(report.mistakes) == [("association-exists", "bindings.app.identity")]
-    assert found["associationId"] in report.mistakes[0].mistake.fix
+    assert association_id in report.mistakes[0].mistake.fix
     # The agent may run without its add-on.
     assert rules(report.warnings) == [("agent-missing", "cluster")]
 
@@ -328,12 +333,13 @@ def test_eks_that_denies_is_not_checked(eks: Any, kubernetes: Kubernetes, monkey
     ]
 
 
-def test_pods_are_read_where_a_way_ends(eks: Any, kubernetes: Kubernetes, state: dict[str, Any]) -> None:
+def test_pods_are_read_where_a_way_ends(eks: Any, iam: Any, kubernetes: Kubernetes, state: dict[str, Any]) -> None:
     """Protects Pods: those with the token of IRSA hold its end back. One list has those of a namespace."""
+    association_id = associated(eks, iam)
     logical = f"default/app@{HOST}"
     component = held_component("role/app-role", f"arn:aws:iam::{NUMBER}:role/app-role", "default/app", "app", BOTH)
     kept = held_service_account(logical, "default", "app") | {"parent": component["urn"]}
-    state["deployment"]["resources"] = [component, kept, held_association(logical, "a-1")]
+    state["deployment"]["resources"] = [component, kept, held_association(logical, association_id)]
     variables = {"AWS_ROLE_ARN": "x", "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN_FILE}
     env = [{"name": name, "value": value} for name, value in variables.items()]
     pod = {"serviceAccountName": "app", "containers": [{"name": "main", "env": env}]}
