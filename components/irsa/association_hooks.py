@@ -1,9 +1,11 @@
 """What EKS does with an association that the provider does not expect: it refuses for a while, and drops nothing."""
 
 import asyncio
+import uuid
 from weakref import WeakKeyDictionary
 
 import pulumi
+from pulumi.runtime.proto import resource_pb2
 
 from irsa.failed_update import hooks
 from irsa.rules.commands import clear_association
@@ -24,19 +26,29 @@ class NotRemovedError(Exception):
 def association_hooks() -> pulumi.ResourceHookBinding | None:
     """Return the hooks of an association, those of every update (irsa.failed_update) included.
 
-    None in a plugin. With an SDK before error hooks, the first refusal is final.
+    In a plugin, they have names of their own for each component: a deployment takes one name but once. Without error
+    hooks in the SDK or the engine, the first refusal is final.
     """
-    updates, stack = hooks(), pulumi.runtime.get_root_resource()
-    if updates is None or stack is None:
+    stack = pulumi.runtime.get_root_resource()
+    if stack is not None and stack in _bindings:
+        return _bindings[stack]
+    if not _supports("RESOURCE_HOOKS"):
         return None
-    if stack not in _bindings:
-        kept = pulumi.ResourceHook("irsa:association", _kept, pulumi.ResourceHookOptions(on_dry_run=True))
-        before = [*(updates.before_update or ()), kept]
-        binding = pulumi.ResourceHookBinding(before_update=before, after_update=updates.after_update)
-        if hasattr(pulumi, "ErrorHook"):
-            binding.on_error = [pulumi.ErrorHook("irsa:refused", _again)]
+    updates, own = hooks() or pulumi.ResourceHookBinding(), "" if stack else f":{uuid.uuid4()}"
+    kept = pulumi.ResourceHook(f"irsa:association{own}", _kept, pulumi.ResourceHookOptions(on_dry_run=True))
+    before = [*(updates.before_update or ()), kept]
+    binding = pulumi.ResourceHookBinding(before_update=before, after_update=updates.after_update)
+    if _supports("ERROR_HOOKS"):
+        binding.on_error = [pulumi.ErrorHook(f"irsa:refused{own}", _again)]
+    if stack is not None:
         _bindings[stack] = binding
-    return _bindings[stack]
+    return binding
+
+
+def _supports(feature: str) -> bool:
+    """Return whether the SDK and the engine have a feature."""
+    number = getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{feature}", None)
+    return number is not None and number in pulumi.runtime.settings.SETTINGS.monitor_features
 
 
 async def _again(failure: pulumi.ErrorHookArgs) -> bool:

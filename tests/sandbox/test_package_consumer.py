@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.project import Stack, copied_plugin, make_environment
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -165,13 +166,22 @@ def test_a_change_is_made_in_place(consumer: Consumer, cloud: Any) -> None:
     assert consumer.outputs()["roleArn"] == before
 
 
+REFUSAL = "Trust policy of the role provided is invalid"
+BACK = "{'podIdentity': 'trusted', 'irsa': 'used'}"
 CLUSTER_ARN = "aws.eks.get_cluster_output(name='my-cluster').arn"
 
 
 @pytest.mark.parametrize(
-    ("identity", "ways"), [("'both'", 2), ("{'podIdentity': 'used', 'irsa': 'trusted'}", 2), ("'podIdentity'", 1)]
+    ("identity", "ways"),
+    [
+        ("'both'", 2),
+        ("{'podIdentity': 'used', 'irsa': 'trusted'}", 2),
+        ("'podIdentity'", 1),
+        ("{'podIdentity': 'used', 'irsa': 'used'}", 2),
+        (BACK, 2),
+    ],
 )
-def test_the_stages_to_pod_identity(consumer: Consumer, cloud: Any, identity: str, ways: int) -> None:
+def test_the_stages_to_pod_identity_and_back(consumer: Consumer, cloud: Any, identity: str, ways: int) -> None:
     """Protects other languages: the plugin takes a word or a mapping, and deploys each stage in place."""
     consumer.write(
         ["s3:GetObject", "s3:ListBucket"],
@@ -181,14 +191,29 @@ def test_the_stages_to_pod_identity(consumer: Consumer, cloud: Any, identity: st
     if ways == 1:
         program = consumer.folder / "__main__.py"
         program.write_text(program.read_text().replace(f'    oidc_provider_arns=["{PROVIDER}"],\n', ""))
-    consumer.up()
+    refused: list[str] = []
+    eks, at = cloud.aws("eks"), {"clusterName": "my-cluster", "namespace": "reports"}
+    creates = not eks.list_pod_identity_associations(**at)["associations"]
+
+    def not_yet() -> tuple[int, str, str] | None:
+        refused.append(identity)
+        return (400, "InvalidParameterException", REFUSAL) if len(refused) < 3 else None
+
+    # EKS sees the new trust policy a while after IAM has it.
+    path = "POST /clusters/my-cluster/pod-identity-associations"
+    with failing_aws({path: not_yet}, cloud.aws_address) as address:
+        answer = cloud.pulumi(
+            consumer.folder, "up", "--yes", "--skip-preview", **{**consumer.variables, "AWS_ENDPOINT_URL": address}
+        )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert len(refused) == (3 if creates else 0)
     assert consumer.up() == {}
     role = cloud.aws("iam").get_role(RoleName="consumer-reader")["Role"]
     assert len(role["AssumeRolePolicyDocument"]["Statement"]) == ways
-    eks = cloud.aws("eks")
-    (found,) = eks.list_pod_identity_associations(clusterName="my-cluster", namespace="reports")["associations"]
-    described = eks.describe_pod_identity_association(clusterName="my-cluster", associationId=found["associationId"])
-    assert described["association"]["tags"]["team_a"] == "x"
+    ids = [each["associationId"] for each in eks.list_pod_identity_associations(**at)["associations"]]
+    found = [eks.describe_pod_identity_association(clusterName="my-cluster", associationId=each) for each in ids]
+    tags = [each["association"]["tags"]["team_a"] for each in found]
+    assert tags == ([] if identity == BACK else ["x"])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from sandbox.versions import official_parts
 
 # No Kubernetes plugin runs in these: they say nothing of the official one.
 WITHOUT_PLUGIN = (
+    "test_associations.py",
     "test_eks_auth.py",
     "test_generated_sdks.py",
     "test_install.py",
