@@ -104,6 +104,10 @@ def _seed_other_aws_account(sandbox: Sandbox, aws_port: int) -> None:
     )
     iam, eks = (aws_client(sandbox, aws_port, service, session["Credentials"]) for service in ("iam", "eks"))
     create_if_missing(iam.create_role, RoleName="deployer", AssumeRolePolicyDocument=json.dumps(CLUSTER_ROLE_TRUST))
+    first = {"AWS": f"arn:aws:iam::{AWS_ACCOUNT}:root"}
+    trusting = {"Effect": "Allow", "Principal": first, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [trusting]})
+    create_if_missing(iam.create_role, RoleName="target-role", AssumeRolePolicyDocument=trust)
     create_if_missing(iam.create_policy, PolicyName="boundary", PolicyDocument=json.dumps(_allow_all()))
     create_if_missing(iam.create_open_id_connect_provider, Url=DATA_ISSUER, ClientIDList=[AUDIENCE])
     role = f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/eks-cluster-role"
