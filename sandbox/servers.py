@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import os
+import secrets
 import signal
 import socket
 import ssl
@@ -230,6 +231,10 @@ def _record(sandbox: Sandbox, name: str) -> dict[str, Any]:
 # --- ports -----------------------------------------------------------------------------------------------------------
 
 
+# Below those that the kernel gives to connections.
+PORTS_FOR_SERVERS = range(20_000, 32_768)
+
+
 def choose_ports(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
     """Return the ports: those of the last start, others where another program has taken one."""
     path = sandbox.folder / "ports.json"
@@ -272,12 +277,15 @@ def _free(port: int) -> bool:
 
 
 def free_port(taken: Collection[int] = ()) -> int:
-    """Return a port of the loopback interface that nothing listens on, and that is none of those taken."""
+    """Return a port of the loopback interface that nothing listens on, and that is none of those taken.
+
+    Between this and the start of a server, a connection may get any of the kernel's own ports, which begin at 32768 or
+    above: https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range).
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
+        # Not by `random`, which tests seed.
+        port = secrets.choice(PORTS_FOR_SERVERS)
+        if port not in taken and _free(port):
             return port
 
 
