@@ -88,12 +88,10 @@ def _check_policy_arn(text: Any, place: Place, aws_account: AwsAccount) -> Itera
 def _check_role_arns(role_arns: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
     """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
     for index, text in enumerate(list_of(role_arns)):
-        of_role = _known_of(text, "role").partition
-        if partition := wrong_partition(text, of_role, aws_account.partition) if of_role else None:
-            yield (*place, index), partition
+        yield from _check_role_arn(text, (*place, index), aws_account)
 
 
-def _check_target(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+def _check_role_arn(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
     of_role = _known_of(text, "role").partition
     if partition := wrong_partition(text, of_role, aws_account.partition) if of_role else None:
         yield place, partition
@@ -118,7 +116,7 @@ def values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, An
     if "assume_role_arns" in values:
         yield ("assume_role_arns",), values["assume_role_arns"], _check_role_arns
     if "target_role_arn" in values.get("pod_identity", {}):
-        yield ("pod_identity", "target_role_arn"), values["pod_identity"]["target_role_arn"], _check_target
+        yield ("pod_identity", "target_role_arn"), values["pod_identity"]["target_role_arn"], _check_role_arn
     if "policy" in values.get("pod_identity", {}):
         yield ("pod_identity", "policy"), values["pod_identity"]["policy"], _check_document
     for key, document in values.get("inline_policies", {}).items():

@@ -13,7 +13,7 @@ from irsa_cli.adopt.outcomes import Left, Outcome
 from irsa_cli.adopt.owners import Owner, owners_of_association
 from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task, asked_for
-from irsa_cli.live.model import Discovery, LiveAssociation, LiveCluster, LiveServiceAccount
+from irsa_cli.live.model import Discovery, LiveAssociation, LiveServiceAccount
 
 THE_OTHER_WINS = "EKS Pod Identity gives its Pods that role, whatever the annotation says: remove one of the two"
 
@@ -28,24 +28,13 @@ class Associated(NamedTuple):
 
 def associated_by_role(discovery: Discovery) -> dict[str, list[Associated]]:
     """Return the associations of the clusters that were read, by the ARN of their role."""
-    clusters = {each.arn: each for each in discovery.clusters if each.arn}
-    found: dict[str, list[Associated]] = {}
-    for aws_account in discovery.aws_accounts:
-        for arn, associations in aws_account.associations.items():
-            if arn in clusters:
-                there = {each.subject: each for each in clusters[arn].service_accounts}
-                # What EKS says of another cluster is not believed.
-                for each in (one for one in associations or () if one.cluster_arn == arn):
-                    found.setdefault(each.role_arn, []).append(_associated(each, clusters[arn], there))
-    return found
-
-
-def _associated(
-    association: LiveAssociation, cluster: LiveCluster, there: Mapping[str, LiveServiceAccount]
-) -> Associated:
-    namespace, name = association.namespace, association.service_account
-    found = there.get(f"{namespace}:{name}")
-    return Associated(association, found or LiveServiceAccount(cluster.name, namespace, name, {}, {}, {}), bool(found))
+    by_role: dict[str, list[Associated]] = {}
+    for cluster, each, found in discovery.associated:
+        # What EKS says of another cluster is not believed.
+        if each.cluster_arn == cluster.arn:
+            nobody = LiveServiceAccount(cluster.name, each.namespace, each.service_account, {}, {}, {})
+            by_role.setdefault(each.role_arn, []).append(Associated(each, found or nobody, bool(found)))
+    return by_role
 
 
 class TakenAssociation(NamedTuple):

@@ -97,17 +97,10 @@ class Facts:
     def associated(self) -> list[Associated]:
         """The associations of the clusters, each with what its roles say."""
         documents = documents_of(self.discovery.aws_accounts)
-        associations = {
-            arn: found or () for each in self.discovery.aws_accounts for arn, found in each.associations.items()
-        }
-        found = []
-        for cluster in self.discovery.clusters:
-            of_cluster = associations.get(cluster.arn or "", ())
-            by_name = {each.subject: each for each in cluster.service_accounts} if of_cluster else {}
-            for each in of_cluster:
-                answers = answers_of(each, self.policies, documents, self.missing)
-                found.append(Associated(cluster, each, by_name.get(each.subject), answers))
-        return found
+        return [
+            Associated(cluster, each, found, answers_of(each, self.policies, documents, self.missing))
+            for cluster, each, found in self.discovery.associated
+        ]
 
     @functools.cached_property
     def associated_with(self) -> dict[tuple[str, str], Associated]:

@@ -3,11 +3,10 @@
 from typing import Any, NamedTuple
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.service import NO_ANSWER, Service
-from irsa_cli.live.sts import Refused
+from irsa_cli.live.sts import answer_to_token
 
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html
 ACTION = "eks-auth:AssumeRoleForPodIdentity"
@@ -43,14 +42,8 @@ class PodIdentityService:
             Refused: EKS refuses.
             CouldNotLookError: EKS gives no answer.
         """
-        try:
+        with answer_to_token(ACTION):
             answer = self._eks_auth.ask(lambda eks: eks.assume_role_for_pod_identity(clusterName=cluster, token=token))
-        except ClientError as error:
-            details = error.response["Error"]
-            raise Refused(details["Code"], details.get("Message", "")) from None
-        except NO_ANSWER as error:
-            # Its message may quote a parameter, and one of them is the token.
-            raise CouldNotLookError(f"{ACTION}: {type(error).__name__}") from None
         try:
             return PodSession(answer["assumedRoleUser"]["arn"], answer["podIdentityAssociation"]["associationId"])
         except KeyError:

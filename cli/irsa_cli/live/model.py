@@ -1,7 +1,7 @@
 """What was found in clusters and AWS accounts: service accounts, roles and OIDC providers, as they are now."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
@@ -355,3 +355,13 @@ class Discovery:
     managed_roles: frozenset[str] = frozenset()
     managed_service_accounts: frozenset[tuple[str, str, str, str]] = frozenset()
     managed_associations: frozenset[tuple[str, str, str, str]] = frozenset()
+
+    @property
+    def associated(self) -> Iterator[tuple[LiveCluster, LiveAssociation, LiveServiceAccount | None]]:
+        """The associations of the clusters, each with its service account, where that exists."""
+        listed = {arn: found for each in self.aws_accounts for arn, found in each.associations.items()}
+        for cluster in self.clusters:
+            of_cluster = listed.get(cluster.arn or "") or ()
+            by_name = {each.subject: each for each in cluster.service_accounts} if of_cluster else {}
+            for each in of_cluster:
+                yield cluster, each, by_name.get(each.subject)

@@ -1,6 +1,8 @@
 """How STS answers the token of a service account."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from botocore import UNSIGNED
@@ -24,6 +26,24 @@ class Refused(Exception):
         self.code, self.message = code, message
 
 
+@contextmanager
+def answer_to_token(about: str) -> Iterator[None]:
+    """Turn the errors of a request with a token into what they mean.
+
+    Raises:
+        Refused: AWS refuses.
+        CouldNotLookError: AWS gives no answer.
+    """
+    try:
+        yield
+    except ClientError as error:
+        details = error.response["Error"]
+        raise Refused(details["Code"], details.get("Message", "")) from None
+    except NO_ANSWER as error:
+        # Its message may quote a parameter, and one of them is the token.
+        raise CouldNotLookError(f"{about}: {type(error).__name__}") from None
+
+
 class TokenService:
     """STS, for tokens: it is asked without credentials, and the credentials that it returns never leave this class."""
 
@@ -42,23 +62,18 @@ class TokenService:
             Refused: STS refuses.
             CouldNotLookError: STS gives no answer.
         """
-        try:
-            keys = self._anonymous.ask(
-                lambda sts: sts.assume_role_with_web_identity(
-                    RoleArn=role_arn,
-                    RoleSessionName=SESSION_NAME,
-                    WebIdentityToken=token,
-                    DurationSeconds=SHORTEST_SESSION_SECONDS,
-                )
-            )["Credentials"]
-        except ParamValidationError:
-            raise Refused("ValidationError", "Request ARN is invalid") from None
-        except ClientError as error:
-            details = error.response["Error"]
-            raise Refused(details["Code"], details.get("Message", "")) from None
-        except NO_ANSWER as error:
-            # Its message may quote a parameter, and one of them is the token.
-            raise CouldNotLookError(f"STS: {type(error).__name__}") from None
+        with answer_to_token("STS"):
+            try:
+                keys = self._anonymous.ask(
+                    lambda sts: sts.assume_role_with_web_identity(
+                        RoleArn=role_arn,
+                        RoleSessionName=SESSION_NAME,
+                        WebIdentityToken=token,
+                        DurationSeconds=SHORTEST_SESSION_SECONDS,
+                    )
+                )["Credentials"]
+            except ParamValidationError:
+                raise Refused("ValidationError", "Request ARN is invalid") from None
         # The role was assumed: a failure from here on is not a refusal.
         try:
             with self._lock:

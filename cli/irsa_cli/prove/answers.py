@@ -26,6 +26,15 @@ class Cause(NamedTuple):
     outcome: Outcome = Outcome.FINDING
 
 
+# STS and EKS Auth call it so.
+EXPIRED = Cause(
+    "ExpiredTokenException",
+    "",
+    "the token has expired: it is an old one, or the clocks of the cluster and AWS differ",
+    "",
+)
+
+
 def cause_of(causes: Sequence[Cause], answer: Refused) -> Cause:
     """Return the first cause that matches an error."""
     return next(cause for cause in causes if cause.code in {"", answer.code} and cause.words in answer.message)

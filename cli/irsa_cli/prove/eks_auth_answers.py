@@ -1,6 +1,6 @@
 """What each error of EKS Auth means for the token of a Pod, and how to fix it."""
 
-from irsa_cli.prove.answers import Cause
+from irsa_cli.prove.answers import EXPIRED, Cause
 from irsa_cli.report.checks import Outcome
 
 PACKED = (
@@ -36,12 +36,7 @@ CAUSES = (
         "the cluster {cluster} has no association for {subject}, or does not exist",
         "{associate}",
     ),
-    Cause(
-        "ExpiredTokenException",
-        "",
-        "the token has expired: it is an old one, or the clocks of the cluster and AWS differ",
-        "",
-    ),
+    EXPIRED,
     Cause(
         "InvalidTokenException",
         "",

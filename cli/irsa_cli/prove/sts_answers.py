@@ -1,6 +1,6 @@
 """What each error of STS means for the token of a service account, and how to fix it."""
 
-from irsa_cli.prove.answers import Cause
+from irsa_cli.prove.answers import EXPIRED, Cause
 from irsa_cli.report.checks import Outcome
 from irsa_cli.verdict import NO_PROVIDER, NOT_LISTED
 
@@ -27,12 +27,7 @@ CAUSES = (
         "",
     ),
     Cause("InvalidIdentityToken", "", "STS cannot validate the cluster's token", ""),
-    Cause(
-        "ExpiredTokenException",
-        "",
-        "the token has expired: it is an old one, or the clocks of the cluster and AWS differ",
-        "",
-    ),
+    EXPIRED,
     Cause(
         "AccessDenied",
         "",

@@ -109,12 +109,16 @@ def create_provider(issuer: str, audiences: Iterable[str]) -> str:
     return _command(*words, *_listed("--client-id-list", audiences))
 
 
+def _association(cluster: str, association_id: str) -> tuple[str, ...]:
+    return (*_option("--cluster-name", cluster), *_option("--association-id", association_id))
+
+
 def clear_association(cluster: str, association_id: str, region: str, settings: Iterable[str]) -> str:
     """Return the command that removes settings of a Pod Identity association, by their names in EKS's API."""
     options = {"targetRoleArn": "--target-role-arn", "policy": "--policy"}
     empty = [word for setting in settings for word in (options[setting], "")]
-    named = ("--cluster-name", cluster, "--association-id", association_id)
-    return _aws("eks", "update-pod-identity-association", *_optional("--region", region), *named, *empty)
+    words = ("eks", "update-pod-identity-association", *_optional("--region", region))
+    return _aws(*words, *_association(cluster, association_id), *empty)
 
 
 def associate_provider(
@@ -169,8 +173,8 @@ def create_addon(cluster: str, addon: str, region: str | None = None) -> str:
 
 def delete_association(cluster: str, association_id: str, region: str | None = None) -> str:
     """Return the command that deletes an association of EKS Pod Identity."""
-    words = ("eks", "delete-pod-identity-association", *_option("--cluster-name", cluster))
-    return _aws(*words, *_option("--association-id", association_id), *_optional("--region", region))
+    words = ("eks", "delete-pod-identity-association", *_association(cluster, association_id))
+    return _aws(*words, *_optional("--region", region))
 
 
 def list_clusters(region: str | None = None, profile: str | None = None) -> str:

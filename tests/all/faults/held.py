@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,6 +58,27 @@ class Held:
 
 
 @contextmanager
+def both_apis(
+    cloud: Any,
+    folder: Path,
+    failure: Callable[[Question], Answer | None],
+    passed_on: Callable[[Question], object],
+) -> Iterator[dict[str, str]]:
+    """Yield the variables that lead to an AWS and a Kubernetes that fail, and say what they have passed on."""
+    config = json.loads(cloud.sandbox.kubeconfig.read_text())
+    server = config["clusters"][0]["cluster"]["server"]
+    certificate = str(cloud.sandbox.kubernetes / "certificates" / "apiserver.crt")
+    with (
+        failing_api(failure, cloud.aws_address, passed_on) as aws,
+        failing_api(failure, server, passed_on, certificate) as kubernetes,
+    ):
+        config["clusters"][0]["cluster"] = {"server": kubernetes}
+        file = folder / "kubeconfig-that-holds"
+        file.write_text(json.dumps(config))
+        yield {"AWS_ENDPOINT_URL": aws, "KUBECONFIG": str(file)}
+
+
+@contextmanager
 def held(
     cloud: Any, folder: Path, passed: Collection[str] = (), *, before: bool = False
 ) -> Iterator[tuple[Held, dict[str, str]]]:
@@ -70,9 +91,6 @@ def held(
         before: Requests are held, so that nothing is created by the engine; otherwise their answers.
     """
     holding = Held(passed)
-    config = json.loads(cloud.sandbox.kubeconfig.read_text())
-    server = config["clusters"][0]["cluster"]["server"]
-    certificate = str(cloud.sandbox.kubernetes / "certificates" / "apiserver.crt")
     at_first, at_last = (holding.hold, lambda _: None) if before else (lambda _: None, holding.hold)
 
     def lost(question: Question) -> Answer | None:
@@ -80,15 +98,9 @@ def held(
         at_first(question)
         return Answer(503, "text/plain", "") if before and what(question) in holding.created else None
 
-    with (
-        failing_api(lost, cloud.aws_address, at_last) as aws,
-        failing_api(lost, server, at_last, certificate) as kubernetes,
-    ):
-        config["clusters"][0]["cluster"] = {"server": kubernetes}
-        file = folder / "kubeconfig-that-holds"
-        file.write_text(json.dumps(config))
+    with both_apis(cloud, folder, lost, at_last) as variables:
         try:
-            yield holding, {"AWS_ENDPOINT_URL": aws, "KUBECONFIG": str(file)}
+            yield holding, variables
         finally:
             holding.release()
 

@@ -3,7 +3,6 @@
 A kill is at each request that writes, when AWS or Kubernetes has done it and the engine has not heard of it.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.all.faults.held import LONGEST_HOLD, both_apis
 from tests.all.faults.interruption import interrupt
 from tests.all.faults.recovery import recover
-from tests.sandbox.failing_api import Question, failing_api
+from tests.sandbox.failing_api import Question
 from tests.sandbox.irsa_command import PROVIDER
 from tests.sandbox.pods import CLUSTER, Pods
 from tests.sandbox.project import STACK, Project, Stack
@@ -23,7 +23,6 @@ from tests.sandbox.test_pod_identity import SESSION, STAGED, STAGES
 
 pytestmark = pytest.mark.sandbox
 
-LONGEST_HOLD = 300.0
 # A stack whose program and settings are written for a way to the role.
 Door = tuple[Stack, Callable[[Any], None]]
 
@@ -88,18 +87,9 @@ class Written:
 def holding(cloud: Any, folder: Path, number: int) -> Iterator[tuple[Written, dict[str, str]]]:
     """Yield what is held after so many writes, and the variables that lead to the APIs that hold it."""
     written = Written(number)
-    config = json.loads(cloud.sandbox.kubeconfig.read_text())
-    server = config["clusters"][0]["cluster"]["server"]
-    certificate = str(cloud.sandbox.kubernetes / "certificates" / "apiserver.crt")
-    with (
-        failing_api(lambda _: None, cloud.aws_address, written.done) as aws,
-        failing_api(lambda _: None, server, written.done, certificate) as kubernetes,
-    ):
-        config["clusters"][0]["cluster"] = {"server": kubernetes}
-        file = folder / "kubeconfig-that-holds"
-        file.write_text(json.dumps(config))
+    with both_apis(cloud, folder, lambda _: None, written.done) as variables:
         try:
-            yield written, {"AWS_ENDPOINT_URL": aws, "KUBECONFIG": str(file)}
+            yield written, variables
         finally:
             written.released.set()
 
