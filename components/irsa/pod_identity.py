@@ -8,10 +8,10 @@ from irsa.evaluation.answers import Decision, PodIdentityRequest
 from irsa.evaluation.decision import evaluate
 from irsa.fields import Document, Found, collect
 from irsa.in_aws_account import cluster_arns_of
-from irsa.later import Arguments, Later, Value
+from irsa.later import Arguments, Value
 from irsa.outputs import child_name
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
-from irsa.rules.identity import ONLY_IRSA, Use
+from irsa.rules.identity import ONLY_IRSA, Identity, Use
 from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.quotas import SESSION_POLICY_SIZE, Usage, check_usage
@@ -34,13 +34,35 @@ class Association(NamedTuple):
     import_id: str | None
 
 
+# In place of an ARN that is not known, so that a length is a lower bound.
+SHORTEST_CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/a"
+
+
+def ways_of(values: Mapping[str, Any]) -> Identity:
+    """Return how Pods get the role; where that is wrong or not known, as by default."""
+    return values.get("identity") or ONLY_IRSA
+
+
+def _has_session_tags(values: Mapping[str, Any]) -> bool:
+    return values.get("pod_identity", {}).get("session_tags", True) is not False
+
+
 def trust_of(arguments: Arguments, values: Mapping[str, Any]) -> Value[PodIdentityTrust] | None:
     """Return the trust in Pod Identity; None where the role has none."""
-    if (values.get("identity") or ONLY_IRSA).pod_identity is Use.ABSENT or not values.get("cluster_arns"):
+    if ways_of(values).pod_identity is Use.ABSENT or not values.get("cluster_arns"):
         return None
-    tags = values.get("pod_identity", {}).get("session_tags", True)
+    tags = _has_session_tags(values)
     clusters = {"clusters": cluster_arns_of(arguments, values)}
     return arguments.combined(clusters, lambda known, _found: PodIdentityTrust([*known["clusters"].values()], tags))
+
+
+def least_trust_of(arguments: Arguments, values: Mapping[str, Any]) -> PodIdentityTrust | None:
+    """Return the same with the shortest ARN in place of each that is not known."""
+    if ways_of(values).pod_identity is Use.ABSENT or not values.get("cluster_arns"):
+        return None
+    arns = (arguments.given.get(("cluster_arns", key)) for key in values["cluster_arns"])
+    shortest = [each if isinstance(each, str) else SHORTEST_CLUSTER for each in arns]
+    return PodIdentityTrust(shortest, _has_session_tags(values))
 
 
 def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]:
@@ -69,7 +91,7 @@ def associations(
 ) -> Iterator[Association]:
     """Yield the association of each cluster with these tags, where Pod Identity is used."""
     service_account = values.get("service_account")
-    if (values.get("identity") or ONLY_IRSA).pod_identity is not Use.USED or not service_account:
+    if ways_of(values).pod_identity is not Use.USED or not service_account:
         return
     settings, clusters = values.get("pod_identity", {}), values.get("cluster_arns", {})
     policy = in_account.get(("pod_identity", "policy"), settings.get("policy"))
@@ -77,16 +99,12 @@ def associations(
         policy = arguments.combined({"document": policy}, _session_policy)
     for key, cluster_arn in clusters.items():
         existing = settings.get("import_ids", {}).get(key)
-        if existing and isinstance(cluster_arn, Later):
-            found, fix = f"{existing!r}, of a cluster that is an output", "write the ARN of the cluster"
-            mistake = Mistake(found, "the ID of an association in a cluster that is known", fix)
-            arguments.found.append((("pod_identity", "import_ids", key), mistake))
         yield Association(
             logical_name=child_name(arguments.name, key),
             cluster_arn=cluster_arn,
             namespace=service_account.get("namespace", DEFAULT_NAMESPACE),
             service_account=service_account["name"],
-            session_tags=settings.get("session_tags", True),
+            session_tags=_has_session_tags(values),
             target_role_arn=in_account.get(("pod_identity", "target_role_arn"), settings.get("target_role_arn")),
             policy=policy,
             tags=tags,
@@ -127,10 +145,9 @@ def with_pod_identity(
 
 def warnings(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[str]:
     """Yield what Pod Identity does otherwise than IRSA."""
-    if (values.get("identity") or ONLY_IRSA).pod_identity is Use.ABSENT:
+    if ways_of(values).pod_identity is Use.ABSENT:
         return
-    tags = values.get("pod_identity", {}).get("session_tags", True)
     conditions = known_conditions(arguments.given.get(("trust_conditions",)))
     subjects = strings_of(arguments.given.get(("subjects",)))
-    for place, mistake in pod_identity_warnings(tags, conditions, subjects):
+    for place, mistake in pod_identity_warnings(_has_session_tags(values), conditions, subjects):
         yield f"{arguments.spelling(place)}: {mistake.found}"

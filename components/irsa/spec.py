@@ -18,9 +18,9 @@ from irsa.outputs import child_name, part_name
 from irsa.rules import names
 from irsa.rules.arns import Arn
 from irsa.rules.combinations import combination_mistakes
-from irsa.rules.identity import ONLY_IRSA, Identity, Use
+from irsa.rules.identity import Identity, Use
 from irsa.rules.identity_combinations import identity_mistakes, identity_of
-from irsa.rules.leaves import list_of, strings_of
+from irsa.rules.leaves import list_of, mapping_of, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
 from irsa.rules.quotas import (
@@ -34,7 +34,6 @@ from irsa.rules.quotas import (
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import (
     DEFAULT_AUDIENCE,
-    PodIdentityTrust,
     minified,
     trust_document,
 )
@@ -188,7 +187,7 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
         attachments=attachments,
         inline_policies=inline_policies,
         service_account=_service_account(arguments, values),
-        identity=values.get("identity") or ONLY_IRSA,
+        identity=pod_identity.ways_of(values),
         associations=tuple(pod_identity.associations(arguments, values, in_account, tags)),
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
@@ -244,12 +243,18 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
         "serviceAccount": [("service_account", "namespace")],
         "attachments": [("policy_arns", key) for key in values.get("policy_arns", ())],
     }
-    for kind in list_of(arguments.given.get(("import_existing",))):
-        for argument in found_by.get(str(kind), ()):
-            if has_output(arguments.given.get(argument)):
-                found = f"an output, together with {kind!r} in {spelling(('import_existing',))}"
-                fix = "write the value, or deploy its source first"
-                yield argument, Mistake(found, "a plain value, by which the existing resource is found", fix)
+    adopted = [
+        (argument, f"{kind!r} in {spelling(('import_existing',))}")
+        for kind in list_of(arguments.given.get(("import_existing",)))
+        for argument in found_by.get(str(kind), ())
+    ]
+    ids: Place = ("pod_identity", "import_ids")
+    adopted += [(("cluster_arns", key), spelling((*ids, key))) for key in mapping_of(arguments.given.get(ids))]
+    for argument, what in adopted:
+        if has_output(arguments.given.get(argument)):
+            fix = "write the value, or deploy its source first"
+            found = f"an output, together with {what}"
+            yield argument, Mistake(found, "a plain value, by which the existing resource is found", fix)
     automatic = not {("role_name",), ("role_name_prefix",)} & arguments.given.keys()
     automatic = automatic or ("policy" in values and ("policy", "name") not in arguments.given)
     if existing not in arguments.given and automatic:
@@ -595,17 +600,13 @@ def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedR
     given = arguments.given
     namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
     names = strings_of([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
-    identity, pods = values.get("identity") or ONLY_IRSA, None
-    if identity.pod_identity is not Use.ABSENT and values.get("cluster_arns"):
-        arns = [given.get(("cluster_arns", key)) for key in values["cluster_arns"]]
-        tags = values.get("pod_identity", {}).get("session_tags", True)
-        pods = PodIdentityTrust([each if isinstance(each, str) else SHORTEST_CLUSTER for each in arns], tags)
+    pods = pod_identity.least_trust_of(arguments, values)
     providers = strings_of(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER]
     audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust_conditions",))
     conditions = conditions if isinstance(conditions, Mapping) else {}
     return trust_usage(
         trust_document(
-            providers if identity.irsa is not Use.ABSENT or pods is None else [],
+            providers if pod_identity.ways_of(values).irsa is not Use.ABSENT or pods is None else [],
             [*strings_of(given.get(("subjects",))), *(subject_of(namespace, each) for each in names)]
             or [SHORTEST_SUBJECT],
             audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
@@ -625,5 +626,4 @@ def _tags_usages(arguments: Arguments, places: Sequence[tuple[str, Place]]) -> I
 
 
 # In place of what is not known, so that a length is a lower bound.
-SHORTEST_CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/a"
 SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223333:oidc-provider/a", "a:a", "a"

@@ -101,6 +101,7 @@ TOGETHER: Sequence[Any] = (
     {("policy", "document"): {**DOCUMENT, "Version": "x", "Id": {1}}},
     {("tags",): {"Team": "a", "team": "b", "TEAM": "c"}},
     {("tags",): {f"t{number}": "" for number in range(51)}},
+    {("cluster_arns", "blue"): CLUSTER_ARN, ("pod_identity", "import_ids", "blue"): "a-1"},
     {("service_account", "create"): False},
     {("service_account", "create"): False, ("service_account", "labels"): {}, ("service_account", "take_over"): True},
     {("service_account", "take_over"): True},
