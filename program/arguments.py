@@ -5,7 +5,7 @@ from typing import Any
 
 from config.argument_places import KEYS_OF_A_CREATED_ROLE, arguments_of, place_of
 from config.defaults import identity_of
-from config.models import Binding, Stack
+from config.models import Binding, PodIdentity, Stack
 from config.variable_keys import with_variables_replaced
 from config.variables import Values, Written, as_written, replaced
 from irsa.rules.arns import parse_iam_arn
@@ -112,6 +112,9 @@ def _of_pod_identity(
     """Return the arguments of EKS Pod Identity that are otherwise in a binding, or looked up."""
     found: dict[str, Any] = {}
     settings = mapping_of(keys.get("podIdentity"))
+    if isinstance(binding.pod_identity, PodIdentity):
+        # What is as by default is an argument, too.
+        found["pod_identity"] = args.get("pod_identity", {})
     if "policy" in settings:
         document = mapping_of(settings["policy"]).get("document", WRONG)
         found["pod_identity"] = {**args.get("pod_identity", {}), "policy": document}

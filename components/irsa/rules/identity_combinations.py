@@ -62,19 +62,9 @@ def _without_its_way(identity: Identity, given: Mapping[Place, Any], spelling: S
     )
     for way, use, arguments, words in ways:
         for argument in arguments if use is Use.ABSENT else ():
-            if argument in given and _says_something(argument, given):
+            if argument in given:
                 found, fix = f"{spelling(argument)} without {way}", f"remove it, or set {place} to {words}"
                 yield argument, Mistake(found, f"what {place} uses", fix)
-
-
-def _says_something(argument: Place, given: Mapping[Place, Any]) -> bool:
-    """Return whether an argument says more than its default."""
-    if argument != ("pod_identity",):
-        return True
-    ids, tags = (given.get((*argument, name)) for name in ("import_ids", "tags"))
-    named_ones = {(*argument, "target_role_arn"), (*argument, "policy")} & given.keys()
-    settings = [each for each in (ids, tags) if isinstance(each, Mapping) and each]
-    return bool(named_ones or settings or given.get((*argument, "session_tags")) is False)
 
 
 def _of_pod_identity(identity: Identity, given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:

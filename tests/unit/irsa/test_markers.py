@@ -301,6 +301,7 @@ def laters(value: Any) -> Iterator[Later[Any]]:
 @example(
     case=({**NOT_ADOPTED, "trust_statements": [{**TRUSTED, "Principal": {"AWS": [10**30]}}]}, ("trust_statements",))
 )
+@example(case=({**EXISTING, "pod_identity": {"tags": {"team": "a"}}}, ("pod_identity", "tags")))
 @given(case=cases([NOT_ADOPTED, EXISTING], 1))
 def test_what_an_output_hides_is_found_when_it_is_known(case: tuple[dict[str, Any], Place]) -> None:
     """Protects the deployment: the values of outputs are judged by the rules that plain values have, none left out.
