@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from irsa.add_ons.catalog import snake
 from irsa.fields import ROLE_SETTINGS
 from irsa.rules.mistakes import Place, path_of
 
@@ -23,6 +24,7 @@ PLACES: Mapping[Place, Place] = {
     ("role_name_prefix",): ("role", "namePrefix"),
     **{(setting,): ("role", to_camel(setting)) for setting in ROLE_SETTINGS},
     ("policy",): ("policy",),
+    ("policies",): ("policies",),
     ("policy_arns",): ("policyArns",),
     ("inline_policies",): ("inlinePolicies",),
     ("assume_role_arns",): ("assumeRoleArns",),
@@ -47,6 +49,8 @@ def place_of(argument: Place) -> Place:
         return (*place, to_camel(str(rest[0])), *(("document", *rest[1:]) if rest[1:] else ()))
     if argument[:1] == ("cluster_arns",):
         return ("clusters",)
+    if argument[:1] == ("policies",) and rest[1:]:
+        return (*place, rest[0], to_camel(str(rest[1])), *rest[2:])
     if argument[:1] and argument[0] in NESTED and rest:
         return (*place, to_camel(str(rest[0])), *rest[1:])
     return (*place, *rest)
@@ -63,7 +67,7 @@ def arguments_of(binding: Mapping[str, Any]) -> dict[Place, Any]:
     for name in NESTED:
         nested = binding.get(to_camel(name))
         if isinstance(nested, Mapping):
-            found |= {(name, _snake(key)): value for key, value in nested.items() if isinstance(key, str)}
+            found |= {(name, snake(key)): value for key, value in nested.items() if isinstance(key, str)}
     return found | dict(_present(binding, {key: key for key in KEYS_OF_A_CREATED_ROLE}))
 
 
@@ -76,7 +80,3 @@ def _present(binding: Mapping[str, Any], places: Mapping[Place, Place]) -> Itera
             value = value[key]
         else:
             yield argument, value
-
-
-def _snake(key: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)

@@ -129,10 +129,14 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
     sources += [(("podIdentity", "policy"), mapping_of(binding.get("podIdentity")).get("policy"))]
     sources += [(("inlinePolicies", name), source) for name, source in inline]
     for name, source in sources:
-        if isinstance(source, dict) and ("file" in source) == ("document" in source):
-            both = "both file and document", "remove one of them"
-            found, fix = both if "file" in source else ("neither file nor document", "add file, or document")
-            yield _mistake((*place, *name), found, "exactly one of file and document", fix)
+        ways = ("file", "document", "addOn") if name == ("policy",) else ("file", "document")
+        here = [way for way in ways if isinstance(source, dict) and way in source]
+        # A document beside an add-on is a mistake of the arguments, too.
+        if isinstance(source, dict) and len(here) != 1 and here != ["document", "addOn"]:
+            found, fix = f"{' and '.join(here)} together", "remove one of them"
+            if not here:
+                found, fix = f"neither {' nor '.join(ways)}", f"add {', or '.join(ways)}"
+            yield _mistake((*place, *name), found, f"exactly one of {', '.join(ways)}", fix)
 
 
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:

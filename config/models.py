@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from pydantic.alias_generators import to_camel
 
 from config.variables import replaced
+from irsa.add_ons.catalog import check_add_on, names
+from irsa.add_ons.parameters import PARAMETERS, check_scope
 from irsa.rules import commands, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
@@ -162,12 +164,29 @@ Identity = Annotated[
     AfterValidator(_identity),
     WithJsonSchema({"anyOf": [{"enum": [*SHORT]}, {**_ways, "minProperties": 1}], "examples": ["both"]}),
 ]
+AddOnName = Annotated[
+    str,
+    AfterValidator(check_add_on),
+    WithJsonSchema({"type": "string", "enum": [*names()], "examples": ["external-dns"]}),
+]
+
+
+def _of_add_on(parameter: str) -> AfterValidator:
+    # With a variable in it, it is judged when that is replaced.
+    return AfterValidator(lambda value: value if "${" in value else PARAMETERS[parameter].check(value))
+
+
+def _several(parameter: str) -> Any:
+    return Field(default_factory=_list, min_length=1, examples=[[PARAMETERS[parameter].example]])
+
+
 AssociationId = Annotated[str, _name("association ID"), _name_schema("association ID", "a-1234567890abcdef0")]
 Importable = Annotated[
     str, AfterValidator(check_adoptable), WithJsonSchema({"type": "string", "enum": list(ADOPTABLE)})
 ]
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::my-bucket/*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+ADD_ON = {"addOn": "external-dns", "hostedZones": ["Z0123456789ABCDEFGHIJ"]}
 SERVICE_ACCOUNT = {"name": "my-service-account", "namespace": "default"}
 SILENCE = {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}
 PRINCIPAL = {"AWS": "arn:aws:iam::111122223333:role/deployer"}
@@ -300,8 +319,52 @@ class PolicyDocument(Settings):
     """The policy document itself."""
 
 
-class Policy(PolicyDocument):
-    """A managed IAM policy to create, from a `file` or an inline `document`."""
+class AddOnParameters(Settings):
+    """What the policies of add-ons take; `irsa add-ons` lists which add-on takes what."""
+
+    version: Annotated[str, Field(min_length=1, examples=["v0.20.0"])] | None = None
+    """Version of the add-on that the policy is for. Default: the newest that this release knows."""
+    scope: Annotated[str, AfterValidator(check_scope), WithJsonSchema({"const": "*", "examples": ["*"]})] | None = None
+    """`"*"`: the add-on may reach everything that its parameters would name."""
+    cluster_names: list[Annotated[str, _of_add_on("cluster_names")]] = _several("cluster_names")
+    """Names of the EKS clusters. Default: those of the binding's clusters."""
+    hosted_zones: list[Annotated[str, _of_add_on("hosted_zones")]] = _several("hosted_zones")
+    """Route 53 hosted zones, by ID or ARN."""
+    buckets: list[Annotated[str, _of_add_on("buckets")]] = _several("buckets")
+    """S3 buckets, by name or ARN."""
+    kms_keys: list[Annotated[str, _of_add_on("kms_keys")]] = _several("kms_keys")
+    """ARNs of KMS keys."""
+    secrets: list[Annotated[str, _of_add_on("secrets")]] = _several("secrets")
+    """ARNs of Secrets Manager secrets, whole or with wildcards at the end."""
+    ssm_parameters: list[Annotated[str, _of_add_on("ssm_parameters")]] = _several("ssm_parameters")
+    """ARNs of Systems Manager parameters, with wildcards or without."""
+    file_systems: list[Annotated[str, _of_add_on("file_systems")]] = _several("file_systems")
+    """EFS file systems, by ID or ARN."""
+    node_roles: list[Annotated[str, _of_add_on("node_roles")]] = _several("node_roles")
+    """ARNs of the nodes' IAM roles."""
+    interruption_queues: list[Annotated[str, _of_add_on("interruption_queues")]] = _several("interruption_queues")
+    """ARNs of SQS queues."""
+    workspaces: list[Annotated[str, _of_add_on("workspaces")]] = _several("workspaces")
+    """ARNs of workspaces of Amazon Managed Service for Prometheus."""
+    ipv6: bool = Field(default=False, examples=[True])
+    """true: the cluster's IP family is IPv6."""
+    read_only: bool = Field(default=False, examples=[True])
+    """true: it reads, and never writes."""
+    find: bool = Field(default=False, examples=[True])
+    """true: it finds secrets and parameters by name or tag, which lists all of the AWS account."""
+    push: bool = Field(default=False, examples=[True])
+    """true: it writes secrets and parameters, too."""
+
+
+class AddOn(AddOnParameters):
+    """A well-known add-on whose policy is created and attached."""
+
+    add_on: AddOnName
+    """The add-on, such as `external-dns`; `irsa add-ons` lists them."""
+
+
+class Policy(PolicyDocument, AddOnParameters):
+    """A managed IAM policy to create, from a `file`, an inline `document`, or that of an add-on."""
 
     name: PolicyName | None = None
     """Name of the policy. Default: an automatic name that starts with the binding's key."""
@@ -311,6 +374,8 @@ class Policy(PolicyDocument):
     """Description of the policy. IAM cannot change it, so a new one replaces the policy."""
     tags: Tags = Field(default_factory=_mapping, examples=[{"team": "payments"}])
     """Tags, merged with those of `irsa:defaults`."""
+    add_on: AddOnName | None = None
+    """In place of a document: the add-on whose policy it is, such as `external-dns`."""
 
 
 class Trust(Settings):
@@ -363,6 +428,10 @@ class Binding(Settings, defer_build=False):
     """The role."""
     policy: Policy | None = Field(default=None, examples=[{"name": "my-policy", "file": "policies/my-policy.json"}])
     """A policy to create and attach."""
+    policies: list[AddOn] = Field(default_factory=_list, examples=[[ADD_ON]])
+    """Add-ons whose policies are created and attached, each once.
+
+    Without `serviceAccount` and `trust.subjects`, the service account that the add-on's chart makes is trusted."""
     policy_arns: list[PolicyArn] = Field(
         default_factory=_list, examples=[["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]]
     )

@@ -72,7 +72,7 @@ class PolicySources:
         return complete
 
     def _with_document(self, place: Place, source: Any) -> Any:
-        if not isinstance(source, dict) or "document" in source:
+        if not isinstance(source, dict) or {"document", "addOn"} & source.keys():
             return source
         name = source.get("file")
         if not isinstance(name, str):

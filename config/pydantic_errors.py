@@ -9,11 +9,9 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.scalars import in_yaml_words
-from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
 from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of
 from irsa.rules.quotas import seconds_in
 
@@ -30,12 +28,8 @@ KINDS = {
 SCHEMA_OF = functools.cache(lambda model: model.model_json_schema())
 # What a word stands for in YAML 1.1, or in quotes.
 BOOLEANS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
-# Words for which the most similar key is not what is meant.
-OTHER_WORDS = {
-    place_of((word,))[0]: {place_of((name,))[0]: what for name, what in names.items()}
-    for word, names in ARGUMENTS_BY_OTHER_WORDS.items()
-}
 LIMITS = {
+    "too_short": "at least {min_length}",
     "greater_than_equal": "at least {ge:,}",
     "less_than_equal": "at most {le:,}",
     "string_too_short": "at least {min_length} character",
@@ -132,6 +126,8 @@ def _example_at(place: Place) -> Any:
 
 def _advice_for_keys(found: Any, place: Place) -> str:
     known = keys_at(place)
+    if place[2:3] == ("policies",) and str(found).startswith("arn:"):
+        return "write it under policyArns"
     keys = ("file",) if str(found).endswith(".json") else ("arn",) if "file" in known else ("arn", "name")
     for key in keys if isinstance(found, str) and len(found) <= LINE else ():
         if key in known and _accepts((*place, key), found):
@@ -144,8 +140,6 @@ def _advice_for_key(key: str, place: Place, known: list[str]) -> str:
         outer = place[:-levels]
         if key in keys_at(outer):
             return f"move it {'one level' if levels == 1 else f'{levels} levels'} up, to irsa:{path_of(outer)}"
-    if key in OTHER_WORDS and set(OTHER_WORDS[key]) <= set(known):
-        return f"write {' or '.join(f'{name} ({what})' for name, what in OTHER_WORDS[key].items())}"
     if not place and key in keys_at(("bindings", "")):
         return "move it to the binding that it is for, below irsa:bindings"
     # The only key of a binding that may contain this key.

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
+from irsa.add_ons.parameters import PARAMETERS
 from irsa.rules.mistakes import Place
 
 EACH = "*"
@@ -17,6 +20,8 @@ KEYS_WITH_VARIABLES: tuple[tuple[str, ...], ...] = (
     ("podIdentity", "policy", "document"),
     ("trust", "conditions"),
     ("trust", "statements"),
+    *(("policy", to_camel(parameter)) for parameter in PARAMETERS),
+    *(("policies", EACH, to_camel(parameter)) for parameter in PARAMETERS),
 )
 # Every key of every binding is looked up in it, several times.
 _KEYS = frozenset(KEYS_WITH_VARIABLES)
@@ -28,6 +33,8 @@ def with_variables_replaced(value: Any, replaced: Callable[[Place, Any], Any], p
         return replaced(place, value)
     if isinstance(value, Mapping):
         return {key: with_variables_replaced(item, replaced, (*place, key)) for key, item in value.items()}
+    if place == ("policies",) and isinstance(value, list):
+        return [with_variables_replaced(item, replaced, (*place, index)) for index, item in enumerate(value)]
     return value
 
 
@@ -38,6 +45,9 @@ def values_with_variables(value: Any, place: Place = ()) -> Iterator[tuple[Place
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from values_with_variables(item, (*place, key))
+    elif place == ("policies",) and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from values_with_variables(item, (*place, index))
 
 
 def _takes_variables(place: Place) -> bool:

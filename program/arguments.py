@@ -8,6 +8,7 @@ from config.defaults import identity_of
 from config.models import Binding, PodIdentity, Stack
 from config.variable_keys import with_variables_replaced
 from config.variables import Values, Written, as_written, replaced
+from irsa.add_ons.catalog import add_on, names, snake
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.identity import Use
@@ -22,6 +23,7 @@ OF_THE_STACK_FILE: Collection[Place] = {
     ("policy", "file"),
     ("service_account",),
     ("policy",),
+    ("policies",),
     ("pod_identity",),
     ("pod_identity", "policy"),
     ("oidc_provider_arns",),
@@ -32,6 +34,7 @@ OF_THE_STACK_FILE: Collection[Place] = {
 OF_A_WHOLE_KEY = {
     "service_account": ("service_account",),
     "policy": ("policy",),
+    "policies": ("policies",),
     "role": ("role_name",),
     "pod_identity": ("pod_identity",),
     "trust": ("subjects", "trust_conditions", "trust_statements"),
@@ -83,6 +86,7 @@ def arguments(
         if isinstance(getattr(binding, key), Unknown):
             args |= dict.fromkeys(unknown, WRONG)
     args |= _of_pod_identity(args, keys, binding, stack, lookups)
+    args |= _of_add_ons(args, keys, binding, stack, lookups)
     if "role_arn" in args:
         found += _partition_of_role(args["role_arn"], lookups)
         return args, found
@@ -120,6 +124,33 @@ def _of_pod_identity(
         found["pod_identity"] = {**args.get("pod_identity", {}), "policy": document}
     if identity_of(binding).pod_identity is not Use.ABSENT:
         found["cluster_arns"] = {key: lookups.clusters[key].arn for key in stack.clusters_of(binding)}
+    return found
+
+
+def _of_add_ons(
+    args: Mapping[str, Any], keys: Mapping[str, Any], binding: Binding, stack: Stack, lookups: Lookups
+) -> dict[str, Any]:
+    """Return the arguments of add-ons, with the names of the binding's clusters for those that take them."""
+    clusters = [lookups.clusters[key].name or WRONG for key in stack.clusters_of(binding)]
+
+    def with_clusters(settings: Any) -> Any:
+        name = settings.get("add_on") if isinstance(settings, dict) else None
+        takes = isinstance(name, str) and name in names() and "cluster_names" in add_on(name).parameters
+        if not takes or {"cluster_names", "scope"} & settings.keys() or not clusters:
+            return settings
+        return {**settings, "cluster_names": clusters}
+
+    found: dict[str, Any] = {}
+    if "policy" in args:
+        found["policy"] = with_clusters(args["policy"])
+    several = keys.get("policies")
+    if isinstance(several, list):
+        # What is not known of them is dumped as a mapping without keys.
+        known = zip(several, binding.policies, strict=True)
+        found["policies"] = [
+            each if isinstance(each, Unknown) else with_clusters({snake(key): value for key, value in dumped.items()})
+            for dumped, each in known
+        ]
     return found
 
 

@@ -8,6 +8,7 @@ import re
 
 from config.models import Stack
 from irsa.outputs import child_name
+from irsa.pod_identity import Association
 from irsa.rules.arns import issuer_host_path
 from irsa.spec import CreatedRole, ManagedPolicy, Spec
 
@@ -59,6 +60,11 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
         unchanged = unchanged or any(each.logical_name == child_name(automatic, key) for each in spec.attachments)
         return policy._replace(logical_name=name, attachment_name=attachment if unchanged else permission(key))
 
+    def association(each: Association) -> str:
+        # That of an add-on's service account is in the component of its role, with those of other clusters.
+        alone = f"{each.namespace}/{each.service_account}@{each.cluster_arn}"
+        return service_account if spec.service_account else alone
+
     role = _role(spec.role, account_id) or automatic
     key_at = len(child_name(automatic, ""))
     declared = spec.service_account
@@ -72,7 +78,7 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
             each._replace(logical_name=permission(each.logical_name[key_at:])) for each in spec.attachments
         ),
         inline_policies=tuple(each._replace(logical_name=permission(each.name)) for each in spec.inline_policies),
-        associations=tuple(each._replace(logical_name=service_account) for each in spec.associations),
+        associations=tuple(each._replace(logical_name=association(each)) for each in spec.associations),
         service_account=declared and declared._replace(logical_name=service_account),
     )
 

@@ -35,10 +35,51 @@ class ServiceAccountArgs(TypedDict):
     """Lifetime of the projected token in seconds, at least 600. Default: 86,400."""
 
 
-class PolicyArgs(TypedDict):
-    """A managed IAM policy that the component creates and attaches."""
+class AddOnArgs(TypedDict):
+    """A well-known add-on whose policy the component creates and attaches. `irsa add-ons` lists what each takes.
 
-    document: pulumi.Input[Any]
+    Where neither `service_account` nor `subjects` is there, the service account of the add-on's chart is trusted."""
+
+    add_on: str
+    """The add-on, such as `external-dns`."""
+    version: NotRequired[str]
+    """Version of the add-on that the policy is for. Default: the newest that this release knows."""
+    scope: NotRequired[str]
+    """`*`: the add-on may reach everything that its parameters would name."""
+    cluster_names: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Names of the EKS clusters. Default: those of `cluster_arns`."""
+    hosted_zones: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Route 53 hosted zones, by ID or ARN."""
+    buckets: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """S3 buckets, by name or ARN."""
+    kms_keys: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of KMS keys."""
+    secrets: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of Secrets Manager secrets, whole or with wildcards at the end."""
+    ssm_parameters: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of Systems Manager parameters, with wildcards or without."""
+    file_systems: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """EFS file systems, by ID or ARN."""
+    node_roles: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of the nodes' IAM roles."""
+    interruption_queues: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of SQS queues."""
+    workspaces: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of workspaces of Amazon Managed Service for Prometheus."""
+    ipv6: NotRequired[bool]
+    """True: the cluster's IP family is IPv6."""
+    read_only: NotRequired[bool]
+    """True: it reads, and never writes."""
+    find: NotRequired[bool]
+    """True: it finds secrets and parameters by name or tag, which lists all of the AWS account."""
+    push: NotRequired[bool]
+    """True: it writes secrets and parameters, too."""
+
+
+class PolicyArgs(TypedDict):
+    """A managed IAM policy that the component creates and attaches: a document, or that of an add-on (AddOnArgs)."""
+
+    document: NotRequired[pulumi.Input[Any]]
     """The policy document: a mapping, which may contain outputs, or JSON text.
 
     A document that is known before the deployment and has more than 6,144 characters is split into several policies."""
@@ -50,6 +91,40 @@ class PolicyArgs(TypedDict):
     """Description. IAM cannot change it, so a new one replaces the policy."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Tags of the policy. Default: those of the role."""
+    add_on: NotRequired[str]
+    """In place of a document: the add-on, such as `external-dns`."""
+    version: NotRequired[str]
+    """Version of the add-on that the policy is for. Default: the newest that this release knows."""
+    scope: NotRequired[str]
+    """`*`: the add-on may reach everything that its parameters would name."""
+    cluster_names: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Names of the EKS clusters. Default: those of `cluster_arns`."""
+    hosted_zones: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Route 53 hosted zones, by ID or ARN."""
+    buckets: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """S3 buckets, by name or ARN."""
+    kms_keys: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of KMS keys."""
+    secrets: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of Secrets Manager secrets, whole or with wildcards at the end."""
+    ssm_parameters: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of Systems Manager parameters, with wildcards or without."""
+    file_systems: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """EFS file systems, by ID or ARN."""
+    node_roles: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of the nodes' IAM roles."""
+    interruption_queues: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of SQS queues."""
+    workspaces: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of workspaces of Amazon Managed Service for Prometheus."""
+    ipv6: NotRequired[bool]
+    """True: the cluster's IP family is IPv6."""
+    read_only: NotRequired[bool]
+    """True: it reads, and never writes."""
+    find: NotRequired[bool]
+    """True: it finds secrets and parameters by name or tag, which lists all of the AWS account."""
+    push: NotRequired[bool]
+    """True: it writes secrets and parameters, too."""
 
 
 class PodIdentityArgs(TypedDict):
@@ -118,6 +193,8 @@ class ServiceAccountRoleArgs(TypedDict):
     """Tags of the role, and of the policy unless it has its own; at most 50."""
     policy: NotRequired[PolicyArgs]
     """A managed policy to create and attach."""
+    policies: NotRequired[Sequence[AddOnArgs]]
+    """Add-ons whose policies are created and attached, each once."""
     policy_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
     """ARNs of existing policies to attach, each under a key that you choose; do not change the key."""
     inline_policies: NotRequired[Mapping[str, pulumi.Input[Any]]]

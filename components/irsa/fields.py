@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from irsa.add_ons.catalog import check_add_on
+from irsa.add_ons.parameters import PARAMETERS, SWITCHES, check_scope
 from irsa.rules import quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
@@ -261,8 +263,17 @@ SERVICE_ACCOUNT_FIELDS: Mapping[str, Field] = {
     "sts_regional_endpoints": Field(_flag),
     "token_expiration": Field(_seconds(quotas.TOKEN_EXPIRATION), NUMBER),
 }
+ADD_ON_FIELDS: Mapping[str, Field] = {
+    "add_on": Field(_string(check_add_on), DECIDES, required=True),
+    "version": Field(_string(len), DECIDES),
+    "scope": Field(_string(check_scope), DECIDES),
+    **{name: Field(_at_least_one(_list(_string(each.check)))) for name, each in PARAMETERS.items()},
+    **dict.fromkeys(SWITCHES, Field(_flag, "it decides what the policy says")),
+}
 POLICY_FIELDS: Mapping[str, Field] = {
-    "document": Field(_document, required=True),
+    **ADD_ON_FIELDS,
+    "add_on": ADD_ON_FIELDS["add_on"]._replace(required=False),
+    "document": Field(_document),
     "name": Field(_named("policy")),
     "path": Field(_named("policy path")),
     "description": Field(_named("description")),
@@ -313,3 +324,5 @@ NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {
     "policy": POLICY_FIELDS,
     "pod_identity": POD_IDENTITY_FIELDS,
 }
+# Lists of mappings, each of which becomes resources of its own.
+LISTED_FIELDS: Mapping[str, Mapping[str, Field]] = {"policies": ADD_ON_FIELDS}

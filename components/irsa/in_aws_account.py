@@ -121,7 +121,7 @@ def values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, An
         yield ("pod_identity", "policy"), values["pod_identity"]["policy"], _check_document
     for key, document in values.get("inline_policies", {}).items():
         yield ("inline_policies", key), document, _check_document
-    if "policy" in values:
+    if "document" in values.get("policy", {}):
         yield ("policy", "document"), values["policy"]["document"], _check_document
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, collect, without_mistakes
-from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
+from irsa.fields import FIELDS, KEYED_FIELDS, LISTED_FIELDS, NESTED_FIELDS, Field, Found, collect, without_mistakes
 from irsa.rules.leaves import map_leaves, step_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, in_advice, nearest, path_of, shortened
 from irsa.rules.names import NameRule, check_name
@@ -90,16 +89,11 @@ class Arguments:
         return self._level(args, FIELDS, ()) or {}
 
     def _level(self, args: Any, fields: Mapping[str, Field], place: Place) -> dict[str, Any] | None:
-        known = {*fields, *(() if place else (*NESTED_FIELDS, *KEYED_FIELDS))}
+        known = {*fields, *(() if place else (*NESTED_FIELDS, *KEYED_FIELDS, *LISTED_FIELDS))}
         if isinstance(args, Unknown):
             return None
         if not isinstance(args, Mapping):
-            found = "an output" if is_output(args) else shortened(args)
-            fix = f"write its keys: {', '.join(self._spelled(known, place))}"
-            required = [name for name, each in fields.items() if each.required]
-            if place and len(required) == 1 and isinstance(args, str):
-                fix = f"set {self.spelling((*place, required[0]))} to {in_advice(args, 'it')}"
-            self.found.append((place, Mistake(found, "a plain mapping of arguments", fix)))
+            self.found.append((place, self._not_a_mapping(args, fields, known, place)))
             return None
         values: dict[str, Any] = {}
         for key, value in args.items():
@@ -122,6 +116,16 @@ class Arguments:
                 values.setdefault(key, NEVER)
         return values
 
+    def _not_a_mapping(self, args: Any, fields: Mapping[str, Field], known: Iterable[str], place: Place) -> Mistake:
+        found = "an output" if is_output(args) else shortened(args)
+        fix = f"write its keys: {', '.join(self._spelled(known, place))}"
+        required = [name for name, each in fields.items() if each.required]
+        if place[:1] == ("policies",) and isinstance(args, str) and args.startswith("arn:"):
+            fix = f"write it under {self.spelling(('policy_arns',))}"
+        elif place and len(required) == 1 and isinstance(args, str):
+            fix = f"set {self.spelling((*place, required[0]))} to {in_advice(args, 'it')}"
+        return Mistake(found, "a plain mapping of arguments", fix)
+
     def _argument(self, key: str, value: Any, fields: Mapping[str, Field], here: Place) -> Any:
         """Return the value of an argument; None where it is left out."""
         if value is None:
@@ -131,6 +135,8 @@ class Arguments:
             return self._level(value, NESTED_FIELDS[key], here)
         if not here[1:] and key in KEYED_FIELDS:
             return self._keyed(value, *KEYED_FIELDS[key], here)
+        if not here[1:] and key in LISTED_FIELDS:
+            return self._listed(value, LISTED_FIELDS[key], here)
         return self._value(value, fields[key], here)
 
     def _advice_for(self, here: Place, names: Sequence[str]) -> str:
@@ -138,9 +144,8 @@ class Arguments:
         key = str(here[-1])
         if here[:-1] and key in self._spelled({*FIELDS, *NESTED_FIELDS, *KEYED_FIELDS}, ()):
             return f"move it one level up, beside {self.spelling(here[:-1])}"
-        if not here[:-1] and key in ARGUMENTS_BY_OTHER_WORDS:
-            words = ARGUMENTS_BY_OTHER_WORDS[key].items()
-            return f"write {' or '.join(f'{self.spelling((name,))} ({what})' for name, what in words)}"
+        if here[0] in LISTED_FIELDS and key in NESTED_FIELDS["policy"]:
+            return f"move it to {self.spelling(('policy', key))}"
         nested = [(parent, name) for parent, fields in NESTED_FIELDS.items() if not here[:-1] for name in fields]
         places = [spelled for spelled in map(self.spelling, nested) if spelled.endswith(f".{key}")]
         return nearest(key, names, f"move it to {places[0]}" if len(places) == 1 else "remove it")
@@ -166,6 +171,20 @@ class Arguments:
             collect(lambda key=key: check_name(key, rule), here, self.found)  # type: ignore[misc]
             values[key] = self._value(item, each, here)
         return values
+
+    def _listed(self, value: Any, fields: Mapping[str, Field], place: Place) -> list[dict[str, Any]] | None:
+        if isinstance(value, Unknown):
+            return None
+        if not isinstance(value, list | tuple):
+            found, fix = (
+                "an output" if is_output(value) else shortened(value),
+                "write a list; the values in it may be outputs",
+            )
+            self.found.append((place, Mistake(found, "a plain list: its items decide which resources exist", fix)))
+            return None
+        self.given[place] = [item if isinstance(item, Mapping) else WRONG for item in value]
+        read = [self._level(item, fields, (*place, index)) for index, item in enumerate(value)]
+        return [each for each in read if each is not None]
 
     def _value(self, value: Any, each: Field, place: Place) -> Any:
         """Return the value of an argument, which may be Later; None where it decides something and is not known."""
@@ -243,7 +262,7 @@ class Arguments:
 
 def _argument_at(place: Place) -> Place:
     """Return the argument's own part of a place: what is below it may be a secret."""
-    return place[: 2 if place[0] in (*NESTED_FIELDS, *KEYED_FIELDS) else 1]
+    return place[: 3 if place[0] in LISTED_FIELDS else 2 if place[0] in (*NESTED_FIELDS, *KEYED_FIELDS) else 1]
 
 
 # What is wrong, or missing, is never known.

@@ -9,6 +9,7 @@ from irsa.evaluation.decision import evaluate
 from irsa.fields import Document, Found, collect
 from irsa.in_aws_account import cluster_arns_of
 from irsa.later import Arguments, Value
+from irsa.of_add_ons import service_account_of
 from irsa.outputs import child_name
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.identity import ONLY_IRSA, Identity, Use
@@ -90,7 +91,7 @@ def associations(
     arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], tags: Any
 ) -> Iterator[Association]:
     """Yield the association of each cluster with these tags, where Pod Identity is used."""
-    service_account = values.get("service_account")
+    service_account = service_account_of(values)
     if ways_of(values).pod_identity is not Use.USED or not service_account:
         return
     settings, clusters = values.get("pod_identity", {}), values.get("cluster_arns", {})

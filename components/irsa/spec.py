@@ -9,11 +9,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from irsa import pod_identity
+from irsa.add_ons.combinations import add_on_mistakes
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
 from irsa.evaluation.document import parse as parsed_document
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
 from irsa.in_aws_account import aws_account_of, cluster_arns_of, in_aws_account, values_in_aws_account
 from irsa.later import NEVER, ArgumentMistakes, Arguments, Later, Value
+from irsa.of_add_ons import AddOnPolicy, add_on_policies, service_account_of
 from irsa.outputs import child_name, part_name
 from irsa.rules import names
 from irsa.rules.arns import Arn
@@ -167,15 +169,17 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
     values = arguments.read(args)
     if isinstance(args, Mapping):
         arguments.found += combination_mistakes(arguments.given, spelling)
+        arguments.found += add_on_mistakes(arguments.given, spelling)
         arguments.found += identity_mistakes(arguments.given, spelling)
         arguments.found += _between(arguments, values)
     creates = "role_arn" not in values and ("oidc_provider_arns" in values or "cluster_arns" in values)
     in_account = in_aws_account(arguments, values) if creates else {}
     role = _role(arguments, values, in_account) if creates else None
-    policies = _policies(arguments, values, in_account) if creates else ()
+    of_add_ons = add_on_policies(arguments, values) if creates else ()
+    policies = _policies(arguments, values, in_account, of_add_ons) if creates else ()
     inline_policies = _inline_policies(arguments, values, in_account) if creates else ()
-    attachments = _attachments(arguments, values, in_account, policies) if creates else ()
-    usages = tuple(_usages(arguments, values, role, policies, inline_policies))
+    attachments = _attachments(arguments, values, in_account, policies, of_add_ons) if creates else ()
+    usages = tuple(_usages(arguments, values, role, (len(policies), len(attachments)), inline_policies))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
     of_association = values.get("pod_identity", {}).get("tags", values.get("tags"))
@@ -205,9 +209,10 @@ def _warnings(
     policies: Sequence[ManagedPolicy],
 ) -> Iterator[str]:
     """Yield warnings: what is legal, but likely not intended, as far as it is known."""
-    if len(policies) > 1:
+    parts = [each for index, each in enumerate(policies) if each.logical_name == part_name(arguments.name, index)]
+    if len(parts) > 1:
         longer = f"more than {MANAGED_POLICY_SIZE:,} characters"
-        yield f"policy: its document has {longer} and is split over {len(policies)} managed policies"
+        yield f"policy: its document has {longer} and is split over {len(parts)} managed policies"
     for _, usage in usages:
         if check_usage(usage):
             yield f"more than 80% of a quota is used: {usage}"
@@ -257,6 +262,7 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
             yield argument, Mistake(found, "a plain value, by which the existing resource is found", fix)
     automatic = not {("role_name",), ("role_name_prefix",)} & arguments.given.keys()
     automatic = automatic or ("policy" in values and ("policy", "name") not in arguments.given)
+    automatic = automatic or bool(values.get("policies"))
     if existing not in arguments.given and automatic:
         kind = "the start of an automatic name in IAM"
         rule = names.NameRule(kind, len(arguments.name), names.IAM_NAME, names.IAM_WORDS)
@@ -276,7 +282,7 @@ def _subjects(arguments: Arguments, values: Mapping[str, Any]) -> Value[list[str
     further = values.get("subjects", [])
     if isinstance(further, Later) and not values.get("any_service_account"):
         further = arguments.checked(further, ("subjects",), check_any_service_account)
-    service_account = values.get("service_account")
+    service_account = service_account_of(values)
     if service_account is None:
         return arguments.combined({"further": further}, lambda parts, _found: sorted(set(parts["further"])))
     parts = {"further": further, "namespace": DEFAULT_NAMESPACE, **service_account}
@@ -407,13 +413,32 @@ def _tags(arguments: Arguments, tags: Any, place: Place) -> Any:
 
 
 def _policies(
-    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]
+    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], of_add_ons: Sequence[AddOnPolicy]
 ) -> tuple[ManagedPolicy, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
-    settings = values.get("policy")
-    if settings is None:
-        return ()
-    document = in_account["policy", "document"]
+    policies: list[ManagedPolicy] = []
+    settings = values.get("policy", {})
+    if "document" in settings:
+        texts = _texts(arguments, in_account["policy", "document"])
+        policies += [
+            _policy(arguments, values, settings, part_name(arguments.name, index), index, text)
+            for index, text in enumerate(texts)
+        ]
+    of_role = {"path": values["path"]} if "path" in values else {}
+    for each in of_add_ons:
+        name = arguments.name if each.place == ("policy",) else child_name(arguments.name, f"add-on:{each.name}")
+        for index, text in enumerate(each.texts):
+            own = settings if each.place == ("policy",) else of_role
+            logical_name = part_name(name, index)
+            policy = _policy(arguments, values, own, logical_name, index, text)
+            # A colon is not for the names of IAM.
+            prefix = names.prefix_of(logical_name.replace("add-on:", ""), names.POLICY_PREFIX)
+            policies.append(policy if each.place == ("policy",) else policy._replace(name_prefix=prefix))
+    return tuple(policies)
+
+
+def _texts(arguments: Arguments, document: Value[Any]) -> Sequence[Value[str]]:
+    """Return the documents of the policies over which the caller's document is divided."""
     place: Place = ("policy", "document")
     texts: list[Value[str]] = []
     if isinstance(document, Later):
@@ -433,13 +458,20 @@ def _policies(
             collect(lambda: texts.extend([NEVER] * (len(split_document(least(known))) - 1)), parts, arguments.found)
     else:
         collect(lambda: texts.extend(split_document(document.content)), (*place, "Statement"), arguments.found)
-    return tuple(_policy(arguments, values, index, text) for index, text in enumerate(texts))
+    return texts
 
 
-def _policy(arguments: Arguments, values: Mapping[str, Any], index: int, text: Value[str]) -> ManagedPolicy:
-    settings, adopted = values["policy"], values.get("import_existing", ())
+def _policy(  # noqa: PLR0917 (each is a different part of one policy)
+    arguments: Arguments,
+    values: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    logical_name: str,
+    index: int,
+    text: Value[str],
+) -> ManagedPolicy:
+    adopted = values.get("import_existing", ()) if settings is values.get("policy") else ()
     both = {"attachments", "policy"} <= set(adopted)
-    logical_name, name = part_name(arguments.name, index), settings.get("name")
+    name = settings.get("name")
     if name is not None and index:
         name = arguments.combined({"name": name}, lambda known, _found: policy_part_name(known["name"], index))
         name = arguments.checked(name, ("policy", "name"), lambda whole: names.check_name(whole, names.POLICY))
@@ -475,6 +507,7 @@ def _attachments(
     values: Mapping[str, Any],
     in_account: Mapping[Place, Any],
     policies: Sequence[ManagedPolicy],
+    of_add_ons: Sequence[AddOnPolicy],
 ) -> tuple[Attachment, ...]:
     adopted = "attachments" in values.get("import_existing", ())
     parts = {policy.logical_name for policy in policies}
@@ -484,10 +517,14 @@ def _attachments(
             arguments.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
     arns = {key: in_account["policy_arns", key] for key in values.get("policy_arns", {})}
     role = f"{values.get('role_name')}/" if adopted else ""
-    return tuple(
-        Attachment(child_name(arguments.name, key), arn, f"{role}{values['policy_arns'][key]}" if role else None)
+    attachments = {
+        key: Attachment(child_name(arguments.name, key), arn, f"{role}{values['policy_arns'][key]}" if role else None)
         for key, arn in arns.items()
-    )
+    }
+    # Under the names that a stack file gives them in `policyArns`: what is attached already stays.
+    for key, arn in (pair for each in of_add_ons for pair in each.managed_policy_arns.items()):
+        attachments.setdefault(f"aws:{key}", Attachment(child_name(arguments.name, f"aws:{key}"), arn, None))
+    return tuple(attachments.values())
 
 
 def _inline_policies(
@@ -573,7 +610,7 @@ def _usages(
     arguments: Arguments,
     values: Mapping[str, Any],
     role: CreatedRole | None,
-    policies: Sequence[ManagedPolicy],
+    managed: tuple[int, int],
     inline: Sequence[InlinePolicy],
 ) -> Iterator[tuple[Place, Usage]]:
     """Yield how much of each quota the role and its associations use, at least."""
@@ -589,7 +626,7 @@ def _usages(
         for policy in inline
     ]
     quota = _quota(arguments, values, "attached_policies_quota", ATTACHED_POLICIES)
-    yield from role_usages(len(policies), len(values.get("policy_arns", {})), documents, quota)
+    yield from role_usages(*managed, documents, quota)
 
 
 def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedRole) -> Usage:

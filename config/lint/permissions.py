@@ -10,6 +10,7 @@ from config.lint.checked import CheckedBinding, Policies, Statement, Warnings, s
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import VERSION
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place, path_of, shortened
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown, has_unknown
@@ -165,7 +166,8 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
     args = checked.args
     if isinstance(checked.binding.role, Unknown):
         return  # it may be an existing one
-    if "role_arn" in args or args.get("policy_arns") or args.get("assume_role_arns"):
+    of_add_ons = args.get("policies") or "add_on" in mapping_of(args.get("policy"))
+    if "role_arn" in args or args.get("policy_arns") or args.get("assume_role_arns") or of_add_ons:
         return
     inline = args.get("inline_policies", {})
     policies = [*(["policy"] if "policy" in args else []), *(inline if isinstance(inline, dict) else [inline])]
@@ -175,7 +177,7 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
     if any(each.allows for _, document, written in documents for _, each in statements(document, written)):
         return
     found = "policies that only deny" if policies else "a role without policies: it may do nothing"
-    allowed = "permissions, in policy, policyArns, inlinePolicies or assumeRoleArns"
+    allowed = "permissions, in policy, policies, policyArns, inlinePolicies or assumeRoleArns"
     fix = "add them; or, where a resource's own policy names the role, silence the rule with that reason"
     yield checked.place, Mistake(found, allowed, fix)
 

@@ -7,6 +7,7 @@ of their own.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from irsa.add_ons.combinations import has_add_ons
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shortened
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.unknown import OUTPUT, Unknown
@@ -18,10 +19,6 @@ ADOPTABLE: Mapping[str, Place] = {
     "attachments": ("role_name",),
     "inlinePolicies": ("role_name",),
     "serviceAccount": ("service_account", "name"),
-}
-# Arguments that are meant by a word that no argument has, and what each is.
-ARGUMENTS_BY_OTHER_WORDS: Mapping[str, Mapping[str, str]] = {
-    "policies": {"policy": "a document", "policy_arns": "policies that exist"}
 }
 # What a binding of an existing role may say; everything else would change that role.
 OF_AN_EXISTING_ROLE = (
@@ -56,7 +53,7 @@ def combination_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iter
             service_account = spelling(("service_account",))
             found = f"{spelling(('role_arn',))} without {service_account}"
             yield (), Mistake(found, "a service account to annotate with the existing role", f"add {service_account}")
-    elif ("service_account",) not in given and given.get(("subjects",), []) in ([], ()):
+    elif ("service_account",) not in given and given.get(("subjects",), []) in ([], ()) and not has_add_ons(given):
         ways = f"{spelling(('service_account',))}, or {spelling(('subjects',))}"
         yield (), Mistake("no service account may assume the role", ways, "add one of them")
     if {("role_name",), ("role_name_prefix",)} <= given.keys():

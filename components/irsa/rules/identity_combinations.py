@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from irsa.add_ons.combinations import add_ons_of, usual_subject
 from irsa.rules.identity import ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, listed, nearest, shortened
@@ -74,7 +75,10 @@ def _of_pod_identity(identity: Identity, given: Mapping[Place, Any], spelling: S
         found, fix = f"Pod Identity without {spelling(('cluster_arns',))}", f"add {spelling(('cluster_arns',))}"
         yield place, Mistake(found, "the clusters whose Pods get the role", fix)
     yield from _same_clusters(given)
-    if identity.pod_identity is Use.USED and ("service_account",) not in given:
+    by_name = ("service_account",) in given or (
+        ("subjects",) not in given and usual_subject([*add_ons_of(given).values()])
+    )
+    if identity.pod_identity is Use.USED and not by_name:
         found = f"Pod Identity without {spelling(('service_account',))}"
         fix = f"add {spelling(('service_account',))}, or write {{podIdentity: trusted}}"
         yield place, Mistake(found, "a service account, of which an association is made", fix)

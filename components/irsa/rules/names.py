@@ -129,5 +129,16 @@ def automatic_name_prefix(logical_name: str, rule: NameRule, prefix_rule: NameRu
     """
     if len(logical_name) + len("-1234567") <= rule.longest:
         return None
-    digest = hashlib.sha256(logical_name.encode()).hexdigest()[:8]
-    return f"{logical_name[: prefix_rule.longest - len(digest) - 2]}-{digest}-"
+    return _with_hash(logical_name, prefix_rule)
+
+
+def prefix_of(name: str, prefix_rule: NameRule) -> str:
+    """Return the prefix of an automatic name that starts with this one; that of a long one has a hash, as above."""
+    if len(name) < prefix_rule.longest:
+        return f"{name}-"
+    return _with_hash(name, prefix_rule)
+
+
+def _with_hash(name: str, prefix_rule: NameRule) -> str:
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: prefix_rule.longest - len(digest) - 2]}-{digest}-"

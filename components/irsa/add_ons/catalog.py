@@ -1,0 +1,173 @@
+"""The add-ons, as their data files have them."""
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import yaml
+
+from irsa.rules.mistakes import Mistake, nearest, shortened
+
+# The parser of libyaml, if PyYAML was built with it, takes a tenth of the time.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Statement(NamedTuple):
+    """A statement for one purpose. Variables in resources and conditions: `${partition}`, and those of Where.
+
+    Attributes:
+        only_with: The parameter without which it is not there; empty for always.
+        when: `named`: only where the scope is named; `any`: only where it is everything; empty for always.
+        partitions: Where it is there; empty for everywhere.
+    """
+
+    purpose: str
+    actions: Sequence[str]
+    resources: Sequence[str]
+    conditions: Mapping[str, Mapping[str, Any]]
+    only_with: str
+    when: str
+    partitions: Sequence[str]
+
+
+class Version(NamedTuple):
+    """What a version of an add-on needs.
+
+    Attributes:
+        date: Of upstream's release or file, as YYYY-MM-DD.
+        source: Upstream's own document.
+        note: What else there is to say about the source.
+        managed_policies: AWS's, which are attached in place of a document.
+        managed_policies_for_everything: AWS's, which are attached where the scope is everything.
+        without: Actions that a partition does not have, by the partition.
+        differences: Where a document is other than upstream's, and why.
+    """
+
+    date: str
+    source: str
+    note: str
+    statements: Sequence[Statement]
+    managed_policies: Sequence[str]
+    managed_policies_for_everything: Sequence[str]
+    without: Mapping[str, Sequence[str]]
+    differences: Sequence[Mapping[str, Any]]
+
+
+class TakenParameter(NamedTuple):
+    """A parameter that an add-on takes, and what it is for."""
+
+    about: str
+    required: bool
+
+
+class AddOn(NamedTuple):
+    """An add-on.
+
+    Attributes:
+        namespace: Namespace of the service account that its chart makes.
+        service_account: Name of it.
+        helm_values: Values for its chart, with variables; empty where it has none.
+        parameters: By their names as arguments.
+        require_one_of: Parameters of which one must be there.
+        everything: What `scope: "*"` lets it reach, in words; empty where there is no such scope.
+        versions: The newest first.
+        recognised: Older documents of other tools, each with `by` and its `actions`.
+    """
+
+    name: str
+    about: str
+    namespace: str
+    service_account: str
+    chart: str
+    eks_add_on: str
+    helm_values: Mapping[str, Any]
+    parameters: Mapping[str, TakenParameter]
+    require_one_of: Sequence[str]
+    everything: str
+    versions: Mapping[str, Version]
+    recognised: Sequence[Mapping[str, Any]]
+
+    @property
+    def newest(self) -> str:
+        """Its newest version that is known here."""
+        return next(iter(self.versions))
+
+
+@functools.cache
+def names() -> Sequence[str]:
+    """Return the names of all add-ons, sorted."""
+    return sorted(each.name.removesuffix(".yaml") for each in _folder().iterdir() if each.name.endswith(".yaml"))
+
+
+@functools.cache
+def add_on(name: str) -> AddOn:
+    """Return an add-on by its name, one of `names()`."""
+    read: Mapping[str, Any] = yaml.load(_folder().joinpath(f"{name}.yaml").read_text("utf-8"), LOADER)  # noqa: S506
+    namespace, _, service_account = read["serviceAccount"].partition(":")
+    return AddOn(
+        name=name,
+        about=read["about"],
+        namespace=namespace,
+        service_account=service_account,
+        chart=read.get("chart", ""),
+        eks_add_on=read.get("eksAddOn", ""),
+        helm_values=read.get("helmValues", NOTHING),
+        parameters={
+            snake(key): TakenParameter(each["about"], each.get("required", False))
+            for key, each in read.get("parameters", NOTHING).items()
+        },
+        require_one_of=[*map(snake, read.get("requireOneOf", ()))],
+        everything=read.get("scope", ""),
+        versions={str(version): _version(each) for version, each in read["versions"].items()},
+        recognised=read.get("recognised", ()),
+    )
+
+
+def check_add_on(name: str) -> str:
+    """Return the name of an add-on.
+
+    Raises:
+        Mistake: There is none of that name.
+    """
+    if name in names():
+        return name
+    raise Mistake(shortened(name), ", ".join(names()), nearest(name, names(), "write one of these, or a document"))
+
+
+def _folder() -> Any:
+    return files("irsa.add_ons")
+
+
+def _version(read: Mapping[str, Any]) -> Version:
+    partitions: Mapping[str, Any] = read.get("partitions", NOTHING)
+    return Version(
+        date=str(read["date"]),
+        source=read["source"],
+        note=read.get("note", ""),
+        statements=[_statement(each) for each in read.get("statements", ())],
+        managed_policies=read.get("managedPolicies", ()),
+        managed_policies_for_everything=read.get("anyScope", NOTHING).get("managedPolicies", ()),
+        without={partition: each.get("without", ()) for partition, each in partitions.items()},
+        differences=read.get("differences", ()),
+    )
+
+
+def _statement(read: Mapping[str, Any]) -> Statement:
+    return Statement(
+        purpose=read["purpose"],
+        actions=read["actions"],
+        resources=read["resources"],
+        conditions=read.get("conditions", NOTHING),
+        only_with=snake(read.get("if", "")),
+        when=read.get("when", ""),
+        partitions=read.get("partitions", ()),
+    )
+
+
+def snake(key: str) -> str:
+    """Return the name of an argument for a key of a stack file: `hosted_zones` for `hostedZones`."""
+    return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", key)

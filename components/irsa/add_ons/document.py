@@ -1,0 +1,124 @@
+"""The policy document of an add-on, for its parameters."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from irsa.add_ons.catalog import AddOn, Statement, snake
+from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
+from irsa.rules.arns import Arn
+from irsa.rules.grammar import VERSION
+from irsa.rules.trust import minified
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+class Where(NamedTuple):
+    """Where the role is: its partition and AWS account, and the regions of its clusters, as far as they are known."""
+
+    partition: str
+    account_id: str
+    regions: Sequence[str]
+
+
+def managed_policies(add_on: AddOn, version: str, scope: str | None) -> Sequence[str]:
+    """Return the paths and names of AWS's managed policies that are attached in place of a document, if any."""
+    known = add_on.versions[version]
+    return known.managed_policies or (known.managed_policies_for_everything if scope == EVERYTHING else ())
+
+
+def managed_policy_arn(partition: str, key: str) -> str:
+    """Return the ARN of a managed policy of AWS."""
+    return str(Arn(partition, "aws", "policy", key))
+
+
+def document(
+    add_on: AddOn, version: str, scope: str | None, parameters: Mapping[str, Any], where: Where
+) -> dict[str, Any]:
+    """Return the document of an add-on; the parameters are those of its arguments that are there.
+
+    With the scope `*`, a list that is not given is everything.
+    """
+    known = add_on.versions[version]
+    values: dict[str, Sequence[str]] = {
+        "partition": [where.partition],
+        "account": [where.account_id],
+        "region": where.regions,
+    }
+    for name, given in parameters.items():
+        if name in PARAMETERS:
+            values[name] = [*dict.fromkeys(PARAMETERS[name].value(each) for each in given)]
+    if scope == EVERYTHING:
+        values = {name: [EVERYTHING] for name in add_on.parameters if name in PARAMETERS} | values
+    without = known.without.get(where.partition, ())
+    statements = [
+        rendered
+        for each in known.statements
+        if _applies(each, parameters, scope, where.partition)
+        for rendered in _rendered(each, values, without)
+    ]
+    return {"Version": VERSION, "Statement": statements}
+
+
+def _applies(statement: Statement, parameters: Mapping[str, Any], scope: str | None, partition: str) -> bool:
+    of_scope = statement.when in ("", "any" if scope == EVERYTHING else "named")
+    with_parameter = not statement.only_with or bool(parameters.get(statement.only_with))
+    return of_scope and with_parameter and (not statement.partitions or partition in statement.partitions)
+
+
+def _rendered(
+    statement: Statement, values: Mapping[str, Sequence[str]], without: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield a statement with its variables replaced: one for each value of what is in the key of a condition."""
+    actions = [each for each in statement.actions if each not in without]
+    resources = [*dict.fromkeys(each for text in statement.resources for each in _replaced(text, values))]
+    if not actions or not resources:
+        return
+    in_keys = [*dict.fromkeys(_names("".join(key for keys in statement.conditions.values() for key in keys)))]
+    for chosen in itertools.product(*(values.get(name, ()) for name in in_keys)):
+        of_one = {**values, **{name: [value] for name, value in zip(in_keys, chosen, strict=True)}}
+        rendered: dict[str, Any] = {"Effect": "Allow", "Action": _one_or_all(actions)}
+        rendered["Resource"] = _one_or_all(resources)
+        if conditions := _conditions(statement.conditions, of_one):
+            rendered["Condition"] = conditions
+        yield rendered
+
+
+def _conditions(
+    conditions: Mapping[str, Mapping[str, Any]], values: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, Any]]:
+    rendered: dict[str, dict[str, Any]] = {}
+    for operator, keys in conditions.items():
+        for key, written in keys.items():
+            texts = [str(each) for each in (written if isinstance(written, list) else [written])]
+            replaced = [*dict.fromkeys(each for text in texts for each in _replaced(text, values))]
+            # A wildcard is one for this operator only.
+            like = any(EVERYTHING in each for each in replaced)
+            fitting = re.sub("StringEquals(?!IgnoreCase)", "StringLike", operator) if like else operator
+            [of_key] = _replaced(key, values)
+            rendered.setdefault(fitting, {})[of_key] = _one_or_all(replaced)
+    return rendered
+
+
+def _one_or_all(several: Sequence[str]) -> Any:
+    return several[0] if len(several) == 1 else [*several]
+
+
+def _names(template: str) -> list[str]:
+    return [snake(name) for name in _VARIABLE.findall(template)]
+
+
+def _replaced(template: str, values: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a text for every combination of the values of its variables; none where one has no value."""
+    variables = [*dict.fromkeys(_names(template))]
+    return [
+        _VARIABLE.sub(lambda found, chosen=chosen: chosen[snake(found[1])], template)  # type: ignore[misc]
+        for each in itertools.product(*(values.get(name, ()) for name in variables))
+        for chosen in [dict(zip(variables, each, strict=True))]
+    ]
+
+
+def size(of_document: Mapping[str, Any]) -> int:
+    """Return the characters of a document, as IAM counts them."""
+    return len(minified(of_document))

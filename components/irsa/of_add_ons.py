@@ -1,0 +1,128 @@
+"""The policies of the add-ons that a role is for, as far as their parameters are known."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from irsa.add_ons.catalog import AddOn, add_on
+from irsa.add_ons.combinations import usual_subject
+from irsa.add_ons.document import Where, document, managed_policies, managed_policy_arn
+from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
+from irsa.fields import Found, collect
+from irsa.in_aws_account import aws_account_of, cluster_arns_of
+from irsa.later import Arguments, Later, Value
+from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
+from irsa.rules.grammar import wrong_partition
+from irsa.rules.mistakes import Place
+from irsa.rules.policies import split_document
+from irsa.rules.quotas import check_usage
+from irsa.rules.trust import minified
+from irsa.rules.usage import document_usage
+
+# The host of an issuer of EKS has its region: oidc.eks.us-west-2.amazonaws.com, oidc-eks.us-west-2.api.aws.
+_REGION = re.compile(r"oidc[.-]eks(?:-fips)?\.([a-z0-9-]+)\.")
+
+
+class AddOnPolicy(NamedTuple):
+    """What an add-on gets.
+
+    Attributes:
+        place: Of its arguments.
+        texts: Documents of the policies to create: several for a large one that is known already.
+        managed_policy_arns: ARNs of AWS's policies, by their path and name.
+    """
+
+    place: Place
+    name: str
+    texts: Sequence[Value[str]]
+    managed_policy_arns: Mapping[str, Value[str]]
+
+
+def service_account_of(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the role's service account: the declared one, or where no subject is named, the add-ons' usual one."""
+    declared: Mapping[str, Any] | None = values.get("service_account")
+    usual = None if declared or values.get("subjects") else usual_subject([each for _, _, each in _add_ons(values)])
+    return {"namespace": usual[0], "name": usual[1]} if usual else declared
+
+
+def add_on_policies(arguments: Arguments, values: Mapping[str, Any]) -> Sequence[AddOnPolicy]:
+    """Return the policies of the role's add-ons, each once its parameters and the role's clusters are known."""
+    of_role = {"providers": values.get("oidc_provider_arns", []), "clusters": cluster_arns_of(arguments, values)}
+    return [_policy(arguments, *each, of_role) for each in _add_ons(values)]
+
+
+def _add_ons(values: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any], AddOn]]:
+    """Yield each add-on with the place of its arguments, and these."""
+    settings = [(("policies", index), each) for index, each in enumerate(values.get("policies", ()))]
+    for place, each in [(("policy",), values.get("policy", {})), *settings]:
+        name = each.get("add_on")
+        if isinstance(name, str):
+            yield place, each, add_on(name)
+
+
+def _policy(
+    arguments: Arguments,
+    place: Place,
+    settings: Mapping[str, Any],
+    each: AddOn,
+    of_role: Mapping[str, Value[Any]],
+) -> AddOnPolicy:
+    scope, version = settings.get("scope"), settings.get("version", each.newest)
+    version = version if version in each.versions else each.newest
+    managed = managed_policies(each, version, scope)
+    if managed:
+        where = arguments.combined(of_role, lambda known, _found: _where(known))
+        arns = {
+            key: arguments.combined(
+                {"where": where},
+                lambda known, _found, key=key: managed_policy_arn(known["where"].partition, key),  # type: ignore[misc]
+            )
+            for key in managed
+        }
+        return AddOnPolicy(place, each.name, (), arns)
+    given = {name: settings[name] for name in each.parameters if name in settings}
+    # What is wrong is reported, and makes no document that is wrong too.
+    is_wrong = any(at[: len(place)] == place for at, _ in arguments.found)
+    if is_wrong:
+        return AddOnPolicy(place, each.name, (), {})
+
+    def compute(known: Mapping[str, Any], found: Found) -> Mapping[str, Any]:
+        parameters = {name: known[name] for name in given}
+        if "cluster_names" in each.parameters and "cluster_names" not in given and scope != EVERYTHING:
+            parameters["cluster_names"] = sorted({parse_cluster_arn(arn).name for arn in known["clusters"].values()})
+        partition = aws_account_of(known["providers"], [], known["clusters"]).partition
+        for name in given.keys() & PARAMETERS.keys():
+            for index, text in enumerate(parameters[name]):
+                written = PARAMETERS[name].partition(text)
+                wrong = written and wrong_partition(text, written, partition)
+                found += [((*place, name, index), wrong)] if wrong else []
+        return document(each, version, scope, parameters, _where(known))
+
+    whole = arguments.combined({**of_role, **given}, compute)
+    texts: list[Value[str]] = []
+    if isinstance(whole, Later):
+
+        def text(known: Mapping[str, Any], found: Found) -> str:
+            of_document = minified(known["whole"])
+            collect(lambda: check_usage(document_usage(of_document)), place, found)
+            return of_document
+
+        texts = [arguments.combined({"whole": whole}, text)]
+    else:
+        collect(lambda: texts.extend(split_document(dict(whole))), place, arguments.found)
+    return AddOnPolicy(place, each.name, texts, {})
+
+
+def _where(known: Mapping[str, Any]) -> Where:
+    """Return where the role is, by the ARNs of its OIDC providers and clusters."""
+    providers = [parse_iam_arn(each, "oidc-provider") for each in known["providers"]]
+    clusters = [parse_cluster_arn(each) for each in known["clusters"].values()]
+    if not providers and not clusters:
+        return Where("aws", EVERYTHING, [EVERYTHING])  # without either, there is a mistake already
+    regions = {found[1] for each in providers if (found := _REGION.match(each.resource))}
+    regions |= {each.region for each in clusters}
+    complete = all(_REGION.match(each.resource) for each in providers)
+    partition, account_id = next(
+        (each.partition, each.account_id) for several in (providers, clusters) for each in several
+    )
+    return Where(partition, account_id, sorted(regions) if complete and regions else [EVERYTHING])
