@@ -77,11 +77,15 @@ class Plugin(ComponentProvider):
         for step in argument:
             key = next((key for key, name in names.items() if name == step), step)
             steps.append(key)
+            if isinstance(step, int):
+                continue  # of a list of a type, whose properties are those of its items
             nested = self._type_of(properties.get(str(key)))
             properties, names = (nested.properties, nested.properties_mapping) if nested else ({}, {})
         return path_of(steps)
 
     def _type_of(self, definition: PropertyDefinition | None) -> TypeDefinition | None:
+        """Return the type of a value, or of the items of a list."""
+        definition = definition.items if definition and definition.items else definition
         return self.get_type_definition(definition) if definition and definition.ref else None
 
     def _named(
@@ -95,6 +99,8 @@ class Plugin(ComponentProvider):
         nested = self._type_of(definition)
         if nested and isinstance(value, dict):
             return self._named(value, nested.properties, nested.properties_mapping)
+        if nested and isinstance(value, list):
+            return [self._value(item, definition) for item in value]
         return received(value)
 
 

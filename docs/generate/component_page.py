@@ -75,16 +75,27 @@ def text() -> str:
         program = program[: program.index(end)] if end else program
         lines += [f"### {language}\n", f"```{language.lower()}\n{program}```\n"]
     lines += [ARGUMENTS, *_arguments(component["inputProperties"], component["requiredInputs"])]
-    for token, nested in schema["types"].items():
-        lines += [f"### {title(token)}\n", f"{nested['description']}\n"]
-        lines += _arguments(nested["properties"], nested.get("required", []))
+    for name, description, properties, required in types_of(schema):
+        lines += [f"### {name}\n", f"{description}\n", *_arguments(properties, required)]
     outputs = ((f"`{name}`", type_name(each), each["description"]) for name, each in component["properties"].items())
     lines += ["## Outputs\n", *table(("Output", "Type", "Meaning"), outputs)]
     lines.append(f"License: {project['license']}.")
     return "\n".join(lines) + "\n"
 
 
-def _arguments(properties: Mapping[str, Any], required: list[str]) -> Iterator[str]:
+def types_of(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any], Sequence[str]]]:
+    """Yield name, description, properties and required ones of each type; what two have is in one of them."""
+    types = {title(token): each for token, each in schema["types"].items()}
+    of_add_on = types["AddOn"]["properties"].keys() - {"addOn"}
+    for name, each in types.items():
+        properties, description = each["properties"], each["description"]
+        if name == "Policy":
+            properties = {key: value for key, value in properties.items() if key not in of_add_on}
+            description += "\n\nWith an add-on, it has the other arguments of [AddOn](#addon), too."
+        yield name, description, properties, each.get("required", ())
+
+
+def _arguments(properties: Mapping[str, Any], required: Sequence[str]) -> Iterator[str]:
     return table(("Argument", "Type", "Output", "Meaning"), rows_of_arguments(properties, required))
 
 
@@ -111,7 +122,8 @@ def takes_outputs(value: Mapping[str, Any]) -> str:
     if not value.get("plain"):
         return "yes"
     items = value.get("items") or value.get("additionalProperties")
-    nested = "$ref" in value and title(value["$ref"]) != "Any"
+    ref = value.get("$ref") or (items or {}).get("$ref")
+    nested = ref and title(ref) != "Any"
     return "inside" if nested or (items and not items.get("plain")) else "no"
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.alias_generators import to_camel
 
 from config.variable_keys import EACH, KEYS_WITH_VARIABLES
 from config.variables import BUILT_IN
-from docs.generate.component_page import rows_of_arguments, title, type_name
+from docs.generate.component_page import rows_of_arguments, type_name, types_of
 from docs.generate.component_page import table as lines_of_table
 from docs.generate.schema import stack_file_schema
 from irsa import outputs
+from irsa.add_ons.parameters import PARAMETERS
 from irsa.rules.mistakes import path_of
 from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
@@ -134,9 +136,8 @@ def component_arguments() -> str:
     schema = _schema()
     component = schema["resources"][outputs.COMPONENT_TYPE]
     parts = [_arguments(component["inputProperties"], component["requiredInputs"])]
-    for token, nested in schema["types"].items():
-        arguments = _arguments(nested["properties"], nested.get("required", ()))
-        parts += [f"### {title(token)}", nested["description"], arguments]
+    for name, description, properties, required in types_of(schema):
+        parts += [f"### {name}", description, _arguments(properties, required)]
     return "\n\n".join(parts)
 
 
@@ -174,8 +175,11 @@ def built_in_variables() -> str:
 
 def keys_with_variables() -> str:
     """Return the table of the keys of a binding in which variables are replaced."""
-    spelled = {key: path_of("NAME" if part == EACH else part for part in key) for key in KEYS_WITH_VARIABLES}
-    return table("key of a binding", "what it is", rows=((f"`{name}`", _description(k)) for k, name in spelled.items()))
+    written = [key for key in KEYS_WITH_VARIABLES if key[-1] not in map(to_camel, PARAMETERS)]
+    spelled = {key: path_of("NAME" if part == EACH else part for part in key) for key in written}
+    rows = [(f"`{name}`", _description(key)) for key, name in spelled.items()]
+    rows.append(("the lists of `policies` and `policy`", "What an add-on may reach, such as `hostedZones`."))
+    return table("key of a binding", "what it is", rows=rows)
 
 
 def _description(key: tuple[str, ...]) -> str:

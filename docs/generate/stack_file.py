@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.alias_generators import to_camel
 
 from config.lint import RULES as LINT_RULES
+from config.models import AddOnParameters
 from docs.generate.schema import stack_file_schema
 
 FILE = Path(__file__).parents[1] / "stack-file.md"
@@ -25,7 +27,17 @@ Each line of the examples is valid on its own; some keys exclude each other, suc
 """
 # Sections in the order in which a new user needs them.
 ORDER = (
-    *("Cluster", "KubernetesAccess", "Binding", "ServiceAccount", "PodIdentity", "Role", "Policy", "PolicyDocument"),
+    *(
+        "Cluster",
+        "KubernetesAccess",
+        "Binding",
+        "ServiceAccount",
+        "PodIdentity",
+        "Role",
+        "Policy",
+        "AddOn",
+        "PolicyDocument",
+    ),
     *("Trust", "AwsAccount", "Defaults", "Quotas", "Lint", "Silence"),
 )
 
@@ -38,11 +50,21 @@ def text() -> str:
     parts = [INTRODUCTION, *_section("Settings", "Under `config:`.", settings, config["required"])]
     for name in ORDER:
         model = schema["$defs"][name]
+        if name == "Policy":
+            model = without_those_of_an_add_on(model)
         parts += _section(name, model["description"], model["properties"], model.get("required", []))
     parts.append("## Lint rules\n")
     rows = (f"| `{name}` | {rule.description} |" for name, rule in LINT_RULES.items())
     parts.append("\n".join(["| Rule | Warns when |", "|---|---|", *rows]))
     return "\n".join(parts) + "\n"
+
+
+def without_those_of_an_add_on(of_policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a policy without the keys that it has with an add-on, which have a section of their own."""
+    keys = {to_camel(name) for name in AddOnParameters.model_fields}
+    properties = {key: each for key, each in of_policy["properties"].items() if key not in keys}
+    said = f"{of_policy['description']}\n\nWith `addOn`, it has the other keys of [AddOn](#addon), too."
+    return {**of_policy, "properties": properties, "description": said}
 
 
 def _section(title: str, description: str, properties: Mapping[str, Any], required: list[str]) -> Iterator[str]:

@@ -8,9 +8,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+from irsa.args import AddOnArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
 from irsa.component import InvalidArgumentsError, ServiceAccountRole
-from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
+from irsa.fields import FIELDS, KEYED_FIELDS, LISTED_FIELDS, NESTED_FIELDS
 from irsa.later import ArgumentMistakes
 from irsa.spec import parse
 
@@ -44,12 +44,14 @@ def mistakes(args: Any) -> dict[str, str]:
 
 def test_the_table_of_fields_is_the_arguments() -> None:
     """Protects a new key: one in the arguments alone is never read, one in the table alone is never documented."""
-    assert {*FIELDS, *KEYED_FIELDS, *NESTED_FIELDS} == set(ServiceAccountRoleArgs.__annotations__)
+    assert {*FIELDS, *KEYED_FIELDS, *NESTED_FIELDS, *LISTED_FIELDS} == set(ServiceAccountRoleArgs.__annotations__)
     assert set(NESTED_FIELDS["service_account"]) == set(ServiceAccountArgs.__annotations__)
     assert set(NESTED_FIELDS["policy"]) == set(PolicyArgs.__annotations__)
+    assert set(LISTED_FIELDS["policies"]) == set(AddOnArgs.__annotations__)
     for arguments, fields in (
         (ServiceAccountArgs, NESTED_FIELDS["service_account"]),
         (PolicyArgs, NESTED_FIELDS["policy"]),
+        (AddOnArgs, LISTED_FIELDS["policies"]),
         (ServiceAccountRoleArgs, FIELDS),
     ):
         assert arguments.__required_keys__ == {name for name, field in fields.items() if field.required}

@@ -14,7 +14,7 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from irsa.component import InvalidArgumentsError
-from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
+from irsa.fields import ADD_ON_FIELDS, FIELDS, KEYED_FIELDS, LISTED_FIELDS, NESTED_FIELDS
 from irsa.rules.mistakes import Place
 from program.arguments import policy_key
 from program.examine import examine
@@ -37,6 +37,9 @@ EVERYTHING = {
     **ARGS,
     "oidc_provider_arns": [PROVIDER],
     "policy_arns": {policy_key(arn): arn for arn in ARGS["policy_arns"]},
+    "policies": [
+        {"add_on": "external-dns", "hosted_zones": ["Z0123456789", "arn:aws:route53:::hostedzone/Z9876543210"]}
+    ],
 }
 # Of an existing role, instead of a name, and what the showcase says for its other bindings.
 OTHERWISE = {"role_arn", "role_name_prefix"}
@@ -46,6 +49,8 @@ LONG = "x" * 6200
 def is_plain(path: Place) -> bool:
     """Say whether an argument is plain, since it or its keys decide which resources exist."""
     name, *inner = path or ("",)
+    if name in LISTED_FIELDS:
+        return not inner[1:] or bool(ADD_ON_FIELDS[str(inner[1])].plain)
     if name in NESTED_FIELDS and inner:
         return bool(NESTED_FIELDS[str(name)][str(inner[0])].plain)
     return not (inner and name in KEYED_FIELDS) and (name not in FIELDS or bool(FIELDS[str(name)].plain))
@@ -57,7 +62,13 @@ MAY_BE_OUTPUTS = [path for path in places(EVERYTHING) if not is_plain(path)]
 def test_every_argument_is_tried_as_an_output() -> None:
     """Protects a new argument: one that may be an output, and is not in the showcase, was never tried as one."""
     arguments_of_a_role = [(name,) for name in {*FIELDS, *KEYED_FIELDS} - OTHERWISE]
-    nested = [(name, inner) for name, fields in NESTED_FIELDS.items() for inner in fields]
+    # Those of add-ons are tried below, each with its add-on.
+    nested = [
+        (name, inner)
+        for name, fields in NESTED_FIELDS.items()
+        for inner in fields
+        if name != "policy" or inner not in ADD_ON_FIELDS
+    ]
     assert {path for path in (*arguments_of_a_role, *nested) if not is_plain(path)} <= set(MAY_BE_OUTPUTS)
 
 

@@ -114,8 +114,9 @@ def test_what_does_not_go_together(values: dict[str, Any], place: Place, word: s
 @pytest.mark.parametrize(
     ("keys", "place", "word"),
     [
-        ({"policy": {}}, ("policy",), "neither file nor document"),
-        ({"policy": {"file": "p", "document": {}}}, ("policy",), "both file and document"),
+        ({"policy": {}}, ("policy",), "neither file nor document nor addOn"),
+        ({"policy": {"file": "p", "document": {}}}, ("policy",), "file and document together"),
+        ({"policy": {"file": "p", "addOn": "velero"}}, ("policy",), "file and addOn together"),
         ({"inlinePolicies": {"a": {"file": "p"}, "b": {}}}, ("inlinePolicies", "b"), "neither"),
         ({"account": "dta", "accounts": {"data": {"profile": "p"}}}, ("account",), "'dta' is not in irsa:accounts"),
         ({"clusters": {"blue": {"name": "bb"}}}, (), ""),

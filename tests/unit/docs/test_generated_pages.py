@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from docs.generate import actions, component_page, files, schema, sections, stack_file
-from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+from irsa.args import AddOnArgs, ServiceAccountArgs, ServiceAccountRoleArgs
 from irsa.later import ArgumentMistakes
 from irsa.spec import parse
 from irsa_cli.main import main
@@ -98,14 +98,19 @@ def test_the_command_has_all_of_the_help(subcommand: str, capsys: pytest.Capture
 
 @pytest.mark.parametrize(
     ("heading", "arguments"),
-    [("Arguments", ServiceAccountRoleArgs), ("ServiceAccount", ServiceAccountArgs), ("Policy", PolicyArgs)],
+    [
+        ("Arguments", [*ServiceAccountRoleArgs.__annotations__]),
+        ("ServiceAccount", [*ServiceAccountArgs.__annotations__]),
+        ("AddOn", [*AddOnArgs.__annotations__]),
+        ("Policy", ["document", "name", "path", "description", "tags", "add_on"]),
+    ],
 )
 def test_the_component_has_every_argument(heading: str, arguments: Any) -> None:
     """Protects callers: each argument has its row, in Python's spelling and in camelCase."""
     text = section(page("component"), heading).partition("\n### ")[0]
     rows = re.findall(r"^\| `(\w+)`(?:<br>`(\w+)`)? \|", text, re.MULTILINE)
 
-    assert [python for python, _ in rows] == [*arguments.__annotations__]
+    assert [python for python, _ in rows] == arguments
     for python, other in rows:
         first, *words = python.split("_")
         assert (other or python) == first + "".join(word.capitalize() for word in words)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Document, Field, Found, collect
+from irsa.fields import FIELDS, KEYED_FIELDS, LISTED_FIELDS, NESTED_FIELDS, Document, Field, Found, collect
 from irsa.later import Arguments
 from irsa.rules.identity import Identity, Use
 from irsa.rules.mistakes import Mistake, Place
@@ -21,7 +21,54 @@ CLUSTER_ARN = "arn:aws:eks:us-west-2:111122223333:cluster/my-cluster"
 ALL: dict[str, Field] = {
     **FIELDS,
     **{name: each for name, (_, each) in KEYED_FIELDS.items()},
-    **{f"{outer}.{name}": each for outer, fields in NESTED_FIELDS.items() for name, each in fields.items()},
+    **{
+        f"{outer}.{name}": each
+        for outer, fields in {**NESTED_FIELDS, **LISTED_FIELDS}.items()
+        for name, each in fields.items()
+    },
+}
+
+# Formats: https://docs.aws.amazon.com/service-authorization/latest/reference/, "Resource types" of each service.
+_IN = "us-west-2:111122223333"
+OF_AN_ADD_ON: dict[str, tuple[Any, list[Any]]] = {
+    "add_on": ("external-dns", ["external-dn", "", 5, "../external-dns", "__init__"]),
+    "version": ("v1.2.3", [1.2, None]),
+    "scope": ("*", ["", "all", "**", 5]),
+    "cluster_names": (["blue"], [[], "blue", ["*"], ["a b"], ["${x}"]]),
+    "hosted_zones": (
+        ["Z123", "arn:aws:route53:::hostedzone/Z123", "/hostedzone/Z123"],
+        [["*"], ["Z*"], ["example.com"], ["arn:aws:route53:::hostedzone/*"], ["arn:aws:route53:::change/C1"]],
+    ),
+    "buckets": (
+        ["my-bucket", "arn:aws-cn:s3:::my.bucket"],
+        [["*"], ["my-bucket/*"], ["arn:aws:s3:::my-bucket/*"], ["my-*"], ["My"], ["s3://my-bucket"]],
+    ),
+    "kms_keys": (
+        [f"arn:aws:kms:{_IN}:key/1234abcd-12ab-34cd-56ef-1234567890ab", f"arn:aws:kms:{_IN}:key/mrk-1234abcd"],
+        [["alias/my-key"], [f"arn:aws:kms:{_IN}:alias/my-key"], [f"arn:aws:kms:{_IN}:key/*"], ["1234abcd"], ["*"]],
+    ),
+    "secrets": (
+        [f"arn:aws:secretsmanager:{_IN}:secret:{name}" for name in ("a-AbCdE1", "a-??????", "team-a/*", "a@b-*")],
+        [[f"arn:aws:secretsmanager:{_IN}:secret:{name}"] for name in ("a", "*", "", "team-a/db", "**")] + [["team-a"]],
+    ),
+    "ssm_parameters": (
+        [f"arn:aws:ssm:{_IN}:parameter/{name}" for name in ("team-a/*", "a.b/c_d-e")],
+        [[f"arn:aws:ssm:{_IN}:parameter/{name}"] for name in ("*", "")] + [["/team-a"], ["*"]],
+    ),
+    "file_systems": (
+        ["fs-0123456789abcdef0", f"arn:aws:elasticfilesystem:{_IN}:file-system/fs-01234567"],
+        [["fs-*"], ["fsap-0123456789abcdef0"], ["*"]],
+    ),
+    "node_roles": (
+        ["arn:aws:iam::111122223333:role/team/nodes"],
+        [["nodes"], ["arn:aws:iam::111122223333:role/*"], ["arn:aws:iam::111122223333:instance-profile/nodes"]],
+    ),
+    "interruption_queues": ([f"arn:aws:sqs:{_IN}:my-queue"], [["my-queue"], [f"arn:aws:sqs:{_IN}:*"]]),
+    "workspaces": (
+        [f"arn:aws:aps:{_IN}:workspace/ws-0123abcd-0123-4567-89ab-0123456789ab"],
+        [["ws-0123abcd-0123-4567-89ab-0123456789ab"], [f"arn:aws:aps:{_IN}:workspace/*"]],
+    ),
+    **dict.fromkeys(("ipv6", "read_only", "find", "push"), (True, ["true", 1])),
 }
 
 # One value of each field, and values that AWS, Kubernetes or the kind of the field refuses.
@@ -89,6 +136,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     "pod_identity.tags": ({"team": "a"}, [{"aws:x": "a"}, ["a"]]),
     "pod_identity.import_ids": ({"blue": "a-1234567890abcdef0"}, [{"blue": "1234"}, {"blue": "a-1,x"}, "a-1"]),
     "policy.tags": ({"team": "a"}, [{"aws:x": "a"}]),
+    **{f"{outer}.{name}": each for outer in ("policy", "policies") for name, each in OF_AN_ADD_ON.items()},
 }
 
 
@@ -169,6 +217,12 @@ PLAIN = {
     "service_account.create": "which resources exist",
     "service_account.take_over": "decision",
     "service_account.token_expiration": "number",
+    **dict.fromkeys(
+        (f"{at}.{name}" for at in ("policy", "policies") for name in ("add_on", "version", "scope")), "which"
+    ),
+    **dict.fromkeys(
+        (f"{at}.{name}" for at in ("policy", "policies") for name in ("ipv6", "read_only", "find", "push")), "says"
+    ),
 }
 
 
@@ -180,8 +234,8 @@ def test_what_decides_before_the_deployment_is_plain() -> None:
 
 
 def test_what_is_always_needed() -> None:
-    """Protects the two that have no default: the account's name and the policy's document."""
-    assert {name for name, each in ALL.items() if each.required} == {"service_account.name", "policy.document"}
+    """Protects the two that have no default: the service account's name and which add-on it is."""
+    assert {name for name, each in ALL.items() if each.required} == {"service_account.name", "policies.add_on"}
 
 
 @pytest.mark.parametrize(

@@ -42,13 +42,11 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
             "audience": None,
             "role_name": "a b",
             "service_account": {"namespace": "A", "nmae": "x"},
-            "policy": {},
             "policy_arns": {"a b": "x", "c": "y"},
         }
     )
     assert sorted(map(path_of, places(arguments))) == [
         "audience",
-        "policy",
         "policy_arns.c",
         'policy_arns["a b"]',
         'policy_arns["a b"]',
@@ -65,7 +63,9 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
     [
         ({"service_account": "c"}, "set service_account.name to 'c'"),
         ({"service_account": {"name": "c", "role_name": "r"}}, "move it one level up, beside service_account"),
-        ({"policies": []}, "write policy (a document) or policy_arns (policies that exist)"),
+        ({"policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "write it under policy_arns"),
+        ({"policies": [{"document": {}}]}, "move it to policy.document"),
+        ({"policies": ["velero"]}, "set policies[0].add_on to 'velero'"),
         ({"namespace": "n"}, "move it to service_account.namespace"),
         ({"rolename": "r"}, "did you mean 'role_name'?"),
     ],
