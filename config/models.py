@@ -322,7 +322,7 @@ class PolicyDocument(Settings):
 class AddOnParameters(Settings):
     """What the policies of add-ons take; `irsa add-ons` lists which add-on takes what."""
 
-    version: Annotated[str, Field(min_length=1, examples=["v0.20.0"])] | None = None
+    version: Annotated[str, Field(min_length=1, examples=["v0.23.0"])] | None = None
     """Version of the add-on that the policy is for. Default: the newest that this release knows."""
     scope: Annotated[str, AfterValidator(check_scope), WithJsonSchema({"const": "*", "examples": ["*"]})] | None = None
     """`"*"`: the add-on may reach everything that its parameters would name."""
@@ -354,6 +354,8 @@ class AddOnParameters(Settings):
     """true: it finds secrets and parameters by name or tag, which lists all of the AWS account."""
     push: bool = Field(default=False, examples=[True])
     """true: it writes secrets and parameters, too."""
+    snapshots: bool = Field(default=False, examples=[True])
+    """true: it makes snapshots of EBS volumes."""
 
 
 class AddOn(AddOnParameters):

@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from config.models import ServiceAccount
 from irsa.component import ServiceAccountRole
 from irsa.later import Later
+from program.helm_values import of_binding
 from program.lookups.values import Lookups
 from program.plan import Plan, PlannedComponent, PlannedNamespace
 
@@ -47,10 +48,8 @@ async def create(plan: Plan, lookups: Lookups) -> None:
         with_denied = {**bindings[key], "deniedSubjects": roles[key].denied_subjects}
         bindings[key] = pulumi.Output.all(**with_denied).apply(_without_nothing_denied) if is_later else with_denied
     pulumi.export("bindings", bindings)
-    without = {key: role for key, role in roles.items() if plan.service_accounts[key] is None}
-    # The values with which a Helm chart creates the service account itself.
-    values = {key: {"create": True, "annotations": role.annotations} for key, role in without.items()}
-    pulumi.export("helmValues", {key: {"serviceAccount": each} for key, each in values.items()})
+    values = {key: of_binding(plan.bindings[key], role.annotations) for key, role in roles.items()}
+    pulumi.export("helmValues", {key: each for key, each in values.items() if each is not None})
 
 
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:

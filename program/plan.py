@@ -61,6 +61,8 @@ class PlannedBinding(NamedTuple):
     args: Mapping[str, Any]
     """The arguments of ServiceAccountRole, with a marker in place of what is wrong."""
     spec: Spec
+    cluster_names: Sequence[str]
+    """Names of the clusters whose service accounts the role trusts."""
 
 
 class Plan(NamedTuple):
@@ -92,6 +94,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         variables = variables_of(binding, stack, lookups)
         args, found = arguments(binding, stack, lookups, variables)
         planned: list[tuple[PlannedComponent, Spec]] = []
+        clusters = [lookups.clusters[name].name for name in stack.clusters_of(binding)]
         written: Written = {}
         for index, component in enumerate(_components(key, binding, args, stack, lookups)):
             spec, wrong = read(component.automatic_name, component.args, spelled)
@@ -104,7 +107,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
                 marked = without_places(args, places)
                 if "policy_arns" in marked:
                     marked["policy_arns"] = unkeyed(marked["policy_arns"], replaced(binding.policy_arns, variables, []))
-                bindings[key] = PlannedBinding(binding, marked, spec)
+                bindings[key] = PlannedBinding(binding, marked, spec, clusters)
             planned.append((component, spec))
         if not found and not isinstance(binding.aws_account, Unknown):
             components += [_identified(*each, stack, lookups) for each in planned]

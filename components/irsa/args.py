@@ -74,6 +74,8 @@ class AddOnArgs(TypedDict):
     """True: it finds secrets and parameters by name or tag, which lists all of the AWS account."""
     push: NotRequired[bool]
     """True: it writes secrets and parameters, too."""
+    snapshots: NotRequired[bool]
+    """True: it makes snapshots of EBS volumes."""
 
 
 class PolicyArgs(TypedDict):
@@ -125,6 +127,8 @@ class PolicyArgs(TypedDict):
     """True: it finds secrets and parameters by name or tag, which lists all of the AWS account."""
     push: NotRequired[bool]
     """True: it writes secrets and parameters, too."""
+    snapshots: NotRequired[bool]
+    """True: it makes snapshots of EBS volumes."""
 
 
 class PodIdentityArgs(TypedDict):

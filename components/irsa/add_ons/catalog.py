@@ -20,7 +20,7 @@ class Statement(NamedTuple):
     """A statement for one purpose. Variables in resources and conditions: `${partition}`, and those of Where.
 
     Attributes:
-        only_with: The parameter without which it is not there; empty for always.
+        only_with: The parameters without which it is not there.
         when: `named`: only where the scope is named; `any`: only where it is everything; empty for always.
         partitions: Where it is there; empty for everywhere.
     """
@@ -29,7 +29,7 @@ class Statement(NamedTuple):
     actions: Sequence[str]
     resources: Sequence[str]
     conditions: Mapping[str, Mapping[str, Any]]
-    only_with: str
+    only_with: Sequence[str]
     when: str
     partitions: Sequence[str]
 
@@ -157,12 +157,13 @@ def _version(read: Mapping[str, Any]) -> Version:
 
 
 def _statement(read: Mapping[str, Any]) -> Statement:
+    needed = read.get("if", [])
     return Statement(
         purpose=read["purpose"],
         actions=read["actions"],
         resources=read["resources"],
         conditions=read.get("conditions", NOTHING),
-        only_with=snake(read.get("if", "")),
+        only_with=[*map(snake, [needed] if isinstance(needed, str) else needed)],
         when=read.get("when", ""),
         partitions=read.get("partitions", ()),
     )

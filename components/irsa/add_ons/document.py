@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.add_ons.catalog import AddOn, Statement, snake
@@ -52,19 +52,21 @@ def document(
     if scope == EVERYTHING:
         values = {name: [EVERYTHING] for name in add_on.parameters if name in PARAMETERS} | values
     without = known.without.get(where.partition, ())
+    given = {name for name, value in parameters.items() if value}
+    given |= {*add_on.require_one_of} if scope == EVERYTHING else set()
     statements = [
         rendered
         for each in known.statements
-        if _applies(each, parameters, scope, where.partition)
+        if _applies(each, given, scope, where.partition)
         for rendered in _rendered(each, values, without)
     ]
     return {"Version": VERSION, "Statement": statements}
 
 
-def _applies(statement: Statement, parameters: Mapping[str, Any], scope: str | None, partition: str) -> bool:
+def _applies(statement: Statement, given: Collection[str], scope: str | None, partition: str) -> bool:
     of_scope = statement.when in ("", "any" if scope == EVERYTHING else "named")
-    with_parameter = not statement.only_with or bool(parameters.get(statement.only_with))
-    return of_scope and with_parameter and (not statement.partitions or partition in statement.partitions)
+    of_partition = not statement.partitions or partition in statement.partitions
+    return of_scope and of_partition and all(name in given for name in statement.only_with)
 
 
 def _rendered(
@@ -72,7 +74,7 @@ def _rendered(
 ) -> Iterator[dict[str, Any]]:
     """Yield a statement with its variables replaced: one for each value of what is in the key of a condition."""
     actions = [each for each in statement.actions if each not in without]
-    resources = [*dict.fromkeys(each for text in statement.resources for each in _replaced(text, values))]
+    resources = [*dict.fromkeys(each for text in statement.resources for each in replaced_in(text, values))]
     if not actions or not resources:
         return
     in_keys = [*dict.fromkeys(_names("".join(key for keys in statement.conditions.values() for key in keys)))]
@@ -92,11 +94,11 @@ def _conditions(
     for operator, keys in conditions.items():
         for key, written in keys.items():
             texts = [str(each) for each in (written if isinstance(written, list) else [written])]
-            replaced = [*dict.fromkeys(each for text in texts for each in _replaced(text, values))]
+            replaced = [*dict.fromkeys(each for text in texts for each in replaced_in(text, values))]
             # A wildcard is one for this operator only.
             like = any(EVERYTHING in each for each in replaced)
             fitting = re.sub("StringEquals(?!IgnoreCase)", "StringLike", operator) if like else operator
-            [of_key] = _replaced(key, values)
+            [of_key] = replaced_in(key, values)
             rendered.setdefault(fitting, {})[of_key] = _one_or_all(replaced)
     return rendered
 
@@ -109,7 +111,7 @@ def _names(template: str) -> list[str]:
     return [snake(name) for name in _VARIABLE.findall(template)]
 
 
-def _replaced(template: str, values: Mapping[str, Sequence[str]]) -> list[str]:
+def replaced_in(template: str, values: Mapping[str, Sequence[str]]) -> list[str]:
     """Return a text for every combination of the values of its variables; none where one has no value."""
     variables = [*dict.fromkeys(_names(template))]
     return [

@@ -124,6 +124,7 @@ SWITCHES: Mapping[str, str] = {
     "read_only": "reads, and never writes",
     "find": "finds secrets and parameters by name or tag, which lists all of the AWS account",
     "push": "writes secrets and parameters, too",
+    "snapshots": "makes snapshots of EBS volumes",
 }
 EVERYTHING = "*"
 
