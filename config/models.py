@@ -346,15 +346,15 @@ class AddOnParameters(Settings):
     """ARNs of SQS queues."""
     workspaces: list[Annotated[str, _of_add_on("workspaces")]] = _several("workspaces")
     """ARNs of workspaces of Amazon Managed Service for Prometheus."""
-    ipv6: bool = Field(default=False, examples=[True])
+    ipv6: bool | None = Field(default=None, examples=[True])
     """true: the cluster's IP family is IPv6."""
-    read_only: bool = Field(default=False, examples=[True])
+    read_only: bool | None = Field(default=None, examples=[True])
     """true: it reads, and never writes."""
-    find: bool = Field(default=False, examples=[True])
+    find: bool | None = Field(default=None, examples=[True])
     """true: it finds secrets and parameters by name or tag, which lists all of the AWS account."""
-    push: bool = Field(default=False, examples=[True])
+    push: bool | None = Field(default=None, examples=[True])
     """true: it writes secrets and parameters, too."""
-    snapshots: bool = Field(default=False, examples=[True])
+    snapshots: bool | None = Field(default=None, examples=[True])
     """true: it makes snapshots of EBS volumes."""
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic.alias_generators import to_camel
 
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
-from irsa.fields import FIELDS, NESTED_FIELDS
+from irsa.add_ons.catalog import names, snake
+from irsa.fields import ADD_ON_FIELDS, FIELDS, NESTED_FIELDS
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.identity_combinations import identity_of
 from irsa.rules.mistakes import Located, Place
@@ -94,6 +96,17 @@ def inline(name: str, document: dict[str, Any]) -> tuple[dict[str, Any], dict[st
     return {"inline_policies": {name: document}}, {"inlinePolicies": {name: {"document": document}}}
 
 
+def add_ons(*several: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return add-ons as arguments and as keys, given as keys."""
+    return {"policies": [{snake(key): each[key] for key in each} for each in several]}, {"policies": [*several]}
+
+
+def for_add_on(**keys: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the policy of one add-on as arguments and as keys."""
+    return {"policy": {snake(key): value for key, value in keys.items()}}, {"policy": keys}
+
+
+DNS = {"addOn": "external-dns", "hostedZones": ["Z123"]}
 # A rule; the arguments of the component, and the keys of the binding; where the mistake is in the binding, and a word
 # of it; where the rule comes from.
 CASES: list[tuple[str, tuple[dict[str, Any], dict[str, Any]], str, str, str]] = [
@@ -116,6 +129,21 @@ CASES: list[tuple[str, tuple[dict[str, Any], dict[str, Any]], str, str, str]] = 
     ("every service account is asked for in so many words",
      ({"subjects": ["a:b", "*:*"]}, {"trust": {"subjects": ["a:b", "*:*"]}}),
      "trust.subjects.1", "every service account", OWN),
+    ("an add-on reaches what is named", add_ons({"addOn": "external-dns"}), "policies.0", "without", OWN),
+    ("or everything, in so many words", add_ons({**DNS, "scope": "*"}), "policies.0.scope", "together with", OWN),
+    ("nothing between them", add_ons({**DNS, "scope": "all"}), "policies.0.scope", "'all'", OWN),
+    ("a wildcard names no zone", add_ons({**DNS, "hostedZones": ["*"]}), "policies.0.hostedZones.0", "'*'", OWN),
+    ("an ARN of the role's partition", add_ons({**DNS, "hostedZones": ["arn:aws-cn:route53:::hostedzone/Z1"]}),
+     "policies.0.hostedZones.0", "aws-cn", "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html"),
+    ("an add-on that is known", add_ons({**DNS, "addOn": "external-dn"}), "policies.0.addOn", "external-dn", OWN),
+    ("a version that is known", add_ons({**DNS, "version": "v0"}), "policies.0.version", "'v0'", OWN),
+    ("a parameter of that add-on", add_ons({**DNS, "push": True}), "policies.0.push", "push", OWN),
+    ("each add-on once", add_ons(DNS, {"addOn": "velero", "buckets": ["abc"]}, DNS), "policies.2.addOn", "also", OWN),
+    ("one of several parameters", add_ons({"addOn": "external-secrets"}), "policies.0", "ssm", OWN),
+    ("no scope where there is none", add_ons({"addOn": "adot", "scope": "*"}), "policies.0.scope", "does not have", OWN),
+    ("a document or an add-on", for_add_on(**DNS, document=DOCUMENT), "policy", "both", OWN),
+    ("a parameter is an add-on's", for_add_on(hostedZones=["Z1"], document=DOCUMENT), "policy.hostedZones", "", OWN),
+    ("AWS's policy has its name", for_add_on(addOn="adot", name="x"), "policy.name", "AWSXrayWriteOnlyAccess", OWN),
     ("the name of the policy that assumes roles",
      ({"assume_role_arns": [THEIRS], "inline_policies": {"assume-roles": DOCUMENT}},
       {"assumeRoleArns": [THEIRS], "inlinePolicies": {"assume-roles": {"document": DOCUMENT}}}),
@@ -314,6 +342,17 @@ RIGHT_TYPES: dict[str, st.SearchStrategy[Any]] = {
     "max_session_duration": st.integers(3500, 43_300),
     "token_expiration": st.integers(500, 100_000),
 }
+PARAMETERS_OF_ADD_ONS = st.fixed_dictionaries(
+    {},
+    optional={
+        to_camel(name): st.one_of(
+            st.sampled_from([True, False, "*", [], ["*"], ["Z123"], ["my-bucket"], ["my-bucket", "a*"], "Z123", 5]),
+            st.lists(st.sampled_from([*ARNS, "Z1", "fs-01234567", "arn:aws-cn:s3:::b-c"]), max_size=2),
+        )
+        for name in ADD_ON_FIELDS
+        if name != "add_on"
+    },
+)
 ONE_ARGUMENT = st.sampled_from(ARGUMENTS).flatmap(
     lambda argument: st.tuples(st.just(argument), st.one_of(RIGHT_TYPES.get(str(argument[-1]), TEXTS), VALUES))
 )
@@ -332,6 +371,19 @@ def test_one_argument(case: tuple[Place, Any]) -> None:
     places = {place_of(place) for place, _ in refused}
     places_too = {mistake.place[2:] for mistake in refused_too}
     assert places == places_too, f"component: {refused or 'takes it'}\nstack file: {refused_too or 'takes it'}"
+
+
+@settings(max_examples=300)
+@given(name=st.sampled_from([*names(), "nothing"]), keys=PARAMETERS_OF_ADD_ONS, single=st.booleans())
+def test_one_add_on(name: str, keys: dict[str, Any], single: bool) -> None:
+    """Protects both front doors: an add-on with any parameters is taken by both, or refused at the same places."""
+    keys = {"addOn": name, **keys}
+    args, binding = for_add_on(**keys) if single else add_ons(keys)
+    # A stack file knows the names of its clusters.
+    refused = component_mistakes({**ARGS, "cluster_arns": {"cluster": CLUSTER_ARN}, "identity": "both", **args})
+    refused_too = stack_file_mistakes({**BINDING, "identity": "both", **binding})
+
+    assert {place_of(place) for place, _ in refused} == {mistake.place[2:] for mistake in refused_too}
 
 
 @settings(max_examples=150)
