@@ -21,6 +21,7 @@ class Statement(NamedTuple):
 
     Attributes:
         only_with: The parameters without which it is not there.
+        only_without: The parameter with which it is not there; empty for always.
         when: `named`: only where the scope is named; `any`: only where it is everything; empty for always.
         partitions: Where it is there; empty for everywhere.
     """
@@ -30,6 +31,7 @@ class Statement(NamedTuple):
     resources: Sequence[str]
     conditions: Mapping[str, Mapping[str, Any]]
     only_with: Sequence[str]
+    only_without: str
     when: str
     partitions: Sequence[str]
 
@@ -163,6 +165,7 @@ def _statement(read: Mapping[str, Any]) -> Statement:
         actions=read["actions"],
         resources=read["resources"],
         conditions=read.get("conditions", NOTHING),
+        only_without=snake(read.get("unless", "")),
         only_with=[*map(snake, [needed] if isinstance(needed, str) else needed)],
         when=read.get("when", ""),
         partitions=read.get("partitions", ()),

@@ -66,7 +66,8 @@ def document(
 def _applies(statement: Statement, given: Collection[str], scope: str | None, partition: str) -> bool:
     of_scope = statement.when in ("", "any" if scope == EVERYTHING else "named")
     of_partition = not statement.partitions or partition in statement.partitions
-    return of_scope and of_partition and all(name in given for name in statement.only_with)
+    with_parameters = all(name in given for name in statement.only_with) and statement.only_without not in given
+    return of_scope and of_partition and with_parameters
 
 
 def _rendered(
