@@ -21,6 +21,7 @@ class Statement(NamedTuple):
 
     Attributes:
         only_with: The parameter without which it is not there; empty for always.
+        only_without: The parameter with which it is not there; empty for always.
         when: `named`: only where the scope is named; `any`: only where it is everything; empty for always.
         partitions: Where it is there; empty for everywhere.
     """
@@ -30,6 +31,7 @@ class Statement(NamedTuple):
     resources: Sequence[str]
     conditions: Mapping[str, Mapping[str, Any]]
     only_with: str
+    only_without: str
     when: str
     partitions: Sequence[str]
 
@@ -163,6 +165,7 @@ def _statement(read: Mapping[str, Any]) -> Statement:
         resources=read["resources"],
         conditions=read.get("conditions", NOTHING),
         only_with=snake(read.get("if", "")),
+        only_without=snake(read.get("unless", "")),
         when=read.get("when", ""),
         partitions=read.get("partitions", ()),
     )

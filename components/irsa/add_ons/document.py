@@ -64,7 +64,9 @@ def document(
 def _applies(statement: Statement, parameters: Mapping[str, Any], scope: str | None, partition: str) -> bool:
     of_scope = statement.when in ("", "any" if scope == EVERYTHING else "named")
     with_parameter = not statement.only_with or bool(parameters.get(statement.only_with))
-    return of_scope and with_parameter and (not statement.partitions or partition in statement.partitions)
+    without_another = not parameters.get(statement.only_without)
+    here = not statement.partitions or partition in statement.partitions
+    return of_scope and with_parameter and without_another and here
 
 
 def _rendered(
