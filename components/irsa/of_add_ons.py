@@ -69,22 +69,21 @@ def _policy(
 ) -> AddOnPolicy:
     scope, version = settings.get("scope"), settings.get("version", each.newest)
     version = version if version in each.versions else each.newest
-    managed = managed_policies(each, version, scope)
-    if managed:
-        where = arguments.combined(of_role, lambda known, _found: _where(known))
-        arns = {
-            key: arguments.combined(
-                {"where": where},
-                lambda known, _found, key=key: managed_policy_arn(known["where"].partition, key),  # type: ignore[misc]
-            )
-            for key in managed
-        }
-        return AddOnPolicy(place, each.name, (), arns)
+    where = arguments.combined(of_role, lambda known, _found: _where(known))
+    arns = {
+        key: arguments.combined(
+            {"where": where},
+            lambda known, _found, key=key: managed_policy_arn(known["where"].partition, key),  # type: ignore[misc]
+        )
+        for key in managed_policies(each, version, scope)
+    }
     given = {name: settings[name] for name in each.parameters if name in settings}
     # What is wrong is reported, and makes no document that is wrong too.
     is_wrong = any(at[: len(place)] == place for at, _ in arguments.found)
-    if is_wrong:
-        return AddOnPolicy(place, each.name, (), {})
+    asked = {name for name, value in given.items() if value is not False}
+    only_managed = arns and not any(asked & {*statement.only_with} for statement in each.versions[version].statements)
+    if is_wrong or only_managed:
+        return AddOnPolicy(place, each.name, (), arns)
 
     def compute(known: Mapping[str, Any], found: Found) -> Mapping[str, Any]:
         parameters = {name: known[name] for name in given}
@@ -110,7 +109,7 @@ def _policy(
         texts = [arguments.combined({"whole": whole}, text)]
     else:
         collect(lambda: texts.extend(split_document(dict(whole))), place, arguments.found)
-    return AddOnPolicy(place, each.name, texts, {})
+    return AddOnPolicy(place, each.name, texts, arns)
 
 
 def _where(known: Mapping[str, Any]) -> Where:

@@ -23,7 +23,7 @@ class Where(NamedTuple):
 
 
 def managed_policies(add_on: AddOn, version: str, scope: str | None) -> Sequence[str]:
-    """Return the paths and names of AWS's managed policies that are attached in place of a document, if any."""
+    """Return the paths and names of AWS's managed policies that are attached, if any."""
     known = add_on.versions[version]
     return known.managed_policies or (known.managed_policies_for_everything if scope == EVERYTHING else ())
 
@@ -38,7 +38,8 @@ def document(
 ) -> dict[str, Any]:
     """Return the document of an add-on; the parameters are those of its arguments that are there.
 
-    With the scope `*`, a list that is not given is everything.
+    With the scope `*`, a list that is not given is everything. Beside AWS's managed policies, it has what only a
+    parameter asks for; without such a parameter it has no statement.
     """
     known = add_on.versions[version]
     values: dict[str, Sequence[str]] = {
@@ -51,13 +52,13 @@ def document(
             values[name] = [*dict.fromkeys(PARAMETERS[name].value(each) for each in given)]
     if scope == EVERYTHING:
         values = {name: [EVERYTHING] for name in add_on.parameters if name in PARAMETERS} | values
-    without = known.without.get(where.partition, ())
+    without, managed = known.without.get(where.partition, ()), managed_policies(add_on, version, scope)
     given = {name for name, value in parameters.items() if value}
     given |= {*add_on.require_one_of} if scope == EVERYTHING else set()
     statements = [
         rendered
         for each in known.statements
-        if _applies(each, given, scope, where.partition)
+        if _applies(each, given, scope, where.partition) and (each.only_with or not managed)
         for rendered in _rendered(each, values, without)
     ]
     return {"Version": VERSION, "Statement": statements}
