@@ -11,6 +11,8 @@ from config.located_mistake import LocatedMistake
 from config.models import account_id
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
+from irsa.add_ons.catalog import add_on, names
+from irsa.add_ons.combinations import usual_subject
 from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
@@ -197,11 +199,13 @@ def _claims(
     """Yield what a binding uses alone: the place, a name for messages, and the identities to compare."""
     service_account = mapping_of(binding.get("serviceAccount"))
     name, namespace = service_account.get("name"), service_account.get("namespace", default_namespace)
+    place: Place = ("bindings", key, "serviceAccount")
+    if not service_account and not mapping_of(binding.get("trust")).get("subjects"):
+        place, (namespace, name) = ("bindings", key), _of_add_ons(binding)
     if isinstance(name, str) and isinstance(namespace, str):
         chosen = _clusters_of(binding, clusters)
         identities: list[tuple[str | None, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
-        claimed = f"service account {shortened(subject_of(namespace, name))}"
-        yield ("bindings", key, "serviceAccount"), claimed, identities
+        yield place, f"service account {shortened(subject_of(namespace, name))}", identities
     for kind in ("role", "policy"):
         name = mapping_of(binding.get(kind)).get("name")
         aws_account = binding.get("account")
@@ -212,6 +216,14 @@ def _claims(
     former = binding.get("formerly")
     if isinstance(former, str):
         yield ("bindings", key, "formerly"), f"the previous key {shortened(former)}", [("formerly", former)]
+
+
+def _of_add_ons(binding: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return namespace and name of the service account that the charts of a binding's add-ons make."""
+    several = [binding.get("policy"), *list_of(binding.get("policies"))]
+    named = [mapping_of(each).get("addOn") for each in several]
+    known = [add_on(name) for name in named if isinstance(name, str) and name in names()]
+    return usual_subject(known) or (None, None)
 
 
 def _clusters_of(binding: Mapping[str, Any], every: Iterable[str]) -> list[str]:

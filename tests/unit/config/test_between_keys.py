@@ -241,3 +241,14 @@ def test_a_name_once_in_an_aws_account_of_two_keys(tmp_path: Path) -> None:
     values = {"cluster": {"name": "cc"}, "accounts": accounts, "bindings": bindings}
 
     assert [m.place for m in examine(values, tmp_path).mistakes] == [("bindings", "admin", "role", "name")]
+
+
+def test_an_add_ons_service_account_is_one_bindings() -> None:
+    """Protects add-ons: the chart's service account has one annotation, and EKS one association for it."""
+    dns = {"policies": [{"addOn": "external-dns"}]}
+    declared = {"serviceAccount": {"name": "external-dns", "namespace": "external-dns"}}
+    for other in (dns, declared):
+        (mistake,) = mistakes_between_keys({"cluster": CLUSTER, "bindings": {"a": dns, "b": other}})
+        assert "'external-dns:external-dns' is already used by irsa:bindings.a" in mistake.mistake.found
+    for other in ({"policies": [{"addOn": "velero"}]}, {**dns, "trust": {"subjects": ["team-a:dns"]}}):
+        assert [*mistakes_between_keys({"cluster": CLUSTER, "bindings": {"a": dns, "b": other}})] == []
