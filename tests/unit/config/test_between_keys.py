@@ -247,6 +247,7 @@ def test_an_add_ons_service_account_is_one_bindings() -> None:
     """Protects add-ons: the chart's service account has one annotation, and EKS one association for it."""
     dns = {"policies": [{"addOn": "external-dns"}]}
     declared = {"serviceAccount": {"name": "external-dns", "namespace": "external-dns"}}
+    other: dict[str, Any]
     for other in (dns, declared):
         (mistake,) = mistakes_between_keys({"cluster": CLUSTER, "bindings": {"a": dns, "b": other}})
         assert "'external-dns:external-dns' is already used by irsa:bindings.a" in mistake.mistake.found

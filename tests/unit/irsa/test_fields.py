@@ -68,7 +68,7 @@ OF_AN_ADD_ON: dict[str, tuple[Any, list[Any]]] = {
         [f"arn:aws:aps:{_IN}:workspace/ws-0123abcd-0123-4567-89ab-0123456789ab"],
         [["ws-0123abcd-0123-4567-89ab-0123456789ab"], [f"arn:aws:aps:{_IN}:workspace/*"]],
     ),
-    **dict.fromkeys(("ipv6", "read_only", "find", "push"), (True, ["true", 1])),
+    **dict.fromkeys(("ipv6", "read_only", "find", "push", "snapshots"), (True, ["true", 1])),
 }
 
 # One value of each field, and values that AWS, Kubernetes or the kind of the field refuses.
@@ -221,7 +221,12 @@ PLAIN = {
         (f"{at}.{name}" for at in ("policy", "policies") for name in ("add_on", "version", "scope")), "which"
     ),
     **dict.fromkeys(
-        (f"{at}.{name}" for at in ("policy", "policies") for name in ("ipv6", "read_only", "find", "push")), "says"
+        (
+            f"{at}.{name}"
+            for at in ("policy", "policies")
+            for name in ("ipv6", "read_only", "find", "push", "snapshots")
+        ),
+        "says",
     ),
 }
 
