@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
+from irsa.add_ons.catalog import add_on
+from irsa.fields import ADD_ON_FIELDS, FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.later import ArgumentMistakes, Later, is_output
 from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import Located, Mistake, Place, path_of
@@ -44,13 +45,21 @@ TRUSTED = {
     "Action": ["sts:AssumeRole", "sts:TagSession"],
     "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}},
 }
+# Of a service account that exists, and of an add-on in place of a document.
+OTHERWISE = {"take_over", *ADD_ON_FIELDS}
 # Every argument of a role that is created, and of one that exists.
 CREATED: dict[str, Any] = {
     **{name: good for name, (good, _) in OF_FIELDS.items() if "." not in name and name not in KEYED_FIELDS},
     **{
-        outer: {name: OF_FIELDS[f"{outer}.{name}"][0] for name in inner if name != "take_over"} | {"create": True}
+        outer: {name: OF_FIELDS[f"{outer}.{name}"][0] for name in inner if name not in OTHERWISE} | {"create": True}
         for outer, inner in NESTED_FIELDS.items()
     },
+    "policies": [
+        {"add_on": "external-dns", "hosted_zones": ["Z123", "Z456"]},
+        {"add_on": "external-secrets", "version": add_on("external-secrets").newest, "find": True}
+        | {name: OF_FIELDS[f"policies.{name}"][0] for name in ("secrets", "ssm_parameters", "kms_keys")},
+        {"add_on": "ebs-csi", "scope": "*"},
+    ],
     "policy_arns": {"a": "arn:aws:iam::aws:policy/ReadOnlyAccess", "b": "arn:aws:iam::111122223333:policy/team/b"},
     "inline_policies": {"first": DOCUMENT, "second": {**DOCUMENT, "Statement": DENY}},
     "oidc_provider_arns": [PROVIDER, PROVIDER.replace("/A", "/B")],
@@ -71,7 +80,7 @@ EXISTING: dict[str, Any] = {
 }
 # What several arguments, or parts of them, say together.
 TOGETHER: Sequence[Any] = (
-    *({(name,): "x"} for name in ("role_name_prefix", "policies", "nmae")),
+    *({(name,): "x"} for name in ("role_name_prefix", "polices", "nmae")),
     {("role_arn",): "arn:aws:iam::111122223333:role/r"},
     {("any_service_account",): True, ("subjects",): ["*:*"]},
     {("subjects",): ["a:b", "*:*"]},
