@@ -208,6 +208,21 @@ def test_to_pod_identity_and_back(follow: Follow, project: Path, cloud: Any) -> 
     follow("pod-identity", {"pulumi up --stack prod": up, "kubectl rollout restart ": f"{pods} restart"}, project)
 
 
+def test_five_add_ons(follow: Follow, project: Path, cloud: Any) -> None:
+    """Protects who begins with an add-on: from nothing to a proven role, whoever creates the service account."""
+    chart = f"PYTHONPATH={ROOT} {cloud.virtualenv}/bin/python -m tests.sandbox.chart"
+    annotations = '{"eks.amazonaws.com/role-arn": "\'"$role"\'"}'
+    add_on = f'{{"create": true, "name": "ebs-csi-controller-sa", "annotations": {annotations}}}'
+    instead = {
+        # There is no Helm, and EKS is one without add-ons that run: the chart's service account is made.
+        "helm upgrade --install external-dns ": f"{chart} external-dns external-dns.json",
+        "helm upgrade --install aws-load-balancer-controller ": f"{chart} kube-system load-balancer.json",
+        "helm upgrade --install karpenter ": f"{chart} kube-system karpenter.json",
+        "aws eks create-addon ": f"echo '{add_on}' > ebs.json && {chart} kube-system ebs.json",
+    }
+    follow("add-ons", {**UP, **instead}, project)
+
+
 def test_roles_in_other_accounts(follow: Follow, green: str, project: Path) -> None:
     """Protects each of the three ways; the OIDC provider of the other AWS account, and its roles, exist."""
     follow("aws-accounts", UP, project)
