@@ -1,4 +1,4 @@
-"""What a Helm chart does with the values of a service account: `python -m tests.sandbox.chart NAMESPACE VALUES.json`."""
+"""What a Helm chart does with a service account's values: `python -m tests.sandbox.chart NAMESPACE VALUES.json`."""
 
 import json
 import sys
