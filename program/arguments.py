@@ -86,7 +86,8 @@ def arguments(
         if isinstance(getattr(binding, key), Unknown):
             args |= dict.fromkeys(unknown, WRONG)
     args |= _of_pod_identity(args, keys, binding, stack, lookups)
-    args |= _of_add_ons(args, keys, binding, stack, lookups)
+    of_add_ons, without_name = _of_add_ons(args, keys, binding, stack, lookups)
+    args, found = {**args, **of_add_ons}, [*found, *without_name]
     if "role_arn" in args:
         found += _partition_of_role(args["role_arn"], lookups)
         return args, found
@@ -129,29 +130,42 @@ def _of_pod_identity(
 
 def _of_add_ons(
     args: Mapping[str, Any], keys: Mapping[str, Any], binding: Binding, stack: Stack, lookups: Lookups
-) -> dict[str, Any]:
-    """Return the arguments of add-ons, with the names of the binding's clusters for those that take them."""
-    clusters = [lookups.clusters[key].name or WRONG for key in stack.clusters_of(binding)]
+) -> tuple[dict[str, Any], list[Located]]:
+    """Return the arguments of add-ons, with the names of the binding's clusters for those that take them.
 
-    def with_clusters(settings: Any) -> Any:
+    Then the add-ons whose cluster has no name.
+    """
+    found: list[Located] = []
+    clusters = stack.clusters_of(binding)
+    # Of a cluster that has none, the name is never known.
+    without = [key for key in clusters if not lookups.clusters[key].name and stack.clusters_by_key[key].name is None]
+
+    def with_clusters(settings: Any, place: Place) -> Any:
         name = settings.get("add_on") if isinstance(settings, dict) else None
         takes = isinstance(name, str) and name in names() and "cluster_names" in add_on(name).parameters
         if not takes or {"cluster_names", "scope"} & settings.keys() or not clusters:
             return settings
-        return {**settings, "cluster_names": clusters}
+        if without:
+            cluster = path_of(stack.place_of_cluster(without[0]))
+            what = f"{name} without clusterNames, for irsa:{cluster}, which has no name"
+            fix = f"add name to irsa:{cluster}, or write clusterNames"
+            found.append((place, Mistake(what, "the names of its EKS clusters", fix)))
+        return {**settings, "cluster_names": [lookups.clusters[key].name or WRONG for key in clusters]}
 
-    found: dict[str, Any] = {}
+    of_add_ons: dict[str, Any] = {}
     if "policy" in args:
-        found["policy"] = with_clusters(args["policy"])
+        of_add_ons["policy"] = with_clusters(args["policy"], ("policy",))
     several = keys.get("policies")
     if isinstance(several, list):
         # What is not known of them is dumped as a mapping without keys.
-        known = zip(several, binding.policies, strict=True)
-        found["policies"] = [
-            each if isinstance(each, Unknown) else with_clusters({snake(key): value for key, value in dumped.items()})
-            for dumped, each in known
+        known = enumerate(zip(several, binding.policies, strict=True))
+        of_add_ons["policies"] = [
+            each
+            if isinstance(each, Unknown)
+            else with_clusters({snake(key): value for key, value in dumped.items()}, ("policies", index))
+            for index, (dumped, each) in known
         ]
-    return found
+    return of_add_ons, found
 
 
 def _partition_of_role(role_arn: Any, lookups: Lookups) -> Iterator[Located]:

@@ -11,6 +11,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Stack
 from program.arguments import policy_key
 from program.examine import examine
+from program.helm_values import of_binding
 from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import Plan, PlannedComponent, PlannedNamespace, plan
 
@@ -330,3 +331,69 @@ def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
 
     assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document", *part)
     assert "with their variables replaced" in mistake.mistake.found
+
+
+BALANCER = "aws-load-balancer-controller"
+
+
+def test_an_add_on_knows_the_clusters_of_its_binding() -> None:
+    """Protects narrow policies: the names are those of the binding's clusters; nobody writes them a second time."""
+    declared: dict[str, Any] = {
+        "both": {"policies": [{"addOn": BALANCER}]},
+        "green": {"policies": [{"addOn": BALANCER}], "clusters": ["green"]},
+        "other": {"policies": [{"addOn": "ebs-csi", "clusterNames": ["x"]}], "clusters": ["green"]},
+        "every": {"policies": [{"addOn": BALANCER, "scope": "*"}]},
+    }
+    bindings = {key: {**each, "trust": {"subjects": [f"a:{key}"]}} for key, each in declared.items()}
+    found = planned({"clusters": SEVERAL, "bindings": bindings})
+    given = {each.binding: each.args["policies"][0].get("cluster_names") for each in components(found)}
+
+    assert given == {"both": ["blue", "green"], "green": ["green"], "other": ["x"], "every": None}
+
+
+def test_an_add_on_of_a_cluster_without_a_name() -> None:
+    """Protects who gives the issuer of a cluster: a policy for no cluster would be refused by every call."""
+    cluster = {"oidcIssuer": f"https://{ISSUER}", "oidcProviderArn": BLUE}
+
+    def found(binding: dict[str, Any]) -> list[LocatedMistake]:
+        return [*examine({"cluster": cluster, "bindings": {"app": binding}}, ROOT).mistakes]
+
+    for keys, place in (
+        ({"policies": [{"addOn": BALANCER}]}, ("policies", 0)),
+        ({"policy": {"addOn": BALANCER}}, ("policy",)),
+    ):
+        (mistake,) = found(keys)
+        assert mistake.place == ("bindings", "app", *place)
+        assert mistake.mistake.fix == "add name to irsa:cluster, or write clusterNames"
+    assert found({"policies": [{"addOn": BALANCER, "clusterNames": ["mine"]}]}) == []
+    assert found({"policies": [{"addOn": BALANCER, "scope": "*"}]}) == []
+
+
+def test_the_helm_values_of_an_add_on() -> None:
+    """Protects what is given to `helm --values`: the service account's name and annotations, and the chart's own keys.
+
+    The keys are those of the charts: serviceAccount.annotations, extraArgs, clusterName.
+    """
+
+    def values(binding: dict[str, Any]) -> Any:
+        found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
+        return of_binding(found.bindings["app"], {"role": "arn"})
+
+    dns = {"addOn": "external-dns", "hostedZones": ["Z1", "arn:aws:route53:::hostedzone/Z2"]}
+    account = {"create": True, "name": "external-dns", "annotations": {"role": "arn"}}
+    assert values({"policies": [dns]}) == {
+        "serviceAccount": account,
+        "extraArgs": ["--zone-id-filter=Z1", "--zone-id-filter=Z2"],
+    }
+    every = {"policy": {"addOn": "external-dns", "scope": "*"}}
+    assert values(every) == {"serviceAccount": account, "extraArgs": []}
+    declared = values({"policies": [dns], "serviceAccount": {"name": "mine", "namespace": "b"}})
+    assert declared["serviceAccount"] == {**account, "create": False, "name": "mine"}
+    of_clusters = values({"policies": [{"addOn": BALANCER}]})
+    assert {name: each["clusterName"] for name, each in of_clusters.items()} == {"blue": "blue", "green": "green"}
+    assert values({"policies": [{"addOn": BALANCER}], "clusters": ["blue"]})["clusterName"] == "blue"
+    # Without a chart of an add-on, as before there were any.
+    assert values({"trust": {"subjects": ["a:b"]}}) == {
+        "serviceAccount": {"create": True, "annotations": {"role": "arn"}}
+    }
+    assert values({"serviceAccount": {"name": "mine"}}) is None
