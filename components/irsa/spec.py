@@ -416,25 +416,19 @@ def _policies(
     arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], of_add_ons: Sequence[AddOnPolicy]
 ) -> tuple[ManagedPolicy, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
-    policies: list[ManagedPolicy] = []
     settings = values.get("policy", {})
+    sources: list[tuple[str, Mapping[str, Any], Sequence[Value[str]]]] = []
     if "document" in settings:
-        texts = _texts(arguments, in_account["policy", "document"])
-        policies += [
-            _policy(arguments, values, settings, part_name(arguments.name, index), index, text)
-            for index, text in enumerate(texts)
-        ]
+        sources.append((arguments.name, settings, _texts(arguments, in_account["policy", "document"])))
     of_role = {"path": values["path"]} if "path" in values else {}
     for each in of_add_ons:
-        name = arguments.name if each.place == ("policy",) else child_name(arguments.name, f"add-on:{each.name}")
-        for index, text in enumerate(each.texts):
-            own = settings if each.place == ("policy",) else of_role
-            logical_name = part_name(name, index)
-            policy = _policy(arguments, values, own, logical_name, index, text)
-            # A colon is not for the names of IAM.
-            prefix = names.prefix_of(logical_name.replace("add-on:", ""), names.POLICY_PREFIX)
-            policies.append(policy if each.place == ("policy",) else policy._replace(name_prefix=prefix))
-    return tuple(policies)
+        own = (child_name(arguments.name, f"add-on:{each.name}"), of_role)
+        sources.append((*((arguments.name, settings) if each.place == ("policy",) else own), each.texts))
+    return tuple(
+        _policy(arguments, values, chosen, (name, index), text)
+        for name, chosen, texts in sources
+        for index, text in enumerate(texts)
+    )
 
 
 def _texts(arguments: Arguments, document: Value[Any]) -> Sequence[Value[str]]:
@@ -461,14 +455,14 @@ def _texts(arguments: Arguments, document: Value[Any]) -> Sequence[Value[str]]:
     return texts
 
 
-def _policy(  # noqa: PLR0917 (each is a different part of one policy)
+def _policy(
     arguments: Arguments,
     values: Mapping[str, Any],
     settings: Mapping[str, Any],
-    logical_name: str,
-    index: int,
+    part: tuple[str, int],
     text: Value[str],
 ) -> ManagedPolicy:
+    index, logical_name = part[1], part_name(*part)
     adopted = values.get("import_existing", ()) if settings is values.get("policy") else ()
     both = {"attachments", "policy"} <= set(adopted)
     name = settings.get("name")
@@ -477,6 +471,9 @@ def _policy(  # noqa: PLR0917 (each is a different part of one policy)
         name = arguments.checked(name, ("policy", "name"), lambda whole: names.check_name(whole, names.POLICY))
     arn = _policy_arn(name, settings.get("path", "/"), values)
     prefix = names.automatic_name_prefix(logical_name, names.POLICY, names.POLICY_PREFIX)
+    if "add-on:" in logical_name:
+        # A colon is not for the names of IAM.
+        prefix = names.prefix_of(logical_name.replace("add-on:", ""), names.POLICY_PREFIX)
     return ManagedPolicy(
         logical_name=logical_name,
         attachment_name=logical_name,
