@@ -100,6 +100,11 @@ class Examined(NamedTuple):
     project: ProjectSettings = ProjectSettings()
     examination: Examination | None = None
 
+    @property
+    def warnings(self) -> Sequence[LocatedMistake]:
+        """The warnings of the lint rules, with their lines."""
+        return placed(self.examination.warnings, self.file) if self.examination else ()
+
 
 def placed(mistakes: Sequence[LocatedMistake], file: StackFile) -> list[LocatedMistake]:
     """Return mistakes with their lines in the stack file, and with paths from the working directory."""
@@ -172,7 +177,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         OSError: It cannot be read.
     """
     found = examined(path)
-    better, fixes = fixed(found, lambda text: examined(path, text))
+    better, fixes = fixed(found, lambda text: examined(path, text), warnings=fix)
     if fix and fixes and _is_written(path, found.file.text, better.file.text):
         found = better
     else:

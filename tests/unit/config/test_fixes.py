@@ -246,9 +246,9 @@ def test_a_file_that_was_changed_meanwhile_is_left(
     """Protects what an editor saves while the file is checked."""
     project.write_text(GOOD.replace("create: false", "create: 'no'"))
 
-    def save_and_fix(*arguments: Any) -> Any:
+    def save_and_fix(*arguments: Any, **options: Any) -> Any:
         project.write_text("saved")
-        return fixes.fixed(*arguments)
+        return fixes.fixed(*arguments, **options)
 
     monkeypatch.setattr("program.check.fixed", save_and_fix)
 
@@ -264,9 +264,9 @@ def test_whatever_became_of_the_file_meanwhile_is_said(
     """Protects from a traceback: the file is no text any more, or gone."""
     project.write_text(GOOD.replace("create: false", "create: 'no'"))
 
-    def save_and_fix(*arguments: Any) -> Any:
+    def save_and_fix(*arguments: Any, **options: Any) -> Any:
         project.unlink() if saved is None else project.write_bytes(saved)
-        return fixes.fixed(*arguments)
+        return fixes.fixed(*arguments, **options)
 
     monkeypatch.setattr("program.check.fixed", save_and_fix)
 
