@@ -124,7 +124,6 @@ def fixed(
         if unsure:
             refused |= {(each.place, each.new) for each in unsure}
             candidates = [each for each in candidates if each not in unsure]
-            candidates = candidates or _candidates(to_fix(examined), examined.file, refused)
         else:
             done += [*candidates, *more]
             # What was unsure beside another fix may be certain now.
@@ -191,13 +190,11 @@ def _candidates(
             found |= {fix.start: fix for fix in (_added if each.rule == VERSION else _changes)(each, file)}
     # Of two keys that would become one, neither is certain.
     results = Counter((fix.place[:-1], fix.new) for fix in found.values() if fix.is_key)
-    certain = [
+    return [
         fix
         for fix in found.values()
         if (not fix.is_key or results[fix.place[:-1], fix.new] == 1) and (fix.place, fix.new) not in refused
     ]
-    # What seems to be absent may be misspelled.
-    return [fix for fix in certain if fix.old] or certain
 
 
 def _changes(mistake: LocatedMistake, file: StackFile) -> Iterator[Fix]:

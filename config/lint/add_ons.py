@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from config.lint.checked import CheckedBinding, Policies, Statement, Warnings
 from config.lint.trust import own_subject
 from config.scalars import other_key, scalar
 from irsa.add_ons.catalog import AddOn, add_on, names, service_accounts
-from irsa.add_ons.document import Where, document
+from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import PARTITIONS
@@ -86,7 +86,8 @@ def add_on_policy(checked: CheckedBinding) -> Warnings:
     use = f"use {as_policies(each)}, in place of the document"
     inline = args.get("inline_policies", {})
     policies = ("policy" in args) + (len(inline) if isinstance(inline, dict) else 1)
-    if lacking and len(documents) == policies and not args.get("policy_arns"):
+    are_known = len(documents) == policies and not any(has_unknown(document) for _, document, _ in documents)
+    if lacking and are_known and not args.get("policy_arns"):
         found = f"a policy for {each.name} that does not allow {listed(lacking)}"
         allowed = f"what {each.name} {each.newest} needs ({each.versions[each.newest].source})"
         yield documents[0][0], Mistake(found, allowed, f"add what it lacks, or {use}")
@@ -123,27 +124,39 @@ def _judged(name: str, partition: str | None, of_role: Documents) -> tuple[Seque
 def needed(name: str, partition: str | None) -> Sequence[str]:
     """Return the actions of the newest version that are needed whatever the parameters; in any partition, if None."""
     each = add_on(name)
-    given = {key: [PARAMETERS[key].example] for key, taken in each.parameters.items() if taken.required}
-    if "cluster_names" in each.parameters:
-        given["cluster_names"] = [PARAMETERS["cluster_names"].example]
+    required = {key for key, taken in each.parameters.items() if taken.required or key == "cluster_names"}
+    excluding = {one.only_without for one in each.versions[each.newest].statements} - {""}
+    # AWS's managed policies, where they are in place of statements, are not known here.
+    scopes = [None, *([EVERYTHING] if each.everything else [])]
     rendered = [
-        document(each, each.newest, scope, parameters, Where(where, EVERYTHING, [EVERYTHING]))
+        document(each, each.newest, scope, {key: _sample(key) for key in given}, Where(where, "", [""]))
         for where in ([partition] if partition else PARTITIONS)
-        for scope, parameters in ((None, given), *([(EVERYTHING, {})] if each.everything else []))
+        for scope in scopes
+        if not managed_policies(each, each.newest, scope)
+        for given in (set() if scope else required, excluding | (set() if scope else required))
     ]
-    together = [{action for one in every["Statement"] for action in items_of(one["Action"])} for every in rendered]
-    return sorted(action for action in set.intersection(*together) if not is_pattern(action))
+    actions_of = [{action for one in every["Statement"] for action in items_of(one["Action"])} for every in rendered]
+    together = set.intersection(*actions_of) if actions_of else set()
+    return sorted(action for action in together if not is_pattern(action))
+
+
+def _sample(parameter: str) -> Any:
+    return [PARAMETERS[parameter].example] if parameter in PARAMETERS else True
 
 
 @functools.cache
-def _ever(name: str) -> Sequence[str]:
-    """Return the actions that an add-on or its upstream had in any version; none where AWS's documents have them."""
+def _ever(name: str) -> Set[str]:
+    """Return the actions that an add-on or its upstream had in any version; none where AWS's documents have them.
+
+    They are in lower case, and some have wildcards.
+    """
     each = add_on(name)
     if not all(version.statements for version in each.versions.values()):
-        return ()
+        return frozenset()
     of_versions = [(*version.statements, *version.differences) for version in each.versions.values()]
     recognised = [action for other in each.recognised for action in other["actions"]]
-    return [*recognised, *(action for several in of_versions for one in several for action in _actions(one))]
+    own = (action for several in of_versions for one in several for action in _actions(one))
+    return frozenset(action.lower() for action in (*recognised, *own))
 
 
 def _actions(one: Any) -> Sequence[str]:
@@ -151,9 +164,9 @@ def _actions(one: Any) -> Sequence[str]:
     return found
 
 
-def _others(policies: Policies, ever: Sequence[str]) -> Iterator[tuple[Place, str]]:
+def _others(policies: Policies, ever: Set[str]) -> Iterator[tuple[Place, str]]:
     """Yield the actions that a role has for certain and an add-on never had, or the patterns with such a one."""
-    had = [pattern_of(each.lower(), wildcards=True) for each in ever]
+    had = [pattern_of(each, wildcards=True) for each in ever if is_pattern(each)]
     for place, statement in policies.statements:
         resources = [*_samples(statement)] if statement.allows else []
         element = "NotAction" if "NotAction" in statement.values else "Action"
@@ -164,7 +177,8 @@ def _others(policies: Policies, ever: Sequence[str]) -> Iterator[tuple[Place, st
             given = (
                 action
                 for action in ([actions.ANY.action] if pattern == "*" else known)
-                if not any(matches(action.lower(), each) for each in had)
+                if action.lower() not in ever
+                and not any(matches(action.lower(), each) for each in had)
                 and any(policies.permissions.of(action, resource) for resource in resources)
             )
             if action := next(given, None):

@@ -47,15 +47,16 @@ def replaced() -> Mapping[str, Mapping[str, str]]:
 
 @functools.cache
 def nearest_policy(key: str) -> str | None:
-    """Return the policy of the same name in another path, or else the one with the most similar name."""
-    name, by_name = key.rpartition("/")[2].lower(), known().by_name
-    return by_name.get(name) or by_name.get(likely(name, by_name, ALIKE, len(by_name)) or "")
+    """Return the policy with the most similar name, or with the same one in another path."""
+    by_name = known().by_name
+    close = likely(key.rpartition("/")[2], by_name, ALIKE, len(by_name))
+    return by_name[close] if close else None
 
 
 def unknown_managed_policy(checked: CheckedBinding) -> Warnings:
     """Yield the managed policies that AWS does not have."""
     for place, key in _of_aws(checked):
-        if key not in known().keys:
+        if key not in known().keys and key not in replaced():
             found = f"{PREFIX + key!r}, which is not among AWS's {len(known().keys):,} policies of {known().date}"
             near = nearest_policy(key)
             ask = f"`{commands.show_policy(PREFIX + key)}` says whether it is newer than this list"
@@ -71,7 +72,7 @@ def replaced_managed_policy(checked: CheckedBinding) -> Warnings:
             fix = f"write {PREFIX}{new['by']}"
             if "policyArns" in place and (add_on := add_on_of(checked)):
                 fix += f"; or, in its place, {as_policies(add_on)}"
-            yield place, Mistake(found, f"AWS's newer policy ({new['source']})", fix)
+            yield place, Mistake(found, f"the policy that replaces it ({new['source']})", fix)
 
 
 def _of_aws(checked: CheckedBinding) -> Iterator[tuple[Place, str]]:
