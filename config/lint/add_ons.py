@@ -116,6 +116,7 @@ def _judged(name: str, partition: str | None, of_role: Documents) -> tuple[Seque
     """Return the actions that documents lack for an add-on, and those that are no add-on's, with their places."""
     policies = Policies(of_role.documents)
     ever = _ever(name)
+    # What a Deny takes away is not asked: it may leave the resources that the add-on has.
     lacking = [each for each in needed(name, partition) if not policies.permissions.allowing(each)]
     return lacking, [*_others(policies, ever)] if ever else []
 
