@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import yaml
 
 from config.lint import RULES
+from config.lint.add_ons import newest_version
 from config.located_mistake import LocatedMistake
 from config.pydantic_errors import BOOLEANS, annotation_at, keys_at
 from config.scalars import other_key, scalar
@@ -29,6 +30,10 @@ KEYS: dict[str, Collection[str]] = {
     "silence": RULES,
 }
 VALUES: dict[str, Collection[str]] = {"import": ADOPTABLE, "errors": RULES, "Effect": grammar.EFFECTS}
+# The lint rule whose warnings are fixed too, by a key.
+VERSION = "add-on-version"
+# What is before an added key.
+ADDED = ", \r\n"
 # Values that are keys of another setting.
 REFERENCES = {"account": "accounts", "clusters": "clusters"}
 
@@ -44,12 +49,16 @@ class WithMistakes(Protocol):
     def mistakes(self) -> Sequence[LocatedMistake]:
         """Its mistakes."""
 
+    @property
+    def warnings(self) -> Sequence[LocatedMistake]:
+        """Its warnings."""
+
 
 T = TypeVar("T", bound=WithMistakes)
 
 
 class Fix(NamedTuple):
-    """A change of a stack file: from one index of its text to another, the new text takes the place of the old.
+    """A change of a stack file: from one index of its text to another, the new text takes the place of the old, if any.
 
     Its place is that of the mistake in the `irsa:` settings, or the line alone of what is in none.
     """
@@ -73,11 +82,14 @@ class Fix(NamedTuple):
         return f"irsa:{path_of(self.place)}" if isinstance(self.place[0], str) else ""
 
     def __str__(self) -> str:
-        """Return where it is, and what takes the place of what."""
-        return visible(": ".join(filter(None, [self.path, f"{self.old} -> {self.new}"])))
+        """Return where it is, and what takes the place of what, or is added."""
+        change = f"{self.old} -> {self.new}" if self.old else f"added {self.new.lstrip(ADDED)}"
+        return visible(": ".join(filter(None, [self.path, change])))
 
 
-def fixed(examined: T, check: Callable[[str], T], refused: set[tuple[Place, str]] | None = None) -> tuple[T, list[Fix]]:
+def fixed(
+    examined: T, check: Callable[[str], T], refused: set[tuple[Place, str]] | None = None, warnings: bool = False
+) -> tuple[T, list[Fix]]:
     """Return the stack file with everything fixed that is certain, and the fixes.
 
     A fix stays only where a mistake at its place is gone, and where it brings no other mistake. Each check is of the
@@ -87,12 +99,17 @@ def fixed(examined: T, check: Callable[[str], T], refused: set[tuple[Place, str]
         examined: The stack file as it is.
         check: Checks the file with another text.
         refused: Changes that were unsure before; those that are now are added to them.
+        warnings: Whether warnings are fixed, too. A new one is none that a fix brings.
     """
+
+    def to_fix(each: T) -> Sequence[LocatedMistake]:
+        return [*each.mistakes, *(one for one in each.warnings if warnings and one.rule == VERSION)]
+
     refused = set() if refused is None else refused
     done: list[Fix] = []
     inherited = frozenset(refused)
-    before = _signatures(examined.mistakes)
-    candidates = _candidates(examined, refused)
+    before = _signatures(to_fix(examined))
+    candidates = _candidates(to_fix(examined), examined.file, refused)
     while candidates:
         after = check(_changed(examined.file.text, candidates))
         more: list[Fix] = []
@@ -100,9 +117,9 @@ def fixed(examined: T, check: Callable[[str], T], refused: set[tuple[Place, str]
         keys = {each.new_place for each in candidates if each.is_key}
         if new and all(keys & _above(place) for place in new):
             # What is below a misspelled key comes to light with the right one.
-            after, more = fixed(after, check, refused)
-        now = _signatures(after.mistakes)
-        gone, new = _places(before - now), _places(now - before)
+            after, more = fixed(after, check, refused, warnings)
+        now = _signatures(to_fix(after))
+        gone, new = _places(before - now), _places(_signatures(after.mistakes) - before)
         unsure = [each for each in candidates if each.place not in gone] or _behind(new, candidates)
         if unsure:
             refused |= {(each.place, each.new) for each in unsure}
@@ -111,7 +128,7 @@ def fixed(examined: T, check: Callable[[str], T], refused: set[tuple[Place, str]
             done += [*candidates, *more]
             # What was unsure beside another fix may be certain now.
             refused &= inherited
-            examined, before, candidates = after, now, _candidates(after, refused)
+            examined, before, candidates = after, now, _candidates(to_fix(after), after.file, refused)
     return examined, sorted(done, key=lambda each: (each.line, each.start))
 
 
@@ -163,12 +180,14 @@ def _changed(text: str, fixes: Iterable[Fix]) -> str:
     return "".join([*parts, text[end:]])
 
 
-def _candidates(examined: WithMistakes, refused: Collection[tuple[Place, str]]) -> list[Fix]:
+def _candidates(
+    mistakes: Iterable[LocatedMistake], file: StackFile, refused: Collection[tuple[Place, str]]
+) -> list[Fix]:
     """Return the changes that may fix the mistakes, each of another part of the text, without those refused."""
     found: dict[int, Fix] = {}
-    for each in examined.mistakes:
-        if each.file == examined.file.name and not each.within:
-            found |= {fix.start: fix for fix in _changes(each, examined.file)}
+    for each in mistakes:
+        if each.file == file.name and not each.within:
+            found |= {fix.start: fix for fix in (_added if each.rule == VERSION else _changes)(each, file)}
     # Of two keys that would become one, neither is certain.
     results = Counter((fix.place[:-1], fix.new) for fix in found.values() if fix.is_key)
     return [
@@ -206,6 +225,31 @@ def _in_place_of(node: Any, new: str | None, place: Place, file: StackFile, is_k
     quote = node.style or ""
     if new is not None and file.text[start:end] == f"{quote}{node.value}{quote}":
         yield Fix(place, node.start_mark.line + 1, start, end, file.text[start:end], new, is_key)
+
+
+_END_OF_LINE = re.compile(r"[\r\n]|\Z")
+
+
+def _added(mistake: LocatedMistake, file: StackFile) -> Iterator[Fix]:
+    """Yield the change that adds the version of an add-on: behind its name or, in block style, on the next line."""
+    outer, nodes = file.nodes_at(mistake.place[:-1]), file.nodes_at(mistake.place)
+    if outer is None or nodes is None:
+        return
+    key, node = nodes
+    end = node.end_mark.index
+    # Not of an alias, whose name is elsewhere, nor of a text over several lines.
+    between = file.text[key.end_mark.index : node.start_mark.index]
+    if node.style in ("|", ">") or not re.fullmatch(r"\s*:\s*", between):
+        return
+    quote = key.style or ""
+    new = f"{quote}version{quote}: {newest_version(node.value, quoted=bool(quote))}"
+    if outer[1].flow_style:
+        new = f", {new}"
+    else:
+        end = next(_END_OF_LINE.finditer(file.text, end)).start()
+        ending = "\r\n" if "\r\n" in file.text else "\n"
+        new = f"{ending}{' ' * key.start_mark.column}{new}"
+    yield Fix(mistake.place, node.start_mark.line + 1, end, end, "", new, is_key=False)
 
 
 def _in_quotes(node: Any) -> str | None:

@@ -27,7 +27,10 @@ from program.examine import Examination, examine
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 errors, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
-FIX = "fix what is certain: letter case, quotes, durations, a misspelled key; the rest is reported (docs/check.md)"
+FIX = (
+    "fix what is certain: letter case, quotes, durations, a misspelled key; add the version of an add-on; the rest is "
+    "reported (docs/check.md)"
+)
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
 TABS = re.compile(r"^[ -]*\t[ \t-]*", re.MULTILINE)
@@ -99,6 +102,11 @@ class Examined(NamedTuple):
     mistakes: Sequence[LocatedMistake]
     project: ProjectSettings = ProjectSettings()
     examination: Examination | None = None
+
+    @property
+    def warnings(self) -> Sequence[LocatedMistake]:
+        """The warnings of the lint rules, with their lines."""
+        return placed(self.examination.warnings, self.file) if self.examination else ()
 
 
 def placed(mistakes: Sequence[LocatedMistake], file: StackFile) -> list[LocatedMistake]:
@@ -172,7 +180,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         OSError: It cannot be read.
     """
     found = examined(path)
-    better, fixes = fixed(found, lambda text: examined(path, text))
+    better, fixes = fixed(found, lambda text: examined(path, text), warnings=fix)
     if fix and fixes and _is_written(path, found.file.text, better.file.text):
         found = better
     else:

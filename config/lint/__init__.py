@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
-from config.lint import actions, permissions, settings, trust
+from config.lint import actions, add_ons, managed_policies, permissions, settings, trust
 from config.lint.checked import CheckedStack, Policies, Warnings, statements
 from config.located_mistake import LocatedMistake
 from config.models import Lint
@@ -124,5 +124,19 @@ RULES: Mapping[str, LintRule] = {
         "an action applies to none of its resources, so it allows nothing", "statement", actions.wrong_resource
     ),
     "attached-twice": LintRule("a role has the same policy twice", "binding", permissions.attached_twice),
+    "add-on-version": LintRule(
+        "an add-on has no version, so that a newer irsa may change its policy", "binding", add_ons.add_on_version
+    ),
+    "add-on-policy": LintRule(
+        "a policy for an add-on, written by hand, lacks an action that it needs, or gives one that it never needed",
+        "binding",
+        add_ons.add_on_policy,
+    ),
+    "unknown-managed-policy": LintRule(
+        "an AWS managed policy does not exist", "binding", managed_policies.unknown_managed_policy
+    ),
+    "replaced-managed-policy": LintRule(
+        "a newer AWS managed policy replaces one", "binding", managed_policies.replaced_managed_policy
+    ),
     "unused-setting": LintRule("a default or a variable is not used", "stack", settings.unused_setting),
 }

@@ -158,8 +158,8 @@ def default_service_account(checked: CheckedBinding) -> Warnings:
 
     Source: https://kubernetes.io/docs/concepts/security/service-accounts/#default-service-accounts
     """
-    own_subject = _own_subject(checked)
-    places = [((*checked.place, "serviceAccount", "name"), own_subject)] if own_subject else []
+    own = own_subject(checked)
+    places = [((*checked.place, "serviceAccount", "name"), own)] if own else []
     if "role_arn" not in checked.args:
         places += [(where, subject) for where, subject, *_ in _trusted(checked)]
     for where, subject in places:
@@ -179,10 +179,10 @@ def kube_system_wildcard(checked: CheckedBinding) -> Warnings:
     """
     if "role_arn" in checked.args:
         return
-    trusted, own_subject = [*_trusted(checked)], _own_subject(checked)
+    trusted, own = [*_trusted(checked)], own_subject(checked)
     system = [subject for _, subject, *_ in trusted if _names_kube_system(subject)]
-    if own_subject and own_subject.startswith(f"{SYSTEM_NAMESPACE}:"):
-        system.insert(0, own_subject)
+    if own and own.startswith(f"{SYSTEM_NAMESPACE}:"):
+        system.insert(0, own)
     for where, subject, *_ in trusted if system else ():
         if is_pattern(subject):
             others = "" if subject == system[0] else f", on the role of {system[0]!r}"
@@ -197,7 +197,7 @@ def _names_kube_system(subject: str) -> bool:
     return bool(namespace.strip("*?")) and matches(SYSTEM_NAMESPACE, pattern_of(namespace, wildcards=True))
 
 
-def _own_subject(checked: CheckedBinding) -> str | None:
+def own_subject(checked: CheckedBinding) -> str | None:
     """Return the binding's service account as a subject, where it has one that is known."""
     settings = checked.args.get("service_account")
     names = [settings.get("namespace", DEFAULT_NAMESPACE), settings.get("name")] if isinstance(settings, dict) else []

@@ -129,6 +129,18 @@ def add_on(name: str) -> AddOn:
     )
 
 
+@functools.cache
+def service_accounts() -> Mapping[str, Sequence[str]]:
+    """Return the names of the add-ons by their service account, `namespace:name`; quick: the rest is not read."""
+    found: dict[str, list[str]] = {}
+    for name in names():
+        text = _folder().joinpath(f"{name}.yaml").read_text("utf-8")
+        of_add_on = re.search(r"""^serviceAccount: *["']?([\w.-]+:[\w.-]+)""", text, re.MULTILINE)
+        if of_add_on:
+            found.setdefault(of_add_on[1], []).append(name)
+    return found
+
+
 def check_add_on(name: str) -> str:
     """Return the name of an add-on.
 

@@ -153,6 +153,11 @@ def list_arns(resource_type: str) -> str:
     return _aws("iam", verb[resource_type])
 
 
+def show_policy(arn: str) -> str:
+    """Return the command that shows a managed policy, if there is one of this ARN."""
+    return _aws("iam", "get-policy", *_option("--policy-arn", arn))
+
+
 def create_access_entry(cluster: str, principal_arn: str, region: str | None = None) -> str:
     """Return the command that lets an IAM principal use the Kubernetes API of an EKS cluster; it grants nothing yet.
 

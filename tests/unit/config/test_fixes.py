@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config import fixes
+from irsa.add_ons.catalog import add_on
 from irsa_cli.main import main
 from tests.output_schemas import check_output
 
@@ -246,9 +248,9 @@ def test_a_file_that_was_changed_meanwhile_is_left(
     """Protects what an editor saves while the file is checked."""
     project.write_text(GOOD.replace("create: false", "create: 'no'"))
 
-    def save_and_fix(*arguments: Any) -> Any:
+    def save_and_fix(*arguments: Any, **options: Any) -> Any:
         project.write_text("saved")
-        return fixes.fixed(*arguments)
+        return fixes.fixed(*arguments, **options)
 
     monkeypatch.setattr("program.check.fixed", save_and_fix)
 
@@ -264,15 +266,92 @@ def test_whatever_became_of_the_file_meanwhile_is_said(
     """Protects from a traceback: the file is no text any more, or gone."""
     project.write_text(GOOD.replace("create: false", "create: 'no'"))
 
-    def save_and_fix(*arguments: Any) -> Any:
+    def save_and_fix(*arguments: Any, **options: Any) -> Any:
         project.unlink() if saved is None else project.write_bytes(saved)
-        return fixes.fixed(*arguments)
+        return fixes.fixed(*arguments, **options)
 
     monkeypatch.setattr("program.check.fixed", save_and_fix)
 
     assert check("--fix") == 1
     assert capsys.readouterr().err.startswith("irsa check: Pulumi.dev.yaml ")
     assert (project.read_bytes() if project.exists() else None) == saved
+
+
+# An add-on in each style, with what --fix adds to it.
+ADD_ONS = """\
+config:
+  irsa:cluster: {name: my-cluster}
+  irsa:bindings:
+    flow: {policies: [{addOn: external-dns<, version: VERSION>, hostedZones: [Z0123456789ABCDEFGHIJ]}]}  # one
+    json:
+      trust: {"subjects": ["a:b"]}
+      policy: {"addOn": "external-dns"<, "version": "VERSION">, "hostedZones": ["Z0123456789ABCDEFGHIJ"]}
+    block:
+      trust: {subjects: ["a:c"]}
+      policies:
+      - addOn: external-dns   # of the team<
+        version: VERSION>
+        hostedZones: [Z0123456789ABCDEFGHIJ]
+    pinned:
+      trust: {subjects: ["a:d"]}
+      policies: [{version: VERSION, addOn: external-dns, hostedZones: [Z0123456789ABCDEFGHIJ]}]
+    last:
+      trust: {subjects: ["a:e"]}
+      policy:
+        hostedZones: [Z0123456789ABCDEFGHIJ]
+        addOn: external-dns<
+        version: VERSION>"""
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_the_version_of_an_add_on_is_added(project: Path, capsys: pytest.CaptureFixture[str], ending: str) -> None:
+    """Protects the promise of the warning, in every style of YAML: a key is added, and all else stays as it is."""
+    text = ADD_ONS.replace("VERSION", add_on("external-dns").newest).replace("\n", ending)
+    project.write_bytes(re.sub("<[^>]*>", "", text).encode())
+
+    assert check() == 0
+    assert project.read_bytes() == re.sub("<[^>]*>", "", text).encode()
+    assert check("--fix") == 0
+    assert project.read_bytes() == re.sub("[<>]", "", text).encode()
+    added = f"irsa:bindings.flow.policies[0].addOn: added version: {add_on('external-dns').newest}\n"
+    assert added in capsys.readouterr().out
+    assert check("--fix") == 0
+    assert project.read_bytes() == re.sub("[<>]", "", text).encode()
+
+
+@pytest.mark.parametrize("lint", ["", "  irsa:lint: {errors: [add-on-version]}\n"], ids=["warning", "error"])
+@pytest.mark.parametrize(
+    ("written", "after"),
+    [
+        # A misspelled version is not absent, and what is below another key comes to light with that.
+        ("{addOn: external-dns, Version: NEWEST, ZONES}", "{addOn: external-dns, version: NEWEST, ZONES}"),
+        ("{addon: external-dns, ZONES}", "{addOn: external-dns, version: NEWEST, ZONES}"),
+        # What has an anchor, or is elsewhere, is left.
+        ("&a {addOn: external-dns, ZONES}", "&a {addOn: external-dns, ZONES}"),
+        ("{<<: {addOn: external-dns}, ZONES}", "{<<: {addOn: external-dns}, ZONES}"),
+    ],
+)
+def test_a_version_beside_other_errors(project: Path, written: str, after: str, lint: str) -> None:
+    """Protects from a key twice, and from a change of what other places share."""
+    base = f"config:\n  irsa:cluster: {{name: my-cluster}}\n{lint}  irsa:bindings: {{app: {{policies: [POLICY]}}}}\n"
+    values = {"ZONES": "hostedZones: [Z0123456789ABCDEFGHIJ]", "NEWEST": add_on("external-dns").newest}
+    texts = [
+        base.replace("POLICY", re.sub("ZONES|NEWEST", lambda name: values[name[0]], each)) for each in (written, after)
+    ]
+    project.write_text(texts[0])
+
+    assert check("--fix") == (1 if lint and "version" not in after else 0)
+    assert project.read_text() == texts[1]
+
+
+def test_a_silenced_version_is_not_added(project: Path) -> None:
+    """Protects who wants the newest policy of each release, and says so."""
+    silence = "\n  irsa:lint: {silence: {add-on-version: {reason: reviewed with each release}}}\n"
+    text = re.sub("<[^>]*>", "", ADD_ONS).replace("VERSION", add_on("external-dns").newest) + silence
+    project.write_text(text)
+
+    assert check("--fix") == 0
+    assert project.read_text() == text
 
 
 def test_a_pipe_is_not_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -575,6 +575,19 @@ config:
           Statement:
             - {Effect: Allow, Action: "iam:PassRole", Resource: "arn:aws:iam::*:role/*"}
             - {Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::b"}
+    dns:
+      trust: {subjects: ["external-dns:external-dns"]}
+      policy:
+        document:
+          Version: "2012-10-17"
+          Statement: {Effect: Allow, Action: "route53:ListHostedZones", Resource: "*"}
+    add-on:
+      policies: [{addOn: external-dns, hostedZones: [Z0123456789ABCDEFGHIJ]}]
+    of-aws:
+      trust: {subjects: ["a:e"]}
+      policyArns:
+        - arn:aws:iam::aws:policy/ReadOnlyAcess
+        - arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy
     near:
       trust: {subjects: [%s]}
 """ % ", ".join(f"a:{'x' * 60}{index}" for index in range(16))  # noqa: UP031 (braces are YAML's)
@@ -600,6 +613,10 @@ LINT = {
     "kube-system-wildcard": "irsa:bindings.system.trust.subjects[1]",
     "pass-any-role": "irsa:bindings.resources.policy.document.Statement[0].Resource",
     "wrong-resource": "irsa:bindings.resources.policy.document.Statement[1].Resource",
+    "add-on-policy": "irsa:bindings.dns.policy",
+    "add-on-version": "irsa:bindings.add-on.policies[0].addOn",
+    "unknown-managed-policy": "irsa:bindings.of-aws.policyArns[0]",
+    "replaced-managed-policy": "irsa:bindings.of-aws.policyArns[1]",
 }
 
 
@@ -620,7 +637,7 @@ def test_each_lint_rule_warns_at_its_place(project: Path, capsys: pytest.Capture
     found = {(w["rule"], w["path"]) for w in report["warnings"] if w["rule"] != "unused-setting"}
     # iam:PassRole on every role changes what roles do.
     assert found == {*LINT.items(), ("write-everything", LINT["pass-any-role"])}
-    assert len(report["warnings"]) == 15
+    assert len(report["warnings"]) == 19
     assert any("did you mean 's3:GetObject'?" in w["fix"] for w in report["warnings"])
 
 

@@ -1,0 +1,112 @@
+"""Lint rules about AWS's managed policies, and the lists that they read."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.lint import managed_policies
+from config.lint.managed_policies import known, replaced
+from irsa.rules.arns import POLICIES_WITH_A_PATH
+from program.examine import examine
+
+AWS = "arn:aws:iam::aws:policy/"
+APP = {"serviceAccount": {"name": "app"}}
+
+
+def warnings(folder: Path, rule: str, binding: dict[str, Any], region: str | None = "us-west-2") -> dict[str, str]:
+    """Return what a rule advises, by the place in the binding."""
+    stack = {"cluster": {"name": "my-cluster"}, "bindings": {"app": {**APP, **binding}}}
+    examination = examine(stack, folder, region)
+    assert examination.mistakes == []
+    found = [each for each in examination.warnings if each.rule == rule]
+    return {".".join(map(str, each.place[2:])): each.mistake.fix for each in found}
+
+
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/: the ARN on the page of each policy.
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("AmazonEBSCSIDriverPolicy", "service-role/AmazonEBSCSIDriverPolicy"),
+        ("service-role/AmazonS3ReadOnlyAccess", "AmazonS3ReadOnlyAccess"),
+        ("aws-service-role/AmazonEFSCSIDriverPolicy", "service-role/AmazonEFSCSIDriverPolicy"),
+        ("AmazonSQSReadonlyAcces", "AmazonSQSReadOnlyAccess"),
+        ("amazonsqsreadonlyaccess", "AmazonSQSReadOnlyAccess"),
+        ("Billing", "job-function/Billing"),
+    ],
+)
+def test_a_policy_that_aws_does_not_have(tmp_path: Path, written: str, meant: str) -> None:
+    """Protects a deployment: IAM refuses the attachment only after the role is there."""
+    found = warnings(tmp_path, "unknown-managed-policy", {"policyArns": [AWS + written, AWS + meant]})
+
+    assert [*found] == ["policyArns.0"]
+    assert f"did you mean {meant!r}?" in found["policyArns.0"]
+    assert f"`aws iam get-policy --policy-arn {AWS}{written}`" in found["policyArns.0"]
+
+
+def test_a_boundary_that_aws_does_not_have(tmp_path: Path) -> None:
+    """Protects a permissions boundary likewise; of a name like no other, there is no advice but to ask AWS."""
+    boundary = f"{AWS}OfNobodyAtAll"
+    found = warnings(tmp_path, "unknown-managed-policy", {"role": {"permissionsBoundary": boundary}})
+
+    assert [*found] == ["role.permissionsBoundary"]
+    assert found["role.permissionsBoundary"].startswith("`aws iam get-policy")
+
+
+@pytest.mark.parametrize(
+    ("arn", "region"),
+    [
+        ("arn:aws-cn:iam::aws:policy/Unknown", "cn-north-1"),
+        ("arn:aws-us-gov:iam::aws:policy/Unknown", "us-gov-west-1"),
+        ("arn:${partition}:iam::aws:policy/Unknown", None),
+        ("arn:aws:iam::111122223333:policy/Unknown", "us-west-2"),
+    ],
+)
+def test_what_the_list_does_not_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arn: str, region: str | None
+) -> None:
+    """Protects other partitions, whose policies are others, and start-up: without an ARN of AWS nothing is read."""
+    monkeypatch.setattr(managed_policies, "known", None)
+    monkeypatch.setattr(managed_policies, "replaced", None)
+
+    for rule in ("unknown-managed-policy", "replaced-managed-policy"):
+        assert warnings(tmp_path, rule, {"policyArns": [arn]}, region) == {}
+
+
+def test_a_partition_that_the_region_says(tmp_path: Path) -> None:
+    """Protects who writes ${partition}: the region of the stack says which one that is."""
+    arn = "arn:${partition}:iam::aws:policy/ReadOnlyAcess"
+    assert [*warnings(tmp_path, "unknown-managed-policy", {"policyArns": [arn]})] == ["policyArns.0"]
+
+
+def test_a_policy_that_a_newer_one_replaces(tmp_path: Path) -> None:
+    """Protects from what AWS will end: the newer one is named, and the add-on where the role is for one."""
+    old, new = "service-role/AmazonEBSCSIDriverPolicy", "AmazonEBSCSIDriverPolicyV2"
+    of_app = warnings(tmp_path, "replaced-managed-policy", {"policyArns": [AWS + old, AWS + new]})
+    driver = {"serviceAccount": {"name": "ebs-csi-controller-sa", "namespace": "kube-system"}}
+    of_driver = warnings(tmp_path, "replaced-managed-policy", {**driver, "policyArns": [AWS + old]})
+
+    assert of_app == {"policyArns.0": f"write {AWS}{new}"}
+    assert of_driver["policyArns.0"].startswith(f"write {AWS}{new}; or, in its place, `policies: [{{addOn: ebs-csi")
+
+
+def test_what_aws_has_removed_is_said_once(tmp_path: Path) -> None:
+    """Protects from two warnings about one policy: what replaces it says more than that it is gone."""
+    assert "AWSLambdaFullAccess" not in known().keys
+    arns = {"policyArns": [f"{AWS}AWSLambdaFullAccess"]}
+
+    assert warnings(tmp_path, "unknown-managed-policy", arns) == {}
+    assert [*warnings(tmp_path, "replaced-managed-policy", arns)] == ["policyArns.0"]
+
+
+def test_the_lists_agree() -> None:
+    """Protects the advice: whatever irsa tells to write is a policy of AWS, and is not replaced itself."""
+    assert len(known().keys) > 1_500
+    assert {*POLICIES_WITH_A_PATH.values()} <= known().keys
+    for old, new in replaced().items():
+        assert new.keys() == {"by", "date", "source", "why"}, old
+        assert new["by"] in known().keys
+        assert new["by"] not in replaced()
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", new["date"])
+        assert new["source"].startswith("https://")
