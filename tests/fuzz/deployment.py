@@ -62,7 +62,7 @@ class Cloud(pulumi.runtime.Mocks):
             raise Refused(f"{args.typ} {args.name}: {'; '.join(wrong)}")
         self.resources.append((args.typ, args.name))
         kind = args.typ.rsplit(":", 1)[-1].lower()
-        name = inputs.setdefault("name", f"{args.name}-1234567")
+        name = inputs.setdefault("name", f"{inputs.get('namePrefix') or f'{args.name}-'}1234567")
         resource = f"{kind}{inputs.get('path') or '/'}{name}"
         if kind == "openidconnectprovider":
             resource = f"oidc-provider/{inputs['url'].removeprefix('https://')}"
