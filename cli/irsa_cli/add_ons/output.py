@@ -47,7 +47,8 @@ class StatementOutput:
         actions: Its actions.
         resources: Its resources.
         conditions: Its conditions: values by operator and key.
-        only_with: The parameter without which it is not there; empty for always.
+        only_with: The parameters without which it is not there.
+        only_without: The parameter with which it is not there; empty for always.
         when: `named`: not there with `scope: "*"`; `any`: there with that only; empty for always.
         partitions: The partitions in which it is there; none for all.
     """
@@ -56,7 +57,8 @@ class StatementOutput:
     actions: Sequence[str]
     resources: Sequence[str]
     conditions: Mapping[str, Mapping[str, Sequence[str]]]
-    only_with: str
+    only_with: Sequence[str]
+    only_without: str
     when: str
     partitions: Sequence[str]
 
@@ -220,7 +222,13 @@ def _statement(known: Statement) -> StatementOutput:
         operator: {key: [*map(str, items_of(values))] for key, values in keys.items()}
         for operator, keys in known.conditions.items()
     }
-    only_with = camel_case(known.only_with) if known.only_with else ""
     return StatementOutput(
-        known.purpose, known.actions, known.resources, conditions, only_with, known.when, known.partitions
+        known.purpose,
+        known.actions,
+        known.resources,
+        conditions,
+        [*map(camel_case, known.only_with)],
+        camel_case(known.only_without),
+        known.when,
+        known.partitions,
     )

@@ -113,7 +113,8 @@ def _policy(each: AddOnOutput, version: VersionOutput) -> Iterator[Line]:
 
 
 def _statement(statement: StatementOutput) -> Iterator[Line]:
-    only = [f"with {statement.only_with}"] if statement.only_with else []
+    only = [f"with {' and '.join(statement.only_with)}"] if statement.only_with else []
+    only += [f"without {statement.only_without}"] if statement.only_without else []
     only += [WHEN[statement.when]] if statement.when else []
     only += [f"in {', '.join(statement.partitions)}"] if statement.partitions else []
     yield from _wrapped(statement.purpose + (f" (only {', '.join(only)})" if only else ""), "  ", HEADING)
