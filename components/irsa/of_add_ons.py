@@ -1,7 +1,7 @@
 """The policies of the add-ons that a role is for, as far as their parameters are known."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.add_ons.catalog import AddOn, add_on
@@ -69,7 +69,7 @@ def _policy(
 ) -> AddOnPolicy:
     scope, version = settings.get("scope"), settings.get("version", each.newest)
     version = version if version in each.versions else each.newest
-    where = arguments.combined(of_role, lambda known, _found: _where(known))
+    where = arguments.combined(of_role, lambda known, _found: where_of(known["providers"], known["clusters"].values()))
     arns = {
         key: arguments.combined(
             {"where": where},
@@ -95,7 +95,7 @@ def _policy(
                 written = PARAMETERS[name].partition(text)
                 wrong = written and wrong_partition(text, written, partition)
                 found += [((*place, name, index), wrong)] if wrong else []
-        return document(each, version, scope, parameters, _where(known))
+        return document(each, version, scope, parameters, where_of(known["providers"], known["clusters"].values()))
 
     whole = arguments.combined({**of_role, **given}, compute)
     texts: list[Value[str]] = []
@@ -112,10 +112,10 @@ def _policy(
     return AddOnPolicy(place, each.name, texts, arns)
 
 
-def _where(known: Mapping[str, Any]) -> Where:
+def where_of(provider_arns: Iterable[str], cluster_arns: Iterable[str]) -> Where:
     """Return where the role is, by the ARNs of its OIDC providers and clusters."""
-    providers = [parse_iam_arn(each, "oidc-provider") for each in known["providers"]]
-    clusters = [parse_cluster_arn(each) for each in known["clusters"].values()]
+    providers = [parse_iam_arn(each, "oidc-provider") for each in provider_arns]
+    clusters = [parse_cluster_arn(each) for each in cluster_arns]
     if not providers and not clusters:
         return Where("aws", EVERYTHING, [EVERYTHING])  # without either, there is a mistake already
     regions = {found[1] for each in providers if (found := _REGION.match(each.resource))}

@@ -11,6 +11,7 @@ from irsa.rules.identity import IRSA, POD_IDENTITY, SHORT
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.adopt.add_ons import of_add_ons
 from irsa_cli.adopt.associations import (
     THE_OTHER_WINS,
     Associated,
@@ -268,6 +269,7 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
     outcome = Outcome.EXACT if taken.trust.exact else changed
     notes = (*taken.trust.changes, *taken.notes)
     task.adoption.say(outcome, f"role {named(taken.role.arn)}", key, notes, owners=taken.owners)
+    task.adoption.of_add_ons += of_add_ons(task, taken.role, taken.trust.settings, settings, key)
     for each in with_role:
         _say_taken(task, each, key)
 

@@ -127,7 +127,7 @@ def _taken(
     _check_clusters(task, aws_account, trust)
     settings |= _trust(task, trust)
     # What it adds to files and settings stays, so that nothing may be refused after it.
-    of_permissions, notes = permissions(task, role, aws_account_key)
+    of_permissions, notes = permissions(task, role, aws_account_key, trust.settings)
     settings |= of_permissions
     if aws_account_key:
         settings["account"] = aws_account_key

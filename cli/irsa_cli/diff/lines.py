@@ -11,7 +11,7 @@ from irsa.rules.identity import IRSA, POD_IDENTITY
 from irsa.rules.mistakes import Mistake, named, visible
 from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.permissions import OF_ADMINISTRATORS
+from irsa_cli.diff.permissions import OF_ADMINISTRATORS, PermissionChange
 from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.renamed import Renamed
 from irsa_cli.diff.rights import Right
@@ -85,23 +85,26 @@ def headline(diff: Diff) -> list[tuple[str, str]]:
 
 def permission_rows(diff: Diff) -> list[Row]:
     """Return what roles may do that they could not before, and what no more, a line each."""
-    rows = []
-    for each in diff.permissions:
-        sign = CHANGED if each.extent == "cannot tell" else ADDED if each.change == "gains" else REMOVED
-        word = f"may {each.change.removesuffix('s')}" if sign == CHANGED else each.change
-        some = ["some of"] if each.extent == "some" else []
-        what = [*_some(each.actions).split(), "on", *_some(each.resources).split()]
-        if each.policy:
-            is_known = each.read or Arn.name_in(each.policy) in OF_ADMINISTRATORS
-            not_read = [] if is_known else ["(not", "read:", "cannot", "tell", "what", "it", "gives)"]
-            what = ["policy", named(each.policy), *not_read]
-        if each.service_accounts and each.dangerous:
-            what += f"(assumed by {_some(each.service_accounts)})".split()
-        rows.append(Row(sign, 0, [named(each.role), word, *some, *what]))
+    rows = [permission_row(each, named(each.role)) for each in diff.permissions]
     undecided = (
         [named(each.role), "permissions: cannot tell:", *each.reason.split()] for each in diff.permissions_cannot_tell
     )
     return [*rows, *(Row(CHANGED, 0, pieces) for pieces in undecided)]
+
+
+def permission_row(each: PermissionChange, *start: str) -> Row:
+    """Return what is gained or lost as a line, which begins so."""
+    sign = CHANGED if each.extent == "cannot tell" else ADDED if each.change == "gains" else REMOVED
+    word = f"may {each.change.removesuffix('s')}" if sign == CHANGED else each.change
+    some = ["some of"] if each.extent == "some" else []
+    what = [*_some(each.actions).split(), "on", *_some(each.resources).split()]
+    if each.policy:
+        is_known = each.read or Arn.name_in(each.policy) in OF_ADMINISTRATORS
+        not_read = [] if is_known else ["(not", "read:", "cannot", "tell", "what", "it", "gives)"]
+        what = ["policy", named(each.policy), *not_read]
+    if each.service_accounts and each.dangerous:
+        what += f"(assumed by {_some(each.service_accounts)})".split()
+    return Row(sign, 0, [*start, word, *some, *what])
 
 
 def _who(diff: Diff) -> list[tuple[str, str]]:

@@ -118,9 +118,9 @@ def permission_changes(
             gives([each for each in side.documents if not isinstance(each, Unknown)], _limits(side))
             for side in (old, new)
         ]
-        gained = _new_permissions(*both)
+        gained, lost = gained_and_lost(*both)
         found += [change("gains", *each) for each in gained]
-        found += [change("loses", *each) for each in _each_once(gains(*reversed(both)))]
+        found += [change("loses", *each) for each in lost]
         found += [change("gains", policy=each, read=each in read) for each in new.attached - old.attached]
         found += [change("loses", policy=each, read=each in read) for each in old.attached - new.attached]
         if keys := _keys_not_compared(old, new, also_new=not gained):
@@ -187,6 +187,11 @@ def _keys_not_compared(old: _Side, new: _Side, also_new: bool) -> list[str]:
         resources = [*items_of(statement.get("Resource", [])), *items_of(statement.get("NotResource", []))]
         found |= {variable for each in resources for variable in re.findall(r"\$\{[^*?${}]+\}", each)}
     return sorted(found)
+
+
+def gained_and_lost(old: Permissions, new: Permissions) -> tuple[list[Gain], list[Gain]]:
+    """Return what is given now and was not, and what is given no more, nothing twice."""
+    return _new_permissions(old, new), _each_once(gains(new, old))
 
 
 def _new_permissions(old: Permissions, new: Permissions) -> list[Gain]:

