@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from irsa.add_ons.of_role import service_account_of
 from irsa.evaluation.admission import Admission
 from irsa.evaluation.answers import Decision, PodIdentityRequest
 from irsa.evaluation.decision import evaluate
 from irsa.fields import Document, Found, collect
 from irsa.in_aws_account import cluster_arns_of
 from irsa.later import Arguments, Value
-from irsa.of_add_ons import service_account_of
 from irsa.outputs import child_name
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.identity import ONLY_IRSA, Identity, Use

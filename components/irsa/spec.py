@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from irsa import pod_identity
 from irsa.add_ons.combinations import add_on_mistakes
+from irsa.add_ons.of_role import AddOnPolicy, add_on_policies, service_account_of
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
 from irsa.evaluation.document import parse as parsed_document
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
 from irsa.in_aws_account import aws_account_of, cluster_arns_of, in_aws_account, values_in_aws_account
 from irsa.later import NEVER, ArgumentMistakes, Arguments, Later, Value
-from irsa.of_add_ons import AddOnPolicy, add_on_policies, service_account_of
 from irsa.outputs import child_name, part_name
 from irsa.rules import names
 from irsa.rules.arns import Arn

@@ -9,9 +9,9 @@ import yaml
 
 from irsa.add_ons.catalog import AddOn
 from irsa.add_ons.document import document, managed_policies
+from irsa.add_ons.of_role import where_of
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
 from irsa.evaluation.permissions import gives
-from irsa.of_add_ons import where_of
 from irsa.rules.arns import Arn, issuer_host_path, parse_cluster_arn
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import listed, named
