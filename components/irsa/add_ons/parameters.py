@@ -83,13 +83,13 @@ PARAMETERS: Mapping[str, Parameter] = {
     # six random characters matches no secret.
     "secrets": Parameter(
         "ARNs of Secrets Manager secrets, whole or with wildcards at the end",
-        _whole(_arn("secretsmanager", rf"secret:(?!\*){WILDCARDS}(-[0-9A-Za-z]{{6}}|-\?{{6}}|\*)")),
+        _whole(_arn("secretsmanager", rf"secret:(?![*?]){WILDCARDS}(-[0-9A-Za-z]{{6}}|-\?{{6}}|\*)")),
         "arn:aws:secretsmanager:us-west-2:111122223333:secret:team-a/*",
         "write the whole ARN, or -?????? after the secret's name for the six characters that AWS adds",
     ),
     "ssm_parameters": Parameter(
         "ARNs of Systems Manager parameters, with wildcards or without",
-        _whole(_arn("ssm", rf"parameter/(?!\*){WILDCARDS}")),
+        _whole(_arn("ssm", rf"parameter/(?![*?]){WILDCARDS}")),
         "arn:aws:ssm:us-west-2:111122223333:parameter/team-a/*",
         "write the ARN, with the parameter's name after parameter/",
     ),
