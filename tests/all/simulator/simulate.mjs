@@ -3,12 +3,17 @@ import { readFileSync } from 'node:fs'
 import { runSimulation, runUnsafeSimulation } from '@cloud-copilot/iam-simulate'
 
 const AWS_ACCOUNT = '111122223333'
+// The default key policy, without which a role's own policies count for no key:
+// https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+const root = { AWS: `arn:aws:iam::${AWS_ACCOUNT}:root` }
+const KEY_POLICY = { Version: '2012-10-17', Statement: { Effect: 'Allow', Principal: root, Action: 'kms:*', Resource: '*' } }
 
 async function simulate({ policy, action, resource, context }) {
   const simulation = {
     identityPolicies: [{ name: 'add-on', policy }],
     serviceControlPolicies: [],
     resourceControlPolicies: [],
+    resourcePolicy: action.startsWith('kms:') ? KEY_POLICY : undefined,
     request: {
       principal: `arn:aws:iam::${AWS_ACCOUNT}:role/add-on`,
       action,

@@ -52,27 +52,32 @@ OF_HELM = {"annotations", "clusterName", "namespace", "serviceAccountName", "cre
 LONGEST_POLICY = 6144
 # The cluster is in the keys of its conditions, so that most statements are there for each cluster.
 IN_TWO_POLICIES = {("karpenter", 2)}
-# Actions on everything although AWS could limit them to resources, and without a condition.
+# Actions on everything although AWS could limit them to resources.
 ON_EVERYTHING = {
     # As upstream: web ACLs, Shield's protections, certificates and pools of addresses carry no tag of a cluster.
-    ("aws-load-balancer-controller", action)
-    for action in (
-        "acm:DescribeCertificate",
-        "cognito-idp:DescribeUserPoolClient",
-        "ec2:GetCoipPoolUsage",
-        "ec2:GetSecurityGroupsForVpc",
-        "iam:GetServerCertificate",
-        "shield:DeleteProtection",
-        "shield:DescribeProtection",
-        "waf-regional:AssociateWebACL",
-        "waf-regional:DisassociateWebACL",
-        "waf-regional:GetWebACL",
-        "waf-regional:GetWebACLForResource",
-        "wafv2:AssociateWebACL",
-        "wafv2:DisassociateWebACL",
-        "wafv2:GetWebACL",
-        "wafv2:GetWebACLForResource",
-    )
+    *(
+        ("aws-load-balancer-controller", action)
+        for action in (
+            "acm:DescribeCertificate",
+            "cognito-idp:DescribeUserPoolClient",
+            "ec2:GetCoipPoolUsage",
+            "ec2:GetSecurityGroupsForVpc",
+            "iam:GetServerCertificate",
+            "shield:DeleteProtection",
+            "shield:DescribeProtection",
+            "waf-regional:AssociateWebACL",
+            "waf-regional:DisassociateWebACL",
+            "waf-regional:GetWebACL",
+            "waf-regional:GetWebACLForResource",
+            "wafv2:AssociateWebACL",
+            "wafv2:DisassociateWebACL",
+            "wafv2:GetWebACL",
+            "wafv2:GetWebACLForResource",
+        )
+    ),
+    # A condition names what it is for: the service of the role, the cluster of the shift.
+    ("aws-load-balancer-controller", "iam:CreateServiceLinkedRole"),
+    ("karpenter", "arc-zonal-shift:GetManagedResource"),
 }
 # The service reference leaves it out:
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html#iam-example-spot-instances
@@ -161,7 +166,6 @@ def test_actions_exist_and_apply_to_their_resources() -> None:
     a table says why.
     """
     assert all(each["actions"] == sorted({*each["actions"]}) for name in NARROWEST for each in statements(name))
-    on_everything = set()
     for rendered in all_documents():
         for each in rendered.document["Statement"]:
             actions, resources = items_of(each["Action"]), items_of(each["Resource"])
@@ -170,13 +174,18 @@ def test_actions_exist_and_apply_to_their_resources() -> None:
                 assert action.partition(":")[2] == known.name
                 arns = [*known.arns, *(arn for of, arn in BEYOND_THE_REFERENCE if of == action)]
                 assert "*" in resources or any(applies(arns, one) for one in resources), action
-                if resources == ["*"] and "Condition" not in each and known.arns and not rendered.scope:
-                    on_everything.add((rendered.add_on.name, action))
             every = [arn for action in actions for arn in matching(action)[0].arns]
             every += [arn for action, arn in BEYOND_THE_REFERENCE if action in actions]
             assert [one for one in resources if one != "*" and not applies(every, one)] == []
             assert [one for one in resources if has_wildcard_in_type(one)] == []
-    assert on_everything == ON_EVERYTHING
+    on_everything = [
+        (name, action)
+        for name in NARROWEST
+        for each in statements(name)
+        if "*" in each["resources"]
+        for action in each["actions"]
+    ]
+    assert {(name, action) for name, action in on_everything if matching(action)[0].arns} == ON_EVERYTHING
 
 
 def has_wildcard_in_type(resource: str) -> bool:
