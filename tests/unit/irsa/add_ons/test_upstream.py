@@ -1,8 +1,10 @@
-"""The add-ons' documents, action by action, against upstream's own, as tests/unit/irsa/add_ons/upstream has it."""
+"""The add-ons' documents, action by action, against what upstream's own allow.
+
+Of a repository's document, tests/unit/irsa/add_ons/upstream has what it allows; AWS's managed policies are moto's.
+"""
 
 import itertools
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +46,27 @@ NOT_YET = {
 }
 
 
-def read(name: str) -> dict[str, Any]:
+def upstream_of(name: str) -> tuple[str, Any]:
+    """Return the version of upstream's document, and its statements."""
+    newest = add_on(name).versions[add_on(name).newest]
+    if newest.source.startswith(MANAGED):
+        title = newest.source.removeprefix(MANAGED).removesuffix(".html")
+        [policy] = [policy for key, policy in aws_managed().items() if key.rpartition("/")[2] == title]
+        return add_on(name).newest, policy["Statement"]
     text = (UPSTREAM / f"{name}.json").read_text()
     for placeholder, value in PLACEHOLDERS.items():
         text = text.replace(placeholder, value)
-    found: dict[str, Any] = json.loads(text)
-    return found
+    file = json.loads(text)
+    rows = [
+        {"Action": each["actions"], "Resource": each["on"], "Condition": each.get("if", {})} for each in file["allows"]
+    ]
+    return file["version"], rows
 
 
-def grants(policy: Mapping[str, Any]) -> dict[str, set[tuple[str, str]]]:
-    """Return on which resources a document allows each action, each with the conditions."""
+def grants(statements: Any) -> dict[str, set[tuple[str, str]]]:
+    """Return on which resources statements allow each action, each with the conditions."""
     found: dict[str, set[tuple[str, str]]] = {}
-    for each in policy["Statement"]:
+    for each in statements:
         conditions = {
             # Without wildcards, they are one.
             (operator if "*" in str(wanted) else operator.replace("Like", "Equals"), key, *sorted(items_of(wanted)))
@@ -75,26 +86,21 @@ CASES = [(name, key) for name in NARROWEST for key, version in add_on(name).vers
 @pytest.mark.parametrize(("name", "version"), CASES)
 def test_what_differs_from_upstream_is_what_is_said_to(name: str, version: str) -> None:
     """Protects the users of an add-on: it gets what upstream says it needs, but for what the data file explains."""
-    each, file = add_on(name), read(name)
-    not_yet = NOT_YET[name, version] if version != file["version"] else set()
-    upstream = {action: on for action, on in grants(file["document"]).items() if action not in not_yet}
+    each, (of_version, statements) = add_on(name), upstream_of(name)
+    not_yet = NOT_YET[name, version] if version != of_version else set()
+    upstream = {action: on for action, on in grants(statements).items() if action not in not_yet}
     needed = [one for one, taken in each.parameters.items() if taken.required or one in each.require_one_of]
     lists = [one for one in each.parameters if one not in SWITCHES]
     differing: set[str] = set()
     for parameters in (needed, lists, each.parameters):
-        ours = grants(document(each, version, None, given([*parameters]), where()))
+        ours = grants(document(each, version, None, given([*parameters]), where())["Statement"])
         differing |= {action for action in ours.keys() | upstream if ours.get(action) != upstream.get(action)}
     explained = {action for one in each.versions[version].differences for action in one["actions"]}
     assert explained == differing
 
 
 @pytest.mark.parametrize("name", NARROWEST)
-def test_awss_managed_policies_are_as_aws_has_them(name: str) -> None:
-    """Protects the attachment, and the comparison: AWS has each policy that is named, and it is as here."""
-    file = read(name)
+def test_aws_has_its_policies(name: str) -> None:
+    """Protects the attachment: AWS has each managed policy that is named."""
     for each in add_on(name).versions.values():
         assert {*each.managed_policies, *each.managed_policies_for_everything} <= aws_managed().keys()
-        if each.source.startswith(MANAGED):
-            title = each.source.removeprefix(MANAGED).removesuffix(".html")
-            [policy] = [policy for key, policy in aws_managed().items() if key.rpartition("/")[2] == title]
-            assert (file["source"], file["document"]) == (each.source, policy)
