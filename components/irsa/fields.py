@@ -326,3 +326,24 @@ NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {
 }
 # Lists of mappings, each of which becomes resources of its own.
 LISTED_FIELDS: Mapping[str, Mapping[str, Field]] = {"policies": ADD_ON_FIELDS}
+
+
+class Tables(NamedTuple):
+    """The arguments of a component.
+
+    Attributes:
+        component: Its name.
+        fields: Those that have a value.
+        nested: Those that are mappings of arguments.
+        keyed: Mappings whose keys become names of resources; their values are read one by one.
+        listed: Lists of mappings of arguments.
+    """
+
+    component: str
+    fields: Mapping[str, Field]
+    nested: Mapping[str, Mapping[str, Field]]
+    keyed: Mapping[str, tuple[NameRule, Field]]
+    listed: Mapping[str, Mapping[str, Field]]
+
+
+OF_A_ROLE = Tables("ServiceAccountRole", FIELDS, NESTED_FIELDS, KEYED_FIELDS, LISTED_FIELDS)
