@@ -3,10 +3,17 @@
 import importlib
 from typing import TYPE_CHECKING
 
-__all__ = ["PodIdentityArgs", "PolicyArgs", "ServiceAccountArgs", "ServiceAccountRole", "ServiceAccountRoleArgs"]
+__all__ = [
+    "AddOnArgs",
+    "PodIdentityArgs",
+    "PolicyArgs",
+    "ServiceAccountArgs",
+    "ServiceAccountRole",
+    "ServiceAccountRoleArgs",
+]
 
 if TYPE_CHECKING:
-    from irsa.args import PodIdentityArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+    from irsa.args import AddOnArgs, PodIdentityArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
     from irsa.component import ServiceAccountRole
 else:
     _MODULES = dict.fromkeys(__all__, "irsa.args") | {"ServiceAccountRole": "irsa.component"}
