@@ -3,32 +3,12 @@
 from collections.abc import Mapping
 
 from irsa.fields import Field, Tables, named_by, plain_identity, several, string_of, with_keys
+from irsa.guard.modes import check_exception, check_mode
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, nearest, shortened
+from irsa.rules.mistakes import Mistake
 from irsa.rules.names import RULES, check_name
 
 DECIDES = "it decides which resources exist"
-MODES, EXCEPTIONS = ("warn", "deny"), ("off", "warn", "deny")
-
-
-def check_mode(mode: str, allowed: tuple[str, ...] = MODES) -> str:
-    """Return a mode of the guard.
-
-    Raises:
-        Mistake: There is none of that name.
-    """
-    if mode in allowed:
-        return mode
-    raise Mistake(shortened(mode), ", ".join(allowed), nearest(mode, allowed, f"write {' or '.join(allowed)}"))
-
-
-def check_exception(mode: str) -> str:
-    """Return a mode of the guard in one namespace, where it may be off.
-
-    Raises:
-        Mistake: There is none of that name.
-    """
-    return check_mode(mode, EXCEPTIONS)
 
 
 def check_stack(name: str) -> None:
