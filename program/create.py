@@ -12,9 +12,10 @@ from irsa.component import ServiceAccountRole
 from irsa.guard.component import IdentityGuard, parsed_guard
 from irsa.later import Later
 from irsa.outputs import KEY
+from program.guards import PlannedGuard
 from program.helm_values import of_binding
 from program.lookups.values import Lookups
-from program.plan import Plan, PlannedComponent, PlannedGuard, PlannedNamespace
+from program.plan import Plan, PlannedComponent, PlannedNamespace
 
 
 def send_no_debug_messages() -> None:

@@ -7,23 +7,20 @@ looked up or created here. What is not known is a marker or a sample (irsa.rules
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pydantic.alias_generators import to_camel
-
 from config.argument_places import spelled
 from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
 from config.variables import Written, replaced
-from irsa.add_ons.of_role import service_account_of
-from irsa.guard.spec import read_guard
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.identity import Use
-from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
+from irsa.rules.mistakes import Located, Mistake, listed, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_places
 from irsa.spec import Spec, read
 from program.arguments import arguments, place_in_binding, unkeyed, variables_of
+from program.guards import PlannedGuard, planned_guards
 from program.logical_names import identified, in_cluster
 from program.lookups.values import Lookups
 
@@ -69,18 +66,6 @@ class PlannedBinding(NamedTuple):
     """Names of the clusters whose service accounts the role trusts."""
     clusters: Sequence[str]
     """Their keys."""
-
-
-class PlannedGuard(NamedTuple):
-    """The guard of a cluster."""
-
-    cluster: str
-    name: str
-    """Its logical name."""
-    args: Mapping[str, Any]
-    """The arguments of IdentityGuard, with a marker for each role."""
-    bindings: Sequence[str]
-    """The keys of the bindings of its service accounts, in their order."""
 
 
 class Plan(NamedTuple):
@@ -140,55 +125,10 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     for key, mistake in _taken(bindings, stack):
         mistakes[key, mistake.found] = LocatedMistake(("bindings", key, "policy", "name"), mistake)
     service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
-    guards = [*_guards(stack, lookups, bindings)]
-    for guard, found in guards:
-        for located in found:
-            mistakes[located.place, located.mistake.found] = located
+    guards, of_guards = planned_guards(stack, lookups, bindings)
+    mistakes |= {(located.place, located.mistake.found): located for located in of_guards}
     retained = stack.defaults.retain_namespaces
-    return Plan(components, bindings, [*mistakes.values()], service_accounts, retained, [guard for guard, _ in guards])
-
-
-def _guards(
-    stack: Stack, lookups: Lookups, bindings: Mapping[str, PlannedBinding]
-) -> Iterator[tuple[PlannedGuard, list[LocatedMistake]]]:
-    """Yield the guard of each cluster, and what is wrong with it."""
-    for key, cluster in stack.clusters_by_key.items():
-        guard = stack.guard_of(key)
-        if guard is None:
-            continue
-        accounts, of_bindings = [], []
-        for name, each in bindings.items():
-            account = _guarded(each) if key in stack.clusters_of(each.binding) else None
-            if account:
-                accounts.append(account)
-                of_bindings.append(name)
-        written = guard.model_dump(exclude_defaults=True, warnings=False)
-        args = {**written, "service_accounts": accounts}
-        name = in_cluster("guard", lookups.clusters[key].issuer or key)
-        place: Place = (*stack.place_of_cluster(key), "guard") if cluster.guard else ("guard",)
-        # A mistake in a service account is one of its binding.
-        found = [
-            LocatedMistake((*place, *(to_camel(str(part)) for part in at[:1]), *at[1:]), mistake)
-            for at, mistake in read_guard(name, args, "stack")[1]
-            if at[:1] != ("service_accounts",) or not at[1:]
-        ]
-        yield PlannedGuard(key, name, args, of_bindings), found
-
-
-def _guarded(planned: PlannedBinding) -> dict[str, Any] | None:
-    """Return the service account of a binding as IdentityGuard takes it; None without one that is known."""
-    binding, declared = planned.binding, planned.binding.service_account
-    if declared is not None and not isinstance(declared, ServiceAccount):
-        return None
-    # Without one, that of the chart of its add-ons.
-    found = service_account_of(planned.args) if declared is None else {"name": declared.name}
-    if found is None:
-        return None
-    namespace, name = found.get("namespace") or (declared and declared.namespace) or DEFAULT_NAMESPACE, found["name"]
-    if has_unknown([namespace, name]):
-        return None
-    account = {"namespace": namespace, "name": name, "role_arn": OUTPUT, "identity": identity_of(binding).recorded}
-    return {**account, "audience": binding.audience} if isinstance(binding.audience, str) else account
+    return Plan(components, bindings, [*mistakes.values()], service_accounts, retained, guards)
 
 
 def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:

@@ -18,6 +18,7 @@ class Kind(NamedTuple):
 
 _CORE, _APPS, _BATCH = "/api/v1", "/apis/apps/v1", "/apis/batch/v1"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _SELECTOR = (("spec", "selector"),)
 
 _KINDS = {
@@ -32,6 +33,12 @@ _KINDS = {
     "apps/v1:ReplicaSet": Kind(_APPS, "replicasets", replaced_by=_SELECTOR),
     "apps/v1:StatefulSet": Kind(
         _APPS, "statefulsets", replaced_by=(*_SELECTOR, ("spec", "serviceName"), ("spec", "volumeClaimTemplates"))
+    ),
+    "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy": Kind(
+        _ADMISSION, "validatingadmissionpolicies", namespaced=False
+    ),
+    "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding": Kind(
+        _ADMISSION, "validatingadmissionpolicybindings", namespaced=False
     ),
     "batch/v1:CronJob": Kind(_BATCH, "cronjobs"),
     "batch/v1:Job": Kind(_BATCH, "jobs", replaced_by=(*_SELECTOR, ("spec", "completions"), ("spec", "template"))),
