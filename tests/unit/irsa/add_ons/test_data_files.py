@@ -44,7 +44,7 @@ KEYS = {
     "versions": "date source note managedPolicies anyScope statements differences partitions",
     "statements": "purpose if unless actions resources conditions partitions when",
     "differences": "actions why",
-    "recognised": "by actions lacks date note",
+    "recognised": "by actions",
 }
 OF_WHERE = {"partition", "account", "region"}
 OF_HELM = {"annotations", "clusterName", "namespace", "serviceAccountName", "create"}
