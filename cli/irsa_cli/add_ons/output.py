@@ -8,12 +8,10 @@ import yaml
 
 from irsa.add_ons.catalog import AddOn, Statement, Version
 from irsa.add_ons.document import Where, document, managed_policies, size
-from irsa.add_ons.parameters import PARAMETERS, SWITCHES
+from irsa.add_ons.parameters import CLUSTER_NAMES, PARAMETERS, SWITCHES
 from irsa.rules.leaves import items_of
 from irsa_cli.report.json import camel_case
 
-# The names of the clusters are those of the binding, where they are not written.
-OF_THE_BINDING = "cluster_names"
 SOMEWHERE = Where("aws", "111122223333", ["us-west-2"])
 
 
@@ -176,22 +174,16 @@ def written(*entries: Mapping[str, Any]) -> str:
     return "policies:\n" + "".join(f"  {line}\n" for line in listed.splitlines())
 
 
-def must_be_named(add_on: AddOn) -> list[list[str]]:
-    """Return the parameters of which nobody but the user knows the values: of each group, one is needed."""
-    required = [[name] for name, each in add_on.parameters.items() if each.required and name != OF_THE_BINDING]
-    return required + ([[*add_on.require_one_of]] if add_on.require_one_of else [])
-
-
 def _named(add_on: AddOn) -> dict[str, list[str]]:
     """Return a value for each parameter that must be named."""
-    return {camel_case(first): [PARAMETERS[first].example] for first, *_ in must_be_named(add_on)}
+    return {camel_case(first): [PARAMETERS[first].example] for first, *_ in add_on.must_be_named}
 
 
 def _size(add_on: AddOn) -> int:
     if managed_policies(add_on, add_on.newest, None):
         return 0
-    names = [first for first, *_ in must_be_named(add_on)]
-    names += [OF_THE_BINDING] if OF_THE_BINDING in add_on.parameters else []
+    names = [first for first, *_ in add_on.must_be_named]
+    names += [CLUSTER_NAMES] if CLUSTER_NAMES in add_on.parameters else []
     parameters = {name: [PARAMETERS[name].example] for name in names}
     return size(document(add_on, add_on.newest, None, parameters, SOMEWHERE))
 

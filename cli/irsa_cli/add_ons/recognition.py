@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 
 from irsa.add_ons.catalog import AddOn, Statement, Version, add_on, names, snake
 from irsa.add_ons.document import Where, document, managed_policies
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES
+from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS, SWITCHES
 from irsa.evaluation.globs import overlap
 from irsa.rules.arns import PARTITIONS
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake
-from irsa_cli.add_ons.output import OF_THE_BINDING
 from irsa_cli.normal_form import Document, are_equivalent
 
 _VARIABLE = re.compile(r"(\$\{\w+\})")
@@ -284,4 +283,4 @@ def in_place(each: AddOn, documents: Iterable[Document]) -> dict[str, Any]:
             for own in (True, False)
         )
         found |= {name: True} if (with_it - others) & actions else {}
-    return {name: found[name] for name in each.parameters if name in found and name != OF_THE_BINDING}
+    return {name: found[name] for name in each.parameters if name in found and name != CLUSTER_NAMES}

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from irsa_cli.add_ons.output import OF_THE_BINDING, AddOnOutput, StatementOutput, VersionOutput
+from irsa.add_ons.parameters import CLUSTER_NAMES
+from irsa_cli.add_ons.output import AddOnOutput, StatementOutput, VersionOutput
 from irsa_cli.report.json import camel_case
 from irsa_cli.report.text import aligned, counted
 from irsa_cli.report.wrapped import wrapped
@@ -43,7 +44,7 @@ def _row(each: AddOnOutput) -> tuple[str, ...]:
 
 
 def _is_needed(name: str, required: bool) -> bool:
-    return required and name != camel_case(OF_THE_BINDING)
+    return required and name != camel_case(CLUSTER_NAMES)
 
 
 def of_one(each: AddOnOutput) -> Iterator[Line]:
@@ -88,7 +89,7 @@ def _parameters(each: AddOnOutput) -> Iterator[Line]:
         marks.append(f"required without {' and '.join(of_several)}" if of_several else "")
         yield from _wrapped(f"{one.name} ({', '.join(filter(None, marks))}): {one.about}", "  ")
         if one.example:
-            default = f"; default: {CLUSTERS}" if one.name == camel_case(OF_THE_BINDING) else ""
+            default = f"; default: {CLUSTERS}" if one.name == camel_case(CLUSTER_NAMES) else ""
             yield from _wrapped(f"{one.takes}, such as {one.example}{default}", "      ")
     if each.everything:
         yield from _wrapped(f'scope: "*" in place of what is required: {each.everything}', "  ")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.rules.mistakes import Mistake, nearest, shortened
 
 # The parser of libyaml, if PyYAML was built with it, takes a tenth of the time.
@@ -97,6 +98,12 @@ class AddOn(NamedTuple):
     def newest(self) -> str:
         """Its newest version that is known here."""
         return next(iter(self.versions))
+
+    @property
+    def must_be_named(self) -> Sequence[Sequence[str]]:
+        """The parameters of which nobody but the user knows the values: of each group, one is needed."""
+        required = [[name] for name, each in self.parameters.items() if each.required and name != CLUSTER_NAMES]
+        return required + ([self.require_one_of] if self.require_one_of else [])
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from typing import Any
 
 from irsa.add_ons.catalog import AddOn, add_on, names
 from irsa.add_ons.document import managed_policies
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES
+from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS, SWITCHES
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, in_advice, listed, nearest, shortened
 from irsa.rules.unknown import Unknown
@@ -112,11 +112,10 @@ def _missing(
     place: Place, each: AddOn, here: Mapping[Any, Place], given: Mapping[Place, Any], said: Any
 ) -> Iterator[Located]:
     """Yield the parameters without which an add-on could reach what nobody has named."""
-    missing = [[name] for name, taken in each.parameters.items() if taken.required and name not in here]
-    if each.require_one_of and not here.keys() & {*each.require_one_of}:
-        missing.append([*each.require_one_of])
     # The names of clusters are in their ARNs.
-    for names_of_one in missing if not _has_clusters(given) else [one for one in missing if one != ["cluster_names"]]:
+    clusters = [[CLUSTER_NAMES]] if CLUSTER_NAMES in each.parameters and not _has_clusters(given) else []
+    missing = [one for one in (*clusters, *each.must_be_named) if not here.keys() & {*one}]
+    for names_of_one in missing:
         ways = " or ".join(map(said, names_of_one))
         first = names_of_one[0]
         allowed = f"{ways}: {each.parameters[first].about}"

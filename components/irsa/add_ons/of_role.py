@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from irsa.add_ons.catalog import AddOn, add_on
 from irsa.add_ons.combinations import usual_subject
 from irsa.add_ons.document import Where, document, managed_policies, managed_policy_arn
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
+from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS
 from irsa.fields import Found, collect
 from irsa.in_aws_account import aws_account_of, cluster_arns_of
 from irsa.later import Arguments, Later, Value
@@ -87,8 +87,8 @@ def _policy(
 
     def compute(known: Mapping[str, Any], found: Found) -> Mapping[str, Any]:
         parameters = {name: known[name] for name in given}
-        if "cluster_names" in each.parameters and "cluster_names" not in given and scope != EVERYTHING:
-            parameters["cluster_names"] = sorted({parse_cluster_arn(arn).name for arn in known["clusters"].values()})
+        if CLUSTER_NAMES in each.parameters and CLUSTER_NAMES not in given and scope != EVERYTHING:
+            parameters[CLUSTER_NAMES] = sorted({parse_cluster_arn(arn).name for arn in known["clusters"].values()})
         partition = aws_account_of(known["providers"], [], known["clusters"]).partition
         for name in given.keys() & PARAMETERS.keys():
             for index, text in enumerate(parameters[name]):
