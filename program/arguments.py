@@ -144,14 +144,14 @@ def _of_add_ons(
     def with_clusters(settings: Any, place: Place) -> Any:
         name = settings.get("add_on") if isinstance(settings, dict) else None
         takes = isinstance(name, str) and name in names() and CLUSTER_NAMES in add_on(name).parameters
-        if not takes or {CLUSTER_NAMES, "scope"} & settings.keys() or not clusters:
+        if not takes or {CLUSTER_NAMES, "scope"} & settings.keys():
             return settings
         if without:
             cluster = path_of(stack.place_of_cluster(without[0]))
             what = f"{name} without clusterNames, for irsa:{cluster}, which has no name"
             fix = f"add name to irsa:{cluster}, or write clusterNames"
             found.append((place, Mistake(what, "the names of its EKS clusters", fix)))
-        return {**settings, CLUSTER_NAMES: [lookups.clusters[key].name or WRONG for key in clusters]}
+        return {**settings, CLUSTER_NAMES: [lookups.clusters[key].name or WRONG for key in clusters] or WRONG}
 
     of_add_ons: dict[str, Any] = {}
     if "policy" in args:

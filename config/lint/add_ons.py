@@ -36,7 +36,8 @@ def add_on_version(checked: CheckedBinding) -> Warnings:
         if isinstance(name, str) and name in names() and "version" not in settings:
             found = f"{name} without a version: the newest of this release, {add_on(name).newest}"
             fix = f"write version: {newest_version(name)}, or run `irsa check --fix`"
-            yield (*checked.place, *place, "addOn"), Mistake(found, "the version that you have read", fix)
+            allowed = "a version, so that a newer irsa does not change the policy"
+            yield (*checked.place, *place, "addOn"), Mistake(found, allowed, fix)
 
 
 def newest_version(name: str, quoted: bool = False) -> str:

@@ -156,7 +156,9 @@ def check_add_on(name: str) -> str:
     """
     if name in names():
         return name
-    raise Mistake(shortened(name), ", ".join(names()), nearest(name, names(), "write one of these, or a document"))
+    # EKS has other names for its add-ons, such as aws-ebs-csi-driver.
+    meant = next((each for each in names() if add_on(each).eks_add_on == name), name)
+    raise Mistake(shortened(name), ", ".join(names()), nearest(meant, names(), "write one of these, or a document"))
 
 
 def _folder() -> Any:

@@ -78,11 +78,9 @@ def _of_an_add_on(place: Place, each: AddOn, given: Mapping[Place, Any], spellin
     here = {at[len(place)]: at for at in given if at[:-1] == place}
     version = given.get((*place, "version"), each.newest)
     if isinstance(version, str) and version not in each.versions:
-        found, known = (
-            f"{shortened(version)}, a version of {each.name} that is not known here",
-            listed([*each.versions]),
-        )
-        yield here["version"], Mistake(found, known, nearest(version, each.versions, f"write {each.newest}"))
+        found = f"{shortened(version)}, for which there is no policy of {each.name}"
+        fix = f"write the newest that is not newer than your release; `irsa add-ons {each.name}` says what it needs"
+        yield here["version"], Mistake(found, listed([*each.versions]), fix)
         version = each.newest
     for name in here.keys() & {*PARAMETERS, *SWITCHES} - each.parameters.keys():
         takes = [said(taken) for taken in each.parameters]
