@@ -187,7 +187,7 @@ def known_as(documents: Iterable[Document], service_accounts: Collection[str] = 
     actions = frozenset(action.lower() for each in documents for action in _actions(_statements(each)))
     if not actions:
         return None
-    usual = {each.name for each in map(add_on, names()) if _subject(each) in service_accounts}
+    usual = {each.name for each in map(add_on, names()) if each.subject in service_accounts}
     exact = _by_actions().get(actions, {})
     if _is_anybodys(actions):
         exact = {name: by for name, by in exact.items() if name in usual}
@@ -205,7 +205,7 @@ def known_as(documents: Iterable[Document], service_accounts: Collection[str] = 
 def is_likely(found: Recognised, service_accounts: Collection[str]) -> bool:
     """Return whether a role with an add-on's document is for that add-on: an application may need just the same."""
     statements = rendered(found, found.where)["Statement"]
-    return _subject(found.add_on) in service_accounts or not _is_anybodys(_actions(statements))
+    return found.add_on.subject in service_accounts or not _is_anybodys(_actions(statements))
 
 
 def _is_anybodys(actions: Iterable[str]) -> bool:
@@ -218,7 +218,7 @@ def of_managed_policy(key: str, service_accounts: Collection[str] = ()) -> AddOn
     That is one whose data name it; where none does, the add-on that usually has the service account.
     """
     found = [each for each in map(add_on, names()) if is_named(each, key)] or [*map(add_on, names())]
-    usual = [each for each in found if _subject(each) in service_accounts]
+    usual = [each for each in found if each.subject in service_accounts]
     found = usual or found
     return found[0] if len(found) == 1 else None
 
@@ -228,10 +228,6 @@ def is_named(each: AddOn, key: str) -> bool:
     return any(
         key in (*known.managed_policies, *known.managed_policies_for_everything) for known in each.versions.values()
     )
-
-
-def _subject(each: AddOn) -> str:
-    return f"{each.namespace}:{each.service_account}"
 
 
 @functools.cache

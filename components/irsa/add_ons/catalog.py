@@ -100,6 +100,11 @@ class AddOn(NamedTuple):
         return next(iter(self.versions))
 
     @property
+    def subject(self) -> str:
+        """The service account that its chart makes, as `namespace:name`."""
+        return f"{self.namespace}:{self.service_account}"
+
+    @property
     def must_be_named(self) -> Sequence[Sequence[str]]:
         """The parameters of which nobody but the user knows the values: of each group, one is needed."""
         required = [[name] for name, each in self.parameters.items() if each.required and name != CLUSTER_NAMES]
@@ -138,13 +143,10 @@ def add_on(name: str) -> AddOn:
 
 @functools.cache
 def service_accounts() -> Mapping[str, Sequence[str]]:
-    """Return the names of the add-ons by their service account, `namespace:name`; quick: the rest is not read."""
+    """Return the names of the add-ons by their usual subject."""
     found: dict[str, list[str]] = {}
-    for name in names():
-        text = _folder().joinpath(f"{name}.yaml").read_text("utf-8")
-        of_add_on = re.search(r"""^serviceAccount: *["']?([\w.-]+:[\w.-]+)""", text, re.MULTILINE)
-        if of_add_on:
-            found.setdefault(of_add_on[1], []).append(name)
+    for each in map(add_on, names()):
+        found.setdefault(each.subject, []).append(each.name)
     return found
 
 

@@ -49,7 +49,7 @@ def add_on_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iterator[
         yield from _of_an_add_on(place, each, given, spelling)
     places = (("service_account",), ("subjects",))
     if add_ons and not any(place in given for place in places) and usual_subject([*add_ons.values()]) is None:
-        several = listed([f"{each.name} ({each.namespace}:{each.service_account})" for each in add_ons.values()])
+        several = listed([f"{each.name} ({each.subject})" for each in add_ons.values()])
         ways = " or ".join(map(spelling, places))
         found = f"add-ons with several service accounts: {several}"
         yield ("policies",), Mistake(found, "the service accounts that get all of it", f"add {ways}, or divide them")
