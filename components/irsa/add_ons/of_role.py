@@ -13,14 +13,15 @@ from irsa.in_aws_account import cluster_arns_of
 from irsa.later import Arguments, Later, Value
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Place
+from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import split_document
-from irsa.rules.quotas import check_usage
 from irsa.rules.trust import minified
 from irsa.rules.usage import document_usage
 
 # The host of an issuer of EKS has its region: oidc.eks.us-west-2.amazonaws.com, oidc-eks.us-west-2.api.aws.
 _REGION = re.compile(r"oidc[.-]eks(?:-fips)?\.([a-z0-9-]+)\.")
+
+TOO_LONG = "name fewer; or no outputs: what is known before the deployment is divided over several policies"
 
 
 class AddOnPolicy(NamedTuple):
@@ -110,7 +111,9 @@ def _texts(arguments: Arguments, place: Place, whole: Value[Mapping[str, Any]]) 
 
     def text(known: Mapping[str, Any], found: Found) -> str:
         of_document = minified(known["whole"])
-        collect(lambda: check_usage(document_usage(of_document)), place, found)
+        usage = document_usage(of_document)
+        if usage.used > usage.quota:
+            found.append((place, Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", TOO_LONG)))
         return of_document
 
     return [arguments.combined({"whole": whole}, text)]
