@@ -71,7 +71,7 @@ class AddOn(NamedTuple):
     """An add-on.
 
     Attributes:
-        namespace: Namespace of the service account that its chart makes.
+        namespace: Namespace of the service account that its chart creates.
         service_account: Name of it.
         helm_values: Values for its chart, with variables; empty where it has none.
         parameters: By their names as arguments.
@@ -101,7 +101,7 @@ class AddOn(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """The service account that its chart makes, as `namespace:name`."""
+        """The service account that its chart creates, as `namespace:name`."""
         return f"{self.namespace}:{self.service_account}"
 
     @property
