@@ -48,7 +48,6 @@ class StatementOutput:
         only_with: The parameters without which it is not there.
         only_without: The parameter with which it is not there; empty for always.
         when: `named`: not there with `scope: "*"`; `any`: there with that only; empty for always.
-        partitions: The partitions in which it is there; none for all.
     """
 
     purpose: str
@@ -58,7 +57,6 @@ class StatementOutput:
     only_with: Sequence[str]
     only_without: str
     when: str
-    partitions: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,6 @@ class VersionOutput:
         managed_policies: Paths and names of AWS managed policies that are attached in place of the statements.
         managed_policies_for_everything: Those that are attached with `scope: "*"`.
         statements: The statements.
-        without: Actions that a partition does not have, by partition.
         differences: Where it is other than upstream's.
     """
 
@@ -97,7 +94,6 @@ class VersionOutput:
     managed_policies: Sequence[str]
     managed_policies_for_everything: Sequence[str]
     statements: Sequence[StatementOutput]
-    without: Mapping[str, Sequence[str]]
     differences: Sequence[DifferenceOutput]
 
 
@@ -204,7 +200,6 @@ def _version(version: str, known: Version) -> VersionOutput:
         known.managed_policies,
         known.managed_policies_for_everything,
         [*map(_statement, known.statements)],
-        known.without,
         [DifferenceOutput(each["actions"], each["why"]) for each in known.differences],
     )
 
@@ -222,5 +217,4 @@ def _statement(known: Statement) -> StatementOutput:
         [*map(camel_case, known.only_with)],
         camel_case(known.only_without),
         known.when,
-        known.partitions,
     )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.add_ons.catalog import AddOn, Statement, Version, add_on, names, snake
+from irsa.add_ons.catalog import AddOn, Statement, add_on, names, snake
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS, SWITCHES
 from irsa.evaluation.globs import overlap
@@ -116,7 +116,7 @@ def values_in(
     for statement in statements:
         actions = {*map(str, items_of(statement.get("Action", ())))}
         for template in known.statements:
-            if alike(actions, {*template.actions} - _without(known, actions)):
+            if alike(actions, {*template.actions}):
                 for name, value in _matched(template, statement):
                     values.setdefault(name, {})[value] = None
     partition, account, regions = (
@@ -125,11 +125,6 @@ def values_in(
     )
     lists = {name: [value for value in found if value != EVERYTHING] for name, found in values.items()}
     return Where(partition[0], account[0], regions), {name: found for name, found in lists.items() if found}
-
-
-def _without(known: Version, actions: set[str]) -> set[str]:
-    """Return the actions that a partition does not have, and the document neither."""
-    return {action for several in known.without.values() for action in several} - actions
 
 
 def _matched(template: Statement, statement: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

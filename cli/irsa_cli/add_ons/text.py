@@ -109,15 +109,12 @@ def _policy(each: AddOnOutput, version: VersionOutput) -> Iterator[Line]:
         yield from _statement(statement)
     for name in version.managed_policies_for_everything:
         yield f'  with scope: "*", AWS\'s own {name}', ""
-    for partition, actions in version.without.items():
-        yield from _wrapped(f"not in {partition}: {', '.join(actions)}", "  ")
 
 
 def _statement(statement: StatementOutput) -> Iterator[Line]:
     only = [f"with {' and '.join(statement.only_with)}"] if statement.only_with else []
     only += [f"without {statement.only_without}"] if statement.only_without else []
     only += [WHEN[statement.when]] if statement.when else []
-    only += [f"in {', '.join(statement.partitions)}"] if statement.partitions else []
     yield from _wrapped(statement.purpose + (f" (only {', '.join(only)})" if only else ""), "  ", HEADING)
     yield from _wrapped(", ".join(statement.actions), "      ")
     yield from _wrapped(f"on {', '.join(statement.resources)}", "      ")

@@ -24,7 +24,6 @@ class Statement(NamedTuple):
         only_with: The parameters without which it is not there.
         only_without: The parameter with which it is not there; empty for always.
         when: `named`: only where the scope is named; `any`: only where it is everything; empty for always.
-        partitions: Where it is there; empty for everywhere.
     """
 
     purpose: str
@@ -34,7 +33,6 @@ class Statement(NamedTuple):
     only_with: Sequence[str]
     only_without: str
     when: str
-    partitions: Sequence[str]
 
 
 class Version(NamedTuple):
@@ -46,7 +44,6 @@ class Version(NamedTuple):
         note: What else there is to say about the source.
         managed_policies: AWS's, which are attached in place of a document.
         managed_policies_for_everything: AWS's, which are attached where the scope is everything.
-        without: Actions that a partition does not have, by the partition.
         differences: Where a document is other than upstream's, and why.
     """
 
@@ -56,7 +53,6 @@ class Version(NamedTuple):
     statements: Sequence[Statement]
     managed_policies: Sequence[str]
     managed_policies_for_everything: Sequence[str]
-    without: Mapping[str, Sequence[str]]
     differences: Sequence[Mapping[str, Any]]
 
 
@@ -168,7 +164,6 @@ def _folder() -> Any:
 
 
 def _version(read: Mapping[str, Any]) -> Version:
-    partitions: Mapping[str, Any] = read.get("partitions", NOTHING)
     return Version(
         date=str(read["date"]),
         source=read["source"],
@@ -176,7 +171,6 @@ def _version(read: Mapping[str, Any]) -> Version:
         statements=[_statement(each) for each in read.get("statements", ())],
         managed_policies=read.get("managedPolicies", ()),
         managed_policies_for_everything=read.get("anyScope", NOTHING).get("managedPolicies", ()),
-        without={partition: each.get("without", ()) for partition, each in partitions.items()},
         differences=read.get("differences", ()),
     )
 
@@ -191,7 +185,6 @@ def _statement(read: Mapping[str, Any]) -> Statement:
         only_without=snake(read.get("unless", "")),
         only_with=[*map(snake, [needed] if isinstance(needed, str) else needed)],
         when=read.get("when", ""),
-        partitions=read.get("partitions", ()),
     )
 
 
