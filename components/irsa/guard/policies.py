@@ -4,14 +4,14 @@ Policies run in the API server after all webhooks that change Pods. They let thr
 `failurePolicy: Ignore` is for errors, `parameterNotFoundAction: Allow` for a ConfigMap that is gone, and an entry that
 they do not understand is none. All that a user or a stack file writes is data to them, never text of an expression.
 
-Of CEL they use what Kubernetes 1.30 has: https://kubernetes.io/docs/reference/using-api/cel/. What the webhook does to a
-Pod: https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go
+Of CEL they use what Kubernetes 1.30 has: https://kubernetes.io/docs/reference/using-api/cel/
+What the webhook does to a Pod: https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from irsa.guard.rules import GROUPS, USER_PREFIXES, USERS, Settings, mode_in, namespaces_of
+from irsa.guard.rules import ENTRY, GROUPS, SYSTEM, USER_PREFIXES, USERS, Settings, mode_in, namespaces_of
 
 API_VERSION = "admissionregistration.k8s.io/v1"
 LABELS = {"app.kubernetes.io/managed-by": "irsa"}
@@ -22,20 +22,22 @@ ACTIONS = {"warn": ["Warn", "Audit"], "deny": ["Deny", "Audit"]}
 
 # --- what the policies compute ----------------------------------------------------------------------------------------
 
-# What is declared of a service account, `WAYS AUDIENCE ROLE_ARN`; an empty list where nothing is, or cannot be read.
+# What is declared of a service account: `WAYS AUDIENCE ROLE_ARN`.
 _DECLARED = {
-    "entry": "has(params.data) && variables.key in params.data ? params.data[variables.key].split(' ') : []",
-    "declared": "size(variables.entry) == 3 && variables.entry[0] in ['irsa', 'podIdentity', 'both']",
-    "role": "variables.declared ? variables.entry[2] : ''",
+    "entry": "has(params.data) && variables.key in params.data ? params.data[variables.key] : ''",
+    # What cannot be read declares nothing.
+    "declared": f"variables.entry.matches(r'^{ENTRY}$')",
+    "ways": "variables.declared ? variables.entry.split(' ')[0] : ''",
+    "role": "variables.declared ? variables.entry.substring(variables.entry.lastIndexOf(' ') + 1) : ''",
 }
+_SUBJECT = "request.namespace + '/' + variables.account"
 _POD = {
     # The API server fills it in, but not in the mirror Pod of a static one.
     "account": "object.spec.?serviceAccountName.orValue('default')",
     "key": "request.namespace + '.' + variables.account",
     **_DECLARED,
-    "byWay": """variables.declared ? {
-  'irsa': ' by IRSA', 'podIdentity': ' by EKS Pod Identity', 'both': ' by IRSA or EKS Pod Identity'
-}[variables.entry[0]] : ''""",
+    "byWay": """variables.ways == 'irsa' ? ' by IRSA'
+  : variables.ways == 'podIdentity' ? ' by EKS Pod Identity' : ' by IRSA or EKS Pod Identity'""",
     # The kubelet's copy of a static Pod: what is refused of it runs all the same.
     "mirror": "'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})",
     # EKS's webhook is not called for these: the objectSelector of its configuration.
@@ -43,7 +45,7 @@ _POD = {
     # The webhook reads it as a line of CSV: names may be in quotes.
     "skipped": """object.metadata.?annotations[?'eks.amazonaws.com/skip-containers'].orValue('')
   .replace('"', '').split(',').map(name, name.trim())""",
-    # The webhook changes init containers, too. Ephemeral containers are added to a running Pod, where it changes nothing.
+    # The webhook changes init containers, too. Ephemeral ones are added to a running Pod, of which it changes nothing.
     "containers": """(object.spec.?initContainers.orValue([]) + object.spec.containers)
   .filter(container, !(container.name in variables.skipped))""",
     "tokens": """object.spec.?volumes.orValue([])
@@ -54,46 +56,46 @@ _IDENTITY = {
     "hasToken": """variables.tokens.exists(volume, volume.projected.sources.exists(source,
   source.?serviceAccountToken.audience.orValue('') != ''))""",
     # One of a way's two variables keeps the webhook from setting either, and it always sets both: with one alone, the
-    # container has set it itself. Both ways are right, since `pulumi up` may be moving the account from one to the other.
+    # container has set it itself. Either way is right, since `pulumi up` may be moving the account to the other.
     "bare": """variables.containers.filter(container, !container.?env.orValue([]).exists(variable, variable.name in [
   'AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE',
   'AWS_CONTAINER_CREDENTIALS_FULL_URI', 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'
 ])).map(container, container.name)""",
-    "missing": """!variables.declared || variables.mirror || variables.skipsWebhook || size(variables.containers) == 0 ? []
+    "missing": """!variables.declared || variables.mirror || variables.skipsWebhook || variables.containers == [] ? []
   : (variables.hasToken ? [] : ['no token'])
-    + (size(variables.bare) == 0 ? [] : ['no variables in container ' + variables.bare.join(', ')])""",
+    + (variables.bare == [] ? [] : ['no variables in container ' + variables.bare.join(', ')])""",
     # Of a Pod that the webhook has not seen, nothing is there; else somebody has changed what it made.
     "advice": """size(variables.bare) == size(variables.containers)
   ? 'The Pod Identity webhook was not called; create the Pod again'
   : 'It was changed after the Pod Identity webhook, or without it; a container that needs no role is named in the '
     + 'annotation eks.amazonaws.com/skip-containers of its Pod'""",
 }
+_SETS = """variables.containers.exists(container, container.?env.orValue([]).exists(each, each.name == '{}'))"""
+_LACKS = """!variables.tokens.exists(volume, volume.projected.sources.exists(source,
+  source.?serviceAccountToken.audience.orValue('') == {}))"""
 _ROLE = {
-    "sets": """variables.containers.map(container, container.?env.orValue([])).filter(env, size(env) > 0)""",
-    "usesIrsa": "variables.sets.exists(env, env.exists(each, each.name == 'AWS_WEB_IDENTITY_TOKEN_FILE'))",
-    "usesPodIdentity": "variables.sets.exists(env, env.exists(each, each.name == 'AWS_CONTAINER_CREDENTIALS_FULL_URI'))",
+    "usesIrsa": _SETS.format("AWS_WEB_IDENTITY_TOKEN_FILE"),
+    "usesPodIdentity": _SETS.format("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
     # `valueFrom` says nothing here.
     "otherRoles": """variables.containers.filter(container, container.?env.orValue([]).exists(each,
   each.name == 'AWS_ROLE_ARN' && has(each.value) && each.value != variables.role))
-  .map(container, 'container ' + container.name + ' has '
-    + container.env.filter(each, each.name == 'AWS_ROLE_ARN').map(each, each.?value.orValue('')).join(', '))""",
-    "audience": "variables.declared ? variables.entry[1] : ''",
-    "lacksIrsa": """variables.usesIrsa && variables.audience != '-' && !variables.tokens.exists(volume,
-  volume.projected.sources.exists(source,
-    source.?serviceAccountToken.audience.orValue('') == variables.audience))""",
-    "lacksPodIdentity": """variables.usesPodIdentity && !variables.tokens.exists(volume,
-  volume.projected.sources.exists(source,
-    source.?serviceAccountToken.audience.orValue('') == 'pods.eks.amazonaws.com'))""",
+  .map(container, 'container ' + container.name + ' has ' + container.env.filter(each, each.name == 'AWS_ROLE_ARN')
+    .map(each, strings.quote(each.?value.orValue(''))).join(', '))""",
+    "audience": """variables.declared
+  ? variables.entry.substring(variables.entry.indexOf(' ') + 1, variables.entry.lastIndexOf(' ')) : ''""",
+    "lacksIrsa": f"variables.usesIrsa && variables.ways != 'podIdentity' && {_LACKS.format('variables.audience')}",
+    "lacksPodIdentity": f"""variables.usesPodIdentity && {_LACKS.format("'pods.eks.amazonaws.com'")}""",
     "differs": """!variables.declared || variables.mirror ? []
   : variables.skipsWebhook ? ['it has the label eks.amazonaws.com/skip-pod-identity-webhook, and so no role']
   : variables.otherRoles
-    + (variables.usesPodIdentity && variables.entry[0] == 'irsa' ? ['it uses EKS Pod Identity'] : [])
-    + (variables.usesIrsa && variables.entry[0] == 'podIdentity' ? ['it uses IRSA'] : [])
-    + (variables.lacksIrsa ? ['it has no token for ' + variables.audience] : [])
+    + (variables.usesPodIdentity && variables.ways == 'irsa' ? ['it uses EKS Pod Identity'] : [])
+    + (variables.usesIrsa && variables.ways == 'podIdentity' ? ['it uses IRSA'] : [])
+    + (variables.lacksIrsa ? ['it has no token for ' + strings.quote(variables.audience)] : [])
     + (variables.lacksPodIdentity ? ['it has no token for pods.eks.amazonaws.com'] : [])""",
 }
 _ANNOTATION = {
-    "key": "request.namespace + '.' + object.metadata.name",
+    "account": "object.metadata.?name.orValue('')",
+    "key": "request.namespace + '.' + variables.account",
     **_DECLARED,
     "annotated": "object.metadata.?annotations[?'eks.amazonaws.com/role-arn'].orValue('')",
     "before": """request.operation == 'UPDATE'
@@ -129,25 +131,31 @@ def bindings(settings: Settings, data: Sequence[Mapping[str, str]], config_maps:
     found = []
     for number, (part, config_map) in enumerate(zip(data, config_maps, strict=True), start=1):
         suffix = f"-{number}" if number > 1 else ""
-        modes = {namespace: mode_in(settings, namespace) for namespace in namespaces_of(part)}
-        on = [namespace for namespace, mode in modes.items() if mode != "off"]
-        others = [namespace for namespace in on if namespace != "kube-system"]
-        usual = settings.mode if settings.mode in ACTIONS else "warn"
-        places = [(IDENTITY, IDENTITY, usual, [each for each in others if modes[each] == usual])]
-        places += [
-            (IDENTITY, f"{IDENTITY}-{mode}", mode, [each for each in others if modes[each] == mode])
-            for mode in ACTIONS
-            if mode != usual
+        found += [
+            _binding(settings, policy, name + suffix, mode=mode, namespaces=namespaces, config_map=config_map)
+            for policy, name, mode, namespaces in _places(settings, namespaces_of(part))
+            if namespaces
         ]
-        if "kube-system" in on:
-            places.append((IDENTITY, f"{IDENTITY}-kube-system", modes["kube-system"], ["kube-system"]))
-        places.append((ROLE, ROLE, "warn", on))
-        if settings.annotations:
-            places.append((ANNOTATION, ANNOTATION, settings.annotations.mode, on))
-        for policy, name, mode, namespaces in places:
-            if namespaces:
-                found.append(_binding(settings, policy, name + suffix, ACTIONS[mode], namespaces, config_map))
     return found
+
+
+def _places(settings: Settings, namespaces: list[str]) -> list[tuple[str, str, str, list[str]]]:
+    """Return the policy, the name, the mode and the namespaces of each binding."""
+    modes = {namespace: mode_in(settings, namespace) for namespace in namespaces}
+    on = [namespace for namespace, mode in modes.items() if mode != "off"]
+    # Exceptions have bindings of their own, so that the usual one is always the same.
+    places = [
+        (
+            IDENTITY,
+            IDENTITY if mode == settings.mode else f"{IDENTITY}-{mode}",
+            mode,
+            [each for each in on if modes[each] == mode and each != SYSTEM],
+        )
+        for mode in ACTIONS
+    ]
+    places += [(IDENTITY, f"{IDENTITY}-{SYSTEM}", modes[SYSTEM], [SYSTEM])] if SYSTEM in on else []
+    places.append((ROLE, ROLE, "warn", on))
+    return [*places, (ANNOTATION, ANNOTATION, settings.annotations.mode, on)] if settings.annotations else places
 
 
 def name_of(stack: str, part: str) -> str:
@@ -160,60 +168,58 @@ def _metadata(stack: str, part: str) -> dict[str, Any]:
 
 
 def _identity(stack: str) -> dict[str, Any]:
-    subject = "request.namespace + '/' + variables.account"
     return _policy(
         stack,
         IDENTITY,
-        ("pods", ["CREATE"]),
-        {**_POD, **_IDENTITY},
-        "size(variables.missing) == 0",
-        (
+        resources=("pods", ["CREATE"]),
+        variables={**_POD, **_IDENTITY},
+        expression="variables.missing == []",
+        messages=(
             "no AWS identity",
-            f"""{subject} + ' has no AWS identity: its Pods must get ' + variables.role + variables.byWay
+            f"""{_SUBJECT} + ' has no AWS identity: its Pods must get ' + variables.role + variables.byWay
   + ', and this one has ' + variables.missing.join(' and ') + '. ' + variables.advice + '; {GUIDE}'""",
         ),
-        f"size(variables.missing) == 0 ? '' : {subject} + ': ' + variables.missing.join(' and ')",
+        audited=f"variables.missing == [] ? '' : {_SUBJECT} + ': ' + variables.missing.join(' and ')",
     )
 
 
 def _role(stack: str) -> dict[str, Any]:
-    subject = "request.namespace + '/' + variables.account"
     return _policy(
         stack,
         ROLE,
-        ("pods", ["CREATE"]),
-        {**_POD, **_ROLE},
-        "size(variables.differs) == 0",
-        (
+        resources=("pods", ["CREATE"]),
+        variables={**_POD, **_ROLE},
+        expression="variables.differs == []",
+        messages=(
             "another AWS identity",
-            f"""{subject} + ' has another AWS identity: its Pods must get ' + variables.role
+            f"""{_SUBJECT} + ' has another AWS identity: its Pods must get ' + variables.role
   + variables.byWay + ', and of this one ' + variables.differs.join('; ') + '; {GUIDE}'""",
         ),
-        f"size(variables.differs) == 0 ? '' : {subject} + ': ' + variables.differs.join('; ')",
+        audited=f"variables.differs == [] ? '' : {_SUBJECT} + ': ' + variables.differs.join('; ')",
     )
 
 
 def _annotation(stack: str) -> dict[str, Any]:
-    subject = "request.namespace + '/' + object.metadata.name"
     return _policy(
         stack,
         ANNOTATION,
-        ("serviceaccounts", ["CREATE", "UPDATE"]),
-        _ANNOTATION,
-        "variables.passes",
-        (
+        resources=("serviceaccounts", ["CREATE", "UPDATE"]),
+        variables=_ANNOTATION,
+        expression="variables.passes",
+        messages=(
             "undeclared role",
-            f"""{subject} + ' must not be annotated with ' + variables.annotated + ': '
+            f"""{_SUBJECT} + ' must not be annotated with ' + strings.quote(variables.annotated) + ': '
   + (variables.declared ? 'declared is ' + variables.role : 'no role is declared for it')
   + '. Change its binding in the stack file; {GUIDE}'""",
         ),
-        f"variables.passes ? '' : {subject} + ': ' + variables.annotated",
+        audited=f"variables.passes ? '' : {_SUBJECT} + ': ' + strings.quote(variables.annotated)",
     )
 
 
 def _policy(
     stack: str,
     part: str,
+    *,
     resources: tuple[str, list[str]],
     variables: Mapping[str, str],
     expression: str,
@@ -246,7 +252,7 @@ def _policy(
 
 
 def _binding(
-    settings: Settings, policy: str, name: str, actions: list[str], namespaces: list[str], config_map: Any
+    settings: Settings, policy: str, name: str, *, mode: str, namespaces: list[str], config_map: Any
 ) -> dict[str, Any]:
     selector = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces}
     return {
@@ -260,7 +266,7 @@ def _binding(
                 "namespace": settings.namespace,
                 "parameterNotFoundAction": "Allow",
             },
-            "validationActions": actions,
+            "validationActions": ACTIONS[mode],
             "matchResources": {"namespaceSelector": {"matchExpressions": [selector]}},
         },
     }

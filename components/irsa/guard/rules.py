@@ -9,8 +9,12 @@ from typing import NamedTuple
 from irsa.rules.mistakes import Mistake, named
 
 WAYS = {"irsa": "IRSA", "podIdentity": "EKS Pod Identity", "both": "IRSA or EKS Pod Identity"}
+SYSTEM = "kube-system"
+DEFAULT_AUDIENCE = "sts.amazonaws.com"
 # Of a service account without IRSA.
 NO_AUDIENCE = "-"
+# What the policies understand, in the syntax of RE2, too. An audience may have spaces and line breaks, a role has none.
+ENTRY = r"(irsa|podIdentity|both) (?s:.+) arn:[^ \n]+"
 # etcd takes 1 MiB of an object; what is left is for its metadata and the users of `AnnotationRule`.
 LONGEST_DATA = 900_000
 LONGEST_STACK = 40
@@ -27,7 +31,7 @@ class Declared(NamedTuple):
     name: str
     role_arn: str
     ways: str = "irsa"
-    audience: str = "sts.amazonaws.com"
+    audience: str = DEFAULT_AUDIENCE
 
 
 class AnnotationRule(NamedTuple):
@@ -52,7 +56,7 @@ class Settings(NamedTuple):
 
     stack: str
     mode: str
-    namespace: str = "kube-system"
+    namespace: str = SYSTEM
     namespaces: Mapping[str, str] = {}
     annotations: AnnotationRule | None = None
 
@@ -73,7 +77,8 @@ def declared_data(service_accounts: Iterable[Declared]) -> list[dict[str, str]]:
     """
     data: dict[str, str] = {}
     for each in sorted(service_accounts):
-        key, value = f"{each.namespace}.{each.name}", f"{each.ways} {each.audience or NO_AUDIENCE} {each.role_arn}"
+        audience = NO_AUDIENCE if each.ways == "podIdentity" else each.audience or DEFAULT_AUDIENCE
+        key, value = f"{each.namespace}.{each.name}", f"{each.ways} {audience} {each.role_arn}"
         if data.setdefault(key, value) != value:
             raise Mistake(
                 f"the guard has service account {named(f'{each.namespace}/{each.name}')} twice",
@@ -118,9 +123,11 @@ def parsed_data(data: Mapping[str, str]) -> list[Declared]:
     """Return the service accounts of a ConfigMap's data, without entries that the policies do not understand either."""
     found = []
     for key, value in data.items():
-        (namespace, dot, name), parts = key.partition("."), value.split(" ")
-        if dot and len(parts) == len(("ways", "audience", "role")) and parts[0] in WAYS:
-            found.append(Declared(namespace, name, parts[2], parts[0], "" if parts[1] == NO_AUDIENCE else parts[1]))
+        namespace, dot, name = key.partition(".")
+        if dot and re.fullmatch(ENTRY, value):
+            ways, _, others = value.partition(" ")
+            audience, _, role_arn = others.rpartition(" ")
+            found.append(Declared(namespace, name, role_arn, ways, "" if ways == "podIdentity" else audience))
     return sorted(found)
 
 
@@ -129,7 +136,7 @@ def mode_in(settings: Settings, namespace: str) -> str:
 
     aws-node is one of them: refused on new nodes while the webhook is down, it would keep them NotReady.
     """
-    usual = "warn" if namespace == "kube-system" and settings.mode == "deny" else settings.mode
+    usual = "warn" if namespace == SYSTEM and settings.mode == "deny" else settings.mode
     return settings.namespaces.get(namespace, usual)
 
 

@@ -42,6 +42,12 @@ _KINDS = {
     ),
     "batch/v1:CronJob": Kind(_BATCH, "cronjobs"),
     "batch/v1:Job": Kind(_BATCH, "jobs", replaced_by=(*_SELECTOR, ("spec", "completions"), ("spec", "template"))),
+    "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy": Kind(
+        _ADMISSION, "validatingadmissionpolicies", namespaced=False
+    ),
+    "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding": Kind(
+        _ADMISSION, "validatingadmissionpolicybindings", namespaced=False
+    ),
     "rbac.authorization.k8s.io/v1:ClusterRole": Kind(_RBAC, "clusterroles", namespaced=False),
     "rbac.authorization.k8s.io/v1:ClusterRoleBinding": Kind(
         _RBAC, "clusterrolebindings", namespaced=False, replaced_by=(("roleRef",),)
