@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pulumi  # noqa: F401 (a value can be an output only where the SDK is loaded)
 import pytest
 
 from config.loading import read_settings
