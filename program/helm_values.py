@@ -6,6 +6,7 @@ from config.models import ServiceAccount
 from irsa.add_ons.catalog import add_on
 from irsa.add_ons.helm_values import helm_values
 from irsa.add_ons.parameters import PARAMETERS
+from irsa.rules.subjects import is_pattern
 from program.plan import PlannedBinding
 
 
@@ -23,10 +24,14 @@ def of_binding(planned: PlannedBinding, annotations: Any) -> Any:
     if one is None or not one.helm_values:
         return {"serviceAccount": {"create": True, "annotations": annotations}} if declared is None else None
     account = declared if isinstance(declared, ServiceAccount) else None
+    subjects = planned.args.get("subjects", ())
+    # The only one that the role trusts; a pattern names nobody.
+    subject = subjects[0] if len(subjects) == 1 and not is_pattern(subjects[0]) else None
+    namespace, name = subject.split(":") if subject else (one.namespace, one.service_account)
     values: dict[str, Any] = {
         "create": account is None,
-        "namespace": account.namespace if account else one.namespace,
-        "service_account_name": account.name if account else one.service_account,
+        "namespace": account.namespace if account else namespace,
+        "service_account_name": account.name if account else name,
         "annotations": annotations,
     }
     values |= {

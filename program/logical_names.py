@@ -5,6 +5,7 @@ what each change of a stack file does.
 """
 
 import re
+from collections.abc import Mapping
 
 from config.models import Stack
 from irsa.outputs import child_name
@@ -35,7 +36,9 @@ def oidc_provider(stack: Stack, aws_account: str | None, issuer: str) -> str:
     return in_aws_account(issuer_host_path(issuer), stack.account_id(aws_account))
 
 
-def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str | None) -> tuple[str, Spec]:
+def identified(
+    spec: Spec, automatic: str, issuer: str | None, account_id: str | None, issuers: Mapping[str, str]
+) -> tuple[str, Spec]:
     """Return the logical name of a component, and what it creates, each resource under a name of its own.
 
     Args:
@@ -43,6 +46,7 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
         automatic: The component's name there, with which automatic names start.
         issuer: Issuer of the service account's cluster; None without a service account.
         account_id: ID of the AWS account of the role; None for the stack's.
+        issuers: Those of the clusters with EKS Pod Identity, by their ARNs.
     """
 
     def permission(policy: str) -> str:
@@ -61,9 +65,10 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
         return policy._replace(logical_name=name, attachment_name=attachment if unchanged else permission(key))
 
     def association(each: Association) -> str:
-        # That of an add-on's service account is in the component of its role, with those of other clusters.
-        alone = f"{each.namespace}/{each.service_account}@{each.cluster_arn}"
-        return service_account if spec.service_account else alone
+        # That of an add-on's service account is in the component of its role, with those of other clusters. Once that
+        # account is declared, it must keep its name: EKS refuses a second one.
+        own = in_cluster(f"{each.namespace}/{each.service_account}", issuers.get(str(each.cluster_arn), ""))
+        return service_account if spec.service_account else own
 
     role = _role(spec.role, account_id) or automatic
     key_at = len(child_name(automatic, ""))

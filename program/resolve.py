@@ -46,7 +46,11 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
             *(partial(ask.identity, aws_account) for aws_account in identified),
             *(partial(ask.issuer, cluster) for cluster, _ in needs.audiences),
             *(partial(ask.issuer, cluster) for cluster in needs.kubernetes),
-            *(partial(ask.cluster_arn, cluster) for cluster in needs.cluster_arns),
+            *(
+                partial(question, cluster)
+                for cluster in needs.cluster_arns
+                for question in (ask.cluster_arn, ask.issuer)
+            ),
             *(partial(ask.oidc_provider, *pair) for pair in existing),
             *(partial(ask.eks_kubeconfig, cluster) for cluster in by_eks),
         ],
@@ -79,7 +83,7 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
             key: (
                 _resolved_cluster(cluster, ask.issuer(key), kubeconfigs.get(key), settings.folder)
                 if key in needs.kubernetes
-                else ResolvedCluster(cluster.name or "", None)
+                else ResolvedCluster(cluster.name or "", None, ask.issuer(key) if key in needs.cluster_arns else "")
             )._replace(arn=ask.cluster_arn(key) if key in needs.cluster_arns else "")
             for key, cluster in clusters.items()
         },

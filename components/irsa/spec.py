@@ -519,9 +519,27 @@ def _attachments(
         for key, arn in arns.items()
     }
     # Under the names that a stack file gives them in `policyArns`: what is attached already stays.
-    for key, arn in (pair for each in of_add_ons for pair in each.managed_policy_arns.items()):
-        attachments.setdefault(f"aws:{key}", Attachment(child_name(arguments.name, f"aws:{key}"), arn, None))
+    for each in of_add_ons:
+        for key, arn in each.managed_policy_arns.items():
+            name = f"aws:{key}"
+            arguments.found += _attached_as(name, key, each.name, values.get("policy_arns", {}))
+            attachments.setdefault(name, Attachment(child_name(arguments.name, name), arn, None))
     return tuple(attachments.values())
+
+
+def _attached_as(name: str, of_aws: str, add_on: str, policy_arns: Mapping[str, Value[str]]) -> Iterator[Located]:
+    """Yield the keys by which an add-on's managed policy of AWS is attached twice, or another one in its place.
+
+    Of two attachments of one policy, the end of one detaches it for both.
+    """
+    for key, arn in policy_arns.items():
+        is_same = isinstance(arn, str) and arn.partition(":iam::aws:policy/")[2] == of_aws
+        if key != name and is_same:
+            found = f"{of_aws}, which {add_on} attaches, too"
+            yield ("policy_arns", key), Mistake(found, f"only one of them, or the key {name!r}", "remove it")
+        elif key == name and isinstance(arn, str) and not is_same:
+            found = f"the key {key!r}, which is that of {of_aws} of {add_on}"
+            yield ("policy_arns", key), Mistake(found, "another key", "rename it")
 
 
 def _inline_policies(

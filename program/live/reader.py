@@ -63,8 +63,9 @@ class Reader:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
         clusters = self._clusters.items()
         with_region = any("region" in names for names in self._needs.variables.values())
-        in_kubernetes = [key for key in self._clusters if key in self._needs.kubernetes]
-        issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.issuer, in_kubernetes)
+        with_arn = [key for key in self._clusters if key in self._needs.cluster_arns and self._clusters[key].name]
+        with_issuer = [key for key in self._clusters if key in self._needs.kubernetes or key in with_arn]
+        issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.issuer, with_issuer)
         used = access.used_aws_accounts(self._stack, self._needs)
         # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
         unused = {key: ResolvedAwsAccount(None, None) for key in self._needs.variables if key not in used}
@@ -87,7 +88,6 @@ class Reader:
                 ask = partial(self._ask.oidc_provider, cluster, aws_account)
                 arn = self._answer(live_rules.PROVIDER_MISSING, ask) or arn
             providers[cluster, aws_account] = arn
-        with_arn = [key for key in self._clusters if key in self._needs.cluster_arns and self._clusters[key].name]
         arns = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.cluster_arn, with_arn)
         return Lookups(
             self._answer(live_rules.CREDENTIALS, self._ask.region) if with_region else None,

@@ -53,7 +53,7 @@ class ResolvedCluster(NamedTuple):
     provider: "kubernetes.Provider | None"
     """The provider of its Kubernetes API; None for the stack's default provider."""
     issuer: str = ""
-    """Its OIDC issuer; empty where its Kubernetes API is not used."""
+    """Its OIDC issuer; empty where neither its Kubernetes API nor EKS Pod Identity is used."""
     arn: str = ""
     """Its ARN; empty where no binding uses EKS Pod Identity in it."""
 

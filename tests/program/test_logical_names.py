@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa.add_ons.catalog import AddOn, add_on
+from irsa.add_ons.catalog import names as add_on_names
 from irsa.spec import Spec, parse
 from program.logical_names import aws_provider, identified, oidc_provider
-from tests.program.test_plan import BLUE, ISSUER, stack_of
+from program.lookups.values import ResolvedCluster
+from tests.program.test_plan import BLUE, ISSUER, SEVERAL, planned, stack_of
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
 ALLOW = {"Version": "2012-10-17", "Statement": [STATEMENT]}
@@ -27,10 +30,21 @@ ACCOUNTS = {
 }
 
 
+CLUSTERS = {
+    key: ResolvedCluster(
+        key,
+        None,
+        f"https://oidc.eks.us-west-2.amazonaws.com/id/{key}",
+        f"arn:aws:eks:us-west-2:111122223333:cluster/{key}",
+    )
+    for key in ("cluster", "blue", "green")
+}
+
+
 def named(
     args: dict[str, Any], key: str = "key", account_id: str | None = None, issuer: str = ISSUER
 ) -> tuple[str, Spec]:
-    return identified(parse(key, args), key, f"https://{issuer}", account_id)
+    return identified(parse(key, args), key, f"https://{issuer}", account_id, {})
 
 
 def names(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
@@ -120,6 +134,30 @@ def test_an_attachment_by_arn_of_the_policy_that_is_created_keeps_its_name() -> 
     found = [name for kind, name in names(*named(args)) if kind == "attachment"]
 
     assert found == ["key", "key@mine"]
+
+
+@pytest.mark.parametrize("add_on", [each for each in map(add_on, add_on_names()) if each.everything])
+@pytest.mark.parametrize("of_stack", [{}, {"clusters": SEVERAL}])
+def test_the_association_of_an_add_on_stays_when_its_service_account_is_declared(
+    add_on: AddOn, of_stack: dict[str, Any]
+) -> None:
+    """Protects from a stack that no update gets on with: EKS refuses a second association of a service account.
+
+    https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
+    """
+    keys = {"policies": [{"addOn": add_on.name, "scope": "*"}], "identity": "podIdentity"}
+    declared = {"serviceAccount": {"name": add_on.service_account, "namespace": add_on.namespace}}
+    usual, own = (
+        {
+            (association.cluster_arn, association.logical_name)
+            for _, spec in planned({**of_stack, "bindings": {"key": binding}}, clusters=CLUSTERS).components
+            for association in spec.associations
+        }
+        for binding in (keys, {**keys, **declared})
+    )
+
+    assert len(usual) == (2 if of_stack else 1)
+    assert usual == own
 
 
 KEYS = st.from_regex(r"[A-Za-z0-9_+=,.-]{1,12}", fullmatch=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pulumi  # noqa: F401 (a value can be an output only where the SDK is loaded)
 import pytest
 
 from config.loading import read_settings
@@ -392,6 +393,10 @@ def test_the_helm_values_of_an_add_on() -> None:
     assert values(every) == {"serviceAccount": account, "extraArgs": []}
     declared = values({"policies": [dns], "serviceAccount": {"name": "mine", "namespace": "b"}})
     assert declared["serviceAccount"] == {**account, "create": False, "name": "mine"}
+    # The chart's usual account would get no session of a role that trusts another one only.
+    other = values({"policies": [dns], "trust": {"subjects": ["dns:other"]}})
+    assert other["serviceAccount"] == {**account, "name": "other"}
+    assert values({"policies": [dns], "trust": {"subjects": ["dns:*"]}})["serviceAccount"] == account
     of_clusters = values({"policies": [{"addOn": BALANCER}]})
     assert {name: each["clusterName"] for name, each in of_clusters.items()} == {"blue": "blue", "green": "green"}
     assert values({"policies": [{"addOn": BALANCER}], "clusters": ["blue"]})["clusterName"] == "blue"

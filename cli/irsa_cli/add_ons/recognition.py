@@ -247,12 +247,14 @@ def _actions_of(name: str, version: str) -> frozenset[str]:
 
 
 def _actions(statements: Iterable[Mapping[str, Any]]) -> set[str]:
-    return {str(action) for each in statements for action in items_of(each.get("Action", ()))}
+    return {str(action) for each in statements for action in items_of(each.get("Action", EVERYTHING))}
 
 
 def _statements(of_document: Document) -> list[Mapping[str, Any]]:
+    """Return the statements that give something."""
     parsed = json.loads(of_document) if isinstance(of_document, str) else of_document
-    return [each for each in items_of(parsed.get("Statement", ())) if isinstance(each, Mapping)]
+    statements = (each for each in items_of(parsed.get("Statement", ())) if isinstance(each, Mapping))
+    return [each for each in statements if each.get("Effect") == "Allow"]
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from irsa.add_ons.catalog import AddOn, add_on
 from irsa.add_ons.combinations import usual_subject
 from irsa.add_ons.document import Where, document, managed_policies, managed_policy_arn
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS
-from irsa.fields import Found, collect
+from irsa.fields import Found
 from irsa.in_aws_account import cluster_arns_of
 from irsa.later import Arguments, Later, Value
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
@@ -99,15 +99,26 @@ def _policy(
         return document(each, version, scope, parameters, where)
 
     whole = arguments.combined({"where": where, "clusters": of_role["clusters"], **given}, compute)
-    return AddOnPolicy(place, each.name, _texts(arguments, place, whole), arns)
+    return AddOnPolicy(place, each.name, _texts(arguments, place, each, given, whole), arns)
 
 
-def _texts(arguments: Arguments, place: Place, whole: Value[Mapping[str, Any]]) -> Sequence[Value[str]]:
+def _texts(
+    arguments: Arguments, place: Place, each: AddOn, given: Mapping[str, Any], whole: Value[Mapping[str, Any]]
+) -> Sequence[Value[str]]:
     """Return the documents of the policies to create for a document."""
     if not isinstance(whole, Later):
-        texts: list[Value[str]] = []
-        collect(lambda: texts.extend(split_document(dict(whole))), place, arguments.found)
-        return texts
+        try:
+            return split_document(dict(whole))
+        except Mistake as mistake:
+            # Nobody writes its statements: the longest list makes one too long.
+            lists = sorted(given.keys() & PARAMETERS.keys())
+            longest = max(lists, key=lambda name: len(given[name]), default="cluster_arns")
+            fix = f"name fewer in {arguments.spelling((*place, longest) if lists else (longest,))}"
+            if each.everything:
+                fix += f', or write {arguments.spelling((*place, "scope"))}: "{EVERYTHING}"'
+            found = f"a statement of {each.name} with {mistake.found.partition(' alone has ')[2]}"
+            arguments.found.append((place, Mistake(found, mistake.allowed, fix)))
+            return []
 
     def text(known: Mapping[str, Any], found: Found) -> str:
         of_document = minified(known["whole"])

@@ -4,6 +4,7 @@ An action and a resource stand for all that the same patterns match: so every di
 replaced by others that say the same.
 """
 
+import functools
 import itertools
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -53,8 +54,8 @@ def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
     before, after = (_about(each, services) for each in (before, after))
     every = (Gain(tuple(sorted("*" if each == "*" else f"{each}:*" for each in services)), ("*",), "cannot tell"),)
     try:
-        actions = _Grouped.of(before, after, "actions", _in_action, [""])
-        resources = _Grouped.of(before, after, "resources", _in_resource, ["arn:", PLAIN["*"]])
+        actions = _Grouped.of(before, after, "actions", _in_action, ("",))
+        resources = _Grouped.of(before, after, "resources", _in_resource, ("arn:", PLAIN["*"]))
     except TooManyError:
         return every
     if len(actions.groups) * len(resources.groups) > MOST_PAIRS:
@@ -125,14 +126,14 @@ class _Grouped(NamedTuple):
         after: Permissions,
         element: Element,
         phases: Callable[[int, str], int],
-        starts: Sequence[str],
+        starts: tuple[str, ...],
     ) -> "_Grouped":
         """Return the groups of all that both can tell apart."""
         every = {each for both in (before, after) for of in both.statements for each in of.names(element).every}
         compared = {each: each.lower() if element == "actions" else each for each in every}
         patterns = {text: each for each, text in compared.items()}
         groups: dict[_Group, list[frozenset[str]]] = {}
-        for text, matched in _matched_together(sorted(patterns), phases, starts):
+        for text, matched in _matched_together(tuple(sorted(patterns)), phases, starts):
             those = {each for each in every if compared[each] in matched}
             both = [each.including(element, those.__contains__) for each in (before, after)]
             groups.setdefault(_Group(service_of(text) if element == "actions" else "", *both), []).append(matched)
@@ -224,10 +225,18 @@ def _in_resource(phase: int, character: str) -> int:
 _FILLINGS = f"{string.ascii_lowercase}0123456789-_.~\ue002"
 
 
+# The roles of one add-on differ in their resources, and have the same actions.
+@functools.lru_cache(maxsize=16)
 def _matched_together(
+    patterns: tuple[str, ...], phases: Callable[[int, str], int], starts: tuple[str, ...]
+) -> Sequence[tuple[str, frozenset[str]]]:
+    """Return one text for each set of patterns that a text can match, and that set."""
+    return [*_each_matched_together(patterns, phases, starts)]
+
+
+def _each_matched_together(
     patterns: Sequence[str], phases: Callable[[int, str], int], starts: Sequence[str]
 ) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield one text for each set of patterns that a text can match, and that set."""
     compared = automaton(patterns)
     ends, bit = {}, 1
     for pattern in patterns:

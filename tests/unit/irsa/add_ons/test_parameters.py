@@ -1,9 +1,16 @@
-"""What some parameters of add-ons let them do."""
+"""What parameters of add-ons take, and what some let them do."""
+
+import contextlib
+from fnmatch import fnmatchcase
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from irsa.add_ons.catalog import add_on
 from irsa.add_ons.document import Where, document
+from irsa.add_ons.parameters import PARAMETERS
+from irsa.rules.mistakes import Mistake
 from tests.unit.irsa.add_ons.every_add_on import allowed
 
 WHERE = Where("aws", "111122223333", ["us-west-2"])
@@ -45,3 +52,20 @@ def test_what_is_read_may_be_in_another_region(name: str, reads: dict[str, list[
 
     assert allowed(policy, "kms:Decrypt", key, via[service])
     assert not allowed(policy, "kms:Decrypt", key, via["lambda"])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "start"),
+    [
+        ("secrets", "arn:aws:secretsmanager:us-west-2:111122223333:secret:"),
+        ("ssm_parameters", "arn:aws:ssm:us-west-2:111122223333:parameter/"),
+    ],
+)
+@given(name=st.text("*?ab/-", min_size=1, max_size=12), rest=st.text("ab/-", max_size=20))
+@example(name="?*", rest="a")
+@example(name="?*-??????", rest="a-aaaaaa")
+def test_a_wildcard_is_behind_the_start_of_a_name(parameter: str, start: str, name: str, rest: str) -> None:
+    """Protects the scope: everything is written as `scope: "*"`, never as a pattern that matches whatever the name."""
+    with contextlib.suppress(Mistake):
+        pattern = PARAMETERS[parameter].check(start + name)
+        assert not all(fnmatchcase(f"{start}{first}{rest}", pattern) for first in "xy")

@@ -107,6 +107,19 @@ def test_another_document_is_not_taken_for_it(chosen: tuple[Any, ...], data: st.
     assert recognised(written) is None
 
 
+@given(given_add_ons())
+def test_what_is_denied_is_not_read_back_and_all_but_something_is_no_add_on(chosen: tuple[Any, ...]) -> None:
+    """Protects what a role must not reach: a Deny names no parameter, and NotAction gives more than an add-on has."""
+    name, version, scope, parameters, where = chosen
+    written = document(add_on(name), version, scope, parameters, where)
+    denied = [{**each, "Effect": "Deny"} for each in written["Statement"]]
+    but = {"Effect": "Allow", "NotAction": "iam:CreateUser", "Resource": "arn:aws:s3:::my-bucket"}
+    known = known_as([policy(*written["Statement"], but)])
+
+    assert not in_place(add_on(name), [policy(*denied)])
+    assert known is None or not known.by
+
+
 # pkg/cfn/builder/statement.go of eksctl: two policies of one role.
 EKSCTL = [
     {"Effect": "Allow", "Action": ["route53:ChangeResourceRecordSets"], "Resource": ["arn:aws:route53:::hostedzone/*"]},
