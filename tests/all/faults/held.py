@@ -111,3 +111,35 @@ def kill_while_held(project: Project, folder: Path, passed: Collection[str] = ()
         interrupted = interrupt(project, "up", when=holding.settled, **variables)
     assert interrupted.killed, "a test that held nothing back"
     return Killed(interrupted, holding.created)
+
+
+class Written:
+    """Lets through a number of requests that write, and holds back the answer of the next."""
+
+    def __init__(self, number: int, writes: Callable[[Question], bool]) -> None:
+        self.number, self.held, self.released = number, threading.Event(), threading.Event()
+        self._writes = writes
+        self._lock = threading.Lock()
+
+    def done(self, question: Question) -> None:
+        if not self._writes(question):
+            return
+        with self._lock:
+            self.number -= 1
+            last = self.number < 0
+        if last:
+            self.held.set()
+            self.released.wait(LONGEST_HOLD)
+
+
+@contextmanager
+def holding(
+    cloud: Any, folder: Path, number: int, writes: Callable[[Question], bool]
+) -> Iterator[tuple[Written, dict[str, str]]]:
+    """Yield what is held after so many writes, and the variables that lead to the APIs that hold it."""
+    written = Written(number, writes)
+    with both_apis(cloud, folder, lambda _: None, written.done) as variables:
+        try:
+            yield written, variables
+        finally:
+            written.released.set()

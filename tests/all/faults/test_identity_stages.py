@@ -3,16 +3,14 @@
 A kill is at each request that writes, when AWS or Kubernetes has done it and the engine has not heard of it.
 """
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.all.faults.held import LONGEST_HOLD, both_apis
+from tests.all.faults.held import holding
 from tests.all.faults.interruption import interrupt
 from tests.all.faults.recovery import recover
 from tests.sandbox.failing_api import Question
@@ -65,35 +63,6 @@ def writes(question: Question) -> bool:
     return question.method != "GET" and any(each in question.path for each in objects)
 
 
-class Written:
-    """Lets through a number of requests that write, and holds back the answer of the next."""
-
-    def __init__(self, number: int) -> None:
-        self.number, self.held, self.released = number, threading.Event(), threading.Event()
-        self._lock = threading.Lock()
-
-    def done(self, question: Question) -> None:
-        if not writes(question):
-            return
-        with self._lock:
-            self.number -= 1
-            last = self.number < 0
-        if last:
-            self.held.set()
-            self.released.wait(LONGEST_HOLD)
-
-
-@contextmanager
-def holding(cloud: Any, folder: Path, number: int) -> Iterator[tuple[Written, dict[str, str]]]:
-    """Yield what is held after so many writes, and the variables that lead to the APIs that hold it."""
-    written = Written(number)
-    with both_apis(cloud, folder, lambda _: None, written.done) as variables:
-        try:
-            yield written, variables
-        finally:
-            written.released.set()
-
-
 def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
     cloud: Any, door: Door, tmp_path: Path, record_property: Callable[..., None]
 ) -> None:
@@ -113,7 +82,7 @@ def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
             project.up()
             declare(identity)
             assert pods.without_credentials() == []
-            with holding(cloud, tmp_path, number) as (written, variables):
+            with holding(cloud, tmp_path, number, writes) as (written, variables):
                 interrupted = interrupt(project, "up", when=written.held.is_set, **variables)
             assert interrupted.killed, f"{before} to {identity} has no write {number + 1}"
             new = pods.start()
