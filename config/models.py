@@ -272,7 +272,7 @@ class Cluster(Settings):
     """true: this stack creates the IAM OIDC provider in every AWS account that has a role for the cluster."""
     kubernetes: KubernetesAccess | None = Field(default=None, examples=[{"context": "my-cluster"}])
     """How to reach the cluster's Kubernetes API."""
-    guard: Guard | None = Field(default=None, examples=["deny"])
+    guard: Guard | None = Field(default=None, examples=[{"mode": "deny"}])
     """The guard of this cluster. Default: `irsa:guard`."""
 
 
@@ -592,7 +592,7 @@ class Stack(Settings):
     """Values of variables: ${NAME} in documents and ARNs."""
     quotas: Quotas = Field(default=Quotas.model_construct(), examples=[{"trustPolicySize": 4096}])
     """Quotas that AWS raised for your AWS account."""
-    guard: Guard | None = Field(default=None, examples=["warn"])
+    guard: Guard | None = Field(default=None, examples=[{"mode": "warn"}])
     """The API server's guard in all clusters. Default: off."""
     lint: Lint = Field(default=Lint.model_construct(), examples=[{"errors": ["wide-trust"]}])
     """Which warnings are errors, and which are not shown."""

@@ -58,7 +58,14 @@ def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
     required = {
         token.rsplit(":", 1)[-1]: definition.get("required", []) for token, definition in schema["types"].items()
     }
-    assert required == {"ServiceAccount": ["name"], "Policy": [], "AddOn": ["addOn"], "PodIdentity": []}
+    assert required == {
+        "ServiceAccount": ["name"],
+        "Policy": [],
+        "AddOn": ["addOn"],
+        "PodIdentity": [],
+        "GuardedServiceAccount": ["name", "roleArn"],
+        "GuardedAnnotations": ["mode"],
+    }
 
 
 def test_what_can_be_adopted_is_in_the_description(schema: Any) -> None:

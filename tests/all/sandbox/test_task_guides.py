@@ -223,6 +223,11 @@ def test_five_add_ons(follow: Follow, project: Path, cloud: Any) -> None:
     follow("add-ons", {**UP, **instead}, project)
 
 
+def test_a_guard(follow: Follow, project: Path) -> None:
+    """Protects who switches a guard on: each step is deployed, and verified."""
+    follow("guard", UP, project)
+
+
 def test_roles_in_other_accounts(follow: Follow, green: str, project: Path) -> None:
     """Protects each of the three ways; the OIDC provider of the other AWS account, and its roles, exist."""
     follow("aws-accounts", UP, project)
