@@ -52,6 +52,9 @@ def injected(pod: Mapping[str, Any], annotations: Mapping[str, str], has_associa
             no role in the annotations.
     """
     changed: dict[str, Any] = copy.deepcopy(dict(pod))
+    # The objectSelector of EKS's webhook configuration: DoesNotExist.
+    if f"{DOMAIN}/skip-pod-identity-webhook" in (changed.get("metadata", {}).get("labels") or {}):
+        return changed
     role = annotations.get(f"{DOMAIN}/role-arn")
     if not (has_association or role):
         return changed
@@ -60,11 +63,12 @@ def injected(pod: Mapping[str, Any], annotations: Mapping[str, str], has_associa
     own = metadata.get("annotations") or {}
     if has_association:
         metadata["labels"] = {**(metadata.get("labels") or {}), f"{DOMAIN}/pod-identity": "enabled"}
+    windows = "windows" in [(spec.get("nodeSelector") or {}).get(f"{each}kubernetes.io/os") for each in ("", "beta.")]
     skipped = {name.strip() for name in own.get(f"{DOMAIN}/skip-containers", "").split(",")}
     regional = annotations.get(f"{DOMAIN}/sts-regional-endpoints", "true") == "true"
     for container in [*spec.get("initContainers", []), *spec["containers"]]:
         if container["name"] not in skipped:
-            _inject(container, way, about, regional=regional)
+            _inject(container, way, about, regional=regional, windows=windows)
     seconds = own.get(f"{DOMAIN}/token-expiration") or annotations.get(f"{DOMAIN}/token-expiration") or "86400"
     audience = way.audience if has_association else annotations.get(f"{DOMAIN}/audience", way.audience)
     token = {"audience": audience, "expirationSeconds": int(seconds), "path": way.token}
@@ -74,12 +78,14 @@ def injected(pod: Mapping[str, Any], annotations: Mapping[str, str], has_associa
     return changed
 
 
-def _inject(container: dict[str, Any], way: Way, about: str, *, regional: bool) -> None:
+def _inject(container: dict[str, Any], way: Way, about: str, *, regional: bool, windows: bool) -> None:
     present, mounts = container.get("env") or [], container.get("volumeMounts") or []
+    token = f"{way.mount_path}/{way.token}"
+    token = "C:" + token.replace("/", "\\") if windows else token
     groups = (
         {"AWS_STS_REGIONAL_ENDPOINTS": "regional"} if regional else {},
         {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION},
-        dict(zip(way.variables, (about, f"{way.mount_path}/{way.token}"), strict=True)),
+        dict(zip(way.variables, (about, token), strict=True)),
     )
     # One of a group keeps the others of it away.
     missing = [group for group in groups if not group.keys() & _names(present)]

@@ -18,6 +18,7 @@ class Kind(NamedTuple):
 
 _CORE, _APPS, _BATCH = "/api/v1", "/apis/apps/v1", "/apis/batch/v1"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _SELECTOR = (("spec", "selector"),)
 
 _KINDS = {
@@ -35,6 +36,12 @@ _KINDS = {
     ),
     "batch/v1:CronJob": Kind(_BATCH, "cronjobs"),
     "batch/v1:Job": Kind(_BATCH, "jobs", replaced_by=(*_SELECTOR, ("spec", "completions"), ("spec", "template"))),
+    "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy": Kind(
+        _ADMISSION, "validatingadmissionpolicies", namespaced=False
+    ),
+    "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding": Kind(
+        _ADMISSION, "validatingadmissionpolicybindings", namespaced=False
+    ),
     "rbac.authorization.k8s.io/v1:ClusterRole": Kind(_RBAC, "clusterroles", namespaced=False),
     "rbac.authorization.k8s.io/v1:ClusterRoleBinding": Kind(
         _RBAC, "clusterrolebindings", namespaced=False, replaced_by=(("roleRef",),)

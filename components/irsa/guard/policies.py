@@ -1,0 +1,272 @@
+"""The guard's policies and their bindings, as manifests of admissionregistration.k8s.io/v1.
+
+Policies run in the API server after all webhooks that change Pods. They let through whatever they fail to judge:
+`failurePolicy: Ignore` is for errors, `parameterNotFoundAction: Allow` for a ConfigMap that is gone, and an entry that
+they do not understand is none. All that a user or a stack file writes is data to them, never text of an expression.
+
+Of CEL they use what Kubernetes 1.30 has: https://kubernetes.io/docs/reference/using-api/cel/
+What the webhook does to a Pod: https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from irsa.guard.rules import ENTRY, GROUPS, SYSTEM, USER_PREFIXES, USERS, Settings, mode_in, namespaces_of
+
+API_VERSION = "admissionregistration.k8s.io/v1"
+LABELS = {"app.kubernetes.io/managed-by": "irsa"}
+STACK_LABEL = "irsa/guard"
+GUIDE = "irsa: docs/guides/guard.md"
+IDENTITY, ROLE, ANNOTATION = "identity", "role", "annotation"
+ACTIONS = {"warn": ["Warn", "Audit"], "deny": ["Deny", "Audit"]}
+
+# --- what the policies compute ----------------------------------------------------------------------------------------
+
+# What is declared of a service account: `WAYS AUDIENCE ROLE_ARN`.
+_DECLARED = {
+    "entry": "has(params.data) && variables.key in params.data ? params.data[variables.key] : ''",
+    # What cannot be read declares nothing.
+    "declared": f"variables.entry.matches(r'^{ENTRY}$')",
+    "ways": "variables.declared ? variables.entry.split(' ')[0] : ''",
+    "role": "variables.declared ? variables.entry.substring(variables.entry.lastIndexOf(' ') + 1) : ''",
+}
+_SUBJECT = "request.namespace + '/' + variables.account"
+_POD = {
+    # The API server fills it in, but not in the mirror Pod of a static one.
+    "account": "object.spec.?serviceAccountName.orValue('default')",
+    "key": "request.namespace + '.' + variables.account",
+    **_DECLARED,
+    "byWay": """variables.ways == 'irsa' ? ' by IRSA'
+  : variables.ways == 'podIdentity' ? ' by EKS Pod Identity' : ' by IRSA or EKS Pod Identity'""",
+    # The kubelet's copy of a static Pod: what is refused of it runs all the same.
+    "mirror": "'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({})",
+    # EKS's webhook is not called for these: the objectSelector of its configuration.
+    "skipsWebhook": "'eks.amazonaws.com/skip-pod-identity-webhook' in object.metadata.?labels.orValue({})",
+    # The webhook reads it as a line of CSV: names may be in quotes.
+    "skipped": """object.metadata.?annotations[?'eks.amazonaws.com/skip-containers'].orValue('')
+  .replace('"', '').split(',').map(name, name.trim())""",
+    # The webhook changes init containers, too. Ephemeral ones are added to a running Pod, of which it changes nothing.
+    "containers": """(object.spec.?initContainers.orValue([]) + object.spec.containers)
+  .filter(container, !(container.name in variables.skipped))""",
+    "tokens": """object.spec.?volumes.orValue([])
+  .filter(volume, volume.?projected.sources.orValue([]).exists(source, has(source.serviceAccountToken)))""",
+}
+_IDENTITY = {
+    # Kubernetes' own token has no audience: it is the API server's.
+    "hasToken": """variables.tokens.exists(volume, volume.projected.sources.exists(source,
+  source.?serviceAccountToken.audience.orValue('') != ''))""",
+    # One of a way's two variables keeps the webhook from setting either, and it always sets both: with one alone, the
+    # container has set it itself. Either way is right, since `pulumi up` may be moving the account to the other.
+    "bare": """variables.containers.filter(container, !container.?env.orValue([]).exists(variable, variable.name in [
+  'AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI', 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'
+])).map(container, container.name)""",
+    "missing": """!variables.declared || variables.mirror || variables.skipsWebhook || variables.containers == [] ? []
+  : (variables.hasToken ? [] : ['no token'])
+    + (variables.bare == [] ? [] : ['no variables in container ' + variables.bare.join(', ')])""",
+    # Of a Pod that the webhook has not seen, nothing is there; else somebody has changed what it made.
+    "advice": """size(variables.bare) == size(variables.containers)
+  ? 'The Pod Identity webhook was not called; create the Pod again'
+  : 'It was changed after the Pod Identity webhook, or without it; a container that needs no role is named in the '
+    + 'annotation eks.amazonaws.com/skip-containers of its Pod'""",
+}
+_SETS = """variables.containers.exists(container, container.?env.orValue([]).exists(each, each.name == '{}'))"""
+_LACKS = """!variables.tokens.exists(volume, volume.projected.sources.exists(source,
+  source.?serviceAccountToken.audience.orValue('') == {}))"""
+_ROLE = {
+    "usesIrsa": _SETS.format("AWS_WEB_IDENTITY_TOKEN_FILE"),
+    "usesPodIdentity": _SETS.format("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+    # `valueFrom` says nothing here.
+    "otherRoles": """variables.containers.filter(container, container.?env.orValue([]).exists(each,
+  each.name == 'AWS_ROLE_ARN' && has(each.value) && each.value != variables.role))
+  .map(container, 'container ' + container.name + ' has ' + container.env.filter(each, each.name == 'AWS_ROLE_ARN')
+    .map(each, strings.quote(each.?value.orValue(''))).join(', '))""",
+    "audience": """variables.declared
+  ? variables.entry.substring(variables.entry.indexOf(' ') + 1, variables.entry.lastIndexOf(' ')) : ''""",
+    "lacksIrsa": f"variables.usesIrsa && variables.ways != 'podIdentity' && {_LACKS.format('variables.audience')}",
+    "lacksPodIdentity": f"""variables.usesPodIdentity && {_LACKS.format("'pods.eks.amazonaws.com'")}""",
+    "differs": """!variables.declared || variables.mirror ? []
+  : variables.skipsWebhook ? ['it has the label eks.amazonaws.com/skip-pod-identity-webhook, and so no role']
+  : variables.otherRoles
+    + (variables.usesPodIdentity && variables.ways == 'irsa' ? ['it uses EKS Pod Identity'] : [])
+    + (variables.usesIrsa && variables.ways == 'podIdentity' ? ['it uses IRSA'] : [])
+    + (variables.lacksIrsa ? ['it has no token for ' + strings.quote(variables.audience)] : [])
+    + (variables.lacksPodIdentity ? ['it has no token for pods.eks.amazonaws.com'] : [])""",
+}
+_ANNOTATION = {
+    "account": "object.metadata.?name.orValue('')",
+    "key": "request.namespace + '.' + variables.account",
+    **_DECLARED,
+    "annotated": "object.metadata.?annotations[?'eks.amazonaws.com/role-arn'].orValue('')",
+    "before": """request.operation == 'UPDATE'
+  ? oldObject.metadata.?annotations[?'eks.amazonaws.com/role-arn'].orValue('') : ''""",
+    "user": "request.userInfo.?username.orValue('')",
+    # Lists have one entry in each line. Without the lists, the ConfigMap is not irsa's any more.
+    "readable": f"""has(params.data) && ['{USERS}', '{USER_PREFIXES}', '{GROUPS}'].all(key, key in params.data)""",
+    "allowed": f"""variables.readable && (
+  variables.user in params.data['{USERS}'].split('\\n')
+  || params.data['{USER_PREFIXES}'].split('\\n').exists(each, each != '' && variables.user.startsWith(each))
+  || params.data['{GROUPS}'].split('\\n').exists(each, each in request.userInfo.?groups.orValue([])))""",
+    "passes": """!variables.readable || variables.allowed
+  || variables.annotated in ['', variables.before, variables.role]""",
+}
+
+# --- manifests --------------------------------------------------------------------------------------------------------
+
+
+def policies(settings: Settings) -> list[dict[str, Any]]:
+    """Return the policies of a stack's guard."""
+    found = [_identity(settings.stack), _role(settings.stack)]
+    return [*found, _annotation(settings.stack)] if settings.annotations else found
+
+
+def bindings(settings: Settings, data: Sequence[Mapping[str, str]], config_maps: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the bindings of a stack's policies: where they are on, with which ConfigMap, and what they do.
+
+    Args:
+        settings: The guard's.
+        data: That of each ConfigMap, of `config_map_data`.
+        config_maps: The name of each, which may be an output.
+    """
+    found = []
+    for number, (part, config_map) in enumerate(zip(data, config_maps, strict=True), start=1):
+        suffix = f"-{number}" if number > 1 else ""
+        found += [
+            _binding(settings, policy, name + suffix, mode=mode, namespaces=namespaces, config_map=config_map)
+            for policy, name, mode, namespaces in _places(settings, namespaces_of(part))
+            if namespaces
+        ]
+    return found
+
+
+def _places(settings: Settings, namespaces: list[str]) -> list[tuple[str, str, str, list[str]]]:
+    """Return the policy, the name, the mode and the namespaces of each binding."""
+    modes = {namespace: mode_in(settings, namespace) for namespace in namespaces}
+    on = [namespace for namespace, mode in modes.items() if mode != "off"]
+    # Exceptions have bindings of their own, so that the usual one is always the same.
+    places = [
+        (
+            IDENTITY,
+            IDENTITY if mode == settings.mode else f"{IDENTITY}-{mode}",
+            mode,
+            [each for each in on if modes[each] == mode and each != SYSTEM],
+        )
+        for mode in ACTIONS
+    ]
+    places += [(IDENTITY, f"{IDENTITY}-{SYSTEM}", modes[SYSTEM], [SYSTEM])] if SYSTEM in on else []
+    places.append((ROLE, ROLE, "warn", on))
+    return [*places, (ANNOTATION, ANNOTATION, settings.annotations.mode, on)] if settings.annotations else places
+
+
+def name_of(stack: str, part: str) -> str:
+    """Return the name of a policy or a binding."""
+    return f"irsa-guard-{stack}-{part}"
+
+
+def _metadata(stack: str, part: str) -> dict[str, Any]:
+    return {"name": name_of(stack, part), "labels": {**LABELS, STACK_LABEL: stack}}
+
+
+def _identity(stack: str) -> dict[str, Any]:
+    return _policy(
+        stack,
+        IDENTITY,
+        resources=("pods", ["CREATE"]),
+        variables={**_POD, **_IDENTITY},
+        expression="variables.missing == []",
+        messages=(
+            "no AWS identity",
+            f"""{_SUBJECT} + ' has no AWS identity: its Pods must get ' + variables.role + variables.byWay
+  + ', and this one has ' + variables.missing.join(' and ') + '. ' + variables.advice + '; {GUIDE}'""",
+        ),
+        audited=f"variables.missing == [] ? '' : {_SUBJECT} + ': ' + variables.missing.join(' and ')",
+    )
+
+
+def _role(stack: str) -> dict[str, Any]:
+    return _policy(
+        stack,
+        ROLE,
+        resources=("pods", ["CREATE"]),
+        variables={**_POD, **_ROLE},
+        expression="variables.differs == []",
+        messages=(
+            "another AWS identity",
+            f"""{_SUBJECT} + ' has another AWS identity: its Pods must get ' + variables.role
+  + variables.byWay + ', and of this one ' + variables.differs.join('; ') + '; {GUIDE}'""",
+        ),
+        audited=f"variables.differs == [] ? '' : {_SUBJECT} + ': ' + variables.differs.join('; ')",
+    )
+
+
+def _annotation(stack: str) -> dict[str, Any]:
+    return _policy(
+        stack,
+        ANNOTATION,
+        resources=("serviceaccounts", ["CREATE", "UPDATE"]),
+        variables=_ANNOTATION,
+        expression="variables.passes",
+        messages=(
+            "undeclared role",
+            f"""{_SUBJECT} + ' must not be annotated with ' + strings.quote(variables.annotated) + ': '
+  + (variables.declared ? 'declared is ' + variables.role : 'no role is declared for it')
+  + '. Change its binding in the stack file; {GUIDE}'""",
+        ),
+        audited=f"variables.passes ? '' : {_SUBJECT} + ': ' + strings.quote(variables.annotated)",
+    )
+
+
+def _policy(
+    stack: str,
+    part: str,
+    *,
+    resources: tuple[str, list[str]],
+    variables: Mapping[str, str],
+    expression: str,
+    messages: tuple[str, str],
+    audited: str,
+) -> dict[str, Any]:
+    plural, operations = resources
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": [plural], "operations": operations}
+    # The message without an expression is for the case that the other cannot be computed.
+    message, message_expression = messages
+    validation = {
+        "expression": expression,
+        "message": f"{message}; {GUIDE}",
+        "messageExpression": message_expression,
+        "reason": "Forbidden",
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": _metadata(stack, part),
+        "spec": {
+            "failurePolicy": "Ignore",
+            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+            "matchConstraints": {"resourceRules": [rule]},
+            "variables": [{"name": name, "expression": text} for name, text in variables.items()],
+            "validations": [validation],
+            "auditAnnotations": [{"key": "service-account", "valueExpression": audited}],
+        },
+    }
+
+
+def _binding(
+    settings: Settings, policy: str, name: str, *, mode: str, namespaces: list[str], config_map: Any
+) -> dict[str, Any]:
+    selector = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": _metadata(settings.stack, name),
+        "spec": {
+            "policyName": name_of(settings.stack, policy),
+            "paramRef": {
+                "name": config_map,
+                "namespace": settings.namespace,
+                "parameterNotFoundAction": "Allow",
+            },
+            "validationActions": ACTIONS[mode],
+            "matchResources": {"namespaceSelector": {"matchExpressions": [selector]}},
+        },
+    }

@@ -1,0 +1,153 @@
+"""What the guard of a stack knows: the declared service accounts, as data of ConfigMaps, and the names of its parts."""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from irsa.rules.mistakes import Mistake, named
+
+WAYS = {"irsa": "IRSA", "podIdentity": "EKS Pod Identity", "both": "IRSA or EKS Pod Identity"}
+SYSTEM = "kube-system"
+DEFAULT_AUDIENCE = "sts.amazonaws.com"
+# Of a service account without IRSA.
+NO_AUDIENCE = "-"
+# What the policies understand, in the syntax of RE2, too. An audience may have spaces and line breaks, a role has none.
+ENTRY = r"(irsa|podIdentity|both) (?s:.+) arn:[^ \n]+"
+# etcd takes 1 MiB of an object; what is left is for its metadata and the users of `AnnotationRule`.
+LONGEST_DATA = 900_000
+LONGEST_STACK = 40
+_HASH = 8
+
+# Keys of settings stand beside those of service accounts: these have a dot, since a namespace cannot.
+USERS, USER_PREFIXES, GROUPS = "annotation-users", "annotation-user-prefixes", "annotation-groups"
+
+
+class Declared(NamedTuple):
+    """A declared service account: which role its Pods must get, by which way of `WAYS`."""
+
+    namespace: str
+    name: str
+    role_arn: str
+    ways: str = "irsa"
+    audience: str = DEFAULT_AUDIENCE
+
+
+class AnnotationRule(NamedTuple):
+    """Who may write `eks.amazonaws.com/role-arn` beside what is declared; `mode` is for everybody else."""
+
+    mode: str
+    users: tuple[str, ...] = ()
+    user_prefixes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+class Settings(NamedTuple):
+    """The guard of a stack in one cluster; a mode is off, warn or deny.
+
+    Attributes:
+        stack: Of `stack_key`.
+        mode: In namespaces that `namespaces` does not name; kube-system is then at most warned about.
+        namespace: Where the ConfigMaps are.
+        namespaces: Modes by namespace.
+        annotations: None without such a rule.
+    """
+
+    stack: str
+    mode: str
+    namespace: str = SYSTEM
+    namespaces: Mapping[str, str] = {}
+    annotations: AnnotationRule | None = None
+
+
+def stack_key(name: str) -> str:
+    """Return `PROJECT-STACK` as a DNS label of at most 40 characters; what is changed in it gets a hash."""
+    if re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", name):
+        return name
+    cut = re.sub("[^a-z0-9]+", "-", name.lower())[: LONGEST_STACK - _HASH - 1].strip("-") or "stack"
+    return f"{cut}-{hashlib.sha256(name.encode()).hexdigest()[:_HASH]}"
+
+
+def declared_data(service_accounts: Iterable[Declared]) -> list[dict[str, str]]:
+    """Return the data of the ConfigMaps: one, or several where it is too long; a namespace is never divided.
+
+    Raises:
+        Mistake: A service account is declared twice and differently, or a namespace is too long for a ConfigMap.
+    """
+    data: dict[str, str] = {}
+    for each in sorted(service_accounts):
+        audience = NO_AUDIENCE if each.ways == "podIdentity" else each.audience or DEFAULT_AUDIENCE
+        key, value = f"{each.namespace}.{each.name}", f"{each.ways} {audience} {each.role_arn}"
+        if data.setdefault(key, value) != value:
+            raise Mistake(
+                f"the guard has service account {named(f'{each.namespace}/{each.name}')} twice",
+                "one role, one way and one audience for each",
+                "remove one of the two from serviceAccounts",
+            )
+    return list(_divided(data))
+
+
+def _divided(data: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    part: dict[str, str] = {}
+    for namespace, keys in itertools.groupby(sorted(data, key=lambda key: (_namespace(key), key)), _namespace):
+        more = {key: data[key] for key in keys}
+        if _size(more) > LONGEST_DATA:
+            raise Mistake(
+                f"the guard's data of namespace {named(namespace)} has {_size(more):,} bytes",
+                f"{LONGEST_DATA:,} bytes in one namespace, since a ConfigMap has at most 1 MiB",
+                f"switch the guard off there: namespaces: {{{namespace}: off}}",
+            )
+        if part and _size(part) + _size(more) > LONGEST_DATA:
+            yield part
+            part = {}
+        part |= more
+    if part:
+        yield part
+
+
+def _size(data: Mapping[str, str]) -> int:
+    return sum(len(key.encode()) + len(value.encode()) for key, value in data.items())
+
+
+def _namespace(key: str) -> str:
+    return key.partition(".")[0]
+
+
+def namespaces_of(data: Mapping[str, str]) -> list[str]:
+    """Return the namespaces of which a ConfigMap's data declare service accounts."""
+    return sorted({_namespace(key) for key in data if "." in key})
+
+
+def parsed_data(data: Mapping[str, str]) -> list[Declared]:
+    """Return the service accounts of a ConfigMap's data, without entries that the policies do not understand either."""
+    found = []
+    for key, value in data.items():
+        namespace, dot, name = key.partition(".")
+        if dot and re.fullmatch(ENTRY, value):
+            ways, _, others = value.partition(" ")
+            audience, _, role_arn = others.rpartition(" ")
+            found.append(Declared(namespace, name, role_arn, ways, "" if ways == "podIdentity" else audience))
+    return sorted(found)
+
+
+def mode_in(settings: Settings, namespace: str) -> str:
+    """Return the guard's mode in a namespace: kube-system's Pods are never refused unless it is named.
+
+    aws-node is one of them: refused on new nodes while the webhook is down, it would keep them NotReady.
+    """
+    usual = "warn" if namespace == SYSTEM and settings.mode == "deny" else settings.mode
+    return settings.namespaces.get(namespace, usual)
+
+
+def config_map_data(settings: Settings, service_accounts: Iterable[Declared]) -> list[dict[str, str]]:
+    """Return the data of each ConfigMap: what is declared where the guard is on, and who may write annotations.
+
+    Raises:
+        Mistake: As `declared_data`.
+    """
+    rule = settings.annotations
+    lists = {USERS: rule.users, USER_PREFIXES: rule.user_prefixes, GROUPS: rule.groups} if rule else {}
+    allowed = {key: "\n".join(values) for key, values in lists.items()}
+    guarded = (each for each in service_accounts if mode_in(settings, each.namespace) != "off")
+    return [allowed | data for data in declared_data(guarded)]

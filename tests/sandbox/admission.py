@@ -1,0 +1,109 @@
+"""What the sandbox's API server makes of an object: stored or refused, with which words and warnings."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from lightkube import Client, KubeConfig
+from lightkube.config import client_adapter
+
+from irsa.guard.policies import bindings, policies
+from irsa.guard.rules import Declared, Settings, config_map_data
+
+PODS, ACCOUNTS = "pods", "serviceaccounts"
+
+
+class Answer(NamedTuple):
+    """The API server's answer."""
+
+    refusal: str | None
+    warnings: tuple[str, ...]
+
+    def of(self, stack: str) -> "Answer":
+        """Return it without what other guards say."""
+        own = tuple(each for each in self.warnings if f"'irsa-guard-{stack}-" in each)
+        return self._replace(warnings=own)
+
+
+class ApiServer:
+    """The sandbox's API server, without a client that hides warnings."""
+
+    def __init__(self, cloud: Any) -> None:
+        self.cloud = cloud
+        config = KubeConfig.from_file(cloud.sandbox.kubeconfig).get()
+        assert config is not None
+        self._http = client_adapter.Client(config, client_adapter.ConnectionParams(trust_env=False))
+        self.kubernetes: Client = cloud.kubernetes()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        *,
+        dry: bool = True,
+        user: str | None = None,
+        groups: Sequence[str] = (),
+        kind: str = "json",
+    ) -> Answer:
+        """Ask for a change; nothing is stored of a dry run, which all of admission sees."""
+        headers = [("Content-Type", f"application/{kind}")]
+        if user:
+            headers += [("Impersonate-User", user), *(("Impersonate-Group", each) for each in groups)]
+        parameters = {"dryRun": "All"} if dry else {}
+        response = self._http.request(method, path, params=parameters, headers=headers, content=json.dumps(body))
+        refusal = None if response.is_success else str(response.json()["message"])
+        # Each is `299 - "text"`.
+        found = [re.sub(r"\\(.)", r"\1", each) for each in response.headers.get_list("Warning")]
+        return Answer(refusal, tuple(found))
+
+    def create(self, plural: str, manifest: Any, namespace: str, **options: Any) -> Answer:
+        """Create an object of the core API."""
+        return self.send("POST", f"/api/v1/namespaces/{namespace}/{plural}", manifest, **options)
+
+    def apply(self, *manifests: Any) -> None:
+        """Store objects."""
+        self._kubectl(manifests, "apply", "--server-side", "--force-conflicts")
+
+    def delete(self, *manifests: Any) -> None:
+        """Remove objects, those that are gone already too."""
+        self._kubectl(manifests, "delete", "--ignore-not-found", "--wait=false")
+
+    def _kubectl(self, manifests: Sequence[Any], *arguments: str) -> None:
+        if manifests:
+            file = self.cloud.folder / "manifests.json"
+            file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
+            answer = self.cloud.kubectl(*arguments, "-f", str(file))
+            assert answer.returncode == 0, answer.stderr
+
+
+def config_maps(settings: Settings, data: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
+    """Return the ConfigMaps of a guard."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": f"{settings.stack}-{number}", "namespace": settings.namespace},
+            "data": each,
+        }
+        for number, each in enumerate(data)
+    ]
+
+
+def guard(settings: Settings, declared: Iterable[Declared]) -> list[dict[str, Any]]:
+    """Return the objects of a guard, as the component would write them."""
+    data = config_map_data(settings, declared)
+    maps = config_maps(settings, data)
+    names = [each["metadata"]["name"] for each in maps]
+    return [*maps, *policies(settings), *bindings(settings, data, names)]
+
+
+def eventually(ask: Callable[[], Answer], wanted: Callable[[Answer], bool], seconds: float = 30) -> Answer:
+    """Ask until the answer is wanted: the API server notices changed policies and parameters within a second or two."""
+    until = time.monotonic() + seconds
+    while not wanted(answer := ask()):
+        assert time.monotonic() < until, answer
+        time.sleep(0.05)
+    return answer

@@ -1,0 +1,146 @@
+"""The guard's data: every declared service account once, in ConfigMaps that the API server takes."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa.guard import rules
+from irsa.guard.policies import bindings, policies
+from irsa.guard.rules import (
+    AnnotationRule,
+    Declared,
+    Settings,
+    config_map_data,
+    declared_data,
+    mode_in,
+    namespaces_of,
+    parsed_data,
+    stack_key,
+)
+from irsa.rules.mistakes import Mistake
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/: a DNS label, also a label's value, and a DNS
+# subdomain, as policies and bindings are named.
+LABEL, SUBDOMAIN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+# https://kubernetes.io/docs/concepts/configuration/configmap/: keys of `data`.
+KEY = r"[-._a-zA-Z0-9]{1,253}"
+# An audience is free text of Latin-1 (irsa.rules.names.AUDIENCE).
+AUDIENCES = st.text(st.sampled_from("ab- .:/\n\t\xe9"), min_size=1, max_size=6)
+ARNS = st.from_regex(r"\Aarn:aws(-cn)?:iam::[0-9]{12}:role/[a-z+=,.@/-]{0,9}[a-z]\Z")
+
+
+@st.composite
+def accounts(draw: st.DrawFn) -> list[Declared]:
+    """Service accounts, each once, in few namespaces."""
+    label, name = st.sampled_from(["a", "b", "a-b", "kube-system"]), st.from_regex(r"\A[a-z]([-.]?[a-z0-9])?\Z")
+    pairs = draw(st.lists(st.tuples(label, name), unique=True, max_size=30))
+    found = []
+    for namespace, each in pairs:
+        ways = draw(st.sampled_from(list(rules.WAYS)))
+        audience = "" if ways == "podIdentity" else draw(AUDIENCES)
+        found.append(Declared(namespace, each, draw(ARNS), ways, audience))
+    return found
+
+
+@given(accounts(), st.integers(0, 2_000), st.randoms())
+def test_each_account_is_declared_once(declared: list[Declared], longest: int, order: Any) -> None:
+    """Protects every service account: whatever is divided, it is in one ConfigMap, as it was declared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rules, "LONGEST_DATA", longest)
+        try:
+            data = declared_data(declared)
+        except Mistake:
+            return
+        again = list(declared)
+        order.shuffle(again)
+        assert data == declared_data(again)
+    assert sorted(each for part in data for each in parsed_data(part)) == sorted(declared)
+    assert all(re.fullmatch(KEY, key) for part in data for key in part)
+    assert all(sum(map(len, [*part, *(each.encode() for each in part.values())])) <= longest for part in data)
+    # Each binding is for the namespaces of one part.
+    divided = [namespace for part in data for namespace in namespaces_of(part)]
+    assert sorted(divided) == sorted({each.namespace for each in declared})
+
+
+@given(st.text(max_size=80) | st.from_regex(r"\A[a-z0-9.-]{1,60}\Z"))
+def test_names_of_stacks(name: str) -> None:
+    """Protects from names that Kubernetes refuses, and from two stacks that share their policies."""
+    key = stack_key(name)
+    assert re.fullmatch(LABEL, key)
+    assert len(key) <= 40
+    assert stack_key(f"{name}x") != key
+    assert stack_key(name.upper()) != key or name.upper() == name
+
+
+@pytest.mark.parametrize("stack", ["a", stack_key("A stack, of a very long name that nobody would give it in earnest")])
+def test_names_of_parts(stack: str) -> None:
+    """Protects the divided guard: every policy and binding has a name of its own, and each binding its policy."""
+    settings = Settings(stack, "deny", namespaces={"b": "warn"}, annotations=AnnotationRule("deny"))
+    data = [{f"{namespace}.x": "" for namespace in part} for part in (("a", "b"), ("c", "kube-system"))]
+    written = [*policies(settings), *bindings(settings, data, ["one", "two"])]
+    names = [(each["kind"], each["metadata"]["name"]) for each in written]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(SUBDOMAIN, name) for _, name in names)
+    policy_names = {name for kind, name in names if kind == "ValidatingAdmissionPolicy"}
+    assert {each["spec"]["policyName"] for each in written if "policyName" in each["spec"]} == policy_names
+
+
+WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "namespaces", "found"),
+    [
+        ("warn", {}, {"identity": (WARN, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
+        ("deny", {}, {"identity": (DENY, ["a", "b"]), "identity-kube-system": (WARN, ["kube-system"])}),
+        (
+            "deny",
+            {"kube-system": "deny", "b": "off"},
+            {"identity": (DENY, ["a"]), "identity-kube-system": (DENY, ["kube-system"])},
+        ),
+        (
+            "deny",
+            {"b": "warn", "kube-system": "off"},
+            {"identity": (DENY, ["a"]), "identity-warn": (WARN, ["b"])},
+        ),
+        ("off", {"b": "deny"}, {"identity-deny": (DENY, ["b"])}),
+        ("off", {}, {}),
+    ],
+)
+def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> None:
+    """Protects namespaces from another mode than theirs, and kube-system from refusals unless it is named."""
+    settings = Settings("s", mode, namespaces=namespaces)
+    data = config_map_data(
+        settings, [Declared(each, "x", "arn:aws:iam::1:role/x") for each in ("a", "b", "kube-system")]
+    )
+    written = {
+        each["metadata"]["name"].removeprefix("irsa-guard-s-"): (
+            each["spec"]["validationActions"],
+            each["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"],
+        )
+        for each in bindings(settings, data, ["map"] * len(data))
+    }
+    role = written.pop("role", (WARN, []))
+    assert written == found
+    assert role == (WARN, sorted(namespace for _, inside in found.values() for namespace in inside))
+    assert {namespace for part in data for namespace in namespaces_of(part)} == set(role[1])
+    assert mode_in(settings, "kube-system") in ("off", "warn") or "kube-system" in namespaces
+
+
+def test_what_is_declared_twice() -> None:
+    """Protects from a guard that knows only the last of two; the same twice is no mistake."""
+    one, other = Declared("a", "x", "arn:aws:iam::1:role/x"), Declared("a", "x", "arn:aws:iam::1:role/y")
+    assert declared_data([one, one]) == declared_data([one])
+    with pytest.raises(Mistake, match="a/x twice"):
+        declared_data([one, other])
+
+
+def test_a_namespace_that_is_too_long_is_named() -> None:
+    """Protects from the API server's refusal in the middle of an update; switched off, the namespace is no part."""
+    many = [Declared("big", f"x-{number}", "arn:aws:iam::1:role/" + "r" * 500) for number in range(2_000)]
+    with pytest.raises(Mistake, match=r"namespace big has 1,1\d\d,\d\d\d bytes.*namespaces: {big: off}"):
+        config_map_data(Settings("s", "deny"), many)
+    assert config_map_data(Settings("s", "deny", namespaces={"big": "off"}), many) == []
