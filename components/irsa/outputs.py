@@ -4,6 +4,7 @@ Stacks that an older version deployed have the same names: do not change them.
 """
 
 COMPONENT_TYPE = "irsa:index:ServiceAccountRole"
+GUARD_TYPE = "irsa:index:IdentityGuard"
 
 # The registered outputs: they keep what the program declared, while a refresh rewrites the inputs of the children.
 ROLE_ARN = "roleArn"
