@@ -22,6 +22,7 @@ from http import HTTPStatus
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 from lightkube.config.client_adapter import Client as HttpClient
@@ -42,6 +43,13 @@ SOME_PODS = 100
 ATTEMPTS = 5
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 SHORTEST_TOKEN_SECONDS = 600
+ADMISSION, RBAC = "/apis/admissionregistration.k8s.io/v1", "/apis/rbac.authorization.k8s.io/v1"
+# Where the kinds are that the guard is made of, and those that say who may write them.
+PATHS = {
+    "configmaps": "/api/v1",
+    **dict.fromkeys(("validatingadmissionpolicies", "validatingadmissionpolicybindings"), ADMISSION),
+    **dict.fromkeys(("clusterroles", "clusterrolebindings", "roles", "rolebindings"), RBAC),
+}
 TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 
 Object = dict[str, Any]
@@ -49,6 +57,10 @@ Object = dict[str, Any]
 
 class NoConnectionError(CouldNotLookError):
     """A question to which the cluster said nothing at all."""
+
+
+class NoSuchKindError(CouldNotLookError):
+    """A question about a kind of object that the API server does not have, such as one of a later Kubernetes."""
 
 
 class ExpiredError(CouldNotLookError):
@@ -175,6 +187,18 @@ class ClusterClient:
         # One that is being deleted still runs.
         return [each for each in found.get("items") or () if not each["metadata"].get("deletionTimestamp")]
 
+    def object_of(self, resource: str, name: str, namespace: str = "") -> Object | None:
+        """Return an object of a resource of PATHS; None if it does not exist. It is asked for once."""
+        path = f"{_path(resource, namespace)}/{quote(name, safe=':')}"
+        ask = partial(self._ask, f"get {resource} {named(f'{namespace}/{name}' if namespace else name)}", "GET", path)
+        return self._answers.answer(path, ask)
+
+    def objects_of(self, resource: str, namespace: str = "", label: str = "") -> list[Object]:
+        """Return the objects of a resource of PATHS, those with a label if one is given. They are asked for once."""
+        question = f"list {resource}{f' in {named(namespace)}' if namespace else ''}"
+        path = _path(resource, namespace)
+        return self._answers.answer((path, label), lambda: self._items(question, path, labelSelector=label))
+
     def token(self, namespace: str, name: str, audience: str, pod: Object | None = None) -> str | None:
         """Return a short-lived token of a service account; None if it does not exist.
 
@@ -229,6 +253,8 @@ class ClusterClient:
             answer = self._answer(method, path, parameters, body)
             if answer.status_code == HTTPStatus.NOT_FOUND and _said(answer, "reason") == "NotFound":
                 return None
+            if answer.status_code == HTTPStatus.NOT_FOUND and not _said(answer, "reason"):
+                raise NoSuchKindError(f"{question}: {_message(answer)}")
             if answer.status_code == HTTPStatus.GONE:
                 raise ExpiredError(f"{question}: {_message(answer)}")
             if not answer.is_success:
@@ -325,6 +351,10 @@ def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:
     if namespace is None:
         return "list serviceaccounts in all namespaces", "/api/v1/serviceaccounts"
     return f"list serviceaccounts in {named(namespace)}", f"/api/v1/namespaces/{namespace}/serviceaccounts"
+
+
+def _path(resource: str, namespace: str) -> str:
+    return f"{PATHS[resource]}{f'/namespaces/{quote(namespace)}' if namespace else ''}/{resource}"
 
 
 def _list_of_pods(namespace: str | None) -> tuple[str, str]:
