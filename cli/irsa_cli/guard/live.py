@@ -1,31 +1,14 @@
 """Which service accounts the guards of a cluster guard now, by their bindings and ConfigMaps; nothing else is read."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from irsa.guard.policies import IDENTITY, STACK_LABEL, name_of
 from irsa.guard.rules import parsed_data
 from irsa_cli.live.kubernetes import ClusterClient, NoSuchKindError
+from irsa_cli.live.model import Guarded, Guards
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
-
-
-class Guarded(NamedTuple):
-    """How the API server guards the Pods of a service account.
-
-    Attributes:
-        stack: The stack that does, by its key.
-        mode: `deny`, or `warn` where it only warns and audits.
-        role_arn: The role that its Pods must get.
-    """
-
-    stack: str
-    mode: str
-    role_arn: str
-
-
-Guards = Mapping[tuple[str, str], list[Guarded]]
-"""By namespace and name of a service account; several stacks may guard one."""
 
 
 def guards_of(cluster: ClusterClient) -> Guards:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.guard.live import Guarded, guards_of
+from irsa_cli.guard.live import guards_of
+from irsa_cli.live.model import Guarded
 from tests.unit.irsa_cli.guard.guarded import CONFIG_MAP, POLICY, ROLE, StubCluster, binding, live
 
 BINDINGS = "validatingadmissionpolicybindings"
