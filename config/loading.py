@@ -76,6 +76,7 @@ def read_settings(values: Mapping[str, Any], folder: Path, region: str | None = 
         folder: The folder of Pulumi.yaml, to which file paths are relative.
         region: The stack's `aws:region`.
     """
+    values = _with_long_guards(values)
     sources, bindings = PolicySources(folder), values.get("bindings")
     written = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
     all_leaves = leaves(values)
@@ -103,6 +104,19 @@ def read_settings(values: Mapping[str, Any], folder: Path, region: str | None = 
     mistakes += [LocatedMistake(*each) for each in refused.items()]
     not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets if place not in refused]
     return Settings(with_defaults(stack), written, mistakes, not_checked, sources)
+
+
+def _with_long_guards(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values with a mapping for each guard that is one word."""
+
+    def long(settings: Any) -> Any:
+        word = settings.get("guard") if isinstance(settings, dict) else None
+        return {**settings, "guard": {"mode": word}} if isinstance(word, str) else settings
+
+    clusters = values.get("clusters")
+    several = {"clusters": {key: long(each) for key, each in clusters.items()}} if isinstance(clusters, dict) else {}
+    one = {"cluster": long(values["cluster"])} if "cluster" in values else {}
+    return {**long(dict(values)), **several, **one}
 
 
 def _constructed(annotation: Any, value: Any) -> Any:

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from config.variables import replaced
 from irsa.add_ons.catalog import check_add_on, names
 from irsa.add_ons.parameters import PARAMETERS, check_scope
+from irsa.guard.modes import EXCEPTIONS, MODES, check_exception, check_mode
 from irsa.rules import commands, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
@@ -193,6 +194,12 @@ PRINCIPAL = {"AWS": "arn:aws:iam::111122223333:role/deployer"}
 TRUSTED_ROLE = {"Effect": "Allow", "Principal": PRINCIPAL, "Action": "sts:AssumeRole"}
 
 
+GuardMode = Annotated[str, AfterValidator(check_mode), WithJsonSchema({"enum": [*MODES], "examples": ["warn"]})]
+GuardException = Annotated[
+    str, AfterValidator(check_exception), WithJsonSchema({"enum": [*EXCEPTIONS], "examples": ["warn"]})
+]
+
+
 class Settings(BaseModel):
     """The base of all models: keys in camelCase, no unknown keys, no conversion of types."""
 
@@ -208,6 +215,39 @@ class KubernetesAccess(Settings):
     """Context of the kubeconfig."""
     eks: bool = Field(default=False, examples=[True])
     """true: endpoint and certificate come from EKS, the token from `aws eks get-token`."""
+
+
+class GuardedAnnotations(Settings):
+    """Who may annotate service accounts of guarded namespaces with another role than the declared one."""
+
+    mode: GuardMode
+    """`warn` or `deny`, for everybody else."""
+    users: list[str] = Field(default_factory=_list, examples=[["deployer"]])
+    """Names of users."""
+    user_prefixes: list[str] = Field(
+        default_factory=_list, examples=[["arn:aws:sts::111122223333:assumed-role/deploy/"]]
+    )
+    """Beginnings of names of users: EKS has roles as `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
+    groups: list[str] = Field(default_factory=_list, examples=[["platform"]])
+    """Names of groups."""
+
+
+class Guard(Settings):
+    """The API server's guard: a Pod of a declared service account does not start without its identity unnoticed.
+
+    `irsa:guard: warn` is short for `irsa:guard: {mode: warn}`."""
+
+    mode: GuardException
+    """`off`, `warn` (kubectl shows it, and the audit log has it) or `deny`."""
+    namespace: Namespace | None = None
+    """Namespace of the guard's ConfigMaps, which nobody but the platform's team should edit. Default: `kube-system`."""
+    namespaces: dict[Namespace, GuardException] = Field(default_factory=_mapping, examples=[{"batch": "warn"}])
+    """Other modes by namespace. kube-system is at `warn` unless it is named here."""
+    annotations: GuardedAnnotations | None = Field(
+        default=None,
+        examples=[{"mode": "warn", "userPrefixes": ["arn:aws:sts::111122223333:assumed-role/deploy/"]}],
+    )
+    """Also guard the annotation `eks.amazonaws.com/role-arn` of service accounts. Default: no."""
 
 
 class Cluster(Settings):
@@ -232,6 +272,8 @@ class Cluster(Settings):
     """true: this stack creates the IAM OIDC provider in every AWS account that has a role for the cluster."""
     kubernetes: KubernetesAccess | None = Field(default=None, examples=[{"context": "my-cluster"}])
     """How to reach the cluster's Kubernetes API."""
+    guard: Guard | None = Field(default=None, examples=["deny"])
+    """The guard of this cluster. Default: `irsa:guard`."""
 
 
 def account_id(key: str, role_arn: object) -> str:
@@ -550,6 +592,8 @@ class Stack(Settings):
     """Values of variables: ${NAME} in documents and ARNs."""
     quotas: Quotas = Field(default=Quotas.model_construct(), examples=[{"trustPolicySize": 4096}])
     """Quotas that AWS raised for your AWS account."""
+    guard: Guard | None = Field(default=None, examples=["warn"])
+    """The API server's guard in all clusters. Default: off."""
     lint: Lint = Field(default=Lint.model_construct(), examples=[{"errors": ["wide-trust"]}])
     """Which warnings are errors, and which are not shown."""
     sandbox: bool = Field(default=False, examples=[True])
@@ -565,6 +609,11 @@ class Stack(Settings):
         known = self.clusters_by_key
         chosen = binding.clusters if isinstance(binding.clusters, list) else [binding.clusters]
         return [key for key in chosen if key in known] if chosen else list(known)
+
+    def guard_of(self, cluster: str) -> "Guard | None":
+        """Return the guard of a cluster by its key; None where it is off."""
+        guard = self.clusters_by_key[cluster].guard or self.guard
+        return guard if isinstance(guard, Guard) and guard.mode != "off" else None
 
     def account_id(self, aws_account: str | None) -> str | None:
         """Return the ID of an AWS account, where the file has it, else its key; None for the stack's."""

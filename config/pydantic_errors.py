@@ -68,7 +68,16 @@ def _mistake(error: Any, place: Place) -> Mistake:
     if kind in LIMITS:
         return Mistake(in_yaml_words(found), LIMITS[kind].format(**limits), "write a value within this limit")
     allowed = KINDS.get(kind, str(error["msg"]))
-    return Mistake(in_yaml_words(found), allowed, _advice(kind, found, place))
+    by_arn = _are_arns_of_policies(found, place)
+    advice = "write the ARNs under policyArns, as a list" if by_arn else _advice(kind, found, place)
+    return Mistake(in_yaml_words(found), allowed, advice)
+
+
+def _are_arns_of_policies(found: Any, place: Place) -> bool:
+    """Return whether ARNs are in the place of add-ons: one, or as terraform-aws-iam's `policies = {name = arn}`."""
+    values = [*found.values()] if isinstance(found, dict) else [found]
+    is_place = place[2:3] == ("policies",) and not place[4:]
+    return is_place and bool(values) and all(str(each).startswith("arn:") for each in values)
 
 
 def _advice(kind: str, found: Any, place: Place) -> str:
@@ -126,10 +135,8 @@ def _example_at(place: Place) -> Any:
 
 def _advice_for_keys(found: Any, place: Place) -> str:
     known = keys_at(place)
-    if place[2:3] == ("policies",) and str(found).startswith("arn:"):
-        return "write it under policyArns"
     keys = ("file",) if str(found).endswith(".json") else ("arn",) if "file" in known else ("arn", "name")
-    for key in keys if isinstance(found, str) and len(found) <= LINE else ():
+    for key in ("addOn", *keys) if isinstance(found, str) and len(found) <= LINE else ():
         if key in known and _accepts((*place, key), found):
             return f"write {{{key}: {json.dumps(found, ensure_ascii=False)}}}"
     return f"write keys below it: {', '.join(known[:4])}{', ...' if len(known) > 4 else ''}"  # noqa: PLR2004 (enough to see which)

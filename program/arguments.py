@@ -9,6 +9,7 @@ from config.models import Binding, PodIdentity, Stack
 from config.variable_keys import with_variables_replaced
 from config.variables import Values, Written, as_written, replaced
 from irsa.add_ons.catalog import add_on, names, snake
+from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.identity import Use
@@ -142,15 +143,15 @@ def _of_add_ons(
 
     def with_clusters(settings: Any, place: Place) -> Any:
         name = settings.get("add_on") if isinstance(settings, dict) else None
-        takes = isinstance(name, str) and name in names() and "cluster_names" in add_on(name).parameters
-        if not takes or {"cluster_names", "scope"} & settings.keys() or not clusters:
+        takes = isinstance(name, str) and name in names() and CLUSTER_NAMES in add_on(name).parameters
+        if not takes or {CLUSTER_NAMES, "scope"} & settings.keys():
             return settings
         if without:
             cluster = path_of(stack.place_of_cluster(without[0]))
             what = f"{name} without clusterNames, for irsa:{cluster}, which has no name"
             fix = f"add name to irsa:{cluster}, or write clusterNames"
             found.append((place, Mistake(what, "the names of its EKS clusters", fix)))
-        return {**settings, "cluster_names": [lookups.clusters[key].name or WRONG for key in clusters]}
+        return {**settings, CLUSTER_NAMES: [lookups.clusters[key].name or WRONG for key in clusters] or WRONG}
 
     of_add_ons: dict[str, Any] = {}
     if "policy" in args:

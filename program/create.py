@@ -9,7 +9,10 @@ import pulumi_kubernetes as kubernetes
 
 from config.models import ServiceAccount
 from irsa.component import ServiceAccountRole
+from irsa.guard.component import IdentityGuard, parsed_guard
 from irsa.later import Later
+from irsa.outputs import KEY
+from program.guards import PlannedGuard
 from program.helm_values import of_binding
 from program.lookups.values import Lookups
 from program.plan import Plan, PlannedComponent, PlannedNamespace
@@ -29,6 +32,8 @@ async def create(plan: Plan, lookups: Lookups) -> None:
     namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
     # By the binding's key: the component with its role.
     roles: dict[str, ServiceAccountRole] = {}
+    # By the key of the cluster: what must be there before its guard.
+    of_cluster: dict[str, list[pulumi.Resource]] = {}
     # Whether the trust policy denies some of `subjects` may be known later only.
     denying: dict[str, bool] = {}
     for planned, parsed in plan.components:
@@ -40,9 +45,14 @@ async def create(plan: Plan, lookups: Lookups) -> None:
         options = _options(planned, lookups, roles, namespaces)
         if parsed.role and parsed.role.denied_subjects is not None:
             denying[planned.binding] = isinstance(parsed.role.denied_subjects, Later)
-        roles.setdefault(planned.binding, ServiceAccountRole(planned.name, {}, options, spec=spec))
+        component = ServiceAccountRole(planned.name, {}, options, spec=spec)
+        roles.setdefault(planned.binding, component)
+        for cluster in [planned.cluster] if planned.cluster else plan.bindings[planned.binding].clusters:
+            of_cluster.setdefault(cluster, []).append(component)
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
+    for guard in plan.guards:
+        _guard(guard, lookups, roles, of_cluster.get(guard.cluster, []))
     bindings: dict[str, Any] = {key: _output(plan.service_accounts[key], role) for key, role in roles.items()}
     for key, is_later in denying.items():
         with_denied = {**bindings[key], "deniedSubjects": roles[key].denied_subjects}
@@ -50,6 +60,21 @@ async def create(plan: Plan, lookups: Lookups) -> None:
     pulumi.export("bindings", bindings)
     values = {key: of_binding(plan.bindings[key], role.annotations) for key, role in roles.items()}
     pulumi.export("helmValues", {key: each for key, each in values.items() if each is not None})
+
+
+def _guard(
+    planned: PlannedGuard, lookups: Lookups, roles: Mapping[str, ServiceAccountRole], after: list[pulumi.Resource]
+) -> None:
+    """Create the guard of a cluster, after what its service accounts need."""
+    accounts = zip(planned.args["service_accounts"], planned.bindings, strict=True)
+    args = {
+        **planned.args,
+        "service_accounts": [{**account, "role_arn": roles[binding].role_arn} for account, binding in accounts],
+    }
+    spec = parsed_guard(planned.name, args)._replace(recorded={KEY: planned.cluster})
+    provider = lookups.clusters[planned.cluster].provider
+    options = pulumi.ResourceOptions(providers=[provider] if provider else None)
+    IdentityGuard(planned.name, {"mode": spec.settings.mode, "service_accounts": []}, options, spec=spec, after=after)
 
 
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:

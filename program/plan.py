@@ -20,6 +20,7 @@ from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_places
 from irsa.spec import Spec, read
 from program.arguments import arguments, place_in_binding, unkeyed, variables_of
+from program.guards import PlannedGuard, planned_guards
 from program.logical_names import identified, in_cluster
 from program.lookups.values import Lookups
 
@@ -63,6 +64,8 @@ class PlannedBinding(NamedTuple):
     spec: Spec
     cluster_names: Sequence[str]
     """Names of the clusters whose service accounts the role trusts."""
+    clusters: Sequence[str]
+    """Their keys."""
 
 
 class Plan(NamedTuple):
@@ -75,6 +78,7 @@ class Plan(NamedTuple):
         mistakes: What is wrong in the bindings, each with its place in the settings; then nothing may be created.
         service_accounts: The service account of each binding, by its key.
         retain_namespaces: Whether the namespaces are kept when the stack is destroyed.
+        guards: The guard of each cluster that has one.
     """
 
     components: Sequence[tuple[PlannedComponent, Spec]]
@@ -82,6 +86,7 @@ class Plan(NamedTuple):
     mistakes: Sequence[LocatedMistake]
     service_accounts: Mapping[str, ServiceAccount | None]
     retain_namespaces: bool
+    guards: Sequence[PlannedGuard] = ()
 
 
 def plan(stack: Stack, lookups: Lookups) -> Plan:
@@ -107,7 +112,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
                 marked = without_places(args, places)
                 if "policy_arns" in marked:
                     marked["policy_arns"] = unkeyed(marked["policy_arns"], replaced(binding.policy_arns, variables, []))
-                bindings[key] = PlannedBinding(binding, marked, spec, clusters)
+                bindings[key] = PlannedBinding(binding, marked, spec, clusters, stack.clusters_of(binding))
             planned.append((component, spec))
         if not found and not isinstance(binding.aws_account, Unknown):
             components += [_identified(*each, stack, lookups) for each in planned]
@@ -120,7 +125,10 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     for key, mistake in _taken(bindings, stack):
         mistakes[key, mistake.found] = LocatedMistake(("bindings", key, "policy", "name"), mistake)
     service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
-    return Plan(components, bindings, list(mistakes.values()), service_accounts, stack.defaults.retain_namespaces)
+    guards, of_guards = planned_guards(stack, lookups, bindings)
+    mistakes |= {(located.place, located.mistake.found): located for located in of_guards}
+    retained = stack.defaults.retain_namespaces
+    return Plan(components, bindings, [*mistakes.values()], service_accounts, retained, guards)
 
 
 def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:

@@ -1,10 +1,14 @@
-"""Kubernetes service accounts on Amazon EKS that assume AWS IAM roles, as one Pulumi component."""
+"""Kubernetes service accounts on Amazon EKS that assume AWS IAM roles, as Pulumi components."""
 
 import importlib
 from typing import TYPE_CHECKING
 
 __all__ = [
     "AddOnArgs",
+    "GuardedAnnotationsArgs",
+    "GuardedServiceAccountArgs",
+    "IdentityGuard",
+    "IdentityGuardArgs",
     "PodIdentityArgs",
     "PolicyArgs",
     "ServiceAccountArgs",
@@ -15,8 +19,11 @@ __all__ = [
 if TYPE_CHECKING:
     from irsa.args import AddOnArgs, PodIdentityArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
     from irsa.component import ServiceAccountRole
+    from irsa.guard.args import GuardedAnnotationsArgs, GuardedServiceAccountArgs, IdentityGuardArgs
+    from irsa.guard.component import IdentityGuard
 else:
-    _MODULES = dict.fromkeys(__all__, "irsa.args") | {"ServiceAccountRole": "irsa.component"}
+    _MODULES = {name: "irsa.guard.args" if "Guard" in name else "irsa.args" for name in __all__}
+    _MODULES |= {"ServiceAccountRole": "irsa.component", "IdentityGuard": "irsa.guard.component"}
 
     def __getattr__(name: str) -> object:
         """Return a public name, loaded on first use: it imports Pulumi's SDKs, a second that rules do not need."""

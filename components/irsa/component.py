@@ -118,7 +118,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         if role:
             self.role_arn, self.role_name = role.arn, role.name
         else:
-            self.role_arn = pulumi.Output.from_input(_input(spec.role_arn))
+            self.role_arn = pulumi.Output.from_input(input_of(spec.role_arn))
             self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
         attached = self._permissions(role, policies) if role else []
         # A Pod must not start before its role has permissions, nor before its association is there.
@@ -130,14 +130,16 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _set_outputs(self, created_policy_arns: Sequence[pulumi.Output[str]]) -> None:
         spec, service_account = self._spec, self._spec.service_account
-        policy_arns = [*created_policy_arns, *(_input(attachment.policy_arn) for attachment in spec.attachments)]
-        documents = [_input(policy.document) for policy in spec.policies]
+        policy_arns = [*created_policy_arns, *(input_of(attachment.policy_arn) for attachment in spec.attachments)]
+        documents = [input_of(policy.document) for policy in spec.policies]
         self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
         self.subjects = pulumi.Output.from_input(self._subjects(spec.role) if spec.role else None)
         denied = spec.role.denied_subjects if spec.role else None
-        self.denied_subjects = pulumi.Output.from_input(_input(denied))
-        self.namespace = pulumi.Output.from_input(_input(service_account.namespace) if service_account else None)
-        self.service_account_name = pulumi.Output.from_input(_input(service_account.name) if service_account else None)
+        self.denied_subjects = pulumi.Output.from_input(input_of(denied))
+        self.namespace = pulumi.Output.from_input(input_of(service_account.namespace) if service_account else None)
+        self.service_account_name = pulumi.Output.from_input(
+            input_of(service_account.name) if service_account else None
+        )
         self.register_outputs(
             {
                 outputs.ROLE_ARN: self.role_arn,
@@ -148,12 +150,12 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.NAMESPACE: self.namespace,
                 outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
                 outputs.ANNOTATIONS: self.annotations,
-                outputs.TRUST_POLICY: _input(spec.role.trust_policy) if spec.role else None,
+                outputs.TRUST_POLICY: input_of(spec.role.trust_policy) if spec.role else None,
                 outputs.POLICY_DOCUMENTS: pulumi.Output.all(arns=[*created_policy_arns], documents=documents).apply(
                     lambda known: dict(zip(known["arns"], known["documents"], strict=True))
                 ),
                 outputs.ROLE_SETTINGS: _recorded_settings(spec.role),
-                outputs.INLINE_POLICIES: {policy.name: _input(policy.document) for policy in spec.inline_policies},
+                outputs.INLINE_POLICIES: {policy.name: input_of(policy.document) for policy in spec.inline_policies},
                 outputs.CREATES_SERVICE_ACCOUNT: service_account.create if service_account else None,
                 **self._recorded_identity(),
                 **spec.recorded,
@@ -166,14 +168,14 @@ class ServiceAccountRole(pulumi.ComponentResource):
             return {}
         associations = [
             {
-                "clusterArn": _input(each.cluster_arn),
-                "namespace": _input(each.namespace),
-                "serviceAccount": _input(each.service_account),
+                "clusterArn": input_of(each.cluster_arn),
+                "namespace": input_of(each.namespace),
+                "serviceAccount": input_of(each.service_account),
                 "roleArn": self.role_arn,
                 "disableSessionTags": not each.session_tags,
-                "targetRoleArn": _input(each.target_role_arn),
-                "policy": _input(each.policy),
-                "tags": _input(each.tags),
+                "targetRoleArn": input_of(each.target_role_arn),
+                "policy": input_of(each.policy),
+                "tags": input_of(each.tags),
             }
             for each in self._spec.associations
         ]
@@ -182,7 +184,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _subjects(self, role: CreatedRole) -> Any:
         """Return whom the role trusts, and warn of others as soon as it is known."""
-        subjects = _input(role.subjects)
+        subjects = input_of(role.subjects)
         if not isinstance(role.trust_warnings, Later):
             return subjects
 
@@ -191,7 +193,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 pulumi.log.warn(warning, self)
             return known["subjects"]
 
-        return _applied(warned, subjects=subjects, warnings=_input(role.trust_warnings))
+        return applied(warned, subjects=subjects, warnings=input_of(role.trust_warnings))
 
     def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return a child's options: parent, dependencies, import ID; none of the caller's."""
@@ -207,24 +209,24 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _role(self, role: CreatedRole, policies: Sequence[aws.iam.Policy]) -> aws.iam.Role:
         return aws.iam.Role(
             role.logical_name,
-            assume_role_policy=_input(role.trust_policy),
-            name=_input(role.name),
-            name_prefix=_input(role.name_prefix),
+            assume_role_policy=input_of(role.trust_policy),
+            name=input_of(role.name),
+            name_prefix=input_of(role.name_prefix),
             # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM
             # refuses to delete a policy that is still attached, if that is replaced too.
             opts=self._updated_child(role.import_id, after=policies),
-            **{setting: _input(value) for setting, value in role.settings.items()},
+            **{setting: input_of(value) for setting, value in role.settings.items()},
         )
 
     def _policy(self, policy: ManagedPolicy) -> aws.iam.Policy:
         return aws.iam.Policy(
             policy.logical_name,
-            policy=_input(policy.document),
-            name=_input(policy.name),
+            policy=input_of(policy.document),
+            name=input_of(policy.name),
             name_prefix=policy.name_prefix,
-            path=_input(policy.path),
-            description=_input(policy.description),
-            tags=_input(policy.tags),
+            path=input_of(policy.path),
+            description=input_of(policy.description),
+            tags=input_of(policy.tags),
             opts=self._updated_child(policy.import_id),
         )
 
@@ -234,7 +236,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
         attachments: list[tuple[str, pulumi.Input[str], str | None]] = [
             (policy.attachment_name, resource.arn, policy.attachment_import_id) for policy, resource in policies
         ]
-        attachments += [(each.logical_name, _input(each.policy_arn), each.import_id) for each in self._spec.attachments]
+        attachments += [
+            (each.logical_name, input_of(each.policy_arn), each.import_id) for each in self._spec.attachments
+        ]
         attached: list[pulumi.Resource] = [
             aws.iam.RolePolicyAttachment(logical_name, role=role.name, policy_arn=arn, opts=self._child(import_id))
             for logical_name, arn, import_id in attachments
@@ -244,7 +248,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 policy.logical_name,
                 role=role.name,
                 name=policy.name,
-                policy=_input(policy.document),
+                policy=input_of(policy.document),
                 opts=self._updated_child(policy.import_id),
             )
             for policy in self._spec.inline_policies
@@ -252,9 +256,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
         return attached
 
     def _association(self, each: Association, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
-        cluster = _input(each.cluster_arn)
+        cluster = input_of(each.cluster_arn)
         name, region = (
-            _applied(lambda known, part=part: getattr(parse_cluster_arn(known["arn"]), part), arn=cluster)  # type: ignore[misc]
+            applied(lambda known, part=part: getattr(parse_cluster_arn(known["arn"]), part), arn=cluster)  # type: ignore[misc]
             for part in ("name", "region")
         )
         opts = pulumi.ResourceOptions(hooks=association_hooks())
@@ -262,13 +266,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
             each.logical_name,
             cluster_name=name,
             region=region,
-            namespace=_input(each.namespace),
-            service_account=_input(each.service_account),
+            namespace=input_of(each.namespace),
+            service_account=input_of(each.service_account),
             role_arn=self.role_arn,
             disable_session_tags=not each.session_tags,
-            target_role_arn=_input(each.target_role_arn),
-            policy=_input(each.policy),
-            tags=_input(each.tags),
+            target_role_arn=input_of(each.target_role_arn),
+            policy=input_of(each.policy),
+            tags=input_of(each.tags),
             opts=pulumi.ResourceOptions.merge(self._child(each.import_id, after), opts),
         )
 
@@ -276,39 +280,39 @@ class ServiceAccountRole(pulumi.ComponentResource):
         webhook = self._spec.webhook
         if self._spec.identity.irsa is not Use.USED:
             return pulumi.Output.from_input({})
-        annotations: pulumi.Output[dict[str, str]] = _applied(
+        annotations: pulumi.Output[dict[str, str]] = applied(
             lambda known: dict(webhook_annotations(**known, token_expiration=webhook.token_expiration)),
             role_arn=self.role_arn,
-            audience=_input(webhook.audience),
-            sts_regional_endpoints=_input(webhook.sts_regional_endpoints),
+            audience=input_of(webhook.audience),
+            sts_regional_endpoints=input_of(webhook.sts_regional_endpoints),
         )
         return annotations
 
     def _service_account(self, service_account: AnnotatedServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
-        name, namespace = _input(service_account.name), _input(service_account.namespace)
-        logical_name, declared = service_account.logical_name, _input(service_account.annotations)
-        annotations = _applied(lambda known: known["own"] | known["webhook"], own=declared, webhook=self.annotations)
+        name, namespace = input_of(service_account.name), input_of(service_account.namespace)
+        logical_name, declared = service_account.logical_name, input_of(service_account.annotations)
+        annotations = applied(lambda known: known["own"] | known["webhook"], own=declared, webhook=self.annotations)
         if service_account.create:
             metadata = kubernetes.meta.v1.ObjectMetaArgs(
                 name=name,
                 namespace=namespace,
-                labels=_input(service_account.labels),
+                labels=input_of(service_account.labels),
                 # The API server keeps no empty mapping: each preview would show it as a change.
-                annotations=_applied(lambda known: known["annotations"] or None, annotations=annotations),
+                annotations=applied(lambda known: known["annotations"] or None, annotations=annotations),
             )
-            secrets = _input(service_account.image_pull_secrets)
+            secrets = input_of(service_account.image_pull_secrets)
             kubernetes.core.v1.ServiceAccount(
                 logical_name,
                 metadata=metadata,
-                image_pull_secrets=None if secrets is None else _applied(_references, secrets=secrets),
-                automount_service_account_token=_input(service_account.automount_service_account_token),
+                image_pull_secrets=None if secrets is None else applied(_references, secrets=secrets),
+                automount_service_account_token=input_of(service_account.automount_service_account_token),
                 opts=self._child(service_account.import_id, after=attached),
             )
             return
         # A patch would create a missing service account; reading it first fails when it does not exist.
         existing = kubernetes.core.v1.ServiceAccount.get(
             outputs.existing_name(logical_name),
-            _applied(lambda known: f"{known['namespace']}/{known['name']}", namespace=namespace, name=name),
+            applied(lambda known: f"{known['namespace']}/{known['name']}", namespace=namespace, name=name),
             opts=pulumi.ResourceOptions(parent=self),
         )
         if self._spec.identity.irsa is not Use.USED and declared == {}:
@@ -342,15 +346,15 @@ class ServiceAccountRole(pulumi.ComponentResource):
             return known["annotations"]
 
         # As part of the annotations, it is reported before the patch is sent.
-        return _applied(warned, annotations=annotations, live=live)
+        return applied(warned, annotations=annotations, live=live)
 
     def _by_key(self, declared: Any, annotations: Any, take_over: bool) -> Any:
         """Return the annotations of a patch one by one: a preview shows all but the ARN of a role that is created."""
         forced = {PATCH_FORCE: "true"} if take_over else {}
         webhook, is_used = self._spec.webhook, self._spec.identity.irsa is Use.USED
-        audience, endpoints = _input(webhook.audience), _input(webhook.sts_regional_endpoints)
+        audience, endpoints = input_of(webhook.audience), input_of(webhook.sts_regional_endpoints)
         if not is_used or any(isinstance(each, pulumi.Output) for each in (declared, audience, endpoints)):
-            return _applied(lambda known: {**known["annotations"], **forced}, annotations=annotations)
+            return applied(lambda known: {**known["annotations"], **forced}, annotations=annotations)
         settings = webhook_annotations("", audience, endpoints, webhook.token_expiration)
         return {**declared, **settings, ROLE_ARN: annotations.apply(lambda known: known[ROLE_ARN]), **forced}
 
@@ -359,14 +363,14 @@ def _recorded_settings(role: CreatedRole | None) -> dict[str, Any] | None:
     if role is None:
         return None
     recorded = {name: role.settings[argument] for argument, name in outputs.RECORDED_SETTINGS.items()}
-    return {name: _input(value) for name, value in recorded.items() if value is not None}
+    return {name: input_of(value) for name, value in recorded.items() if value is not None}
 
 
 def _references(known: Mapping[str, Sequence[str]]) -> list[kubernetes.core.v1.LocalObjectReferenceArgs]:
     return [kubernetes.core.v1.LocalObjectReferenceArgs(name=secret) for secret in known["secrets"]]
 
 
-def _input(value: Any) -> Any:
+def input_of(value: Any) -> Any:
     """Return a value for a resource; a value that is known later is parsed, and so checked, then."""
     if not isinstance(value, Later):
         return value
@@ -381,7 +385,7 @@ def _input(value: Any) -> Any:
     return pulumi.Output.all(source, source.is_secret()).apply(checked)
 
 
-def _applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:
+def applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:
     """Return the function's result: at once where all values are known, else as an output."""
     outstanding = {name: value for name, value in values.items() if isinstance(value, pulumi.Output)}
     known = {name: value for name, value in values.items() if name not in outstanding}

@@ -49,7 +49,9 @@ def _in_json(value: Any, place: Place, found: Found, mistakes: Callable[[Any], I
     return rest
 
 
-def _string(check: Callable[[str], object]) -> Parser:
+def string_of(check: Callable[[str], object]) -> Parser:
+    """Return how a string is read."""
+
     def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, str):
             collect(lambda: check(value), place, found)
@@ -61,12 +63,13 @@ def _string(check: Callable[[str], object]) -> Parser:
     return parser
 
 
-def _named(rule: str) -> Parser:
-    return _string(lambda text: check_name(text, RULES[rule]))
+def named_by(rule: str) -> Parser:
+    """Return how a name is read, by its rule in irsa.rules.names."""
+    return string_of(lambda text: check_name(text, RULES[rule]))
 
 
 def _arn(kind: str) -> Parser:
-    return _string(lambda text: parse_iam_arn(text, kind))
+    return string_of(lambda text: parse_iam_arn(text, kind))
 
 
 def _flag(value: Any, place: Place, found: Found) -> Any:
@@ -75,7 +78,8 @@ def _flag(value: Any, place: Place, found: Found) -> Any:
     return value
 
 
-def _identity(value: Any, place: Place, found: Found) -> Any:
+def plain_identity(value: Any, place: Place, found: Found) -> Any:
+    """Return the ways to a role."""
     if isinstance(value, Unknown):
         return value
     try:
@@ -113,7 +117,9 @@ def _quota(least: int, most: int | None = None) -> Parser:
     return _integer(check)
 
 
-def _list(item: Parser) -> Parser:
+def several(item: Parser) -> Parser:
+    """Return how a list is read."""
+
     def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, Unknown):
             return value
@@ -126,16 +132,18 @@ def _list(item: Parser) -> Parser:
     return parser
 
 
-def _at_least_one(several: Parser) -> Parser:
+def _at_least_one(listed: Parser) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, list) and not value:
             found.append((place, Mistake("an empty list", "at least one", "add one")))
-        return several(value, place, found)
+        return listed(value, place, found)
 
     return parser
 
 
-def _mapping(key_check: Callable[[str], object], item: Parser) -> Parser:
+def with_keys(key_check: Callable[[str], object], item: Parser) -> Parser:
+    """Return how a mapping is read."""
+
     def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, Unknown):
             return value
@@ -192,7 +200,7 @@ def _statement(value: Any, place: Place, found: Found) -> Any:
 
 
 def _statements(value: Any, place: Place, found: Found) -> Any:
-    statements = _list(_statement)(value, place, found)
+    statements = several(_statement)(value, place, found)
     if not isinstance(statements, Unknown):
         found += [(place + part, each) for part, each in sid_mistakes(statements)]
     return statements
@@ -234,7 +242,7 @@ class Field(NamedTuple):
 DECIDES = "it decides which resources exist"
 AUTHOR_DECIDES = "it is a decision of the program's author"
 NUMBER = "a number is checked before the deployment"
-TAGS = _mapping(lambda key: check_name(key, RULES["tag key"]), _named("tag value"))
+TAGS = with_keys(lambda key: check_name(key, RULES["tag key"]), named_by("tag value"))
 
 
 def _role_tags(value: Any, place: Place, found: Found) -> Any:
@@ -252,31 +260,31 @@ def _annotation_key(key: str) -> None:
 
 
 SERVICE_ACCOUNT_FIELDS: Mapping[str, Field] = {
-    "name": Field(_named("service account"), required=True),
-    "namespace": Field(_named("namespace")),
+    "name": Field(named_by("service account"), required=True),
+    "namespace": Field(named_by("namespace")),
     "create": Field(_flag, DECIDES),
     "take_over": Field(_flag, AUTHOR_DECIDES),
-    "labels": Field(_mapping(lambda key: check_name(key, RULES["Kubernetes key"]), _named("label value"))),
-    "annotations": Field(_mapping(_annotation_key, _string(len))),
-    "image_pull_secrets": Field(_list(_named("secret"))),
+    "labels": Field(with_keys(lambda key: check_name(key, RULES["Kubernetes key"]), named_by("label value"))),
+    "annotations": Field(with_keys(_annotation_key, string_of(len))),
+    "image_pull_secrets": Field(several(named_by("secret"))),
     "automount_service_account_token": Field(_flag),
     "sts_regional_endpoints": Field(_flag),
     "token_expiration": Field(_seconds(quotas.TOKEN_EXPIRATION), NUMBER),
 }
 ADD_ON_FIELDS: Mapping[str, Field] = {
-    "add_on": Field(_string(check_add_on), DECIDES, required=True),
-    "version": Field(_string(len), DECIDES),
-    "scope": Field(_string(check_scope), DECIDES),
-    **{name: Field(_at_least_one(_list(_string(each.check)))) for name, each in PARAMETERS.items()},
+    "add_on": Field(string_of(check_add_on), DECIDES, required=True),
+    "version": Field(string_of(len), DECIDES),
+    "scope": Field(string_of(check_scope), DECIDES),
+    **{name: Field(_at_least_one(several(string_of(each.check)))) for name, each in PARAMETERS.items()},
     **dict.fromkeys(SWITCHES, Field(_flag, "it decides what the policy says")),
 }
 POLICY_FIELDS: Mapping[str, Field] = {
     **ADD_ON_FIELDS,
     "add_on": ADD_ON_FIELDS["add_on"]._replace(required=False),
     "document": Field(_document),
-    "name": Field(_named("policy")),
-    "path": Field(_named("policy path")),
-    "description": Field(_named("description")),
+    "name": Field(named_by("policy")),
+    "path": Field(named_by("policy path")),
+    "description": Field(named_by("description")),
     "tags": Field(TAGS),
 }
 POD_IDENTITY_FIELDS: Mapping[str, Field] = {
@@ -284,12 +292,12 @@ POD_IDENTITY_FIELDS: Mapping[str, Field] = {
     "target_role_arn": Field(_arn("role")),
     "policy": Field(_document),
     "tags": Field(TAGS),
-    "import_ids": Field(_mapping(len, _named("association ID")), DECIDES),
+    "import_ids": Field(with_keys(len, named_by("association ID")), DECIDES),
 }
 # Settings of the role that have the same names as inputs of `aws.iam.Role`, and as keys of `role` in a stack file.
 ROLE_SETTINGS: Mapping[str, Field] = {
-    "description": Field(_named("description")),
-    "path": Field(_named("role path")),
+    "description": Field(named_by("description")),
+    "path": Field(named_by("role path")),
     "permissions_boundary": Field(_arn("policy")),
     "max_session_duration": Field(_seconds(quotas.SESSION_DURATION), NUMBER),
     "force_detach_policies": Field(_flag),
@@ -297,25 +305,25 @@ ROLE_SETTINGS: Mapping[str, Field] = {
 }
 FIELDS: Mapping[str, Field] = {
     "role_arn": Field(_arn("role")),
-    "identity": Field(_identity, DECIDES),
-    "oidc_provider_arns": Field(_at_least_one(_list(_arn("oidc-provider")))),
-    "subjects": Field(_list(_string(check_subject))),
+    "identity": Field(plain_identity, DECIDES),
+    "oidc_provider_arns": Field(_at_least_one(several(_arn("oidc-provider")))),
+    "subjects": Field(several(string_of(check_subject))),
     "any_service_account": Field(_flag, AUTHOR_DECIDES),
-    "audience": Field(_named("audience")),
+    "audience": Field(named_by("audience")),
     "trust_conditions": Field(_conditions),
     "trust_statements": Field(_statements),
-    "assume_role_arns": Field(_list(_arn("role"))),
-    "role_name": Field(_named("role")),
-    "role_name_prefix": Field(_named("role prefix")),
+    "assume_role_arns": Field(several(_arn("role"))),
+    "role_name": Field(named_by("role")),
+    "role_name_prefix": Field(named_by("role prefix")),
     **ROLE_SETTINGS,
-    "import_existing": Field(_list(_string(check_adoptable)), DECIDES),
+    "import_existing": Field(several(string_of(check_adoptable)), DECIDES),
     "retain_on_delete": Field(_flag, "it is an option of the resources"),
     "trust_policy_size_quota": Field(_quota(quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE), NUMBER),
     "attached_policies_quota": Field(_quota(1), NUMBER),
 }
 # Mappings whose keys become names of resources; their values are read one by one.
 KEYED_FIELDS: Mapping[str, tuple[NameRule, Field]] = {
-    "cluster_arns": (RULES["key"], Field(_string(parse_cluster_arn))),
+    "cluster_arns": (RULES["key"], Field(string_of(parse_cluster_arn))),
     "policy_arns": (RULES["attachment key"], Field(_arn("policy"))),
     "inline_policies": (RULES["inline policy"], Field(_document)),
 }
@@ -326,3 +334,24 @@ NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {
 }
 # Lists of mappings, each of which becomes resources of its own.
 LISTED_FIELDS: Mapping[str, Mapping[str, Field]] = {"policies": ADD_ON_FIELDS}
+
+
+class Tables(NamedTuple):
+    """The arguments of a component.
+
+    Attributes:
+        component: Its name.
+        fields: Those that have a value.
+        nested: Those that are mappings of arguments.
+        keyed: Mappings whose keys become names of resources; their values are read one by one.
+        listed: Lists of mappings of arguments.
+    """
+
+    component: str
+    fields: Mapping[str, Field]
+    nested: Mapping[str, Mapping[str, Field]]
+    keyed: Mapping[str, tuple[NameRule, Field]]
+    listed: Mapping[str, Mapping[str, Field]]
+
+
+OF_A_ROLE = Tables("ServiceAccountRole", FIELDS, NESTED_FIELDS, KEYED_FIELDS, LISTED_FIELDS)

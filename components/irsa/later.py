@@ -4,6 +4,7 @@ Pulumi's SDK is not loaded here: a value can be an output only where a program h
 """
 
 import inspect
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from irsa.fields import FIELDS, KEYED_FIELDS, LISTED_FIELDS, NESTED_FIELDS, Field, Found, collect, without_mistakes
+from irsa.fields import OF_A_ROLE, Field, Found, Tables, collect, without_mistakes
 from irsa.rules.leaves import map_leaves, step_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, in_advice, nearest, path_of, shortened
 from irsa.rules.names import NameRule, check_name
@@ -34,11 +35,13 @@ OBJECT_AS_TEXT = re.compile(
 class ArgumentMistakes(Exception):
     """All mistakes in the arguments of one component, each with the argument's path."""
 
-    def __init__(self, name: str, mistakes: Iterable[Located], spelling: Spelling) -> None:
+    def __init__(
+        self, name: str, mistakes: Iterable[Located], spelling: Spelling, component: str = OF_A_ROLE.component
+    ) -> None:
         self.mistakes = tuple(mistakes)
         count = f"{len(self.mistakes)} error{'s' if len(self.mistakes) > 1 else ''}"
         lines = (described(spelling(at) or "arguments", each.spelled(spelling)) for at, each in self.mistakes)
-        super().__init__("\n  ".join([f"{count} in the arguments of ServiceAccountRole {name!r}", *lines]))
+        super().__init__("\n  ".join([f"{count} in the arguments of {component} {name!r}", *lines]))
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,14 @@ class Arguments:
         spelling: How the caller spells an argument.
         found: The mistakes so far.
         given: Each argument that is there, with a marker in place of what is not known or wrong.
+        tables: How they are read.
     """
 
     name: str
     spelling: Spelling = path_of
     found: Found = field(default_factory=list)
     given: dict[Place, Any] = field(default_factory=dict)
+    tables: Tables = OF_A_ROLE
 
     def read(self, args: Any) -> dict[str, Any]:
         """Return the arguments by their names, each checked on its own; unknown ones are mistakes.
@@ -86,10 +91,11 @@ class Arguments:
         One that is wrong is never known. One that decides which resources exist, or that is a mapping of arguments, is
         left out where it is not known.
         """
-        return self._level(args, FIELDS, ()) or {}
+        return self._level(args, self.tables.fields, ()) or {}
 
     def _level(self, args: Any, fields: Mapping[str, Field], place: Place) -> dict[str, Any] | None:
-        known = {*fields, *(() if place else (*NESTED_FIELDS, *KEYED_FIELDS, *LISTED_FIELDS))}
+        _, _, *others = self.tables
+        known = {*fields, *(() if place else itertools.chain(*others))}
         if isinstance(args, Unknown):
             return None
         if not isinstance(args, Mapping):
@@ -131,22 +137,23 @@ class Arguments:
         if value is None:
             self.found.append((here, Mistake("None", "a value", "set a value, or remove the argument")))
             return None
-        if not here[1:] and key in NESTED_FIELDS:
-            return self._level(value, NESTED_FIELDS[key], here)
-        if not here[1:] and key in KEYED_FIELDS:
-            return self._keyed(value, *KEYED_FIELDS[key], here)
-        if not here[1:] and key in LISTED_FIELDS:
-            return self._listed(value, LISTED_FIELDS[key], here)
+        nested, keyed, listed = ({}, {}, {}) if here[1:] else self.tables[2:]
+        if key in nested:
+            return self._level(value, nested[key], here)
+        if key in keyed:
+            return self._keyed(value, *keyed[key], here)
+        if key in listed:
+            return self._listed(value, listed[key], here)
         return self._value(value, fields[key], here)
 
     def _advice_for(self, here: Place, names: Sequence[str]) -> str:
         """Return what to do with an unknown argument; it is spelled as the known ones are."""
         key = str(here[-1])
-        if here[:-1] and key in self._spelled({*FIELDS, *NESTED_FIELDS, *KEYED_FIELDS}, ()):
+        if here[:-1] and key in self._spelled(itertools.chain(*self.tables[1:4]), ()):
             return f"move it one level up, beside {self.spelling(here[:-1])}"
-        if here[0] in LISTED_FIELDS and key in NESTED_FIELDS["policy"]:
+        if here[0] == "policies" and key in self.tables.nested["policy"]:
             return f"move it to {self.spelling(('policy', key))}"
-        nested = [(parent, name) for parent, fields in NESTED_FIELDS.items() if not here[:-1] for name in fields]
+        nested = [(parent, name) for parent, fields in self.tables.nested.items() if not here[:-1] for name in fields]
         places = [spelled for spelled in map(self.spelling, nested) if spelled.endswith(f".{key}")]
         return nearest(key, names, f"move it to {places[0]}" if len(places) == 1 else "remove it")
 
@@ -227,8 +234,8 @@ class Arguments:
             found: Found = []
             value = parse_known(known, found)
             if found:
-                redacted = dict.fromkeys((_argument_at(place), REDACTED) for place, _ in found)
-                raise ArgumentMistakes(self.name, redacted if secret else found, self.spelling)
+                redacted = dict.fromkeys((_argument_at(place, self.tables), REDACTED) for place, _ in found)
+                raise ArgumentMistakes(self.name, redacted if secret else found, self.spelling, self.tables.component)
             return value
 
         return Later(source, parse)
@@ -260,9 +267,9 @@ class Arguments:
         return self.combined({"value": value}, compute)
 
 
-def _argument_at(place: Place) -> Place:
+def _argument_at(place: Place, tables: Tables) -> Place:
     """Return the argument's own part of a place: what is below it may be a secret."""
-    return place[: 3 if place[0] in LISTED_FIELDS else 2 if place[0] in (*NESTED_FIELDS, *KEYED_FIELDS) else 1]
+    return place[: 3 if place[0] in tables.listed else 2 if place[0] in (*tables.nested, *tables.keyed) else 1]
 
 
 # What is wrong, or missing, is never known.

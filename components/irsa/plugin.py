@@ -4,11 +4,12 @@ The SDK's ComponentProvider reads only the keys of the schema: it silently drops
 that is an output. It also prints a Python traceback with every refusal. This one passes on everything.
 """
 
+import functools
 import inspect
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc  # type: ignore[import-untyped]
 import pulumi
@@ -19,10 +20,21 @@ from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ProviderServicer
 
 from irsa.component import ServiceAccountRole, parsed
-from irsa.outputs import COMPONENT_TYPE
+from irsa.guard.component import IdentityGuard, parsed_guard
+from irsa.outputs import COMPONENT_TYPE, GUARD_TYPE
 from irsa.rules.mistakes import Place, path_of
 
 NAME = "irsa"
+
+
+class Kind(NamedTuple):
+    """A component, and the function that reads its arguments."""
+
+    component: Any
+    parsed: Any
+
+
+COMPONENTS = {COMPONENT_TYPE: Kind(ServiceAccountRole, parsed), GUARD_TYPE: Kind(IdentityGuard, parsed_guard)}
 
 
 class UnknownKey(str):
@@ -45,8 +57,7 @@ class Plugin(ComponentProvider):
     """Passes on every argument as the caller wrote it."""
 
     def __init__(self, version: str) -> None:
-        super().__init__([ServiceAccountRole], NAME, version=version)
-        self.definition = self._component_defs[ServiceAccountRole.__name__]
+        super().__init__([each.component for each in COMPONENTS.values()], NAME, version=version)
         # Generators add Args to the name of a type: ServiceAccountArgs would become ServiceAccountArgsArgs.
         schema = re.sub(rf'({NAME}:index:\w+)Args"', r'\1"', self.schema or "")
         # Markdown would show the indented later paragraphs of docstrings as code blocks.
@@ -60,19 +71,26 @@ class Plugin(ComponentProvider):
         Raises:
             pulumi.RunError: Another component, or arguments that this one refuses.
         """
-        if resource_type != COMPONENT_TYPE:
-            raise pulumi.RunError(f"unknown resource type {resource_type}; the plugin irsa has {COMPONENT_TYPE} only")
-        spec = parsed(name, self.map_inputs(inputs, self.definition), self.spelled)
-        component = ServiceAccountRole(name, {}, options, spec=spec)
-        return ConstructResult(component.urn, self.get_state(component, self.definition))
+        if resource_type not in COMPONENTS:
+            known = " and ".join(COMPONENTS)
+            raise pulumi.RunError(f"unknown resource type {resource_type}; the plugin irsa has {known}")
+        kind = COMPONENTS[resource_type]
+        definition = self.definition_of(kind.component)
+        spec = kind.parsed(name, self.map_inputs(inputs, definition), functools.partial(self.spelled, definition))
+        component = kind.component(name, {}, options, spec=spec)
+        return ConstructResult(component.urn, self.get_state(component, definition))
+
+    def definition_of(self, component: type) -> ComponentDefinition:
+        """Return the arguments and outputs of a component."""
+        return self._component_defs[component.__name__]
 
     def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:
         """Return the arguments by their names in Python; the component reports missing and unknown ones."""
         return self._named(inputs, component_def.inputs, component_def.inputs_mapping)
 
-    def spelled(self, argument: Place) -> str:
+    def spelled(self, definition: ComponentDefinition, argument: Place) -> str:
         """Return how the schema spells an argument: `serviceAccount.namespace`; an unknown one is left as it is."""
-        properties, names = self.definition.inputs, self.definition.inputs_mapping
+        properties, names = definition.inputs, definition.inputs_mapping
         steps: list[str | int] = []
         for step in argument:
             key = next((key for key, name in names.items() if name == step), step)

@@ -138,5 +138,10 @@ RULES: Mapping[str, LintRule] = {
     "replaced-managed-policy": LintRule(
         "a newer AWS managed policy replaces one", "binding", managed_policies.replaced_managed_policy
     ),
+    "session-tag-policy": LintRule(
+        "a managed policy of AWS compares with a tag of the session, which IRSA does not send",
+        "binding",
+        managed_policies.session_tag_policy,
+    ),
     "unused-setting": LintRule("a default or a variable is not used", "stack", settings.unused_setting),
 }

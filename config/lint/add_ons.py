@@ -36,7 +36,8 @@ def add_on_version(checked: CheckedBinding) -> Warnings:
         if isinstance(name, str) and name in names() and "version" not in settings:
             found = f"{name} without a version: the newest of this release, {add_on(name).newest}"
             fix = f"write version: {newest_version(name)}, or run `irsa check --fix`"
-            yield (*checked.place, *place, "addOn"), Mistake(found, "the version that you have read", fix)
+            allowed = "a version, so that a newer irsa does not change the policy"
+            yield (*checked.place, *place, "addOn"), Mistake(found, allowed, fix)
 
 
 def newest_version(name: str, quoted: bool = False) -> str:
@@ -69,8 +70,7 @@ def _by_service_account(subject: str) -> str | None:
 
 def as_policies(each: AddOn) -> str:
     """Return what to write for an add-on, with samples of what it needs to know."""
-    needed = [*(name for name, taken in each.parameters.items() if taken.required), *each.require_one_of[:1]]
-    samples = [f"{to_camel(name)}: [{PARAMETERS[name].example}]" for name in needed if name != "cluster_names"]
+    samples = [f"{to_camel(first)}: [{PARAMETERS[first].example}]" for first, *_ in each.must_be_named]
     with_yours = ", with your values" if samples else ""
     return f"`policies: [{{{', '.join([f'addOn: {each.name}', *samples])}}}]`{with_yours}"
 
@@ -125,7 +125,7 @@ def _judged(name: str, partition: str | None, of_role: Documents) -> tuple[Seque
 def needed(name: str, partition: str | None) -> Sequence[str]:
     """Return the actions of the newest version that are needed whatever the parameters; in any partition, if None."""
     each = add_on(name)
-    required = {key for key, taken in each.parameters.items() if taken.required or key == "cluster_names"}
+    required = {key for key, taken in each.parameters.items() if taken.required}
     excluding = {one.only_without for one in each.versions[each.newest].statements} - {""}
     # AWS's managed policies, where they are in place of statements, are not known here.
     scopes = [None, *([EVERYTHING] if each.everything else [])]

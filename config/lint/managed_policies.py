@@ -10,13 +10,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from config.argument_places import place_of
+from config.defaults import identity_of
 from config.lint.add_ons import add_on_of, as_policies
 from config.lint.checked import CheckedBinding, Warnings
 from irsa.rules import commands
+from irsa.rules.identity import Use
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place, likely, nearest
 from irsa.rules.unknown import sampled
 
 PREFIX = "arn:aws:iam::aws:policy/"
+# Policies that compare with a tag of the session, `aws:PrincipalTag/...`: EKS Pod Identity sends it, IRSA does not.
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverEKSClusterScopedPolicy.html
+WITH_SESSION_TAG = {
+    "AmazonEBSCSIDriverEKSClusterScopedPolicy": "eks-cluster-name",
+    "AmazonSageMakerSpacesControllerPolicy": "eks-cluster-arn",
+    "AmazonSageMakerSpacesRouterPolicy": "eks-cluster-arn",
+}
 # Most names begin and end with the same words.
 ALIKE = 0.8
 
@@ -73,6 +83,20 @@ def replaced_managed_policy(checked: CheckedBinding) -> Warnings:
             if "policyArns" in place and (add_on := add_on_of(checked)):
                 fix += f"; or, in its place, {as_policies(add_on)}"
             yield place, Mistake(found, f"the policy that replaces it ({new['source']})", fix)
+
+
+def session_tag_policy(checked: CheckedBinding) -> Warnings:
+    """Yield the managed policies that allow nothing in sessions of IRSA, which have no tags."""
+    if identity_of(checked.binding).irsa is Use.ABSENT:
+        return
+    for place, key in _of_aws(checked):
+        tag = WITH_SESSION_TAG.get(key)
+        if tag and tag not in mapping_of(checked.args.get("tags")):
+            found = f"{key}, which allows only what has the value of the session's tag {tag}: IRSA sends no tags"
+            fix = f"set identity to podIdentity, or tag the role with {tag}, where it is for one cluster"
+            if key.startswith("AmazonEBSCSIDriver"):
+                fix = "write policies: [{addOn: ebs-csi}] in its place, which names the clusters"
+            yield place, Mistake(found, "a policy that does not compare with tags of the session", fix)
 
 
 def _of_aws(checked: CheckedBinding) -> Iterator[tuple[Place, str]]:

@@ -28,6 +28,9 @@ def stack_file_schema() -> dict[str, Any]:
     lint = stack["$defs"]["Lint"]["properties"]
     lint["errors"]["items"] = {"enum": list(LINT_RULES), "type": "string"}
     lint["silence"]["propertyNames"] = {"enum": list(LINT_RULES)}
+    for guarded in (stack, stack["$defs"]["Cluster"]):
+        guard = guarded["properties"]["guard"]
+        guard["anyOf"] = [stack["$defs"]["Guard"]["properties"]["mode"], {"$ref": guard.pop("$ref")}]
     known = "|".join(stack["properties"])
     settings = {f"irsa:{name}": value for name, value in stack["properties"].items()}
     variables = settings["irsa:variables"]

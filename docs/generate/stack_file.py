@@ -38,7 +38,7 @@ ORDER = (
         "AddOn",
         "PolicyDocument",
     ),
-    *("Trust", "AwsAccount", "Defaults", "Quotas", "Lint", "Silence"),
+    *("Trust", "AwsAccount", "Defaults", "Guard", "GuardedAnnotations", "Quotas", "Lint", "Silence"),
 )
 
 

@@ -125,8 +125,8 @@ def needs_of(stack: Stack) -> Needs:
                 variables.setdefault(aws_account, set())
         for cluster in clusters if trusts_providers(binding) else ():
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
-        if binding.service_account or stack.cluster:
-            kubernetes.update(clusters)
+        # What is not known is no cluster's guard.
+        kubernetes.update(clusters if binding.service_account or stack.cluster else filter(stack.guard_of, clusters))
     return Needs(variables, audiences, kubernetes, cluster_arns)
 
 

@@ -96,3 +96,20 @@ def test_the_partition_of_the_role(deploy: Deploy) -> None:
     document = json.loads(deployed.one(POLICY).inputs["policy"])
     assert document["Statement"][0]["Resource"] == "arn:aws-us-gov:route53:::hostedzone/Z123"
     assert (deployed.one(POLICY).name, deployed.one(POLICY).inputs["name"]) == ("my-app", "dns")
+
+
+def test_a_document_that_is_too_long_for_one_policy(deploy: Deploy) -> None:
+    """Protects one role for several clusters: a known document is divided; of an output, it is said what to do.
+
+    The limit: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    karpenter = {"add_on": "karpenter", "node_roles": ["arn:aws:iam::111122223333:role/my-nodes"]}
+
+    def of(*clusters: Any) -> dict[str, Any]:
+        return {"oidc_provider_arns": [PROVIDER], "policies": [{**karpenter, "cluster_names": [*clusters]}]}
+
+    documents = [each.inputs["policy"] for each in deploy(of("blue", "green")).of(POLICY)]
+    assert len(documents) > 1
+    assert max(map(len, documents)) <= 6144
+    with pytest.raises(InvalidArgumentsError, match="divided over several policies"):
+        deploy(of("blue", output("green")))

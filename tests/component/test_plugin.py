@@ -8,6 +8,7 @@ import pulumi
 import pytest
 from pulumi.output import Unknown
 
+from irsa.component import ServiceAccountRole
 from irsa.outputs import COMPONENT_TYPE
 from irsa.plugin import Plugin
 
@@ -15,7 +16,7 @@ PLUGIN = Plugin("1.2.3")
 
 
 def arguments(inputs: dict[str, Any]) -> Mapping[str, Any]:
-    return PLUGIN.map_inputs(inputs, PLUGIN.definition)
+    return PLUGIN.map_inputs(inputs, PLUGIN.definition_of(ServiceAccountRole))
 
 
 def test_the_names_of_the_schema_become_those_of_python() -> None:

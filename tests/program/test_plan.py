@@ -367,6 +367,9 @@ def test_an_add_on_of_a_cluster_without_a_name() -> None:
         assert mistake.mistake.fix == "add name to irsa:cluster, or write clusterNames"
     assert found({"policies": [{"addOn": BALANCER, "clusterNames": ["mine"]}]}) == []
     assert found({"policies": [{"addOn": BALANCER, "scope": "*"}]}) == []
+    # What the names would be is not known: that is the only mistake.
+    (mistake,) = found({"policies": [{"addOn": BALANCER}], "clusters": ["nowhere"]})
+    assert mistake.place == ("bindings", "app", "clusters", 0)
 
 
 def test_the_helm_values_of_an_add_on() -> None:

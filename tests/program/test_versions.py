@@ -866,3 +866,21 @@ def test_many_secrets_take_no_more_than_their_number(tmp_path: Path) -> None:
     named, names = _with_secrets_named(text)
 
     assert (len(set(names)), named.count('"secret-'), "secure" in named) == (20_000, 20_000, False)
+
+
+def test_another_version_of_an_add_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who takes a newer version: what the role gains is said, which is what upstream added.
+
+    https://github.com/kubernetes-sigs/aws-load-balancer-controller/blob/v3.5.0/docs/install/iam_policy.json
+    """
+    files = [
+        stack_file(tmp_path / each, {"app": {"policies": [{"addOn": "aws-load-balancer-controller", "version": each}]}})
+        for each in ("v2.11.0", "v3.5.0")
+    ]
+    found = diff(capsys, *map(str, files))["permissions"]
+
+    assert {each["change"] for each in found} == {"gains"}
+    assert {action for each in found for action in each["actions"]} == {
+        *("ec2:DescribeIpamPools", "ec2:DescribeRouteTables"),
+        *("elasticloadbalancing:ModifyIpPools", "elasticloadbalancing:SetRulePriorities"),
+    }

@@ -18,15 +18,7 @@ pytestmark = pytest.mark.sandbox
 
 Deploy = Callable[..., Project]
 # Each add-on with what it must be told, and nothing else.
-NARROWEST = {
-    name: {
-        each: [PARAMETERS[each].example]
-        for each in (*add_on(name).require_one_of[:1], *add_on(name).parameters)
-        if each in add_on(name).require_one_of[:1]
-        or (each in add_on(name).parameters and add_on(name).parameters[each].required and each != "cluster_names")
-    }
-    for name in names()
-}
+NARROWEST = {name: {first: [PARAMETERS[first].example] for first, *_ in add_on(name).must_be_named} for name in names()}
 
 
 def keys(name: str, **more: Any) -> dict[str, Any]:

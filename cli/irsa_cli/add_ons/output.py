@@ -8,12 +8,10 @@ import yaml
 
 from irsa.add_ons.catalog import AddOn, Statement, Version
 from irsa.add_ons.document import Where, document, managed_policies, size
-from irsa.add_ons.parameters import PARAMETERS, SWITCHES
+from irsa.add_ons.parameters import CLUSTER_NAMES, PARAMETERS, SWITCHES
 from irsa.rules.leaves import items_of
 from irsa_cli.report.json import camel_case
 
-# The names of the clusters are those of the binding, where they are not written.
-OF_THE_BINDING = "cluster_names"
 SOMEWHERE = Where("aws", "111122223333", ["us-west-2"])
 
 
@@ -50,7 +48,6 @@ class StatementOutput:
         only_with: The parameters without which it is not there.
         only_without: The parameter with which it is not there; empty for always.
         when: `named`: not there with `scope: "*"`; `any`: there with that only; empty for always.
-        partitions: The partitions in which it is there; none for all.
     """
 
     purpose: str
@@ -60,7 +57,6 @@ class StatementOutput:
     only_with: Sequence[str]
     only_without: str
     when: str
-    partitions: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,6 @@ class VersionOutput:
         managed_policies: Paths and names of AWS managed policies that are attached in place of the statements.
         managed_policies_for_everything: Those that are attached with `scope: "*"`.
         statements: The statements.
-        without: Actions that a partition does not have, by partition.
         differences: Where it is other than upstream's.
     """
 
@@ -99,7 +94,6 @@ class VersionOutput:
     managed_policies: Sequence[str]
     managed_policies_for_everything: Sequence[str]
     statements: Sequence[StatementOutput]
-    without: Mapping[str, Sequence[str]]
     differences: Sequence[DifferenceOutput]
 
 
@@ -176,22 +170,16 @@ def written(*entries: Mapping[str, Any]) -> str:
     return "policies:\n" + "".join(f"  {line}\n" for line in listed.splitlines())
 
 
-def must_be_named(add_on: AddOn) -> list[list[str]]:
-    """Return the parameters of which nobody but the user knows the values: of each group, one is needed."""
-    required = [[name] for name, each in add_on.parameters.items() if each.required and name != OF_THE_BINDING]
-    return required + ([[*add_on.require_one_of]] if add_on.require_one_of else [])
-
-
 def _named(add_on: AddOn) -> dict[str, list[str]]:
     """Return a value for each parameter that must be named."""
-    return {camel_case(first): [PARAMETERS[first].example] for first, *_ in must_be_named(add_on)}
+    return {camel_case(first): [PARAMETERS[first].example] for first, *_ in add_on.must_be_named}
 
 
 def _size(add_on: AddOn) -> int:
     if managed_policies(add_on, add_on.newest, None):
         return 0
-    names = [first for first, *_ in must_be_named(add_on)]
-    names += [OF_THE_BINDING] if OF_THE_BINDING in add_on.parameters else []
+    names = [first for first, *_ in add_on.must_be_named]
+    names += [CLUSTER_NAMES] if CLUSTER_NAMES in add_on.parameters else []
     parameters = {name: [PARAMETERS[name].example] for name in names}
     return size(document(add_on, add_on.newest, None, parameters, SOMEWHERE))
 
@@ -212,7 +200,6 @@ def _version(version: str, known: Version) -> VersionOutput:
         known.managed_policies,
         known.managed_policies_for_everything,
         [*map(_statement, known.statements)],
-        known.without,
         [DifferenceOutput(each["actions"], each["why"]) for each in known.differences],
     )
 
@@ -230,5 +217,4 @@ def _statement(known: Statement) -> StatementOutput:
         [*map(camel_case, known.only_with)],
         camel_case(known.only_without),
         known.when,
-        known.partitions,
     )

@@ -7,14 +7,13 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.add_ons.catalog import AddOn, Statement, Version, add_on, names, snake
+from irsa.add_ons.catalog import AddOn, Statement, add_on, names, snake
 from irsa.add_ons.document import Where, document, managed_policies
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES
+from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS, SWITCHES
 from irsa.evaluation.globs import overlap
 from irsa.rules.arns import PARTITIONS
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake
-from irsa_cli.add_ons.output import OF_THE_BINDING
 from irsa_cli.normal_form import Document, are_equivalent
 
 _VARIABLE = re.compile(r"(\$\{\w+\})")
@@ -117,7 +116,7 @@ def values_in(
     for statement in statements:
         actions = {*map(str, items_of(statement.get("Action", ())))}
         for template in known.statements:
-            if alike(actions, {*template.actions} - _without(known, actions)):
+            if alike(actions, {*template.actions}):
                 for name, value in _matched(template, statement):
                     values.setdefault(name, {})[value] = None
     partition, account, regions = (
@@ -126,11 +125,6 @@ def values_in(
     )
     lists = {name: [value for value in found if value != EVERYTHING] for name, found in values.items()}
     return Where(partition[0], account[0], regions), {name: found for name, found in lists.items() if found}
-
-
-def _without(known: Version, actions: set[str]) -> set[str]:
-    """Return the actions that a partition does not have, and the document neither."""
-    return {action for several in known.without.values() for action in several} - actions
 
 
 def _matched(template: Statement, statement: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -188,7 +182,7 @@ def known_as(documents: Iterable[Document], service_accounts: Collection[str] = 
     actions = frozenset(action.lower() for each in documents for action in _actions(_statements(each)))
     if not actions:
         return None
-    usual = {each.name for each in map(add_on, names()) if _subject(each) in service_accounts}
+    usual = {each.name for each in map(add_on, names()) if each.subject in service_accounts}
     exact = _by_actions().get(actions, {})
     if _is_anybodys(actions):
         exact = {name: by for name, by in exact.items() if name in usual}
@@ -206,7 +200,7 @@ def known_as(documents: Iterable[Document], service_accounts: Collection[str] = 
 def is_likely(found: Recognised, service_accounts: Collection[str]) -> bool:
     """Return whether a role with an add-on's document is for that add-on: an application may need just the same."""
     statements = rendered(found, found.where)["Statement"]
-    return _subject(found.add_on) in service_accounts or not _is_anybodys(_actions(statements))
+    return found.add_on.subject in service_accounts or not _is_anybodys(_actions(statements))
 
 
 def _is_anybodys(actions: Iterable[str]) -> bool:
@@ -219,7 +213,7 @@ def of_managed_policy(key: str, service_accounts: Collection[str] = ()) -> AddOn
     That is one whose data name it; where none does, the add-on that usually has the service account.
     """
     found = [each for each in map(add_on, names()) if is_named(each, key)] or [*map(add_on, names())]
-    usual = [each for each in found if _subject(each) in service_accounts]
+    usual = [each for each in found if each.subject in service_accounts]
     found = usual or found
     return found[0] if len(found) == 1 else None
 
@@ -229,10 +223,6 @@ def is_named(each: AddOn, key: str) -> bool:
     return any(
         key in (*known.managed_policies, *known.managed_policies_for_everything) for known in each.versions.values()
     )
-
-
-def _subject(each: AddOn) -> str:
-    return f"{each.namespace}:{each.service_account}"
 
 
 @functools.cache
@@ -284,4 +274,4 @@ def in_place(each: AddOn, documents: Iterable[Document]) -> dict[str, Any]:
             for own in (True, False)
         )
         found |= {name: True} if (with_it - others) & actions else {}
-    return {name: found[name] for name in each.parameters if name in found and name != OF_THE_BINDING}
+    return {name: found[name] for name in each.parameters if name in found and name != CLUSTER_NAMES}

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from irsa_cli.add_ons.output import OF_THE_BINDING, AddOnOutput, StatementOutput, VersionOutput
+from irsa.add_ons.parameters import CLUSTER_NAMES
+from irsa_cli.add_ons.output import AddOnOutput, StatementOutput, VersionOutput
 from irsa_cli.report.json import camel_case
 from irsa_cli.report.text import aligned, counted
 from irsa_cli.report.wrapped import wrapped
@@ -43,7 +44,7 @@ def _row(each: AddOnOutput) -> tuple[str, ...]:
 
 
 def _is_needed(name: str, required: bool) -> bool:
-    return required and name != camel_case(OF_THE_BINDING)
+    return required and name != camel_case(CLUSTER_NAMES)
 
 
 def of_one(each: AddOnOutput) -> Iterator[Line]:
@@ -88,7 +89,7 @@ def _parameters(each: AddOnOutput) -> Iterator[Line]:
         marks.append(f"required without {' and '.join(of_several)}" if of_several else "")
         yield from _wrapped(f"{one.name} ({', '.join(filter(None, marks))}): {one.about}", "  ")
         if one.example:
-            default = f"; default: {CLUSTERS}" if one.name == camel_case(OF_THE_BINDING) else ""
+            default = f"; default: {CLUSTERS}" if one.name == camel_case(CLUSTER_NAMES) else ""
             yield from _wrapped(f"{one.takes}, such as {one.example}{default}", "      ")
     if each.everything:
         yield from _wrapped(f'scope: "*" in place of what is required: {each.everything}', "  ")
@@ -108,15 +109,12 @@ def _policy(each: AddOnOutput, version: VersionOutput) -> Iterator[Line]:
         yield from _statement(statement)
     for name in version.managed_policies_for_everything:
         yield f'  with scope: "*", AWS\'s own {name}', ""
-    for partition, actions in version.without.items():
-        yield from _wrapped(f"not in {partition}: {', '.join(actions)}", "  ")
 
 
 def _statement(statement: StatementOutput) -> Iterator[Line]:
     only = [f"with {' and '.join(statement.only_with)}"] if statement.only_with else []
     only += [f"without {statement.only_without}"] if statement.only_without else []
     only += [WHEN[statement.when]] if statement.when else []
-    only += [f"in {', '.join(statement.partitions)}"] if statement.partitions else []
     yield from _wrapped(statement.purpose + (f" (only {', '.join(only)})" if only else ""), "  ", HEADING)
     yield from _wrapped(", ".join(statement.actions), "      ")
     yield from _wrapped(f"on {', '.join(statement.resources)}", "      ")

@@ -10,13 +10,12 @@ import yaml
 from irsa.add_ons.catalog import AddOn
 from irsa.add_ons.document import document, managed_policies
 from irsa.add_ons.of_role import where_of
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
+from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn, issuer_host_path, parse_cluster_arn
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import is_pattern
-from irsa_cli.add_ons.output import OF_THE_BINDING, must_be_named
 from irsa_cli.add_ons.recognition import (
     Known,
     in_place,
@@ -131,20 +130,20 @@ def _entry(task: Task, add_on: AddOn, trust: Settings, documents: Documents) -> 
     if managed := managed_policies(add_on, version, None):
         return _Entry(_written(add_on, version, {}), f"which attaches AWS's own {listed(managed)}")
     parameters: dict[str, Any] = dict(in_place(add_on, documents.values()))
-    missing = [first for first, *others in must_be_named(add_on) if not {first, *others} & parameters.keys()]
+    missing = [first for first, *others in add_on.must_be_named if not {first, *others} & parameters.keys()]
     examples = {name: [PARAMETERS[name].example] for name in missing}
     written = _written(add_on, version, {**examples, **parameters})
     note = f"with your {listed(missing, camel_case)}" if missing else ""
     scope = EVERYTHING if missing else None
     clusters = _cluster_names(task, trust)
-    if OF_THE_BINDING in add_on.parameters:
-        parameters |= {OF_THE_BINDING: clusters}
+    if CLUSTER_NAMES in add_on.parameters:
+        parameters |= {CLUSTER_NAMES: clusters}
     if (missing and not add_on.everything) or managed_policies(add_on, version, scope):
         return _Entry(written, note)
     if missing:
-        of_scope = {name for group in must_be_named(add_on) for name in group}
+        of_scope = {name for group in add_on.must_be_named for name in group}
         parameters = {name: each for name, each in parameters.items() if name not in of_scope}
-    elif OF_THE_BINDING in parameters and not clusters:
+    elif CLUSTER_NAMES in parameters and not clusters:
         return _Entry(written, "the names of its clusters are not known here")
     of_entry = document(add_on, version, scope, parameters, where_of(*_arns(trust)))
     return _Entry(written, note, of_entry, add_on.everything if missing else "")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.rules.mistakes import Mistake, nearest, shortened
 
 # The parser of libyaml, if PyYAML was built with it, takes a tenth of the time.
@@ -23,7 +24,6 @@ class Statement(NamedTuple):
         only_with: The parameters without which it is not there.
         only_without: The parameter with which it is not there; empty for always.
         when: `named`: only where the scope is named; `any`: only where it is everything; empty for always.
-        partitions: Where it is there; empty for everywhere.
     """
 
     purpose: str
@@ -33,7 +33,6 @@ class Statement(NamedTuple):
     only_with: Sequence[str]
     only_without: str
     when: str
-    partitions: Sequence[str]
 
 
 class Version(NamedTuple):
@@ -45,7 +44,6 @@ class Version(NamedTuple):
         note: What else there is to say about the source.
         managed_policies: AWS's, which are attached in place of a document.
         managed_policies_for_everything: AWS's, which are attached where the scope is everything.
-        without: Actions that a partition does not have, by the partition.
         differences: Where a document is other than upstream's, and why.
     """
 
@@ -55,7 +53,6 @@ class Version(NamedTuple):
     statements: Sequence[Statement]
     managed_policies: Sequence[str]
     managed_policies_for_everything: Sequence[str]
-    without: Mapping[str, Sequence[str]]
     differences: Sequence[Mapping[str, Any]]
 
 
@@ -70,7 +67,7 @@ class AddOn(NamedTuple):
     """An add-on.
 
     Attributes:
-        namespace: Namespace of the service account that its chart makes.
+        namespace: Namespace of the service account that its chart creates.
         service_account: Name of it.
         helm_values: Values for its chart, with variables; empty where it has none.
         parameters: By their names as arguments.
@@ -97,6 +94,17 @@ class AddOn(NamedTuple):
     def newest(self) -> str:
         """Its newest version that is known here."""
         return next(iter(self.versions))
+
+    @property
+    def subject(self) -> str:
+        """The service account that its chart creates, as `namespace:name`."""
+        return f"{self.namespace}:{self.service_account}"
+
+    @property
+    def must_be_named(self) -> Sequence[Sequence[str]]:
+        """The parameters of which nobody but the user knows the values: of each group, one is needed."""
+        required = [[name] for name, each in self.parameters.items() if each.required and name != CLUSTER_NAMES]
+        return required + ([self.require_one_of] if self.require_one_of else [])
 
 
 @functools.cache
@@ -131,13 +139,10 @@ def add_on(name: str) -> AddOn:
 
 @functools.cache
 def service_accounts() -> Mapping[str, Sequence[str]]:
-    """Return the names of the add-ons by their service account, `namespace:name`; quick: the rest is not read."""
+    """Return the names of the add-ons by their usual subject."""
     found: dict[str, list[str]] = {}
-    for name in names():
-        text = _folder().joinpath(f"{name}.yaml").read_text("utf-8")
-        of_add_on = re.search(r"""^serviceAccount: *["']?([\w.-]+:[\w.-]+)""", text, re.MULTILINE)
-        if of_add_on:
-            found.setdefault(of_add_on[1], []).append(name)
+    for each in map(add_on, names()):
+        found.setdefault(each.subject, []).append(each.name)
     return found
 
 
@@ -149,7 +154,9 @@ def check_add_on(name: str) -> str:
     """
     if name in names():
         return name
-    raise Mistake(shortened(name), ", ".join(names()), nearest(name, names(), "write one of these, or a document"))
+    # EKS has other names for its add-ons, such as aws-ebs-csi-driver.
+    meant = next((each for each in names() if add_on(each).eks_add_on == name), name)
+    raise Mistake(shortened(name), ", ".join(names()), nearest(meant, names(), "write one of these, or a document"))
 
 
 def _folder() -> Any:
@@ -157,7 +164,6 @@ def _folder() -> Any:
 
 
 def _version(read: Mapping[str, Any]) -> Version:
-    partitions: Mapping[str, Any] = read.get("partitions", NOTHING)
     return Version(
         date=str(read["date"]),
         source=read["source"],
@@ -165,7 +171,6 @@ def _version(read: Mapping[str, Any]) -> Version:
         statements=[_statement(each) for each in read.get("statements", ())],
         managed_policies=read.get("managedPolicies", ()),
         managed_policies_for_everything=read.get("anyScope", NOTHING).get("managedPolicies", ()),
-        without={partition: each.get("without", ()) for partition, each in partitions.items()},
         differences=read.get("differences", ()),
     )
 
@@ -180,7 +185,6 @@ def _statement(read: Mapping[str, Any]) -> Statement:
         only_without=snake(read.get("unless", "")),
         only_with=[*map(snake, [needed] if isinstance(needed, str) else needed)],
         when=read.get("when", ""),
-        partitions=read.get("partitions", ()),
     )
 
 

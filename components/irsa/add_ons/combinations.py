@@ -5,7 +5,7 @@ from typing import Any
 
 from irsa.add_ons.catalog import AddOn, add_on, names
 from irsa.add_ons.document import managed_policies
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES
+from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS, SWITCHES
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, in_advice, listed, nearest, shortened
 from irsa.rules.unknown import Unknown
@@ -49,7 +49,7 @@ def add_on_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iterator[
         yield from _of_an_add_on(place, each, given, spelling)
     places = (("service_account",), ("subjects",))
     if add_ons and not any(place in given for place in places) and usual_subject([*add_ons.values()]) is None:
-        several = listed([f"{each.name} ({each.namespace}:{each.service_account})" for each in add_ons.values()])
+        several = listed([f"{each.name} ({each.subject})" for each in add_ons.values()])
         ways = " or ".join(map(spelling, places))
         found = f"add-ons with several service accounts: {several}"
         yield ("policies",), Mistake(found, "the service accounts that get all of it", f"add {ways}, or divide them")
@@ -78,11 +78,9 @@ def _of_an_add_on(place: Place, each: AddOn, given: Mapping[Place, Any], spellin
     here = {at[len(place)]: at for at in given if at[:-1] == place}
     version = given.get((*place, "version"), each.newest)
     if isinstance(version, str) and version not in each.versions:
-        found, known = (
-            f"{shortened(version)}, a version of {each.name} that is not known here",
-            listed([*each.versions]),
-        )
-        yield here["version"], Mistake(found, known, nearest(version, each.versions, f"write {each.newest}"))
+        found = f"{shortened(version)}, for which there is no policy of {each.name}"
+        fix = f"write the newest that is not newer than your release; `irsa add-ons {each.name}` says what it needs"
+        yield here["version"], Mistake(found, listed([*each.versions]), fix)
         version = each.newest
     for name in here.keys() & {*PARAMETERS, *SWITCHES} - each.parameters.keys():
         takes = [said(taken) for taken in each.parameters]
@@ -112,11 +110,10 @@ def _missing(
     place: Place, each: AddOn, here: Mapping[Any, Place], given: Mapping[Place, Any], said: Any
 ) -> Iterator[Located]:
     """Yield the parameters without which an add-on could reach what nobody has named."""
-    missing = [[name] for name, taken in each.parameters.items() if taken.required and name not in here]
-    if each.require_one_of and not here.keys() & {*each.require_one_of}:
-        missing.append([*each.require_one_of])
     # The names of clusters are in their ARNs.
-    for names_of_one in missing if not _has_clusters(given) else [one for one in missing if one != ["cluster_names"]]:
+    clusters = [[CLUSTER_NAMES]] if CLUSTER_NAMES in each.parameters and not _has_clusters(given) else []
+    missing = [one for one in (*clusters, *each.must_be_named) if not here.keys() & {*one}]
+    for names_of_one in missing:
         ways = " or ".join(map(said, names_of_one))
         first = names_of_one[0]
         allowed = f"{ways}: {each.parameters[first].about}"

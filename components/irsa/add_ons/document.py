@@ -52,37 +52,33 @@ def document(
             values[name] = [*dict.fromkeys(PARAMETERS[name].value(each) for each in given)]
     if scope == EVERYTHING:
         values = {name: [EVERYTHING] for name in add_on.parameters if name in PARAMETERS} | values
-    without, managed = known.without.get(where.partition, ()), managed_policies(add_on, version, scope)
+    managed = managed_policies(add_on, version, scope)
     given = {name for name, value in parameters.items() if value}
     given |= {*add_on.require_one_of} if scope == EVERYTHING else set()
     statements = [
         rendered
         for each in known.statements
-        if _applies(each, given, scope, where.partition) and (each.only_with or not managed)
-        for rendered in _rendered(each, values, without)
+        if _applies(each, given, scope) and (each.only_with or not managed)
+        for rendered in _rendered(each, values)
     ]
     return {"Version": VERSION, "Statement": statements}
 
 
-def _applies(statement: Statement, given: Collection[str], scope: str | None, partition: str) -> bool:
+def _applies(statement: Statement, given: Collection[str], scope: str | None) -> bool:
     of_scope = statement.when in ("", "any" if scope == EVERYTHING else "named")
-    of_partition = not statement.partitions or partition in statement.partitions
     with_parameters = all(name in given for name in statement.only_with) and statement.only_without not in given
-    return of_scope and of_partition and with_parameters
+    return of_scope and with_parameters
 
 
-def _rendered(
-    statement: Statement, values: Mapping[str, Sequence[str]], without: Sequence[str]
-) -> Iterator[dict[str, Any]]:
+def _rendered(statement: Statement, values: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
     """Yield a statement with its variables replaced: one for each value of what is in the key of a condition."""
-    actions = [each for each in statement.actions if each not in without]
     resources = [*dict.fromkeys(each for text in statement.resources for each in replaced_in(text, values))]
-    if not actions or not resources:
+    if not resources:
         return
     in_keys = [*dict.fromkeys(_names("".join(key for keys in statement.conditions.values() for key in keys)))]
     for chosen in itertools.product(*(values.get(name, ()) for name in in_keys)):
         of_one = {**values, **{name: [value] for name, value in zip(in_keys, chosen, strict=True)}}
-        rendered: dict[str, Any] = {"Effect": "Allow", "Action": _one_or_all(actions)}
+        rendered: dict[str, Any] = {"Effect": "Allow", "Action": _one_or_all(statement.actions)}
         rendered["Resource"] = _one_or_all(resources)
         if conditions := _conditions(statement.conditions, of_one):
             rendered["Condition"] = conditions

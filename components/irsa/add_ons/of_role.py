@@ -7,20 +7,21 @@ from typing import Any, NamedTuple
 from irsa.add_ons.catalog import AddOn, add_on
 from irsa.add_ons.combinations import usual_subject
 from irsa.add_ons.document import Where, document, managed_policies, managed_policy_arn
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
+from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS
 from irsa.fields import Found, collect
-from irsa.in_aws_account import aws_account_of, cluster_arns_of
+from irsa.in_aws_account import cluster_arns_of
 from irsa.later import Arguments, Later, Value
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Place
+from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import split_document
-from irsa.rules.quotas import check_usage
 from irsa.rules.trust import minified
 from irsa.rules.usage import document_usage
 
 # The host of an issuer of EKS has its region: oidc.eks.us-west-2.amazonaws.com, oidc-eks.us-west-2.api.aws.
 _REGION = re.compile(r"oidc[.-]eks(?:-fips)?\.([a-z0-9-]+)\.")
+
+TOO_LONG = "name fewer; or no outputs: what is known before the deployment is divided over several policies"
 
 
 class AddOnPolicy(NamedTuple):
@@ -86,30 +87,36 @@ def _policy(
         return AddOnPolicy(place, each.name, (), arns)
 
     def compute(known: Mapping[str, Any], found: Found) -> Mapping[str, Any]:
+        where: Where = known["where"]
         parameters = {name: known[name] for name in given}
-        if "cluster_names" in each.parameters and "cluster_names" not in given and scope != EVERYTHING:
-            parameters["cluster_names"] = sorted({parse_cluster_arn(arn).name for arn in known["clusters"].values()})
-        partition = aws_account_of(known["providers"], [], known["clusters"]).partition
+        if CLUSTER_NAMES in each.parameters and CLUSTER_NAMES not in given and scope != EVERYTHING:
+            parameters[CLUSTER_NAMES] = sorted({parse_cluster_arn(arn).name for arn in known["clusters"].values()})
         for name in given.keys() & PARAMETERS.keys():
             for index, text in enumerate(parameters[name]):
                 written = PARAMETERS[name].partition(text)
-                wrong = written and wrong_partition(text, written, partition)
+                wrong = written and wrong_partition(text, written, where.partition)
                 found += [((*place, name, index), wrong)] if wrong else []
-        return document(each, version, scope, parameters, where_of(known["providers"], known["clusters"].values()))
+        return document(each, version, scope, parameters, where)
 
-    whole = arguments.combined({**of_role, **given}, compute)
-    texts: list[Value[str]] = []
-    if isinstance(whole, Later):
+    whole = arguments.combined({"where": where, "clusters": of_role["clusters"], **given}, compute)
+    return AddOnPolicy(place, each.name, _texts(arguments, place, whole), arns)
 
-        def text(known: Mapping[str, Any], found: Found) -> str:
-            of_document = minified(known["whole"])
-            collect(lambda: check_usage(document_usage(of_document)), place, found)
-            return of_document
 
-        texts = [arguments.combined({"whole": whole}, text)]
-    else:
+def _texts(arguments: Arguments, place: Place, whole: Value[Mapping[str, Any]]) -> Sequence[Value[str]]:
+    """Return the documents of the policies to create for a document."""
+    if not isinstance(whole, Later):
+        texts: list[Value[str]] = []
         collect(lambda: texts.extend(split_document(dict(whole))), place, arguments.found)
-    return AddOnPolicy(place, each.name, texts, arns)
+        return texts
+
+    def text(known: Mapping[str, Any], found: Found) -> str:
+        of_document = minified(known["whole"])
+        usage = document_usage(of_document)
+        if usage.used > usage.quota:
+            found.append((place, Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", TOO_LONG)))
+        return of_document
+
+    return [arguments.combined({"whole": whole}, text)]
 
 
 def where_of(provider_arns: Iterable[str], cluster_arns: Iterable[str]) -> Where:

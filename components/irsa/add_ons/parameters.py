@@ -127,6 +127,8 @@ SWITCHES: Mapping[str, str] = {
     "snapshots": "makes snapshots of EBS volumes",
 }
 EVERYTHING = "*"
+# The parameter that has a default: the clusters of the role.
+CLUSTER_NAMES = "cluster_names"
 
 
 def check_scope(scope: str) -> str:

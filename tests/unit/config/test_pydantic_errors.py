@@ -63,8 +63,17 @@ def binding(**keys: Any) -> dict[str, Any]:
             binding(policies=["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
             ("policies", 0),
             "arn:aws:iam::aws:policy/ReadOnlyAccess",
-            "write it under policyArns",
+            "write the ARNs under policyArns",
         ),
+        # terraform-aws-iam has `policies = {name = arn}`.
+        (
+            binding(policies={"read": "arn:aws:iam::aws:policy/ReadOnlyAccess"}),
+            ("policies",),
+            "read",
+            "write the ARNs under policyArns",
+        ),
+        (binding(policies=["velero"]), ("policies", 0), "'velero'", 'write {addOn: "velero"}'),
+        (binding(policy="velero"), ("policy",), "'velero'", 'write {addOn: "velero"}'),
         (binding(role={"nam": "x"}), ("role", "nam"), "unknown key 'nam'", "did you mean 'name'?"),
         (binding(subjects=[]), ("subjects",), "unknown key 'subjects'", "move it to trust"),
         (binding(variables={}), ("variables",), "unknown key", "move it to irsa:variables"),

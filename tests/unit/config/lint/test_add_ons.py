@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config.located_mistake import LocatedMistake
-from irsa.add_ons.catalog import add_on, names, service_accounts
+from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
 from irsa.rules.unknown import SECRET
@@ -196,10 +196,3 @@ def test_what_irsa_writes_itself_is_right(
 
     assert version != each.newest or not warnings, [str(warning) for warning in warnings]
     assert not [warning for warning in warnings if "never needed" in warning.mistake.found]
-
-
-def test_service_accounts_are_those_of_the_data_files() -> None:
-    """Protects the quick reading of one line of each file."""
-    usual = {name: f"{add_on(name).namespace}:{add_on(name).service_account}" for name in names()}
-
-    assert {name: subject for subject, several in service_accounts().items() for name in several} == usual

@@ -1,5 +1,6 @@
 """Lint rules about AWS's managed policies, and the lists that they read."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from config.lint import managed_policies
 from config.lint.managed_policies import known, replaced
 from irsa.rules.arns import POLICIES_WITH_A_PATH
 from program.examine import examine
+from tests.unit.irsa.add_ons.every_add_on import aws_managed
 
 AWS = "arn:aws:iam::aws:policy/"
 APP = {"serviceAccount": {"name": "app"}}
@@ -110,3 +112,26 @@ def test_the_lists_agree() -> None:
         assert new["by"] not in replaced()
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", new["date"])
         assert new["source"].startswith("https://")
+
+
+def test_a_policy_for_sessions_with_tags(tmp_path: Path) -> None:
+    """Protects EBS volumes: AWS's cluster-scoped policy compares with a tag that IRSA's sessions lack.
+
+    Source: the documents of AWS's managed policies, as the package moto has them.
+    """
+    name = "AmazonEBSCSIDriverEKSClusterScopedPolicy"
+    arns = {"policyArns": [AWS + name]}
+    advice = {"policyArns.0": "write policies: [{addOn: ebs-csi}] in its place, which names the clusters"}
+    assert warnings(tmp_path, "session-tag-policy", arns) == advice
+    assert warnings(tmp_path, "session-tag-policy", {**arns, "identity": "both"}) == advice
+    assert warnings(tmp_path, "session-tag-policy", {**arns, "identity": "podIdentity"}) == {}
+    tagged = {"role": {"tags": {"eks-cluster-name": "my-cluster"}}}
+    assert warnings(tmp_path, "session-tag-policy", {**arns, **tagged}) == {}
+
+    compared = {
+        key: set(re.findall(r"aws:PrincipalTag/((?:eks|kubernetes)-[\w-]+)", json.dumps(policy)))
+        for key, policy in aws_managed().items()
+    }
+    assert {key: {tag} for key, tag in managed_policies.WITH_SESSION_TAG.items()} == {
+        key: tags for key, tags in compared.items() if tags
+    }

@@ -41,10 +41,10 @@ from tests.unit.irsa.add_ons.every_add_on import (
 KEYS = {
     "file": "about serviceAccount chart eksAddOn helmValues parameters requireOneOf scope versions recognised",
     "parameters": "required about",
-    "versions": "date source note managedPolicies anyScope statements differences partitions",
-    "statements": "purpose if unless actions resources conditions partitions when",
+    "versions": "date source note managedPolicies anyScope statements differences",
+    "statements": "purpose if unless actions resources conditions when",
     "differences": "actions why",
-    "recognised": "by actions lacks date note",
+    "recognised": "by actions",
 }
 OF_WHERE = {"partition", "account", "region"}
 OF_HELM = {"annotations", "clusterName", "namespace", "serviceAccountName", "create"}

@@ -105,10 +105,19 @@ def test_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert [each["version"] for each in external_dns["versions"]] == [*DATA["external-dns"]["versions"]]
 
 
-def test_an_unknown_name_has_near_ones(capsys: pytest.CaptureFixture[str]) -> None:
+# The second is what `aws eks describe-addon-versions` calls it, the third a flag of terraform-aws-iam without its verb.
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("externaldns", "external-dns"),
+        ("aws-ebs-csi-driver", "ebs-csi"),
+        ("load_balancer_controller", "aws-load-balancer-controller"),
+    ],
+)
+def test_an_unknown_name_has_near_ones(written: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects who types by hand: what is meant is said, and the exit code is that of a wrong argument."""
     with pytest.raises(SystemExit) as ended:
-        main(["add-ons", "externaldns"])
+        main(["add-ons", written])
 
     assert ended.value.code == 2
-    assert "there is no add-on 'externaldns': did you mean 'external-dns'?" in capsys.readouterr().err
+    assert f"there is no add-on {written!r}: did you mean {meant!r}?" in capsys.readouterr().err

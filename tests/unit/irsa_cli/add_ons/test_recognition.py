@@ -146,7 +146,7 @@ def policy(*statements: Mapping[str, Any]) -> dict[str, Any]:
         (
             [policy(MOUNTED)],
             ["kube-system:s3-csi-driver-sa"],
-            ("mountpoint-s3", "terraform-aws-iam's mountpoint_s3_csi (v6) with keys"),
+            ("mountpoint-s3", "terraform-aws-iam's attach_mountpoint_s3_csi_policy (v6) with keys"),
         ),
         ([policy()], USUAL, None),
         ([], USUAL, None),

@@ -89,7 +89,7 @@ def test_the_same_document_becomes_the_add_on(
     ("of_policy", "subject"),
     [
         # irsa would write the region of the cluster.
-        (of_add_on("external-secrets", "eu-west-1", secrets=[SECRET], kms_keys=[KEY]), SECRETS),
+        (of_add_on("cluster-autoscaler", "eu-west-1", cluster_names=["blue"]), "kube-system:cluster-autoscaler"),
         # The AWS plugin shows the removal of a Sid.
         (policy_document({**of_add_on("amp", workspaces=[WORKSPACE])["Statement"][0], "Sid": "Mine"}), "amp:mine"),
         # An application's own, though the document is the same.

@@ -1,0 +1,141 @@
+"""The IdentityGuard component: the API server refuses or warns of Pods without the identity that is declared."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from irsa import outputs
+from irsa.component import InvalidArgumentsError, applied, input_of
+from irsa.guard.args import IdentityGuardArgs
+from irsa.guard.policies import LABELS, STACK_LABEL, bindings, policies
+from irsa.guard.spec import GuardSpec, Part, parse_guard
+from irsa.later import ArgumentMistakes
+from irsa.rules.mistakes import Spelling, path_of
+
+# The name of no namespace: a selector must name one.
+NOWHERE = "no_namespace"
+
+
+def parsed_guard(name: str, args: Any, spelling: Spelling = path_of) -> GuardSpec:
+    """Return what the arguments of a guard declare.
+
+    Raises:
+        InvalidArgumentsError: All mistakes in them.
+    """
+    try:
+        return parse_guard(name, args, f"{pulumi.get_project()}-{pulumi.get_stack()}", spelling)
+    except ArgumentMistakes as found:
+        raise InvalidArgumentsError(found) from None
+
+
+class IdentityGuard(pulumi.ComponentResource):
+    """Policies of the API server, with which no Pod of these service accounts starts without its identity unnoticed.
+
+    It is for one cluster, that of its Kubernetes provider, from Kubernetes 1.30 on. Nothing runs in the cluster for it,
+    and what breaks it lets Pods through.
+    """
+
+    policy_names: pulumi.Output[list[str]]
+    """Names of the policies."""
+
+    def __init__(
+        self,
+        name: str,
+        args: IdentityGuardArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        spec: GuardSpec | None = None,
+        after: Sequence[pulumi.Resource] = (),
+    ) -> None:
+        """Create the policies, their bindings and what they know.
+
+        Args:
+            name: Logical name.
+            args: See IdentityGuardArgs.
+            opts: Options of the component; its children use the Kubernetes provider.
+            spec: What the arguments declare, where they are parsed already: then `args` are not read.
+            after: What must be there before a Pod is refused.
+
+        Raises:
+            InvalidArgumentsError: All arguments that Kubernetes or this component would refuse.
+        """
+        spec = spec or parsed_guard(name, args)
+        super().__init__(outputs.GUARD_TYPE, name, {}, opts)
+        self._spec = spec
+        manifests = policies(spec.settings)
+        made = [self._policy(manifest) for manifest in manifests]
+        bound: dict[str, Any] = {}
+        config_maps: dict[str, Any] = {}
+        for number, part in enumerate(spec.parts):
+            config_map = self._config_map(number, part, after)
+            config_maps[str(number)] = {"name": config_map.metadata.name, "data": input_of(part.data)}
+            bound |= self._bindings(number, part, config_map, made)
+        self.policy_names = pulumi.Output.from_input([each["metadata"]["name"] for each in manifests])
+        self.register_outputs(
+            {
+                "policyNames": self.policy_names,
+                "stack": spec.settings.stack,
+                "mode": spec.settings.mode,
+                "namespace": input_of(spec.namespace),
+                "configMaps": pulumi.Output.from_input(config_maps).apply(
+                    lambda known: {each["name"]: each["data"] for each in known.values()}
+                ),
+                "policies": {each["metadata"]["name"]: each["spec"] for each in manifests},
+                "bindings": bound,
+                **spec.recorded,
+            }
+        )
+
+    def _child(self, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=[*after])
+
+    def _policy(self, manifest: Mapping[str, Any]) -> pulumi.Resource:
+        name = manifest["metadata"]["name"]
+        return kubernetes.admissionregistration.v1.ValidatingAdmissionPolicy(
+            name, metadata=manifest["metadata"], spec=manifest["spec"], opts=self._child()
+        )
+
+    def _config_map(self, number: int, part: Part, after: Sequence[pulumi.Resource]) -> kubernetes.core.v1.ConfigMap:
+        # Its name is automatic: a new one is there before the bindings name it, and the old one goes last.
+        stack = self._spec.settings.stack
+        labels = {**LABELS, STACK_LABEL: stack}
+        metadata = kubernetes.meta.v1.ObjectMetaArgs(namespace=input_of(self._spec.namespace), labels=labels)
+        return kubernetes.core.v1.ConfigMap(
+            f"irsa-guard-{stack}-{number + 1}", metadata=metadata, data=input_of(part.data), opts=self._child(after)
+        )
+
+    def _bindings(
+        self, number: int, part: Part, config_map: kubernetes.core.v1.ConfigMap, made: Sequence[pulumi.Resource]
+    ) -> dict[str, Any]:
+        """Create the bindings of a ConfigMap; return what they say, by their names."""
+        settings = self._spec.settings
+        before: list[Mapping[str, str]] = [{}] * number
+
+        def specs(known: Mapping[str, Any]) -> dict[str, Any]:
+            placed = settings._replace(namespace=known["namespace"])
+            names = [""] * number + [known["config_map"]]
+            found = bindings(placed, [*before, known["data"]], names)
+            own = {each["metadata"]["name"]: each["spec"] for each in found}
+            others = bindings(placed, [*before, part.sample], names)
+            return {each["metadata"]["name"]: _nowhere(each["spec"]) for each in others} | own
+
+        known = {"namespace": input_of(self._spec.namespace), "config_map": config_map.metadata.name}
+        computed = applied(specs, data=input_of(part.data), **known)
+        bound: dict[str, Any] = {}
+        for manifest in bindings(settings, [*before, part.sample], [""] * (number + 1)):
+            name = manifest["metadata"]["name"]
+            bound[name] = computed.apply(lambda every, name=name: every[name])
+            kubernetes.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
+                name, metadata=manifest["metadata"], spec=bound[name], opts=self._child(made)
+            )
+        return bound
+
+
+def _nowhere(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a binding for no namespace."""
+    changed: dict[str, Any] = copy.deepcopy(dict(spec))
+    changed["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"] = [NOWHERE]
+    return changed

@@ -1,0 +1,148 @@
+"""What an IdentityGuard creates, as one frozen value; or all mistakes in its arguments."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from irsa.guard.fields import OF_A_GUARD
+from irsa.guard.rules import NO_AUDIENCE, AnnotationRule, Declared, Settings, config_map_data, stack_key
+from irsa.later import ArgumentMistakes, Arguments, Later, Value
+from irsa.rules.identity import ONLY_IRSA, Use
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
+from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.trust import DEFAULT_AUDIENCE
+
+# In place of a role that is not known yet: as long as any, so that what is divided stays so.
+LONGEST_ROLE = "arn:aws-us-gov:iam::111122223333:role/" + "x" * (512 + 64)
+KUBE_SYSTEM = "kube-system"
+
+
+class Part(NamedTuple):
+    """What one ConfigMap holds.
+
+    Attributes:
+        data: Its data.
+        sample: Data of which the bindings have the same names.
+    """
+
+    data: Value[Mapping[str, str]]
+    sample: Mapping[str, str]
+
+
+class GuardSpec(NamedTuple):
+    """What an IdentityGuard creates."""
+
+    settings: Settings
+    namespace: Value[str]
+    parts: Sequence[Part]
+    recorded: Mapping[str, Any] = {}
+
+
+def parse_guard(name: str, args: Mapping[str, Any], stack: str, spelling: Spelling = path_of) -> GuardSpec:
+    """Return what the arguments of an IdentityGuard declare.
+
+    Raises:
+        ArgumentMistakes: All mistakes, in single arguments and between them.
+    """
+    spec, mistakes = read_guard(name, args, stack, spelling)
+    if mistakes:
+        raise ArgumentMistakes(name, mistakes, spelling, OF_A_GUARD.component)
+    return spec
+
+
+def read_guard(
+    name: str, args: Mapping[str, Any], stack: str, spelling: Spelling = path_of
+) -> tuple[GuardSpec, Sequence[Located]]:
+    """Return what the arguments of an IdentityGuard declare, and all mistakes in and between them.
+
+    Args:
+        name: The component's logical name.
+        args: IdentityGuardArgs.
+        stack: Project and stack of the program, where the arguments have none.
+        spelling: How the caller spells an argument, for messages.
+    """
+    arguments = Arguments(name, spelling, tables=OF_A_GUARD)
+    if not isinstance(name, str):
+        wrong = Mistake(shortened(name), "a string: the component's name", "write a string")
+        raise ArgumentMistakes(repr(name), [(("name",), wrong)], spelling, OF_A_GUARD.component)
+    values = arguments.read(args)
+    if isinstance(args, Mapping) and "service_accounts" not in args:
+        missing = Mistake("no service_accounts", "the service accounts to guard", "add service_accounts")
+        arguments.found.append(((), missing))
+    rule = values.get("annotations")
+    lists = ("users", "user_prefixes", "groups")
+    settings = Settings(
+        stack_key(values.get("stack", stack)),
+        values["mode"] if isinstance(values.get("mode"), str) else "warn",
+        namespaces=values.get("namespaces", {}),
+        annotations=AnnotationRule(rule.get("mode"), *(tuple(rule.get(each, ())) for each in lists)) if rule else None,
+    )
+    accounts = [*values.get("service_accounts", ())]
+    parts = [*_parts(arguments, settings, accounts)] if not arguments.found else []
+    return GuardSpec(settings, values.get("namespace", KUBE_SYSTEM), parts), arguments.found
+
+
+def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
+    place: Place = ("service_accounts",)
+    complete = [
+        {"namespace": DEFAULT_NAMESPACE, **each, "ways": _ways(each), "audience": _audience(each)} for each in accounts
+    ]
+    named_later = any(isinstance(each[key], Later) for each in complete for key in ("namespace", "name"))
+    if named_later:
+        # Which bindings there are cannot depend on an output: so there are all that there could be.
+        places = [*settings.namespaces, KUBE_SYSTEM, "default"]
+        sample = {f"{namespace}.x": f"irsa {DEFAULT_AUDIENCE} {LONGEST_ROLE}" for namespace in places}
+        yield Part(_data(arguments, settings, complete), sample)
+        return
+    known = [
+        Declared(**{key: value for key, value in each.items() if key in Declared._fields} | _lengths(each))
+        for each in complete
+    ]
+    try:
+        divided = config_map_data(settings, known)
+    except Mistake as mistake:
+        arguments.found.append((place, mistake))
+        return
+    by_key = {f"{each['namespace']}.{each['name']}": each for each in complete}
+    for sample in divided:
+        yield Part(_data(arguments, settings, [by_key[key] for key in sample if key in by_key]), sample)
+
+
+def _ways(account: Mapping[str, Any]) -> str:
+    """Return the ways in which new Pods get the role."""
+    identity = account.get("identity", ONLY_IRSA)
+    used = [use is Use.USED for use in identity]
+    return "both" if all(used) else "podIdentity" if used[1] else "irsa"
+
+
+def _audience(account: Mapping[str, Any]) -> Any:
+    return NO_AUDIENCE if _ways(account) == "podIdentity" else account.get("audience", DEFAULT_AUDIENCE)
+
+
+def _lengths(account: Mapping[str, Any]) -> dict[str, str]:
+    """Return the longest value in place of each that is not known yet."""
+    longest = {"role_arn": LONGEST_ROLE, "audience": "x" * 255}
+    return {key: text for key, text in longest.items() if isinstance(account[key], Later)}
+
+
+def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Value[Mapping[str, str]]:
+    flat = {f"{index}.{key}": each[key] for index, each in enumerate(accounts) for key in Declared._fields}
+
+    def compute(known: Mapping[str, Any], found: list[Located]) -> Mapping[str, str]:
+        declared = [
+            Declared(**{key: known[f"{index}.{key}"] for key in Declared._fields}) for index in range(len(accounts))
+        ]
+        try:
+            [*data] = config_map_data(settings, declared)
+        except Mistake as mistake:
+            found.append((("service_accounts",), mistake))
+            return {}
+        if len(data) > 1:
+            several = Mistake(
+                f"{len(accounts):,} service accounts whose names are outputs, for {len(data)} ConfigMaps",
+                "one ConfigMap, of 1 MiB",
+                "write the names, or one IdentityGuard for some of them",
+            )
+            found.append((("service_accounts",), several))
+        return data[0] if data else {}
+
+    return arguments.combined(flat, compute)

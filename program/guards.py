@@ -1,0 +1,77 @@
+"""The guards of a stack's clusters, from its settings and bindings."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic.alias_generators import to_camel
+
+from config.defaults import identity_of
+from config.located_mistake import LocatedMistake
+from config.models import ServiceAccount, Stack
+from irsa.add_ons.of_role import service_account_of
+from irsa.guard.spec import read_guard
+from irsa.rules.mistakes import Place
+from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.unknown import OUTPUT, has_unknown
+from program.logical_names import in_cluster
+from program.lookups.values import Lookups
+
+if TYPE_CHECKING:
+    from program.plan import PlannedBinding
+
+
+class PlannedGuard(NamedTuple):
+    """The guard of a cluster."""
+
+    cluster: str
+    name: str
+    """Its logical name."""
+    args: Mapping[str, Any]
+    """The arguments of IdentityGuard, with a marker for each role."""
+    bindings: Sequence[str]
+    """The keys of the bindings of its service accounts, in their order."""
+
+
+def planned_guards(
+    stack: Stack, lookups: Lookups, bindings: Mapping[str, "PlannedBinding"]
+) -> tuple[Sequence[PlannedGuard], Sequence[LocatedMistake]]:
+    """Return the guard of each cluster that has one, and what is wrong with them."""
+    guards, mistakes = [], []
+    for key, cluster in stack.clusters_by_key.items():
+        guard = stack.guard_of(key)
+        if guard is None:
+            continue
+        accounts, of_bindings = [], []
+        for name, each in bindings.items():
+            account = _guarded(each) if key in stack.clusters_of(each.binding) else None
+            if account:
+                accounts.append(account)
+                of_bindings.append(name)
+        written = guard.model_dump(exclude_defaults=True, warnings=False)
+        args = {**written, "service_accounts": accounts}
+        name = in_cluster("guard", lookups.clusters[key].issuer or key)
+        place: Place = (*stack.place_of_cluster(key), "guard") if cluster.guard else ("guard",)
+        # A mistake in a service account is one of its binding.
+        mistakes += [
+            LocatedMistake((*place, *(to_camel(str(part)) for part in at[:1]), *at[1:]), mistake)
+            for at, mistake in read_guard(name, args, "stack")[1]
+            if at[:1] != ("service_accounts",) or not at[1:]
+        ]
+        guards.append(PlannedGuard(key, name, args, of_bindings))
+    return guards, mistakes
+
+
+def _guarded(planned: "PlannedBinding") -> dict[str, Any] | None:
+    """Return the service account of a binding as IdentityGuard takes it; None without one that is known."""
+    binding, declared = planned.binding, planned.binding.service_account
+    if declared is not None and not isinstance(declared, ServiceAccount):
+        return None
+    # Without one, that of the chart of its add-ons.
+    found = service_account_of(planned.args) if declared is None else {"name": declared.name}
+    if found is None:
+        return None
+    namespace, name = found.get("namespace") or (declared and declared.namespace) or DEFAULT_NAMESPACE, found["name"]
+    if has_unknown([namespace, name]):
+        return None
+    account = {"namespace": namespace, "name": name, "role_arn": OUTPUT, "identity": identity_of(binding).recorded}
+    return {**account, "audience": binding.audience} if isinstance(binding.audience, str) else account
