@@ -287,7 +287,9 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
 
 
 def _guards(components: Sequence[Resource], children: Mapping[str, Sequence[Resource]]) -> Iterator[DeclaredGuard]:
-    names = [outputs.component_name(GUARD, known_text(each.outputs.get(outputs.KEY)) or None) for each in components]
+    # That of a single cluster is known without its key.
+    keys = [known_text(each.outputs.get(outputs.KEY)) if len(components) > 1 else "" for each in components]
+    names = [outputs.component_name(GUARD, key or None) for key in keys]
     for component, name in sorted(zip(components, names, strict=True), key=itemgetter(1)):
         # In a program of one's own, none may have a cluster's key.
         called = name if names.count(name) == 1 else outputs.component_name(GUARD, component.urn.split("::", 2)[2])

@@ -311,7 +311,7 @@ def test_each_cluster_has_its_guard() -> None:
         ("irsa:guard@blue", "deny", "blue"),
         ("irsa:guard@green", "warn", "green"),
     ]
-    (one,) = declared_stack(state(*guard("guard", "only"))).guards
+    (one,) = declared_stack(state(*guard("guard", "only", key="cluster"))).guards
     assert (one.name, one.stack, one.namespace, one.unreadable) == ("irsa:guard", "irsa-prod", "kube-system", "")
     assert (one.config_maps, one.policies, one.bindings) == (
         GUARD_OUTPUTS["configMaps"], GUARD_OUTPUTS["policies"], GUARD_OUTPUTS["bindings"],
