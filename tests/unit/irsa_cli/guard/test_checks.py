@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from irsa_cli.guard.checks import of_guard
-from irsa_cli.report.checks import Check, Outcome
+from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_cli.report.text import answer_of, plain
 from irsa_cli.state.declared import DeclaredGuard
+from tests.fuzz.live_states import DANGERS, MARK
+from tests.fuzz.printed import problems
 from tests.unit.irsa_cli.guard.guarded import CONFIG_MAP, DATA, GUARD, POLICY, ROLE, StubCluster
 
 POLICIES, BINDINGS = "validatingadmissionpolicies", "validatingadmissionpolicybindings"
@@ -112,3 +115,27 @@ def test_more_changes_than_a_message_takes() -> None:
         lambda cluster: cluster.objects["configmaps"][CONFIG_MAP].update(data=dict.fromkeys(DATA, "x"))
     )
     assert finding.found == "kube-system.aws-node: x; changed are also web.app"
+
+
+@pytest.mark.parametrize("danger", DANGERS)
+def test_what_others_write_stays_a_name(danger: str) -> None:
+    """Protects terminals, CI and whoever pastes: ConfigMaps, bindings and RBAC may be written by somebody else."""
+    text = f"a{danger}{MARK}"
+
+    def write(cluster: StubCluster) -> None:
+        cluster.objects["configmaps"][CONFIG_MAP]["data"] |= {text: text, "web.app": text}
+        spec_of(cluster, BINDINGS)["paramRef"] = {"name": text, text: text}
+        warning = {"fieldRef": text, "warning": text}
+        cluster.objects[POLICIES][POLICY]["status"]["typeChecking"] = {"expressionWarnings": [warning]}
+        strong = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+        cluster.objects["clusterroles"] = {text: {"metadata": {"name": text}, "rules": [strong]}}
+        subjects = [{"kind": "User", "name": text}, {"kind": "Group", "name": "system:authenticated"}]
+        binding = {"metadata": {"name": text}, "roleRef": {"kind": "ClusterRole", "name": text}, "subjects": subjects}
+        cluster.objects["clusterrolebindings"] = {text: binding}
+
+    checks = checked(write)
+    notes = [f"{check.binding}: {check.found}" for check in checks if check.outcome is Outcome.OK]
+    printed = "\n".join(plain([answer_of(Report("verify", "prod", checks, notes), (), [])]))
+
+    assert len(checks) > 6
+    assert problems(printed) == []
