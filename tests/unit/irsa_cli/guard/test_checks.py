@@ -12,7 +12,7 @@ from irsa_cli.report.text import answer_of, plain
 from irsa_cli.state.declared import DeclaredGuard
 from tests.fuzz.live_states import DANGERS, MARK
 from tests.fuzz.printed import problems
-from tests.unit.irsa_cli.guard.guarded import CONFIG_MAP, DATA, GUARD, POLICY, ROLE, StubCluster
+from tests.unit.irsa_cli.guard.guarded import CONFIG_MAP, DATA, GUARD, POLICY, POLICY_SPEC, ROLE, StubCluster
 
 POLICIES, BINDINGS = "validatingadmissionpolicies", "validatingadmissionpolicybindings"
 MISSING = ("it does not exist, so that it guards nothing", "that it exists")
@@ -52,6 +52,8 @@ def spec_of(cluster: StubCluster, resource: str, name: str = POLICY) -> Any:
          *MISSING),
         (lambda c: spec_of(c, POLICIES)["validations"][0].update(expression="true"), f"policy {POLICY}",
          "spec.validations[0].expression: true", 'spec.validations[0].expression: "size(variables.missing) == 0"'),
+        (lambda c: spec_of(c, POLICIES)["validations"].clear(), f"policy {POLICY}", "spec.validations: []",
+         f"spec.validations: {POLICY_SPEC['validations']}"),
         (lambda c: spec_of(c, POLICIES).update(matchConditions=[{"name": "x", "expression": "false"}]),
          f"policy {POLICY}", "spec.matchConditions: [{'name': 'x', 'expression': 'false'}]",
          "spec.matchConditions: nothing"),

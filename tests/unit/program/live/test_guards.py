@@ -11,6 +11,7 @@ from irsa_cli.live.model import Guarded
 from program.live.guards import guarded_twice, unguarded_pods
 from program.live.reads import Reads
 from program.plan import plan
+from tests.sandbox.test_guard_pods import token
 from tests.unit.program.live.scene import arn, cluster, held, lookups_of, rules, stack_of
 from tests.unit.program.live.test_stages import pod
 
@@ -35,7 +36,8 @@ BARE = pod("none", "web")
 
 def test_which_running_pods_would_be_refused() -> None:
     """Protects who turns the guard on: these Pods use the node's role now, and their controller's next is refused."""
-    others = [pod("none", service_account="other"), pod("none", namespace="team-b")]
+    others = [pod("irsa"), pod("none", service_account="other"), pod("none", namespace="team-b")]
+    others[0]["spec"]["volumes"] = [token("sts.amazonaws.com")]
     (mistake,) = refused("deny", BARE, *(pod("none", f"w{number}") for number in range(6)), *others)
 
     assert rules([mistake]) == [("guard-refuses", "bindings.app")]
