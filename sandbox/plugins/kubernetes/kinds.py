@@ -34,12 +34,6 @@ _KINDS = {
     "apps/v1:StatefulSet": Kind(
         _APPS, "statefulsets", replaced_by=(*_SELECTOR, ("spec", "serviceName"), ("spec", "volumeClaimTemplates"))
     ),
-    "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy": Kind(
-        _ADMISSION, "validatingadmissionpolicies", namespaced=False
-    ),
-    "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding": Kind(
-        _ADMISSION, "validatingadmissionpolicybindings", namespaced=False
-    ),
     "batch/v1:CronJob": Kind(_BATCH, "cronjobs"),
     "batch/v1:Job": Kind(_BATCH, "jobs", replaced_by=(*_SELECTOR, ("spec", "completions"), ("spec", "template"))),
     "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy": Kind(
