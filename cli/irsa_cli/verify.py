@@ -97,7 +97,7 @@ CHECKS = {
         NONE,
     ),
     EDITORS: (
-        "with `irsa:guard`: not everybody may change it, by RBAC; others than its deployers who may are a line",
+        "with `irsa:guard`: who may change it by RBAC, besides its deployers, as a line; where everybody may, a finding",
         NONE,
     ),
 }
