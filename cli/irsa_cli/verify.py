@@ -97,7 +97,7 @@ CHECKS = {
         NONE,
     ),
     EDITORS: (
-        "with `irsa:guard`: who may change it by RBAC, besides its deployers, as a line; where everybody may, a finding",
+        "with `irsa:guard`, as a line: who may change it by RBAC besides its deployers; where everybody may, a finding",
         NONE,
     ),
 }

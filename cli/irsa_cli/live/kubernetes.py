@@ -43,7 +43,8 @@ SOME_PODS = 100
 ATTEMPTS = 5
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 SHORTEST_TOKEN_SECONDS = 600
-ADMISSION, RBAC = "/apis/admissionregistration.k8s.io/v1", "/apis/rbac.authorization.k8s.io/v1"
+GROUPS = "/apis/"
+ADMISSION, RBAC = f"{GROUPS}admissionregistration.k8s.io/v1", f"{GROUPS}rbac.authorization.k8s.io/v1"
 # Where the kinds are that the guard is made of, and those that say who may write them.
 PATHS = {
     "configmaps": "/api/v1",
@@ -237,7 +238,7 @@ class ClusterClient:
         while token is not None:
             page = self._ask(question, "GET", path, {**parameters, "limit": str(PAGE), "continue": token})
             if page is None:
-                raise CouldNotLookError(f"{question}: there is nothing of this kind")
+                raise NoSuchKindError(f"{question}: there is nothing of this kind")
             yield page
             token = page.get("metadata", {}).get("continue") or None
 
@@ -251,10 +252,10 @@ class ClusterClient:
         """
         with as_could_not_look(question):
             answer = self._answer(method, path, parameters, body)
+            if answer.status_code == HTTPStatus.NOT_FOUND and path.startswith(GROUPS) and not _is_of_object(answer):
+                raise NoSuchKindError(f"{question}: {_message(answer)}")
             if answer.status_code == HTTPStatus.NOT_FOUND and _said(answer, "reason") == "NotFound":
                 return None
-            if answer.status_code == HTTPStatus.NOT_FOUND and not _said(answer, "reason"):
-                raise NoSuchKindError(f"{question}: {_message(answer)}")
             if answer.status_code == HTTPStatus.GONE:
                 raise ExpiredError(f"{question}: {_message(answer)}")
             if not answer.is_success:
@@ -397,6 +398,14 @@ def _pause(retry_after: str) -> float:
 def _message(answer: httpx2.Response) -> str:
     text = _said(answer, "message")
     return named(text) if text else f"HTTP {answer.status_code}"
+
+
+def _is_of_object(answer: httpx2.Response) -> bool:
+    """Return whether an object was not found, of a kind that the API server has: then it says which."""
+    try:
+        return bool(answer.json()["details"]["name"])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _said(answer: httpx2.Response, key: str) -> str:

@@ -73,7 +73,7 @@ class Requests(BaseHTTPRequestHandler):
             body = {"message": "denied"}
         # A kind that the API server does not have is no object of its API.
         is_unknown = self.server.is_old and "admissionregistration" in path
-        text = b"404 page not found" if is_unknown else json.dumps(body).encode()
+        text = json.dumps({"reason": "NotFound", "details": {}} if is_unknown else body).encode()
         self.send_response(404 if is_unknown else self.server.status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
