@@ -12,13 +12,14 @@ from typing import Any
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
-from irsa_cli.exits import CouldNotLookError
+from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.guard.live import guards_of
 from irsa_cli.issuers import eks_region
 from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster, session_of
 from irsa_cli.live.iam import AwsAccountClient, with_details
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveEksCluster
+from irsa_cli.live.model import Discovery, Guards, LiveAwsAccount, LiveCluster, LiveEksCluster
 from irsa_cli.live.once import Answer
 from irsa_cli.options import not_empty, stack_name
 from irsa_cli.state.declared import DeclaredStack
@@ -59,7 +60,9 @@ def discover(
     eks_names: Sequence[str],
     stacks: Sequence[str],
     credentials: Sequence[Inputs] = ({},),
+    *,
     policies: bool = False,
+    guards: bool = False,
 ) -> Discovery:
     """Return what the clusters and AWS accounts have.
 
@@ -71,6 +74,7 @@ def discover(
         eks_names: Names of EKS clusters in the region of the first credentials.
         credentials: Profile and region of each AWS account; the current credentials have no profile.
         policies: Whether managed policies are read too.
+        guards: Whether it is read whom the guards of the clusters guard.
 
     Raises:
         CouldNotLookError: A stack cannot be read; or no cluster, or no AWS account, can be.
@@ -79,9 +83,16 @@ def discover(
     with_clusters = [(each, ClusterClients(each.clusters)) for each in declared]
     # Threads write to it; two runs should print the same, sorted.
     not_checked: set[str] = set()
+
+    def read_cluster(read: Callable[[ClusterClient], LiveCluster], live: ClusterClient) -> LiveCluster:
+        found = read(live)
+        return replace(found, guards=_guards(live, not_checked.add)) if guards else found
+
     with ThreadPoolExecutor() as pool:
         sources = _clusters(contexts, eks_names, with_clusters, credentials[0])
-        of_clusters = [(name, pool.submit(_read, name, reach, read)) for name, reach, read in sources]
+        of_clusters = [
+            (name, pool.submit(_read, name, reach, partial(read_cluster, read))) for name, reach, read in sources
+        ]
 
         def issuers() -> set[str]:
             # They are submitted before the AWS accounts, and wait for nothing.
@@ -200,6 +211,17 @@ def _cluster(live: ClusterClient, in_kubeconfig: bool = False, eks_name: str | N
     """Return a cluster with all of its service accounts; its context only where that is of the user's kubeconfig."""
     context = live.context if live.is_in_file and in_kubeconfig else None
     return LiveCluster(live.context or "", live.issuer, tuple(live.service_accounts(None)), context, eks_name)
+
+
+def _guards(live: ClusterClient, not_checked: Callable[[str], None]) -> Guards | None:
+    """Return whom the guards of a cluster guard; None where it denies that to whoever knows no guards."""
+    try:
+        return guards_of(live)
+    except NoPermissionError:
+        return None
+    except CouldNotLookError as error:
+        not_checked(f"guards of cluster {named(live.context)}: {error}")
+        return None
 
 
 def _one_of_each(

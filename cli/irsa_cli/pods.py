@@ -33,7 +33,7 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
     """Return what is missing or wrong in the Pod, so that it does not get the role of its service account."""
     if SKIP_POD in (pod["metadata"].get("labels") or {}):
         return []
-    audiences = sorted(_token_audiences(pod))
+    audiences = sorted(token_audiences(pod))
     token_file = WINDOWS_TOKEN_FILE if _is_for_windows(pod) else TOKEN_FILE
     injected = [container for container in _containers(pod) if not _sets_role_itself(container)]
     found = [problem for container in injected for problem in _container_problems(container, role_arn, token_file)]
@@ -169,7 +169,7 @@ def _variables(container: Mapping[str, Any]) -> dict[str, str]:
     return {each["name"]: each.get("value", "") for each in container.get("env", [])}
 
 
-def _token_audiences(pod: PodObject) -> set[str]:
+def token_audiences(pod: PodObject) -> set[str]:
     """Return the audiences of the mounted tokens; the token for the Kubernetes API names none."""
     projected = [volume.get("projected") or {} for volume in pod["spec"].get("volumes", [])]
     tokens = [source.get("serviceAccountToken") or {} for each in projected for source in each.get("sources", [])]

@@ -22,6 +22,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.comparison import differences
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
+from irsa_cli.guard.checks import EDITORS, GUARD, guard_checks
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
@@ -91,6 +92,14 @@ CHECKS = {
         "with `--pods` and EKS Pod Identity, as a line: the stage of the Pods, and who holds the next one back",
         NONE,
     ),
+    GUARD: (
+        "with `irsa:guard`: its policies, bindings and ConfigMaps are as declared, and the API server understands them",
+        NONE,
+    ),
+    EDITORS: (
+        "with `irsa:guard`, as a line: who may change it by RBAC besides its deployers; where everybody may, a finding",
+        NONE,
+    ),
 }
 # Of `outputs.ROLE_SETTINGS`: what it is, where LiveRole has it, and what a role has that is created without it.
 ROLE_SETTINGS: Mapping[str, tuple[str, str, Any]] = {
@@ -148,16 +157,24 @@ def run(options: argparse.Namespace) -> int:
         time.sleep(pause)
         new = by_binding(look(declared, again, options.pods))
         checks = [check for key, old in by_binding(checks).items() for check in _newer(old, new.get(key, old))]
+    # It is of the stack, and of no binding.
+    checks += guard_checks(declared) if declared.guards and not options.bindings else []
     columns = columns_of(checks, options.pods)
-    notes = [f"{named(check.binding)}: {check.found}" for check in checks if check.check == STAGE]
+    notes = [f"{named(check.binding)}: {check.found}" for check in checks if _is_note(check)]
     report = Report("verify", declared.stack, checks, notes)
     return publish(report, ("binding", *columns), rows_of(checks, columns), options)
 
 
+def _is_note(check: Check) -> bool:
+    return check.check == STAGE or (
+        check.check in {GUARD, EDITORS} and check.outcome is Outcome.OK and bool(check.found)
+    )
+
+
 def columns_of(checks: Iterable[Check], pods: bool) -> list[str]:
     """Return the kinds of checks that are columns of the table; a stage is a line of its own."""
-    has_association = any(check.check == ASSOCIATION for check in checks)
-    absent = {STAGE, *([] if pods else [PODS]), *([] if has_association else [ASSOCIATION])}
+    of_some = {ASSOCIATION, GUARD, EDITORS} - {check.check for check in checks}
+    absent = {STAGE, *([] if pods else [PODS]), *of_some}
     return [name for name in CHECKS if name not in absent]
 
 

@@ -205,12 +205,15 @@ def iam_files() -> str:
 
 
 def kubernetes_files() -> str:
-    """Return the table of the Kubernetes files: what each rule of their ClusterRoles allows."""
+    """Return the table of the Kubernetes files: what each rule of their ClusterRoles and Roles allows."""
     rows = []
     for file in sorted(PERMISSIONS.glob("kubernetes-*.yaml")):
-        for rule in yaml.safe_load(file.read_text(encoding="utf-8"))["rules"]:
-            about = [*rule.get("resources", ()), *rule.get("nonResourceURLs", ())]
-            rows.append((_file(file), *(", ".join(f"`{each}`" for each in cell) for cell in (about, rule["verbs"]))))
+        for role in yaml.safe_load_all(file.read_text(encoding="utf-8")):
+            where = f", in `{namespace}`" if (namespace := role["metadata"].get("namespace")) else ""
+            for rule in role["rules"]:
+                about = [*rule.get("resources", ()), *rule.get("nonResourceURLs", ())]
+                cells = (", ".join(f"`{each}`" for each in cell) for cell in (about, rule["verbs"]))
+                rows.append((f"{_file(file)}{where}", *cells))
     return table("file", "resources", "verbs", rows=rows)
 
 

@@ -19,6 +19,7 @@ from irsa_cli.state.pulumi import exported_state
 from irsa_cli.state.resource import Resource
 from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import failed_updates, pod_losses
+from program.live.guards import guarded_twice, unguarded_pods
 from program.live.held import Held, held_by
 from program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
 from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
@@ -39,6 +40,8 @@ WARNINGS = {
     live_rules.AGENT_MISSING,
     live_rules.DEFAULT_QUOTA,
     live_rules.FAILED_UPDATE,
+    live_rules.GUARDED_TWICE,
+    live_rules.GUARD_REFUSES,
     live_rules.INLINE_POLICY_EXISTS,
     live_rules.PODS_LOSE_ROLE,
     live_rules.PODS_MUST_RESTART,
@@ -106,15 +109,17 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     planned = plan(stack, lookups)
     planned = planned._replace(components=[each for each in planned.components if each[0].binding not in left_out])
     mistakes = planned.mistakes
-    reads = reader.reads(planned.components, held or Held())
+    reads = reader.reads(planned.components, held or Held(), planned.guards)
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.
     losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
     in_the_way = conflicts(stack, components, answers, reads, held)
     failed = failed_updates(held) if held else ()
+    of_guards = [*unguarded_pods(stack, planned.guards, reads)]
+    of_guards += [] if held is None else guarded_twice(stack, planned.guards, reads, held)
     # One setting of a binding may be of several components: what is wrong with it is reported once.
     once: dict[tuple[str, Place, str], LocatedMistake] = {}
-    for each in (*failed, *reads.failures, *mistakes, *in_the_way, *losses):
+    for each in (*failed, *reads.failures, *mistakes, *in_the_way, *losses, *of_guards):
         once.setdefault((each.rule, each.place, each.mistake.found), each)
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")

@@ -11,19 +11,24 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
+from irsa.guard.policies import STACK_LABEL
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.spec import CreatedRole, Spec
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
+from irsa_cli.guard.live import guards_of
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubeconfig import UnreadKeyError, configuration
-from irsa_cli.live.kubernetes import ClusterClient
+from irsa_cli.live.kubernetes import ClusterClient, NoSuchKindError
+from irsa_cli.live.model import Guards
 from irsa_cli.live.once import Answer
 from irsa_cli.stages import Way
 from irsa_cli.state import types
 from program import access
+from program.guards import PlannedGuard
 from program.live.cloud import LiveCloud
+from program.live.guards import guard_modes, guard_place
 from program.live.held import Held, account_and_name
 from program.live.planned import finding, known, roles_to_tag
 from program.live.reads import AwsReads, ClusterReads, EksReads, Reads
@@ -99,12 +104,15 @@ class Reader:
             providers,
         )
 
-    def reads(self, components: Sequence[tuple[PlannedComponent, Spec]], held: Held) -> Reads:
+    def reads(
+        self, components: Sequence[tuple[PlannedComponent, Spec]], held: Held, guards: Sequence[PlannedGuard] = ()
+    ) -> Reads:
         """Return what AWS and the clusters have, as far as it matters for the components of the plan.
 
         Args:
             components: The components of the plan.
             held: What the stack's state holds: of that, nobody is asked whether somebody else has it.
+            guards: The guards of the plan.
         """
         created: dict[str | None, list[CreatedRole]] = {}
         for component, spec in components:
@@ -127,6 +135,9 @@ class Reader:
                 is_new = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name) is None
                 asked = is_new or (change is not None and change.way is Way.IRSA)
                 with_associations[key] = with_associations.get(key, False) or asked
+        for guard in guards:
+            with_pods.setdefault(guard.cluster, set()).update(namespace for _, namespace, _, _ in guard_modes(guard))
+        guarded = {guard.cluster for guard in guards}
         used = access.clusters_with_service_accounts(self._stack)
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
@@ -136,7 +147,8 @@ class Reader:
                 if key in created or live.number in with_named_roles
             }
             in_clusters = {
-                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set())) for key, live in clusters.items()
+                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), key if key in guarded else None)
+                for key, live in clusters.items()
             }
             in_eks = {key: pool.submit(self._eks_reads, key, creates) for key, creates in with_associations.items()}
         found = {key: self._judged(key, live.context, in_clusters[key]) for key, live in clusters.items()}
@@ -277,8 +289,13 @@ class Reader:
         by_name = None if listed is None else {(each.namespace, each.service_account): each for each in listed}
         return EksReads(has_agent, by_name)
 
-    def _cluster_reads(self, live: ClusterClient, with_pods: Collection[str]) -> tuple[ClusterReads, str | None]:
-        """Return what a cluster has, and its issuer; Pods of these namespaces only, by one list."""
+    def _cluster_reads(
+        self, live: ClusterClient, with_pods: Collection[str], guarded: str | None
+    ) -> tuple[ClusterReads, str | None]:
+        """Return what a cluster has, and its issuer; Pods of these namespaces only, by one list.
+
+        Whom guards guard is read where the cluster gets one: then `guarded` is its key.
+        """
         where = f"cluster {named(live.context)}"
         try:
             namespaces = live.namespaces()
@@ -292,7 +309,22 @@ class Reader:
         by_name = None if found is None else {(each.namespace, each.name): each for each in found}
         only = next(iter(with_pods)) if len(with_pods) == 1 else None
         pods = self._optional(f"{where}, Pods", partial(live.all_pods, only)) if with_pods else None
-        return ClusterReads(namespaces, by_name, pods), issuer
+        guards = self._guards(live, where, guarded) if guarded else None
+        return ClusterReads(namespaces, by_name, pods, guards), issuer
+
+    def _guards(self, live: ClusterClient, where: str, key: str) -> Guards | None:
+        """Return whom the guards of a cluster guard; one that cannot have any stops `pulumi up`."""
+        try:
+            live.objects_of("validatingadmissionpolicybindings", label=STACK_LABEL)
+        except NoSuchKindError:
+            found = f"{where} has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
+            fix = "upgrade the cluster, or write guard: off for it"
+            place, allowed = guard_place(self._stack, key), "Kubernetes 1.30 or newer"
+            self._failures.append(finding(live_rules.GUARD_UNAVAILABLE, place, found, allowed, fix))
+            return None
+        except CouldNotLookError:
+            pass  # it is said where it is asked for again
+        return self._optional(f"{where}, its guards", partial(guards_of, live))
 
 
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:

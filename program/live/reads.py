@@ -7,7 +7,7 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from irsa_cli.live.eks import ListedAssociation
-from irsa_cli.live.model import LiveRole, LiveServiceAccount
+from irsa_cli.live.model import Guards, LiveRole, LiveServiceAccount
 from program.live.held import account_and_name
 from program.lookups.values import AwsIdentity
 
@@ -19,12 +19,15 @@ class ClusterReads:
     Attributes:
         namespaces: The namespaces by name, each with whether it is being deleted.
         service_accounts: Service accounts by namespace and name.
-        pods: The Pods that have not ended, where some must restart before a change: those of all service accounts.
+        pods: The Pods that have not ended, where some must restart before a change, or a guard is declared: those of
+            all service accounts.
+        guards: Whom the guards of stacks guard, where one is declared.
     """
 
     namespaces: Mapping[str, bool] | None = None
     service_accounts: Mapping[tuple[str, str], LiveServiceAccount] | None = None
     pods: Sequence[Mapping[str, Any]] | None = None
+    guards: Guards | None = None
 
 
 @dataclass(frozen=True)

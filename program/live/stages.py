@@ -93,7 +93,7 @@ def pods_of_the_other_way(components: Collection[Planned], held: Held) -> Iterat
         if change is None or cluster is None or cluster.pods is None:
             continue
         if id(cluster) not in by_cluster:
-            by_cluster[id(cluster)] = _by_service_account(cluster.pods)
+            by_cluster[id(cluster)] = by_service_account(cluster.pods)
         own, *others = whose_pods(planned.binding, planned.spec, change)
         if pods := _with(change.way, by_cluster[id(cluster)].get(own, ()), planned):
             yield _held_back(planned, own, change, pods, held)
@@ -147,7 +147,8 @@ def _roles(pod: Mapping[str, Any]) -> set[str]:
     return {each.get("value", "") for each in variables if each["name"] == ROLE_VARIABLE}
 
 
-def _by_service_account(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Any]]:
+def by_service_account(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Any]]:
+    """Return Pods by their service account, as `namespace/name`."""
     found: dict[str, list[Any]] = {}
     for each in pods:
         name = each["spec"].get("serviceAccountName") or "default"

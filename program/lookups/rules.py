@@ -49,5 +49,10 @@ RULES = {
     (SESSION_TAGS_RETURN := "session-tags-return"): (
         "the change turns session tags on: until the association has them, Pods get no new credentials"
     ),
+    (GUARD_REFUSES := "guard-refuses"): (
+        "Pods run without an AWS identity, which `irsa:guard` refuses in new ones, or warns of"
+    ),
+    (GUARDED_TWICE := "guarded-twice"): "another stack guards a namespace already",
+    (GUARD_UNAVAILABLE := "guard-unavailable"): "the cluster is older than Kubernetes 1.30, and has no guard",
     (PODS_LOSE_ROLE := "pods-lose-role"): "the change deletes or replaces what Pods use",
 }

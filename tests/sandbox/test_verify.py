@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from irsa_cli.guard.checks import EDITORS, GUARD
 from irsa_cli.pod_identity import ASSOCIATION
 from irsa_cli.verify import CHECKS, PODS, STAGE
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, irsa, not_good, report
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.sandbox
 
 PERMISSIONS = ROOT / "docs" / "permissions"
 INJECTED = Path(__file__).parent / "recorded" / "injected-pod.json"
-OPTIONAL = (ASSOCIATION, PODS, STAGE)
+OPTIONAL = (ASSOCIATION, PODS, STAGE, GUARD, EDITORS)
 BINDING = {
     "serviceAccount": {"name": "verified"},
     "role": {"name": "verified-role"},
@@ -52,11 +53,15 @@ def access(cloud: Any, folder: Path, name: str, *role_files: str, namespace: str
 
 
 def grant(cloud: Any, name: str, role_file: str, namespace: str | None = None) -> None:
-    """Bind a role of the documentation to a service account that `access` made, in one namespace or in all."""
-    role = yaml.safe_load((PERMISSIONS / role_file).read_text())["metadata"]["name"]
-    binding = ("rolebinding", "-n", namespace) if namespace else ("clusterrolebinding",)
-    to = (f"--clusterrole={role}", f"--serviceaccount=kube-system:{name}")
-    for command in (("apply", "-f", str(PERMISSIONS / role_file)), ("create", *binding, f"{name}-{role}", *to)):
+    """Bind the roles of a file to a service account that `access` made, in one namespace or in all."""
+    commands: list[tuple[str, ...]] = [("apply", "-f", str(PERMISSIONS / role_file))]
+    for role in yaml.safe_load_all((PERMISSIONS / role_file).read_text()):
+        metadata = role["metadata"]
+        where = namespace or metadata.get("namespace")
+        binding = ("rolebinding", "-n", where) if where else ("clusterrolebinding",)
+        to = (f"--{role['kind'].lower()}={metadata['name']}", f"--serviceaccount=kube-system:{name}")
+        commands.append(("create", *binding, f"{name}-{metadata['name']}", *to))
+    for command in commands:
         answer = cloud.kubectl(*command)
         assert answer.returncode == 0, answer.stderr
 

@@ -157,3 +157,30 @@ def test_what_few_stacks_need_is_in_a_file_of_its_own(name: str) -> None:
 
     assert written == []
     assert name != "prove" or all("nonResourceURLs" not in rule for rule in rules)
+
+
+def kubernetes_rules(file: str) -> list[tuple[str, str, str]]:
+    """Return kind of role, resource and verb of each right in a file."""
+    roles = yaml.safe_load_all((PERMISSIONS / file).read_text())
+    rules = [(role["kind"], rule) for role in roles for rule in role["rules"]]
+    return [(kind, resource, verb) for kind, rule in rules for resource in rule["resources"] for verb in rule["verbs"]]
+
+
+def test_the_deployer_of_a_guard_writes_config_maps_of_its_namespace_only() -> None:
+    """Protects all other ConfigMaps. kube-apiserver demands to read one of whoever writes a policy with that paramKind:
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#parameter-resources
+    """
+    rights = kubernetes_rules("kubernetes-deployer-guard.yaml")
+
+    assert [verb for kind, resource, verb in rights if (kind, resource) == ("ClusterRole", "configmaps")] == ["get"]
+    assert ("Role", "configmaps", "create") in rights
+    policies = {"validatingadmissionpolicies", "validatingadmissionpolicybindings"}
+    assert {resource for _, resource, _ in rights} == {"configmaps", *policies}
+
+
+def test_who_checks_a_guard_cannot_change_it() -> None:
+    """Protects the guard from its own check, and ConfigMaps elsewhere from being read."""
+    rights = kubernetes_rules("kubernetes-verify-guard.yaml")
+
+    assert {verb for _, _, verb in rights} == {"get", "list"}
+    assert {kind for kind, resource, _ in rights if resource == "configmaps"} == {"Role"}

@@ -37,6 +37,8 @@ class Explanation:
             where it has none, and where no cluster was read.
         web_identity: Where an association gives the role: what the role of the annotation answers to a token, which
             Pods have that were created before it; empty where there is no annotation.
+        guard: Which stack's guard refuses, or warns of, new Pods without their identity; or why that is unknown. Empty
+            where none does, and where no cluster was read.
     """
 
     service_account: str
@@ -55,6 +57,7 @@ class Explanation:
     fix: str = ""
     association: str = ""
     web_identity: str = ""
+    guard: str = ""
 
 
 def explained(

@@ -167,9 +167,35 @@ def _live(options: argparse.Namespace) -> Explanation:
     cluster = None if is_told else _cluster(subject.replace(":", "/"), options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
     found = _in_eks(cluster, subject, aws_accounts) if cluster and live else _InEks()
-    association = found.association
     asked = _Asked(options, subject, aws_accounts, declared, cluster, live, found.cluster_arn)
-    by_token = partial(_by_token, asked)
+    answer = _answer(asked, found, binding, by_argument)
+    return replace(answer, guard=_guard(cluster, live)) if cluster and live else answer
+
+
+def _guard(cluster: "ClusterClient", live: "LiveServiceAccount") -> str:
+    """Return in words how Pods of a service account are guarded; empty where they are not."""
+    from irsa_cli.guard.live import guards_of  # noqa: PLC0415 (as above)
+
+    try:
+        guarded = guards_of(cluster).get((live.namespace, live.name), ())
+    except CouldNotLookError as error:
+        return f"whether the API server refuses Pods without their identity is not known: {error}"
+    does = {"deny": "refuses", "warn": "warns of"}
+    return "; ".join(
+        f"stack {named(each.stack)} {does[each.mode]} new Pods without the identity for {named(each.role_arn)}"
+        for each in guarded
+    )
+
+
+def _answer(
+    asked: _Asked,
+    found: "_InEks",
+    binding: DeclaredBinding | None,
+    by_argument: "tuple[AwsAccountClient, LiveRole] | None",
+) -> Explanation:
+    """Return the answer about a role that was named, or else about that which new Pods get."""
+    options, aws_accounts, live = asked.options, asked.aws_accounts, asked.live
+    association, by_token = found.association, partial(_by_token, asked)
     if association is None:
         answer = replace(by_token(binding, by_argument), association=found.unknown)
         if found.unknown and answer.decision is Decision.DENIED and not (by_argument or options.audience):

@@ -85,6 +85,7 @@ def _ways(answer: Explanation) -> Iterator[Line]:
         (COLORS[None], "association", answer.association),
         ("", "pod identity", answer.pod_identity),
         ("", "token", answer.web_identity),
+        ("", "guard", answer.guard),
     ):
         if text:
             yield from _styled(style, f"{label}: {text}", following="  ")

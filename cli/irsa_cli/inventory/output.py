@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from irsa.evaluation import Decision
 
+NOT_READ = "not read"
+
 
 @dataclass(frozen=True)
 class InventoriedCluster:
@@ -48,6 +50,8 @@ class InventoriedServiceAccount:
         annotated_role: The role of its annotation, as it is written there; empty where it has none.
         audience: The audience of the token that the webhook mounts.
         managed: Whether a stack of --stack declares it with that role.
+        guard: Whether the API server refuses its Pods where they have no identity (`deny`), or warns (`warn`), by the
+            guard of a stack; `not read`, or empty where none guards it.
     """
 
     cluster: str
@@ -56,6 +60,7 @@ class InventoriedServiceAccount:
     annotated_role: str
     audience: str
     managed: bool
+    guard: str = ""
 
 
 @dataclass(frozen=True)

@@ -912,6 +912,9 @@ const ROLE_COLUMNS = [
   findingsColumn,
 ];
 
+// What the API server does with a Pod of it that has no identity.
+const GUARDS = { deny: "refuses Pods without their identity", warn: "warns of Pods without their identity" };
+
 function accountDetail(account) {
   const its = account.groups.flatMap((group) => admissionsOfGroup[group]).sort((a, b) => b.undecided - a.undecided || compared(a.role.arn, b.role.arn));
   return [
@@ -919,6 +922,7 @@ function accountDetail(account) {
       ["Annotated role", account.annotatedRole ? make("code", {}, account.annotatedRole) : "none"],
       ["Role by association", account.association ? make("code", {}, account.association.targetRole || account.association.role) : ""],
       ["Token's audience", make("code", {}, account.audience)],
+      ["Guard", GUARDS[account.guard] || ""],
       managedFact(account),
     ]),
     make("div", {}, make("h4", {}, its.length ? `Why: ${count(answerValue(account), "role")}` : "No role that was read admits it"),

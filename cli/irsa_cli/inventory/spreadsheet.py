@@ -20,6 +20,7 @@ HEADINGS = (
     "managed",
     "reason",
     "associated",
+    "guard",
 )
 # What is said of an annotated role that does not admit the service account, by the kind of finding that says why.
 REFUSALS = {"not-admitted": "not admitted", "misspelled-subject": "not admitted", "missing-role": "no such role"}
@@ -55,7 +56,7 @@ def _rows(inventory: Inventory) -> Iterator[Sequence[str]]:
         name = f"{service_account.namespace}/{service_account.name}"
         found = admitting.get((service_account.cluster, name), [])
         place = _cells(service_account.cluster, service_account.namespace, service_account.name)
-        managed = "yes" if service_account.managed else "no"
+        managed, guard = "yes" if service_account.managed else "no", service_account.guard or "none"
         annotated_role = service_account.annotated_role
         associated_role, association = associated.get((service_account.cluster, name), ("", None))
         by_association = "yes" if association and association.managed else "no"
@@ -63,12 +64,12 @@ def _rows(inventory: Inventory) -> Iterator[Sequence[str]]:
             annotated, is_managed = ("yes", managed) if role == annotated_role else ("no", "no")
             is_managed = by_association if role == associated_role and is_managed == "no" else is_managed
             last = "yes" if role == associated_role else "no"
-            yield *place, role_cell, annotated, decision, audiences, is_managed, reason, last
+            yield *place, role_cell, annotated, decision, audiences, is_managed, reason, last, guard
         roles = {role for role, _ in found}
         if annotated_role and annotated_role not in roles:
             decision, reason = refused.get((service_account.cluster, name, annotated_role), (NOT_KNOWN, ""))
             last = "yes" if annotated_role == associated_role else "no"
-            yield *place, *_cells(annotated_role), "yes", decision, "", managed, *_cells(reason), last
+            yield *place, *_cells(annotated_role), "yes", decision, "", managed, *_cells(reason), last, guard
         if association and associated_role not in {*roles, annotated_role}:
             decision = OF_ASSOCIATIONS.get(association.decision, NOT_KNOWN)
             yield (
@@ -80,9 +81,10 @@ def _rows(inventory: Inventory) -> Iterator[Sequence[str]]:
                 by_association,
                 *_cells(association.reason),
                 "yes",
+                guard,
             )
         if not (roles or annotated_role or association):
-            yield *place, "", "no", "", "", "no", "", "no"
+            yield *place, "", "no", "", "", "no", "", "no", guard
 
 
 def _cells(*values: str) -> Sequence[str]:

@@ -99,7 +99,8 @@ def run(options: argparse.Namespace) -> int:
         CouldNotLookError: No cluster, or no AWS account, can be read; or there is nothing of a namespace.
     """
     with under_way("inventory", "reading clusters and AWS accounts"):
-        discovery = discover(options.context, options.cluster, options.stack, inputs_of(options), policies=True)
+        chosen = options.context, options.cluster, options.stack, inputs_of(options)
+        discovery = discover(*chosen, policies=True, guards=True)
     with under_way("inventory", "evaluating trust policies"):
         inventory = take_inventory(discovery, datetime.now(UTC), options.unused_days)
     if options.namespace:

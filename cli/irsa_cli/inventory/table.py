@@ -11,16 +11,17 @@ from irsa.rules.mistakes import LISTED, listed, named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import FAMILIES, KINDS
-from irsa_cli.inventory.output import InventoriedAssociation, Inventory
+from irsa_cli.inventory.output import NOT_READ, InventoriedAssociation, Inventory
 from irsa_cli.report.message import Message, first_few
 from irsa_cli.report.text import VERDICTS, Answer, counted
 
 View = Literal["service-account", "role"]
-NONE, NOT_READ = "-", "not read"
+NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
 ADMITTED = ("may assume", "cannot decide")
 THEN = ("then", "then, cannot decide")
 MISSING = ("missing-role", "association-missing-role")
+OF_GUARDS = "docs/permissions/kubernetes-verify-guard.yaml"
 # Between the role of an association and its target role.
 TARGET = " -> "
 
@@ -93,12 +94,16 @@ def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]
             annotated = _short([service_account.annotated_role], inventory)[service_account.annotated_role]
             then = _then(in_turn.get((service_account.cluster, name), {}), short)
             place = [named(service_account.cluster), named(name), named(annotated) if annotated else NONE]
-            rows.append([*place, _associated(association, short), *found, *then])
+            guard = "" if service_account.guard == NOT_READ else service_account.guard
+            rows.append([*place, _associated(association, short), *found, *then, guard])
         else:
             others[service_account.cluster] += 1
     what = "other service accounts, which have no annotation and which no role admits"
     lines = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
-    return ["cluster", "service account", "annotated with", "associated with", *ADMITTED, *THEN], rows, lines
+    unread = {each.cluster for each in inventory.service_accounts if each.guard == NOT_READ}
+    lines += [f"{named(each)}: its guards were not read: {OF_GUARDS} allows it" for each in sorted(unread)]
+    headings = ["cluster", "service account", "annotated with", "associated with", *ADMITTED, *THEN, "guard"]
+    return headings, rows, lines
 
 
 def _associated(association: InventoriedAssociation | None, short: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings import findings
 from irsa_cli.inventory.of_roles import last_used_text
 from irsa_cli.inventory.output import (
+    NOT_READ,
     Admission,
     InventoriedAssociation,
     InventoriedAwsAccount,
@@ -23,7 +24,7 @@ from irsa_cli.inventory.output import (
     InventoriedServiceAccount,
     Inventory,
 )
-from irsa_cli.live.model import Discovery, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import Discovery, Guarded, LiveRole, LiveServiceAccount
 from irsa_cli.trusts.admitted import admitted
 from irsa_cli.trusts.claims import Claims
 
@@ -166,9 +167,15 @@ def _service_accounts(discovery: Discovery) -> Iterator[InventoriedServiceAccoun
         for each in cluster.service_accounts:
             place = cluster.issuer, each.role_arn, each.namespace, each.name
             managed = place in discovery.managed_service_accounts
+            guard = NOT_READ if cluster.guards is None else _guard(cluster.guards.get((each.namespace, each.name), ()))
             yield InventoriedServiceAccount(
-                cluster.name, each.namespace, each.name, each.role_arn, each.audience, managed
+                cluster.name, each.namespace, each.name, each.role_arn, each.audience, managed, guard
             )
+
+
+def _guard(guarded: Sequence[Guarded]) -> str:
+    """Return the mode in which Pods are guarded; of several stacks, that which refuses them counts."""
+    return min((each.mode for each in guarded), default="")
 
 
 def _role(role: LiveRole, discovery: Discovery, now: datetime) -> InventoriedRole:

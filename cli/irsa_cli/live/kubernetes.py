@@ -22,6 +22,7 @@ from http import HTTPStatus
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 from lightkube.config.client_adapter import Client as HttpClient
@@ -42,6 +43,14 @@ SOME_PODS = 100
 ATTEMPTS = 5
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 SHORTEST_TOKEN_SECONDS = 600
+GROUPS = "/apis/"
+ADMISSION, RBAC = f"{GROUPS}admissionregistration.k8s.io/v1", f"{GROUPS}rbac.authorization.k8s.io/v1"
+# Where the kinds are that the guard is made of, and those that say who may write them.
+PATHS = {
+    "configmaps": "/api/v1",
+    **dict.fromkeys(("validatingadmissionpolicies", "validatingadmissionpolicybindings"), ADMISSION),
+    **dict.fromkeys(("clusterroles", "clusterrolebindings", "roles", "rolebindings"), RBAC),
+}
 TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 
 Object = dict[str, Any]
@@ -49,6 +58,10 @@ Object = dict[str, Any]
 
 class NoConnectionError(CouldNotLookError):
     """A question to which the cluster said nothing at all."""
+
+
+class NoSuchKindError(CouldNotLookError):
+    """A question about a kind of object that the API server does not have, such as one of a later Kubernetes."""
 
 
 class ExpiredError(CouldNotLookError):
@@ -175,6 +188,18 @@ class ClusterClient:
         # One that is being deleted still runs.
         return [each for each in found.get("items") or () if not each["metadata"].get("deletionTimestamp")]
 
+    def object_of(self, resource: str, name: str, namespace: str = "") -> Object | None:
+        """Return an object of a resource of PATHS; None if it does not exist. It is asked for once."""
+        path = f"{_path(resource, namespace)}/{quote(name, safe=':')}"
+        ask = partial(self._ask, f"get {resource} {named(f'{namespace}/{name}' if namespace else name)}", "GET", path)
+        return self._answers.answer(path, ask)
+
+    def objects_of(self, resource: str, namespace: str = "", label: str = "") -> list[Object]:
+        """Return the objects of a resource of PATHS, those with a label if one is given. They are asked for once."""
+        question = f"list {resource}{f' in {named(namespace)}' if namespace else ''}"
+        path = _path(resource, namespace)
+        return self._answers.answer((path, label), lambda: self._items(question, path, labelSelector=label))
+
     def token(self, namespace: str, name: str, audience: str, pod: Object | None = None) -> str | None:
         """Return a short-lived token of a service account; None if it does not exist.
 
@@ -213,7 +238,7 @@ class ClusterClient:
         while token is not None:
             page = self._ask(question, "GET", path, {**parameters, "limit": str(PAGE), "continue": token})
             if page is None:
-                raise CouldNotLookError(f"{question}: there is nothing of this kind")
+                raise NoSuchKindError(f"{question}: there is nothing of this kind")
             yield page
             token = page.get("metadata", {}).get("continue") or None
 
@@ -227,6 +252,8 @@ class ClusterClient:
         """
         with as_could_not_look(question):
             answer = self._answer(method, path, parameters, body)
+            if answer.status_code == HTTPStatus.NOT_FOUND and path.startswith(GROUPS) and not _is_of_object(answer):
+                raise NoSuchKindError(f"{question}: {_message(answer)}")
             if answer.status_code == HTTPStatus.NOT_FOUND and _said(answer, "reason") == "NotFound":
                 return None
             if answer.status_code == HTTPStatus.GONE:
@@ -327,6 +354,10 @@ def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:
     return f"list serviceaccounts in {named(namespace)}", f"/api/v1/namespaces/{namespace}/serviceaccounts"
 
 
+def _path(resource: str, namespace: str) -> str:
+    return f"{PATHS[resource]}{f'/namespaces/{quote(namespace)}' if namespace else ''}/{resource}"
+
+
 def _list_of_pods(namespace: str | None) -> tuple[str, str]:
     if namespace is None:
         return "list pods", "/api/v1/pods"
@@ -367,6 +398,14 @@ def _pause(retry_after: str) -> float:
 def _message(answer: httpx2.Response) -> str:
     text = _said(answer, "message")
     return named(text) if text else f"HTTP {answer.status_code}"
+
+
+def _is_of_object(answer: httpx2.Response) -> bool:
+    """Return whether an object was not found, of a kind that the API server has: then it says which."""
+    try:
+        return bool(answer.json()["details"]["name"])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _said(answer: httpx2.Response, key: str) -> str:

@@ -1,7 +1,7 @@
 """What was found in clusters and AWS accounts: service accounts, roles and OIDC providers, as they are now."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
@@ -76,6 +76,24 @@ class LiveServiceAccount:
         return self.annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
 
 
+class Guarded(NamedTuple):
+    """How the API server guards the Pods of a service account.
+
+    Attributes:
+        stack: The stack that does, by its key.
+        mode: `deny`, or `warn` where it only warns and audits.
+        role_arn: The role that its Pods must get.
+    """
+
+    stack: str
+    mode: str
+    role_arn: str
+
+
+Guards = Mapping[tuple[str, str], Sequence[Guarded]]
+"""By namespace and name of a service account; several stacks may guard one."""
+
+
 @dataclass(frozen=True)
 class LiveCluster:
     """A cluster.
@@ -88,6 +106,7 @@ class LiveCluster:
         context: Its context in the user's kubeconfig, which kubectl takes; None where it was not reached by one.
         eks_name: Its name in EKS; None where it was not reached by that.
         arn: Its ARN; None where no AWS account that was read lists it in EKS.
+        guards: Whom the guards of stacks guard; None where that was not read.
     """
 
     name: str
@@ -96,6 +115,7 @@ class LiveCluster:
     context: str | None = None
     eks_name: str | None = None
     arn: str | None = None
+    guards: Guards | None = field(default_factory=dict, compare=False)
 
 
 class LiveEksCluster(NamedTuple):

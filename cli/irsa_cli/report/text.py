@@ -8,6 +8,7 @@ from irsa.rules.mistakes import named, visible
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Check, Outcome, Report
 from irsa_cli.report.message import Message, first_few, in_a_pipe
+from irsa_cli.state.declared import GUARD
 
 REASON = "reason"
 # How the first line says the outcomes of checks, in its order: what the exit code is of comes first.
@@ -118,7 +119,8 @@ def message_of(checks: Sequence[Check]) -> Message:
 def summary(report: Report, rows: Iterable[Sequence[str]]) -> str:
     """Return the first line: whether all is good, the outcomes in the table, the bad ones first, and bindings."""
     counts = Counter(cell for row in rows for cell in row if isinstance(cell, Outcome))
-    bindings = len({check.binding for check in report.checks})
+    # The guard of a stack is of no binding.
+    bindings = len({check.binding for check in report.checks if check.binding.partition("@")[0] != GUARD})
     present = [each for each in FIRST if counts[each]]
     numbers = [f"{counts[each]:,}" for each in present]
     numbers[:1] = [counted(counts[each], "check") for each in present[:1]]

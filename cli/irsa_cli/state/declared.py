@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from irsa import outputs
@@ -21,7 +22,7 @@ from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.state import types
-from irsa_cli.state.resource import SECRET, Resource, is_secret, is_unknown
+from irsa_cli.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
 
 # Outputs of the component that every check of a binding needs.
 NEEDED = (outputs.ROLE_ARN, outputs.ANNOTATIONS, outputs.NAMESPACE, outputs.SERVICE_ACCOUNT_NAME, outputs.SUBJECTS)
@@ -36,6 +37,9 @@ FORMS: Mapping[str, tuple[Any, Any]] = {
     outputs.IDENTITY: (dict, str),
     outputs.ASSOCIATIONS: (list, dict),
 }
+# Outputs of a guard, in the order of DeclaredGuard, and what they are.
+GUARD_OUTPUTS = {"stack": str, "mode": str, "namespace": str, "configMaps": dict, "policies": dict, "bindings": dict}
+GUARD = "irsa:guard"
 PARSERS: Mapping[str, Any] = {
     outputs.ROLE_ARN: functools.partial(parse_iam_arn, resource_type="role"),
     outputs.TRUST_POLICY: parse_object,
@@ -186,6 +190,33 @@ class DeclaredBinding:
 
 
 @dataclass(frozen=True)
+class DeclaredGuard:
+    """The guard of a stack in one cluster.
+
+    Attributes:
+        name: What it is called in reports: `irsa:guard`, with the cluster's key in a stack of several.
+        stack: With it start the names of its policies and bindings.
+        mode: Where no exception is declared: `warn` or `deny`.
+        namespace: Where its ConfigMaps are.
+        config_maps: Their data, by name.
+        policies: What the policies say, by name.
+        bindings: What their bindings say, by name.
+        cluster: Reference of the Kubernetes provider that reaches its cluster.
+        unreadable: Why it cannot be checked; empty where it can.
+    """
+
+    name: str
+    stack: str = ""
+    mode: str = ""
+    namespace: str = ""
+    config_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    bindings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cluster: str = ""
+    unreadable: str = ""
+
+
+@dataclass(frozen=True)
 class DeclaredStack:
     """What a stack declares, and the inputs of its AWS and Kubernetes providers."""
 
@@ -196,6 +227,7 @@ class DeclaredStack:
     oidc_providers: frozenset[str] = frozenset()
     failed_providers: tuple[str, ...] = ()
     """Logical names of the OIDC providers of the stack whose last creation or update failed."""
+    guards: tuple[DeclaredGuard, ...] = ()
 
     @functools.cached_property
     def cluster_keys(self) -> Mapping[str, str]:
@@ -250,7 +282,41 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
         {each.reference: each.inputs for each in resources if each.type == types.KUBERNETES_PROVIDER},
         frozenset(arn for each in providers if not each.external and (arn := each.text("arn"))),
         tuple(each.name for each in providers if each.failed),
+        tuple(_guards([each for each in resources if each.type == outputs.GUARD_TYPE], children)),
     )
+
+
+def _guards(components: Sequence[Resource], children: Mapping[str, Sequence[Resource]]) -> Iterator[DeclaredGuard]:
+    # That of a single cluster is known without its key.
+    keys = [known_text(each.outputs.get(outputs.KEY)) if len(components) > 1 else "" for each in components]
+    names = [outputs.component_name(GUARD, key or None) for key in keys]
+    for component, name in sorted(zip(components, names, strict=True), key=itemgetter(1)):
+        # In a program of one's own, none may have a cluster's key.
+        called = name if names.count(name) == 1 else outputs.component_name(GUARD, component.urn.split("::", 2)[2])
+        own = (each.provider for each in children.get(component.urn, ()) if each.provider)
+        yield _guard(called, component, next(own, ""))
+
+
+def _guard(name: str, component: Resource, cluster: str) -> DeclaredGuard:
+    """Return what a guard declares, as its component recorded it.
+
+    Raises:
+        CouldNotLookError: An output has another form than the component gives it.
+    """
+    found = {key: component.outputs.get(key) for key in GUARD_OUTPUTS}
+    if any(each is None or is_unknown(each) for each in found.values()):
+        return DeclaredGuard(name, unreadable="the last `pulumi up` did not complete it: run `pulumi up --refresh`")
+    if secrets := [key for key, value in found.items() if is_secret(value)]:
+        return DeclaredGuard(name, unreadable=f"the state keeps {', '.join(secrets)} as a secret")
+    for key, value in found.items():
+        items = value.values() if isinstance(value, dict) else ()
+        texts = (each.values() if key == "configMaps" and isinstance(each, dict) else () for each in items)
+        well_formed = isinstance(value, GUARD_OUTPUTS[key]) and all(isinstance(each, dict) for each in items)
+        if not well_formed or not all(isinstance(text, str) for each in texts for text in each):
+            where = f"pulumi stack export: {named(component.urn)}"
+            raise CouldNotLookError(f"{where} has another output {key} than irsa gives it")
+    values: list[Any] = [*found.values(), cluster]
+    return DeclaredGuard(name, *values)
 
 
 def _binding(key: str, cluster_key: str, component: Resource, children: Sequence[Resource]) -> DeclaredBinding:

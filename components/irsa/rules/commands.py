@@ -275,6 +275,11 @@ def delete_pod(name: str, namespace: str) -> str:
     return _command("kubectl", "delete", "pod", *_arguments(name, options=_option("-n", namespace)))
 
 
+def edit(kind: str, name: str, namespace: str = "") -> str:
+    """Return the command that opens an object in an editor."""
+    return _command("kubectl", "edit", kind, *_arguments(name, options=_optional("-n", namespace)))
+
+
 # irsa
 
 

@@ -70,6 +70,12 @@ class Cluster:
             for namespace, name in (("a", "x"), ("a", "y"), ("b", "x"))
         ]
 
+    def objects_of(self, resource: str, **_: str) -> list[Any]:
+        if self.context.startswith("blue"):
+            return []
+        error = NoPermissionError if "green" in self.context else CouldNotLookError
+        raise error(f"list {resource}: no")
+
 
 ASSOCIATIONS = EksClient.associations
 
@@ -704,3 +710,24 @@ def test_no_two_clusters_have_one_name() -> None:
 def test_a_context_takes_the_place_of_the_stacks_clusters() -> None:
     """Protects who compares another cluster with a stack: --context says which clusters are read."""
     assert [each.name for each in discover(["green"], [], ["prod"]).clusters] == ["green"]
+
+
+@pytest.mark.usefixtures("cluster_apis")
+@pytest.mark.parametrize(
+    ("context", "guards", "not_checked"),
+    [
+        ("blue", {}, ()),
+        ("green", None, ()),
+        ("other", None, ("guards of cluster other: list validatingadmissionpolicybindings: no",)),
+    ],
+)
+def test_guards_are_read_where_that_is_allowed(
+    context: str, guards: Any, not_checked: Any, accounts: Any, eks: Eks
+) -> None:
+    """Protects who had the permissions of before, and --fail-on: what is denied is not read, which is no failure."""
+    account = Account()
+    eks.answer_to(account.live.session)
+    accounts(account)
+    found = discover([context], [], [], guards=True)
+
+    assert (found.clusters[0].guards, found.not_checked) == (guards, not_checked)

@@ -15,7 +15,7 @@ from irsa_cli.inventory.findings import FAMILIES, KINDS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import HEADINGS, write_csv
 from irsa_cli.inventory.table import View, answer_of
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveServiceAccount
+from irsa_cli.live.model import Discovery, Guarded, LiveAwsAccount, LiveCluster, LiveServiceAccount
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.text import plain
 from tests.fuzz.hidden import hidden_in
@@ -410,3 +410,20 @@ def test_session_tags_need_an_action_in_each_step() -> None:
         ("a/tagged", "tagged"),
         ("a/untagged", "after-untagged"),
     ]
+
+
+def test_which_service_accounts_are_guarded() -> None:
+    """Protects who looks for Pods that may start without their role: each row says it, or that it was not read."""
+    app = {("a", "app"): [Guarded("one", "warn", role_arn("app")), Guarded("two", "deny", role_arn("app"))]}
+    found = discovery(ACCOUNTS, ROLES)
+
+    def taken_with(guards: Any) -> Inventory:
+        return taken(replace(found, clusters=(replace(found.clusters[0], guards=guards),)))
+
+    guarded, unread = taken_with(app), taken_with(None)
+    assert table(guarded)[0].endswith("guard")
+    assert [line.split()[-1] for line in table(guarded)[1:]] == ["deny", "network", "network"]
+    assert [each["guard"] for each in rows(guarded)] == ["deny", "deny", *["none"] * 5]
+    assert "guard" not in table(unread)[0]
+    assert {each["guard"] for each in rows(unread)} == {"not read"}
+    assert "prod: its guards were not read: docs/permissions/kubernetes-verify-guard.yaml allows it" in lines(unread)

@@ -22,8 +22,17 @@ from lightkube import KubeConfig
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.kubeconfig import configuration
-from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
+from irsa_cli.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError
 from irsa_cli.live.model import LiveServiceAccount
+
+# As kube-apiserver 1.37 answers for a kind that it does not have.
+OLD = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+UNKNOWN_KIND = {
+    "kind": "Status",
+    "message": "the server could not find the requested resource",
+    "reason": "NotFound",
+    "details": {},
+}
 
 
 class Api(ThreadingHTTPServer):
@@ -65,6 +74,9 @@ class Requests(BaseHTTPRequestHandler):
             self.answer(429, {"message": "too many requests"}, {"Retry-After": "0"})
         elif url.path.endswith("/forbidden"):
             self.answer(403, {"kind": "Status", "message": 'serviceaccounts "forbidden" is forbidden'})
+        elif url.path.startswith("/apis/"):
+            details = {} if url.path.startswith(OLD) else {"name": "missing", "kind": "validatingadmissionpolicies"}
+            self.answer(404, {**UNKNOWN_KIND, "details": details})
         elif url.path.endswith("/missing"):
             self.answer(404, {"kind": "Status", "reason": "NotFound", "message": "not found"})
         elif url.path.startswith("/api/v1/namespaces/elsewhere/"):
@@ -225,6 +237,14 @@ def test_refused_and_missing_are_told_apart(cluster: ClusterClient) -> None:
         CouldNotLookError, match=r'get serviceaccount a/forbidden: "serviceaccounts \\"forbidden\\" is forb'
     ):
         cluster.service_account("a", "forbidden")
+
+
+def test_a_kind_that_is_unknown_is_no_missing_object(cluster: ClusterClient) -> None:
+    """Protects who has an old Kubernetes: that it has no such kind is another answer than that an object is gone."""
+    assert cluster.object_of("validatingadmissionpolicies", "missing") is None
+    for ask in (cluster.objects_of, lambda resource: cluster.object_of(resource, "missing")):
+        with pytest.raises(NoSuchKindError, match="could not find the requested resource"):
+            ask("validatingadmissionpolicybindings")
 
 
 def test_a_missing_page_of_something_else_is_no_missing_account(cluster: ClusterClient) -> None:

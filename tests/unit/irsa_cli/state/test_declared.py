@@ -282,3 +282,69 @@ def test_the_audience_of_a_way_that_is_only_trusted(ways: dict[str, str], audien
 
     assert declared_stack(state(own, role(trust))).bindings[0].audience == audience
     assert declared_stack(state(damaged, role())).bindings[0].audience == "sts.amazonaws.com"
+
+
+GUARD = "irsa:index:IdentityGuard"
+GUARD_OUTPUTS: dict[str, Any] = {
+    "key": None,
+    "stack": "irsa-prod",
+    "mode": "deny",
+    "namespace": "kube-system",
+    "configMaps": {"irsa-guard-1a2b": {"web.app": f"irsa sts.amazonaws.com {ROLE_ARN}"}},
+    "policies": {"irsa-guard-irsa-prod-identity": {"failurePolicy": "Ignore"}},
+    "bindings": {"irsa-guard-irsa-prod-identity": {"validationActions": ["Deny", "Audit"]}},
+}
+
+
+def guard(name: str, provider: str = "", **outputs: Any) -> list[dict[str, Any]]:
+    """Return a guard as its component registers it, with one child."""
+    urn, type_ = f"{STACK}{GUARD}::{name}", "kubernetes:core/v1:ConfigMap"
+    child = {"urn": f"{STACK}{GUARD}${type_}::{name}", "type": type_, "parent": urn, "provider": provider}
+    return [{"urn": urn, "type": GUARD, "outputs": GUARD_OUTPUTS | outputs}, child]
+
+
+def test_each_cluster_has_its_guard() -> None:
+    """Protects a stack of several clusters: each guard is known by its cluster, and asked for there."""
+    declared = declared_stack(state(*guard("b", "green", key="green", mode="warn"), *guard("a", "blue", key="blue")))
+
+    assert [(each.name, each.mode, each.cluster) for each in declared.guards] == [
+        ("irsa:guard@blue", "deny", "blue"),
+        ("irsa:guard@green", "warn", "green"),
+    ]
+    (one,) = declared_stack(state(*guard("guard", "only", key="cluster"))).guards
+    assert (one.name, one.stack, one.namespace, one.unreadable) == ("irsa:guard", "irsa-prod", "kube-system", "")
+    assert (one.config_maps, one.policies, one.bindings) == (
+        GUARD_OUTPUTS["configMaps"], GUARD_OUTPUTS["policies"], GUARD_OUTPUTS["bindings"],
+    )  # fmt: skip
+
+
+def test_guards_of_a_program_keep_apart() -> None:
+    """Protects a program of one's own, whose guards have no cluster's key: no row of a report is of two."""
+    names = [each.name for each in declared_stack(state(*guard("a"), *guard("b"))).guards]
+
+    assert names == [f"irsa:guard@{GUARD}::a", f"irsa:guard@{GUARD}::b"]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "reason"),
+    [
+        ({"bindings": None}, "the last `pulumi up` did not complete it: run `pulumi up --refresh`"),
+        (
+            {"configMaps": {"x": {"web.app": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}}},
+            "the last `pulumi up` did not complete it: run `pulumi up --refresh`",
+        ),
+        ({"configMaps": {"x": {"web.app": SECRET}}}, "the state keeps configMaps as a secret"),
+    ],
+)
+def test_a_guard_that_cannot_be_checked_says_why(outputs: dict[str, Any], reason: str) -> None:
+    """Protects from a report about half a guard: an `up` that was killed, or a program with secret names."""
+    (found,) = declared_stack(state(*guard("guard", **outputs))).guards
+
+    assert found.unreadable == reason
+
+
+@pytest.mark.parametrize("outputs", [{"mode": 1}, {"policies": {"x": "y"}}, {"configMaps": {"x": {"y": 1}}}])
+def test_a_guard_of_another_form_is_refused(outputs: dict[str, Any]) -> None:
+    """Protects from a traceback where a state was edited by hand."""
+    with pytest.raises(CouldNotLookError, match="another output"):
+        declared_stack(state(*guard("guard", **outputs)))

@@ -41,6 +41,7 @@ APP = {"serviceAccount": {"name": "app"}, "role": {"name": "app-role"}}
 PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{HOST}"
 CLUSTER = {"oidcIssuer": f"https://{HOST}", "oidcProviderArn": PROVIDER}
 SETTINGS = {"kubernetes:context": "test"}
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 BOTH = {"irsa": "used", "podIdentity": "used"}
 
 
@@ -52,6 +53,7 @@ class Kubernetes(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.status = 200
         self.issuer = f"https://{HOST}"
+        self.is_old = False
         self.objects: dict[str, list[dict[str, Any]]] = {
             "namespaces": [{"metadata": {"name": "default"}}],
             "serviceaccounts": [{"metadata": {"namespace": "default", "name": "default"}}],
@@ -69,8 +71,10 @@ class Requests(BaseHTTPRequestHandler):
             body = {"items": self.server.objects[path.rsplit("/", 1)[-1]], "metadata": {}}
         if self.server.status != 200:
             body = {"message": "denied"}
-        text = json.dumps(body).encode()
-        self.send_response(self.server.status)
+        # A kind that the API server does not have is no object of its API.
+        is_unknown = self.server.is_old and "admissionregistration" in path
+        text = json.dumps({"reason": "NotFound", "details": {}} if is_unknown else body).encode()
+        self.send_response(404 if is_unknown else self.server.status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
@@ -349,6 +353,28 @@ def test_pods_are_read_where_a_way_ends(eks: Any, iam: Any, kubernetes: Kubernet
 
     assert rules(report.mistakes) == [("pods-hold-back", "bindings.app.identity")]
     assert kubernetes.asked.count("/api/v1/namespaces/default/pods") == 1
+
+
+def test_a_guard_reads_pods_and_guards_by_a_list_each(iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects the budget, and who has no guard: without one, neither is read. A warning stops nothing."""
+    pod = {"serviceAccountName": "app", "containers": [{"name": "main"}]}
+    kubernetes.objects["pods"] = [{"metadata": {"namespace": "default", "name": "old"}, "spec": pod}]
+    report, before = looked({"bindings": {"app": APP}, "guard": "warn"}), len(kubernetes.asked)
+
+    assert (report.mistakes, rules(report.warnings)) == ([], [("guard-refuses", "bindings.app")])
+    lists = ["/api/v1/namespaces/default/pods", f"{ADMISSION}/validatingadmissionpolicybindings"]
+    assert [kubernetes.asked.count(each) for each in lists] == [1, 1]
+    assert looked({"bindings": {"app": APP}, "guard": "off"}) == LiveReport([], [], [], True)
+    assert set(lists).isdisjoint(kubernetes.asked[before:])
+
+
+def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects who has Kubernetes 1.29 from the plugin's words: `pulumi up` would be refused."""
+    kubernetes.is_old, kubernetes.objects["pods"] = True, []
+    rule, place, found = one(looked({"bindings": {"app": APP}, "guard": "deny"}))
+
+    assert (rule, place) == ("guard-unavailable", "guard")
+    assert found == "cluster test has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
 
 
 def _entries_like_eks(*_: Any) -> list[str]:

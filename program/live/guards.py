@@ -1,0 +1,96 @@
+"""What the guards of a stack would do: which running Pods they would refuse, and which other stacks guard the same."""
+
+from collections.abc import Iterator, Sequence
+
+from config.located_mistake import LocatedMistake
+from config.models import Stack
+from irsa.guard.policies import STACK_LABEL
+from irsa.guard.rules import mode_in
+from irsa.guard.spec import read_guard
+from irsa.rules.mistakes import Place, listed, named
+from irsa_cli.guard.pods import has_no_identity
+from irsa_cli.pods import running_pod
+from irsa_cli.report.text import counted
+from irsa_cli.stages import listed_pods, restarts
+from irsa_cli.state import types
+from program.guards import PlannedGuard
+from program.live.held import Held
+from program.live.planned import finding
+from program.live.reads import Reads
+from program.live.stages import by_service_account
+from program.lookups import rules as live_rules
+
+DOES = {
+    "warn": "the guard warns of {0}, and mode: deny would refuse {0}",
+    "deny": "the guard refuses {0}",
+}
+
+
+def guard_modes(guard: PlannedGuard) -> Iterator[tuple[str, str, str, str]]:
+    """Yield binding, namespace, name and mode of each service account that a guard guards."""
+    settings = read_guard(guard.name, guard.args, "stack")[0].settings
+    for binding, each in zip(guard.bindings, guard.args["service_accounts"], strict=True):
+        mode = mode_in(settings, each["namespace"])
+        if mode != "off":
+            yield binding, each["namespace"], each["name"], mode
+
+
+def guard_place(stack: Stack, cluster: str) -> Place:
+    """Return the place of the settings of a cluster's guard."""
+    own = stack.clusters_by_key[cluster].guard
+    return (*stack.place_of_cluster(cluster), "guard") if own else ("guard",)
+
+
+def where_of(stack: Stack, cluster: str) -> str:
+    """Return the cluster for a message; nothing in a stack of one cluster."""
+    return f" in the cluster {named(cluster)}" if stack.clusters else ""
+
+
+def unguarded_pods(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads) -> Iterator[LocatedMistake]:
+    """Yield the service accounts of which a guard would refuse Pods that run now, if they were created as they are.
+
+    The webhook changes Pods, and not the templates of their controllers: what it will do, these do not show.
+    """
+    for guard in guards:
+        cluster = reads.clusters.get(guard.cluster)
+        if cluster is None or cluster.pods is None:
+            continue
+        pods = by_service_account(cluster.pods)
+        for binding, namespace, name, mode in guard_modes(guard):
+            service_account = f"{namespace}/{name}"
+            found = [each for each in pods.get(service_account, ()) if has_no_identity(each)]
+            if not found:
+                continue
+            running = [running_pod(each, "", None) for each in found]
+            has, them = ("has", "it") if len(found) == 1 else ("have", "them")
+            text = f"{counted(len(found), 'Pod')} of the service account {named(service_account)}"
+            text = f"{text}{where_of(stack, guard.cluster)} {has} no AWS identity; created so again,"
+            text = f"{text} {DOES[mode].format(them)}: {listed_pods(running)}"
+            fix = (
+                f"after `pulumi up`, restart {them}{restarts(running)}; if new Pods have none either, the Pod Identity"
+            )
+            fix = f"{fix} webhook is not called: fix that before mode: deny"
+            allowed = "Pods with the identity of their binding"
+            yield finding(live_rules.GUARD_REFUSES, ("bindings", binding), text, allowed, fix)
+
+
+def guarded_twice(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads, held: Held) -> Iterator[LocatedMistake]:
+    """Yield the namespaces of a guard that another stack guards already; the state says which guards are its own."""
+    own = {each.text("metadata", "labels", STACK_LABEL) for each in held.of(types.ADMISSION_BINDING)}
+    for guard in guards:
+        cluster = reads.clusters.get(guard.cluster)
+        namespaces = {namespace for _, namespace, _, _ in guard_modes(guard)}
+        of_stack: dict[str, set[str]] = {}
+        for (namespace, _), guarded in ((cluster and cluster.guards) or {}).items():
+            for stack_key in {each.stack for each in guarded} - own if namespace in namespaces else ():
+                of_stack.setdefault(stack_key, set()).add(namespace)
+        for stack_key, shared in sorted(of_stack.items()):
+            found = f"the guard of stack {named(stack_key)} guards {_namespaces(sorted(shared))}"
+            found = f"{found}{where_of(stack, guard.cluster)} already"
+            fix = f"in irsa:guard of one of them, write namespaces: {{{min(shared)}: off}}; or move the bindings"
+            place = guard_place(stack, guard.cluster)
+            yield finding(live_rules.GUARDED_TWICE, place, found, "one guard for each namespace", fix)
+
+
+def _namespaces(names: Sequence[str]) -> str:
+    return f"the namespace{'' if len(names) == 1 else 's'} {listed(names)}"

@@ -1,0 +1,96 @@
+"""What irsa says of a guard that is deployed, and with which permissions, against a real API server."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox.irsa_command import follow, irsa, not_good, report
+from tests.sandbox.project import STACK, Project
+from tests.sandbox.test_verify import access
+
+pytestmark = pytest.mark.sandbox
+
+BINDING = {"serviceAccount": {"name": "guarded"}, "policyArns": []}
+GUARDED = {"guard": "deny", "bindings": {"guarded": BINDING}}
+
+
+def test_the_documented_rights_deploy_a_guard_and_check_it(
+    cloud: Any, deploy: Callable[..., Project], tmp_path: Path
+) -> None:
+    """Protects least privilege: kube-apiserver takes the deployer's policies, and the reader's file reads all of them.
+
+    Neither the deployer, nor Kubernetes' own controllers, are named as somebody who may change the guard.
+    """
+    deploying = access(cloud, tmp_path, "guarding", "kubernetes-deployer.yaml", "kubernetes-deployer-guard.yaml")
+    files = ("kubernetes-verify.yaml", "kubernetes-verify-guard.yaml")
+    verifying = access(cloud, tmp_path, "verifying-guards", *files)
+    without = access(cloud, tmp_path, "verifying-no-guards", files[0])
+    # What destroys it after the test has these rights too.
+    project = deploy(GUARDED, **deploying)
+    project.up()
+    code, checks = report(project, "verify", **verifying)
+
+    assert (code, not_good(checks)) == (0, [])
+    of_guard = [check["found"] for check in checks if check["binding"] == "irsa:guard"]
+    assert of_guard == ["mode deny, 1 service account in 1 namespace: as declared", ""]
+    code, checks = report(project, "verify", **without)
+    assert (code, [check["outcome"] for check in not_good(checks)]) == (2, ["no permission"] * 2)
+
+
+def test_somebodys_edit_is_found_and_repaired(cloud: Any, deploy: Callable[..., Project]) -> None:
+    """Protects the guard from a quiet end: each object that somebody changes is shown, and the command restores it."""
+    project = deploy(GUARDED)
+    project.up()
+    policy = f"validatingadmissionpolicy/{named(cloud, 'validatingadmissionpolicies')}"
+    binding = f"validatingadmissionpolicybinding/{named(cloud, 'validatingadmissionpolicybindings')}"
+    config_map = f"configmap/{named(cloud, 'configmaps')}"
+    patches = {
+        policy: [{"op": "replace", "path": "/spec/validations/0/expression", "value": "true"}],
+        binding: [{"op": "replace", "path": "/spec/validationActions", "value": ["Audit"]}],
+        config_map: [{"op": "add", "path": "/data/default.guarded", "value": "irsa - arn:x"}],
+    }
+    for name, patch in patches.items():
+        answer = cloud.kubectl("patch", name, "-n", "kube-system", "--type=json", "-p", json.dumps(patch))
+        assert answer.returncode == 0, answer.stderr
+    code, checks = report(project, "verify")
+
+    assert (code, len(not_good(checks))) == (1, 3)
+    (command,) = {check["fix"] for check in not_good(checks)}
+    follow(project, command)
+    assert report(project, "verify")[0] == 0
+
+
+def named(cloud: Any, resource: str) -> str:
+    """Return the name of the guard's object of a resource; of several the one for identities."""
+    answer = cloud.kubectl("get", resource, "-n", "kube-system", "-l", "irsa/guard", "-o", "json")
+    names: list[str] = [each["metadata"]["name"] for each in json.loads(answer.stdout)["items"]]
+    return next((each for each in names if each.endswith("-identity")), names[0])
+
+
+def test_check_live_explain_and_inventory_know_it(cloud: Any, deploy: Callable[..., Project]) -> None:
+    """Protects who looks for Pods without their role: before it refuses them, and by each command afterwards."""
+    spec = {"serviceAccountName": "guarded", "containers": [{"name": "app", "image": "app"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"}, "spec": spec}
+    project = deploy({"bindings": {"guarded": BINDING}})
+    project.up()
+    file = project.folder / "bare.json"
+    file.write_text(json.dumps(pod))
+    assert cloud.kubectl("apply", "-f", str(file)).returncode == 0
+    project.set(GUARDED)
+    live = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml")
+    project.up()
+    guard = json.loads(irsa(project, "explain", "default/guarded", "--json").stdout)["guard"]
+    rows = list(csv.DictReader(irsa(project, "inventory", "--csv").stdout.splitlines()))
+    cloud.kubectl("delete", "pod", "bare", "--grace-period=0", "--force")
+
+    assert live.returncode == 0
+    assert "created so again, the guard refuses it: default/bare" in live.stdout
+    assert "refuses new Pods without the identity for arn:aws:iam::" in guard
+    assert {row["guard"] for row in rows if row["name"] == "guarded"} == {"deny"}
+    assert {row["guard"] for row in rows if row["name"] == "default"} == {"none"}
+    # Its own guard is no other's.
+    assert "[guarded-twice]" not in irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml").stdout

@@ -1,0 +1,52 @@
+"""Who is guarded in a cluster, by its bindings and ConfigMaps."""
+
+from typing import Any
+
+import pytest
+
+from irsa_cli.guard.live import guards_of
+from irsa_cli.live.model import Guarded
+from tests.unit.irsa_cli.guard.guarded import CONFIG_MAP, POLICY, ROLE, StubCluster, binding, live
+
+BINDINGS = "validatingadmissionpolicybindings"
+DENIED, WARNED = {("web", "app"): [Guarded("shop-prod", "deny", ROLE)]}, ("kube-system", "aws-node")
+
+
+def test_each_namespace_has_the_mode_of_its_binding() -> None:
+    """Protects from a mode that is not in force: kube-system is only warned about."""
+    cluster: Any = StubCluster()
+
+    assert guards_of(cluster) == {**DENIED, WARNED: [Guarded("shop-prod", "warn", ROLE)]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.objects[BINDINGS].clear(),
+        lambda c: c.objects["configmaps"].clear(),
+        lambda c: c.objects["configmaps"][CONFIG_MAP].update(data={"web.app": "damaged"}),
+        lambda c: [each["spec"].update(validationActions=[]) for each in c.objects[BINDINGS].values()],
+        lambda c: [each["spec"].update(policyName="another") for each in c.objects[BINDINGS].values()],
+        lambda c: [each["spec"].pop("paramRef") for each in c.objects[BINDINGS].values()],
+        lambda c: [each["spec"].pop("matchResources") for each in c.objects[BINDINGS].values()],
+        lambda c: c.unknown.add(BINDINGS),
+    ],
+)
+def test_what_guards_nobody(change: Any) -> None:
+    """Protects from false safety: without a binding, its ConfigMap or a readable entry, nobody is guarded."""
+    cluster: Any = StubCluster()
+    change(cluster)
+
+    assert guards_of(cluster) == {}
+
+
+def test_several_stacks_may_guard_one() -> None:
+    """Protects the other stack: it is named."""
+    cluster: Any = StubCluster()
+    name = "irsa-guard-other-identity"
+    other = live(name, spec=binding("Warn", "web", policy=name))
+    other["metadata"]["labels"]["irsa/guard"] = "other"
+    cluster.objects[BINDINGS][name] = other
+
+    assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "deny", ROLE), Guarded("other", "warn", ROLE)]
+    assert POLICY in cluster.objects[BINDINGS]

@@ -1,0 +1,108 @@
+"""What `irsa check --live` says of a guard: Pods that run without identity, and other stacks' guards."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from config.located_mistake import LocatedMistake
+from irsa_cli.live.model import Guarded
+from program.live.guards import guarded_twice, unguarded_pods
+from program.live.reads import Reads
+from program.plan import plan
+from tests.sandbox.test_guard_pods import token
+from tests.unit.program.live.scene import arn, cluster, held, lookups_of, rules, stack_of
+from tests.unit.program.live.test_stages import pod
+
+APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}}
+BLUE, GREEN = ({"name": name, "kubernetes": {"context": name}} for name in ("blue", "green"))
+
+
+def planned(values: Mapping[str, Any]) -> Any:
+    stack = stack_of({"bindings": {"app": APP}, **values})
+    return stack, plan(stack, lookups_of(stack)).guards
+
+
+def refused(guard: Any, *pods: dict[str, Any], **values: Any) -> list[LocatedMistake]:
+    """Return what is found of the Pods of each cluster, where they are the same."""
+    stack, guards = planned({"guard": guard, **values})
+    reads = Reads({}, dict.fromkeys(stack.clusters_by_key, cluster(pods=pods)))
+    return [*unguarded_pods(stack, guards, reads)]
+
+
+BARE = pod("none", "web")
+
+
+def test_which_running_pods_would_be_refused() -> None:
+    """Protects who turns the guard on: these Pods use the node's role now, and their controller's next is refused."""
+    others = [pod("irsa"), pod("none", service_account="other"), pod("none", namespace="team-b")]
+    others[0]["spec"]["volumes"] = [token("sts.amazonaws.com")]
+    (mistake,) = refused("deny", BARE, *(pod("none", f"w{number}") for number in range(6)), *others)
+
+    assert rules([mistake]) == [("guard-refuses", "bindings.app")]
+    assert mistake.mistake.found == (
+        "7 Pods of the service account team-a/app have no AWS identity; created so again, the guard refuses them: "
+        "team-a/web-none, team-a/w0-none, team-a/w1-none, team-a/w2-none, team-a/w3-none, and 2 more"
+    )
+    assert "restart them: kubectl rollout restart statefulset/web -n team-a; " in mistake.mistake.fix
+
+
+@pytest.mark.parametrize(
+    ("guard", "does"),
+    [
+        ("deny", "the guard refuses it"),
+        ("warn", "the guard warns of it, and mode: deny would refuse it"),
+        ({"mode": "deny", "namespaces": {"team-a": "warn"}}, "the guard warns of it, and mode: deny would refuse it"),
+        ({"mode": "warn", "namespaces": {"team-a": "deny"}}, "the guard refuses it"),
+        ({"mode": "deny", "namespaces": {"team-a": "off"}}, None),
+        ("off", None),
+    ],
+)
+def test_what_the_guard_does_there(guard: Any, does: str | None) -> None:
+    """Protects from alarm where it is off, and from silence where it is at warn, which is the time to look."""
+    found = [each.mistake.found for each in refused(guard, BARE)]
+
+    assert found == ([] if does is None else [found[0]])
+    assert does is None or f"created so again, {does}: team-a/web-none" in found[0]
+
+
+def test_each_cluster_is_named() -> None:
+    """Protects a stack of several clusters, of which each may have a guard of its own."""
+    (mistake,) = refused("off", BARE, clusters={"blue": {**BLUE, "guard": "deny"}, "green": GREEN})
+
+    assert " in the cluster blue has no AWS identity" in mistake.mistake.found
+
+
+def shared(guards: Any, state: Any = (), **values: Any) -> list[LocatedMistake]:
+    stack, of_plan = planned({"guard": "deny", **values})
+    reads = Reads({}, {"cluster": replace(cluster(), guards=guards)})
+    return [*guarded_twice(stack, of_plan, reads, held(state))]
+
+
+OTHER = {
+    ("team-a", "api"): [Guarded("shop-prod", "deny", arn("role", "api"))],
+    ("team-b", "api"): [Guarded("shop-prod", "deny", arn("role", "api"))],
+}
+
+
+def test_another_stack_that_guards_a_namespace_is_named() -> None:
+    """Protects both: the rule for annotations of one calls the service accounts of the other undeclared."""
+    (mistake,) = shared(OTHER)
+
+    assert rules([mistake]) == [("guarded-twice", "guard")]
+    assert mistake.mistake.found == "the guard of stack shop-prod guards the namespace team-a already"
+    assert "namespaces: {team-a: off}" in mistake.mistake.fix
+    assert shared({("team-b", "api"): OTHER["team-b", "api"]}) == []
+    assert shared(None) == []
+
+
+def test_its_own_guard_is_no_other() -> None:
+    """Protects each later `up` from a warning about what the first one created."""
+    binding = {
+        "urn": "urn:pulumi:prod::irsa::kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding::x",
+        "type": "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding",
+        "inputs": {"metadata": {"name": "x", "labels": {"irsa/guard": "shop-prod"}}},
+    }
+
+    assert shared(OTHER, [binding]) == []
