@@ -69,7 +69,7 @@ class ApiServer:
 
     def delete(self, *manifests: Any) -> None:
         """Remove objects, those that are gone already too."""
-        self._kubectl(manifests, "delete", "--ignore-not-found", "--wait=false")
+        self._kubectl(manifests, "delete", "--ignore-not-found")
 
     def _kubectl(self, manifests: Sequence[Any], *arguments: str) -> None:
         if manifests:

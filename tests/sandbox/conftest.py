@@ -1,5 +1,6 @@
 """A sandbox for the tests: its folder, ports and processes are not those of `make up`."""
 
+import itertools
 import os
 import re
 import shlex
@@ -25,6 +26,8 @@ from sandbox.servers import start_servers, stop_servers
 from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
 from sandbox.step_progress import StepProgress
 from sandbox.versions import official_parts
+from tests.sandbox.admission import ApiServer
+from tests.sandbox.guard_pods import ACCOUNTS_AND_WAYS, NAMESPACES
 from tests.sandbox.official_differences import expected_difference
 from tests.sandbox.project import Project
 from tests.sandbox.warm_python import warm_python
@@ -170,6 +173,23 @@ def green(cloud: Cloud) -> Iterator[str]:
     """Start the second cluster, and yield the path of its kubeconfig."""
     with running_second_cluster(cloud) as kubeconfig:
         yield str(kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def api(cloud: Any) -> Iterator[ApiServer]:
+    """The API server, with the namespaces and service accounts of the guard's tests."""
+    server = ApiServer(cloud)
+    made: list[Any] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": each}} for each in NAMESPACES[:-1]
+    ]
+    server.apply(*made)
+    accounts: list[Any] = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}}
+        for namespace, name in itertools.product(NAMESPACES, ACCOUNTS_AND_WAYS)
+    ]
+    server.apply(*accounts)
+    yield server
+    server.delete(*made, *(each for each in accounts if "default" not in each["metadata"].values()))
 
 
 @pytest.fixture

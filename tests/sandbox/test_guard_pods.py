@@ -3,140 +3,53 @@
 What the webhook makes of a Pod is in webhook.py and recorded/injected-pod.json. What must happen stands in the table.
 """
 
-import copy
-import itertools
-import json
-import statistics
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
-from lightkube.resources.core_v1 import Pod as StoredPod
 from lightkube.resources.core_v1 import ServiceAccount
 
-from irsa.guard.policies import bindings, policies
-from irsa.guard.rules import AnnotationRule, Declared, Settings, config_map_data
-from tests.sandbox.admission import ACCOUNTS, PODS, Answer, ApiServer, config_maps, eventually, guard
+from irsa.guard.rules import AnnotationRule, Declared, Settings
+from tests.sandbox.admission import ACCOUNTS, ApiServer, eventually, guard
+from tests.sandbox.guard_pods import (
+    ANNOTATED,
+    APP,
+    DENY,
+    FROM,
+    NAMESPACES,
+    OFF,
+    OLD,
+    OWN_BOTH,
+    OWN_ROLE,
+    PREFIX,
+    ROLE,
+    SKIP_CONTAINERS,
+    SKIP_WEBHOOK,
+    STACK,
+    STATIC,
+    SYSTEM,
+    WARN,
+    Objects,
+    Pod,
+    ask,
+    bare,
+    but,
+    by_ways,
+    container,
+    declared,
+    has_warned,
+    is_refused,
+    is_silent,
+    no_variables,
+    no_volume,
+    recorded,
+    right,
+    token,
+    variable,
+)
 from tests.sandbox.webhook import injected
 
 pytestmark = pytest.mark.sandbox
-
-RECORDED = Path(__file__).parent / "recorded" / "injected-pod.json"
-PREFIX = "eks.amazonaws.com"
-SKIP_WEBHOOK, SKIP_CONTAINERS = f"{PREFIX}/skip-pod-identity-webhook", f"{PREFIX}/skip-containers"
-# Of the recorded Pod.
-ROLE = "arn:aws:iam::111122223333:role/my-role"
-OLD = "arn:aws:iam::111122223333:role/old"
-OFF, WARN, DENY, SYSTEM = "guard-off", "guard-warn", "guard-deny", "kube-system"
-NAMESPACES = (OFF, WARN, DENY, SYSTEM)
-# Each account: its annotations, and whether it has an association.
-ANNOTATED = {f"{PREFIX}/role-arn": ROLE}
-ACCOUNTS_AND_WAYS: dict[str, tuple[dict[str, str], bool]] = {
-    "irsa": (ANNOTATED, False),
-    "pod-identity": ({}, True),
-    "both": (ANNOTATED, True),
-    "audience": ({**ANNOTATED, f"{PREFIX}/audience": "my audience"}, False),
-    "long": ({**ANNOTATED, f"{PREFIX}/token-expiration": "3600"}, False),
-    "with.dots": (ANNOTATED, False),
-    "default": (ANNOTATED, False),
-    "undeclared": ({}, False),
-    "whtest": (ANNOTATED, False),
-}
-WAYS = {"pod-identity": "podIdentity", "both": "both"}
-STACK = Settings("pods-of-tests", "deny", namespaces={WARN: "warn", OFF: "off"})
-
-
-def declared(namespaces: tuple[str, ...] = NAMESPACES) -> list[Declared]:
-    """The service accounts of the tests, in each namespace."""
-    return [
-        Declared(namespace, name, ROLE, WAYS.get(name, "irsa"), annotations.get(f"{PREFIX}/audience", ""))
-        for namespace in namespaces
-        for name, (annotations, _) in ACCOUNTS_AND_WAYS.items()
-        if name != "undeclared"
-    ]
-
-
-# --- Pods -------------------------------------------------------------------------------------------------------------
-
-Pod = dict[str, Any]
-Objects = list[dict[str, Any]]
-APP = {"name": "app", "image": "app"}
-
-
-def variable(name: str, value: str) -> dict[str, str]:
-    return {"name": name, "value": value}
-
-
-def container(name: str, *env: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"name": name, "image": "app", **({"env": list(env)} if env else {}), **more}
-
-
-def token(audience: str, name: str = "aws-iam-token") -> dict[str, Any]:
-    sources = [{"serviceAccountToken": {"path": "token", "audience": audience}}]
-    return {"name": name, "projected": {"sources": sources}}
-
-
-OWN_ROLE = container("own", variable("AWS_ROLE_ARN", OLD))
-OWN_BOTH = container("own", variable("AWS_ROLE_ARN", ROLE), variable("AWS_WEB_IDENTITY_TOKEN_FILE", "/mine/token"))
-STATIC = container("own", variable("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"))
-FROM = {"name": "AWS_ROLE_ARN", "valueFrom": {"configMapKeyRef": {"name": "x", "key": "x"}}}
-
-
-def bare(
-    account: str | None,
-    *containers: dict[str, Any],
-    init: list[dict[str, Any]] | None = None,
-    labels: Mapping[str, str] | None = None,
-    annotations: Mapping[str, str] | None = None,
-    **spec: Any,
-) -> Pod:
-    """A Pod that the webhook has not seen."""
-    metadata = {"name": "tested", "labels": dict(labels or {}), "annotations": dict(annotations or {})}
-    if account:
-        spec["serviceAccountName"] = account
-    if init:
-        spec["initContainers"] = init
-    pod = {"metadata": metadata, "spec": {**spec, "containers": list(containers or [APP])}}
-    return copy.deepcopy(pod)
-
-
-def right(account: str, *containers: dict[str, Any], **more: Any) -> Pod:
-    """A Pod as the webhook makes it."""
-    return injected(bare(account, *containers, **more), *ACCOUNTS_AND_WAYS[account])
-
-
-def but(pod: Pod, change: Callable[[Pod], object]) -> Pod:
-    """The Pod, damaged."""
-    change(pod["spec"])
-    return pod
-
-
-def no_volume(spec: Pod) -> None:
-    spec["volumes"] = []
-    for each in (*spec["containers"], *spec.get("initContainers", [])):
-        each["volumeMounts"] = []
-
-
-def no_variables(kind: str) -> Callable[[Pod], None]:
-    return lambda spec: spec[kind][0].update(env=[])
-
-
-def by_ways(account: str, annotations: dict[str, str], association: bool, **more: Any) -> Pod:
-    """A Pod as the webhook makes it that sees other annotations and associations than are declared."""
-    return injected(bare(account, **more), annotations, association)
-
-
-def recorded() -> Pod:
-    pod: Pod = json.loads(RECORDED.read_text())["pod"]
-    # Added by the admission plugin ServiceAccount before; it does so again.
-    pod["spec"]["volumes"] = [each for each in pod["spec"]["volumes"] if each["name"] == "aws-iam-token"]
-    for each in (*pod["spec"]["containers"], *pod["spec"]["initContainers"]):
-        each["volumeMounts"] = [mount for mount in each["volumeMounts"] if mount["name"] == "aws-iam-token"]
-    return {"metadata": {"name": "tested"}, "spec": pod["spec"]}
-
 
 MANY = [container(f"c{number}", *(variable(f"V{each}", "x" * 50) for each in range(100))) for number in range(100)]
 BY = "its Pods must get " + ROLE
@@ -262,6 +175,12 @@ CASES = [
     ),
     # Another than declared, which is never refused.
     Case("other role", by_ways("irsa", {f"{PREFIX}/role-arn": OLD}, False), None, f'container app has "{OLD}"'),
+    Case(
+        "other role, beside one from elsewhere",
+        injected(bare("irsa", container("own", FROM), APP), {f"{PREFIX}/role-arn": OLD}, has_association=False),
+        None,
+        f'container app has "{OLD}"',
+    ),
     Case("role with a line break", by_ways("irsa", {f"{PREFIX}/role-arn": "a\nb"}, False), None, 'has "a\\nb"'),
     Case(
         "other audience",
@@ -271,39 +190,8 @@ CASES = [
     ),
     Case("usual instead of custom audience", by_ways("audience", ANNOTATED, False), None, 'no token for "my audience"'),
     Case("Pod Identity instead", by_ways("irsa", ANNOTATED, True), None, "it uses EKS Pod Identity"),
-    Case("IRSA instead", by_ways("pod-identity", ANNOTATED, False), None, "it uses IRSA"),
+    Case("IRSA instead", by_ways("pod-identity", ANNOTATED, False), None, "it uses IRSA; irsa: docs"),
 ]
-
-
-@pytest.fixture(scope="module")
-def api(cloud: Any) -> Iterator[ApiServer]:
-    """The API server, with the namespaces and service accounts of the tests."""
-    server = ApiServer(cloud)
-    made: Objects = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": each}} for each in NAMESPACES[:-1]]
-    server.apply(*made)
-    accounts: Objects = [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}}
-        for namespace, name in itertools.product(NAMESPACES, ACCOUNTS_AND_WAYS)
-    ]
-    server.apply(*accounts)
-    yield server
-    server.delete(*made, *(each for each in accounts if "default" not in each["metadata"].values()))
-
-
-def ask(api: ApiServer, namespace: str, pod: Pod | None = None) -> Answer:
-    return api.create(PODS, pod or bare("irsa"), namespace)
-
-
-def is_refused(answer: Answer) -> bool:
-    return answer.refusal is not None
-
-
-def is_silent(answer: Answer) -> bool:
-    return answer == Answer(None, ())
-
-
-def has_warned(answer: Answer) -> bool:
-    return answer.refusal is None and bool(answer.warnings)
 
 
 @pytest.fixture(scope="module")
@@ -338,23 +226,6 @@ def test_pods(guarded: ApiServer, case: Case) -> None:
             assert (case.missing or "") in found
         assert ("has another AWS identity" in found) == bool(case.differs)
         assert (case.differs or "") in found
-
-
-def test_running_pods_are_left_alone(api: ApiServer) -> None:
-    """Protects Pods from before the guard: they may be changed, also by `kubectl debug`, whatever they lack."""
-    pod = {**bare("irsa"), "metadata": {"name": "running"}}
-    assert is_silent(api.create(PODS, pod, DENY, dry=False))
-    objects = guard(STACK, declared())
-    api.apply(*objects)
-    eventually(lambda: ask(api, DENY), is_refused)
-    path = f"/api/v1/namespaces/{DENY}/pods/running"
-    label = {"metadata": {"labels": {"a": "b"}}}
-    debug = {"spec": {"ephemeralContainers": [{"name": "debugger", "image": "busybox"}]}}
-    for where, change in ((path, label), (f"{path}/ephemeralcontainers", debug)):
-        assert is_silent(api.send("PATCH", where, change, kind="strategic-merge-patch+json", dry=False))
-    api.kubernetes.delete(StoredPod, "running", namespace=DENY, grace_period=0)
-    api.delete(*objects)
-    eventually(lambda: ask(api, DENY), is_silent)
 
 
 DEPLOYER, GROUP = "arn:aws:sts::111122223333:assumed-role/deploy/session", "platform"
@@ -435,171 +306,3 @@ def annotating(api: ApiServer) -> Iterator[ApiServer]:
     eventually(lambda: api.create(ACCOUNTS, manifest, DENY, user="bob"), lambda it: UNDECLARED in str(it.refusal))
     yield api
     api.delete(*objects, *rights)
-
-
-def test_stacks_do_not_switch_each_other_off(api: ApiServer) -> None:
-    """Protects the guard of one stack from another one's, in the same namespace too, and from its removal."""
-    first = guard(Settings("first", "deny"), [Declared(DENY, "irsa", ROLE)])
-    second = guard(Settings("second", "deny"), [Declared(DENY, "long", ROLE)])
-    names = [{(each["kind"], each["metadata"]["name"]) for each in stack} for stack in (first, second)]
-    assert not names[0] & names[1]
-    api.apply(*first, *second)
-    for account in ("irsa", "long"):
-        eventually(lambda account=account: ask(api, DENY, bare(account)), is_refused)  # type: ignore[misc]
-    api.delete(*second)
-    eventually(lambda: ask(api, DENY, bare("long")), is_silent)
-    assert is_refused(ask(api, DENY))
-    api.delete(*first)
-    eventually(lambda: ask(api, DENY), is_silent)
-
-
-# --- broken guards ----------------------------------------------------------------------------------------------------
-
-
-def of_kind(objects: Objects, *kinds: str) -> Objects:
-    return [each for each in objects if each["kind"].removeprefix("ValidatingAdmission") in kinds]
-
-
-def with_data(change: Callable[[str], str]) -> Callable[[ApiServer, Objects], None]:
-    """Change all values of the ConfigMaps."""
-
-    def damage(api: ApiServer, objects: Objects) -> None:
-        for each in of_kind(objects, "ConfigMap"):
-            api.apply({**each, "data": {key: change(value) for key, value in each["data"].items()}})
-
-    return damage
-
-
-def without_data(api: ApiServer, objects: Objects) -> None:
-    api.apply(*({**each, "data": None} for each in of_kind(objects, "ConfigMap")))
-
-
-def with_empty_map(api: ApiServer, objects: Objects) -> None:
-    api.apply(*({**each, "data": {}, "binaryData": {"a": "AA=="}} for each in of_kind(objects, "ConfigMap")))
-
-
-def with_policies(change: Callable[[dict[str, Any]], object]) -> Callable[[ApiServer, Objects], None]:
-    def damage(api: ApiServer, objects: Objects) -> None:
-        for each in (changed := copy.deepcopy(of_kind(objects, "Policy"))):
-            change(each["spec"])
-        api.apply(*changed)
-
-    return damage
-
-
-def with_other_map(api: ApiServer, objects: Objects) -> None:
-    """Bindings that name a ConfigMap of nobody."""
-    for each in (changed := copy.deepcopy(of_kind(objects, "PolicyBinding"))):
-        each["spec"]["paramRef"]["name"] = "nobody"
-    api.apply(*changed)
-
-
-def divides_by_zero(spec: dict[str, Any]) -> None:
-    for each in spec["variables"]:
-        if each["name"] == "key":
-            each["expression"] = "string(1 / (size(request.namespace) - size(request.namespace)))"
-
-
-def is_too_costly(spec: dict[str, Any]) -> None:
-    numbers = "[" + ",".join("1" * 1000) + "]"
-    hundred_million = f"{numbers}.all(a, {numbers}.all(b, {numbers}.all(c, a == b && b == c)))"
-    spec["validations"][0]["expression"] = f"{hundred_million} && false"
-
-
-BROKEN: dict[str, Callable[[ApiServer, Objects], None]] = {
-    "ConfigMap deleted": lambda api, objects: api.delete(*of_kind(objects, "ConfigMap")),
-    "without data": without_data,
-    "other data": with_empty_map,
-    "values emptied": with_data(lambda value: ""),
-    "values cut": with_data(lambda value: value[:9]),
-    "values of somebody else": with_data(lambda value: "true"),
-    "another way": with_data(lambda value: value.replace("irsa", "other")),
-    "no role": with_data(lambda value: value.rpartition(" ")[0] + " "),
-    "very long values": with_data(lambda value: "x " * 200_000),
-    "binding without policy": lambda api, objects: api.delete(*of_kind(objects, "Policy")),
-    "policy without binding": lambda api, objects: api.delete(*of_kind(objects, "PolicyBinding")),
-    "another ConfigMap": with_other_map,
-    "an error in an expression": with_policies(divides_by_zero),
-    "too costly": with_policies(is_too_costly),
-}
-
-
-@pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
-def test_a_broken_guard_lets_through(api: ApiServer, damage: Callable[[ApiServer, Objects], None]) -> None:
-    """Protects the cluster: no broken guard refuses a Pod, those of kube-system neither where it is at `deny`."""
-    settings = Settings("broken", "deny", namespaces={SYSTEM: "deny"})
-    objects = guard(settings, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, SYSTEM)])
-    api.apply(*objects)
-    for namespace in (DENY, SYSTEM):
-        eventually(lambda namespace=namespace: ask(api, namespace), is_refused)  # type: ignore[misc]
-    damage(api, objects)
-    for namespace in (DENY, SYSTEM):
-        answer = eventually(lambda namespace=namespace: ask(api, namespace), lambda it: it.refusal is None)  # type: ignore[misc]
-        assert answer.refusal is None
-        assert is_silent(ask(api, namespace, right("irsa")))
-    api.delete(*objects)
-
-
-def test_a_namespace_of_the_bindings_may_be_gone(api: ApiServer) -> None:
-    """Protects the others of a stack from a namespace, also that of the ConfigMaps, that somebody has deleted."""
-    gone = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "guard-gone"}}
-    api.apply(gone)
-    settings = Settings("gone", "deny", namespace="guard-gone")
-    objects = guard(settings, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, "never-there")])
-    api.apply(*objects)
-    eventually(lambda: ask(api, DENY), is_refused)
-    api.delete(gone)
-    eventually(lambda: ask(api, DENY), is_silent)
-    api.delete(*of_kind(objects, "Policy", "PolicyBinding"))
-
-
-# --- many accounts ----------------------------------------------------------------------------------------------------
-
-
-def test_many_accounts(api: ApiServer, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects big stacks: 1,070 accounts are one ConfigMap, and creating Pods is measured with and without the guard.
-
-    Nothing is asserted of the time: `-s` or a failure shows it.
-    """
-    settings, pod = Settings("many", "deny"), right("irsa")
-    many = [Declared(f"team-{number % 100}", f"app-{number}", ROLE) for number in range(1_069)]
-    data = config_map_data(settings, [*many, Declared(DENY, "irsa", ROLE)])
-    assert [len(each) for each in data] == [1_070]
-    objects = [*config_maps(settings, data), *policies(settings), *bindings(settings, data, ["many-0"])]
-    without = durations(api, pod)
-    api.apply(*objects)
-    eventually(lambda: ask(api, DENY), is_refused)
-    with_guard = durations(api, pod)
-    assert is_silent(ask(api, DENY, pod))
-    api.delete(*objects)
-    with capsys.disabled():
-        for name, found in (("without", without), ("with", with_guard)):
-            percent = statistics.quantiles(found, n=100)
-            sys.stdout.write(f"\n1,000 creations {name}: p50 {percent[49]:.2f} ms, p99 {percent[98]:.2f} ms\n")
-
-
-def durations(api: ApiServer, pod: Pod) -> list[float]:
-    found = []
-    for _ in range(1_000):
-        started = time.perf_counter()
-        ask(api, DENY, pod)
-        found.append((time.perf_counter() - started) * 1_000)
-    return found
-
-
-def test_data_that_are_divided(api: ApiServer) -> None:
-    """Protects stacks beyond 1 MiB: each part has its ConfigMap and bindings, and each guards its own namespaces."""
-    settings = Settings("divided", "deny", namespaces={WARN: "warn"})
-    long = "arn:aws:iam::111122223333:role/" + "p/" * 255 + "r"
-    many = [Declared(f"guard-m{number % 40}", f"app-{number}", long) for number in range(2_500)]
-    own = [Declared(namespace, "irsa", ROLE) for namespace in (DENY, WARN, SYSTEM)]
-    data = config_map_data(settings, [*many, *own])
-    assert len(data) > 1
-    objects = [*config_maps(settings, data), *policies(settings)]
-    objects += bindings(settings, data, [f"divided-{number}" for number in range(len(data))])
-    api.apply(*objects)
-    for namespace, wanted in ((DENY, is_refused), (WARN, has_warned), (SYSTEM, has_warned)):
-        eventually(lambda namespace=namespace: ask(api, namespace), wanted)  # type: ignore[misc]
-        assert is_silent(ask(api, namespace, right("irsa")))
-    api.delete(*objects)
-    eventually(lambda: ask(api, SYSTEM), is_silent)

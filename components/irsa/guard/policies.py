@@ -32,8 +32,8 @@ _DECLARED = {
 }
 _SUBJECT = "request.namespace + '/' + variables.account"
 _POD = {
-    # The API server fills it in, but not in the mirror Pod of a static one.
-    "account": "object.spec.?serviceAccountName.orValue('default')",
+    # The API server fills it in, but not in mirror Pods.
+    "account": "object.spec.?serviceAccountName.orValue('')",
     "key": "request.namespace + '.' + variables.account",
     **_DECLARED,
     "byWay": """variables.ways == 'irsa' ? ' by IRSA'

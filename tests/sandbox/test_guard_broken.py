@@ -1,0 +1,226 @@
+"""Guards beside each other, broken, divided and big, in a real API server."""
+
+import copy
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from lightkube.resources.core_v1 import Pod as StoredPod
+
+from irsa.guard.policies import bindings, policies
+from irsa.guard.rules import Declared, Settings, config_map_data
+from tests.sandbox.admission import PODS, ApiServer, config_maps, eventually, guard
+from tests.sandbox.guard_pods import (
+    DENY,
+    ROLE,
+    STACK,
+    SYSTEM,
+    WARN,
+    Objects,
+    Pod,
+    ask,
+    bare,
+    declared,
+    has_warned,
+    is_refused,
+    is_silent,
+    right,
+)
+
+pytestmark = pytest.mark.sandbox
+
+Put = Callable[..., None]
+
+
+@pytest.fixture
+def put(api: ApiServer) -> Iterator[Put]:
+    """Store objects, and remove them after the test, so that no guard is left."""
+    made: Objects = []
+
+    def apply(*objects: Any) -> None:
+        made.extend(objects)
+        api.apply(*objects)
+
+    yield apply
+    api.delete(*made)
+    for namespace in (DENY, SYSTEM):
+        eventually(lambda namespace=namespace: ask(api, namespace), is_silent)  # type: ignore[misc]
+
+
+def test_running_pods_are_left_alone(api: ApiServer, put: Put) -> None:
+    """Protects Pods from before the guard: they may be changed, also by `kubectl debug`, whatever they lack."""
+    pod = {**bare("irsa"), "metadata": {"name": "running"}}
+    assert is_silent(api.create(PODS, pod, DENY, dry=False))
+    objects = guard(STACK, declared())
+    put(*objects)
+    eventually(lambda: ask(api, DENY), is_refused)
+    path = f"/api/v1/namespaces/{DENY}/pods/running"
+    label = {"metadata": {"labels": {"a": "b"}}}
+    debug = {"spec": {"ephemeralContainers": [{"name": "debugger", "image": "busybox"}]}}
+    for where, change in ((path, label), (f"{path}/ephemeralcontainers", debug)):
+        assert is_silent(api.send("PATCH", where, change, kind="strategic-merge-patch+json", dry=False))
+    api.kubernetes.delete(StoredPod, "running", namespace=DENY, grace_period=0)
+
+
+def test_stacks_do_not_switch_each_other_off(api: ApiServer, put: Put) -> None:
+    """Protects the guard of one stack from another one's, in the same namespace too, and from its removal."""
+    first = guard(Settings("first", "deny"), [Declared(DENY, "irsa", ROLE)])
+    second = guard(Settings("second", "deny"), [Declared(DENY, "long", ROLE)])
+    names = [{(each["kind"], each["metadata"]["name"]) for each in stack} for stack in (first, second)]
+    assert not names[0] & names[1]
+    put(*first, *second)
+    for account in ("irsa", "long"):
+        eventually(lambda account=account: ask(api, DENY, bare(account)), is_refused)  # type: ignore[misc]
+    api.delete(*second)
+    eventually(lambda: ask(api, DENY, bare("long")), is_silent)
+    assert is_refused(ask(api, DENY))
+
+
+# --- broken guards ----------------------------------------------------------------------------------------------------
+
+
+def of_kind(objects: Objects, *kinds: str) -> Objects:
+    return [each for each in objects if each["kind"].removeprefix("ValidatingAdmission") in kinds]
+
+
+def with_data(change: Callable[[str], str]) -> Callable[[ApiServer, Objects], None]:
+    """Change all values of the ConfigMaps."""
+
+    def damage(api: ApiServer, objects: Objects) -> None:
+        for each in of_kind(objects, "ConfigMap"):
+            api.apply({**each, "data": {key: change(value) for key, value in each["data"].items()}})
+
+    return damage
+
+
+def without_data(api: ApiServer, objects: Objects) -> None:
+    api.apply(*({**each, "data": None} for each in of_kind(objects, "ConfigMap")))
+
+
+def with_empty_map(api: ApiServer, objects: Objects) -> None:
+    api.apply(*({**each, "data": {}, "binaryData": {"a": "AA=="}} for each in of_kind(objects, "ConfigMap")))
+
+
+def with_policies(change: Callable[[dict[str, Any]], object]) -> Callable[[ApiServer, Objects], None]:
+    def damage(api: ApiServer, objects: Objects) -> None:
+        for each in (changed := copy.deepcopy(of_kind(objects, "Policy"))):
+            change(each["spec"])
+        api.apply(*changed)
+
+    return damage
+
+
+def with_other_map(api: ApiServer, objects: Objects) -> None:
+    """Bindings that name a ConfigMap of nobody."""
+    for each in (changed := copy.deepcopy(of_kind(objects, "PolicyBinding"))):
+        each["spec"]["paramRef"]["name"] = "nobody"
+    api.apply(*changed)
+
+
+def divides_by_zero(spec: dict[str, Any]) -> None:
+    for each in spec["variables"]:
+        if each["name"] == "key":
+            each["expression"] = "string(1 / (size(request.namespace) - size(request.namespace)))"
+
+
+def is_too_costly(spec: dict[str, Any]) -> None:
+    numbers = "[" + ",".join("1" * 1000) + "]"
+    hundred_million = f"{numbers}.all(a, {numbers}.all(b, {numbers}.all(c, a == b && b == c)))"
+    spec["validations"][0]["expression"] = f"{hundred_million} && false"
+
+
+BROKEN: dict[str, Callable[[ApiServer, Objects], None]] = {
+    "ConfigMap deleted": lambda api, objects: api.delete(*of_kind(objects, "ConfigMap")),
+    "without data": without_data,
+    "other data": with_empty_map,
+    "values emptied": with_data(lambda value: ""),
+    "values cut": with_data(lambda value: value[:9]),
+    "values of somebody else": with_data(lambda value: "true"),
+    "another way": with_data(lambda value: value.replace("irsa", "other")),
+    "no role": with_data(lambda value: value.rpartition(" ")[0] + " "),
+    "very long values": with_data(lambda value: "x " * 200_000),
+    "binding without policy": lambda api, objects: api.delete(*of_kind(objects, "Policy")),
+    "policy without binding": lambda api, objects: api.delete(*of_kind(objects, "PolicyBinding")),
+    "another ConfigMap": with_other_map,
+    "an error in an expression": with_policies(divides_by_zero),
+    "too costly": with_policies(is_too_costly),
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
+def test_a_broken_guard_lets_through(api: ApiServer, put: Put, damage: Callable[[ApiServer, Objects], None]) -> None:
+    """Protects the cluster: no broken guard refuses a Pod, those of kube-system neither where it is at `deny`."""
+    settings = Settings("broken", "deny", namespaces={SYSTEM: "deny"})
+    objects = guard(settings, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, SYSTEM)])
+    put(*objects)
+    for namespace in (DENY, SYSTEM):
+        eventually(lambda namespace=namespace: ask(api, namespace), is_refused)  # type: ignore[misc]
+    damage(api, objects)
+    for namespace in (DENY, SYSTEM):
+        answer = eventually(lambda namespace=namespace: ask(api, namespace), lambda it: it.refusal is None)  # type: ignore[misc]
+        assert answer.refusal is None
+        assert is_silent(ask(api, namespace, right("irsa")))
+
+
+def test_a_namespace_of_the_bindings_may_be_gone(api: ApiServer, put: Put) -> None:
+    """Protects the others of a stack from a namespace, also that of the ConfigMaps, that somebody has deleted."""
+    gone = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "guard-gone"}}
+    put(gone)
+    settings = Settings("gone", "deny", namespace="guard-gone")
+    objects = guard(settings, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, "never-there")])
+    put(*objects)
+    eventually(lambda: ask(api, DENY), is_refused)
+    api.delete(gone)
+    eventually(lambda: ask(api, DENY), is_silent)
+
+
+# --- many accounts ----------------------------------------------------------------------------------------------------
+
+
+def test_many_accounts(api: ApiServer, put: Put, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects big stacks: 1,070 accounts are one ConfigMap, and creating Pods is measured with and without the guard.
+
+    Nothing is asserted of the time: `-s` or a failure shows it.
+    """
+    settings, pod = Settings("many", "deny"), right("irsa")
+    many = [Declared(f"team-{number % 100}", f"app-{number}", ROLE) for number in range(1_069)]
+    data = config_map_data(settings, [*many, Declared(DENY, "irsa", ROLE)])
+    assert [len(each) for each in data] == [1_070]
+    objects = [*config_maps(settings, data), *policies(settings), *bindings(settings, data, ["many-0"])]
+    without = durations(api, pod)
+    put(*objects)
+    eventually(lambda: ask(api, DENY), is_refused)
+    with_guard = durations(api, pod)
+    assert is_silent(ask(api, DENY, pod))
+    with capsys.disabled():
+        for name, found in (("without", without), ("with", with_guard)):
+            percent = statistics.quantiles(found, n=100)
+            sys.stdout.write(f"\n1,000 creations {name}: p50 {percent[49]:.2f} ms, p99 {percent[98]:.2f} ms\n")
+
+
+def durations(api: ApiServer, pod: Pod) -> list[float]:
+    found = []
+    for _ in range(1_000):
+        started = time.perf_counter()
+        ask(api, DENY, pod)
+        found.append((time.perf_counter() - started) * 1_000)
+    return found
+
+
+def test_data_that_are_divided(api: ApiServer, put: Put) -> None:
+    """Protects stacks beyond 1 MiB: each part has its ConfigMap and bindings, and each guards its own namespaces."""
+    settings = Settings("divided", "deny", namespaces={WARN: "warn"})
+    long = "arn:aws:iam::111122223333:role/" + "p/" * 255 + "r"
+    many = [Declared(f"guard-m{number % 40}", f"app-{number}", long) for number in range(2_500)]
+    own = [Declared(namespace, "irsa", ROLE) for namespace in (DENY, WARN, SYSTEM)]
+    data = config_map_data(settings, [*many, *own])
+    assert len(data) > 1
+    objects = [*config_maps(settings, data), *policies(settings)]
+    objects += bindings(settings, data, [f"divided-{number}" for number in range(len(data))])
+    put(*objects)
+    for namespace, wanted in ((DENY, is_refused), (WARN, has_warned), (SYSTEM, has_warned)):
+        eventually(lambda namespace=namespace: ask(api, namespace), wanted)  # type: ignore[misc]
+        assert is_silent(ask(api, namespace, right("irsa")))
