@@ -11,7 +11,7 @@ from irsa_cli.live.model import Guarded
 from program.live.guards import guarded_twice, unguarded_pods
 from program.live.reads import Reads
 from program.plan import plan
-from tests.sandbox.test_guard_pods import token
+from tests.sandbox.guard_pods import token
 from tests.unit.program.live.scene import arn, cluster, held, lookups_of, rules, stack_of
 from tests.unit.program.live.test_stages import pod
 
