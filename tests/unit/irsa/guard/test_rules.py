@@ -50,6 +50,7 @@ def test_each_account_is_declared_once(declared: list[Declared], longest: int, o
     """Protects every service account: whatever is divided, it is in one ConfigMap, as it was declared."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rules, "LONGEST_DATA", longest)
+        patch.setattr(rules, "USUAL_DATA", longest)
         try:
             data = declared_data(declared)
         except Mistake:
