@@ -44,6 +44,8 @@ class AwsAnswers(pulumi.runtime.Mocks):
             kind = args.typ.rsplit(":", 1)[1].lower()
             name = outputs.setdefault("name", f"{args.name}-1234567")
             outputs["arn"] = f"arn:aws:iam::{ACCOUNT}:{kind}{outputs.get('path') or '/'}{name}"
+        if args.typ == "kubernetes:core/v1:ConfigMap":
+            outputs["metadata"] = {"name": f"{args.name}-1234567", **outputs["metadata"]}
         if args.typ == "kubernetes:core/v1:ServiceAccount" and args.resource_id:
             outputs["metadata"] = self.live
         return args.resource_id or f"{args.name}-id", outputs
@@ -127,5 +129,18 @@ def deploy() -> Deploy:
         return Deployment(
             monitor.registrations, monitor.reads, outputs, monitor.registered_outputs.get(component.urn, {})
         )
+
+    return run
+
+
+@pytest.fixture
+def registered() -> Callable[[Callable[[], object]], list[Registration]]:
+    """Return what a program registers against a fresh recording monitor."""
+
+    def run(program: Callable[[], object]) -> list[Registration]:
+        monitor = RecordingMonitor(AwsAnswers(None))
+        pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=False, monitor=monitor)
+        pulumi.runtime.test(program)()
+        return monitor.registrations
 
     return run

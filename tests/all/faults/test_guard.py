@@ -71,7 +71,8 @@ def test_no_right_pod_is_refused_whenever_the_engine_is_killed(
     cloud: Any, deploy: Callable[..., Project], tmp_path: Path, record_property: Callable[..., None]
 ) -> None:
     """Protects Pods while a guard is switched on, changed or switched off; after the recovery it is as declared."""
-    server, kills = ApiServer(cloud), []
+    server = ApiServer(cloud)
+    kills: list[str] = []
     for (before, old), (after, new) in itertools.pairwise(LIFE):
         project = deploy(old)
         project.up()

@@ -1,0 +1,90 @@
+"""IdentityGuard: what it creates, in which order, and what it refuses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+
+from irsa import IdentityGuard
+from irsa.component import InvalidArgumentsError
+
+POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
+BINDING, CONFIG_MAP = f"{POLICY}Binding", "kubernetes:core/v1:ConfigMap"
+ROLE = "arn:aws:iam::111122223333:role/app"
+APP = {"name": "app", "namespace": "team-a", "role_arn": ROLE}
+
+
+def output(value: Any) -> pulumi.Output[Any]:
+    return pulumi.Output.from_input(value)
+
+
+@pytest.fixture
+def created(registered: Any) -> Callable[[Any], list[Any]]:
+    """Return what a guard of a program registers."""
+    return lambda args: list(registered(lambda: IdentityGuard("guard", args)))
+
+
+def of(registrations: list[Any], kind: str) -> dict[str, Any]:
+    return {each.name: each for each in registrations if each.type == kind}
+
+
+def test_what_it_creates(created: Callable[[Any], list[Any]]) -> None:
+    """Protects the cluster: bindings name the ConfigMap and come after the policies; errors let every Pod through.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
+    """
+    found = created({"mode": "deny", "stack": "mine", "service_accounts": [APP]})
+    [config_map] = of(found, CONFIG_MAP).values()
+    policies, bindings = of(found, POLICY), of(found, BINDING)
+
+    assert config_map.inputs["data"] == {"team-a.app": f"irsa sts.amazonaws.com {ROLE}"}
+    assert config_map.inputs["metadata"]["namespace"] == "kube-system"
+    assert "name" not in config_map.inputs["metadata"]  # automatic: a new one is there before the old one goes
+    assert set(policies) == {"irsa-guard-mine-identity", "irsa-guard-mine-role"}
+    assert {each.inputs["spec"]["failurePolicy"] for each in policies.values()} == {"Ignore"}
+    identity = bindings["irsa-guard-mine-identity"]
+    assert identity.inputs["spec"]["validationActions"] == ["Deny", "Audit"]
+    assert identity.inputs["spec"]["paramRef"]["parameterNotFoundAction"] == "Allow"
+    assert bindings["irsa-guard-mine-role"].inputs["spec"]["validationActions"] == ["Warn", "Audit"]
+    assert {each.urn for each in policies.values()} <= {*identity.dependencies}
+
+
+def test_outputs_of_a_role(created: Callable[[Any], list[Any]]) -> None:
+    """Protects programs: name, namespace and role may be outputs; then there is each binding that there could be."""
+    later = {key: output(value) for key, value in APP.items()}
+    found = created({"mode": "deny", "stack": "mine", "service_accounts": [later]})
+    [config_map] = of(found, CONFIG_MAP).values()
+    spaces = {
+        name: each.inputs["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"]
+        for name, each in of(found, BINDING).items()
+    }
+
+    assert config_map.inputs["data"] == {"team-a.app": f"irsa sts.amazonaws.com {ROLE}"}
+    assert spaces["irsa-guard-mine-identity"] == ["team-a"]
+    # No namespace can be named so: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+    assert spaces["irsa-guard-mine-identity-kube-system"] == ["no_namespace"]
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "word"),
+    [
+        ({"mode": "denied"}, "mode", "did you mean 'deny'?"),
+        ({"mode": output("deny")}, "mode", "an output"),
+        ({"mode": "off"}, "mode", "warn, deny"),
+        ({"namespaces": {"kube-system": "no"}}, "namespaces.kube-system", "off, warn, deny"),
+        ({"namespaces": {"A": "deny"}}, "namespaces.A", "not a namespace"),
+        ({"service_accounts": [{"name": "app"}]}, "service_accounts[0]", "role_arn"),
+        ({"service_accounts": [{**APP, "role_arn": "app"}]}, "service_accounts[0].role_arn", "an ARN such as"),
+        ({"service_accounts": [APP, {**APP, "role_arn": f"{ROLE}-2"}]}, "service_accounts", "twice"),
+        ({"service_accounts": APP}, "service_accounts", "write a list"),
+        ({"annotations": {}}, "annotations", "mode"),
+        ({"servce_accounts": []}, "servce_accounts", "did you mean 'service_accounts'?"),
+    ],
+)
+def test_what_it_refuses(created: Callable[[Any], list[Any]], change: dict[str, Any], place: str, word: str) -> None:
+    """Protects from a guard that guards nothing: a word that is none of its modes, an account that is not whole."""
+    with pytest.raises(InvalidArgumentsError) as error:
+        created({"mode": "deny", "service_accounts": [APP], **change})
+    assert f"\n  {place}\n" in str(error.value)
+    assert word in str(error.value)
