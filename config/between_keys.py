@@ -154,16 +154,24 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     declared = mapping_of(values.get("clusters"))
     chosen = [name for name in _clusters_of(binding, declared) if isinstance(declared.get(name), dict)]
     default_access = [name for name in chosen if "kubernetes" not in declared[name]]
-    if len(default_access) > 1 and "serviceAccount" in binding:
+    guarded = [name for name in default_access if _guard_in(declared[name]) or _guard_in(values)]
+    if len(default_access) > 1 and ("serviceAccount" in binding or guarded):
         found = f"the clusters {listed(default_access)} without `kubernetes`: all would use the same Kubernetes API"
         allowed = "at most one cluster of a binding without `kubernetes`, which uses the stack's `kubernetes:` settings"
-        yield _mistake((*place, "serviceAccount"), found, allowed, "add kubernetes: {context: ...} to the clusters")
+        where = (*place, "serviceAccount") if "serviceAccount" in binding else place
+        yield _mistake(where, found, allowed, "add kubernetes: {context: ...} to the clusters")
     if "account" in binding:
         yield from _unknown((*place, "account"), binding["account"], "irsa:accounts", values.get("accounts"))
     former = binding.get("formerly")
     if isinstance(former, str) and former in mapping_of(values.get("bindings")):
         found = f"{former!r}, which is still a binding"
         yield _mistake((*place, "formerly"), found, "a previous key that is no longer used", "remove one of the two")
+
+
+def _guard_in(settings: Mapping[str, Any]) -> bool:
+    """Return whether the settings of a stack or a cluster switch a guard on."""
+    guard = settings.get("guard")
+    return guard is not None and mapping_of(guard).get("mode") != "off"
 
 
 def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:

@@ -47,6 +47,8 @@ def planned_guards(
             if account:
                 accounts.append(account)
                 of_bindings.append(name)
+        if not accounts:
+            continue  # and nobody has asked for the cluster's API
         written = guard.model_dump(exclude_defaults=True, warnings=False)
         args = {**written, "service_accounts": accounts}
         name = in_cluster("guard", lookups.clusters[key].issuer or key)

@@ -405,3 +405,30 @@ def test_the_helm_values_of_an_add_on() -> None:
         "serviceAccount": {"create": True, "annotations": {"role": "arn"}}
     }
     assert values({"serviceAccount": {"name": "mine"}}) is None
+
+
+def test_the_guard_of_each_cluster() -> None:
+    """Protects clusters: each knows the service accounts that it has, the charts' too, and their ways to the role."""
+    bindings = {
+        "app": {**APP, "clusters": ["blue"]},
+        "pods": {"serviceAccount": {"name": "b"}, "identity": {"irsa": "trusted", "podIdentity": "used"}},
+        "dns": {"policies": [{"addOn": "external-dns", "hostedZones": ["Z1"]}]},
+        "pattern": {"trust": {"subjects": ["a:*"]}},
+    }
+    green = {"name": "other", "kubernetes": {"context": "green"}, "guard": {"mode": "deny"}}
+    found = planned({"clusters": {**SEVERAL, "green": green}, "guard": {"mode": "warn"}, "bindings": bindings})
+    known = {
+        guard.cluster: (
+            guard.args["mode"],
+            [each["namespace"] + "/" + each["name"] for each in guard.args["service_accounts"]],
+        )
+        for guard in found.guards
+    }
+    assert known == {
+        "blue": ("warn", ["team-a/app", "default/b", "external-dns/external-dns"]),
+        "green": ("deny", ["default/b", "external-dns/external-dns"]),
+    }
+    assert [guard.name for guard in found.guards] == [f"guard@{ISSUER}", f"guard@{GREEN_ISSUER}"]
+    assert planned({"clusters": SEVERAL, "guard": {"mode": "off"}, "bindings": bindings}).guards == []
+    alone = {"cluster": {"name": "my-cluster"}, "guard": {"mode": "deny"}, "bindings": {"pattern": bindings["pattern"]}}
+    assert planned(alone).guards == []

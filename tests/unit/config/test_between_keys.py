@@ -161,7 +161,12 @@ def test_two_clusters_are_not_reached_by_one_kubeconfig() -> None:
     assert [place for place, _ in found(cluster=..., clusters=plain)] == [("bindings", "app", "serviceAccount")]
     for clusters in (["blue", "red"], ["green"]):
         assert found(cluster=..., clusters=plain, bindings={"app": {**APP, "clusters": clusters}}) == []
-    assert found(cluster=..., clusters=plain, bindings={"app": {"trust": {"subjects": ["a:b"]}}}) == []
+    only_role = {"app": {"trust": {"subjects": ["a:b"]}}}
+    assert found(cluster=..., clusters=plain, bindings=only_role) == []
+    assert found(cluster=..., clusters=plain, bindings=only_role, guard={"mode": "off"}) == []
+    assert [place for place, _ in found(cluster=..., clusters=plain, bindings=only_role, guard={"mode": "warn"})] == [
+        ("bindings", "app")
+    ]
 
 
 def test_a_misspelled_key_is_not_reported_as_a_missing_one(tmp_path: Path) -> None:
