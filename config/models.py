@@ -238,7 +238,7 @@ class Guard(Settings):
     `irsa:guard: warn` is short for `irsa:guard: {mode: warn}`."""
 
     mode: GuardException
-    """`off`, `warn` (kubectl shows it, and the audit log has it) or `deny`."""
+    """`off`, `warn` (the metric and audit log of the API server have it) or `deny`."""
     namespace: Namespace | None = None
     """Namespace of the guard's ConfigMaps, which nobody but the platform's team should edit. Default: `kube-system`."""
     namespaces: dict[Namespace, GuardException] = Field(default_factory=_mapping, examples=[{"batch": "warn"}])

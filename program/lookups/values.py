@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.defaults import identity_of
-from config.models import Binding, Cluster, Stack
+from config.models import Binding, Cluster, Policy, Stack
 from config.scalars import parsed
 from config.variable_keys import values_with_variables
 from config.variables import partition_of, references
@@ -125,8 +125,11 @@ def needs_of(stack: Stack) -> Needs:
                 variables.setdefault(aws_account, set())
         for cluster in clusters if trusts_providers(binding) else ():
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
-        # What is not known is no cluster's guard.
-        kubernetes.update(clusters if binding.service_account or stack.cluster else filter(stack.guard_of, clusters))
+        if binding.service_account or stack.cluster:
+            kubernetes.update(clusters)
+        elif binding.policies or (isinstance(binding.policy, Policy) and binding.policy.add_on):
+            # Of an add-on, the guard knows the service account that its chart creates.
+            kubernetes.update(filter(stack.guard_of, clusters))
     return Needs(variables, audiences, kubernetes, cluster_arns)
 
 

@@ -1,5 +1,6 @@
 """IdentityGuard: what it creates, in which order, and what it refuses."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,7 @@ def created(registered: Any) -> Callable[[Any], list[Any]]:
 
 
 def of(registrations: list[Any], kind: str) -> dict[str, Any]:
-    return {each.name: each for each in registrations if each.type == kind}
+    return {each.inputs["metadata"].get("name"): each for each in registrations if each.type == kind}
 
 
 def test_what_it_creates(created: Callable[[Any], list[Any]]) -> None:
@@ -48,6 +49,19 @@ def test_what_it_creates(created: Callable[[Any], list[Any]]) -> None:
     assert identity.inputs["spec"]["paramRef"]["parameterNotFoundAction"] == "Allow"
     assert bindings["irsa-guard-mine-role"].inputs["spec"]["validationActions"] == ["Warn", "Audit"]
     assert {each.urn for each in policies.values()} <= {*identity.dependencies}
+
+
+def test_two_clusters_in_one_program(registered: Any) -> None:
+    """Protects stacks with several clusters: in each the policies have the same names, and in the state their own."""
+
+    def program() -> None:
+        for cluster in ("guard@blue", "guard@oidc.eks.us-west-2.amazonaws.com/id/GREEN"):
+            IdentityGuard(cluster, {"mode": "warn", "stack": "mine", "service_accounts": [APP]})
+
+    names = [(each.type, each.name) for each in registered(program)]
+    assert len(names) == len(set(names))
+    # Of it Kubernetes makes the ConfigMap's name: https://kubernetes.io/docs/concepts/overview/working-with-objects/names
+    assert all(re.fullmatch(r"[a-z0-9-]{1,240}", name) for kind, name in names if kind == CONFIG_MAP)
 
 
 def test_outputs_of_a_role(created: Callable[[Any], list[Any]]) -> None:

@@ -38,7 +38,7 @@ class IdentityGuardArgs(TypedDict):
     """The arguments of an IdentityGuard, which is for one cluster: that of its Kubernetes provider."""
 
     mode: str
-    """`warn` (kubectl shows it, and the audit log has it) or `deny`."""
+    """`warn` (the API server's metric and audit log have it; kubectl shows it for Pods that it creates itself) or `deny`."""
     service_accounts: Sequence[GuardedServiceAccountArgs]
     """The service accounts whose Pods must get their role."""
     stack: NotRequired[str]

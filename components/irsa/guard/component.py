@@ -1,6 +1,7 @@
 """The IdentityGuard component: the API server refuses or warns of Pods without the identity that is declared."""
 
 import copy
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from irsa.guard.args import IdentityGuardArgs
 from irsa.guard.policies import LABELS, STACK_LABEL, bindings, policies
 from irsa.guard.spec import GuardSpec, Part, parse_guard
 from irsa.later import ArgumentMistakes
+from irsa.outputs import child_name
 from irsa.rules.mistakes import Spelling, path_of
 
 # The name of no namespace: a selector must name one.
@@ -64,6 +66,8 @@ class IdentityGuard(pulumi.ComponentResource):
         """
         spec = spec or parsed_guard(name, args)
         super().__init__(outputs.GUARD_TYPE, name, {}, opts)
+        # A program may have one for each of several clusters.
+        self._name = name
         self._spec = spec
         manifests = policies(spec.settings)
         made = [self._policy(manifest) for manifest in manifests]
@@ -95,16 +99,21 @@ class IdentityGuard(pulumi.ComponentResource):
     def _policy(self, manifest: Mapping[str, Any]) -> pulumi.Resource:
         name = manifest["metadata"]["name"]
         return kubernetes.admissionregistration.v1.ValidatingAdmissionPolicy(
-            name, metadata=manifest["metadata"], spec=manifest["spec"], opts=self._child()
+            child_name(self._name, name), metadata=manifest["metadata"], spec=manifest["spec"], opts=self._child()
         )
 
     def _config_map(self, number: int, part: Part, after: Sequence[pulumi.Resource]) -> kubernetes.core.v1.ConfigMap:
-        # Its name is automatic: a new one is there before the bindings name it, and the old one goes last.
+        # Its name is automatic, and begins with this one: a new one is there before the bindings name it, and the old one
+        # goes last.
         stack = self._spec.settings.stack
+        digest = hashlib.sha256(self._name.encode()).hexdigest()[:8]
         labels = {**LABELS, STACK_LABEL: stack}
         metadata = kubernetes.meta.v1.ObjectMetaArgs(namespace=input_of(self._spec.namespace), labels=labels)
         return kubernetes.core.v1.ConfigMap(
-            f"irsa-guard-{stack}-{number + 1}", metadata=metadata, data=input_of(part.data), opts=self._child(after)
+            f"irsa-guard-{stack}-{digest}-{number + 1}",
+            metadata=metadata,
+            data=input_of(part.data),
+            opts=self._child(after),
         )
 
     def _bindings(
@@ -129,7 +138,7 @@ class IdentityGuard(pulumi.ComponentResource):
             name = manifest["metadata"]["name"]
             bound[name] = computed.apply(lambda every, name=name: every[name])
             kubernetes.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
-                name, metadata=manifest["metadata"], spec=bound[name], opts=self._child(made)
+                child_name(self._name, name), metadata=manifest["metadata"], spec=bound[name], opts=self._child(made)
             )
         return bound
 
