@@ -130,11 +130,13 @@ def both(api: ApiServer, namespace: str) -> list[tuple[str, str | None]]:
 
 
 def refusals(api: ApiServer, namespace: str) -> list[str]:
-    return [each["message"] for each in listed(api, "events", namespace) if each["reason"] == "FailedCreate"]
+    """Return what `kubectl describe replicaset` shows."""
+    events = [each for each in listed(api, "events", namespace) if each["involvedObject"]["kind"] == "ReplicaSet"]
+    return [each["message"] for each in events if each["reason"] == "FailedCreate"]
 
 
 def conditions(api: ApiServer, namespace: str) -> dict[str, str]:
-    """Return what the Deployment says of itself, as `kubectl describe` shows it."""
+    """Return what is true of the Deployment; `kubectl describe deployment` leaves the messages out."""
     [found] = listed(api, "deployments", namespace)
     every = found.get("status", {}).get("conditions", [])
     return {each["type"]: each["message"] for each in every if each["status"] == "True"}
