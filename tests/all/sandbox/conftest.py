@@ -9,6 +9,7 @@ WITHOUT_PLUGIN = (
     "test_associations.py",
     "test_eks_auth.py",
     "test_generated_sdks.py",
+    "test_guard_heals.py",
     "test_install.py",
     "test_inventory_by_sts.py",
     "test_plugin_aws.py",

@@ -1,4 +1,4 @@
-// The three controllers of kube-controller-manager that the sandbox needs: the whole of it takes minutes more to build.
+// The controllers of kube-controller-manager that the sandbox and its tests need: the whole takes minutes more to build.
 // Its flags and the controllers' settings are kube-controller-manager's, so that an installed one can take its place:
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/
 package main
@@ -29,18 +29,22 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/controller-manager/pkg/informerfactory"
 	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/controller/deployment"
 	"k8s.io/kubernetes/pkg/controller/garbagecollector"
 	"k8s.io/kubernetes/pkg/controller/namespace"
+	"k8s.io/kubernetes/pkg/controller/replicaset"
 	"k8s.io/kubernetes/pkg/controller/serviceaccount"
 )
 
 const (
 	controllers    = "namespace-controller,serviceaccount-controller,garbage-collector-controller"
+	workloads      = "deployment-controller,replicaset-controller"
 	resync         = 12 * time.Hour
 	discoverAgain  = 30 * time.Second
 	namespaceSync  = 5 * time.Minute
 	namespaceSyncs = 10
 	garbageSyncs   = 20
+	workloadSyncs  = 5
 )
 
 func main() {
@@ -59,21 +63,26 @@ func start(ctx context.Context, arguments []string) error {
 	flags := pflag.NewFlagSet("kube-controller-manager", pflag.ContinueOnError)
 	serving.AddFlags(flags)
 	kubeconfig := flags.String("kubeconfig", "", "how to reach the API server")
-	wanted := flags.String("controllers", controllers, "the only value: "+controllers)
+	wanted := flags.String("controllers", controllers, "one of: "+controllers+" "+workloads)
 	elect := flags.Bool("leader-elect", false, "the only value: false")
 	qps := flags.Float32("kube-api-qps", 20, "requests a second to the API server")
 	burst := flags.Int("kube-api-burst", 30, "requests at once to the API server")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	if *wanted != controllers || *elect {
-		return fmt.Errorf("built in: --controllers=%s --leader-elect=false; not: %s", controllers, strings.Join(arguments, " "))
+	run, known := map[string]func(context.Context, *rest.Config) error{controllers: run, workloads: runWorkloads}[*wanted]
+	if !known || *elect {
+		return fmt.Errorf(
+			"built in: --controllers=%s or %s, --leader-elect=false; not: %s", controllers, workloads, strings.Join(arguments, " "),
+		)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
 	if err != nil {
 		return err
 	}
 	config.QPS, config.Burst = *qps, *burst
+	// Some of the APIs that the garbage collector watches are deprecated. kube-controller-manager hides warnings, too.
+	rest.SetDefaultWarningHandler(rest.NoWarnings{})
 	if err := run(ctx, config); err != nil {
 		return err
 	}
@@ -97,8 +106,6 @@ func serve(ctx context.Context, serving *options.SecureServingOptions) error {
 
 // run starts the controllers as cmd/kube-controller-manager/app/core.go does.
 func run(ctx context.Context, config *rest.Config) error {
-	// Some of the APIs that the garbage collector watches are deprecated.
-	rest.SetDefaultWarningHandler(rest.NoWarnings{})
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
@@ -147,6 +154,25 @@ func run(ctx context.Context, config *rest.Config) error {
 	go serviceAccounts.Run(ctx, 1)
 	go garbage.Run(ctx, garbageSyncs, discoverAgain)
 	go garbage.Sync(ctx, client.Discovery(), discoverAgain)
+	return nil
+}
+
+// runWorkloads starts the controllers as cmd/kube-controller-manager/app/apps.go does.
+func runWorkloads(ctx context.Context, config *rest.Config) error {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	shared := informers.NewSharedInformerFactory(client, resync)
+	apps, pods := shared.Apps().V1(), shared.Core().V1().Pods()
+	replicaSets := replicaset.NewReplicaSetController(ctx, apps.ReplicaSets(), pods, client, replicaset.BurstReplicas)
+	deployments, err := deployment.NewDeploymentController(ctx, apps.Deployments(), apps.ReplicaSets(), pods, client)
+	if err != nil {
+		return err
+	}
+	shared.Start(ctx.Done())
+	go replicaSets.Run(ctx, workloadSyncs)
+	go deployments.Run(ctx, workloadSyncs)
 	return nil
 }
 

@@ -1,0 +1,216 @@
+"""What becomes of Deployments while the Pod Identity webhook is down, and afterwards, with Kubernetes's controllers.
+
+The ReplicaSet controller doubles its wait after each refusal, from 5 ms to 1,000 s. So it asks again within about as
+long as the webhook was down, and within 1,000 s: DefaultTypedControllerRateLimiter in
+https://github.com/kubernetes/client-go/blob/master/util/workqueue/default_rate_limiters.go
+"""
+
+import dataclasses
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from lightkube.resources.core_v1 import ServiceAccount
+
+from irsa.guard.rules import Declared
+from sandbox.servers import free_port, kube_controller_manager, start, stop
+from tests.sandbox.admission import ApiServer, eventually, guard
+from tests.sandbox.guard_pods import ANNOTATED, DENY, ROLE, STACK, WARN, ask, has_warned, is_refused, is_silent
+from tests.sandbox.webhook_server import configuration, webhook_server, write_certificate
+
+pytestmark = pytest.mark.sandbox
+
+APP, POLICY = "app", f"irsa-guard-{STACK.stack}-identity"
+REPLICAS = 2
+DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
+# The webhook's absence here; the tests take about twice as long.
+DOWN_SECONDS, AT_MOST_SECONDS = 5.0, 120.0
+
+Webhook = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="module")
+def controllers(cloud: Any) -> Iterator[None]:
+    """Run the controllers of Deployments and ReplicaSets."""
+    usual = kube_controller_manager(cloud.sandbox, {**cloud.ports, "kube-controller-manager": free_port()})
+    wanted = "--controllers=deployment-controller,replicaset-controller"
+    command = tuple(wanted if each.startswith("--controllers=") else each for each in usual.command)
+    server = dataclasses.replace(usual, name="workload-controllers", command=command)
+    start(cloud.sandbox, server, cloud.progress)
+    yield
+    stop(cloud.sandbox, server.name)
+
+
+@pytest.fixture(scope="module")
+def webhook(api: ApiServer, controllers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
+    """The guard, refusing in one namespace and warning in the other, and the webhook, registered and down."""
+    port, certificate = free_port(), tmp_path_factory.mktemp("webhook") / "certificate.pem"
+    objects = [
+        *(
+            {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {"name": "irsa", "namespace": namespace, "annotations": ANNOTATED},
+            }
+            for namespace in (DENY, WARN)
+        ),
+        *guard(STACK, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, WARN)]),
+        configuration(port, write_certificate(certificate), (DENY, WARN)),
+    ]
+    api.apply(*objects)
+    eventually(lambda: ask(api, DENY), is_refused)
+    eventually(lambda: ask(api, WARN), has_warned)
+
+    def annotations(namespace: str, name: str) -> dict[str, str]:
+        metadata = api.kubernetes.get(ServiceAccount, name, namespace=namespace).metadata
+        return (metadata.annotations if metadata else None) or {}
+
+    yield lambda: webhook_server(port, certificate, annotations)
+    api.delete(*objects)
+
+
+@pytest.fixture
+def deployment(api: ApiServer, webhook: Webhook) -> Iterator[Callable[[str], None]]:
+    """Create a Deployment while the webhook is down, and remove it after the test."""
+    used: list[str] = []
+
+    def create(namespace: str) -> None:
+        used.append(namespace)
+        labels = {"app": APP}
+        template = {
+            "metadata": {"labels": labels},
+            "spec": {"serviceAccountName": "irsa", "containers": [{"name": "app", "image": "app"}]},
+        }
+        manifest = {
+            "metadata": {"name": APP},
+            "spec": {"replicas": REPLICAS, "selector": {"matchLabels": labels}, "template": template},
+        }
+        # Whoever applies it sees nothing of the guard: it speaks to the ReplicaSet controller.
+        assert is_silent(api.send("POST", DEPLOYMENTS.format(namespace), manifest, dry=False))
+
+    yield create
+    for namespace in used:
+        api.cloud.kubectl("delete", "deployment", APP, "-n", namespace, "--cascade=foreground")
+
+
+def until(ask: Callable[[], Any]) -> Any:
+    """Ask until there is an answer."""
+    end = time.monotonic() + AT_MOST_SECONDS
+    while not (answer := ask()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return answer
+
+
+def listed(api: ApiServer, kind: str, namespace: str) -> list[Any]:
+    answer = api.cloud.kubectl("get", kind, "-n", namespace, "-o", "json")
+    assert answer.returncode == 0, answer.stderr
+    return list(json.loads(answer.stdout)["items"])
+
+
+def roles(api: ApiServer, namespace: str) -> list[tuple[str, str | None]]:
+    """Return the ReplicaSet and the role of each Pod."""
+    return [
+        (pod["metadata"]["ownerReferences"][0]["name"], each.get("AWS_ROLE_ARN"))
+        for pod in listed(api, "pods", namespace)
+        for each in [{each["name"]: each["value"] for each in pod["spec"]["containers"][0].get("env", [])}]
+    ]
+
+
+def both(api: ApiServer, namespace: str) -> list[tuple[str, str | None]]:
+    """Return the Pods' roles once both exist."""
+    found = roles(api, namespace)
+    return found if len(found) == REPLICAS else []
+
+
+def refusals(api: ApiServer, namespace: str) -> list[str]:
+    """Return what `kubectl describe replicaset` shows."""
+    events = [each for each in listed(api, "events", namespace) if each["involvedObject"]["kind"] == "ReplicaSet"]
+    return [each["message"] for each in events if each["reason"] == "FailedCreate"]
+
+
+def conditions(api: ApiServer, namespace: str) -> dict[str, str]:
+    """Return what is true of the Deployment; `kubectl describe deployment` leaves the messages out."""
+    [found] = listed(api, "deployments", namespace)
+    every = found.get("status", {}).get("conditions", [])
+    return {each["type"]: each["message"] for each in every if each["status"] == "True"}
+
+
+def say(record_property: Callable[[str, Any], None], text: str) -> None:
+    record_property("guard", text)
+    sys.stdout.write(f"\n{text}\n")
+
+
+def refused(api: ApiServer) -> None:
+    """Wait while the webhook is down, and see that people can find out why there is no Pod."""
+    why = until(lambda: conditions(api, DENY).get("ReplicaFailure"))
+    time.sleep(DOWN_SECONDS)
+    assert roles(api, DENY) == []
+    for said in (why, *until(lambda: refusals(api, DENY))):
+        assert f"{DENY}/irsa has no AWS identity: its Pods must get {ROLE} by IRSA" in said
+        assert "The Pod Identity webhook was not called" in said
+
+
+def test_a_deployment_heals_by_itself(
+    api: ApiServer,
+    webhook: Webhook,
+    deployment: Callable[[str], None],
+    record_property: Callable[[str, Any], None],
+) -> None:
+    """Protects applications from the guard: what it has refused runs, with its role, once the webhook is back."""
+    deployment(DENY)
+    refused(api)
+    with webhook():
+        up = time.monotonic()
+        found = until(lambda: both(api, DENY))
+        say(record_property, f"down for {DOWN_SECONDS:.0f} s, Pods {time.monotonic() - up:.1f} s after the webhook")
+        assert [role for _, role in found] == [ROLE, ROLE]
+        until(lambda: "ReplicaFailure" not in conditions(api, DENY))
+
+
+def test_a_restart_ends_the_wait(
+    api: ApiServer,
+    webhook: Webhook,
+    deployment: Callable[[str], None],
+    record_property: Callable[[str, Any], None],
+) -> None:
+    """Protects whoever does not want to wait: what `kubectl rollout restart` makes is not held up by old refusals."""
+    deployment(DENY)
+    refused(api)
+    [old] = [each["metadata"]["name"] for each in listed(api, "replicasets", DENY)]
+    with webhook():
+        asked = time.monotonic()
+        answer = api.cloud.kubectl("rollout", "restart", f"deployment/{APP}", "-n", DENY)
+        assert answer.returncode == 0, answer.stderr
+        found = until(lambda: [role for owner, role in roles(api, DENY) if owner != old])
+        say(record_property, f"Pods {time.monotonic() - asked:.1f} s after `kubectl rollout restart`")
+        assert set(found) == {ROLE}
+
+
+def test_warned_of_deployments_run(api: ApiServer, webhook: Webhook, deployment: Callable[[str], None]) -> None:
+    """Protects those who look for warnings: Pods of controllers are created at once, and only the API server tells.
+
+    The warning goes to the ReplicaSet controller, which makes no event of it.
+    """
+    before = warned(api)
+    deployment(WARN)
+    assert [role for _, role in until(lambda: both(api, WARN))] == [None, None]
+    assert refusals(api, WARN) == []
+    assert set(conditions(api, WARN)) <= {"Progressing", "Available"}
+    assert warned(api) - before == {"warn": REPLICAS, "audit": REPLICAS}
+
+
+def warned(api: ApiServer) -> Counter[str]:
+    """Return how often the API server has warned and refused, by the metric that the guide names."""
+    metrics = api.cloud.kubectl("get", "--raw", "/metrics").stdout
+    lines = re.findall(r"^apiserver_validating_admission_policy_check_total{(.*)} (\d+)$", metrics, re.MULTILINE)
+    own = [(dict(re.findall(r'(\w+)="(.*?)"', labels)), int(count)) for labels, count in lines]
+    return Counter(
+        {each["enforcement_action"]: count for each, count in own if each["policy_binding"] == f"{POLICY}-warn"}
+    )
