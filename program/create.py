@@ -1,7 +1,7 @@
 """The resources of the plan, and the stack's outputs."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -32,8 +32,8 @@ async def create(plan: Plan, lookups: Lookups) -> None:
     namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
     # By the binding's key: the component with its role.
     roles: dict[str, ServiceAccountRole] = {}
-    # By the key of the cluster: what must be there before its guard.
-    of_cluster: dict[str, list[pulumi.Resource]] = {}
+    # By the binding and the cluster, None for the role of several: what must be there before the cluster's guard.
+    made: dict[tuple[str, str | None], list[pulumi.Resource]] = {}
     # Whether the trust policy denies some of `subjects` may be known later only.
     denying: dict[str, bool] = {}
     for planned, parsed in plan.components:
@@ -47,12 +47,12 @@ async def create(plan: Plan, lookups: Lookups) -> None:
             denying[planned.binding] = isinstance(parsed.role.denied_subjects, Later)
         component = ServiceAccountRole(planned.name, {}, options, spec=spec)
         roles.setdefault(planned.binding, component)
-        for cluster in [planned.cluster] if planned.cluster else plan.bindings[planned.binding].clusters:
-            of_cluster.setdefault(cluster, []).append(component)
+        made.setdefault((planned.binding, planned.cluster), []).append(component)
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
     for guard in plan.guards:
-        _guard(guard, lookups, roles, of_cluster.get(guard.cluster, []))
+        after = [[*made.get((key, None), []), *made.get((key, guard.cluster), [])] for key in guard.bindings]
+        _guard(guard, lookups, roles, after)
     bindings: dict[str, Any] = {key: _output(plan.service_accounts[key], role) for key, role in roles.items()}
     for key, is_later in denying.items():
         with_denied = {**bindings[key], "deniedSubjects": roles[key].denied_subjects}
@@ -63,7 +63,10 @@ async def create(plan: Plan, lookups: Lookups) -> None:
 
 
 def _guard(
-    planned: PlannedGuard, lookups: Lookups, roles: Mapping[str, ServiceAccountRole], after: list[pulumi.Resource]
+    planned: PlannedGuard,
+    lookups: Lookups,
+    roles: Mapping[str, ServiceAccountRole],
+    after: Sequence[Sequence[pulumi.Resource]],
 ) -> None:
     """Create the guard of a cluster, after what its service accounts need."""
     accounts = zip(planned.args["service_accounts"], planned.bindings, strict=True)

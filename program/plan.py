@@ -64,8 +64,6 @@ class PlannedBinding(NamedTuple):
     spec: Spec
     cluster_names: Sequence[str]
     """Names of the clusters whose service accounts the role trusts."""
-    clusters: Sequence[str]
-    """Their keys."""
 
 
 class Plan(NamedTuple):
@@ -112,7 +110,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
                 marked = without_places(args, places)
                 if "policy_arns" in marked:
                     marked["policy_arns"] = unkeyed(marked["policy_arns"], replaced(binding.policy_arns, variables, []))
-                bindings[key] = PlannedBinding(binding, marked, spec, clusters, stack.clusters_of(binding))
+                bindings[key] = PlannedBinding(binding, marked, spec, clusters)
             planned.append((component, spec))
         if not found and not isinstance(binding.aws_account, Unknown):
             components += [_identified(*each, stack, lookups) for each in planned]

@@ -13,7 +13,7 @@ from irsa.component import InvalidArgumentsError
 POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
 BINDING, CONFIG_MAP = f"{POLICY}Binding", "kubernetes:core/v1:ConfigMap"
 ROLE = "arn:aws:iam::111122223333:role/app"
-APP = {"name": "app", "namespace": "team-a", "role_arn": ROLE}
+APP: Any = {"name": "app", "namespace": "team-a", "role_arn": ROLE}
 
 
 def output(value: Any) -> pulumi.Output[Any]:

@@ -38,7 +38,7 @@ class IdentityGuardArgs(TypedDict):
     """The arguments of an IdentityGuard, which is for one cluster: that of its Kubernetes provider."""
 
     mode: str
-    """`warn` (the API server's metric and audit log have it; kubectl shows it for Pods that it creates itself) or `deny`."""
+    """`warn` (the metric and audit log of the API server have it) or `deny`."""
     service_accounts: Sequence[GuardedServiceAccountArgs]
     """The service accounts whose Pods must get their role."""
     stack: NotRequired[str]

@@ -50,7 +50,7 @@ class IdentityGuard(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
         *,
         spec: GuardSpec | None = None,
-        after: Sequence[pulumi.Resource] = (),
+        after: Sequence[Sequence[pulumi.Resource]] = (),
     ) -> None:
         """Create the policies, their bindings and what they know.
 
@@ -59,7 +59,7 @@ class IdentityGuard(pulumi.ComponentResource):
             args: See IdentityGuardArgs.
             opts: Options of the component; its children use the Kubernetes provider.
             spec: What the arguments declare, where they are parsed already: then `args` are not read.
-            after: What must be there before a Pod is refused.
+            after: For each service account, what must be there before its Pods are refused.
 
         Raises:
             InvalidArgumentsError: All arguments that Kubernetes or this component would refuse.
@@ -74,7 +74,9 @@ class IdentityGuard(pulumi.ComponentResource):
         bound: dict[str, Any] = {}
         config_maps: dict[str, Any] = {}
         for number, part in enumerate(spec.parts):
-            config_map = self._config_map(number, part, after)
+            # Of its own service accounts alone: of all, the state would grow with the square.
+            needed = [each for index in part.indexes for each in (after[index] if after else ())]
+            config_map = self._config_map(number, part, needed)
             config_maps[str(number)] = {"name": config_map.metadata.name, "data": input_of(part.data)}
             bound |= self._bindings(number, part, config_map, made)
         self.policy_names = pulumi.Output.from_input([each["metadata"]["name"] for each in manifests])
@@ -103,8 +105,8 @@ class IdentityGuard(pulumi.ComponentResource):
         )
 
     def _config_map(self, number: int, part: Part, after: Sequence[pulumi.Resource]) -> kubernetes.core.v1.ConfigMap:
-        # Its name is automatic, and begins with this one: a new one is there before the bindings name it, and the old one
-        # goes last.
+        # Its name is automatic, and begins with this one: a new one is there before the bindings name it, and the old
+        # one goes last.
         stack = self._spec.settings.stack
         digest = hashlib.sha256(self._name.encode()).hexdigest()[:8]
         labels = {**LABELS, STACK_LABEL: stack}

@@ -22,10 +22,12 @@ class Part(NamedTuple):
     Attributes:
         data: Its data.
         sample: Data of which the bindings have the same names.
+        indexes: Of its service accounts among the arguments.
     """
 
     data: Value[Mapping[str, str]]
     sample: Mapping[str, str]
+    indexes: Sequence[int]
 
 
 class GuardSpec(NamedTuple):
@@ -91,7 +93,7 @@ def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[
         # Which bindings there are cannot depend on an output: so there are all that there could be.
         places = [*settings.namespaces, KUBE_SYSTEM, "default"]
         sample = {f"{namespace}.x": f"irsa {DEFAULT_AUDIENCE} {LONGEST_ROLE}" for namespace in places}
-        yield Part(_data(arguments, settings, complete), sample)
+        yield Part(_data(arguments, settings, complete), sample, range(len(complete)))
         return
     known = [
         Declared(**{key: value for key, value in each.items() if key in Declared._fields} | _lengths(each))
@@ -102,9 +104,10 @@ def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[
     except Mistake as mistake:
         arguments.found.append((place, mistake))
         return
-    by_key = {f"{each['namespace']}.{each['name']}": each for each in complete}
+    by_key = {f"{each['namespace']}.{each['name']}": index for index, each in enumerate(complete)}
     for sample in divided:
-        yield Part(_data(arguments, settings, [by_key[key] for key in sample if key in by_key]), sample)
+        indexes = [by_key[key] for key in sample if key in by_key]
+        yield Part(_data(arguments, settings, [complete[index] for index in indexes]), sample, indexes)
 
 
 def _ways(account: Mapping[str, Any]) -> str:
