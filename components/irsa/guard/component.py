@@ -65,7 +65,7 @@ class IdentityGuard(pulumi.ComponentResource):
             InvalidArgumentsError: All arguments that Kubernetes or this component would refuse.
         """
         spec = spec or parsed_guard(name, args)
-        super().__init__(outputs.GUARD_TYPE, name, {}, opts)
+        super().__init__(outputs.GUARD_TYPE, name, spec.inputs, opts)
         # A program may have one for each of several clusters.
         self._name = name
         self._spec = spec
