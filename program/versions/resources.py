@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from config.models import Stack
 from irsa.guard.policies import LABELS, STACK_LABEL, bindings, policies
-from irsa.guard.spec import parse_guard
+from irsa.guard.spec import read_guard
 from irsa.later import Later
 from irsa.outputs import COMPONENT_TYPE, GUARD_TYPE, KEY
 from irsa.rules.annotations import PATCH_FORCE, webhook_annotations
@@ -226,9 +226,9 @@ def _guard(
         for account, binding in zip(planned.args["service_accounts"], planned.bindings, strict=True)
     ]
     args = {**planned.args, "service_accounts": accounts}
-    spec = parse_guard(planned.name, args, f"irsa-{stack_name}")._replace(recorded={KEY: planned.cluster})
+    spec = read_guard(planned.name, args, f"irsa-{stack_name}")[0]._replace(recorded={KEY: planned.cluster})
     urn = _urn(root, GUARD_TYPE, planned.name)
-    settings = spec.settings._replace(namespace=str(spec.namespace))
+    settings = spec.settings._replace(namespace=str(_value(spec.namespace)))
     yield Resource(urn, GUARD_TYPE, inputs=spec.inputs)
 
     def child(type_: str, name: str, **inputs: Any) -> Resource:

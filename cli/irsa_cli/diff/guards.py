@@ -14,7 +14,8 @@ from irsa_cli.state.resource import Resource, is_secret, is_unknown, known_text
 
 PODS, ROLE_ANNOTATIONS = "pods", "roleAnnotations"
 OFF, CANNOT_TELL = "off", "cannot tell"
-STRICTEST_FIRST = ("deny", "warn", OFF, CANNOT_TELL)
+STRICTEST_FIRST = ("deny", "warn", OFF)
+SHOWN_FIRST = ("deny", CANNOT_TELL, "warn", OFF)
 # Of a stack with `irsa:cluster`.
 ONE_CLUSTER = "cluster"
 
@@ -47,13 +48,16 @@ def is_of_guard(resource: Resource) -> bool:
 
 
 def guard_changes(state: Iterable[Resource], steps: Iterable[Step], clusters: Mapping[str, str]) -> list[GuardChange]:
-    """Return what the guards do otherwise after a preview's steps, by cluster, the strictest first.
+    """Return what the guards do otherwise after a preview's steps, the strictest first, and then by cluster.
 
     The clusters are those of `clusters_of_guards`.
     """
     steps = [each for each in steps if _concerns(each.resource) and not each.resource.pending]
     created = {each.resource.urn for each in steps if each.operation == CREATE}
-    old = {each.urn: each for each in state if _concerns(each) and not each.pending and each.urn not in created}
+    there = [each for each in state if _concerns(each) and not each.pending]
+    old = {each.urn: each for each in there if each.urn not in created}
+    # What the state has and is created again: somebody deleted it.
+    lost = {_guard_of(each) for each in there if each.urn in created}
     old |= {each.old.urn: each.old for each in steps if each.old}
     gone = {each.old.urn for each in steps if each.old}
     new = {urn: each for urn, each in old.items() if urn not in gone}
@@ -61,9 +65,11 @@ def guard_changes(state: Iterable[Resource], steps: Iterable[Step], clusters: Ma
     changing = {*map(_guard_of, (each.resource for each in steps))}
     before, after = _by_guard(old), _by_guard(new)
     found = [
-        change for urn in changing for change in _changes(clusters.get(urn, ""), urn, before.get(urn), after.get(urn))
+        change
+        for urn in changing
+        for change in _changes(clusters.get(urn, ""), urn, before.get(urn), after.get(urn), urn in lost)
     ]
-    return sorted(found, key=lambda each: (each.cluster, STRICTEST_FIRST.index(each.after), each.what, each.before))
+    return sorted(found, key=lambda each: (SHOWN_FIRST.index(each.after), each.cluster, each.what, each.before))
 
 
 def _concerns(resource: Resource) -> bool:
@@ -91,9 +97,10 @@ def clusters_of_guards(state: Iterable[Resource], steps: Iterable[Step]) -> dict
 
 
 def _changes(
-    cluster: str, urn: str, before: list[Resource] | None, after: list[Resource] | None
+    cluster: str, urn: str, before: list[Resource] | None, after: list[Resource] | None, lost: bool
 ) -> Iterator[GuardChange]:
-    old, new = ({} if each is None else _modes(urn, each) for each in (before, after))
+    old = {} if before is None else _modes(urn, before, lost)
+    new = {} if after is None else _modes(urn, after)
     if old is None or new is None:
         yield GuardChange(cluster, PODS, CANNOT_TELL if old is None else OFF, CANNOT_TELL)
     else:
@@ -114,11 +121,11 @@ def _component(urn: str, resources: Iterable[Resource]) -> Mapping[str, Any]:
     return next((each.inputs for each in resources if each.urn == urn), {})
 
 
-def _modes(urn: str, resources: Iterable[Resource]) -> Mapping[str, str] | None:
+def _modes(urn: str, resources: Iterable[Resource], lost: bool = False) -> Mapping[str, str] | None:
     """Return the mode for each service account; None where it is not known.
 
     What the bindings and ConfigMaps say counts, since somebody may have changed it. In a preview they are not known
-    while a role is new, nor without a state where they stay: then, what the component has.
+    while a role is new, nor without a state where they stay: then, what the component has. What is lost guards nobody.
     """
     resources = [*resources]
     data = {
@@ -128,9 +135,9 @@ def _modes(urn: str, resources: Iterable[Resource]) -> Mapping[str, str] | None:
     }
     specs = [each.inputs.get("spec") for each in resources if each.type == types.ADMISSION_BINDING]
     found: dict[str, str] = {}
-    known = bool(specs)
+    known = bool(specs) or lost
     for spec in map(mapping_of, specs):
-        of_map = data.get(known_text(mapping_of(spec.get("paramRef")).get("name")))
+        of_map = data.get(known_text(mapping_of(spec.get("paramRef")).get("name")), {} if lost else None)
         known = known and isinstance(of_map, Mapping) and not any(is_unknown(e) or is_secret(e) for e in (spec, of_map))
         actions, namespaces = _actions(spec), _namespaces(spec)
         if known and actions and known_text(spec.get("policyName")).endswith(f"-{IDENTITY}"):

@@ -88,8 +88,9 @@ def headline(diff: Diff) -> list[tuple[str, str]]:
     keys = [f"{named(each.formerly)} is {named(each.key)}" for each in diff.renamed]
     renamed = [("renamed", keys[0] if len(keys) == 1 else f"{len(keys):,} (below)")] if keys else []
     guards = [" ".join(guard_row(each).pieces[1:]) for each in diff.guard]
-    more = f", and {len(guards) - 1:,} more" if len(guards) > 1 else ""
-    guard = [("guard", f"{guards[0]}{more}")] if guards else []
+    # Of several, the rows below say whose.
+    several = [f"{each.partition(': ')[0]}, and {len(guards) - 1:,} more" for each in guards[:1]]
+    guard = [("guard", each) for each in (several if len(guards) > 1 else guards)]
     return [*_who(diff), *permissions, *guard, *renamed]
 
 

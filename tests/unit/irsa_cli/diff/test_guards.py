@@ -106,6 +106,18 @@ def test_what_bindings_and_config_maps_have_counts() -> None:
     ]
 
 
+@pytest.mark.parametrize("deleted", [[binding(["Deny"], "a")], [config_map("a/x")]])
+def test_what_somebody_deleted_guards_nobody(deleted: list[Any]) -> None:
+    """Protects the repair of a guard of which a part is gone: without its parameters, `Allow` lets every Pod through.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#parameter-resources
+    """
+    state = [guard({"a/x": "deny"}), config_map("a/x"), binding(["Deny"], "a")]
+    created = [step("create", None, each) for each in deleted]
+
+    assert found(*created, state=state) == [pods("off", "deny", "a/x")]
+
+
 def test_what_is_not_known_yet() -> None:
     """Protects from a guess: with a new role the data is not known; then the component says it, or nobody can tell."""
     unknown = [config_map(data=UNKNOWN), child(f"{POLICY}Binding", "irsa-guard-shop-identity", {"spec": UNKNOWN})]
@@ -135,7 +147,7 @@ def test_the_first_lines() -> None:
 
     expected = "guard: Pods of 2 service accounts without their identity are refused (deny) in green: default/my-app,"
     assert expected in " ".join(one.split())
-    assert ", and 1 more" in " ".join(both.split())
+    assert "identity are refused (deny) in green, and 1 more " in " ".join(both.split())
     assert [f"{row.sign} {' '.join(row.pieces)}" for row in right_rows(diff(guard=[refused, warned]))] == [
         f"+ {expected} default/other",
         "- guard: Pods of 1 service account without its identity are warned of (warn, was deny): a/x",
