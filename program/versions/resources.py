@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from pydantic.alias_generators import to_camel
 
 from config.models import Stack
-from irsa.guard.policies import LABELS, STACK_LABEL, bindings, policies
+from irsa.guard.policies import LABELS, STACK_LABEL, bindings, config_map_name, policies
 from irsa.guard.spec import read_guard
 from irsa.later import Later
-from irsa.outputs import COMPONENT_TYPE, GUARD_TYPE, KEY
+from irsa.outputs import COMPONENT_TYPE, GUARD_TYPE, KEY, child_name
 from irsa.rules.annotations import PATCH_FORCE, webhook_annotations
 from irsa.rules.arns import Arn, issuer_host_path, parse_cluster_arn
 from irsa.rules.identity import Use
@@ -235,15 +235,18 @@ def _guard(
         return Resource(_urn(urn, type_, name), type_, parent=urn, provider=_kubernetes(issuer), inputs=inputs)
 
     for each in policies(settings):
-        yield child(types.ADMISSION_POLICY, each["metadata"]["name"], metadata=each["metadata"], spec=each["spec"])
-    names = [f"irsa-guard-{settings.stack}-{number}" for number in range(1, len(spec.parts) + 1)]
-    labels = {**LABELS, STACK_LABEL: settings.stack}
+        yield child(types.ADMISSION_POLICY, child_name(planned.name, each["metadata"]["name"]), **_said(each))
+    names = [config_map_name(settings.stack, planned.name, number) for number in range(len(spec.parts))]
+    metadata = {"namespace": settings.namespace, "labels": {**LABELS, STACK_LABEL: settings.stack}}
     for name, part in zip(names, spec.parts, strict=True):
-        metadata = {"namespace": settings.namespace, "labels": labels}
         yield child(types.CONFIG_MAP, name, metadata=metadata, data=_value(part.data))
-    of_parts = bindings(settings, [part.sample for part in spec.parts], [f"{name}-{AUTOMATIC_END}" for name in names])
-    for each in of_parts:
-        yield child(types.ADMISSION_BINDING, each["metadata"]["name"], metadata=each["metadata"], spec=each["spec"])
+    samples = [part.sample for part in spec.parts]
+    for each in bindings(settings, samples, [f"{name}-{AUTOMATIC_END}" for name in names]):
+        yield child(types.ADMISSION_BINDING, child_name(planned.name, each["metadata"]["name"]), **_said(each))
+
+
+def _said(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: manifest[key] for key in ("metadata", "spec")}
 
 
 def _oidc_providers(root: str, stack: Stack, lookups: Lookups) -> Iterator[Resource]:

@@ -182,7 +182,9 @@ def as_shown(step: Step) -> Step:
 def _shown(resource: Resource) -> dict[str, Any]:
     metadata = mapping_of(resource.inputs.get("metadata"))
     place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
-    found: dict[str, Any] = {"metadata": {**place, "name": resource.name}}
+    # A ConfigMap's own is automatic.
+    name = resource.name if resource.type == types.CONFIG_MAP else metadata.get("name")
+    found: dict[str, Any] = {"metadata": {**place, "name": name}}
     data, spec = (resource.inputs.get(each) for each in ("data", "spec"))
     if resource.type == types.CONFIG_MAP and isinstance(data, Mapping):
         # Others than service accounts: who may write annotations.
