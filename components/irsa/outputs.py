@@ -6,6 +6,10 @@ Stacks that an older version deployed have the same names: do not change them.
 COMPONENT_TYPE = "irsa:index:ServiceAccountRole"
 GUARD_TYPE = "irsa:index:IdentityGuard"
 
+# Inputs of IdentityGuard, which a preview has while roles are not known: the mode for each service account by
+# `namespace/name`, absent where a name is an output; and that of the rule for annotations, absent without one.
+GUARD_MODES, GUARD_ANNOTATIONS = "modes", "annotations"
+
 # The registered outputs: they keep what the program declared, while a refresh rewrites the inputs of the children.
 ROLE_ARN = "roleArn"
 ROLE_NAME = "roleName"

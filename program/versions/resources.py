@@ -9,16 +9,19 @@ from typing import Any, NamedTuple
 from pydantic.alias_generators import to_camel
 
 from config.models import Stack
+from irsa.guard.policies import LABELS, STACK_LABEL, bindings, config_map_name, policies
+from irsa.guard.spec import read_guard
 from irsa.later import Later
-from irsa.outputs import COMPONENT_TYPE
+from irsa.outputs import COMPONENT_TYPE, GUARD_TYPE, KEY, child_name
 from irsa.rules.annotations import PATCH_FORCE, webhook_annotations
 from irsa.rules.arns import Arn, issuer_host_path, parse_cluster_arn
 from irsa.rules.identity import Use
-from irsa.rules.unknown import Unknown
+from irsa.rules.unknown import OUTPUT, Unknown
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec
 from irsa_cli.diff.versions import UNKNOWN
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
+from program.guards import PlannedGuard
 from program.logical_names import oidc_provider
 from program.lookups.values import AwsIdentity, Lookups, audience_of, needs_of
 from program.plan import Plan, PlannedComponent
@@ -76,6 +79,10 @@ def planned_resources(stack_name: str, stack: Stack, plan: Plan, lookups: Lookup
             inputs = {"metadata": {"name": namespace.name}}
             urn = _urn(root, type_, namespace.logical_name)
             found[urn] = Resource(urn, type_, provider=_kubernetes(issuer), inputs=inputs), False
+    for guard in plan.guards:
+        issuer = lookups.clusters[guard.cluster].issuer
+        for each in _guard(root, stack_name, guard, issuer, role_arns):
+            found[each.urn] = each, False
     for each in _oidc_providers(root, stack, lookups):
         found[each.urn] = each, False
     return [*found.values()]
@@ -84,7 +91,8 @@ def planned_resources(stack_name: str, stack: Stack, plan: Plan, lookups: Lookup
 def _urn(parent: str, type_: str, name: str) -> str:
     """Return the URN of a resource, whose parent is the stack or a component."""
     start, of_parent = parent.rsplit("::", 2)[0], parent.rsplit("::", 2)[1]
-    return f"{start}::{f'{of_parent}$' if of_parent == COMPONENT_TYPE else ''}{type_}::{name}"
+    is_component = of_parent in {COMPONENT_TYPE, GUARD_TYPE}
+    return f"{start}::{f'{of_parent}$' if is_component else ''}{type_}::{name}"
 
 
 def _kubernetes(issuer: str) -> str:
@@ -207,6 +215,38 @@ def _account_inputs(account: AnnotatedServiceAccount, component: _Component) -> 
         image_pull_secrets=[{"name": each} for each in secrets] if isinstance(secrets, list) else secrets,
         automount_service_account_token=account.automount_service_account_token,
     )
+
+
+def _guard(
+    root: str, stack_name: str, planned: PlannedGuard, issuer: str, role_arns: Mapping[str, str]
+) -> Iterator[Resource]:
+    """Yield the guard of a cluster and its children, as IdentityGuard registers them."""
+    accounts = [
+        {**account, "role_arn": OUTPUT if role_arns[binding] == UNKNOWN else role_arns[binding]}
+        for account, binding in zip(planned.args["service_accounts"], planned.bindings, strict=True)
+    ]
+    args = {**planned.args, "service_accounts": accounts}
+    spec = read_guard(planned.name, args, f"irsa-{stack_name}")[0]._replace(recorded={KEY: planned.cluster})
+    urn = _urn(root, GUARD_TYPE, planned.name)
+    settings = spec.settings._replace(namespace=str(_value(spec.namespace)))
+    yield Resource(urn, GUARD_TYPE, inputs=spec.inputs)
+
+    def child(type_: str, name: str, **inputs: Any) -> Resource:
+        return Resource(_urn(urn, type_, name), type_, parent=urn, provider=_kubernetes(issuer), inputs=inputs)
+
+    for each in policies(settings):
+        yield child(types.ADMISSION_POLICY, child_name(planned.name, each["metadata"]["name"]), **_said(each))
+    names = [config_map_name(settings.stack, planned.name, number) for number in range(len(spec.parts))]
+    metadata = {"namespace": settings.namespace, "labels": {**LABELS, STACK_LABEL: settings.stack}}
+    for name, part in zip(names, spec.parts, strict=True):
+        yield child(types.CONFIG_MAP, name, metadata=metadata, data=_value(part.data))
+    samples = [part.sample for part in spec.parts]
+    for each in bindings(settings, samples, [f"{name}-{AUTOMATIC_END}" for name in names]):
+        yield child(types.ADMISSION_BINDING, child_name(planned.name, each["metadata"]["name"]), **_said(each))
+
+
+def _said(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: manifest[key] for key in ("metadata", "spec")}
 
 
 def _oidc_providers(root: str, stack: Stack, lookups: Lookups) -> Iterator[Resource]:

@@ -1,5 +1,6 @@
 """`irsa diff` of previews of the real engine, held against what STS answers before and after."""
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 
 from tests.output_schemas import check_output
+from tests.sandbox.admission import PODS, ApiServer, eventually
 from tests.sandbox.irsa_command import irsa
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.sessions import admitted, all_service_accounts, tokens
+from tests.sandbox.test_guard import pod
 
 pytestmark = pytest.mark.sandbox
 
@@ -227,3 +230,41 @@ def test_what_a_managed_policy_of_aws_gives(deploy: Callable[..., Project], tmp_
     assert "cannot tell" not in more.stdout
     assert "`formerly: reads`" in renamed.stdout
     assert "statement" not in renamed.stdout
+
+
+def test_whose_pods_a_guard_newly_refuses(cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> None:
+    """Protects who switches a guard on: whom the first lines name, the API server then refuses, roles known or not.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-actions
+    """
+    known = {"known": binding("known")}
+    project = deploy({"bindings": known, "guard": "warn"})
+    project.up()
+    old = tmp_path / f"Pulumi.{STACK}.yaml"
+    old.write_text((project.folder / old.name).read_text())
+
+    project.set({"bindings": {**known, "added": binding("added")}, "guard": "deny"})
+    preview = tmp_path / "preview.json"
+    preview.write_text(project.run("preview", "--json", "--stack", STACK).stdout)
+    text = irsa(project, "diff", "--stack", STACK, "--preview", str(preview)).stdout
+    previewed = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--json")
+    alone = irsa(project, "diff", "--preview", str(preview), "--json")
+    offline = irsa(project, "diff", str(old), str(project.folder / old.name), "--json")
+    project.up()
+
+    expected = [("off", "deny", ["default/added"]), ("warn", "deny", ["default/known"])]
+    for output in (previewed, alone, offline):
+        found = check_output("diff", output.stdout)["guard"]
+        assert [(each["before"], each["after"], each["serviceAccounts"]) for each in found] == expected
+    for account in map(pod, ("known", "added")):
+        refused = functools.partial(ApiServer(cloud).create, PODS, account, "default")
+        eventually(refused, lambda each: "has no AWS identity" in str(each.refusal))
+    assert "expression" not in text
+    assert "+ guard: Pods of 1 service account without its identity are refused (deny, was\n" in text
+
+    name = f"irsa-guard-irsa-{STACK}-identity"
+    patch = json.dumps({"spec": {"validationActions": ["Audit"]}})
+    assert cloud.kubectl("patch", "validatingadmissionpolicybinding", name, "--type=merge", "-p", patch).returncode == 0
+    repair = irsa(project, "diff", "--stack", STACK, "--refresh", "--json")
+    (found,) = check_output("diff", repair.stdout)["guard"]
+    assert (found["after"], found["serviceAccounts"]) == ("deny", ["default/added", "default/known"])

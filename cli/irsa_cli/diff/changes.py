@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from irsa import outputs
 from irsa.rules.annotations import PATCH_FORCE
 from irsa.rules.mistakes import path_of
+from irsa_cli.diff.guards import as_shown
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, SAME, UPDATE, Step
 from irsa_cli.diff.statements import Documents, StatementChange, statement_changes
 from irsa_cli.state import types
@@ -60,6 +61,9 @@ KINDS = {
     types.SERVICE_ACCOUNT_PATCH: Kind("service account", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
     types.NAMESPACE: Kind("namespace", named=_OBJECT),
     f"{types.NAMESPACE}Patch": Kind("namespace", named=_OBJECT, words={CREATE: "create if missing", DELETE: "release"}),
+    types.CONFIG_MAP: Kind("config map", named=_OBJECT),
+    types.ADMISSION_POLICY: Kind("admission policy", named=_OBJECT),
+    types.ADMISSION_BINDING: Kind("admission binding", named=_OBJECT),
 }
 
 
@@ -128,11 +132,12 @@ class BindingChange:
 
 
 def changes(
-    steps: Iterable[Step], keys: Mapping[str, tuple[str, str]]
+    steps: Iterable[Step], keys: Mapping[str, tuple[str, str]], guards: Mapping[str, str] | None = None
 ) -> tuple[list[BindingChange], list[ResourceChange]]:
     """Return what changes of each binding, sorted by key, and of the resources that belong to none.
 
-    The keys are those of the binding and of the cluster of each component that has steps, by its URN.
+    The keys are those of the binding and of the cluster of each component that has steps, by its URN; for guards, those
+    of the cluster.
     """
     of_bindings: dict[str, list[tuple[str, Step]]] = {}
     others: list[tuple[str, Step]] = []
@@ -140,11 +145,11 @@ def changes(
     alike = Counter(names.values())
     for step in steps:
         parent = step.resource.parent
-        if step.resource.type in {STACK, outputs.COMPONENT_TYPE}:
+        if step.resource.type in {STACK, outputs.COMPONENT_TYPE, outputs.GUARD_TYPE}:
             # Nothing in a cloud changes with these; what is in them has steps of its own.
             continue
         if type_of(parent) != outputs.COMPONENT_TYPE:
-            others.append(("", step))
+            others.append(((guards or {}).get(parent, ""), as_shown(step)))
             continue
         key, cluster = keys[parent]
         if alike[names[parent]] > 1:

@@ -10,6 +10,7 @@ from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.identity import IRSA, POD_IDENTITY
 from irsa.rules.mistakes import Mistake, named, visible
 from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
+from irsa_cli.diff.guards import CANNOT_TELL, OFF, PODS, STRICTEST_FIRST, GuardChange
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import OF_ADMINISTRATORS, PermissionChange
 from irsa_cli.diff.preview import DELETE, UPDATE
@@ -26,6 +27,12 @@ STATEMENT_SIGNS = {"added": ADDED, "removed": REMOVED, "changed": SAME, "moved":
 OWN_KINDS = {kind.word for kind in KINDS.values()}
 
 
+# Nothing else of a guard's own resources is shown: its ConfigMap has another name after each change.
+OF_GUARD = {
+    "admission policy": ["(its rules are", "those of another", "release of irsa)"],
+    "admission binding": ["(it takes", "another config map)"],
+}
+GUARD_WORDS = {"deny": "are refused", "warn": "are warned of", OFF: "are let through"}
 OF_NO_BINDING = "resources of no binding"
 NOT_SEEN = {
     "state": "what others changed in AWS or Kubernetes (--refresh reads it)",
@@ -80,7 +87,11 @@ def headline(diff: Diff) -> list[tuple[str, str]]:
     permissions = [("permissions", f"{' '.join(rows[0].pieces)}{more}")] if rows else []
     keys = [f"{named(each.formerly)} is {named(each.key)}" for each in diff.renamed]
     renamed = [("renamed", keys[0] if len(keys) == 1 else f"{len(keys):,} (below)")] if keys else []
-    return [*_who(diff), *permissions, *renamed]
+    guards = [" ".join(guard_row(each).pieces[1:]) for each in diff.guard]
+    # Of several, the rows below say whose.
+    several = [f"{each.partition(': ')[0]}, and {len(guards) - 1:,} more" for each in guards[:1]]
+    guard = [("guard", each) for each in (several if len(guards) > 1 else guards)]
+    return [*_who(diff), *permissions, *guard, *renamed]
 
 
 def permission_rows(diff: Diff) -> list[Row]:
@@ -107,6 +118,23 @@ def permission_row(each: PermissionChange, *start: str) -> Row:
     return Row(sign, 0, [*start, word, *some, *what])
 
 
+def guard_row(each: GuardChange) -> Row:
+    """Return what the guard of a cluster does otherwise than before, as a line."""
+    where = f" in {named(each.cluster)}" if each.cluster else ""
+    if each.after == CANNOT_TELL:
+        text = f"guard: cannot tell whose Pods are refused{where}: what it guards is not known until `pulumi up`"
+        return Row(CHANGED, 0, text.split(" "))
+    count = len(each.service_accounts)
+    accounts = "1 service account without its" if count == 1 else f"{count:,} service accounts without their"
+    what = f"Pods of {accounts} identity" if each.what == PODS else "role annotations other than declared"
+    was = "" if each.before == OFF else f", was {each.before}"
+    names = f": {_some(each.service_accounts)}" if each.service_accounts else ""
+    looser = STRICTEST_FIRST.index(each.after) > STRICTEST_FIRST.index(each.before)
+    sign = REMOVED if looser else ADDED if each.after == "deny" else CHANGED
+    text = f"guard: {what} {GUARD_WORDS[each.after]} ({each.after}{was}){where}{names}"
+    return Row(sign, 0, text.split(" "))
+
+
 def _who(diff: Diff) -> list[tuple[str, str]]:
     parts: dict[str, list[str]] = {"gains": [], "loses": []}
     for name, text, _ in _parts(diff):
@@ -130,6 +158,7 @@ def right_rows(diff: Diff) -> list[Row]:
     return [
         *([] if says_all else [row for _, _, row in _parts(diff)]),
         *(permissions if len(permissions) > 1 else []),
+        *(map(guard_row, diff.guard) if len(diff.guard) > 1 else []),
     ]
 
 
@@ -220,7 +249,7 @@ def resource_rows(change: ResourceChange) -> list[Row]:
     if change.retained:
         pieces += ["(it stays in", "the cloud:", "retainOnDelete)"]
     if change.operation == UPDATE and not change.statements and not change.settings:
-        pieces += ["(nothing differs", "in meaning)"]
+        pieces += OF_GUARD.get(change.kind, ["(nothing differs", "in meaning)"])
     rows = [Row(SIGNS.get(change.operation, CHANGED), 0, pieces)]
     for statement in change.statements:
         rows += _statement_rows(change.document, statement)

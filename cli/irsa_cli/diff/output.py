@@ -6,6 +6,7 @@ from typing import Literal
 
 from irsa_cli.diff.associations import OtherWay
 from irsa_cli.diff.changes import BindingChange, ResourceChange
+from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.renamed import Renamed
 from irsa_cli.diff.rights import Right, Undecided
@@ -38,6 +39,7 @@ class Diff:
         permissions: What roles may do that they could not before, and what no more; what is dangerous comes first.
         permissions_cannot_tell: Roles of which irsa cannot tell that.
         other_ways: Who keeps the right to assume a role, by other ways than before: IRSA, EKS Pod Identity, or both.
+        guard: What the guards of the clusters do otherwise than before, the strictest first.
     """
 
     stack: str
@@ -60,3 +62,4 @@ class Diff:
     permissions: Sequence[PermissionChange] = ()
     permissions_cannot_tell: Sequence[Undecided] = ()
     other_ways: Sequence[OtherWay] = ()
+    guard: Sequence[GuardChange] = ()

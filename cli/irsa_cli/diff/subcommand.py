@@ -14,6 +14,7 @@ from irsa_cli.diff.chains import with_chains
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
 from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of_all
 from irsa_cli.diff.live import Live, patched, read_policies, read_service_accounts, with_annotations
 from irsa_cli.diff.markdown import markdown_of_all
@@ -125,7 +126,7 @@ def _of_versions(options: argparse.Namespace) -> Iterator[Diff | None]:
             continue
         before, after = before_and_after(state, preview.steps)
         live = Live(names={issuer: frozenset() for issuer in each.issuers}, not_read=each.not_known)
-        diff = _diff(each.stack, preview, keys, (before, after), live, in_stack_file=True)
+        diff = _diff(each.stack, preview, keys, (before, after), live, state=state, in_stack_file=True)
         diff = replace(diff, before="files", cannot_compare=each.cannot_compare)
         yield with_texts(diff, without_samples(each.text_by_sample))
 
@@ -159,7 +160,8 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
     live = Live() if is_file_alone else _live(state, preview, keys, *snapshots)
     live = live._replace(not_read=[*not_read, *live.not_read])
     in_stack_file = "irsa:bindings" in preview.config
-    found = _diff(options.stack or preview.stack, preview, keys, snapshots, live, in_stack_file=in_stack_file)
+    stack = options.stack or preview.stack
+    found = _diff(stack, preview, keys, snapshots, live, state=state, in_stack_file=in_stack_file)
     found = replace(found, before="live" if preview.refreshed or options.refresh else "state")
     diff: Diff = with_texts(found, without_suffixes(preview.steps))
     return diff
@@ -177,7 +179,14 @@ def _preview(options: argparse.Namespace) -> Preview:
 
 
 def _diff(
-    stack: str, preview: Preview, keys: Keys, snapshots: tuple[Snapshot, Snapshot], live: Live, *, in_stack_file: bool
+    stack: str,
+    preview: Preview,
+    keys: Keys,
+    snapshots: tuple[Snapshot, Snapshot],
+    live: Live,
+    *,
+    state: Sequence[Resource],
+    in_stack_file: bool,
 ) -> Diff:
     renamed = renamed_bindings(preview.steps, keys, in_stack_file)
     before, after = snapshots
@@ -187,13 +196,15 @@ def _diff(
     found, other_ways = with_associations(rights(*snapshots, live.names), *snapshots, live.names)
     found = with_chains(found, *(each.with_read(live.policies) for each in snapshots))
     permissions, undecided = permission_changes(*snapshots, live.policies)
-    bindings, other = changes(with_annotations(preview.steps, live.annotations), keys)
+    guards = clusters_of_guards(state, preview.steps)
+    bindings, other = changes(with_annotations(preview.steps, live.annotations), keys, guards)
     return Diff(
         stack,
         **vars(found),
         permissions=permissions,
         permissions_cannot_tell=[*undecided, *session_policy_changes(*snapshots)],
         other_ways=other_ways,
+        guard=guard_changes(state, preview.steps, guards),
         clusters={**clusters_by_issuer(keys), **live.clusters},
         bindings=bindings,
         other=other,

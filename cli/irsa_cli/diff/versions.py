@@ -24,6 +24,7 @@ REPLACED_FOR = {
     types.INLINE_POLICY: {"name", "role"},
     types.OIDC_PROVIDER: {"url"},
     # https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdatePodIdentityAssociation.html
+    types.CONFIG_MAP: {"data", "metadata"},
     types.POD_IDENTITY_ASSOCIATION: {"clusterName", "namespace", "serviceAccount", "region"},
 }
 UNKNOWN = min(UNKNOWN_VALUES)

@@ -1,7 +1,6 @@
 """The IdentityGuard component: the API server refuses or warns of Pods without the identity that is declared."""
 
 import copy
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 from irsa import outputs
 from irsa.component import InvalidArgumentsError, applied, input_of
 from irsa.guard.args import IdentityGuardArgs
-from irsa.guard.policies import LABELS, STACK_LABEL, bindings, policies
+from irsa.guard.policies import LABELS, STACK_LABEL, bindings, config_map_name, policies
 from irsa.guard.spec import GuardSpec, Part, parse_guard
 from irsa.later import ArgumentMistakes
 from irsa.outputs import child_name
@@ -65,7 +64,7 @@ class IdentityGuard(pulumi.ComponentResource):
             InvalidArgumentsError: All arguments that Kubernetes or this component would refuse.
         """
         spec = spec or parsed_guard(name, args)
-        super().__init__(outputs.GUARD_TYPE, name, {}, opts)
+        super().__init__(outputs.GUARD_TYPE, name, spec.inputs, opts)
         # A program may have one for each of several clusters.
         self._name = name
         self._spec = spec
@@ -108,11 +107,10 @@ class IdentityGuard(pulumi.ComponentResource):
         # Its name is automatic, and begins with this one: a new one is there before the bindings name it, and the old
         # one goes last.
         stack = self._spec.settings.stack
-        digest = hashlib.sha256(self._name.encode()).hexdigest()[:8]
         labels = {**LABELS, STACK_LABEL: stack}
         metadata = kubernetes.meta.v1.ObjectMetaArgs(namespace=input_of(self._spec.namespace), labels=labels)
         return kubernetes.core.v1.ConfigMap(
-            f"irsa-guard-{stack}-{digest}-{number + 1}",
+            config_map_name(stack, self._name, number),
             metadata=metadata,
             data=input_of(part.data),
             opts=self._child(after),

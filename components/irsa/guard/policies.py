@@ -8,6 +8,7 @@ Of CEL they use what Kubernetes 1.30 has: https://kubernetes.io/docs/reference/u
 What the webhook does to a Pod: https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -161,6 +162,11 @@ def _places(settings: Settings, namespaces: list[str]) -> list[tuple[str, str, s
 def name_of(stack: str, part: str) -> str:
     """Return the name of a policy or a binding."""
     return f"irsa-guard-{stack}-{part}"
+
+
+def config_map_name(stack: str, component: str, number: int) -> str:
+    """Return the logical name of a ConfigMap, with which its automatic name begins; `number` counts from 0."""
+    return f"irsa-guard-{stack}-{hashlib.sha256(component.encode()).hexdigest()[:8]}-{number + 1}"
 
 
 def _metadata(stack: str, part: str) -> dict[str, Any]:

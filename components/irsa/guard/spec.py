@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.guard.fields import OF_A_GUARD
-from irsa.guard.rules import NO_AUDIENCE, AnnotationRule, Declared, Settings, config_map_data, stack_key
+from irsa.guard.rules import NO_AUDIENCE, AnnotationRule, Declared, Settings, config_map_data, mode_in, stack_key
 from irsa.later import ArgumentMistakes, Arguments, Later, Value
+from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE
@@ -36,7 +37,16 @@ class GuardSpec(NamedTuple):
     settings: Settings
     namespace: Value[str]
     parts: Sequence[Part]
+    modes: Mapping[str, str] | None = None
+    """The mode for each service account, by `namespace/name`; None where a name is not known yet."""
     recorded: Mapping[str, Any] = {}
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What a preview shows of it, whatever is not known until the deployment."""
+        rule = self.settings.annotations
+        found = {GUARD_MODES: self.modes, GUARD_ANNOTATIONS: rule and rule.mode, **self.recorded}
+        return {key: each for key, each in found.items() if each is not None}
 
 
 def parse_guard(name: str, args: Mapping[str, Any], stack: str, spelling: Spelling = path_of) -> GuardSpec:
@@ -78,18 +88,22 @@ def read_guard(
         namespaces=values.get("namespaces", {}),
         annotations=AnnotationRule(rule.get("mode"), *(tuple(rule.get(each, ())) for each in lists)) if rule else None,
     )
-    accounts = [*values.get("service_accounts", ())]
+    accounts = [{"namespace": DEFAULT_NAMESPACE, **each} for each in values.get("service_accounts", ())]
     parts = [*_parts(arguments, settings, accounts)] if not arguments.found else []
-    return GuardSpec(settings, values.get("namespace", KUBE_SYSTEM), parts), arguments.found
+    modes = None
+    if not arguments.found and not _named_later(accounts):
+        modes = {f"{each['namespace']}/{each['name']}": mode_in(settings, each["namespace"]) for each in accounts}
+    return GuardSpec(settings, values.get("namespace", KUBE_SYSTEM), parts, modes), arguments.found
+
+
+def _named_later(accounts: Sequence[Mapping[str, Any]]) -> bool:
+    return any(isinstance(each[key], Later) for each in accounts for key in ("namespace", "name"))
 
 
 def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
     place: Place = ("service_accounts",)
-    complete = [
-        {"namespace": DEFAULT_NAMESPACE, **each, "ways": _ways(each), "audience": _audience(each)} for each in accounts
-    ]
-    named_later = any(isinstance(each[key], Later) for each in complete for key in ("namespace", "name"))
-    if named_later:
+    complete = [{**each, "ways": _ways(each), "audience": _audience(each)} for each in accounts]
+    if _named_later(accounts):
         # Which bindings there are cannot depend on an output: so there are all that there could be.
         places = [*settings.namespaces, KUBE_SYSTEM, "default"]
         sample = {f"{namespace}.x": f"irsa {DEFAULT_AUDIENCE} {LONGEST_ROLE}" for namespace in places}

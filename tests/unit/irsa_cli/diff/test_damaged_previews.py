@@ -25,6 +25,7 @@ from tests.unit.irsa_cli.diff.previews import (
     trust,
     urn,
 )
+from tests.unit.irsa_cli.diff.test_guards import binding, config_map, guard
 
 METADATA = {"metadata": {"name": "app", "namespace": "a", "annotations": {"x": "y"}}}
 COMPONENT_STATE = {"urn": urn(COMPONENT, "app", ""), "type": COMPONENT, "outputs": {"key": "app", "cluster": "green"}}
@@ -44,6 +45,9 @@ PREVIEW = {
         step("update", resource(SERVICE_ACCOUNT, "x", METADATA), resource(SERVICE_ACCOUNT, "x", {"metadata": {}})),
         step("delete", oidc_provider("sts.amazonaws.com")),
         step("delete", COMPONENT_STATE),
+        step("update", guard({"a/x": "warn"}), guard({"a/x": "deny"}, annotations="deny")),
+        step("update", config_map("a/x"), config_map("a/x", "a/y")),
+        step("update", binding(["Warn"], "a"), binding(["Deny"], "a")),
     ],
     "diagnostics": [{"severity": "warning", "message": "x", "urn": "a::b"}],
     "changeSummary": {"same": 1},

@@ -1,0 +1,194 @@
+"""Which Pods the guards of a stack refuse or warn of, before and after, and how their own resources are shown. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from irsa.guard.policies import IDENTITY
+from irsa.guard.rules import GROUPS, USER_PREFIXES, USERS, parsed_data
+from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
+from irsa.rules.leaves import items_of, mapping_of
+from irsa_cli.diff.preview import CREATE, Step
+from irsa_cli.state import types
+from irsa_cli.state.resource import Resource, is_secret, is_unknown, known_text
+
+PODS, ROLE_ANNOTATIONS = "pods", "roleAnnotations"
+OFF, CANNOT_TELL = "off", "cannot tell"
+STRICTEST_FIRST = ("deny", "warn", OFF)
+SHOWN_FIRST = ("deny", CANNOT_TELL, "warn", OFF)
+# Of a stack with `irsa:cluster`.
+ONE_CLUSTER = "cluster"
+
+
+@dataclass(frozen=True)
+class GuardChange:
+    """What the guard of a cluster does otherwise than before.
+
+    Attributes:
+        cluster: The cluster's key in the stack file; empty where there is only one.
+        what: Of which it is: `pods` without their identity, or `roleAnnotations` other than the declared ones.
+        before: What it did: `deny`, `warn` or `off`.
+        after: What it does: `deny`, `warn`, `off`, or `cannot tell`: what it guards is not known until `pulumi up`.
+        service_accounts: Whose Pods, as `namespace/name`.
+    """
+
+    cluster: str
+    what: str
+    before: str
+    after: str
+    service_accounts: tuple[str, ...] = ()
+
+
+def is_of_guard(resource: Resource) -> bool:
+    """Return whether a resource is one of a guard's own."""
+    return f"{GUARD_TYPE}$" in resource.urn.split("::")[2]
+
+
+# --- what it does -----------------------------------------------------------------------------------------------------
+
+
+def guard_changes(state: Iterable[Resource], steps: Iterable[Step], clusters: Mapping[str, str]) -> list[GuardChange]:
+    """Return what the guards do otherwise after a preview's steps, the strictest first, and then by cluster.
+
+    The clusters are those of `clusters_of_guards`.
+    """
+    steps = [each for each in steps if _concerns(each.resource) and not each.resource.pending]
+    created = {each.resource.urn for each in steps if each.operation == CREATE}
+    there = [each for each in state if _concerns(each) and not each.pending]
+    old = {each.urn: each for each in there if each.urn not in created}
+    # What the state has and is created again: somebody deleted it.
+    lost = {_guard_of(each) for each in there if each.urn in created}
+    old |= {each.old.urn: each.old for each in steps if each.old}
+    gone = {each.old.urn for each in steps if each.old}
+    new = {urn: each for urn, each in old.items() if urn not in gone}
+    new |= {each.new.urn: each.new for each in steps if each.new}
+    changing = {*map(_guard_of, (each.resource for each in steps))}
+    before, after = _by_guard(old), _by_guard(new)
+    found = [
+        change
+        for urn in changing
+        for change in _changes(clusters.get(urn, ""), urn, before.get(urn), after.get(urn), urn in lost)
+    ]
+    return sorted(found, key=lambda each: (SHOWN_FIRST.index(each.after), each.cluster, each.what, each.before))
+
+
+def _concerns(resource: Resource) -> bool:
+    return resource.type == GUARD_TYPE or is_of_guard(resource)
+
+
+def _guard_of(resource: Resource) -> str:
+    return resource.urn if resource.type == GUARD_TYPE else resource.parent
+
+
+def _by_guard(resources: Mapping[str, Resource]) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
+    for each in resources.values():
+        found.setdefault(_guard_of(each), []).append(each)
+    return found
+
+
+def clusters_of_guards(state: Iterable[Resource], steps: Iterable[Step]) -> dict[str, str]:
+    """Return the keys of the clusters of guards, by URN; in another program, names of several."""
+    resources = [*state, *(step.resource for step in steps)]
+    guards = {each.urn: each for each in resources if each.type == GUARD_TYPE}
+    keys = {urn: known_text(each.inputs.get(KEY)) for urn, each in guards.items()}
+    names = {urn: keys[urn] or (each.name if len(guards) > 1 else "") for urn, each in guards.items()}
+    return {urn: "" if name == ONE_CLUSTER else name for urn, name in names.items()}
+
+
+def _changes(
+    cluster: str, urn: str, before: list[Resource] | None, after: list[Resource] | None, lost: bool
+) -> Iterator[GuardChange]:
+    old = {} if before is None else _modes(urn, before, lost)
+    new = {} if after is None else _modes(urn, after)
+    if old is None or new is None:
+        yield GuardChange(cluster, PODS, CANNOT_TELL if old is None else OFF, CANNOT_TELL)
+    else:
+        groups: dict[tuple[str, str], list[str]] = {}
+        for name in sorted({*old, *new}):
+            was, becomes = old.get(name, OFF), new.get(name, OFF)
+            if was != becomes:
+                groups.setdefault((was, becomes), []).append(name)
+        for both, names in groups.items():
+            yield GuardChange(cluster, PODS, *both, tuple(names))
+    rules = [_component(urn, each or []).get(GUARD_ANNOTATIONS) for each in (before, after)]
+    was, becomes = (each if each in STRICTEST_FIRST else OFF for each in rules)
+    if was != becomes:
+        yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes)
+
+
+def _component(urn: str, resources: Iterable[Resource]) -> Mapping[str, Any]:
+    return next((each.inputs for each in resources if each.urn == urn), {})
+
+
+def _modes(urn: str, resources: Iterable[Resource], lost: bool = False) -> Mapping[str, str] | None:
+    """Return the mode for each service account; None where it is not known.
+
+    What the bindings and ConfigMaps say counts, since somebody may have changed it. In a preview they are not known
+    while a role is new, nor without a state where they stay: then, what the component has. What is lost guards nobody.
+    """
+    resources = [*resources]
+    data = {
+        known_text(mapping_of(each.inputs.get("metadata")).get("name")): each.inputs.get("data")
+        for each in resources
+        if each.type == types.CONFIG_MAP
+    }
+    specs = [each.inputs.get("spec") for each in resources if each.type == types.ADMISSION_BINDING]
+    found: dict[str, str] = {}
+    known = bool(specs) or lost
+    for spec in map(mapping_of, specs):
+        of_map = data.get(known_text(mapping_of(spec.get("paramRef")).get("name")), {} if lost else None)
+        known = known and isinstance(of_map, Mapping) and not any(is_unknown(e) or is_secret(e) for e in (spec, of_map))
+        actions, namespaces = _actions(spec), _namespaces(spec)
+        if known and actions and known_text(spec.get("policyName")).endswith(f"-{IDENTITY}"):
+            texts = {str(key): text for key, text in mapping_of(of_map).items() if isinstance(text, str)}
+            mode = "deny" if "Deny" in actions else "warn"
+            found |= {f"{e.namespace}/{e.name}": mode for e in parsed_data(texts) if e.namespace in namespaces}
+    if known:
+        return found
+    recorded = _component(urn, resources).get(GUARD_MODES)
+    if not isinstance(recorded, Mapping) or not all(each in STRICTEST_FIRST for each in recorded.values()):
+        return None
+    return recorded
+
+
+def _actions(spec: Mapping[str, Any]) -> list[str]:
+    return [*filter(None, map(known_text, items_of(spec.get("validationActions"))))]
+
+
+def _namespaces(spec: Mapping[str, Any]) -> set[str]:
+    selector = mapping_of(mapping_of(spec.get("matchResources")).get("namespaceSelector"))
+    values = (items_of(mapping_of(each).get("values")) for each in items_of(selector.get("matchExpressions")))
+    return {*filter(None, map(known_text, (name for those in values for name in those)))}
+
+
+# --- its own resources ------------------------------------------------------------------------------------------------
+
+
+def as_shown(step: Step) -> Step:
+    """Return a step of a guard's own resource with what of it may change: no CEL, no data, no automatic name."""
+    if not is_of_guard(step.resource):
+        return step
+    old, new = (each and each._replace(inputs=_shown(each)) for each in (step.old, step.new))
+    if old and new:
+        # What is not known yet is as it was.
+        new = new._replace(inputs={**old.inputs, **new.inputs})
+    elif new:
+        new = new._replace(inputs={"metadata": new.inputs["metadata"]})
+    replaced_for = tuple(dict.fromkeys(each.partition("[")[0] for each in step.replaced_for))
+    return step._replace(old=old, new=new, reasons=(), replaced_for=replaced_for)
+
+
+def _shown(resource: Resource) -> dict[str, Any]:
+    metadata = mapping_of(resource.inputs.get("metadata"))
+    place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
+    # A ConfigMap's own is automatic.
+    name = resource.name if resource.type == types.CONFIG_MAP else metadata.get("name")
+    found: dict[str, Any] = {"metadata": {**place, "name": name}}
+    data, spec = (resource.inputs.get(each) for each in ("data", "spec"))
+    if resource.type == types.CONFIG_MAP and isinstance(data, Mapping):
+        # Others than service accounts: who may write annotations.
+        found |= {key: str(data.get(key) or "").splitlines() for key in (USERS, USER_PREFIXES, GROUPS)}
+    elif resource.type == types.ADMISSION_BINDING and isinstance(spec, Mapping):
+        found |= {"actions": _actions(spec), "namespaces": sorted(_namespaces(spec))}
+    return found

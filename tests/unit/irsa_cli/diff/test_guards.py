@@ -1,0 +1,191 @@
+"""What the guards of a stack newly refuse, and how little of their own resources is shown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from irsa_cli.diff.changes import changes
+from irsa_cli.diff.guards import GuardChange, clusters_of_guards, guard_changes
+from irsa_cli.diff.lines import guard_row, resource_rows, right_rows, rows_of
+from irsa_cli.state.resource import parse_resource
+from tests.unit.irsa_cli.diff.previews import UNKNOWN, diff, preview, resource, step
+
+GUARD = "irsa:index:IdentityGuard"
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
+ROLE = "irsa sts.amazonaws.com arn:aws:iam::111122223333:role/app"
+Modes = Mapping[str, str]
+
+
+def guard(modes: Modes | None, key: str = "green", **more: Any) -> dict[str, Any]:
+    inputs = {"key": key, **({} if modes is None else {"modes": modes}), **more}
+    return {**resource(GUARD, f"guard@{key}", inputs, ""), "outputs": {}}
+
+
+def child(type_: str, name: str, inputs: Mapping[str, Any], key: str = "green") -> dict[str, Any]:
+    found = resource(type_, name, {"metadata": {"name": name}, **inputs}, "")
+    parent = guard(None, key)["urn"]
+    return {**found, "parent": parent, "urn": f"urn:pulumi:dev::irsa::{GUARD}${type_}::{name}"}
+
+
+def config_map(*accounts: str, data: Any = None, name: str = "map-1", namespace: str = "kube-system") -> dict[str, Any]:
+    declared = {each.replace("/", "."): ROLE for each in accounts}
+    metadata = {"name": name, "namespace": namespace}
+    return child(CONFIG_MAP, "irsa-guard-shop-1", {"metadata": metadata, "data": data or declared})
+
+
+def binding(actions: Sequence[str], *namespaces: str, name: str = "identity", to: str = "map-1") -> dict[str, Any]:
+    expression = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [*namespaces]}
+    spec = {
+        "policyName": f"irsa-guard-shop-{name.partition('-')[0]}",
+        "paramRef": {"name": to, "namespace": "kube-system"},
+        "validationActions": [*actions],
+        "matchResources": {"namespaceSelector": {"matchExpressions": [expression]}},
+    }
+    return child(f"{POLICY}Binding", f"irsa-guard-shop-{name}", {"spec": spec})
+
+
+def found(*steps: Any, state: Sequence[Any] = ()) -> list[GuardChange]:
+    resources = [parse_resource(each, "state") for each in state]
+    read = preview(*steps).steps
+    return guard_changes(resources, read, clusters_of_guards(resources, read))
+
+
+def details(*steps: Any) -> list[str]:
+    _, others = changes(preview(*steps).steps, {})
+    return [f"{row.sign} {' '.join(row.pieces)}" for each in others for row in resource_rows(each)]
+
+
+def pods(before: str, after: str, *accounts: str, cluster: str = "green") -> GuardChange:
+    return GuardChange(cluster, "pods", before, after, accounts)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {"a/x": "deny"}, [pods("off", "deny", "a/x")]),
+        ({"a/x": "warn"}, {"a/x": "deny"}, [pods("warn", "deny", "a/x")]),
+        ({"a/x": "deny"}, {"a/x": "warn"}, [pods("deny", "warn", "a/x")]),
+        ({"a/x": "deny"}, {"a/x": "off"}, [pods("deny", "off", "a/x")]),
+        ({"a/x": "deny"}, {}, [pods("deny", "off", "a/x")]),
+        ({"a/x": "off"}, {}, []),
+        # kube-system is named.
+        (
+            {"a/x": "deny", "kube-system/aws-node": "warn"},
+            {"a/x": "deny", "kube-system/aws-node": "deny", "a/y": "deny"},
+            [pods("off", "deny", "a/y"), pods("warn", "deny", "kube-system/aws-node")],
+        ),
+    ],
+)
+def test_whose_pods(before: Modes, after: Modes, expected: list[GuardChange]) -> None:
+    """Protects whoever is newly refused: each service account whose mode changes, the strictest first."""
+    assert found(step("update", guard(before), guard(after))) == expected
+
+
+def test_on_and_off() -> None:
+    """Protects who switches a guard on or off: a component that is new or gone guards nobody on the other side."""
+    assert found(step("create", None, guard({"a/x": "deny"}))) == [pods("off", "deny", "a/x")]
+    assert found(step("delete", guard({"a/x": "deny"}))) == [pods("deny", "off", "a/x")]
+    assert found(step("create", None, guard({"a/x": "deny"}, "cluster")))[0].cluster == ""
+
+
+def test_what_bindings_and_config_maps_have_counts() -> None:
+    """Protects the repair of a guard that somebody switched off by hand: its component has not changed.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-actions
+    """
+    state = [guard({"a/x": "deny", "b/y": "warn"}), config_map("a/x", "b/y"), binding(["Deny", "Audit"], "a")]
+    state.append(binding(["Warn", "Audit"], "a", "b", name="role"))
+    edited, declared = binding(["Audit"], "a"), binding(["Deny", "Audit"], "a")
+    repaired = step("update", {**declared, "outputs": edited["inputs"]}, declared, diffReasons=["spec"])
+
+    assert found(repaired, state=state) == [pods("warn", "deny", "a/x")]
+    assert found(step("update", config_map("a/x"), config_map("a/x", "a/z")), state=state) == [
+        pods("off", "deny", "a/z")
+    ]
+
+
+@pytest.mark.parametrize("deleted", [[binding(["Deny"], "a")], [config_map("a/x")]])
+def test_what_somebody_deleted_guards_nobody(deleted: list[Any]) -> None:
+    """Protects the repair of a guard of which a part is gone: without its parameters, `Allow` lets every Pod through.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#parameter-resources
+    """
+    state = [guard({"a/x": "deny"}), config_map("a/x"), binding(["Deny"], "a")]
+    created = [step("create", None, each) for each in deleted]
+
+    assert found(*created, state=state) == [pods("off", "deny", "a/x")]
+
+
+def test_what_is_not_known_yet() -> None:
+    """Protects from a guess: with a new role the data is not known; then the component says it, or nobody can tell."""
+    unknown = [config_map(data=UNKNOWN), child(f"{POLICY}Binding", "irsa-guard-shop-identity", {"spec": UNKNOWN})]
+    created = [step("create", None, each) for each in unknown]
+
+    assert found(*created, step("create", None, guard({"a/x": "deny"}))) == [pods("off", "deny", "a/x")]
+    assert found(*created, step("create", None, guard(None))) == [pods("off", "cannot tell")]
+
+
+def test_the_rule_for_annotations() -> None:
+    """Protects who annotates service accounts by hand: the rule is one of its own."""
+    steps = step("update", guard({}, annotations="warn"), guard({}, annotations="deny"))
+
+    (change,) = found(steps)
+    assert change == GuardChange("green", "roleAnnotations", "warn", "deny")
+    text = " ".join(guard_row(change).pieces)
+    assert text == "guard: role annotations other than declared are refused (deny, was warn) in green"
+
+
+def test_the_first_lines() -> None:
+    """Protects reviewers: in the first lines of text who is refused, and each change where there are several."""
+    refused, warned = pods("off", "deny", "default/my-app", "default/other"), pods("deny", "warn", "a/x", cluster="")
+    one, both = (
+        "\n".join(line for row in rows_of(diff(guard=those)) for line in row.lines)
+        for those in ([refused], [refused, warned])
+    )
+
+    expected = "guard: Pods of 2 service accounts without their identity are refused (deny) in green: default/my-app,"
+    assert expected in " ".join(one.split())
+    assert "identity are refused (deny) in green, and 1 more " in " ".join(both.split())
+    assert [f"{row.sign} {' '.join(row.pieces)}" for row in right_rows(diff(guard=[refused, warned]))] == [
+        f"+ {expected} default/other",
+        "- guard: Pods of 1 service account without its identity are warned of (warn, was deny): a/x",
+    ]
+
+
+def test_its_own_resources_are_a_line_each() -> None:
+    """Protects readers from CEL and data: names, what happens, and of a binding its actions and namespaces."""
+    old, new = ({"spec": {"variables": [{"name": "x", "expression": each}]}} for each in ("1 == 1", "2 == 2"))
+    moved = step("create-replacement", config_map("a/x"), config_map("a/x", namespace="platform", name="map-2"))
+
+    assert details(step("update", child(POLICY, "p", old), child(POLICY, "p", new))) == [
+        "~ admission policy p: update (its rules are those of another release of irsa)"
+    ]
+    assert details(step("update", binding(["Warn", "Audit"], "a"), binding(["Deny", "Audit"], "a", "b"))) == [
+        "~ admission binding irsa-guard-shop-identity: update",
+        "- actions: Warn",
+        "+ actions: Deny",
+        "+ namespaces: b",
+    ]
+    assert details(step("update", binding(["Deny"], "a"), binding(["Deny"], "a", to="map-2"))) == [
+        "~ admission binding irsa-guard-shop-identity: update (it takes another config map)"
+    ]
+    assert details(step("create", None, binding(["Deny"], "a"))) == [
+        "+ admission binding irsa-guard-shop-identity: create"
+    ]
+    assert details(moved | {"replaceReasons": ["metadata.namespace", 'data["a.x"]']}) == [
+        "~ config map platform/irsa-guard-shop-1: replace (cannot change in place: metadata.namespace, data)",
+        "- namespace: kube-system",
+        "+ namespace: platform",
+    ]
+
+
+def test_resources_of_two_clusters() -> None:
+    """Protects who reads two guards of one name: each line says the cluster."""
+    read = preview(
+        step("update", binding(["Warn"], "a"), binding(["Deny"], "a")), step("create", None, guard({}))
+    ).steps
+    _, others = changes(read, {}, clusters_of_guards([], read))
+
+    assert [(each.name, each.cluster) for each in others] == [("irsa-guard-shop-identity", "green")]
