@@ -10,6 +10,7 @@ from config.located_mistake import LocatedMistake
 from config.models import ServiceAccount, Stack
 from irsa.add_ons.of_role import service_account_of
 from irsa.guard.spec import read_guard
+from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import OUTPUT, has_unknown
@@ -68,11 +69,14 @@ def _guarded(planned: "PlannedBinding") -> dict[str, Any] | None:
     binding, declared = planned.binding, planned.binding.service_account
     if declared is not None and not isinstance(declared, ServiceAccount):
         return None
-    # Without one, that of the chart of its add-ons.
-    found = service_account_of(planned.args) if declared is None else {"name": declared.name}
-    if found is None:
-        return None
-    namespace, name = found.get("namespace") or (declared and declared.namespace) or DEFAULT_NAMESPACE, found["name"]
+    # Without one, that of the chart of its add-ons: with IRSA, the chart annotates it later, nobody knows when.
+    if isinstance(declared, ServiceAccount):
+        namespace, name = declared.namespace or DEFAULT_NAMESPACE, declared.name
+    else:
+        usual = service_account_of(planned.args) if identity_of(binding).pod_identity is Use.USED else None
+        if usual is None:
+            return None
+        namespace, name = usual["namespace"], usual["name"]
     if has_unknown([namespace, name]):
         return None
     account = {"namespace": namespace, "name": name, "role_arn": OUTPUT, "identity": identity_of(binding).recorded}

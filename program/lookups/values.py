@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.defaults import identity_of
-from config.models import Binding, Cluster, Policy, Stack
+from config.models import Binding, Cluster, Stack
 from config.scalars import parsed
 from config.variable_keys import values_with_variables
 from config.variables import partition_of, references
@@ -127,8 +127,8 @@ def needs_of(stack: Stack) -> Needs:
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
         if binding.service_account or stack.cluster:
             kubernetes.update(clusters)
-        elif binding.policies or (isinstance(binding.policy, Policy) and binding.policy.add_on):
-            # Of an add-on, the guard knows the service account that its chart creates.
+        elif ways.pod_identity is Use.USED:
+            # The guard knows the service account that an add-on's chart creates.
             kubernetes.update(filter(stack.guard_of, clusters))
     return Needs(variables, audiences, kubernetes, cluster_arns)
 

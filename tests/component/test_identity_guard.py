@@ -80,6 +80,23 @@ def test_outputs_of_a_role(created: Callable[[Any], list[Any]]) -> None:
     assert spaces["irsa-guard-mine-identity-kube-system"] == ["no_namespace"]
 
 
+@pytest.mark.parametrize("exceptions", [{"default": "off"}, {"default": "warn"}, {"team-b": "warn", "default": "deny"}])
+def test_outputs_with_exceptions(created: Callable[[Any], list[Any]], exceptions: dict[str, str]) -> None:
+    """Protects all other namespaces, whatever the exceptions are: the attack had no binding for them, and no guard."""
+    later = {key: output(value) for key, value in APP.items()}
+    found = created({"mode": "deny", "stack": "mine", "service_accounts": [later], "namespaces": exceptions})
+    spec = of(found, BINDING)["irsa-guard-mine-identity"].inputs["spec"]
+    assert spec["validationActions"] == ["Deny", "Audit"]
+    assert spec["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"] == ["team-a"]
+
+
+def test_many_outputs_are_one_config_map(created: Callable[[Any], list[Any]]) -> None:
+    """Protects programs that grow: what is known later is in one ConfigMap, as long as that takes it."""
+    many = [{"name": output(f"app-{n}"), "namespace": f"team-{n % 9}", "role_arn": output(ROLE)} for n in range(1_100)]
+    [config_map] = of(created({"mode": "warn", "stack": "mine", "service_accounts": many}), CONFIG_MAP).values()
+    assert len(config_map.inputs["data"]) == 1_100
+
+
 @pytest.mark.parametrize(
     ("change", "place", "word"),
     [
@@ -93,6 +110,9 @@ def test_outputs_of_a_role(created: Callable[[Any], list[Any]]) -> None:
         ({"service_accounts": [APP, {**APP, "role_arn": f"{ROLE}-2"}]}, "service_accounts", "twice"),
         ({"service_accounts": APP}, "service_accounts", "write a list"),
         ({"annotations": {}}, "annotations", "mode"),
+        ({"annotations": {"mode": "deny"}}, "annotations", "name the deployer"),
+        ({"annotations": {"mode": "deny", "users": []}}, "annotations", "name the deployer"),
+        ({"service_accounts": [APP, {**APP, "role_arn": output(ROLE)}]}, "service_accounts", "twice"),
         ({"servce_accounts": []}, "servce_accounts", "did you mean 'service_accounts'?"),
     ],
 )

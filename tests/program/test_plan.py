@@ -412,7 +412,9 @@ def test_the_guard_of_each_cluster() -> None:
     bindings = {
         "app": {**APP, "clusters": ["blue"]},
         "pods": {"serviceAccount": {"name": "b"}, "identity": {"irsa": "trusted", "podIdentity": "used"}},
-        "dns": {"policies": [{"addOn": "external-dns", "hostedZones": ["Z1"]}]},
+        "dns": {"policies": [{"addOn": "external-dns", "hostedZones": ["Z1"]}], "identity": "podIdentity"},
+        # Its chart annotates it at some later time: until then, its Pods are right without a role.
+        "balancer": {"policies": [{"addOn": BALANCER}], "clusters": ["blue"]},
         "pattern": {"trust": {"subjects": ["a:*"]}},
     }
     green = {"name": "other", "kubernetes": {"context": "green"}, "guard": {"mode": "deny"}}

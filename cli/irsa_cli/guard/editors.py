@@ -90,11 +90,12 @@ def editors(rbac: Rbac, guard: DeclaredGuard) -> list[Editor]:
     ):
         reference, name = binding["roleRef"], binding["metadata"]["name"]
         rules = known.get(reference["kind"], {}).get(reference["name"], ())
-        if reference["name"] == DEPLOYER_ROLE or not any(_writes(rule, own) for rule in rules):
+        if not any(_writes(rule, own) for rule in rules):
             continue
         is_default = BOOTSTRAPPING in (binding["metadata"].get("labels") or {})
         for subject, subject_name in _subjects(binding, is_default):
-            if not _is_deployer(guard, subject, subject_name):
+            everybody = subject_name in EVERYBODY
+            if everybody or not (reference["name"] == DEPLOYER_ROLE or _is_deployer(guard, subject, subject_name)):
                 place = binding["metadata"].get("namespace") or ""
                 editor = Editor(subject, subject_name, reference["name"], (kind, name), place)
                 found.setdefault((subject, subject_name), editor)
@@ -121,7 +122,11 @@ def _subjects(binding: Object, is_default: bool) -> Iterator[tuple[str, str]]:
             # Controllers of the control plane have service accounts of their own there.
             is_own = is_default and name.startswith("kube-system/") and binding["roleRef"]["name"].startswith("system:")
         else:
-            is_own = name.startswith(RESERVED) and not name.startswith((*EVERYBODY, "system:serviceaccount:"))
+            # Groups such as system:nodes have others in them: they are Kubernetes' own in its own bindings alone.
+            in_own_binding = is_default or binding["metadata"]["name"].startswith(RESERVED)
+            of_kubernetes = kind == "User" or in_own_binding or name == "system:masters"
+            is_own = of_kubernetes and name.startswith(RESERVED)
+            is_own = is_own and not name.startswith((*EVERYBODY, "system:serviceaccount:"))
         if not is_own:
             yield kind, name
 

@@ -11,13 +11,10 @@ from irsa import outputs
 from irsa.component import InvalidArgumentsError, applied, input_of
 from irsa.guard.args import IdentityGuardArgs
 from irsa.guard.policies import LABELS, STACK_LABEL, bindings, config_map_name, policies
-from irsa.guard.spec import GuardSpec, Part, parse_guard
+from irsa.guard.spec import NOWHERE, GuardSpec, Part, parse_guard
 from irsa.later import ArgumentMistakes
 from irsa.outputs import child_name
 from irsa.rules.mistakes import Spelling, path_of
-
-# The name of no namespace: a selector must name one.
-NOWHERE = "no_namespace"
 
 
 def parsed_guard(name: str, args: Any, spelling: Spelling = path_of) -> GuardSpec:

@@ -96,7 +96,7 @@ def _divided(data: Mapping[str, str]) -> Iterator[dict[str, str]]:
     used = 0
     for namespace, keys in itertools.groupby(sorted(data, key=lambda key: (_namespace(key), key)), _namespace):
         more = {key: data[key] for key in keys}
-        size = _size(more)
+        size = data_size(more)
         if size > LONGEST_DATA:
             raise Mistake(
                 f"the guard's data of namespace {named(namespace)} has {size:,} bytes",
@@ -112,7 +112,8 @@ def _divided(data: Mapping[str, str]) -> Iterator[dict[str, str]]:
         yield part
 
 
-def _size(data: Mapping[str, str]) -> int:
+def data_size(data: Mapping[str, str]) -> int:
+    """Return the size of a ConfigMap's data in bytes."""
     return sum(len(key.encode()) + len(value.encode()) for key, value in data.items())
 
 

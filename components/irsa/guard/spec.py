@@ -4,7 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.guard.fields import OF_A_GUARD
-from irsa.guard.rules import NO_AUDIENCE, AnnotationRule, Declared, Settings, config_map_data, mode_in, stack_key
+from irsa.guard.rules import (
+    LONGEST_DATA,
+    NO_AUDIENCE,
+    AnnotationRule,
+    Declared,
+    Settings,
+    config_map_data,
+    data_size,
+    mode_in,
+    stack_key,
+)
 from irsa.later import ArgumentMistakes, Arguments, Later, Value
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
 from irsa.rules.identity import ONLY_IRSA, Use
@@ -12,8 +22,10 @@ from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shor
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
-# In place of a role that is not known yet: as long as any, so that what is divided stays so.
-LONGEST_ROLE = "arn:aws-us-gov:iam::111122223333:role/" + "x" * (512 + 64)
+# In place of a role that is not known yet: as long as nearly all, so that what is divided stays so.
+LONGEST_ROLE = "arn:aws-us-gov:iam::111122223333:role/" + "x" * 128
+# The name of no namespace, which no setting can name.
+NOWHERE = "no_namespace"
 KUBE_SYSTEM = "kube-system"
 
 
@@ -82,6 +94,11 @@ def read_guard(
         arguments.found.append(((), missing))
     rule = values.get("annotations")
     lists = ("users", "user_prefixes", "groups")
+    who = [each for each in lists if rule and rule.get(each)]
+    if rule and rule.get("mode") == "deny" and not who:
+        names = ", ".join(map(spelling, (("annotations", each) for each in lists)))
+        found = "deny for everybody, and so for who runs `pulumi up`"
+        arguments.found.append((("annotations",), Mistake(found, f"at least one of {names}", "name the deployer")))
     settings = Settings(
         stack_key(values.get("stack", stack)),
         values["mode"] if isinstance(values.get("mode"), str) else "warn",
@@ -105,7 +122,7 @@ def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[
     complete = [{**each, "ways": _ways(each), "audience": _audience(each)} for each in accounts]
     if _named_later(accounts):
         # Which bindings there are cannot depend on an output: so there are all that there could be.
-        places = [*settings.namespaces, KUBE_SYSTEM, "default"]
+        places = [*settings.namespaces, KUBE_SYSTEM, NOWHERE]
         sample = {f"{namespace}.x": f"irsa {DEFAULT_AUDIENCE} {LONGEST_ROLE}" for namespace in places}
         yield Part(_data(arguments, settings, complete), sample, range(len(complete)))
         return
@@ -119,6 +136,12 @@ def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[
         arguments.found.append((place, mistake))
         return
     by_key = {f"{each['namespace']}.{each['name']}": index for index, each in enumerate(complete)}
+    if len(by_key) < len(complete):
+        keys = [f"{each['namespace']}.{each['name']}" for each in complete]
+        twice = next(key for key in by_key if keys.count(key) > 1).replace(".", "/", 1)
+        fix = "remove one of them"
+        arguments.found.append((place, Mistake(f"service account {twice} twice", "each service account once", fix)))
+        return
     for sample in divided:
         indexes = [by_key[key] for key in sample if key in by_key]
         yield Part(_data(arguments, settings, [complete[index] for index in indexes]), sample, indexes)
@@ -149,17 +172,19 @@ def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[s
             Declared(**{key: known[f"{index}.{key}"] for key in Declared._fields}) for index in range(len(accounts))
         ]
         try:
-            [*data] = config_map_data(settings, declared)
+            divided = config_map_data(settings, declared)
         except Mistake as mistake:
             found.append((("service_accounts",), mistake))
             return {}
-        if len(data) > 1:
-            several = Mistake(
-                f"{len(accounts):,} service accounts whose names are outputs, for {len(data)} ConfigMaps",
-                "one ConfigMap, of 1 MiB",
+        # How many there are was decided before the values were known.
+        data = {key: value for part in divided for key, value in part.items()}
+        if data_size(data) > LONGEST_DATA:
+            many = Mistake(
+                f"{len(accounts):,} service accounts, with {data_size(data):,} bytes",
+                f"{LONGEST_DATA:,} bytes, since a ConfigMap has at most 1 MiB",
                 "write the names, or one IdentityGuard for some of them",
             )
-            found.append((("service_accounts",), several))
-        return data[0] if data else {}
+            found.append((("service_accounts",), many))
+        return data
 
     return arguments.combined(flat, compute)

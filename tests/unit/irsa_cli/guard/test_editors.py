@@ -66,6 +66,8 @@ def test_who_may_write_one_of_its_objects(cluster_wide: bool, in_namespace: bool
         ("User", "eks:addon-manager", {}, True),
         ("User", "alice", {}, False),
         ("Group", "system:authenticated", {}, False),
+        ("Group", "system:nodes", {}, False),
+        ("Group", "system:nodes", {"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}}, True),
         ("Group", "system:serviceaccounts:flux-system", {}, False),
         ("User", "system:anonymous", {}, False),
         ("User", "system:serviceaccount:flux-system:flux", {}, False),
