@@ -64,6 +64,8 @@ class Cloud(pulumi.runtime.Mocks):
         kind = args.typ.rsplit(":", 1)[-1].lower()
         name = inputs.setdefault("name", f"{inputs.get('namePrefix') or f'{args.name}-'}1234567")
         resource = f"{kind}{inputs.get('path') or '/'}{name}"
+        if kind == "configmap":
+            inputs["metadata"] = {"name": f"{args.name}-1234567", **inputs["metadata"]}
         if kind == "openidconnectprovider":
             resource = f"oidc-provider/{inputs['url'].removeprefix('https://')}"
         return args.resource_id or f"{args.name}-id", {**inputs, "arn": f"arn:aws:iam::111122223333:{resource}"}
