@@ -9,6 +9,7 @@ from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
 from config.models import ServiceAccount, Stack
 from irsa.add_ons.of_role import service_account_of
+from irsa.guard.rules import Settings
 from irsa.guard.spec import read_guard
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place
@@ -31,6 +32,14 @@ class PlannedGuard(NamedTuple):
     """The arguments of IdentityGuard, with a marker for each role."""
     bindings: Sequence[str]
     """The keys of the bindings of its service accounts, in their order."""
+    settings: Settings
+    """What the arguments say, without the service accounts."""
+
+
+def guard_place(stack: Stack, cluster: str) -> Place:
+    """Return the place of the settings of a cluster's guard."""
+    own = stack.clusters_by_key[cluster].guard
+    return (*stack.place_of_cluster(cluster), "guard") if own else ("guard",)
 
 
 def planned_guards(
@@ -38,7 +47,7 @@ def planned_guards(
 ) -> tuple[Sequence[PlannedGuard], Sequence[LocatedMistake]]:
     """Return the guard of each cluster that has one, and what is wrong with them."""
     guards, mistakes = [], []
-    for key, cluster in stack.clusters_by_key.items():
+    for key in stack.clusters_by_key:
         guard = stack.guard_of(key)
         if guard is None:
             continue
@@ -53,14 +62,15 @@ def planned_guards(
         written = guard.model_dump(exclude_defaults=True, warnings=False)
         args = {**written, "service_accounts": accounts}
         name = in_cluster("guard", lookups.clusters[key].issuer or key)
-        place: Place = (*stack.place_of_cluster(key), "guard") if cluster.guard else ("guard",)
+        place = guard_place(stack, key)
+        spec, wrong = read_guard(name, args, "stack")
         # A mistake in a service account is one of its binding.
         mistakes += [
             LocatedMistake((*place, *(to_camel(str(part)) for part in at[:1]), *at[1:]), mistake)
-            for at, mistake in read_guard(name, args, "stack")[1]
+            for at, mistake in wrong
             if at[:1] != ("service_accounts",) or not at[1:]
         ]
-        guards.append(PlannedGuard(key, name, args, of_bindings))
+        guards.append(PlannedGuard(key, name, args, of_bindings, spec.settings))
     return guards, mistakes
 
 

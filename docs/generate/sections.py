@@ -19,6 +19,7 @@ from docs.generate.component_page import rows_of_arguments, type_name, types_of
 from docs.generate.component_page import table as lines_of_table
 from docs.generate.schema import stack_file_schema
 from irsa import outputs
+from irsa.add_ons.catalog import snake
 from irsa.add_ons.parameters import PARAMETERS
 from irsa.rules.mistakes import path_of
 from irsa.rules.variables import reference
@@ -157,7 +158,7 @@ def component_outputs(head: str, names: Mapping[str, str] | None = None) -> str:
 
 def _both_spellings(name: str) -> str:
     """Return a name in Python, and in other languages where that differs."""
-    python = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+    python = snake(name)
     return f"`{python}`" if python == name else f"`{python}`<br>`{name}`"
 
 

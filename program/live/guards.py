@@ -6,14 +6,13 @@ from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.guard.policies import STACK_LABEL
 from irsa.guard.rules import mode_in
-from irsa.guard.spec import read_guard
-from irsa.rules.mistakes import Place, listed, named
+from irsa.rules.mistakes import listed, named
 from irsa_cli.guard.pods import has_no_identity
 from irsa_cli.pods import running_pod
 from irsa_cli.report.text import counted
 from irsa_cli.stages import listed_pods, restarts
 from irsa_cli.state import types
-from program.guards import PlannedGuard
+from program.guards import PlannedGuard, guard_place
 from program.live.held import Held
 from program.live.planned import finding
 from program.live.reads import Reads
@@ -28,17 +27,10 @@ DOES = {
 
 def guard_modes(guard: PlannedGuard) -> Iterator[tuple[str, str, str, str]]:
     """Yield binding, namespace, name and mode of each service account that a guard guards."""
-    settings = read_guard(guard.name, guard.args, "stack")[0].settings
     for binding, each in zip(guard.bindings, guard.args["service_accounts"], strict=True):
-        mode = mode_in(settings, each["namespace"])
+        mode = mode_in(guard.settings, each["namespace"])
         if mode != "off":
             yield binding, each["namespace"], each["name"], mode
-
-
-def guard_place(stack: Stack, cluster: str) -> Place:
-    """Return the place of the settings of a cluster's guard."""
-    own = stack.clusters_by_key[cluster].guard
-    return (*stack.place_of_cluster(cluster), "guard") if own else ("guard",)
 
 
 def where_of(stack: Stack, cluster: str) -> str:

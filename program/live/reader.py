@@ -26,9 +26,9 @@ from irsa_cli.live.once import Answer
 from irsa_cli.stages import Way
 from irsa_cli.state import types
 from program import access
-from program.guards import PlannedGuard
+from program.guards import PlannedGuard, guard_place
 from program.live.cloud import LiveCloud
-from program.live.guards import guard_modes, guard_place
+from program.live.guards import guard_modes
 from program.live.held import Held, account_and_name
 from program.live.planned import finding, known, roles_to_tag
 from program.live.reads import AwsReads, ClusterReads, EksReads, Reads

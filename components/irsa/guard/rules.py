@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from irsa.rules.mistakes import Mistake, named
+from irsa.rules.trust import DEFAULT_AUDIENCE
 
 WAYS = {"irsa": "IRSA", "podIdentity": "EKS Pod Identity", "both": "IRSA or EKS Pod Identity"}
 SYSTEM = "kube-system"
-DEFAULT_AUDIENCE = "sts.amazonaws.com"
 # Of a service account without IRSA.
 NO_AUDIENCE = "-"
 # What the policies understand, in the syntax of RE2, too. An audience may have spaces and line breaks, a role has none.

@@ -1,5 +1,6 @@
 """What an IdentityGuard creates, as one frozen value; or all mistakes in its arguments."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ from irsa.guard.fields import OF_A_GUARD
 from irsa.guard.rules import (
     LONGEST_DATA,
     NO_AUDIENCE,
+    SYSTEM,
     AnnotationRule,
     Declared,
     Settings,
@@ -26,7 +28,6 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 LONGEST_ROLE = "arn:aws-us-gov:iam::111122223333:role/" + "x" * 128
 # The name of no namespace, which no setting can name.
 NOWHERE = "no_namespace"
-KUBE_SYSTEM = "kube-system"
 
 
 class Part(NamedTuple):
@@ -110,7 +111,7 @@ def read_guard(
     modes = None
     if not arguments.found and not _named_later(accounts):
         modes = {f"{each['namespace']}/{each['name']}": mode_in(settings, each["namespace"]) for each in accounts}
-    return GuardSpec(settings, values.get("namespace", KUBE_SYSTEM), parts, modes), arguments.found
+    return GuardSpec(settings, values.get("namespace", SYSTEM), parts, modes), arguments.found
 
 
 def _named_later(accounts: Sequence[Mapping[str, Any]]) -> bool:
@@ -122,7 +123,7 @@ def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[
     complete = [{**each, "ways": _ways(each), "audience": _audience(each)} for each in accounts]
     if _named_later(accounts):
         # Which bindings there are cannot depend on an output: so there are all that there could be.
-        places = [*settings.namespaces, KUBE_SYSTEM, NOWHERE]
+        places = [*settings.namespaces, SYSTEM, NOWHERE]
         sample = {f"{namespace}.x": f"irsa {DEFAULT_AUDIENCE} {LONGEST_ROLE}" for namespace in places}
         yield Part(_data(arguments, settings, complete), sample, range(len(complete)))
         return
@@ -137,8 +138,8 @@ def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[
         return
     by_key = {f"{each['namespace']}.{each['name']}": index for index, each in enumerate(complete)}
     if len(by_key) < len(complete):
-        keys = [f"{each['namespace']}.{each['name']}" for each in complete]
-        twice = next(key for key in by_key if keys.count(key) > 1).replace(".", "/", 1)
+        counted = Counter(f"{each['namespace']}/{each['name']}" for each in complete)
+        twice = next(each for each, count in counted.items() if count > 1)
         fix = "remove one of them"
         arguments.found.append((place, Mistake(f"service account {twice} twice", "each service account once", fix)))
         return
