@@ -26,7 +26,7 @@ from program.check_report import FileReport, answers, as_json, sarif
 from program.examine import Examination, examine
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 errors, 2 not checked: no file, or with --live no answer"
-LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
+LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check.md)"
 FIX = (
     "fix what is certain: letter case, quotes, durations, a misspelled key; add the version of an add-on; the rest is "
     "reported (docs/check.md)"

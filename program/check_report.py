@@ -23,7 +23,7 @@ MOST_RESULTS = 25_000
 SARIF_RULES = (
     ({"error": "a value that AWS, Kubernetes or irsa would refuse"}, "stack-file.md"),
     ({name: rule.description for name, rule in LINT_RULES.items()}, "stack-file.md#lint-rules"),
-    (LIVE_RULES, "check-live.md"),
+    (LIVE_RULES, "reference/findings.md"),
 )
 
 

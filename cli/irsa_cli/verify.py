@@ -56,49 +56,30 @@ OTHER_AWS_ACCOUNT = (
 PROVIDER, ROLE, TRUST = "provider", "role", "trust"
 POLICIES, DOCUMENTS, SERVICE_ACCOUNT, PODS = "policies", "documents", "service account", "pods"
 STAGE = "stage"
-# The columns of the table, the lines of --help and the rows of docs/verify.md: what a check compares, and its step of
-# https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
+# The columns of the table, and the lines of --help: what a check compares.
 CHECKS = {
     PROVIDER: (
-        "each OIDC provider of the trust policy exists and lists the audience of its tokens; one is the cluster's own",
-        NONE,
+        "each OIDC provider of the trust policy exists and lists the audience of its tokens; one is the cluster's own"
     ),
-    ROLE: (
-        "the role exists under its ARN, with the declared description, permissions boundary and longest session",
-        "3.1",
-    ),
-    TRUST: (
-        "the trust policy means what was declared; order, `Sid` and the case of actions and keys are ignored",
-        "3.1",
-    ),
-    POLICIES: ("the declared policies are attached to the role, and no others", "3.2"),
+    ROLE: "the role exists under its ARN, with the declared description, permissions boundary and longest session",
+    TRUST: "the trust policy means what was declared; order, Sid and the case of actions and keys are ignored",
+    POLICIES: "the declared policies are attached to the role, and no others",
     DOCUMENTS: (
-        "the default version of each policy that the stack creates, and each inline policy, is the declared document",
-        "3.3 to 3.5",
+        "the default version of each policy that the stack creates, and each inline policy, is the declared document"
     ),
     SERVICE_ACCOUNT: (
-        "the service account exists, with exactly the declared annotations of `eks.amazonaws.com/`, none misspelled",
-        "3.6",
+        "the service account exists, with exactly the declared annotations of eks.amazonaws.com/, none misspelled"
     ),
     ASSOCIATION: (
-        "with EKS Pod Identity: the association is as declared, its target role admits the role, and the agent runs",
-        NONE,
+        "with EKS Pod Identity: the association is as declared, its target role admits the role, and the agent runs"
     ),
-    PODS: (
-        "with `--pods`: each Pod that has not ended has the role and token of these annotations, or EKS Pod Identity",
-        NONE,
-    ),
-    STAGE: (
-        "with `--pods` and EKS Pod Identity, as a line: the stage of the Pods, and who holds the next one back",
-        NONE,
-    ),
+    PODS: ("with --pods: each Pod that has not ended has the role and token of these annotations, or EKS Pod Identity"),
+    STAGE: "with --pods and EKS Pod Identity, as a line: the stage of the Pods, and who holds the next one back",
     GUARD: (
-        "with `irsa:guard`: its policies, bindings and ConfigMaps are as declared, and the API server understands them",
-        NONE,
+        "with irsa:guard: its policies, bindings and ConfigMaps are as declared, and the API server understands them"
     ),
     EDITORS: (
-        "with `irsa:guard`, as a line: who may change it by RBAC besides its deployers; where everybody may, a finding",
-        NONE,
+        "with irsa:guard, as a line: who may change it by RBAC besides its deployers; where everybody may, a finding"
     ),
 }
 # Of `outputs.ROLE_SETTINGS`: what it is, where LiveRole has it, and what a role has that is created without it.
@@ -114,8 +95,8 @@ NewCheck = Callable[..., Check]
 Value = TypeVar("Value")
 
 _HELP_OF_CHECKS = "\n".join(
-    textwrap.fill(f"{name:<17}{compares.replace('`', '')}", 80, initial_indent="  ", subsequent_indent=" " * 19)
-    for name, (compares, _) in CHECKS.items()
+    textwrap.fill(f"{name:<17}{compares}", 80, initial_indent="  ", subsequent_indent=" " * 19)
+    for name, compares in CHECKS.items()
 )
 DESCRIPTION = f"""\
 Compare what the stack declares with what AWS and Kubernetes have now. Nothing

@@ -25,7 +25,6 @@ from irsa.rules.mistakes import path_of
 from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.subcommands import help_line, installed
-from irsa_cli.verify import CHECKS
 from program.live.look import WARNINGS
 from program.lookups.rules import RULES as LIVE_RULES
 from program.lookups.values import SAMPLES
@@ -231,12 +230,6 @@ def program(name: str) -> str:
     return f"```{FENCES[file.suffix]}\n{code.strip()}\n```"
 
 
-def verify_checks() -> str:
-    """Return the table of the checks of `irsa verify`."""
-    rows = ((name, step, compares) for name, (compares, step) in CHECKS.items())
-    return table("check", "AWS's step", "what is compared", rows=rows)
-
-
 def _live_rules() -> Iterator[tuple[str, str]]:
     for name, found in LIVE_RULES.items():
         yield f"`{name}`", f"{found}: a warning" if name in WARNINGS else found
@@ -244,19 +237,18 @@ def _live_rules() -> Iterator[tuple[str, str]]:
 
 # By page, and by the name of the section between its two comments.
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "check-live.md": {"rules": lambda: table("rule", "found", rows=_live_rules())},
-    "inventory.md": {
-        "findings": lambda: table(
-            "kind", "what is found", "what it means", rows=((k, v.title, v.meaning) for k, v in KINDS.items())
-        )
-    },
-    "verify.md": {"checks": verify_checks},
     "guides/own-program.md": {name: partial(program, name) for name in PROGRAMS},
     "reference/command.md": {"subcommands": subcommands, "help": help_of_subcommands},
     "reference/component.md": {
         "example": partial(program, "python-stack"),
         "arguments": component_arguments,
         "outputs": partial(component_outputs, "output"),
+    },
+    "reference/findings.md": {
+        "rules": lambda: table("rule", "found", rows=_live_rules()),
+        "kinds": lambda: table(
+            "kind", "what is found", "what it means", rows=((f"`{k}`", v.title, v.meaning) for k, v in KINDS.items())
+        ),
     },
     "reference/outputs.md": {"bindings": partial(component_outputs, "field", BINDING_FIELDS)},
     "reference/permissions.md": {"iam": iam_files, "kubernetes": kubernetes_files},

@@ -19,7 +19,6 @@ DOCUMENTING = (
     "docs/guides/first-role.md",
     "docs/guides/install.md",
     "docs/guides/own-repository.md",
-    "docs/verify.md",
     "components/README.md",
     "components/pyproject.toml",
     "examples/python-stack/requirements.txt",

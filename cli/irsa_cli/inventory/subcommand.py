@@ -38,7 +38,7 @@ that of the current credentials.
 kinds of findings:
 {_HELP_OF_KINDS}
 
-The permissions that it needs are in docs/inventory.md.
+The permissions that it needs: docs/reference/permissions.md.
 """
 EXAMPLE = """\
 examples:

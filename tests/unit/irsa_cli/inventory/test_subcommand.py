@@ -18,6 +18,7 @@ from irsa_cli import progress
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.inventory import subcommand
 from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.spreadsheet import HEADINGS
 from irsa_cli.live.model import Discovery
 from irsa_cli.main import main
 from tests.output_schemas import check_output
@@ -332,19 +333,17 @@ def test_where_the_page_is_is_said(finds: Any, tmp_path: Path, form: str, capsys
 
 
 def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the reader of docs/inventory.md: its first example is what the command prints."""
+    """Protects the reader of docs/inventory.md: its first example is what is printed, and it has each column."""
     text = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text()
     shown = text.partition("$ irsa inventory\n")[2].partition("```")[0]
     accounts = [
         service_account("default", "reports", "reports"),
-        service_account("kube-system", "cert-bot", "cert-bot"),
         service_account("team-a", "web", "team-a-web"),
         service_account("team-a", "worker"),
         *(service_account("team-b", f"app-{number}") for number in range(38)),
     ]
     roles = [
         role("reports", page_trust("default:reports")),
-        role("cert-bot", page_trust("kube-sytem:cert-bot")),
         role("team-a-web", page_trust("team-a:web")),
         role("shared-logs", json.loads(trust_document([PROVIDER], ["team-a:*"]))),
         *(role(f"ec2-{number}", EC2_TRUST) for number in range(53)),
@@ -354,3 +353,4 @@ def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixt
 
     said = capsys.readouterr().out
     assert said == shown, said
+    assert [each for each in HEADINGS if f"`{each}`" not in text.partition("## CSV")[2]] == []
