@@ -6,7 +6,7 @@ WORKERS := 3
 # The tests that need neither the engine nor the sandbox.
 UNIT := tests/unit tests/component tests/program tests/fuzz
 .DEFAULT_GOAL := help
-.PHONY: bench bench-real chromium clean clean-cache destroy down environment faults fuzz generate help lint preview requirements second-cluster showcase test test-all test-official unit up
+.PHONY: bench chromium clean clean-cache destroy down environment faults fuzz generate help lint preview requirements second-cluster showcase test test-all test-official unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -85,11 +85,8 @@ generate: environment ## generate the schemas, the reference pages, AWS's action
 	@$(PYTHON) -m docs.generate
 	@$(PYTHON) -m irsa_cli check tests/golden/mistakes.yaml > tests/golden/mistakes.txt || [ $$? -eq 1 ]
 
-bench: environment ## measure it all and write docs/performance.md: three quarters of an hour on two idle cores
+bench: environment ## measure it all and write bench/performance.md: three quarters of an hour on two idle cores
 	@$(PYTHON) -m bench
-
-bench-real: environment ## measure the size of a large organisation, 6,688 resources, and the engine's settings: an hour
-	@$(PYTHON) -m bench organisation engine
 
 requirements: environment ## compile requirements*.txt from the ranges in pyproject.toml
 	@$(PYTHON) -m sandbox.requirements

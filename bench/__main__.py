@@ -6,11 +6,7 @@ import subprocess
 import sys
 from functools import partial
 
-from bench import guide, page
-
-# What takes an hour more: `make bench-real`.
-LONG = ("organisation", "engine")
-ALL = tuple(benchmark for benchmark in page.BENCHMARKS if benchmark not in LONG)
+from bench import page
 
 
 def _pass_on(process: subprocess.Popen[bytes], number: int, _: object) -> None:
@@ -20,7 +16,7 @@ def _pass_on(process: subprocess.Popen[bytes], number: int, _: object) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("benchmarks", nargs="*", metavar="benchmark", help=f"of {', '.join(page.BENCHMARKS)}")
-    chosen = parser.parse_args().benchmarks or ALL
+    chosen = parser.parse_args().benchmarks or page.BENCHMARKS
     if unknown := set(chosen) - set(page.BENCHMARKS):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(page.BENCHMARKS)}")
     failed = []
@@ -31,7 +27,6 @@ def main() -> int:
             if process.wait():
                 failed.append(benchmark)
         page.main()
-        guide.main()
     if failed:
         sys.stderr.write(f"failed, with the figures of an earlier run if there are any: {', '.join(failed)}\n")
     return 1 if failed else 0

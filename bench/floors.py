@@ -1,14 +1,9 @@
-"""This program against two floors, on the real engine: python -m bench.floors [number of bindings ...].
+"""This program against two floors, on the real engine: python -m bench floors."""
 
-Options: --rounds and --repeats, of each number, and --checkpoints.
-"""
-
-import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from bench.bindings import MeasuredBinding, numbered
 from bench.harness import compared, in_turn, report, say
@@ -34,15 +29,13 @@ dependencies. The *wrapped* floor puts each binding into an empty component, as 
 turns at every command, in one sandbox. Processor time is that of the engine, the plugins and the program; on a busy
 machine it says more than the clock does. `preview` is that of a new stack; the second `up` and `refresh` find no
 change. irsa sends none of the SDK's debug messages, and registers resources while it makes others; the floors do
-neither, so that irsa can be below them. With 100 bindings the state is written before and after each step, as the
-engine does by default for a state in a folder or a bucket; with 1,000 it is written at the end
-(`PULUMI_SKIP_CHECKPOINTS`), for otherwise nearly all of the time is the engine's ([its
-settings](#settings-of-the-engine)). Where the state is written that often, `up` and `destroy` follow its size. That of
-irsa is an eighth larger than the wrapped floor's: each component records the declared trust policy and documents, with
-which `irsa verify` compares even after a `pulumi refresh`."""
+neither, so that irsa can be below them. The state is written before and after each step, as the engine does by default
+for a state in a folder or a bucket, so that `up` and `destroy` follow its size. That of irsa is an eighth larger than
+the wrapped floor's: each component records the declared trust policy and documents, with which `irsa verify` compares
+even after a `pulumi refresh`."""
+BINDINGS, ROUNDS = 100, 3
 GOALS = {"preview": 1.10, "up": 1.10, "second up": 1.10, "refresh": 1.10, "destroy": 1.10}
 BARE_GOALS = {"preview": 1.15, "second up": 1.15}
-LEAST_WITH_GOAL = 100
 OPERATIONS = {
     "preview": ("preview", "--suppress-outputs"),
     "up": UP,
@@ -54,25 +47,6 @@ REPEATABLE = ("preview", "second up")
 IRSA, WRAPPED, BARE = "irsa", "wrapped floor", "bare floor"
 PREFIXES = {IRSA: "irsa", WRAPPED: "wrap", BARE: "bare"}
 Runs = dict[str, dict[str, list[Run]]]
-
-
-class Size(NamedTuple):
-    """How many bindings are measured, and how often."""
-
-    bindings: int
-    rounds: int
-    """Complete rounds, each from a new stack to a destroyed one."""
-    repeats: int
-    """Runs of preview and second up in each round."""
-    variables: Mapping[str, str] = {}
-    """The engine's environment variables besides the sandbox's."""
-
-
-# With a checkpoint before and after each step, an `up` of 1,000 bindings takes half an hour, nearly all of it in the
-# engine: whatever the programs take would not show.
-WITHOUT_CHECKPOINTS = {"PULUMI_SKIP_CHECKPOINTS": "true"}
-# Half an hour on two cores.
-SIZES = (Size(100, 3, 1), Size(1000, 1, 3, WITHOUT_CHECKPOINTS))
 
 
 def three_stacks(
@@ -123,7 +97,7 @@ def require_same_resources(stacks: dict[str, MeasuredStack]) -> None:
 
 
 def figures_of(count: int, runs: Runs, memory_goal: float | None = None) -> list[Figure]:
-    """Return what the runs of one size amount to; the goals are those of 100 bindings and more.
+    """Return what the runs of one size amount to.
 
     Args:
         count: The number of bindings.
@@ -134,36 +108,22 @@ def figures_of(count: int, runs: Runs, memory_goal: float | None = None) -> list
     for operation, of in runs.items():
         for floor, goals in ((WRAPPED, GOALS), (BARE, BARE_GOALS)):
             name = f"{operation}, {count:,} bindings, to the {floor}"
-            goal = goals.get(operation) if count >= LEAST_WITH_GOAL else None
-            figures.append(compared_runs(name, of[IRSA], of[floor], goal))
+            figures.append(compared_runs(name, of[IRSA], of[floor], goals.get(operation)))
     memory = {name: [run.program_megabytes for run in its] for name, its in runs["up"].items()}
     name = f"peak memory of the program, {count:,} bindings, to the {WRAPPED}"
     return [*figures, compared(name, memory[IRSA], memory[WRAPPED], "MB", memory_goal)]
 
 
-def measure(cloud: Cloud, folder: Path, sizes: Sequence[Size]) -> list[Figure]:
-    figures: list[Figure] = []
-    for size in sizes:
-        say(f"{size.bindings:,} bindings")
-        bindings_of = partial(numbered, size.bindings)
-        stacks = three_stacks(cloud, folder / str(size.bindings), bindings_of, size.variables)
-        runs = measured(stacks, size.rounds, size.repeats)
-        figures += figures_of(size.bindings, runs)
-    return figures
+def measure(cloud: Cloud, folder: Path) -> list[Figure]:
+    stacks = three_stacks(cloud, folder / "floors", partial(numbered, BINDINGS))
+    return figures_of(BINDINGS, measured(stacks, ROUNDS, repeats=1))
 
 
-def main(sizes: Sequence[Size] = SIZES) -> int:
+def main() -> int:
     with measured_cloud() as (cloud, folder):
-        report("floors", TITLE, DESCRIPTION, lambda: measure(cloud, folder, sizes), versions_of(cloud))
+        report("floors", TITLE, DESCRIPTION, lambda: measure(cloud, folder), versions_of(cloud))
     return 0
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("numbers", type=int, nargs="*")
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--checkpoints", action="store_true", help="write the state before and after each step")
-    options = parser.parse_args()
-    chosen = {} if options.checkpoints else WITHOUT_CHECKPOINTS
-    sys.exit(main([Size(each, options.rounds, options.repeats, chosen) for each in options.numbers] or SIZES))
+    sys.exit(main())

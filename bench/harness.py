@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import psutil
 
-from bench.results import Figure, Result, write
+from bench.results import Figure, Result, read, write
 
 RUN = TypeVar("RUN")
 GIBIBYTE = 2**30
@@ -59,7 +59,7 @@ def say(line: str) -> None:
 def report(
     benchmark: str, title: str, description: str, measure: Callable[[], list[Figure]], versions: Mapping[str, str]
 ) -> Result:
-    """Measure, print the figures, and keep them.
+    """Measure, print the figures beside those of the last time, and keep them.
 
     Args:
         benchmark: The name of the module.
@@ -68,10 +68,10 @@ def report(
         measure: Returns the figures; it may take minutes.
         versions: Versions of what is measured besides Python's and the SDKs'.
     """
-    load, started = os.getloadavg()[0], time.monotonic()
+    load = os.getloadavg()[0]
     say(f"{benchmark}: {title} (load of the machine {load:.1f})")
+    last = {figure.name: figure.median for result in read([benchmark]) for figure in result.figures}
     figures = measure()
-    minutes = (time.monotonic() - started) / 60
     text = " ".join(description.split())
     today = datetime.now(UTC).date().isoformat()
     result = Result(
@@ -80,7 +80,6 @@ def report(
         text,
         tuple(figures),
         today,
-        round(minutes, 1),
         round(load, 1),
         machine(),
         all_versions(versions),
@@ -88,7 +87,8 @@ def report(
     write(result)
     for figure in figures:
         goal = "" if figure.goal is None else f", goal {figure.goal:g}: {'met' if figure.met else 'NOT MET'}"
-        say(f"  {figure.name}: {written(figure.median)} {figure.unit}{goal}")
+        before = f", last time {written(last[figure.name])}" if figure.name in last else ""
+        say(f"  {figure.name}: {written(figure.median)} {figure.unit}{before}{goal}")
     return result
 
 

@@ -1,6 +1,5 @@
 """How long `irsa inventory` computes for 2,000 service accounts and 1,500 roles: python -m bench inventory."""
 
-import io
 import json
 import sys
 import time
@@ -11,9 +10,7 @@ from typing import Any
 from bench.harness import in_turn, report
 from bench.results import Figure
 from irsa.rules.trust import trust_document
-from irsa_cli.inventory.output import Inventory
-from irsa_cli.inventory.spreadsheet import write_csv
-from irsa_cli.inventory.subcommand import UNUSED_DAYS, as_json
+from irsa_cli.inventory.subcommand import UNUSED_DAYS
 from irsa_cli.inventory.table import answer_of
 from irsa_cli.inventory.taking import take_inventory
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
@@ -98,27 +95,16 @@ def processor_seconds(action: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def taken(discovery: Discovery) -> Inventory:
-    return take_inventory(discovery, NOW, UNUSED_DAYS)
-
-
 def measure() -> list[Figure]:
     discoveries = {name: found(trust) for name, trust in CASES.items()}
 
     def table(name: str) -> float:
-        return processor_seconds(lambda: plain([answer_of(taken(discoveries[name]), "service-account")]))
+        return processor_seconds(
+            lambda: plain([answer_of(take_inventory(discoveries[name], NOW, UNUSED_DAYS), "service-account")])
+        )
 
     times = in_turn({name: lambda name=name: table(name) for name in CASES}, RUNS)  # type: ignore[misc]
-    figures = [Figure(f"irsa inventory as a table, {name}", "s", tuple(values), GOAL) for name, values in times.items()]
-    for name in list(CASES)[:2]:
-        inventory = taken(discoveries[name])
-        forms: dict[str, Callable[[], object]] = {
-            "JSON": lambda inventory=inventory: as_json(inventory, 0),  # type: ignore[misc]
-            "CSV": lambda inventory=inventory: write_csv(inventory, io.StringIO()),  # type: ignore[misc]
-        }
-        for form, write in forms.items():
-            figures.append(Figure(f"{form} in place of a table, {name}", "s", (processor_seconds(write),)))
-    return figures
+    return [Figure(f"irsa inventory, {name}", "s", tuple(values), GOAL) for name, values in times.items()]
 
 
 def main() -> int:

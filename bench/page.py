@@ -1,4 +1,4 @@
-"""Write docs/performance.md and docs/performance.svg from the results: python -m bench.page."""
+"""Write bench/performance.md from the results: python -m bench.page."""
 
 import sys
 import textwrap
@@ -6,79 +6,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.harness import written
-from bench.plot import bars
 from bench.results import Figure, Result, read
 
 # In the order of the page; each is a module with a `main`.
-BENCHMARKS = (
-    "floors",
-    "growth",
-    "organisation",
-    "engine",
-    "verify",
-    "inventory",
-    "inventory_page",
-    "check",
-    "diff",
-    "startup",
-    "commands",
-    "sandbox",
-)
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-PLOT = PAGE.with_suffix(".svg")
-PLOTTED = ("floors", "organisation")
+BENCHMARKS = ("floors", "organisation", "verify", "inventory", "check", "diff", "startup")
+PAGE = Path(__file__).parent / "performance.md"
 HEAD = """# Performance
 
 ```console
-$ make bench         # three quarters of an hour on two cores; then this page has your figures
-$ make bench-real    # the size of a large organisation, and the engine's settings: an hour
+$ make bench         # three quarters of an hour on two idle cores; then this page has your figures
 ```
 
 Figures are medians; the spread is from the lowest run to the highest. A ratio is the median of the ratios of runs that
 took turns. `goal` is a limit; a figure that misses it says **no**. AWS and Kubernetes are those of the sandbox, on the
-same machine, so that nothing here has the delays of a network unless it says so.
-This page is generated from `bench/results`.
-
-![How many times the floor's time each command takes](performance.svg)
+same machine, so that nothing here has the delays of a network.
+This page is generated from `bench/results`; a run prints each figure beside that of the run before.
 """
-
-
-# Tried on the program, with what it gave in a `preview` against an engine that answers at once.
-TRIED = (
-    (
-        "registering resources while the others are still made, and sending none of the SDK's debug messages",
-        "300 bindings: 10.3 to 8.4 s of processor time, 207 to 135 MB",
-        "yes",
-    ),
-    (
-        "one stack frame less in the making of each resource: the engine keeps them in the state",
-        "3% of the state of 1,000 bindings",
-        "yes",
-    ),
-    (
-        "a profile of the sandbox's stand-in plugins",
-        "they take a tenth of an `up` of 100 bindings, nearly all of it in botocore",
-        "nothing changed",
-    ),
-    (
-        "the declared trust policy and documents in the children alone, not in the component's outputs",
-        "5% of the state; `pulumi refresh` overwrites the children's, so that `irsa verify` would compare with itself",
-        "no",
-    ),
-)
 
 
 def page(results: Sequence[Result]) -> str:
     """Return the page."""
     figures = (line for result in results for line in _benchmark(result))
-    return "\n".join([HEAD, *_missing(results), *_goals(results), *figures, *_tried()])
-
-
-def _tried() -> Iterator[str]:
-    yield "## What was tried\n\nOn the program, by what a profile showed.\n"
-    yield "| tried | gave | kept |\n|---|---|---|"
-    yield from (f"| {' | '.join(row)} |" for row in TRIED)
-    yield ""
+    return "\n".join([HEAD, *_missing(results), *_goals(results), *figures])
 
 
 def _missing(results: Sequence[Result]) -> Iterator[str]:
@@ -107,10 +56,8 @@ def _benchmark(result: Result) -> Iterator[str]:
         cells = (figure.name, _median(figure), spread, str(len(figure.values)), _goal(figure), _met(figure), figure.of)
         yield f"| {' | '.join(cells)} |"
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    measured = (
-        f"Measured on {result.date} in {result.minutes:g} minutes on {result.machine}; load of the machine before "
-    )
-    yield "\n" + textwrap.fill(f"{measured}the start: {result.load:g}. {versions}.", 120) + "\n"
+    measured = f"Measured on {result.date} on {result.machine}; load of the machine before the start: {result.load:g}"
+    yield "\n" + textwrap.fill(f"{measured}. {versions}.", 120) + "\n"
 
 
 def _wrapped(text: str) -> str:
@@ -131,16 +78,8 @@ def _met(figure: Figure) -> str:
     return "" if figure.met is None else "yes" if figure.met else "**no**"
 
 
-def plot(results: Sequence[Result]) -> str:
-    """Return the picture of the page: the ratios to the floors."""
-    plotted = [figure for result in results if result.benchmark in PLOTTED for figure in result.figures]
-    return bars([(figure.name, figure.median, figure.goal) for figure in plotted if "floor" in figure.name])
-
-
 def main() -> int:
-    results = read(BENCHMARKS)
-    PAGE.write_text(page(results))
-    PLOT.write_text(plot(results))
+    PAGE.write_text(page(read(BENCHMARKS)))
     return 0
 
 

@@ -54,7 +54,6 @@ class Result:
     figures: tuple[Figure, ...]
     date: str
     """The day, as in 2026-11-25."""
-    minutes: float
     load: float
     """The load average of the last minute before the run: how many others the processors had to serve."""
     machine: str

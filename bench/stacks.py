@@ -29,9 +29,7 @@ DESTROY = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
 USAGE = "BENCH_USAGE"
 REPORTING = f"""import atexit, os, pathlib, resource, sys
 def report(usage=resource.getrusage, file=pathlib.Path(os.environ["{USAGE}"])):
-    used = usage(resource.RUSAGE_SELF)
-    bytes_of_one = 1 if sys.platform == "darwin" else 1024
-    file.write_text(f"{{used.ru_utime + used.ru_stime}} {{used.ru_maxrss * bytes_of_one}}")
+    file.write_text(str(usage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
 atexit.register(report)
 """
 # AWS's default quotas, raised as an organisation of this size has them raised.
@@ -45,8 +43,6 @@ class Run(NamedTuple):
     """From its start to its end."""
     processor_seconds: float
     """Processor time of the engine, its plugins and the program; not that of the servers of AWS and Kubernetes."""
-    program_seconds: float
-    """Processor time of the program's own process; 0 where the engine does not run it."""
     program_megabytes: float
     """Peak memory of the program's own process; 0 where the engine does not run it."""
 
@@ -90,21 +86,16 @@ class MeasuredStack:
         before = _processor_seconds()
         taken = seconds(pulumi)
         processor = _processor_seconds() - before
-        program, peak = usage.read_text().split() if usage.exists() else ("0", "0")
-        return Run(taken, processor, float(program), float(peak) / MEGABYTE)
+        peak = float(usage.read_text()) if usage.exists() else 0
+        return Run(taken, processor, peak / MEGABYTE)
 
     def resources(self) -> list[tuple[str, str]]:
         """Return type and inputs of all resources of AWS and Kubernetes, sorted: what two stacks of one size share."""
-        state = json.loads(self.state_file().read_text())["checkpoint"]["latest"]["resources"]
+        (file,) = (self.folder / "state" / ".pulumi" / "stacks").rglob(f"{STACK}.json")
+        state = json.loads(file.read_text())["checkpoint"]["latest"]["resources"]
         ours = ("aws:", "kubernetes:")
         found = [(each["type"], json.dumps(each["inputs"], sort_keys=True)) for each in state if each.get("custom")]
         return sorted(each for each in found if each[0].startswith(ours))
-
-    def state_file(self) -> Path:
-        """Return the file that holds the state, which may be compressed."""
-        files = (self.folder / "state" / ".pulumi" / "stacks").rglob(f"{STACK}.json*")
-        (file,) = (file for file in files if file.name in (f"{STACK}.json", f"{STACK}.json.gz", f"{STACK}.json.zst"))
-        return file
 
 
 def _processor_seconds() -> float:

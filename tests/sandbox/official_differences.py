@@ -1,8 +1,7 @@
 """Where the official Kubernetes plugin of January 2026 does otherwise than the tests ask.
 
 They ask what was recorded of 4.34, which wins, or where nothing was recorded what the stand-in does. With
-OFFICIAL=built each of these tests must fail, and in this way: a difference that has gone fails too. The table is
-on docs/sandbox.md as well.
+OFFICIAL=built each of these tests must fail, and in this way: a difference that has gone fails too.
 """
 
 from typing import NamedTuple

@@ -23,7 +23,7 @@ SQS, S3 = (f"arn:aws:iam::aws:policy/Amazon{service}ReadOnlyAccess" for service 
 BINDING = {"serviceAccount": {"name": "reports"}, "role": {"name": "reports-role"}, "policyArns": [SQS]}
 CHANGED = {**BINDING, "policyArns": [SQS, S3], "trust": {"subjects": ["team-b:worker"]}}
 GUIDE = ROOT / "docs" / "guides" / "ci.md"
-# The engine's warning where the plugin of January 2026 is installed: docs/sandbox.md.
+# The engine's warning where the plugin of January 2026 is installed.
 OLDER_PLUGIN = re.compile(
     r"```diff\n~ warning: resource plugin kubernetes is expected to have version (?:.+\n)+?```\n\n"
 )

@@ -18,7 +18,7 @@ from irsa_cli.live.once import Answer
 
 CONCURRENT = 16
 # IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
-# out where IAM takes 20 requests per second (bench/verify.py).
+# out where IAM takes 20 requests per second.
 TIMEOUTS = Config(connect_timeout=5, read_timeout=10)
 PATIENT = TIMEOUTS.merge(
     Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CONCURRENT)

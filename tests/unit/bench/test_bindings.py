@@ -7,7 +7,7 @@ from bench.harness import in_turn
 
 
 def test_the_real_size() -> None:
-    """Protects the figures of `make bench-real`: fewer roles, namespaces or policies would flatter them."""
+    """Protects the figures of the large organisation: fewer roles, namespaces or policies would flatter them."""
     bindings = organisation("irsa")
     per_namespace = Counter(Counter(binding.namespace for binding in bindings).values())
     per_role = Counter(1 + len(binding.aws_policies) for binding in bindings)

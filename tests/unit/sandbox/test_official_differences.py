@@ -14,13 +14,6 @@ from tests.sandbox.official_differences import DIFFERENCES, RECORDED, Difference
 EXPECTED = Difference("test_creation", "is refused", RECORDED, "takes it over", "DID NOT RAISE")
 
 
-def test_the_page_has_the_table_of_the_tests() -> None:
-    """Protects the page: it lists every difference that is expected, in its words, and no other."""
-    page = (CHECKOUT / "docs" / "sandbox.md").read_text()
-    table = page.partition("| the tests ask |")[2].partition("\n\n")[0].splitlines()[2:]
-    assert table == [f"| {each.asked} | {each.source} | {each.built} |" for each in DIFFERENCES]
-
-
 def test_every_difference_is_that_of_a_test() -> None:
     """Protects from an entry that nothing checks: its test was renamed, or its parameters were."""
     sources = "".join(path.read_text() for path in (CHECKOUT / "tests").glob("**/sandbox/test_*.py"))
