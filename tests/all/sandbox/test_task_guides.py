@@ -27,7 +27,7 @@ NOT_HERE = {
     "from-eksctl": "tests/all/sandbox/test_guides.py",
     "from-hand-run-commands": "tests/all/sandbox/test_guides.py",
     "from-terraform": "tests/all/sandbox/test_guides.py",
-    "scale": "tests/all/faults/test_engine_killed.py",
+    "scale": "settings of the engine",
     "troubleshooting": "a table of messages",
     "ci": "tests/sandbox/test_workflow_steps.py",
     "own-program": "tests/sandbox/test_package_consumer.py and the tests of the examples",
