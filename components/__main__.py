@@ -1,4 +1,4 @@
-"""The plugin host: the component for stacks in other languages (`pulumi package add .../components@v0.1.0`).
+"""The plugin host: the component for stacks in other languages (`pulumi package add ./components`).
 
 python components --schema    print the schema that is in schema.json
 """

@@ -15,8 +15,8 @@ from pydantic.alias_generators import to_camel
 
 from config.variable_keys import EACH, KEYS_WITH_VARIABLES
 from config.variables import BUILT_IN
-from docs.generate.component_page import rows_of_arguments, type_name, types_of
-from docs.generate.component_page import table as lines_of_table
+from docs.generate.component_tables import rows_of_arguments, type_name, types_of
+from docs.generate.component_tables import table as lines_of_table
 from docs.generate.schema import stack_file_schema
 from irsa import outputs
 from irsa.add_ons.catalog import snake

@@ -1,4 +1,4 @@
-"""The component's page for a registry."""
+"""The tables of docs/reference/component.md."""
 
 import re
 import types
@@ -10,8 +10,7 @@ import pytest
 
 from irsa.args import AddOnArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
 
-COMPONENTS = Path(__file__).parents[3] / "components"
-PAGE = (COMPONENTS / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "component.md").read_text(encoding="utf-8")
 
 
 def takes_outputs(hint: Any) -> str:
@@ -36,12 +35,11 @@ def takes_outputs(hint: Any) -> str:
 def test_the_page_says_where_outputs_may_stand(title: str, arguments: Any) -> None:
     """Protects callers: every argument has its row, in order, and the column Output agrees with the annotation."""
     (section,) = re.findall(rf"^#+ {title}\n(.*?)(?:^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
-    rows = re.findall(r"^\| `(\w+)` \| .*? \| (yes|inside|no) \| .*\.", section, re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)`.*? \| (yes|inside|no) \| .*\.", section, re.MULTILINE)
     expected = []
     for name, hint in get_type_hints(arguments, None, vars(pulumi.output), include_extras=True).items():
-        first, *words = name.split("_")
         plain = get_args(hint)[0] if get_origin(hint) is NotRequired else hint
         if title == "Policy" and name != "add_on" and name in AddOnArgs.__annotations__:
-            continue  # the page has them once
-        expected.append((first + "".join(word.capitalize() for word in words), takes_outputs(plain)))
+            continue  # the reference has them once
+        expected.append((name, takes_outputs(plain)))
     assert rows == expected
