@@ -3,8 +3,8 @@
 import os
 
 from sandbox.versions import official_parts
-from tests.sandbox.conftest import cloud, deploy
+from tests.sandbox.conftest import cloud, deploy, nothing_left
 
-__all__ = ["cloud", "deploy"]
+__all__ = ["cloud", "deploy", "nothing_left"]
 
 collect_ignore_glob = [] if official_parts(os.environ) else ["test_*.py"]

@@ -11,6 +11,8 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
 CONFLICT = 409
+# Helm's own, on what its charts create.
+BY_HELM = {"app.kubernetes.io/managed-by": "Helm"}
 
 
 def service_account_in(values: Any) -> Any:
@@ -28,7 +30,8 @@ def install(namespace: str, values: Any) -> None:
     except ApiError as error:
         if error.status.code != CONFLICT:
             raise
-    metadata = ObjectMeta(name=found["name"], namespace=namespace, annotations=found["annotations"])
+    named = {"name": found["name"], "namespace": namespace}
+    metadata = ObjectMeta(**named, annotations=found["annotations"], labels=BY_HELM)
     assert found["create"] is True
     client.create(ServiceAccount(metadata=metadata))
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from lightkube import Client
+from lightkube import operators as op
+from lightkube.resources.core_v1 import ServiceAccount
 
 from sandbox.engine import prepare_engine
 from sandbox.environment import environment, write_environment_file
@@ -108,6 +110,19 @@ class Cloud:
         log = (self.sandbox.logs / "aws-api.log").read_text()
         return Counter(path + operation for path, operation in REQUEST.findall(log))
 
+    def contents(self) -> set[str]:
+        """Return the service accounts, roles and policies that exist, without the default ones, as text."""
+        iam = self.aws("iam")
+        # Each namespace has it, as soon as it exists.
+        accounts = self.kubernetes().list(
+            ServiceAccount, namespace="*", fields={"metadata.name": op.not_equal("default")}
+        )
+        return {
+            *(f"service account {each.metadata.namespace}:{each.metadata.name}" for each in accounts if each.metadata),
+            *(f"role {each['RoleName']}" for each in iam.list_roles(MaxItems=1000)["Roles"]),
+            *(f"policy {each['Arn']}" for each in iam.list_policies(Scope="Local", MaxItems=1000)["Policies"]),
+        }
+
     def kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run kubectl against this sandbox's API server."""
         return self.run("kubectl", *arguments)
@@ -190,6 +205,21 @@ def api(cloud: Any) -> Iterator[ApiServer]:
     server.apply(*accounts)
     yield server
     server.delete(*made, *(each for each in accounts if "default" not in each["metadata"].values()))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the module that leaves something in the sandbox, not the one that finds it there: the order is chance."""
+    using = (item for item in request.session.items if isinstance(item, pytest.Function))
+    if not any("cloud" in item.fixturenames for item in using if item.module is request.module):
+        yield
+        return
+    cloud = request.getfixturevalue("cloud")
+    before = cloud.contents()
+    yield
+    left = cloud.contents() - before
+    # The second cluster's seed has it, once for all.
+    assert [each for each in sorted(left) if not each.endswith(":policy/boundary")] == []
 
 
 @pytest.fixture
