@@ -158,11 +158,15 @@ def _sets_role_itself(container: Mapping[str, Any]) -> bool:
 
 
 def _containers(pod: PodObject) -> list[Mapping[str, Any]]:
-    annotations = pod["metadata"].get("annotations") or {}
-    skipped = {name.strip() for name in annotations.get(SKIP_CONTAINERS, "").split(",")}
-    spec = pod["spec"]
+    skipped, spec = skipped_containers(pod), pod["spec"]
     every = [*spec.get("initContainers", []), *spec.get("containers", [])]
     return [container for container in every if container["name"] not in skipped]
+
+
+def skipped_containers(pod: PodObject) -> set[str]:
+    """Return the containers that the webhook leaves alone: it reads one line of CSV, and does not trim the names."""
+    annotations = pod["metadata"].get("annotations") or {}
+    return {*annotations.get(SKIP_CONTAINERS, "").strip().partition("\n")[0].replace('"', "").split(",")}
 
 
 def _variables(container: Mapping[str, Any]) -> dict[str, str]:

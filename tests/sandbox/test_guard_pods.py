@@ -98,7 +98,11 @@ CASES = [
     Case("all skipped", right("irsa", annotations={SKIP_CONTAINERS: "app"})),
     Case("100 containers", right("irsa", *MANY)),
     # Left alone by the webhook, or by us.
-    Case("all skipped, webhook not called", bare("irsa", annotations={SKIP_CONTAINERS: 'x, "app"'})),
+    Case("all skipped, webhook not called", bare("irsa", annotations={SKIP_CONTAINERS: 'x,"app"'})),
+    Case(
+        "skipped on the first line",
+        right("irsa", APP, container("side"), annotations={SKIP_CONTAINERS: "\nside\napp"}),
+    ),
     Case("skip label", right("irsa", labels={SKIP_WEBHOOK: "true"}), None, SKIP_WEBHOOK),
     Case("skip label, any value", right("irsa", labels={SKIP_WEBHOOK: "false"}), None, SKIP_WEBHOOK),
     Case("mirror Pod", bare(None, annotations={"kubernetes.io/config.mirror": "x"}, nodeName="node")),
@@ -128,6 +132,14 @@ CASES = [
         bare("irsa", APP, container("b"), annotations={SKIP_CONTAINERS: "b"}),
         "in container app. ",
     ),
+    Case(
+        "a space before the name, which is another name to the webhook",
+        bare("irsa", APP, container("b"), annotations={SKIP_CONTAINERS: "b, app"}),
+        "in container app. ",
+    ),
+    Case("a name in another", bare("irsa", annotations={SKIP_CONTAINERS: "my-app,app-2"}), NOT_CALLED),
+    # It took the API server more than the 34 seconds that a request has.
+    Case("50,000 names that are skipped", bare("irsa", annotations={SKIP_CONTAINERS: "x," * 50_000}), NOT_CALLED),
     # Damaged after the webhook.
     Case(
         "no volume",

@@ -5,6 +5,7 @@ https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/h
 """
 
 import copy
+import csv
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -64,7 +65,8 @@ def injected(pod: Mapping[str, Any], annotations: Mapping[str, str], has_associa
     if has_association:
         metadata["labels"] = {**(metadata.get("labels") or {}), f"{DOMAIN}/pod-identity": "enabled"}
     windows = "windows" in [(spec.get("nodeSelector") or {}).get(f"{each}kubernetes.io/os") for each in ("", "beta.")]
-    skipped = {name.strip() for name in own.get(f"{DOMAIN}/skip-containers", "").split(",")}
+    # getContainersToSkip: the first record, and names as they are.
+    skipped = {*next(filter(None, csv.reader(own.get(f"{DOMAIN}/skip-containers", "").splitlines())), ())}
     regional = annotations.get(f"{DOMAIN}/sts-regional-endpoints", "true") == "true"
     for container in [*spec.get("initContainers", []), *spec["containers"]]:
         if container["name"] not in skipped:

@@ -7,9 +7,9 @@ from irsa_cli.pods import (
     POD_IDENTITY_TOKEN_VARIABLE,
     POD_IDENTITY_VARIABLE,
     ROLE_VARIABLE,
-    SKIP_CONTAINERS,
     SKIP_POD,
     TOKEN_VARIABLE,
+    skipped_containers,
     token_audiences,
 )
 
@@ -24,7 +24,7 @@ def has_no_identity(pod: Mapping[str, Any]) -> bool:
     annotations = metadata.get("annotations") or {}
     if MIRROR in annotations or SKIP_POD in (metadata.get("labels") or {}):
         return False
-    skipped = {name.strip() for name in annotations.get(SKIP_CONTAINERS, "").replace('"', "").split(",")}
+    skipped = skipped_containers(pod)
     every = [*(spec.get("initContainers") or ()), *spec["containers"]]
     containers = [each for each in every if each["name"] not in skipped]
     bare = [each for each in containers if VARIABLES.isdisjoint(env["name"] for env in each.get("env") or ())]

@@ -98,7 +98,7 @@ def test_skipped_containers_and_pods(pod: dict[str, Any]) -> None:
     assert problems(pod, ROLE, AUDIENCE)
     skipping = {
         **pod,
-        "metadata": {**pod["metadata"], "annotations": {"eks.amazonaws.com/skip-containers": "app, own"}},
+        "metadata": {**pod["metadata"], "annotations": {"eks.amazonaws.com/skip-containers": 'app,"own"\nx'}},
     }
     labelled = {**pod, "metadata": {**pod["metadata"], "labels": {"eks.amazonaws.com/skip-pod-identity-webhook": ""}}}
 
