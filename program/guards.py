@@ -12,9 +12,9 @@ from irsa.add_ons.of_role import service_account_of
 from irsa.guard.rules import Settings
 from irsa.guard.spec import read_guard
 from irsa.rules.identity import Use
-from irsa.rules.mistakes import Place
+from irsa.rules.mistakes import Place, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.rules.unknown import OUTPUT, has_unknown
+from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
 from program.logical_names import in_cluster
 from program.lookups.values import Lookups
 
@@ -60,18 +60,28 @@ def planned_guards(
         if not accounts:
             continue  # and nobody has asked for the cluster's API
         written = guard.model_dump(exclude_defaults=True, warnings=False)
-        args = {**written, "service_accounts": accounts}
+        # What is wrong is no value of its model, which dumps it as if it had none.
+        wrong_already = {key: each for key in written if isinstance(each := getattr(guard, key), Unknown)}
+        args = {**written, **wrong_already, "service_accounts": accounts}
         name = in_cluster("guard", lookups.clusters[key].issuer or key)
         place = guard_place(stack, key)
-        spec, wrong = read_guard(name, args, "stack")
+        spec, wrong = read_guard(name, args, "stack", lambda at: path_of(_in_file(at)))
         # A mistake in a service account is one of its binding.
         mistakes += [
-            LocatedMistake((*place, *(to_camel(str(part)) for part in at[:1]), *at[1:]), mistake)
+            LocatedMistake((*place, *_in_file(at)), mistake)
             for at, mistake in wrong
             if at[:1] != ("service_accounts",) or not at[1:]
         ]
         guards.append(PlannedGuard(key, name, args, of_bindings, spec.settings))
     return guards, mistakes
+
+
+def _in_file(at: Place) -> Place:
+    """Return the place of an argument below a guard in the stack file, which has service accounts elsewhere."""
+    if at[:1] == ("service_accounts",):
+        return ()
+    # Keys of `namespaces` are names.
+    return at if at[:1] == ("namespaces",) else tuple(to_camel(each) if isinstance(each, str) else each for each in at)
 
 
 def _guarded(planned: "PlannedBinding") -> dict[str, Any] | None:

@@ -145,3 +145,30 @@ def test_a_condition_beside_a_variable_that_is_unknown_is_judged() -> None:
         ("trust", "conditions", "StringEquals", "x:${nope}"),
         ("trust", "conditions"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("guard", "place", "words"),
+    [
+        (True, (), "a mapping of keys to values"),
+        ({"mode": "deny", "annotations": "deny"}, ("annotations",), "a mapping of keys to values"),
+        ({"mode": "deny", "annotations": {"mode": "deny"}}, ("annotations",), "annotations.userPrefixes"),
+        ({"mode": "deny", "annotations": {"mode": "deny", "userPrefixes": ["a/*"]}},
+         ("annotations", "userPrefixes", 0), "without wildcards"),
+        ({"mode": "deny", "namespaces": {"user_name": "warn"}}, ("namespaces", "user_name"), "lower-case letters"),
+    ],
+)  # fmt: skip
+def test_a_guard_with_a_mistake(guard: Any, place: tuple[str | int, ...], words: str) -> None:
+    """Protects from a riddle: one error for one mistake, at the key and in the spelling of the stack file."""
+    [mistake] = examined(APP, guard=guard).mistakes
+    assert mistake.place == ("guard", *place)
+    assert words in mistake.mistake.allowed
+
+
+def test_a_service_account_that_a_guard_cannot_hold() -> None:
+    """Protects from half a deployment: a key of a ConfigMap has 253 characters, NAMESPACE and NAME with the dot."""
+    long = {**READS, "serviceAccount": {"name": "x" * 253}}
+    assert examined(long).mistakes == []
+    [mistake] = examined(long, guard={"mode": "deny"}).mistakes
+    assert mistake.place == ("guard",)
+    assert examined(long, guard={"mode": "deny", "namespaces": {"default": "off"}}).mistakes == []

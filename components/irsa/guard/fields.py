@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from irsa.fields import Field, Tables, named_by, plain_identity, several, string_of, with_keys
 from irsa.guard.modes import check_exception, check_mode
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, shortened
 from irsa.rules.names import RULES, check_name
 
 DECIDES = "it decides which resources exist"
@@ -21,7 +21,28 @@ def check_stack(name: str) -> None:
         raise Mistake("an empty string", "the name of the stack", "write it, or remove the argument")
 
 
-_LISTED = several(string_of(len))
+def check_user(name: str) -> None:
+    """Check the name of a user or a group, of which the guard's ConfigMaps have one in each line.
+
+    Raises:
+        Mistake: It is empty, or has several lines.
+    """
+    if not name.strip() or len(name.splitlines()) > 1:
+        raise Mistake(shortened(name), "a name on one line", "write the name, or remove it")
+
+
+def check_user_prefix(prefix: str) -> None:
+    """Check what names of users begin with.
+
+    Raises:
+        Mistake: It is empty, has several lines, or ends as a pattern.
+    """
+    check_user(prefix)
+    if prefix.endswith("*"):
+        raise Mistake(shortened(prefix), "what the names begin with, without wildcards", "remove the *")
+
+
+_NAMES = several(string_of(check_user))
 SERVICE_ACCOUNT: Mapping[str, Field] = {
     "name": Field(named_by("service account"), required=True),
     "namespace": Field(named_by("namespace")),
@@ -31,9 +52,9 @@ SERVICE_ACCOUNT: Mapping[str, Field] = {
 }
 ANNOTATIONS: Mapping[str, Field] = {
     "mode": Field(string_of(check_mode), DECIDES, required=True),
-    "users": Field(_LISTED, DECIDES),
-    "user_prefixes": Field(_LISTED, DECIDES),
-    "groups": Field(_LISTED, DECIDES),
+    "users": Field(_NAMES, DECIDES),
+    "user_prefixes": Field(several(string_of(check_user_prefix)), DECIDES),
+    "groups": Field(_NAMES, DECIDES),
 }
 OF_A_GUARD = Tables(
     "IdentityGuard",

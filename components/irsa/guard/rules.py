@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import Mistake, named, shortened
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
 WAYS = {"irsa": "IRSA", "podIdentity": "EKS Pod Identity", "both": "IRSA or EKS Pod Identity"}
@@ -17,6 +17,7 @@ NO_AUDIENCE = "-"
 ENTRY = r"(irsa|podIdentity|both) (?s:.+) arn:[^ \n]+"
 # etcd takes 1 MiB of an object; what is left is for its metadata and the users of `AnnotationRule`.
 LONGEST_DATA = 900_000
+LONGEST_KEY = 253
 # The API server reads all of a ConfigMap for each Pod: measured, 1,070 service accounts in one cost four times as much
 # as in several.
 USUAL_DATA = 100_000
@@ -76,12 +77,18 @@ def declared_data(service_accounts: Iterable[Declared]) -> list[dict[str, str]]:
     """Return the data of the ConfigMaps: one, or several where it is too long; a namespace is never divided.
 
     Raises:
-        Mistake: A service account is declared twice and differently, or a namespace is too long for a ConfigMap.
+        Mistake: A service account is declared twice and differently, or it or a namespace is too long for a ConfigMap.
     """
     data: dict[str, str] = {}
     for each in sorted(service_accounts):
         audience = NO_AUDIENCE if each.ways == "podIdentity" else each.audience or DEFAULT_AUDIENCE
         key, value = f"{each.namespace}.{each.name}", f"{each.ways} {audience} {each.role_arn}"
+        if len(key) > LONGEST_KEY:
+            raise Mistake(
+                f"service account {shortened(each.name)}, whose name and namespace have {len(key) - 1} characters",
+                f"{LONGEST_KEY - 1} characters for both in the guard, which has them in a key of a ConfigMap",
+                f"switch the guard off there: namespaces: {{{each.namespace}: off}}",
+            )
         if data.setdefault(key, value) != value:
             raise Mistake(
                 f"the guard has service account {named(f'{each.namespace}/{each.name}')} twice",

@@ -9,6 +9,7 @@ from irsa.guard.rules import (
     LONGEST_DATA,
     NO_AUDIENCE,
     SYSTEM,
+    USUAL_DATA,
     AnnotationRule,
     Declared,
     Settings,
@@ -96,10 +97,15 @@ def read_guard(
     rule = values.get("annotations")
     lists = ("users", "user_prefixes", "groups")
     who = [each for each in lists if rule and rule.get(each)]
-    if rule and rule.get("mode") == "deny" and not who:
-        names = ", ".join(map(spelling, (("annotations", each) for each in lists)))
+    is_right = not any(at[:1] == ("annotations",) for at, _ in arguments.found)
+    if rule and rule.get("mode") == "deny" and not who and is_right:
+        allowed = f"at least one of {', '.join(spelling(('annotations', each)) for each in lists)}"
         found = "deny for everybody, and so for who runs `pulumi up`"
-        arguments.found.append((("annotations",), Mistake(found, f"at least one of {names}", "name the deployer")))
+        arguments.found.append((("annotations",), Mistake(found, allowed, "name the deployer")))
+    names = [str(each) for key in who for each in rule[key]] if rule and is_right else []
+    if (size := sum(len(each.encode()) + 1 for each in names)) > USUAL_DATA:
+        found, allowed = f"names with {size:,} bytes", f"{USUAL_DATA:,} bytes, since each ConfigMap has them"
+        arguments.found.append((("annotations",), Mistake(found, allowed, "name a prefix or a group of these users")))
     settings = Settings(
         stack_key(values.get("stack", stack)),
         values["mode"] if isinstance(values.get("mode"), str) else "warn",

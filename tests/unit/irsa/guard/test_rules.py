@@ -139,6 +139,15 @@ def test_what_is_declared_twice() -> None:
         declared_data([one, other])
 
 
+def test_a_key_that_is_too_long() -> None:
+    """Protects from the API server's refusal in the middle of an update: a key of a ConfigMap has 253 characters."""
+    longest = Declared("n" * 63, "x" * (253 - 64), "arn:aws:iam::1:role/r")
+    [data] = config_map_data(Settings("s", "deny"), [longest])
+    assert [len(key) for key in data] == [253]
+    with pytest.raises(Mistake, match=r"have 253 characters.*namespaces: {n+: off}"):
+        config_map_data(Settings("s", "deny"), [longest._replace(name=longest.name + "x")])
+
+
 def test_a_namespace_that_is_too_long_is_named() -> None:
     """Protects from the API server's refusal in the middle of an update; switched off, the namespace is no part."""
     many = [Declared("big", f"x-{number}", "arn:aws:iam::1:role/" + "r" * 500) for number in range(2_000)]
