@@ -13,8 +13,9 @@ WAYS = {"irsa": "IRSA", "podIdentity": "EKS Pod Identity", "both": "IRSA or EKS 
 SYSTEM = "kube-system"
 # Of a service account without IRSA.
 NO_AUDIENCE = "-"
-# What the policies understand, in the syntax of RE2, too. An audience may have spaces and line breaks, a role has none.
-ENTRY = r"(irsa|podIdentity|both) (?s:.+) arn:[^ \n]+"
+# What the policies understand, in the syntax of RE2, too. An audience may have spaces and line breaks; a role, which
+# stands in messages as it is, has visible ASCII alone.
+ENTRY = r"(irsa|podIdentity|both) (?s:.+) arn:[!-~]+"
 # etcd takes 1 MiB of an object; what is left is for its metadata and the users of `AnnotationRule`.
 LONGEST_DATA = 900_000
 LONGEST_KEY = 253

@@ -139,6 +139,12 @@ def test_what_is_declared_twice() -> None:
         declared_data([one, other])
 
 
+@pytest.mark.parametrize("role", ["arn:a\x1b[31m", "arn:a\u202eb", "arn:a\nb", "arn:", "role"])
+def test_a_role_that_is_none(role: str) -> None:
+    """Protects terminals: kubectl prints what the guard says of a role, whatever somebody wrote into the ConfigMap."""
+    assert parsed_data({"a.b": f"irsa sts.amazonaws.com {role}"}) == []
+
+
 def test_a_key_that_is_too_long() -> None:
     """Protects from the API server's refusal in the middle of an update: a key of a ConfigMap has 253 characters."""
     longest = Declared("n" * 63, "x" * (253 - 64), "arn:aws:iam::1:role/r")
