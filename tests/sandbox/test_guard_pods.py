@@ -122,7 +122,12 @@ CASES = [
     Case(
         "nothing, another's token", bare("irsa", volumes=[token("istio-ca", "istio")]), "this one has no variables in"
     ),
-    Case("own role, webhook not called", bare("irsa", OWN_ROLE), "has no token. It was changed", f'has "{OLD}"'),
+    Case(
+        "own role, webhook not called",
+        bare("irsa", OWN_ROLE),
+        "has no token. The Pod Identity webhook was",
+        f'has "{OLD}"',
+    ),
     Case(
         "another is skipped",
         bare("irsa", APP, container("b"), annotations={SKIP_CONTAINERS: "b"}),
@@ -132,7 +137,7 @@ CASES = [
     Case(
         "no volume",
         but(right("irsa"), no_volume),
-        "this one has no token. It was changed after",
+        "no token. The Pod Identity webhook was not called, or its token was removed after it",
         'no token for "sts.amazonaws.com"',
     ),
     Case(
@@ -161,7 +166,7 @@ CASES = [
     Case(
         "one container without",
         but(right("irsa", APP, container("b")), no_variables("containers")),
-        "this one has no variables in container app. It was changed after the Pod Identity webhook",
+        "this one has no variables in container app. If another webhook adds app after the Pod Identity webhook",
     ),
     Case(
         "init container without",
@@ -171,7 +176,21 @@ CASES = [
     Case(
         "container added later",
         but(right("irsa"), lambda spec: spec["containers"].append(container("late"))),
-        "this one has no variables in container late. ",
+        "container late. If another webhook adds late after the Pod Identity webhook, name it in eks.amazon",
+    ),
+    # As the message advises.
+    Case(
+        "container added later, skipped",
+        but(
+            right("irsa", annotations={SKIP_CONTAINERS: "late"}),
+            lambda spec: spec["containers"].append(container("late")),
+        ),
+    ),
+    Case(
+        "webhook not called, beside own variables",
+        bare("irsa", APP, OWN_BOTH),
+        f"in container app. {NOT_CALLED}",
+        "no token",
     ),
     # Another than declared, which is never refused.
     Case("other role", by_ways("irsa", {f"{PREFIX}/role-arn": OLD}, False), None, f'container app has "{OLD}"'),

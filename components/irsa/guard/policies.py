@@ -65,11 +65,14 @@ _IDENTITY = {
     "missing": """!variables.declared || variables.mirror || variables.skipsWebhook || variables.containers == [] ? []
   : (variables.hasToken ? [] : ['no token'])
     + (variables.bare == [] ? [] : ['no variables in container ' + variables.bare.join(', ')])""",
-    # Of a Pod that the webhook has not seen, nothing is there; else somebody has changed what it made.
-    "advice": """size(variables.bare) == size(variables.containers)
+    # Where there is a token, the webhook was called: what has no variables was added after it, by another webhook.
+    "advice": """size(variables.bare) == size(variables.containers) || (!variables.hasToken && variables.bare != [])
   ? 'The Pod Identity webhook was not called; create the Pod again'
-  : 'It was changed after the Pod Identity webhook, or without it; a container that needs no role is named in the '
-    + 'annotation eks.amazonaws.com/skip-containers of its Pod'""",
+  : !variables.hasToken
+  ? 'The Pod Identity webhook was not called, or its token was removed after it; create the Pod again'
+  : 'If another webhook adds ' + variables.bare.join(', ') + ' after the Pod Identity webhook, name it in '
+    + 'eks.amazonaws.com/skip-containers, an annotation of the Pod template, or write namespaces: {'
+    + request.namespace + ': warn} in the guard; else create the Pod again'""",
 }
 _SETS = """variables.containers.exists(container, container.?env.orValue([]).exists(each, each.name == '{}'))"""
 _LACKS = """!variables.tokens.exists(volume, volume.projected.sources.exists(source,
