@@ -20,6 +20,8 @@ from tests.sandbox.guard_pods import (
     OFF,
     OLD,
     OWN_BOTH,
+    OWN_ENDPOINT,
+    OWN_HALF,
     OWN_ROLE,
     PREFIX,
     ROLE,
@@ -87,7 +89,13 @@ CASES = [
         "own variables and volume, webhook not called",
         bare("irsa", OWN_BOTH, volumes=[token("sts.amazonaws.com", "my")]),
     ),
-    Case("role from elsewhere", right("irsa", APP, container("own", FROM))),
+    # One variable keeps the webhook from adding the other: no AWS SDK takes the role from it.
+    Case(
+        "role from elsewhere", right("irsa", APP, container("own", FROM)), None, "container own sets AWS_ROLE_ARN alone"
+    ),
+    Case("own role, and no token file", right("irsa", OWN_HALF), None, "container own sets AWS_ROLE_ARN alone"),
+    Case("own role, Pod Identity", right("pod-identity", OWN_HALF)),
+    Case("own endpoint", right("pod-identity", OWN_ENDPOINT), None, f"own sets {OWN_ENDPOINT['env'][0]['name']} alone"),
     Case("skipped container", right("irsa", APP, container("side"), annotations={SKIP_CONTAINERS: "side"})),
     Case(
         "skipped in CSV",

@@ -32,6 +32,11 @@ _DECLARED = {
     "role": "variables.declared ? variables.entry.substring(variables.entry.lastIndexOf(' ') + 1) : ''",
 }
 _SUBJECT = "request.namespace + '/' + variables.account"
+_WAYS = (
+    ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+)
+_VARIABLES = [name for way in _WAYS for name in way]
 _POD = {
     # The API server fills it in, but not in mirror Pods.
     "account": "object.spec.?serviceAccountName.orValue('')",
@@ -51,17 +56,15 @@ _POD = {
   .filter(container, !(container.name in variables.skipped))""",
     "tokens": """object.spec.?volumes.orValue([])
   .filter(volume, volume.?projected.sources.orValue([]).exists(source, has(source.serviceAccountToken)))""",
+    # One of a way's two variables keeps the webhook from setting either, and it always sets both: with one alone, the
+    # container has set it itself. Either way is right, since `pulumi up` may be moving the account to the other.
+    "bare": f"""variables.containers.filter(container, !container.?env.orValue([]).exists(variable,
+  variable.name in {_VARIABLES})).map(container, container.name)""",
 }
 _IDENTITY = {
     # Kubernetes' own token has no audience: it is the API server's.
     "hasToken": """variables.tokens.exists(volume, volume.projected.sources.exists(source,
   source.?serviceAccountToken.audience.orValue('') != ''))""",
-    # One of a way's two variables keeps the webhook from setting either, and it always sets both: with one alone, the
-    # container has set it itself. Either way is right, since `pulumi up` may be moving the account to the other.
-    "bare": """variables.containers.filter(container, !container.?env.orValue([]).exists(variable, variable.name in [
-  'AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE',
-  'AWS_CONTAINER_CREDENTIALS_FULL_URI', 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'
-])).map(container, container.name)""",
     "missing": """!variables.declared || variables.mirror || variables.skipsWebhook || variables.containers == [] ? []
   : (variables.hasToken ? [] : ['no token'])
     + (variables.bare == [] ? [] : ['no variables in container ' + variables.bare.join(', ')])""",
@@ -74,7 +77,9 @@ _IDENTITY = {
     + 'eks.amazonaws.com/skip-containers, an annotation of the Pod template, or write namespaces: {'
     + request.namespace + ': warn} in the guard; else create the Pod again'""",
 }
-_SETS = """variables.containers.exists(container, container.?env.orValue([]).exists(each, each.name == '{}'))"""
+_HAS = "container.?env.orValue([]).exists(each, each.name == '{}')"
+_HAS_BOTH = " || ".join(f"({_HAS.format(one)} && {_HAS.format(other)})" for one, other in _WAYS)
+_SETS = f"variables.containers.exists(container, {_HAS})"
 _LACKS = """!variables.tokens.exists(volume, volume.projected.sources.exists(source,
   source.?serviceAccountToken.audience.orValue('') == {}))"""
 _ROLE = {
@@ -85,13 +90,18 @@ _ROLE = {
   each.name == 'AWS_ROLE_ARN' && has(each.value) && each.value != variables.role))
   .map(container, 'container ' + container.name + ' has ' + container.env.filter(each, each.name == 'AWS_ROLE_ARN')
     .map(each, strings.quote(each.?value.orValue(''))).join(', '))""",
+    # The webhook does not add the other to one that it finds, and AWS SDKs need both for the role.
+    "halves": f"""variables.containers.filter(container, !(container.name in variables.bare || {_HAS_BOTH}))
+  .map(container, 'container ' + container.name + ' sets '
+    + container.env.filter(each, each.name in {_VARIABLES}).map(each, each.name).join(', ')
+    + ' alone, which does not give it the role: set both variables of a way, or none')""",
     "audience": """variables.declared
   ? variables.entry.substring(variables.entry.indexOf(' ') + 1, variables.entry.lastIndexOf(' ')) : ''""",
     "lacksIrsa": f"variables.usesIrsa && variables.ways != 'podIdentity' && {_LACKS.format('variables.audience')}",
     "lacksPodIdentity": f"""variables.usesPodIdentity && {_LACKS.format("'pods.eks.amazonaws.com'")}""",
     "differs": """!variables.declared || variables.mirror ? []
   : variables.skipsWebhook ? ['it has the label eks.amazonaws.com/skip-pod-identity-webhook, and so no role']
-  : variables.otherRoles
+  : variables.otherRoles + variables.halves
     + (variables.usesPodIdentity && variables.ways == 'irsa' ? ['it uses EKS Pod Identity'] : [])
     + (variables.usesIrsa && variables.ways == 'podIdentity' ? ['it uses IRSA'] : [])
     + (variables.lacksIrsa ? ['it has no token for ' + strings.quote(variables.audience)] : [])
