@@ -5,6 +5,7 @@ from typing import Any
 
 from irsa.guard.policies import IDENTITY, STACK_LABEL, name_of
 from irsa.guard.rules import parsed_data
+from irsa_cli.exits import NoPermissionError
 from irsa_cli.live.kubernetes import ClusterClient, NoSuchKindError
 from irsa_cli.live.model import Guarded, Guards
 
@@ -14,7 +15,8 @@ NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 def guards_of(cluster: ClusterClient) -> Guards:
     """Return who is guarded in a cluster; nobody where it is older than Kubernetes 1.30.
 
-    It takes one list, and a request for each ConfigMap in use, which is mostly one for each stack.
+    It takes one list, and a request for each ConfigMap in use, mostly one for each stack. Of one that may not be
+    read, only the namespaces are known.
 
     Raises:
         CouldNotLookError: The cluster does not answer, or denies it.
@@ -25,7 +27,12 @@ def guards_of(cluster: ClusterClient) -> Guards:
     except NoSuchKindError:
         return found
     for stack, mode, namespaces, config_map in _of_identity(bindings):
-        live = cluster.object_of("configmaps", *config_map) or {}
+        try:
+            live = cluster.object_of("configmaps", *config_map) or {}
+        except NoPermissionError:
+            for namespace in namespaces:
+                found.setdefault((namespace, ""), []).append(Guarded(stack))
+            continue
         for each in parsed_data(live.get("data") or {}):
             if each.namespace in namespaces:
                 found.setdefault((each.namespace, each.name), []).append(Guarded(stack, mode, each.role_arn))

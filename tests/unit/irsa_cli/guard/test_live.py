@@ -49,4 +49,11 @@ def test_several_stacks_may_guard_one() -> None:
     cluster.objects[BINDINGS][name] = other
 
     assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "deny", ROLE), Guarded("other", "warn", ROLE)]
+    # Whose ConfigMap may not be read: whom it guards is not known, and only of that one.
+    other["spec"]["paramRef"]["namespace"] = "foreign"
+    assert guards_of(cluster) == {
+        **DENIED,
+        WARNED: [Guarded("shop-prod", "warn", ROLE)],
+        ("web", ""): [Guarded("other")],
+    }
     assert POLICY in cluster.objects[BINDINGS]
