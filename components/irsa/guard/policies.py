@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irsa.guard.rules import ENTRY, GROUPS, SYSTEM, USER_PREFIXES, USERS, Settings, mode_in, namespaces_of
+from irsa.rules.leaves import items_of, mapping_of
 
 API_VERSION = "admissionregistration.k8s.io/v1"
 LABELS = {"app.kubernetes.io/managed-by": "irsa"}
-STACK_LABEL = "irsa/guard"
+STACK_LABEL, NAMESPACE_LABEL = "irsa/guard", "kubernetes.io/metadata.name"
 GUIDE = "irsa: docs/guides/guard.md"
 IDENTITY, ROLE, ANNOTATION = "identity", "role", "annotation"
 ACTIONS = {"warn": ["Warn", "Audit"], "deny": ["Deny", "Audit"]}
@@ -172,6 +173,15 @@ def _places(settings: Settings, namespaces: list[str]) -> list[tuple[str, str, s
     return [*places, (ANNOTATION, ANNOTATION, settings.annotations.mode, on)] if settings.annotations else places
 
 
+def selected_namespaces(spec: Mapping[str, Any]) -> set[str]:
+    """Return the namespaces of a binding as irsa writes them: by name, and by nothing else; of another one none."""
+    selector = mapping_of(mapping_of(spec.get("matchResources")).get("namespaceSelector"))
+    match items_of(selector.get("matchExpressions")):
+        case [{"key": key, "operator": "In", "values": [*names]}] if key == NAMESPACE_LABEL:
+            return set() if selector.get("matchLabels") else {each for each in names if isinstance(each, str)}
+    return set()
+
+
 def name_of(stack: str, part: str) -> str:
     """Return the name of a policy or a binding."""
     return f"irsa-guard-{stack}-{part}"
@@ -273,7 +283,7 @@ def _policy(
 def _binding(
     settings: Settings, policy: str, name: str, *, mode: str, namespaces: list[str], config_map: Any
 ) -> dict[str, Any]:
-    selector = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces}
+    selector = {"key": NAMESPACE_LABEL, "operator": "In", "values": namespaces}
     return {
         "apiVersion": API_VERSION,
         "kind": "ValidatingAdmissionPolicyBinding",
