@@ -79,7 +79,7 @@ CHECKS = {
         "with irsa:guard: its policies, bindings and ConfigMaps are as declared, and the API server understands them"
     ),
     EDITORS: (
-        "with irsa:guard, as a line: who may change it by RBAC besides its deployers; where everybody may, a finding"
+        "with irsa:guard: who may change it by RBAC: anybody but its deployers is a warning, everybody a finding"
     ),
 }
 # Of `outputs.ROLE_SETTINGS`: what it is, where LiveRole has it, and what a role has that is created without it.

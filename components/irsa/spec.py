@@ -412,23 +412,38 @@ def _tags(arguments: Arguments, tags: Any, place: Place) -> Any:
 # --- its permissions -------------------------------------------------------------------------------------------------
 
 
+class PolicySource(NamedTuple):
+    """Of what managed policies are created.
+
+    Attributes:
+        name: The logical name of the first.
+        settings: As in the argument `policy`.
+        texts: Their documents.
+        automatic: How automatic names begin in IAM where the logical name is not legal there: it has no colon.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    texts: Sequence[Value[str]]
+    automatic: str = ""
+
+
 def _policies(
     arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], of_add_ons: Sequence[AddOnPolicy]
 ) -> tuple[ManagedPolicy, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
     settings = values.get("policy", {})
-    sources: list[tuple[str, Mapping[str, Any], Sequence[Value[str]]]] = []
+    sources: list[PolicySource] = []
     if "document" in settings:
-        sources.append((arguments.name, settings, _texts(arguments, in_account["policy", "document"])))
+        sources.append(PolicySource(arguments.name, settings, _texts(arguments, in_account["policy", "document"])))
     of_role = {"path": values["path"]} if "path" in values else {}
     for each in of_add_ons:
-        own = (child_name(arguments.name, f"add-on:{each.name}"), of_role)
-        sources.append((*((arguments.name, settings) if each.place == ("policy",) else own), each.texts))
-    return tuple(
-        _policy(arguments, values, chosen, (name, index), text)
-        for name, chosen, texts in sources
-        for index, text in enumerate(texts)
-    )
+        if each.place == ("policy",):
+            sources.append(PolicySource(arguments.name, settings, each.texts))
+            continue
+        name, automatic = (child_name(arguments.name, prefix + each.name) for prefix in ("add-on:", ""))
+        sources.append(PolicySource(name, of_role, each.texts, automatic))
+    return tuple(_policy(arguments, values, each, index) for each in sources for index in range(len(each.texts)))
 
 
 def _texts(arguments: Arguments, document: Value[Any]) -> Sequence[Value[str]]:
@@ -455,14 +470,8 @@ def _texts(arguments: Arguments, document: Value[Any]) -> Sequence[Value[str]]:
     return texts
 
 
-def _policy(
-    arguments: Arguments,
-    values: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    part: tuple[str, int],
-    text: Value[str],
-) -> ManagedPolicy:
-    index, logical_name = part[1], part_name(*part)
+def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySource, index: int) -> ManagedPolicy:
+    settings, logical_name = source.settings, part_name(source.name, index)
     adopted = values.get("import_existing", ()) if settings is values.get("policy") else ()
     both = {"attachments", "policy"} <= set(adopted)
     name = settings.get("name")
@@ -471,13 +480,12 @@ def _policy(
         name = arguments.checked(name, ("policy", "name"), lambda whole: names.check_name(whole, names.POLICY))
     arn = _policy_arn(name, settings.get("path", "/"), values)
     prefix = names.automatic_name_prefix(logical_name, names.POLICY, names.POLICY_PREFIX)
-    if "add-on:" in logical_name:
-        # A colon is not for the names of IAM.
-        prefix = names.prefix_of(logical_name.replace("add-on:", ""), names.POLICY_PREFIX)
+    if source.automatic:
+        prefix = names.prefix_of(part_name(source.automatic, index), names.POLICY_PREFIX)
     return ManagedPolicy(
         logical_name=logical_name,
         attachment_name=logical_name,
-        document=text,
+        document=source.texts[index],
         name=name,
         name_prefix=prefix if name is None else None,
         path=settings.get("path"),

@@ -1,14 +1,15 @@
 """What the guards of a stack would do: which running Pods they would refuse, and which other stacks guard the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.guard.policies import STACK_LABEL
 from irsa.guard.rules import mode_in
 from irsa.rules.mistakes import listed, named
-from irsa_cli.guard.pods import has_no_identity
-from irsa_cli.pods import running_pod
+from irsa_cli.guard.pods import added_later, has_no_identity
+from irsa_cli.pods import SKIP_CONTAINERS, running_pod
 from irsa_cli.report.text import counted
 from irsa_cli.stages import listed_pods, restarts
 from irsa_cli.state import types
@@ -58,12 +59,24 @@ def unguarded_pods(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads) -
             text = f"{counted(len(found), 'Pod')} of the service account {named(service_account)}"
             text = f"{text}{where_of(stack, guard.cluster)} {has} no AWS identity; created so again,"
             text = f"{text} {DOES[mode].format(them)}: {listed_pods(running)}"
-            fix = (
-                f"after `pulumi up`, restart {them}{restarts(running)}; if new Pods have none either, the Pod Identity"
-            )
-            fix = f"{fix} webhook is not called: fix that before mode: deny"
+            fix = "; ".join(_fixes(namespace, found))
             allowed = "Pods with the identity of their binding"
             yield finding(live_rules.GUARD_REFUSES, ("bindings", binding), text, allowed, fix)
+
+
+def _fixes(namespace: str, pods: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what to do about Pods that the webhook never saw, and those that get more containers after it."""
+    added = sorted({name for each in pods for name in added_later(each)})
+    if added:
+        fix = (
+            f"if another webhook adds {listed(added)} after the Pod Identity webhook, name it in {SKIP_CONTAINERS}, an"
+        )
+        yield f"{fix} annotation of the Pod template, or write namespaces: {{{namespace}: warn}} in irsa:guard"
+    unseen = [running_pod(each, "", None) for each in pods if not added_later(each)]
+    if unseen:
+        which = "the others" if added else "it" if len(unseen) == 1 else "them"
+        restart = f"after `pulumi up`, restart {which}{restarts(unseen)}"
+        yield f"{restart}; if new Pods have none either, the Pod Identity webhook is not called: fix that before deny"
 
 
 def guarded_twice(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads, held: Held) -> Iterator[LocatedMistake]:

@@ -226,7 +226,7 @@ def _guard(
         for account, binding in zip(planned.args["service_accounts"], planned.bindings, strict=True)
     ]
     args = {**planned.args, "service_accounts": accounts}
-    spec = read_guard(planned.name, args, f"irsa-{stack_name}")[0]._replace(recorded={KEY: planned.cluster})
+    spec = read_guard(planned.name, args, f"irsa/{stack_name}")[0]._replace(recorded={KEY: planned.cluster})
     urn = _urn(root, GUARD_TYPE, planned.name)
     settings = spec.settings._replace(namespace=str(_value(spec.namespace)))
     yield Resource(urn, GUARD_TYPE, inputs=spec.inputs)

@@ -262,7 +262,7 @@ def test_whose_pods_a_guard_newly_refuses(cloud: Any, deploy: Callable[..., Proj
     assert "expression" not in text
     assert "+ guard: Pods of 1 service account without its identity are refused (deny, was\n" in text
 
-    name = f"irsa-guard-irsa-{STACK}-identity"
+    name = f"irsa-guard-irsa.{STACK}-identity"
     patch = json.dumps({"spec": {"validationActions": ["Audit"]}})
     assert cloud.kubectl("patch", "validatingadmissionpolicybinding", name, "--type=merge", "-p", patch).returncode == 0
     repair = irsa(project, "diff", "--stack", STACK, "--refresh", "--json")

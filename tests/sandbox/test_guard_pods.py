@@ -20,6 +20,8 @@ from tests.sandbox.guard_pods import (
     OFF,
     OLD,
     OWN_BOTH,
+    OWN_ENDPOINT,
+    OWN_HALF,
     OWN_ROLE,
     PREFIX,
     ROLE,
@@ -87,7 +89,13 @@ CASES = [
         "own variables and volume, webhook not called",
         bare("irsa", OWN_BOTH, volumes=[token("sts.amazonaws.com", "my")]),
     ),
-    Case("role from elsewhere", right("irsa", APP, container("own", FROM))),
+    # One variable keeps the webhook from adding the other: no AWS SDK takes the role from it.
+    Case(
+        "role from elsewhere", right("irsa", APP, container("own", FROM)), None, "container own sets AWS_ROLE_ARN alone"
+    ),
+    Case("own role, and no token file", right("irsa", OWN_HALF), None, "container own sets AWS_ROLE_ARN alone"),
+    Case("own role, Pod Identity", right("pod-identity", OWN_HALF)),
+    Case("own endpoint", right("pod-identity", OWN_ENDPOINT), None, f"own sets {OWN_ENDPOINT['env'][0]['name']} alone"),
     Case("skipped container", right("irsa", APP, container("side"), annotations={SKIP_CONTAINERS: "side"})),
     Case(
         "skipped in CSV",
@@ -126,7 +134,12 @@ CASES = [
     Case(
         "nothing, another's token", bare("irsa", volumes=[token("istio-ca", "istio")]), "this one has no variables in"
     ),
-    Case("own role, webhook not called", bare("irsa", OWN_ROLE), "has no token. It was changed", f'has "{OLD}"'),
+    Case(
+        "own role, webhook not called",
+        bare("irsa", OWN_ROLE),
+        "has no token. The Pod Identity webhook was",
+        f'has "{OLD}"',
+    ),
     Case(
         "another is skipped",
         bare("irsa", APP, container("b"), annotations={SKIP_CONTAINERS: "b"}),
@@ -144,7 +157,7 @@ CASES = [
     Case(
         "no volume",
         but(right("irsa"), no_volume),
-        "this one has no token. It was changed after",
+        "no token. The Pod Identity webhook was not called, or its token was removed after it",
         'no token for "sts.amazonaws.com"',
     ),
     Case(
@@ -173,7 +186,7 @@ CASES = [
     Case(
         "one container without",
         but(right("irsa", APP, container("b")), no_variables("containers")),
-        "this one has no variables in container app. It was changed after the Pod Identity webhook",
+        "this one has no variables in container app. If another webhook adds app after the Pod Identity webhook",
     ),
     Case(
         "init container without",
@@ -183,7 +196,21 @@ CASES = [
     Case(
         "container added later",
         but(right("irsa"), lambda spec: spec["containers"].append(container("late"))),
-        "this one has no variables in container late. ",
+        "container late. If another webhook adds late after the Pod Identity webhook, name it in eks.amazon",
+    ),
+    # As the message advises.
+    Case(
+        "container added later, skipped",
+        but(
+            right("irsa", annotations={SKIP_CONTAINERS: "late"}),
+            lambda spec: spec["containers"].append(container("late")),
+        ),
+    ),
+    Case(
+        "webhook not called, beside own variables",
+        bare("irsa", APP, OWN_BOTH),
+        f"in container app. {NOT_CALLED}",
+        "no token",
     ),
     # Another than declared, which is never refused.
     Case("other role", by_ways("irsa", {f"{PREFIX}/role-arn": OLD}, False), None, f'container app has "{OLD}"'),

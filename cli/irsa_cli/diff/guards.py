@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from irsa.guard.policies import IDENTITY
+from irsa.guard.policies import IDENTITY, selected_namespaces
 from irsa.guard.rules import GROUPS, USER_PREFIXES, USERS, parsed_data
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
 from irsa.rules.leaves import items_of, mapping_of
@@ -139,7 +139,7 @@ def _modes(urn: str, resources: Iterable[Resource], lost: bool = False) -> Mappi
     for spec in map(mapping_of, specs):
         of_map = data.get(known_text(mapping_of(spec.get("paramRef")).get("name")), {} if lost else None)
         known = known and isinstance(of_map, Mapping) and not any(is_unknown(e) or is_secret(e) for e in (spec, of_map))
-        actions, namespaces = _actions(spec), _namespaces(spec)
+        actions, namespaces = _actions(spec), selected_namespaces(spec)
         if known and actions and known_text(spec.get("policyName")).endswith(f"-{IDENTITY}"):
             texts = {str(key): text for key, text in mapping_of(of_map).items() if isinstance(text, str)}
             mode = "deny" if "Deny" in actions else "warn"
@@ -154,12 +154,6 @@ def _modes(urn: str, resources: Iterable[Resource], lost: bool = False) -> Mappi
 
 def _actions(spec: Mapping[str, Any]) -> list[str]:
     return [*filter(None, map(known_text, items_of(spec.get("validationActions"))))]
-
-
-def _namespaces(spec: Mapping[str, Any]) -> set[str]:
-    selector = mapping_of(mapping_of(spec.get("matchResources")).get("namespaceSelector"))
-    values = (items_of(mapping_of(each).get("values")) for each in items_of(selector.get("matchExpressions")))
-    return {*filter(None, map(known_text, (name for those in values for name in those)))}
 
 
 # --- its own resources ------------------------------------------------------------------------------------------------
@@ -190,5 +184,5 @@ def _shown(resource: Resource) -> dict[str, Any]:
         # Others than service accounts: who may write annotations.
         found |= {key: str(data.get(key) or "").splitlines() for key in (USERS, USER_PREFIXES, GROUPS)}
     elif resource.type == types.ADMISSION_BINDING and isinstance(spec, Mapping):
-        found |= {"actions": _actions(spec), "namespaces": sorted(_namespaces(spec))}
+        found |= {"actions": _actions(spec), "namespaces": sorted(filter(known_text, selected_namespaces(spec)))}
     return found

@@ -177,14 +177,19 @@ def _guard(cluster: "ClusterClient", live: "LiveServiceAccount") -> str:
     from irsa_cli.guard.live import guards_of  # noqa: PLC0415 (as above)
 
     try:
-        guarded = guards_of(cluster).get((live.namespace, live.name), ())
+        guards = guards_of(cluster)
     except CouldNotLookError as error:
         return f"whether the API server refuses Pods without their identity is not known: {error}"
     does = {"deny": "refuses", "warn": "warns of"}
-    return "; ".join(
+    known = (
         f"stack {named(each.stack)} {does[each.mode]} new Pods without the identity for {named(each.role_arn)}"
-        for each in guarded
+        for each in guards.get((live.namespace, live.name), ())
     )
+    unread = (
+        f"whether stack {named(each.stack)} guards it is not known: no permission to read its ConfigMap"
+        for each in guards.get((live.namespace, ""), ())
+    )
+    return "; ".join([*known, *unread])
 
 
 def _answer(

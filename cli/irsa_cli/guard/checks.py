@@ -28,6 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 TOO_OLD = "the API server has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
 MISSING = ("it does not exist, so that it guards nothing", "that it exists")
+NOT_READ = "the access policies of EKS are not read"
 UNDERSTOOD = "expressions that the API server understands: one that fails lets every Pod through"
 ABSENT = object()
 
@@ -143,7 +144,7 @@ def _text(value: Any) -> str:
 
 
 def _editors(check: NewCheck, guard: DeclaredGuard, cluster: ClusterClient, _: str) -> Iterator[Check]:
-    """Check who may switch the guard off; one person more is a matter of trust, and everybody is a finding."""
+    """Check who may switch the guard off: somebody else than its deployers is a warning, and everybody is a finding."""
     found = editors(Rbac.of(cluster, guard.namespace), guard)
     expected = f"nobody but its deployers, who have the ClusterRole {DEPLOYER_ROLE}"
     for each in found:
@@ -151,9 +152,10 @@ def _editors(check: NewCheck, guard: DeclaredGuard, cluster: ClusterClient, _: s
             about, text = f"{each.kind} {named(each.name)}", f"may change the guard, by the role {named(each.role)}"
             yield check(Outcome.FINDING, text, expected, commands.edit(*each.binding, each.namespace), about)
     others = [f"{each.kind} {named(each.name)} ({named(each.role)})" for each in found if not each.is_everybody]
-    if others or not found:
-        text = f"by RBAC, these may change it, too: {_first(others)}" if others else ""
-        yield check(Outcome.OK, text)
+    if others:
+        yield check(Outcome.WARNING, f"by RBAC, these may change it, too: {_first(others)}; {NOT_READ}", expected)
+    elif not found:
+        yield check(Outcome.OK, f"by RBAC, nobody but its deployers may change it; {NOT_READ}")
 
 
 def _first(texts: Sequence[str], most: int = 20) -> str:

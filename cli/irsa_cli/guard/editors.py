@@ -1,17 +1,22 @@
 """Who may change or delete a guard, by RBAC. Pure.
 
-Whoever may write its ConfigMaps, policies or bindings can switch it off. Who may only create such objects cannot: what
-is created stands beside the guard. Other authorizers, such as the access policies of EKS, are not read.
+Whoever may write its ConfigMaps, policies or bindings can switch it off, and whoever may get that right: by `bind` or
+`escalate` of roles, or by `impersonate`. Who may only create such objects cannot: what is created stands beside the
+guard. Other authorizers, such as the access policies of EKS, are not read.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.guard.rules import GROUPS, USER_PREFIXES, USERS
 from irsa_cli.live.kubernetes import ClusterClient
 from irsa_cli.state.declared import DeclaredGuard
 
-WRITES = {"update", "patch", "delete", "deletecollection", "*"}
+WRITES = {"update", "patch", "delete", "deletecollection"}
+ADMISSION, RBAC = "admissionregistration.k8s.io", "rbac.authorization.k8s.io"
+MASTERS = "system:masters"
+# Which the API server never deletes: https://github.com/kubernetes/kubernetes/blob/master/plugin/pkg/admission/namespace/lifecycle/admission.go
+IMMORTAL = ("default", "kube-system", "kube-public")
 # docs/permissions/kubernetes-deployer-guard.yaml: whoever has it is the deployer.
 DEPLOYER_ROLE = "irsa-deployer-guard"
 # Of what the API server creates: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings
@@ -47,6 +52,15 @@ class Rbac(NamedTuple):
         )
 
 
+class Right(NamedTuple):
+    """A right with which the guard can be changed, of objects of these names; None is any name."""
+
+    group: str
+    resource: str
+    verbs: Collection[str]
+    names: Collection[str] | None = None
+
+
 class Editor(NamedTuple):
     """Somebody who may change the guard.
 
@@ -74,42 +88,59 @@ class Editor(NamedTuple):
 
 def editors(rbac: Rbac, guard: DeclaredGuard) -> list[Editor]:
     """Return who may change a guard, but for its deployers, system:masters and controllers of Kubernetes and EKS."""
-    cluster_wide = {
-        "validatingadmissionpolicies": {*guard.policies},
-        "validatingadmissionpolicybindings": {*guard.bindings},
-        "configmaps": {*guard.config_maps},
+    in_namespace = [Right("", "configmaps", WRITES, {*guard.config_maps})]
+    # A request about a namespace is one in it: https://kubernetes.io/docs/reference/access-authn-authz/authorization/
+    in_namespace += [Right("", "namespaces", {"delete"}, {guard.namespace})] * (guard.namespace not in IMMORTAL)
+    cluster_wide = [
+        *in_namespace,
+        Right(ADMISSION, "validatingadmissionpolicies", WRITES, {*guard.policies}),
+        Right(ADMISSION, "validatingadmissionpolicybindings", WRITES, {*guard.bindings}),
+    ]
+    known = {
+        (kind, each["metadata"]["name"]): each.get("rules") or ()
+        for kind, several in (("ClusterRole", rbac.cluster_roles), ("Role", rbac.roles))
+        for each in several
     }
-    in_namespace = {"configmaps": {*guard.config_maps}}
-    cluster_roles = {each["metadata"]["name"]: each.get("rules") or () for each in rbac.cluster_roles}
-    roles = {each["metadata"]["name"]: each.get("rules") or () for each in rbac.roles}
-    known = {"ClusterRole": cluster_roles, "Role": roles}
+    strong = {name for (_, name), rules in known.items() if _has(rules, cluster_wide)}
+    indirect = [
+        *(Right(RBAC, each, {"bind"}, strong) for each in ("roles", "clusterroles")),
+        *(Right(RBAC, each, {"escalate"}) for each in ("roles", "clusterroles")),
+        *(Right("", each, {"impersonate"}, {MASTERS}) for each in ("users", "groups", "serviceaccounts")),
+    ]
+    every = [
+        *((each, "clusterrolebinding", [*cluster_wide, *indirect]) for each in rbac.cluster_bindings),
+        *((each, "rolebinding", [*in_namespace, *indirect]) for each in rbac.bindings),
+    ]
+    of_deployers = [each for each, _, _ in every if each["roleRef"]["name"] == DEPLOYER_ROLE]
+    deployers = {subject for each in of_deployers for subject in _subjects(each, is_default=False)}
     found: dict[tuple[str, str], Editor] = {}
-    for binding, kind, own in (
-        *((each, "clusterrolebinding", cluster_wide) for each in rbac.cluster_bindings),
-        *((each, "rolebinding", in_namespace) for each in rbac.bindings),
-    ):
+    for binding, kind, rights in every:
         reference, name = binding["roleRef"], binding["metadata"]["name"]
-        rules = known.get(reference["kind"], {}).get(reference["name"], ())
-        if not any(_writes(rule, own) for rule in rules):
+        if not _has(known.get((reference["kind"], reference["name"]), ()), rights):
             continue
         is_default = BOOTSTRAPPING in (binding["metadata"].get("labels") or {})
         for subject, subject_name in _subjects(binding, is_default):
-            everybody = subject_name in EVERYBODY
-            if everybody or not (reference["name"] == DEPLOYER_ROLE or _is_deployer(guard, subject, subject_name)):
+            is_deployer = (subject, subject_name) in deployers or _is_deployer(guard, subject, subject_name)
+            if subject_name in EVERYBODY or not is_deployer:
                 place = binding["metadata"].get("namespace") or ""
                 editor = Editor(subject, subject_name, reference["name"], (kind, name), place)
                 found.setdefault((subject, subject_name), editor)
     return sorted(found.values())
 
 
-def _writes(rule: Object, own: Mapping[str, Collection[str]]) -> bool:
-    groups, resources, verbs = (rule.get(key) or () for key in ("apiGroups", "resources", "verbs"))
-    names = rule.get("resourceNames") or ()
-    return not WRITES.isdisjoint(verbs) and any(
-        (resource in resources or "*" in resources)
-        and (("" if resource == "configmaps" else "admissionregistration.k8s.io") in groups or "*" in groups)
-        and (not names or not {*existing}.isdisjoint(names))
-        for resource, existing in own.items()
+def _has(rules: Iterable[Object], rights: Iterable[Right]) -> bool:
+    return any(_allows(rule, right) for rule in rules for right in rights)
+
+
+def _allows(rule: Object, right: Right) -> bool:
+    groups, resources, verbs, names = (
+        {*(rule.get(key) or ())} for key in ("apiGroups", "resources", "verbs", "resourceNames")
+    )
+    return (
+        not groups.isdisjoint({right.group, "*"})
+        and not resources.isdisjoint({right.resource, "*"})
+        and not verbs.isdisjoint({*right.verbs, "*"})
+        and (not names or right.names is None or not names.isdisjoint(right.names))
     )
 
 
@@ -124,7 +155,7 @@ def _subjects(binding: Object, is_default: bool) -> Iterator[tuple[str, str]]:
         else:
             # Groups such as system:nodes have others in them: they are Kubernetes' own in its own bindings alone.
             in_own_binding = is_default or binding["metadata"]["name"].startswith(RESERVED)
-            of_kubernetes = kind == "User" or in_own_binding or name == "system:masters"
+            of_kubernetes = kind == "User" or in_own_binding or name == MASTERS
             is_own = of_kubernetes and name.startswith(RESERVED)
             is_own = is_own and not name.startswith((*EVERYBODY, "system:serviceaccount:"))
         if not is_own:

@@ -1,20 +1,20 @@
 """Which service accounts the guards of a cluster guard now, by their bindings and ConfigMaps; nothing else is read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from irsa.guard.policies import IDENTITY, STACK_LABEL, name_of
+from irsa.guard.policies import IDENTITY, STACK_LABEL, name_of, selected_namespaces
 from irsa.guard.rules import parsed_data
+from irsa_cli.exits import NoPermissionError
 from irsa_cli.live.kubernetes import ClusterClient, NoSuchKindError
 from irsa_cli.live.model import Guarded, Guards
-
-NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 
 
 def guards_of(cluster: ClusterClient) -> Guards:
     """Return who is guarded in a cluster; nobody where it is older than Kubernetes 1.30.
 
-    It takes one list, and a request for each ConfigMap in use, which is mostly one for each stack.
+    It takes one list, and a request for each ConfigMap in use, mostly one for each stack. Of one that may not be
+    read, only the namespaces are known.
 
     Raises:
         CouldNotLookError: The cluster does not answer, or denies it.
@@ -25,7 +25,12 @@ def guards_of(cluster: ClusterClient) -> Guards:
     except NoSuchKindError:
         return found
     for stack, mode, namespaces, config_map in _of_identity(bindings):
-        live = cluster.object_of("configmaps", *config_map) or {}
+        try:
+            live = cluster.object_of("configmaps", *config_map) or {}
+        except NoPermissionError:
+            for namespace in namespaces:
+                found.setdefault((namespace, ""), []).append(Guarded(stack))
+            continue
         for each in parsed_data(live.get("data") or {}):
             if each.namespace in namespaces:
                 found.setdefault((each.namespace, each.name), []).append(Guarded(stack, mode, each.role_arn))
@@ -39,13 +44,4 @@ def _of_identity(bindings: list[Any]) -> Iterator[tuple[str, str, set[str], tupl
         parameters, actions = spec.get("paramRef") or {}, spec.get("validationActions") or ()
         name, namespace = parameters.get("name"), parameters.get("namespace")
         if spec.get("policyName") == name_of(stack, IDENTITY) and name and namespace and actions:
-            yield stack, "deny" if "Deny" in actions else "warn", _namespaces(spec), (name, namespace)
-
-
-def _namespaces(spec: Mapping[str, Any]) -> set[str]:
-    """Return the namespaces of a binding, as irsa writes them: by name, and by nothing else."""
-    selector = (spec.get("matchResources") or {}).get("namespaceSelector") or {}
-    expressions: Sequence[Mapping[str, Any]] = selector.get("matchExpressions") or ()
-    is_plain = len(expressions) == 1 and not selector.get("matchLabels")
-    is_plain = is_plain and (expressions[0].get("key"), expressions[0].get("operator")) == (NAMESPACE_LABEL, "In")
-    return set(expressions[0].get("values") or ()) if is_plain else set()
+            yield stack, "deny" if "Deny" in actions else "warn", selected_namespaces(spec), (name, namespace)

@@ -20,12 +20,23 @@ VARIABLES = {ROLE_VARIABLE, TOKEN_VARIABLE, POD_IDENTITY_VARIABLE, POD_IDENTITY_
 
 def has_no_identity(pod: Mapping[str, Any]) -> bool:
     """Return whether a guard would refuse a Pod of a service account that it guards, if it were created as it is."""
-    metadata, spec = pod["metadata"], pod["spec"]
-    annotations = metadata.get("annotations") or {}
-    if MIRROR in annotations or SKIP_POD in (metadata.get("labels") or {}):
+    metadata = pod["metadata"]
+    if MIRROR in (metadata.get("annotations") or {}) or SKIP_POD in (metadata.get("labels") or {}):
         return False
-    skipped = skipped_containers(pod)
+    containers, bare = _containers(pod)
+    return bool(containers) and bool(bare or not token_audiences(pod))
+
+
+def added_later(pod: Mapping[str, Any]) -> list[str]:
+    """Return the containers without variables of a Pod that the webhook has seen: another one adds them after it."""
+    containers, bare = _containers(pod)
+    return bare if token_audiences(pod) and len(bare) < len(containers) else []
+
+
+def _containers(pod: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the names of the containers that the webhook changes, and of those among them without its variables."""
+    spec, skipped = pod["spec"], skipped_containers(pod)
     every = [*(spec.get("initContainers") or ()), *spec["containers"]]
     containers = [each for each in every if each["name"] not in skipped]
     bare = [each for each in containers if VARIABLES.isdisjoint(env["name"] for env in each.get("env") or ())]
-    return bool(containers) and bool(bare or not token_audiences(pod))
+    return [each["name"] for each in containers], [each["name"] for each in bare]

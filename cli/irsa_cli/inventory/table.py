@@ -101,7 +101,7 @@ def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]
     what = "other service accounts, which have no annotation and which no role admits"
     lines = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
     unread = {each.cluster for each in inventory.service_accounts if each.guard == NOT_READ}
-    lines += [f"{named(each)}: its guards were not read: {OF_GUARDS} allows it" for each in sorted(unread)]
+    lines += [f"{named(each)}: guards were not read: {OF_GUARDS} allows it" for each in sorted(unread)]
     headings = ["cluster", "service account", "annotated with", "associated with", *ADMITTED, *THEN, "guard"]
     return headings, rows, lines
 

@@ -24,7 +24,7 @@ from irsa_cli.inventory.output import (
     InventoriedServiceAccount,
     Inventory,
 )
-from irsa_cli.live.model import Discovery, Guarded, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import Discovery, Guards, LiveRole, LiveServiceAccount
 from irsa_cli.trusts.admitted import admitted
 from irsa_cli.trusts.claims import Claims
 
@@ -167,15 +167,18 @@ def _service_accounts(discovery: Discovery) -> Iterator[InventoriedServiceAccoun
         for each in cluster.service_accounts:
             place = cluster.issuer, each.role_arn, each.namespace, each.name
             managed = place in discovery.managed_service_accounts
-            guard = NOT_READ if cluster.guards is None else _guard(cluster.guards.get((each.namespace, each.name), ()))
+            guard = _guard(cluster.guards, each.namespace, each.name)
             yield InventoriedServiceAccount(
                 cluster.name, each.namespace, each.name, each.role_arn, each.audience, managed, guard
             )
 
 
-def _guard(guarded: Sequence[Guarded]) -> str:
+def _guard(guards: Guards | None, namespace: str, name: str) -> str:
     """Return the mode in which Pods are guarded; of several stacks, that which refuses them counts."""
-    return min((each.mode for each in guarded), default="")
+    if guards is None:
+        return NOT_READ
+    unread = NOT_READ if (namespace, "") in guards else ""
+    return min((each.mode for each in guards.get((namespace, name), ())), default=unread)
 
 
 def _role(role: LiveRole, discovery: Discovery, now: datetime) -> InventoriedRole:

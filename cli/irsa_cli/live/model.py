@@ -81,17 +81,17 @@ class Guarded(NamedTuple):
 
     Attributes:
         stack: The stack that does, by its key.
-        mode: `deny`, or `warn` where it only warns and audits.
-        role_arn: The role that its Pods must get.
+        mode: `deny`, or `warn` where it only warns and audits; empty where it is not known whether it guards them.
+        role_arn: The role that its Pods must get; empty likewise.
     """
 
     stack: str
-    mode: str
-    role_arn: str
+    mode: str = ""
+    role_arn: str = ""
 
 
 Guards = Mapping[tuple[str, str], Sequence[Guarded]]
-"""By namespace and name of a service account; several stacks may guard one."""
+"""By namespace and name of a service account; several stacks may guard one. Without a name: any of the namespace."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class Counts:
 
     ok: int
     finding: int
+    warning: int
     no_permission: int
     no_answer: int
     cannot_tell: int

@@ -26,6 +26,7 @@ COLORS: dict[str, str] = {
     Outcome.FINDING: "bold red",
     **dict.fromkeys(UNANSWERED, "yellow"),
     **dict.fromkeys(ALLOWED, "dim"),
+    Outcome.WARNING: "yellow",
 }
 Line = TypeVar("Line")
 

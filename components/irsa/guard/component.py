@@ -24,7 +24,7 @@ def parsed_guard(name: str, args: Any, spelling: Spelling = path_of) -> GuardSpe
         InvalidArgumentsError: All mistakes in them.
     """
     try:
-        return parse_guard(name, args, f"{pulumi.get_project()}-{pulumi.get_stack()}", spelling)
+        return parse_guard(name, args, f"{pulumi.get_project()}/{pulumi.get_stack()}", spelling)
     except ArgumentMistakes as found:
         raise InvalidArgumentsError(found) from None
 

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irsa.guard.rules import ENTRY, GROUPS, SYSTEM, USER_PREFIXES, USERS, Settings, mode_in, namespaces_of
+from irsa.rules.leaves import items_of, mapping_of
 
 API_VERSION = "admissionregistration.k8s.io/v1"
 LABELS = {"app.kubernetes.io/managed-by": "irsa"}
-STACK_LABEL = "irsa/guard"
+STACK_LABEL, NAMESPACE_LABEL = "irsa/guard", "kubernetes.io/metadata.name"
 GUIDE = "irsa: docs/guides/guard.md"
 IDENTITY, ROLE, ANNOTATION = "identity", "role", "annotation"
 ACTIONS = {"warn": ["Warn", "Audit"], "deny": ["Deny", "Audit"]}
@@ -32,6 +33,11 @@ _DECLARED = {
     "role": "variables.declared ? variables.entry.substring(variables.entry.lastIndexOf(' ') + 1) : ''",
 }
 _SUBJECT = "request.namespace + '/' + variables.account"
+_WAYS = (
+    ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+)
+_VARIABLES = [name for way in _WAYS for name in way]
 _POD = {
     # The API server fills it in, but not in mirror Pods.
     "account": "object.spec.?serviceAccountName.orValue('')",
@@ -52,27 +58,30 @@ _POD = {
   .filter(container, !variables.skipped.contains(',' + container.name + ','))""",
     "tokens": """object.spec.?volumes.orValue([])
   .filter(volume, volume.?projected.sources.orValue([]).exists(source, has(source.serviceAccountToken)))""",
+    # One of a way's two variables keeps the webhook from setting either, and it always sets both: with one alone, the
+    # container has set it itself. Either way is right, since `pulumi up` may be moving the account to the other.
+    "bare": f"""variables.containers.filter(container, !container.?env.orValue([]).exists(variable,
+  variable.name in {_VARIABLES})).map(container, container.name)""",
 }
 _IDENTITY = {
     # Kubernetes' own token has no audience: it is the API server's.
     "hasToken": """variables.tokens.exists(volume, volume.projected.sources.exists(source,
   source.?serviceAccountToken.audience.orValue('') != ''))""",
-    # One of a way's two variables keeps the webhook from setting either, and it always sets both: with one alone, the
-    # container has set it itself. Either way is right, since `pulumi up` may be moving the account to the other.
-    "bare": """variables.containers.filter(container, !container.?env.orValue([]).exists(variable, variable.name in [
-  'AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE',
-  'AWS_CONTAINER_CREDENTIALS_FULL_URI', 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'
-])).map(container, container.name)""",
     "missing": """!variables.declared || variables.mirror || variables.skipsWebhook || variables.containers == [] ? []
   : (variables.hasToken ? [] : ['no token'])
     + (variables.bare == [] ? [] : ['no variables in container ' + variables.bare.join(', ')])""",
-    # Of a Pod that the webhook has not seen, nothing is there; else somebody has changed what it made.
-    "advice": """size(variables.bare) == size(variables.containers)
+    # Where there is a token, the webhook was called: what has no variables was added after it, by another webhook.
+    "advice": """size(variables.bare) == size(variables.containers) || (!variables.hasToken && variables.bare != [])
   ? 'The Pod Identity webhook was not called; create the Pod again'
-  : 'It was changed after the Pod Identity webhook, or without it; a container that needs no role is named in the '
-    + 'annotation eks.amazonaws.com/skip-containers of its Pod'""",
+  : !variables.hasToken
+  ? 'The Pod Identity webhook was not called, or its token was removed after it; create the Pod again'
+  : 'If another webhook adds ' + variables.bare.join(', ') + ' after the Pod Identity webhook, name it in '
+    + 'eks.amazonaws.com/skip-containers, an annotation of the Pod template, or write namespaces: {'
+    + request.namespace + ': warn} in the guard; else create the Pod again'""",
 }
-_SETS = """variables.containers.exists(container, container.?env.orValue([]).exists(each, each.name == '{}'))"""
+_HAS = "container.?env.orValue([]).exists(each, each.name == '{}')"
+_HAS_BOTH = " || ".join(f"({_HAS.format(one)} && {_HAS.format(other)})" for one, other in _WAYS)
+_SETS = f"variables.containers.exists(container, {_HAS})"
 _LACKS = """!variables.tokens.exists(volume, volume.projected.sources.exists(source,
   source.?serviceAccountToken.audience.orValue('') == {}))"""
 _ROLE = {
@@ -83,13 +92,18 @@ _ROLE = {
   each.name == 'AWS_ROLE_ARN' && has(each.value) && each.value != variables.role))
   .map(container, 'container ' + container.name + ' has ' + container.env.filter(each, each.name == 'AWS_ROLE_ARN')
     .map(each, strings.quote(each.?value.orValue(''))).join(', '))""",
+    # The webhook does not add the other to one that it finds, and AWS SDKs need both for the role.
+    "halves": f"""variables.containers.filter(container, !(container.name in variables.bare || {_HAS_BOTH}))
+  .map(container, 'container ' + container.name + ' sets '
+    + container.env.filter(each, each.name in {_VARIABLES}).map(each, each.name).join(', ')
+    + ' alone, which does not give it the role: set both variables of a way, or none')""",
     "audience": """variables.declared
   ? variables.entry.substring(variables.entry.indexOf(' ') + 1, variables.entry.lastIndexOf(' ')) : ''""",
     "lacksIrsa": f"variables.usesIrsa && variables.ways != 'podIdentity' && {_LACKS.format('variables.audience')}",
     "lacksPodIdentity": f"""variables.usesPodIdentity && {_LACKS.format("'pods.eks.amazonaws.com'")}""",
     "differs": """!variables.declared || variables.mirror ? []
   : variables.skipsWebhook ? ['it has the label eks.amazonaws.com/skip-pod-identity-webhook, and so no role']
-  : variables.otherRoles
+  : variables.otherRoles + variables.halves
     + (variables.usesPodIdentity && variables.ways == 'irsa' ? ['it uses EKS Pod Identity'] : [])
     + (variables.usesIrsa && variables.ways == 'podIdentity' ? ['it uses IRSA'] : [])
     + (variables.lacksIrsa ? ['it has no token for ' + strings.quote(variables.audience)] : [])
@@ -158,6 +172,15 @@ def _places(settings: Settings, namespaces: list[str]) -> list[tuple[str, str, s
     places += [(IDENTITY, f"{IDENTITY}-{SYSTEM}", modes[SYSTEM], [SYSTEM])] if SYSTEM in on else []
     places.append((ROLE, ROLE, "warn", on))
     return [*places, (ANNOTATION, ANNOTATION, settings.annotations.mode, on)] if settings.annotations else places
+
+
+def selected_namespaces(spec: Mapping[str, Any]) -> set[str]:
+    """Return the namespaces of a binding as irsa writes them: by name, and by nothing else; of another one none."""
+    selector = mapping_of(mapping_of(spec.get("matchResources")).get("namespaceSelector"))
+    match items_of(selector.get("matchExpressions")):
+        case [{"key": key, "operator": "In", "values": [*names]}] if key == NAMESPACE_LABEL:
+            return set() if selector.get("matchLabels") else {each for each in names if isinstance(each, str)}
+    return set()
 
 
 def name_of(stack: str, part: str) -> str:
@@ -261,7 +284,7 @@ def _policy(
 def _binding(
     settings: Settings, policy: str, name: str, *, mode: str, namespaces: list[str], config_map: Any
 ) -> dict[str, Any]:
-    selector = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces}
+    selector = {"key": NAMESPACE_LABEL, "operator": "In", "values": namespaces}
     return {
         "apiVersion": API_VERSION,
         "kind": "ValidatingAdmissionPolicyBinding",

@@ -67,9 +67,13 @@ class Settings(NamedTuple):
 
 
 def stack_key(name: str) -> str:
-    """Return `PROJECT-STACK` as a DNS label of at most 40 characters; what is changed in it gets a hash."""
-    if re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", name):
-        return name
+    """Return `PROJECT.STACK` of `PROJECT/STACK`, at most 40 characters: part of a DNS subdomain, and a label's value.
+
+    Names of projects and stacks have no slash. What else is changed in them gets a hash, as a dot that is theirs.
+    """
+    label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+    if len(name) <= LONGEST_STACK and re.fullmatch(f"{label}(/{label})?", name):
+        return name.replace("/", ".")
     cut = re.sub("[^a-z0-9]+", "-", name.lower())[: LONGEST_STACK - _HASH - 1].strip("-") or "stack"
     return f"{cut}-{hashlib.sha256(name.encode()).hexdigest()[:_HASH]}"
 

@@ -22,9 +22,12 @@ from irsa.guard.rules import (
 )
 from irsa.rules.mistakes import Mistake
 
-# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/: a DNS label, also a label's value, and a DNS
-# subdomain, as policies and bindings are named.
-LABEL, SUBDOMAIN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/: a DNS subdomain, as policies are named, and
+# bindings; https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/: a label's value.
+PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN, VALUE = rf"(?=.{{1,253}}$){PART}(\.{PART})*", r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?"
+# What Pulumi allows in names of projects and stacks: https://www.pulumi.com/docs/iac/concepts/stacks/
+NAMES, SHORT = st.from_regex(r"\A[a-zA-Z0-9_.-]{1,60}\Z"), st.from_regex(r"\A[a.-]{1,3}\Z")
 # https://kubernetes.io/docs/concepts/configuration/configmap/: keys of `data`.
 KEY = r"[-._a-zA-Z0-9]{1,253}"
 # An audience is free text of Latin-1 (irsa.rules.names.AUDIENCE).
@@ -66,17 +69,25 @@ def test_each_account_is_declared_once(declared: list[Declared], longest: int, o
     assert sorted(divided) == sorted({each.namespace for each in declared})
 
 
-@given(st.text(max_size=80) | st.from_regex(r"\A[a-z0-9.-]{1,60}\Z"))
+@given(st.text(max_size=80) | NAMES | st.builds("{}/{}".format, NAMES, NAMES))
 def test_names_of_stacks(name: str) -> None:
     """Protects from names that Kubernetes refuses, and from two stacks that share their policies."""
     key = stack_key(name)
-    assert re.fullmatch(LABEL, key)
+    assert re.fullmatch(SUBDOMAIN, f"x-{key}-x")
+    assert re.fullmatch(VALUE, key)
     assert len(key) <= 40
     assert stack_key(f"{name}x") != key
     assert stack_key(name.upper()) != key or name.upper() == name
 
 
-@pytest.mark.parametrize("stack", ["a", stack_key("A stack, of a very long name that nobody would give it in earnest")])
+@given(st.lists(st.tuples(SHORT, SHORT), unique=True, max_size=40))
+def test_two_stacks_have_two_names(stacks: list[tuple[str, str]]) -> None:
+    """Protects project a-b, stack c from project a, stack b-c: one name could not be created in the same cluster."""
+    assert len({stack_key(f"{project}/{stack}") for project, stack in stacks}) == len(stacks)
+    assert (stack_key("a-b/c"), stack_key("a/b-c")) == ("a-b.c", "a.b-c")
+
+
+@pytest.mark.parametrize("stack", ["a", "a-b.c", stack_key("A stack, of a very long name that nobody would give")])
 def test_names_of_parts(stack: str) -> None:
     """Protects the divided guard: every policy and binding has a name of its own, and each binding its policy."""
     settings = Settings(stack, "deny", namespaces={"b": "warn"}, annotations=AnnotationRule("deny"))

@@ -27,6 +27,10 @@ DENIED = "list validatingadmissionpolicybindings: forbidden"
         ({("web", "other"): GUARDS["web", "app"]}, ""),
         (GUARDS, BY_TWO),
         (
+            {("web", ""): [Guarded("other")]},
+            "whether stack other guards it is not known: no permission to read its ConfigMap",
+        ),
+        (
             NoPermissionError(DENIED),
             f"whether the API server refuses Pods without their identity is not known: {DENIED}",
         ),

@@ -78,7 +78,9 @@ class StubCluster:
         return self.objects.get(resource, {})
 
     def object_of(self, resource: str, name: str, namespace: str = "") -> dict[str, Any] | None:
-        assert namespace == ("platform" if resource == "configmaps" else "")
+        assert namespace in (("platform", "foreign") if resource == "configmaps" else ("",))
+        if namespace == "foreign":
+            raise NoPermissionError(f"get {resource}: forbidden")
         return self._asked(resource).get(name)
 
     def objects_of(self, resource: str, namespace: str = "", label: str = "") -> list[dict[str, Any]]:

@@ -7,12 +7,12 @@ import pytest
 
 from irsa_cli.guard.checks import of_guard
 from irsa_cli.guard.editors import Rbac, editors
-from irsa_cli.report.checks import Outcome
+from irsa_cli.report.checks import Outcome, Report
 from irsa_cli.state.declared import DeclaredGuard
 from tests.unit.irsa_cli.guard.guarded import CONFIG_MAP, DATA, GUARD, POLICY, StubCluster
 
-ADMISSION = "admissionregistration.k8s.io"
-ALICE = {"kind": "User", "name": "alice", "apiGroup": "rbac.authorization.k8s.io"}
+ADMISSION, RBAC = "admissionregistration.k8s.io", "rbac.authorization.k8s.io"
+ALICE = {"kind": "User", "name": "alice", "apiGroup": RBAC}
 
 
 def rule(resource: str, *verbs: str, group: str = ADMISSION, **more: Any) -> dict[str, Any]:
@@ -44,6 +44,18 @@ def names(rbac: Rbac, guard: DeclaredGuard = GUARD) -> list[str]:
         (True, True, rule("configmaps", "update", group="")),
         (True, True, rule("configmaps", "deletecollection", group="")),
         (True, True, rule("configmaps", "patch", group="", resourceNames=["other", CONFIG_MAP])),
+        # To whom deletes its namespace, or gets another one's rights first.
+        (True, True, rule("namespaces", "delete", group="")),
+        (True, True, rule("namespaces", "delete", group="", resourceNames=["platform"])),
+        (True, True, rule("clusterroles", "bind", group=RBAC)),
+        (True, True, rule("roles", "escalate", group=RBAC, resourceNames=["other"])),
+        (True, True, rule("users", "impersonate", group="")),
+        (True, True, rule("groups", "impersonate", group="", resourceNames=["system:masters"])),
+        (False, False, rule("namespaces", "delete", group="", resourceNames=["other"])),
+        (False, False, rule("namespaces", "update", group="")),
+        (False, False, rule("clusterroles", "bind", group=RBAC, resourceNames=["view"])),
+        (False, False, rule("clusterroles", "create", "update", group=RBAC)),
+        (False, False, rule("groups", "impersonate", group="", resourceNames=["developers"])),
         (False, False, rule("validatingadmissionpolicies", "get", "list", "watch", "create")),
         (False, False, rule("configmaps", "get", "create", group="")),
         (False, False, rule("configmaps", "update", group="", resourceNames=["other"])),
@@ -113,12 +125,31 @@ def test_the_deployers_are_left_out() -> None:
 
     assert names(Rbac([role(strong)], [bound(*subjects)], [], []), guard) == ["ServiceAccount web/deployer"]
     own = "irsa-deployer-guard"
-    assert names(Rbac([role(strong, name=own)], [bound(ALICE, name=own)], [], [])) == []
+    roles, its = [role(strong), role(strong, name=own)], bound(ALICE, name=own)
+    assert names(Rbac(roles, [its], [], [])) == []
+    # Whatever else they have.
+    assert names(Rbac(roles, [bound(ALICE), its], [], [])) == []
     # Without the rule, an empty list names nobody.
     assert names(Rbac([role(strong)], [bound(ALICE)], [], [])) == ["User alice"]
 
 
-def test_everybody_is_a_finding_and_somebody_a_line() -> None:
+@pytest.mark.parametrize("namespace", ["kube-system", "platform"])
+def test_some_namespaces_cannot_be_deleted(namespace: str) -> None:
+    """Protects from a false alarm: the admission plugin NamespaceLifecycle never deletes kube-system."""
+    rbac = Rbac([role(rule("namespaces", "delete", group=""))], [bound(ALICE)], [], [])
+
+    assert bool(names(rbac, replace(GUARD, namespace=namespace))) == (namespace != "kube-system")
+
+
+def test_who_may_bind_a_role_that_may_change_the_guard() -> None:
+    """Protects from who gives the right to himself, by the name of a role that has it."""
+    strong, named = role(rule("*", "*", group="*"), name="strong"), ["strong"]
+    binder = role(rule("clusterroles", "bind", group=RBAC, resourceNames=named))
+
+    assert names(Rbac([strong, binder], [bound(ALICE)], [], [])) == ["User alice"]
+
+
+def test_everybody_is_a_finding_and_somebody_a_warning() -> None:
     """Protects a nightly verify: an administrator beside the deployer is no failure, and all users are one."""
     cluster: Any = StubCluster()
     cluster.objects["clusterroles"] = {"some": role(rule("validatingadmissionpolicies", "update"))}
@@ -128,4 +159,8 @@ def test_everybody_is_a_finding_and_somebody_a_line() -> None:
 
     assert (finding.outcome, finding.about) == (Outcome.FINDING, "Group system:authenticated")
     assert finding.fix == "kubectl edit clusterrolebinding its"
-    assert (line.outcome, line.found) == (Outcome.OK, "by RBAC, these may change it, too: User alice (some)")
+    assert line.outcome is Outcome.WARNING
+    assert line.found.startswith("by RBAC, these may change it, too: User alice (some); the access policies of EKS are")
+
+    cluster.objects["clusterrolebindings"] = {"its": bound(ALICE)}
+    assert Report("verify", "prod", of_guard(GUARD, cluster, "prod")).exit_code == 0

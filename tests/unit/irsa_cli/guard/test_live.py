@@ -19,6 +19,10 @@ def test_each_namespace_has_the_mode_of_its_binding() -> None:
     assert guards_of(cluster) == {**DENIED, WARNED: [Guarded("shop-prod", "warn", ROLE)]}
 
 
+def selectors(cluster: Any) -> list[Any]:
+    return [each["spec"]["matchResources"]["namespaceSelector"] for each in cluster.objects[BINDINGS].values()]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -29,6 +33,8 @@ def test_each_namespace_has_the_mode_of_its_binding() -> None:
         lambda c: [each["spec"].update(policyName="another") for each in c.objects[BINDINGS].values()],
         lambda c: [each["spec"].pop("paramRef") for each in c.objects[BINDINGS].values()],
         lambda c: [each["spec"].pop("matchResources") for each in c.objects[BINDINGS].values()],
+        lambda c: [each.update(matchLabels={"a": "b"}) for each in selectors(c)],
+        lambda c: [each["matchExpressions"][0].update(operator="NotIn") for each in selectors(c)],
         lambda c: c.unknown.add(BINDINGS),
     ],
 )
@@ -49,4 +55,11 @@ def test_several_stacks_may_guard_one() -> None:
     cluster.objects[BINDINGS][name] = other
 
     assert guards_of(cluster)["web", "app"] == [Guarded("shop-prod", "deny", ROLE), Guarded("other", "warn", ROLE)]
+    # Whose ConfigMap may not be read: whom it guards is not known, and only of that one.
+    other["spec"]["paramRef"]["namespace"] = "foreign"
+    assert guards_of(cluster) == {
+        **DENIED,
+        WARNED: [Guarded("shop-prod", "warn", ROLE)],
+        ("web", ""): [Guarded("other")],
+    }
     assert POLICY in cluster.objects[BINDINGS]

@@ -424,6 +424,9 @@ def test_which_service_accounts_are_guarded() -> None:
     assert table(guarded)[0].endswith("guard")
     assert [line.split()[-1] for line in table(guarded)[1:]] == ["deny", "network", "network"]
     assert [each["guard"] for each in rows(guarded)] == ["deny", "deny", *["none"] * 5]
+    # Of a guard whose service accounts may not be read, only the namespace is known.
+    partly = [each["guard"] for each in rows(taken_with({**app, ("a", ""): [Guarded("other")]}))]
+    assert (partly[:2], "not read" in partly[2:]) == (["deny", "deny"], True)
     assert "guard" not in table(unread)[0]
     assert {each["guard"] for each in rows(unread)} == {"not read"}
-    assert "prod: its guards were not read: docs/permissions/kubernetes-verify-guard.yaml allows it" in lines(unread)
+    assert "prod: guards were not read: docs/permissions/kubernetes-verify-guard.yaml allows it" in lines(unread)

@@ -48,6 +48,22 @@ def test_which_running_pods_would_be_refused() -> None:
     assert "restart them: kubectl rollout restart statefulset/web -n team-a; " in mistake.mistake.fix
 
 
+def test_a_container_that_another_webhook_adds_is_not_fixed_by_a_restart() -> None:
+    """Protects Pods with sidecars (Istio, Datadog), which a restart gives the same: EKS's webhook never sees these."""
+    with_sidecar = pod("irsa", "mesh")
+    with_sidecar["spec"]["volumes"] = [token("sts.amazonaws.com")]
+    with_sidecar["spec"]["containers"].append({"name": "istio-proxy"})
+    (alone,) = refused("deny", with_sidecar)
+    (both,) = refused("deny", with_sidecar, BARE)
+
+    assert alone.mistake.fix == (
+        "if another webhook adds istio-proxy after the Pod Identity webhook, name it in eks.amazonaws.com/skip-"
+        "containers, an annotation of the Pod template, or write namespaces: {team-a: warn} in irsa:guard"
+    )
+    assert both.mistake.fix.startswith(f"{alone.mistake.fix}; after `pulumi up`, restart the others: kubectl")
+    assert "statefulset/mesh" not in both.mistake.fix
+
+
 @pytest.mark.parametrize(
     ("guard", "does"),
     [
