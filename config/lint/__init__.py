@@ -143,5 +143,7 @@ RULES: Mapping[str, LintRule] = {
         "binding",
         managed_policies.session_tag_policy,
     ),
-    "unused-setting": LintRule("a default or a variable is not used", "stack", settings.unused_setting),
+    "unused-setting": LintRule(
+        "a default, a variable or a guard's namespace is not used", "stack", settings.unused_setting
+    ),
 }

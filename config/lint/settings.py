@@ -6,10 +6,12 @@ from typing import Any
 from config.argument_places import place_of
 from config.defaults import identity_of
 from config.lint.checked import CheckedBinding, CheckedStack, Warnings
+from irsa.add_ons.of_role import service_account_of
 from irsa.rules.identity import Identity, Use
-from irsa.rules.mistakes import Mistake, likely
+from irsa.rules.mistakes import Mistake, likely, named
 from irsa.rules.policies import largest_policy_size
 from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage
+from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import minified
 from irsa.rules.unknown import least
 
@@ -36,7 +38,7 @@ def split_policy(checked: CheckedBinding) -> Warnings:
 
 
 def unused_setting(checked: CheckedStack) -> Warnings:
-    """Yield the variables that nothing contains, and the defaults that no binding takes."""
+    """Yield the variables that nothing contains, the defaults that no binding takes, and what guards nothing."""
     if not checked.complete:
         return
     for name in checked.stack.variables:
@@ -52,6 +54,34 @@ def unused_setting(checked: CheckedStack) -> Warnings:
         if not any(TAKES_DEFAULT[name](*each) for each in bindings):
             found = f"every binding sets {name}, or does not need it"
             yield ("defaults", name), Mistake(found, "a default that is used", "remove it")
+    yield from _unused_in_guards(checked)
+
+
+def _unused_in_guards(checked: CheckedStack) -> Warnings:
+    stack, namespaces = checked.stack, {name for each in checked.bindings.values() if (name := _namespace(each))}
+    of_clusters = {(*stack.place_of_cluster(key), "guard"): each.guard for key, each in stack.clusters_by_key.items()}
+    for place, guard in {("guard",): stack.guard, **of_clusters}.items():
+        for namespace, mode in guard.namespaces.items() if guard else ():
+            wrong = None
+            if guard and guard.mode == "off" and mode != "off":
+                fix = "write mode: warn or deny, or remove namespaces"
+                wrong = Mistake("mode: off guards no namespace, this one neither", "a guard that is on", fix)
+            elif namespace not in namespaces:
+                close = likely(namespace, namespaces)
+                found = f"no service account of this stack is in the namespace {named(namespace)}"
+                fix = f"write {close}" if close else "remove it"
+                wrong = Mistake(found, "a namespace of its service accounts", fix)
+            if wrong:
+                yield (*place, "namespaces", namespace), wrong
+
+
+def _namespace(checked: CheckedBinding) -> str | None:
+    """Return the namespace of a binding's service account, or that of its add-on's chart."""
+    declared = checked.binding.service_account
+    if declared:
+        return declared.namespace or DEFAULT_NAMESPACE
+    usual = service_account_of(checked.args)
+    return str(usual["namespace"]) if usual else None
 
 
 Takes = Callable[[Mapping[str, Any], Identity], bool]

@@ -487,6 +487,24 @@ def test_unused_setting(tmp_path: Path) -> None:
     assert warnings("unused-setting", tmp_path, own, **defaults) == ["defaults.namespace", "defaults.audience"]
 
 
+@pytest.mark.parametrize(
+    ("guard", "found"),
+    [
+        ({"mode": "deny", "namespaces": {"team": "warn"}}, []),
+        ({"mode": "deny", "namespaces": {"taem": "warn", "team": "off"}}, ["taem"]),
+        ({"mode": "off", "namespaces": {"team": "deny"}}, ["team"]),
+        ({"mode": "off", "namespaces": {"team": "off"}}, []),
+    ],
+)
+def test_unused_namespaces_of_a_guard(tmp_path: Path, guard: dict[str, Any], found: list[str]) -> None:
+    """Protects from Pods that look guarded and are not: a misspelled namespace, and one of a guard that is off."""
+    account = {"serviceAccount": {"name": "app", "namespace": "team"}}
+    assert warnings("unused-setting", tmp_path, account, guard=guard) == [f"guard.namespaces.{each}" for each in found]
+    of_cluster = {"cluster": {"name": "cc", "guard": guard}}
+    places = warnings("unused-setting", tmp_path, account, **of_cluster)
+    assert places == [f"cluster.guard.namespaces.{each}" for each in found]
+
+
 USES: list[tuple[str, dict[str, Any], bool]] = [
     ("namespace", APP, True),
     ("namespace", {"trust": {}}, False),
