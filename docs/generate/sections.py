@@ -48,12 +48,9 @@ PAGES = {"prove": "verify.md"}
 # The programs of the examples by the name of their section: the file, and the strings that begin and end the excerpt.
 PROGRAMS = {
     "python-stack": ("python-stack/__main__.py", "import pulumi", "labels = "),
-    "pods": ("python-stack/__main__.py", "labels = ", ""),
-    "project": ("python-stack/Pulumi.yaml", "", ""),
-    "tests": ("python-stack/test_program.py", "", ""),
-    "typescript-stack": ("typescript-stack/index.ts", "", ""),
-    "go-stack": ("go-stack/main.go", "", ""),
-    "yaml-stack": ("yaml-stack/Pulumi.yaml", "", ""),
+    "typescript-stack": ("typescript-stack/index.ts", "import * as aws", "export const"),
+    "yaml-stack": ("yaml-stack/Pulumi.yaml", "resources:", "outputs:"),
+    "go-stack": ("go-stack/main.go", "\treader, err :=", "\tif err != nil {\n\t\treturn err\n\t}\n\tctx.Export"),
 }
 FENCES = {".py": "python", ".ts": "typescript", ".go": "go", ".yaml": "yaml"}
 
@@ -226,7 +223,7 @@ def program(name: str) -> str:
     path, first, end = PROGRAMS[name]
     file = ROOT / "examples" / path
     code = file.read_text(encoding="utf-8")
-    code = code[code.index(first) : code.index(end) if end else None]
+    code = textwrap.dedent(code[code.index(first) : code.index(end)])
     return f"```{FENCES[file.suffix]}\n{code.strip()}\n```"
 
 

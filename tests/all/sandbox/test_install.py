@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import venv
 import zipfile
@@ -23,7 +24,7 @@ from tests.sandbox.project import ROOT, Stack
 pytestmark = pytest.mark.sandbox
 
 GUIDE = (ROOT / "docs" / "guides" / "own-program.md").read_text()
-DOCUMENTED = f"https://HOST/ORGANIZATION/irsa@v{VERSION}"
+EXAMPLE = ROOT / "examples" / "python-stack"
 TAG = "a-release"
 
 
@@ -69,26 +70,19 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     made = Environment(folder / "empty", repository, pins)
     # An older pip takes no `NAME @ URL` of a repository on this machine, as it does of one elsewhere.
     made.pip("install", "--quiet", "--upgrade", "pip")
-    (line,) = re.findall(r"^\$ \.venv/bin/pip install ((?:.*\\\n)*.*)$", GUIDE, re.MULTILINE)
-    requirements = shlex.split(line.replace("\\\n", " "))
+    (line,) = re.findall(r"^\$ \.venv/bin/pip install (.*)$", GUIDE, re.MULTILINE)
+    requirements = shlex.split(line.replace("$IRSA", str(repository)))
     assert len(requirements) == 2
-    made.install(*(each.replace(DOCUMENTED, made.origin) for each in requirements))
+    made.install(*requirements)
     return made
-
-
-def code_of(section: str) -> str:
-    """Return the block of code in a generated section of the guide."""
-    (code,) = re.findall(rf"^<!-- {section}: generated .*?^```\w+\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
-    return str(code)
 
 
 @pytest.fixture(scope="module")
 def stack(cloud: Any, environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Deploy the guide's program by the guide's commands, with the environment's own packages."""
+    """Deploy the guide's whole project by the guide's commands, with the environment's own packages."""
     folder = tmp_path_factory.mktemp("own-program")
-    project, program, pods = (code_of(name) for name in ("project", "python-stack", "pods"))
-    (folder / "Pulumi.yaml").write_text(project)
-    (folder / "__main__.py").write_text(program + pods)
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(EXAMPLE / name, folder)
     (folder / ".venv").symlink_to(environment.folder)
     _, _, section = GUIDE.partition("\n## Deploy it\n")
     init, *commands = re.findall(r"^\$ (.*)$", section.partition("\n## ")[0], re.MULTILINE)
@@ -185,6 +179,7 @@ def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, environm
 
 def test_the_missing_component_is_named_with_what_to_install(environment: Environment) -> None:
     """Protects who installs the command alone, or updates one of the two: what is advised is right as it stands."""
+    environment.install("--force-reinstall", "--no-deps", f"irsa-cli @ git+{environment.origin}#subdirectory=cli")
     environment.pip("uninstall", "--quiet", "--yes", "irsa")
     alone = environment.run("irsa", "explain", "default/app", "my-role")
     requirement = f"irsa @ git+{environment.origin}#subdirectory=components"
