@@ -1,12 +1,13 @@
 """What the guards of a stack would do: which running Pods they would refuse, and which other stacks guard the same."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.guard.policies import STACK_LABEL
-from irsa.guard.rules import mode_in
+from irsa.guard.rules import SYSTEM, mode_in
+from irsa.rules import commands
 from irsa.rules.mistakes import listed, named
 from irsa_cli.guard.pods import added_later, has_no_identity
 from irsa_cli.pods import SKIP_CONTAINERS, running_pod
@@ -15,7 +16,7 @@ from irsa_cli.stages import listed_pods, restarts
 from irsa_cli.state import types
 from program.guards import PlannedGuard, guard_place
 from program.live.held import Held
-from program.live.planned import finding
+from program.live.planned import Planned, finding
 from program.live.reads import Reads
 from program.live.stages import by_service_account
 from program.lookups import rules as live_rules
@@ -62,6 +63,25 @@ def unguarded_pods(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads) -
             fix = "; ".join(_fixes(namespace, found))
             allowed = "Pods with the identity of their binding"
             yield finding(live_rules.GUARD_REFUSES, ("bindings", binding), text, allowed, fix)
+
+
+def missing_namespaces(
+    stack: Stack, guards: Sequence[PlannedGuard], components: Iterable[Planned], reads: Reads
+) -> Iterator[LocatedMistake]:
+    """Yield the namespaces for ConfigMaps of guards that do not exist, and that no binding creates."""
+    created = {
+        (planned.component.cluster, each.name) for planned in components if (each := planned.component.namespace)
+    }
+    for guard in guards:
+        name, cluster = guard.args.get("namespace", SYSTEM), reads.clusters.get(guard.cluster)
+        there = cluster.namespaces if cluster else None
+        if there is not None and there.get(name, True) and (guard.cluster, name) not in created:
+            is_going = name in there
+            found = f"the namespace {named(name)} {'is being deleted' if is_going else 'does not exist'}"
+            found += where_of(stack, guard.cluster)
+            fix = "name another one" if is_going else f"create it: {commands.create_namespace(name)}"
+            place = (*guard_place(stack, guard.cluster), "namespace")
+            yield finding(live_rules.NAMESPACE_MISSING, place, found, "a namespace for the guard's ConfigMaps", fix)
 
 
 def _fixes(namespace: str, pods: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from irsa_cli.state.pulumi import exported_state
 from irsa_cli.state.resource import Resource
 from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import failed_updates, pod_losses
-from program.live.guards import guarded_twice, unguarded_pods
+from program.live.guards import guarded_twice, missing_namespaces, unguarded_pods
 from program.live.held import Held, held_by
 from program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
 from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
@@ -115,7 +115,8 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
     in_the_way = conflicts(stack, components, answers, reads, held)
     failed = failed_updates(held) if held else ()
-    of_guards = [*unguarded_pods(stack, planned.guards, reads)]
+    of_guards = [*missing_namespaces(stack, planned.guards, components, reads)]
+    of_guards += unguarded_pods(stack, planned.guards, reads)
     of_guards += [] if held is None else guarded_twice(stack, planned.guards, reads, held)
     # One setting of a binding may be of several components: what is wrong with it is reported once.
     once: dict[tuple[str, Place, str], LocatedMistake] = {}

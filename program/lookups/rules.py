@@ -3,7 +3,7 @@
 RULES = {
     (FAILED_UPDATE := "failed-update"): ("the last update of a resource failed, and the state has it as done"),
     (NAMESPACE_MISSING := "namespace-missing"): (
-        "the namespace of a service account does not exist, or is being deleted"
+        "the namespace of a service account, or of a guard, does not exist, or is being deleted"
     ),
     (NAMESPACE_EXISTS := "namespace-exists"): "a namespace to create exists already",
     (SERVICE_ACCOUNT_EXISTS := "service-account-exists"): "a service account to create exists already",

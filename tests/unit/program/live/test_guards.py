@@ -8,7 +8,8 @@ import pytest
 
 from config.located_mistake import LocatedMistake
 from irsa_cli.live.model import Guarded
-from program.live.guards import guarded_twice, unguarded_pods
+from program.live.guards import guarded_twice, missing_namespaces, unguarded_pods
+from program.live.planned import planned_components
 from program.live.reads import Reads
 from program.plan import plan
 from tests.sandbox.guard_pods import token
@@ -111,6 +112,30 @@ def test_another_stack_that_guards_a_namespace_is_named() -> None:
     assert "namespaces: {team-a: off}" in mistake.mistake.fix
     assert shared({("team-b", "api"): OTHER["team-b", "api"]}) == []
     assert shared(None) == []
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("clusters", [{}, {"clusters": {"blue": BLUE, "green": {**GREEN, "guard": "deny"}}}])
+def test_the_namespace_of_its_config_maps(clusters: dict[str, Any], create: bool) -> None:
+    """Protects an `up` from ending half-way: the ConfigMaps are written last, and their namespace must be there."""
+    account = {**APP["serviceAccount"], "namespace": "guards", "createNamespace": create}
+    values = {**clusters, "bindings": {"app": {**APP, "serviceAccount": account}}}
+    stack = stack_of({"guard": {"mode": "warn", "namespace": "guards"}, **values})
+    lookups = lookups_of(stack)
+    of_plan = plan(stack, lookups)
+
+    def found(namespaces: dict[str, bool] | None) -> list[str]:
+        reads = Reads({}, dict.fromkeys(stack.clusters_by_key, replace(cluster(), namespaces=namespaces)))
+        components = planned_components(stack, of_plan, lookups, reads)
+        return [each.mistake.found for each in missing_namespaces(stack, of_plan.guards, components, reads)]
+
+    where = " in the cluster blue" if clusters else ""
+    missing = [] if create else [f"the namespace guards does not exist{where}"]
+    assert found({"kube-system": False}) == missing
+    assert found({"guards": False, "kube-system": False}) == found(None) == []
+    assert found({"guards": True, "kube-system": False}) == (
+        [] if create else [f"the namespace guards is being deleted{where}"]
+    )
 
 
 def test_its_own_guard_is_no_other() -> None:
