@@ -49,6 +49,8 @@ class Cloud:
     sandbox: Sandbox
     ports: dict[str, int]
     progress: StepProgress = field(default_factory=StepProgress)
+    # Service accounts of kube-system as whom a test acts.
+    users: list[str] = field(default_factory=list)
     _aws: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -217,6 +219,9 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     cloud = request.getfixturevalue("cloud")
     before = cloud.contents()
     yield
+    if cloud.users:
+        cloud.kubectl("delete", "serviceaccounts", "--namespace", "kube-system", "--ignore-not-found", *cloud.users)
+        cloud.users.clear()
     left = cloud.contents() - before
     # The second cluster's seed has it, once for all.
     assert [each for each in sorted(left) if not each.endswith(":policy/boundary")] == []
