@@ -210,70 +210,67 @@ class KubernetesAccess(Settings):
     """How to reach the cluster's Kubernetes API. Default: the stack's `kubernetes:` settings."""
 
     kubeconfig: KubeconfigPath | None = Field(default=None, min_length=1, examples=[".kube/config"])
-    """Path of a kubeconfig file, relative to the folder of Pulumi.yaml."""
+    """Path of a kubeconfig file, relative to Pulumi.yaml."""
     context: str | None = Field(default=None, min_length=1, examples=["my-cluster"])
     """Context of the kubeconfig."""
     eks: bool = Field(default=False, examples=[True])
-    """true: endpoint and certificate come from EKS, the token from `aws eks get-token`."""
+    """true: endpoint and certificate from EKS, token from `aws eks get-token`."""
 
 
 class GuardedAnnotations(Settings):
-    """Who may annotate service accounts of guarded namespaces with another role than the declared one."""
+    """Who may annotate service accounts of guarded namespaces with a role that is not declared."""
 
     mode: GuardMode
-    """`warn` or `deny`, for everybody else."""
+    """For everybody else."""
     users: list[str] = Field(default_factory=_list, examples=[["deployer"]])
-    """Names of users."""
+    """User names."""
     user_prefixes: list[str] = Field(
         default_factory=_list, examples=[["arn:aws:sts::111122223333:assumed-role/deploy/"]]
     )
-    """Beginnings of names of users: EKS has roles as `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
+    """Prefixes of user names. EKS has roles as `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
     groups: list[str] = Field(default_factory=_list, examples=[["platform"]])
-    """Names of groups."""
+    """Groups."""
 
 
 class Guard(Settings):
-    """The API server's guard: a Pod of a declared service account does not start without its identity unnoticed.
+    """The API server's guard against Pods without their identity.
 
     `irsa:guard: warn` is short for `irsa:guard: {mode: warn}`."""
 
     mode: GuardException
-    """`off`, `warn` (the metric and audit log of the API server have it) or `deny`."""
+    """`warn`: the API server's metric and audit log have it."""
     namespace: Namespace | None = None
-    """Namespace of the guard's ConfigMaps, which nobody but the platform's team should edit. Default: `kube-system`."""
+    """Namespace of its ConfigMaps, which only the platform's team should edit. Default: `kube-system`."""
     namespaces: dict[Namespace, GuardException] = Field(default_factory=_mapping, examples=[{"batch": "warn"}])
-    """Other modes by namespace. kube-system is at `warn` unless it is named here."""
+    """Other modes by namespace. Default of kube-system: `warn`."""
     annotations: GuardedAnnotations | None = Field(
         default=None,
         examples=[{"mode": "warn", "userPrefixes": ["arn:aws:sts::111122223333:assumed-role/deploy/"]}],
     )
-    """Also guard the annotation `eks.amazonaws.com/role-arn` of service accounts. Default: no."""
+    """Also guard the annotation `eks.amazonaws.com/role-arn` of service accounts."""
 
 
 class Cluster(Settings):
-    """An EKS cluster whose service accounts are trusted.
-
-    It is looked up by `name`, or set by `oidcIssuer` and `oidcProviderArn`, or read from another `stack`.
-    """
+    """An EKS cluster, by `name`, by `oidcIssuer` and `oidcProviderArn`, or from another `stack`."""
 
     name: ClusterName | None = None
-    """Name of the EKS cluster, by which its OIDC issuer and the IAM OIDC provider are looked up."""
+    """Name of the EKS cluster; its OIDC issuer and IAM OIDC provider are looked up."""
     region: Region | None = None
-    """Region of the EKS cluster. Default: the stack's region."""
+    """Its region. Default: the stack's."""
     aws_account: str | None = Field(default=None, alias="account", examples=["data"])
-    """Key in `irsa:accounts` of the AWS account that owns the EKS cluster. Default: the stack's AWS account."""
+    """Key in `irsa:accounts` of its AWS account. Default: the stack's."""
     oidc_issuer: Issuer | None = None
-    """OIDC issuer of the cluster, an https URL. Default: it is looked up."""
+    """OIDC issuer of the cluster."""
     oidc_provider_arn: ProviderArn | None = None
     """ARN of the IAM OIDC provider for that issuer."""
     stack: StackName | None = None
-    """Another stack, as organization/project/stack, with the outputs oidcIssuer and oidcProviderArn."""
+    """organization/project/stack, with the outputs oidcIssuer and oidcProviderArn."""
     create_oidc_provider: bool = Field(default=False, examples=[True])
-    """true: this stack creates the IAM OIDC provider in every AWS account that has a role for the cluster."""
+    """true: create the IAM OIDC provider in each AWS account with a role for the cluster."""
     kubernetes: KubernetesAccess | None = Field(default=None, examples=[{"context": "my-cluster"}])
-    """How to reach the cluster's Kubernetes API."""
+    """How to reach its Kubernetes API."""
     guard: Guard | None = Field(default=None, examples=[{"mode": "deny"}])
-    """The guard of this cluster. Default: `irsa:guard`."""
+    """Default: `irsa:guard`."""
 
 
 def account_id(key: str, role_arn: object) -> str:
@@ -285,91 +282,90 @@ def account_id(key: str, role_arn: object) -> str:
 
 
 class AwsAccount(Settings):
-    """Another AWS account, accessed with a `profile` or by assuming a role, `assumeRoleArn`."""
+    """Another AWS account, by a `profile` or `assumeRoleArn`."""
 
     profile: str | None = Field(default=None, min_length=1, examples=["data-account"])
-    """A profile of the AWS configuration files."""
+    """Profile of the AWS configuration files."""
     assume_role_arn: LiteralRoleArn | None = None
-    """ARN of the role to assume with the stack's credentials."""
+    """Role to assume with the stack's credentials."""
     region: Region | None = None
-    """Region. Default: the stack's region."""
+    """Default: the stack's region."""
 
 
 class ServiceAccount(Settings):
     """The Kubernetes service account."""
 
     name: ServiceAccountName
-    """Name of the service account."""
+    """Name."""
     namespace: Namespace | None = None
-    """Namespace of the service account, which must exist. Default: that of `irsa:defaults`, else `default`."""
+    """Namespace, which must exist. Default: that of `irsa:defaults`, else `default`."""
     create: bool = Field(default=True, examples=[False])
-    """false: the service account exists; irsa annotates it and changes nothing else.
+    """false: it exists; irsa annotates it and changes nothing else.
 
-    To stop managing a service account that irsa created, run `pulumi up` with `retainOnDelete: true` first."""
+    To stop managing one that irsa created, first run `pulumi up` with `retainOnDelete: true`."""
     take_over: bool = Field(default=False, examples=[True])
-    """true, with `create: false`: overwrite annotations that somebody else wrote. Without it, `pulumi up` fails."""
+    """true, with `create: false`: overwrite annotations that somebody else wrote."""
     create_namespace: bool = Field(default=False, examples=[True])
-    """true: the namespace is created if it is missing, and kept when the stack is destroyed."""
+    """true: create the namespace if it is missing, and keep it when the stack is destroyed."""
     labels: dict[KubernetesKey, LabelValue] = Field(
         default_factory=_mapping, examples=[{"app.kubernetes.io/name": "my-app"}]
     )
-    """Labels of a created service account."""
+    """Labels, with `create: true`."""
     annotations: dict[AnnotationKey, str] = Field(default_factory=_mapping, examples=[{"example.com/owner": "team-a"}])
-    """Further annotations, except those of eks.amazonaws.com, which have their own settings, and of pulumi.com."""
+    """Further annotations, except those of eks.amazonaws.com and pulumi.com."""
     image_pull_secrets: list[SecretName] = Field(default_factory=_list, examples=[["registry"]])
-    """Names of Secrets with registry credentials, for a created service account."""
+    """Secrets with registry credentials, with `create: true`."""
     automount_service_account_token: bool | None = Field(default=None, examples=[False])
-    """Whether Pods mount a token for the Kubernetes API, for a created service account."""
+    """Whether Pods mount a token for the Kubernetes API, with `create: true`."""
     sts_regional_endpoints: bool | None = Field(default=None, examples=[True])
-    """Whether AWS SDKs in the Pod call the regional endpoint of STS. Default: the setting of the cluster's webhook."""
+    """Whether AWS SDKs call the regional endpoint of STS. Default: the webhook's."""
     token_expiration: TokenExpiration | None = None
-    """Lifetime of the Pod's AWS token in seconds, at least 600. Default: 86,400."""
+    """Lifetime of the Pod's AWS token in seconds. Default: 86,400."""
 
 
 class Role(Settings):
     """The IAM role."""
 
     arn: RoleArn | None = None
-    """ARN of an existing role in any AWS account. The role is not changed; the service account is annotated with it."""
+    """ARN of an existing role in any AWS account, which is not changed."""
     name: RoleName | None = None
-    """Name of the role. Default: an automatic name that starts with the binding's key."""
+    """Default: an automatic name that starts with the binding's key."""
     name_prefix: RoleNamePrefix | None = None
-    """Prefix of an automatic name, at most 38 characters."""
+    """Prefix of an automatic name."""
     description: Description | None = None
-    """Description of the role."""
+    """Description."""
     path: RolePath | None = None
-    """IAM path of the role."""
+    """IAM path."""
     permissions_boundary: PolicyArn | None = None
-    """ARN of the policy that is the role's permissions boundary."""
+    """ARN of its permissions boundary."""
     tags: Tags = Field(default_factory=_mapping, examples=[{"team": "payments"}])
-    """Tags, merged with those of `irsa:defaults`; at most 50 in total."""
+    """Tags, merged with those of `irsa:defaults`; at most 50."""
     max_session_duration: SessionDuration | None = None
-    """Maximum session duration in seconds, 3,600 to 43,200. Default: that of `irsa:defaults`, else 3,600.
+    """Maximum session duration in seconds. Default: that of `irsa:defaults`, else 3,600.
 
-    By itself it changes nothing for Pods: AWS SDKs ask for one hour or less, unless the application sets more.
-    """
+    AWS SDKs ask for one hour or less, unless the application sets more."""
     force_detach_policies: bool | None = Field(default=None, examples=[True])
-    """true: policies that others attached are detached when the role is deleted."""
+    """true: deleting the role detaches policies that others attached."""
 
 
 class PolicyDocument(Settings):
     """A policy document, from a `file` or as an inline `document`."""
 
     file: str | None = Field(default=None, examples=["policies/my-policy.json"])
-    """Path of a JSON file with the policy document, below and relative to the folder of Pulumi.yaml; 1 MiB at most."""
+    """Path of a JSON file in the folder of Pulumi.yaml, 1 MiB at most."""
     document: dict[str, Any] | None = Field(default=None, examples=[DOCUMENT])
-    """The policy document itself."""
+    """The policy document."""
 
 
 class AddOnParameters(Settings):
     """What the policies of add-ons take; `irsa add-ons` lists which add-on takes what."""
 
     version: Annotated[str, Field(min_length=1, examples=["v0.23.0"])] | None = None
-    """Version of the add-on that the policy is for. Default: the newest that this release knows."""
+    """Version of the add-on. Default: the newest that irsa knows."""
     scope: Annotated[str, AfterValidator(check_scope), WithJsonSchema({"const": "*", "examples": ["*"]})] | None = None
-    """`"*"`: the add-on may reach everything that its parameters would name."""
+    """`"*"`: everything that its parameters would name."""
     cluster_names: list[Annotated[str, _of_add_on("cluster_names")]] = _several("cluster_names")
-    """Names of the EKS clusters. Default: those of the binding's clusters."""
+    """EKS clusters. Default: the binding's."""
     hosted_zones: list[Annotated[str, _of_add_on("hosted_zones")]] = _several("hosted_zones")
     """Route 53 hosted zones, by ID or ARN."""
     buckets: list[Annotated[str, _of_add_on("buckets")]] = _several("buckets")
@@ -377,9 +373,9 @@ class AddOnParameters(Settings):
     kms_keys: list[Annotated[str, _of_add_on("kms_keys")]] = _several("kms_keys")
     """ARNs of KMS keys."""
     secrets: list[Annotated[str, _of_add_on("secrets")]] = _several("secrets")
-    """ARNs of Secrets Manager secrets, whole or with wildcards at the end."""
+    """ARNs of Secrets Manager secrets; wildcards at the end."""
     ssm_parameters: list[Annotated[str, _of_add_on("ssm_parameters")]] = _several("ssm_parameters")
-    """ARNs of Systems Manager parameters, with wildcards or without."""
+    """ARNs of Systems Manager parameters; wildcards."""
     file_systems: list[Annotated[str, _of_add_on("file_systems")]] = _several("file_systems")
     """EFS file systems, by ID or ARN."""
     node_roles: list[Annotated[str, _of_add_on("node_roles")]] = _several("node_roles")
@@ -387,50 +383,50 @@ class AddOnParameters(Settings):
     interruption_queues: list[Annotated[str, _of_add_on("interruption_queues")]] = _several("interruption_queues")
     """ARNs of SQS queues."""
     workspaces: list[Annotated[str, _of_add_on("workspaces")]] = _several("workspaces")
-    """ARNs of workspaces of Amazon Managed Service for Prometheus."""
+    """ARNs of Amazon Managed Service for Prometheus workspaces."""
     ipv6: bool | None = Field(default=None, examples=[True])
-    """true: the cluster's IP family is IPv6."""
+    """true: the cluster is IPv6."""
     read_only: bool | None = Field(default=None, examples=[True])
-    """true: it reads, and never writes."""
+    """true: it never writes."""
     find: bool | None = Field(default=None, examples=[True])
     """true: it finds secrets and parameters by name or tag, which lists all of the AWS account."""
     push: bool | None = Field(default=None, examples=[True])
-    """true: it writes secrets and parameters, too."""
+    """true: it also writes secrets and parameters."""
     snapshots: bool | None = Field(default=None, examples=[True])
-    """true: it makes snapshots of EBS volumes."""
+    """true: it creates snapshots of EBS volumes."""
 
 
 class AddOn(AddOnParameters):
-    """A well-known add-on whose policy is created and attached."""
+    """An add-on whose policy is created and attached."""
 
     add_on: AddOnName
-    """The add-on, such as `external-dns`; `irsa add-ons` lists them."""
+    """The add-on; `irsa add-ons` lists them and their parameters."""
 
 
 class Policy(PolicyDocument, AddOnParameters):
-    """A managed IAM policy to create, from a `file`, an inline `document`, or that of an add-on."""
+    """A managed IAM policy, from a `file`, a `document` or an add-on."""
 
     name: PolicyName | None = None
-    """Name of the policy. Default: an automatic name that starts with the binding's key."""
+    """Default: an automatic name that starts with the binding's key."""
     path: PolicyPath | None = None
-    """IAM path of the policy."""
+    """IAM path."""
     description: Description | None = None
-    """Description of the policy. IAM cannot change it, so a new one replaces the policy."""
+    """Description. IAM cannot change it: a new one replaces the policy."""
     tags: Tags = Field(default_factory=_mapping, examples=[{"team": "payments"}])
     """Tags, merged with those of `irsa:defaults`."""
     add_on: AddOnName | None = None
-    """In place of a document: the add-on whose policy it is, such as `external-dns`."""
+    """In place of a document: the add-on."""
 
 
 class Trust(Settings):
     """Who may assume the role, besides the binding's service account."""
 
     subjects: list[Subject] = Field(default_factory=_list, examples=[["team-a:*", "team-b:worker"]])
-    """Service accounts as `namespace:name`; both may contain the wildcards * and ?."""
+    """Service accounts as `namespace:name`, with the wildcards * and ?."""
     any_service_account: bool = Field(default=False, examples=[True])
-    """true: subjects may contain `*:*`, every service account of the cluster."""
+    """true: subjects may contain `*:*`."""
     conditions: Conditions = Field(default_factory=_mapping, examples=[CONDITIONS])
-    """Further conditions of the statements that irsa writes, in IAM's format: operator, key, value or values."""
+    """Further conditions of irsa's statements, in IAM's format."""
     statements: list[dict[str, Any]] = Field(default_factory=_list, examples=[[TRUSTED_ROLE]])
     """Further statements, in IAM's format."""
 
@@ -441,17 +437,15 @@ class PodIdentity(Settings):
     session_tags: bool = Field(default=True, examples=[False])
     """false: sessions have no tags, and the trust policy names the clusters only."""
     target_role_arn: RoleArn | None = None
-    """ARN of the role whose credentials the Pods get, in any AWS account; the binding's role assumes it."""
+    """ARN of the role whose credentials the Pods get; the binding's role assumes it."""
     policy: PolicyDocument | None = Field(default=None, examples=[{"file": "policies/session.json"}])
-    """Session policy: sessions may do what it and the role's policies allow. It needs `sessionTags: false`."""
+    """Session policy, which needs `sessionTags: false`."""
     tags: Tags = Field(default_factory=_mapping, examples=[{"team": "payments"}])
     """Tags of the associations, merged with those of `irsa:defaults`."""
     import_ids: dict[str, AssociationId] = Field(
         default_factory=_mapping, examples=[{"cluster": "a-1234567890abcdef0"}]
     )
-    """IDs of existing associations to adopt, by the key of the cluster in `irsa:clusters`, or `cluster`.
-
-    Remove it after the first `pulumi up`."""
+    """IDs of associations to adopt, by the cluster's key, or `cluster`. Remove it after `pulumi up`."""
 
 
 class Binding(Settings, defer_build=False):
@@ -460,10 +454,9 @@ class Binding(Settings, defer_build=False):
     service_account: ServiceAccount | None = Field(default=None, examples=[SERVICE_ACCOUNT])
     """The service account to create or to annotate. Without it, only the role is created."""
     identity: Identity = Field(default=None, examples=["both"])
-    """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: that of `irsa:defaults`, else `irsa`.
+    """How Pods get the role. Default: that of `irsa:defaults`, else `irsa`.
 
-    Between them, `{irsa: trusted, podIdentity: used}`: of a way that is `trusted`, only the statement in the trust
-    policy is there. docs/guides/pod-identity.md has the stages."""
+    Stages between them, such as `{irsa: trusted, podIdentity: used}`: docs/guides/pod-identity.md."""
     pod_identity: PodIdentity | None = Field(default=None, examples=[{"tags": {"team": "payments"}}])
     """Settings of the EKS Pod Identity associations."""
     role: Role = Field(
@@ -473,9 +466,9 @@ class Binding(Settings, defer_build=False):
     policy: Policy | None = Field(default=None, examples=[{"name": "my-policy", "file": "policies/my-policy.json"}])
     """A policy to create and attach."""
     policies: list[AddOn] = Field(default_factory=_list, examples=[[ADD_ON]])
-    """Add-ons whose policies are created and attached, each once.
+    """Add-ons whose policies are created and attached.
 
-    Without `serviceAccount` and `trust.subjects`, the service account that the add-on's chart makes is trusted."""
+    Without `serviceAccount` and `trust.subjects`, the chart's service account is trusted."""
     policy_arns: list[PolicyArn] = Field(
         default_factory=_list, examples=[["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]]
     )
@@ -483,44 +476,42 @@ class Binding(Settings, defer_build=False):
     inline_policies: dict[InlinePolicyName, PolicyDocument] = Field(
         default_factory=_mapping, examples=[{"read-reports": {"document": DOCUMENT}}]
     )
-    """Inline policies of the role, by name; together at most 10,240 characters, without white space."""
+    """Inline policies, by name; together at most 10,240 characters."""
     assume_role_arns: list[RoleArn] = Field(
         default_factory=_list, examples=[["arn:aws:iam::444455556666:role/data-reader"]]
     )
-    """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
+    """ARNs of roles that this role may assume (role chaining)."""
     trust: Trust = Field(default=Trust.model_construct(), examples=[{"subjects": ["team-a:*"]}])
     """Who else may assume the role."""
     audience: Audience | None = None
     """Audience of the tokens. Default: that of `irsa:defaults`, else sts.amazonaws.com."""
     clusters: list[str] = Field(default_factory=_list, examples=[["blue", "green"]])
-    """Keys of `irsa:clusters` whose service accounts are trusted. Default: all clusters."""
+    """Keys of `irsa:clusters`. Default: all."""
     aws_account: str | None = Field(default=None, alias="account", examples=["data"])
-    """Key in `irsa:accounts` of the AWS account for the role and its policies. Default: the stack's AWS account.
+    """Key in `irsa:accounts` of the role's AWS account. Default: the stack's.
 
     To move a role, give the binding a new key: Pulumi cannot move a resource to another AWS account."""
     import_: list[Importable] = Field(default_factory=_list, alias="import", examples=[["role", "policy"]])
-    """Existing resources to adopt; they are found by the names given here. Remove it after the first `pulumi up`.
+    """Existing resources to adopt, by the names given here. Remove it after `pulumi up`.
 
-    A preview shows one import each. For the service account it may also show an update in place, by which the
-    Kubernetes provider claims the declared annotations and labels (server-side apply). Declare all that kubectl has
-    written: that update removes the others."""
+    Declare all annotations and labels of a service account: its first update removes others that kubectl wrote."""
     protect: bool = Field(default=False, examples=[True])
     """true: Pulumi refuses to delete or replace the binding's resources."""
     retain_on_delete: bool = Field(default=False, examples=[True])
-    """true: the binding's resources are kept when the binding is removed."""
+    """true: removing the binding keeps its resources."""
     formerly: Key | None = Field(default=None, examples=["old-key"])
     """Previous key of this binding. If you remove it, automatically named roles are recreated."""
 
 
 class Defaults(Settings):
-    """Values for all bindings that do not set them."""
+    """Values for bindings that do not set them."""
 
     namespace: Namespace | None = None
-    """Namespace of the service accounts."""
+    """Namespace."""
     identity: Identity = Field(default=None, examples=["podIdentity"])
-    """How Pods get the roles: `irsa`, `both` or `podIdentity`."""
+    """How Pods get the roles."""
     audience: Audience | None = None
-    """Audience of the tokens, for IRSA."""
+    """Audience of the tokens."""
     path: PolicyPath | None = None
     """IAM path of roles and policies."""
     permissions_boundary: PolicyArn | None = None
@@ -530,9 +521,9 @@ class Defaults(Settings):
     max_session_duration: SessionDuration | None = None
     """Maximum session duration in seconds."""
     sts_regional_endpoints: bool | None = Field(default=None, examples=[True])
-    """Whether AWS SDKs in Pods call the regional endpoint of STS."""
+    """Whether AWS SDKs call the regional endpoint of STS."""
     token_expiration: TokenExpiration | None = None
-    """Lifetime of the Pods' AWS tokens in seconds."""
+    """Lifetime of the tokens in seconds."""
     retain_namespaces: bool = Field(default=True, examples=[False])
     """false: namespaces of `createNamespace` are deleted with the stack. Set it before the first `pulumi up`."""
 
@@ -541,7 +532,7 @@ class Quotas(Settings):
     """Quotas that AWS raised for your AWS account."""
 
     trust_policy_size: TrustPolicySize = quotas.TRUST_POLICY_SIZE
-    """Characters of a role's trust policy, without white space."""
+    """Characters of a trust policy, without white space."""
     attached_policies: Annotated[int, Field(ge=1, examples=[20])] = quotas.ATTACHED_POLICIES
     """Managed policies per role."""
 
@@ -550,18 +541,18 @@ class Silence(Settings):
     """Warnings of one lint rule that you accept."""
 
     bindings: list[str] = Field(default_factory=_list, examples=[["team-a"]])
-    """Keys of the bindings whose warnings are silenced. Default: the whole file."""
+    """Keys of bindings. Default: the whole file."""
     reason: Annotated[str, Field(min_length=1, examples=["the namespace belongs to one team"])]
     """Why you accept them."""
 
 
 class Lint(Settings):
-    """Which warnings stop a deployment, and which are not shown."""
+    """Which warnings are errors, and which are not shown."""
 
     errors: list[str] = Field(default_factory=_list, examples=[["wide-trust"]])
-    """Rules whose warnings are errors, with which nothing is deployed."""
+    """Rules whose warnings are errors."""
     silence: dict[str, Silence] = Field(default_factory=_mapping, examples=[{"wide-trust": SILENCE}])
-    """Rules whose warnings are not shown, each with the reason."""
+    """Rules whose warnings are not shown."""
 
 
 class Stack(Settings):
@@ -573,11 +564,9 @@ class Stack(Settings):
         default_factory=_mapping,
         examples=[{"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}],
     )
-    """Several EKS clusters, keyed by a name you choose, instead of `cluster`.
-
-    From `cluster` to `clusters` with the same cluster, nothing moves in AWS or Kubernetes."""
+    """Several EKS clusters, keyed by a name you choose, instead of `cluster`."""
     bindings: dict[Key, Binding] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
-    """Roles and their service accounts, keyed by a name you choose. Do not change it: a new key replaces the role."""
+    """Roles and their service accounts, keyed by a name you choose. A new key replaces the role."""
     aws_accounts: dict[Key, AwsAccount] = Field(
         default_factory=_mapping,
         alias="accounts",
@@ -589,15 +578,15 @@ class Stack(Settings):
     )
     """Values for all bindings."""
     variables: dict[VariableName, VariableValue] = Field(default_factory=_mapping, examples=[{"bucket": "my-bucket"}])
-    """Values of variables: ${NAME} in documents and ARNs."""
+    """Variables: ${NAME} in documents and ARNs."""
     quotas: Quotas = Field(default=Quotas.model_construct(), examples=[{"trustPolicySize": 4096}])
     """Quotas that AWS raised for your AWS account."""
     guard: Guard | None = Field(default=None, examples=[{"mode": "warn"}])
-    """The API server's guard in all clusters. Default: off."""
+    """The API server's guard in all clusters: a mode, or a mapping (Guard)."""
     lint: Lint = Field(default=Lint.model_construct(), examples=[{"errors": ["wide-trust"]}])
     """Which warnings are errors, and which are not shown."""
     sandbox: bool = Field(default=False, examples=[True])
-    """true: this stack is deployed to the local sandbox only."""
+    """true: for the local sandbox only."""
 
     @property
     def clusters_by_key(self) -> Mapping[str, Cluster]:

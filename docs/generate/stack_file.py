@@ -14,17 +14,20 @@ from docs.generate.schema import stack_file_schema
 FILE = Path(__file__).parents[1] / "stack-file.md"
 INTRODUCTION = """# The stack file
 
-All keys of `Pulumi.<stack>.yaml` that belong to irsa, with type, default, limits and an example.
-This page is generated from `config/models.py` by `make generate`. Editors use
-[config/schema.json](../config/schema.json), which has the same content, if the first line of the file is:
+All keys of `Pulumi.<stack>.yaml` that belong to irsa. Editors complete them if the first line of the file is:
 
 ```yaml
 # yaml-language-server: $schema=config/schema.json
 ```
 
-`.venv/bin/irsa check` checks a stack file against these rules, and against the rules between keys, without the engine.
-Each line of the examples is valid on its own; some keys exclude each other, such as `name` and `namePrefix`.
+`irsa check` reports every error, also between keys. *string ≤ 64* has at most 64 characters; which ones is in
+[the JSON schema](../config/schema.json). Each line of an example is valid on its own; some keys exclude each other.
+
+`${NAME}` in documents and ARNs: [variables](reference/variables.md). What the stack exports:
+[outputs](reference/outputs.md). What a change of a key does: [change safely](guides/change-safely.md).
 """
+# A longer list of values is a section of the page, or what a subcommand prints.
+LISTED = 6
 # Sections in the order in which a new user needs them.
 ORDER = (
     *(
@@ -70,13 +73,15 @@ def without_those_of_an_add_on(of_policy: Mapping[str, Any]) -> dict[str, Any]:
 def _section(title: str, description: str, properties: Mapping[str, Any], required: list[str]) -> Iterator[str]:
     yield f"## {title}\n"
     yield f"{description}\n"
-    yield "| Key | Type | Default | Limits | Meaning |"
-    yield "|---|---|---|---|---|"
+    yield "| Key | Type | Meaning |"
+    yield "|---|---|---|"
     for key, value in properties.items():
-        default = f"`{_flow(value['default'])}`" if "default" in value else "none"
+        # Of a switch, false needs no word.
+        default = f"default `{_flow(value['default'])}`" if value.get("default") else ""
         default = "required" if key in required else default
-        cells = (f"`{key}`", _type(value), default, "; ".join(_limits(value)), value.get("description", ""))
-        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+        kind = ", ".join(filter(None, (_type(value), default)))
+        cells = (f"`{key}`", kind, value.get("description", ""))
+        yield "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
     yield "\n```yaml"
     for key, value in properties.items():
         yield f"{key}: {_flow(example(value))}"
@@ -98,7 +103,7 @@ def _type(value: Mapping[str, Any]) -> str:
         name = value["$ref"].rsplit("/", 1)[-1]
         return f"[{name}](#{name.lower()})"
     if "enum" in value:
-        return "one of " + ", ".join(f"`{item}`" for item in value["enum"])
+        return ", ".join(f"`{item}`" for item in value["enum"]) if len(value["enum"]) <= LISTED else "string"
     if "anyOf" in value:
         # A secret, which `pulumi config set --secret` writes, is another form of the same string.
         return ", or ".join(_type(each) for each in value["anyOf"] if "$ref" not in each)
@@ -108,20 +113,12 @@ def _type(value: Mapping[str, Any]) -> str:
     if kind == "object":
         items = value.get("additionalProperties")
         return f"mapping to {_type(items)}" if isinstance(items, dict) else "mapping"
-    return {"string": "string", "boolean": "true or false", "integer": "integer"}.get(kind, str(kind))
+    return " ".join((kind, *_limits(value)))
 
 
 def _limits(value: Mapping[str, Any]) -> Iterator[str]:
-    for name, words in (("minimum", "at least {:,}"), ("maximum", "at most {:,}")):
-        if name in value:
-            yield words.format(value[name])
-    if "maxLength" in value:
-        yield f"at most {value['maxLength']} characters"
-    if "pattern" in value:
-        pattern = value["pattern"].removeprefix("^(?:").removesuffix(")$")
-        yield f"`{pattern if len(pattern) < len(value['pattern']) - 3 else value['pattern']}`"
-    for name, words in (("items", "each: "), ("propertyNames", "keys: ")):
-        if isinstance(value.get(name), dict):
-            limits = "; ".join(_limits(value[name]))
-            if limits:
-                yield words + limits
+    least, most = value.get("minimum"), value.get("maximum", value.get("maxLength"))
+    if least is not None:
+        yield f"≥ {least:,}"
+    if most is not None:
+        yield f"≤ {most:,}"
