@@ -226,6 +226,11 @@ def test_five_add_ons(follow: Follow, project: Path, charts: str) -> None:
     follow("add-ons", {**UP, **instead}, project)
 
 
+def test_changes_without_an_outage(follow: Follow, project: Path) -> None:
+    """Protects Pods from the guide itself: a renamed key changes nothing, and the old role stays until they restart."""
+    follow("change-safely", {**UP, "kubectl rollout restart ": ""}, project)
+
+
 def test_a_guard(follow: Follow, project: Path) -> None:
     """Protects who switches a guard on: each step is deployed, and verified."""
     follow("guard", UP, project)
