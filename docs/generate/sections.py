@@ -43,8 +43,8 @@ BINDING_FIELDS = {
     "subjects": outputs.SUBJECTS,
     "deniedSubjects": outputs.DENIED_SUBJECTS,
 }
-# A subcommand's page has its name, but for this one.
-PAGES = {"prove": "verify.md"}
+# A subcommand's page has its name, but for these.
+PAGES = {"prove": "verify.md", "recover": "guides/troubleshooting.md"}
 # The programs of the examples by the name of their section: the file, and the strings that begin and end the excerpt.
 PROGRAMS = {
     "python-stack": ("python-stack/__main__.py", "import pulumi", "labels = "),

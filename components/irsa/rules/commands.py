@@ -264,6 +264,17 @@ def _annotations(name: str, where: Iterable[str], changes: Sequence[str]) -> str
     return _command(*words, name, *where, *changes)
 
 
+def remove_annotation_with_value(namespace: str, name: str, key: str, value: str) -> str:
+    """Return the command that removes an annotation of a service account, which fails if it has another value.
+
+    Source: https://datatracker.ietf.org/doc/html/rfc6902#section-4.6
+    """
+    path = f"/metadata/annotations/{key.replace('~', '~0').replace('/', '~1')}"
+    patch = json.dumps([{"op": "test", "path": path, "value": value}, {"op": "remove", "path": path}])
+    options = (*_option("-n", namespace), "--type", "json", "-p", patch)
+    return _command("kubectl", "patch", "serviceaccount", *_arguments(name, options=options))
+
+
 def restart(kind: str, name: str, namespace: str) -> str:
     """Return the command that recreates the Pods of a Deployment, StatefulSet or DaemonSet, for the webhook."""
     words = ("kubectl", "rollout", "restart", f"{kind.lower()}/{name}")

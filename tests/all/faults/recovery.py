@@ -1,37 +1,39 @@
-"""The commands of docs/reliability.md that bring a stack back, run as they stand there."""
+"""The commands of docs/guides/troubleshooting.md that bring a stack back, run as they stand there."""
 
-import json
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import yaml
 from botocore.exceptions import ClientError
 
-from tests.all.faults.interruption import PATCH, Interrupted
-from tests.sandbox.irsa_command import ACCOUNT, aws_iam
+from tests.all.faults.interruption import OIDC_PROVIDER, PATCH, Interrupted
+from tests.sandbox.irsa_command import aws_iam
 from tests.sandbox.project import ROOT, STACK, Stack
 
-PAGE = ROOT / "docs" / "reliability.md"
-RECORD, ANSWERS, EDITED = "before.json", "ids.json", "state.json"
+PAGE = ROOT / "docs" / "guides" / "troubleshooting.md"
+RECORD, ANSWERS, EDITED = "before.json", "ids.yaml", "state.json"
 NAMED_BY_PREFIX = re.compile(r"\d{18}[0-9a-f]{8}")
 Answered = subprocess.CompletedProcess[str]
 
 
 class Entry(NamedTuple):
-    """What may exist without being recorded: an entry of ids.json.
+    """What may exist without being recorded: an entry of ids.yaml.
 
     Attributes:
         urn: Its URN.
         answer: Its ID, "?" before it was looked for, None if it does not exist.
-        known: Its name, prefix, URL or metadata.
+        commands: The commands above it.
+        its_id: What the list says of its ID.
     """
 
     urn: str
     answer: str | None
-    known: Mapping[str, Any]
+    commands: tuple[str, ...] = ()
+    its_id: str = ""
 
     @property
     def kind(self) -> str:
@@ -40,13 +42,13 @@ class Entry(NamedTuple):
 
 def page_commands() -> list[str]:
     """Return the page's commands, without what they print."""
-    found = []
-    for block in re.findall(r"^```console\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
+    found, section = [], PAGE.read_text().partition("\n## Recovery\n")[2]
+    for block in re.findall(r"^```console\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
         lines = iter(block.splitlines())
         for line in lines:
             if line.startswith("$ "):
                 command = line.removeprefix("$ ")
-                while command.endswith("\\") or command.count("'") % 2:
+                while command.endswith("\\"):
                     command += f"\n{next(lines)}"
                 found.append(command)
     return found
@@ -56,12 +58,6 @@ def page_command(part: str) -> str:
     """Return the page's only command with a text in it, for the stack of a test."""
     (command,) = {each for each in page_commands() if part in each}
     return command.replace("--stack dev", f"--stack {STACK}")
-
-
-def look_up_commands() -> Iterator[tuple[str, str, str]]:
-    """Yield the page's table: what is in the URN, the command that looks for it, and a second one or nothing."""
-    row = r"^\| ([^|]+) \| `([^`]+)`(?:, then `([^`]+)`)?[^|]* \|[^|]*\|$"
-    yield from re.findall(row, PAGE.read_text(), re.MULTILINE)
 
 
 def run(stack: Stack, command: str) -> Answered:
@@ -84,7 +80,7 @@ def recover(stack: Stack, interrupted: Interrupted) -> dict[str, str]:
     if not entries:
         stack.pulumi(interrupted.verb, "--yes", "--skip-preview")
         return {}
-    remove_annotations(stack)
+    remove_annotations(stack, entries)
     found = [entry._replace(answer=created(stack, entry, interrupted.began)) for entry in entries]
     write_answers(stack, found)
     must(go_on(stack))
@@ -100,73 +96,68 @@ def remove_empty_attributes(stack: Stack) -> None:
 def list_what_may_exist(stack: Stack) -> list[Entry]:
     """Run the page's first commands; return what they list."""
     must(run(stack, page_command("pulumi cancel")))
-    printed = json.loads(must(run(stack, page_command("tee ids.json"))))
-    assert printed == json.loads((stack.folder / ANSWERS).read_text())
-    return [Entry(entry.pop("urn"), entry.pop("id"), entry) for entry in printed]
+    printed = must(run(stack, page_command("tee ids.yaml")))
+    assert printed == (stack.folder / ANSWERS).read_text()
+    return list(map(_entry, printed.split("\n\n")[1:]))
 
 
-def remove_annotations(stack: Stack) -> list[Answered]:
-    """Run the commands that the page's command prints; they fail where the annotation is not that of the list."""
-    printed = must(run(stack, page_command("kubectl patch")))
-    return [run(stack, command) for command in printed.splitlines()]
+def _entry(text: str) -> Entry:
+    ((urn, answer),) = [(each["urn"], each["id"]) for each in yaml.safe_load(text)]
+    comments = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")]
+    commands = tuple(line for line in comments if line.startswith(("aws ", "kubectl ")))
+    (its_id,) = [line.removeprefix("its ID: ") for line in comments if line.startswith("its ID: ")] or [""]
+    return Entry(urn, answer, commands, its_id)
 
 
-def write_answers(stack: Stack, entries: list[Entry]) -> None:
+def remove_annotations(stack: Stack, entries: Sequence[Entry]) -> list[Answered]:
+    """Run the commands that remove annotations; they fail where the annotation is not that of the list."""
+    return [run(stack, command) for entry in entries if entry.kind == PATCH for command in entry.commands]
+
+
+def write_answers(stack: Stack, entries: Sequence[Entry]) -> None:
     """Write the answers, as somebody with an editor does."""
-    (stack.folder / ANSWERS).write_text(json.dumps([{"urn": each.urn, "id": each.answer} for each in entries]))
+    (stack.folder / ANSWERS).write_text(yaml.safe_dump([{"urn": each.urn, "id": each.answer} for each in entries]))
 
 
 def go_on(stack: Stack) -> Answered:
-    """Run the page's last command."""
-    return run(stack, page_command("pulumi stack import"))
+    """Run the page's last commands."""
+    answer = run(stack, page_command("> state.json"))
+    return run(stack, page_command("pulumi stack import")) if answer.returncode == 0 else answer
 
 
 def created(stack: Stack, entry: Entry, began: datetime) -> str | None:
-    """Return the ID of what exists since the interrupted run, by the page's command for its kind."""
+    """Return the ID of what exists since the interrupted run, by the list's commands for it."""
     if entry.answer is None or entry.kind == PATCH:
         return None
-    heading = "namePrefix" if "namePrefix" in entry.known else f"`{entry.kind}`"
-    ((command, then),) = [commands for found, *commands in look_up_commands() if heading in found]
-    answer = _answer(stack, _filled_in(command, entry.known))
-    if then:
-        # The first command has IDs, the second one the date of one of them.
-        further, cluster = _filled_in(then, entry.known), entry.known["clusterName"]
-        dated = ((each, further.replace("--association-id ID", f"--association-id {each}")) for each in answer)
-        answer = [[f"{cluster},{each}", _answer(stack, each_command)] for each, each_command in dated]
-    dates = _dates(answer, entry)
-    if "namePrefix" in entry.known:
+    first, *then = entry.commands
+    answer = _answer(stack, first)
+    if entry.kind == OIDC_PROVIDER:
+        (ending,) = re.findall(r"ends with (\S+)", entry.its_id)
+        found = [arn for arn in answer if arn.endswith(ending)]
+        dates = {arn: _answer(stack, then[0].replace("=ARN ", f"={arn} ")) for arn in found}
+    elif then:
+        found = [each["associationId"] for each in answer["associations"]]
+        dates = {
+            entry.its_id.replace("ID", each): _answer(stack, then[0].replace("=ID ", f"={each} ")) for each in found
+        }
+    else:
+        dates = dict(answer) if isinstance(answer, list) else {entry.its_id: answer} if answer else {}
+    if prefix := re.match(r"the name that is (\S+) and 26", entry.its_id):
         known = (stack.folder / RECORD).read_text()
-        named = re.compile(re.escape(entry.known["namePrefix"]) + NAMED_BY_PREFIX.pattern)
+        named = re.compile(re.escape(prefix[1]) + NAMED_BY_PREFIX.pattern)
         dates = {name: date for name, date in dates.items() if named.fullmatch(name) and name not in known}
     recent = [each for each, date in dates.items() if date >= began]
     assert len(recent) <= 1, recent
     return next(iter(recent), None)
 
 
-def _values(known: Mapping[str, Any]) -> dict[str, str]:
-    named = {**known, **known.get("metadata", {})}
-    return {
-        "NAMESPACE": named.get("namespace", ""),
-        "NAME": named.get("name", named.get("serviceAccount", "")),
-        "CLUSTER": named.get("clusterName", ""),
-        "REGION": named.get("region", ""),
-        "PREFIX": named.get("namePrefix", ""),
-        "AWS_ACCOUNT": ACCOUNT,
-        "ISSUER": named.get("url", "").removeprefix("https://"),
-    }
-
-
-def _filled_in(command: str, known: Mapping[str, Any]) -> str:
-    values = _values(known)
-    return re.sub(rf"\b({'|'.join(values)})\b", lambda found: values[found[1]], command)
-
-
 def _answer(stack: Stack, command: str) -> Any:
     """Return what AWS or Kubernetes answers, None if there is no such thing; any other error is no answer."""
     words = shlex.split(command)
     if words[0] == "aws":
+        options = [part for word in words[3:] for part in word.split("=", 1)]
         try:
-            return aws_iam(stack.cloud, words[2:], words[1])
+            return aws_iam(stack.cloud, [words[2], *options], words[1])
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchEntity":
                 return None
@@ -174,13 +165,3 @@ def _answer(stack: Stack, command: str) -> Any:
     answered = run(stack, command)
     assert not answered.returncode or "NotFound" in answered.stderr, answered.stderr
     return datetime.fromisoformat(answered.stdout) if not answered.returncode else None
-
-
-def _dates(found: Any, entry: Entry) -> dict[str, datetime]:
-    """Return the dates of creation by ID; a command for one resource answers with its date alone."""
-    if found is None or isinstance(found, list):
-        return dict(found or [])
-    values = _values(entry.known)
-    place = "/".join(filter(None, (values["NAMESPACE"], values["NAME"])))
-    arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{values['ISSUER']}"
-    return {arn if values["ISSUER"] else place: found}

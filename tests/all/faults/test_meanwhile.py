@@ -35,7 +35,7 @@ def one(name: str, **service_account: Any) -> dict[str, Any]:
 
 
 def test_two_ups_at_once(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects the state of a stack: the second is refused, in the words of docs/reliability.md."""
+    """Protects the state of a stack: the second is refused, in the words of docs/guides/troubleshooting.md."""
     project = deploy(one("at-once"))
     creating, go_on = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""docs/reliability.md after a kill at a moment that matters: whose is what exists, and which of two is the new one."""
+"""The documented recovery after a kill that matters: whose is what exists, and which of two is the new one."""
 
 import json
 from collections.abc import Callable
@@ -100,7 +100,7 @@ def test_an_annotation_that_another_wrote_in_place_of_a_killed_patch(
     cloud.kubectl("annotate", "serviceaccount", "contested", f"{ROLE_ARN}={theirs}")
     entries = list_what_may_exist(project)
     assert [entry.kind for entry in entries] == [PATCH]
-    assert all(answer.returncode for answer in remove_annotations(project))
+    assert all(answer.returncode for answer in remove_annotations(project, entries))
     assert annotations(cloud, "contested") == {ROLE_ARN: theirs}
 
     write_answers(project, [entry._replace(answer=None) for entry in entries])
