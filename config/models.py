@@ -582,7 +582,7 @@ class Stack(Settings):
     quotas: Quotas = Field(default=Quotas.model_construct(), examples=[{"trustPolicySize": 4096}])
     """Quotas that AWS raised for your AWS account."""
     guard: Guard | None = Field(default=None, examples=[{"mode": "warn"}])
-    """The API server's guard in all clusters: a mode, or a mapping (Guard)."""
+    """The API server's guard in all clusters."""
     lint: Lint = Field(default=Lint.model_construct(), examples=[{"errors": ["wide-trust"]}])
     """Which warnings are errors, and which are not shown."""
     sandbox: bool = Field(default=False, examples=[True])

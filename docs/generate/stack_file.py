@@ -106,7 +106,7 @@ def _type(value: Mapping[str, Any]) -> str:
         return ", ".join(f"`{item}`" for item in value["enum"]) if len(value["enum"]) <= LISTED else "string"
     if "anyOf" in value:
         # A secret, which `pulumi config set --secret` writes, is another form of the same string.
-        return ", or ".join(_type(each) for each in value["anyOf"] if "$ref" not in each)
+        return ", or ".join(_type(each) for each in value["anyOf"] if each.get("$ref") != "#/$defs/Secret")
     kind = value.get("type", "any")
     if kind == "array":
         return f"list of {_type(value['items'])}"
