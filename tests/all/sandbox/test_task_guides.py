@@ -36,7 +36,6 @@ ENGINE_TEXTS = (
     "is missing configuration",
     "passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables",
     "incorrect passphrase",
-    "no stack selected",
     "no stack named",
     "must be set for login during non-interactive CLI sessions",
     "found in the workspace at version",
