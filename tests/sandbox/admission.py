@@ -30,12 +30,13 @@ class Answer(NamedTuple):
 class ApiServer:
     """The sandbox's API server, without a client that hides warnings."""
 
-    def __init__(self, cloud: Any) -> None:
+    def __init__(self, cloud: Any, kubeconfig: str | None = None) -> None:
         self.cloud = cloud
-        config = KubeConfig.from_file(cloud.sandbox.kubeconfig).get()
+        self._kubeconfig = kubeconfig or str(cloud.sandbox.kubeconfig)
+        config = KubeConfig.from_file(self._kubeconfig).get()
         assert config is not None
         self._http = client_adapter.Client(config, client_adapter.ConnectionParams(trust_env=False))
-        self.kubernetes: Client = cloud.kubernetes()
+        self.kubernetes = Client(config=config, trust_env=False)
 
     def send(
         self,
@@ -75,7 +76,7 @@ class ApiServer:
         if manifests:
             file = self.cloud.folder / "manifests.json"
             file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
-            answer = self.cloud.kubectl(*arguments, "-f", str(file))
+            answer = self.cloud.kubectl(*arguments, "-f", str(file), "--kubeconfig", self._kubeconfig)
             assert answer.returncode == 0, answer.stderr
 
 
@@ -107,3 +108,41 @@ def eventually(ask: Callable[[], Answer], wanted: Callable[[Answer], bool], seco
         assert time.monotonic() < until, answer
         time.sleep(0.05)
     return answer
+
+
+def caught_up(api: ApiServer) -> None:
+    """Return when the API server judges Pods by all policies, bindings and ConfigMaps that are stored now.
+
+    It learns each kind in the order in which they are stored, a second or two later: so it knows all of them once it
+    refuses a Pod by one of each kind that is stored last.
+    """
+    last, tick = "last-of-tests", f"tick-{time.monotonic_ns()}"
+    version, metadata = "admissionregistration.k8s.io/v1", {"name": last}
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}
+    policy = {
+        "failurePolicy": "Ignore",
+        "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": f"params.data.tick != '{tick}'", "message": tick}],
+    }
+    binding = {
+        "policyName": last,
+        "paramRef": {"name": last, "namespace": "default", "parameterNotFoundAction": "Allow"},
+        "validationActions": ["Deny"],
+        "matchResources": {"objectSelector": {"matchLabels": {"tick": tick}}},
+    }
+    api.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {**metadata, "namespace": "default"},
+            "data": {"tick": tick},
+        },
+        {"apiVersion": version, "kind": "ValidatingAdmissionPolicy", "metadata": metadata, "spec": policy},
+        {"apiVersion": version, "kind": "ValidatingAdmissionPolicyBinding", "metadata": metadata, "spec": binding},
+    )
+    pod = {
+        "metadata": {"generateName": "last-", "labels": {"tick": tick}},
+        "spec": {"containers": [{"name": "a", "image": "a"}]},
+    }
+    eventually(lambda: api.create(PODS, pod, "default"), lambda answer: tick in str(answer.refusal))

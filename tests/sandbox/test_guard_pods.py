@@ -3,13 +3,18 @@
 What the webhook makes of a Pod is in webhook.py and recorded/injected-pod.json. What must happen stands in the table.
 """
 
+import dataclasses
+import itertools
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa.guard.rules import AnnotationRule, Declared, Settings
+from sandbox.servers import HOST, free_port, kube_apiserver, start, stop
 from tests.sandbox.admission import ACCOUNTS, ApiServer, eventually, guard
 from tests.sandbox.guard_pods import (
     ANNOTATED,
@@ -292,15 +297,21 @@ UNDECLARED, ANOTHER = "no role is declared for it", f"declared is {ROLE}"
 def test_annotations(
     annotating: ApiServer, account: str, role: str | None, who: tuple[str, list[str]], refused: str | None
 ) -> None:
-    """Protects roles from whoever may write service accounts: one that is not declared is refused, not the deployer."""
+    """Protects roles from whoever may write service accounts: one that is not declared is refused, not the deployer.
+
+    With `warn`, nothing is refused, and whoever would be refused sees the same words.
+    """
     annotations = {f"{PREFIX}/role-arn": role} if role else {}
     manifest = {"metadata": {"name": account, "annotations": annotations}}
-    answer = annotating.create(ACCOUNTS, manifest, DENY, user=who[0], groups=who[1])
-    assert answer.warnings == ()
+    denied, warned = (
+        annotating.create(ACCOUNTS, manifest, namespace, user=who[0], groups=who[1]) for namespace in (DENY, WARN)
+    )
+    assert (denied.warnings, warned.refusal) == ((), None)
     if refused is None:
-        assert answer.refusal is None
+        assert (denied.refusal, warned.warnings) == (None, ())
     else:
-        assert refused in str(answer.refusal)
+        assert refused in str(denied.refusal)
+        assert [refused in each for each in warned.warnings] == [True]
 
 
 def test_changed_annotations(annotating: ApiServer) -> None:
@@ -322,15 +333,30 @@ def test_changed_annotations(annotating: ApiServer) -> None:
 
 @pytest.fixture(scope="module")
 def annotating(api: ApiServer) -> Iterator[ApiServer]:
-    """A guard with the rule for annotations, and users who may write service accounts."""
-    to_come = Declared(DENY, "to-come", ROLE)
-    objects = guard(Settings("annotations-of-tests", "warn", annotations=RULE), [to_come])
+    """A guard with the rule for annotations, which denies in one namespace and warns in another, and users."""
+    objects: Objects = []
+    for namespace, mode in ((DENY, "deny"), (WARN, "warn")):
+        settings = Settings(f"annotations-of-tests-{mode}", "warn", annotations=RULE._replace(mode=mode))
+        objects += [*guard(settings, [Declared(namespace, "to-come", ROLE)]), *writers(namespace)]
+    api.apply(*objects)
+    manifest = {"metadata": {"name": "new", "annotations": {f"{PREFIX}/role-arn": OLD}}}
+    for namespace in (DENY, WARN):
+        eventually(
+            lambda namespace=namespace: api.create(ACCOUNTS, manifest, namespace, user="bob"),  # type: ignore[misc]
+            lambda answer: UNDECLARED in f"{answer.refusal} {answer.warnings}",
+        )
+    yield api
+    api.delete(*objects)
+
+
+def writers(namespace: str) -> Objects:
+    """Return the right of everybody to write service accounts."""
     api_version = "rbac.authorization.k8s.io/v1"
-    metadata = {"name": "everybody", "namespace": DENY}
+    metadata = {"name": "everybody", "namespace": namespace}
     rule = {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["create", "get", "patch"]}
     everybody = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "everybody"}
-    rights: Objects = [
+    return [
         {"apiVersion": api_version, "kind": "Role", "metadata": metadata, "rules": [rule]},
         {
             "apiVersion": api_version,
@@ -340,8 +366,37 @@ def annotating(api: ApiServer) -> Iterator[ApiServer]:
             "subjects": [everybody],
         },
     ]
-    api.apply(*objects, *rights)
-    manifest = {"metadata": {"name": "new", "annotations": {f"{PREFIX}/role-arn": OLD}}}
-    eventually(lambda: api.create(ACCOUNTS, manifest, DENY, user="bob"), lambda it: UNDECLARED in str(it.refusal))
-    yield api
-    api.delete(*objects, *rights)
+
+
+def test_audit_log(guarded: ApiServer, tmp_path: Path) -> None:
+    """Protects who looks for warnings that controllers drop: the audit log has each, refused or not, and no right Pod.
+
+    The annotation is named as the guide says. Another API server, with the same etcd, writes the log.
+    """
+    cloud, log = guarded.cloud, tmp_path / "audit.log"
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}')
+    ports = {**cloud.ports, "kube-apiserver": free_port()}
+    usual = kube_apiserver(cloud.sandbox, ports)
+    flags = (f"--audit-policy-file={policy}", f"--audit-log-path={log}")
+    server = dataclasses.replace(usual, name="audited-apiserver", command=(*usual.command, *flags))
+    config = json.loads(cloud.sandbox.kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = f"https://{HOST}:{ports['kube-apiserver']}"
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(config))
+    start(cloud.sandbox, server, cloud.progress)
+    try:
+        audited = ApiServer(cloud, str(kubeconfig))
+        eventually(lambda: ask(audited, DENY), is_refused)
+        eventually(lambda: ask(audited, WARN), has_warned)
+        log.write_text("")
+        for namespace, pod in itertools.product((DENY, WARN), (bare("irsa"), right("irsa"))):
+            ask(audited, namespace, pod)
+    finally:
+        stop(cloud.sandbox, server.name)
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    of_pods = [each for each in events if each["objectRef"].get("resource") == "pods" and each["verb"] == "create"]
+    key = f"irsa-guard-{STACK.stack}-identity/service-account"
+    said = [each["annotations"].get(key) for each in of_pods if each["stage"] == "ResponseComplete"]
+    missing = "irsa: no token and no variables in container app"
+    assert said == [f"{DENY}/{missing}", None, f"{WARN}/{missing}", None]
