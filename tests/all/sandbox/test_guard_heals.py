@@ -1,4 +1,4 @@
-"""What becomes of Deployments while the Pod Identity webhook is down, and afterwards, with Kubernetes's controllers.
+"""What Kubernetes's controllers make of the guard: of Deployments while the webhook is down, and of its expressions.
 
 The ReplicaSet controller doubles its wait after each refusal, from 5 ms to 1,000 s. So it asks again within about as
 long as the webhook was down, and within 1,000 s: DefaultTypedControllerRateLimiter in
@@ -18,10 +18,12 @@ from typing import Any
 import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
-from irsa.guard.rules import Declared
+from irsa.guard.policies import policies
+from irsa.guard.rules import Declared, Settings
 from sandbox.servers import free_port, kube_controller_manager, start, stop
 from tests.sandbox.admission import ApiServer, eventually, guard
 from tests.sandbox.guard_pods import ANNOTATED, DENY, ROLE, STACK, WARN, ask, has_warned, is_refused, is_silent
+from tests.sandbox.project import Project
 from tests.sandbox.webhook_server import configuration, webhook_server, write_certificate
 
 pytestmark = pytest.mark.sandbox
@@ -37,9 +39,9 @@ Webhook = Callable[[], AbstractContextManager[None]]
 
 @pytest.fixture(scope="module")
 def controllers(cloud: Any) -> Iterator[None]:
-    """Run the controllers of Deployments and ReplicaSets."""
+    """Run the controllers of Deployments, ReplicaSets and the status of policies."""
     usual = kube_controller_manager(cloud.sandbox, {**cloud.ports, "kube-controller-manager": free_port()})
-    wanted = "--controllers=deployment-controller,replicaset-controller"
+    wanted = "--controllers=deployment-controller,replicaset-controller,validatingadmissionpolicy-status-controller"
     command = tuple(wanted if each.startswith("--controllers=") else each for each in usual.command)
     server = dataclasses.replace(usual, name="workload-controllers", command=command)
     start(cloud.sandbox, server, cloud.progress)
@@ -214,3 +216,32 @@ def warned(api: ApiServer) -> Counter[str]:
     return Counter(
         {each["enforcement_action"]: count for each, count in own if each["policy_binding"] == f"{POLICY}-warn"}
     )
+
+
+def test_expressions_fit_the_types_of_kubernetes(
+    api: ApiServer, controllers: None, deploy: Callable[..., Project]
+) -> None:
+    """Protects the guard from a field that does not exist: what cannot be judged is let through, so nobody notices.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#type-checking
+    """
+    binding = {"serviceAccount": {"name": "typed"}, "policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
+    rule = {"mode": "deny", "users": ["admin"]}
+    deploy({"guard": {"mode": "deny", "annotations": rule}, "bindings": {"typed": binding}}).up()
+    [wrong, *_] = policies(Settings("wrong-types", "deny"))
+    wrong["spec"]["validations"] = [{"expression": "object.spec.noSuchField == ''"}]
+    api.apply(wrong)
+
+    def warnings() -> dict[str, Any]:
+        found = {
+            each["metadata"]["name"]: each.get("status", {}) for each in listed(api, "validatingadmissionpolicies", "")
+        }
+        done = all("typeChecking" in each for each in found.values())
+        return {name: each["typeChecking"].get("expressionWarnings", []) for name, each in found.items() if done}
+
+    found = until(warnings)
+    api.delete(wrong)
+    assert "undefined field 'noSuchField'" in str(found.pop(wrong["metadata"]["name"]))
+    own = {name for name in found if name.startswith("irsa-guard-irsa-test-")}
+    assert {name.rpartition("-")[2] for name in own} == {"identity", "role", "annotation"}
+    assert [found[name] for name in own] == [[], [], []]

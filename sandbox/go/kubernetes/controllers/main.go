@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
+	"k8s.io/apiserver/pkg/cel/openapi/resolver"
 	"k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/apiserver/pkg/server/options"
@@ -34,11 +36,12 @@ import (
 	"k8s.io/kubernetes/pkg/controller/namespace"
 	"k8s.io/kubernetes/pkg/controller/replicaset"
 	"k8s.io/kubernetes/pkg/controller/serviceaccount"
+	"k8s.io/kubernetes/pkg/controller/validatingadmissionpolicystatus"
 )
 
 const (
 	controllers    = "namespace-controller,serviceaccount-controller,garbage-collector-controller"
-	workloads      = "deployment-controller,replicaset-controller"
+	workloads      = "deployment-controller,replicaset-controller,validatingadmissionpolicy-status-controller"
 	resync         = 12 * time.Hour
 	discoverAgain  = 30 * time.Second
 	namespaceSync  = 5 * time.Minute
@@ -157,7 +160,7 @@ func run(ctx context.Context, config *rest.Config) error {
 	return nil
 }
 
-// runWorkloads starts the controllers as cmd/kube-controller-manager/app/apps.go does.
+// runWorkloads starts the controllers as apps.go and validatingadmissionpolicystatus.go of the same folder do.
 func runWorkloads(ctx context.Context, config *rest.Config) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -170,7 +173,20 @@ func runWorkloads(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
+	types := &validating.TypeChecker{
+		// The API server's own description of its types: what kube-controller-manager has built in takes long to compile.
+		SchemaResolver: &resolver.ClientDiscoveryResolver{Discovery: client.Discovery()},
+		RestMapper:     restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client.Discovery())),
+	}
+	admission := client.AdmissionregistrationV1().ValidatingAdmissionPolicies()
+	policies, err := validatingadmissionpolicystatus.NewController(
+		shared.Admissionregistration().V1().ValidatingAdmissionPolicies(), admission, types,
+	)
+	if err != nil {
+		return err
+	}
 	shared.Start(ctx.Done())
+	go policies.Run(ctx, workloadSyncs)
 	go replicaSets.Run(ctx, workloadSyncs)
 	go deployments.Run(ctx, workloadSyncs)
 	return nil
