@@ -1,6 +1,7 @@
-"""The engine is killed at each step of a guard's life: no Pod that would be right is refused.
+"""The engine is killed at each step of a guard's life, and of each change of what it knows: no right Pod is refused.
 
-A kill is at each request that writes, when AWS or Kubernetes has done it and the engine has not heard of it.
+A kill is at each request that writes, when AWS or Kubernetes has done it and the engine has not heard of it. A Pod is
+right with the identity that its service account has at that moment, be it none.
 """
 
 import itertools
@@ -15,86 +16,168 @@ from lightkube.resources.core_v1 import ServiceAccount
 from tests.all.faults.held import holding
 from tests.all.faults.interruption import interrupt
 from tests.all.faults.recovery import recover
-from tests.sandbox.admission import PODS, ApiServer, eventually
+from tests.sandbox.admission import PODS, ApiServer, caught_up
 from tests.sandbox.failing_api import Question
+from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import Project
 from tests.sandbox.webhook import injected
 
 pytestmark = pytest.mark.sandbox
 
-# All kills take six minutes.
-EVERY = 1 if os.environ.get("FAULTS") == "all" else 5
-READ_ONLY = {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
-APP = {**READ_ONLY, "serviceAccount": {"name": "guarded"}}
-OTHER = {**READ_ONLY, "serviceAccount": {"name": "guarded-too"}, "role": {"name": "guarded-too"}}
-# Switched on, stricter, with one more, with another role, with one less, and off.
-LIFE: list[tuple[str, dict[str, Any]]] = [
-    ("off", {"bindings": {"app": APP}}),
-    ("warn", {"guard": "warn", "bindings": {"app": APP}}),
-    ("deny", {"guard": "deny", "bindings": {"app": APP}}),
-    ("one more", {"guard": "deny", "bindings": {"app": APP, "other": OTHER}}),
-    ("another role", {"guard": "deny", "bindings": {"app": APP, "other": {**OTHER, "role": {"name": "guarded-2"}}}}),
-    ("one less", {"guard": "deny", "bindings": {"app": APP}}),
-    ("off again", {"bindings": {"app": APP}}),
-]
+Settings = dict[str, Any]
+
+# All kills take about half an hour.
+EVERY = os.environ.get("FAULTS") == "all"
+# The administrator's name in the sandbox's API server.
+RULE = {"annotations": {"mode": "deny", "users": ["admin"]}}
+
+
+def binding(own: str, account: Settings | None = None, **keys: Any) -> Settings:
+    policies = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
+    return {"serviceAccount": {"name": f"guarded-{own}", **(account or {})}, "policyArns": policies, **keys}
+
+
+def named(own: str, account: Settings | None = None, **role: Any) -> Settings:
+    return binding(own, account, role={"name": f"guarded-{own}", **role})
+
+
+APP, OTHER, AUTOMATIC, FORMER = binding("app"), named("other"), binding("key"), binding("former")
+EXISTING, PODS_OF_EXISTING = ({"create": False, "name": f"guarded-existing-{each}"} for each in ("irsa", "pods"))
+# What is changed: the guard and the bindings, before and after; each is walked there and back. A move to another
+# cluster is one of these to either cluster: its first service account comes, or its last one goes.
+CHANGES: dict[str, tuple[Settings, Settings, Settings, Settings]] = {
+    "mode": ({"mode": "warn"}, {"app": APP}, {"mode": "deny"}, {"app": APP}),
+    "another binding": ({}, {"app": APP}, {}, {"app": APP, "other": OTHER}),
+    "role": ({}, {"role": named("role")}, {}, {"role": named("role", name="guarded-role-2")}),
+    # Without policies: after a kill, `irsa verify` asks for a refresh before they are attached to such a role again.
+    "path of a role": (
+        {},
+        {"path": {**named("path", path="/a/"), "policyArns": []}},
+        {},
+        {"path": {**named("path", path="/b/"), "policyArns": []}},
+    ),
+    "key": ({}, {"old": AUTOMATIC}, {}, {"new": AUTOMATIC}),
+    "key, formerly": ({}, {"before": FORMER}, {}, {"after": {**FORMER, "formerly": "before"}}),
+    "name": ({}, {"name": named("name")}, {}, {"name": named("name", {"name": "guarded-name-2"})}),
+    "namespace": ({}, {"move": named("move")}, {}, {"move": named("move", {"namespace": "team-a"})}),
+    "both ways": ({}, {"both": named("both")}, {}, {"both": {**named("both"), "identity": "both"}}),
+    "Pod Identity": ({}, {"pods": named("pods")}, {}, {"pods": {**named("pods"), "identity": "podIdentity"}}),
+    # With one of them goes the whole guard, with the other a part of what it knows.
+    "existing": ({}, {}, {}, {"existing": named("existing", EXISTING)}),
+    "existing, Pod Identity": (
+        {},
+        {"app": APP},
+        {},
+        {"app": APP, "existing-pods": {**named("existing-pods", PODS_OF_EXISTING), "identity": "podIdentity"}},
+    ),
+    "namespace of the guard": ({}, {"app": APP}, {"namespace": "team-b"}, {"app": APP}),
+    "annotations": ({}, {"app": APP}, RULE, {"app": APP}),
+}
+
+
+def at_once() -> tuple[Settings, Settings]:
+    """Return a stack in which all is changed."""
+    parts = zip(*CHANGES.values(), strict=True)
+    guard, bindings, new_guard, new_bindings = ({k: v for each in part for k, v in each.items()} for part in parts)
+    return settings(guard, bindings), settings(new_guard, new_bindings)
+
+
+def settings(guard: Settings, bindings: Settings) -> Settings:
+    return {"guard": {"mode": "deny", **guard}, "bindings": bindings}
+
+
+WALKS = {
+    "switch": ({"bindings": {"app": APP}}, settings({}, {"app": APP})),
+    "everything": at_once(),
+    **{title: (settings(*each[:2]), settings(*each[2:])) for title, each in CHANGES.items()},
+}
+# Without FAULTS=all: at which writes the engine is killed.
+USUAL = {"switch": (1,), "everything": (8, 20)}
 
 
 def writes(question: Question) -> bool:
     if question.action:
         return question.action.startswith(("Create", "Attach", "Put", "Update", "Delete", "Detach"))
-    objects = ("/serviceaccounts", "/configmaps", "/validatingadmissionpolic")
+    objects = ("/serviceaccounts", "/configmaps", "/validatingadmissionpolic", "/pod-identity-associations")
     return question.method != "GET" and any(each in question.path for each in objects)
 
 
-def bare_pod(name: str) -> dict[str, Any]:
+def bare_pod(name: str) -> Settings:
     """Return a Pod that the webhook has not seen."""
     spec = {"serviceAccountName": name, "containers": [{"name": "app", "image": "app"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "app-"}, "spec": spec}
 
 
-def pod_of(cloud: Any, name: str) -> dict[str, Any] | None:
-    """Return a Pod as the webhook makes it for a service account as it is now; None where there is none."""
-    accounts = {each.metadata.name: each for each in cloud.kubernetes().list(ServiceAccount, namespace="default")}
-    if name not in accounts:
-        return None
-    return injected(bare_pod(name), accounts[name].metadata.annotations or {}, has_association=False)
-
-
-def refused(cloud: Any, server: ApiServer) -> list[str | None]:
+def refused(server: ApiServer) -> list[str]:
     """Return why Pods that are right are refused."""
-    pods = [pod for name in ("guarded", "guarded-too") if (pod := pod_of(cloud, name)) and pod["spec"].get("volumes")]
-    answers = [server.create(PODS, pod, "default") for pod in pods]
+    caught_up(server)
+    answers = []
+    for account in server.kubernetes.list(ServiceAccount, namespace="*"):
+        metadata = account.metadata
+        assert metadata is not None
+        name, namespace = str(metadata.name), str(metadata.namespace)
+        if not name.startswith("guarded-"):
+            continue
+        found = server.cloud.aws("eks").list_pod_identity_associations(
+            clusterName=CLUSTER, namespace=namespace, serviceAccount=name
+        )
+        pod = injected(bare_pod(name), metadata.annotations or {}, bool(found["associations"]))
+        answers.append(server.create(PODS, pod, namespace))
     return [each.refusal for each in answers if each.refusal]
 
 
+def unguarded(server: ApiServer, project: Project, guard: Any) -> list[str]:
+    """Return the service accounts of the stack whose Pods start without an identity, where the guard refuses them."""
+    bindings = project.outputs()["bindings"].values() if guard and guard["mode"] == "deny" else ()
+    places = [(each["namespace"], each["serviceAccount"]) for each in bindings]
+    answers = {name: server.create(PODS, bare_pod(name), namespace) for namespace, name in places}
+    return [name for name, each in answers.items() if "has no AWS identity" not in str(each.refusal)]
+
+
+def killed(project: Project, new: Settings, number: int, folder: Path) -> bool:
+    """Kill the engine at a write, and recover; return whether there is such a write."""
+    server = ApiServer(project.cloud)
+    project.set(new)
+    with holding(project.cloud, folder, number, writes) as (written, variables):
+        interrupted = interrupt(project, "up", when=written.held.is_set, **variables)
+    assert refused(server) == [], f"killed at write {number + 1}"
+    if interrupted.killed:
+        recover(project, interrupted)
+        assert refused(server) == [], f"recovered from write {number + 1}"
+    assert unguarded(server, project, new.get("guard")) == []
+    return bool(interrupted.killed)
+
+
+@pytest.mark.usefixtures("existing")
+@pytest.mark.parametrize(
+    "title", [each if each in USUAL else pytest.param(each, marks=pytest.mark.long) for each in WALKS]
+)
 def test_no_right_pod_is_refused_whenever_the_engine_is_killed(
-    cloud: Any, deploy: Callable[..., Project], tmp_path: Path, record_property: Callable[..., None]
+    deploy: Callable[..., Project],
+    title: str,
+    tmp_path: Path,
+    record_property: Callable[..., None],
 ) -> None:
-    """Protects Pods while a guard is switched on, changed or switched off; after the recovery it is as declared."""
-    server = ApiServer(cloud)
-    kills: list[str] = []
-    for (before, old), (after, new) in itertools.pairwise(LIFE):
-        project = deploy(old)
-        project.up()
-        number = 0 if EVERY == 1 else len(kills) % EVERY
-        while True:
-            project.set(old)
-            project.up()
-            project.set(new)
-            with holding(cloud, tmp_path, number, writes) as (written, variables):
-                interrupted = interrupt(project, "up", when=written.held.is_set, **variables)
-            assert refused(cloud, server) == [], f"{before} to {after}, killed at write {number + 1}"
-            if not interrupted.killed:
-                break
-            recover(project, interrupted)
-            assert project.up() == {}
-            assert refused(cloud, server) == []
-            kills.append(f"{before} to {after} at write {number + 1}")
-            number += EVERY
-        if new.get("guard") == "deny":
-            answer = eventually(
-                lambda: server.create(PODS, bare_pod("guarded"), "default"), lambda each: bool(each.refusal)
-            )
-            assert "default/guarded has no AWS identity" in str(answer.refusal)
-        project.destroy()
-    record_property("faults", f"{len(kills)} kills: {', '.join(kills)}")
+    """Protects Pods while a guard, or what it knows, is changed; after the recovery it is as declared."""
+    numbers = itertools.count() if EVERY else USUAL[title]
+    before, after = WALKS[title]
+    project, kills = deploy(before), 0
+    project.up()
+    for number in numbers:
+        # There and back.
+        found = [killed(project, new, number, tmp_path) for new in (after, before)]
+        kills += sum(found)
+        if not any(found):
+            break
+    assert project.up() == {}
+    record_property("faults", f"{title}: {kills} kills")
+
+
+@pytest.fixture
+def existing(cloud: Any) -> Any:
+    """Service accounts that others have created, without an identity."""
+    for each in (EXISTING, PODS_OF_EXISTING):
+        assert cloud.kubectl("create", "sa", each["name"]).returncode == 0
+    yield
+    for each in (EXISTING, PODS_OF_EXISTING):
+        cloud.kubectl("delete", "sa", each["name"])
