@@ -60,10 +60,15 @@ def test_on_stricter_and_off(deploy: Deploy, cloud: Any) -> None:
         assert "irsa-guard" not in cloud.kubectl("get", *plural.split(), "-o", "name").stdout
 
 
-def test_destroy_removes_the_guard_first(deploy: Deploy) -> None:
-    """Protects Pods while a stack is destroyed: no service account goes while its Pods are still asked for its role."""
-    project = deploy({"guard": "deny", "bindings": {"app": APP}})
+def test_the_guard_comes_last_and_goes_first(deploy: Deploy) -> None:
+    """Protects Pods while a stack is created or destroyed: none is asked for a role that its service account has not."""
+    both = {**OTHER, "identity": "both", "role": {"name": "guarded-other"}}
+    project = deploy({"guard": "deny", "bindings": {"app": APP, "other": both}})
     project.up()
+    [known] = project.resources("ConfigMap").values()
+    carriers = [*project.resources("ServiceAccount").values(), *project.resources("PodIdentityAssociation").values()]
+    assert len(carriers) == 3
+    assert {each["urn"] for each in carriers} <= {*known["dependencies"]}
     gone = [each["urn"] for each in project.events("destroy", "--yes", "--skip-preview") if each["op"] == "delete"]
     kinds = [urn.split("::")[2].rsplit(":", 1)[-1] for urn in gone]
     assert kinds.index("ValidatingAdmissionPolicyBinding") < kinds.index("ServiceAccount")
