@@ -1,5 +1,6 @@
 """Outputs among the arguments: the same resources as with plain values, the same refusals, and full previews."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from program.arguments import policy_key
 from program.examine import examine
 from program.lookups.values import AwsIdentity, ResolvedAwsAccount, unanswered
 from program.plan import plan
+from tests.component.conftest import COMPONENT_TYPE
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 from tests.places import places
 
@@ -120,6 +122,36 @@ def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any]
         expected |= inputs(deploy(EVERYTHING))
 
     assert inputs(deploy(with_outputs(EVERYTHING, {path}))) == expected
+
+
+# What only lets other arguments pass.
+LETS_PASS = {("any_service_account",), ("trust_policy_size_quota",), ("attached_policies_quota",)}
+# Nothing is as its default: that of the other tags are those of the role.
+OWN = {"tags": {"of": "its own"}}
+DIFFERENT: dict[str, Any] = {**EVERYTHING, "audience": "own"}
+DIFFERENT |= {name: {**EVERYTHING[name], **OWN} for name in ("policy", "pod_identity")}
+WRITTEN: list[Place] = [(name,) for name in DIFFERENT]
+WRITTEN += [(name, key) for name in NESTED_FIELDS for key in DIFFERENT.get(name) or ()]
+
+
+@pytest.mark.parametrize("path", [path for path in WRITTEN if path not in LETS_PASS], ids=str)
+def test_no_argument_is_accepted_and_dropped(deploy: Callable[..., Any], path: Place) -> None:
+    """Protects a new argument: what is created differs without it, or it is needed."""
+    name, *inner = path
+    rest = {key: value for key, value in DIFFERENT.items() if key != name}
+    if inner:
+        rest[str(name)] = {key: value for key, value in DIFFERENT[str(name)].items() if key != inner[0]}
+    with contextlib.suppress(InvalidArgumentsError):
+        assert requests(deploy(rest)) != requests(deploy(DIFFERENT))
+
+
+def requests(deployment: Any) -> list[str]:
+    """Return what was asked of the engine for the component's resources, without the lines of code that asked."""
+    asked = [each.request for each in (*deployment.registrations, *deployment.reads) if each.type != COMPONENT_TYPE]
+    for request in asked:
+        request.ClearField("stackTrace")
+        request.ClearField("sourcePosition")
+    return sorted(map(str, asked))
 
 
 # argument, a value that is wrong, where it is reported

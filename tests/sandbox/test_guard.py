@@ -61,7 +61,7 @@ def test_on_stricter_and_off(deploy: Deploy, cloud: Any) -> None:
 
 
 def test_the_guard_comes_last_and_goes_first(deploy: Deploy) -> None:
-    """Protects Pods while a stack is created or destroyed: none is asked for a role that its service account has not."""
+    """Protects Pods while a stack is created or destroyed: none is asked for a role that its account has not."""
     both = {**OTHER, "identity": "both", "role": {"name": "guarded-other"}}
     project = deploy({"guard": "deny", "bindings": {"app": APP, "other": both}})
     project.up()

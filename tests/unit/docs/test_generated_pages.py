@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from docs.generate import actions, files, schema, sections, stack_file
-from irsa.args import AddOnArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+from irsa.args import AddOnArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
 from irsa_cli.main import main
 from irsa_cli.subcommands import installed
 from program.examine import examine
@@ -99,7 +99,10 @@ def test_the_command_has_all_of_the_help(subcommand: str, capsys: pytest.Capture
         ("Arguments", [*ServiceAccountRoleArgs.__annotations__]),
         ("ServiceAccount", [*ServiceAccountArgs.__annotations__]),
         ("AddOn", [*AddOnArgs.__annotations__]),
-        ("Policy", ["document", "name", "path", "description", "tags", "add_on"]),
+        (
+            "Policy",
+            [each for each in PolicyArgs.__annotations__ if each not in {*AddOnArgs.__annotations__} - {"add_on"}],
+        ),
     ],
 )
 def test_the_component_has_every_argument(heading: str, arguments: Any) -> None:
