@@ -11,8 +11,6 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
 CONFLICT = 409
-# Helm's own, on what its charts create.
-BY_HELM = {"app.kubernetes.io/managed-by": "Helm"}
 
 
 def service_account_in(values: Any) -> Any:
@@ -30,8 +28,7 @@ def install(namespace: str, values: Any) -> None:
     except ApiError as error:
         if error.status.code != CONFLICT:
             raise
-    named = {"name": found["name"], "namespace": namespace}
-    metadata = ObjectMeta(**named, annotations=found["annotations"], labels=BY_HELM)
+    metadata = ObjectMeta(name=found["name"], namespace=namespace, annotations=found["annotations"])
     assert found["create"] is True
     client.create(ServiceAccount(metadata=metadata))
 

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster
 from sandbox.step_progress import StepProgress
 from sandbox.versions import official_parts
 from tests.sandbox.admission import ApiServer
+from tests.sandbox.estate import remove_policy, remove_role
 from tests.sandbox.guard_pods import ACCOUNTS_AND_WAYS, NAMESPACES
 from tests.sandbox.official_differences import expected_difference
 from tests.sandbox.project import Project
@@ -49,8 +50,6 @@ class Cloud:
     sandbox: Sandbox
     ports: dict[str, int]
     progress: StepProgress = field(default_factory=StepProgress)
-    # Service accounts of kube-system as whom a test acts.
-    users: list[str] = field(default_factory=list)
     _aws: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -112,18 +111,31 @@ class Cloud:
         log = (self.sandbox.logs / "aws-api.log").read_text()
         return Counter(path + operation for path, operation in REQUEST.findall(log))
 
-    def contents(self) -> set[str]:
-        """Return the service accounts, roles and policies that exist, without the default ones, as text."""
+    def contents(self) -> set[tuple[str, str]]:
+        """Return what tests may leave, each by kind and name: roles, policies and service accounts."""
         iam = self.aws("iam")
-        # Each namespace has it, as soon as it exists.
+        # Each namespace has the default one, as soon as it exists.
         accounts = self.kubernetes().list(
             ServiceAccount, namespace="*", fields={"metadata.name": op.not_equal("default")}
         )
+        names = [each.metadata for each in accounts if each.metadata]
         return {
-            *(f"service account {each.metadata.namespace}:{each.metadata.name}" for each in accounts if each.metadata),
-            *(f"role {each['RoleName']}" for each in iam.list_roles(MaxItems=1000)["Roles"]),
-            *(f"policy {each['Arn']}" for each in iam.list_policies(Scope="Local", MaxItems=1000)["Policies"]),
+            *(("service account", f"{each.namespace}/{each.name}") for each in names),
+            *(("role", each["RoleName"]) for each in iam.list_roles(MaxItems=1000)["Roles"]),
+            *(("policy", each["Arn"]) for each in iam.list_policies(Scope="Local", MaxItems=1000)["Policies"]),
         }
+
+    def remove(self, contents: Iterable[tuple[str, str]]) -> None:
+        """Delete these; a policy once no role has it."""
+        iam, client = self.aws("iam"), self.kubernetes()
+        for kind, name in sorted(contents, key=lambda each: each[0] == "policy"):
+            if kind == "role":
+                remove_role(iam, name)
+            elif kind == "policy":
+                remove_policy(iam, name)
+            else:
+                namespace, _, own = name.partition("/")
+                client.delete(ServiceAccount, own, namespace=namespace)
 
     def kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run kubectl against this sandbox's API server."""
@@ -211,20 +223,15 @@ def api(cloud: Any) -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail the module that leaves something in the sandbox, not the one that finds it there: the order is chance."""
+    """Delete what a module leaves in the sandbox: which one finds it there would be chance."""
     using = (item for item in request.session.items if isinstance(item, pytest.Function))
     if not any("cloud" in item.fixturenames for item in using if item.module is request.module):
         yield
         return
-    cloud = request.getfixturevalue("cloud")
+    cloud: Cloud = request.getfixturevalue("cloud")
     before = cloud.contents()
     yield
-    if cloud.users:
-        cloud.kubectl("delete", "serviceaccounts", "--namespace", "kube-system", "--ignore-not-found", *cloud.users)
-        cloud.users.clear()
-    left = cloud.contents() - before
-    # The second cluster's seed has it, once for all.
-    assert [each for each in sorted(left) if not each.endswith(":policy/boundary")] == []
+    cloud.remove(cloud.contents() - before)
 
 
 @pytest.fixture

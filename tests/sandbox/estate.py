@@ -705,6 +705,14 @@ def remove_role(iam: Any, name: str) -> None:
         return
 
 
+def remove_policy(iam: Any, arn: str) -> None:
+    """Delete a managed policy with its versions."""
+    for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+        if not version["IsDefaultVersion"]:
+            iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+    iam.delete_policy(PolicyArn=arn)
+
+
 def _if_there(iam: Any, delete: Any, **arguments: str) -> None:
     try:
         delete(**arguments)

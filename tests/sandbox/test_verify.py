@@ -42,7 +42,6 @@ def access(cloud: Any, folder: Path, name: str, *role_files: str, namespace: str
     """Bind roles of the documentation to a new service account, and give the variables that act as it."""
     answer = cloud.kubectl("create", "serviceaccount", name, "-n", "kube-system")
     assert answer.returncode == 0, answer.stderr
-    cloud.users.append(name)
     for role_file in role_files:
         grant(cloud, name, role_file, namespace)
     token = cloud.kubectl("create", "token", name, "-n", "kube-system").stdout.strip()

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from tests.sandbox.changes import Scenario, Walk, automatic, check, create_role, look, named, rows, scenario, walk
-from tests.sandbox.estate import remove_role
 from tests.sandbox.project import Project
 from tests.sandbox.scenarios import DEFAULTS, FURTHER, TAGGED
 
@@ -18,14 +17,11 @@ NO_POLICY = "arn:aws:iam::111122223333:policy/misspelled"
 @pytest.fixture(scope="module")
 def walked(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     """All of these scenarios, in one stack, with the roles that exist before it does."""
-    by_hand = {f"{word}-byhand": f"{word}-sa" for word in ("given", "exists")}
-    for role, service_account in by_hand.items():
-        create_role(cloud, role, service_account)
+    for word in ("given", "exists"):
+        create_role(cloud, f"{word}-byhand", f"{word}-sa")
     project = Project(cloud, tmp_path_factory.mktemp("changes"), {"bindings": {}})
     yield walk(project, FURTHER)
     project.destroy()
-    for role in by_hand:
-        remove_role(cloud.aws("iam"), role)
 
 
 @pytest.mark.parametrize("scenario", FURTHER, ids=[each.word for each in FURTHER])

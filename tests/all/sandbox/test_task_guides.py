@@ -14,7 +14,7 @@ from lightkube.resources.core_v1 import ServiceAccount
 
 from sandbox.layout import CLUSTER
 from sandbox.showcase import GREEN_CLUSTER, second_cluster
-from tests.sandbox import chart, guide
+from tests.sandbox import guide
 from tests.sandbox.kubeconfigs import kubeconfig_of
 from tests.sandbox.project import ROOT
 
@@ -203,24 +203,17 @@ def test_to_pod_identity_and_back(follow: Follow, project: Path, cloud: Any) -> 
     follow("pod-identity", {"pulumi up --stack prod": up, "kubectl rollout restart ": f"{pods} restart"}, project)
 
 
-@pytest.fixture
-def charts(cloud: Any) -> Iterator[str]:
-    """The command that stands for Helm; what it created is deleted."""
-    yield f"PYTHONPATH={ROOT} {cloud.virtualenv}/bin/python -m tests.sandbox.chart"
-    ((label, value),) = chart.BY_HELM.items()
-    assert cloud.kubectl("delete", "serviceaccounts", "-A", "-l", f"{label}={value}").returncode == 0
-
-
-def test_five_add_ons(follow: Follow, project: Path, charts: str) -> None:
+def test_five_add_ons(follow: Follow, project: Path, cloud: Any) -> None:
     """Protects who begins with an add-on: from nothing to a proven role, whoever creates the service account."""
+    chart = f"PYTHONPATH={ROOT} {cloud.virtualenv}/bin/python -m tests.sandbox.chart"
     annotations = '{"eks.amazonaws.com/role-arn": "\'"$role"\'"}'
     add_on = f'{{"create": true, "name": "ebs-csi-controller-sa", "annotations": {annotations}}}'
     instead = {
         # There is no Helm, and EKS is one without add-ons that run: the chart's service account is made.
-        "helm upgrade --install external-dns ": f"{charts} external-dns external-dns.json",
-        "helm upgrade --install aws-load-balancer-controller ": f"{charts} kube-system load-balancer.json",
-        "helm upgrade --install karpenter ": f"{charts} kube-system karpenter.json",
-        "aws eks create-addon ": f"echo '{add_on}' > ebs.json && {charts} kube-system ebs.json",
+        "helm upgrade --install external-dns ": f"{chart} external-dns external-dns.json",
+        "helm upgrade --install aws-load-balancer-controller ": f"{chart} kube-system load-balancer.json",
+        "helm upgrade --install karpenter ": f"{chart} kube-system karpenter.json",
+        "aws eks create-addon ": f"echo '{add_on}' > ebs.json && {chart} kube-system ebs.json",
     }
     follow("add-ons", {**UP, **instead}, project)
 
