@@ -89,11 +89,9 @@ def arguments(
     args |= _of_pod_identity(args, keys, binding, stack, lookups)
     of_add_ons, without_name = _of_add_ons(args, keys, binding, stack, lookups)
     args, found = {**args, **of_add_ons}, [*found, *without_name]
-    if "role_arn" in args:
-        found += _partition_of_role(args["role_arn"], lookups)
-        return args, found
-    if binding.aws_account is None:
+    if "role_arn" not in args and binding.aws_account is None:
         found += _not_allowed(args, lookups.account_ids)
+    # For an existing role too: what it excludes has the right shape all the same.
     if isinstance(args.get("policy_arns"), list):
         args["policy_arns"] = _keyed(args["policy_arns"], found)
     if isinstance(args.get("inline_policies"), dict):
@@ -101,6 +99,9 @@ def arguments(
             name: source.get("document", WRONG) if isinstance(source, dict) else source
             for name, source in args["inline_policies"].items()
         }
+    if "role_arn" in args:
+        found += _partition_of_role(args["role_arn"], lookups)
+        return args, found
     pairs = ((cluster, binding.aws_account) for cluster in stack.clusters_of(binding))
     providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
     if identity_of(binding).irsa is not Use.ABSENT:

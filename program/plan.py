@@ -14,6 +14,7 @@ from config.models import Binding, ServiceAccount, Stack
 from config.variables import Written, replaced
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.combinations import OF_AN_EXISTING_ROLE
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import Located, Mistake, listed, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
@@ -199,7 +200,10 @@ def _components(
     adopted = args.get("import_existing", [])
     if isinstance(adopted, list) and "serviceAccount" in adopted:
         annotating["import_existing"] = ["serviceAccount"]
-    if "role_arn" not in args:
+    if "role_arn" in args:
+        # Nothing reads these but the rule that refuses them.
+        annotating |= {name: value for name, value in args.items() if name not in OF_AN_EXISTING_ROLE}
+    else:
         of_role = {name: value for name, value in args.items() if name != "service_account"}
         namespace, name = service_account.get("namespace", DEFAULT_NAMESPACE), service_account.get("name", WRONG)
         subject = WRONG if has_unknown([namespace, name]) else subject_of(namespace, name)
