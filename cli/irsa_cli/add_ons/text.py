@@ -11,13 +11,13 @@ from irsa_cli.report.wrapped import wrapped
 WIDTH = 100
 HEADING = "bold"
 HEADINGS = ("add-on", "parameters", "newest", "size")
-OF_AWS = "AWS's own"
+OF_AWS = "AWS managed"
 WHEN = {"named": 'without scope: "*"', "any": 'with scope: "*"'}
 CLUSTERS = "those of the binding's clusters"
 LEGEND = (
     f"[ ]: may be left out; a|b: at least one of them. Without clusterNames: {CLUSTERS}. size: of the policy document "
     "with one value for each parameter that is needed, in characters; IAM takes 6,144 in a policy, and irsa divides a "
-    f"larger document. {OF_AWS}: AWS managed policies are attached"
+    f"larger document. {OF_AWS}: AWS's policies are attached, and irsa writes none"
 )
 Line = tuple[str, str]
 
@@ -25,7 +25,7 @@ Line = tuple[str, str]
 def of_all(add_ons: Sequence[AddOnOutput]) -> Iterator[Line]:
     """Yield a table of the add-ons as lines, each with its style."""
     first = f"{counted(len(add_ons), 'add-on')}: in a binding, write policies: [{{addOn: NAME, ...}}];"
-    yield from _wrapped(f"{first} `irsa add-ons NAME` says the rest", "", HEADING)
+    yield from _wrapped(f"{first} `irsa add-ons NAME` shows the rest", "", HEADING)
     yield "", ""
     heading, *rows = aligned(HEADINGS, [_row(each) for each in add_ons])
     yield heading, HEADING
@@ -102,13 +102,13 @@ def _version(version: VersionOutput) -> Iterator[Line]:
 
 def _policy(each: AddOnOutput, version: VersionOutput) -> Iterator[Line]:
     for name in version.managed_policies:
-        yield f"  AWS's own {name}", ""
+        yield f"  {OF_AWS}: {name}", ""
     if each.size:
         yield from _wrapped(f"{each.size:,} characters, with what is written above", "  ")
     for statement in () if version.managed_policies else version.statements:
         yield from _statement(statement)
     for name in version.managed_policies_for_everything:
-        yield f'  with scope: "*", AWS\'s own {name}', ""
+        yield f'  with scope: "*", {OF_AWS}: {name}', ""
 
 
 def _statement(statement: StatementOutput) -> Iterator[Line]:
