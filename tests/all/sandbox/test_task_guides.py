@@ -204,11 +204,15 @@ def test_to_pod_identity_and_back(follow: Follow, project: Path, cloud: Any) -> 
 
 
 def test_five_add_ons(follow: Follow, project: Path, cloud: Any) -> None:
-    """Protects who begins with an add-on: from nothing to a proven role, whoever creates the service account."""
+    """Protects who comes from the first guide: its stack file takes them, and roles work whoever creates the account."""
+    recipes = (guide.GUIDES / "add-ons.md").read_text().partition("## Five recipes\n")[2]
+    bindings = recipes.partition("```yaml\n")[2].partition("```")[0]
+    (project / "Pulumi.prod.yaml").write_text((ROOT / "Pulumi.prod.yaml.example").read_text() + bindings)
     chart = f"PYTHONPATH={ROOT} {cloud.virtualenv}/bin/python -m tests.sandbox.chart"
     annotations = '{"eks.amazonaws.com/role-arn": "\'"$role"\'"}'
     add_on = f'{{"create": true, "name": "ebs-csi-controller-sa", "annotations": {annotations}}}'
     instead = {
+        "irsa check --fix ": "pulumi stack init prod && irsa check --fix Pulumi.prod.yaml",
         # There is no Helm, and EKS is one without add-ons that run: the chart's service account is made.
         "helm upgrade --install external-dns ": f"{chart} external-dns external-dns.json",
         "helm upgrade --install aws-load-balancer-controller ": f"{chart} kube-system load-balancer.json",
