@@ -65,7 +65,7 @@ def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, place: tuple[str, 
 
 @pytest.mark.parametrize("several", [False, True])
 def test_what_an_existing_role_excludes_is_one_mistake(tmp_path: Path, several: bool) -> None:
-    """Protects who expects irsa to change an existing role: one error names each key that would, on several clusters too.
+    """Protects who expects irsa to change an existing role: one error names each such key, on several clusters too.
 
     Each key is right without `role.arn`: nothing is said of how it is written.
     """
