@@ -204,7 +204,7 @@ def test_to_pod_identity_and_back(follow: Follow, project: Path, cloud: Any) -> 
 
 
 def test_five_add_ons(follow: Follow, project: Path, cloud: Any) -> None:
-    """Protects who comes from the first guide: its stack file takes them, and roles work whoever creates the account."""
+    """Protects who comes from the first guide: its stack file takes them; roles work, whoever creates the account."""
     recipes = (guide.GUIDES / "add-ons.md").read_text().partition("## Five recipes\n")[2]
     bindings = recipes.partition("```yaml\n")[2].partition("```")[0]
     (project / "Pulumi.prod.yaml").write_text((ROOT / "Pulumi.prod.yaml.example").read_text() + bindings)
