@@ -28,7 +28,7 @@ NOT_HERE = {
     "from-terraform": "tests/all/sandbox/test_guides.py",
     "scale": "settings of the engine",
     "troubleshooting": "a table of messages",
-    "ci": "tests/sandbox/test_workflow_steps.py",
+    "ci": "tests/all/sandbox/test_workflow_steps.py",
     "own-program": "tests/sandbox/test_package_consumer.py and the tests of the examples",
 }
 # What troubleshooting.md quotes of the engine, without names and numbers.
