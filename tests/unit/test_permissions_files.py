@@ -22,6 +22,11 @@ BOUNDARY = f"{IAM}policy/irsa-boundary"
 EKS = "arn:aws:eks:us-west-2:111122223333:"
 CLUSTER, ASSOCIATION = f"{EKS}cluster/prod", f"{EKS}podidentityassociation/prod/a-1234567890abcdef0"
 PODS = "pods.eks.amazonaws.com"
+# https://docs.aws.amazon.com/general/latest/gr/eks.html
+PROVIDERS = [
+    f"{IAM}oidc-provider/{host}/id/EXAMPLE"
+    for host in ("oidc.eks.us-west-2.amazonaws.com", "oidc-eks.us-west-2.api.aws")
+]
 OURS, THEIRS = f"{IAM}role/irsa/app", f"{IAM}role/administrator"
 # Of these the service reference says that they know the key iam:PermissionsBoundary:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
@@ -103,7 +108,7 @@ def test_what_a_deployment_needs_is_allowed() -> None:
 
     A role is taken out of an instance profile, and loses its boundary, by an administrator.
     """
-    resources = {"role": OURS, "policy": f"{IAM}policy/irsa/app", "oidc-provider": f"{IAM}oidc-provider/oidc.eks.x"}
+    resources = {"role": OURS, "policy": f"{IAM}policy/irsa/app", "oidc-provider": PROVIDERS[0]}
     resources |= {"cluster": CLUSTER, "podidentityassociation": ASSOCIATION}
     refused = {
         action
@@ -113,6 +118,27 @@ def test_what_a_deployment_needs_is_allowed() -> None:
         if not allowed("iam-deployer-bounded.json", action, resources.get(kind, "*"), BOUNDARY)
     }
     assert refused == {"iam:DeleteRolePermissionsBoundary", "iam:RemoveRoleFromInstanceProfile"}
+
+
+@pytest.mark.parametrize("verb", ["AddClientIDTo", "Create", "Delete"])
+def test_only_providers_of_eks_clusters_of_the_region_are_written(verb: str) -> None:
+    """Protects GitHub's provider, with which CI signs in, and from a provider of an attacker's host.
+
+    `*` also stands for slashes and dots, so that no pattern with it before the path keeps a host out:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+    """
+    action = f"iam:{verb}OpenIDConnectProvider"
+    others = (
+        "token.actions.githubusercontent.com",
+        "oidc.eks.attacker.example/id/EXAMPLE",
+        "oidc.eks.attacker.example/a.amazonaws.com/id/EXAMPLE",
+        "oidc-eks.attacker.example/a.api.aws/id/EXAMPLE",
+        "oidc.eks.us-west-2.amazonaws.com.attacker.example/id/EXAMPLE",
+        "oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE",
+    )
+
+    assert all(allowed("iam-deployer-bounded.json", action, each) for each in PROVIDERS)
+    assert not any(allowed("iam-deployer-bounded.json", action, f"{IAM}oidc-provider/{each}") for each in others)
 
 
 @pytest.mark.parametrize("file", ["iam-deployer.json", "iam-deployer-bounded.json"])

@@ -79,12 +79,12 @@ def test_the_permissions_can_be_granted(cloud: Any) -> None:
                 answer = cloud.run(*words, folder=ROOT)
                 assert answer.returncode == 0, answer.stderr
         assert created["PolicyName"] == "irsa-deployer"
-        allowed = cloud.kubectl("auth", "can-i", "patch", "serviceaccounts", "--as", "deployer", "-n", "default")
-        assert allowed.stdout.strip() == "yes"
+        patch = ("auth", "can-i", "patch", "serviceaccounts", "--as", "deployer", "-n")
+        assert [cloud.kubectl(*patch, each).stdout.strip() for each in ("default", "kube-system")] == ["yes", "no"]
         token = ("create", "serviceaccounts", "--subresource", "token")
         refused = cloud.kubectl("auth", "can-i", *token, "--as", "deployer", "-n", "default")
         assert refused.stdout.strip() == "no"
     finally:
-        cloud.kubectl("delete", "clusterrolebinding,clusterrole", "irsa-deployer")
+        cloud.kubectl("delete", "rolebinding,clusterrole", "irsa-deployer")
         if created:
             cloud.aws("iam").delete_policy(PolicyArn=created["Arn"])

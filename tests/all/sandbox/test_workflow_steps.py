@@ -41,9 +41,10 @@ def repository(cloud: Any, tmp_path: Path) -> Iterator[Repository]:
 def users(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     """The users of the cluster, with the roles that docs/guides/ci.md names and no more."""
     tmp_path = tmp_path_factory.mktemp("users")
-    reading = access(cloud, tmp_path, "ci-preview", "kubernetes-preview.yaml")
-    deploying = access(cloud, tmp_path, "ci-deploy", "kubernetes-deployer.yaml", "kubernetes-check-live.yaml")
-    grant(cloud, "ci-deploy", "kubernetes-prove.yaml", namespace="default")
+    reading = access(cloud, tmp_path, "ci-preview", "kubernetes-check-live.yaml")
+    deploying = access(cloud, tmp_path, "ci-deploy", "kubernetes-check-live.yaml")
+    for user, name in (("ci-preview", "preview"), ("ci-deploy", "deployer"), ("ci-deploy", "prove")):
+        grant(cloud, user, f"kubernetes-{name}.yaml", namespace="default")
     return {"preview": reading, "deploy": deploying, "drift": reading}
 
 
@@ -159,9 +160,15 @@ def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> No
     iam = cloud.aws("iam")
     policies = iam.list_role_policies(RoleName="irsa-deploy-prod")["PolicyNames"]
     # `serviceaccounts/token` would ask about a service account of the name `token`.
-    create_token = ("auth", "can-i", "create", "serviceaccounts", "--subresource=token", "--as=somebody")
+    rights = (("irsa-deploy", "create", "--subresource=token"), ("irsa-deploy", "delete"), ("irsa-preview", "patch"))
     may = {
-        namespace: cloud.kubectl(*create_token, "--as-group=irsa-deploy", "-n", namespace).stdout
+        namespace: [
+            cloud.kubectl(
+                *("auth", "can-i", verb, "serviceaccounts", *more),
+                *("--as=somebody", f"--as-group={group}", "-n", namespace),
+            ).stdout.strip()
+            for group, verb, *more in rights
+        ]
         for namespace in ("default", "kube-system")
     }
     for policy in policies:
@@ -171,8 +178,8 @@ def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> No
 
     assert created == ["create-open-id-connect-provider", "create-role", "put-role-policy", "put-role-policy"]
     assert {*policies} == {"deployer", "check-live"}
-    # Tokens of kube-system are those of the whole cluster.
-    assert may == {"default": "yes\n", "kube-system": "no\n"}
+    # Service accounts of kube-system, and their tokens, are those of the whole cluster.
+    assert may == {"default": ["yes"] * 3, "kube-system": ["no"] * 3}
 
 
 def file_text(word: str) -> str:
