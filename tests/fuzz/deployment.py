@@ -114,7 +114,7 @@ def deploy(settings: StackSettings) -> list[tuple[str, str]]:
 
 
 def refusals(kind: str, name: str, inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what AWS's plugin, IAM or the Kubernetes API would refuse."""
+    """Yield what AWS's plugin does not have, and what IAM or the Kubernetes API would refuse."""
     if kind in TYPES:
         yield from failures(TYPES[kind], name, dict(inputs))
     yield from RULES.get(kind, lambda _: iter(()))(inputs)
@@ -130,6 +130,9 @@ def _unlike(what: str, pattern: str, texts: Iterable[Any]) -> Iterator[str]:
 def _role(inputs: Mapping[str, Any]) -> Iterator[str]:
     yield from _document(IAMTrustPolicyDocumentValidator(_with_texts(inputs["assumeRolePolicy"])))
     yield from _tags(inputs.get("tags") or {})
+    yield from _names(64, inputs)
+    if not 3_600 <= inputs.get("maxSessionDuration", 3_600) <= 43_200:
+        yield f"duration {inputs['maxSessionDuration']}"
     yield from _unlike("boundary", POLICY_ARN, filter(None, [inputs.get("permissionsBoundary")]))
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
     yield from _unlike("path", r"/|/[\x21-\x7e]+/", [inputs.get("path") or "/"])
@@ -139,10 +142,24 @@ def _role(inputs: Mapping[str, Any]) -> Iterator[str]:
 def _policy(inputs: Mapping[str, Any]) -> Iterator[str]:
     yield from _document(IAMPolicyDocumentValidator(_with_texts(inputs["policy"])))
     yield from _tags(inputs.get("tags") or {})
+    yield from _names(128, inputs)
+
+
+def _managed_policy(inputs: Mapping[str, Any]) -> Iterator[str]:
+    yield from _policy(inputs)
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
+    yield from _unlike("path", r"((/[A-Za-z0-9.,+@=_-]+)*)/", [inputs.get("path") or "/"])
+    yield from _unlike("description", r"[\S\s]{0,1000}", [inputs.get("description") or ""])
 
 
 def _attachment(inputs: Mapping[str, Any]) -> Iterator[str]:
     yield from _unlike("policy", POLICY_ARN, [inputs["policyArn"]])
+
+
+def _names(longest: int, inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield names that IAM refuses, and prefixes that are too long with the 26 digits that the plugin appends."""
+    yield from _unlike("name", rf"[\w+=,.@-]{{1,{longest}}}", filter(None, [inputs.get("name")]))
+    yield from _unlike("prefix", rf"[\w+=,.@-]{{1,{longest - 26}}}", filter(None, [inputs.get("namePrefix")]))
 
 
 def _tags(tags: Mapping[str, str]) -> Iterator[str]:
@@ -192,7 +209,7 @@ def _object(name: str, inputs: Mapping[str, Any]) -> Iterator[str]:
 
 RULES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "aws:iam/role:Role": _role,
-    "aws:iam/policy:Policy": _policy,
+    "aws:iam/policy:Policy": _managed_policy,
     "aws:iam/rolePolicy:RolePolicy": _policy,
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": _attachment,
     "kubernetes:core/v1:ServiceAccount": partial(_object, SUBDOMAIN),

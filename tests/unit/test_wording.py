@@ -52,7 +52,6 @@ ALLOWED = {
     "docs/reference/permissions.md": {"verbs": "the verbs of Kubernetes RBAC"},
     "docs/generate/sections.py": {"verbs": "the verbs of Kubernetes RBAC"},
     "cli/irsa_cli/guard/editors.py": {"verbs": "the verbs of Kubernetes RBAC"},
-    "sandbox/plugins/aws/validators.py": {"account": "the AWS plugin's own text"},
 }
 
 

@@ -15,7 +15,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.aws import calls, connection, eks, functions, iam, s3
 from sandbox.plugins.aws.connection import Connection
-from sandbox.plugins.aws.resource_type import Property, ResourceType, coerced, wrong_type
+from sandbox.plugins.aws.resource_type import Property, ResourceType
 from sandbox.plugins.serving import (
     UNKNOWN,
     InitializationError,
@@ -44,11 +44,6 @@ def resource_type(token: str) -> tuple[str, ResourceType]:
     return token, TYPES[token]
 
 
-def snake_case(name: str) -> str:
-    """Return the name by which the official plugin's texts call a property."""
-    return re.sub(r"([A-Z])", lambda letter: "_" + letter.group(1).lower(), name)
-
-
 def automatic_name(token: str, kind: ResourceType, logical: str, seed: bytes) -> str:
     """Return the logical name and seven random characters.
 
@@ -73,8 +68,7 @@ def with_defaults(token: str, kind: ResourceType, request: protocol.CheckRequest
             completed[key] = value
             defaults.append(key)
     name = kind.name_property
-    conflicting = kind.properties[name].conflicts_with if name else None
-    if name and completed.get(name) is None and completed.get(conflicting or "") is None:
+    if name and completed.get(name) is None and completed.get("namePrefix") is None:
         completed[name] = (
             olds[name]
             if name in olds.get("__defaults", []) and olds.get(name)
@@ -103,47 +97,12 @@ def _without_defaults(value: Any) -> Any:
 
 
 def failures(kind: ResourceType, logical: str, inputs: Plain) -> Iterator[str]:
-    """Yield everything that is wrong with the inputs, in the official plugin's words."""
+    """Yield which inputs are missing, and which this plugin does not have; what a value may be, irsa checks."""
     for key in sorted(inputs.keys() - kind.properties.keys() - {"__defaults"}):
         yield f"the sandbox's AWS plugin does not have the property {key}. Examine values at '{logical}.{key}'."
     for key, prop in kind.properties.items():
-        value = inputs.get(key)
-        if value is None:
-            if prop.required:
-                yield f"Missing required property '{key}'"
-            continue
-        for text in _mistakes(key, prop, value, inputs):
-            yield f"{text}. Examine values at '{logical}.{key}'."
-
-
-def _mistakes(key: str, prop: Property, value: Any, inputs: Plain) -> list[str]:
-    wrong = wrong_type(prop, value)
-    if wrong:
-        return [wrong]
-    name, conflicting = snake_case(key), prop.conflicts_with
-    conflict = conflicting and inputs.get(conflicting) is not None
-    mistakes = (
-        [f'Conflicting configuration arguments. "{name}": conflicts with {snake_case(conflicting)}']
-        if conflicting and conflict
-        else []
-    )
-    if prop.check and not contains_unknown(value):
-        mistakes += prop.check(name, value)
-    return mistakes
-
-
-def _inline_policies(inputs: Plain, token: str, logical: str, seed: bytes) -> list[Plain]:
-    # Each one is named automatically, as the bridge names a nested object.
-    named = ResourceType({}, (), lambda *_: "", lambda *_: None, lambda *_: None, name_length=128)
-    policies = []
-    for number, policy in enumerate(inputs["inlinePolicies"]):
-        complete = {**policy, "policy": _document_text(policy["policy"])} if policy.get("policy") else dict(policy)
-        defaults = []
-        if complete.get("policy") and not complete.get("name"):
-            complete["name"] = automatic_name(token, named, logical, seed + bytes([number % 256]))
-            defaults = ["name"]
-        policies.append({**complete, "__defaults": defaults})
-    return policies
+        if prop.required and inputs.get(key) is None:
+            yield f"Missing required property '{key}'"
 
 
 class Change(NamedTuple):
@@ -239,7 +198,7 @@ class AwsProvider(protocol.Provider):
 
     async def check_config(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
         inputs = plain(request.new_inputs)
-        wrong = connection.configuration_mistakes(inputs)
+        wrong = connection.unknown_settings(inputs)
         # The official plugin does so for the first provider of a process alone.
         if not wrong and not self._checked and not contains_unknown(inputs):
             self._checked = True
@@ -255,21 +214,17 @@ class AwsProvider(protocol.Provider):
     async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
         token, kind = resource_type(request.type)
         inputs = {
-            key: coerced(kind.properties[key], value) if key in kind.properties else value
-            for key, value in plain(request.new_inputs).items()
-            if key != "tagsAll" and value is not None
+            key: value for key, value in plain(request.new_inputs).items() if key != "tagsAll" and value is not None
         }
         olds = plain(request.old_inputs)
         for key, prop in kind.properties.items():
             if prop.document and key in inputs:
                 inputs[key] = _document_text(inputs[key])
-        if isinstance(inputs.get("inlinePolicies"), list) and not contains_unknown(inputs["inlinePolicies"]):
-            inputs["inlinePolicies"] = _inline_policies(inputs, token, request.name, request.random_seed)
         inputs = with_defaults(token, kind, request, inputs, olds)
         if "tagsAll" in kind.properties:
             tags = inputs.get("tags") or {}
             known = isinstance(tags, dict) and not contains_unknown(tags)
-            inputs["tagsAll"] = self.connection.tags_all(tags) if known else UNKNOWN
+            inputs["tagsAll"] = tags if known else UNKNOWN
         wrong = [protocol.CheckFailure("", text) for text in failures(kind, request.name, inputs)]
         return protocol.CheckResponse(inputs=properties_of(inputs, request.new_inputs), failures=wrong)
 
@@ -330,11 +285,7 @@ class AwsProvider(protocol.Provider):
         if outputs is None:
             return None
         if "tagsAll" in outputs:
-            defaults, declared = self.connection.default_tags, state.get("tags") or {}
-            outputs["tagsAll"] = self.connection.without_ignored_tags(outputs["tagsAll"])
-            outputs["tags"] = {
-                key: value for key, value in outputs["tagsAll"].items() if key in declared or defaults.get(key) != value
-            }
+            outputs["tags"] = outputs["tagsAll"]
         return {"id": resource_id, **{key: value for key, value in outputs.items() if value is not None}}
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
@@ -382,8 +333,9 @@ class AwsProvider(protocol.Provider):
         if kind.retag and old != new:
             removed = sorted(old.keys() - new.keys())
             added = {key: value for key, value in new.items() if old.get(key) != value}
-            client = self.connection.client("s3" if kind is s3.BUCKET else "iam")
-            with calls.failing_as(f"updating tags for {kind.described_as} ({resource_id})", client):
+            with calls.failing_as(
+                f"updating tags for {kind.described_as} ({resource_id})", self.connection.client("iam")
+            ):
                 kind.retag(self.connection, resource_id, removed, added)
         unread = kind.update(self.connection, resource_id, olds, news)
         outputs = self._outputs(kind, resource_id, planned(kind, olds, news))
@@ -404,13 +356,8 @@ class AwsProvider(protocol.Provider):
         if function is None:
             raise ProviderError(f"unrecognized function: {request.tok} (not in the sandbox's AWS plugin)")
         arguments = {key: value for key, value in plain(request.args).items() if value is not None}
-        missing = [key for key in function.required if key not in arguments]
-        if missing:
-            return protocol.InvokeResponse(
-                failures=[protocol.CheckFailure("", f"Missing required property '{key}'") for key in missing]
-            )
         try:
-            result = await self._in_thread(function.call, self.connection, arguments)
+            result = await self._in_thread(function, self.connection, arguments)
         except ProviderError as error:
             raise ProviderError(f"invoking {request.tok}: {_one_error(error)}") from error
         return protocol.InvokeResponse(

@@ -34,11 +34,11 @@ def failing_as(doing: str, client: Any, *, unless: str = "") -> Iterator[None]:
         raise ProviderError(f"{doing}: {error_text(error, client)}") from error
 
 
-def persistently(call: Callable[[], Answer], *codes: str, saying: str = "") -> Answer:
-    """Return the call's answer; repeat it for as long as it fails with one of these codes, up to two minutes."""
+def persistently(call: Callable[[], Answer], code: str) -> Answer:
+    """Return the call's answer; repeat it for as long as it fails with this code, up to two minutes."""
 
     def passing(error: BaseException) -> bool:
-        return isinstance(error, ClientError) and error_code(error) in codes and saying in str(error)
+        return isinstance(error, ClientError) and error_code(error) == code
 
     return Retrying(
         retry=retry_if_exception(passing),
@@ -48,13 +48,13 @@ def persistently(call: Callable[[], Answer], *codes: str, saying: str = "") -> A
     )(call)
 
 
-def name_of(inputs: Mapping[str, Any], name: str = "name", prefix: str = "namePrefix") -> str:
+def name_of(inputs: Mapping[str, Any]) -> str:
     """Return the declared name, else the prefix and 26 digits."""
-    if inputs.get(name):
-        return str(inputs[name])
+    if inputs.get("name"):
+        return str(inputs["name"])
     now = time.time()
     stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(now)) + f"{int(now % 1 * 10_000):04d}"
-    return f"{inputs.get(prefix) or 'terraform-'}{stamp}{next(_counter):08x}"
+    return f"{inputs['namePrefix']}{stamp}{next(_counter):08x}"
 
 
 def prefix_of(name: str) -> str:

@@ -1,16 +1,13 @@
 """The provider's configuration, and the clients that speak to AWS with it."""
 
-import difflib
 import json
 import os
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import boto3
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -24,92 +21,27 @@ from botocore.handlers import json_decode_policies
 
 from sandbox.plugins.serving import ProviderError
 
-STRING_KEYS = {
-    "accessKey",
-    "customCaBundle",
-    "ec2MetadataServiceEndpoint",
-    "ec2MetadataServiceEndpointMode",
-    "httpProxy",
-    "httpsProxy",
-    "noProxy",
-    "profile",
-    "region",
-    "retryMode",
-    "s3UsEast1RegionalEndpoint",
-    "secretKey",
-    "stsRegion",
-    "tagPolicyCompliance",
-    "token",
-}
-# The engine passes these as JSON text.
-JSON_KEYS = {
-    "allowedAccountIds",
-    "assumeRoleWithWebIdentity",
-    "assumeRoles",
-    "defaultTags",
-    "endpoints",
-    "forbiddenAccountIds",
-    "ignoreTags",
-    "insecure",
-    "maxRetries",
-    "s3UsePathStyle",
-    "sharedConfigFiles",
-    "sharedCredentialsFiles",
-    "skipCredentialsValidation",
-    "skipMetadataApiCheck",
-    "skipRegionValidation",
-    "skipRequestingAccountId",
-    "tokenBucketRateLimiterCapacity",
-    "useDualstackEndpoint",
-    "useFipsEndpoint",
-    "userAgents",
-}
-# The engine passes these to every provider.
-ENGINE_KEYS = {"version", "pluginDownloadURL", "parameterization"}
-DNS_SUFFIXES = {
-    "aws": "amazonaws.com",
-    "aws-cn": "amazonaws.com.cn",
-    "aws-us-gov": "amazonaws.com",
-    "aws-iso": "c2s.ic.gov",
-    "aws-iso-b": "sc2s.sgov.gov",
-    "aws-iso-e": "cloud.adc-e.uk",
-    "aws-iso-f": "csp.hci.ic.gov",
-    "aws-eusc": "amazonaws.eu",
+SETTINGS = {
+    *("accessKey", "allowedAccountIds", "assumeRoles", "forbiddenAccountIds", "maxRetries", "profile", "region"),
+    *("secretKey", "token"),
+    # The SDK passes these to every explicit provider, and the engine those to every provider.
+    *("skipCredentialsValidation", "skipRegionValidation", "version", "pluginDownloadURL", "parameterization"),
 }
 _CONNECTIONS = 64
 # As the official plugin, which takes 0 for no value, and gives up sooner where nothing listens.
 _ATTEMPTS, _CONNECTION_ATTEMPTS = 25, 6
-_DURATION = re.compile(r"(\d+)(h|m|s)")
-_SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 
-def configuration_mistakes(values: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the provider's arguments, without calling anything."""
-    wrong = []
-    known = STRING_KEYS | JSON_KEYS
-    for key, value in values.items():
-        if key.startswith("__") or key in ENGINE_KEYS:
-            continue
-        if key == "assumeRole":
-            wrong.append("invalid config key 'aws:assumeRole', should be 'aws:assumeRoles'")
-        elif key not in known:
-            near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.8)
-            wrong.append(
-                f"`aws:{key}` is not a valid configuration key for the aws provider. "
-                + (f"Did you mean `aws:{near[0]}`? " if near else "")
-                + "If the key is not intended for the provider, please choose a different namespace from `aws:`."
-            )
-        elif key == "assumeRoles" and isinstance(value, str) and not isinstance(decoded(key, value), list):
-            wrong.append(f"expected aws:assumeRoles to be an array, got {value}")
-    return wrong
+def unknown_settings(values: Mapping[str, Any]) -> list[str]:
+    """Return a refusal of each of the provider's arguments that would have no effect here."""
+    unknown = [key for key in values if key not in SETTINGS and not key.startswith("__")]
+    return [f"the sandbox's AWS plugin does not have the setting aws:{key}" for key in unknown]
 
 
-def decoded(key: str, value: Any) -> Any:
-    """Return a configuration value, parsed where the engine passes JSON text."""
-    if key not in JSON_KEYS or not isinstance(value, str):
-        return value
+def decoded(value: Any) -> Any:
+    """Return a configuration value, parsed where it is JSON text of a list, an object or a number."""
     try:
-        return json.loads(value)
+        return json.loads(value) if isinstance(value, str) and value[:1] in "[{" else value
     except ValueError:
         return value
 
@@ -143,7 +75,6 @@ class Connection:
 
     session: boto3.Session
     settings: Mapping[str, Any]
-    default_tags: Mapping[str, str] = field(default_factory=dict)
     _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -166,43 +97,15 @@ class Connection:
             return self._clients[key]
 
     def _new_client(self, service: str, region: str | None) -> Any:
-        settings = self.settings
-        proxies = {
-            scheme: settings[key] for scheme, key in (("http", "httpProxy"), ("https", "httpsProxy")) if key in settings
-        }
         config = Config(
             max_pool_connections=_CONNECTIONS,
-            retries={
-                "mode": settings.get("retryMode", "standard"),
-                "total_max_attempts": int(settings.get("maxRetries") or _ATTEMPTS),
-            },
-            use_fips_endpoint=settings.get("useFipsEndpoint") or None,
-            use_dualstack_endpoint=settings.get("useDualstackEndpoint") or None,
-            proxies=proxies or None,
-            s3={"addressing_style": "path"} if settings.get("s3UsePathStyle") else None,
+            retries={"mode": "standard", "total_max_attempts": int(self.settings.get("maxRetries") or _ATTEMPTS)},
         )
-        endpoints = {name: url for group in settings.get("endpoints", []) for name, url in group.items() if url}
-        client = cast("Any", self.session.client)(
-            service,
-            region_name=region or (settings.get("stsRegion") if service == "sts" else None),
-            endpoint_url=endpoints.get(service),
-            verify=False if settings.get("insecure") else settings.get("customCaBundle"),
-            config=config,
-        )
+        client = cast("Any", self.session.client)(service, region_name=region, config=config)
         client.meta.events.register_first("needs-retry", _give_up_without_connection)
         # A document's text as it is stored matters, and botocore would parse it.
         client.meta.events.unregister("after-call.iam", json_decode_policies)
         return client
-
-    def tags_all(self, tags: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the provider's default tags and the resource's tags, which win."""
-        return self.without_ignored_tags({**self.default_tags, **tags})
-
-    def without_ignored_tags(self, tags: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the tags without those that the provider ignores."""
-        ignored = self.settings.get("ignoreTags") or {}
-        keys, prefixes = ignored.get("keys") or [], tuple(ignored.get("keyPrefixes") or [])
-        return {key: value for key, value in tags.items() if key not in keys and not key.startswith(prefixes)}
 
 
 def _give_up_without_connection(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
@@ -230,8 +133,6 @@ def credentials_failure(values: Mapping[str, Any]) -> str | None:
     Source: https://github.com/pulumi/pulumi-aws/blob/master/provider/config.go (validateCredentials)
     """
     settings = _settings(values)
-    if settings.get("skipCredentialsValidation") or os.environ.get("AWS_SKIP_CREDENTIALS_VALIDATION") == "true":
-        return None
     try:
         _identify(_connection(settings))
     except ProviderError as error:
@@ -256,8 +157,6 @@ def connect(values: Mapping[str, Any]) -> Connection:
     for key, listed in (("allowedAccountIds", allowed), ("forbiddenAccountIds", forbidden)):
         if not isinstance(listed, list):
             raise ProviderError(f"expected aws:{key} to be an array, got {listed!r}")
-    if settings.get("skipCredentialsValidation") and not (allowed or forbidden):
-        return connection
     aws_account = _identify(connection)
     if aws_account in forbidden or (allowed and aws_account not in allowed):
         raise ProviderError(f"AWS account ID not allowed: {aws_account}")
@@ -265,23 +164,19 @@ def connect(values: Mapping[str, Any]) -> Connection:
 
 
 def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: decoded(key, value) for key, value in values.items() if value not in (None, "")}
+    return {key: decoded(value) for key, value in values.items() if value not in (None, "")}
 
 
 def _connection(settings: Mapping[str, Any]) -> Connection:
     """Return a connection, in the AWS account of the last assumed role."""
     profile = settings.get("profile")
-    inner = botocore.session.Session(profile=profile)
-    for variable, key in (("config_file", "sharedConfigFiles"), ("credentials_file", "sharedCredentialsFiles")):
-        if settings.get(key):
-            inner.set_config_variable(variable, settings[key][0])
     try:
         session = boto3.Session(
             aws_access_key_id=settings.get("accessKey"),
             aws_secret_access_key=settings.get("secretKey"),
             aws_session_token=settings.get("token"),
             region_name=settings.get("region") or os.environ.get("AWS_REGION"),
-            botocore_session=inner,
+            profile_name=profile,
         )
     except ProfileNotFound as error:
         missing = profile or os.environ.get("AWS_PROFILE")
@@ -290,29 +185,16 @@ def _connection(settings: Mapping[str, Any]) -> Connection:
         raise ProviderError(str(error)) from error
     if not session.region_name:
         raise ProviderError(NO_REGION)
-    default_tags = (settings.get("defaultTags") or {}).get("tags") or {}
-    connection = Connection(session, settings, default_tags)
+    connection = Connection(session, settings)
     for role in settings.get("assumeRoles") or []:
-        connection = Connection(_assumed(connection, role), settings, default_tags)
+        connection = Connection(_assumed(connection, role), settings)
     return connection
 
 
 def _assumed(connection: Connection, role: Mapping[str, Any]) -> boto3.Session:
-    tags = [{"Key": key, "Value": value} for key, value in (role.get("tags") or {}).items()]
-    arguments = {
-        "RoleArn": role.get("roleArn"),
-        "RoleSessionName": role.get("sessionName") or "pulumi",
-        "ExternalId": role.get("externalId"),
-        "DurationSeconds": _seconds(role.get("duration")),
-        "Policy": role.get("policy"),
-        "PolicyArns": [{"arn": arn} for arn in role.get("policyArns") or []],
-        "SourceIdentity": role.get("sourceIdentity"),
-        "Tags": tags,
-        "TransitiveTagKeys": role.get("transitiveTagKeys"),
-    }
     client = connection.client("sts")
     try:
-        answer = client.assume_role(**{key: value for key, value in arguments.items() if value})
+        answer = client.assume_role(RoleArn=role.get("roleArn"), RoleSessionName=role.get("sessionName") or "pulumi")
     except (ClientError, BotoCoreError) as error:
         raise ProviderError(
             f"Cannot assume IAM Role\nIAM Role ({role.get('roleArn')}) cannot be assumed.\n"
@@ -325,12 +207,6 @@ def _assumed(connection: Connection, role: Mapping[str, Any]) -> boto3.Session:
         aws_session_token=credentials["SessionToken"],
         region_name=connection.region,
     )
-
-
-def _seconds(duration: str | None) -> int | None:
-    if not duration:
-        return None
-    return sum(int(number) * _SECONDS[unit] for number, unit in _DURATION.findall(duration))
 
 
 def _identify(connection: Connection) -> str:

@@ -7,11 +7,6 @@ from typing import Any
 _ROOT = re.compile(r"arn:[\w-]+:iam::(\d{12}):root")
 _UNORDERED = ("Action", "NotAction", "Resource", "NotResource")
 _PRINCIPALS = ("Principal", "NotPrincipal")
-_NOT_OBJECTS = {
-    **dict.fromkeys(" \t\r\n", "leading space characters are not allowed"),
-    '"': "contains a JSON-encoded string, not a JSON-encoded object",
-    "[": "contains a JSON array, not a JSON object",
-}
 _GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -81,39 +76,3 @@ def _strings(value: Any) -> list[str]:
 def _aws_accounts(value: Any) -> list[str]:
     roots = ((text, _ROOT.fullmatch(text)) for text in _strings(value))
     return sorted(root.group(1) if root else text for text, root in roots)
-
-
-def mistakes(key: str, text: str) -> list[str]:
-    """Return what the official plugin refuses before any call; the API checks meaning and size."""
-    invalid = f'"{key}" contains an invalid JSON policy: '
-    if not text:
-        return [f'"{key}" is an empty string, which is not a valid JSON value']
-    if text[0] != "{":
-        return [invalid + _NOT_OBJECTS.get(text[0], "not a JSON object") + _hint(text)]
-    repeated: list[str] = []
-
-    def note_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [name for name, _ in pairs]
-        repeated.extend(sorted({name for name in keys if keys.count(name) > 1}))
-        return dict(pairs)
-
-    try:
-        json.loads(text, object_pairs_hook=note_repetition)
-    except json.JSONDecodeError as error:
-        return [f"{invalid}{error.msg}, at byte offset {len(text[: error.pos].encode())}"]
-    if repeated:
-        return [f'"{key}" contains duplicate JSON keys: duplicate key "{repeated[0]}"']
-    return []
-
-
-def _hint(text: str) -> str:
-    try:
-        content = json.loads(text)
-        if not isinstance(content, str):
-            return ""
-        if content.endswith(".json"):
-            return " (have you passed a JSON-encoded filename instead of the content of that file?)"
-        json.loads(content)
-    except ValueError:
-        return ""
-    return " (have you double-encoded your JSON data?)"

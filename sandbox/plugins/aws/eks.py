@@ -9,20 +9,12 @@ from typing import Any
 from sandbox.plugins.aws import documents
 from sandbox.plugins.aws.calls import failing_as, found
 from sandbox.plugins.aws.connection import Connection
-from sandbox.plugins.aws.resource_type import TAGS, Property, ResourceType, same_document
+from sandbox.plugins.aws.resource_type import TAGS, Property, ResourceType, document
 from sandbox.plugins.serving import Plain, ProviderError
 
 _GONE = "ResourceNotFoundException"
 _WHAT = "EKS Pod Identity Association"
 _SETTINGS = ("disableSessionTags", "policy", "roleArn", "targetRoleArn")
-_ARN_PARTS = 6
-
-
-def _arn(key: str, value: Any) -> list[str]:
-    """Check an ARN as the newer half of the official plugin does, to which this type belongs."""
-    if value.startswith("arn:") and len(value.split(":", _ARN_PARTS - 1)) == _ARN_PARTS:
-        return []
-    return [f"Invalid ARN Value: The provided value cannot be parsed as an ARN.\n\nPath: {key}\nValue: {value}"]
 
 
 def _client(connection: Connection, values: Plain) -> Any:
@@ -110,10 +102,10 @@ ASSOCIATION = ResourceType(
         "clusterName": Property(required=True, replaces=True),
         "namespace": Property(required=True, replaces=True),
         "serviceAccount": Property(required=True, replaces=True),
-        "roleArn": Property(required=True, check=_arn),
-        "disableSessionTags": Property("bool"),
-        "targetRoleArn": Property(check=_arn),
-        "policy": Property(check=documents.mistakes, same=same_document, document=True),
+        "roleArn": Property(required=True),
+        "disableSessionTags": Property(),
+        "targetRoleArn": Property(),
+        "policy": document(required=False),
         "region": Property(replaces=True, computed=True),
         **TAGS,
     },

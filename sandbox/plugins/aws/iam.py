@@ -1,14 +1,11 @@
 """IAM's resource types, with the calls of the official plugin in its order."""
 
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from botocore.exceptions import ClientError
-
-from sandbox.plugins.aws import documents, validators
+from sandbox.plugins.aws import documents
 from sandbox.plugins.aws.calls import (
     failing_as,
     found,
@@ -20,7 +17,7 @@ from sandbox.plugins.aws.calls import (
     tag_map,
     without_empty,
 )
-from sandbox.plugins.aws.connection import Connection, error_text
+from sandbox.plugins.aws.connection import Connection
 from sandbox.plugins.aws.resource_type import (
     TAGS,
     Property,
@@ -31,7 +28,7 @@ from sandbox.plugins.aws.resource_type import (
 )
 from sandbox.plugins.serving import Plain, ProviderError
 
-_GONE, _CONCURRENT = "NoSuchEntity", "ConcurrentModification"
+_GONE = "NoSuchEntity"
 _KEPT_POLICY_VERSIONS = 5
 
 
@@ -41,12 +38,7 @@ def stored_text(text: str) -> str:
 
 
 def _settled(stored: str | None, live: str, form: Callable[[str], str] = documents.normalised) -> str:
-    if stored and documents.equivalent(stored, live):
-        return form(stored)
-    try:
-        return form(live)
-    except ValueError:
-        return live
+    return form(stored if stored and documents.equivalent(stored, live) else live)
 
 
 def _retag(operation: str, argument: str) -> Callable[[Connection, str, list[str], Mapping[str, str]], None]:
@@ -60,13 +52,10 @@ def _retag(operation: str, argument: str) -> Callable[[Connection, str, list[str
     return retag
 
 
-def _names(most: int, most_of_prefix: int) -> dict[str, Property]:
-    return {
-        "name": Property(replaces=True, computed=True, check=validators.name(most), conflicts_with="namePrefix"),
-        "namePrefix": Property(
-            replaces=True, computed=True, check=validators.name(most_of_prefix), conflicts_with="name"
-        ),
-    }
+_NAMES = {
+    "name": Property(replaces=True, computed=True),
+    "namePrefix": Property(replaces=True, computed=True),
+}
 
 
 # -- Policy
@@ -95,7 +84,6 @@ def _read_policy(connection: Connection, arn: str, state: Plain) -> Plain | None
     return {
         "arn": arn,
         "attachmentCount": policy["AttachmentCount"],
-        "delayAfterPolicyCreationInMs": state.get("delayAfterPolicyCreationInMs"),
         "description": policy.get("Description") or "",
         "name": policy["PolicyName"],
         "namePrefix": prefix_of(policy["PolicyName"]),
@@ -111,26 +99,13 @@ def _update_policy(connection: Connection, arn: str, olds: Plain, news: Plain) -
         return
     client = connection.client("iam")
     text = documents.normalised(news["policy"])
-    delay = news.get("delayAfterPolicyCreationInMs") or 0
     with failing_as(f"updating IAM Policy ({arn})", client):
         versions = client.list_policy_versions(PolicyArn=arn)["Versions"]
         if len(versions) >= _KEPT_POLICY_VERSIONS:
             others = [version for version in versions if not version["IsDefaultVersion"]]
             oldest = min(others, key=lambda version: (version["CreateDate"], int(version["VersionId"][1:])))
             client.delete_policy_version(PolicyArn=arn, VersionId=oldest["VersionId"])
-        if not delay:
-            client.create_policy_version(PolicyArn=arn, PolicyDocument=text, SetAsDefault=True)
-            return
-    _make_default_later(client, arn, text, delay)
-
-
-def _make_default_later(client: Any, arn: str, text: str, delay: int) -> None:
-    with failing_as(f"creating IAM Policy ({arn}) version", client):
-        answer = client.create_policy_version(PolicyArn=arn, PolicyDocument=text, SetAsDefault=False)
-    version = answer["PolicyVersion"]["VersionId"]
-    time.sleep(delay / 1000)
-    with failing_as(f"setting IAM Policy ({arn}) default version ({version})", client):
-        client.set_default_policy_version(PolicyArn=arn, VersionId=version)
+        client.create_policy_version(PolicyArn=arn, PolicyDocument=text, SetAsDefault=True)
 
 
 def _delete_policy(connection: Connection, arn: str, _: Plain) -> None:
@@ -145,10 +120,9 @@ def _delete_policy(connection: Connection, arn: str, _: Plain) -> None:
 POLICY = ResourceType(
     properties={
         "policy": document(),
-        **_names(128, 102),
-        "path": Property(default="/", replaces=True, check=validators.path),
+        **_NAMES,
+        "path": Property(default="/", replaces=True),
         "description": Property(replaces=True),
-        "delayAfterPolicyCreationInMs": Property("int"),
         **TAGS,
     },
     outputs=("arn", "attachmentCount", "policyId"),
@@ -166,53 +140,20 @@ POLICY = ResourceType(
 # -- Role
 
 
-def _wanted_inline(policies: list[Plain] | None) -> dict[str, str]:
-    return {policy["name"]: policy["policy"] for policy in policies or [] if policy.get("policy")}
-
-
-def _same_inline(one: list[Plain] | None, other: list[Plain] | None) -> bool:
-    if not other:
-        return True
-    olds, news = _wanted_inline(one), _wanted_inline(other)
-    return olds.keys() == news.keys() and all(same_document(olds[name], news[name]) for name in olds)
-
-
-def _check_inline(key: str, policies: list[Plain]) -> list[str]:
-    wrong = []
-    for number, policy in enumerate(policies):
-        if policy.get("policy"):
-            wrong += validators.name(128)(f"{key}.{number}.name", policy["name"])
-            wrong += documents.mistakes(f"{key}.{number}.policy", policy["policy"])
-    return wrong
-
-
 def _create_role(connection: Connection, inputs: Plain) -> str:
     client, name = connection.client("iam"), name_of(inputs)
-    create = partial(
-        client.create_role,
-        RoleName=name,
-        AssumeRolePolicyDocument=documents.normalised(inputs["assumeRolePolicy"]),
-        **without_empty(
-            Path=inputs.get("path"),
-            MaxSessionDuration=inputs.get("maxSessionDuration"),
-            Description=inputs.get("description"),
-            PermissionsBoundary=inputs.get("permissionsBoundary"),
-            Tags=tag_list(inputs.get("tagsAll")),
-        ),
-    )
     with failing_as(f"creating IAM Role ({name})", client):
-        # The principal may be as new as the role.
-        persistently(create, "MalformedPolicyDocument", saying="Invalid principal in policy")
-    try:
-        for inline, text in _wanted_inline(inputs.get("inlinePolicies")).items():
-            client.put_role_policy(RoleName=name, PolicyName=inline, PolicyDocument=documents.legacy_normalised(text))
-    except ClientError as error:
-        client.delete_role(RoleName=name)
-        raise ProviderError(f"creating IAM Role ({name}): {error_text(error, client)}") from error
-    with failing_as(f"creating IAM Role ({name})", client):
-        # Where this fails the official plugin, too, leaves a role that is in no state.
-        for arn in inputs.get("managedPolicyArns") or []:
-            client.attach_role_policy(RoleName=name, PolicyArn=arn)
+        client.create_role(
+            RoleName=name,
+            AssumeRolePolicyDocument=documents.normalised(inputs["assumeRolePolicy"]),
+            **without_empty(
+                Path=inputs.get("path"),
+                MaxSessionDuration=inputs.get("maxSessionDuration"),
+                Description=inputs.get("description"),
+                PermissionsBoundary=inputs.get("permissionsBoundary"),
+                Tags=tag_list(inputs.get("tagsAll")),
+            ),
+        )
     return name
 
 
@@ -223,12 +164,8 @@ def _read_role(connection: Connection, name: str, state: Plain) -> Plain | None:
         if answer is None:
             return None
         role = answer["Role"]
-        stored = _wanted_inline(state.get("inlinePolicies"))
         inline = [
-            {
-                "name": policy,
-                "policy": _settled(stored.get(policy), _inline(client, name, policy), documents.legacy_normalised),
-            }
+            {"name": policy, "policy": documents.legacy_normalised(_inline(client, name, policy))}
             for policy in paged(client, "list_role_policies", "PolicyNames", RoleName=name)
         ]
         attached = paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
@@ -258,14 +195,8 @@ def _update_role(connection: Connection, name: str, olds: Plain, news: Plain) ->
     client, role = connection.client("iam"), f"IAM Role ({name})"
     if not same_document(olds.get("assumeRolePolicy"), news.get("assumeRolePolicy")):
         with failing_as(f"updating {role} assume role policy", client):
-            persistently(
-                partial(
-                    client.update_assume_role_policy,
-                    RoleName=name,
-                    PolicyDocument=documents.normalised(news["assumeRolePolicy"]),
-                ),
-                "MalformedPolicyDocument",
-                saying="Invalid principal in policy",
+            client.update_assume_role_policy(
+                RoleName=name, PolicyDocument=documents.normalised(news["assumeRolePolicy"])
             )
     if (olds.get("description") or "") != (news.get("description") or ""):
         with failing_as(f"updating {role} description", client):
@@ -274,8 +205,6 @@ def _update_role(connection: Connection, name: str, olds: Plain, news: Plain) ->
         with failing_as(f"updating {role} MaxSessionDuration", client):
             client.update_role(RoleName=name, **without_empty(MaxSessionDuration=news.get("maxSessionDuration")))
     _update_boundary(client, name, olds.get("permissionsBoundary"), news.get("permissionsBoundary"))
-    with failing_as(f"updating {role}", client):
-        _update_policies(client, name, olds, news)
 
 
 def _update_boundary(client: Any, name: str, old: str | None, new: str | None) -> None:
@@ -287,24 +216,6 @@ def _update_boundary(client: Any, name: str, old: str | None, new: str | None) -
         return
     with failing_as(f"deleting IAM Role ({name}) permissions boundary", client):
         client.delete_role_permissions_boundary(RoleName=name)
-
-
-def _update_policies(client: Any, name: str, olds: Plain, news: Plain) -> None:
-    if not _same_inline(olds.get("inlinePolicies"), news.get("inlinePolicies")):
-        old, new = _wanted_inline(olds.get("inlinePolicies")), _wanted_inline(news["inlinePolicies"])
-        for policy in old.keys() - new.keys():
-            found(client.delete_role_policy, _GONE, RoleName=name, PolicyName=policy)
-        for policy, text in new.items():
-            if not same_document(old.get(policy), text):
-                client.put_role_policy(
-                    RoleName=name, PolicyName=policy, PolicyDocument=documents.legacy_normalised(text)
-                )
-    if "managedPolicyArns" in news:
-        attached, wanted = set(olds.get("managedPolicyArns") or []), set(news["managedPolicyArns"] or [])
-        for arn in sorted(attached - wanted):
-            found(client.detach_role_policy, _GONE, RoleName=name, PolicyArn=arn)
-        for arn in sorted(wanted - attached):
-            client.attach_role_policy(RoleName=name, PolicyArn=arn)
 
 
 def _delete_role(connection: Connection, name: str, state: Plain) -> None:
@@ -325,17 +236,15 @@ def _delete_role(connection: Connection, name: str, state: Plain) -> None:
 ROLE = ResourceType(
     properties={
         "assumeRolePolicy": document(),
-        **_names(64, 38),
-        "path": Property(default="/", replaces=True, check=validators.length(0, 512)),
-        "description": Property(check=validators.description),
-        "maxSessionDuration": Property("int", default=3600, check=validators.between(3600, 43200)),
-        "permissionsBoundary": Property(check=validators.arn),
-        "forceDetachPolicies": Property("bool", default=False),
-        "inlinePolicies": Property("blocks", computed=True, same=_same_inline, check=_check_inline),
-        "managedPolicyArns": Property("list", computed=True, same=same_set, check=validators.each(validators.arn)),
+        **_NAMES,
+        "path": Property(default="/", replaces=True),
+        "description": Property(),
+        "maxSessionDuration": Property(default=3600),
+        "permissionsBoundary": Property(),
+        "forceDetachPolicies": Property(default=False),
         **TAGS,
     },
-    outputs=("arn", "createDate", "uniqueId"),
+    outputs=("arn", "createDate", "inlinePolicies", "managedPolicyArns", "uniqueId"),
     create=_create_role,
     read=_read_role,
     update=_update_role,
@@ -353,7 +262,7 @@ ROLE = ResourceType(
 def _attach(connection: Connection, inputs: Plain) -> str:
     client, role, arn = connection.client("iam"), inputs["role"], inputs["policyArn"]
     with failing_as(f"attaching IAM Policy ({arn}) to IAM Role ({role})", client):
-        persistently(partial(client.attach_role_policy, RoleName=role, PolicyArn=arn), _CONCURRENT)
+        client.attach_role_policy(RoleName=role, PolicyArn=arn)
     return f"{role}/{arn}"
 
 
@@ -374,13 +283,13 @@ def _read_attachment(connection: Connection, resource_id: str, state: Plain) -> 
 def _detach(connection: Connection, _: str, state: Plain) -> None:
     client, role, arn = connection.client("iam"), state["role"], state["policyArn"]
     with failing_as(f"detaching IAM Policy ({arn}) from IAM Role ({role})", client, unless=_GONE):
-        persistently(partial(client.detach_role_policy, RoleName=role, PolicyArn=arn), _CONCURRENT)
+        client.detach_role_policy(RoleName=role, PolicyArn=arn)
 
 
 ROLE_POLICY_ATTACHMENT = ResourceType(
     properties={
         "role": Property(required=True, replaces=True),
-        "policyArn": Property(required=True, replaces=True, check=validators.arn),
+        "policyArn": Property(required=True, replaces=True),
     },
     outputs=(),
     create=_attach,
@@ -439,9 +348,9 @@ def _delete_role_policy(connection: Connection, resource_id: str, _: Plain) -> N
 
 ROLE_POLICY = ResourceType(
     properties={
-        "role": Property(required=True, replaces=True, check=validators.role_name),
+        "role": Property(required=True, replaces=True),
         "policy": document(),
-        **_names(128, 102),
+        **_NAMES,
     },
     outputs=(),
     create=_put_role_policy,
@@ -464,17 +373,13 @@ def _same_url(one: str | None, other: str | None) -> bool:
     return complete(one) == complete(other)
 
 
-def _same_thumbprints(one: list[str] | None, other: list[str] | None) -> bool:
-    return not other or one == other
-
-
 def _create_provider(connection: Connection, inputs: Plain) -> str:
     client = connection.client("iam")
     with failing_as("creating IAM OIDC Provider", client):
         answer = client.create_open_id_connect_provider(
             Url=inputs["url"],
             ClientIDList=inputs.get("clientIdLists") or [],
-            **without_empty(ThumbprintList=inputs.get("thumbprintLists"), Tags=tag_list(inputs.get("tagsAll"))),
+            **without_empty(Tags=tag_list(inputs.get("tagsAll"))),
         )
     return str(answer["OpenIDConnectProviderArn"])
 
@@ -500,11 +405,6 @@ def provider_properties(arn: str, provider: Mapping[str, Any]) -> Plain:
 
 def _update_provider(connection: Connection, arn: str, olds: Plain, news: Plain) -> None:
     client = connection.client("iam")
-    if not _same_thumbprints(olds.get("thumbprintLists"), news.get("thumbprintLists")):
-        with failing_as(f"updating IAM OIDC Provider ({arn}) thumbprint", client):
-            client.update_open_id_connect_provider_thumbprint(
-                OpenIDConnectProviderArn=arn, ThumbprintList=news["thumbprintLists"]
-            )
     old, new = set(olds.get("clientIdLists") or []), set(news.get("clientIdLists") or [])
     for client_id in sorted(new - old):
         with failing_as(f"adding IAM OIDC Provider ({arn}) client ID ({client_id})", client):
@@ -522,16 +422,11 @@ def _delete_provider(connection: Connection, arn: str, _: Plain) -> None:
 
 OPEN_ID_CONNECT_PROVIDER = ResourceType(
     properties={
-        "url": Property(required=True, replaces=True, check=validators.issuer_url, same=_same_url),
-        "clientIdLists": Property(
-            "list", required=True, same=same_set, check=validators.each(validators.length(1, 255))
-        ),
-        "thumbprintLists": Property(
-            "list", computed=True, same=_same_thumbprints, check=validators.each(validators.length(40, 40))
-        ),
+        "url": Property(required=True, replaces=True, same=_same_url),
+        "clientIdLists": Property(required=True, same=same_set),
         **TAGS,
     },
-    outputs=("arn",),
+    outputs=("arn", "thumbprintLists"),
     create=_create_provider,
     read=_read_provider,
     update=_update_provider,

@@ -6,8 +6,7 @@ from typing import Any
 
 from sandbox.plugins.aws import documents
 from sandbox.plugins.aws.connection import Connection
-from sandbox.plugins.aws.validators import Validator
-from sandbox.plugins.serving import Plain, UnknownProperty
+from sandbox.plugins.serving import Plain
 
 Same = Callable[[Any, Any], bool]
 
@@ -34,54 +33,21 @@ def same_document(one: Any, other: Any) -> bool:
 class Property:
     """One input of a resource type."""
 
-    kind: str = "string"
     required: bool = False
     default: Any = None
     replaces: bool = False
-    check: Validator | None = None
     same: Same = identical
     document: bool = False
     # AWS sets it where the program does not, so its absence from the program is no change.
     computed: bool = False
-    conflicts_with: str | None = None
 
 
-def document(*, replaces: bool = False) -> Property:
-    """Return the property of a required policy document."""
-    return Property(required=True, replaces=replaces, check=documents.mistakes, same=same_document, document=True)
+def document(*, required: bool = True) -> Property:
+    """Return the property of a policy document."""
+    return Property(required=required, same=same_document, document=True)
 
 
-TAGS: Mapping[str, Property] = {"tags": Property("map"), "tagsAll": Property("map")}
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
-
-
-_WORDS: Mapping[str, Any] = {"true": True, "false": False}
-_COERCIONS: Mapping[str, Callable[[Any], Any]] = {
-    "string": _text,
-    "int": lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value,
-    "bool": lambda value: _WORDS.get(value, value) if isinstance(value, str) else value,
-    "map": lambda value: {key: _text(item) for key, item in value.items()} if isinstance(value, dict) else value,
-    "list": lambda value: [_text(item) for item in value] if isinstance(value, list) else value,
-    "blocks": lambda value: value,
-}
-_PYTHON: Mapping[str, type] = {"string": str, "int": int, "bool": bool, "map": dict, "list": list, "blocks": list}
-
-
-def coerced(prop: Property, value: Any) -> Any:
-    """Return the value as the bridge converts it: strings to numbers and booleans, and the other way round."""
-    return value if prop.document else _COERCIONS[prop.kind](value)
-
-
-def wrong_type(prop: Property, value: Any) -> str | None:
-    """Return what is wrong with the type of a value, None if nothing is."""
-    if isinstance(value, _PYTHON[prop.kind] | UnknownProperty) and not (prop.kind == "int" and isinstance(value, bool)):
-        return None
-    return f"expected type '{prop.kind}', got '{type(value).__name__}'"
+TAGS: Mapping[str, Property] = {"tags": Property(), "tagsAll": Property()}
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,16 @@ import asyncio
 import json
 import logging
 import re
-import signal
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
-import pulumi
-import pulumi_aws as aws
-import pulumi_kubernetes as kubernetes
 import pytest
 from moto.server import ThreadedMotoServer
-from pulumi import automation
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import (
     CheckRequest,
@@ -36,12 +28,10 @@ from pulumi.provider.experimental.provider import (
     UpdateRequest,
 )
 
-from sandbox.layout import CHECKOUT
 from sandbox.plugins.aws import calls, documents
 from sandbox.plugins.aws.aws_provider import AwsProvider
 from sandbox.plugins.serving import UNKNOWN, InitializationError, Plain, ProviderError, plain, properties_of
 from sandbox.pod_identity import add_pod_identity
-from tests.sandbox.conftest import Cloud
 from tests.sandbox.failing_api import failing_aws
 
 POLICY = "aws:iam/policy:Policy"
@@ -191,10 +181,9 @@ def address() -> Iterator[str]:
     server.stop()
 
 
-def arguments(address: str, **more: Any) -> dict[str, Any]:
+def arguments(**more: Any) -> dict[str, Any]:
     """Provider arguments as the SDK puts them on the wire: what is no string is a JSON text."""
-    endpoints = [dict.fromkeys(("iam", "sts", "eks", "s3"), address)]
-    values = {"region": "us-west-2", "accessKey": "testing", "secretKey": "testing", "endpoints": endpoints, **more}
+    values = {"region": "us-west-2", "accessKey": "testing", "secretKey": "testing", **more}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
 
 
@@ -220,9 +209,10 @@ def client(address: str, service: str) -> Any:
 def provider(address: str) -> Iterator[AwsProvider]:
     with pytest.MonkeyPatch.context() as environment:
         # Nothing of the caller's account must be within reach of a test.
-        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
+        for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
             environment.delenv(name, raising=False)
-        yield configured(arguments(address))
+        environment.setenv("AWS_ENDPOINT_URL", address)
+        yield configured(arguments())
 
 
 @pytest.fixture(scope="module")
@@ -250,92 +240,16 @@ def engine(address: str, provider: AwsProvider, iam: Any) -> Iterator[Engine]:
         (ROLE, {"assumeRolePolicy": None}, "Missing required property 'assumeRolePolicy'"),
         (ATTACHMENT, {"role": None}, "Missing required property 'role'"),
         (OIDC, {"clientIdLists": None}, "Missing required property 'clientIdLists'"),
-        (POLICY, {"policy": ""}, '"policy" is an empty string, which is not a valid JSON value'),
-        (POLICY, {"policy": " {}"}, "leading space characters are not allowed"),
-        (POLICY, {"policy": "[]"}, "contains a JSON array, not a JSON object"),
-        (POLICY, {"policy": "x"}, '"policy" contains an invalid JSON policy: not a JSON object'),
-        (POLICY, {"policy": '"policies/my.json"'}, "(have you passed a JSON-encoded filename instead of the content"),
-        (POLICY, {"policy": json.dumps(READ_QUEUES)}, "(have you double-encoded your JSON data?)"),
-        (POLICY, {"policy": '{"Version": }'}, '"policy" contains an invalid JSON policy: '),
-        (POLICY, {"policy": '{"Version":"a","Version":"b"}'}, '"policy" contains duplicate JSON keys: '),
-        (ROLE, {"assumeRolePolicy": "x"}, '"assume_role_policy" contains an invalid JSON policy: not a JSON object'),
-        (POLICY, {"name": "a" * 129}, "expected length of name to be in the range (1 - 128), got aaa"),
-        (POLICY, {"name": "my policy"}, r"invalid value for name (must match [\w+=,.@-])"),
-        (POLICY, {"namePrefix": "a" * 103}, "expected length of name_prefix to be in the range (1 - 102), got aaa"),
-        (ROLE, {"name": "a" * 65}, "expected length of name to be in the range (1 - 64), got aaa"),
-        (ROLE, {"namePrefix": "a" * 39}, "expected length of name_prefix to be in the range (1 - 38), got aaa"),
-        (
-            ROLE,
-            {"name": "a", "namePrefix": "b"},
-            'Conflicting configuration arguments. "name": conflicts with name_prefix',
-        ),
-        (POLICY, {"path": "team/"}, 'Attribute "path" must begin and end with a slash (/), got "team/"'),
-        (POLICY, {"path": "/a//b/"}, 'Attribute "path" must not contain consecutive slashes (//), got "/a//b/"'),
-        (
-            POLICY,
-            {"path": "/a b/"},
-            "must contain uppercase or lowercase alphanumeric characters or any of the following",
-        ),
-        (ROLE, {"path": "/" * 513}, "expected length of path to be in the range (0 - 512), got //"),
-        (ROLE, {"description": "a" * 1001}, "expected length of description to be in the range (0 - 1000), got aaa"),
-        (ROLE, {"description": "\u201cquoted\u201d"}, "cannot contain specially formatted single or double quotes"),
-        (
-            ROLE,
-            {"maxSessionDuration": 3599},
-            "expected max_session_duration to be in the range (3600 - 43200), got 3599",
-        ),
-        (
-            ROLE,
-            {"permissionsBoundary": "my-policy"},
-            '"permissions_boundary" (my-policy) is an invalid ARN: arn: invalid prefix',
-        ),
-        (ROLE, {"managedPolicyArns": ["arn:aws"]}, "is an invalid ARN: arn: not enough sections"),
-        (ATTACHMENT, {"policyArn": "arn::iam::aws:policy/X"}, "is an invalid ARN: missing partition value"),
-        (ATTACHMENT, {"policyArn": "arn:aws:iam::12:policy/X"}, "is an invalid ARN: invalid account ID value"),
-        (ATTACHMENT, {"policyArn": "arn:aws:iam::aws:"}, "is an invalid ARN: missing resource value"),
-        (ROLE_POLICY, {"role": f"arn:aws:iam::{ACCOUNT}:role/r"}, '"role" must be the role\'s name not its ARN'),
         (ASSOCIATION, {"serviceAccount": None}, "Missing required property 'serviceAccount'"),
-        (ASSOCIATION, {"roleArn": "pods"}, "Invalid ARN Value: The provided value cannot be parsed as an ARN."),
-        (ASSOCIATION, {"targetRoleArn": ""}, "Invalid ARN Value: The provided value cannot be parsed as an ARN."),
-        (ASSOCIATION, {"policy": "x"}, '"policy" contains an invalid JSON policy: not a JSON object'),
-        (OIDC, {"url": "http://example.com"}, 'expected "url" to have a url with schema of: "https"'),
-        (OIDC, {"url": "https://example.com?a=b"}, '"url" cannot contain query parameters per the OIDC standard'),
-        (OIDC, {"thumbprintLists": ["abc"]}, "to be in the range (40 - 40), got abc"),
+        (BUCKET, {"acl": "private"}, "does not have the property acl. Examine values at 'my-binding.acl'."),
     ],
 )
-def test_check_refuses_what_the_official_plugin_refuses(engine: Engine, token: str, change: Plain, text: str) -> None:
-    """A mistake is reported before any call to AWS, in the official plugin's words and with the property's place."""
+def test_check_refuses(engine: Engine, token: str, change: Plain, text: str) -> None:
+    """What is missing, and what the stand-in does not have and would silently drop, is said before any call to AWS."""
     inputs = {key: value for key, value in {**VALID[token], **change}.items() if value is not None}
     _, failures = engine.check(token, inputs, name="my-binding")
-    assert [failure for failure in failures if text in failure] != []
-    if not text.startswith("Missing"):
-        assert f". Examine values at 'my-binding.{next(iter(change))}'." in failures[0]
+    assert [text in failure for failure in failures] == [True]
     assert engine.operations == []
-
-
-@pytest.mark.parametrize(
-    ("token", "change"),
-    [
-        (ROLE, {"path": "team"}),
-        (ROLE, {"permissionsBoundary": ""}),
-        (ROLE, {"assumeRolePolicy": "{}"}),
-        (POLICY, {"policy": '{"Statement":[{"Effect":"Maybe","Action":"no:thing"}]}'}),
-        (POLICY, {"policy": json.dumps({"Statement": "a" * 20_000})}),
-        (ATTACHMENT, {"role": f"arn:aws:iam::{ACCOUNT}:role/r"}),
-        (ATTACHMENT, {"policyArn": "arn:aws-us-gov:iam::aws:policy/AmazonSQSReadOnlyAccess"}),
-        (OIDC, {"clientIdLists": []}),
-        (POLICY, {"policy": UNKNOWN, "name": UNKNOWN}),
-    ],
-)
-def test_check_leaves_to_aws_what_the_official_plugin_leaves_to_it(engine: Engine, token: str, change: Plain) -> None:
-    """A stand-in that is stricter than the official plugin would hide what a real deployment runs into."""
-    engine.checked(token, {**VALID[token], **change})
-
-
-def test_all_failures_are_reported_together(engine: Engine) -> None:
-    """Whoever has three mistakes sees three mistakes."""
-    _, failures = engine.check(ROLE, {"name": "a b", "maxSessionDuration": 1})
-    assert len(failures) == 3
 
 
 @pytest.mark.parametrize(
@@ -361,12 +275,6 @@ def test_what_has_no_name_gets_none(engine: Engine, token: str) -> None:
     assert inputs["__defaults"] == []
 
 
-def test_an_unknown_property_is_refused(engine: Engine) -> None:
-    """A property that the stand-in does not have is said, never silently dropped."""
-    _, failures = engine.check(BUCKET, {"acl": "private"})
-    assert "acl" in failures[0]
-
-
 def test_documents_may_be_objects(engine: Engine) -> None:
     """A policy given as an object is the same as its JSON text."""
     inputs = plain(engine.checked(POLICY, {"policy": json.loads(READ_QUEUES)}))
@@ -378,15 +286,6 @@ def test_a_document_with_something_unknown_is_unknown(engine: Engine) -> None:
     """A bucket's ARN that only `up` will tell makes the whole document unknown at preview."""
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": UNKNOWN}]}
     assert plain(engine.checked(POLICY, {"policy": document}))["policy"] is UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("given", "checked"), [({"maxSessionDuration": "7200"}, 7200), ({"forceDetachPolicies": "true"}, True)]
-)
-def test_scalars_are_converted(engine: Engine, given: Plain, checked: Any) -> None:
-    """Stack files hold numbers and truth values as texts; the bridge converts them."""
-    inputs = plain(engine.checked(ROLE, {**VALID[ROLE], **given}))
-    assert inputs[next(iter(given))] == checked
 
 
 # -- Names
@@ -426,12 +325,6 @@ def test_a_logical_name_too_long_is_an_error(engine: Engine) -> None:
     )
     with pytest.raises(ProviderError, match=re.escape(expected)):
         engine.check(ROLE, VALID[ROLE], name=name)
-
-
-def test_a_policys_name_passes_the_autonamer_and_fails_the_validator(engine: Engine) -> None:
-    """Policies' automatic names have the general limit of 255, IAM's own is 128."""
-    _, failures = engine.check(POLICY, VALID[POLICY], name="a" * 121)
-    assert "expected length of name to be in the range (1 - 128)" in failures[0]
 
 
 def test_a_prefix_gets_twenty_six_digits(engine: Engine) -> None:
@@ -484,7 +377,7 @@ def test_ids_are_import_ids(engine: Engine, token: str, inputs: Plain, resource_
         (POLICY, {"arn", "policyId", "attachmentCount", "tags", "tagsAll", "name", "path", "policy", "id"}),
         (ROLE, {"arn", "uniqueId", "createDate", "tags", "tagsAll", "name", "path", "assumeRolePolicy", "id"}),
         (OIDC, {"arn", "url", "clientIdLists", "thumbprintLists", "tags", "tagsAll", "id"}),
-        (BUCKET, {"arn", "bucket", "region", "tags", "tagsAll", "id"}),
+        (BUCKET, {"arn", "bucket", "region", "id"}),
         (ASSOCIATION, {"associationArn", "associationId", "disableSessionTags", "region", "tags", "tagsAll", "id"}),
     ],
 )
@@ -627,14 +520,11 @@ NAMED = {"name": "fixed"}
         (POLICY, {}, {"name": "other"}, True),
         (POLICY, {}, {"namePrefix": "other-"}, True),
         (POLICY, {}, {"tags": {"a": "b"}}, False),
-        (POLICY, {}, {"delayAfterPolicyCreationInMs": 1}, False),
         (ROLE, {}, {"assumeRolePolicy": OTHER_TRUST}, False),
         (ROLE, {}, {"description": "d"}, False),
         (ROLE, {}, {"maxSessionDuration": 7200}, False),
         (ROLE, {}, {"permissionsBoundary": "arn:aws:iam::aws:policy/X"}, False),
         (ROLE, {}, {"forceDetachPolicies": True}, False),
-        (ROLE, {}, {"inlinePolicies": [{"name": "a", "policy": READ_QUEUES}]}, False),
-        (ROLE, {}, {"managedPolicyArns": ["arn:aws:iam::aws:policy/X"]}, False),
         (ROLE, {}, {"path": "/team/"}, True),
         (ROLE, NAMED, {"name": "other"}, True),
         (ATTACHMENT, {}, {"role": "other"}, True),
@@ -644,9 +534,7 @@ NAMED = {"name": "fixed"}
         (ROLE_POLICY, NAMED, {"name": "other"}, True),
         (OIDC, {}, {"url": "https://example.com"}, True),
         (OIDC, {}, {"clientIdLists": ["a"]}, False),
-        (OIDC, {}, {"thumbprintLists": ["a" * 40]}, False),
         (BUCKET, {}, {"bucket": "other-bucket"}, True),
-        (BUCKET, {}, {"forceDestroy": True}, False),
         (ASSOCIATION, {}, {"clusterName": "blue"}, True),
         (ASSOCIATION, {}, {"namespace": "batch"}, True),
         (ASSOCIATION, {}, {"serviceAccount": "other"}, True),
@@ -719,10 +607,8 @@ def test_detailed_diff_names_single_tags(engine: Engine) -> None:
     [
         (OIDC, {}, {"url": ISSUER.removeprefix("https://")}),
         (OIDC, {"clientIdLists": ["a", "b"]}, {"clientIdLists": ["b", "a"]}),
-        (OIDC, {"thumbprintLists": ["a" * 40]}, {"thumbprintLists": []}),
         (ROLE, {"description": "d"}, {"description": "d"}),
         (ROLE, {}, {"description": ""}),
-        (ROLE, {}, {"inlinePolicies": []}),
         (ASSOCIATION, {}, {"disableSessionTags": False}),
         (
             ASSOCIATION,
@@ -876,22 +762,10 @@ def test_policy_versions(engine: Engine) -> None:
     assert engine.operations.count("DeletePolicyVersion") == 2
 
 
-def test_delayed_default_version(engine: Engine) -> None:
-    """With a delay a new version becomes the default in a second step."""
-    made = engine.create(POLICY)
-    engine.operations.clear()
-    engine.update(made, {"policy": READ_TABLES, "delayAfterPolicyCreationInMs": 1})
-    writes = [name for name in engine.operations if not name.startswith(("Get", "List"))]
-    assert writes == ["CreatePolicyVersion", "SetDefaultPolicyVersion"]
-
-
 def test_order_of_a_roles_updates(engine: Engine) -> None:
     """Everything of a role changes in the official plugin's order, tags first."""
     dependencies(engine)
-    arn = f"arn:aws:iam::{ACCOUNT}:policy/my-policy"
-    made = engine.create(
-        ROLE, {**VALID[ROLE], "tags": {"a": "b"}, "inlinePolicies": [{"name": "old", "policy": READ_QUEUES}]}
-    )
+    made = engine.create(ROLE, {**VALID[ROLE], "tags": {"a": "b"}})
     engine.operations.clear()
     engine.update(
         made,
@@ -899,9 +773,7 @@ def test_order_of_a_roles_updates(engine: Engine) -> None:
             "assumeRolePolicy": OTHER_TRUST,
             "description": "d",
             "maxSessionDuration": 7200,
-            "permissionsBoundary": arn,
-            "inlinePolicies": [{"name": "new", "policy": READ_TABLES}],
-            "managedPolicyArns": [arn],
+            "permissionsBoundary": HAND_ATTACHED,
             "tags": {"c": "d"},
         },
     )
@@ -912,9 +784,6 @@ def test_order_of_a_roles_updates(engine: Engine) -> None:
         "UpdateRoleDescription",
         "UpdateRole",
         "PutRolePermissionsBoundary",
-        "DeleteRolePolicy",
-        "PutRolePolicy",
-        "AttachRolePolicy",
     ]
 
 
@@ -929,13 +798,6 @@ def test_clearing_a_role(engine: Engine) -> None:
     assert engine.diff(cleared, VALID[ROLE]).changes is False
 
 
-def test_what_only_the_plugin_knows_is_forgotten(engine: Engine) -> None:
-    """A property that AWS does not store leaves the state with the program's line."""
-    made = engine.create(POLICY, {**VALID[POLICY], "delayAfterPolicyCreationInMs": 1})
-    assert made.outputs["delayAfterPolicyCreationInMs"] == 1
-    assert engine.diff(engine.update(made, VALID[POLICY]), VALID[POLICY]).changes is False
-
-
 def test_only_changed_tags_are_written(engine: Engine) -> None:
     """A change of tags makes no other call that writes."""
     made = engine.create(POLICY, {**VALID[POLICY], "tags": {"same": "1", "team": "a"}})
@@ -945,22 +807,17 @@ def test_only_changed_tags_are_written(engine: Engine) -> None:
     assert updated.outputs["tags"] == {"same": "1", "team": "b"}
 
 
-def test_client_ids_and_thumbprints(engine: Engine) -> None:
-    """An OIDC provider changes in the order thumbprints, new client ids, dropped client ids."""
-    made = engine.create(OIDC, {**VALID[OIDC], "thumbprintLists": ["a" * 40]})
+def test_client_ids(engine: Engine) -> None:
+    """An OIDC provider gets new client IDs before it loses others."""
+    made = engine.create(OIDC)
     engine.operations.clear()
     # moto has neither of the two calls.
     added = engine.answer("AddClientIDToOpenIDConnectProvider", {})
     removed = engine.answer("RemoveClientIDFromOpenIDConnectProvider", {})
-    updated = engine.update(made, {"url": ISSUER, "clientIdLists": ["other"], "thumbprintLists": ["b" * 40]})
-    assert engine.operations[:3] == [
-        "UpdateOpenIDConnectProviderThumbprint",
-        "AddClientIDToOpenIDConnectProvider",
-        "RemoveClientIDFromOpenIDConnectProvider",
-    ]
+    engine.update(made, {"url": ISSUER, "clientIdLists": ["other"]})
+    assert engine.operations[:2] == ["AddClientIDToOpenIDConnectProvider", "RemoveClientIDFromOpenIDConnectProvider"]
     assert [request["ClientID"] for request in added] == ["other"]
     assert [request["ClientID"] for request in removed] == ["sts.amazonaws.com"]
-    assert updated.outputs["thumbprintLists"] == ["b" * 40]
 
 
 # -- Delete
@@ -1011,19 +868,6 @@ def test_a_role_with_others_attachments(
             engine.delete(made)
 
 
-@pytest.mark.parametrize("force", [True, False])
-def test_a_bucket_with_objects(engine: Engine, address: str, force: bool) -> None:
-    """Only forceDestroy deletes a bucket that holds something."""
-    made = engine.create(BUCKET, {"forceDestroy": force})
-    client(address, "s3").put_object(Bucket=made.resource_id, Key="k", Body=b"v")
-    if force:
-        engine.delete(made)
-        assert engine.read(made).resource_id == ""
-    else:
-        with pytest.raises(ProviderError, match=r"deleting S3 Bucket .*BucketNotEmpty"):
-            engine.delete(made)
-
-
 # -- Errors of AWS
 
 
@@ -1059,29 +903,6 @@ def test_attaching_what_is_missing(engine: Engine) -> None:
     assert ", NoSuchEntity: " in str(caught.value)
 
 
-def test_a_role_whose_inline_policy_fails_is_deleted_again(engine: Engine) -> None:
-    """A create that fails halfway leaves no role behind that blocks the next one."""
-    inline = [{"name": "p", "policy": '{"Version":"2012-10-17","Statement":[]}'}]
-    with pytest.raises(ProviderError, match=r"creating IAM Role .*MalformedPolicyDocument"):
-        engine.create(ROLE, {**VALID[ROLE], "name": "r", "inlinePolicies": inline})
-    assert [role["RoleName"] for role in engine.iam.list_roles()["Roles"]] == []
-
-
-def test_a_principal_that_is_too_new_is_waited_for(engine: Engine) -> None:
-    """IAM may not know a principal yet that was just made; other malformed documents fail at once."""
-    malformed = {"Code": "MalformedPolicyDocument", "Message": 'Invalid principal in policy: "AWS":"x"'}
-    engine.answer("CreateRole", malformed, malformed)
-    engine.create(ROLE)
-    assert engine.operations.count("CreateRole") == 3
-    engine.operations.clear()
-    engine.answer(
-        "UpdateAssumeRolePolicy", {"Code": "MalformedPolicyDocument", "Message": "Has prohibited field Resource"}
-    )
-    with pytest.raises(ProviderError, match=r"updating IAM Role \(.*\) assume role policy: .*prohibited field"):
-        engine.update(engine.create(ROLE, name="y"), {"assumeRolePolicy": OTHER_TRUST})
-    assert engine.operations.count("UpdateAssumeRolePolicy") == 1
-
-
 def test_a_policy_that_iam_does_not_show_yet_is_waited_for(engine: Engine) -> None:
     """IAM answers NoSuchEntity for a while after a create."""
     engine.answer("GetPolicy", *[{"Code": "NoSuchEntity", "Message": "not yet"}] * 2)
@@ -1106,18 +927,6 @@ def test_what_was_planned_is_the_state_after_an_update_that_failed(engine: Engin
     assert engine.iam.get_role(RoleName="r")["Role"]["Description"] == "before"
 
 
-def test_an_attachment_that_meets_another_one_is_repeated(engine: Engine) -> None:
-    """As the official plugin, for two minutes: `ConcurrentModification` while two policies are attached at once."""
-    role, policy = (
-        engine.create(ROLE, {**VALID[ROLE], "name": "r"}),
-        engine.create(POLICY, {**VALID[POLICY], "name": "p"}),
-    )
-    busy = {"Code": "ConcurrentModification", "Message": "try again"}
-    engine.answer("AttachRolePolicy", busy, busy)
-    made = engine.create(ATTACHMENT, {"role": role.resource_id, "policyArn": policy.resource_id})
-    assert made.resource_id == f"r/{policy.resource_id}"
-
-
 def test_updating_what_vanished(engine: Engine) -> None:
     """An update of something that was deleted meanwhile advises a refresh."""
     made = engine.create(ROLE)
@@ -1126,48 +935,7 @@ def test_updating_what_vanished(engine: Engine) -> None:
         engine.update(made, {**VALID[ROLE], "forceDetachPolicies": True})
 
 
-def test_inline_policies_of_a_role(engine: Engine) -> None:
-    """Inline policies without a name get an automatic one; those without a policy are dropped."""
-    made = engine.create(
-        ROLE, {**VALID[ROLE], "inlinePolicies": [{"policy": READ_QUEUES}, {"name": "empty", "policy": ""}]}
-    )
-    names = engine.iam.list_role_policies(RoleName=made.resource_id)["PolicyNames"]
-    assert len(names) == 1
-    assert re.fullmatch(r"x-[0-9a-f]{7}", names[0])
-    assert engine.diff(made, plain(made.inputs)).changes is False
-
-
 # -- Tags
-
-
-def test_default_tags(address: str, engine: Engine) -> None:
-    """The provider's default tags reach AWS and `tagsAll`; a resource's own tag wins; `tags` shows only its own."""
-    defaults = {"tags": {"owner": "platform", "stage": "dev"}}
-    tagged = Engine(configured(arguments(address, defaultTags=defaults)), engine.iam)
-    made = tagged.create(ROLE, {**VALID[ROLE], "tags": {"stage": "prod"}})
-    live = {tag["Key"]: tag["Value"] for tag in engine.iam.list_role_tags(RoleName=made.resource_id)["Tags"]}
-    assert live == made.outputs["tagsAll"] == {"owner": "platform", "stage": "prod"}
-    assert made.outputs["tags"] == {"stage": "prod"}
-    assert plain(made.inputs)["tagsAll"] == live
-
-
-def test_changed_default_tags_are_an_update(address: str, engine: Engine) -> None:
-    """Changing the provider's tags updates every tagged resource, without a refresh."""
-    made = engine.create(ROLE)
-    tagged = Engine(configured(arguments(address, defaultTags={"tags": {"owner": "platform"}})), engine.iam)
-    assert tagged.diff(made, VALID[ROLE]).diffs == ["tagsAll"]
-    updated = tagged.update(made, VALID[ROLE])
-    assert updated.outputs["tagsAll"] == {"owner": "platform"}
-    assert tagged.diff(updated, VALID[ROLE]).changes is False
-
-
-def test_ignored_tags(address: str, engine: Engine) -> None:
-    """Tags that others set and the provider ignores are no drift."""
-    ignoring = Engine(configured(arguments(address, ignoreTags={"keyPrefixes": ["cost:"], "keys": ["by"]})), engine.iam)
-    made = ignoring.create(ROLE)
-    tags = [{"Key": "cost:center", "Value": "1"}, {"Key": "by", "Value": "hand"}]
-    engine.iam.tag_role(RoleName=made.resource_id, Tags=tags)
-    assert ignoring.diff(ignoring.read(made), VALID[ROLE]).changes is False
 
 
 def test_the_user_cannot_set_all_tags(engine: Engine) -> None:
@@ -1176,7 +944,7 @@ def test_the_user_cannot_set_all_tags(engine: Engine) -> None:
     assert plain(engine.checked(ROLE, {**VALID[ROLE], "tags": {"a": UNKNOWN}}))["tagsAll"] is UNKNOWN
 
 
-@pytest.mark.parametrize("token", [POLICY, ROLE, OIDC, BUCKET, ASSOCIATION])
+@pytest.mark.parametrize("token", [POLICY, ROLE, OIDC, ASSOCIATION])
 def test_tags_of_each_type(engine: Engine, token: str) -> None:
     """Tags are set, changed and taken away on every type that has them."""
     dependencies(engine)
@@ -1309,65 +1077,35 @@ def test_caller_identity(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "expected"),
-    [
-        ("us-west-2", ("aws", "amazonaws.com", "com.amazonaws")),
-        ("cn-north-1", ("aws-cn", "amazonaws.com.cn", "cn.com.amazonaws")),
-        ("us-gov-west-1", ("aws-us-gov", "amazonaws.com", "com.amazonaws")),
-    ],
+    ("region", "partition"), [("us-west-2", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
 )
-def test_partition(address: str, engine: Engine, region: str, expected: tuple[str, ...]) -> None:
+def test_partition_and_region(engine: Engine, region: str, partition: str) -> None:
     """The partition follows the provider's region."""
-    provider = configured(arguments(address, region=region, skipCredentialsValidation=True))
-    found = Engine(provider, engine.iam).invoke("aws:index/getPartition:getPartition", {})
-    assert (found["partition"], found["dnsSuffix"], found["reverseDnsPrefix"]) == expected
-    assert found["id"] == found["partition"]
-
-
-def test_region(engine: Engine) -> None:
-    """The provider's region, or the one asked for."""
-    region = engine.invoke("aws:index/getRegion:getRegion", {})
-    assert (region["region"], region["id"], region["endpoint"]) == (
-        "us-west-2",
-        "us-west-2",
-        "ec2.us-west-2.amazonaws.com",
-    )
-    assert engine.invoke("aws:index/getRegion:getRegion", {"region": "eu-west-1"})["description"] == "Europe (Ireland)"
+    found = Engine(configured(arguments(region=region)), engine.iam)
+    assert found.invoke("aws:index/getPartition:getPartition", {})["partition"] == partition
+    assert found.invoke("aws:index/getRegion:getRegion", {})["region"] == region
 
 
 def test_cluster(engine: Engine, address: str) -> None:
-    """The issuer and the certificate are where the SDK's type has them, the VPC's settings in one object."""
+    """The issuer and the certificate are where the SDK's type has them."""
     client(address, "eks").create_cluster(
         name="my-cluster",
         roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks",
-        resourcesVpcConfig={"subnetIds": ["subnet-1"]},
-        tags={"team": "a"},
+        resourcesVpcConfig={},
     )
     cluster = engine.invoke("aws:eks/getCluster:getCluster", {"name": "my-cluster"})
     assert cluster["identities"][0]["oidcs"][0]["issuer"].startswith("https://")
     assert cluster["arn"] == f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/my-cluster"
     assert cluster["certificateAuthorities"][0]["data"] != ""
-    assert isinstance(cluster["vpcConfig"], dict)
-    assert (cluster["id"], cluster["tags"]) == ("my-cluster", {"team": "a"})
-    assert cluster["computeConfigs"] == []
+    assert cluster["status"] == "ACTIVE"
 
 
-def test_cluster_of_auto_mode(engine: Engine) -> None:
-    """Auto Mode needs no agent: a program sees it in `computeConfigs`."""
-    engine.eks.create_cluster(
-        name="auto", roleArn=PODS_ROLES[0], resourcesVpcConfig={}, computeConfig={"enabled": True}
-    )
-    cluster = engine.invoke("aws:eks/getCluster:getCluster", {"name": "auto"})
-    assert cluster["computeConfigs"] == [{"enabled": True}]
-
-
-@pytest.mark.parametrize("arguments", [{"url": ISSUER}, {"arn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER[8:]}"}])
-def test_oidc_provider_is_found(engine: Engine, arguments: Plain) -> None:
-    """A provider is found by its ARN and by the issuer's URL."""
-    made = engine.create(OIDC, {**VALID[OIDC], "tags": {"a": "b"}})
-    found = engine.invoke("aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider", arguments)
+def test_oidc_provider_is_found(engine: Engine) -> None:
+    """A provider is found by its ARN."""
+    made = engine.create(OIDC)
+    found = engine.invoke("aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider", {"arn": made.resource_id})
     assert (found["arn"], found["id"], found["url"]) == (made.resource_id, made.resource_id, ISSUER[8:])
-    assert (found["clientIdLists"], found["tags"]) == (["sts.amazonaws.com"], {"a": "b"})
+    assert found["clientIdLists"] == ["sts.amazonaws.com"]
 
 
 NO_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/none"
@@ -1382,12 +1120,6 @@ NO_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/none"
             {"arn": NO_PROVIDER},
             "reading IAM OIDC Provider: couldn't find resource",
         ),
-        (
-            "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider",
-            {"url": f"{ISSUER}/"},
-            f"reading IAM OIDC Provider ({ISSUER}/): couldn't find resource",
-        ),
-        ("aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider", {}, "Invalid combination of arguments"),
     ],
 )
 def test_what_is_looked_up_and_missing(engine: Engine, function: str, arguments: Plain, text: str) -> None:
@@ -1402,34 +1134,18 @@ def test_what_is_looked_up_and_missing(engine: Engine, function: str, arguments:
 # -- Provider
 
 
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ({"assumeRole": "{}"}, "invalid config key 'aws:assumeRole', should be 'aws:assumeRoles'"),
-        ({"assumeRoles": "{}"}, "expected aws:assumeRoles to be an array, got {}"),
-        (
-            {"regoin": "x"},
-            "`aws:regoin` is not a valid configuration key for the aws provider. Did you mean `aws:region`?",
-        ),
-        ({"nothingLikeIt": "x"}, "please choose a different namespace from `aws:`"),
-    ],
-)
-def test_wrong_configuration(values: Plain, text: str) -> None:
-    """A misspelled key of the provider is refused with the nearest one."""
-    request = CheckRequest("urn:pulumi:dev::p::pulumi:providers:aws::default", {}, properties_of(values), b"")
-    response = asyncio.run(AwsProvider("7.0.0").check_config(request))
-    assert [text in failure.reason for failure in response.failures or []] == [True]
+def test_a_setting_that_would_have_no_effect_is_refused() -> None:
+    """Tags by default, for example: a stack that has them would deploy without them."""
+    (said,) = said_of(arguments(defaultTags={"tags": {"owner": "platform"}}))
+    assert said == "the sandbox's AWS plugin does not have the setting aws:defaultTags"
 
 
-@pytest.mark.parametrize(
-    "values",
-    [{"allowedAccountIds": ["999999999999"]}, {"forbiddenAccountIds": [ACCOUNT]}],
-)
-def test_accounts_that_are_not_allowed(address: str, engine: Engine, values: Plain) -> None:
+@pytest.mark.parametrize("values", [{"allowedAccountIds": ["999999999999"]}, {"forbiddenAccountIds": [ACCOUNT]}])
+def test_accounts_that_are_not_allowed(engine: Engine, values: Plain) -> None:
     """Credentials of the wrong account are refused before anything is made."""
     with pytest.raises(ProviderError, match=f"AWS account ID not allowed: {ACCOUNT}"):
-        configured(arguments(address, **values))
-    configured(arguments(address, allowedAccountIds=[ACCOUNT], forbiddenAccountIds=["999999999999"]))
+        configured(arguments(**values))
+    configured(arguments(allowedAccountIds=[ACCOUNT], forbiddenAccountIds=["999999999999"]))
 
 
 NO_IDENTITY = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE", "REGION", "DEFAULT_REGION")
@@ -1457,13 +1173,13 @@ def without(values: Plain, *names: str) -> Plain:
     return {key: value for key, value in values.items() if key not in names}
 
 
-@pytest.mark.usefixtures("nobody")
-def test_credentials_are_checked_before_all_else(address: str) -> None:
+@pytest.mark.usefixtures("provider", "nobody")
+def test_credentials_are_checked_before_all_else() -> None:
     """Without credentials, region or profile the check of the configuration fails, in the official plugin's words.
 
     https://github.com/pulumi/pulumi-aws/blob/master/provider/config.go and provider/errors/*.txt
     """
-    good = arguments(address)
+    good = arguments()
     (no_credentials,) = said_of(without(good, "accessKey", "secretKey"))
     (no_region,) = said_of(without(good, "region"))
     (no_profile,) = said_of({**without(good, "accessKey", "secretKey"), "profile": "nope"})
@@ -1474,7 +1190,6 @@ def test_credentials_are_checked_before_all_else(address: str) -> None:
     assert no_profile.startswith(
         "unable to validate AWS credentials.\nDetails: failed to get shared config profile, nope"
     )
-    assert said_of({**without(good, "accessKey", "secretKey"), "skipCredentialsValidation": "true"}) == []
 
 
 @pytest.mark.usefixtures("nobody")
@@ -1489,45 +1204,40 @@ def test_credentials_are_checked_before_all_else(address: str) -> None:
         ("InvalidClientTokenId", INVALID, "The configured AWS credentials are invalid or have expired.\nPlease see "),
     ],
 )
-def test_credentials_that_aws_refuses(code: str, message: str, text: str) -> None:
+def test_credentials_that_aws_refuses(monkeypatch: pytest.MonkeyPatch, code: str, message: str, text: str) -> None:
     """Expired and unknown keys are found by the same check: the second kind has a text of its own.
 
     https://github.com/pulumi/pulumi-aws/issues/3866
     """
     with failing_aws({"GetCallerIdentity": (403, code, message)}) as address:
-        (said,) = said_of(arguments(address))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        (said,) = said_of(arguments())
 
     assert text in said
 
 
-@pytest.mark.usefixtures("nobody")
-def test_only_the_first_provider_of_a_process_is_checked(address: str) -> None:
+@pytest.mark.usefixtures("provider", "nobody")
+def test_only_the_first_provider_of_a_process_is_checked() -> None:
     """The official plugin keeps one flag per process."""
-    provider, bad = AwsProvider("7.0.0"), properties_of(without(arguments(address), "accessKey", "secretKey"))
+    provider, bad = AwsProvider("7.0.0"), properties_of(without(arguments(), "accessKey", "secretKey"))
     request = CheckRequest("urn:pulumi:dev::p::pulumi:providers:aws::default", {}, bad, b"")
     answers = [asyncio.run(provider.check_config(request)).failures for _ in range(2)]
 
     assert [len(failures or []) for failures in answers] == [1, 0]
 
 
-def test_account_ids_that_are_no_list(address: str, engine: Engine) -> None:
+def test_account_ids_that_are_no_list(engine: Engine) -> None:
     """One ID without brackets is refused, and never compared letter by letter."""
     with pytest.raises(ProviderError, match="expected aws:allowedAccountIds to be an array"):
-        configured(arguments(address, allowedAccountIds=111122223333))
+        configured(arguments(allowedAccountIds=111122223333))
 
 
-def test_assumed_roles(address: str, engine: Engine) -> None:
+def test_assumed_roles(engine: Engine) -> None:
     """With assumeRoles everything happens in the role's account."""
-    role = {"roleArn": "arn:aws:iam::111122223333:role/deploy", "sessionName": "deploy", "duration": "1h"}
-    assumed = Engine(configured(arguments(address, assumeRoles=[role])), engine.iam)
+    role = {"roleArn": "arn:aws:iam::111122223333:role/deploy", "sessionName": "deploy"}
+    assumed = Engine(configured(arguments(assumeRoles=[role])), engine.iam)
     assert assumed.invoke("aws:index/getCallerIdentity:getCallerIdentity", {})["accountId"] == "111122223333"
     assert assumed.create(ROLE, {**VALID[ROLE], "name": "r"}).outputs["arn"] == "arn:aws:iam::111122223333:role/r"
-
-
-def test_a_missing_region(address: str, engine: Engine) -> None:
-    """Without a region the error says how to set one."""
-    with pytest.raises(ProviderError, match="aws:region"):
-        configured({key: value for key, value in arguments(address).items() if key != "region"})
 
 
 def test_endpoint_and_region_of_the_environment(address: str, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1553,200 +1263,3 @@ def test_many_at_once(engine: Engine) -> None:
     inputs = [engine.checked(ROLE, {**VALID[ROLE], "name": f"r{number}"}) for number in range(50)]
     assert asyncio.run(create_all()) == [f"r{number}" for number in range(50)]
     assert len(engine.iam.list_roles(MaxItems=100)["Roles"]) == 50
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_at_once(number: int) -> None:
-    """The engine waits up to five seconds for a plugin that does not end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox.plugins.aws", "127.0.0.1:1"],
-        cwd=CHECKOUT,
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        assert int(process.stdout.readline()) > 0
-        before = time.monotonic()
-        process.send_signal(number)
-        assert process.wait(timeout=10) == 0
-        assert time.monotonic() - before < 1
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-# -- With the real engine
-
-
-@pytest.fixture
-def stack(cloud: Cloud, tmp_path: Path) -> Iterator[automation.Stack]:
-    backend = f"file://{tmp_path}"
-    created = automation.create_stack(
-        "dev",
-        project_name="plugins",
-        program=lambda: None,
-        opts=automation.LocalWorkspaceOptions(
-            work_dir=str(tmp_path),
-            env_vars={**cloud.environment(), "PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": "test"},
-            pulumi_home=str(cloud.sandbox.pulumi_home),
-            pulumi_command=automation.PulumiCommand(str(cloud.folder)),
-            project_settings=automation.ProjectSettings(
-                "plugins", "python", backend=automation.ProjectBackend(backend)
-            ),
-        ),
-    )
-    yield created
-    created.destroy()
-
-
-def service_account_with_role() -> None:
-    """What a program of roles is made of, in both providers."""
-    policy = aws.iam.Policy("queues", policy=READ_QUEUES)
-    role = aws.iam.Role("app", name="plugin-app", assume_role_policy=TRUST)
-    attachment = aws.iam.RolePolicyAttachment("app", role=role.name, policy_arn=policy.arn)
-    kubernetes.core.v1.ServiceAccount(
-        "app",
-        metadata={"namespace": "default", "annotations": {"eks.amazonaws.com/role-arn": role.arn}},
-        opts=pulumi.ResourceOptions(depends_on=[attachment]),
-    )
-    pulumi.export("role", role.arn)
-    pulumi.export("account", aws.get_caller_identity().account_id)
-
-
-def numbers(changes: Any) -> dict[str, int]:
-    """The numbers of resources by what is done to them."""
-    return {str(getattr(kind, "value", kind)): number for kind, number in changes.items()}
-
-
-def changes_of(result: Any) -> dict[str, int]:
-    return numbers(result.summary.resource_changes)
-
-
-@pytest.mark.sandbox
-def test_life_of_a_stack(cloud: Cloud, stack: automation.Stack) -> None:
-    """A stack is created, found unchanged, drifts, is repaired and destroyed without a trace."""
-    stack.workspace.program = service_account_with_role
-    iam = cloud.aws("iam")
-    planned = stack.preview()
-    assert {str(getattr(kind, "value", kind)): number for kind, number in planned.change_summary.items()} == {
-        "create": 5
-    }
-    created = stack.up()
-    aws_account = created.outputs["account"].value
-    assert created.outputs["role"].value == f"arn:aws:iam::{aws_account}:role/plugin-app"
-    assert len(iam.list_attached_role_policies(RoleName="plugin-app")["AttachedPolicies"]) == 1
-    assert changes_of(stack.up()) == {"same": 5}
-    iam.update_role_description(RoleName="plugin-app", Description="by hand")
-    (attached,) = iam.list_attached_role_policies(RoleName="plugin-app")["AttachedPolicies"]
-    iam.detach_role_policy(RoleName="plugin-app", PolicyArn=attached["PolicyArn"])
-    assert changes_of(stack.refresh()) == {"same": 3, "update": 1, "delete": 1}
-    assert changes_of(stack.up()) == {"same": 3, "update": 1, "create": 1}
-    assert iam.get_role(RoleName="plugin-app")["Role"].get("Description", "") == ""
-    assert changes_of(stack.destroy()) == {"delete": 5}
-    assert "plugin-app" not in [role["RoleName"] for role in iam.list_roles()["Roles"]]
-
-
-@pytest.mark.sandbox
-def test_a_replaced_role_takes_its_attachment_along(cloud: Cloud, stack: automation.Stack) -> None:
-    """A new path replaces the named role, deleted first, and with it the attachment; the policy stays."""
-
-    def program(path: str) -> None:
-        policy = aws.iam.Policy("queues", policy=READ_QUEUES)
-        role = aws.iam.Role("app", name="plugin-app", path=path, assume_role_policy=TRUST)
-        aws.iam.RolePolicyAttachment("app", role=role.name, policy_arn=policy.arn)
-
-    stack.workspace.program = lambda: program("/")
-    stack.up()
-    stack.workspace.program = lambda: program("/team/")
-    assert changes_of(stack.up()) == {"same": 2, "replace": 2}
-    assert cloud.aws("iam").get_role(RoleName="plugin-app")["Role"]["Path"] == "/team/"
-    assert len(cloud.aws("iam").list_attached_role_policies(RoleName="plugin-app")["AttachedPolicies"]) == 1
-
-
-@pytest.mark.sandbox
-def test_what_exists_is_imported(cloud: Cloud, stack: automation.Stack) -> None:
-    """Role, policy and attachment that exist are adopted by their import ids and are then unchanged."""
-    iam = cloud.aws("iam")
-    iam.create_role(RoleName="plugin-adopted", AssumeRolePolicyDocument=TRUST)
-    arn = iam.create_policy(PolicyName="plugin-adopted", PolicyDocument=READ_QUEUES)["Policy"]["Arn"]
-    iam.attach_role_policy(RoleName="plugin-adopted", PolicyArn=arn)
-
-    def adopting(resource_id: str) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(import_=resource_id)
-
-    def program() -> None:
-        policy = aws.iam.Policy("p", name="plugin-adopted", policy=READ_QUEUES, opts=adopting(arn))
-        role = aws.iam.Role("r", name="plugin-adopted", assume_role_policy=TRUST, opts=adopting("plugin-adopted"))
-        # By outputs, so that destroy detaches the policy before it deletes it.
-        attachment = adopting(f"plugin-adopted/{arn}")
-        aws.iam.RolePolicyAttachment("a", role=role.name, policy_arn=policy.arn, opts=attachment)
-
-    stack.workspace.program = program
-    assert changes_of(stack.up()) == {"create": 1, "import": 3}
-    assert changes_of(stack.up()) == {"same": 4}
-
-
-@pytest.mark.sandbox
-def test_an_association_that_exists_is_imported(cloud: Cloud, stack: automation.Stack) -> None:
-    """`import` of CLUSTER,ASSOCIATION_ID: the engine takes the association's own ID for it, and asks no more."""
-    iam, eks = cloud.aws("iam"), cloud.aws("eks")
-    arn = iam.create_role(RoleName="plugin-pods", AssumeRolePolicyDocument=PODS_TRUST)["Role"]["Arn"]
-    place = {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "plugin-pods"}
-    made = eks.create_pod_identity_association(**place, roleArn=arn)["association"]
-    import_id = f"my-cluster,{made['associationId']}"
-
-    def program() -> None:
-        association = aws.eks.PodIdentityAssociation(
-            "a",
-            cluster_name="my-cluster",
-            namespace="default",
-            service_account="plugin-pods",
-            role_arn=arn,
-            opts=pulumi.ResourceOptions(import_=import_id),
-        )
-        pulumi.export("id", association.id)
-
-    stack.workspace.program = program
-    result = stack.up()
-    assert (changes_of(result), result.outputs["id"].value) == ({"create": 1, "import": 1}, made["associationId"])
-    assert changes_of(stack.up()) == {"same": 2}
-    assert numbers(stack.refresh().summary.resource_changes) == {"same": 2}
-    stack.destroy()
-    assert eks.list_pod_identity_associations(clusterName="my-cluster", namespace="default")["associations"] == []
-    iam.delete_role(RoleName="plugin-pods")
-
-
-def failing_name() -> None:
-    aws.iam.Role("r", name="not a name", assume_role_policy=TRUST)
-
-
-def failing_call() -> None:
-    aws.iam.RolePolicyAttachment("a", role="plugin-missing", policy_arn="arn:aws:iam::aws:policy/AmazonSQSFullAccess")
-
-
-def failing_lookup() -> None:
-    aws.eks.get_cluster(name="plugin-missing")
-
-
-def failing_get() -> None:
-    aws.iam.Role.get("r", "plugin-missing")
-
-
-@pytest.mark.sandbox
-@pytest.mark.parametrize(
-    ("program", "text"),
-    [
-        (failing_name, "invalid value for name (must match [\\w+=,.@-]). Examine values at 'r.name'."),
-        (failing_call, "to IAM Role (plugin-missing): operation error IAM: AttachRolePolicy, https response error"),
-        (failing_lookup, "reading EKS Cluster (plugin-missing): couldn't find resource"),
-        (failing_get, "resource 'plugin-missing' does not exist"),
-    ],
-)
-def test_errors_reach_the_user_as_they_are(stack: automation.Stack, program: Callable[[], None], text: str) -> None:
-    """An error of the plugin is shown in its own words, without the plugin's traceback."""
-    stack.workspace.program = program
-    with pytest.raises(automation.CommandError) as caught:
-        stack.up()
-    assert text in str(caught.value)
-    assert "sandbox/plugins" not in str(caught.value)
