@@ -1,11 +1,8 @@
 """What differs between the live object, in the fields of the old inputs, and the new inputs."""
 
-import re
-from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from typing import Any
 
-from lightkube.utils.quantity import parse_quantity
 from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
 
 from sandbox.plugins.serving import Plain
@@ -13,7 +10,6 @@ from sandbox.plugins.serving import Plain
 Path = tuple[str | int, ...]
 
 _MISSING: Any = object()
-_QUANTITIES = frozenset({"limits", "requests", "hard", "capacity", "storage"})
 _REPLACING = {
     PropertyDiffKind.ADD: PropertyDiffKind.ADD_REPLACE,
     PropertyDiffKind.DELETE: PropertyDiffKind.DELETE_REPLACE,
@@ -30,24 +26,6 @@ def pruned(live: Any, shape: Any) -> Any:
     return live
 
 
-def with_encoded_data(manifest: Plain) -> Plain:
-    """Return a Secret as the API server stores it: `stringData` becomes part of `data`."""
-    if manifest.get("kind") != "Secret" or not isinstance(manifest.get("stringData"), dict):
-        return manifest
-    encoded = {
-        key: b64encode(value.encode()).decode() if isinstance(value, str) else value
-        for key, value in manifest["stringData"].items()
-    }
-    stored = {key: value for key, value in manifest.items() if key != "stringData"}
-    return {**stored, "data": {**(manifest.get("data") or {}), **encoded}}
-
-
-def string_data_of(live: Plain, shape: Plain) -> Plain:
-    """Return the live values of the keys that `stringData` of the inputs named."""
-    data = live.get("data") or {}
-    return {key: b64decode(data[key]).decode(errors="replace") for key in shape.get("stringData") or {} if key in data}
-
-
 def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, PropertyDiffKind]]:
     """Yield each innermost path that differs, and how."""
     if isinstance(old, dict) and isinstance(new, dict):
@@ -61,18 +39,8 @@ def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Propert
         yield path, PropertyDiffKind.ADD
     elif new is _MISSING:
         yield path, PropertyDiffKind.DELETE
-    elif old != new and not _is_same_quantity(old, new, path):
+    elif old != new:
         yield path, PropertyDiffKind.UPDATE
-
-
-def _is_same_quantity(old: Any, new: Any, path: Path) -> bool:
-    """Return whether two amounts of a resource are equal: the API server writes `1000m` as `1`."""
-    if not _QUANTITIES.intersection(path):
-        return False
-    try:
-        return parse_quantity(str(old)) == parse_quantity(str(new))
-    except ValueError:
-        return False
 
 
 def _reaches(path: Path, field: tuple[str, ...], value_at: Any) -> bool:
@@ -112,21 +80,10 @@ def text_of(path: Path) -> str:
     return text
 
 
-def path_of(text: str) -> Path:
-    """Return such a path parsed; `ignoreChanges` has them."""
-    steps = re.findall(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)', text)
-    return tuple(int(index) if index else (quoted or name).replace('\\"', '"') for quoted, index, name in steps)
-
-
-def detailed_diff(
-    old: Plain, new: Plain, replaced_by: tuple[tuple[str, ...], ...], ignored: list[str]
-) -> dict[str, PropertyDiff]:
+def detailed_diff(old: Plain, new: Plain, replaced_by: tuple[tuple[str, ...], ...]) -> dict[str, PropertyDiff]:
     """Return the differences for the engine, with those marked that need a new object."""
-    ignored_paths = [path_of(text) for text in ignored]
     found = {}
     for path, kind in changes(old, new):
-        if any(path[: len(skipped)] == skipped for skipped in ignored_paths):
-            continue
         value_at = _value(old if kind is PropertyDiffKind.DELETE else new, path)
         replaces = any(_reaches(path, field, value_at) for field in replaced_by)
         found[text_of(path)] = PropertyDiff(_REPLACING[kind] if replaces else kind, kind is PropertyDiffKind.DELETE)

@@ -16,42 +16,21 @@ class Kind(NamedTuple):
     replaced_by: tuple[tuple[str, ...], ...] = ()
 
 
-_CORE, _APPS, _BATCH = "/api/v1", "/apis/apps/v1", "/apis/batch/v1"
-_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_CORE, _APPS = "/api/v1", "/apis/apps/v1"
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-_SELECTOR = (("spec", "selector"),)
 
 _KINDS = {
     "core/v1:ConfigMap": Kind(_CORE, "configmaps", replaced_by=(("data",), ("binaryData",))),
     "core/v1:Namespace": Kind(_CORE, "namespaces", namespaced=False),
-    "core/v1:Pod": Kind(_CORE, "pods", replaced_by=(("spec",),)),
-    "core/v1:Secret": Kind(_CORE, "secrets", replaced_by=(("type",), ("data",), ("stringData",))),
-    "core/v1:Service": Kind(_CORE, "services", replaced_by=(("spec", "clusterIP"),)),
     "core/v1:ServiceAccount": Kind(_CORE, "serviceaccounts"),
-    "apps/v1:DaemonSet": Kind(_APPS, "daemonsets", replaced_by=_SELECTOR),
-    "apps/v1:Deployment": Kind(_APPS, "deployments", replaced_by=_SELECTOR),
-    "apps/v1:ReplicaSet": Kind(_APPS, "replicasets", replaced_by=_SELECTOR),
-    "apps/v1:StatefulSet": Kind(
-        _APPS, "statefulsets", replaced_by=(*_SELECTOR, ("spec", "serviceName"), ("spec", "volumeClaimTemplates"))
-    ),
-    "batch/v1:CronJob": Kind(_BATCH, "cronjobs"),
-    "batch/v1:Job": Kind(_BATCH, "jobs", replaced_by=(*_SELECTOR, ("spec", "completions"), ("spec", "template"))),
+    "apps/v1:Deployment": Kind(_APPS, "deployments", replaced_by=(("spec", "selector"),)),
     "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy": Kind(
         _ADMISSION, "validatingadmissionpolicies", namespaced=False
     ),
     "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding": Kind(
         _ADMISSION, "validatingadmissionpolicybindings", namespaced=False
     ),
-    "rbac.authorization.k8s.io/v1:ClusterRole": Kind(_RBAC, "clusterroles", namespaced=False),
-    "rbac.authorization.k8s.io/v1:ClusterRoleBinding": Kind(
-        _RBAC, "clusterrolebindings", namespaced=False, replaced_by=(("roleRef",),)
-    ),
-    "rbac.authorization.k8s.io/v1:Role": Kind(_RBAC, "roles"),
-    "rbac.authorization.k8s.io/v1:RoleBinding": Kind(_RBAC, "rolebindings", replaced_by=(("roleRef",),)),
 }
-
-# The data of a Secret or a ConfigMap may change in place with these settings of the provider.
-_MUTABLE_SWITCHES = {"core/v1:ConfigMap": "enableConfigMapMutable", "core/v1:Secret": "enableSecretMutable"}
 
 
 def token_of(resource_type: str) -> str:
@@ -79,13 +58,9 @@ def api_version_and_kind(resource_type: str) -> tuple[str, str]:
     return group_version.removeprefix("core/"), name.removesuffix("Patch") if is_patch(resource_type) else name
 
 
-def replaced_by(resource_type: str, switches: frozenset[str]) -> tuple[tuple[str, ...], ...]:
+def replaced_by(resource_type: str) -> tuple[tuple[str, ...], ...]:
     """Return the fields whose change needs a new object."""
-    if is_patch(resource_type):
-        return IDENTITY
-    if _MUTABLE_SWITCHES.get(token_of(resource_type)) in switches:
-        return (*IDENTITY, ("type",))
-    return (*IDENTITY, *kind_of(resource_type).replaced_by)
+    return IDENTITY if is_patch(resource_type) else (*IDENTITY, *kind_of(resource_type).replaced_by)
 
 
 def tokens() -> list[str]:

@@ -4,24 +4,19 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import httpx2
+import yaml
 from lightkube.config.client_adapter import AsyncClient, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from sandbox.plugins.kubernetes.kinds import Kind
 from sandbox.plugins.serving import Plain, ProviderError
 
 DEFAULT_NAMESPACE = "default"
-_FILE_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 _CONTENT_TYPES = {
     "POST": "application/json",
     "APPLY": "application/apply-patch+yaml",
@@ -43,96 +38,35 @@ class ApiError(ProviderError):
         self.reason = status.get("reason")
 
 
-def _parsed(text: str) -> Any:
-    return YAML(typ="safe").load(text)
-
-
-def _with_absolute_files(config: Plain, folder: Path) -> Plain:
-    for entry in [*(config.get("clusters") or []), *(config.get("users") or [])]:
-        settings = entry.get("cluster") or entry.get("user") or {}
-        for key in _FILE_KEYS:
-            if settings.get(key):
-                settings[key] = str(folder / settings[key])
-    return config
-
-
-def _loaded(path: Path) -> Plain:
-    config = _parsed(path.read_text()) or {}
-    return _with_absolute_files(config, path.absolute().parent)
-
-
-def _merged(configs: list[Plain]) -> Plain:
-    """Merge as kubectl does: of entries with one name, and of current contexts, the first one counts."""
-    merged: Plain = {"current-context": next((c["current-context"] for c in configs if c.get("current-context")), None)}
-    for section in ("clusters", "users", "contexts"):
-        entries = [entry for config in reversed(configs) for entry in reversed(config.get(section) or [])]
-        merged[section] = list({entry["name"]: entry for entry in entries}.values())
-    return merged
-
-
-def kubeconfig_content(setting: str | None) -> Plain | None:
-    """Return the kubeconfig that counts: a path or the content itself, else KUBECONFIG, else ~/.kube/config."""
-    if setting:
-        # A long content is no path: the file system would refuse it.
-        path = Path(setting).expanduser() if "\n" not in setting and not setting.lstrip().startswith("{") else None
-        if path is not None and path.is_file():
-            return _loaded(path)
-        content = _parsed(setting)
-        if not isinstance(content, dict):
-            raise UnreachableError(
-                f"failed to parse kubeconfig data in `kubernetes:config:kubeconfig`- no such file, and no kubeconfig "
-                f"either: {setting.splitlines()[0][:80]}"
-            )
-        return content
-    listed = os.environ.get("KUBECONFIG")
-    paths = [Path(name) for name in listed.split(os.pathsep) if name] if listed else [Path("~/.kube/config")]
-    configs = [_loaded(path.expanduser()) for path in paths if path.expanduser().is_file()]
-    return _merged(configs) if configs else None
-
-
 def active_configuration(setting: str | None, context: str | None, cluster: str | None) -> SingleConfig:
     """Return the cluster and the credentials that the settings select."""
     try:
-        content = kubeconfig_content(setting)
-        if content is None:
-            found = KubeConfig.from_service_account().get()
-        else:
-            content.setdefault("clusters", [])
-            content.setdefault("contexts", [])
-            found = _selected(content, context, cluster)
-    except UnreachableError:
-        raise
-    except (ConfigError, KeyError, TypeError, ValueError, OSError, YAMLError) as error:
+        return _selected(_kubeconfig(setting), context, cluster)
+    except (ConfigError, KeyError, TypeError, ValueError, OSError, yaml.YAMLError) as error:
         raise UnreachableError(
-            "unable to load Kubernetes client configuration from kubeconfig file: "
-            f"{error or 'no configuration has been provided'}"
+            f"unable to load Kubernetes client configuration from kubeconfig file: {error}"
         ) from error
-    assert found is not None
-    return found._replace(user=found.user or User())
 
 
-def _selected(content: Plain, context: str | None, cluster: str | None) -> SingleConfig:
-    name = context or content.get("current-context")
+def _kubeconfig(setting: str | None) -> KubeConfig:
+    """Return the kubeconfig that counts: the content itself or a path, else KUBECONFIG, else ~/.kube/config."""
+    if setting and ("\n" in setting or setting.lstrip().startswith("{")):
+        return KubeConfig.from_dict(yaml.safe_load(setting))
+    return KubeConfig.from_file(setting or os.environ.get("KUBECONFIG") or "~/.kube/config")
+
+
+def _selected(config: KubeConfig, context: str | None, cluster: str | None) -> SingleConfig:
+    name = context or config.current_context
     if not name:
         raise ConfigError("no context is selected: the kubeconfig has no current-context")
-    contexts = {entry["name"]: entry["context"] for entry in content["contexts"] or []}
-    if name not in contexts:
+    if name not in config.contexts:
         raise ConfigError(f'context "{name}" does not exist')
-    clusters = [entry["name"] for entry in content["clusters"] or []]
-    wanted = cluster or contexts[name].get("cluster")
-    if wanted not in clusters:
+    wanted = cluster or config.contexts[name].cluster
+    if wanted not in config.clusters:
         raise ConfigError(f'cluster "{wanted}" does not exist')
-    config = KubeConfig.from_dict(content).get(name)
-    assert config is not None
-    return config._replace(cluster=KubeConfig.from_dict(content).clusters[wanted])
-
-
-def _is_loopback(server: str) -> bool:
-    host = urlsplit(server).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    found = config.get(name)
+    assert found is not None
+    return found._replace(cluster=config.clusters[wanted], user=found.user or User())
 
 
 class KubernetesApi:
@@ -140,10 +74,7 @@ class KubernetesApi:
 
     def __init__(self, config: SingleConfig) -> None:
         self.server = config.cluster.server
-        # Like Go's clients, never use a proxy for this machine.
-        self._http = AsyncClient(
-            config, ConnectionParams(timeout=httpx2.Timeout(60), trust_env=not _is_loopback(self.server))
-        )
+        self._http = AsyncClient(config, ConnectionParams(timeout=httpx2.Timeout(60)))
 
     async def probe(self) -> None:
         """Raise UnreachableError unless an API server answers and knows who we are."""
@@ -179,9 +110,9 @@ class KubernetesApi:
         """Change the object by JSON patch operations."""
         return await self._call("JSON", _path(kind, namespace, name), {}, operations)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, propagation: str) -> None:
-        """Request the deletion; the object may still exist when this returns."""
-        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        """Request the deletion in the foreground; the object may still exist when this returns."""
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
         await self._call("DELETE", _path(kind, namespace, name), {}, options)
 
     async def _call(

@@ -6,7 +6,6 @@ import os
 import random
 import secrets
 import time
-from copy import deepcopy
 from typing import Any
 
 from pulumi.provider.experimental import provider as protocol
@@ -15,10 +14,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from sandbox.plugins.kubernetes import ownership
 from sandbox.plugins.kubernetes.differences import (
     detailed_diff,
-    path_of,
     pruned,
-    string_data_of,
-    with_encoded_data,
 )
 from sandbox.plugins.kubernetes.kinds import Kind, api_version_and_kind, is_patch, kind_of, replaced_by, tokens
 from sandbox.plugins.kubernetes.kubernetes_api import (
@@ -41,11 +37,7 @@ from sandbox.plugins.serving import (
 )
 
 AUTONAMED = "pulumi.com/autonamed"
-DELETION_PROPAGATION = "pulumi.com/deletionPropagationPolicy"
-FIELD_MANAGER = "pulumi.com/patchFieldManager"
 FORCE = "pulumi.com/patchForce"
-SKIP_AWAIT = "pulumi.com/skipAwait"
-TIMEOUT_SECONDS = "pulumi.com/timeoutSeconds"
 
 _CREATED_BY = "pulumi-kubernetes"
 _CONFLICT_GUIDE = (
@@ -63,14 +55,7 @@ _READ_ONLY_METADATA = (
 )
 _CONFIGURATION = "kubernetes:config:"
 _SELECTING_CLUSTER = ("kubeconfig", "context", "cluster")
-# What the official plugin also reads from the environment, and under which name.
-_SWITCHES = {
-    "deleteUnreachable": "PULUMI_K8S_DELETE_UNREACHABLE",
-    "enableConfigMapMutable": "PULUMI_K8S_ENABLE_CONFIGMAP_MUTABLE",
-    "enableSecretMutable": "PULUMI_K8S_ENABLE_SECRET_MUTABLE",
-    "enablePatchForce": "PULUMI_K8S_ENABLE_PATCH_FORCE",
-    "skipUpdateUnreachable": "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE",
-}
+_DELETE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 # The namespace may be created at the same time. The official plugin waits half a minute.
 _PAUSES_FOR_A_NAMESPACE = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -99,6 +84,11 @@ def _annotation(manifest: Plain, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _forces(inputs: Plain) -> bool:
+    """Return whether the program says that fields of other managers are taken over."""
+    return _is_true(_annotation(inputs, FORCE))
+
+
 def _is_true(text: str) -> bool:
     return text.lower() == "true"
 
@@ -123,10 +113,6 @@ def state_of(inputs: Plain, live: Plain, field_manager: str, api_version: str, l
         "__fieldManager": field_manager,
     }
     secret_places: dict[str, PropertyValue] = {**like, "__inputs": PropertyValue(dict(like))}
-    string_data = like.get("stringData")
-    # The API server moves the values of stringData to data, where they stay secret.
-    if string_data is not None and string_data.contains_secret():
-        secret_places["data"] = string_data.with_secret(True)
     return properties_of(stored, secret_places)
 
 
@@ -163,7 +149,7 @@ class KubernetesProvider(protocol.Provider):
         self._api: KubernetesApi | None = None
         self._unreachable = "the provider is not configured"
         self._namespace = DEFAULT_NAMESPACE
-        self._switches: frozenset[str] = frozenset()
+        self._deletes_unreachable = False
 
     async def get_schema(self, request: protocol.GetSchemaRequest) -> protocol.GetSchemaResponse:  # noqa: ARG002
         schema = {"name": "kubernetes", "resources": {token: {} for token in tokens()}}
@@ -179,11 +165,8 @@ class KubernetesProvider(protocol.Provider):
         settings = {key.removeprefix(_CONFIGURATION): value for key, value in request.variables.items()}
         if settings.get("renderYamlToDirectory"):
             raise ProviderError("the stand-in Kubernetes plugin does not render YAML (renderYamlToDirectory)")
-        self._switches = frozenset(
-            name
-            for name, variable in _SWITCHES.items()
-            if _is_true(settings.get(name) or os.environ.get(variable) or "")
-        )
+        deletes = settings.get("deleteUnreachable") or os.environ.get(_DELETE_UNREACHABLE) or ""
+        self._deletes_unreachable = _is_true(deletes)
         # As in the official plugin, an unreachable cluster fails only the operations that need it.
         try:
             config = active_configuration(*(settings.get(key) for key in _SELECTING_CLUSTER))
@@ -200,8 +183,6 @@ class KubernetesProvider(protocol.Provider):
         raise ProviderError(f'unknown Invoke type "{request.tok}"')
 
     async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
-        if self._api is None and request.old_inputs and "skipUpdateUnreachable" in self._switches:
-            return protocol.CheckResponse(inputs=request.old_inputs)
         kind = kind_of(request.type)
         manifest = manifest_of(request.new_inputs)
         metadata = manifest.setdefault("metadata", {})
@@ -219,8 +200,8 @@ class KubernetesProvider(protocol.Provider):
     async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
         kind = kind_of(request.type)
         old_inputs, live = _stored(request.old_state)
-        new = with_encoded_data(_same_but_for_namespace(manifest_of(request.new_inputs), kind.namespaced))
-        old = _same_but_for_namespace(pruned(live, with_encoded_data(old_inputs)), kind.namespaced)
+        new = _same_but_for_namespace(manifest_of(request.new_inputs), kind.namespaced)
+        old = _same_but_for_namespace(pruned(live, old_inputs), kind.namespaced)
         # Metadata may be unknown as a whole at preview.
         metadata = new["metadata"] if isinstance(new["metadata"], dict) else {}
         if metadata.get("name"):
@@ -228,7 +209,7 @@ class KubernetesProvider(protocol.Provider):
         for key in ("apiVersion", "kind"):
             if key in new:
                 old.setdefault(key, new[key])
-        found = detailed_diff(old, new, replaced_by(request.type, self._switches), request.ignore_changes)
+        found = detailed_diff(old, new, replaced_by(request.type))
         replaces = [path for path, difference in found.items() if difference.kind.name.endswith("_REPLACE")]
         same_place = all(metadata.get(key) == live["metadata"].get(key) for key in ("name", "namespace"))
         return protocol.DiffResponse(
@@ -243,13 +224,12 @@ class KubernetesProvider(protocol.Provider):
         patch = is_patch(request.type)
         if request.preview and (patch or self._api is None or contains_unknown(inputs)):
             return protocol.CreateResponse(properties=request.properties)
-        field_manager = _annotation(inputs, FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        field_manager = f"pulumi-kubernetes-{secrets.token_hex(4)}"
         try:
             if patch:
                 # An apply of what does not exist creates it, as with the official plugin.
-                force = self._forces(inputs)
                 live = await self._required_api().apply(
-                    kind_of(request.type), inputs, field_manager, force, dry_run=False
+                    kind_of(request.type), inputs, field_manager, _forces(inputs), dry_run=False
                 )
             else:
                 live = await self._created(kind_of(request.type), inputs, request.preview)
@@ -260,7 +240,7 @@ class KubernetesProvider(protocol.Provider):
             raise ProviderError(
                 f'resource "{request.urn}" was not successfully created by the Kubernetes API server: {text}'
             ) from error
-        # No rollout is awaited, whatever pulumi.com/skipAwait says: the sandbox has no kubelet that could finish one.
+        # No rollout is awaited: the sandbox has no kubelet that could finish one.
         if request.preview:
             live.pop("status", None)
         state = state_of(inputs, live, field_manager, inputs["apiVersion"], request.properties)
@@ -278,7 +258,7 @@ class KubernetesProvider(protocol.Provider):
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
         if self._api is None:
-            return self._read_of_unreachable(request)
+            return self._read_of_unreachable()
         namespace, name = _namespace_and_name(request.resource_id)
         live = await self._required_api().get(kind_of(request.type), namespace, name)
         if live is None:
@@ -286,7 +266,7 @@ class KubernetesProvider(protocol.Provider):
         old_inputs = manifest_of(request.inputs)
         # An import takes the identity alone, and the update after it claims what is declared. The official plugin takes
         # more where its schema lists it; the stand-in shows what an adoption may need at most.
-        inputs = _inputs_read_back(live, old_inputs) if old_inputs.get("kind") else _identity(live)
+        inputs = pruned(live, old_inputs) if old_inputs.get("kind") else _identity(live)
         old_state = plain(request.properties)
         field_manager = old_state.get("__fieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
         api_version = old_state.get("__initialApiVersion") or api_version_and_kind(request.type)[0]
@@ -296,11 +276,9 @@ class KubernetesProvider(protocol.Provider):
             properties_of(inputs, request.inputs),
         )
 
-    def _read_of_unreachable(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
-        if "deleteUnreachable" in self._switches:
+    def _read_of_unreachable(self) -> protocol.ReadResponse:
+        if self._deletes_unreachable:
             return protocol.ReadResponse(resource_id="")
-        if "skipUpdateUnreachable" in self._switches:
-            return protocol.ReadResponse(request.resource_id, request.properties, request.inputs)
         raise ProviderError(
             "failed to read resource state due to unreachable cluster. If the cluster was deleted, you can remove this "
             "resource from Pulumi state by rerunning the operation with the PULUMI_K8S_DELETE_UNREACHABLE environment "
@@ -313,8 +291,7 @@ class KubernetesProvider(protocol.Provider):
             return protocol.UpdateResponse(request.news)
         kind = kind_of(request.type)
         old_state = plain(request.olds)
-        old_manager = old_state.get("__fieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
-        field_manager = _annotation(inputs, FIELD_MANAGER) or old_manager
+        field_manager = old_state.get("__fieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
         namespace, name = _namespace_and_name(request.resource_id)
         api = self._required_api()
         live = await api.get(kind, namespace, name)
@@ -325,11 +302,10 @@ class KubernetesProvider(protocol.Provider):
             if not request.preview and not is_patch(request.type):
                 operations = ownership.taking_over(live, field_manager)
                 live = await api.patch(kind, namespace, name, operations) if operations else live
-            applied = _with_ignored(inputs, live, field_manager, list(request.ignore_changes))
             # The update itself takes over the fields of the creation; nobody owns those of what was never tracked.
             taken = ownership.is_untracked(live) or (request.preview and ownership.has_fields_of_the_creation(live))
-            force = self._forces(inputs) or taken
-            live = await api.apply(kind, applied, field_manager, force, request.preview)
+            force = _forces(inputs) or taken
+            live = await api.apply(kind, inputs, field_manager, force, request.preview)
         except ApiError as error:
             text = _text_of_conflict(error, field_manager)
             failed = (
@@ -340,30 +316,25 @@ class KubernetesProvider(protocol.Provider):
                 state_of(inputs, live, field_manager, api_version, request.news),
                 [f"{failed}: {text}"],
             ) from error
-        if not request.preview and old_manager != field_manager:
-            await self._relinquish(kind, live, old_manager)
         return protocol.UpdateResponse(state_of(inputs, live, field_manager, api_version, request.news))
 
     async def delete(self, request: protocol.DeleteRequest) -> None:
-        if self._api is None and "deleteUnreachable" in self._switches:
+        if self._api is None and self._deletes_unreachable:
             return
         kind = kind_of(request.type)
         api = self._required_api()
-        inputs, live = _stored(request.properties)
+        _, live = _stored(request.properties)
         namespace, name = _namespace_and_name(request.resource_id)
         try:
             if is_patch(request.type):
                 await self._relinquish(kind, live, live.get("__fieldManager", _CREATED_BY))
                 return
-            propagation = _annotation(inputs, DELETION_PROPAGATION).capitalize() or "Foreground"
-            await api.delete(kind, namespace, name, propagation)
+            await api.delete(kind, namespace, name)
         except ApiError as error:
             if error.reason == "NotFound":
                 return
             raise ProviderError(str(error)) from error
-        if not _is_true(_annotation(inputs, SKIP_AWAIT)):
-            seconds = float(_annotation(inputs, TIMEOUT_SECONDS) or request.timeout or 300)
-            await _wait_until_gone(api, kind, live["metadata"], seconds)
+        await _wait_until_gone(api, kind, live["metadata"], request.timeout or 300)
 
     async def _relinquish(self, kind: Kind, live: Plain, field_manager: str) -> None:
         """Remove everything that this field manager applied; the fields of others stay."""
@@ -371,10 +342,6 @@ class KubernetesProvider(protocol.Provider):
         # An apply would create again what somebody deleted.
         if await self._required_api().get(kind, namespace_of(nothing), nothing["metadata"]["name"]) is not None:
             await self._required_api().apply(kind, nothing, field_manager, force=False, dry_run=False)
-
-    def _forces(self, inputs: Plain) -> bool:
-        """Return whether the program says that fields of other managers are taken over."""
-        return _is_true(_annotation(inputs, FORCE)) or "enablePatchForce" in self._switches
 
     def _required_api(self) -> KubernetesApi:
         if self._api is None:
@@ -384,8 +351,6 @@ class KubernetesProvider(protocol.Provider):
 
 def _replacing_settings(old: Plain, new: Plain, changed: list[str]) -> list[str]:
     """Return the changed settings that mean another cluster, where every object must be recreated."""
-    if new.get("clusterIdentifier") and old.get("clusterIdentifier"):
-        return [key for key in changed if key == "clusterIdentifier"]
     unknown = [key for key in changed if key in _SELECTING_CLUSTER and isinstance(new.get(key), UnknownProperty)]
     before, after = _active_cluster(old), _active_cluster(new)
     if before is None or after is None or before == after:
@@ -423,32 +388,10 @@ def _is_expected_at_preview(error: ApiError) -> bool:
     )
 
 
-def _inputs_read_back(live: Plain, old_inputs: Plain) -> Plain:
-    inputs: Plain = pruned(live, old_inputs)
-    if live.get("kind") == "Secret" and "stringData" in old_inputs:
-        inputs["stringData"] = string_data_of(live, old_inputs)
-    return inputs
-
-
 def _identity(live: Plain) -> Plain:
     """Return a manifest that says which object it is, and nothing else of it."""
     metadata = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
     return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
-
-
-def _with_ignored(inputs: Plain, live: Plain, field_manager: str, ignored: list[str]) -> Plain:
-    """Return the inputs with ignored fields as they are live, without those that only others own."""
-    manifest = deepcopy(inputs)
-    for path in map(path_of, ignored):
-        steps = tuple(step for step in path if isinstance(step, str))
-        place, current = manifest, live
-        for step in steps[:-1]:
-            place, current = place.get(step) or {}, current.get(step) or {}
-        if ownership.is_owned_by_others_alone(live, steps, field_manager):
-            place.pop(steps[-1], None)
-        elif steps[-1] in current:
-            place[steps[-1]] = current[steps[-1]]
-    return manifest
 
 
 async def _wait_until_gone(api: KubernetesApi, kind: Kind, metadata: Plain, seconds: float) -> None:

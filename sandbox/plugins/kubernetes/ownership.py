@@ -51,17 +51,3 @@ def has_fields_of_the_creation(live: Plain) -> bool:
     """Return whether fields still belong to the creation by this provider, which is no apply."""
     creation = {("pulumi-kubernetes", "Update"), ("pulumi-resource-kubernetes", "Update")}
     return any((each["manager"], each["operation"]) in creation for each in live["metadata"].get("managedFields") or [])
-
-
-def is_owned_by_others_alone(live: Plain, path: tuple[str, ...], field_manager: str) -> bool:
-    """Return whether others own the field at `path` and `field_manager` does not."""
-    owners = set()
-    for entry in live["metadata"].get("managedFields") or []:
-        fields = entry.get("fieldsV1") or {}
-        for step in path:
-            fields = fields.get(f"f:{step}")
-            if fields is None:
-                break
-        else:
-            owners.add(entry["manager"])
-    return bool(owners) and field_manager not in owners

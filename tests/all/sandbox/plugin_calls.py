@@ -118,26 +118,25 @@ class Engine:
         response = self.call("Create", provider_pb2.CreateRequest(urn=urn, properties=_sent(checked), preview=True))
         return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
 
-    def diff(self, resource: Resource, inputs: Any, ignore: tuple[str, ...] = ()) -> Difference:
-        response = self.call("Diff", provider_pb2.DiffRequest(**self._change(resource, inputs, ignore)))
+    def diff(self, resource: Resource, inputs: Any) -> Difference:
+        response = self.call("Diff", provider_pb2.DiffRequest(**self._change(resource, inputs)))
         kinds = {path: provider_pb2.PropertyDiff.Kind.Name(each.kind) for path, each in response.detailedDiff.items()}
         some = response.changes == provider_pb2.DiffResponse.DIFF_SOME
         return Difference(some, kinds, list(response.replaces), response.deleteBeforeReplace)
 
-    def update(self, resource: Resource, inputs: Any, ignore: tuple[str, ...] = (), preview: bool = False) -> Resource:
-        request = provider_pb2.UpdateRequest(**self._change(resource, inputs, ignore), preview=preview)
+    def update(self, resource: Resource, inputs: Any, preview: bool = False) -> Resource:
+        request = provider_pb2.UpdateRequest(**self._change(resource, inputs), preview=preview)
         response = self.call("Update", request)
         checked = PropertyValue.unmarshal_map(request.news)
         return Resource(resource.urn, resource.id, checked, PropertyValue.unmarshal_map(response.properties))
 
-    def _change(self, resource: Resource, inputs: Any, ignore: tuple[str, ...]) -> dict[str, Any]:
+    def _change(self, resource: Resource, inputs: Any) -> dict[str, Any]:
         return {
             "id": resource.id,
             "urn": resource.urn,
             "olds": _sent(resource.state),
             "old_inputs": _sent(resource.inputs),
             "news": _sent(self.check(resource.urn, inputs, resource.inputs)),
-            "ignoreChanges": ignore,
         }
 
     def refresh(self, resource: Resource) -> Resource:
@@ -151,9 +150,13 @@ class Engine:
     def read(self, kind: str, resource_id: str) -> Resource:
         return self.refresh(Resource(self.urn(kind), resource_id, {}, {}))
 
-    def delete(self, resource: Resource) -> None:
+    def delete(self, resource: Resource, seconds: float = 0) -> None:
         request = provider_pb2.DeleteRequest(
-            urn=resource.urn, id=resource.id, properties=_sent(resource.state), old_inputs=_sent(resource.inputs)
+            urn=resource.urn,
+            id=resource.id,
+            properties=_sent(resource.state),
+            old_inputs=_sent(resource.inputs),
+            timeout=seconds,
         )
         self.call("Delete", request)
 
