@@ -21,7 +21,6 @@ from sandbox.plugins.serving import (
     InitializationError,
     Plain,
     ProviderError,
-    UnknownProperty,
     contains_unknown,
     plain,
     properties_of,
@@ -78,22 +77,8 @@ def with_defaults(token: str, kind: ResourceType, request: protocol.CheckRequest
     return {**completed, "__defaults": sorted(defaults)}
 
 
-def _document_text(value: Any) -> Any:
-    if isinstance(value, str | UnknownProperty):
-        return value
-    if contains_unknown(value):
-        return UNKNOWN
-    if not isinstance(value, dict | list):
-        raise ProviderError(f"expected string or JSON map; got {type(value).__name__}")
-    return json.dumps(_without_defaults(value), sort_keys=True, separators=(",", ":"))
-
-
-def _without_defaults(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_defaults(item) for key, item in value.items() if key != "__defaults"}
-    if isinstance(value, list):
-        return [_without_defaults(item) for item in value]
-    return value
+def _without_defaults(values: Plain) -> Plain:
+    return {key: value for key, value in values.items() if key != "__defaults"}
 
 
 def failures(kind: ResourceType, logical: str, inputs: Plain) -> Iterator[str]:
@@ -114,11 +99,11 @@ class Change(NamedTuple):
     new: Any
 
 
-def changes(kind: ResourceType, state: Plain, inputs: Plain, ignored: list[str]) -> Iterator[Change]:
+def changes(kind: ResourceType, state: Plain, inputs: Plain) -> Iterator[Change]:
     """Yield what an update would change, tag by tag."""
     for key, prop in kind.properties.items():
         old, new = state.get(key), inputs.get(key)
-        if key in ignored or (new is None and prop.computed):
+        if new is None and prop.computed:
             continue
         if not contains_unknown(new) and prop.same(old, new):
             continue
@@ -217,9 +202,6 @@ class AwsProvider(protocol.Provider):
             key: value for key, value in plain(request.new_inputs).items() if key != "tagsAll" and value is not None
         }
         olds = plain(request.old_inputs)
-        for key, prop in kind.properties.items():
-            if prop.document and key in inputs:
-                inputs[key] = _document_text(inputs[key])
         inputs = with_defaults(token, kind, request, inputs, olds)
         if "tagsAll" in kind.properties:
             tags = inputs.get("tags") or {}
@@ -231,7 +213,7 @@ class AwsProvider(protocol.Provider):
     async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
         _, kind = resource_type(request.type)
         state, inputs = plain(request.old_state), plain(request.new_inputs)
-        changed = list(changes(kind, state, inputs, request.ignore_changes))
+        changed = list(changes(kind, state, inputs))
         keys = list(dict.fromkeys(change.key for change in changed))
         replaces = [key for key in keys if kind.properties[key].replaces]
         named = kind.name_property
