@@ -142,8 +142,6 @@ def _restore(state: dict[str, Any]) -> None:
     for (service, aws_account, region), attributes in state["backends"].items():
         backend = backends(service)[aws_account][region]
         if isinstance(backend, IAMBackend):
-            # An earlier version wrote all of these, this one the policies that are the account's own.
-            attributes.pop("account_summary", None)
             attributes["managed_policies"] = {**backend.managed_policies, **attributes["managed_policies"]}
         vars(backend).update(attributes)
     backends("s3").bucket_accounts.update(state["buckets"])

@@ -4,34 +4,27 @@ import json
 import os
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from botocore.exceptions import BotoCoreError
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
 from sandbox.engine import pulumi, select_stack
 from sandbox.environment import environment
-from sandbox.layout import AWS_ACCOUNT, ISSUER, Sandbox, SandboxError
+from sandbox.layout import ISSUER, Sandbox, SandboxError
 from sandbox.parts import prepare_parts
-from sandbox.seed import EXISTING_POLICY, aws_client, kubernetes_client, seed
+from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import (
     ORDER,
-    aws_api,
-    choose_ports,
     kill,
     running,
-    start,
     start_servers,
     stop,
     stop_servers,
-    write_credentials,
 )
 from sandbox.step_progress import StepProgress
 from tests.sandbox.conftest import prepared_sandbox
@@ -97,84 +90,6 @@ def test_a_killed_server_comes_back_with_its_state(sandbox: Sandbox, name: str) 
     assert set(processes(sandbox)) == set(ORDER)
     assert aws_client(sandbox, port, "iam").get_role(RoleName=f"{name}-role")
     assert kubernetes_client(sandbox).get(ServiceAccount, "existing-service-account").metadata is not None
-
-
-def test_a_kill_in_the_middle_of_changes_leaves_a_whole_state_of_seconds_ago(tmp_path: Path) -> None:
-    """What the AWS API has after `kill -9` is what it had at one moment, and no older than the last file but one.
-
-    The calls are made one after the other, so that every earlier state has the first calls and no others.
-    """
-    sandbox = Sandbox(tmp_path)
-    sandbox.prepare()
-    ports = choose_ports(sandbox, StepProgress())
-    write_credentials(sandbox, ports)
-    server, file = aws_api(sandbox, ports), sandbox.folder / "aws" / "state.pickle"
-    first = 0
-    try:
-        for _ in range(3):
-            start(sandbox, server, StepProgress())
-            assert number_of_calls_in(sandbox, ports["aws-api"]) == first
-            calls = Calls(sandbox, ports["aws-api"], first)
-            written = calls.made_when_written(file, times=3)
-            # A moment that nothing here has chosen.
-            time.sleep(os.urandom(1)[0] / 512)
-            kill(sandbox, "aws-api")
-            calls.join(60)
-            start(sandbox, server, StepProgress())
-            first = number_of_calls_in(sandbox, ports["aws-api"])
-            assert written[-2] <= first <= calls.made + 1
-    finally:
-        stop_servers(sandbox, StepProgress())
-
-
-class Calls(threading.Thread):
-    """Calls that create roles, each with a policy, one after the other until the server is gone."""
-
-    def __init__(self, sandbox: Sandbox, port: int, first: int) -> None:
-        super().__init__(daemon=True)
-        self.iam = aws_client(sandbox, port, "iam")
-        self.made = first
-        self.start()
-
-    def run(self) -> None:
-        with suppress(BotoCoreError):
-            while True:
-                index, call = divmod(self.made, 3)
-                name, arn = f"app-{index}", f"arn:aws:iam::{AWS_ACCOUNT}:policy/app-{index}"
-                if call == 0:
-                    self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
-                elif call == 1:
-                    self.iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(EXISTING_POLICY))
-                else:
-                    self.iam.attach_role_policy(RoleName=name, PolicyArn=arn)
-                self.made += 1
-
-    def made_when_written(self, file: Path, times: int) -> list[int]:
-        """Return how many calls were answered whenever the file was seen to be new."""
-        seen, until = {0: 0}, time.monotonic() + 60
-        while len(seen) <= times:
-            assert time.monotonic() < until
-            seen.setdefault(file.stat().st_mtime_ns if file.exists() else 0, self.made)
-            time.sleep(0.005)
-        return list(seen.values())
-
-
-def number_of_calls_in(sandbox: Sandbox, port: int) -> int:
-    """Return how many of those calls the state has; it must have the first ones and no other."""
-    iam = aws_client(sandbox, port, "iam")
-    roles = {role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]}
-    policies = {
-        policy["PolicyName"]
-        for page in iam.get_paginator("list_policies").paginate(Scope="Local")
-        for policy in page["Policies"]
-    }
-    done = []
-    for name in (f"app-{index}" for index in range(max(len(roles), len(policies)) + 1)):
-        attached = name in roles and iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
-        done += [name in roles, name in policies, bool(attached)]
-    assert done == sorted(done, reverse=True)
-    assert (len(roles), len(policies)) == (sum(done[::3]), sum(done[1::3]))
-    return sum(done)
 
 
 def test_a_stale_record_never_stops_a_stranger(sandbox: Sandbox) -> None:

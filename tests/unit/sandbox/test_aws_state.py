@@ -111,29 +111,6 @@ def test_the_file_holds_what_was_created_alone(path: Path) -> None:
     assert path.stat().st_size < 20_000
 
 
-def test_the_file_of_an_earlier_version_is_read(path: Path) -> None:
-    """Earlier versions wrote the models whole: what is deployed must be there after an update of the checkout."""
-    fill()
-    whole = {
-        (service, aws_account, region): vars(backend)
-        for service in SERVICES
-        for aws_account, regions in backends(service).items()
-        for region, backend in regions.items()
-    }
-    path.write_bytes(pickle.dumps({"moto": moto.__version__, "backends": whole, "buckets": {"b": ("aws", ACCOUNT)}}))
-    role, number = iam().get_role("app").id, len(iam().managed_policies)
-    forget()
-    Snapshot(path, Log()).load()
-    for _ in range(2):
-        # As it is read, and as it is written and read by this version.
-        assert iam().get_role("app").id == role
-        assert len(iam().managed_policies) == number
-        assert iam().get_role("app").managed_policies[AWS_OWN] is iam().get_policy(AWS_OWN)
-        assert iam().account_summary.summary_map["Policies"] == 1
-        assert backends("s3").bucket_accounts == {"b": ("aws", ACCOUNT)}
-        assert saved(path) == []
-
-
 def test_associations_and_add_ons_survive(path: Path) -> None:
     """A Pod gets its role after a restart, too; a cluster that is written without associations has none."""
 
