@@ -19,7 +19,6 @@ import signal
 import subprocess
 import sys
 import threading
-import tomllib
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -172,12 +171,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def GetPluginInfo(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
-    def GetRequiredPlugins(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        plugins = _dependencies(plugin_pb2.PluginDependency, request.info, context)
-        return language_pb2.GetRequiredPluginsResponse(plugins=plugins)
-
     def GetRequiredPackages(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        packages = _dependencies(plugin_pb2.PackageDependency, request.info, context)
+        packages = [
+            plugin_pb2.PackageDependency(
+                name=plugin["name"],
+                kind="resource",
+                version=f"v{plugin['version'].removeprefix('v')}",
+                server=plugin.get("server", ""),
+            )
+            for plugin in required_plugins(_python_or_abort(request.info, context))
+        ]
         return language_pb2.GetRequiredPackagesResponse(packages=packages)
 
     def Run(self, request: language_pb2.RunRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -205,21 +208,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         if code:
             return language_pb2.RunResponse(error=f"the program ended with code {code}")
         return language_pb2.RunResponse.FromString(response)
-
-    def About(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        python = _python_or_abort(request.info, context) if request.info.root_directory else sys.executable
-        version = subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout
-        return language_pb2.AboutResponse(executable=python, version=version.removeprefix("Python ").strip())
-
-    def GetProgramDependencies(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        folders = site_packages(_python_or_abort(request.info, context))
-        distributions = {entry.name: entry.version for entry in importlib.metadata.distributions(path=folders)}
-        return language_pb2.GetProgramDependenciesResponse(
-            dependencies=[
-                language_pb2.DependencyInfo(name=name, version=version)
-                for name, version in sorted(distributions.items())
-            ]
-        )
 
     def InstallDependencies(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         """Create the virtual environment and install the project's requirements."""
@@ -269,20 +257,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.LinkResponse(import_instructions=f"Import it in your program:\n{imports}\n")
 
     def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
-        """Run a plugin that is written in Python: its folder's __main__.py, else its package's components."""
+        """Run a plugin that is written in Python, by its folder's __main__.py."""
         folder = Path(request.info.program_directory)
         try:
             python = python_of(request.info, default="venv")
         except MissingVirtualEnvironmentError as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
             raise
-        program = [str(folder)]
-        if not (folder / "__main__.py").exists():
-            project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-            program = ["-m", "pulumi.run.plugin", project["name"]]
         requested = dict(entry.split("=", 1) for entry in request.env)
         code = yield from _stream(
-            [python, *program, *request.args],
+            [python, str(folder), *request.args],
             Path(request.pwd),
             {**environment_of(python), **requested},
             language_pb2.RunPluginResponse,
@@ -294,18 +278,6 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         for child in tuple(children):
             child.send_signal(signal.SIGINT)
         return empty_pb2.Empty()
-
-
-def _dependencies(message: Callable[..., Any], info: language_pb2.ProgramInfo, context: grpc.ServicerContext) -> Any:
-    return [
-        message(
-            name=plugin["name"],
-            kind="resource",
-            version=f"v{plugin['version'].removeprefix('v')}",
-            server=plugin.get("server", ""),
-        )
-        for plugin in required_plugins(_python_or_abort(info, context))
-    ]
 
 
 def _python_or_abort(info: language_pb2.ProgramInfo, context: grpc.ServicerContext) -> str:

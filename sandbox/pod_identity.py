@@ -158,10 +158,6 @@ def _settings(backend: EKSBackend, association: Association, body: Mapping[str, 
     settings = {**{name: association.get(name) for name in SETTINGS}, **given}
     if "roleArn" in given:
         _check_role(backend, given["roleArn"])
-    if settings["targetRoleArn"] and not ROLE_ARN.fullmatch(settings["targetRoleArn"]):
-        raise EksError("InvalidParameterException", f"Invalid target role ARN: {settings['targetRoleArn']}")
-    if settings["policy"]:
-        _check_policy(settings["policy"], tags_off=settings["disableSessionTags"])
     names = (backend.region_name, backend.account_id, *(association[name] for name in SUMMARY[:3]))
     external = "/".join(names) if settings["targetRoleArn"] else None
     return {
@@ -190,17 +186,6 @@ def _admits_pods(statement: Mapping[str, Any]) -> bool:
         return trusts_service({"Statement": [unconditional]}, SERVICE, ACTIONS, {})
     except CannotDecideError:
         return False
-
-
-def _check_policy(text: str, *, tags_off: bool) -> None:
-    if not tags_off:
-        raise EksError("InvalidParameterException", "disableSessionTags must be set to true when a policy is specified")
-    try:
-        valid = isinstance(json.loads(text), dict)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise EksError("InvalidParameterException", "The policy is not a valid JSON policy document")
 
 
 def _association(self: EKSResponse) -> Association:

@@ -157,18 +157,6 @@ def test_what_is_not_there(eks: Any, role: Callable[..., str]) -> None:
             assert found[:2] == (404, "ResourceNotFoundException")
 
 
-def test_a_session_policy_needs_disabled_tags(eks: Any, role: Callable[..., str]) -> None:
-    """Protects `policy`: "disableSessionTags must be set to true", at create and at update."""
-    arn = role("app")
-    assert refused(create, eks=eks, roleArn=arn, policy=POLICY)[:2] == (400, "InvalidParameterException")
-    made = create(eks, roleArn=arn, policy=POLICY, disableSessionTags=True)
-    assert (made["policy"], made["disableSessionTags"]) == (POLICY, True)
-    at = {"clusterName": "green", "associationId": made["associationId"]}
-    update = eks.update_pod_identity_association
-    assert refused(update, **at, disableSessionTags=False)[:2] == (400, "InvalidParameterException")
-    assert refused(update, **at, policy="s3:*")[:2] == (400, "InvalidParameterException")
-
-
 def test_an_update_changes_what_it_names(eks: Any, role: Callable[..., str]) -> None:
     """Protects a policy and a target role: what a request leaves out stays, an empty text takes it away.
 
