@@ -152,67 +152,29 @@ def test_the_signature_counts_and_not_only_the_claims(cloud: Any, role: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "document",
+    ("document", "granted"),
     [
-        trust({"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": "system:serviceaccount:team-b:other"}}),
-        trust({"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:team-b:*"}}),
-        trust({"StringLike": {f"{ISSUER}:sub": "system:serviceaccount:team-?:work"}}),
-        trust({"StringEquals": {f"{ISSUER}:aud": "vault"}}),
-        trust({"StringEquals": {"oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE:sub": SUBJECT}}),
-        trust(EXACT, Principal={"Federated": PROVIDER.replace("111122223333", "444455556666")}),
-        trust(EXACT, Action="sts:AssumeRole"),
-        trust({**EXACT, "IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}),
-        trust({**EXACT, "StringEqualsIfExists": {f"{ISSUER}:sub": "someone-else"}}),
-        trust({**EXACT, "Null": {f"{ISSUER}:sub": "true"}}),
-        trust({**EXACT, "DateLessThan": {"aws:CurrentTime": "2999-01-01T00:00:00Z"}}),
-        trust({**EXACT, "StringEqualsIfExists": {"aws:SourceVpc": ["vpc-0abc"], "aws:RequestedRegion": "us-west-2"}}),
-        trust({**EXACT, "StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}),
-        trust({**EXACT, "Null": {f"{ISSUER}:amr": "true"}}),
-        trust({**EXACT, "Null": {"aws:RequestTag/a.b:sub": "true"}}),
-        trust({**EXACT, "StringEquals": {"aws:SourceVpcArn": "arn:aws:ec2:us-west-2:111122223333:vpc/vpc-0abc"}}),
-        trust({**EXACT, "IpAddress": {"aws:VpcSourceIp": "0.0.0.0/0"}}),
-        with_deny({"StringLike": {f"{ISSUER}:sub": "*:worker"}}),
-        with_deny({"StringEquals": {"aws:RequestedRegion": "us-west-2"}}),
-        with_deny({"StringNotEquals": {"aws:SourceVpce": "vpce-0abc"}}),
-        with_deny({"StringNotEquals": {"oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE:sub": SUBJECT}}),
-        with_deny({}, Principal={"Federated": "*"}),
+        (trust({"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": f"{SUBJECT}-2"}}), False),
+        (trust({"StringEquals": {f"{ISSUER}:aud": "vault"}}), False),
+        (trust(EXACT, Principal={"Federated": PROVIDER.replace("111122223333", "444455556666")}), False),
+        (trust({**EXACT, "IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}), False),
+        (trust({**EXACT, "DateLessThan": {"aws:CurrentTime": "2999-01-01T00:00:00Z"}}), False),
+        (with_deny({"StringNotEquals": {"aws:SourceVpce": "vpce-0abc"}}), False),
+        (trust({"StringLike": {f"{ISSUER}:sub": "system:serviceaccount:team-b:*"}}), True),
+        (trust({**EXACT, "IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}), True),
     ],
 )
-def test_the_trust_policy_decides(cloud: Any, role: Any, document: str) -> None:
-    """Protects from a lenient judge: each of these trust policies refuses team-b/worker.
+def test_the_trust_policy_decides(cloud: Any, role: Any, document: str, granted: bool) -> None:
+    """Protects from a judge that asks nobody: provider, claims and address of the request reach the decision.
 
-    An unknown operator, condition key and principal do so too, under Allow and under Deny, negated and not.
+    The decision itself is in tests/unit/sandbox/test_sts_decision.py; what it cannot decide is refused.
     """
     role(document)
 
-    assert refusal(cloud, token(cloud)) == NOT_AUTHORIZED
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        trust({"StringLike": {f"{ISSUER}:sub": "system:serviceaccount:team-b:*"}}),
-        trust({"StringEquals": {f"{ISSUER.upper()}:SUB": [SUBJECT, "another"]}}),
-        trust({"StringEqualsIfExists": {"aws:SourceVpc": "vpc-0abc"}}),
-        trust({"StringNotEquals": {"aws:SourceVpc": "vpc-0abc"}, "Null": {"aws:SourceVpc": "true"}}),
-        trust({"Null": {"aws:SourceVpcArn": "true", "aws:SourceVpce": "true", "aws:VpcSourceIp": "true"}}),
-        trust({"Null": {"oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE:aud": "true"}}),
-        trust({"StringNotEquals": {"accounts.google.com:sub": SUBJECT}}),
-        with_deny({"StringEquals": {"aws:RequestedRegion": "us-west-2", f"{ISSUER}:sub": "someone-else"}}),
-        with_deny({"DateLessThan": {"aws:CurrentTime": "2999-01-01"}, "Null": {f"{ISSUER}:sub": "true"}}),
-        trust({**EXACT, "IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}),
-        trust(EXACT, Action=["sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"]),
-        trust(EXACT, Principal={"Federated": ["arn:aws:iam::111122223333:oidc-provider/x", PROVIDER]}),
-    ],
-)
-def test_the_trust_policy_grants(cloud: Any, role: Any, document: str) -> None:
-    """Protects from a judge that refuses everything: each of these trust policies admits team-b/worker.
-
-    Absent are the keys of VPC endpoints and of other providers; a condition that fails decides beside an unknown one.
-    """
-    role(document)
-
-    assert assume(cloud, token(cloud))["AssumedRoleUser"]["Arn"].endswith(f"/{ROLE_NAME}/test")
+    if granted:
+        assert assume(cloud, token(cloud))["AssumedRoleUser"]["Arn"].endswith(f"/{ROLE_NAME}/test")
+    else:
+        assert refusal(cloud, token(cloud)) == NOT_AUTHORIZED
 
 
 def test_a_missing_role_looks_like_one_that_does_not_trust(cloud: Any) -> None:

@@ -61,6 +61,8 @@ UNDECIDABLE = {
     "Not inside of the operator": {"Condition": {"IpNotAddress": {"aws:SourceIp": "127.0.0.1"}}},
     "NullIfExists": {"Condition": {"NullIfExists": {SUB: "true"}}},
     "an unknown key": {"Condition": {"StringEquals": {"aws:RequestedRegion": "us-west-2"}}},
+    "an unknown claim": {"Condition": {"Null": {f"{ISSUER}:amr": "true"}}},
+    "a tag that looks like a claim": {"Condition": {"Null": {"aws:RequestTag/a.b:sub": "true"}}},
     "a variable": {"Condition": {"StringEquals": {SUB: "${aws:username}"}}},
     "an empty list of values": {"Condition": {"StringEquals": {SUB: []}}},
     "an operator without keys": {"Condition": {"StringEquals": {}}},
@@ -126,6 +128,11 @@ def test_an_element_that_does_not_match_decides_alone(elements: dict[str, Any], 
         {"Condition": {"StringNotEquals": {SUB: "someone-else"}, "Null": {SUB: [False]}}},
         {"Condition": {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}},
         {"Condition": {"StringNotLikeIfExists": {"aws:SourceVpc": "vpc-*"}}},
+        {"Condition": {"StringEquals": {f"{ISSUER.upper()}:SUB": [WORKER, "another"]}}},
+        # Absent are the keys of VPC endpoints and of other providers.
+        {"Condition": {"Null": dict.fromkeys(("aws:SourceVpcArn", "aws:SourceVpce", "aws:VpcSourceIp"), "true")}},
+        {"Condition": {"Null": {"oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE:aud": "true"}}},
+        {"Condition": {"StringNotEquals": {"accounts.google.com:sub": WORKER}}},
     ],
 )
 def test_a_statement_about_the_request(elements: dict[str, Any]) -> None:
@@ -145,6 +152,10 @@ def test_a_statement_about_the_request(elements: dict[str, Any]) -> None:
         {"Condition": {"Null": {SUB: "true"}}},
         {"Condition": {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "2001:db8::/32"]}}},
         {"Condition": {"StringEqualsIgnoreCase": {SUB: "someone-else"}}},
+        {"Condition": {"StringEquals": {"oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE:sub": WORKER}}},
+        {"Condition": {"StringEquals": {"aws:SourceVpcArn": "arn:aws:ec2:us-west-2:111122223333:vpc/vpc-0abc"}}},
+        {"Condition": {"IpAddress": {"aws:VpcSourceIp": "0.0.0.0/0"}}},
+        {"Condition": {"StringEquals": {SUB: "system:serviceaccount:team-b:*"}}},
     ],
 )
 def test_a_statement_about_others(elements: dict[str, Any]) -> None:
