@@ -1179,28 +1179,3 @@ def test_assumed_roles(engine: Engine) -> None:
     assumed = Engine(configured(arguments(assumeRoles=[role])), engine.iam)
     assert assumed.invoke("aws:index/getCallerIdentity:getCallerIdentity", {})["accountId"] == "111122223333"
     assert assumed.create(ROLE, {**VALID[ROLE], "name": "r"}).outputs["arn"] == "arn:aws:iam::111122223333:role/r"
-
-
-def test_endpoint_and_region_of_the_environment(address: str, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Region, credentials and endpoint come from the environment, as with every tool of AWS."""
-    variables = {"REGION": "eu-west-1", "ENDPOINT_URL": address, "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}
-    for name, value in variables.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    environment = Engine(configured({}), engine.iam)
-    assert environment.invoke("aws:index/getRegion:getRegion", {})["region"] == "eu-west-1"
-    environment.create(ROLE, {**VALID[ROLE], "name": "r"})
-    assert engine.iam.get_role(RoleName="r")["Role"]["RoleName"] == "r"
-
-
-def test_many_at_once(engine: Engine) -> None:
-    """The engine creates in parallel; no call waits for all others."""
-
-    async def create_all() -> list[str]:
-        requests = [
-            CreateRequest(urn(ROLE, f"r{number}"), checked, 0, preview=False) for number, checked in enumerate(inputs)
-        ]
-        return [answer.resource_id or "" for answer in await asyncio.gather(*map(engine.provider.create, requests))]
-
-    inputs = [engine.checked(ROLE, {**VALID[ROLE], "name": f"r{number}"}) for number in range(50)]
-    assert asyncio.run(create_all()) == [f"r{number}" for number in range(50)]
-    assert len(engine.iam.list_roles(MaxItems=100)["Roles"]) == 50
