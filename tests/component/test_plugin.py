@@ -30,8 +30,7 @@ def test_the_names_of_the_schema_become_those_of_python() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "in_python"),
-    [("tags", "tags"), ("policyArns", "policy_arns"), ("inlinePolicies", "inline_policies")],
+    ("argument", "in_python"), [("tags", "tags"), ("policyArns", "policy_arns"), ("inlinePolicies", "inline_policies")]
 )
 def test_the_keys_of_a_mapping_are_the_callers_own(argument: str, in_python: str) -> None:
     """Protects tags, keys and documents: a name in them that looks like an argument's is none."""
@@ -44,10 +43,7 @@ def test_a_document_stays_as_it_was_written() -> None:
     condition = {"NumericLessThan": {"s3:max-keys": 5.0, "aws:MultiFactorAuthAge": [0.5, 3600.0]}}
     got = arguments({"policy": {"document": {"roleName": "x", "Condition": condition}}})["policy"]["document"]
     assert repr(got) == repr(
-        {
-            "roleName": "x",
-            "Condition": {"NumericLessThan": {"s3:max-keys": 5, "aws:MultiFactorAuthAge": [0.5, 3600]}},
-        }
+        {"roleName": "x", "Condition": {"NumericLessThan": {"s3:max-keys": 5, "aws:MultiFactorAuthAge": [0.5, 3600]}}}
     )
 
 

@@ -179,10 +179,7 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
     arn = "arn:aws:iam::444455556666:role/theirs"
     found = planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, oidc_providers={})
 
-    assert [component.name for component in components(found)] == [
-        f"team-a/app@{ISSUER}",
-        f"team-a/app@{GREEN_ISSUER}",
-    ]
+    assert [component.name for component in components(found)] == [f"team-a/app@{ISSUER}", f"team-a/app@{GREEN_ISSUER}"]
     assert [component.args["role_arn"] for component in components(found)] == [arn, arn]
     assert {component.takes_role for component in components(found)} == {False}
 
@@ -295,10 +292,7 @@ def test_what_no_binding_asks_for_is_not_looked_up() -> None:
     needs = needs_of(stack_of(values))
 
     assert needs.variables == {None: {"account"}, "data": set()}
-    assert needs.audiences == {
-        ("blue", None): {"mine", "sts.amazonaws.com"},
-        ("blue", "data"): {"sts.amazonaws.com"},
-    }
+    assert needs.audiences == {("blue", None): {"mine", "sts.amazonaws.com"}, ("blue", "data"): {"sts.amazonaws.com"}}
     assert needs.kubernetes == {"blue", "green"}
 
 

@@ -117,11 +117,7 @@ def test_a_stack_that_an_earlier_version_deployed_does_not_change(file: Path, mo
             "iam/rolePolicyAttachment:RolePolicyAttachment",
             [
                 *(KEY, f"{KEY}@part-2", f"{KEY}@[\\w-]+", f"{KEY}@aws:\\w+", f"{ROLE}/[\\w-]+", f"{ROLE}/q/[\\w-]+"),
-                *(
-                    f"{ROLE}/aws:\\w+",
-                    f"{ROLE}/automatic:{KEY}",
-                    f"{ID}/{ROLE}/automatic:{KEY}",
-                ),
+                *(f"{ROLE}/aws:\\w+", f"{ROLE}/automatic:{KEY}", f"{ID}/{ROLE}/automatic:{KEY}"),
             ],
         ),
         ("iam/rolePolicy:RolePolicy", [f"{KEY}@\\w+", f"{ROLE}/\\w+"]),

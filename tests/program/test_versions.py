@@ -142,12 +142,7 @@ def same(planned: Any, registered: Any) -> bool:
 
 
 BLUE = {"name": "my-cluster", "kubernetes": {"context": "blue"}}
-GREEN = {
-    "name": "green",
-    "region": "us-east-1",
-    "createOidcProvider": True,
-    "kubernetes": {"context": "green"},
-}
+GREEN = {"name": "green", "region": "us-east-1", "createOidcProvider": True, "kubernetes": {"context": "green"}}
 CLUSTERS = [
     *({"irsa:cluster": BLUE}, {"irsa:clusters": {"blue": BLUE}}, {"irsa:clusters": {"blue": BLUE, "green": GREEN}}),
     *({"irsa:clusters": {"blue": BLUE, "teal": GREEN}}, {"irsa:clusters": {"blue": BLUE}}, {"irsa:cluster": BLUE}),

@@ -94,10 +94,7 @@ def test_lines_only_where_the_value_is_the_files_own(tmp_path: Path) -> None:
 )
 def test_the_partition_is_that_of_the_region(tmp_path: Path, region: str | None, arn: str, good: bool) -> None:
     """Protects users in China and GovCloud: an ARN of another partition is refused where the region is known."""
-    values = {
-        "cluster": {"name": "cc"},
-        "bindings": {"a": {"serviceAccount": {"name": "a"}, "policyArns": [arn]}},
-    }
+    values = {"cluster": {"name": "cc"}, "bindings": {"a": {"serviceAccount": {"name": "a"}, "policyArns": [arn]}}}
     mistakes = examine(values, tmp_path, region).mistakes
 
     assert [mistake.place for mistake in mistakes] == ([] if good else [("bindings", "a", "policyArns", 0)])

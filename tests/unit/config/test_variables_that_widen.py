@@ -67,10 +67,7 @@ CLUSTER_IN: list[tuple[dict[str, Any], Place]] = [
     ),
     ({"policyArns": ["arn:aws:iam::aws:policy/A", "arn:aws:iam::111122223333:policy/${cluster}"]}, ("policyArns", 1)),
     ({"assumeRoleArns": ["arn:aws:iam::444455556666:role/${cluster}"]}, ("assumeRoleArns", 0)),
-    (
-        {"role": {"permissionsBoundary": "arn:aws:iam::111122223333:policy/${cluster}"}},
-        ("role", "permissionsBoundary"),
-    ),
+    ({"role": {"permissionsBoundary": "arn:aws:iam::111122223333:policy/${cluster}"}}, ("role", "permissionsBoundary")),
     ({"role": {"arn": "arn:aws:iam::111122223333:role/${cluster}-app"}}, ("role", "arn")),
 ]
 
@@ -184,9 +181,7 @@ def test_iam_variables_stay() -> None:
     assert list(references(text)) == ["a"]
 
 
-@given(
-    st.lists(st.sampled_from(["${a}", "${b}", "${aws:x}", "${$}", "x", "$", "}", "*"]), max_size=8),
-)
+@given(st.lists(st.sampled_from(["${a}", "${b}", "${aws:x}", "${$}", "x", "$", "}", "*"]), max_size=8))
 def test_what_is_filled_in_is_the_text_of_its_parts(parts: list[str]) -> None:
     """Protects filling by an independent statement of it: each part by itself, one after the other."""
     text = "".join(parts)

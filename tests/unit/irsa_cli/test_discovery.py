@@ -252,7 +252,7 @@ def test_a_denied_list_of_clusters_is_not_an_empty_one(operation: str) -> None:
 
     assert found.eks_issuers == {"us-west-2": None}
     assert [text.partition(":")[0] for text in said] == [
-        f"EKS clusters in us-west-2 of AWS account {DEFAULT_ACCOUNT_ID}",
+        f"EKS clusters in us-west-2 of AWS account {DEFAULT_ACCOUNT_ID}"
     ]
 
 

@@ -419,7 +419,7 @@ def test_a_denial_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert [(check.check, check.outcome) for check in bad(checks)] == [("association", Outcome.NO_PERMISSION)]
     assert {check.check for check in checks} == {
-        *("provider", "role", "trust", "policies", "service account", "association"),
+        *("provider", "role", "trust", "policies", "service account", "association")
     }
 
 

@@ -74,10 +74,7 @@ def test_the_provider_comes_first_and_each_sentence_is_one_of_the_list(
     if client_ids is None:
         assert (found.decision, found.fix.split()[2]) == (Decision.DENIED, "create-open-id-connect-provider")
     elif audience not in client_ids:
-        assert (found.decision, found.fix.split()[2]) == (
-            Decision.DENIED,
-            "add-client-id-to-open-id-connect-provider",
-        )
+        assert (found.decision, found.fix.split()[2]) == (Decision.DENIED, "add-client-id-to-open-id-connect-provider")
     else:
         evaluated = decision.evaluate_parsed(*role.trust, request)
         assert (found.decision, found.found) == (evaluated.decision, evaluated.explanation)

@@ -180,8 +180,7 @@ def test_a_provider_of_the_stack_is_repaired_by_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_stack_file", "declared"),
-    [(True, "issuer in the stack file"), (False, "OIDC provider in the program")],
+    ("in_stack_file", "declared"), [(True, "issuer in the stack file"), (False, "OIDC provider in the program")]
 )
 def test_a_new_issuer_is_written_where_the_binding_is_declared(in_stack_file: bool, declared: str) -> None:
     """Protects who has a program of their own: it has no stack file, and names OIDC providers, not issuers."""

@@ -153,10 +153,7 @@ def test_a_mistake_in_a_document_hides_no_warning_of_the_rest(tmp_path: Path, wr
 
 @pytest.mark.parametrize(
     ("file", "line"),
-    [
-        (json.dumps(document_of(WRONG[0], EVERYTHING), indent=0), 12),
-        ('{"Version": "2012-10-17"', None),
-    ],
+    [(json.dumps(document_of(WRONG[0], EVERYTHING), indent=0), 12), ('{"Version": "2012-10-17"', None)],
 )
 def test_a_mistake_in_a_file_hides_no_warning_of_the_rest(tmp_path: Path, file: str, line: int | None) -> None:
     """Protects the other bindings with the file, and what else the binding has, where the file is not even JSON."""
@@ -213,10 +210,7 @@ def test_a_secret_in_place_of_tags(tmp_path: Path, role: Any, found: Any) -> Non
 
 @pytest.mark.parametrize(
     ("binding", "place"),
-    [
-        ({"import": 5}, ("bindings", "app", "import")),
-        ({"account": "data"}, ("accounts", "data", "assumeRoleArn")),
-    ],
+    [({"import": 5}, ("bindings", "app", "import")), ({"account": "data"}, ("accounts", "data", "assumeRoleArn"))],
 )
 def test_a_wrong_setting_in_several_clusters(tmp_path: Path, binding: dict[str, Any], place: Any) -> None:
     """Protects from a traceback: what is not known of a role is not known of its service accounts either."""

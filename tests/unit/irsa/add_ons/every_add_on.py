@@ -57,10 +57,7 @@ VALUES: Mapping[str, tuple[str, str]] = {
     ),
     "file_systems": ("fs-01234567", "fs-76543210"),
     "node_roles": ("arn:PARTITION:iam::111122223333:role/own", "arn:PARTITION:iam::111122223333:role/other"),
-    "interruption_queues": (
-        "arn:PARTITION:sqs:REGION:111122223333:own",
-        "arn:PARTITION:sqs:REGION:111122223333:other",
-    ),
+    "interruption_queues": ("arn:PARTITION:sqs:REGION:111122223333:own", "arn:PARTITION:sqs:REGION:111122223333:other"),
     "workspaces": (
         "arn:PARTITION:aps:REGION:111122223333:workspace/ws-11111111-1111-1111-1111-111111111111",
         "arn:PARTITION:aps:REGION:111122223333:workspace/ws-22222222-2222-2222-2222-222222222222",

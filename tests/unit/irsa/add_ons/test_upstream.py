@@ -42,7 +42,7 @@ NOT_YET = {
         "ec2:DescribeRouteTables",
         "elasticloadbalancing:ModifyIpPools",
         "elasticloadbalancing:SetRulePriorities",
-    },
+    }
 }
 
 

@@ -169,10 +169,7 @@ def test_subjects_are_what_the_document_admits(statement: Any, subjects: list[st
 
 COMBINED = {
     # It takes the declared account out, too.
-    "a Deny-unless": (
-        (allow(), allow({"StringNotLike": {SUB: f"{PREFIX}atk-ns:*"}}, Effect="Deny")),
-        ["atk-ns:*"],
-    ),
+    "a Deny-unless": ((allow(), allow({"StringNotLike": {SUB: f"{PREFIX}atk-ns:*"}}, Effect="Deny")), ["atk-ns:*"]),
     "an intersection": (
         (allow({"StringLike": {SUB: f"{PREFIX}*o*:*"}, "ForAnyValue:StringLike": {SUB: f"{PREFIX}*d*:*"}}),),
         ["*d*o*:*", "*o*d*:*", "team-a:app"],

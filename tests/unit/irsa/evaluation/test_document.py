@@ -49,11 +49,7 @@ def test_a_document_that_iam_refuses_is_an_error_with_its_place(malformed: Any, 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [
-        ("{", "line 1, column 2"),
-        ("[" * 100_000, "nested more than 100 deep"),
-        ('{"Statement": NaN}', "the number NaN"),
-    ],
+    [("{", "line 1, column 2"), ("[" * 100_000, "nested more than 100 deep"), ('{"Statement": NaN}', "the number NaN")],
 )
 def test_what_is_not_json_is_refused(text: str, words: str) -> None:
     """Protects from a traceback, and from numbers that JSON does not have: RFC 8259, section 6."""

@@ -78,11 +78,7 @@ def test_an_annotation_that_irsa_writes_is_not_the_callers(key: str) -> None:
     with pytest.raises(Mistake) as error:
         check_annotation_key(key)
     assert (
-        error.value.arguments
-        == {
-            "eks.amazonaws.com/role-arn": (),
-            "eks.amazonaws.com/audience": (("audience",),),
-        }[key]
+        error.value.arguments == {"eks.amazonaws.com/role-arn": (), "eks.amazonaws.com/audience": (("audience",),)}[key]
     )
 
 

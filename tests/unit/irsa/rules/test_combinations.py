@@ -4,12 +4,7 @@ from typing import Any
 
 import pytest
 
-from irsa.rules.combinations import (
-    ADOPTABLE,
-    OF_A_CREATED_SERVICE_ACCOUNT,
-    check_adoptable,
-    combination_mistakes,
-)
+from irsa.rules.combinations import ADOPTABLE, OF_A_CREATED_SERVICE_ACCOUNT, check_adoptable, combination_mistakes
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.unknown import OUTPUT
 

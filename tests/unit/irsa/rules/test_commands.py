@@ -108,10 +108,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     ),
     "annotate in a context": (
         lambda value: commands.annotate(value, "app", "a/b", "c", "blue"),
-        [
-            *("kubectl", "annotate", "serviceaccount", "app", "-n", "{}", "--context", "blue", "--overwrite"),
-            "a/b=c",
-        ],
+        [*("kubectl", "annotate", "serviceaccount", "app", "-n", "{}", "--context", "blue", "--overwrite"), "a/b=c"],
     ),
     "restart": (
         lambda value: commands.restart("Deployment", value, "team-a"),

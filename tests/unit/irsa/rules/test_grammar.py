@@ -23,11 +23,7 @@ from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import OUTPUT
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
-TRUST = {
-    "Effect": "Allow",
-    "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
-    "Action": "sts:AssumeRole",
-}
+TRUST = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
 
 
 def document(*statements: Any, **elements: Any) -> dict[str, Any]:

@@ -41,14 +41,7 @@ DOCUMENTS = one_or_several(STATEMENTS).map(lambda statements: {"Version": "2012-
 KEYS = ("Effect", "Action", "Resource", "Condition", "Principal", "Sid", "Statement", "Version", "x")
 ANYTHING = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=4), st.just(OUTPUT), st.just("Allow")),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.sampled_from(KEYS),
-            inner,
-            max_size=4,
-        ),
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)),
     max_leaves=12,
 )
 

@@ -18,11 +18,7 @@ from irsa.rules.names import ROLE, ROLE_PREFIX, RULES, automatic_name_prefix, ch
         ("role prefix", ["x" * 38], ["x" * 39]),
         ("namespace", ["a", "1", "a-b", "x" * 63], ["", "x" * 64, "a.b", "A", "-a", "a-", "a_b"]),
         ("service account", ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a..b", ".a", "a_b"]),
-        (
-            "role path",
-            ["/", "/a/", "/a/b/", "/" + "x" * 510 + "/"],
-            ["", "a", "/a", "a/", "/a b/", f"/{'x' * 511}/"],
-        ),
+        ("role path", ["/", "/a/", "/a/b/", "/" + "x" * 510 + "/"], ["", "a", "/a", "a/", "/a b/", f"/{'x' * 511}/"]),
         ("policy path", ["/", "/a/b/", "/" + "x" * 510 + "/"], ["/a//b/", "/a!/", "a/", "/" + "x" * 511 + "/"]),
         ("policy prefix", ["x" * 102], ["", "x" * 103, "a/b"]),
         ("inline policy", ["x" * 128, "A_b+c=d,e.f@g-h"], ["", "x" * 129, "a b", "ä"]),
@@ -41,11 +37,7 @@ from irsa.rules.names import ROLE, ROLE_PREFIX, RULES, automatic_name_prefix, ch
         ("secret", ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a_b", "-a"]),
         # API_CreateCluster of EKS
         ("cluster", ["a", "A1_-b", "x" * 100], ["", "x" * 101, "-a", "_a", "a.b", "ä"]),
-        (
-            "region",
-            ["us-west-2", "us-gov-west-1", "eusc-de-east-1"],
-            ["", "us-west", "usw2", "US-WEST-2"],
-        ),
+        ("region", ["us-west-2", "us-gov-west-1", "eusc-de-east-1"], ["", "us-west", "usw2", "US-WEST-2"]),
         # API_CreateOpenIDConnectProvider: a client ID
         ("audience", ["sts.amazonaws.com", "x" * 255], ["", "x" * 256]),
         # Ours: the first part of a resource's name; @ stands between that and a child's part

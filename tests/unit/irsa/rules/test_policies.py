@@ -126,8 +126,6 @@ def test_a_role_that_assumes_others() -> None:
     roles = [f"arn:aws:iam::{number}:role/r" for number in ("444455556666", "111122223333")]
     assert json.loads(chaining_policy(roles)) == {
         "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": sorted(roles)},
-        ],
+        "Statement": [{"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": sorted(roles)}],
     }
     assert chaining_policy(roles) == chaining_policy(roles[::-1])

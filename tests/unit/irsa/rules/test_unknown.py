@@ -7,17 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.rules.unknown import (
-    OUTPUT,
-    SECRET,
-    WRONG,
-    Sample,
-    has_output,
-    has_unknown,
-    least,
-    sampled,
-    without_places,
-)
+from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, has_output, has_unknown, least, sampled, without_places
 from tests.places import at, places
 
 

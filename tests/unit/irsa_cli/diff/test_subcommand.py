@@ -127,11 +127,7 @@ def test_a_preview_that_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str
     ],
 )
 def test_wrong_arguments(
-    arguments: list[str],
-    says: str,
-    preview: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], says: str, preview: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects users: exit code 2 and one line."""
     monkeypatch.chdir(preview.parent)

@@ -123,11 +123,7 @@ UPPER = ROLE.replace("app", "APP")
     ("annotations", "code", "first"),
     [
         ({KEY: ROLE}, 0, f"allowed: web/app may assume {ROLE}: statement 1 allows it, and no statement denies it"),
-        (
-            {},
-            1,
-            "denied: web/app may not assume a role: it has no eks.amazonaws.com/role-arn, so its Pods get no cred",
-        ),
+        ({}, 1, "denied: web/app may not assume a role: it has no eks.amazonaws.com/role-arn, so its Pods get no cred"),
         ({KEY: OTHER}, 1, f"denied: web/app may not assume {OTHER}: there is no such role"),
         ({KEY: UPPER}, 1, f"denied: web/app may not assume {UPPER}: there is no such role; one of that name is {ROLE}"),
         ({KEY: "app"}, 1, "denied: web/app may not assume app: 'app': not an ARN"),

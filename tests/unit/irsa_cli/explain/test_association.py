@@ -12,11 +12,7 @@ from tests.fuzz.test_live_states import live
 from tests.unit.irsa_cli.inventory.estates import pods_trust
 
 OTHER = f"arn:aws:iam::{AWS_ACCOUNT}:role/other"
-TAGS = {
-    "eks-cluster-arn": CLUSTER_ARN,
-    "kubernetes-namespace": "web",
-    "kubernetes-service-account": "app",
-}
+TAGS = {"eks-cluster-arn": CLUSTER_ARN, "kubernetes-namespace": "web", "kubernetes-service-account": "app"}
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html, pod-id-abac.html
 FOR_PODS = {
     "Sid": "Pods",

@@ -205,7 +205,7 @@ def test_the_command_is_one_line() -> None:
     found = list(lines(said, verbose=False))
 
     assert [line for line, _ in found[2:5]] == [
-        *("annotation: team-a/app", "    found:    none", f"    expected: {expected}"),
+        *("annotation: team-a/app", "    found:    none", f"    expected: {expected}")
     ]
     assert found[5] == (f"    do:       {command}", "")
 
@@ -231,11 +231,7 @@ def test_a_line_has_the_color_of_what_it_says() -> None:
     [
         (["sts:AssumeRole", "sts:TagSession"], "team-a", "allowed: statement 2 allows it, and no statement denies it"),
         (["sts:AssumeRole"], "team-a", "denied: no statement allows it; in statement 2, The statement covers"),
-        (
-            ["sts:AssumeRole", "sts:TagSession"],
-            "team-b",
-            "denied: no statement allows it; in statement 2, aws:Req",
-        ),
+        (["sts:AssumeRole", "sts:TagSession"], "team-b", "denied: no statement allows it; in statement 2, aws:Req"),
     ],
 )
 def test_pod_identity_has_a_line_of_its_own(actions: list[str], namespace: str, answered: str) -> None:

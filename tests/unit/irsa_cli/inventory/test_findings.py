@@ -165,7 +165,7 @@ def test_not_admitted() -> None:
     )
     assert found["a/typo"].fix == ""
     assert shlex.split(found["a/audience"].fix)[3:] == [
-        *("audience", "-n", "a", "--context", "prod", "eks.amazonaws.com/audience-"),
+        *("audience", "-n", "a", "--context", "prod", "eks.amazonaws.com/audience-")
     ]
     assert found["a/denied"].found == "statement 2 (No) denies it, and an explicit Deny wins over every Allow"
     assert "no statement allows" in found["a/ec2"].found
@@ -182,7 +182,7 @@ def test_not_admitted_without_a_provider() -> None:
 
     assert found.provider == PROVIDER
     assert shlex.split(found.fix)[2:] == [
-        *("create-open-id-connect-provider", "--url", f"https://{ISSUER}", "--client-id-list", "sts.amazonaws.com"),
+        *("create-open-id-connect-provider", "--url", f"https://{ISSUER}", "--client-id-list", "sts.amazonaws.com")
     ]
 
 

@@ -247,7 +247,7 @@ def test_standing_by_an_association() -> None:
     trusted = {**unsure["Statement"][0], "Principal": {"AWS": role_arn("untagged")}}
     roles[2] = role("unsure", {"Statement": [trusted]})
     assert standings(as_object(taken(discovery(accounts, roles, associations=associations)))) == [
-        *("assumes", "refused", "unknown", "without"),
+        *("assumes", "refused", "unknown", "without")
     ]
 
 

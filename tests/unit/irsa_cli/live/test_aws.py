@@ -21,14 +21,7 @@ from botocore.parsers import ResponseParserError
 from moto import mock_aws
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import (
-    FOLLOWED,
-    NOT_FOLLOWED,
-    AwsAccountClients,
-    caller,
-    session_for_tokens,
-    session_of,
-)
+from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, AwsAccountClients, caller, session_for_tokens, session_of
 from irsa_cli.live.eks import EksClient
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.sts import TokenService
@@ -358,11 +351,7 @@ def test_the_region_is_that_of_the_aws_cli(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_tokens_are_sent_to_the_sts_that_verify_asks(
-    inputs: dict[str, str],
-    variables: dict[str, str],
-    endpoint: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    inputs: dict[str, str], variables: dict[str, str], endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Protects who works in China: the STS of another partition does not know the role, whatever the token."""
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):

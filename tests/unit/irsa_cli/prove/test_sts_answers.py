@@ -50,12 +50,7 @@ NAMES = {
             Outcome.FINDING,
             "aws iam update-open-id-connect-provider-thumbprint",
         ),
-        (
-            "InvalidIdentityToken",
-            NO_KEY,
-            Outcome.FINDING,
-            "",
-        ),
+        ("InvalidIdentityToken", NO_KEY, Outcome.FINDING, ""),
         (
             "ExpiredTokenException",
             "Token expired: current date/time 1731098245 must be before the expiration date/time 1731095240",
@@ -69,24 +64,9 @@ NAMES = {
             "pulumi up --refresh --stack dev",
         ),
         ("ValidationError", "Request ARN is invalid", Outcome.FINDING, "pulumi up --refresh --stack dev"),
-        (
-            "IDPRejectedClaim",
-            "The identity provider (IdP) reported that authentication failed.",
-            Outcome.FINDING,
-            "",
-        ),
-        (
-            "IDPCommunicationError",
-            "The identity provider could not be reached",
-            Outcome.NO_ANSWER,
-            "",
-        ),
-        (
-            "RegionDisabledException",
-            "STS is not activated in this region",
-            Outcome.NO_ANSWER,
-            "",
-        ),
+        ("IDPRejectedClaim", "The identity provider (IdP) reported that authentication failed.", Outcome.FINDING, ""),
+        ("IDPCommunicationError", "The identity provider could not be reached", Outcome.NO_ANSWER, ""),
+        ("RegionDisabledException", "STS is not activated in this region", Outcome.NO_ANSWER, ""),
         ("Throttling", "Rate exceeded", Outcome.NO_ANSWER, ""),
     ],
 )

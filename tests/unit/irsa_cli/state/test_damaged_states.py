@@ -190,10 +190,7 @@ def nested(depth: int) -> str:
         ('{"deployment": {"resources": ["x"]}}', "resources[0] is not a JSON object"),
         ('{"deployment": {"resources": [{"type": "x"}]}}', "resources[0].urn is not a string"),
         ('{"deployment": {"resources": [{"urn": "x", "type": "y"}]}}', "resources[0].urn is not a URN"),
-        (
-            json.dumps(STATE).replace(json.dumps(ROLE_INPUTS), "[1]"),
-            "resources[2].inputs is not a JSON object",
-        ),
+        (json.dumps(STATE).replace(json.dumps(ROLE_INPUTS), "[1]"), "resources[2].inputs is not a JSON object"),
         (json.dumps(STATE).replace("2026-11-01T", "1."), "resources[2].modified is not a time"),
         (nested(200), "its values are nested too deeply"),
         (nested(100_000), "its values are nested too deeply"),

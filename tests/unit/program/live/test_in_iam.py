@@ -171,10 +171,7 @@ def test_what_is_adopted_must_exist() -> None:
     )
     role, policy = arn("role", "app-role"), arn("policy", "app-policy")
     everything = account(
-        [role],
-        [policy],
-        attached={"app-role": frozenset({policy, S3})},
-        inline={"app-role": frozenset({"inline"})},
+        [role], [policy], attached={"app-role": frozenset({policy, S3})}, inline={"app-role": frozenset({"inline"})}
     )
 
     assert found(adopting, everything) == []

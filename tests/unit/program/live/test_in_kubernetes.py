@@ -3,16 +3,7 @@
 from typing import Any
 
 from irsa_cli.live.model import LiveServiceAccount
-from tests.unit.program.live.scene import (
-    HOST,
-    ROLE_ARN,
-    arn,
-    cluster,
-    found,
-    held_service_account,
-    live,
-    rules,
-)
+from tests.unit.program.live.scene import HOST, ROLE_ARN, arn, cluster, found, held_service_account, live, rules
 
 ROLE = {"role": {"name": "app"}}
 CREATED = {"serviceAccount": {"name": "app", "namespace": "team-a"}, **ROLE}
