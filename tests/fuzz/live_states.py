@@ -35,36 +35,14 @@ DANGERS = (
     *("\x1b[2K\x1b[1G", "\x1b]0;", "\x9b2K", "\x7f", "\b\b\b", "\u202e", "\u2066", "\u200b", "\ufeff", "\ud800"),
     *("; fix: ", "; expected ", "; found ", ": ok; ", "; ", "| ", "|| ", "&& ", "& ", "> ", "< ", "$(", "`", "${", "$"),
     *(
-        "' ; ",
-        "'; ",
-        '"; ',
-        '" ; ',
-        "'$(",
-        '"$(',
-        "`; ",
-        "\\",
-        "#",
-        "# ",
-        "-",
-        "--",
-        "!",
-        "~",
-        "*",
-        "%0A",
-        "&#10;",
+        *("' ; ", "'; ", '"; ', '" ; ', "'$(", '"$(', "`; ", "\\", "#", "# ", "-", "--", "!", "~", "*", "%0A", "&#10;"),
         "]]>",
     ),
     *("</failure>", "<!--", " ", "  ", ", ", ": ", " -> ", "{", "}", "{0}", "{fix}", "%s", "[red]", "[/]"),
 )
 KINDS = ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "Node")
 OPERATORS = (
-    "StringEquals",
-    "StringLike",
-    "StringNotEquals",
-    "ForAnyValue:StringEquals",
-    "Null",
-    "IpAddress",
-    "ArnLike",
+    *("StringEquals", "StringLike", "StringNotEquals", "ForAnyValue:StringEquals", "Null", "IpAddress", "ArnLike"),
     "Bool",
 )
 

@@ -180,13 +180,15 @@ BY_KEY: dict[str, tuple[Any, ...]] = {
     "clusters": (["blue"], ["blue", "blue"], ["blue", "green"], ["none"]),
     "file": ("policies/../policies/my-policy.json", "/etc/passwd", "policies/\x00", "x" * 5000),
     "oidcIssuer": (
-        "https://x",
-        "https://x/",
-        "http://x",
-        "https://x/id/A$(id)",
-        "https://x?y",
-        "https://日本",
-        "https://user@x",
+        *(
+            "https://x",
+            "https://x/",
+            "http://x",
+            "https://x/id/A$(id)",
+            "https://x?y",
+            "https://日本",
+            "https://user@x",
+        ),
     ),
     "variables": (
         {"bucket": ""},

@@ -90,13 +90,6 @@ def test_a_secret_where_no_string_belongs(key: tuple[str, ...], allowed: str) ->
     assert (mistake.place[2:], mistake.mistake.allowed) == (key, allowed)
 
 
-def test_a_secret_string_is_not_checked() -> None:
-    """Protects secrets where a string belongs: each is named as not checked, and is no mistake."""
-    examination = examined({**APP, "role": {"description": SECRET}})
-    assert (refused(examination), examination.warnings) == ([], [])
-    assert examination.not_checked == ["irsa:bindings.app.role.description: a secret"]
-
-
 def test_a_quota_that_aws_does_not_give() -> None:
     """The attack: a trust policy of 1,200 patterns with a quota of 100,000,000, which was evaluated for a minute."""
     subjects = [f"n{number}:*a{number}" for number in range(1200)]

@@ -12,11 +12,9 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockMonitor
 
-from config.pydantic_errors import keys_at
 from irsa import ServiceAccountRole
 from program.access import Access
 from program.check import report_of
-from program.examine import examine
 from program.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -277,41 +275,3 @@ def test_a_missing_oidc_provider_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert ISSUER in str(error.value)
     assert "eksctl utils associate-iam-oidc-provider --cluster my-cluster --approve" in str(error.value)
-
-
-def test_every_mistake_at_once_with_its_path() -> None:
-    """Protects users: no run per mistake; each is told with its YAML path."""
-    values = {
-        "cluster": {"nam": "my-cluster"},
-        "bindings": {
-            "a": {"serviceAccount": {"name": "A"}, "polcyArns": []},
-            "b": {"serviceAccount": {"name": "b"}, "policy": {"file": "policies/my-polcy.json"}, "policyArns": ["x"]},
-            "c": {"serviceAccount": {"name": "b"}, "role": {"arn": "arn:aws:iam::111122223333:role/r", "name": "r"}},
-            "d": {"trust": {"subjects": ["nonsense", 3]}},
-            "e": {},
-        },
-    }
-    mistakes = examine(values, ROOT).mistakes
-    told = "\n".join(map(str, mistakes))
-
-    places = [str(mistake).splitlines()[0] for mistake in mistakes]
-    assert sorted(places) == [
-        "irsa:bindings.a.polcyArns",
-        "irsa:bindings.a.serviceAccount.name",
-        "irsa:bindings.b.policy.file",
-        "irsa:bindings.b.policyArns[0]",
-        "irsa:bindings.c.role.arn",
-        "irsa:bindings.c.serviceAccount",
-        "irsa:bindings.d.trust.subjects[0]",
-        "irsa:bindings.d.trust.subjects[1]",
-        "irsa:bindings.e",
-        "irsa:cluster.nam",
-    ]
-    assert "did you mean 'policyArns'?" in told
-    assert "did you mean 'policies/my-policy.json'?" in told
-
-
-def test_keys_of_a_map_within_a_map() -> None:
-    """Protects the nearest name in an error: the keys named are those of that very place."""
-    assert keys_at(("bindings", "any", "trust")) == ["anyServiceAccount", "conditions", "statements", "subjects"]
-    assert "serviceAccount" in keys_at(("bindings", "any"))

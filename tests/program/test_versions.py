@@ -763,14 +763,9 @@ def test_no_text_stands_for_a_secret(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 STYLES = [
-    'b: {secure: "v1:aaaa"}',
-    "b: {secure: v1:aaaa}  # why",
-    "b:\n      secure: v1:aaaa",
-    "b:\n      # why\n      secure: 'v1:aaaa'",
-    "b: &x {secure: v1:aaaa}",
-    "b:\n      secure: >-\n        v1:aaaa",
-    "b:\n      ? secure\n      : v1:aaaa",
-    'b: {"secur\\x65": v1:aaaa}',
+    *('b: {secure: "v1:aaaa"}', "b: {secure: v1:aaaa}  # why", "b:\n      secure: v1:aaaa"),
+    *("b:\n      # why\n      secure: 'v1:aaaa'", "b: &x {secure: v1:aaaa}", "b:\n      secure: >-\n        v1:aaaa"),
+    *("b:\n      ? secure\n      : v1:aaaa", 'b: {"secur\\x65": v1:aaaa}'),
 ]
 
 

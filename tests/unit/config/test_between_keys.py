@@ -235,19 +235,6 @@ def test_a_previous_key_of_one_binding_only(tmp_path: Path) -> None:
     assert [mistake.place for mistake in mistakes] == [("bindings", "other", "formerly")]
 
 
-def test_a_name_once_in_an_aws_account_of_two_keys(tmp_path: Path) -> None:
-    """Protects the deployment: IAM has a name once, however many roles reach the AWS account."""
-    accounts = {key: {"assumeRoleArn": f"arn:aws:iam::222222222222:role/{key}"} for key in ("data", "admin")}
-    accounts["other"] = {"assumeRoleArn": "arn:aws:iam::333333333333:role/data"}
-    bindings = {
-        key: {"serviceAccount": {"name": key}, "account": key, "role": {"name": name}}
-        for key, name in {"data": "App", "admin": "app", "other": "app"}.items()
-    }
-    values = {"cluster": {"name": "cc"}, "accounts": accounts, "bindings": bindings}
-
-    assert [m.place for m in examine(values, tmp_path).mistakes] == [("bindings", "admin", "role", "name")]
-
-
 def test_an_add_ons_service_account_is_one_bindings() -> None:
     """Protects add-ons: the chart's service account has one annotation, and EKS one association for it."""
     dns = {"policies": [{"addOn": "external-dns"}]}

@@ -189,20 +189,7 @@ DURATIONS = {
     43200: ["12h", "12 hours", "720m", "PT12H"],
 }
 NO_DURATIONS = [
-    "",
-    "h",
-    "one hour",
-    "1h 2h",
-    "-1h",
-    "1.5h",
-    "1,5h",
-    "30m 1h",
-    "P1M",
-    "1 month",
-    "1w",
-    "1h-2h",
-    "1:00:00",
-    "٣h",
+    *("", "h", "one hour", "1h 2h", "-1h", "1.5h", "1,5h", "30m 1h", "P1M", "1 month", "1w", "1h-2h", "1:00:00", "٣h"),
 ]
 IN_SECONDS = [place for place in of_models(Stack) if place[-1] in ("maxSessionDuration", "tokenExpiration")]
 

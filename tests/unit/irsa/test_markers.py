@@ -119,12 +119,7 @@ TOGETHER: Sequence[Any] = (
 OF_WAYS: list[Place] = [("identity",), ("pod_identity",), ("cluster_arns",), ("subjects",), ("service_account",)]
 TRUST = ("subjects", "oidc_provider_arns", "audience", "trust_conditions", "trust_statements", "service_account")
 IN_AWS_ACCOUNT = (
-    "oidc_provider_arns",
-    "permissions_boundary",
-    "policy_arns",
-    "policy",
-    "inline_policies",
-    "cluster_arns",
+    *("oidc_provider_arns", "permissions_boundary", "policy_arns", "policy", "inline_policies", "cluster_arns"),
 )
 SEVERAL: Mapping[str, Sequence[Place]] = {
     "characters of the trust policy": [*OF_WAYS, *((name,) for name in TRUST), ("trust_policy_size_quota",)],

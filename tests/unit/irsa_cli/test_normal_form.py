@@ -38,10 +38,7 @@ REVERSED = {
         changed(Condition=REVERSED),
     ],
     ids=[
-        "order of statements",
-        "list of one action",
-        "empty Sid",
-        "list of one principal",
+        *("order of statements", "list of one action", "empty Sid", "list of one principal"),
         "order of values, list of one value",
     ],
 )

@@ -168,17 +168,6 @@ def test_a_mistake_in_a_file_hides_no_warning_of_the_rest(tmp_path: Path, file: 
     assert found == [(key, *each) for key in ("one", "two") for each in [("wide-trust", None), *in_file]]
 
 
-def test_a_silenced_warning_is_kept_with_its_reason(tmp_path: Path) -> None:
-    """Protects reviewers: what is silenced, and why, is reported; a warning that counts as an error is a mistake."""
-    wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
-    values = {"cluster": {"name": "cc"}, "bindings": {"wide": wide}}
-    silenced = examine({**values, "lint": {"silence": {"wide-trust": {"reason": "known"}}}}, tmp_path)
-    assert [(each.rule, reason) for each, reason in silenced.silenced] == [("wide-trust", "known")]
-    assert (silenced.warnings, silenced.mistakes) == ([], [])
-    strict = examine({**values, "lint": {"errors": ["wide-trust"]}}, tmp_path)
-    assert ([each.rule for each in strict.mistakes], strict.warnings) == (["wide-trust"], [])
-
-
 def test_messages_spell_arguments_as_the_stack_file_does(tmp_path: Path) -> None:
     """Protects users of YAML from Python's names in the advice."""
     values = {**GOOD, "bindings": {"app": {"serviceAccount": {"name": "web-*"}}}}

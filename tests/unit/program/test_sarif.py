@@ -27,14 +27,7 @@ ROOT = Path(__file__).parents[3]
 GOLDEN = Path("tests/golden/mistakes.yaml")
 SCHEMA = Draft4Validator(json.loads(Path(__file__).with_name("sarif-schema-2.1.0.json").read_text()))
 HOSTILE = (
-    "[x](https://evil.example)",
-    "a\n::error::b",
-    "\u202eforged",
-    "{0}",
-    "\udc80",
-    "\0",
-    "##[error]x",
-    "<img src=x>",
+    *("[x](https://evil.example)", "a\n::error::b", "\u202eforged", "{0}", "\udc80", "\0", "##[error]x", "<img src=x>"),
 )
 
 

@@ -32,10 +32,7 @@ def listed(capsys: pytest.CaptureFixture[str]) -> list[str]:
 @pytest.mark.parametrize(
     "setting",
     [
-        "irsa:sandbox: true",
-        'irsa:sandbox: "true"',
-        "irsa:sandbox: 'true'",
-        "sandbox: true",
+        *("irsa:sandbox: true", 'irsa:sandbox: "true"', "irsa:sandbox: 'true'", "sandbox: true"),
         "irsa:config:sandbox: true",
     ],
 )
@@ -55,15 +52,10 @@ def test_a_stack_of_the_sandbox_is_never_previewed(
 @pytest.mark.parametrize(
     "text",
     [
-        "config:\n  irsa:sandbox: false\n",
-        "config:\n  irsa:sandbox: 'false'\n",
-        "# irsa:sandbox: true\nconfig: {}\n",
-        "config:\n  other:sandbox: true\n",
-        "config:\n  irsa:variables: {sandbox: true}\n",
-        "config:\n  irsa:sandbox: 'yes'\n",
-        "config:\n  irsa:sandbox: {secure: v1:abc}\n",
-        "config: [\n",
-        "",
+        *("config:\n  irsa:sandbox: false\n", "config:\n  irsa:sandbox: 'false'\n"),
+        *("# irsa:sandbox: true\nconfig: {}\n", "config:\n  other:sandbox: true\n"),
+        *("config:\n  irsa:variables: {sandbox: true}\n", "config:\n  irsa:sandbox: 'yes'\n"),
+        *("config:\n  irsa:sandbox: {secure: v1:abc}\n", "config: [\n", ""),
     ],
 )
 def test_any_other_stack_is_listed(project: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:

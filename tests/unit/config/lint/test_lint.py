@@ -50,7 +50,7 @@ def warnings(rule: str, folder: Path, binding: dict[str, Any], **values: Any) ->
         (["*:b"], [0]),
         (["team-?:b"], [0]),
         (["a:b*"], []),
-        (["a:b", "c:d"], []),
+        (["a:b*", "a:c*", "a:*-d"], []),
     ],
 )
 def test_wide_trust_of_subjects(tmp_path: Path, subjects: list[str], found: list[int]) -> None:
@@ -94,57 +94,6 @@ def test_wide_trust_of_any_association(
     assert places == (["trust.statements.0"] if wide and (meets_without or not tags_only) else [])
     denied = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}
     assert warnings("wide-trust", tmp_path, {"trust": {"statements": [statement, denied]}}) == []
-
-
-@pytest.mark.parametrize(
-    ("change", "wide"),
-    [
-        ({"Principal": "*"}, True),
-        ({"Principal": {"AWS": ["111122223333", "*"]}}, True),
-        ({"Principal": "*", "Effect": "Deny"}, False),
-        ({"Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}, False),
-        ({"Principal": {"AWS": "111122223333"}}, False),
-    ],
-)
-def test_wide_trust_of_statements(tmp_path: Path, change: dict[str, Any], wide: bool) -> None:
-    """Protects from a statement for everybody, which IAM takes: "we strongly recommend that you do not use" it.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
-    """
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", **change}
-    places = warnings("wide-trust", tmp_path, {"trust": {"statements": [statement]}})
-    assert places == (["trust.statements.0"] if wide else [])
-
-
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [
-        ({}, False),
-        ({"Action": "s3:PutObject"}, True),
-        ({"Action": ["s3:Get*", "S3:Put*"]}, True),
-        ({"Action": "*"}, True),
-        ({"Action": "cloudwatch:PutMetricData"}, False),
-        ({"Action": "s3:PutObject", "Effect": "Deny"}, False),
-        ({"Action": "s3:PutObject", "Resource": ["arn:aws:s3:::b/*"]}, False),
-        ({"Action": "s3:PutObject", "Resource": ["arn:aws:s3:::b/*", "*"]}, True),
-        ({"Action": "s3:PutObject", "Condition": {"Bool": {"aws:x": "true"}}}, False),
-    ],
-)
-def test_write_everything(tmp_path: Path, change: dict[str, Any], found: bool) -> None:
-    """Protects accounts: levels and resource types are those of the service reference.
-
-    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html (PutObject: Write,
-    object*) and list_amazoncloudwatch.html (PutMetricData: Write, no resource type)
-    """
-    places = warnings("write-everything", tmp_path, policy({**READ, **change}))
-    assert places == (["policy.document.Statement.0.Resource"] if found else [])
-
-
-def test_write_everything_but_some(tmp_path: Path) -> None:
-    """Protects from NotAction, which allows all that it does not name."""
-    document = policy({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})["policy"]["document"]
-    places = warnings("write-everything", tmp_path, {"inlinePolicies": {"a": {"document": document}}})
-    assert places == ["inlinePolicies.a.document.Statement.0.Resource"]
 
 
 @pytest.mark.parametrize(
@@ -304,42 +253,6 @@ def test_a_resource_that_matches_an_object_includes_it(name: str, wildcards: str
     applies = applicability("s3:GetObject")
     assert applies is not None
     assert applies.includes(f"arn:aws:s3:::{pattern}")
-
-
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [
-        ({}, True),
-        ({"Action": "iam:*"}, True),
-        ({"Action": "IAM:pass*"}, True),
-        ({"Action": "*"}, True),
-        ({"Action": ["s3:GetObject", "iam:PassRole"]}, True),
-        ({"Action": "iam:GetRole"}, False),
-        ({"Effect": "Deny"}, False),
-        ({"Resource": f"{ROLE}/*"}, True),
-        ({"Resource": "arn:${partition}:iam::${account}:role/*"}, True),
-        ({"Resource": "arn:aws:iam::999988887777:*"}, True),
-        ({"Resource": f"{ROLE}/team/*"}, False),
-        ({"Resource": f"{ROLE}/app"}, False),
-        ({"Resource": "arn:aws:iam::111122223333:user/*"}, False),
-        ({"Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}}, True),
-        ({"Condition": {"StringEquals": {"aws:ResourceTag/team": "a"}}}, False),
-    ],
-)
-def test_pass_any_role(tmp_path: Path, change: dict[str, Any], found: bool) -> None:
-    """Protects from a role that acts as any other by a service: https://docs.aws.amazon.com/IAM/latest/UserGuide/
-    id_roles_use_passrole.html; to whom a role may be passed does not limit which.
-    """
-    statement = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", **change}
-    places = warnings("pass-any-role", tmp_path, policy(statement))
-    assert places == (["policy.document.Statement.0.Resource"] if found else [])
-
-
-def test_pass_any_role_by_what_is_not_excluded(tmp_path: Path) -> None:
-    """Protects from NotAction, which includes iam:PassRole unless it names it."""
-    for excluded, found in (("s3:*", True), ("iam:*", False)):
-        statement = {"Effect": "Allow", "NotAction": excluded, "Resource": "*"}
-        assert bool(warnings("pass-any-role", tmp_path, policy(statement))) is found
 
 
 @pytest.mark.parametrize(
@@ -656,16 +569,6 @@ def test_the_place_of_a_statement_beside_those_for_pod_identity(tmp_path: Path) 
 def test_every_default_says_who_takes_it() -> None:
     """Protects a new default: without its line in the table the rule would fail."""
     assert set(TAKES_DEFAULT) == {field.alias for field in Defaults.model_fields.values()}
-
-
-def test_a_warning_is_an_error_where_the_file_says_so(tmp_path: Path) -> None:
-    """Protects a stack whose errors ask for a rule from a deployment without it."""
-    binding = {**APP, **policy({**READ, "Action": "s3:GetObjekt"})}
-    values: dict[str, Any] = {"cluster": {"name": "cc"}, "bindings": {"app": binding}}
-    assert [each.rule for each in examine(values, tmp_path).warnings] == ["unknown-action"]
-    strict = examine({**values, "lint": {"errors": ["unknown-action"]}}, tmp_path)
-    assert [each.rule for each in strict.mistakes] == ["unknown-action"]
-    assert strict.stack is None
 
 
 @pytest.mark.parametrize(

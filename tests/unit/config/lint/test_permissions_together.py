@@ -40,6 +40,16 @@ def inline(*statements: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("statement", "element"),
     [
+        # PutObject: Write, object*; PutMetricData: Write, no resource type.
+        ({"Action": "s3:PutObject", "Resource": ["arn:aws:s3:::b/*", "*"]}, "Resource"),
+        ({"Action": ["s3:Get*", "S3:Put*"], "Resource": "*"}, "Resource"),
+        ({"Action": "s3:PutObject", "Resource": ["arn:aws:s3:::b/*"]}, None),
+        ({"Action": "s3:PutObject", "Resource": "*", "Condition": {"Bool": {"aws:x": "true"}}}, None),
+        ({"Action": "s3:PutObject", "Resource": "*", "Effect": "Deny"}, None),
+        ({"Action": "cloudwatch:PutMetricData", "Resource": "*"}, None),
+        ({"Action": "s3:GetObject", "Resource": "*"}, None),
+        ({"NotAction": "iam:*", "Resource": "*"}, "Resource"),
+        ({"Action": "*", "Resource": "*"}, "Resource"),
         ({"Action": "s3:*", "NotResource": BUCKET}, "NotResource"),
         ({"Action": "s3:PutObject", "NotResource": "arn:aws:s3:::my-bucket/*"}, "NotResource"),
         ({"NotAction": "iam:*", "NotResource": BUCKET}, "NotResource"),
@@ -66,7 +76,10 @@ def inline(*statements: Any) -> dict[str, Any]:
     ],
 )
 def test_write_everything(tmp_path: Path, statement: Mapping[str, Any], element: str | None) -> None:
-    """Protects from every spelling of "all resources", and whoever names theirs from a warning."""
+    """Protects from every spelling of "all resources", and whoever names theirs from a warning.
+
+    Levels and types: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html and others.
+    """
     places = found(tmp_path, "write-everything", {"Effect": "Allow", **statement})
     assert places == ([f"{STATEMENT}.0.{element}"] if element else [])
 
@@ -152,6 +165,19 @@ def test_what_cannot_be_seen_silences_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "element"),
     [
+        *(({"Action": each, "Resource": "*"}, "Resource") for each in ("iam:PassRole", "iam:*", "IAM:pass*", "*")),
+        ({"Action": ["s3:GetObject", "iam:PassRole"], "Resource": "*"}, "Resource"),
+        ({"Action": "iam:PassRole", "Resource": "arn:aws:iam::111122223333:role/*"}, "Resource"),
+        ({"Action": "iam:PassRole", "Resource": "arn:${partition}:iam::${account}:role/*"}, "Resource"),
+        ({"Action": "iam:PassRole", "Resource": "arn:aws:iam::999988887777:*"}, "Resource"),
+        *(
+            ({"Action": "iam:PassRole", "Resource": f"arn:aws:iam::111122223333:{each}"}, None)
+            for each in ("role/team/*", "role/app", "user/*")
+        ),
+        ({"Action": "iam:GetRole", "Resource": "*"}, None),
+        ({"Action": "iam:PassRole", "Resource": "*", "Effect": "Deny"}, None),
+        ({"NotAction": "s3:*", "Resource": "*"}, "Resource"),
+        ({"NotAction": "iam:*", "Resource": "*"}, None),
         ({"Action": "iam:PassRole", "NotResource": "arn:aws:iam::*:role/admin"}, "NotResource"),
         ({"NotAction": "s3:*", "NotResource": "arn:aws:iam::*:role/admin"}, "NotResource"),
         ({"Action": "iam:PassRole", "Resource": "*", "Condition": NEEDS_TLS}, "Resource"),
@@ -173,7 +199,10 @@ def test_what_cannot_be_seen_silences_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_pass_any_role(tmp_path: Path, statement: Mapping[str, Any], element: str | None) -> None:
-    """Protects from a role that acts as any other by a service, in every spelling."""
+    """Protects from a role that acts as any other by a service, in every spelling; to whom it passes is no limit.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+    """
     places = found(tmp_path, "pass-any-role", {"Effect": "Allow", **statement})
     assert places == ([f"{STATEMENT}.0.{element}"] if element else [])
 

@@ -64,12 +64,6 @@ def test_a_union_that_is_the_whole_cluster() -> None:
     assert "every service account of the cluster" in mistakes[0].mistake.found
 
 
-@pytest.mark.parametrize("subjects", [["team-a:app"], ["team-a:app-*"], ["team-a:a*", "team-a:b*"], ["team-a:*-app"]])
-def test_narrow_subjects_are_left_alone(subjects: list[str]) -> None:
-    """Protects patterns for some accounts of a namespace."""
-    assert found({"subjects": subjects}) == []
-
-
 @pytest.mark.parametrize(
     ("statement", "text"),
     [
@@ -92,60 +86,6 @@ def test_a_statement_that_opens_the_cluster(statement: dict[str, Any], text: str
     assert said.startswith(text)
 
 
-@pytest.mark.parametrize(
-    "condition",
-    [
-        {"Bool": {"aws:SecureTransport": True}},
-        {"Null": {"aws:PrincipalArn": False}},
-        {"StringNotEquals": {"aws:PrincipalArn": "x"}},
-        {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}},
-        {"StringLike": {"aws:PrincipalArn": "?*"}},
-        {"ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::111122223333:role/a", "arn:*:*:*:*:*"]}},
-        {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}},
-        {"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-example"}},
-        {"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": "o-example/*"}},
-        {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
-        {"NumericGreaterThan": {"aws:MultiFactorAuthAge": 0}},
-        {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}},
-        {"StringEquals": {"sts:ExternalId": "x"}, "Bool": {"aws:SecureTransport": True}},
-        {"StringEquals": {"aws:RequestedRegion": "us-west-2"}},
-        {"StringEquals": {"sts:RoleSessionName": "ci"}},
-        {"StringEquals": {"aws:PrincipalTag/team": "platform"}},
-        {"StringEquals": {"aws:PrincipalType": "AssumedRole"}},
-        {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}},
-        {"StringLike": {"aws:UserAgent": "my-program/*"}},
-        {"IpAddress": {"aws:SourceIp": "::/0"}},
-        {"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}},
-        {"StringLike": {"aws:PrincipalAccount": "1*"}},
-    ],
-    ids=str,
-)
-def test_a_condition_that_names_nobody(condition: dict[str, Any]) -> None:
-    """The attack: a trust in everybody, with a condition that everybody fulfils, or nearly."""
-    anybody = {**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole", "Condition": condition}
-
-    assert found({"statements": [anybody]}) == [("trust.statements.0", "anybody may assume the role")]
-
-
-@pytest.mark.parametrize(
-    "condition",
-    [
-        {"StringEquals": {"aws:PrincipalOrgID": "o-example"}},
-        {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-example/*"}},
-        {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}},
-        {"StringEquals": {"aws:PrincipalOrgID": "o-example", "sts:ExternalId": "x"}},
-        {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
-        {"ArnEquals": {"aws:PrincipalArn": "arn:*:iam::111122223333:role/ci"}},
-    ],
-    ids=str,
-)
-def test_a_condition_that_names_somebody(condition: dict[str, Any]) -> None:
-    """Protects a trust in everybody of whom a condition asks more from a warning."""
-    anybody = {**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole", "Condition": condition}
-
-    assert found({"statements": [anybody]}) == []
-
-
 ANYBODY = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
 ALL_BUT = {**ANYBODY, "Effect": "Deny", "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}}
 
@@ -153,6 +93,8 @@ ALL_BUT = {**ANYBODY, "Effect": "Deny", "Condition": {"StringNotEquals": {"aws:P
 @pytest.mark.parametrize(
     ("statements", "texts"),
     [
+        ([{**ANYBODY, "Condition": {"Bool": {"aws:SecureTransport": True}}}], ["anybody may assume the role"]),
+        ([{**ANYBODY, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-123", "sts:ExternalId": "x"}}}], []),
         ([ANYBODY, ALL_BUT], []),
         ([ANYBODY, {**ALL_BUT, "Action": "sts:TagSession"}], ["anybody may assume the role"]),
         (
@@ -161,8 +103,8 @@ ALL_BUT = {**ANYBODY, "Effect": "Deny", "Condition": {"StringNotEquals": {"aws:P
         ),
     ],
 )
-def test_everybody_but_those_that_a_statement_denies(statements: list[dict[str, Any]], texts: list[str]) -> None:
-    """Protects an Allow for everybody that a Deny narrows, from a warning; what irsa can't judge is said as that."""
+def test_a_condition_or_a_deny_that_names_somebody(statements: list[dict[str, Any]], texts: list[str]) -> None:
+    """Protects an Allow for everybody that is narrowed, from a warning; what irsa can't judge is said as that."""
     assert found({"statements": statements}) == [("trust.statements.0", text) for text in texts]
 
 
@@ -302,11 +244,6 @@ SUB, CLAIM = f"{ISSUER}:sub", "system:serviceaccount:"
             [{**OPEN, "Condition": {"StringLike": {SUB: f"{CLAIM}*o*:*"}, "ForAnyValue:StringLike": {SUB: "*:*d*:*"}}}],
             "trust.statements.0",
             "'*d*o*:*' trusts all service accounts of several namespaces",
-        ),
-        (
-            [{**OPEN, "Condition": {"StringLike": {SUB: "*:team-b:*"}, "StringLikeIfExists": {SUB: "*:team-b:??*"}}}],
-            "trust.statements.0",
-            "'team-b:??*' trusts all service accounts of team-b",
         ),
         (
             [OPEN, {**OPEN, "Effect": "Deny", "Condition": {"StringLike": {SUB: f"{CLAIM}kube-system:*"}}}],

@@ -58,21 +58,11 @@ ON_EVERYTHING = {
     *(
         ("aws-load-balancer-controller", action)
         for action in (
-            "acm:DescribeCertificate",
-            "cognito-idp:DescribeUserPoolClient",
-            "ec2:GetCoipPoolUsage",
-            "ec2:GetSecurityGroupsForVpc",
-            "iam:GetServerCertificate",
-            "shield:DeleteProtection",
-            "shield:DescribeProtection",
-            "waf-regional:AssociateWebACL",
-            "waf-regional:DisassociateWebACL",
-            "waf-regional:GetWebACL",
-            "waf-regional:GetWebACLForResource",
-            "wafv2:AssociateWebACL",
-            "wafv2:DisassociateWebACL",
-            "wafv2:GetWebACL",
-            "wafv2:GetWebACLForResource",
+            *("acm:DescribeCertificate", "cognito-idp:DescribeUserPoolClient", "ec2:GetCoipPoolUsage"),
+            *("ec2:GetSecurityGroupsForVpc", "iam:GetServerCertificate", "shield:DeleteProtection"),
+            *("shield:DescribeProtection", "waf-regional:AssociateWebACL", "waf-regional:DisassociateWebACL"),
+            *("waf-regional:GetWebACL", "waf-regional:GetWebACLForResource", "wafv2:AssociateWebACL"),
+            *("wafv2:DisassociateWebACL", "wafv2:GetWebACL", "wafv2:GetWebACLForResource"),
         )
     ),
     # A condition names what it is for: the service of the role, the cluster of the shift.

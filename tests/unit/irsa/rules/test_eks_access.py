@@ -29,13 +29,7 @@ def test_the_kubeconfig_of_an_eks_cluster() -> None:
                         "apiVersion": "client.authentication.k8s.io/v1beta1",
                         "command": "aws",
                         "args": [
-                            "--region",
-                            "us-west-2",
-                            "eks",
-                            "get-token",
-                            "--cluster-name",
-                            "my-cluster",
-                            "--output",
+                            *("--region", "us-west-2", "eks", "get-token", "--cluster-name", "my-cluster", "--output"),
                             "json",
                         ],
                     }

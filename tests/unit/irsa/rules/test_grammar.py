@@ -12,6 +12,7 @@ from docs.generate.actions import reference
 from irsa.rules.grammar import (
     ACTION,
     Operator,
+    character_mistakes,
     condition_mistakes,
     document_mistakes,
     partition_mistakes,
@@ -23,7 +24,8 @@ from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import OUTPUT
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
-TRUST = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
+ROOT = "arn:aws:iam::111122223333:root"
+TRUST = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "sts:AssumeRole"}
 
 
 def document(*statements: Any, **elements: Any) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def places(mistakes: Iterable[Located]) -> list[Place]:
         document(STATEMENT, STATEMENT),
         document(STATEMENT, Id="cd3ad3d9-2776-4ef1-a904-4c229d1642ee"),
         {"Version": "2012-10-17", "Statement": STATEMENT},
-        document({**STATEMENT, "Sid": "A1"}, {**STATEMENT, "Sid": "B2"}, STATEMENT, {**STATEMENT, "Sid": ""}),
+        document(STATEMENT, *({**STATEMENT, "Sid": each} for each in ("A1", "a1", "", ""))),
         document({**STATEMENT, "Effect": "Deny"}),
         document({**STATEMENT, "Action": ["s3:Get*", "s3:?etObject", "*"]}),
         document({**without("Action"), "NotAction": ["iam:*"]}),
@@ -101,6 +103,15 @@ def test_documents_that_iam_takes(good: dict[str, Any]) -> None:
         (document({**STATEMENT, "Resource": "a:aws:s3:::b"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": "${aws:a:b:c:d:e:f}"}), ("Statement", 0, "Resource"), "not an ARN"),
         (document({**STATEMENT, "Resource": ["*", "arn:was:s3:::b"]}), ("Statement", 0, "Resource", 1), "'was'"),
+        *(
+            (document({**STATEMENT, "Resource": f"arn:{each}:s3:::b"}), ("Statement", 0, "Resource"), "partition is")
+            for each in ("${aws:PrincipalTag/partition}", "${partiti:n}", "${")
+        ),
+        # A quotation mark that a word processor curled: IAM takes characters up to U+00FF.
+        *(
+            (document({**STATEMENT, "Resource": f"arn:aws:s3:::{name}"}), ("Statement", 0, "Resource"), "U+")
+            for name in ("日本/*", "b/\u2019", "b/\U0001f600")
+        ),
         (document({**STATEMENT, "Resource": []}), ("Statement", 0, "Resource"), "[]"),
         (document({**STATEMENT, "Resource": None}), ("Statement", 0, "Resource"), "nothing"),
         (document({**STATEMENT, "Principal": "*"}), ("Statement", 0, "Principal"), "unknown element"),
@@ -161,7 +172,8 @@ def test_who_may_assume_a_role_is_said_elsewhere() -> None:
     [
         TRUST,
         {**TRUST, "Sid": "A1", "Effect": "Deny"},
-        {**TRUST, "Principal": "*"},
+        *({**TRUST, "Action": action} for action in ("STS:TagSession", "sts:*", ["sts:SetSourceIdentity"])),
+        *({**TRUST, "Principal": anybody} for anybody in ("*", {"AWS": "*"})),
         {**TRUST, "Principal": {"Service": ["ec2.amazonaws.com", "pods.eks.amazonaws.com"]}},
         {**TRUST, "Principal": {"AWS": "111122223333", "Federated": "cognito-identity.amazonaws.com"}},
         {**TRUST, "Principal": {"CanonicalUser": "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"}},
@@ -188,12 +200,25 @@ def test_trust_statements_that_iam_takes(good: dict[str, Any]) -> None:
         ({"Principal": {"aws": "*"}}, ("Principal", "aws"), "unknown principal"),
         ({"Principal": {"AWS": []}}, ("Principal", "AWS"), "[]"),
         ({"Principal": {"AWS": 111122223333}}, ("Principal", "AWS"), "111122223333"),
+        ({"Principal": {"AWS": ""}}, ("Principal", "AWS"), "''"),
+        ({"Principal": {"AWS": None}}, ("Principal", "AWS"), "nothing"),
+        ({"Principal": {"AWS": [1, ""]}}, ("Principal", "AWS"), "1"),
         ({"Principal": {"AWS": ["*", ""]}}, ("Principal", "AWS"), "''"),
+        # Narrow as they read, and no wildcards to IAM.
+        ({"Principal": {"AWS": "?"}}, ("Principal", "AWS"), "?"),
+        ({"Principal": {"AWS": "arn:aws:iam::*:root"}}, ("Principal", "AWS"), "*"),
+        ({"Principal": {"AWS": [ROOT, ROOT.replace("root", "role/*")]}}, ("Principal", "AWS"), "*"),
+        ({"Principal": {"Federated": ROOT.replace("root", "oidc-provider/x*")}}, ("Principal", "Federated"), "*"),
+        ({"Principal": {"Service": "*.amazonaws.com"}}, ("Principal", "Service"), "*"),
+        *(
+            ({"Action": ["sts:AssumeRole", action]}, ("Action", 1), action)
+            for action in ("s3:GetObject", "iam:PassRole", "s3:*", "stsx:AssumeRole")
+        ),
         ({"Principal": {"AWS": [["*"]]}}, ("Principal", "AWS"), "[['*']]"),
     ],
 )
 def test_trust_statements_that_iam_refuses(change: dict[str, Any], place: Place, word: str) -> None:
-    """Protects the deployment: a trust policy has no Resource, and no NotPrincipal, and names who is trusted.
+    """Protects the deployment: a trust policy has no Resource, is about sts alone, and names who is trusted.
 
     Sources: reference_policies_elements_principal.html, reference_policies_elements_notprincipal.html.
     """
@@ -260,6 +285,8 @@ def test_null_is_an_operator() -> None:
         ("IfExists", ""),
         ("", ""),
         ("StringEquals ", "'StringEquals'"),
+        *((each, "") for each in ("NullIfExists", "ForAllValues:Null", "ForAnyValue:ForAllValues:StringEquals")),
+        *((each, "") for each in ("StringEqualsIfExistsIfExists", "StringEquals\n")),
     ],
 )
 def test_operators_that_iam_does_not_have(operator: str, advice: str) -> None:
@@ -337,6 +364,18 @@ def test_a_wildcard_that_does_not_work(operator: str, subject: Any) -> None:
 def test_a_wildcard_that_works_or_is_none(conditions: Any) -> None:
     """Protects StringLike, and other keys than a token's `sub`, in which a star may be meant as it stands."""
     assert [*condition_mistakes(conditions)] == []
+
+
+# Characters
+
+
+def test_characters_of_latin_1_and_keys() -> None:
+    """Protects umlauts, which IAM takes, and finds what it does not in keys too, at every depth."""
+    assert list(character_mistakes({"é\xff": ["\xa0", {"ß": "ÿ"}]})) == []
+    assert places(character_mistakes({"a": [{"\u0100": "b"}]})) == [("a", 0, "\u0100")]
+    assert list(condition_mistakes({"StringEquals": {"aws:PrincipalTag/\u0100": "x"}}))
+    condition = {"StringEquals": {"aws:PrincipalTag/x": "\u0100"}}
+    assert list(statement_mistakes({**TRUST, "Sid": "A", "Condition": condition}, trust=True))
 
 
 # Values that are known later

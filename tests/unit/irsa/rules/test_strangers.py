@@ -39,14 +39,16 @@ def test_who_is_left_out_is_found(subjects: list[str], namespace: str, name: str
 
 @pytest.mark.parametrize(
     "subjects",
-    [["*:*"], ["?*:*?"], ["??*:??*"], EVERY_BEGINNING, ["a:b", *EVERY_BEGINNING], [f"*{c}:*" for c in BEGINNINGS],
+    [["*:*"], ["**:*", "a:b"], ["?*:*?"], ["??*:??*"], EVERY_BEGINNING, ["a:b", *EVERY_BEGINNING],
+     [f"*{c}:*" for c in BEGINNINGS],
      [f"{'?' * length}:*" for length in range(1, 64)], [f"{c}*:{d}*" for c in BEGINNINGS for d in BEGINNINGS]],
 )  # fmt: skip
 def test_everybody_however_spelled(subjects: list[str]) -> None:
     """The attack: `*:*` is refused, and `a*:*` to `z*:*` and `0*:*` to `9*:*` together let in the same accounts."""
     assert stranger(subjects) is None
-    with pytest.raises(Mistake, match="every service account of the cluster"):
+    with pytest.raises(Mistake, match="every service account of the cluster") as error:
         check_any_service_account(subjects)
+    assert error.value.arguments == (("any_service_account",),)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,7 @@ def test_wide_and_yet_not_everybody(subjects: list[str]) -> None:
     """Protects stack files that worked: patterns that leave somebody out are not refused."""
     assert stranger(subjects) is not None
     check_any_service_account(subjects)
+    check_any_service_account([])
 
 
 def test_a_namespace_is_asked_about_alone() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from irsa.rules.mistakes import Mistake
-from irsa.rules.subjects import check_any_service_account, check_subject, is_pattern, subject_claim
+from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 
 
 @pytest.mark.parametrize("subject", ["default:my-service-account", "a:*", "*:a", "team-?:w*rker", "a:b.c"])
@@ -56,18 +56,3 @@ def test_the_claim_of_a_subject() -> None:
 def test_a_wildcard_makes_a_pattern(subject: str, expected: bool) -> None:
     """Protects StringLike for the two wildcards of IAM, and StringEquals for all the rest."""
     assert is_pattern(subject) is expected
-
-
-@pytest.mark.parametrize("subject", ["*:*", "**:*", "*:**", "?*:*", "*:?*", "*?:*?"])
-def test_everybody_is_asked_for_in_words(subject: str) -> None:
-    """Protects from `*:*` by mistake, which trusts every Pod of the cluster; also when written in another way."""
-    with pytest.raises(Mistake, match="every service account") as error:
-        check_any_service_account(["a:b", subject])
-    assert error.value.arguments == (("any_service_account",),)
-
-
-@pytest.mark.parametrize("subject", ["team-a:*", "*:app", "?:*", "*:?", "a*:*b"])
-def test_some_are_not_everybody(subject: str) -> None:
-    """Protects patterns that leave somebody out: a namespace, a name, a length."""
-    check_any_service_account([subject, "a:b"])
-    check_any_service_account([])

@@ -36,24 +36,6 @@ def test_the_pages_own_document() -> None:
     assert json.loads(trust_document([PROVIDER], ["default:my-service-account"])) == PAGE_DOCUMENT
 
 
-def test_a_whole_namespace() -> None:
-    """Protects the page's sentence: StringLike and `*` for a whole namespace; `aud` stays exact."""
-    (statement,) = json.loads(trust_document([PROVIDER], ["team-a:*"]))["Statement"]
-
-    assert statement["Condition"] == {
-        "StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com"},
-        "StringLike": {f"{ISSUER}:sub": "system:serviceaccount:team-a:*"},
-    }
-
-
-def test_the_condition_keys_carry_no_arn_prefix() -> None:
-    """Guards against pulumi-aws-iam's defect: keys like `arn:aws:iam::...:sub`, which no token has."""
-    (statement,) = json.loads(trust_document([PROVIDER], ["a:b"]))["Statement"]
-    keys = {key for operator in statement["Condition"].values() for key in operator}
-
-    assert keys == {f"{ISSUER}:aud", f"{ISSUER}:sub"}
-
-
 @pytest.mark.parametrize(("provider_arns", "names"), [([], ["a:b"]), ([PROVIDER], [])])
 def test_nobody_or_everybody_is_refused(provider_arns: list[str], names: list[str]) -> None:
     """Protects against a statement without `sub`, which would trust every Pod of the cluster."""

@@ -117,26 +117,18 @@ def place(page: str, *texts: str) -> list[int]:
         (
             "docs/guides/from-eksctl.md",
             (
-                "--query TemplateBody",
-                "aws cloudformation update-stack",
-                "&& aws cloudformation wait stack-update-complete",
-                "app.kubernetes.io/managed-by-",
-                "pulumi up --stack prod",
-                "irsa prove --stack prod",
-                "only if the first command prints nothing",
-                "values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type",
-                "aws cloudformation delete-stack",
+                *("--query TemplateBody", "aws cloudformation update-stack"),
+                *("&& aws cloudformation wait stack-update-complete", "app.kubernetes.io/managed-by-"),
+                *("pulumi up --stack prod", "irsa prove --stack prod", "only if the first command prints nothing"),
+                *("values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type", "aws cloudformation delete-stack"),
             ),
         ),
         # https://developer.hashicorp.com/terraform/language/resources/syntax#removing-resources
         (
             "docs/guides/from-terraform.md",
             (
-                "Run no `terraform apply`",
-                "pulumi up --stack prod",
-                "irsa prove --stack prod",
-                "terraform state rm",
-                "where they go with their module, take them out of the state",
+                *("Run no `terraform apply`", "pulumi up --stack prod", "irsa prove --stack prod"),
+                *("terraform state rm", "where they go with their module, take them out of the state"),
                 "Remove the same resources from the configuration; `terraform plan` must destroy nothing",
             ),
         ),

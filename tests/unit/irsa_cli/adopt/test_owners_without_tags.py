@@ -33,12 +33,8 @@ def test_a_generated_name_is_a_mark(name: str, tool: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "my-role",
-        "team-a-description12",
-        "karpenter-20250318071504123400000001",
-        "app-web-202511261200",
-        "app-web-9f8e7d6c5b4a",
-        "InvoiceRole-1X9QK2M4P7RTB",
+        *("my-role", "team-a-description12", "karpenter-20250318071504123400000001", "app-web-202511261200"),
+        *("app-web-9f8e7d6c5b4a", "InvoiceRole-1X9QK2M4P7RTB"),
     ],
 )
 def test_other_names_are_no_mark(name: str) -> None:

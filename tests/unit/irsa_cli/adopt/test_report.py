@@ -27,11 +27,7 @@ def test_each_thing_is_said_once_under_its_heading() -> None:
     )
 
     assert said[:7] == [
-        "not checked",
-        "  a list: denied",
-        "",
-        "Pulumi.prod.yaml: 1 binding added",
-        "",
+        *("not checked", "  a list: denied", "", "Pulumi.prod.yaml: 1 binding added", ""),
         "roles, tidied: imported, and the trust policy is rewritten; it admits the same (1)",
         "  team-a-app: role arn:aws:iam::111122223333:role/app; without the Sid One",
     ]

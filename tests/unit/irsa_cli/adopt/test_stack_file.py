@@ -89,12 +89,7 @@ def test_the_stack_files_of_this_repository(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "# nothing yet\n",
-        "config:\n",
-        "config: {}\n",
-        "environment: [x]\n",
-        "config:\n  irsa:bindings: {}\n",
+        *("", "# nothing yet\n", "config:\n", "config: {}\n", "environment: [x]\n", "config:\n  irsa:bindings: {}\n"),
         "config: {irsa:bindings: {a: {}}}\n",
     ],
 )

@@ -72,11 +72,7 @@ def test_what_irsa_writes_is_read_back_exactly(data: st.DataObject) -> None:
 
 
 OPERATORS = (
-    "StringEquals",
-    "StringLike",
-    "ForAnyValue:StringLike",
-    "StringNotLike",
-    "StringEqualsIgnoreCase",
+    *("StringEquals", "StringLike", "ForAnyValue:StringLike", "StringNotLike", "StringEqualsIgnoreCase"),
     "StringLikeIfExists",
 )
 

@@ -152,16 +152,6 @@ def test_a_role_of_the_name_nobody() -> None:
     }
 
 
-def test_wide_characters_fit() -> None:
-    """Protects terminals of 80 columns: a wide character takes two, https://www.unicode.org/reports/tr11/."""
-    found = diff(warnings=["\u6f22" * 20 + " " + "\u6f22" * 20])
-
-    assert [line for line in text(found).splitlines() if "\u6f22" in line] == [
-        "~ warning: " + "\u6f22" * 20,
-        "~     " + "\u6f22" * 20,
-    ]
-
-
 def test_a_pattern_has_examples() -> None:
     """Protects reviewers: whom a pattern admits today, and how many more."""
     names = tuple(f"a/{index}" for index in range(7))

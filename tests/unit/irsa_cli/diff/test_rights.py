@@ -302,16 +302,6 @@ def test_others_than_service_accounts_are_not_forgotten(statement: Any) -> None:
     assert not rights_of(changed(after, json.loads(json.dumps(after)))).other_principals
 
 
-def test_a_statement_for_everybody() -> None:
-    """The attack: the principal `*`, by which the tokens of every OIDC provider of the account come."""
-    statement = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRoleWithWebIdentity"}
-    before = trust("team-a:worker")
-    found = rights_of(changed(before, {**before, "Statement": [*before["Statement"], statement]}))
-
-    assert ("*/*", "my-role") in pairs(found.gains)
-    assert found.other_principals == ["my-role"]
-
-
 def test_a_second_cluster() -> None:
     """Protects blue and green: the rights of one cluster's service accounts are not those of the other's."""
     other = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
