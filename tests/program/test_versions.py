@@ -391,15 +391,19 @@ def test_no_other_file_is_read(way: str, repository: Path, capsys: pytest.Captur
     assert "secret:Value" not in printed.err
 
 
-def test_a_stack_file_that_is_a_link_is_no_missing_one(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The attack: the stack file becomes a link, which `pulumi up` follows, and the diff said that all is deleted."""
+@pytest.mark.parametrize("link", ["Pulumi.prod.yaml", "stacks"])
+def test_a_stack_file_that_is_a_link_is_no_missing_one(
+    link: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The attack: the stack file, or its folder, becomes a link, which `pulumi up` follows; "all is deleted"."""
     (repository / "real").mkdir()
-    (repository / "Pulumi.prod.yaml").rename(repository / "real" / "file.yaml")
-    (repository / "Pulumi.prod.yaml").symlink_to("real/file.yaml")
+    (repository / "Pulumi.prod.yaml").rename(repository / "real" / "Pulumi.prod.yaml")
+    (repository / link).symlink_to("real" if link == "stacks" else "real/Pulumi.prod.yaml")
+    (repository / "Pulumi.yaml").write_text(PROJECT + ("stackConfigDir: stacks\n" if link == "stacks" else ""))
     commit()
 
     assert main(["diff", "HEAD~1..HEAD"]) == 2
-    assert "Pulumi.prod.yaml in HEAD is a symbolic link, which is not followed" in capsys.readouterr().err
+    assert f"{link} in HEAD is a symbolic link, which is not followed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("key", ["stackConfigDir", "config"])
@@ -788,18 +792,6 @@ def test_however_a_secret_is_written(
     assert main(["diff", files[0], files[1], "--fail-on", "permissions"]) == expected
     assert main(["diff", files[0], files[2], "--fail-on", "permissions"]) == 1
     assert "v1:" not in capsys.readouterr().out
-
-
-def test_a_folder_of_stack_files_that_is_a_link(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The attack: `pulumi up` follows the link to the folder, and the diff said that all is deleted."""
-    (repository / "real").mkdir()
-    (repository / "Pulumi.prod.yaml").rename(repository / "real" / "Pulumi.prod.yaml")
-    (repository / "stacks").symlink_to("real")
-    (repository / "Pulumi.yaml").write_text(f"{PROJECT}stackConfigDir: stacks\n")
-    commit()
-
-    assert main(["diff", "HEAD~1..HEAD"]) == 2
-    assert "stacks in HEAD is a symbolic link" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("place", ["a string", "Pulumi.yaml"])

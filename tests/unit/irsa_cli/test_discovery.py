@@ -644,6 +644,19 @@ def test_a_stack_names_its_clusters_and_what_it_manages() -> None:
     # A role that a stack only annotates with belongs to somebody else; of an unreadable one that is not known.
     assert found.managed_roles == {"arn:aws:iam::1:role/app", "arn:aws:iam::1:role/half"}
     assert found.not_checked == ("binding half of stack prod: the state keeps subjects as a secret",)
+    # Each in its own cluster: those of the same names in the other one are in no binding.
+    assert found.managed_associations == {(arn_of("blue"), "arn:aws:iam::1:role/app", "a", "x")}
+    assert found.managed_service_accounts == {
+        (BLUE, "arn:aws:iam::1:role/app", "a", "x"),
+        (GREEN, "arn:aws:iam::1:role/elsewhere", "a", "y"),
+    }
+    # A context in a stack's own kubeconfig is not one of the user's; and no two clusters have one name.
+    reached = {each.issuer: (each.context, each.eks_name) for each in found.clusters}
+    assert reached == {BLUE: (None, None), GREEN: ("aws", None)}
+    assert [each.name for each in found.clusters] == [f"aws ({issuer[8:]})" for issuer in (BLUE, GREEN)]
+    assert [{each.cluster for each in cluster.service_accounts} for cluster in found.clusters] == [
+        {cluster.name} for cluster in found.clusters
+    ]
 
 
 @pytest.mark.usefixtures("iam", "stack", "profiles")
@@ -653,21 +666,6 @@ def test_a_profile_takes_the_place_of_the_stacks_aws_accounts() -> None:
 
     assert [each.number for each in found.aws_accounts] == ["444455556666"]
     assert (found.stacks, len(found.clusters), len(found.managed_roles)) == (("prod",), 2, 2)
-
-
-@pytest.mark.usefixtures("iam", "stack")
-def test_an_association_is_managed_in_its_own_cluster() -> None:
-    """Protects from a missed stray: the association of the same name in the other cluster is in no binding."""
-    assert discover([], [], ["prod"]).managed_associations == {(arn_of("blue"), "arn:aws:iam::1:role/app", "a", "x")}
-
-
-@pytest.mark.usefixtures("iam", "stack")
-def test_a_service_account_is_managed_in_its_own_cluster() -> None:
-    """Protects two clusters with accounts of the same names: a stack declares each in one of them."""
-    assert discover([], [], ["prod"]).managed_service_accounts == {
-        (BLUE, "arn:aws:iam::1:role/app", "a", "x"),
-        (GREEN, "arn:aws:iam::1:role/elsewhere", "a", "y"),
-    }
 
 
 @pytest.mark.usefixtures("iam", "stack", "cluster_apis")
@@ -685,25 +683,6 @@ def test_a_cluster_of_a_stack_that_does_not_answer_is_said(monkeypatch: pytest.M
 
     assert {issuer for issuer, *_ in found.managed_service_accounts} == {BLUE}
     assert "cluster us of stack prod: get /.well-known/openid-configuration: no answer" in found.not_checked
-
-
-@pytest.mark.usefixtures("iam", "stack")
-def test_how_a_cluster_of_a_stack_is_reached() -> None:
-    """Protects printed commands: a context in a stack's own kubeconfig is not one of the user's."""
-    found = {each.issuer: (each.context, each.eks_name) for each in discover([], [], ["prod"]).clusters}
-
-    assert found == {BLUE: (None, None), GREEN: ("aws", None)}
-
-
-@pytest.mark.usefixtures("iam", "stack")
-def test_no_two_clusters_have_one_name() -> None:
-    """Protects several clusters in one table: what is in one must not be taken for what is in the other."""
-    found = discover([], [], ["prod"])
-
-    assert [each.name for each in found.clusters] == [f"aws ({issuer[8:]})" for issuer in (BLUE, GREEN)]
-    assert [{each.cluster for each in cluster.service_accounts} for cluster in found.clusters] == [
-        {cluster.name} for cluster in found.clusters
-    ]
 
 
 @pytest.mark.usefixtures("iam", "stack", "cluster_apis")

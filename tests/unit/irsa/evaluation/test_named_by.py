@@ -114,22 +114,17 @@ CANNOT_TELL: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("condition", NAMING, ids=str)
-def test_what_names_somebody(condition: dict[str, Any]) -> None:
-    """Protects a statement that is narrowed by what AWS says of the caller from a warning."""
-    assert named(condition) is True
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [(each, said) for those, said in ((NAMING, True), (NOBODY, False), (CANNOT_TELL, None)) for each in those],
+    ids=str,
+)
+def test_whom_a_condition_names(condition: dict[str, Any], expected: bool | None) -> None:
+    """The attack: a condition that any AWS account in the world meets, because its caller chooses the value.
 
-
-@pytest.mark.parametrize("condition", NOBODY, ids=str)
-def test_what_names_nobody(condition: dict[str, Any]) -> None:
-    """The attack: a condition that any AWS account in the world meets, because its caller chooses the value."""
-    assert named(condition) is False
-
-
-@pytest.mark.parametrize("condition", CANNOT_TELL, ids=str)
-def test_what_is_not_known_is_neither(condition: dict[str, Any]) -> None:
-    """Protects from a guess: a key or a value that irsa does not know neither silences the warning nor proves it."""
-    assert named(condition) is None
+    Protects what AWS says of the caller from a warning. What irsa does not know neither silences it nor proves it.
+    """
+    assert named(condition) is expected
 
 
 @pytest.mark.parametrize(

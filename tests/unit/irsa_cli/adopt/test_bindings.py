@@ -186,16 +186,23 @@ def test_a_role_elsewhere_is_named(tmp_path: Path) -> None:
     assert outcomes(adoption) == {"team-a/app": Outcome.IMPORTED}
 
 
-def test_what_cannot_be_taken_whole_is_only_annotated(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"secrets": [{"name": "token"}]}, "it lists Secrets in `secrets`"),
+        # Kubernetes accepts such an item, and the stack file cannot say it.
+        ({"imagePullSecrets": [{}]}, "an item of `imagePullSecrets` has no name"),
+    ],
+)
+def test_what_cannot_be_taken_whole_is_only_annotated(settings: dict[str, Any], why: str, tmp_path: Path) -> None:
     """Protects what irsa does not know: a service account with Secrets of its own keeps them."""
-    app = service_account("app", ELSEWHERE, metadata={"labels": {"app": "x"}}, secrets=[{"name": "token"}])
-    adoption = adopted(found([app]))
+    adoption = adopted(found([service_account("app", ELSEWHERE, metadata={"labels": {"app": "x"}}, **settings)]))
     (binding,) = written(adoption, tmp_path)["irsa:bindings"].values()
 
     assert binding["serviceAccount"] == {"name": "app", "namespace": "team-a", "create": False}
     assert "import" not in binding
     assert outcomes(adoption) == {"team-a/app": Outcome.ANNOTATED}
-    assert "it lists Secrets in `secrets`" in reason(adoption, "team-a/app")
+    assert why in reason(adoption, "team-a/app")
 
 
 @pytest.mark.parametrize(
@@ -734,12 +741,31 @@ def test_the_role_of_another_tools_account_is_left_unless_asked_for() -> None:
     assert outcomes(adopted(discovery, take_from=["terraform"]))["app"] is Outcome.EXACT
 
 
-def test_a_service_linked_role_is_left() -> None:
-    """Protects a role that only a service of AWS may change."""
-    linked = role("app", statement("team-a:app"), path="/aws-service-role/eks.amazonaws.com/")
-    adoption = adopted(found([], [linked]))
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        # Only a service of AWS may change it.
+        ({"path": "/aws-service-role/eks.amazonaws.com/"}, "it is a service-linked role, which belongs to a service"),
+        # A role is declared with all its permissions, or not at all.
+        (
+            {"inline_policies": {"old": {"Version": "2008-10-17", "Statement": [permission()]}}},
+            "irsa refuses its inline policy old: Version",
+        ),
+        # An import without tags and policies that nobody could read would remove them.
+        ({"has_details": False}, "IAM denied iam:GetAccountAuthorizationDetails"),
+    ],
+)
+def test_a_role_that_is_left(settings: dict[str, Any], why: str) -> None:
+    """Protects live roles that irsa must not change, or of which it does not know or accept all."""
+    assert why in reason(adopted(found([], [role("app", statement("team-a:app"), **settings)])), "role")
 
-    assert reason(adoption, "role") == "it is a service-linked role, which belongs to a service of AWS"
+
+def test_an_audience_that_the_provider_does_not_list_leaves_the_role() -> None:
+    """Protects the deployment, which would be refused for it."""
+    adoption = adopted(found([], [role("app", statement("team-a:app", audience="other"))]))
+
+    lists = f"the IAM OIDC provider {provider()} does not list the audience other, only sts.amazonaws.com"
+    assert reason(adoption, "role") == lists
 
 
 def test_a_variable_that_a_new_version_would_replace_leaves_the_role() -> None:
@@ -754,14 +780,6 @@ def test_a_variable_that_a_new_version_would_replace_leaves_the_role() -> None:
         assert "becomes a variable with Version 2012-10-17" in reason(adopted(found([], [old])), "role")
     new = role("app", statement("team-a:app", Condition=condition))
     assert outcomes(adopted(found([], [new]))) == {"app": Outcome.EXACT}
-
-
-def test_a_pull_secret_without_a_name_is_a_reason() -> None:
-    """Protects from a traceback: Kubernetes accepts such an item, and the stack file cannot say it."""
-    adoption = adopted(found([service_account("app", ELSEWHERE, imagePullSecrets=[{}])]))
-
-    assert outcomes(adoption) == {"team-a/app": Outcome.ANNOTATED}
-    assert "an item of `imagePullSecrets` has no name" in reason(adoption, "team-a/app")
 
 
 def test_an_empty_audience_leaves_the_service_account() -> None:
@@ -781,26 +799,3 @@ def test_a_second_cluster_is_not_added_to_a_file_of_one() -> None:
 
     assert adoption.bindings == adoption.clusters == {}
     assert set(outcomes(adoption).values()) == {Outcome.LEFT}
-
-
-def test_an_inline_policy_that_irsa_refuses_leaves_the_role() -> None:
-    """Protects `irsa verify`: a role is declared with all its permissions, or not at all."""
-    old = {"Version": "2008-10-17", "Statement": [permission()]}
-    adoption = adopted(found([], [role("app", statement("team-a:app"), inline_policies={"old": old})]))
-
-    assert "irsa refuses its inline policy old: Version" in reason(adoption, "role")
-
-
-def test_a_role_whose_details_are_denied_is_left() -> None:
-    """Protects tags and policies that nobody could read: an import without them would remove them."""
-    adoption = adopted(found([], [role("app", statement("team-a:app"), has_details=False)]))
-
-    assert "IAM denied iam:GetAccountAuthorizationDetails" in reason(adoption, "role")
-
-
-def test_an_audience_that_the_provider_does_not_list_leaves_the_role() -> None:
-    """Protects the deployment, which would be refused for it."""
-    adoption = adopted(found([], [role("app", statement("team-a:app", audience="other"))]))
-
-    lists = f"the IAM OIDC provider {provider()} does not list the audience other, only sts.amazonaws.com"
-    assert reason(adoption, "role") == lists

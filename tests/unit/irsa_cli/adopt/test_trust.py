@@ -41,28 +41,19 @@ def left(*statements: dict[str, Any], **how: Any) -> str:
 
 
 def test_the_page_of_aws_is_exact() -> None:
-    """Protects who followed AWS's page: the preview of the role is an import and no change."""
+    """Protects who followed AWS's page: the preview of the role is an import and no change.
+
+    The action of eksctl's roles is a list of one: MakeAssumeRoleWithWebIdentityPolicyDocument in
+    https://github.com/eksctl-io/eksctl, pkg/cfn/template.
+    """
     found = read(statement("team-a:app"))
+    namespace = read(statement("team-a:*", operator="StringLike"))
 
     assert found.exact
     assert (found.settings.provider_arns, found.settings.subjects) == ((BLUE,), ("team-a:app",))
     assert (found.settings.audience, found.settings.conditions, found.settings.statements) == (STS, None, ())
-
-
-def test_what_eksctl_writes_is_exact() -> None:
-    """Protects eksctl's roles: their action is a list of one.
-
-    MakeAssumeRoleWithWebIdentityPolicyDocument in https://github.com/eksctl-io/eksctl, pkg/cfn/template.
-    """
+    assert (namespace.exact, namespace.settings.subjects) == (True, ("team-a:*",))
     assert read(statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity"])).exact
-
-
-def test_a_namespace_is_exact() -> None:
-    """Protects a wildcard: `sub` under StringLike, `aud` under StringEquals."""
-    found = read(statement("team-a:*", operator="StringLike"))
-
-    assert found.exact
-    assert found.settings.subjects == ("team-a:*",)
 
 
 def test_conditions_and_statements_of_others_are_kept() -> None:
@@ -118,10 +109,18 @@ def test_of_two_statements_one_is_kept_as_it_is() -> None:
     assert read(*statements).exact
 
 
+BOTH_LIKE = {"StringLike": {f"{host_path()}:sub": "system:serviceaccount:team-a:*", f"{host_path()}:aud": STS}}
+
+
 @pytest.mark.parametrize(
     ("other", "changes"),
     [
         (statement("team-a:app", operator="StringLike"), ("sub is compared with StringEquals, not StringLike",)),
+        # terraform-aws-iam's assume_role_condition_test = "StringLike" is used for both.
+        (
+            statement("team-a:*", operator="StringLike", audience=None) | {"Condition": BOTH_LIKE},
+            ("aud is compared with StringEquals, not StringLike",),
+        ),
         (statement("team-a:app", Sid="Irsa"), ("without the Sid Irsa",)),
         (statement("team-a:app", "team-a:app"), ("each value stands there once",)),
         (
@@ -131,7 +130,7 @@ def test_of_two_statements_one_is_kept_as_it_is() -> None:
         (statement("team-a:app", audience=None), (f"with the audience {STS}, the only one of the provider",)),
         (statement(), ("sub is compared with every service account's, instead of not at all",)),
     ],
-    ids=["StringLike everywhere", "Sid", "twice", "set operator", "no aud", "no sub"],
+    ids=["StringLike everywhere", "StringLike for both", "Sid", "twice", "set operator", "no aud", "no sub"],
 )
 def test_tidied(other: dict[str, Any], changes: tuple[str, ...]) -> None:
     """Protects what the preview will show: each difference is said, and it admits the same."""
@@ -140,14 +139,6 @@ def test_tidied(other: dict[str, Any], changes: tuple[str, ...]) -> None:
     assert found.changes == changes
     assert not are_equivalent(found.settings.document, policy_document(other))
     assert left(other, exact_only=True) == f"its trust policy changes: {'; '.join(changes)}"
-
-
-def test_stringlike_for_the_audience_too_is_tidied() -> None:
-    """Protects roles of terraform-aws-iam with assume_role_condition_test = "StringLike", which is used for both."""
-    first = statement("team-a:*", audience=None, operator="StringLike")
-    first["Condition"]["StringLike"][f"{host_path()}:aud"] = STS
-
-    assert read(first).changes == ("aud is compared with StringEquals, not StringLike",)
 
 
 def test_an_old_version_and_an_id_are_tidied() -> None:

@@ -46,24 +46,6 @@ def test_the_answer_and_its_exit_code(
     assert json.loads(capsys.readouterr().out)["decision"] == decision
 
 
-def test_the_reason_names_statement_condition_and_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the answer's use: which statement, which condition, which value it wants and which the token has."""
-    explain(tmp_path, {"StringEquals": {f"{HOST_PATH}:sub": "system:serviceaccount:team-a:*"}})
-    said = capsys.readouterr().out
-
-    assert said.count("https://docs.aws.amazon.com") == 0
-    assert said.splitlines()[:8] == [
-        f"denied: team-a/app may not assume {ROLE}: no",
-        "  statement allows it; in statement 1 (Pods), sub does not match: it must be",
-        "  system:serviceaccount:team-a:*",
-        "statement 1 (Pods): Allow, does not apply",
-        "  no   StringEquals sub",
-        "       wanted  system:serviceaccount:team-a:*",
-        "       got     system:serviceaccount:team-a:app",
-        "       StringEquals compares * and ? literally; only StringLike reads them as",
-    ]
-
-
 @pytest.mark.parametrize("option", ["-v", "--verbose"])
 def test_the_pages_of_aws_are_for_who_asks(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
     """Protects who doubts an answer: one page for the decision and for each of the three elements, by either option."""
@@ -92,6 +74,7 @@ def test_the_example_of_the_documentation(tmp_path: Path, capsys: pytest.Capture
     claims = {f"{HOST_PATH}:aud": "sts.amazonaws.com", f"{HOST_PATH}:sub": "system:serviceaccount:team-a:*"}
     explain(tmp_path, {"StringEquals": claims})
 
+    assert "sub does not match" in shown
     assert capsys.readouterr().out == shown
 
 

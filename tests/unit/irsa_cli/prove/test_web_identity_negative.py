@@ -95,7 +95,7 @@ def test_a_provider_of_another_account_changes_nothing(monkeypatch: pytest.Monke
 
 
 def test_a_listing_that_is_not_allowed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the reader: without the right to list accounts nobody is tried, and the report says why."""
+    """Protects the narrow permission of docs/verify.md: without a list nobody is tried, and the report says why."""
 
     def forbidden(*_: Any) -> list[str]:
         raise NoPermissionError("list serviceaccounts in all namespaces: forbidden")
@@ -103,7 +103,10 @@ def test_a_listing_that_is_not_allowed_is_said(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(StubCluster, "service_accounts", forbidden)
     checks = negative(monkeypatch, admitting("web:app"), "web:app", "web:other")
 
-    assert [check.outcome for check in checks] == [Outcome.NOT_CHECKED, Outcome.OK]
+    assert [(check.outcome, check.about) for check in checks] == [
+        (Outcome.NOT_CHECKED, NAMED),
+        (Outcome.OK, "web/app with the audience irsa-prove.invalid"),
+    ]
     assert "forbidden" in checks[0].found
 
 

@@ -120,20 +120,17 @@ def test_secrets_of_the_state_stay_unread() -> None:
 
 
 def test_what_a_refresh_forgot_is_still_declared() -> None:
-    """Protects from silence: a refresh forgets a deleted service account and attachment; the component does not."""
-    forgotten = component("app", namespace="web", serviceAccountName="app", policyArns=["arn:aws:iam::aws:policy/X"])
-    (binding,) = declared_stack(state(forgotten, role())).bindings
+    """Protects from silence: a refresh forgets a deleted service account and attachment; the component does not.
 
-    assert [str(each) for each in binding.service_accounts] == ["web/app"]
-    assert binding.policies == ("arn:aws:iam::aws:policy/X",)
+    A service account that the stack only annotated is not the stack's to make.
+    """
+    forgotten = {"namespace": "web", "serviceAccountName": "app", "policyArns": ["arn:aws:iam::aws:policy/X"]}
+    for created in (True, False):
+        own = component("app", **forgotten, **({} if created else {"createsServiceAccount": False}))
+        (binding,) = declared_stack(state(own, role())).bindings
 
-
-def test_a_forgotten_service_account_keeps_how_it_came() -> None:
-    """Protects the advice: a service account that the stack only annotated is not the stack's to make."""
-    forgotten = component("app", namespace="web", serviceAccountName="app", createsServiceAccount=False)
-    (binding,) = declared_stack(state(forgotten, role())).bindings
-
-    assert [each.created for each in binding.service_accounts] == [False]
+        assert [(str(each), each.created) for each in binding.service_accounts] == [("web/app", created)]
+        assert binding.policies == ("arn:aws:iam::aws:policy/X",)
 
 
 def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
@@ -313,16 +310,12 @@ def test_each_cluster_has_its_guard() -> None:
     ]
     (one,) = declared_stack(state(*guard("guard", "only", key="cluster"))).guards
     assert (one.name, one.stack, one.namespace, one.unreadable) == ("irsa:guard", "irsa-prod", "kube-system", "")
+    # Those of a program of one's own have no cluster's key, and no row of a report is of two.
+    of_a_program = declared_stack(state(*guard("a"), *guard("b"))).guards
+    assert [each.name for each in of_a_program] == [f"irsa:guard@{GUARD}::a", f"irsa:guard@{GUARD}::b"]
     assert (one.config_maps, one.policies, one.bindings) == (
         GUARD_OUTPUTS["configMaps"], GUARD_OUTPUTS["policies"], GUARD_OUTPUTS["bindings"],
     )  # fmt: skip
-
-
-def test_guards_of_a_program_keep_apart() -> None:
-    """Protects a program of one's own, whose guards have no cluster's key: no row of a report is of two."""
-    names = [each.name for each in declared_stack(state(*guard("a"), *guard("b"))).guards]
-
-    assert names == [f"irsa:guard@{GUARD}::a", f"irsa:guard@{GUARD}::b"]
 
 
 @pytest.mark.parametrize(

@@ -106,14 +106,6 @@ def test_a_service_account_that_is_annotated_no_more() -> None:
     assert "the annotations of the service account default/app are removed" in mistake.mistake.found
 
 
-def test_a_role_that_becomes_one_that_is_only_named() -> None:
-    """role.arn of the role that the stack created: its own resource is deleted."""
-    (mistake,) = lost(app(role={"arn": arn("role", "app-role")}), deployed("app-role", "role/app-role"))
-
-    assert rules([mistake]) == [(LOSS, "bindings.app.role")]
-    assert mistake.mistake.fix == "first run `pulumi up` with retainOnDelete: true and without role.arn"
-
-
 def test_what_other_things_go_with() -> None:
     """A namespace takes its Pods with it, and without the OIDC provider no role admits a token of the cluster."""
     provider = held_provider(HOST, arn("oidc-provider", HOST))
@@ -136,46 +128,37 @@ def test_what_other_things_go_with() -> None:
     ]
 
 
-def test_another_role_name() -> None:
-    """The new role is created first; Pods that run keep the old one, which is deleted at the end."""
-    (mistake,) = lost(app(role={"name": "new"}), deployed("old", "role/old"))
-
-    assert rules([mistake]) == [(LOSS, "bindings.app.role")]
-    assert "role/old is deleted, which running Pods use until they restart" in mistake.mistake.found
-
-
-@pytest.mark.parametrize("key", ["app", "other"])
-def test_an_automatic_name_to_a_given_one(key: str) -> None:
-    """The new role is created first; the old one is deleted at the end."""
-    (mistake,) = lost(app(key, role={"name": "app-role"}), deployed())
-
-    assert rules([mistake]) == [(LOSS, f"bindings.{key}.role")]
-    assert "running Pods use until they restart" in mistake.mistake.found
-
-
-def test_a_name_in_other_letter_case() -> None:
-    """To IAM it is one name, so the old role goes first."""
-    (mistake,) = lost(app(role={"name": "App-Role"}), deployed("app-role", "role/app-role"))
-
-    assert rules([mistake]) == [(LOSS, "bindings.app.role.name")]
-    assert "because its name changes: in between Pods have no role" in mistake.mistake.found
+UNTIL_THEY_RESTART, IN_BETWEEN = "which running Pods use until they restart", "in between Pods have no role"
+GIVEN = deployed("app-role", "role/app-role")
 
 
 @pytest.mark.parametrize(
-    ("role", "words"),
+    ("binding", "state", "place", "words"),
     [
-        ({"name": "app-role", "path": "/team/"}, "in between Pods have no role"),
-        ({"path": "/team/"}, "running Pods use until they restart"),
+        # The new role is created first, and the old one is deleted at the end.
+        (app(role={"name": "new"}), GIVEN, "app.role", UNTIL_THEY_RESTART),
+        (app(role={"name": "app-role"}), deployed(), "app.role", UNTIL_THEY_RESTART),
+        (app("other", role={"name": "app-role"}), deployed(), "other.role", UNTIL_THEY_RESTART),
+        # To IAM it is one name, so the old role goes first.
+        (app(role={"name": "App-Role"}), GIVEN, "app.role.name", f"because its name changes: {IN_BETWEEN}"),
+        # IAM cannot change a path: a role of a given name is deleted first, one of an automatic name at the end.
+        (app(role={"name": "app-role", "path": "/team/"}), GIVEN, "app.role.path", IN_BETWEEN),
+        (app(role={"path": "/team/"}), deployed(), "app.role.path", "running Pods use until they restart"),
+        # role.arn of the role that the stack created: its own resource is deleted.
+        (
+            app(role={"arn": arn("role", "app-role")}),
+            GIVEN,
+            "app.role",
+            "first run `pulumi up` with retainOnDelete: true and without role.arn",
+        ),
     ],
 )
-def test_another_path(role: dict[str, str], words: str) -> None:
-    """IAM cannot change a path: a role of a given name is deleted first, one of an automatic name at the end."""
-    named = "name" in role
-    state = deployed("app-role", "role/app-role") if named else deployed()
-    (mistake,) = lost(app(role=role), state)
+def test_a_role_that_is_replaced(binding: dict[str, Any], state: Any, place: str, words: str) -> None:
+    """Protects Pods, from a gap in which they have no role or a role that goes while they run."""
+    (mistake,) = lost(binding, state)
 
-    assert rules([mistake]) == [(LOSS, "bindings.app.role.path")]
-    assert words in mistake.mistake.found
+    assert rules([mistake]) == [(LOSS, f"bindings.{place}")]
+    assert words in f"{mistake.mistake.found}; {mistake.mistake.fix}"
 
 
 @pytest.mark.parametrize("changed", ["path", "description"])

@@ -565,13 +565,33 @@ def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, c
 # Clusters and their providers
 
 
-def test_an_eks_cluster_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from `couldn't find resource`: the region and the AWS account asked are named."""
-    rule, place, found = one(looked({"cluster": {"name": "my-clustr"}, "bindings": {"app": APP}}))
+@pytest.mark.parametrize(
+    ("values", "settings", "found", "words"),
+    [
+        # In place of `couldn't find resource`: the region and the AWS account asked are named.
+        ({"cluster": {"name": "my-clustr"}}, {}, ("cluster-unreachable", "cluster.name"), ("us-west-2", NUMBER)),
+        # STS refuses tokens of an audience that is not in the client ID list.
+        ({"bindings": {"app": {**APP, "audience": "vault"}}}, {}, ("audience-missing", "cluster"), ("vault",)),
+        # The contexts that exist are named. The engine passes a number as its text, and so it is compared.
+        ({}, {"kubernetes:context": "tset"}, ("context-missing", "kubernetes:context"), ("it has: test",)),
+        ({}, {"kubernetes:context": 5}, ("context-missing", "kubernetes:context"), ("5",)),
+        # A path is relative to the folder of Pulumi.yaml.
+        (
+            {"cluster": {**CLUSTER, "kubernetes": {"kubeconfig": "no/such", "context": "test"}}},
+            {},
+            ("context-missing", "cluster.kubernetes.kubeconfig"),
+            (str(ROOT / "no/such"),),
+        ),
+    ],
+)
+@pytest.mark.usefixtures("iam", "kubernetes")
+def test_what_does_not_exist(values: Any, settings: Any, found: tuple[str, str], words: tuple[str, ...]) -> None:
+    """Protects from `pulumi up` that ends half-way, or reaches another cluster: what is missing is named."""
+    report = looked({"bindings": {"app": APP}, **values}, settings or SETTINGS)
+    (mistake,) = report.mistakes
 
-    assert (rule, place) == ("cluster-unreachable", "cluster.name")
-    assert "us-west-2" in found
-    assert NUMBER in found
+    assert (mistake.rule, mistake.where.removeprefix("irsa:")) == found
+    assert all(word in mistake.mistake.found for word in words)
 
 
 def test_a_provider_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
@@ -583,14 +603,6 @@ def test_a_provider_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> Non
         ("provider-missing", "cluster"),
         ("role-exists", "bindings.app.role.name"),
     ]
-
-
-def test_an_audience_that_is_not_listed(iam: Any, kubernetes: Kubernetes) -> None:
-    """STS refuses tokens of an audience that is not in the client ID list."""
-    rule, place, found = one(looked({"bindings": {"app": {**APP, "audience": "vault"}}}))
-
-    assert (rule, place) == ("audience-missing", "cluster")
-    assert "vault" in found
 
 
 @pytest.mark.parametrize("outputs", [{}, {"oidcIssuer": "not-a-url"}, None])
@@ -613,15 +625,6 @@ def test_outputs_of_another_stack(
 # Kubernetes
 
 
-def test_a_context_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from the wrong kubeconfig: the contexts that exist are named."""
-    report = looked({"bindings": {"app": APP}}, {"kubernetes:context": "tset"})
-    _, _, found = one(report)
-
-    assert [(each.rule, each.where) for each in report.mistakes] == [("context-missing", "kubernetes:context")]
-    assert "it has: test" in found
-
-
 def test_a_cluster_whose_kubeconfig_is_a_secret(iam: Any, kubernetes: Kubernetes) -> None:
     """Protects from a false green: nothing of the cluster is looked at, which is said."""
     report = looked({"bindings": {"app": APP}}, {"kubernetes:kubeconfig": SECRET})
@@ -637,15 +640,6 @@ def test_a_kubeconfig_with_a_key_that_irsa_does_not_follow(iam: Any, kubernetes:
 
     why = f"kubeconfig {file}: user test has as, which irsa does not follow"
     assert report == LiveReport([], [], [f"the cluster of irsa:cluster: {why}"], False)
-
-
-def test_a_kubeconfig_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
-    """Its path is relative to the folder of Pulumi.yaml."""
-    cluster = {**CLUSTER, "kubernetes": {"kubeconfig": "no/such", "context": "test"}}
-    rule, place, found = one(looked({"cluster": cluster, "bindings": {"app": APP}}))
-
-    assert (rule, place) == ("context-missing", "cluster.kubernetes.kubeconfig")
-    assert str(ROOT / "no/such") in found
 
 
 def test_a_cluster_that_does_not_answer(iam: Any, kubernetes: Kubernetes) -> None:
@@ -778,11 +772,3 @@ def test_a_provider_setting_that_is_a_secret(key: str) -> None:
     reason = f"AWS and Kubernetes: {key}: a secret"
 
     assert looked({"bindings": {"app": APP}}, {**SETTINGS, key: SECRET}) == LiveReport([], [], [reason], False)
-
-
-def test_a_context_that_is_a_number(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from a traceback: the engine passes it as its text, and so it is compared."""
-    rule, _, found = one(looked({"bindings": {"app": APP}}, {"kubernetes:context": 5}))
-
-    assert rule == "context-missing"
-    assert "5" in found
