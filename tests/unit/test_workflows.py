@@ -149,19 +149,6 @@ def test_the_token_goes_to_no_server_of_a_pull_request(name: str) -> None:
     assert addresses == {"${{ vars.PULUMI_BACKEND_URL || 'https://api.pulumi.com' }}"}
 
 
-@pytest.mark.parametrize("file", [*WORKFLOWS, *ACTIONS], ids=lambda file: f"{file.parent.name}/{file.name}")
-def test_no_value_becomes_a_part_of_a_script(file: Path) -> None:
-    """Protects from the name of a branch, a stack or a variable that a shell would run: values are in `env:`.
-
-    https://docs.github.com/en/actions/concepts/security/script-injections
-    """
-    read = yaml.safe_load(file.read_text())
-    steps = [step for job in read.get("jobs", {}).values() for step in job.get("steps", [])]
-    scripts = [step["run"] for step in [*steps, *read.get("runs", {}).get("steps", [])] if "run" in step]
-
-    assert [script for script in scripts if "${{" in script] == []
-
-
 def test_who_may_write_to_the_repository() -> None:
     """Protects the repository: a pull request's job may comment, the nightly one write issues, and no job pushes."""
     rights = {

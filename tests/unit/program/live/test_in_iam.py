@@ -70,6 +70,9 @@ def test_what_the_state_holds_for_another_binding_is_a_conflict() -> None:
 
     An import would not save it: the engine deletes what the state has under the former name, after the import.
     """
+    # The new role is created before the state's one is deleted: its name must be free.
+    gets_it = found(app(role={"name": "app-role"}), account([arn("role", "app-role")]), state=[held_role("app", "x")])
+    assert rules(gets_it) == [("role-exists", "bindings.app.role.name")]
     state = [held_role("before", "app-role")]
     for adopted in ({}, {"import": ["role"]}):
         values = app(role={"name": "app-role"}, **adopted)
@@ -78,15 +81,6 @@ def test_what_the_state_holds_for_another_binding_is_a_conflict() -> None:
         assert rules([mistake]) == [("role-exists", "bindings.app.role.name")]
         assert "in this stack's state already, as before" in mistake.mistake.found
         assert "import: [role]" not in mistake.mistake.fix
-
-
-def test_a_role_of_the_same_binding_that_gets_this_name_is_a_conflict() -> None:
-    """The new role is created before the state's one is deleted: its name must be free."""
-    state = [held_role("app", "app-20261125")]
-
-    assert rules(found(app(role={"name": "app-role"}), account([arn("role", "app-role")]), state=state)) == [
-        ("role-exists", "bindings.app.role.name")
-    ]
 
 
 def test_automatic_names_are_no_conflict() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from irsa_cli.live.model import LiveServiceAccount
 from tests.unit.program.live.scene import HOST, ROLE_ARN, arn, cluster, found, held_service_account, live, rules
 
@@ -77,11 +79,24 @@ def test_a_service_account_that_exists_already() -> None:
     assert "import: [serviceAccount]" in mistake.mistake.fix
 
 
-def test_what_the_state_holds_is_its_own() -> None:
-    """Protects the second check: what this stack created exists."""
-    state = [held_service_account(OURS, "team-a", "app")]
+@pytest.mark.parametrize(
+    ("binding", "existing", "held", "expected"),
+    [
+        # What this stack created exists.
+        (CREATED, live(), {}, []),
+        # create: false to true is a create for the engine: the service account that it annotated exists.
+        (CREATED, live(), {"created": False}, [("service-account-exists", f"{SERVICE_ACCOUNT}.name")]),
+        # Two managers may have a field together when they agree on its value.
+        (ANNOTATED, live(arn("role", "app"), "helm"), None, []),
+        # What has no field manager, such as after clearing managedFields, can be applied.
+        (ANNOTATED, live(arn("role", "theirs")), None, []),
+    ],
+)
+def test_what_exists_and_is_not_in_the_way(binding: Any, existing: Any, held: Any, expected: list[Any]) -> None:
+    """Protects each later deployment: what is the stack's own, or shared, is no conflict."""
+    state = [] if held is None else [held_service_account(OURS, "team-a", "app", **held)]
 
-    assert found(stack(CREATED), in_cluster=cluster({"team-a/app": live()}), state=state) == []
+    assert rules(found(stack(binding), in_cluster=cluster({"team-a/app": existing}), state=state)) == expected
 
 
 def test_a_service_account_of_the_wrong_issuer_is_this_stacks() -> None:
@@ -92,15 +107,6 @@ def test_a_service_account_of_the_wrong_issuer_is_this_stacks() -> None:
     assert rules([mistake]) == [("service-account-exists", f"{SERVICE_ACCOUNT}.name")]
     assert "this stack created it for the issuer oidc.example.com/id/WRONG" in mistake.mistake.found
     assert "retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix
-
-
-def test_what_the_stack_only_annotated_is_not_created_by_it() -> None:
-    """create: false to true is a create for the engine: the service account that it annotated exists."""
-    state = [held_service_account(OURS, "team-a", "app", created=False)]
-
-    assert rules(found(stack(CREATED), in_cluster=cluster({"team-a/app": live()}), state=state)) == [
-        ("service-account-exists", f"{SERVICE_ACCOUNT}.name")
-    ]
 
 
 def test_adoption_needs_an_existing_one() -> None:
@@ -137,13 +143,6 @@ def test_an_annotation_of_another_manager_is_a_conflict() -> None:
     assert found(stack(taking), in_cluster=taken) == []
 
 
-def test_the_same_value_is_shared() -> None:
-    """Two managers may have a field together when they agree on its value."""
-    shared = cluster({"team-a/app": live(arn("role", "app"), "helm")})
-
-    assert found(stack(ANNOTATED), in_cluster=shared) == []
-
-
 def test_the_manager_of_the_own_state_is_no_other() -> None:
     """A new role name for an annotation that this stack wrote is an update; one that others wrote since is not."""
     manager = "pulumi-kubernetes-5217e6ec"
@@ -163,11 +162,6 @@ def test_what_others_overwrote_is_drift_while_the_file_says_the_same() -> None:
     for role, conflicts in (("app", []), ("before", ["service-account-taken"])):
         state = [{**held, "inputs": {"metadata": {"annotations": {ROLE_ARN: arn("role", role)}}}}]
         assert [rule for rule, _ in rules(found(stack(ANNOTATED), in_cluster=taken, state=state))] == conflicts
-
-
-def test_a_value_that_nobody_manages_is_no_conflict() -> None:
-    """What has no field manager, such as after clearing managedFields, can be applied."""
-    assert found(stack(ANNOTATED), in_cluster=cluster({"team-a/app": live(arn("role", "theirs"))})) == []
 
 
 def test_each_cluster_is_compared_and_named() -> None:

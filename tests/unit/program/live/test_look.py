@@ -46,7 +46,7 @@ BOTH = {"irsa": "used", "podIdentity": "used"}
 
 
 class Kubernetes(ThreadingHTTPServer):
-    """A Kubernetes API with the namespace `default`, and what a test adds."""
+    """A Kubernetes API with the namespaces `default` and `kube-system`, and what a test adds."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Requests)
@@ -55,7 +55,7 @@ class Kubernetes(ThreadingHTTPServer):
         self.issuer = f"https://{HOST}"
         self.is_old = False
         self.objects: dict[str, list[dict[str, Any]]] = {
-            "namespaces": [{"metadata": {"name": "default"}}],
+            "namespaces": [{"metadata": {"name": each}} for each in ("default", "kube-system")],
             "serviceaccounts": [{"metadata": {"namespace": "default", "name": "default"}}],
         }
 
