@@ -78,28 +78,49 @@ def _policy(
         )
         for key in managed_policies(each, version, scope)
     }
-    given = {name: settings[name] for name in each.parameters if name in settings}
+    given = {
+        name: _in_partition(arguments, (*place, name), settings[name], where) if name in PARAMETERS else settings[name]
+        for name in each.parameters
+        if name in settings
+    }
     # What is wrong is reported, and makes no document that is wrong too.
-    is_wrong = any(at[: len(place)] == place for at, _ in arguments.found)
+    is_wrong = _is_wrong(arguments, place)
     asked = {name for name, value in given.items() if value is not False}
     only_managed = arns and not any(asked & {*statement.only_with} for statement in each.versions[version].statements)
     if is_wrong or only_managed:
         return AddOnPolicy(place, each.name, (), arns)
 
-    def compute(known: Mapping[str, Any], found: Found) -> Mapping[str, Any]:
+    def compute(known: Mapping[str, Any], _: Found) -> Mapping[str, Any]:
         where: Where = known["where"]
         parameters = {name: known[name] for name in given}
         if CLUSTER_NAMES in each.parameters and CLUSTER_NAMES not in given and scope != EVERYTHING:
             parameters[CLUSTER_NAMES] = sorted({parse_cluster_arn(arn).name for arn in known["clusters"].values()})
-        for name in given.keys() & PARAMETERS.keys():
-            for index, text in enumerate(parameters[name]):
-                written = PARAMETERS[name].partition(text)
-                wrong = written and wrong_partition(text, written, where.partition)
-                found += [((*place, name, index), wrong)] if wrong else []
         return document(each, version, scope, parameters, where)
 
     whole = arguments.combined({"where": where, "clusters": of_role["clusters"], **given}, compute)
     return AddOnPolicy(place, each.name, _texts(arguments, place, each, given, whole), arns)
+
+
+def _is_wrong(arguments: Arguments, place: Place) -> bool:
+    return any(at[: len(place)] == place for at, _ in arguments.found)
+
+
+def _in_partition(
+    arguments: Arguments, place: Place, values: Value[Sequence[str]], where: Value[Where]
+) -> Value[Sequence[str]]:
+    """Return the values of a parameter, each of which is checked to be in the role's partition."""
+    if _is_wrong(arguments, place):
+        return values
+
+    def check(known: Mapping[str, Any], found: Found) -> Sequence[str]:
+        for index, text in enumerate(known["values"]):
+            written = PARAMETERS[str(place[-1])].partition(text)
+            wrong = written and wrong_partition(text, written, known["where"].partition)
+            found += [((*place, index), wrong)] if wrong else []
+        checked: Sequence[str] = known["values"]
+        return checked
+
+    return arguments.combined({"where": where, "values": values}, check)
 
 
 def _texts(

@@ -279,6 +279,15 @@ def test_a_marker_causes_no_mistake_and_hides_none(case: tuple[dict[str, Any], P
     assert_beside_a_marker(*case, unknown)
 
 
+@pytest.mark.parametrize("secrets", [["x"], [5], SECRET, [OUTPUT]], ids=str)
+def test_each_parameter_of_an_add_on_is_judged(secrets: Any) -> None:
+    """Protects from an error after the next: another partition is found beside what is wrong, or not known."""
+    key = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    of_add_on = {"add_on": "external-secrets", "secrets": secrets, "kms_keys": [key]}
+    args = {"oidc_provider_arns": [PROVIDER.replace("arn:aws:", "arn:aws-cn:")], "policies": [of_add_on]}
+    assert [mistake.fix for at, mistake in mistakes(args) if at[2:3] == ("kms_keys",)] == ["write aws-cn instead"]
+
+
 @pytest.mark.parametrize("changes", TOGETHER, ids=lambda changes: " ".join(map(path_of, changes)))
 def test_a_marker_in_what_is_said_together(changes: Mapping[Place, Any]) -> None:
     """Protects the rules over several arguments, and several mistakes in one: the same, for a marker in each part."""
