@@ -230,7 +230,7 @@ def adoption(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Adoption
     (line,) = (each for each in said.stdout.splitlines() if "eksctl: before `pulumi up`" in each)
     for command in kubectl_of("from-eksctl"):
         follow(cloud, command, re.findall(r"service account (\S+) in ", line))
-    tidied = sections(said.stdout)["roles, tidied"]
+    tidied = sections(said.stdout)["roles, rewritten"]
     arns = [each.arn for each in estate.ROLES if any_has(tidied, each.name)]
     sessions_before = sessions(cloud, arns)
     done = without_groups(project.events("up", "--yes", "--skip-preview"))
@@ -265,7 +265,7 @@ def test_what_another_tool_manages_is_left_to_it(project: Project) -> None:
     assert said.returncode == 1, said.stdout + said.stderr
     assert taken & owned.keys() == set()
     assert taken >= {"my-role", "backup-role", "restore-role", "shared-role"}
-    left = sections(said.stdout)["left"]
+    left = sections(said.stdout)["skipped"]
     for name, maker in owned.items():
         assert any_has([line for line in left if f"--take-from {maker}" in line], name), name
 
@@ -311,7 +311,7 @@ def test_a_dead_issuer_is_dropped_when_asked(project: Project) -> None:
     chosen = ("--role", role("tempo").arn, *TAKE_FROM, "--drop-dead-issuers")
     unsure = adopt(project, *chosen)
     # The provider is there: the cluster may be one of an AWS account that was not read.
-    assert any_has([each for each in sections(unsure.stdout)["left"] if "--context" in each], name)
+    assert any_has([each for each in sections(unsure.stdout)["skipped"] if "--context" in each], name)
     (project.folder / FILE).write_text(before)
     said = adopt(project, *chosen, f"https://{estate.REPLACED_ISSUER}")
     assert said.returncode == 0, said.stdout + said.stderr
@@ -346,7 +346,7 @@ def test_only_what_is_chosen_is_taken(project: Project, arguments: tuple[str, ..
     taken = {each["role"].get("name") for each in bindings_of(project).values()}
 
     assert taken - {None} == expected - {LEFT_OF_ORDERS}
-    left = sections(said.stdout).get("left", [])
+    left = sections(said.stdout).get("skipped", [])
     assert (said.returncode, len(left)) == ((1, 1) if LEFT_OF_ORDERS in expected else (0, 0)), said.stdout
     # Each service account that is annotated with one of them, and nobody else's.
     accounts = {each["serviceAccount"]["name"] for each in bindings_of(project).values() if "serviceAccount" in each}
@@ -434,7 +434,7 @@ def test_what_another_stack_owns_is_left(project: Project) -> None:
     owner.destroy()
 
     why = f"it belongs to pulumi ({STACK}): --take-from pulumi"
-    left = [line.partition("; ") for line in sections(said.stdout)["left"]]
+    left = [line.partition("; ") for line in sections(said.stdout)["skipped"]]
     assert (said.returncode, [reason for _, _, reason in left]) == (1, [why, why]), said.stdout + said.stderr
     assert not (project.folder / "Pulumi.fresh.yaml").exists()
     # The stack itself has declared it.
@@ -464,7 +464,7 @@ def test_it_only_imports(adoption: Adoption) -> None:
     """Protects what is there: no role, policy or account is created, replaced or deleted; updates are those announced.
 
     The update of a service account's metadata is the one that the Kubernetes plugin always makes after an import. A
-    role's is that of a trust policy that the report calls tidied.
+    role's is that of a trust policy that the report calls rewritten.
     """
     counted = kinds(adoption.done)
 
@@ -478,7 +478,7 @@ def test_it_only_imports(adoption: Adoption) -> None:
             changed = {"Role": "assumeRolePolicy", "ServiceAccount": "metadata"}[kind_of(step)]
             assert {each.split(".")[0] for each in step["detailedDiff"]} == {changed}, step["urn"]
     updated = adoption.updated
-    for heading, names in (("roles, tidied", updated), ("roles, exact", adoption.taken - updated)):
+    for heading, names in (("roles, rewritten", updated), ("roles, exact", adoption.taken - updated)):
         assert {name for name in adoption.taken if any_has(adoption.sections[heading], name)} == names
 
 
@@ -488,7 +488,7 @@ def test_the_plain_roles_of_every_maker_are_taken(adoption: Adoption) -> None:
 
 
 def test_the_same_service_accounts_get_sessions(adoption: Adoption) -> None:
-    """Protects everybody: STS gives the same sessions before and after, where a trust policy was tidied."""
+    """Protects everybody: STS gives the same sessions before and after, where a trust policy was rewritten."""
     # The sandbox's STS has no rule for ForAnyValue, and so refused what AWS gives, and it gives now.
     beyond = role("hand-for-any-value").arn
     before, after = ({each for each in given if each[2] != beyond} for given in adoption.sessions)
@@ -534,7 +534,7 @@ def test_verify_and_prove_are_green(adoption: Adoption) -> None:
 
 def test_what_is_left_is_named_with_its_reason(adoption: Adoption) -> None:
     """Protects from a silence that looks like success: each role of the estate is taken or named, with a reason."""
-    lines = [line.partition("; ") for line in adoption.sections["left"]]
+    lines = [line.partition("; ") for line in adoption.sections["skipped"]]
     # `role arn:aws:iam::111122223333:role/path/NAME`, `service account NAMESPACE/NAME in CLUSTER`
     reasons = {re.sub(r"arn:\S*/| in \S+$", "", about): reason for about, _, reason in lines}
     expected = {f"role {name}": why for name, why in LEFT.items()}

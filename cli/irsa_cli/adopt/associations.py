@@ -66,7 +66,7 @@ def take_association(task: Task, each: Associated) -> TakenAssociation | None:
     try:
         return _taken(task, each, owners)
     except Mistake as reason:
-        task.adoption.say(Outcome.LEFT, about, notes=(reason.found,), owners=tuple(owners))
+        task.adoption.say(Outcome.SKIPPED, about, notes=(reason.found,), owners=tuple(owners))
         return None
 
 

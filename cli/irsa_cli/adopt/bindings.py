@@ -121,7 +121,7 @@ def _add_chosen(
             # A stack with one that its role refuses would be broken.
             how = "annotated with" if each.found.role_arn == arn else "associated with"
             reason = f"{how} {named(arn)}, which does not admit it: {denied[each.found]}"
-            task.adoption.say(Outcome.LEFT, about_service_account(each.found), notes=(reason,), owners=each.owners)
+            task.adoption.say(Outcome.SKIPPED, about_service_account(each.found), notes=(reason,), owners=each.owners)
     ready = [each for each in ready if each.found not in denied]
     admitted = [each for each in candidate.service_accounts if each not in denied]
     taken = take_role(
@@ -155,7 +155,7 @@ def _without_other_role(
             yield each
         elif each.role_arn == arn:
             reason = f"annotated with {named(arn)}, and associated with {named(others[each])}: {THE_OTHER_WINS}"
-            task.adoption.say(Outcome.LEFT, about_service_account(each), notes=(reason,))
+            task.adoption.say(Outcome.SKIPPED, about_service_account(each), notes=(reason,))
 
 
 def _why_denied(
@@ -186,7 +186,7 @@ def _of_unknown_role(task: Task, arn: str, ready: list[TakenServiceAccount]) -> 
             return ready
         reason = f"annotated with {named(arn)}: {NO_ROLE}"
     for each in ready:
-        task.adoption.say(Outcome.LEFT, about_service_account(each.found), notes=(reason,), owners=each.owners)
+        task.adoption.say(Outcome.SKIPPED, about_service_account(each.found), notes=(reason,), owners=each.owners)
     return []
 
 
@@ -265,7 +265,7 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
     settings["trust"] = {name: value for name, value in trust.items() if value}
     settings |= _identity(with_role[0] if with_role else None, taken.trust.settings)
     _add(task, key, settings, imported)
-    changed = Outcome.NARROWED if taken.trust.narrowed else Outcome.TIDIED
+    changed = Outcome.NARROWED if taken.trust.narrowed else Outcome.REWRITTEN
     outcome = Outcome.EXACT if taken.trust.exact else changed
     notes = (*taken.trust.changes, *taken.notes)
     task.adoption.say(outcome, f"role {named(taken.role.arn)}", key, notes, owners=taken.owners)

@@ -24,12 +24,12 @@ class Outcome(Enum):
     """What became of a role or a service account that was chosen: its style in the report, and its heading there."""
 
     EXACT = "green", "roles, exact: imported, and nothing of them changes"
-    TIDIED = "yellow", "roles, tidied: imported, and the trust policy is rewritten; it admits the same"
+    REWRITTEN = "yellow", "roles, rewritten: imported, and the trust policy is rewritten; the same have access"
     NARROWED = "yellow", "roles, narrowed: imported, and EKS Pod Identity gives them to fewer, as each line says"
     IMPORTED = "green", "service accounts, imported: an update that `pulumi up` may show changes nothing of them"
     ANNOTATED = "yellow", "service accounts, annotated only: not imported; the annotation that they have is declared"
     DECLARED = "dim", "declared already: nothing to do"
-    LEFT = "bold red", "left: not taken over, for the reason in each line"
+    SKIPPED = "bold red", "skipped: not adopted, for the reason in each line"
 
 
 class Item(NamedTuple):

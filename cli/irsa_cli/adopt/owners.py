@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from irsa.rules.mistakes import LISTED, named
+from irsa.rules.mistakes import named
 from irsa_cli.live.model import LiveAssociation, LiveRole, LiveServiceAccount
 
 Words = Mapping[str, str]
@@ -226,8 +226,7 @@ _OTHER = (
 )
 
 
-def letting_go(tool: str, names: Sequence[str]) -> str:
-    """Return how a tool lets go of what is adopted from it, in one line with these names."""
+def letting_go(tool: str) -> str:
+    """Return how a tool lets go of what is adopted from it, in one line."""
     before, after, page = _LETTING_GO.get(tool, _OTHER)
-    those = ", ".join(names[:LISTED]) + (f", and {len(names) - LISTED:,} more" if len(names) > LISTED else "")
-    return f"{named(tool)}: before `pulumi up`, {before}; after `irsa prove`, {after}: {page} ({those})"
+    return f"{named(tool)}: before `pulumi up`, {before}; after `irsa prove`, {after}: {page}"

@@ -1,4 +1,4 @@
-"""What `irsa adopt` prints: what it takes, what it only annotates, what it leaves and why, and what to do next."""
+"""What `irsa adopt` prints: what it adopts, what it only annotates, what it skips and why, and what to do next."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -75,14 +75,15 @@ def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
 def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> Iterator[Line]:
     names: dict[str, set[str]] = {}
     for item in adoption.items:
-        for owner in item.owners if item.outcome not in (Outcome.DECLARED, Outcome.LEFT) else ():
+        for owner in item.owners if item.outcome not in (Outcome.DECLARED, Outcome.SKIPPED) else ():
             names.setdefault(owner.tool, set()).add(named(owner.what) if owner.what else item.about)
+    owned = {letting_go(tool): sorted(names[tool]) for tool in sorted(names)}
     has_ids = any("podIdentity" in each for each in adoption.bindings.values())
     imports = "`import:` and `importIds:`" if has_ids else "`import:`"
     steps = [
         *first,
         commands.check(str(file)),
-        *(letting_go(tool, sorted(names[tool])) for tool in sorted(names)),
+        *owned,
         f"{commands.of_stack('diff', stack)}   (imports, and no change but those named above)",
         commands.pulumi("up", stack),
         f"remove every {imports} from the file, and run `{commands.pulumi('up', stack)}` again: 0 changes",
@@ -92,4 +93,7 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> I
     if names:
         steps.append(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`")
     yield "next, in this order", "bold"
-    yield from ((visible(f"  {number}. {step}"), "") for number, step in enumerate(steps, 1))
+    for number, step in enumerate(steps, 1):
+        yield visible(f"  {number}. {step}"), ""
+        # All of them, one on a line: who has hundreds takes them from here into a loop.
+        yield from ((visible(f"       {name}"), "") for name in owned.get(step, ()))

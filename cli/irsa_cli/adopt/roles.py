@@ -84,7 +84,7 @@ def take_role(
         text = "it is chosen only by annotations of service accounts that it does not admit"
     except Mistake as reason:
         text = reason.found
-    task.adoption.say(Outcome.LEFT, about, notes=(text,), owners=tuple(owners))
+    task.adoption.say(Outcome.SKIPPED, about, notes=(text,), owners=tuple(owners))
     return None
 
 

@@ -57,7 +57,7 @@ def take_service_account(task: Task, found: LiveServiceAccount, role_arn: str) -
     cluster = task.clusters.keys.get(found.cluster)
     if cluster is None:
         note = f"the file has another cluster than {named(found.cluster)} as irsa:cluster"
-        task.adoption.say(Outcome.LEFT, about, notes=(note,))
+        task.adoption.say(Outcome.SKIPPED, about, notes=(note,))
         return None
     declared = task.declared.service_accounts.get((cluster, found.namespace, found.name))
     if declared is not None:
@@ -69,7 +69,7 @@ def take_service_account(task: Task, found: LiveServiceAccount, role_arn: str) -
     try:
         return _taken(task, found, asked_for(owners, task.ways.take_from))
     except Left as reason:
-        task.adoption.say(Outcome.LEFT, about, notes=(str(reason),), owners=tuple(owners))
+        task.adoption.say(Outcome.SKIPPED, about, notes=(str(reason),), owners=tuple(owners))
         return None
 
 
@@ -105,7 +105,7 @@ def _taken(task: Task, found: LiveServiceAccount, owners: tuple[Owner, ...]) -> 
     problems = [*_problems(found)]
     if problems:
         taken_over = {"takeOver": True} if found.managers(ROLE_ARN) - _BY_HAND and owners else {}
-        notes = (f"not taken whole: {'; '.join(problems)}",)
+        notes = (f"not imported whole: {'; '.join(problems)}",)
         only = {**settings, "create": False, **taken_over, **webhook}
         return TakenServiceAccount(found, only, found.audience, False, owners, notes)
     not_declared = {_OF_KUBECTL, *WRITTEN_FROM, *(MARKS if owners else ())}

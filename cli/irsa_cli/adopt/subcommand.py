@@ -41,19 +41,19 @@ EPILOG = """\
 examples:
   irsa adopt --namespace team-a
   irsa adopt --namespace team-a --output Pulumi.prod.yaml
-  irsa adopt --all --policies --take-from eksctl --output Pulumi.prod.yaml
+  irsa adopt --namespace team-a --take-from eksctl --output Pulumi.prod.yaml
 
-exit codes: 0 everything that was chosen is in the file, 1 something is left,
+exit codes: 0 everything that was chosen is in the file, 1 something is skipped,
 2 not checked (no permission, no answer), or nothing is chosen"""
 STANDARD_OUTPUT = Path("-")
 # The file that a dry run prints: nobody has named its stack yet.
 NEW = Path("Pulumi.STACK.yaml")
 DRY_RUN = f"dry run: nothing is written; --output {NEW} writes the stack file"
 OUTPUT_HELP = f"the stack file, {NEW}, which need not exist (default: -, a dry run)"
-EXACT_HELP = "take trust policies statement by statement, and leave those of which a preview would show a change"
+EXACT_HELP = "adopt trust policies statement by statement, and skip those of which a preview would show a change"
 DEAD_HELP = """adopt roles without the statements of their trust policies for OIDC providers that are gone, and for
 these issuers: https URLs of clusters that are gone, whose OIDC providers are there"""
-FROM_HELP = f"also take what this tool manages: {', '.join(TOOLS)} (repeatable)"
+FROM_HELP = f"also adopt what this tool manages: {', '.join(TOOLS)} (repeatable)"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -128,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
     exists = None if dry_run or states.names is None else any(_is_own(name, file) for name in states.names)
     report = lines(adoption, file.path, file.stack, exists, discovery.not_checked, dry_run=dry_run)
     print_lines(report, sys.stderr if dry_run else sys.stdout)
-    if any(each.outcome is Outcome.LEFT for each in adoption.items):
+    if any(each.outcome is Outcome.SKIPPED for each in adoption.items):
         return FINDINGS
     return COULD_NOT_LOOK if discovery.not_checked else GOOD
 
@@ -138,7 +138,7 @@ def _choice(options: argparse.Namespace) -> Choice:
     if options.all == (choice != Choice([], [], [], [])):
         allowed = "--namespace, --service-account, --role, --tag"
         if options.all:
-            raise CouldNotLookError(f"--all takes everything: leave it out, or {allowed}")
+            raise CouldNotLookError(f"--all adopts everything: leave it out, or {allowed}")
         raise CouldNotLookError(f"nothing is chosen: pass {allowed} or --all")
     return choice
 

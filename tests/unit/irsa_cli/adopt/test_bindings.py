@@ -297,7 +297,7 @@ def test_what_belongs_to_a_tool_is_left_unless_asked_for() -> None:
     discovery = found([service_account("app", of_app.arn)], [of_app])
 
     adoption = adopted(discovery)
-    assert outcomes(adoption) == {"app": Outcome.LEFT, "team-a/app": Outcome.IMPORTED}
+    assert outcomes(adoption) == {"app": Outcome.SKIPPED, "team-a/app": Outcome.IMPORTED}
     assert reason(adoption, "role") == "it belongs to terraform: --take-from terraform"
     assert outcomes(adopted(discovery, take_from=["terraform"]))["app"] is Outcome.EXACT
 
@@ -310,13 +310,13 @@ def test_helms_account_is_taken_without_helms_marks(tmp_path: Path) -> None:
     }
     discovery = found([service_account("app", ELSEWHERE, metadata=metadata)])
 
-    assert outcomes(adopted(discovery)) == {"team-a/app": Outcome.LEFT}
+    assert outcomes(adopted(discovery)) == {"team-a/app": Outcome.SKIPPED}
     (binding,) = written(adopted(discovery, take_from=["helm"]), tmp_path)["irsa:bindings"].values()
     assert binding["serviceAccount"] == {"name": "app", "namespace": "team-a", "labels": {"app": "x"}}
 
 
 def test_another_managers_annotation_is_taken_over_where_asked_for(tmp_path: Path) -> None:
-    """Protects the patch of an account that is not taken whole: the API server refuses it without takeOver."""
+    """Protects the patch of an account that is not imported whole: the API server refuses it without takeOver."""
     managed = {
         "manager": "helm",
         "operation": "Update",
@@ -449,23 +449,23 @@ def test_a_role_of_a_cluster_that_is_gone_is_left() -> None:
     mixed = role("mixed", statement("team-a:app"), statement("team-a:app", cluster="GONE"))
     adoption = adopted(found([], [mixed, role("gone", statement("team-a:app", cluster="GONE"))]))
 
-    assert outcomes(adoption) == {"gone": Outcome.LEFT, "mixed": Outcome.LEFT}
+    assert outcomes(adoption) == {"gone": Outcome.SKIPPED, "mixed": Outcome.SKIPPED}
     assert GONE in reason(adoption, "mixed")
     # Its provider is there: the cluster may be one of another AWS account, which was not read.
     still = adopted(found([], [mixed]), drop_dead_issuers=True)
-    assert outcomes(still) == {"mixed": Outcome.LEFT}
+    assert outcomes(still) == {"mixed": Outcome.SKIPPED}
     assert "pass the cluster's --context" in reason(still, "mixed")
     issuer = f"https://{host_path('GONE')}"
     named_gone = adopted(found([], [mixed]), drop_dead_issuers=True, dropped_issuers=[issuer])
-    assert outcomes(named_gone) == {"mixed": Outcome.TIDIED}
+    assert outcomes(named_gone) == {"mixed": Outcome.REWRITTEN}
 
 
 def test_a_provider_that_is_deleted_is_dropped_when_asked() -> None:
     """Protects blue/green leftovers: no token comes by a provider that the AWS account does not have."""
     mixed = role("mixed", statement("team-a:app"), statement("team-a:app", cluster="DELETED"))
 
-    assert outcomes(adopted(found([], [mixed]))) == {"mixed": Outcome.LEFT}
-    assert outcomes(adopted(found([], [mixed]), drop_dead_issuers=True)) == {"mixed": Outcome.TIDIED}
+    assert outcomes(adopted(found([], [mixed]))) == {"mixed": Outcome.SKIPPED}
+    assert outcomes(adopted(found([], [mixed]), drop_dead_issuers=True)) == {"mixed": Outcome.REWRITTEN}
 
 
 def test_the_issuer_of_a_cluster_that_is_there_is_never_dropped() -> None:
@@ -515,7 +515,7 @@ def test_a_service_account_that_its_role_refuses_is_left() -> None:
     ]
     adoption = adopted(found(service_accounts, [of_app]))
 
-    assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.LEFT, "team-a/other": Outcome.LEFT}
+    assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.SKIPPED, "team-a/other": Outcome.SKIPPED}
     refused = f"annotated with {of_app.arn}, which does not admit it:"
     subject = "system:serviceaccount:team-a:"
     why = f"no statement allows it; in statement 1, sub is {subject}app; it must be exactly {subject}other"
@@ -541,8 +541,8 @@ def test_an_annotation_alone_chooses_no_role(choice: Choice) -> None:
 
     assert adoption.bindings.keys() <= {"own"}
     assert {name: each for name, each in outcomes(adoption).items() if name != "own"} == {
-        "foreign": Outcome.LEFT,
-        "mine/app": Outcome.LEFT,
+        "foreign": Outcome.SKIPPED,
+        "mine/app": Outcome.SKIPPED,
     }
     assert (
         reason(adoption, "role/foreign")
@@ -709,10 +709,10 @@ def test_what_another_stack_owns_is_not_taken_unless_asked_for(take_from: list[s
 
     taken = bool(take_from)
     assert outcomes(adoption) == {
-        "app": Outcome.EXACT if taken else Outcome.LEFT,
+        "app": Outcome.EXACT if taken else Outcome.SKIPPED,
         "beside": Outcome.EXACT,
-        "team-a/app": Outcome.IMPORTED if taken else Outcome.LEFT,
-        "team-a/named": Outcome.IMPORTED if taken else Outcome.LEFT,
+        "team-a/app": Outcome.IMPORTED if taken else Outcome.SKIPPED,
+        "team-a/named": Outcome.IMPORTED if taken else Outcome.SKIPPED,
         "team-a/other": Outcome.IMPORTED,
     }
     assert ("policy" in adoption.bindings["beside"]) is taken
@@ -736,7 +736,7 @@ def test_the_role_of_another_tools_account_is_left_unless_asked_for() -> None:
     discovery = found([app], [role("app", statement("team-a:app"))])
     adoption = adopted(discovery)
 
-    assert set(outcomes(adoption).values()) == {Outcome.LEFT}
+    assert set(outcomes(adoption).values()) == {Outcome.SKIPPED}
     assert reason(adoption, "role") == "it belongs to terraform, by its service account: --take-from terraform"
     assert outcomes(adopted(discovery, take_from=["terraform"]))["app"] is Outcome.EXACT
 
@@ -789,7 +789,7 @@ def test_an_empty_audience_leaves_the_service_account() -> None:
     """
     app = service_account("app", ELSEWHERE, metadata={"annotations": {"eks.amazonaws.com/audience": ""}})
 
-    assert outcomes(adopted(found([app]))) == {"team-a/app": Outcome.LEFT}
+    assert outcomes(adopted(found([app]))) == {"team-a/app": Outcome.SKIPPED}
 
 
 def test_a_second_cluster_is_not_added_to_a_file_of_one() -> None:
@@ -798,4 +798,4 @@ def test_a_second_cluster_is_not_added_to_a_file_of_one() -> None:
     adoption = adopted(found([service_account("app", ELSEWHERE)], [role("app", statement("team-a:app"))]), file=file)
 
     assert adoption.bindings == adoption.clusters == {}
-    assert set(outcomes(adoption).values()) == {Outcome.LEFT}
+    assert set(outcomes(adoption).values()) == {Outcome.SKIPPED}

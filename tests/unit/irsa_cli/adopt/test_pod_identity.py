@@ -83,7 +83,7 @@ def test_the_usual_statement_is_narrowed_and_that_is_said(tmp_path: Path) -> Non
     assert "EKS Pod Identity gives it to team-a/app in blue only" in reason(adoption, "role ")
     assert "not read, and shut out if they use it: associations of other" in reason(adoption, "role ")
     exact = adopted(discovery, exact_only=True)
-    assert outcomes(exact)["app"] is Outcome.LEFT
+    assert outcomes(exact)["app"] is Outcome.SKIPPED
     # The association is adopted all the same: nothing of the role changes.
     assert exact.bindings["team-a-app"]["role"] == {"arn": APP}
     assert exact.bindings["team-a-app"]["identity"] == "podIdentity"

@@ -19,7 +19,7 @@ def printed(
 
 
 def test_each_thing_is_said_once_under_its_heading() -> None:
-    """Protects the reader: what is taken, what is tidied and how, what is left and why, and what could not be read."""
+    """Protects the reader: what is adopted, rewritten (how) or skipped (why), and what could not be read."""
     said = printed(
         service_account("app", role_arn("app")),
         service_account("gone", role_arn("gone")),
@@ -28,7 +28,7 @@ def test_each_thing_is_said_once_under_its_heading() -> None:
 
     assert said[:7] == [
         *("not checked", "  a list: denied", "", "Pulumi.prod.yaml: 1 binding added", ""),
-        "roles, tidied: imported, and the trust policy is rewritten; it admits the same (1)",
+        "roles, rewritten: imported, and the trust policy is rewritten; the same have access (1)",
         "  team-a-app: role arn:aws:iam::111122223333:role/app; without the Sid One",
     ]
     assert "  team-a-app: service account team-a/app in blue" in said
@@ -67,9 +67,29 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
     assert [step for step in commands if "--stack prod" not in step] == [
         "let eksctl go, as said above for after `irsa prove`"
     ]
-    # What eksctl calls it; what that is not known of; and what has its label.
-    names = '("$(reboot)", role arn:aws:iam::111122223333:role/other, service account team-a/app in blue)'
-    assert steps[order[1]].endswith(f"docs/guides/from-eksctl.md {names}")
+
+
+def test_everything_that_a_tool_must_keep_is_listed() -> None:
+    """Protects 300 roles: one line for each stack, role or service account of the tool, for loops, and none left out.
+
+    What eksctl calls it; what that is not known of; and what has its label.
+    """
+    tags = {"alpha.eksctl.io/cluster-name": "c"}
+    stacks = [f"eksctl-c-addon-iamserviceaccount-team-a-app-{number}" for number in range(300)]
+    of_stacks = (
+        role(f"r{number}", statement(f"team-a:app-{number}"), tags={**tags, "aws:cloudformation:stack-name": stack})
+        for number, stack in enumerate([*stacks, "$(reboot)"])
+    )
+    unknown = role("other", statement("team-a:app"), tags=tags)
+    labelled = service_account(
+        "app", role_arn("other"), metadata={"labels": {"app.kubernetes.io/managed-by": "eksctl"}}
+    )
+    said = printed(labelled, roles=(*of_stacks, unknown), take_from=["eksctl"])
+    (place,) = (index for index, line in enumerate(said) if "eksctl: before `pulumi up`, " in line)
+    expected = ['"$(reboot)"', *sorted(stacks), f"role {role_arn('other')}", "service account team-a/app in blue"]
+
+    assert said[place + 1 : place + 1 + len(expected)] == [f"       {each}" for each in expected]
+    assert said[place + 1 + len(expected)].strip().endswith("(imports, and no change but those named above)")
 
 
 @pytest.mark.parametrize("stack", ["prod", "it's $(reboot)", "-x"])

@@ -264,7 +264,7 @@ def test_what_another_stack_owns_is_left_unless_asked_for(
     assert run(tmp_path, "--all") == FINDINGS
     assert f"role {role_arn('app')}; it belongs to pulumi ({stack}): --take-from pulumi" in capsys.readouterr().out
     assert run(tmp_path, "--all", "--take-from", "pulumi") == GOOD
-    assert f"docs/adopt.md#who-manages-it-now ({stack})" in capsys.readouterr().out
+    assert f"docs/adopt.md#who-manages-it-now\n       {stack}\n" in capsys.readouterr().out
 
 
 def test_states_that_cannot_be_read_are_said_first(
@@ -311,7 +311,7 @@ def test_policies_are_read_when_they_are_taken(
     ("words", "why"),
     [
         ((), "nothing is chosen"),
-        (("--all", "--namespace", "a"), "--all takes everything"),
+        (("--all", "--namespace", "a"), "--all adopts everything"),
         (("--namespace", "nothing-here"), 'nothing that was found is chosen by "--namespace nothing-here"'),
         (("--namespace", "team-a", "--tag", "team=x"), "team=x"),
     ],
