@@ -173,11 +173,11 @@ def live_accounts(cloud: Any) -> dict[str, Any]:
 
 
 def follow(cloud: Any, command: str, service_accounts: Iterable[str]) -> None:
-    """Run a command of a guide, which has it for team-a/web in prod, for each of these service accounts."""
+    """Run a command of a guide, which has it for a service account or a namespace in prod, for each of these."""
     context = cloud.kubectl("config", "current-context").stdout.strip()
     for each in service_accounts:
         namespace, _, name = each.partition("/")
-        instead = {"web": name, "team-a": namespace, "prod": context}
+        instead = {"web": name, "team-a": namespace, "monitoring": namespace, "prod": context}
         answer = cloud.kubectl(*(instead.get(word, word) for word in shlex.split(command)[1:]))
         assert answer.returncode == 0, (command, each, answer.stderr)
 
@@ -227,9 +227,9 @@ def adoption(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Adoption
     said = adopt(project, "--all", *TAKE_FROM)
     # Something is left: that is for those who read the exit code.
     assert said.returncode == 1, said.stdout + said.stderr
-    (line,) = (each for each in said.stdout.splitlines() if "eksctl: before `pulumi up`" in each)
+    of_eksctl = said.stdout.partition("eksctl: before `pulumi up`")[2]
     for command in kubectl_of("from-eksctl"):
-        follow(cloud, command, re.findall(r"service account (\S+) in ", line))
+        follow(cloud, command, re.findall(r"^ {7}service account (\S+) in ", of_eksctl, re.MULTILINE))
     tidied = sections(said.stdout)["roles, rewritten"]
     arns = [each.arn for each in estate.ROLES if any_has(tidied, each.name)]
     sessions_before = sessions(cloud, arns)

@@ -117,9 +117,10 @@ def place(page: str, *texts: str) -> list[int]:
             "docs/guides/from-eksctl.md",
             (
                 *("--query TemplateBody", "aws cloudformation update-stack"),
-                *("&& aws cloudformation wait stack-update-complete", "app.kubernetes.io/managed-by-"),
-                *("pulumi up --stack prod", "irsa prove --stack prod", "only if the first command prints nothing"),
-                *("values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type", "aws cloudformation delete-stack"),
+                *("&& aws cloudformation wait stack-update-complete", "only if no update failed and this prints nothing"),
+                *("values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type", "app.kubernetes.io/managed-by-"),
+                *("pulumi up --stack prod", "irsa prove --stack prod", "if it prints nothing"),
+                "aws cloudformation delete-stack",
             ),
         ),
         # https://developer.hashicorp.com/terraform/language/resources/syntax#removing-resources
@@ -134,7 +135,7 @@ def place(page: str, *texts: str) -> list[int]:
         # A plain update resets the parameters of a template.
         ("docs/adopt.md", ("DeletionPolicy: Retain", "Deploy as you usually do", "After `irsa prove`, remove them")),
         # `pulumi up` removes what kubectl wrote before it, also what tells Helm to keep the account.
-        ("docs/adopt.md", ("not before `pulumi up`", "helm.sh/resource-policy=keep", "Upgrade", "release-name- ")),
+        ("docs/adopt.md", ("only after `pulumi up`", "helm.sh/resource-policy=keep", "Upgrade", "release-name- ")),
     ],
 )
 def test_the_order_of_a_page_keeps_permissions(page: str, texts: tuple[str, ...]) -> None:
@@ -155,6 +156,6 @@ def test_the_commands_name_the_cluster(page: str) -> None:
 
 def test_only_eksctls_stacks_are_updated_by_a_command() -> None:
     """Protects the stacks of others: a template may be YAML, and a plain update resets the parameters."""
-    pages = {page.name for page in ROOT.glob("docs/**/*.md") if "$ aws cloudformation update-stack" in page.read_text()}
+    pages = {page.name for page in ROOT.glob("docs/**/*.md") if "aws cloudformation update-stack" in page.read_text()}
 
     assert pages == {"from-eksctl.md"}

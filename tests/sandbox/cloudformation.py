@@ -1,0 +1,40 @@
+"""`aws cloudformation` as far as a guide uses it: a folder has the template of each stack, as eksctl writes it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import jmespath
+
+# https://github.com/eksctl-io/eksctl/blob/main/pkg/cfn/template/testdata/addon-example-1.json, with an inline policy.
+EKSCTL = {
+    "AWSTemplateFormatVersion": "2010-09-09",
+    "Resources": {"Role1": {"Type": "AWS::IAM::Role"}, "Policy1": {"Type": "AWS::IAM::Policy"}},
+    "Outputs": {"Role1": {"Value": {"Fn::GetAtt": "Role1.Arn"}}},
+}
+DELETED = "deleted-with-their-stacks"
+
+
+def main(folder: Path, operation: str, *words: str) -> str:
+    """Return what a command prints; what a deleted stack does not retain is noted."""
+    wait, options = operation == "wait", dict(zip(words[::2], words[1::2], strict=False))
+    if wait:
+        return ""
+    file = folder / options["--stack-name"]
+    template: dict[str, Any] = json.loads(file.read_text()) if file.exists() else EKSCTL
+    if operation == "get-template":
+        found = jmespath.search(options["--query"], {"TemplateBody": template})
+        return json.dumps(found) if options["--output"] == "json" else "\t".join(found)
+    if operation == "update-stack":
+        template = json.loads(Path(options["--template-body"].removeprefix("file://")).read_text())
+        file.write_text(json.dumps(template))
+        return ""
+    lost = [name for name, each in template["Resources"].items() if each.get("DeletionPolicy") != "Retain"]
+    with (folder / DELETED).open("a") as deleted:
+        deleted.write(f"{file.name} {' '.join(lost)}".strip() + "\n")
+    return ""
+
+
+if __name__ == "__main__":
+    print(main(Path(sys.argv[1]), *sys.argv[2:]), end="")
