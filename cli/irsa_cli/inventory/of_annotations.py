@@ -142,7 +142,7 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
     for trust, group in by_pattern.values():
         if trust.cluster:
             names = facts.claims[trust.cluster.issuer].names(group)
-            found = f"{len(names):,} admitted, but not annotated with it: {listed(names)}"
+            found = f"{len(names):,} trusted, but not annotated with it: {listed(names)}"
             expected = "a narrower trust policy, or the annotation"
             yield Finding(
                 "not-annotated", trust.cluster.name, "", trust.policy.role.arn, found=found, expected=expected
@@ -159,7 +159,7 @@ def _admitted_only(admitted: Admitted, cluster: LiveCluster, service_account: Li
         cluster.name,
         str(service_account),
         arn,
-        found=f"admitted, but annotated with {named(other)}" if other else "admitted, but not annotated",
+        found=f"trusted, but annotated with {named(other)}" if other else "trusted, but not annotated",
         expected=f"the annotation, or a trust policy without it{_for_which(cluster, fix)}",
         fix=fix,
     )

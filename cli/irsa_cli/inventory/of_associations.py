@@ -93,7 +93,7 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
     for arn, policy in facts.policies.items():
         if admits_any_association(policy.parsed, policy.partition, policy.aws_account.number):
             found = (
-                f"it admits every association of EKS Pod Identity in AWS account {policy.aws_account.number}, also "
+                f"it trusts every association of EKS Pod Identity in AWS account {policy.aws_account.number}, also "
                 "those that are created there later"
             )
             yield Finding("wide-trust", role=arn, found=found, expected=f"StringEquals on {BY_TAG}")

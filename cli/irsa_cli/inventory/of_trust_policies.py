@@ -63,8 +63,8 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
         trust = facts.trusts[index]
         said = []
         for decision, verb in (
-            (Decision.ALLOWED, "it admits"),
-            (Decision.CANNOT_DECIDE, "under a condition that cannot be decided here, it admits"),
+            (Decision.ALLOWED, "it trusts"),
+            (Decision.CANNOT_DECIDE, "under a condition that cannot be decided here, it trusts"),
         ):
             of_decision = {name: each for name, each in namespaces.items() if each.decision is decision}
             whom = "the cluster" if "*" in of_decision else listed(of_decision)
@@ -97,7 +97,7 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
         clusters.add(cluster.name)
     for arn, (namespaces, clusters) in by_role.items():
         if len(namespaces) > 1:
-            found = f"it admits service accounts of {len(namespaces):,} namespaces: {listed(sorted(namespaces))}"
+            found = f"it trusts service accounts of {len(namespaces):,} namespaces: {listed(sorted(namespaces))}"
             cluster_name = next(iter(clusters)) if len(clusters) == 1 else ""
             yield Finding(
                 "several-namespaces", cluster_name, "", arn, found=found, expected="a role for each namespace"

@@ -98,7 +98,7 @@ def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]
             rows.append([*place, _associated(association, short), *found, *then, guard])
         else:
             others[service_account.cluster] += 1
-    what = "other service accounts, which have no annotation and which no role admits"
+    what = "other service accounts, which have no annotation and which no role trusts"
     lines = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
     unread = {each.cluster for each in inventory.service_accounts if each.guard == NOT_READ}
     lines += [f"{named(each)}: guards were not read: {OF_GUARDS} allows it" for each in sorted(unread)]

@@ -221,8 +221,8 @@ def test_not_annotated() -> None:
     assert found.keys() == {(exact, "a/named"), (exact, "a/other"), (pattern, "")}
     assert f"{ROLE_ARN}={exact}" in shlex.split(found[exact, "a/named"].fix)
     assert found[exact, "a/other"].fix == ""
-    assert found[exact, "a/other"].found == f"admitted, but annotated with {role_arn('elsewhere')}"
-    assert found[pattern, ""].found == "3 admitted, but not annotated with it: b/app-0, b/app-1, b/app-2"
+    assert found[exact, "a/other"].found == f"trusted, but annotated with {role_arn('elsewhere')}"
+    assert found[pattern, ""].found == "3 trusted, but not annotated with it: b/app-0, b/app-1, b/app-2"
 
 
 def test_missing_provider() -> None:
@@ -311,37 +311,37 @@ def test_missing_service_account() -> None:
 @pytest.mark.parametrize(
     ("document", "whom"),
     [
-        (trust(like("a:*")), "it admits every service account of a"),
-        (trust(like("a:?*")), "it admits every service account of a"),
-        (trust(like("a:*", "b:*")), "it admits every service account of a, b"),
-        (trust(like("*:*")), "it admits every service account of the cluster"),
-        (trust({"StringLike": {SUB: "system:*"}}), "it admits every service account of the cluster"),
-        (trust({"StringEquals": {AUD: "sts.amazonaws.com"}}), "it admits every service account of the cluster"),
+        (trust(like("a:*")), "it trusts every service account of a"),
+        (trust(like("a:?*")), "it trusts every service account of a"),
+        (trust(like("a:*", "b:*")), "it trusts every service account of a, b"),
+        (trust(like("*:*")), "it trusts every service account of the cluster"),
+        (trust({"StringLike": {SUB: "system:*"}}), "it trusts every service account of the cluster"),
+        (trust({"StringEquals": {AUD: "sts.amazonaws.com"}}), "it trusts every service account of the cluster"),
         (
             trust({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}),
-            "it admits every service account of the cluster, but not a:b",
+            "it trusts every service account of the cluster, but not a:b",
         ),
         (
             trust({**like("team:*"), "StringEquals": {"aws:SourceVpc": "vpc-1"}}, equal("team:app")),
-            "under a condition that cannot be decided here, it admits every service account of team",
+            "under a condition that cannot be decided here, it trusts every service account of team",
         ),
         (
             trust(like(*(f"x*:{each}*" for each in LETTERS[:13]), *(f"x?*:{each}*" for each in LETTERS[13:]))),
-            'it admits every service account of x*, "x?*"',
+            'it trusts every service account of x*, "x?*"',
         ),
         (
             trust({"StringLike": {SUB: f"{PREFIX}*"}, "IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
-            "under a condition that cannot be decided here, it admits every service account of the cluster",
+            "under a condition that cannot be decided here, it trusts every service account of the cluster",
         ),
-        (trust(like(*(f"{each}*:*" for each in LETTERS))), "it admits every service account of the cluster"),
+        (trust(like(*(f"{each}*:*" for each in LETTERS))), "it trusts every service account of the cluster"),
         # The attack: every service account of atk-ns, and no pattern alone is as wide as a namespace.
         (
             trust({**like("*atk*:*"), "ForAnyValue:StringLike": {SUB: f"{PREFIX}*-ns:*"}}),
-            "it admits every service account of *atk*-ns",
+            "it trusts every service account of *atk*-ns",
         ),
         (
             trust({**like("team-b:*"), "StringLikeIfExists": {SUB: "*:??*"}}),
-            "it admits every service account of team-b",
+            "it trusts every service account of team-b",
         ),
         (trust(equal("a:b")), None),
         (trust({**like("a:*"), "StringLikeIfExists": {SUB: "*:app*"}}), None),
@@ -375,7 +375,7 @@ def test_all_but_a_namespace_is_denied() -> None:
     document["Statement"][1]["Effect"] = "Deny"
     (found,) = of_kind("wide-trust", discovery([service_account("a", "b")], [role("app", document)]))
 
-    assert found.found == "it admits every service account of atk-ns, also those that are created there later"
+    assert found.found == "it trusts every service account of atk-ns, also those that are created there later"
 
 
 def test_several_namespaces() -> None:
@@ -390,7 +390,7 @@ def test_several_namespaces() -> None:
     (found,) = of_kind("several-namespaces", discovery(accounts, roles))
 
     assert found.role == role_arn("two")
-    assert found.found == "it admits service accounts of 2 namespaces: a, b"
+    assert found.found == "it trusts service accounts of 2 namespaces: a, b"
 
 
 def test_an_empty_audience_is_not_that_of_sts() -> None:

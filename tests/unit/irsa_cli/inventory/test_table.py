@@ -85,7 +85,7 @@ def test_by_service_account() -> None:
         ["a/open", "-", "team/open", "network"],
     ]
     assert lines(taken(discovery(ACCOUNTS, ROLES)))[-2:] == [
-        "prod: other service accounts, which have no annotation and which no role admits: 1",
+        "prod: other service accounts, which have no annotation and which no role trusts: 1",
         "read: 1 cluster, 1 AWS account, 4 roles",
     ]
 
