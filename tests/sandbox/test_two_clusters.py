@@ -1,6 +1,8 @@
 """The subcommands of irsa where there are two clusters, each with its own issuer and keys."""
 
 import json
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,11 @@ import yaml
 from sandbox.showcase import GREEN_ISSUER
 from tests.output_schemas import check_output
 from tests.sandbox.changes import role_arn
+from tests.sandbox.guide import commands_of
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good, report
 from tests.sandbox.kubeconfigs import kubeconfig_of
 from tests.sandbox.project import STACK, Project, blue_and_green
-from tests.sandbox.test_adopt import kind_of, kinds
+from tests.sandbox.test_adopt import kind_of, kinds, without_groups
 
 pytestmark = pytest.mark.sandbox
 
@@ -215,3 +218,41 @@ def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
     for issuer, answer in answers.items():
         assert answer.returncode == 0, answer.stderr
         assert f"issuer {issuer}" in " ".join(answer.stdout.split())
+
+
+# --- One of them is replaced -----------------------------------------------------------------------------------------
+
+
+def test_a_cluster_is_removed_from_an_adopted_file(cloud: Any, kubeconfig: str, tmp_path: Path) -> None:
+    """Protects who replaces a cluster below adopted bindings, by the commands of docs/guides/clusters.md.
+
+    `protect` refuses until they are run; then only the old cluster's service account goes, and the rest is protected.
+    """
+    project = Project(cloud, tmp_path / "project", {}, variables={"KUBECONFIG": kubeconfig})
+    contexts = ("--context", "blue", "--context", "green")
+    file = project.folder / f"Pulumi.{STACK}.yaml"
+    # A file with one cluster gets no second one.
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "config": {}}))
+    chosen = ("--role", "adopted-*", "--take-from", "eksctl", "--output", file.name)
+    assert irsa(project, "adopt", *contexts, *chosen).returncode == 0
+    project.up()
+    file.write_text(re.sub(r"^ *- blue\n", "", file.read_text(), flags=re.MULTILINE))
+    commands = [each.replace("prod", STACK) for each in commands_of("clusters")]
+    remove, unprotect = (each for each in commands if re.match("pulumi (config|state) ", each))
+    assert cloud.run(*shlex.split(remove), folder=project.folder, **project.variables).returncode == 0
+    assert irsa(project, "check", file.name).returncode == 0
+    assert "because it is protected" in project.refused("preview")
+    answer = cloud.run(*shlex.split(unprotect), "--yes", folder=project.folder, **project.variables)
+    assert answer.returncode == 0, answer.stderr
+
+    done = kinds(without_groups(project.events("up", "--yes", "--skip-preview")))
+    assert done == {("update", "Role"): 1, ("delete", "ServiceAccount"): 1}
+    unprotected = {kind_of(each) for each in project.state() if not each.get("protect")}
+    assert unprotected.isdisjoint({"Role", "ServiceAccount"})
+    left = [(context, name) for context, name in ANNOTATED if found(cloud, kubeconfig, context, name)]
+    assert left == [each for each in ANNOTATED if each[0] == "green"]
+
+
+def found(cloud: Any, kubeconfig: str, context: str, name: str) -> bool:
+    answer = cloud.kubectl("get", "sa", name, "--context", context, "--kubeconfig", kubeconfig)
+    return bool(answer.returncode == 0)
