@@ -13,14 +13,14 @@ EKSCTL = {
     "Resources": {"Role1": {"Type": "AWS::IAM::Role"}, "Policy1": {"Type": "AWS::IAM::Policy"}},
     "Outputs": {"Role1": {"Value": {"Fn::GetAtt": "Role1.Arn"}}},
 }
-DELETED = "deleted-with-their-stacks"
+DELETED = ".deleted"
 
 
 def main(folder: Path, operation: str, *words: str) -> str:
-    """Return what a command prints; what a deleted stack does not retain is noted."""
-    wait, options = operation == "wait", dict(zip(words[::2], words[1::2], strict=False))
-    if wait:
+    """Return what a command prints."""
+    if operation == "wait":
         return ""
+    options = dict(zip(words[::2], words[1::2], strict=True))
     file = folder / options["--stack-name"]
     template: dict[str, Any] = json.loads(file.read_text()) if file.exists() else EKSCTL
     if operation == "get-template":
@@ -30,11 +30,18 @@ def main(folder: Path, operation: str, *words: str) -> str:
         template = json.loads(Path(options["--template-body"].removeprefix("file://")).read_text())
         file.write_text(json.dumps(template))
         return ""
-    lost = [name for name, each in template["Resources"].items() if each.get("DeletionPolicy") != "Retain"]
-    with (folder / DELETED).open("a") as deleted:
-        deleted.write(f"{file.name} {' '.join(lost)}".strip() + "\n")
+    file.with_suffix(DELETED).write_text(json.dumps(template))
     return ""
 
 
+def deleted_stacks(folder: Path) -> dict[str, list[str]]:
+    """Return the stacks that were deleted, each with its resources that were not retained."""
+    found = {each.stem: json.loads(each.read_text())["Resources"] for each in folder.glob(f"*{DELETED}")}
+    return {
+        stack: [name for name, each in resources.items() if each.get("DeletionPolicy") != "Retain"]
+        for stack, resources in found.items()
+    }
+
+
 if __name__ == "__main__":
-    print(main(Path(sys.argv[1]), *sys.argv[2:]), end="")
+    sys.stdout.write(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -117,7 +117,10 @@ def place(page: str, *texts: str) -> list[int]:
             "docs/guides/from-eksctl.md",
             (
                 *("--query TemplateBody", "aws cloudformation update-stack"),
-                *("&& aws cloudformation wait stack-update-complete", "only if no update failed and this prints nothing"),
+                *(
+                    "&& aws cloudformation wait stack-update-complete",
+                    "only if no update failed and this prints nothing",
+                ),
                 *("values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type", "app.kubernetes.io/managed-by-"),
                 *("pulumi up --stack prod", "irsa prove --stack prod", "if it prints nothing"),
                 "aws cloudformation delete-stack",
