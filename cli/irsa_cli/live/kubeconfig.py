@@ -19,6 +19,7 @@ from lightkube.core.exceptions import ConfigError
 
 from irsa.rules.mistakes import listed, named, nearest
 from irsa_cli.exits import CouldNotLookError, SecretInStateError
+from irsa_cli.state.resource import is_secret
 
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PROGRAM_VERSION = "client.authentication.k8s.io/v1"
@@ -87,7 +88,11 @@ def configuration(inputs: Inputs) -> SingleConfig:
     """
     kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
     if kubeconfig is not None and not isinstance(kubeconfig, str):
-        raise SecretInStateError("the state keeps the kubeconfig of the stack's Kubernetes provider as a secret")
+        # The plugin takes an object too, such as the output `kubeconfig` of pulumi-eks. In a stack file, a secret is
+        # `{secure: ...}`.
+        if is_secret(kubeconfig) or "clusters" not in kubeconfig:
+            raise SecretInStateError("the state keeps the kubeconfig of the stack's Kubernetes provider as a secret")
+        kubeconfig = json.dumps(kubeconfig)
     configs = list(_configurations(kubeconfig))
     name = context or next((config.current_context for config in configs if config.current_context), None)
     if not configs:

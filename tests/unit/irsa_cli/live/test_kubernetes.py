@@ -486,8 +486,15 @@ def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatc
     assert configuration({"kubeconfig": two.read_text()}).cluster.server == "https://two.example.com"
     with pytest.raises(CouldNotLookError, match="no context three; it has: one, two"):
         configuration({"context": "three"})
-    with pytest.raises(CouldNotLookError, match="as a secret"):
-        ClusterClients({"urn::id": {"kubeconfig": {"ciphertext": "v1:x"}}}).of("urn::id")
+    # pulumi-kubernetes takes an object as well, such as the output `kubeconfig` of pulumi-eks.
+    assert (
+        configuration({"kubeconfig": kubeconfig("https://two.example.com")}).cluster.server == "https://two.example.com"
+    )
+    in_state = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
+    in_a_stack_file = {"secure": "v1:x"}
+    for secret in (in_state, in_a_stack_file, {**both, "users": [{"name": "u", "user": {"token": in_state}}]}):
+        with pytest.raises(CouldNotLookError, match="as a secret"):
+            ClusterClients({"urn::id": {"kubeconfig": secret}}).of("urn::id")
 
 
 def test_no_cluster_is_guessed() -> None:
