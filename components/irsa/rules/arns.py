@@ -121,6 +121,9 @@ def parse_iam_arn(text: str, resource_type: str, partition: str | None = None) -
         fix = f"copy the ARN from `{commands.list_arns(resource_type)}` or the IAM console"
         if resource_type == "policy" and re.fullmatch(f"{PATH}{IAM_NAME}", f"/{text}"):
             fix = _advice_for_name(text, partition)
+        if resource_type == "oidc-provider" and not text:
+            # https://www.pulumi.com/registry/packages/eks/api-docs/cluster/: without a provider its output is empty.
+            fix += "; if it is the output of an eks.Cluster, set createOidcProvider there"
         raise Mistake(f"{text!r}: {problem}", f"an ARN such as {example}", fix)
     return Arn(parts[1], parts[4], resource_type, ":".join(parts[5:]).split("/", 1)[1])
 

@@ -76,6 +76,17 @@ def test_the_name_of_a_policy_is_answered_with_its_whole_arn(name: str, partitio
     assert "aws iam list-policies" in error.value.fix
 
 
+def test_an_empty_provider_may_be_that_of_a_cluster_without_one() -> None:
+    """Protects users of pulumi-eks, whose `oidcProviderArn` is empty unless the cluster has `createOidcProvider`.
+
+    https://github.com/pulumi/pulumi-eks/blob/master/nodejs/eks/cluster/cluster.ts
+    """
+    for arn, is_named in (("", True), (EXAMPLES["role"], False)):
+        with pytest.raises(Mistake) as error:
+            parse_iam_arn(arn, "oidc-provider")
+        assert ("createOidcProvider" in error.value.fix) is is_named
+
+
 def test_advice_for_the_name_of_a_policy_says_what_is_not_known() -> None:
     """Protects from an ARN that does not exist: a policy's name tells neither its path nor its partition."""
     fixes = {}
