@@ -159,8 +159,8 @@ class ServiceAccountRoleArgs(TypedDict):
     identity: NotRequired[Any]
     """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.
 
-    Between them, a mapping of `irsa` and `podIdentity` to `used` or `trusted`, such as `{irsa: trusted, podIdentity:
-    used}`: of a way that is `trusted`, only the statement in the trust policy is there."""
+    For the stages between them, a mapping of both to `used` or `trusted`, such as `{irsa: trusted, podIdentity: used}`.
+    `trusted`: only the trust policy's statement exists."""
     cluster_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
     """ARNs of the EKS clusters, for Pod Identity, each under a key that you choose; do not change the key."""
     pod_identity: NotRequired[PodIdentityArgs]

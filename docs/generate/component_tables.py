@@ -3,12 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from irsa.rules.leaves import leaves
 
-def types_of(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any], Sequence[str]]]:
-    """Yield name, description, properties and required ones of each type; what two have is in one of them."""
-    types = {title(token): each for token, each in schema["types"].items()}
-    of_add_on = types["AddOn"]["properties"].keys() - {"addOn"}
-    for name, each in types.items():
+
+def types_of(schema: Mapping[str, Any], component: str) -> Iterator[tuple[str, str, Mapping[str, Any], Sequence[str]]]:
+    """Yield name, description, properties and required ones of the types of a component's arguments.
+
+    What two types have is in one of them.
+    """
+    of_add_on = schema["types"]["irsa:index:AddOn"]["properties"].keys() - {"addOn"}
+    named = {leaf for _, leaf in leaves(schema["resources"][component]["inputProperties"])}
+    for token, each in schema["types"].items():
+        if f"#/types/{token}" not in named:
+            continue
+        name = title(token)
         properties, description = each["properties"], each["description"]
         if name == "Policy":
             properties = {key: value for key, value in properties.items() if key not in of_add_on}

@@ -128,12 +128,12 @@ def _spelled(action: argparse.Action) -> str:
     return f"{', '.join(action.option_strings)} {value}".strip()
 
 
-def component_arguments() -> str:
-    """Return the tables of the component's arguments, and of the types that they have."""
+def component_arguments(token: str) -> str:
+    """Return the tables of a component's arguments, and of the types that they have."""
     schema = _schema()
-    component = schema["resources"][outputs.COMPONENT_TYPE]
+    component = schema["resources"][token]
     parts = [_arguments(component["inputProperties"], component["requiredInputs"])]
-    for name, description, properties, required in types_of(schema):
+    for name, description, properties, required in types_of(schema, token):
         parts += [f"### {name}", description, _arguments(properties, required)]
     return "\n\n".join(parts)
 
@@ -238,8 +238,9 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "reference/command.md": {"subcommands": subcommands, "help": help_of_subcommands},
     "reference/component.md": {
         "example": partial(program, "python-stack"),
-        "arguments": component_arguments,
+        "arguments": partial(component_arguments, outputs.COMPONENT_TYPE),
         "outputs": partial(component_outputs, "output"),
+        "guard": partial(component_arguments, outputs.GUARD_TYPE),
     },
     "reference/findings.md": {
         "rules": lambda: table("rule", "found", rows=_live_rules()),

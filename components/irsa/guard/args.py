@@ -7,7 +7,10 @@ import pulumi
 
 
 class GuardedServiceAccountArgs(TypedDict):
-    """A service account whose Pods must get a role; `role_arn` and `service_account_name` of a ServiceAccountRole."""
+    """A service account whose Pods must get a role.
+
+    `role_arn` can be that of a ServiceAccountRole; write the name as a string.
+    """
 
     name: pulumi.Input[str]
     """Name of the service account."""
@@ -38,11 +41,11 @@ class IdentityGuardArgs(TypedDict):
     """The arguments of an IdentityGuard, which is for one cluster: that of its Kubernetes provider."""
 
     mode: str
-    """`warn` (the metric and audit log of the API server have it) or `deny`."""
+    """`warn` (recorded in the API server's metric and audit log) or `deny`."""
     service_accounts: Sequence[GuardedServiceAccountArgs]
     """The service accounts whose Pods must get their role."""
     stack: NotRequired[str]
-    """With it start the names of the policies, of which the cluster has one each. Default: project and stack."""
+    """Prefix of the policies' names; unique in the cluster. Default: project and stack."""
     namespace: NotRequired[pulumi.Input[str]]
     """Namespace of the ConfigMaps, which nobody but the platform's team should edit. Default: `kube-system`."""
     namespaces: NotRequired[Mapping[str, str]]

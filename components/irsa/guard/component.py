@@ -30,10 +30,9 @@ def parsed_guard(name: str, args: Any, spelling: Spelling = path_of) -> GuardSpe
 
 
 class IdentityGuard(pulumi.ComponentResource):
-    """Policies of the API server, with which no Pod of these service accounts starts without its identity unnoticed.
+    """Policies of the API server that refuse, or warn of, Pods without their service account's role.
 
-    It is for one cluster, that of its Kubernetes provider, from Kubernetes 1.30 on. Nothing runs in the cluster for it,
-    and what breaks it lets Pods through.
+    It is for one cluster, that of its Kubernetes provider, from Kubernetes 1.30 on. If it fails, Pods start.
     """
 
     policy_names: pulumi.Output[list[str]]

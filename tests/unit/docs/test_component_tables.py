@@ -9,6 +9,7 @@ import pulumi
 import pytest
 
 from irsa.args import AddOnArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+from irsa.guard.args import GuardedAnnotationsArgs, GuardedServiceAccountArgs, IdentityGuardArgs
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "component.md").read_text(encoding="utf-8")
 
@@ -30,6 +31,9 @@ def takes_outputs(hint: Any) -> str:
         ("ServiceAccount", ServiceAccountArgs),
         ("AddOn", AddOnArgs),
         ("Policy", PolicyArgs),
+        ("IdentityGuard", IdentityGuardArgs),
+        ("GuardedServiceAccount", GuardedServiceAccountArgs),
+        ("GuardedAnnotations", GuardedAnnotationsArgs),
     ],
 )
 def test_the_page_says_where_outputs_may_stand(title: str, arguments: Any) -> None:
