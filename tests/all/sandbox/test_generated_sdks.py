@@ -5,6 +5,7 @@ No sandbox runs here: the generator is the one that the sandbox's engine has bes
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -35,6 +36,18 @@ new irsa.ServiceAccountRole("nested", { serviceAccount: { name: "reader", namesp
 new irsa.ServiceAccountRole("type", { maxSessionDuration: "3600" });
 // @ts-expect-error an output in place of a value that decides which resources exist
 new irsa.ServiceAccountRole("plain", { retainOnDelete: pulumi.output(true) });
+"""
+
+# Of @pulumi/eks, what the guide uses: https://www.pulumi.com/registry/packages/eks/api-docs/cluster/
+EKS = """
+declare module "@pulumi/eks" {
+  import * as pulumi from "@pulumi/pulumi";
+  class Cluster extends pulumi.ComponentResource {
+    constructor(name: string, args: { createOidcProvider?: pulumi.Input<boolean> });
+    readonly kubeconfigJson: pulumi.Output<string>;
+    readonly oidcProviderArn: pulumi.Output<string>;
+  }
+}
 """
 
 
@@ -79,15 +92,19 @@ def example(name: str, language: str, folder: Path) -> Path:
 
 
 def test_typescript_compiles(tmp_path: Path) -> None:
-    """Protects programs in TypeScript: outputs fit where the example has them, and mistakes are errors of tsc."""
+    """Protects programs in TypeScript: outputs fit where the guides have them, and mistakes are errors of tsc."""
     node = with_node(os.environ)
     project = example("typescript-stack", "nodejs", tmp_path)
     # The scripts of other packages are not asked for; ours compiles the SDK.
     succeed(project, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", **node)
     succeed(project / "sdks" / "irsa", "npm", "run", "postinstall", **node)
-    (project / "wrong.ts").write_text(WRONG)
-    both = {"extends": "./tsconfig.json", "files": ["index.ts", "wrong.ts"]}
-    (project / "tsconfig.test.json").write_text(json.dumps(both))
+    guides = [(CHECKOUT / "docs" / "guides" / name).read_text() for name in ("own-program.md", "guard.md")]
+    blocks = re.findall(r"^```typescript\n(.*?)^```$", "\n".join(guides), re.DOTALL | re.MULTILINE)
+    assert [word for word in ("eks.Cluster", "irsa.IdentityGuard") if word not in "".join(blocks)] == []
+    for name, text in {"guides.ts": "\n".join(blocks), "wrong.ts": WRONG, "eks.d.ts": EKS}.items():
+        (project / name).write_text(text)
+    files = {"extends": "./tsconfig.json", "files": ["index.ts", "guides.ts", "wrong.ts", "eks.d.ts"]}
+    (project / "tsconfig.test.json").write_text(json.dumps(files))
     succeed(project, "npm", "exec", "--", "tsc", "--project", "tsconfig.test.json", **node)
 
 
