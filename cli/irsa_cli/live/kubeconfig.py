@@ -90,7 +90,7 @@ def configuration(inputs: Inputs) -> SingleConfig:
     if kubeconfig is not None and not isinstance(kubeconfig, str):
         # The plugin takes an object too, such as the output `kubeconfig` of pulumi-eks. In a stack file, a secret is
         # `{secure: ...}`.
-        if is_secret(kubeconfig) or "clusters" not in kubeconfig:
+        if is_secret(kubeconfig) or not (isinstance(kubeconfig, Mapping) and "clusters" in kubeconfig):
             raise SecretInStateError("the state keeps the kubeconfig of the stack's Kubernetes provider as a secret")
         kubeconfig = json.dumps(kubeconfig)
     configs = list(_configurations(kubeconfig))

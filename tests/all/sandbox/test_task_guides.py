@@ -229,7 +229,9 @@ def test_changes_without_an_outage(follow: Follow, project: Path) -> None:
 
 def test_a_guard(follow: Follow, project: Path) -> None:
     """Protects who switches a guard on: each step is deployed, and verified."""
-    follow("guard", UP, project)
+    # No Pod was warned of yet, and the metric comes with the first.
+    metrics = {"kubectl get --raw /metrics ": "kubectl get --raw /metrics | grep --count apiserver_"}
+    follow("guard", {**UP, **metrics}, project)
 
 
 def test_roles_in_other_accounts(follow: Follow, green: str, project: Path) -> None:
