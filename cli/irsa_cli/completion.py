@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     import shtab  # noqa: PLC0415 (only this subcommand needs it)
 
     completed = {Path: shtab.FILE, stack_file: STACK_FILES, stack_name: STACKS}
-    parser = parser_of_all(filled=True)
+    parser = parser_of_all(with_arguments=True)
     for argument in _arguments(parser):
         if argument.type in completed:
             # The attribute that shtab reads.

@@ -32,8 +32,8 @@ def installed() -> dict[str, EntryPoint]:
     return {name: found[name] for name in sorted(found) if _spec(found[name].module)}
 
 
-def parser_of_all(filled: bool = False) -> argparse.ArgumentParser:
-    """Return a parser with the name and the line of help of each subcommand; only with `filled` they are imported."""
+def parser_of_all(with_arguments: bool = False) -> argparse.ArgumentParser:
+    """Return a parser with name and help line of each subcommand, which is imported only for `with_arguments`."""
     parser = argparse.ArgumentParser(
         prog="irsa", description="Check that Kubernetes service accounts can assume their IAM roles."
     )
@@ -41,7 +41,7 @@ def parser_of_all(filled: bool = False) -> argparse.ArgumentParser:
     subcommands = parser.add_subparsers(title="subcommands", required=True, dest="subcommand", metavar="SUBCOMMAND")
     for name, entry in installed().items():
         subcommand = subcommands.add_parser(name, help=help_line(entry))
-        if filled:
+        if with_arguments:
             _module(entry).add(subcommand)
     return parser
 

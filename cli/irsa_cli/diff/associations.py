@@ -228,11 +228,11 @@ def _by_trust_alone(
     # Who has an association, or the role by IRSA, is not somebody else.
     known = {(each.cluster_arn, each.subject) for those in declared for each in those}
     known_issuers = {*issuers.values()}
-    told: dict[str, list[Right]] = {}
+    rights: dict[str, list[Right]] = {}
     for name, those in found.items():
         side = sides[0] if name == "may_gain" else sides[1]
         widest = [each for each in those if not any(_is_wider(one, each) for one in those)]
-        told[name] = [
+        rights[name] = [
             Right(
                 f"{each.namespace}/{each.name}",
                 role.name,
@@ -246,7 +246,7 @@ def _by_trust_alone(
             if (each.cluster, subject_of(each.namespace, each.name)) not in known
             and not any(_by_irsa(side, one, subject_of(each.namespace, each.name)) for one in known_issuers)
         ]
-    return told, problem
+    return rights, problem
 
 
 def _is_wider(one: _Asked, other: _Asked) -> bool:

@@ -116,7 +116,7 @@ def _length(lines: Iterable[str]) -> int:
 
 def code(text: str) -> str:
     """Return a text of one line as a code span, whatever backticks it has."""
-    shown = visible(text) or " "
-    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
-    pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
-    return f"{fence}{pad}{shown}{pad}{fence}"
+    escaped = visible(text) or " "
+    fence = "`" * (max(map(len, re.findall("`+", escaped)), default=0) + 1)
+    pad = " " if escaped[0] in "` " or escaped[-1] in "` " else ""
+    return f"{fence}{pad}{escaped}{pad}{fence}"

@@ -326,12 +326,12 @@ def holders(role: Role) -> Iterator[tuple[bool, Right]]:
     for certain, right, each in holders:
         but_not = tuple(map(written, each.denied))
         yield certain, replace(right, but_not=but_not, at_most=not (each.exact or each.denied_are_all))
-    told = {right.service_account for _, right, _ in holders}
+    holders_in_stack = {right.service_account for _, right, _ in holders}
     others = [(admits(parsed, each.request), by_association(role, each)) for each in role.associations]
     yield from (
         (admitted is True, each)
         for admitted, each in others
-        if admitted is not False and each.service_account not in told
+        if admitted is not False and each.service_account not in holders_in_stack
     )
     if not holders and all(admitted is False for admitted, _ in others):
         yield True, Right("", role.name, role.arn, "")

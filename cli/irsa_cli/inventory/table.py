@@ -31,13 +31,13 @@ def answer_of(inventory: Inventory, view: View) -> Answer:
     headings, rows, others = _BY[view](inventory)
     # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
     first = 1 if len(inventory.clusters) == 1 else 0
-    shown = [n for n in range(first, len(headings)) if any(row[n] not in ("", NONE) for row in rows)]
+    columns = [n for n in range(first, len(headings)) if any(row[n] not in ("", NONE) for row in rows)]
     return Answer(
         summary(inventory),
         VERDICTS[FINDINGS if inventory.findings else COULD_NOT_LOOK if inventory.not_checked else GOOD],
         [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
-        [headings[n] for n in shown],
-        [[row[n] for n in shown] for row in rows],
+        [headings[n] for n in columns],
+        [[row[n] for n in columns] for row in rows],
         [(Message(each), "dim") for each in (*others, inventory.left_out, _read(inventory)) if each],
     )
 

@@ -50,18 +50,18 @@ def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]
         return Changes(alone, bool(real.undecided), too_many=True)
     found, by_name = covered
     held = held_by(found)
-    told: dict[str, list[Change]] = {}
+    reported: dict[str, list[Change]] = {}
     for name, subjects in by_name.items():
         # Who had the right before, and has it, is no exception to who gains it; who keeps it is one to who loses it.
         lost = held.may_have_had & ~held.has
         nobody = found.all & ~(held.may_have if name in {"gains", "may_gain"} else lost)
-        told[name], left = [], real.changes[name]
+        reported[name], left = [], real.changes[name]
         exceptions = subjects_within(patterns, found, nobody, [subjects[each] for each in sorted(subjects)])
         for subject, but in zip(sorted(subjects), exceptions, strict=True):
             within = left & claims.like(subject_claim(subject))
             left &= ~within
-            told[name].append((subject, [each for each in claims.subjects(within) if each != subject], but))
-    return Changes(told, bool(held.undecided), too_many=False)
+            reported[name].append((subject, [each for each in claims.subjects(within) if each != subject], but))
+    return Changes(reported, bool(held.undecided), too_many=False)
 
 
 def asked(parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None) -> Asked:
