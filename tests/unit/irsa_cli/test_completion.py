@@ -38,7 +38,9 @@ def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 def options() -> Iterator[str]:
     """Return every long option of every subcommand."""
-    (subcommands,) = [a for a in parser_of_all(filled=True)._actions if isinstance(a, argparse._SubParsersAction)]
+    (subcommands,) = [
+        a for a in parser_of_all(with_arguments=True)._actions if isinstance(a, argparse._SubParsersAction)
+    ]
     for subcommand in subcommands.choices.values():
         yield from (word for word in subcommand._option_string_actions if word.startswith("--"))
 
