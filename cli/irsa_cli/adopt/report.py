@@ -1,5 +1,6 @@
 """What `irsa adopt` prints: what it adopts, what it only annotates, what it skips and why, and what to do next."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -72,11 +73,20 @@ def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
         yield visible(f"  {name}{' would be written' if dry_run else ''}"), ""
 
 
+def _word(text: str) -> str:
+    """Return a text as one word of a shell: who has hundreds pastes these lines into a loop."""
+    quoted = shlex.quote(text)
+    # zsh replaces a word that begins with an equals sign, and two colons command CI.
+    return f"'{text}'" if quoted == text and text[0] in "=:" else quoted
+
+
 def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> Iterator[Line]:
     names: dict[str, set[str]] = {}
     for item in adoption.items:
         for owner in item.owners if item.outcome not in (Outcome.DECLARED, Outcome.SKIPPED) else ():
-            names.setdefault(owner.tool, set()).add(named(owner.what) if owner.what else item.about)
+            names.setdefault(owner.tool, set()).add(
+                _word(owner.what) if owner.what else " ".join(map(_word, item.about.split(" ")))
+            )
     owned = {letting_go(tool): sorted(names[tool]) for tool in sorted(names)}
     has_ids = any("podIdentity" in each for each in adoption.bindings.values())
     imports = "`import:` and `importIds:`" if has_ids else "`import:`"
@@ -95,5 +105,5 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> I
     yield "next, in this order", "bold"
     for number, step in enumerate(steps, 1):
         yield visible(f"  {number}. {step}"), ""
-        # All of them, one on a line: who has hundreds takes them from here into a loop.
+        # All of them, one on a line.
         yield from ((visible(f"       {name}"), "") for name in owned.get(step, ()))

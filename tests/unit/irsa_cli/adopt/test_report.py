@@ -72,13 +72,14 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
 def test_everything_that_a_tool_must_keep_is_listed() -> None:
     """Protects 300 roles: one line for each stack, role or service account of the tool, for loops, and none left out.
 
-    What eksctl calls it; what that is not known of; and what has its label.
+    What eksctl calls it; what that is not known of; and what has its label. Pasted into a shell, none of them acts.
     """
     tags = {"alpha.eksctl.io/cluster-name": "c"}
     stacks = [f"eksctl-c-addon-iamserviceaccount-team-a-app-{number}" for number in range(300)]
+    hostile = ["$(reboot)", "it's `reboot`", "; reboot", "$HOME", "::error::x", "=ls"]
     of_stacks = (
         role(f"r{number}", statement(f"team-a:app-{number}"), tags={**tags, "aws:cloudformation:stack-name": stack})
-        for number, stack in enumerate([*stacks, "$(reboot)"])
+        for number, stack in enumerate([*stacks, *hostile])
     )
     unknown = role("other", statement("team-a:app"), tags=tags)
     labelled = service_account(
@@ -86,10 +87,15 @@ def test_everything_that_a_tool_must_keep_is_listed() -> None:
     )
     said = printed(labelled, roles=(*of_stacks, unknown), take_from=["eksctl"])
     (place,) = (index for index, line in enumerate(said) if "eksctl: before `pulumi up`, " in line)
-    expected = ['"$(reboot)"', *sorted(stacks), f"role {role_arn('other')}", "service account team-a/app in blue"]
+    end = place + 1 + len(stacks) + len(hostile)
+    names = [line.removeprefix("       ") for line in said[place + 1 : end]]
 
-    assert said[place + 1 : place + 1 + len(expected)] == [f"       {each}" for each in expected]
-    assert said[place + 1 + len(expected)].strip().endswith("(imports, and no change but those named above)")
+    assert sorted(shlex.split(" ".join(names))) == sorted([*stacks, *hostile])
+    # Nothing acts in single quotes: https://www.gnu.org/software/bash/manual/html_node/Single-Quotes.html
+    assert not re.search(r"[$`;]|(^| )[=:]", re.sub(r"""'[^']*'|"'\"""", "''", " ".join(names)))
+    owned = [f"role {role_arn('other')}", "service account team-a/app in blue"]
+    assert said[end : end + len(owned)] == [f"       {each}" for each in owned]
+    assert said[end + len(owned)].strip().endswith("(imports, and no change but those named above)")
 
 
 @pytest.mark.parametrize("stack", ["prod", "it's $(reboot)", "-x"])
