@@ -242,6 +242,6 @@ def test_expressions_fit_the_types_of_kubernetes(
     found = until(warnings)
     api.delete(wrong)
     assert "undefined field 'noSuchField'" in str(found.pop(wrong["metadata"]["name"]))
-    own = {name for name in found if name.startswith("irsa-guard-irsa-test-")}
+    own = {name for name in found if name.startswith("irsa-guard-irsa.test-")}
     assert {name.rpartition("-")[2] for name in own} == {"identity", "role", "annotation"}
     assert [found[name] for name in own] == [[], [], []]
