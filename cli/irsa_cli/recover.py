@@ -3,7 +3,6 @@
 import argparse
 import json
 import re
-import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -130,10 +129,10 @@ def run(options: argparse.Namespace) -> int:
         if not isinstance(state, dict) or not isinstance(state.get("deployment"), dict):
             name = named(str(options.state))
             raise CouldNotLookError(f"{name} is not an exported state: pass what `pulumi stack export` prints")
-        pending = pending_creations(state)
         if options.ids is None:
             print(list_of(state), end="")
             return GOOD
+        pending = pending_creations(state)
         answers = answers_of(_read(options.ids, entries_of), pending)
         recovered = with_created(state, pending, answers)
     except OtherFormError as error:
@@ -295,7 +294,7 @@ def _look_up(resource: State) -> Iterator[str]:
         yield "irsa has no command that looks for it. Its ID is the one that pulumi import takes."
         return
     *look, words = texts
-    yield from (shlex.join(each) for each in look)
+    yield from (" ".join(map(commands.quoted, each)) for each in look)
     yield f"its ID: {' '.join(words)}"
 
 

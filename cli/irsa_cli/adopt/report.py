@@ -1,6 +1,5 @@
 """What `irsa adopt` prints: what it adopts, what it only annotates, what it skips and why, and what to do next."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -75,9 +74,9 @@ def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
 
 def _word(text: str) -> str:
     """Return a text as one word of a shell: who has hundreds pastes these lines into a loop."""
-    quoted = shlex.quote(text)
-    # zsh replaces a word that begins with an equals sign, and two colons command CI.
-    return f"'{text}'" if quoted == text and text[0] in "=:" else quoted
+    quoted = commands.quoted(text)
+    # Two colons command CI.
+    return f"'{quoted}'" if quoted.startswith(":") else quoted
 
 
 def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> Iterator[Line]:

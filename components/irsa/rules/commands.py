@@ -18,7 +18,7 @@ _PLACE = re.compile("(fileb?|https?)://")
 
 
 def _command(*words: str) -> str:
-    return " ".join(map(_quoted, words)) if all(word.isprintable() for word in words) else ""
+    return " ".join(map(quoted, words)) if all(word.isprintable() for word in words) else ""
 
 
 def _aws(*words: str) -> str:
@@ -26,7 +26,8 @@ def _aws(*words: str) -> str:
     return "" if any(map(_PLACE.match, words)) else _command("aws", *words)
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
+    """Return a text as one word of a shell."""
     # zsh replaces a word such as =ls: https://zsh.sourceforge.io/Doc/Release/Expansion.html#g_t_0060_003d_0027-expansion
     return f"'{word}'" if re.fullmatch(r"=[\w@%+=:,./-]*", word, re.ASCII) else shlex.quote(word)
 
