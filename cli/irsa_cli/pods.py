@@ -35,7 +35,7 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
         return []
     audiences = sorted(token_audiences(pod))
     token_file = WINDOWS_TOKEN_FILE if _is_for_windows(pod) else TOKEN_FILE
-    injected = [container for container in _containers(pod) if not _sets_role_itself(container)]
+    injected = [container for container in webhook_containers(pod) if not _sets_role_itself(container)]
     found = [problem for container in injected for problem in _container_problems(container, role_arn, token_file)]
     if injected and audience not in audiences:
         has = f"a token for {listed(audiences)}" if audiences else "no token volume for AWS"
@@ -47,7 +47,7 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
 
 def containers_with_own_role(pod: PodObject) -> list[str]:
     """Return the names of the containers that set the role themselves; the webhook does not change these."""
-    return [container["name"] for container in _containers(pod) if _sets_role_itself(container)]
+    return [container["name"] for container in webhook_containers(pod) if _sets_role_itself(container)]
 
 
 def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None, cluster_key: str = "") -> RunningPod:
@@ -60,7 +60,9 @@ def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None,
         cluster_key: The cluster's key in a stack of several.
     """
     metadata = pod["metadata"]
-    ways = [] if SKIP_POD in (metadata.get("labels") or {}) else [_way(each, role_arn) for each in _containers(pod)]
+    ways = (
+        [] if SKIP_POD in (metadata.get("labels") or {}) else [_way(each, role_arn) for each in webhook_containers(pod)]
+    )
     # One that is ending is not created again.
     restart = "" if metadata.get("deletionTimestamp") else restart_command(pod)
     name = f"{metadata['namespace']}/{metadata['name']}"
@@ -157,16 +159,12 @@ def _sets_role_itself(container: Mapping[str, Any]) -> bool:
     return not has_token and not variables.keys().isdisjoint({ROLE_VARIABLE, TOKEN_VARIABLE})
 
 
-def _containers(pod: PodObject) -> list[Mapping[str, Any]]:
-    skipped, spec = skipped_containers(pod), pod["spec"]
-    every = [*spec.get("initContainers", []), *spec.get("containers", [])]
+def webhook_containers(pod: PodObject) -> list[Mapping[str, Any]]:
+    """Return the containers that the webhook changes: it reads one line of CSV, and does not trim the names in it."""
+    annotations, spec = pod["metadata"].get("annotations") or {}, pod["spec"]
+    skipped = {*annotations.get(SKIP_CONTAINERS, "").strip().partition("\n")[0].replace('"', "").split(",")}
+    every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
     return [container for container in every if container["name"] not in skipped]
-
-
-def skipped_containers(pod: PodObject) -> set[str]:
-    """Return the containers that the webhook leaves alone: it reads one line of CSV, and does not trim the names."""
-    annotations = pod["metadata"].get("annotations") or {}
-    return {*annotations.get(SKIP_CONTAINERS, "").strip().partition("\n")[0].replace('"', "").split(",")}
 
 
 def _variables(container: Mapping[str, Any]) -> dict[str, str]:

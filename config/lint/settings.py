@@ -62,26 +62,21 @@ def _unused_in_guards(checked: CheckedStack) -> Warnings:
     of_clusters = {(*stack.place_of_cluster(key), "guard"): each.guard for key, each in stack.clusters_by_key.items()}
     for place, guard in {("guard",): stack.guard, **of_clusters}.items():
         for namespace, mode in guard.namespaces.items() if guard else ():
-            wrong = None
+            at = (*place, "namespaces", namespace)
             if guard and guard.mode == "off" and mode != "off":
                 fix = "write mode: warn or deny, or remove namespaces"
-                wrong = Mistake("mode: off guards no namespace, this one neither", "a guard that is on", fix)
+                yield at, Mistake("mode: off guards no namespace, this one neither", "a guard that is on", fix)
             elif namespace not in namespaces:
                 close = likely(namespace, namespaces)
                 found = f"no service account of this stack is in the namespace {named(namespace)}"
                 fix = f"write {close}" if close else "remove it"
-                wrong = Mistake(found, "a namespace of its service accounts", fix)
-            if wrong:
-                yield (*place, "namespaces", namespace), wrong
+                yield at, Mistake(found, "a namespace of its service accounts", fix)
 
 
 def _namespace(checked: CheckedBinding) -> str | None:
     """Return the namespace of a binding's service account, or that of its add-on's chart."""
-    declared = checked.binding.service_account
-    if declared:
-        return declared.namespace or DEFAULT_NAMESPACE
-    usual = service_account_of(checked.args)
-    return str(usual["namespace"]) if usual else None
+    account = service_account_of(checked.args)
+    return str(account.get("namespace", DEFAULT_NAMESPACE)) if account else None
 
 
 Takes = Callable[[Mapping[str, Any], Identity], bool]

@@ -86,13 +86,14 @@ def missing_namespaces(
 
 def _fixes(namespace: str, pods: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what to do about Pods that the webhook never saw, and those that get more containers after it."""
-    added = sorted({name for each in pods for name in added_later(each)})
+    later = [added_later(each) for each in pods]
+    added = sorted({name for names in later for name in names})
     if added:
         fix = (
             f"if another webhook adds {listed(added)} after the Pod Identity webhook, name it in {SKIP_CONTAINERS}, an"
         )
         yield f"{fix} annotation of the Pod template, or write namespaces: {{{namespace}: warn}} in irsa:guard"
-    unseen = [running_pod(each, "", None) for each in pods if not added_later(each)]
+    unseen = [running_pod(each, "", None) for each, names in zip(pods, later, strict=True) if not names]
     if unseen:
         which = "the others" if added else "it" if len(unseen) == 1 else "them"
         restart = f"after `pulumi up`, restart {which}{restarts(unseen)}"

@@ -9,8 +9,8 @@ from irsa_cli.pods import (
     ROLE_VARIABLE,
     SKIP_POD,
     TOKEN_VARIABLE,
-    skipped_containers,
     token_audiences,
+    webhook_containers,
 )
 
 MIRROR = "kubernetes.io/config.mirror"
@@ -35,8 +35,6 @@ def added_later(pod: Mapping[str, Any]) -> list[str]:
 
 def _containers(pod: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Return the names of the containers that the webhook changes, and of those among them without its variables."""
-    spec, skipped = pod["spec"], skipped_containers(pod)
-    every = [*(spec.get("initContainers") or ()), *spec["containers"]]
-    containers = [each for each in every if each["name"] not in skipped]
+    containers = webhook_containers(pod)
     bare = [each for each in containers if VARIABLES.isdisjoint(env["name"] for env in each.get("env") or ())]
     return [each["name"] for each in containers], [each["name"] for each in bare]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa.add_ons.catalog import add_on
 from irsa.add_ons.document import Where, document
@@ -70,7 +69,7 @@ OWNERS = [word for owner in ("eksctl", "terraform", "helm") for word in ("--take
 @pytest.fixture
 def planted(cloud: Any) -> Iterator[None]:
     """Create the roles with their policies and service accounts."""
-    iam, client, each = cloud.aws("iam"), cloud.kubernetes(), add_on("external-dns")
+    iam, each = cloud.aws("iam"), add_on("external-dns")
     known = document(each, each.newest, None, {"hosted_zones": [ZONE]}, HERE)
     # As the console writes it after an edit: another order, and white space.
     texts = {OF_IRSA: {**known, "Statement": known["Statement"][::-1]}, OF_TERRAFORM: AUTOSCALER}
@@ -80,12 +79,6 @@ def planted(cloud: Any) -> Iterator[None]:
     estate.make(cloud, MADE.values(), others=())
     yield
     estate.remove(cloud)
-    for role in ROLES.values():
-        estate.remove_role(iam, role.name)
-    for arn in texts:
-        iam.delete_policy(PolicyArn=arn)
-    for account in (account for made in MADE.values() for account in made.accounts):
-        client.delete(ServiceAccount, account.name, namespace=account.namespace)
 
 
 @pytest.mark.usefixtures("planted")
