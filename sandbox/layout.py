@@ -64,6 +64,11 @@ class Sandbox:
         return self.folder / "kubernetes"
 
     @property
+    def certificate(self) -> Path:
+        """The API server's, which it writes when it starts for the first time; its key is beside it."""
+        return self.kubernetes / "certificates" / "apiserver.crt"
+
+    @property
     def clusters(self) -> Path:
         return self.folder / "clusters.json"
 

@@ -1,4 +1,4 @@
-"""The servers of the sandbox: etcd, kube-apiserver, kube-controller-manager and the AWS API.
+"""The servers of the sandbox: etcd, kube-apiserver, kube-controller-manager, what happens to Pods, and the AWS API.
 
 Each has a record in run/<name>.json: process id, that process's start time and a fingerprint of how it was started.
 Because of the start time, a stale record never stops another process that got the same id.
@@ -45,12 +45,22 @@ AWS_API_SOURCES = (
     "web_identity.py",
     "sts_decision.py",
 )
-ORDER = ("aws-api", "etcd", "kube-apiserver", "kube-controller-manager")
+PODS_SOURCES = ("pods.py", "pod_identity_webhook.py")
+ORDER = ("aws-api", "etcd", "kube-apiserver", "kube-controller-manager", "pods")
+CONTROLLERS = (
+    "namespace-controller",
+    "serviceaccount-controller",
+    "garbage-collector-controller",
+    "deployment-controller",
+    "replicaset-controller",
+    "validatingadmissionpolicy-status-controller",
+)
 PORTS = {
     "aws-api": ("aws-api",),
     "etcd": ("etcd", "etcd-peer"),
     "kube-apiserver": ("kube-apiserver",),
     "kube-controller-manager": ("kube-controller-manager",),
+    "pods": ("pods",),
 }
 
 
@@ -121,7 +131,7 @@ def start_servers(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
         # The AWS API comes up while the Kubernetes servers do: it is waited for last.
         aws = aws_api(sandbox, ports)
         aws_process = _ensure(sandbox, aws, progress)
-        for describe in (etcd, kube_apiserver, kube_controller_manager):
+        for describe in (etcd, kube_apiserver, kube_controller_manager, pods):
             server = describe(sandbox, ports)
             detail[:] = [f"starting {server.name}"]
             process = _ensure(sandbox, server, progress)
@@ -318,7 +328,7 @@ def write_credentials(sandbox: Sandbox, ports: dict[str, int]) -> None:
 
 def write_access(sandbox: Sandbox, ports: dict[str, int]) -> None:
     """Write the kubeconfig and what EKS answers for the cluster, once the API server has its certificate."""
-    ca = base64.b64encode(_certificate(sandbox).read_bytes()).decode()
+    ca = base64.b64encode(sandbox.certificate.read_bytes()).decode()
     token = (sandbox.kubernetes / "tokens.csv").read_text().split(",")[0]
     server = f"https://{HOST}:{ports['kube-apiserver']}"
     config = {
@@ -327,7 +337,11 @@ def write_access(sandbox: Sandbox, ports: dict[str, int]) -> None:
         "current-context": CONTEXT,
         "clusters": [{"name": CONTEXT, "cluster": {"server": server, "certificate-authority-data": ca}}],
         "users": [{"name": CONTEXT, "user": {"token": token}}],
-        "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}}],
+        # The second is that of the guides, which `aws eks update-kubeconfig --alias` writes.
+        "contexts": [
+            {"name": name, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}}
+            for name in (CONTEXT, CLUSTER)
+        ],
     }
     write_atomically(sandbox.kubeconfig, json.dumps(config, indent=2) + "\n")
     write_cluster(sandbox, ports, ca)
@@ -352,10 +366,6 @@ def add_cluster(sandbox: Sandbox, cluster: dict[str, str]) -> None:
     others = json.loads(sandbox.clusters.read_text()) if sandbox.clusters.exists() else []
     kept = [entry for entry in others if (entry["name"], entry["region"]) != (cluster["name"], cluster["region"])]
     write_atomically(sandbox.clusters, json.dumps([cluster, *kept], indent=2) + "\n")
-
-
-def _certificate(sandbox: Sandbox) -> Path:
-    return sandbox.kubernetes / "certificates" / "apiserver.crt"
 
 
 # --- what each server is ---------------------------------------------------------------------------------------------
@@ -418,7 +428,7 @@ def kube_apiserver(sandbox: Sandbox, ports: dict[str, int], issuer: str = ISSUER
             "--endpoint-reconciler-type=none",
             "--enable-priority-and-fairness=false",
         ),
-        ready=lambda: _status(url, _certificate(sandbox)) == 200,  # noqa: PLR2004
+        ready=lambda: _status(url, sandbox.certificate) == 200,  # noqa: PLR2004
     )
 
 
@@ -433,8 +443,8 @@ def kube_controller_manager(sandbox: Sandbox, ports: dict[str, int]) -> Server:
             f"--bind-address={HOST}",
             f"--secure-port={port}",
             f"--cert-dir={certificates}",
-            # Deletes wait for these: a namespace for its contents, an owner for what it owns.
-            "--controllers=namespace-controller,serviceaccount-controller,garbage-collector-controller",
+            # Deletes wait for the first three: a namespace for its contents, an owner for what it owns.
+            f"--controllers={','.join(CONTROLLERS)}",
             "--leader-elect=false",
             # At the default rate, a destroy of many service accounts waits for the garbage collector.
             "--kube-api-qps=500",
@@ -443,6 +453,19 @@ def kube_controller_manager(sandbox: Sandbox, ports: dict[str, int]) -> Server:
         ready=lambda: _status(f"https://{HOST}:{port}/healthz", certificates / "kube-controller-manager.crt") == 200,  # noqa: PLR2004
         # It reads the address of the API server only when it starts.
         sources=(sandbox.kubeconfig,),
+    )
+
+
+def pods(
+    sandbox: Sandbox, ports: dict[str, int], region: str = REGION, cluster: str = CLUSTER, aws_port: int = 0
+) -> Server:
+    port = str(ports["pods"])
+    own = (port, str(sandbox.folder), str(aws_port or ports["aws-api"]), region, cluster)
+    return Server(
+        name="pods",
+        command=(sys.executable, "-m", "sandbox.pods", *own),
+        ready=lambda: _status(f"https://{HOST}:{port}/healthz", sandbox.certificate) == 200,  # noqa: PLR2004
+        sources=(*(CHECKOUT / "sandbox" / name for name in PODS_SOURCES), sandbox.kubeconfig),
     )
 
 

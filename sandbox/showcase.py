@@ -36,6 +36,7 @@ from sandbox.servers import (
     etcd,
     kube_apiserver,
     kube_controller_manager,
+    pods,
     read_ports,
     start,
     stop_servers,
@@ -60,7 +61,7 @@ def second_cluster(sandbox: Sandbox) -> Sandbox:
 
 
 def start_second_cluster(sandbox: Sandbox, progress: StepProgress) -> Sandbox:
-    """Start the second cluster's etcd, API server and controllers."""
+    """Start the second cluster's servers; the AWS API is the first one's."""
     green = second_cluster(sandbox)
     green.prepare()
     if not green.programs.is_symlink():
@@ -72,6 +73,8 @@ def start_second_cluster(sandbox: Sandbox, progress: StepProgress) -> Sandbox:
         start(green, server, progress)
     write_access(green, ports)
     start(green, kube_controller_manager(green, ports), progress)
+    aws_port = read_ports(sandbox)["aws-api"]
+    start(green, pods(green, ports, GREEN_REGION, GREEN_CLUSTER, aws_port), progress)
     return green
 
 

@@ -24,7 +24,7 @@ from sandbox.layout import Sandbox
 from sandbox.parts import prepare_parts
 from sandbox.plugins_install import SDKS, plugin_program, write_launcher
 from sandbox.seed import aws_client, kubernetes_client, seed
-from sandbox.servers import start_servers, stop_servers
+from sandbox.servers import pods, start, start_servers, stop, stop_servers
 from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
 from sandbox.step_progress import StepProgress
 from sandbox.versions import official_parts
@@ -205,7 +205,15 @@ def green(cloud: Cloud) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def api(cloud: Any) -> Iterator[ApiServer]:
+def webhook_down(cloud: Cloud) -> Iterator[None]:
+    """Stop the Pod Identity webhook, which fails open: Pods are what a test sends."""
+    stop(cloud.sandbox, "pods")
+    yield
+    start(cloud.sandbox, pods(cloud.sandbox, cloud.ports), cloud.progress)
+
+
+@pytest.fixture(scope="module")
+def api(cloud: Any, webhook_down: None) -> Iterator[ApiServer]:
     """The API server, with the namespaces and service accounts of the guard's tests."""
     server = ApiServer(cloud)
     made: list[Any] = [

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from irsa.guard.rules import Declared, Settings
+from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import PODS, Answer, ApiServer
-from tests.sandbox.webhook import injected
 
 RECORDED = Path(__file__).parent / "recorded" / "injected-pod.json"
 PREFIX = "eks.amazonaws.com"

@@ -88,13 +88,17 @@ class Stack:
         return said
 
     def up(self, *arguments: str) -> dict[str, int]:
-        """Deploy, and return the number of resources per operation, without those read or unchanged."""
-        return counts(self.events("up", "--yes", "--skip-preview", *arguments))
+        """Deploy, and return the number of resources per operation, without those read or unchanged.
+
+        As a user does, with a preview: but for a new stack, which every test has.
+        """
+        unseen = [] if self.state() else ["--skip-preview"]
+        return counts(self.events("up", "--yes", *unseen, *arguments))
 
     def events(self, *arguments: str) -> list[dict[str, Any]]:
         """Run an update, which must succeed, and return what happened to each resource, in order."""
         answer = self.run(*arguments, "--json")
-        events = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
+        events = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith('{"')]
         said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
         errors = "".join(each["message"] for each in said if each["severity"] == "error")
         assert answer.returncode == 0, errors or answer.stdout + answer.stderr

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
+from sandbox.pod_identity_webhook import injected
 from tests.sandbox.admission import PODS, ApiServer, eventually
 from tests.sandbox.irsa_command import PROVIDER
 from tests.sandbox.project import STACK, Project, Stack
-from tests.sandbox.webhook import injected
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 
 Deploy = Callable[..., Project]
 APP = {"serviceAccount": {"name": "guarded-app"}, "policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}

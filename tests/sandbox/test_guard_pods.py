@@ -14,6 +14,7 @@ import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa.guard.rules import AnnotationRule, Declared, Settings
+from sandbox.pod_identity_webhook import injected
 from sandbox.servers import HOST, free_port, kube_apiserver, start, stop
 from tests.sandbox.admission import ACCOUNTS, ApiServer, eventually, guard
 from tests.sandbox.guard_pods import (
@@ -54,7 +55,6 @@ from tests.sandbox.guard_pods import (
     token,
     variable,
 )
-from tests.sandbox.webhook import injected
 
 pytestmark = pytest.mark.sandbox
 

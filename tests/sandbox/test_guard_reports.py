@@ -12,7 +12,7 @@ from tests.sandbox.irsa_command import follow, irsa, not_good, report
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.test_verify import access
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 
 BINDING = {"serviceAccount": {"name": "guarded"}, "policyArns": []}
 GUARDED = {"guard": "deny", "bindings": {"guarded": BINDING}}

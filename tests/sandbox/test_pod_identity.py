@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from sandbox.pod_identity_webhook import IRSA, POD_IDENTITY
 from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.pods import CLUSTER, Pods, annotation
 from tests.sandbox.project import Project
-from tests.sandbox.webhook import IRSA, POD_IDENTITY
 
 pytestmark = pytest.mark.sandbox
 

@@ -101,6 +101,7 @@ def test_a_finding_is_a_failure_in_junit(project: Project, cloud: Any, tmp_path:
     )
 
 
+@pytest.mark.usefixtures("webhook_down")
 def test_pods_carry_the_role_or_are_to_be_restarted(project: Project, cloud: Any, tmp_path: Path) -> None:
     """Protects Pods that are older than the annotation (webhook#28): found, with the command that recreates them."""
     pod = json.loads(INJECTED.read_text().replace("arn:aws:iam::111122223333:role/my-role", ROLE))["pod"]

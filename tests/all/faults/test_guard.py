@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from lightkube.resources.core_v1 import ServiceAccount
 
+from sandbox.pod_identity_webhook import injected
 from tests.all.faults.held import holding
 from tests.all.faults.interruption import interrupt
 from tests.all.faults.recovery import recover
@@ -20,9 +21,8 @@ from tests.sandbox.admission import PODS, ApiServer, caught_up
 from tests.sandbox.failing_api import Question
 from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import Project
-from tests.sandbox.webhook import injected
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
 
 Settings = dict[str, Any]
 

@@ -5,26 +5,23 @@ long as the webhook was down, and within 1,000 s: DefaultTypedControllerRateLimi
 https://github.com/kubernetes/client-go/blob/master/util/workqueue/default_rate_limiters.go
 """
 
-import dataclasses
 import json
 import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
-from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa.guard.policies import policies
 from irsa.guard.rules import Declared, Settings
-from sandbox.servers import free_port, kube_controller_manager, start, stop
+from sandbox.servers import pods, start, stop
 from tests.sandbox.admission import ApiServer, eventually, guard
 from tests.sandbox.guard_pods import ANNOTATED, DENY, ROLE, STACK, WARN, ask, has_warned, is_refused, is_silent
 from tests.sandbox.project import Project
-from tests.sandbox.webhook_server import configuration, webhook_server, write_certificate
 
 pytestmark = pytest.mark.sandbox
 
@@ -38,21 +35,9 @@ Webhook = Callable[[], AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="module")
-def controllers(cloud: Any) -> Iterator[None]:
-    """Run the controllers of Deployments, ReplicaSets and the status of policies."""
-    usual = kube_controller_manager(cloud.sandbox, {**cloud.ports, "kube-controller-manager": free_port()})
-    wanted = "--controllers=deployment-controller,replicaset-controller,validatingadmissionpolicy-status-controller"
-    command = tuple(wanted if each.startswith("--controllers=") else each for each in usual.command)
-    server = dataclasses.replace(usual, name="workload-controllers", command=command)
-    start(cloud.sandbox, server, cloud.progress)
-    yield
-    stop(cloud.sandbox, server.name)
-
-
-@pytest.fixture(scope="module")
-def webhook(api: ApiServer, controllers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
-    """The guard, refusing in one namespace and warning in the other, and the webhook, registered and down."""
-    port, certificate = free_port(), tmp_path_factory.mktemp("webhook") / "certificate.pem"
+def webhook(api: ApiServer) -> Iterator[Webhook]:
+    """The guard, refusing in one namespace and warning in the other, and the webhook, which is down."""
+    cloud = api.cloud
     objects = [
         *(
             {
@@ -63,17 +48,18 @@ def webhook(api: ApiServer, controllers: None, tmp_path_factory: pytest.TempPath
             for namespace in (DENY, WARN)
         ),
         *guard(STACK, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, WARN)]),
-        configuration(port, write_certificate(certificate), (DENY, WARN)),
     ]
     api.apply(*objects)
     eventually(lambda: ask(api, DENY), is_refused)
     eventually(lambda: ask(api, WARN), has_warned)
 
-    def annotations(namespace: str, name: str) -> dict[str, str]:
-        metadata = api.kubernetes.get(ServiceAccount, name, namespace=namespace).metadata
-        return (metadata.annotations if metadata else None) or {}
+    @contextmanager
+    def running() -> Iterator[None]:
+        start(cloud.sandbox, pods(cloud.sandbox, cloud.ports), cloud.progress)
+        yield
+        stop(cloud.sandbox, "pods")
 
-    yield lambda: webhook_server(port, certificate, annotations)
+    yield running
     api.delete(*objects)
 
 
@@ -218,9 +204,7 @@ def warned(api: ApiServer) -> Counter[str]:
     )
 
 
-def test_expressions_fit_the_types_of_kubernetes(
-    api: ApiServer, controllers: None, deploy: Callable[..., Project]
-) -> None:
+def test_expressions_fit_the_types_of_kubernetes(api: ApiServer, deploy: Callable[..., Project]) -> None:
     """Protects the guard from a field that does not exist: what cannot be judged is let through, so nobody notices.
 
     https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#type-checking

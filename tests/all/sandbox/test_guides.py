@@ -82,7 +82,7 @@ def test_the_commands_of_a_guide_run_in_their_order(guide: str, project: Project
             words.append("--yes")
         if subcommand == "pulumi up":
             without_change = ["--expect-no-changes"] if ran[-1] == "sed -i.bak" else []
-            words += ["--yes", "--skip-preview", *without_change]
+            words += ["--yes", *without_change]
         ran.append(subcommand)
         if words[0] == "pulumi":
             project.pulumi(*words[1:])

@@ -90,7 +90,7 @@ def stack(cloud: Any, environment: Environment, tmp_path_factory: pytest.TempPat
     stack = Stack(cloud, folder, "dev")
     for command in commands:
         words = shlex.split(command)
-        more = ["--yes", "--skip-preview", "--non-interactive"] if words[:2] == ["pulumi", "up"] else []
+        more = ["--yes", "--non-interactive"] if words[:2] == ["pulumi", "up"] else []
         answer = cloud.run(*words, *more, folder=folder, **stack.variables)
         assert answer.returncode == 0, (command, answer.stdout + answer.stderr)
     yield stack

@@ -40,8 +40,8 @@ import (
 )
 
 const (
-	controllers    = "namespace-controller,serviceaccount-controller,garbage-collector-controller"
-	workloads      = "deployment-controller,replicaset-controller,validatingadmissionpolicy-status-controller"
+	controllers = "namespace-controller,serviceaccount-controller,garbage-collector-controller," +
+		"deployment-controller,replicaset-controller,validatingadmissionpolicy-status-controller"
 	resync         = 12 * time.Hour
 	discoverAgain  = 30 * time.Second
 	namespaceSync  = 5 * time.Minute
@@ -66,18 +66,15 @@ func start(ctx context.Context, arguments []string) error {
 	flags := pflag.NewFlagSet("kube-controller-manager", pflag.ContinueOnError)
 	serving.AddFlags(flags)
 	kubeconfig := flags.String("kubeconfig", "", "how to reach the API server")
-	wanted := flags.String("controllers", controllers, "one of: "+controllers+" "+workloads)
+	wanted := flags.String("controllers", controllers, "the only value: "+controllers)
 	elect := flags.Bool("leader-elect", false, "the only value: false")
 	qps := flags.Float32("kube-api-qps", 20, "requests a second to the API server")
 	burst := flags.Int("kube-api-burst", 30, "requests at once to the API server")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	run, known := map[string]func(context.Context, *rest.Config) error{controllers: run, workloads: runWorkloads}[*wanted]
-	if !known || *elect {
-		return fmt.Errorf(
-			"built in: --controllers=%s or %s, --leader-elect=false; not: %s", controllers, workloads, strings.Join(arguments, " "),
-		)
+	if *wanted != controllers || *elect {
+		return fmt.Errorf("built in: --controllers=%s, --leader-elect=false; not: %s", controllers, strings.Join(arguments, " "))
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
 	if err != nil {
@@ -107,7 +104,7 @@ func serve(ctx context.Context, serving *options.SecureServingOptions) error {
 	return err
 }
 
-// run starts the controllers as cmd/kube-controller-manager/app/core.go does.
+// run starts the controllers as core.go, apps.go and validatingadmissionpolicystatus.go in cmd/kube-controller-manager/app do.
 func run(ctx context.Context, config *rest.Config) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -150,23 +147,6 @@ func run(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-
-	all.Start(ctx.Done())
-	close(started)
-	go namespaces.Run(ctx, namespaceSyncs)
-	go serviceAccounts.Run(ctx, 1)
-	go garbage.Run(ctx, garbageSyncs, discoverAgain)
-	go garbage.Sync(ctx, client.Discovery(), discoverAgain)
-	return nil
-}
-
-// runWorkloads starts the controllers as apps.go and validatingadmissionpolicystatus.go of the same folder do.
-func runWorkloads(ctx context.Context, config *rest.Config) error {
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return err
-	}
-	shared := informers.NewSharedInformerFactory(client, resync)
 	apps, pods := shared.Apps().V1(), shared.Core().V1().Pods()
 	replicaSets := replicaset.NewReplicaSetController(ctx, apps.ReplicaSets(), pods, client, replicaset.BurstReplicas)
 	deployments, err := deployment.NewDeploymentController(ctx, apps.Deployments(), apps.ReplicaSets(), pods, client)
@@ -176,19 +156,25 @@ func runWorkloads(ctx context.Context, config *rest.Config) error {
 	types := &validating.TypeChecker{
 		// The API server's own description of its types: what kube-controller-manager has built in takes long to compile.
 		SchemaResolver: &resolver.ClientDiscoveryResolver{Discovery: client.Discovery()},
-		RestMapper:     restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client.Discovery())),
+		RestMapper:     mapper,
 	}
-	admission := client.AdmissionregistrationV1().ValidatingAdmissionPolicies()
 	policies, err := validatingadmissionpolicystatus.NewController(
-		shared.Admissionregistration().V1().ValidatingAdmissionPolicies(), admission, types,
+		shared.Admissionregistration().V1().ValidatingAdmissionPolicies(),
+		client.AdmissionregistrationV1().ValidatingAdmissionPolicies(), types,
 	)
 	if err != nil {
 		return err
 	}
-	shared.Start(ctx.Done())
-	go policies.Run(ctx, workloadSyncs)
+
+	all.Start(ctx.Done())
+	close(started)
+	go namespaces.Run(ctx, namespaceSyncs)
+	go serviceAccounts.Run(ctx, 1)
+	go garbage.Run(ctx, garbageSyncs, discoverAgain)
+	go garbage.Sync(ctx, client.Discovery(), discoverAgain)
 	go replicaSets.Run(ctx, workloadSyncs)
 	go deployments.Run(ctx, workloadSyncs)
+	go policies.Run(ctx, workloadSyncs)
 	return nil
 }
 

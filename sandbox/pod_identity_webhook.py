@@ -1,4 +1,4 @@
-"""What EKS's Pod identity webhook makes of a Pod while it is created: the sandbox has none, so tests do it themselves.
+"""What EKS's Pod Identity webhook makes of a Pod while it is created.
 
 Source: addEnvToContainer and buildPodPatchConfig in
 https://github.com/aws/amazon-eks-pod-identity-webhook/blob/master/pkg/handler/handler.go
@@ -8,8 +8,6 @@ import copy
 import csv
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-
-from sandbox.layout import REGION
 
 DOMAIN = "eks.amazonaws.com"
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
@@ -43,7 +41,9 @@ IRSA = Way(
 )
 
 
-def injected(pod: Mapping[str, Any], annotations: Mapping[str, str], has_association: bool) -> dict[str, Any]:
+def injected(
+    pod: Mapping[str, Any], annotations: Mapping[str, str], has_association: bool, region: str = "us-west-2"
+) -> dict[str, Any]:
     """Return the Pod as it comes out of the webhook; what it already has wins.
 
     Args:
@@ -51,6 +51,7 @@ def injected(pod: Mapping[str, Any], annotations: Mapping[str, str], has_associa
         annotations: Those of its service account.
         has_association: Whether the webhook knows a Pod Identity association of the service account: it then looks at
             no role in the annotations.
+        region: Of the cluster.
     """
     changed: dict[str, Any] = copy.deepcopy(dict(pod))
     # The objectSelector of EKS's webhook configuration: DoesNotExist.
@@ -70,7 +71,7 @@ def injected(pod: Mapping[str, Any], annotations: Mapping[str, str], has_associa
     regional = annotations.get(f"{DOMAIN}/sts-regional-endpoints", "true") == "true"
     for container in [*spec.get("initContainers", []), *spec["containers"]]:
         if container["name"] not in skipped:
-            _inject(container, way, about, regional=regional, windows=windows)
+            _inject(container, way, about, region, regional=regional, windows=windows)
     seconds = own.get(f"{DOMAIN}/token-expiration") or annotations.get(f"{DOMAIN}/token-expiration") or "86400"
     audience = way.audience if has_association else annotations.get(f"{DOMAIN}/audience", way.audience)
     token = {"audience": audience, "expirationSeconds": int(seconds), "path": way.token}
@@ -80,13 +81,13 @@ def injected(pod: Mapping[str, Any], annotations: Mapping[str, str], has_associa
     return changed
 
 
-def _inject(container: dict[str, Any], way: Way, about: str, *, regional: bool, windows: bool) -> None:
+def _inject(container: dict[str, Any], way: Way, about: str, region: str, *, regional: bool, windows: bool) -> None:
     present, mounts = container.get("env") or [], container.get("volumeMounts") or []
     token = f"{way.mount_path}/{way.token}"
     token = "C:" + token.replace("/", "\\") if windows else token
     groups = (
         {"AWS_STS_REGIONAL_ENDPOINTS": "regional"} if regional else {},
-        {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION},
+        {"AWS_DEFAULT_REGION": region, "AWS_REGION": region},
         dict(zip(way.variables, (about, token), strict=True)),
     )
     # One of a group keeps the others of it away.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.webhook import injected
+from sandbox.pod_identity_webhook import injected
 
 ROLE = "arn:aws:iam::111122223333:role/s3-reader"
 ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE}
