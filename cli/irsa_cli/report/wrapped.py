@@ -1,7 +1,6 @@
 """Text in lines of 80 columns, in which no name is broken."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 WIDTH = 80
@@ -37,10 +36,11 @@ def wrapped(text: str, first: str = "", following: str = "", width: float = WIDT
 def columns(text: str) -> int:
     """Return how many columns a text takes on a terminal: a wide character two, a combining one none.
 
+    Which are wide changes with Unicode: rich knows later versions than Python's unicodedata.
     Source: https://www.unicode.org/reports/tr11/
     """
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.category(each)[0] == "M" else 1 + (unicodedata.east_asian_width(each) in "WF") for each in text
-    )
+    from rich.cells import cell_len  # noqa: PLC0415 (most text is ASCII, and a pipe needs nothing else of rich)
+
+    return cell_len(text)

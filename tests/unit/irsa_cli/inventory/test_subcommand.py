@@ -292,6 +292,8 @@ def test_a_terminal_shows_what_takes_long_and_removes_it(
 ) -> None:
     """Protects who waits for a large AWS account; and what stays on the terminal is the inventory."""
     finds(GOOD)
+    # A terminal on which a line can be erased: https://man7.org/linux/man-pages/man5/terminfo.5.html
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     main(["inventory"])
     said = capsys.readouterr().err

@@ -29,7 +29,12 @@ def test_a_text_is_broken_between_names(text: str, first: str, following: str, e
     assert [*wrapped(text, first, following)] == expected
 
 
-@pytest.mark.parametrize(("text", "width"), [("abc", 3), ("漢字", 4), ("e\u0301", 1), ("é", 1), ("", 0)])
+@pytest.mark.parametrize(
+    ("text", "width"), [("abc", 3), ("漢字", 4), ("e\u0301", 1), ("é", 1), ("", 0), ("\U0001d300", 2)]
+)
 def test_a_wide_character_takes_two_columns(text: str, width: int) -> None:
-    """Protects the layout where a name is not ASCII: East Asian Wide is two columns, a combining character none."""
+    """Protects the layout where a name is not ASCII: East Asian Wide is two columns, a combining character none.
+
+    U+1D300 is wide since https://www.unicode.org/Public/16.0.0/ucd/EastAsianWidth.txt.
+    """
     assert columns(text) == width
