@@ -5,6 +5,7 @@ import functools
 import gc
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import botocore.session
 import pytest
@@ -20,6 +21,20 @@ settings.load_profile("tests")
 # Set while tests are collected too: some make outputs as their parameters, which belong to the current loop.
 LOOP = asyncio.new_event_loop()
 asyncio.set_event_loop(LOOP)
+
+
+def say_what_nobody_handles(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say which exception nobody handled, unless it is what a program failed with, as its caller knows.
+
+    Pulumi's SDK sets that on three futures of each output of a resource, and waits for the first one alone
+    (transfer_properties of pulumi/runtime/rpc.py, Output of pulumi/output.py).
+    """
+    failed = any(each.__name__ == "RunError" for each in type(context.get("exception")).__mro__)
+    if not (failed and context["message"] == "Future exception was never retrieved"):
+        loop.default_exception_handler(context)
+
+
+LOOP.set_exception_handler(say_what_nobody_handles)
 
 # Each session of boto3 reads the models of AWS's services anew, which took half the time of the tests that ask moto.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)

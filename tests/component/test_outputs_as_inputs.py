@@ -1,6 +1,8 @@
 """Outputs among the arguments: the same resources as with plain values, the same refusals, and full previews."""
 
+import asyncio
 import contextlib
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
+from pulumi.runtime.settings import SETTINGS
 
 from irsa.component import InvalidArgumentsError
 from irsa.fields import ADD_ON_FIELDS, FIELDS, KEYED_FIELDS, LISTED_FIELDS, NESTED_FIELDS
@@ -366,3 +369,18 @@ def test_several_wrong_outputs_are_reported_together(deploy: Callable[..., Any])
         deploy({"oidc_provider_arns": [PROVIDER], "role_name": "r", "service_account": service_account})
 
     assert "service_account.name" in str(error.value)
+
+
+def test_a_failed_program_leaves_no_traceback_behind(
+    deploy: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Protects who reads a run of these tests, which ended with 2,000 lines; any other exception is still logged."""
+    with pytest.raises(InvalidArgumentsError):
+        deploy({**GOOD, "role_name": output("A B")})
+    asyncio.get_event_loop().create_future().set_exception(ValueError("of nobody"))
+    # The SDK keeps what failed until the next program begins.
+    SETTINGS.rpc_manager.clear()
+    SETTINGS.outputs.clear()
+    gc.collect()
+
+    assert [str(record.exc_info and record.exc_info[1]) for record in caplog.records] == ["of nobody"]
