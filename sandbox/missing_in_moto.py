@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from moto.core.responses import ActionResult, EmptyResult
+from moto.core.serialize import never_return, url_encode
 from moto.core.utils import camelcase_to_underscores
 from moto.iam.exceptions import (
     DeleteConflictException,
@@ -59,6 +61,31 @@ def add_missing_operations() -> None:
 
     IAMBackend.update_role = update_role  # type: ignore[method-assign]
     page_as_iam()
+    answer_with_documents_as_iam()
+
+
+def answer_with_documents_as_iam() -> None:
+    """Have moto URL-encode each document of an answer, and leave out those that IAM does.
+
+    moto encodes some, and of those not what is in a path: `/`. Sources: GetPolicyVersion ("URL-encoded compliant with
+    RFC 3986") and PolicyVersion in https://docs.aws.amazon.com/IAM/latest/APIReference/.
+    """
+    own = IamResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER
+    # The first path that an answer's ends with counts.
+    IamResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER = {
+        **{path: transform for path, transform in own.items() if transform is not url_encode},
+        "CreatePolicyVersionResponse.PolicyVersion.Document": never_return,
+        "ListPolicyVersionsResponse.Versions.PolicyVersion.Document": never_return,
+        # moto's models encode these.
+        "PolicyList.PolicyDetail.PolicyDocument": lambda text: _url_encoded(unquote(text)),
+        "PolicyVersionList.PolicyVersion.Document": lambda text: _url_encoded(unquote(text)),
+        "PolicyDocument": _url_encoded,
+        "PolicyVersion.Document": _url_encoded,
+    }
+
+
+def _url_encoded(text: str | None) -> str | None:
+    return None if text is None else quote(text, safe="")
 
 
 def page_as_iam() -> None:

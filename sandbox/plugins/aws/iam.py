@@ -32,11 +32,6 @@ _GONE = "NoSuchEntity"
 _KEPT_POLICY_VERSIONS = 5
 
 
-def stored_text(text: str) -> str:
-    """Return a document as it is stored; IAM answers with it percent-encoded."""
-    return unquote(text) if text.startswith("%") else text
-
-
 def _settled(stored: str | None, live: str, form: Callable[[str], str] = documents.normalised) -> str:
     return form(stored if stored and documents.equivalent(stored, live) else live)
 
@@ -88,7 +83,7 @@ def _read_policy(connection: Connection, arn: str, state: Plain) -> Plain | None
         "name": policy["PolicyName"],
         "namePrefix": prefix_of(policy["PolicyName"]),
         "path": policy["Path"],
-        "policy": _settled(state.get("policy"), stored_text(version["Document"])),
+        "policy": _settled(state.get("policy"), unquote(version["Document"])),
         "policyId": policy["PolicyId"],
         "tagsAll": tag_map(policy.get("Tags")),
     }
@@ -171,7 +166,7 @@ def _read_role(connection: Connection, name: str, state: Plain) -> Plain | None:
         attached = paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
     return {
         "arn": role["Arn"],
-        "assumeRolePolicy": _settled(state.get("assumeRolePolicy"), stored_text(role["AssumeRolePolicyDocument"])),
+        "assumeRolePolicy": _settled(state.get("assumeRolePolicy"), unquote(role["AssumeRolePolicyDocument"])),
         "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
         "description": role.get("Description") or "",
         "forceDetachPolicies": bool(state.get("forceDetachPolicies")),
@@ -188,7 +183,7 @@ def _read_role(connection: Connection, name: str, state: Plain) -> Plain | None:
 
 
 def _inline(client: Any, role: str, policy: str) -> str:
-    return stored_text(client.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"])
+    return unquote(client.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"])
 
 
 def _update_role(connection: Connection, name: str, olds: Plain, news: Plain) -> None:
@@ -329,7 +324,7 @@ def _read_role_policy(connection: Connection, resource_id: str, state: Plain) ->
     return {
         "name": name,
         "namePrefix": prefix_of(name),
-        "policy": _settled(state.get("policy"), stored_text(answer["PolicyDocument"]), documents.legacy_normalised),
+        "policy": _settled(state.get("policy"), unquote(answer["PolicyDocument"]), documents.legacy_normalised),
         "role": role,
     }
 
