@@ -29,6 +29,7 @@ from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster
 from sandbox.step_progress import StepProgress
 from sandbox.versions import official_parts
 from tests.sandbox.admission import ApiServer
+from tests.sandbox.end_of_run import ends_with_this_process
 from tests.sandbox.estate import remove_policy, remove_role
 from tests.sandbox.guard_pods import ACCOUNTS_AND_WAYS, NAMESPACES
 from tests.sandbox.official_differences import expected_difference
@@ -147,11 +148,12 @@ def prepared_sandbox(folder: Path, progress: StepProgress) -> Iterator[Sandbox]:
     """Prepare a sandbox in a folder, and stop what was started of it by its own process ids."""
     sandbox = Sandbox(folder)
     sandbox.prepare()
-    try:
-        prepare_parts(sandbox, progress)
-        yield sandbox
-    finally:
-        stop_servers(sandbox, progress)
+    with ends_with_this_process(sandbox):
+        try:
+            prepare_parts(sandbox, progress)
+            yield sandbox
+        finally:
+            stop_servers(sandbox, progress)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,7 @@ from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
 from sandbox.engine import pulumi, select_stack
 from sandbox.environment import environment
-from sandbox.layout import ISSUER, Sandbox, SandboxError
-from sandbox.parts import prepare_parts
+from sandbox.layout import CHECKOUT, ISSUER, Sandbox, SandboxError
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import (
     ORDER,
@@ -172,10 +172,7 @@ def test_a_server_that_cannot_start_says_so_in_one_line(sandbox: Sandbox) -> Non
 def test_two_sandboxes_do_not_disturb_each_other(sandbox: Sandbox, tmp_path: Path) -> None:
     """Two clones on one machine: other ports, other processes, other clouds; stopping one leaves the other."""
     mine = started(sandbox)
-    other = Sandbox(tmp_path / "other")
-    other.prepare()
-    prepare_parts(other, StepProgress())
-    try:
+    with prepared_sandbox(tmp_path / "other", StepProgress()) as other:
         theirs = started(other)
         assert set(mine.values()).isdisjoint(theirs.values())
         aws_client(other, theirs["aws-api"], "iam").create_role(RoleName="theirs", AssumeRolePolicyDocument=TRUST)
@@ -183,10 +180,48 @@ def test_two_sandboxes_do_not_disturb_each_other(sandbox: Sandbox, tmp_path: Pat
         assert "theirs" not in names
         assert "eks-cluster-role" in names
         before = processes(sandbox)
-    finally:
-        stop_servers(other, StepProgress())
     assert processes(sandbox) == before
     assert len(before) == len(ORDER)
+
+
+RUN = """
+import sys, time
+from pathlib import Path
+from sandbox.servers import choose_ports, etcd, start, start_servers
+from sandbox.showcase import second_cluster
+from sandbox.step_progress import StepProgress
+from tests.sandbox.conftest import prepared_sandbox
+
+progress = StepProgress()
+with prepared_sandbox(Path(sys.argv[1]), progress) as sandbox:
+    start_servers(sandbox, progress)
+    green = second_cluster(sandbox)
+    green.prepare()
+    (green.programs / "etcd").symlink_to(sandbox.programs / "etcd")
+    start(green, etcd(green, choose_ports(green, progress)), progress)
+    (sandbox.folder / "started").touch()
+    time.sleep(600)
+"""
+
+
+def test_servers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
+    """Protects a machine on which runs of the tests are killed: their servers stayed, with 400 MB for each worker."""
+    clusters = (Sandbox(tmp_path / "killed"), Sandbox(tmp_path / "killed" / "green"))
+    started, command = tmp_path / "killed" / "started", [sys.executable, "-c", RUN, str(tmp_path / "killed")]
+    with subprocess.Popen(command, cwd=CHECKOUT) as run:
+        try:
+            while not started.exists():
+                assert run.poll() is None
+                time.sleep(0.1)
+            assert [set(processes(each)) for each in clusters] == [set(ORDER), {"etcd"}]
+            run.kill()
+            # How long that takes is not asserted: etcd is the last to end.
+            while any(processes(each) for each in clusters):
+                time.sleep(0.1)
+        finally:
+            run.kill()
+            for each in clusters:
+                stop_servers(each, StepProgress())
 
 
 def test_a_lock_left_by_a_killed_engine_is_released_and_a_removed_stack_created_again(sandbox: Sandbox) -> None:
