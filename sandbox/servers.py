@@ -5,6 +5,7 @@ Because of the start time, a stale record never stops another process that got t
 """
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from cryptography.hazmat.primitives import serialization
@@ -34,6 +35,8 @@ from sandbox.step_progress import StepProgress
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
+# Each time, other ports are chosen for the servers that do not run.
+START_ATTEMPTS = 5
 TOKEN_BYTES = 24
 AWS_API_SOURCES = (
     "aws_api.py",
@@ -122,6 +125,29 @@ def stop(sandbox: Sandbox, *names: str) -> int:
     return len(processes)
 
 
+class PortTakenError(SandboxError):
+    """Another program took a port between its choice and the start of the server."""
+
+
+Started = TypeVar("Started")
+
+
+def starting_again(
+    start: Callable[[Sandbox, StepProgress], Started],
+) -> Callable[[Sandbox, StepProgress], Started]:
+    """Decorate what chooses ports and starts servers: where a port is taken meanwhile, it is called again."""
+
+    @functools.wraps(start)
+    def repeated(sandbox: Sandbox, progress: StepProgress) -> Started:
+        for _ in range(START_ATTEMPTS - 1):
+            with suppress(PortTakenError):
+                return start(sandbox, progress)
+        return start(sandbox, progress)
+
+    return repeated
+
+
+@starting_again
 def start_servers(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
     """Start the servers that do not run, and return the ports."""
     ports = choose_ports(sandbox, progress)
@@ -198,16 +224,24 @@ def _launch(sandbox: Sandbox, server: Server) -> "subprocess.Popen[bytes]":
 
 
 def _wait(sandbox: Sandbox, server: Server, process: "subprocess.Popen[bytes]") -> None:
+    known = read_ports(sandbox)
+    ports = {known[name] for name in PORTS[server.name]}
     deadline = time.monotonic() + READY_SECONDS
     pause = 0.02
     while time.monotonic() < deadline:
         if process.poll() is not None:
+            taken = sorted(port for port in ports if not _free(port))
+            if taken:
+                raise PortTakenError(
+                    f"{server.name}: port {taken[0]} is taken by another program. Run the same command again."
+                )
             raise SandboxError(
                 f"{server.name} ended with code {process.returncode} while it started: "
                 f"{_last_line(sandbox, server)} (log: {sandbox.logs / server.name}.log). Run the same command again; "
                 "if that fails too, run `make clean` first."
             )
-        if _answers(server):
+        # What answers may be a server of another sandbox, on the port of this one.
+        if _answers(server) and ports <= _listening(process):
             return
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)
@@ -215,6 +249,14 @@ def _wait(sandbox: Sandbox, server: Server, process: "subprocess.Popen[bytes]") 
     raise SandboxError(
         f"{server.name} did not answer within {READY_SECONDS:.0f} s (log: {sandbox.logs / server.name}.log)."
     )
+
+
+def _listening(process: "subprocess.Popen[bytes]") -> set[int]:
+    try:
+        connections = psutil.Process(process.pid).net_connections("tcp")
+    except psutil.Error:
+        return set()
+    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 def _last_line(sandbox: Sandbox, server: Server) -> str:

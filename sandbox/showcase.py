@@ -39,6 +39,7 @@ from sandbox.servers import (
     pods,
     read_ports,
     start,
+    starting_again,
     stop_servers,
     write_access,
     write_credentials,
@@ -60,6 +61,7 @@ def second_cluster(sandbox: Sandbox) -> Sandbox:
     return Sandbox(sandbox.folder / "green")
 
 
+@starting_again
 def start_second_cluster(sandbox: Sandbox, progress: StepProgress) -> Sandbox:
     """Start the second cluster's servers; the AWS API is the first one's."""
     green = second_cluster(sandbox)

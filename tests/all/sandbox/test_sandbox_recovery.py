@@ -5,21 +5,26 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
+from sandbox import servers
 from sandbox.engine import pulumi, select_stack
 from sandbox.environment import environment
 from sandbox.layout import CHECKOUT, ISSUER, Sandbox, SandboxError
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import (
     ORDER,
+    Server,
     kill,
     running,
     start_servers,
@@ -136,6 +141,48 @@ def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: p
         assert kubernetes_client(sandbox).get(Namespace, "team-a").metadata is not None
         cluster = aws_client(sandbox, after["aws-api"], "eks").describe_cluster(name="my-cluster")["cluster"]
         assert cluster["endpoint"] == f"https://127.0.0.1:{after['kube-apiserver']}"
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Answers as etcd and the AWS API of another sandbox do, where they are asked whether they run."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_a_port_taken_while_its_server_starts_is_replaced(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects several sandboxes that start: a taken port of the controller manager failed all tests of a worker."""
+    before = started(sandbox)
+    stop_servers(sandbox, StepProgress())
+    taken: dict[str, HTTPServer] = {}
+    launch = servers._launch
+
+    def too_late(of: Sandbox, server: Server) -> Any:
+        # Nothing is deployed to a stranger.
+        assert not any(f":{before[name]}" in part for name in taken for part in server.command)
+        if server.name not in taken:
+            taken[server.name] = HTTPServer(("127.0.0.1", before[server.name]), Stranger)
+            threading.Thread(target=taken[server.name].serve_forever, daemon=True).start()
+        return launch(of, server)
+
+    monkeypatch.setattr(servers, "_launch", too_late)
+    monkeypatch.setattr(servers, "START_ATTEMPTS", len(ORDER))
+    try:
+        after = started(sandbox)
+        assert {*taken} == {*ORDER} == {*processes(sandbox)}
+        assert [name for name in ORDER if after[name] == before[name]] == []
+        # Each server knows the ports of the others.
+        assert kubernetes_client(sandbox).get(ServiceAccount, "existing-service-account").metadata is not None
+        cluster = aws_client(sandbox, after["aws-api"], "eks").describe_cluster(name="my-cluster")["cluster"]
+        assert cluster["endpoint"] == f"https://127.0.0.1:{after['kube-apiserver']}"
+    finally:
+        for each in taken.values():
+            each.shutdown()
+            each.server_close()
 
 
 def test_a_damaged_state_of_the_aws_api_is_put_aside(sandbox: Sandbox) -> None:
