@@ -8,7 +8,6 @@ from typing import Any
 
 from config.lint import check_rule_name
 from config.located_mistake import LocatedMistake
-from config.models import account_id
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
 from irsa.add_ons.catalog import add_on, names
@@ -183,14 +182,12 @@ def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[Loc
 
 
 def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
-    """Yield service accounts, roles and policies in two bindings; IAM compares names without letter case."""
+    """Yield service accounts and associations in two bindings; of roles and policies, program.plan does."""
     default_namespace = mapping_of(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
     clusters = list(mapping_of(values.get("clusters"))) or ["cluster"]
-    accounts = mapping_of(values.get("accounts")).items()
-    account_ids = {key: account_id(key, mapping_of(each).get("assumeRoleArn")) for key, each in accounts}
     binding_of: dict[tuple[str | None, ...], str] = {}
     for key, binding in bindings.items():
-        for place, claimed, identities in _claims(key, mapping_of(binding), default_namespace, clusters, account_ids):
+        for place, claimed, identities in _claims(key, mapping_of(binding), default_namespace, clusters):
             others = [first for identity in identities if (first := binding_of.setdefault(identity, key)) != key]
             if others:
                 found = f"{claimed} is already used by irsa:{path_of(('bindings', others[0]))}"
@@ -198,11 +195,7 @@ def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterato
 
 
 def _claims(
-    key: str,
-    binding: Mapping[str, Any],
-    default_namespace: Any,
-    clusters: Sequence[str],
-    account_ids: Mapping[str, str],
+    key: str, binding: Mapping[str, Any], default_namespace: Any, clusters: Sequence[str]
 ) -> Iterator[tuple[Place, str, list[tuple[str | None, ...]]]]:
     """Yield what a binding uses alone: the place, a name for messages, and the identities to compare."""
     service_account = mapping_of(binding.get("serviceAccount"))
@@ -214,13 +207,10 @@ def _claims(
         chosen = _clusters_of(binding, clusters)
         identities: list[tuple[str | None, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
         yield place, f"service account {shortened(subject_of(namespace, name))}", identities
-    for kind in ("role", "policy"):
-        name = mapping_of(binding.get(kind)).get("name")
-        aws_account = binding.get("account")
-        if isinstance(name, str) and (aws_account is None or isinstance(aws_account, str)):
-            of_account = None if aws_account is None else account_ids.get(aws_account, aws_account)
-            identity = (kind, of_account, name.lower())
-            yield ("bindings", key, kind, "name"), f"{kind} {shortened(name)}", [identity]
+    for cluster, existing in mapping_of(mapping_of(binding.get("podIdentity")).get("importIds")).items():
+        if isinstance(existing, str):
+            at, claimed = ("bindings", key, "podIdentity", "importIds", cluster), f"association {shortened(existing)}"
+            yield at, claimed, [("association", cluster, existing)]
     former = binding.get("formerly")
     if isinstance(former, str):
         yield ("bindings", key, "formerly"), f"the previous key {shortened(former)}", [("formerly", former)]

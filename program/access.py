@@ -118,7 +118,7 @@ def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMist
 def used_aws_accounts(stack: Stack, needs: Needs) -> set[str | None]:
     """Return the AWS accounts whose provider is used: the stack's own where something is asked or created in it."""
     used = {aws_account for aws_account, names in needs.variables.items() if aws_account or names}
-    used |= {aws_account for _, aws_account in needs.audiences}
+    used |= {aws_account for _, aws_account in needs.audiences} | needs.account_ids
     asked = needs.kubernetes | {key for key, _ in needs.audiences}
     used |= {
         cluster.aws_account

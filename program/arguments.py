@@ -10,6 +10,7 @@ from config.variable_keys import with_variables_replaced
 from config.variables import Values, Written, as_written, replaced
 from irsa.add_ons.catalog import add_on, names, snake
 from irsa.add_ons.parameters import CLUSTER_NAMES
+from irsa.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.identity import Use
@@ -102,6 +103,7 @@ def arguments(
     if "role_arn" in args:
         found += _partition_of_role(args["role_arn"], lookups)
         return args, found
+    found += [(place_of(at), each) for at, each in _clusters_elsewhere(args, binding, lookups)]
     pairs = ((cluster, binding.aws_account) for cluster in stack.clusters_of(binding))
     providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
     if identity_of(binding).irsa is not Use.ABSENT:
@@ -181,6 +183,14 @@ def _partition_of_role(role_arn: Any, lookups: Lookups) -> Iterator[Located]:
         mistake = wrong_partition(role_arn, role.partition, of_stack.partition)
         if mistake:
             yield ("role", "arn"), mistake
+
+
+def _clusters_elsewhere(args: Mapping[str, Any], binding: Binding, lookups: Lookups) -> Iterator[Located]:
+    """Yield the clusters of EKS Pod Identity in another AWS account than that in which the role is created."""
+    identity = lookups.aws_accounts.get(binding.aws_account, NOBODY).identity
+    if identity:
+        known = [None if sampled(part) else part for part in (identity.partition, identity.account_id)]
+        yield from clusters_elsewhere(args.get("cluster_arns", {}), AwsAccount(*known))
 
 
 def _not_allowed(args: Mapping[str, Any], account_ids: Collection[str]) -> Iterator[Located]:

@@ -16,14 +16,14 @@ from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import OF_AN_EXISTING_ROLE
 from irsa.rules.identity import Use
-from irsa.rules.mistakes import Located, Mistake, listed, path_of
+from irsa.rules.mistakes import Located, Mistake, listed, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_places
 from irsa.spec import Spec, read
 from program.arguments import arguments, place_in_binding, unkeyed, variables_of
 from program.guards import PlannedGuard, planned_guards
 from program.logical_names import identified, in_cluster
-from program.lookups.values import Lookups
+from program.lookups.values import NOBODY, Lookups, account_id_of
 
 
 class PlannedNamespace(NamedTuple):
@@ -121,8 +121,8 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         mistakes[place] = LocatedMistake(place, mistake)
     for place, mistake in _clusters_without_name(stack):
         mistakes[place] = LocatedMistake(place, mistake)
-    for key, mistake in _taken(bindings, stack):
-        mistakes[key, mistake.found] = LocatedMistake(("bindings", key, "policy", "name"), mistake)
+    for key, (place, mistake) in _taken(bindings, stack, lookups):
+        mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
     service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
     guards, of_guards = planned_guards(stack, lookups, bindings)
     mistakes |= {(located.place, located.mistake.found): located for located in of_guards}
@@ -153,24 +153,30 @@ def _clusters_without_name(stack: Stack) -> Iterator[Located]:
             )
 
 
-def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack) -> Iterator[tuple[str, Mistake]]:
-    """Yield the policies that are divided over several, of which one has another binding's name; IAM ignores case.
+def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack, lookups: Lookups) -> Iterator[tuple[str, Located]]:
+    """Yield the roles and policies whose name another binding has in the same AWS account; IAM ignores case.
 
-    That two bindings name the same policy is a mistake between keys already.
+    Two keys may be of one AWS account. A document that is too long has a policy for each part, of which the first has
+    the name that is written.
     """
-    policies = [
-        (key, index, policy) for key, each in bindings.items() for index, policy in enumerate(each.spec.policies)
+    claims = [(key, 0, "role", each.spec.role.name) for key, each in bindings.items() if each.spec.role]
+    claims += [
+        (key, part, "policy", policy.name)
+        for key, each in bindings.items()
+        for part, policy in enumerate(each.spec.policies)
     ]
-    owners: dict[tuple[str | None, str], str] = {}
-    for key, index, policy in sorted(policies, key=lambda each: each[1]):
-        if isinstance(policy.name, str):
-            account_id = stack.account_id(bindings[key].binding.aws_account)
-            other = owners.setdefault((account_id, policy.name.lower()), key)
-            if other != key and index:
-                used = f"{policy.name!r} is already used by irsa:{path_of(('bindings', other))}"
-                parts = len(bindings[key].spec.policies)
-                found = f"a document divided over {parts} policies, and {used}"
-                yield key, Mistake(found, "one binding each", "rename one of them")
+    owners: dict[tuple[str | None, str, str], str] = {}
+    for key, part, kind, name in sorted(claims, key=lambda each: each[1]):
+        if isinstance(name, str):
+            aws_account = bindings[key].binding.aws_account
+            account_id = account_id_of(stack, aws_account, lookups.aws_accounts.get(aws_account, NOBODY).identity)
+            other = owners.setdefault((account_id, kind, name.lower()), key)
+            if other != key:
+                found = f"{kind} {shortened(name)} is already used by irsa:{path_of(('bindings', other))}"
+                if part:
+                    found = f"a document divided over {len(bindings[key].spec.policies)} policies, and {found}"
+                fix = "rename one, or merge the two bindings"
+                yield key, ((kind, "name"), Mistake(found, "each in one binding only", fix))
 
 
 def _identified(

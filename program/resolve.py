@@ -19,7 +19,14 @@ from program.access import Access, aws_settings, kubernetes_inputs
 from program.logical_names import oidc_provider
 from program.lookups.plugins import Plugins
 from program.lookups.questions import LookupFailure, Questions
-from program.lookups.values import Lookups, ResolvedAwsAccount, ResolvedCluster, audience_of, needs_of
+from program.lookups.values import (
+    Lookups,
+    ResolvedAwsAccount,
+    ResolvedCluster,
+    account_id_of,
+    audience_of,
+    needs_of,
+)
 from program.settings import StackSettings
 
 
@@ -34,7 +41,8 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     plugins = Plugins(stack, access)
     ask = Questions(stack, needs, plugins, aws_settings())
     with_region = any("region" in names for names in needs.variables.values())
-    identified = [aws_account for aws_account, names in needs.variables.items() if names & {"account", "partition"}]
+    identified = [key for key, names in needs.variables.items() if names & {"account", "partition"}]
+    identified += [key for key in needs.variables if key in needs.account_ids and key not in identified]
     created = [pair for pair in needs.audiences if clusters[pair[0]].create_oidc_provider]
     existing = [pair for pair in needs.audiences if pair not in created]
     in_use = [(key, cluster.kubernetes) for key, cluster in clusters.items() if key in needs.kubernetes]
@@ -62,14 +70,15 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     providers: dict[tuple[str, str | None], str | pulumi.Output[str]]
     providers = {pair: ask.oidc_provider(*pair) for pair in existing}
     # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
-    made: dict[str, pulumi.Output[str]] = {}
+    made: dict[tuple[str | None, str], pulumi.Output[str]] = {}
     for cluster, aws_account in sorted(created, key=lambda pair: [None, *stack.aws_accounts].index(pair[1])):
-        issuer = ask.issuer(cluster)
-        name = oidc_provider(stack, aws_account, issuer)
-        if name not in made:
+        issuer, identity = ask.issuer(cluster), ask.identity(aws_account) if aws_account in identified else None
+        one = account_id_of(stack, aws_account, identity), issuer_host_path(issuer)
+        if one not in made:
+            name = oidc_provider(stack, aws_account, issuer)
             options = pulumi.ResourceOptions(provider=plugins.aws_provider(aws_account), hooks=hooks())
-            made[name] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
-        providers[cluster, aws_account] = made[name]
+            made[one] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
+        providers[cluster, aws_account] = made[one]
     kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
     return Lookups(
         region=ask.region() if with_region else None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import pulumi
 import pulumi_aws as aws
@@ -11,13 +12,17 @@ from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
 from irsa.association_hooks import association_hooks
 from irsa.failed_update import hooks
-from irsa.later import ArgumentMistakes, Later
+from irsa.in_aws_account import AwsAccount, clusters_elsewhere
+from irsa.later import REDACTED, ArgumentMistakes, Later
 from irsa.pod_identity import Association
 from irsa.rules.annotations import PATCH_FORCE, ROLE_ARN, conflicts, webhook_annotations
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Mistake, Spelling, path_of
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
+
+# Of each deployment, by its providers of AWS; None is the default one.
+_account_ids: WeakKeyDictionary[Any, dict[pulumi.ProviderResource | None, pulumi.Output[str]]] = WeakKeyDictionary()
 
 
 class InvalidArgumentsError(pulumi.RunError):
@@ -113,6 +118,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         for warning in spec.warnings:
             pulumi.log.warn(warning, self)
         self._spec = spec
+        self._accounts = self._compared_accounts()
         policies = [(policy, self._policy(policy)) for policy in spec.policies]
         role = self._role(spec.role, [resource for _, resource in policies]) if spec.role else None
         if role:
@@ -206,10 +212,35 @@ class ServiceAccountRole(pulumi.ComponentResource):
         """Return the same of a child of AWS that may be updated in place."""
         return pulumi.ResourceOptions.merge(self._child(import_id, after), pulumi.ResourceOptions(hooks=hooks()))
 
+    def _compared_accounts(self) -> Any:
+        """Return what fails where the role would be in another AWS account than a cluster of its associations.
+
+        EKS refuses those, but only when policy and role are there.
+        """
+        if self._spec.recorded or not (self._spec.role and self._spec.associations):
+            return None  # a stack file says both AWS accounts
+
+        def compare(known: Mapping[str, Any], secret: bool) -> None:
+            found = clusters_elsewhere(known["cluster_arns"], AwsAccount(None, known["account_id"]))
+            if mistakes := [(("cluster_arns",), REDACTED if secret else mistake) for _, mistake in found]:
+                raise ArgumentMistakes(self._name, mistakes, self._spec.spelling)
+
+        arns = {each.logical_name: input_of(each.cluster_arn) for each in self._spec.associations}
+        return input_of(Later({"cluster_arns": arns, "account_id": self._account_id()}, compare))
+
+    def _account_id(self) -> pulumi.Output[str]:
+        """Return the AWS account in which the role is created, asked once of each provider."""
+        asked = _account_ids.setdefault(pulumi.runtime.settings.get_monitor(), {})
+        provider = self.get_provider("aws:index:Provider")
+        if provider not in asked:
+            found = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self))
+            asked[provider] = found.account_id
+        return asked[provider]
+
     def _role(self, role: CreatedRole, policies: Sequence[aws.iam.Policy]) -> aws.iam.Role:
         return aws.iam.Role(
             role.logical_name,
-            assume_role_policy=input_of(role.trust_policy),
+            assume_role_policy=applied(_document, document=input_of(role.trust_policy), accounts=self._accounts),
             name=input_of(role.name),
             name_prefix=input_of(role.name_prefix),
             # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM
@@ -221,7 +252,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _policy(self, policy: ManagedPolicy) -> aws.iam.Policy:
         return aws.iam.Policy(
             policy.logical_name,
-            policy=input_of(policy.document),
+            policy=applied(_document, document=input_of(policy.document), accounts=self._accounts),
             name=input_of(policy.name),
             name_prefix=policy.name_prefix,
             path=input_of(policy.path),
@@ -357,6 +388,10 @@ class ServiceAccountRole(pulumi.ComponentResource):
             return applied(lambda known: {**known["annotations"], **forced}, annotations=annotations)
         settings = webhook_annotations("", audience, endpoints, webhook.token_expiration)
         return {**declared, **settings, ROLE_ARN: annotations.apply(lambda known: known[ROLE_ARN]), **forced}
+
+
+def _document(known: Mapping[str, Any]) -> Any:
+    return known["document"]
 
 
 def _recorded_settings(role: CreatedRole | None) -> dict[str, Any] | None:

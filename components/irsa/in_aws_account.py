@@ -19,7 +19,7 @@ class AwsAccount(NamedTuple):
     account_id: str | None = None
 
 
-def _known_of(text: Any, kind: str) -> AwsAccount:
+def known_of(text: Any, kind: str) -> AwsAccount:
     """Return the AWS account in an ARN, as far as that is known; an AWS managed policy is in every one."""
     if not isinstance(text, str):
         return AwsAccount()
@@ -28,7 +28,8 @@ def _known_of(text: Any, kind: str) -> AwsAccount:
     return AwsAccount(None if "partition" in samples else arn.partition, account_id)
 
 
-def _known_of_cluster(text: Any) -> AwsAccount:
+def known_of_cluster(text: Any) -> AwsAccount:
+    """Return the AWS account in a cluster's ARN, as far as that is known."""
     if not isinstance(text, str):
         return AwsAccount()
     arn, samples = parse_cluster_arn(text), sampled(text)
@@ -47,17 +48,9 @@ def aws_account_of(provider_arns: Any, found: Found, cluster_arns: Any = None) -
 
     It is that of the OIDC providers, and for Pod Identity that of the clusters: all must be in one.
     """
-    known = [_known_of(text, "oidc-provider") for text in list_of(provider_arns)]
-    of_clusters = {key: _known_of_cluster(arn) for key, arn in mapping_of(cluster_arns).items()}
-    first = _first_known([*known, *of_clusters.values()])
-    for key, each in of_clusters.items():
-        if _is_elsewhere(each, first):
-            # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
-            found_here = f"a cluster in the AWS account {each.account_id or '?'}: {cluster_arns[key]}"
-            allowed = f"a cluster in the role's AWS account, {first.account_id}"
-            fix = f"create the role in {each.account_id}, and set {{}} to one in {first.account_id}"
-            target = ("pod_identity", "target_role_arn")
-            found.append((("cluster_arns", key), Mistake(found_here, allowed, fix, target)))
+    known = [known_of(text, "oidc-provider") for text in list_of(provider_arns)]
+    first = _first_known([*known, *map(known_of_cluster, mapping_of(cluster_arns).values())])
+    found += clusters_elsewhere(mapping_of(cluster_arns), first)
     for index, each in enumerate(known):
         if _is_elsewhere(each, first):
             where = f"the AWS account {each.account_id or '?'} ({each.partition or '?'})"
@@ -68,13 +61,27 @@ def aws_account_of(provider_arns: Any, found: Found, cluster_arns: Any = None) -
     return first
 
 
+def clusters_elsewhere(cluster_arns: Mapping[str, Any], of_role: AwsAccount) -> Iterator[Located]:
+    """Yield the clusters that EKS lets no Pod have the role in: an association's role is in the cluster's AWS account.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+    """
+    for key, arn in cluster_arns.items():
+        of_cluster = known_of_cluster(arn)
+        if _is_elsewhere(of_cluster, of_role):
+            found = f"a cluster in the AWS account {of_cluster.account_id or '?'}: {arn}"
+            allowed = f"a cluster in the role's AWS account, {of_role.account_id}"
+            fix = f"create the role in {of_cluster.account_id}, and set {{}} to one in {of_role.account_id}"
+            yield ("cluster_arns", key), Mistake(found, allowed, fix, ("pod_identity", "target_role_arn"))
+
+
 def _is_elsewhere(one: AwsAccount, other: AwsAccount) -> bool:
-    return any(part and part != known for part, known in zip(one, other, strict=True))
+    return any(part and known and part != known for part, known in zip(one, other, strict=True))
 
 
 def _check_policy_arn(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
     """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
-    of_policy = _known_of(text, "policy")
+    of_policy = known_of(text, "policy")
     partition = wrong_partition(text, of_policy.partition, aws_account.partition) if of_policy.partition else None
     if partition:
         yield place, partition
@@ -92,7 +99,7 @@ def _check_role_arns(role_arns: Any, place: Place, aws_account: AwsAccount) -> I
 
 
 def _check_role_arn(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
-    of_role = _known_of(text, "role").partition
+    of_role = known_of(text, "role").partition
     if partition := wrong_partition(text, of_role, aws_account.partition) if of_role else None:
         yield place, partition
 
@@ -142,7 +149,7 @@ def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[P
     given = arguments.given
     known_clusters = {key: given.get(("cluster_arns", key)) for key in values.get("cluster_arns", {})}
     of_both = aws_account_of(given.get(("oidc_provider_arns",)), arguments.found, known_clusters)
-    aws_account = _first_known([of_both, *(_known_of(text, "policy") for text in arns)])
+    aws_account = _first_known([of_both, *(known_of(text, "policy") for text in arns)])
 
     def checked(place: Place, value: Any, rule: AwsAccountRule) -> Any:
         def compute(parts: Mapping[str, Any], found: Found) -> Any:

@@ -8,17 +8,16 @@ from irsa.evaluation.admission import Admission
 from irsa.evaluation.answers import Decision, PodIdentityRequest
 from irsa.evaluation.decision import evaluate
 from irsa.fields import Document, Found, collect
-from irsa.in_aws_account import cluster_arns_of
+from irsa.in_aws_account import cluster_arns_of, known_of, known_of_cluster
 from irsa.later import Arguments, Value
 from irsa.outputs import child_name
-from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
+from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.identity import ONLY_IRSA, Identity, Use
 from irsa.rules.leaves import strings_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.quotas import SESSION_POLICY_SIZE, Usage, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
 from irsa.rules.trust import PodIdentityTrust, known_conditions, minified, pod_identity_warnings
-from irsa.rules.unknown import sampled
 
 
 class Association(NamedTuple):
@@ -73,14 +72,15 @@ def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]
         return role_arn
 
     def compute(known: Mapping[str, Any], found: Found) -> str:
-        arn = parse_iam_arn(known["role"], "role")
+        of_role = known_of(known["role"], "role").account_id
         for text in known["clusters"].values():
-            cluster = parse_cluster_arn(text)
-            if cluster.account_id != arn.account_id and not sampled(text):
+            of_cluster = known_of_cluster(text).account_id
+            if of_cluster and of_role and of_cluster != of_role:
                 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
-                role = f"{known['role']!r}, a role of another AWS account than the EKS cluster {cluster.name}"
-                fix = f"use a role in {cluster.account_id}, and set {{}} to this one"
-                mistake = Mistake(role, f"a role in {cluster.account_id}", fix, ("pod_identity", "target_role_arn"))
+                name = parse_cluster_arn(text).name
+                role = f"{known['role']!r}, a role of another AWS account than the EKS cluster {name}"
+                fix = f"use a role in {of_cluster}, and set {{}} to this one"
+                mistake = Mistake(role, f"a role in {of_cluster}", fix, ("pod_identity", "target_role_arn"))
                 found.append((("role_arn",), mistake))
         return str(known["role"])
 

@@ -138,6 +138,8 @@ class Spec(NamedTuple):
     warnings: tuple[str, ...]
     recorded: Mapping[str, str | None] = MappingProxyType({})
     """Further outputs that are recorded in the state: the keys of a stack file."""
+    spelling: Spelling = path_of
+    """How the caller spells an argument."""
 
 
 def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> Spec:
@@ -197,6 +199,7 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
         retain_on_delete=values.get("retain_on_delete"),
         usages=usages,
         warnings=() if arguments.found else tuple(_warnings(arguments, values, role, usages, policies)),
+        spelling=spelling,
     )
     return spec, [*{(place, str(mistake)): (place, mistake) for place, mistake in arguments.found}.values()]
 

@@ -89,12 +89,14 @@ class Needs(NamedTuple):
         audiences: Audiences that an IAM OIDC provider must list, by cluster and AWS account.
         kubernetes: Clusters whose Kubernetes API is used.
         cluster_arns: Clusters whose ARN EKS Pod Identity needs.
+        account_ids: AWS accounts, by their key, whose number is compared with that of another key, or of a cluster.
     """
 
     variables: Mapping[str | None, Set[str]]
     audiences: Mapping[tuple[str, str | None], Set[str]]
     kubernetes: Set[str]
     cluster_arns: Set[str]
+    account_ids: Set[str | None]
 
 
 def audience_of(binding: Binding) -> str:
@@ -107,12 +109,18 @@ def trusts_providers(binding: Binding) -> bool:
     return not binding.role.arn and identity_of(binding).irsa is not Use.ABSENT
 
 
+def account_id_of(stack: Stack, aws_account: str | None, identity: AwsIdentity | None) -> str | None:
+    """Return the ID of an AWS account where it is looked up, or the file has it, else its key; None for the stack's."""
+    return stack.account_id(aws_account) if identity is None or sampled(identity.account_id) else identity.account_id
+
+
 def needs_of(stack: Stack) -> Needs:
     """Return what must be looked up for the bindings of a stack."""
     variables: dict[str | None, set[str]] = {}
     audiences: dict[tuple[str, str | None], set[str]] = {}
     kubernetes: set[str] = set()
     cluster_arns: set[str] = set()
+    account_ids: set[str | None] = set()
     for binding in stack.bindings.values():
         clusters = stack.clusters_of(binding)
         keys = binding.model_dump(by_alias=True, exclude_defaults=True, warnings=False)
@@ -123,6 +131,8 @@ def needs_of(stack: Stack) -> Needs:
             cluster_arns.update(clusters)
             for aws_account in {stack.clusters_by_key[cluster].aws_account for cluster in clusters}:
                 variables.setdefault(aws_account, set())
+                if aws_account != binding.aws_account and not binding.role.arn:
+                    account_ids.add(binding.aws_account)
         for cluster in clusters if trusts_providers(binding) else ():
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
         if binding.service_account or stack.cluster:
@@ -130,7 +140,12 @@ def needs_of(stack: Stack) -> Needs:
         elif ways.pod_identity is Use.USED:
             # The guard knows the service account that an add-on's chart creates.
             kubernetes.update(filter(stack.guard_of, clusters))
-    return Needs(variables, audiences, kubernetes, cluster_arns)
+    with_names = [each for each in stack.bindings.values() if each.role.name or (each.policy and each.policy.name)]
+    creating = {aws_account for key, aws_account in audiences if stack.clusters_by_key[key].create_oidc_provider}
+    for several in ({each.aws_account for each in with_names}, creating):
+        # Of those whose role the file has, it has the number.
+        account_ids.update(key for key in several if len(several) > 1 and stack.account_id(key) == key)
+    return Needs(variables, audiences, kubernetes, cluster_arns, account_ids)
 
 
 def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups:

@@ -33,10 +33,10 @@ class Registration(NamedTuple):
 
 
 class AwsAnswers(pulumi.runtime.Mocks):
-    """Computed outputs as IAM makes them, and the metadata of the service accounts that exist."""
+    """Computed outputs as IAM makes them, the AWS account, and the metadata of the service accounts that exist."""
 
-    def __init__(self, live: dict[str, Any] | None) -> None:
-        self.live = live
+    def __init__(self, live: dict[str, Any] | None, account_id: str = ACCOUNT) -> None:
+        self.live, self.account_id = live, account_id
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         outputs = dict(args.inputs)
@@ -50,7 +50,9 @@ class AwsAnswers(pulumi.runtime.Mocks):
             outputs["metadata"] = self.live
         return args.resource_id or f"{args.name}-id", outputs
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
+        if args.token == "aws:index/getCallerIdentity:getCallerIdentity":
+            return {"accountId": self.account_id}, []
         raise AssertionError(f"the component looks nothing up, but called {args.token}")
 
 
@@ -112,8 +114,9 @@ def deploy() -> Deploy:
         *,
         preview: bool = False,
         live: dict[str, Any] | None = None,
+        account_id: str = ACCOUNT,
     ) -> Deployment:
-        monitor = RecordingMonitor(AwsAnswers(live))
+        monitor = RecordingMonitor(AwsAnswers(live, account_id))
         monitor.registrations = registered if registered is not None else []
         pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=preview, monitor=monitor)
         outputs: dict[str, Any] = {}

@@ -1,10 +1,14 @@
 """The component against recorded requests: which resources, whose children, after which others."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 import pytest
+
+from irsa import ServiceAccountRole
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 DOCUMENT = json.dumps(
@@ -101,6 +105,45 @@ def test_the_account_waits_for_its_associations_and_these_for_every_permission(d
         assert each.request.retainOnDelete
         assert each.request.protect
     assert {each.urn for each in associations} <= {*deployed.one(ACCOUNT).dependencies}
+
+
+@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize("arn", [str, pulumi.Output.from_input, pulumi.Output.secret])
+@pytest.mark.parametrize("identity", ["podIdentity", "both"])
+def test_a_role_of_another_aws_account_than_its_cluster(deploy: Any, identity: str, arn: Any, preview: bool) -> None:
+    """Protects from an `up` that stops when policy and role are there: "Cross-account pass role is not allowed".
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+    """
+    args = {**PAGE, "identity": identity, "cluster_arns": {"a": arn("arn:aws:eks:us-west-2:111122223333:cluster/a")}}
+    args = args if identity == "both" else {key: value for key, value in args.items() if key != "oidc_provider_arns"}
+    registered: list[Any] = []
+    with pytest.raises(pulumi.RunError) as refused:
+        deploy(args, registered=registered, preview=preview, account_id="444455556666")
+
+    assert {each.type for each in registered} <= {COMPONENT}
+    assert "cluster_arns" in str(refused.value)
+    assert ("444455556666" in str(refused.value)) is (arn is not pulumi.Output.secret)
+    assert deploy(args, preview=preview).of(ASSOCIATION)
+
+
+def test_the_aws_account_is_asked_once(registered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects programs with hundreds of roles: STS is asked once of each provider."""
+    asked: list[Any] = []
+
+    def ask(**options: Any) -> Any:
+        asked.append(options)
+        return pulumi.Output.from_input(SimpleNamespace(account_id="111122223333"))
+
+    def program() -> None:
+        arns = {"a": "arn:aws:eks:us-west-2:111122223333:cluster/a"}
+        args = {"identity": "podIdentity", "cluster_arns": arns}
+        for name in ("a", "b", "c"):
+            ServiceAccountRole(name, {**args, "service_account": {"name": name}})  # type: ignore[typeddict-item]
+
+    monkeypatch.setattr(aws, "get_caller_identity_output", ask)
+    assert len([each for each in registered(program) if each.type == ROLE]) == 3
+    assert len(asked) == 1
 
 
 def test_a_policy_is_adopted_under_its_own_path(deploy: Any) -> None:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import example, given, settings
@@ -19,6 +19,8 @@ from irsa.rules.identity_combinations import identity_of
 from irsa.rules.mistakes import Located, Place
 from irsa.spec import read
 from program.examine import examine
+from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from program.plan import plan
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 BUCKET = "arn:aws:s3:::"
@@ -434,6 +436,106 @@ def test_the_rules_are_for_what_variables_become(condition: dict[str, Any], valu
     """Refuses a second condition on sub, and characters that IAM takes in no document, behind a variable."""
     assert stack_file_mistakes({**BINDING, "trust": {"conditions": condition}}, variables={"v": value})
     assert stack_file_mistakes({**BINDING, "trust": {"conditions": condition}}, variables={"v": "amr"}) == []
+
+
+# AWS accounts by their keys, None for the stack's own, and their numbers; None where only a look-up knows it.
+ASSUMED = {key: {"assumeRoleArn": f"arn:aws:iam::{each * 12}:role/r"} for key, each in (("a", "1"), ("b", "2"))}
+WRITTEN_ACCOUNTS = {**ASSUMED, "c": {"profile": "c"}, "d": {"profile": "d"}}
+NUMBERS = ["1" * 12, "2" * 12]
+KEYS = st.sampled_from([None, *WRITTEN_ACCOUNTS])
+
+
+class World(NamedTuple):
+    """The numbers of AWS accounts, as look-ups find them, and those that a stack file has."""
+
+    numbers: dict[str | None, str]
+    written: dict[str | None, str]
+
+    def file(self, **values: Any) -> dict[str, Any]:
+        return {"accounts": WRITTEN_ACCOUNTS, "cluster": {"name": "my-cluster"}, **values}
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Return AWS accounts, of which several keys may have one number."""
+    own, c, d = (draw(st.sampled_from(NUMBERS)) for _ in range(3))
+    numbers: dict[str | None, str] = {None: own, "a": NUMBERS[0], "b": NUMBERS[1], "c": c, "d": d}
+    unwritten = {"c", "d"} | (set() if draw(st.booleans()) else {None})
+    return World(numbers, {key: number for key, number in numbers.items() if key not in unwritten})
+
+
+def judged(world: World, values: dict[str, Any]) -> tuple[set[Place], set[Place]]:
+    """Return where the mistakes are before anything is looked up, and when what `pulumi up` looks up is known."""
+    allowed = [world.written[None]] if None in world.written else None
+    examined = examine(values, Path("/nowhere"), "us-west-2", allowed=allowed)
+    stack = examined.settings.stack
+    asked = needs_of(stack).account_ids
+    known = {key: AwsIdentity(number, "aws") if key in asked else None for key, number in world.numbers.items()}
+    arn = CLUSTER_ARN.replace("111122223333", world.numbers[stack.clusters_by_key["cluster"].aws_account])
+    found = Lookups(
+        "us-west-2",
+        {key: ResolvedAwsAccount(identity, None) for key, identity in known.items()},
+        {"cluster": ResolvedCluster("my-cluster", None, CLUSTER["oidcIssuer"], arn)},
+        {("cluster", key): PROVIDER.replace("111122223333", number) for key, number in world.numbers.items()},
+    )
+    return {each.place for each in examined.mistakes}, {each.place for each in plan(stack, found).mistakes}
+
+
+@settings(max_examples=200)
+@given(world=worlds(), of_role=KEYS, of_cluster=KEYS, ways=st.sampled_from(["irsa", "both", "podIdentity"]))
+def test_a_role_of_another_account_than_the_cluster(
+    world: World, of_role: str | None, of_cluster: str | None, ways: str
+) -> None:
+    """Protects from an `up` that stops when policy and role are there: EKS demands a role in the cluster's AWS account.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+    """
+    binding = {**BINDING, "identity": ways, **({"account": of_role} if of_role else {})}
+    cluster = {"name": "my-cluster", **({"account": of_cluster} if of_cluster else {})}
+    before, after = judged(world, world.file(cluster=cluster, bindings={"app": binding}))
+
+    wrong = {("bindings", "app", "clusters")}
+    elsewhere = ways != "irsa" and world.numbers[of_role] != world.numbers[of_cluster]
+    assert after == (wrong if elsewhere else set())
+    assert before == (wrong if elsewhere and {of_role, of_cluster} <= world.written.keys() else set())
+
+
+@settings(max_examples=200)
+@given(
+    world=worlds(),
+    keys=st.tuples(KEYS, KEYS),
+    names=st.tuples(st.sampled_from(["app", "App"]), st.sampled_from(["app", "APP", "other"])),
+    kind=st.sampled_from(["role", "policy"]),
+)
+def test_two_bindings_with_one_role(
+    world: World, keys: tuple[str | None, str | None], names: tuple[str, str], kind: str
+) -> None:
+    """Protects from two owners, by whichever keys: names are "not distinguished by case" in one AWS account.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+    """
+    bindings = {
+        name: {
+            "trust": {"subjects": [f"a:{name}"]},
+            kind: {"name": written, **({"document": DOCUMENT} if kind == "policy" else {})},
+            **({"account": key} if key else {}),
+        }
+        for name, key, written in zip(("one", "two"), keys, names, strict=True)
+    }
+    before, after = judged(world, world.file(bindings=bindings))
+
+    wrong = {("bindings", "two", kind, "name")} if names[0].lower() == names[1].lower() else set()
+    is_written = keys[0] == keys[1] or {*keys} <= world.written.keys()
+    one = world.numbers[keys[0]] == world.numbers[keys[1]]
+    assert after == (wrong if one else set())
+    assert before == (wrong if one and is_written else set())
+
+
+def test_a_role_by_a_variable_is_not_judged_by_a_sample() -> None:
+    """Protects a role of the cluster's AWS account whose ARN has ${account}: a sample of it is no other AWS account."""
+    values = {"accounts": ASSUMED, "cluster": {"name": "my-cluster", "account": "b"}}
+    binding = {"serviceAccount": {"name": "a"}, "role": {"arn": "arn:aws:iam::${account}:role/r"}, "identity": "both"}
+    assert not examine({**values, "bindings": {"app": binding}}, Path("/nowhere"), "us-west-2").mistakes
 
 
 def test_a_divided_policys_name_that_is_taken() -> None:

@@ -38,7 +38,12 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
     stack = stack_of(values)
     names = {"cluster": BLUE} if stack.cluster else {"blue": BLUE, "green": GREEN}
     clusters = {
-        key: ResolvedCluster({"cluster": "my-cluster"}.get(key, key), None, f"https://{arn.partition('/')[2]}")
+        key: ResolvedCluster(
+            {"cluster": "my-cluster"}.get(key, key),
+            None,
+            f"https://{arn.partition('/')[2]}",
+            f"arn:aws:eks:us-west-2:111122223333:cluster/{key}",
+        )
         for key, arn in names.items()
     }
     found: dict[str, Any] = {

@@ -26,6 +26,7 @@ args = {{
         "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}}}}}},
 }}
 """
+CLUSTER_ARN = "arn:aws:eks:us-west-2:111122223333:cluster/my-cluster"
 CREATE = '\nServiceAccountRole("app", args)\n'
 
 
@@ -114,3 +115,26 @@ def test_an_output_that_is_wrong_is_refused_by_its_argument(write: Callable[[str
     assert "role_name" in said
     assert "is not an IAM role name" in said
     assert "do:" in said
+
+
+def test_a_role_of_another_aws_account_than_its_cluster(write: Callable[[str], Stack]) -> None:
+    """Protects from half an `up`: EKS would refuse the association when policy and role are there.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+    """
+    stack = write(
+        f"""
+import functools
+import pulumi_aws as aws
+roles = [aws.ProviderAssumeRoleArgs(role_arn="arn:aws:iam::444455556666:role/administrator")]
+there = aws.Provider("there", region="us-west-2", assume_roles=roles)
+ServiceAccountRole = functools.partial(ServiceAccountRole, opts=pulumi.ResourceOptions(providers=[there]))
+del args["oidc_provider_arns"]
+args |= {{"identity": "podIdentity", "cluster_arns": {{"a": "{CLUSTER_ARN}"}}}}
+"""
+    )
+    for command in (["preview"], ["up", "--yes", "--skip-preview"]):
+        said = stack.refused(*command)
+        assert "cluster_arns" in said
+        assert "444455556666" in said
+    assert [each["type"] for each in stack.state() if ":iam/" in each["type"]] == []

@@ -8,14 +8,16 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.pod_identity_webhook import IRSA, POD_IDENTITY
 from tests.sandbox.failing_api import failing_aws
+from tests.sandbox.irsa_command import irsa
 from tests.sandbox.pods import CLUSTER, Pods, annotation
-from tests.sandbox.project import Project
+from tests.sandbox.project import STACK, Project
 
 pytestmark = pytest.mark.sandbox
 
@@ -177,6 +179,34 @@ def test_a_service_account_that_exists_keeps_what_it_has(deploy: Deploy, cloud: 
     project.pulumi("destroy", "--yes", "--skip-preview")
     assert associations(cloud, "of-helm") == []
     assert cloud.kubectl("delete", "serviceaccount", "of-helm").returncode == 0
+
+
+def test_what_only_the_aws_accounts_say(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
+    """Protects from half an `up`: two profiles are of which AWS accounts, `irsa check` cannot know, and `up` looks up.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+    """
+    profiles = tmp_path / "aws"
+    profiles.write_text(
+        "[profile here]\naws_access_key_id = sandbox\naws_secret_access_key = sandbox\n"
+        "[profile there]\nsource_profile = here\nrole_arn = arn:aws:iam::444455556666:role/administrator\n"
+    )
+    bindings = {
+        "elsewhere": {**STAGED, "account": "there", "identity": "podIdentity"},
+        "one": {"trust": {"subjects": ["a:b"]}, "role": {"name": "shared"}},
+        "two": {"trust": {"subjects": ["a:b"]}, "role": {"name": "Shared"}, "account": "here"},
+    }
+    values = {"accounts": {key: {"profile": key} for key in ("here", "there")}, "bindings": bindings}
+    project = deploy(values, AWS_CONFIG_FILE=str(profiles))
+    said = [project.refused("up", "--yes", "--skip-preview")]
+    for live, code in (((), 0), (("--live",), 1)):
+        answer = irsa(project, "check", *live, f"Pulumi.{STACK}.yaml")
+        assert answer.returncode == code, answer.stdout
+        said += [answer.stdout] if live else []
+    for each in said:
+        assert "irsa:bindings.elsewhere.clusters" in each
+        assert "irsa:bindings.two.role.name" in each
+    assert [each["type"] for each in project.state() if ":iam/" in each["type"]] == []
 
 
 def test_another_service_account_replaces_the_association(deploy: Deploy, cloud: Any) -> None:

@@ -177,30 +177,26 @@ def test_a_misspelled_key_is_not_reported_as_a_missing_one(tmp_path: Path) -> No
         assert mistake.place == ("bindings", "app", *place)
 
 
-OTHER_ACCOUNT = {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}
+def importing(**ids: str) -> dict[str, Any]:
+    return {"podIdentity": {"importIds": ids}}
+
+
 REPEATED: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "team-a"}}, ["serviceAccount"]),
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "default"}}, []),
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "b"}}, []),
-    ({"role": {"name": "Shared"}}, {"role": {"name": "SHARED"}}, ["role"]),
-    ({"role": {"name": "a"}, "account": "x"}, {"role": {"name": "a"}, "account": "y"}, []),
-    ({"role": {"name": "a"}, "account": "x"}, {"role": {"name": "a"}, "account": "x-too"}, ["role"]),
-    ({"role": {"name": "a"}}, {"role": {"name": "a"}, "account": "None"}, []),
-    ({"policy": {"name": "a", "file": "p"}}, {"policy": {"name": "A", "file": "p"}}, ["policy"]),
-    ({"role": {"name": "a"}}, {"policy": {"name": "a", "file": "p"}}, []),
+    (importing(cluster="a-1"), importing(cluster="a-1"), ["podIdentity"]),
+    (importing(cluster="a-1"), importing(cluster="a-2"), []),
+    (importing(cluster="a-1"), importing(other="a-1"), []),
 ]
 
 
 @pytest.mark.parametrize(("one", "other", "kinds"), REPEATED)
 def test_two_bindings_claim_one_thing(one: dict[str, Any], other: dict[str, Any], kinds: list[str]) -> None:
-    """Protects from two owners: names of roles and policies "are not distinguished by case" in one AWS account.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html (RoleName)
-    """
+    """Protects from two owners: of a service account, and of an association that both would import."""
     somebody = {"trust": {"subjects": ["a:b"]}}
     values = {
         "cluster": CLUSTER,
-        "accounts": {"x": OTHER_ACCOUNT, "x-too": OTHER_ACCOUNT, "y": {"profile": "q"}, "None": {"profile": "n"}},
         "defaults": {"namespace": "team-a"},
         "bindings": {"one": {**somebody, **one}, "other": {**somebody, **other}},
     }
