@@ -25,8 +25,10 @@ from program.lookups.values import (
     ResolvedCluster,
     account_id_of,
     audience_of,
+    known_provider,
     needs_of,
 )
+from program.plan import plan
 from program.settings import StackSettings
 
 
@@ -34,7 +36,7 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     """Return what the bindings need, each part looked up once.
 
     Raises:
-        pulumi.RunError: All look-ups that failed; no provider was created for a cluster.
+        pulumi.RunError: All look-ups that failed, or what is wrong by their answers; no provider was created.
     """
     stack = settings.stack
     needs, clusters = needs_of(stack), stack.clusters_by_key
@@ -65,27 +67,12 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
         [*access.aws_accounts.values(), *access.clusters],
         settings,
     )
-    # No look-up fails from here on: no provider is created for a stack that stops.
-    audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
-    providers: dict[tuple[str, str | None], str | pulumi.Output[str]]
-    providers = {pair: ask.oidc_provider(*pair) for pair in existing}
-    # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
-    made: dict[tuple[str | None, str], pulumi.Output[str]] = {}
-    for cluster, aws_account in sorted(created, key=lambda pair: [None, *stack.aws_accounts].index(pair[1])):
-        issuer, identity = ask.issuer(cluster), ask.identity(aws_account) if aws_account in identified else None
-        one = account_id_of(stack, aws_account, identity), issuer_host_path(issuer)
-        if one not in made:
-            name = oidc_provider(stack, aws_account, issuer)
-            options = pulumi.ResourceOptions(provider=plugins.aws_provider(aws_account), hooks=hooks())
-            made[one] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
-        providers[cluster, aws_account] = made[one]
     kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
-    return Lookups(
+    identities = {key: ask.identity(key) for key in identified}
+    lookups = Lookups(
         region=ask.region() if with_region else None,
         aws_accounts={
-            aws_account: ResolvedAwsAccount(
-                ask.identity(aws_account) if aws_account in identified else None, plugins.aws_provider(aws_account)
-            )
+            aws_account: ResolvedAwsAccount(identities.get(aws_account), plugins.aws_provider(aws_account))
             for aws_account in needs.variables
         },
         clusters={
@@ -96,8 +83,30 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
             )._replace(arn=ask.cluster_arn(key) if key in needs.cluster_arns else "")
             for key, cluster in clusters.items()
         },
-        oidc_providers=providers,
+        oidc_providers={pair: ask.oidc_provider(*pair) for pair in existing},
     )
+    if not created:
+        return lookups
+    samples = {
+        (key, account): known_provider(clusters[key], account, identities.get(account), ask.issuer(key))
+        for key, account in created
+    }
+    # No provider is created for a stack that stops.
+    if mistakes := plan(stack, lookups._replace(oidc_providers={**lookups.oidc_providers, **samples})).mistakes:
+        raise settings.refusal(mistakes)
+    audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
+    providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {}
+    # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
+    made: dict[tuple[str | None, str], pulumi.Output[str]] = {}
+    for cluster, aws_account in sorted(created, key=lambda pair: [None, *stack.aws_accounts].index(pair[1])):
+        issuer = ask.issuer(cluster)
+        one = account_id_of(stack, aws_account, identities.get(aws_account)), issuer_host_path(issuer)
+        if one not in made:
+            name = oidc_provider(stack, aws_account, issuer)
+            options = pulumi.ResourceOptions(provider=plugins.aws_provider(aws_account), hooks=hooks())
+            made[one] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
+        providers[cluster, aws_account] = made[one]
+    return lookups._replace(oidc_providers={**lookups.oidc_providers, **providers})
 
 
 def _ask_all(

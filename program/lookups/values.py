@@ -177,7 +177,7 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
         },
         # Not of each cluster in each AWS account: of a thousand each, that is a million.
         oidc_providers={
-            (key, aws_account): _known_provider(clusters[key], aws_account, identities[aws_account], issuers[key])
+            (key, aws_account): known_provider(clusters[key], aws_account, identities[aws_account], issuers[key])
             for key, aws_account in _pairs(stack)
             if aws_account in identities
         },
@@ -243,7 +243,9 @@ def _known_issuer(cluster: Cluster, region: str | None, index: int) -> str:
     return Sample(f"https://oidc.eks.{its_region}.amazonaws.com/id/{index:0>32}", ["issuer"])
 
 
-def _known_provider(cluster: Cluster, aws_account: str | None, identity: AwsIdentity, issuer: str) -> str:
+def known_provider(cluster: Cluster, aws_account: str | None, identity: AwsIdentity | None, issuer: str) -> str:
+    """Return the ARN of a cluster's OIDC provider in an AWS account, with samples of what is not known of it."""
+    identity = identity or AwsIdentity(SAMPLES["account"], SAMPLES["partition"])
     if isinstance(cluster.oidc_provider_arn, str) and cluster.aws_account == aws_account:
         return cluster.oidc_provider_arn
     arn = oidc_provider_arn(identity.partition, identity.account_id, issuer)

@@ -161,11 +161,17 @@ def test_no_provider_is_created_for_a_stack_that_gets_no_further(monkeypatch: py
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_two_keys_of_one_aws_account_share_its_oidc_provider(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from two resources of one URN: IAM has one provider of an issuer in an AWS account."""
-    role = "arn:aws:iam::444455556666:role/"
+@pytest.mark.parametrize("way", ["assumeRoleArn", "profile"])
+def test_two_keys_of_one_aws_account_share_its_oidc_provider(
+    way: str, order: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from two resources of one URN: IAM has one provider of an issuer in an AWS account.
+
+    Whose AWS account a profile is of, a look-up says.
+    """
+    role = "arn:aws:iam::444455556666:role/" if way == "assumeRoleArn" else ""
     values = {
-        "irsa:accounts": {name: {"assumeRoleArn": role + name, "region": "us-west-2"} for name in ("data", "data-too")},
+        "irsa:accounts": {name: {way: role + name, "region": "us-west-2"} for name in ("data", "data-too")},
         "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
         "irsa:bindings": {
             name: {"account": name, "trust": {"subjects": ["a:b"]}} for name in ("data", "data-too")[::order]
@@ -176,11 +182,28 @@ def test_two_keys_of_one_aws_account_share_its_oidc_provider(order: int, monkeyp
     run_program(values, answers, monkeypatch, engine)
     (created,) = [each for each in engine.registrations if each.type == OIDC_PROVIDER]
 
-    assert created.name == f"444455556666/{ISSUER.removeprefix('https://')}"
+    name = "444455556666" if way == "assumeRoleArn" else "data"
+    assert created.name == f"{name}/{ISSUER.removeprefix('https://')}"
     assert created.request.provider.split("::")[-2] == "data"
     roles = [each.inputs for each in engine.registrations if each.type == "aws:iam/role:Role"]
     assert len(roles) == 2
     assert roles[0]["assumeRolePolicy"] == roles[1]["assumeRolePolicy"]
+
+
+def test_no_provider_is_created_for_what_look_ups_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects AWS from leftovers: what only the answers show to be wrong stops the stack before its provider."""
+    values = {
+        "irsa:accounts": {"data": {"profile": "data"}},
+        "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
+        "irsa:bindings": {
+            name: {"trust": {"subjects": ["a:b"]}, "role": {"name": "shared"}, **account}
+            for name, account in (("one", {}), ("two", {"account": "data"}))
+        },
+    }
+    answers = CountingAnswers()
+    with pytest.raises(pulumi.RunError, match="already used"):
+        run_program(values, answers, monkeypatch)
+    assert {kind for kind, _, _ in answers.resources} <= {"pulumi:providers:aws", "pulumi:pulumi:Stack"}
 
 
 def test_two_clusters_of_one_issuer_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
