@@ -13,8 +13,10 @@ from irsa.rules.identity import BOTH, SHORT, Identity, Use
 from irsa_cli.report.message import first_few
 from irsa_cli.state.declared import in_cluster
 
-# How long the agent keeps credentials when the association is gone:
-# https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+# How long credentials last, from when the agent fetched them
+# (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html). It renews them earlier, and drops
+# them when EKS answers ResourceNotFound or AccessDenied, as it does once the association is gone: at any time after
+# that (https://github.com/aws/eks-pod-identity-agent: internal/credsretriever/refreshing_cache.go, eksauth/errors.go).
 CACHED, CACHED_OF_TARGET = "6 hours", "59 minutes"
 
 
@@ -133,7 +135,9 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     if identity.pod_identity is Use.TRUSTED and any(Way.POD_IDENTITY in pod.ways for pod in counted):
         # Whether the association that is gone had a target role, no state tells.
         time = f"{CACHED} ({CACHED_OF_TARGET} with a target role)"
-        parts.append(f"those with Pod Identity lose the role within {time} of the `pulumi up` that set this")
+        parts.append(
+            f"those with Pod Identity lose the role within minutes, at the latest {time} after the agent renewed it"
+        )
     parts += [f"{_names(without)}, where there is no Pod Identity"] if without else []
     if following:
         parts.append(_next(stage, spelled(following)))

@@ -177,11 +177,12 @@ def _held_back(
     restart = f"restart {'them' if len(pods) > 1 else 'it'}{restarts(pods)}"
     place = planned.place("identity")
     if change.way is Way.POD_IDENTITY and after == BACK:
-        # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
         time = CACHED_OF_TARGET if _has_target(service_account, held) else CACHED
-        found = f"{has}, which end within {time} of this `pulumi up`: {listed_pods(pods)}"
-        allowed = f"Pods with {HAVE[Way.IRSA]} by then"
-        return finding(live_rules.PODS_MUST_RESTART, place, found, allowed, f"after `pulumi up`, {restart}")
+        found = (
+            f"{has}, which end within minutes of this `pulumi up`, at the latest {time} after the agent renewed them"
+        )
+        found, allowed = f"{found}: {listed_pods(pods)}", f"Pods with {HAVE[Way.IRSA]} right after it"
+        return finding(live_rules.PODS_MUST_RESTART, place, found, allowed, f"right after `pulumi up`, {restart}")
     use = after.irsa if change.way is Way.IRSA else after.pod_identity
     ends = ENDS.get((change.way, use), ENDS[change.way, Use.ABSENT])
     found, allowed = f"{has}, {ends}: {listed_pods(pods)}", f"no such Pods before identity: {spelled(after)}"

@@ -44,7 +44,7 @@ RULES = {
         "the change ends IRSA, or EKS Pod Identity, for a service account whose Pods still use it"
     ),
     (PODS_MUST_RESTART := "pods-must-restart"): (
-        "the change deletes an association, so that Pods lose its credentials hours later"
+        "the change deletes an association, so that Pods lose its credentials within minutes, or hours later"
     ),
     (SESSION_TAGS_RETURN := "session-tags-return"): (
         "the change turns session tags on: until the association has them, Pods get no new credentials"

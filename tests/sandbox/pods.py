@@ -24,15 +24,12 @@ class Pods:
 
     Attributes:
         names: Those that run.
-        cached: Those that got credentials of the agent once, which it keeps for up to 6 hours:
-            https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
     """
 
     cloud: Any
     namespace: str
     name: str
     names: list[str] = field(default_factory=list)
-    cached: set[str] = field(default_factory=set)
     _made: int = 0
 
     def start(self) -> str:
@@ -51,7 +48,6 @@ class Pods:
         """Delete a Pod."""
         self.cloud.kubernetes(self.namespace).delete(Pod, name, grace_period=0)
         self.names.remove(name)
-        self.cached.discard(name)
 
     def restart(self) -> None:
         """Replace all of them."""
@@ -62,8 +58,12 @@ class Pods:
             self.start()
 
     def without_credentials(self) -> list[str]:
-        """Return those that would get no credentials now, and have none of the agent's."""
-        return [name for name in self.names if not self._gets(name) and name not in self.cached]
+        """Return those that would get no credentials now.
+
+        The agent keeps those of before for a time, which nobody may count on: it drops them when EKS answers that there
+        is no association (https://github.com/aws/eks-pod-identity-agent: internal/credsretriever/refreshing_cache.go).
+        """
+        return [name for name in self.names if not self._gets(name)]
 
     def way(self, name: str) -> Way | None:
         """Return by which way a Pod asks for credentials."""
@@ -80,7 +80,6 @@ class Pods:
                 self.cloud.aws("eks-auth").assume_role_for_pod_identity(
                     clusterName=CLUSTER, token=self._token(pod, way)
                 )
-                self.cached.add(name)
             elif way is IRSA:
                 self.cloud.aws("sts").assume_role_with_web_identity(
                     RoleArn=variables["AWS_ROLE_ARN"], RoleSessionName=name, WebIdentityToken=self._token(pod, way)

@@ -538,7 +538,7 @@ def test_pods_of_the_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
     (finding, *_) = bad(checks)
 
     assert (finding.check, finding.fix) == ("pods", "kubectl rollout restart deployment/app -n web")
-    assert "within 6 hours" in stages(checks)[0]
+    assert "within minutes" in stages(checks)[0]
 
 
 def test_a_stack_of_irsa_alone_has_no_stages(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,18 +134,19 @@ def test_pods_that_restarted(before: Any, after: Any, way: str) -> None:
 
 @pytest.mark.parametrize(("target", "time"), [(None, "6 hours"), (arn("role", "data"), "59 minutes")])
 def test_the_way_back_has_a_deadline(target: str | None, time: str) -> None:
-    """Protects Pods whose association goes: the agent keeps their credentials for a time, in which they restart.
+    """Protects Pods whose association goes: the agent drops their credentials when EKS answers ResourceNotFound.
 
     It can't be refused: while there is an association, new Pods get these credentials alone.
+    https://github.com/aws/eks-pod-identity-agent: internal/credsretriever/refreshing_cache.go
     """
     held = state(BOTH, target)
     (mistake,) = judged(held, BACK, pod("pods"), pod("pods", "two"), pod("irsa", "three"))
 
     assert rules([mistake]) == [("pods-must-restart", "bindings.app.identity")]
     assert mistake.mistake.found.startswith("2 Pods of the service account team-a/app have")
-    assert f"within {time}" in mistake.mistake.found
+    assert f"within minutes of this `pulumi up`, at the latest {time} after" in mistake.mistake.found
     assert mistake.mistake.fix == (
-        "after `pulumi up`, restart them: kubectl rollout restart statefulset/app -n team-a; "
+        "right after `pulumi up`, restart them: kubectl rollout restart statefulset/app -n team-a; "
         "kubectl rollout restart statefulset/two -n team-a"
     )
 
