@@ -18,13 +18,17 @@ import pytest
 
 from irsa.guard.policies import policies
 from irsa.guard.rules import Declared, Settings
+from sandbox.pod_identity_webhook import POD_IDENTITY
 from sandbox.servers import pods, start, stop
 from tests.sandbox.admission import ApiServer, eventually, guard
 from tests.sandbox.guard_pods import ANNOTATED, DENY, ROLE, STACK, WARN, ask, has_warned, is_refused, is_silent
+from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import Project
 
 pytestmark = pytest.mark.sandbox
 
+# A service account whose association comes after its Pods.
+LATE = "late"
 APP, POLICY = "app", f"irsa-guard-{STACK.stack}-identity"
 REPLICAS = 2
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
@@ -43,11 +47,14 @@ def webhook(api: ApiServer) -> Iterator[Webhook]:
             {
                 "apiVersion": "v1",
                 "kind": "ServiceAccount",
-                "metadata": {"name": "irsa", "namespace": namespace, "annotations": ANNOTATED},
+                "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
             }
             for namespace in (DENY, WARN)
+            for name, annotations in (("irsa", ANNOTATED), (LATE, {}))
         ),
-        *guard(STACK, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, WARN)]),
+        *guard(
+            STACK, [*(Declared(each, "irsa", ROLE) for each in (DENY, WARN)), Declared(DENY, LATE, ROLE, "podIdentity")]
+        ),
     ]
     api.apply(*objects)
     eventually(lambda: ask(api, DENY), is_refused)
@@ -64,16 +71,16 @@ def webhook(api: ApiServer) -> Iterator[Webhook]:
 
 
 @pytest.fixture
-def deployment(api: ApiServer, webhook: Webhook) -> Iterator[Callable[[str], None]]:
+def deployment(api: ApiServer, webhook: Webhook) -> Iterator[Callable[..., None]]:
     """Create a Deployment while the webhook is down, and remove it after the test."""
     used: list[str] = []
 
-    def create(namespace: str) -> None:
+    def create(namespace: str, service_account: str = "irsa") -> None:
         used.append(namespace)
         labels = {"app": APP}
         template = {
             "metadata": {"labels": labels},
-            "spec": {"serviceAccountName": "irsa", "containers": [{"name": "app", "image": "app"}]},
+            "spec": {"serviceAccountName": service_account, "containers": [{"name": "app", "image": "app"}]},
         }
         manifest = {
             "metadata": {"name": APP},
@@ -179,6 +186,30 @@ def test_a_restart_ends_the_wait(
         found = until(lambda: [role for owner, role in roles(api, DENY) if owner != old])
         say(record_property, f"Pods {time.monotonic() - asked:.1f} s after `kubectl rollout restart`")
         assert set(found) == {ROLE}
+
+
+def test_pods_before_their_association(api: ApiServer, webhook: Webhook, deployment: Callable[..., None]) -> None:
+    """Protects Pods within seconds of `pulumi up`: the webhook does not know their association yet, and never adds it.
+
+    https://github.com/aws/amazon-eks-pod-identity-webhook/issues/264. After those whose refusals are read: events stay.
+    """
+    iam, eks = api.cloud.aws("iam"), api.cloud.aws("eks")
+    actions = ["sts:AssumeRole", "sts:TagSession"]
+    allow = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": actions}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": allow})
+    role = iam.create_role(RoleName=LATE, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    with webhook():
+        deployment(DENY, LATE)
+        until(lambda: conditions(api, DENY).get("ReplicaFailure"))
+        assert roles(api, DENY) == []
+        made = eks.create_pod_identity_association(
+            clusterName=CLUSTER, namespace=DENY, serviceAccount=LATE, roleArn=role
+        )
+        until(lambda: both(api, DENY))
+        ways = [each["spec"]["containers"][0]["env"] for each in listed(api, "pods", DENY)]
+    eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=made["association"]["associationId"])
+    iam.delete_role(RoleName=LATE)
+    assert all(POD_IDENTITY.variables[0] in {each["name"] for each in way} for way in ways)
 
 
 def test_warned_of_deployments_run(api: ApiServer, webhook: Webhook, deployment: Callable[[str], None]) -> None:
