@@ -136,7 +136,7 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
         # Whether the association that is gone had a target role, no state tells.
         time = f"{CACHED} ({CACHED_OF_TARGET} with a target role)"
         parts.append(
-            f"those with Pod Identity lose the role within minutes, at the latest {time} after the agent renewed it"
+            f"those with Pod Identity may lose the role within minutes, at the latest {time} after the agent renewed it"
         )
     parts += [f"{_names(without)}, where there is no Pod Identity"] if without else []
     if following:

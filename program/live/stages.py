@@ -179,7 +179,7 @@ def _held_back(
     if change.way is Way.POD_IDENTITY and after == BACK:
         time = CACHED_OF_TARGET if _has_target(service_account, held) else CACHED
         found = (
-            f"{has}, which end within minutes of this `pulumi up`, at the latest {time} after the agent renewed them"
+            f"{has}, which may end within minutes of this `pulumi up`, at the latest {time} after their last renewal"
         )
         found, allowed = f"{found}: {listed_pods(pods)}", f"Pods with {HAVE[Way.IRSA]} right after it"
         return finding(live_rules.PODS_MUST_RESTART, place, found, allowed, f"right after `pulumi up`, {restart}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from irsa_cli.guard.checks import NOT_READ
 from tests.sandbox.irsa_command import follow, irsa, not_good, report
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.test_verify import access
@@ -37,7 +38,7 @@ def test_the_documented_rights_deploy_a_guard_and_check_it(
     assert (code, not_good(checks)) == (0, [])
     assert [(check["outcome"], check["found"]) for check in checks if check["binding"] == "irsa:guard"] == [
         ("ok", "mode deny, 1 service account in 1 namespace: as declared"),
-        ("ok", "by RBAC, nobody but its deployers may change it; the access policies of EKS are not read"),
+        ("ok", f"by RBAC, nobody but its deployers may change it; {NOT_READ}"),
     ]
     code, checks = report(project, "verify", **without)
     assert (code, [check["outcome"] for check in not_good(checks)]) == (2, ["no permission"] * 2)

@@ -103,6 +103,50 @@ def test_nor_with_a_wider_policy_beside(action: str) -> None:
     assert (deny["Effect"], action in deny["Action"], "Condition" in deny) == ("Deny", True, False)
 
 
+def test_the_boundary_gives_nobody_more_rights() -> None:
+    """Protects the AWS account from a role with the boundary: it can make no role, take no other, and open no cluster.
+
+    Of these services an action may lead to more than the role has; the file has the name that the deployer's demands.
+    """
+    (statement,) = statements("iam-boundary.json")
+    services = {each.partition(":")[0] for each in statement["Action"]}
+
+    assert statement["Effect"] == "Allow"
+    assert services.isdisjoint(
+        {"*", "iam", "sts", "organizations", "account", "sso", "eks", "eks-auth", "ec2", "lambda"}
+    )
+    assert not [each for each in statement["Action"] if "*" in each]
+    (condition,) = [each["Condition"] for each in statements("iam-deployer-bounded.json") if "Condition" in each][:1]
+    assert condition == {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY}}
+
+
+# What runs in each environment of docs/guides/ci.md, by the files of docs/reference/permissions.md.
+RUNS = {
+    "preview": ["iam-preview.json", "iam-check-live.json"],
+    "deploy": ["iam-check-live.json", "iam-verify.json", "iam-verify-pod-identity.json", "iam-prove.json"],
+    "drift": ["iam-preview.json", "iam-verify.json", "iam-verify-pod-identity.json"],
+}
+
+
+@pytest.mark.parametrize("environment", RUNS)
+def test_a_workflow_may_do_what_it_runs(environment: str) -> None:
+    """Protects who watches: without a permission, a check has no result each night, and drift's issue never closes."""
+    page = (PERMISSIONS.parent / "guides" / "ci.md").read_text()
+    (row,) = re.findall(r"^\| permissions of the role \|(.*)\|$", page, re.MULTILINE)
+    granted = re.findall(r"permissions/(iam-[\w-]+\.json)", row.split("|")[[*RUNS].index(environment)])
+
+    # A bounded deployer's roles are below its path; of all names, one stands for each.
+    missing = {
+        action
+        for file in RUNS[environment]
+        for statement in statements(file)
+        for action in items_of(statement["Action"])
+        for on in [[re.sub(r"(role|policy)/\*", r"\1/irsa/x", each) for each in items_of(statement["Resource"])]]
+        if not any(allowed(each, action, resource.replace("*", "x"), BOUNDARY) for each in granted for resource in on)
+    }
+    assert missing == set()
+
+
 def test_what_a_deployment_needs_is_allowed() -> None:
     """Protects who takes it: all that iam-deployer.json allows is allowed for a role with the boundary, but for two.
 

@@ -28,7 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 TOO_OLD = "the API server has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
 MISSING = ("it does not exist, so that it guards nothing", "that it exists")
-NOT_READ = "the access policies of EKS are not read"
+NOT_READ = "not read: EKS's access policies, and who may create tokens or Pods of a deployer or of kube-system"
 UNDERSTOOD = "expressions that the API server understands: one that fails lets every Pod through"
 ABSENT = object()
 

@@ -123,8 +123,8 @@ BACK = "{irsa: used, podIdentity: trusted}"
             [NEW],
             False,
             (
-                f"{BACK}: 0 of 1 Pod has IRSA; those with Pod Identity lose the role within minutes, at the latest "
-                "6 hours (59 minutes with a target role) after the agent renewed it; "
+                f"{BACK}: 0 of 1 Pod has IRSA; those with Pod Identity may lose the role within minutes, at the "
+                "latest 6 hours (59 minutes with a target role) after the agent renewed it; "
                 "web/new holds back irsa: kubectl rollout restart deployment/new -n web"
             ),
         ),

@@ -160,7 +160,7 @@ def test_everybody_is_a_finding_and_somebody_a_warning() -> None:
     assert (finding.outcome, finding.about) == (Outcome.FINDING, "Group system:authenticated")
     assert finding.fix == "kubectl edit clusterrolebinding its"
     assert line.outcome is Outcome.WARNING
-    assert line.found.startswith("by RBAC, these may change it, too: User alice (some); the access policies of EKS are")
+    assert line.found.startswith("by RBAC, these may change it, too: User alice (some); not read: ")
 
     cluster.objects["clusterrolebindings"] = {"its": bound(ALICE)}
     assert Report("verify", "prod", of_guard(GUARD, cluster, "prod")).exit_code == 0
