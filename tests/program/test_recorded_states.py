@@ -23,12 +23,14 @@ STACK = "urn:pulumi:test::irsa::pulumi:pulumi:Stack::irsa-test"
 # Parts of logical names.
 KEY, ID, ISSUER = r"(?!\d{12}$)[\w-]+", r"\d{12}", r"oidc\.eks\.[\w.-]+/id/\w+"
 ROLE, POLICY, SERVICE_ACCOUNT = r"role/[\w-]+", r"policy/[\w-]+", rf"[\w-]+/[\w-]+@{ISSUER}"
+GUARD, PARTS = r"irsa-guard-irsa\.test", ("identity", "role", "annotation")
 # In place of the folder of Pulumi.yaml.
 FOLDER = "FOLDER"
 # What the state keeps of a resource, and what the engine does otherwise because of it.
 KEPT = (
     *("parent", "object", "dependencies", "propertyDependencies", "provider", "providers"),
     *("protect", "retainOnDelete", "importId", "id"),
+    *("additionalSecretOutputs", "deleteBeforeReplace", "deletedWith", "ignoreChanges", "replaceOnChanges"),
 )
 
 
@@ -112,7 +114,10 @@ def test_a_stack_that_an_earlier_version_deployed_does_not_change(file: Path, mo
     [
         ("index:ServiceAccountRole", [KEY, ROLE, f"{ID}/{ROLE}", SERVICE_ACCOUNT]),
         ("iam/role:Role", [KEY, ROLE, f"{ID}/{ROLE}"]),
-        ("iam/policy:Policy", [KEY, f"{KEY}@part-2", POLICY, f"{POLICY}-2", f"{ID}/{POLICY}"]),
+        (
+            "iam/policy:Policy",
+            [KEY, f"{KEY}@part-2", f"{KEY}@add-on:{KEY}", POLICY, f"{POLICY}-2", f"{ID}/{POLICY}"],
+        ),
         (
             "iam/rolePolicyAttachment:RolePolicyAttachment",
             [
@@ -121,6 +126,17 @@ def test_a_stack_that_an_earlier_version_deployed_does_not_change(file: Path, mo
             ],
         ),
         ("iam/rolePolicy:RolePolicy", [f"{KEY}@\\w+", f"{ROLE}/\\w+"]),
+        ("eks/podIdentityAssociation:PodIdentityAssociation", [SERVICE_ACCOUNT]),
+        ("index:IdentityGuard", [f"guard@{ISSUER}"]),
+        ("core/v1:ConfigMap", [rf"{GUARD}-\w+-1"]),
+        (
+            "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy",
+            [f"guard@{ISSUER}@{GUARD}-{part}" for part in PARTS],
+        ),
+        (
+            "admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding",
+            [f"guard@{ISSUER}@{GUARD}-{part}" for part in (*PARTS, "identity-warn", "identity-kube-system")],
+        ),
         ("core/v1:ServiceAccount", [SERVICE_ACCOUNT, f"{SERVICE_ACCOUNT}@existing"]),
         ("core/v1:ServiceAccountPatch", [SERVICE_ACCOUNT]),
         ("core/v1:Namespace", [f"{KEY}@{ISSUER}"]),

@@ -81,7 +81,10 @@ def run_program(
         runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
         (main,) = mains
         await main()
-        known.update(await pulumi.Output.from_input(exported).future() or {})
+        outputs = pulumi.Output.from_input(exported)
+        # The engine would keep them encrypted, and other stacks would get secrets.
+        assert not await outputs.is_secret()
+        known.update(await outputs.future() or {})
 
     program()
     return known

@@ -1,7 +1,8 @@
 """Deploy a stack to a new sandbox, and record what its program said to the engine, and what it was answered.
 
-`python -m tests.sandbox.record_states NAME` writes tests/program/recorded/NAME.json: of Pulumi.NAME.yaml as it is now;
-where there is none, of the stack that is recorded there. tests/program/test_recorded_states.py has the test.
+`python -m tests.sandbox.record_states NAME` writes tests/program/recorded/NAME-VERSION.json: of Pulumi.NAME.yaml as it
+is now. Where there is none, it writes NAME.json again, of the stack whose `config` is there.
+tests/program/test_recorded_states.py has the test.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from irsa.version import VERSION
 from sandbox.showcase import seed_by_hand
 from tests.program.test_recorded_states import FOLDER, RECORDED, kept, question
 from tests.sandbox.conftest import Cloud, running_cloud, running_second_cluster
@@ -28,7 +30,9 @@ def record(cloud: Cloud, green: Path, name: str) -> None:
     # The showcase reads its outputs.
     platform = platform_stack(cloud, cloud.folder / "platform")
     platform.up()
-    file, current = RECORDED / f"{name}.json", ROOT / f"Pulumi.{name}.yaml"
+    current = ROOT / f"Pulumi.{name}.yaml"
+    # Those of earlier versions stay: stacks are deployed by them.
+    file = RECORDED / (f"{name}-{VERSION}.json" if current.exists() else f"{name}.json")
     # JSON is YAML.
     config = yaml.safe_load((current if current.exists() else file).read_text())["config"]
     backend = platform.variables["PULUMI_BACKEND_URL"]
