@@ -1,11 +1,14 @@
 """What policies give beyond what others gave.
 
 An action and a resource stand for all that the same patterns match: so every difference is found, and a pattern may be
-replaced by others that say the same.
+replaced by others that say the same. `*` matches colons, as IAM has it, but an ARN is one that can exist: no colon or
+slash in its first five parts (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html), and colons in its
+resource only as a pattern has them in its own. So nothing is both a snapshot and a volume, whatever its AWS account.
 """
 
 import functools
 import itertools
+import re
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -140,10 +143,17 @@ class _Grouped(NamedTuple):
         return cls(groups, patterns)
 
     def names(self, of: Iterable[_Group]) -> list[str]:
-        """Return the narrowest patterns that match all of some groups, without those that others include."""
+        """Return the narrowest patterns that match all of some groups, without those that others include.
+
+        A pattern that matches nothing else comes before a narrower one that does.
+        """
+        groups = {*of}
+        others = {
+            each for group, several in self.groups.items() if group not in groups for each in set().union(*several)
+        }
         narrowest = {
-            max(matched, key=lambda each: (_literal(each), each), default="*")
-            for group in of
+            max(matched, key=lambda each: (each not in others, _literal(each), each), default="*")
+            for group in groups
             for matched in self.groups[group]
         }
         return widest(narrowest)
@@ -219,10 +229,30 @@ def _in_action(phase: int, character: str) -> int:
 
 def _in_resource(phase: int, character: str) -> int:
     """Return the phase of an ARN, of six parts: how many colons it has; `*` is one where an action has no resource."""
+    if character == "/":
+        return phase if phase == _ENDS else 0
     return min(phase + 1, _ENDS) if character == ":" else phase
 
 
+# Another one is no AWS account, but part of a resource behind a wildcard that stands for several parts.
+_AWS_ACCOUNT = re.compile(r"[\d*?]*|aws")
 _FILLINGS = f"{string.ascii_lowercase}0123456789-_.~\ue002"
+
+
+def _places(patterns: Iterable[str]) -> tuple[Mapping[int, str], int]:
+    """Return two things of an automaton of patterns: by its bit, what ends there; and where a resource may begin.
+
+    Where a pattern lacks parts of an ARN, its wildcards stand for several, and that is behind any of its colons.
+    """
+    ends, before_resources, bit = {}, 0, 1
+    for pattern in patterns:
+        start, parts = bit, pattern.split(":", 5)
+        bit <<= len(pattern.replace("*", ""))
+        ends[bit] = pattern
+        has_parts = parts[5:] and _AWS_ACCOUNT.fullmatch(parts[4])
+        before_resources |= bit >> len(parts[5].replace("*", "")) if has_parts else (bit << 1) - start
+        bit <<= 1
+    return ends, before_resources
 
 
 # The roles of one add-on differ in their resources, and have the same actions.
@@ -237,21 +267,18 @@ def _matched_together(
 def _each_matched_together(
     patterns: Sequence[str], phases: Callable[[int, str], int], starts: Sequence[str]
 ) -> Iterator[tuple[str, frozenset[str]]]:
-    compared = automaton(patterns)
-    ends, bit = {}, 1
-    for pattern in patterns:
-        bit <<= len(pattern.replace("*", ""))
-        ends[bit] = pattern
-        bit <<= 1
+    compared, (ends, before_resources) = automaton(patterns), _places(patterns)
     steps = {character: bits & ~compared.other for character, bits in compared.steps.items()}
-    seen: dict[tuple[int, int], str] = {}
+    colons = steps.get(":", 0)
+    # The phase; what has matched; and what of it has each colon of the resource in a resource of its own.
+    seen: dict[tuple[int, int, int], str] = {}
     for start in starts:
         phase = _ENDS if start in PLAIN.values() else 1
-        seen.setdefault((phase, compared.after(compared.start, start)), start)
+        seen.setdefault((phase, compared.after(compared.start, start), 0), start)
     reached, found = list(seen), set()
     # The list grows while it is read.
-    for phase, bits in reached:
-        text = seen[phase, bits]
+    for phase, bits, own in reached:
+        text = seen[phase, bits, own]
         if phase == _ENDS and bits & compared.ends not in found:
             found.add(bits & compared.ends)
             yield text, frozenset(pattern for end, pattern in ends.items() if bits & end)
@@ -261,10 +288,13 @@ def _each_matched_together(
         # One more stands for all others.
         other = next(each for each in _FILLINGS if not bits & steps.get(each, 0))
         for character in sorted({other, ":", *further}):
-            after = phases(phase, character)
-            state = after, compared.after(bits, character)
+            after, own_after = phases(phase, character), compared.after(own, character)
+            if character == ":":
+                own_after = (own & colons) << 1 if phase == _ENDS else (bits & colons) << 1 & before_resources
+                after = after if own_after or phase != _ENDS else 0
+            state = after, compared.after(bits, character), own_after
             if after and state not in seen:
                 seen[state] = text + character
                 reached.append(state)
-        if len(seen) > MOST_STATES or len(seen) * bit.bit_length() > MOST_STEPS:
+        if len(seen) > MOST_STATES or len(seen) * compared.ends.bit_length() > MOST_STEPS:
             raise TooManyError
