@@ -19,7 +19,7 @@ async def main() -> None:
     planned = plan(settings.stack, lookups)
     if planned.mistakes:
         raise settings.refusal(planned.mistakes)
-    await create(planned, lookups)
+    await create(planned, lookups, settings.warnings)
 
 
 pulumi.run(main)

@@ -6,7 +6,7 @@ The values may have any shape here; the models report what is wrong with a singl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from config.lint import check_rule_name
+from config.lint import RULES, LintRule, check_rule_name
 from config.located_mistake import LocatedMistake
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
@@ -75,8 +75,18 @@ def _of_lint(lint: Mapping[str, Any], bindings: Any) -> Iterator[LocatedMistake]
         except Mistake as mistake:
             yield LocatedMistake(("lint", *place), mistake)
     for name, silenced in silence.items():
+        yield from _of_silence(("lint", "silence", name), RULES.get(name), mapping_of(silenced))
         for index, key in enumerate(list_of(mapping_of(silenced).get("bindings"))):
             yield from _unknown(("lint", "silence", name, "bindings", index), key, "irsa:bindings", bindings)
+
+
+def _of_silence(place: Place, rule: LintRule | None, silenced: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    reason = silenced.get("reason")
+    if isinstance(reason, str) and reason and not reason.strip():
+        yield _mistake((*place, "reason"), "blanks only", "the reason why you accept this", "write it")
+    if rule and rule.danger and silenced and silenced.get("bindings", []) == []:
+        found, allowed = "a silence for the whole file, of what `irsa check` fails by", "one for each binding"
+        yield _mistake(place, found, allowed, "name the bindings that you accept in bindings:")
 
 
 def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:

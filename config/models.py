@@ -541,7 +541,7 @@ class Silence(Settings):
     """Warnings of one lint rule that you accept."""
 
     bindings: list[str] = Field(default_factory=_list, examples=[["team-a"]])
-    """Keys of bindings. Default: the whole file."""
+    """Keys of bindings. Default: the whole file; of a rule by which `irsa check` fails, name them."""
     reason: Annotated[str, Field(min_length=1, examples=["the namespace belongs to one team"])]
     """Why you accept them."""
 
@@ -550,7 +550,7 @@ class Lint(Settings):
     """Which warnings are errors, and which are not shown."""
 
     errors: list[str] = Field(default_factory=_list, examples=[["wide-trust"]])
-    """Rules whose warnings are errors."""
+    """Rules whose warnings are errors, of `pulumi up` too."""
     silence: dict[str, Silence] = Field(default_factory=_mapping, examples=[{"wide-trust": SILENCE}])
     """Rules whose warnings are not shown."""
 

@@ -5,12 +5,13 @@ import codecs
 import gc
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from config.fixes import fixed, with_fixable
+from config.lint import fails
 from config.located_mistake import LocatedMistake
 from config.project_file import ProjectSettings, project_above, project_settings, stack_folder
 from config.provider_settings import ACCOUNT_LISTS, lists_mistake
@@ -109,7 +110,7 @@ class Examined(NamedTuple):
         return placed(self.examination.warnings, self.file) if self.examination else ()
 
 
-def placed(mistakes: Sequence[LocatedMistake], file: StackFile) -> list[LocatedMistake]:
+def placed(mistakes: Iterable[LocatedMistake], file: StackFile) -> list[LocatedMistake]:
     """Return mistakes with their lines in the stack file, and with paths from the working directory."""
     prefix = "" if file.folder == Path() else f"{file.folder}/"
     return located([each._replace(file=f"{prefix}{each.file}") if each.file else each for each in mistakes], file)
@@ -195,7 +196,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
     if file.imports_environments:
         not_checked.append("`environment:`: the values that Pulumi ESC adds to this file")
     bindings = file.settings.get("bindings")
-    warnings, has_looked = list(examination.warnings), True
+    warnings, has_looked = [each for each in examination.warnings if not fails(each)], True
     name = stack_name(path)
     if live and (mistakes or examination.stack is None or not name):
         reason = "fix the errors first" if mistakes else "a setting is a secret"
@@ -212,6 +213,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         warnings += seen.warnings
         not_checked += seen.not_checked
         has_looked = seen.has_looked
+    mistakes = [*mistakes, *placed(filter(fails, examination.warnings), file)]
     return FileReport(
         file.name,
         len(bindings) if isinstance(bindings, dict) else 0,

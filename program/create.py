@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -27,8 +28,8 @@ def send_no_debug_messages() -> None:
     pulumi.log.debug = lambda *_, **__: None
 
 
-async def create(plan: Plan, lookups: Lookups) -> None:
-    """Create what is planned, and export the stack's outputs."""
+async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
+    """Create what is planned, show the warnings of each binding, and export the stack's outputs."""
     namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
     # By the binding's key: the component with its role.
     roles: dict[str, ServiceAccountRole] = {}
@@ -46,7 +47,9 @@ async def create(plan: Plan, lookups: Lookups) -> None:
         if parsed.role and parsed.role.denied_subjects is not None:
             denying[planned.binding] = isinstance(parsed.role.denied_subjects, Later)
         component = ServiceAccountRole(planned.name, {}, options, spec=spec)
-        roles.setdefault(planned.binding, component)
+        if roles.setdefault(planned.binding, component) is component:
+            for warning in warnings.get(planned.binding, ()):
+                pulumi.log.warn(warning, component)
         made.setdefault((planned.binding, planned.cluster), []).append(component)
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)

@@ -27,7 +27,7 @@ class Examination:
         stack: The settings with `irsa:defaults` merged into the bindings; None where there are mistakes or secrets.
         settings: The same with markers, and what places mistakes in the stack's files.
         mistakes: What must be fixed before a deployment.
-        warnings: The warnings of the lint rules.
+        warnings: The warnings of the lint rules, those included by which `irsa check` fails and `pulumi up` does not.
         silenced: The warnings that the file silences, with the reason.
         not_checked: What could not be checked, for messages.
         lookups: What is known of the look-ups without AWS and Kubernetes.

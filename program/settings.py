@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -30,6 +31,8 @@ class StackSettings(NamedTuple):
     stack: Stack
     settings: Settings
     folder: Path
+    warnings: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Of the lint rules, by the binding's key, for the row of its component; of no binding, by nothing."""
 
     def placed(self, mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
         """Return mistakes with their places in the stack's files, with lines where the stack file can be read."""
@@ -68,13 +71,23 @@ def load_settings(folder: Path) -> StackSettings:
             pulumi.log.warn(f"irsa:{path_of((key,))} is secret, but {about}")
     for text in examination.not_checked:
         pulumi.log.warn(f"not checked: {text}")
-    for warning in _with_lines(examination.warnings, file, meant):
-        # The component reports the sizes itself, with the real issuer.
-        if warning.rule not in ("near-limit", "split-policy"):
-            pulumi.log.warn(f"{warning.where}: {warning.mistake.found}; {warning.mistake.fix} [{warning.rule}]")
+    warnings = _by_binding(_with_lines(examination.warnings, file, meant))
+    for text in warnings.get("", ()):
+        pulumi.log.warn(text)
     if examination.stack.sandbox:
         _require_sandbox()
-    return StackSettings(examination.stack, examination.settings, folder)
+    return StackSettings(examination.stack, examination.settings, folder, warnings)
+
+
+def _by_binding(warnings: Iterable[LocatedMistake]) -> dict[str, list[str]]:
+    """Return the texts of warnings, without those of sizes: the component reports them itself, with the real issuer."""
+    found: dict[str, list[str]] = {}
+    for each in warnings:
+        if each.rule not in ("near-limit", "split-policy"):
+            key = str(each.place[1]) if each.place[0] == "bindings" else ""
+            text = f"{each.where}: {each.mistake.found}; {each.mistake.fix} [{each.rule}]"
+            found.setdefault(key, []).append(text)
+    return found
 
 
 def _refusal(mistakes: Sequence[LocatedMistake], file: StackFile | None) -> pulumi.RunError:

@@ -1,5 +1,6 @@
 """The ServiceAccountRole component: an IAM role for a Kubernetes service account on EKS."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 from weakref import WeakKeyDictionary
@@ -11,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
 from irsa.association_hooks import association_hooks
+from irsa.evaluation.unlimited import unlimited
 from irsa.failed_update import hooks
 from irsa.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.later import REDACTED, ArgumentMistakes, Later
@@ -119,6 +121,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
             pulumi.log.warn(warning, self)
         self._spec = spec
         self._accounts = self._compared_accounts()
+        # Of a stack file, the lint rules say more.
+        if spec.role and not spec.recorded:
+            self._warn_of_what_is_unlimited(spec.role)
         policies = [(policy, self._policy(policy)) for policy in spec.policies]
         role = self._role(spec.role, [resource for _, resource in policies]) if spec.role else None
         if role:
@@ -187,6 +192,20 @@ class ServiceAccountRole(pulumi.ComponentResource):
         ]
         recorded = {outputs.IDENTITY: self._spec.identity.recorded}
         return {**recorded, outputs.ASSOCIATIONS: associations} if associations else recorded
+
+    def _warn_of_what_is_unlimited(self, role: CreatedRole) -> None:
+        documents = {f"document {each.logical_name}": input_of(each.document) for each in self._spec.policies}
+        documents |= {f"inline {each.name}": input_of(each.document) for each in self._spec.inline_policies}
+        arns = {f"attached {each.logical_name}": input_of(each.policy_arn) for each in self._spec.attachments}
+
+        def warn(known: Mapping[str, Any]) -> None:
+            read = [json.loads(known[each]) for each in documents]
+            for warning in unlimited(read, [known[each] for each in arns], known["subjects"]):
+                pulumi.log.warn(warning, self)
+
+        # Where the trust policy has statements of the caller's, it is judged as a whole.
+        subjects = input_of(role.subjects) if role.admission is None else []
+        applied(warn, **documents, **arns, subjects=subjects)
 
     def _subjects(self, role: CreatedRole) -> Any:
         """Return whom the role trusts, and warn of others as soon as it is known."""

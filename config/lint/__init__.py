@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from config.lint import actions, add_ons, managed_policies, permissions, settings, trust
-from config.lint.checked import CheckedStack, Policies, Warnings, statements
+from config.lint.checked import CheckedStack, Danger, Policies, Warnings, statements
 from config.located_mistake import LocatedMistake
 from config.models import Lint
+from irsa.evaluation.unlimited import POWER_OF_POLICY
 from irsa.rules.mistakes import Mistake, nearest, shortened
 
 
@@ -22,6 +23,8 @@ class LintRule(NamedTuple):
 
     Takes the Statement, the Policies, the CheckedBinding or the CheckedStack.
     """
+    danger: str = ""
+    """Which of its warnings `irsa check` fails by, in words; none by default."""
 
 
 def lint(checked: CheckedStack) -> list[LocatedMistake]:
@@ -76,6 +79,11 @@ def silence_reason(warning: LocatedMistake, settings: Lint) -> str | None:
     return silence.reason if is_meant and isinstance(silence.reason, str) else None
 
 
+def fails(warning: LocatedMistake) -> bool:
+    """Return whether `irsa check` fails by a warning that is not silenced."""
+    return isinstance(warning.mistake, Danger)
+
+
 def check_rule_name(name: str) -> str:
     """Return the name of a rule.
 
@@ -92,6 +100,7 @@ RULES: Mapping[str, LintRule] = {
         "a role trusts a whole namespace or more, anybody, or any customer of an identity provider",
         "binding",
         trust.wide_trust,
+        danger="a whole cluster or more",
     ),
     "pod-identity-trust": LintRule(
         "a subject with wildcards, or a condition on the network, in a trust policy for EKS Pod Identity",
@@ -103,12 +112,16 @@ RULES: Mapping[str, LintRule] = {
         "write actions are allowed on every resource, or on every one of a type",
         "policies",
         permissions.write_everything,
+        danger="always",
     ),
-    "pass-any-role": LintRule("iam:PassRole is allowed on every role", "policies", permissions.pass_any_role),
+    "pass-any-role": LintRule(
+        "iam:PassRole is allowed on every role", "policies", permissions.pass_any_role, danger="always"
+    ),
     "administrator-access": LintRule(
-        f"a role has {', '.join(permissions.POWER_OF_POLICY)}".replace(", IAM", " or IAM"),
+        f"a role has {', '.join(POWER_OF_POLICY)}".replace(", IAM", " or IAM"),
         "binding",
         permissions.administrator_access,
+        danger="always",
     ),
     "grants-nothing": LintRule("a role has no permissions", "binding", permissions.grants_nothing),
     "default-service-account": LintRule(

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from config.lint.checked import Statement, Warnings, strings
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.unlimited import UNNAMED
 from irsa.rules.mistakes import Mistake, likely, shortened
 
 WRITING = ("Write", "Permissions management", "Tagging")
@@ -103,8 +104,6 @@ def written(action: str) -> Sequence[Written]:
     return [Written(f"{prefix}:{name}", arns) for name, level, arns in matching(action) if arns and level in WRITING]
 
 
-# Any action of any service: nobody has one of this name.
-UNNAMED = "strangerzq"
 ANY = Written(f"{UNNAMED}:{UNNAMED}", [f"arn:${{Partition}}:{UNNAMED}:${{Region}}:${{Account}}:${{Name}}"])
 
 

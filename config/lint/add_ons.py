@@ -16,6 +16,7 @@ from irsa.add_ons.catalog import AddOn, add_on, names, service_accounts
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.unlimited import UNNAMED
 from irsa.rules.arns import PARTITIONS
 from irsa.rules.leaves import items_of, list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, listed
@@ -190,7 +191,7 @@ def _others(policies: Policies, ever: Set[str]) -> Iterator[tuple[Place, str]]:
 
 def _samples(statement: Statement) -> Iterator[str]:
     """Yield a resource for each pattern of a statement, as far as it is known."""
-    for pattern in statement.items("Resource") or [actions.UNNAMED]:
+    for pattern in statement.items("Resource") or [UNNAMED]:
         if "${" not in pattern:
             yield pattern.replace("*", "x").replace("?", "x")
 

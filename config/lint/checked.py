@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 Warnings = Iterator[tuple[Place, Mistake]]
 
 
+class Danger(Mistake):
+    """A warning that `irsa check` fails by, unless the stack file silences it for the binding, with a reason."""
+
+    def __init__(self, found: str, allowed: str, fix: str) -> None:
+        super().__init__(found, allowed, f"{fix}; or silence the rule for this binding, with a reason")
+
+
 class CheckedBinding(NamedTuple):
     """A binding; what is wrong or not known in it is a marker."""
 
@@ -115,14 +122,14 @@ class Policies:
         ]
         self.statements = [(place, statement) for place, statement, _ in found]
         """Each with its place, which begins with the index of its document."""
-        self._documents = [{"Version": version, "Statement": statement.values} for _, statement, version in found]
+        self.documents = [{"Version": version, "Statement": statement.values} for _, statement, version in found]
 
     @functools.cached_property
     def permissions(self) -> "Permissions":
         """What they give; its statements have the indexes of `statements`."""
         from irsa.evaluation.permissions import gives  # noqa: PLC0415 (most policies name their resources, and need none)
 
-        return gives(self._documents)
+        return gives(self.documents)
 
     def give(self, action: str, arns: Sequence[str], index: int) -> bool:
         """Return whether a statement gives an action on every resource of a type, alone or where none does alone."""

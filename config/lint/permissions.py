@@ -2,33 +2,18 @@
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from config.lint import actions
-from config.lint.checked import CheckedBinding, Policies, Statement, Warnings, statements, strings
+from config.lint.checked import CheckedBinding, Danger, Policies, Statement, Warnings, statements, strings
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.unlimited import ROLE, power
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place, path_of, shortened
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown, has_unknown
 
-# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
-POWER_OF_POLICY = {
-    "AdministratorAccess": "every action on every resource",
-    "PowerUserAccess": "every action but the management of IAM, AWS Organizations and the AWS account",
-    "IAMFullAccess": "every action of IAM, by which the role can give itself all others",
-}
-_POWERFUL_POLICY = re.compile(rf"arn:[^:]+:iam::aws:policy/({'|'.join(POWER_OF_POLICY)})")
-ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
-# What of it a document would say, and an action that shows that no Deny takes it away.
-_POWER: Mapping[str, tuple[Mapping[str, Any], actions.Written]] = {
-    "AdministratorAccess": ({"Action": "*"}, actions.ANY),
-    "PowerUserAccess": ({"NotAction": ["iam:*", "organizations:*", "account:*"]}, actions.ANY),
-    "IAMFullAccess": ({"Action": "iam:*"}, actions.Written(f"iam:{actions.UNNAMED}", [ROLE])),
-}
 # Fewer patterns than those that begin with each three letters fit into a role's policies.
 _LONGEST_BEGINNING = 2
 
@@ -49,8 +34,8 @@ def write_everything(policies: Policies) -> Warnings:
                 but = "but NotResource" if element == "NotResource" else '("*")'
                 found = f"{which} on every resource {but} of the AWS account"
             found += ", with a Condition that every caller can meet" if statement.values.get("Condition") else ""
-            fix = "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason"
-            yield (*place, element), Mistake(found, "only the resources that the role needs", fix)
+            fix = "name them in Resource, such as arn:${partition}:s3:::my-bucket/*"
+            yield (*place, element), Danger(found, "only the resources that the role needs", fix)
 
 
 def _written(policies: Policies, statement: Statement, pattern: str) -> Iterator[actions.Written]:
@@ -129,7 +114,7 @@ def pass_any_role(policies: Policies) -> Warnings:
             if passing[0].lower() == "iam:passrole":
                 found = f"{passing[0]} on {on}, which is every role of the AWS account"
             fix = "name the roles in Resource, in a statement of its own with a Condition on iam:PassedToService"
-            yield where, Mistake(found, "the roles that a service needs", fix)
+            yield where, Danger(found, "the roles that a service needs", fix)
 
 
 @functools.cache
@@ -143,18 +128,9 @@ def administrator_access(checked: CheckedBinding) -> Warnings:
     A document that allows `*` on `*` is one of write-everything.
     """
     for index, arn in checked.strings("policy_arns"):
-        powerful = _POWERFUL_POLICY.fullmatch(arn)
-        if powerful and _keeps(checked, *_POWER[powerful[1]]):
-            found = f"{powerful[1]}: {POWER_OF_POLICY[powerful[1]]}"
-            fix = "attach a policy with the actions that the Pods call, or silence the rule with a reason"
-            yield (*checked.place, "policyArns", index), Mistake(found, "the permissions that the role needs", fix)
-
-
-def _keeps(checked: CheckedBinding, of_policy: Mapping[str, Any], allowed: actions.Written) -> bool:
-    """Return whether no Deny of a binding's documents takes away what a policy of AWS allows."""
-    document = {"Version": VERSION, "Statement": [{"Effect": "Allow", **of_policy, "Resource": "*"}]}
-    documents = [(document, document), *((known, written) for _, known, written in checked.documents)]
-    return Policies(documents).give(*allowed, 0)
+        if found := power(arn, Policies((known, written) for _, known, written in checked.documents).documents):
+            fix = "attach a policy with the actions that the Pods call"
+            yield (*checked.place, "policyArns", index), Danger(found, "the permissions that the role needs", fix)
 
 
 def grants_nothing(checked: CheckedBinding) -> Warnings:

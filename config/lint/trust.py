@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from config.argument_places import place_of
-from config.lint.checked import CheckedBinding, Warnings
+from config.lint.checked import CheckedBinding, Danger, Warnings
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, Admitted, but_those
 from irsa.evaluation.answers import PodIdentityRequest
 from irsa.evaluation.any_association import admits_any_association
@@ -22,34 +22,38 @@ from irsa.rules.unknown import Unknown, has_unknown
 
 DEFAULT_SERVICE_ACCOUNT = "default"
 SYSTEM_NAMESPACE = "kube-system"
+EVERYBODY = "all service accounts of the cluster"
 SERVICE = PodIdentityRequest.principal
 
 
 def wide_trust(checked: CheckedBinding) -> Warnings:
     """Yield what lets in the service accounts of whole namespaces, or anybody."""
     place: Place = (*checked.place, "trust")
-    fix = "name the service accounts, or silence the rule with a reason"
-    # By OIDC provider and namespace; the subjects are for each of the role's clusters.
-    together: dict[tuple[str, str], set[str]] = {}
+    allowed, fix = "only the service accounts that need the role", "name the service accounts"
+    or_silence = f"{fix}, or silence the rule with a reason"
+    # By OIDC provider and namespace, None for several; the subjects are for each of the role's clusters.
+    together: dict[tuple[str, str | None], set[str]] = {}
     if not _admission(checked).complete:
-        mistake = Mistake(TOO_MANY_PATTERNS, "patterns that irsa can compare", "write fewer wildcards")
+        mistake = Danger(TOO_MANY_PATTERNS, "patterns that irsa can compare", "write fewer wildcards")
         yield (*place, "statements"), mistake
     for where, subject, admitted in _trusted(checked):
-        whom = _whole(subject)
+        whom, namespace = _whole(subject), subject.partition(":")[0]
         if whom:
             trusts = "trusts" if admitted is None or admitted.certain else "may trust"
             found = f"{subject!r} {trusts} {whom}{but_those([admitted]) if admitted else ''}"
-            yield where, Mistake(found, "only the service accounts that need the role", fix)
-        else:
-            provider_arn, namespace = admitted.provider_arn if admitted else "", subject.partition(":")[0]
-            together.setdefault((provider_arn, namespace), set()).add(subject)
-    for (provider_arn, namespace), of_provider in together.items():
+            is_whole = whom == EVERYBODY
+            yield where, Danger(found, allowed, fix) if is_whole else Mistake(found, allowed, or_silence)
+        if whom != EVERYBODY and (not whom or is_pattern(namespace)):
+            key = admitted.provider_arn if admitted else "", None if whom else namespace
+            together.setdefault(key, set()).add(subject)
+    for (provider_arn, of_namespace), of_provider in together.items():
         is_own = provider_arn and provider_arn in _provider_arns(checked)
-        subjects = of_provider | (together.get(("", namespace), set()) if is_own else set())
-        if any(map(is_pattern, subjects)) and stranger(subjects, namespace) is None:
-            found = f"{shortened(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
+        subjects = of_provider | (together.get(("", of_namespace), set()) if is_own else set())
+        if any(map(is_pattern, subjects)) and stranger(subjects, of_namespace) is None:
+            those = f"all service accounts of {of_namespace}" if of_namespace else EVERYBODY
+            found = f"{shortened(', '.join(sorted(subjects)))} together trust {those}"
             where = (*place, "subjects" if [*checked.strings("subjects")] else "statements")
-            yield where, Mistake(found, "only the service accounts that need the role", fix)
+            yield where, Mistake(found, allowed, or_silence) if of_namespace else Danger(found, allowed, fix)
     yield from (((*place, "statements", index), mistake) for index, mistake in _crowds(checked))
     yield from _of_pod_identity(checked, wide=True)
 
@@ -86,13 +90,13 @@ def _crowds(checked: CheckedBinding) -> Iterator[tuple[int, Mistake]]:
     denials_are_known = all(index in known and not has_unknown(written[index]) for index in denials)
     for index, crowd, certain in crowds(known):
         sure = "" if certain and denials_are_known else ", as far as irsa can tell"
-        yield index, Mistake(f"{crowd.noun} may assume the role{sure}", crowd.expected, crowd.fix)
+        yield index, Danger(f"{crowd.noun} may assume the role{sure}", crowd.expected, crowd.fix)
     denials_known = [each for each in known.values() if each.effect == "Deny"]
     for index, each in known.items() if denials_are_known else ():
         if SERVICE in each.principals and admits_any_association((VERSION, [each, *denials_known])):
             found = "any association of EKS Pod Identity in the role's AWS account may have the role"
             fix = "add conditions on aws:RequestTag/kubernetes-namespace and aws:RequestTag/kubernetes-service-account"
-            yield index, Mistake(found, "a statement that names the service account", fix)
+            yield index, Danger(found, "a statement that names the service account", fix)
 
 
 def _whole(subject: str) -> str:
@@ -101,7 +105,7 @@ def _whole(subject: str) -> str:
     if not is_pattern(subject):
         return ""
     if stranger([subject]) is None:
-        return "all service accounts of the cluster"
+        return EVERYBODY
     if is_pattern(namespace):
         every = stranger([f"*:{name}"]) is None
         return f"{'all service accounts' if every else 'service accounts'} of several namespaces"

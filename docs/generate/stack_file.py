@@ -26,6 +26,10 @@ All keys of `Pulumi.<stack>.yaml` that belong to irsa. Editors complete them if 
 `${NAME}` in documents and ARNs: [variables](reference/variables.md). What the stack exports:
 [outputs](reference/outputs.md). What a change of a key does: [change safely](guides/change-safely.md).
 """
+OF_LINT_RULES = """\
+`irsa check` fails by what the last column says, and `pulumi up` warns of it. `silence` accepts it for the bindings that
+it names, with a reason.
+"""
 # A longer list of values is a section of the page, or what a subcommand prints.
 LISTED = 6
 # Sections in the order in which a new user needs them.
@@ -57,8 +61,9 @@ def text() -> str:
             model = without_those_of_an_add_on(model)
         parts += _section(name, model["description"], model["properties"], model.get("required", []))
     parts.append("## Lint rules\n")
-    rows = (f"| `{name}` | {rule.description} |" for name, rule in LINT_RULES.items())
-    parts.append("\n".join(["| Rule | Warns when |", "|---|---|", *rows]))
+    parts.append(OF_LINT_RULES)
+    rows = (f"| `{name}` | {rule.description} | {rule.danger} |" for name, rule in LINT_RULES.items())
+    parts.append("\n".join(["| Rule | Warns when | `irsa check` fails by |", "|---|---|---|", *rows]))
     return "\n".join(parts) + "\n"
 
 

@@ -94,3 +94,21 @@ def test_a_statement_for_a_crowd_is_told() -> None:
     (warning,) = parse("app", {**ARGS, "trust_statements": [statement]}).warnings
 
     assert warning == "trust_statements[0]: anybody may assume the role"
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_what_is_unlimited_is_told(deploy: Deploy, monkeypatch: pytest.MonkeyPatch, later: bool) -> None:
+    """The attack: `*` on `*` in a program of one's own, for every service account, without a word; known, or later."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, resource: said.append(f"{resource._name}: {text}"))
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+    value = pulumi.Output.from_input if later else lambda each: each
+    args = {"inline_policies": {"all": value(everything)}, "policy_arns": {"admin": value(administrator)}}
+    deploy({**ARGS, **args, "subjects": ["*:*"], "any_service_account": True})
+
+    assert said == [
+        "my-app: its policies allow every action on every resource",
+        "my-app: AdministratorAccess: every action on every resource",
+        "my-app: every service account of the cluster may assume the role",
+    ]

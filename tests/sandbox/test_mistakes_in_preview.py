@@ -80,12 +80,21 @@ def test_a_config_file_elsewhere_has_paths_without_lines(deploy: Deploy) -> None
 
 
 def test_a_warning_is_shown_and_stops_nothing(deploy: Deploy) -> None:
-    """Protects the lint in a preview: a warning on the stack with its line, and the preview goes on."""
-    project = deploy({"bindings": {"wide": {"trust": {"subjects": ["team-a:*"]}}}})
+    """Protects the lint in a preview: a warning on the binding's row with its line, and the preview goes on.
+
+    Of what `irsa check` refuses, too: `*` on `*` went through with a warning that nobody looks for.
+    """
+    everything = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}, "Version": "2012-10-17"}
+    wide = {"trust": {"subjects": ["team-a:*"]}, "policy": {"document": everything}}
+    project = deploy({"bindings": {"wide": wide}})
     said = project.pulumi("preview")
 
-    assert f"warning: Pulumi.test.yaml:{line_of(project, 'team-a:*')}  irsa:bindings.wide.trust.subjects[0]" in said
-    assert "[wide-trust]" in said
+    of_binding = said.rpartition("irsa:index:ServiceAccountRole (wide):")[2]
+    assert (
+        f"warning: Pulumi.test.yaml:{line_of(project, 'team-a:*')}  irsa:bindings.wide.trust.subjects[0]" in of_binding
+    )
+    assert "[wide-trust]" in of_binding
+    assert "[write-everything]" in of_binding
 
 
 def test_the_engine_reads_scalars_as_check_does(deploy: Deploy) -> None:

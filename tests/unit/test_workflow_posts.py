@@ -144,6 +144,18 @@ def test_a_file_of_the_branch_is_no_preview(steps: Steps) -> None:
     assert "gains" not in comment["body"] + forged.read_text()
 
 
+def test_a_preview_that_gives_everything_is_red(steps: Steps) -> None:
+    """The attack: a pull request with `*` on `*`, which passed every check; what it gives is in the comment."""
+    write_programs(steps.programs, {"pulumi": "echo {}"})
+    stopped = 'case " $* " in *" --fail-on dangerous "*) echo "gains everything" > changes.md; exit 1;; esac'
+    write_programs(steps.folder / ".venv" / "bin", {"irsa": stopped})
+
+    assert steps.run("preview", "Preview") == 1
+    assert steps.run("preview", "Comment", PREVIEWED="failure") == 0
+    (comment,) = steps.record["comments"]
+    assert "gains everything" in comment["body"]
+
+
 @pytest.mark.parametrize("name", ["preview", "deploy"])
 def test_why_a_preview_fails_is_a_block_of_code(steps: Steps, name: str) -> None:
     """Protects readers: each line of the reason is indented, so that GitHub formats none and mentions nobody.

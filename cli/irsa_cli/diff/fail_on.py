@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from irsa_cli.diff.output import Diff
+from irsa_cli.diff.output import Diff, dangerous
 from irsa_cli.diff.preview import DELETE, REPLACE
 
 
@@ -17,6 +17,12 @@ FAIL_ON: Mapping[str, Callable[[Diff], bool]] = {
     ),
     "permissions": lambda diff: bool(
         diff.permissions_cannot_tell or diff.cannot_compare or any(each.change == "gains" for each in diff.permissions)
+    ),
+    "dangerous": lambda diff: bool(
+        dangerous(diff)
+        or diff.permissions_cannot_tell
+        or diff.cannot_compare
+        or any(each.change == "gains" and each.policy and not each.read for each in diff.permissions)
     ),
     "replaces": lambda diff: REPLACE in _operations(diff),
     "deletes": lambda diff: DELETE in _operations(diff),

@@ -30,6 +30,7 @@ class GuardChange:
         before: What it did: `deny`, `warn` or `off`.
         after: What it does: `deny`, `warn`, `off`, or `cannot tell`: what it guards is not known until `pulumi up`.
         service_accounts: Whose Pods, as `namespace/name`.
+        dangerous: Whether more users may write role annotations.
     """
 
     cluster: str
@@ -37,6 +38,7 @@ class GuardChange:
     before: str
     after: str
     service_accounts: tuple[str, ...] = ()
+    dangerous: bool = False
 
 
 def is_of_guard(resource: Resource) -> bool:
@@ -114,7 +116,8 @@ def _changes(
     rules = [_component(urn, each or []).get(GUARD_ANNOTATIONS) for each in (before, after)]
     was, becomes = (each if each in STRICTEST_FIRST else OFF for each in rules)
     if was != becomes:
-        yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes)
+        looser = was == "deny" or becomes == OFF
+        yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes, dangerous=looser)
 
 
 def _component(urn: str, resources: Iterable[Resource]) -> Mapping[str, Any]:

@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from irsa.evaluation.unlimited import POWER_OF_POLICY
 from irsa.rules import commands
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.identity import IRSA, POD_IDENTITY
 from irsa.rules.mistakes import Mistake, named, visible
 from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
 from irsa_cli.diff.guards import CANNOT_TELL, OFF, PODS, STRICTEST_FIRST, GuardChange
-from irsa_cli.diff.output import Diff
-from irsa_cli.diff.permissions import OF_ADMINISTRATORS, PermissionChange
+from irsa_cli.diff.output import Diff, dangerous
+from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.renamed import Renamed
 from irsa_cli.diff.rights import Right
@@ -110,7 +111,7 @@ def permission_row(each: PermissionChange, *start: str) -> Row:
     some = ["some of"] if each.extent == "some" else []
     what = [*_some(each.actions).split(), "on", *_some(each.resources).split()]
     if each.policy:
-        is_known = each.read or Arn.name_in(each.policy) in OF_ADMINISTRATORS
+        is_known = each.read or Arn.name_in(each.policy) in POWER_OF_POLICY
         not_read = [] if is_known else ["(not", "read:", "cannot", "tell", "what", "it", "gives)"]
         what = ["policy", named(each.policy), *not_read]
     if each.service_accounts and each.dangerous:
@@ -351,8 +352,7 @@ def changing_first(diffs: Sequence[Diff]) -> list[Diff]:
     """Return the diffs of several stacks, what is dangerous first; those that do not change last."""
 
     def rank(diff: Diff) -> int:
-        dangerous = any(each.dangerous and each.change == "gains" for each in diff.permissions)
-        return 0 if dangerous or diff.cannot_compare else 1 if diff.gains else 2 if _changes(diff) else 3
+        return 0 if dangerous(diff) or diff.cannot_compare else 1 if diff.gains else 2 if _changes(diff) else 3
 
     return sorted(diffs, key=rank)
 

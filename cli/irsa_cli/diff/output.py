@@ -63,3 +63,9 @@ class Diff:
     permissions_cannot_tell: Sequence[Undecided] = ()
     other_ways: Sequence[OtherWay] = ()
     guard: Sequence[GuardChange] = ()
+
+
+def dangerous(diff: Diff) -> bool:
+    """Return whether a diff gives somebody what its rows call dangerous."""
+    gained = (each for each in diff.permissions if each.change == "gains")
+    return any(each.dangerous for each in (*gained, *diff.guard))

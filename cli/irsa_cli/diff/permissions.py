@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from irsa.evaluation.gains import Gain, gains
 from irsa.evaluation.globs import overlap
 from irsa.evaluation.permissions import CHOSEN, Permissions, gives
+from irsa.evaluation.unlimited import POWER_OF_POLICY
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import items_of
@@ -27,7 +28,6 @@ UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`
 # What gives access to everything, or lets the role give itself more: the first that an action matches.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 DANGEROUS = ("*", "iam:*", "sts:assumerole*", "kms:*")
-OF_ADMINISTRATORS = {"AdministratorAccess", "PowerUserAccess", "IAMFullAccess"}
 WILDCARD = re.compile("[*?]")
 # What only reads, by how IAM's access levels name these: Get*, List*, ...
 READS = re.compile(r"(?!kms:|sts:)\w[\w-]*:(get|list|describe|head|batchget|query|scan|select|view|search)")
@@ -66,7 +66,7 @@ class PermissionChange:
     def rank(self) -> int:
         """How much it is to be looked at: 0 comes first."""
         if self.policy:
-            return 0 if not self.read and Arn.name_in(self.policy) in OF_ADMINISTRATORS else len(DANGEROUS) + 1
+            return 0 if not self.read and Arn.name_in(self.policy) in POWER_OF_POLICY else len(DANGEROUS) + 1
         actions = [each for each in map(str.lower, self.actions) if not READS.match(each)]
         of_everything = [0] if "*" in actions else []
         ranks = [*of_everything, *(n for n, each in enumerate(DANGEROUS[1:], 1) if _overlap(each, actions))]

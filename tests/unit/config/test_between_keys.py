@@ -52,7 +52,7 @@ def test_a_cluster_twice_in_one_binding(tmp_path: Path) -> None:
         {"cluster": {"name": "cc", "account": "a"}, "accounts": {"a": {"profile": "p"}}},
         {"accounts": {"a": {"profile": "p"}, "b": {"assumeRoleArn": "x"}}},
         {"variables": {"bucket": "b"}},
-        {"lint": {"silence": {"wide-trust": {"bindings": ["app"], "reason": "r"}}}},
+        {"lint": {"silence": {"wide-trust": {"bindings": ["app"], "reason": "r"}, "near-limit": {"reason": "r"}}}},
     ],
 )
 def test_what_goes_together(values: dict[str, Any]) -> None:
@@ -101,6 +101,15 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
             {"lint": {"silence": {"wide-trust": {"bindings": ["app", "ap"], "reason": "r"}}}},
             ("lint", "silence", "wide-trust", "bindings", 1),
             "'ap' is not in irsa:bindings",
+        ),
+        *(
+            ({"lint": {"silence": {rule: {"reason": "r"}}}}, ("lint", "silence", rule), "a silence for the whole file")
+            for rule in ("wide-trust", "write-everything", "pass-any-role", "administrator-access")
+        ),
+        (
+            {"lint": {"silence": {"near-limit": {"reason": " \t"}}}},
+            ("lint", "silence", "near-limit", "reason"),
+            "blanks only",
         ),
     ],
 )

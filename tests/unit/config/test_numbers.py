@@ -21,7 +21,7 @@ def mistakes(folder: Path, text: str) -> list[LocatedMistake]:
     return list(report_of(file).mistakes)
 
 
-TRUSTED = "Effect: Allow, Action: 'sts:AssumeRole', Principal: {AWS: '*'}"
+TRUSTED = "Effect: Deny, Action: 'sts:AssumeRole', Principal: {AWS: '*'}"
 # A binding, and what else stands in the file.
 FRONT_DOORS = {
     "a condition of a policy": (
@@ -41,7 +41,7 @@ FRONT_DOORS = {
     ),
     "a principal": ("trust: {statements: [{Effect: Allow, Action: 'sts:AssumeRole', Principal: {AWS: X}}]}", ""),
     "one of several principals": (
-        "trust: {statements: [{Effect: Allow, Action: 'sts:AssumeRole', Principal: {AWS: ['*', X]}}]}",
+        "trust: {statements: [{Effect: Deny, Action: 'sts:AssumeRole', Principal: {AWS: ['*', X]}}]}",
         "",
     ),
     "the key of an AWS account": ("{}", "  irsa:accounts: {X: {profile: p}}\n"),

@@ -580,6 +580,14 @@ LINT = {
 }
 
 
+# Those that fail by themselves, with their bindings.
+DANGERS = {
+    "write-everything": ["writes", "resources"],
+    "administrator-access": ["powerful"],
+    "pass-any-role": ["resources"],
+}
+
+
 def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
     code, text = check(capsys, "--json", *arguments)
     (report,) = json.loads(text)["files"]
@@ -587,34 +595,41 @@ def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 
 def test_each_lint_rule_warns_at_its_place(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects each rule, and that a warning fails nothing; actions that only work on "*" are no finding."""
+    """Protects each rule, and who reviews: a role that may write everything fails, and not where there is only "*"."""
     (project / "Pulumi.dev.yaml").write_text(LINTED)
     code, report = findings(capsys)
 
-    assert code == 0
+    assert code == 1
+    assert {each["rule"] for each in report["errors"]} == {*DANGERS}
     unused = {w["path"] for w in report["warnings"] if w["rule"] == "unused-setting"}
     assert unused == {"irsa:defaults.namespace", "irsa:variables.unused"}
-    found = {(w["rule"], w["path"]) for w in report["warnings"] if w["rule"] != "unused-setting"}
+    every = [*report["errors"], *report["warnings"]]
+    found = {(w["rule"], w["path"]) for w in every if w["rule"] != "unused-setting"}
     # iam:PassRole on every role changes what roles do.
     assert found == {*LINT.items(), ("write-everything", LINT["pass-any-role"])}
-    assert len(report["warnings"]) == 19
+    assert len(every) == 19
     assert any("did you mean 's3:GetObject'?" in w["fix"] for w in report["warnings"])
 
 
 @pytest.mark.parametrize("rule", [*LINT, "unused-setting"])
 def test_a_warning_becomes_a_mistake_or_silent(project: Path, capsys: pytest.CaptureFixture[str], rule: str) -> None:
     """Protects both ways to settle a warning, for every rule: an error for all, silence with a reason for one."""
-    (project / "Pulumi.dev.yaml").write_text(f"{LINTED}  irsa:lint: {{errors: [{rule}]}}\n")
+    accepted = {name: {"bindings": bindings, "reason": "known"} for name, bindings in DANGERS.items() if name != rule}
+    (project / "Pulumi.dev.yaml").write_text(
+        f"{LINTED}  irsa:lint: {json.dumps({'errors': [rule], 'silence': accepted})}\n"
+    )
     code, report = findings(capsys)
     assert code == 1
     assert {mistake["rule"] for mistake in report["errors"]} == {rule}
 
+    bindings = {"bindings": DANGERS.get(rule, ["wide"])} if rule in {*DANGERS, "wide-trust"} else {}
+    silence = {**accepted, rule: {**bindings, "reason": "known"}}
     (project / "Pulumi.dev.yaml").write_text(
-        f"{LINTED}  irsa:lint: {{errors: [{rule}], silence: {{{rule}: {{reason: known}}}}}}\n"
+        f"{LINTED}  irsa:lint: {json.dumps({'errors': [rule], 'silence': silence})}\n"
     )
     code, report = findings(capsys)
     assert code == 0
-    assert {silent["rule"] for silent in report["silenced"]} == {rule}
+    assert {silent["rule"] for silent in report["silenced"]} == {rule, *DANGERS}
     assert {silent["reason"] for silent in report["silenced"]} == {"known"}
 
 

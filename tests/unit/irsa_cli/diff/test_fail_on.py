@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,32 @@ import pytest
 
 from irsa_cli.diff.changes import BindingChange, ResourceChange
 from irsa_cli.diff.fail_on import FAIL_ON
+from irsa_cli.diff.guards import GuardChange
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.rights import Right, Undecided
 from irsa_cli.main import main
-from tests.unit.irsa_cli.diff.previews import diff, digest, role, step, trust, without_outputs
+from tests.unit.irsa_cli.diff.previews import (
+    ATTACHMENT,
+    UNKNOWN,
+    diff,
+    digest,
+    resource,
+    role,
+    step,
+    trust,
+    without_outputs,
+)
 
 RIGHT, UNDECIDED = Right("team-a/app", "r", "", ""), Undecided("r", "", "why")
+
+
+INLINE = "aws:iam/rolePolicy:RolePolicy"
+POLICY = "arn:aws:iam::111122223333:policy/not-read"
+
+
+def inline(statement: Any) -> dict[str, Any]:
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    return resource(INLINE, "app", {"role": "my-role", "policy": document})
 
 
 def changed(operation: str) -> list[BindingChange]:
@@ -33,8 +54,17 @@ STOPS: dict[str, list[dict[str, Any]]] = {
     ],
     "permissions": [
         *({"permissions": permission("gains", extent)} for extent in ("all", "some", "cannot tell")),
+        {"permissions": [PermissionChange("r", "", "gains", policy=POLICY)]},
+        {"permissions": [replace(permission("gains")[0], dangerous=True)]},
         {"permissions_cannot_tell": [UNDECIDED]},
         {"cannot_compare": ["aws:profile differs"]},
+    ],
+    "dangerous": [
+        {"permissions": [replace(permission("gains")[0], dangerous=True)]},
+        {"permissions": [PermissionChange("r", "", "gains", policy=POLICY)]},
+        {"permissions_cannot_tell": [UNDECIDED]},
+        {"cannot_compare": ["aws:profile differs"]},
+        {"guard": [GuardChange("blue", "roleAnnotations", "deny", "warn", dangerous=True)]},
     ],
     "replaces": [{"bindings": changed("replace")}, {"other": changed("replace")[0].resources}],
     "deletes": [{"bindings": changed("delete")}, {"other": changed("delete")[0].resources}],
@@ -42,6 +72,8 @@ STOPS: dict[str, list[dict[str, Any]]] = {
 NOTHING: list[dict[str, Any]] = [
     *({}, {"loses": [RIGHT]}, {"may_lose": [RIGHT]}, {"permissions": permission("loses")}),
     *({"bindings": changed(each)} for each in ("create", "update", "import")),
+    {"permissions": [replace(permission("loses")[0], dangerous=True)]},
+    {"guard": [GuardChange("blue", "pods", "off", "deny", ("team-a/app",))]},
 ]
 
 
@@ -52,6 +84,26 @@ def test_what_a_gate_stops_at(gate: str) -> None:
 
     assert all(FAIL_ON[gate](diff(**each)) for each in STOPS[gate])
     assert not any(FAIL_ON[gate](diff(**each)) for each in others)
+
+
+@pytest.mark.parametrize(
+    ("new", "code"),
+    [
+        (inline({"Effect": "Allow", "Action": "*", "Resource": "*"}), 1),
+        (inline({"Effect": "Allow", "Action": "iam:PutRolePolicy", "Resource": "*"}), 1),
+        (resource(ATTACHMENT, "a", {"role": "my-role", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}), 1),
+        (resource(INLINE, "app", {"role": "my-role", "policy": UNKNOWN}), 1),
+        (inline({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}), 0),
+        (inline({"Effect": "Deny", "Action": "*", "Resource": "*"}), 0),
+    ],
+)
+def test_a_preview_that_gives_everything(tmp_path: Path, new: Any, code: int) -> None:
+    """Protects a pull request: `*` on `*` passed every gate; so does no policy that is not known until `pulumi up`."""
+    file = tmp_path / "preview.json"
+    same = role(trust("team-a:worker"))
+    file.write_text(digest([step("update", same, same), step("create", None, new)]))
+
+    assert main(["diff", "--preview", str(file), "--fail-on", "dangerous"]) == code
 
 
 def test_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
