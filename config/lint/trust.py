@@ -96,7 +96,7 @@ def _crowds(checked: CheckedBinding) -> Iterator[tuple[int, Mistake]]:
         if SERVICE in each.principals and admits_any_association((VERSION, [each, *denials_known])):
             found = "any association of EKS Pod Identity in the role's AWS account may have the role"
             fix = "add conditions on aws:RequestTag/kubernetes-namespace and aws:RequestTag/kubernetes-service-account"
-            yield index, Danger(found, "a statement that names the service account", fix)
+            yield index, Mistake(found, "a statement that names the service account", fix)
 
 
 def _whole(subject: str) -> str:

@@ -77,6 +77,7 @@ class Adoption:
         files: The text of new policy files, by their names relative to the stack file's folder.
         items: What became of everything that was chosen.
         of_add_ons: Roles whose policies are meant for an add-on.
+        silences: By lint rule, those for the bindings by which `irsa check` would fail.
     """
 
     clusters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Adoption:
     files: dict[str, str] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     of_add_ons: list[OfAddOn] = field(default_factory=list)
+    silences: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def say(self, outcome: Outcome, about: str, key: str = "", notes: tuple[str, ...] = (), **more: Any) -> None:
         """Add what became of something: see Item."""

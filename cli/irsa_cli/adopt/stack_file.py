@@ -2,8 +2,9 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -11,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from irsa.rules.leaves import map_leaves
+from irsa.rules.leaves import list_of, map_leaves, mapping_of
 from irsa.rules.mistakes import named
 from irsa_cli.adopt.declared import is_encrypted
 from irsa_cli.exits import CouldNotLookError
@@ -21,7 +22,7 @@ NAME = re.compile(r"Pulumi\.(.+)\.yaml")
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+@=,-]*(:[A-Za-z0-9_./+@=,*?:-]*[A-Za-z0-9_./+@=,*?-])?")
 _WORDS = re.compile(r"(?i:true|false|null|yes|no|on|off|y|n)")
 # Settings that decide what is declared already, or to which something is added.
-ADDED_TO = ("accounts", "bindings", "cluster", "clusters", "defaults", "quotas", "variables")
+ADDED_TO = ("accounts", "bindings", "cluster", "clusters", "defaults", "lint", "quotas", "variables")
 _NEW = "# yaml-language-server: $schema=config/schema.json\n"
 _WIDTH = 2**20
 _OFFSET = 2
@@ -62,7 +63,13 @@ class StackFile:
         region = config.get("aws:region")
         self.region = region if isinstance(region, str) else ""
 
-    def with_additions(self, region: str, aws_account: str, additions: Mapping[str, Mapping[str, Any]]) -> str:
+    def with_additions(
+        self,
+        region: str,
+        aws_account: str,
+        additions: Mapping[str, Mapping[str, Any]],
+        silences: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    ) -> str:
         """Return the text of the file with what is added.
 
         Args:
@@ -70,6 +77,7 @@ class StackFile:
             aws_account: The ID of the only AWS account that the AWS provider then accepts. A file that configures the
                 provider, beyond the region, is not given it: a second list of AWS accounts may be refused.
             additions: New keys of settings that are mappings, such as `bindings`, which the file may have.
+            silences: Of lint rules, with bindings and reason; one that the file has gets the bindings.
 
         Raises:
             CouldNotLookError: A setting of the file is of another shape than the addition, or its form of YAML is such
@@ -91,9 +99,25 @@ class StackFile:
                 key = self._keys.get(f"irsa:{name}", f"irsa:{name}")
                 text = self._inserted(text, ("config", key), entries)
                 config[key] = {**(config.get(key) or {}), **entries}
+        text = self._with_silences(text, config, silences)
         found = self._root(text)
         if {**found, "config": found.get("config") or {}} != _python_values({**root, "config": config}):
             raise self._unusable("its form of YAML cannot be added to without changing it")
+        return text
+
+    def _with_silences(self, text: str, config: dict[str, Any], silences: Mapping[str, Mapping[str, Any]]) -> str:
+        """Return the text with silences of lint rules, which the config gets, too."""
+        key = self._keys.get("irsa:lint", "irsa:lint")
+        place, present = ("config", key, "silence"), mapping_of(mapping_of(config.get(key)).get("silence"))
+        new = {rule: each for rule, each in silences.items() if rule not in present}
+        text = self._inserted(text, place, new) if new else text
+        both = {**present, **new}
+        for rule in silences.keys() & present.keys():
+            added = silences[rule]["bindings"]
+            text = self._inserted_by_ruamel(text, (*place, rule, "bindings"), added)
+            both[rule] = {**present[rule], "bindings": [*list_of(present[rule].get("bindings")), *added]}
+        if both:
+            config[key] = {**mapping_of(config.get(key)), "silence": both}
         return text
 
     def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
@@ -114,18 +138,23 @@ class StackFile:
         before, after = "".join(lines[:end]), "".join(lines[end:])
         return _appended(before, self._rendered(entries, column)) + after
 
-    def _inserted_by_ruamel(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
-        """Return the same where a mapping is empty, or within braces; only then other lines may change their form."""
+    def _inserted_by_ruamel(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any] | Sequence[str]) -> str:
+        """Return the same where a mapping is empty, or within braces, and for items at the end of a list.
+
+        Only then other lines may change their form.
+        """
         ruamel = self._ruamel()
         root = ruamel.load(text)
         outer = root
         for step in place[:-1]:
             outer = outer[step]
-        found = outer[place[-1]]
-        if found is None or found == {}:
+        found = outer.get(place[-1])
+        if isinstance(found, CommentedSeq) and not isinstance(entries, Mapping):
+            found.extend(_for_ruamel(entries))
+        elif found is None or found == {}:
             outer[place[-1]] = _for_ruamel(entries)
         elif isinstance(found, CommentedMap) and "secure" not in found:
-            found.update({_for_ruamel(key): _for_ruamel(value) for key, value in entries.items()})
+            found.update(_for_ruamel(entries))
         else:
             raise self._unusable(f"{place[-1]} is not a mapping that can be added to")
         stream = io.StringIO()

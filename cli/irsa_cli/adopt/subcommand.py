@@ -15,6 +15,7 @@ from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import TOOLS
 from irsa_cli.adopt.report import lines, written
+from irsa_cli.adopt.silences import silences
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.adopt.stacks import in_stacks
 from irsa_cli.discovery import add_discovery_options, discover, inputs_of
@@ -116,6 +117,9 @@ def run(options: argparse.Namespace) -> int:
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     _check_tools(options.take_from, adoption)
+    adoption.silences.update(
+        silences(_settings(file, adoption), adoption, file.path.parent, file.region or ways.region)
+    )
     if dry_run:
         print_lines([(DRY_RUN, "bold"), *written(adoption, file.path, dry_run=True)], sys.stderr)
     if adoption.bindings:
@@ -210,9 +214,23 @@ def _text(file: StackFile, adoption: Adoption, ways: Ways) -> str:
     if raised:
         wanted = ", ".join(f"{name}: {adoption.quotas[name]}" for name in raised)
         raise CouldNotLookError(f"irsa:quotas of {named(str(file.path))} is below what roles use: set {wanted}")
+    return file.with_additions(ways.region, ways.aws_account, _additions(adoption), adoption.silences)
+
+
+def _additions(adoption: Adoption) -> dict[str, Mapping[str, Any]]:
     clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
-    additions: dict[str, Any] = {"variables": adoption.variables, "bindings": adoption.bindings}
-    return file.with_additions(ways.region, ways.aws_account, {**clusters, **additions, "quotas": adoption.quotas})
+    return {
+        **clusters,
+        "variables": adoption.variables,
+        "bindings": adoption.bindings,
+        "quotas": adoption.quotas,
+    }
+
+
+def _settings(file: StackFile, adoption: Adoption) -> dict[str, Any]:
+    """Return the settings of the stack file with what is adopted."""
+    added = {name: each for name, each in _additions(adoption).items() if each}
+    return {**file.settings, **{name: {**mapping_of(file.settings.get(name)), **each} for name, each in added.items()}}
 
 
 def _write(file: StackFile, policies: Mapping[str, str], text: str) -> None:

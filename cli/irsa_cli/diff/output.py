@@ -67,5 +67,5 @@ class Diff:
 
 def dangerous(diff: Diff) -> bool:
     """Return whether a diff gives somebody what its rows call dangerous."""
-    gained = (each for each in diff.permissions if each.change == "gains")
-    return any(each.dangerous for each in (*gained, *diff.guard))
+    gained = (each.dangerous for each in diff.permissions if each.change == "gains")
+    return any(gained) or any(each.dangerous for each in diff.guard)

@@ -21,6 +21,8 @@ CLUSTER = {
     "oidcProviderArn": PROVIDER,
 }
 OPEN = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
+# As https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html has it: who associates it needs rights in AWS.
+PODS = {**OPEN, "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
 SUB = f"{PROVIDER.partition('/')[2]}:sub"
 
 
@@ -56,6 +58,7 @@ def found(binding: dict[str, Any], lint: Any = None) -> Examination:
         (claims(*(f"{each}*:*" for each in string.ascii_lowercase + string.digits)), {"wide-trust"}),
         (trusts("team-a:app", statements=[{**OPEN, "Principal": "*", "Action": "sts:AssumeRole"}]), {"wide-trust"}),
         (trusts("team-a:*"), set()),
+        (trusts("team-a:app", statements=[PODS]), set()),
         (claims("*:app", "team-?:*"), set()),
         (may("s3:Get*"), set()),
         (may("*", effect="Deny"), set()),
@@ -81,7 +84,7 @@ def test_what_fails(binding: dict[str, Any], rules: set[str]) -> None:
 @pytest.mark.parametrize("name", NARROWEST)
 def test_no_add_on_fails(tmp_path: Path, name: str) -> None:
     """Protects who writes an add-on by its name: with the fewest parameters, with all, with everything."""
-    bindings = {}
+    bindings: dict[str, Any] = {}
     for version in add_on(name).versions:
         for scope, names in asked(add_on(name)):
             parameters = {to_camel(key): value for key, value in given(names).items()}

@@ -11,6 +11,7 @@ import yaml
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
+from irsa_cli.adopt.silences import silences
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveAwsAccount, LivePolicy, LiveRole, PolicySettings
@@ -57,7 +58,9 @@ def written(adoption: Adoption, folder: Path) -> dict[str, Any]:
         "quotas": adoption.quotas,
     }
     clusters = {"clusters": adoption.clusters} if adoption.several else {"cluster": adoption.clusters["cluster"]}
-    path.write_text(StackFile(path).with_additions("us-west-2", AWS_ACCOUNT, {**clusters, **entries}))
+    entries |= clusters
+    accepted = silences(entries, adoption, folder, "us-west-2")
+    path.write_text(StackFile(path).with_additions("us-west-2", AWS_ACCOUNT, entries, accepted))
     for name, text in adoption.files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)

@@ -83,6 +83,50 @@ def test_everything_is_written_and_passes_the_check(discovered: Any, tmp_path: P
     }
 
 
+@pytest.mark.parametrize("lint", ["", "  irsa:lint:\n    errors: [near-limit] # ours\n", "  irsa:lint: {}\n"])
+@pytest.mark.parametrize("words", [[], ["--policies"]])
+def test_a_role_that_may_do_everything_is_adopted_with_the_reason(
+    words: list[str], lint: str, discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects the next command of the user, `irsa check`, which fails by such a role unless the file says why.
+
+    In two batches: the second one is added to the silence of the first, whatever else is there.
+    """
+    everything = policy_document(permission("*", "*"))
+    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+    names = ["app", "batch"]
+    discovered(
+        found(
+            [service_account(each, role_arn(each)) for each in [*names, "small"]],
+            [
+                *(role(each, statement(f"team-a:{each}"), inline_policies={"all": everything}) for each in names),
+                role("small", statement("team-a:small"), attached_policies=(POLICY,)),
+                role("admin", statement("*:*", operator="StringLike"), attached_policies=(administrator,)),
+            ],
+            policies=[LivePolicy(POLICY, everything, 1)],
+        )
+    )
+    file = tmp_path / "Pulumi.prod.yaml"
+    if lint:
+        file.write_text(f"config:\n{lint}  aws:region: us-west-2\n")
+    for choice in (["--role", "app", "--role", "small"], ["--role", "batch", "--role", "admin"]):
+        assert run(tmp_path, *choice, *words) == GOOD
+
+    assert [str(each) for each in report_of(file).mistakes] == []
+    assert ("# ours" in file.read_text()) is ("# ours" in lint)
+    silence = yaml.safe_load(file.read_text())["config"]["irsa:lint"]["silence"]
+    # With --policies, what a managed policy gives is in a file.
+    everything_may = {"team-a-app", "team-a-batch", *(["team-a-small"] if words else [])}
+    assert {rule: {*each["bindings"]} for rule, each in silence.items()} == {
+        "write-everything": everything_may,
+        "pass-any-role": everything_may,
+        "administrator-access": {"admin"},
+        "wide-trust": {"admin"},
+    }
+    assert all(each["reason"] for each in silence.values())
+    assert "  irsa:lint silences write-everything for team-a-batch: review it" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("discovered")
 @pytest.mark.parametrize("words", [[], ["--output", "-"]])
 def test_a_dry_run_prints_the_file_and_writes_nothing(
