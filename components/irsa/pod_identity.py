@@ -144,11 +144,13 @@ def with_pod_identity(
     return admitted._replace(refused=tuple(sorted({*admitted.refused, *denied})), subjects=every)
 
 
-def warnings(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[str]:
+def warnings(arguments: Arguments, values: Mapping[str, Any], *, creates_role: bool) -> Iterator[str]:
     """Yield what Pod Identity does otherwise than IRSA."""
     if ways_of(values).pod_identity is Use.ABSENT:
         return
     conditions = known_conditions(arguments.given.get(("trust_conditions",)))
     subjects = strings_of(arguments.given.get(("subjects",)))
-    for place, mistake in pod_identity_warnings(_has_session_tags(values), conditions, subjects):
+    unlimited = ways_of(values).irsa is not Use.ABSENT and ("pod_identity", "policy") in arguments.given
+    trust = _has_session_tags(values), conditions, subjects
+    for place, mistake in pod_identity_warnings(*trust, creates_role=creates_role, unlimited_irsa=unlimited):
         yield f"{arguments.spelling(place)}: {mistake.found}"

@@ -221,7 +221,7 @@ def _warnings(
             yield f"more than 80% of a quota is used: {usage}"
     if role is not None and not isinstance(role.trust_warnings, Later):
         yield from role.trust_warnings
-    yield from pod_identity.warnings(arguments, values) if role else ()
+    yield from pod_identity.warnings(arguments, values, creates_role=role is not None)
     expiration = _webhook(values).token_expiration
     if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
         argument = arguments.spelling(("service_account", "token_expiration"))

@@ -103,7 +103,7 @@ RULES: Mapping[str, LintRule] = {
         danger="a whole cluster or more",
     ),
     "pod-identity-trust": LintRule(
-        "a subject with wildcards, or a condition on the network, in a trust policy for EKS Pod Identity",
+        "a subject with wildcards, a condition on the network or a session policy holds for one of both ways alone",
         "binding",
         trust.pod_identity_trust,
     ),

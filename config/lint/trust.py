@@ -59,18 +59,22 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
 
 
 def pod_identity_trust(checked: CheckedBinding) -> Warnings:
-    """Yield the subjects and the conditions that are another thing with EKS Pod Identity, or nothing."""
+    """Yield the subjects, conditions and session policies that are another thing for one of both ways, or nothing."""
     yield from _of_pod_identity(checked, wide=False)
 
 
 def _of_pod_identity(checked: CheckedBinding, *, wide: bool) -> Warnings:
-    if not checked.spec.role or checked.spec.identity.pod_identity is Use.ABSENT:
+    identity = checked.spec.identity
+    if identity.pod_identity is Use.ABSENT:
         return
     settings = mapping_of(checked.args.get("pod_identity"))
     subjects = [subject for _, subject in checked.strings("subjects")]
     conditions = known_conditions(checked.args.get("trust_conditions"))
-    for place, mistake in pod_identity_warnings(settings.get("session_tags") is not False, conditions, subjects):
-        if (place[0] == "pod_identity") is wide:
+    unlimited = identity.irsa is not Use.ABSENT and "policy" in settings
+    trust = settings.get("session_tags") is not False, conditions, subjects
+    creates_role = checked.spec.role is not None
+    for place, mistake in pod_identity_warnings(*trust, creates_role=creates_role, unlimited_irsa=unlimited):
+        if (place[-1] == "session_tags") is wide:
             yield (*checked.place, *place_of(place)), mistake
 
 

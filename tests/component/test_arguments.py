@@ -209,6 +209,23 @@ def test_warnings_name_the_argument_as_the_caller_spells_it() -> None:
     assert parse("my-app", GOOD).warnings == ()
 
 
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_session_policy_beside_irsa_is_told(existing: bool) -> None:
+    """The attack: a limit of one way; by the token of the other, a Pod gets all of the role, an existing one too."""
+    of_role = {"role_arn": "arn:aws:iam::111122223333:role/app"} if existing else GOOD
+    limited = {"pod_identity": {"session_tags": False, "policy": DOCUMENT}}
+    clusters = {"cluster_arns": {"c": "arn:aws:eks:us-west-2:111122223333:cluster/c"}}
+    args = {**of_role, "service_account": {"name": "a"}, **clusters, **limited}
+
+    def told(identity: str) -> bool:
+        without = {"oidc_provider_arns"} if identity == "podIdentity" else set()
+        known = {key: each for key, each in args.items() if key not in without}
+        found = parse("my-app", {**known, "identity": identity}).warnings
+        return any(each.startswith("pod_identity.policy: ") for each in found)
+
+    assert (told("both"), told("podIdentity")) == (True, False)
+
+
 def test_a_key_that_a_split_policy_has() -> None:
     """Protects against two attachments of one name, at which the engine stops half-way."""
     statements = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'x' * 1400}-{i}/*"} for i in range(6)]

@@ -184,15 +184,24 @@ _STATEMENTS = ("trust_statements",)
 
 
 def pod_identity_warnings(
-    session_tags: bool, conditions: Conditions, subjects: Sequence[str]
+    session_tags: bool, conditions: Conditions, subjects: Sequence[str], *, creates_role: bool, unlimited_irsa: bool
 ) -> Iterator[tuple[Place, Mistake]]:
-    """Yield what is legal in the trust in EKS Pod Identity, but likely not intended, each with its argument.
+    """Yield what is legal with EKS Pod Identity, but likely not intended, each with its argument.
 
     Args:
         session_tags: Whether sessions have the tags that say of which service account they are.
         conditions: Further conditions of each statement.
         subjects: The subjects besides the service account.
+        creates_role: Whether the trust policy is irsa's; that of an existing role stays as it is.
+        unlimited_irsa: Whether there is a session policy, and IRSA beside it.
     """
+    if unlimited_irsa:
+        # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
+        found = "a session policy beside IRSA, whose sessions it does not limit: they have all permissions of the role"
+        fix = "narrow the policies of the role; or, for the time of a migration, silence the rule with a reason"
+        yield ("pod_identity", "policy"), Mistake(found, "a session policy where EKS Pod Identity is the only way", fix)
+    if not creates_role:
+        return
     if not session_tags:
         found = "without session tags the trust policy names the cluster only: any association in it may have this role"
         fix = "leave session tags on, where no session policy needs this; or silence the rule with a reason"

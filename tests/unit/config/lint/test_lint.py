@@ -481,6 +481,17 @@ def test_a_session_policy_is_judged_like_others(
     assert warnings(rule, tmp_path, with_session_policy(statement)) == [f"podIdentity.policy.document.{place}"]
 
 
+@pytest.mark.parametrize("more", [{}, {"role": {"arn": "arn:aws:iam::111122223333:role/app"}}])
+@pytest.mark.parametrize("identity", ["both", {"irsa": "trusted", "podIdentity": "used"}, "podIdentity"])
+def test_a_session_policy_limits_no_token(tmp_path: Path, identity: Any, more: Any) -> None:
+    """The attack: a limit that is one of two ways; by its token, a Pod gets a session of the whole role.
+
+    A session policy is an argument of the association: API_CreatePodIdentityAssociation.html of EKS.
+    """
+    found = warnings("pod-identity-trust", tmp_path, with_session_policy(identity=identity, **more))
+    assert found == ([] if identity == "podIdentity" else ["podIdentity.policy"])
+
+
 def test_a_session_policy_gives_nothing(tmp_path: Path) -> None:
     """Protects from false alarms: a session may do what it and the role's policies both allow.
 
