@@ -39,11 +39,11 @@ from irsa_cli.diff.rights import (
     by_association,
     changed_roles,
     compared_sides,
+    parsed_trust,
     problem_of,
     written,
 )
-from irsa_cli.diff.snapshots import UNKNOWN_ARN, Association, Role, Snapshot
-from irsa_cli.issuers import eks_region
+from irsa_cli.diff.snapshots import UNKNOWN_ARN, Association, Role, Snapshot, clusters_named
 from irsa_cli.trusts.chains import Document
 from irsa_cli.trusts.changes import held_by_one
 from irsa_cli.trusts.trust import ANYBODY
@@ -98,10 +98,29 @@ class _Held(NamedTuple):
         return tuple(way for way, held in zip((IRSA, POD_IDENTITY), self, strict=True) if held)
 
 
+def clusters_of_both_ways(before: Snapshot, after: Snapshot) -> list[str]:
+    """Return the ARNs of the clusters whose issuer decides whether both ways lead to one service account."""
+    found: set[str] = set()
+    for key in changed_roles(before, after):
+        roles = [each.roles[key] for each in (before, after) if key in each.roles]
+        types = {type_ for role in roles for each in parsed_trust(role)[1] for type_, _ in each.principals}
+        for role in roles if {PODS[0], "Federated"} <= types else ():
+            found |= {each.cluster_arn for each in role.associations} | {*map(str, clusters_named(role.trust))}
+    return sorted(found - {""})
+
+
 def with_associations(
-    found: Rights, before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]]
+    found: Rights,
+    before: Snapshot,
+    after: Snapshot,
+    live: Mapping[str, Iterable[str]],
+    eks_issuers: Mapping[str, str] = {},
 ) -> tuple[Rights, list[OtherWay]]:
-    """Return who gains and who loses, by EKS Pod Identity too; and who keeps a role by another way."""
+    """Return who gains and who loses, by EKS Pod Identity too; and who keeps a role by another way.
+
+    Only EKS says which issuer is that of a cluster, by its ARN: what a stack calls its own may be another one. Where it
+    did not say so, each way is told by itself.
+    """
     rights = {name: [*getattr(found, name)] for name in dict.fromkeys(CHANGES.values())}
     undecided, other_ways = [*found.cannot_tell], []
     for key in changed_roles(before, after):
@@ -114,29 +133,27 @@ def with_associations(
         if any(not (each.namespace and each.service_account) for those in declared for each in those):
             undecided.append(Undecided(role.name, role.arn, NOT_KNOWN))
         issuers, sides = compared_sides(role, roles, (before, after), live)
-        places = sorted({(each.cluster, each.subject) for those in declared for each in those if each.service_account})
-        for cluster, subject in places:
-            both = [
-                next((each for each in those if (each.cluster, each.subject) == (cluster, subject)), None)
-                for those in declared
-            ]
-            association = both[1] or both[0]
-            assert association
-            issuer = _issuer(association, [*issuers.values()], declared)
+        providers = _providers_of_clusters(issuers, sides[0], eks_issuers)
+        places: dict[tuple[str, str], tuple[list[Association], ...]] = {}
+        for index, those in enumerate(declared):
+            for each in (one for one in those if one.service_account):
+                places.setdefault((each.place, each.subject), ([], []))[index].append(each)
+        for (place, subject), both in sorted(places.items()):
+            association, provider = [*both[0], *both[1]][-1], providers.get(place, "")
             held = [
-                _Held(_by_irsa(side, issuer, subject), admits(side.parsed, each and each.request))
-                for side, each in zip(sides, both, strict=True)
+                _Held(_by_irsa(side, provider, subject), any_of(admits(side.parsed, each.request) for each in those))
+                for side, those in zip(sides, both, strict=True)
             ]
-            _replace_right(rights, by_association(role, association), issuer, held)
+            _replace_right(rights, by_association(role, association), issuers.get(provider, ""), held)
             if held[0].any and held[1].any and held[0].ways != held[1].ways:
                 ways = held[0].ways, held[1].ways
                 other_ways.append(OtherWay(written(subject), role.name, role.arn, _place(association), *ways))
-        of_trust, problem = _by_trust_alone(role, sides, declared, issuers)
-        for name, those in of_trust.items():
-            rights[name] += those
+        of_trust, problem = _by_trust_alone(role, sides, declared, providers)
+        for name, by_trust in of_trust.items():
+            rights[name] += by_trust
         undecided += [Undecided(role.name, role.arn, problem)] if problem else []
-    for name, those in _of_other_roles(before, after).items():
-        rights[name] += those
+    for name, of_others in _of_other_roles(before, after).items():
+        rights[name] += of_others
     return Rights(**vars(found) | rights | {"cannot_tell": undecided}), other_ways
 
 
@@ -144,21 +161,20 @@ def _place(association: Association) -> str:
     return association.cluster_arn or association.cluster
 
 
-def _issuer(association: Association, issuers: Sequence[str], declared: Sequence[Sequence[Association]]) -> str:
-    """Return the issuer of an association's cluster; empty where it is not known.
+def _providers_of_clusters(issuers: Mapping[str, str], side: Side, eks_issuers: Mapping[str, str]) -> dict[str, str]:
+    """Return the OIDC provider by which the tokens of a cluster reach a role, by the cluster's ARN.
 
-    The stack program writes it into the logical name. Elsewhere, a role of one cluster has one issuer, in its region.
+    While the AWS account of the role is not known, several may be that of one issuer.
     """
-    if association.issuer in issuers:
-        return association.issuer
-    clusters = {each.cluster for those in declared for each in those}
-    only = {*issuers}.pop() if len({*issuers}) == len(clusters) == 1 else ""
-    region = association.cluster_arn.partition(":eks:")[2].partition(":")[0]
-    return only if eks_region(only) == region else ""
+    by_issuer: dict[str, list[str]] = {}
+    for provider_arn in side.audiences:
+        by_issuer.setdefault(issuers[provider_arn], []).append(provider_arn)
+    found = {arn: by_issuer.get(issuer, []) for arn, issuer in eks_issuers.items()}
+    return {arn: those[0] for arn, those in found.items() if len(those) == 1}
 
 
-def _by_irsa(side: Side, issuer: str, subject: str) -> bool | None:
-    return held_by_one(side.asked(issuer), subject) if issuer else False
+def _by_irsa(side: Side, provider_arn: str, subject: str) -> bool | None:
+    return held_by_one(side.asked(provider_arn), subject)
 
 
 def _replace_right(rights: dict[str, list[Right]], right: Right, issuer: str, held: Sequence[_Held]) -> None:
@@ -208,7 +224,7 @@ class _Asked(NamedTuple):
 
 
 def _by_trust_alone(
-    role: Role, sides: Sequence[Side], declared: Sequence[Sequence[Association]], issuers: Mapping[str, str]
+    role: Role, sides: Sequence[Side], declared: Sequence[Sequence[Association]], providers: Mapping[str, str]
 ) -> tuple[dict[str, list[Right]], str]:
     """Return who may gain and lose the role by an association that is not in the stack; and what cannot be told."""
     said = [side.said_to_pods() for side in sides]
@@ -225,12 +241,11 @@ def _by_trust_alone(
             problem = UNDECIDED
         elif old is not new:
             found["may_gain" if new or (new is None and old is False) else "may_lose"].append(each)
-    # Who has an association, or the role by IRSA, is not somebody else.
-    known = {(each.cluster_arn, each.subject) for those in declared for each in those}
-    known_issuers = {*issuers.values()}
     rights: dict[str, list[Right]] = {}
     for name, those in found.items():
-        side = sides[0] if name == "may_gain" else sides[1]
+        # Who has an association then is told by that; who has the role by IRSA at the other time is not somebody else.
+        side, associations = (sides[0], declared[1]) if name == "may_gain" else (sides[1], declared[0])
+        known = {(each.cluster_arn, each.subject) for each in associations}
         widest = [each for each in those if not any(_is_wider(one, each) for one in those)]
         rights[name] = [
             Right(
@@ -244,7 +259,7 @@ def _by_trust_alone(
             )
             for each in widest
             if (each.cluster, subject_of(each.namespace, each.name)) not in known
-            and not any(_by_irsa(side, one, subject_of(each.namespace, each.name)) for one in known_issuers)
+            and not _by_irsa(side, providers.get(each.cluster, ""), subject_of(each.namespace, each.name))
         ]
     return rights, problem
 
@@ -339,17 +354,31 @@ def _of_other_role(arn: str, cluster: str, subject: str, target: str) -> Right:
     return replace(right, way="podIdentity", cluster_arn=cluster)
 
 
-def session_policy_changes(before: Snapshot, after: Snapshot) -> list[Undecided]:
-    """Return the roles of whose associations one has no session policy any more, or one that allows more."""
-    were_there = {place for place, _ in _of_roles(before)}
+def session_policy_changes(
+    before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]], eks_issuers: Mapping[str, str] = {}
+) -> list[Undecided]:
+    """Return the roles of whose associations one has no session policy any more, or one that limits less.
+
+    The service accounts of the clusters and the issuers are those of `with_associations`.
+    """
+    stay = {place for place, _ in _of_roles(after)}
     found = []
-    for place, association in _of_roles(after):
+    for place, association in _of_roles(before):
         old, new = (side.session_policies.get(place) for side in (before, after))
-        change = _widening(old, new) if place in were_there and old is not None and old != new else ""
-        if change:
-            role, subject = after.roles.get(place[0]), written(association.subject)
+        changes = [_widening(old, new)] if place in stay and old is not None and old != new else []
+        roles = before.roles.get(place[0]), after.roles.get(place[0])
+        role = roles[1]
+        if role and old is not None and not problem_of(roles, (before, after)):
+            issuers, sides = compared_sides(role, roles, (before, after), live)
+            known = _providers_of_clusters(issuers, sides[0], eks_issuers)
+            # Where EKS did not say which issuer is that of the cluster, each one may be.
+            providers = [known.get(place[1], "")] if place[1] in eks_issuers else sides[0].audiences
+            held = ([_by_irsa(side, each, association.subject) for side in sides] for each in providers)
+            if any(was != becomes and becomes is not False for was, becomes in held):
+                changes.append("does not limit its sessions by IRSA")
+        for change in filter(None, changes):
             name, arn = (role.name, role.arn) if role else (place[0].rpartition("/")[2], place[0])
-            reason = f"the session policy that limited {subject} in {association.cluster} {change}"
+            reason = f"the session policy that limited {written(association.subject)} in {_place(association)} {change}"
             found.append(Undecided(name, arn, reason))
     return found
 
@@ -367,4 +396,4 @@ def _of_roles(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str, str], Associ
     roles = {key: role.associations for key, role in snapshot.roles.items()}
     for key, those in (*roles.items(), *snapshot.associations.items()):
         for each in those:
-            yield (key, each.cluster, each.subject), each
+            yield (key, each.place, each.subject), each

@@ -48,5 +48,5 @@ def _chains(snapshot: Snapshot, other_one: Snapshot) -> dict[tuple[str, str], bo
 
 
 def _arn(role: Role) -> str:
-    """Return a role's ARN; while IAM has yet to choose its name, one that has its AWS account."""
-    return role.arn or f"arn:{role.partition}:iam::{role.aws_account}:role/{role.name}"
+    """Return a role's ARN; while IAM has yet to choose its name, one in its AWS account that no other role can have."""
+    return role.arn or f"arn:{role.partition}:iam::{role.aws_account}:role/{role.name}-(not created yet)"

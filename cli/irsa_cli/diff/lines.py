@@ -16,7 +16,7 @@ from irsa_cli.diff.output import Diff, dangerous
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.renamed import Renamed
-from irsa_cli.diff.rights import Right
+from irsa_cli.diff.rights import Right, Undecided
 from irsa_cli.diff.statements import Element, StatementChange
 from irsa_cli.report.wrapped import WIDTH, columns
 
@@ -97,10 +97,13 @@ def headline(diff: Diff) -> list[tuple[str, str]]:
 
 def permission_rows(diff: Diff) -> list[Row]:
     """Return what roles may do that they could not before, and what no more, a line each."""
-    rows = [permission_row(each, named(each.role)) for each in diff.permissions]
-    undecided = (
-        [named(each.role), "permissions: cannot tell:", *each.reason.split()] for each in diff.permissions_cannot_tell
-    )
+    names = _role_names(diff)
+
+    def role(each: PermissionChange | Undecided) -> str:
+        return named(each.role_arn if each.role_arn and names[each.role] > 1 else each.role)
+
+    rows = [permission_row(each, role(each)) for each in diff.permissions]
+    undecided = ([role(e), "permissions: cannot tell:", *e.reason.split()] for e in diff.permissions_cannot_tell)
     return [*rows, *(Row(CHANGED, 0, pieces) for pieces in undecided)]
 
 
@@ -185,22 +188,23 @@ def _by(before: Sequence[str], after: Sequence[str]) -> list[str]:
 
 def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
     """Yield what the headline says: the name of its part, the text there, and the row of its own."""
-    everything = [each for _, _, those in _rights(diff) for each in those]
-    # Where two roles have one name, a role is written by its ARN.
-    arns = {(each.role, each.role_arn) for each in everything} | {(e.role, e.role_arn) for e in diff.cannot_tell}
-    names = Counter(name for name, _ in arns)
-    places = [(each.issuer, each.cluster_arn) for each in everything]
+    role_names = _role_names(diff)
+    places = [(each.issuer, each.cluster_arn) for _, _, those in _rights(diff) for each in those]
     places += [("", each.cluster_arn) for each in diff.other_ways]
     several = any(len({each for each in those if each}) > 1 for those in zip(*places, strict=True))
+    cluster_names = Counter(_cluster_name(arn) for arn in {arn for _, arn in places})
+
+    def cluster(arn: str) -> str:
+        return arn if cluster_names[_cluster_name(arn)] > 1 else _cluster_name(arn)
 
     def role(name: str, arn: str) -> str:
         # IAM takes that name, too.
-        return f'"{name}"' if name == NOBODY else named(arn if arn and names[name] > 1 else name)
+        return f'"{name}"' if name == NOBODY else named(arn if arn and role_names[name] > 1 else name)
 
     def right(each: Right) -> list[str]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
-        cluster = diff.clusters.get(each.issuer) or each.issuer or _cluster(each.cluster_arn)
-        where = ["in", named(cluster)] if cluster and (several or each.if_associated) else []
+        place = diff.clusters.get(each.issuer) or each.issuer or cluster(each.cluster_arn)
+        where = ["in", named(place)] if place and (several or each.if_associated) else []
         if each.way == POD_IDENTITY:
             where += ["by an", "association of", BY[each.way]] if each.if_associated else ["by", BY[each.way]]
         then = ["->", named(each.then)] if each.then else []
@@ -214,7 +218,7 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
             such_as = f"(such as {_some(each.such_as)})".split() if each.such_as else []
             yield name, " ".join(right(each)), Row(sign, 0, [*word, *right(each), *such_as])
     for other in diff.other_ways:
-        where = ["in", named(_cluster(other.cluster_arn))] if several else []
+        where = ["in", named(cluster(other.cluster_arn))] if several else []
         pieces = [named(other.service_account), *where, "->", role(other.role, other.role_arn)]
         pieces += _by(other.before, other.after)
         yield "keeps", " ".join(pieces), Row(CHANGED, 0, ["keeps:", *pieces])
@@ -225,7 +229,16 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
         yield "other principals", which, Row(CHANGED, 0, ["other principals:", which])
 
 
-def _cluster(arn: str) -> str:
+def _role_names(diff: Diff) -> Counter[str]:
+    """Return how many roles have each name: where two have one, a role is written by its ARN, as a cluster is."""
+    found = {(each.role, each.role_arn) for _, _, those in _rights(diff) for each in those}
+    found |= {(each.role, each.role_arn) for each in (*diff.cannot_tell, *diff.permissions_cannot_tell)}
+    found |= {(each.role, each.role_arn) for each in diff.permissions}
+    found |= {(each.role, each.role_arn) for each in diff.other_ways}
+    return Counter(name for name, _ in found)
+
+
+def _cluster_name(arn: str) -> str:
     return arn.rpartition("/")[2]
 
 

@@ -1,10 +1,10 @@
 """The service accounts that a stack's clusters have now, and the annotations of those that the stack takes over."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from irsa.rules.arns import issuer_host_path, parse_iam_arn
+from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.diff.preview import CREATE, Step
 from irsa_cli.diff.snapshots import subjects_of
@@ -13,6 +13,7 @@ from irsa_cli.state.resource import SECRET_TEXT, Resource, is_unknown
 from irsa_cli.state.types import SERVICE_ACCOUNT_PATCH
 from irsa_cli.trusts.chains import Document
 
+Answer = TypeVar("Answer")
 # Annotations of service accounts by `namespace:name`.
 Annotations = Mapping[str, Mapping[str, str]]
 
@@ -25,6 +26,7 @@ class Live(NamedTuple):
         annotations: Their annotations, by the reference of the cluster's provider.
         clusters: Keys of clusters in the stack file, by issuer.
         policies: The documents of managed policies that are not the stack's, by ARN.
+        eks_issuers: The issuers of EKS clusters, without https://, by the cluster's ARN.
         not_read: What was not read, and why, each as one sentence.
     """
 
@@ -32,6 +34,7 @@ class Live(NamedTuple):
     annotations: Mapping[str, Annotations] = {}
     clusters: Mapping[str, str] = {}
     policies: Mapping[str, Document] = {}
+    eks_issuers: Mapping[str, str] = {}
     not_read: Sequence[str] = ()
 
 
@@ -67,33 +70,50 @@ def read_service_accounts(providers: Mapping[str, tuple[Resource, str]]) -> Live
     )
 
 
-def read_policies(arns: Sequence[str], providers: Mapping[str, Resource]) -> Live:
-    """Return the documents of managed policies, each read once.
+def read_in_aws(policies: Sequence[str], clusters: Sequence[str], providers: Mapping[str, Resource]) -> Live:
+    """Return the documents of managed policies and the issuers of EKS clusters, by their ARNs, each asked for once.
 
     The AWS providers are by their reference.
     """
     from irsa_cli.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3)
+    from irsa_cli.live.iam import AwsAccountClient  # noqa: PLC0415
 
     clients = AwsAccountClients({reference: _readable(each.inputs) for reference, each in providers.items()})
+    not_read: list[str] = []
 
-    def read(arn: str) -> Document | str:
-        try:
-            owner = parse_iam_arn(arn, "policy").account_id
-            client = clients.of_aws_account(owner)
-            document = client and client.document(arn)
-            reason = "there is no such policy" if client else f"no AWS provider of the stack is of AWS account {owner}"
-            return document or f"policy {named(arn)}: {reason}"
-        except Mistake as mistake:
-            return f"policy {named(arn)}: {mistake.found}"
-        except CouldNotLookError as error:
-            return f"policy {named(arn)}: {error}"
+    def of(number: str) -> AwsAccountClient:
+        if client := clients.of_aws_account(number):
+            return client
+        raise CouldNotLookError(f"no AWS provider of the stack is of AWS account {number}")
 
-    with ThreadPoolExecutor() as pool:
-        answers = dict(zip(arns, pool.map(read, arns), strict=True))
-    return Live(
-        policies={arn: each for arn, each in answers.items() if not isinstance(each, str)},
-        not_read=[each for each in answers.values() if isinstance(each, str)],
-    )
+    def document(arn: str) -> Document | None:
+        return of(parse_iam_arn(arn, "policy").account_id).document(arn)
+
+    def issuer(arn: str) -> str:
+        cluster = parse_cluster_arn(arn)
+        found = of(cluster.account_id).eks(cluster.region).cluster(cluster.name)
+        return issuer_host_path(found.issuer) if found and found.issuer else ""
+
+    def read(what: str, ask: Callable[[str], Answer | None], arns: Sequence[str]) -> dict[str, Answer]:
+        def answer(arn: str) -> Answer | None:
+            try:
+                if found := ask(arn):
+                    return found
+                reason = "there is none"
+            except Mistake as mistake:
+                reason = mistake.found
+            except CouldNotLookError as error:
+                reason = str(error)
+            not_read.append(f"{what} {named(arn)}: {reason}")
+            return None
+
+        with ThreadPoolExecutor() as pool:
+            found = zip(arns, pool.map(answer, arns), strict=True)
+            return {arn: each for arn, each in found if each is not None}
+
+    documents: dict[str, Document] = read("policy", document, policies)
+    issuers = read("issuer of EKS cluster", issuer, clusters)
+    return Live(policies=documents, eks_issuers=issuers, not_read=sorted(not_read))
 
 
 def _readable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:

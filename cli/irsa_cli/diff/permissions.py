@@ -4,7 +4,7 @@ import contextlib
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -17,11 +17,13 @@ from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern
+from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
-from irsa_cli.diff.rights import Undecided, holders
-from irsa_cli.diff.snapshots import UNKNOWN_ARN, Role, Snapshot
+from irsa_cli.diff.rights import Undecided, holders, parsed_trust
+from irsa_cli.diff.snapshots import ANY_TAG, UNKNOWN_ARN, Role, Snapshot
 from irsa_cli.normal_form import normal
 from irsa_cli.trusts.chains import Document
+from irsa_cli.trusts.trust import allowed_principals
 
 NOT_THERE = "the role is not in the preview, and the state was not read: another policy of it may have these, too"
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"
@@ -29,6 +31,9 @@ UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 DANGEROUS = ("*", "iam:*", "sts:assumerole*", "kms:*")
 WILDCARD = re.compile("[*?]")
+# Condition keys and policy variables about the tags of who asks, and of what is asked for:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
+PRINCIPAL_TAG, RESOURCE_TAG = "aws:PrincipalTag", "(?:aws|iam):ResourceTag"
 # What only reads, by how IAM's access levels name these: Get*, List*, ...
 READS = re.compile(r"(?!kms:|sts:)\w[\w-]*:(get|list|describe|head|batchget|query|scan|select|view|search)")
 
@@ -84,13 +89,22 @@ class _Side(NamedTuple):
         documents: The documents of its policies, as far as they are read.
         attached: ARNs of the managed policies of others.
         boundary: ARN of its permissions boundary; empty without one.
-        limits: The document of that; None without one, or where it is not read.
+        limits: The document of that; None without one, a marker where it is not read.
+        tags: Its tags.
+        sessions: Who has a session of it by EKS Pod Identity, with its tags or not; and that tokens have some.
     """
 
     documents: Sequence[Document] = ()
     attached: frozenset[str] = frozenset()
     boundary: str = ""
     limits: Document | None = None
+    tags: Mapping[str, Any] = {}
+    sessions: frozenset[tuple[str, ...]] = frozenset()
+
+    @property
+    def known(self) -> list[Mapping[str, Any]]:
+        """The documents that are read."""
+        return [each for each in self.documents if isinstance(each, Mapping)]
 
 
 def permission_changes(
@@ -108,16 +122,14 @@ def permission_changes(
     found: list[PermissionChange] = []
     undecided = []
     before, after = (each.with_read(read) for each in (before, after))
+    of_roles = _tag_keys_of_roles(before, after)
     for key, (old, new) in _changed(before, after).items():
         role = after.roles.get(key) or before.roles.get(key) or _unseen(key)
         undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
         service_accounts = tuple(sorted({each.service_account for _, each in holders(role)} - {""}))
         change = functools.partial(PermissionChange, role.name, role.arn, service_accounts=service_accounts)
-        undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new)]
-        both = [
-            gives([each for each in side.documents if not isinstance(each, Unknown)], _limits(side))
-            for side in (old, new)
-        ]
+        undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new, read, of_roles)]
+        both = [gives(side.known, _limits(side)) for side in (old, new)]
         gained, lost = gained_and_lost(*both)
         found += [change("gains", *each) for each in gained]
         found += [change("loses", *each) for each in lost]
@@ -135,14 +147,65 @@ def _unseen(owner: str) -> Role:
     return Role(owner.rsplit("::", 1)[-1], "", "aws", "", None, NOT_THERE)
 
 
-def _open_questions(old: _Side, new: _Side) -> Iterator[str]:
+def _open_questions(old: _Side, new: _Side, read: Collection[str], of_roles: Mapping[str, Set[str]]) -> Iterator[str]:
     """Yield why what a role may do cannot be told in full."""
     if any(isinstance(each, Unknown) for each in (*old.documents, *new.documents)):
         yield UNKNOWN
-    exist = old != _Side() and new != _Side()
-    if exist and old.boundary != new.boundary and any(each.boundary and each.limits is None for each in (old, new)):
+    if _Side() in (old, new):
+        return
+    if _limit(old) != _limit(new):
         was, becomes = (named(each.boundary) if each.boundary else "none" for each in (old, new))
-        yield f"its permissions boundary, which was not read, changes from {was} to {becomes}"
+        if any(isinstance(each.limits, Unknown) for each in (old, new)):
+            change = f"from {was} to {becomes}" if was != becomes else "in what it says"
+            yield f"its permissions boundary, which was not read, changes {change}"
+        not_read = sorted((old.attached & new.attached) - {*read})
+        if not_read and _limits_less(old, new):
+            yield f"its permissions boundary allows more of {', '.join(map(named, not_read))}, which was not read"
+    if keys := sorted(_keys_switched(old, new, of_roles)):
+        yield f"tags of the role or its sessions change, on which statements depend: {', '.join(map(named, keys))}"
+
+
+def _limit(side: _Side) -> tuple[str, Document | None]:
+    return side.boundary, side.limits
+
+
+def _limits_less(old: _Side, new: _Side) -> bool:
+    """Return whether a permissions boundary allows more than before, or may."""
+    if isinstance(old.limits, Mapping) and isinstance(new.limits, Mapping):
+        return bool(gains(gives([old.limits]), gives([new.limits])))
+    return bool(old.boundary)
+
+
+def _keys_switched(old: _Side, new: _Side, of_roles: Mapping[str, Set[str]]) -> set[str]:
+    """Return the condition keys and variables about tags that have another value in sessions of a role, or about it.
+
+    A session of EKS Pod Identity has tags of its own, one of IRSA has none: the role's tags are those of both.
+    """
+    tags = {name.lower() for name in {*old.tags, *new.tags} if old.tags.get(name) != new.tags.get(name)}
+    of_sessions = map(str.lower, SESSION_TAGS if new.sessions - old.sessions else ())
+    found = _tag_keys(PRINCIPAL_TAG, [*old.known, *new.known, old.limits, new.limits])
+    depending = {name: {*found.get(name, ()), *of_roles.get(name, ())} for name in {*found, *of_roles}}
+    names = depending.keys() if ANY_TAG in tags else tags & depending.keys()
+    return set().union(*(depending[name] for name in names), *(found.get(name, ()) for name in of_sessions))
+
+
+def _tag_keys_of_roles(before: Snapshot, after: Snapshot) -> dict[str, set[str]]:
+    """Return the condition keys and variables about tags of roles in what lets others assume or change them."""
+    roles = [each for side in (before, after) for each in side.roles.values()]
+    documents = [each for side in (before, after) for those in side.policies.values() for each in those.documents]
+    found = _tag_keys(PRINCIPAL_TAG, [each.trust for each in roles])
+    for name, keys in _tag_keys(RESOURCE_TAG, [*(each.trust for each in roles), *documents]).items():
+        found.setdefault(name, set()).update(keys)
+    return found
+
+
+def _tag_keys(kind: str, documents: Iterable[Document | None]) -> dict[str, set[str]]:
+    """Return the condition keys and variables about tags in documents, by the key of the tag in lower case."""
+    found: dict[str, set[str]] = {}
+    for text in {json.dumps(each) for each in documents if isinstance(each, Mapping)}:
+        for key, tag in re.findall(rf"({kind}/([^\"}},]+))", text, re.IGNORECASE):
+            found.setdefault(tag.lower(), set()).add(key)
+    return found
 
 
 def _limits(side: _Side) -> Document | None:
@@ -150,7 +213,9 @@ def _limits(side: _Side) -> Document | None:
     statements = [each for document in side.documents for each in _statements(document)]
     patterns = [pattern for each in statements for pattern in items_of(each.get("Action", "*"))]
     services = {str(pattern).partition(":")[0].lower() for pattern in patterns}
-    if side.limits is None or isinstance(side.limits, Unknown) or any(map(is_pattern, services)):
+    if side.limits is None or isinstance(side.limits, Unknown):
+        return None
+    if any(map(is_pattern, services)):
         return side.limits
     limits: list[Mapping[str, Any]] = []
     for each in _statements(side.limits):
@@ -175,7 +240,7 @@ def _keys_not_compared(old: _Side, new: _Side, also_new: bool) -> list[str]:
     both = []
     for side in (old, new):
         with contextlib.suppress(Mistake):
-            forms = [normal(each, spelling) for each in side.documents if isinstance(each, Mapping)]
+            forms = [normal(each, spelling) for each in side.known]
             both.append({text for each in forms for text in each.texts})
     if len(both) < 2:  # noqa: PLR2004 (before and after)
         return []
@@ -225,20 +290,38 @@ def _allowing(gain: Gain) -> Document:
 
 def policies_of_others(before: Snapshot, after: Snapshot) -> list[str]:
     """Return the ARNs of policies and boundaries that are not the stack's, of the roles whose permissions change."""
-    sides = (side for both in _changed(before, after).values() for side in both)
+    sides = (side for both in _changed(before.with_read({}), after.with_read({})).values() for side in both)
     arns = {arn for side in sides for arn in (*side.attached, *filter(None, [side.boundary]))}
     return sorted(arns - {*before.documents, *after.documents, UNKNOWN_ARN})
 
 
 def _changed(before: Snapshot, after: Snapshot) -> dict[str, tuple[_Side, _Side]]:
     """Return what the roles may do at both times, of which that changes."""
-    sides = {key: (_side(before, key), _side(after, key)) for key in sorted({*before.policies, *after.policies})}
-    return {key: both for key, both in sides.items() if both[0] != both[1]}
+    keys = sorted({*before.policies, *after.policies})
+    sides = [_sides(each, keys) for each in (before, after)]
+    return {key: (old, new) for key, old, new in zip(keys, *sides, strict=True) if old != new}
 
 
-def _side(snapshot: Snapshot, key: str) -> _Side:
-    if key not in snapshot.policies:
-        return _Side()
-    policies = snapshot.policies[key]
-    limits = None if isinstance(policies.boundary, Unknown) else policies.boundary
-    return _Side(policies.documents, snapshot.attached[key], snapshot.boundaries.get(key, ""), limits)
+def _sides(snapshot: Snapshot, keys: Iterable[str]) -> Iterator[_Side]:
+    sessions = _sessions(snapshot)
+    for key in keys:
+        if key not in snapshot.policies:
+            yield _Side()
+            continue
+        policies, boundary = snapshot.policies[key], snapshot.boundaries.get(key, "")
+        tags, of_role = snapshot.tags.get(key, {}), frozenset(sessions.get(key, ()))
+        yield _Side(policies.documents, snapshot.attached[key], boundary, policies.boundary, tags, of_role)
+
+
+def _sessions(snapshot: Snapshot) -> dict[str, set[tuple[str, ...]]]:
+    """Return who has sessions of roles, by the key of the role: a target role's have the tags of the first one, too."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    given = {key: role.associations for key, role in snapshot.roles.items()} | {**snapshot.associations}
+    for key, each in ((key, each) for key, those in given.items() for each in those):
+        tags = "tagged" if each.session_tags else "not tagged"
+        for arn in filter(None, (key, each.target_role_arn)):
+            found.setdefault(arn, set()).add((each.place, each.subject, tags))
+    for key, role in snapshot.roles.items():
+        if any(type_ == "Federated" for type_, _ in allowed_principals(parsed_trust(role)[1])):
+            found.setdefault(key, set()).add(("a token",))
+    return found

@@ -137,13 +137,11 @@ def rights(before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]])
         other_principals += [role.name] if changes_others else []
         if _are_alike(roles, old, new):
             continue
-        of_issuers = {
-            one: changes(old.asked(one), new.asked(one), claims(one)) for one in dict.fromkeys(issuers.values())
-        }
-        for issuer, of_issuer in of_issuers.items():
-            for name, those in of_issuer.by_name.items():
-                found[name] += [_right(role, issuer, change) for change in those]
-        if problem := _undecided(old, new, of_issuers.values()):
+        of_providers = {arn: changes(old.asked(arn), new.asked(arn), claims(issuer)) for arn, issuer in issuers.items()}
+        for arn, of_provider in of_providers.items():
+            for name, those in of_provider.by_name.items():
+                found[name] += [_right(role, issuers[arn], change) for change in those]
+        if problem := _undecided(old, new, of_providers.values()):
             undecided.append(Undecided(role.name, role.arn, problem))
     return Rights(**found, cannot_tell=[*problems, *undecided], other_principals=other_principals)
 
@@ -198,10 +196,10 @@ class Side(NamedTuple):
         has_variables = (version == VERSION and any("${" in value for value in values) for values in wanted)
         return {*itertools.compress(self.said, has_variables)}
 
-    def asked(self, issuer: str) -> list[Asked]:
-        """Return what is said to the tokens of an issuer."""
-        of_issuer = ((arn, ids) for arn, ids in self.audiences.items() if arn.endswith(f":oidc-provider/{issuer}"))
-        return [asked(self.parsed, arn, ids) for arn, ids in of_issuer if ids is None or ids]
+    def asked(self, provider_arn: str) -> list[Asked]:
+        """Return what is said to the tokens of an OIDC provider; nothing where STS takes none of it."""
+        ids = self.audiences.get(provider_arn, ())
+        return [asked(self.parsed, provider_arn, ids)] if ids is None or ids else []
 
     def said_to_others(self, issuers: Mapping[str, str]) -> Iterator[str]:
         """Yield the statements that are not for service accounts, or not for them alone."""
@@ -213,8 +211,9 @@ class Side(NamedTuple):
                 yield said
 
     def said_to_pods(self) -> set[str]:
-        """Return the statements that are for EKS Pod Identity."""
-        return {said for said, each in zip(self.said, self.parsed[1], strict=True) if PODS in each.principals}
+        """Return the statements that are for EKS Pod Identity, alone or as for anybody."""
+        pods = {PODS, *ANYBODY}
+        return {said for said, each in zip(self.said, self.parsed[1], strict=True) if pods & {*each.principals}}
 
 
 def compared_sides(
@@ -279,7 +278,8 @@ def written(subject: str) -> str:
 
 def _is_own(provider_arn: str, role: Role) -> bool:
     """Return whether an OIDC provider is of the role's own AWS account: STS takes no other one."""
-    return role.aws_account in {"", provider_arn.split(":")[4]}
+    _, partition, _, _, aws_account, *_ = provider_arn.split(":")
+    return not role.aws_account or (partition, aws_account) == (role.partition, role.aws_account)
 
 
 def _is_for_others(statement: Statement, issuer: str) -> bool:
@@ -326,12 +326,7 @@ def holders(role: Role) -> Iterator[tuple[bool, Right]]:
     for certain, right, each in holders:
         but_not = tuple(map(written, each.denied))
         yield certain, replace(right, but_not=but_not, at_most=not (each.exact or each.denied_are_all))
-    holders_in_stack = {right.service_account for _, right, _ in holders}
     others = [(admits(parsed, each.request), by_association(role, each)) for each in role.associations]
-    yield from (
-        (admitted is True, each)
-        for admitted, each in others
-        if admitted is not False and each.service_account not in holders_in_stack
-    )
+    yield from ((admitted is True, each) for admitted, each in others if admitted is not False)
     if not holders and all(admitted is False for admitted, _ in others):
         yield True, Right("", role.name, role.arn, "")

@@ -1,13 +1,19 @@
 """The roles and IAM OIDC providers of a stack, before and after a deployment. Pure."""
 
 import contextlib
-import itertools
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from irsa.evaluation.answers import PodIdentityRequest
 from irsa.outputs import COMPONENT_TYPE
-from irsa.rules.arns import Arn, ClusterArn, issuer_host_path, parse_cluster_arn, parse_iam_arn
+from irsa.rules.arns import (
+    Arn,
+    ClusterArn,
+    cluster_of_association,
+    issuer_host_path,
+    parse_cluster_arn,
+    parse_iam_arn,
+)
 from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
@@ -28,6 +34,14 @@ SEVERAL = "several resources of the stack are this role, with different trust po
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
 
 
+# Stands for every key of a tag.
+ANY_TAG = "*"
+# Partition and number, by the reference of the provider that leads there.
+AwsAccounts = Mapping[str, tuple[str, str]]
+# The properties that the engine says change, each with the URN of its resource.
+Changing = Set[tuple[str, str]]
+
+
 class Association(NamedTuple):
     """An EKS Pod Identity association.
 
@@ -38,7 +52,7 @@ class Association(NamedTuple):
         service_account: Its name.
         session_tags: Whether sessions have tags.
         target_role_arn: The role whose credentials the Pods get; empty without one.
-        issuer: What its logical name says of the cluster: in the stack program, the issuer.
+        place: What the cluster is known by: its ARN; while that is not known, the association's URN.
     """
 
     cluster: str
@@ -47,7 +61,7 @@ class Association(NamedTuple):
     service_account: str
     session_tags: bool = True
     target_role_arn: str = ""
-    issuer: str = ""
+    place: str = ""
 
     @property
     def subject(self) -> str:
@@ -99,7 +113,9 @@ class Snapshot(NamedTuple):
         keys: The keys of its roles, by URN.
         associations: The EKS Pod Identity associations of each role that is not in the stack, by ARN; UNKNOWN_ARN where
             that is not known.
-        session_policies: Their session policies, by the key or ARN of the role, the cluster and the service account.
+        tags: The tags of its roles, by the key of the role.
+        session_policies: Their session policies, by the key or ARN of the role, the cluster (Association.place) and the
+            service account.
     """
 
     roles: Mapping[str, Role]
@@ -112,6 +128,7 @@ class Snapshot(NamedTuple):
     keys: Mapping[str, str] = {}
     associations: Mapping[str, tuple[Association, ...]] = {}
     session_policies: Mapping[tuple[str, str, str], Document] = {}
+    tags: Mapping[str, Mapping[str, Any]] = {}
 
     def with_keys(self, keys: Mapping[str, str]) -> "Snapshot":
         """Return the same with other keys of roles."""
@@ -122,7 +139,7 @@ class Snapshot(NamedTuple):
         roles, policies, attached, boundaries = map(keyed, (self.roles, self.policies, self.attached, self.boundaries))
         session = {(keys.get(key, key), where, who): each for (key, where, who), each in self.session_policies.items()}
         found = self._replace(roles=roles, policies=policies, attached=attached, boundaries=boundaries)
-        return found._replace(session_policies=session)
+        return found._replace(session_policies=session, tags=keyed(self.tags))
 
     def with_read(self, read: Mapping[str, Document]) -> "Snapshot":
         """Return the same with the documents of managed policies and boundaries of others, by ARN, that were read."""
@@ -156,132 +173,215 @@ def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[
             kept = step.old.outputs if step.old and step.operation == UPDATE else {}
             new[step.new.urn] = step.new._replace(outputs={**kept, **step.new.outputs})
     aws_accounts = _aws_accounts([*old.values(), *new.values()])
-    changing = {each.new.urn for each in steps if each.new and {TRUST_POLICY, POLICY_DOCUMENT} & {*each.reasons}}
-    return _snapshot(old.values(), aws_accounts), _snapshot(new.values(), aws_accounts, changing)
+    changing = {(each.new.urn, name) for each in steps if each.new for name in each.reasons}
+    # What `pulumi up` attaches is not attached yet, though it is there: an earlier one may have failed between.
+    coming, going = (
+        [each for urn, each in one.items() if urn not in other and each.type == types.ATTACHMENT]
+        for one, other in ((new, old), (old, new))
+    )
+    return (
+        _snapshot(old.values(), aws_accounts, coming),
+        _snapshot(new.values(), aws_accounts, going, changing),
+    )
 
 
 def _snapshot(
-    resources: Iterable[Resource], aws_accounts: Mapping[str, tuple[str, str]], changing: Set[str] = frozenset()
+    resources: Iterable[Resource],
+    aws_accounts: AwsAccounts,
+    not_attached: Iterable[Resource],
+    changing: Changing = frozenset(),
 ) -> Snapshot:
-    roles: dict[str, Role] = {}
-    client_ids: dict[str, tuple[str, ...] | None] = {}
-    service_accounts: set[str] = set()
-    # By the role's owner, and then by URN: a policy belongs to its component, and to whatever it is attached to.
-    documents: dict[tuple[str, str], dict[str, Document]] = {}
-    owners: dict[str, tuple[str, str]] = {}
-    attached: dict[tuple[str, str], set[str]] = {}
-    boundaries: dict[str, str] = {}
-    keys: dict[str, str] = {}
-    resources = [each for each in resources if not each.external]
-    policies = {each.urn: each for each in resources if each.type == types.POLICY}
-    urns = {each.text("arn"): each.urn for each in policies.values() if each.text("arn")}
+    """Return what a stack has.
+
+    Args:
+        resources: Its resources.
+        aws_accounts: The AWS accounts of its providers, as far as they are known.
+        not_attached: The attachments that it has at the other time.
+        changing: The properties that the engine says change.
+    """
+    of_types: dict[str, list[Resource]] = {}
     for each in resources:
-        if each.type == types.ROLE:
-            role = _role(each, aws_accounts)._replace(trust_changes=each.urn in changing)
-            key = role.arn or each.urn
-            known = roles.get(key, role)
-            keys[each.urn] = key
-            roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL)
-            owners[key] = _owner(each, role.name)
-            if boundary := each.inputs.get("permissionsBoundary"):
-                boundaries[key] = known_text(boundary) or UNKNOWN_ARN
-        elif each.type in {types.INLINE_POLICY, types.POLICY}:
-            owner = _owner(each, known_text(each.inputs.get("role")))
-            documents.setdefault(owner, {})[each.urn] = _document(each, changing)
-        elif each.type == types.ATTACHMENT:
-            owner, policy = _owner(each, known_text(each.inputs.get("role"))), known_text(each.inputs.get("policyArn"))
-            own = [urn for urn in (*each.policies, urns.get(policy)) if urn in policies]
-            if policy and not own:
-                attached.setdefault(owner, set()).add(policy)
-            of_role = documents.setdefault(owner, {})
-            of_role |= {urn: _document(policies[urn], changing) for urn in own if urn not in of_role}
-            of_role |= {} if policy or own else {each.urn: UNREAD}
-        elif each.type == types.OIDC_PROVIDER and (arn := _arn(each, aws_accounts)):
-            listed = each.inputs.get("clientIdLists")
-            client_ids[str(arn)] = tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
-        elif each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}:
-            service_accounts |= {*subjects_of(each)}
+        if not each.external:
+            of_types.setdefault(each.type, []).append(each)
+    roles: dict[str, Role] = {}
+    keys: dict[str, str] = {}
+    for each in of_types.get(types.ROLE, ()):
+        role = _role(each, aws_accounts)._replace(trust_changes=(each.urn, TRUST_POLICY) in changing)
+        keys[each.urn] = key = role.arn or each.urn
+        known = roles.get(key, role)
+        roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL)
+    limits = {keys[each.urn]: each.inputs.get("permissionsBoundary") for each in of_types.get(types.ROLE, ())}
+    boundaries = {key: known_text(each) or UNKNOWN_ARN for key, each in limits.items() if each}
+    owners = Owners(of_types.get(types.ROLE, ()), keys, roles)
+    documents, attached, own_documents = _policies(of_types, owners, not_attached, changing)
     # A preview has no step for a role that stays as it is: what has its policies alone is known by its name.
-    alone = ({owner for owner, those in {**documents, **attached}.items() if those and owner[1]}) - {*owners.values()}
-    owners |= {"::".join(owner): owner for owner in alone}
-    of_roles = {
-        key: RolePolicies([*documents.get(owner, {}).values()], UNREAD if key in boundaries else None)
-        for key, owner in owners.items()
-    }
-    of_others = {key: frozenset(attached.get(owner, ())) for key, owner in owners.items()}
-    own_documents = {arn: _document(policies[urn], changing) for arn, urn in urns.items()}
-    by_owner = {owner: key for key, owner in owners.items() if key in roles}
-    given = _associations(resources, roles, keys, by_owner, aws_accounts)
-    roles = {key: role._replace(associations=given.pop(key, ())) for key, role in roles.items()}
-    session_policies = {
-        (key, one.cluster, one.subject): _document(each, changing)
-        for each in resources
-        if each.type == types.POD_IDENTITY_ASSOCIATION and each.inputs.get(POLICY_DOCUMENT) is not None
-        for key in [_role_key(each, keys, by_owner)]
-        for one in [_association(each, roles.get(key), aws_accounts)]
-    }
+    all_keys = dict.fromkeys([*roles, *(key for key, those in {**documents, **attached}.items() if those)])
+    associated: dict[str, set[Association]] = {}
+    session_policies: dict[tuple[str, str, str], Document] = {}
+    for each in of_types.get(types.POD_IDENTITY_ASSOCIATION, ()):
+        key = owners.of_association(each)
+        association = _association(each, roles.get(key), aws_accounts)
+        associated.setdefault(key, set()).add(association)
+        if each.inputs.get(POLICY_DOCUMENT) is not None:
+            session_policies[key, association.place, association.subject] = _document(each, changing)
+    given = {key: tuple(sorted(those)) for key, those in associated.items()}
+    service_accounts = (*of_types.get(types.SERVICE_ACCOUNT, ()), *of_types.get(types.SERVICE_ACCOUNT_PATCH, ()))
     return Snapshot(
-        roles,
-        client_ids,
-        frozenset(service_accounts),
-        of_roles,
-        of_others,
+        {key: role._replace(associations=given.pop(key, ())) for key, role in roles.items()},
+        dict(_client_ids(of_types.get(types.OIDC_PROVIDER, ()), aws_accounts)),
+        frozenset(subject for each in service_accounts for subject in subjects_of(each)),
+        {
+            key: RolePolicies([*documents.get(key, {}).values()], UNREAD if key in boundaries else None)
+            for key in all_keys
+        },
+        {key: frozenset(attached.get(key, ())) for key in all_keys},
         boundaries,
         own_documents,
         keys,
         given,
         session_policies,
+        {keys[each.urn]: _tags(each, changing) for each in of_types.get(types.ROLE, ())},
     )
 
 
-def _associations(
-    resources: Iterable[Resource],
-    roles: Mapping[str, Role],
-    keys: Mapping[str, str],
-    by_owner: Mapping[tuple[str, str], str],
-    aws_accounts: Mapping[str, tuple[str, str]],
-) -> dict[str, tuple[Association, ...]]:
-    """Return the EKS Pod Identity associations, by the key of the role, or its ARN."""
-    found: dict[str, set[Association]] = {}
-    for each in resources:
-        if each.type == types.POD_IDENTITY_ASSOCIATION:
-            key = _role_key(each, keys, by_owner)
-            found.setdefault(key, set()).add(_association(each, roles.get(key), aws_accounts))
-    return {key: tuple(sorted(those)) for key, those in found.items()}
+def _client_ids(
+    providers: Iterable[Resource], aws_accounts: AwsAccounts
+) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+    for each in providers:
+        if arn := _arn(each, aws_accounts):
+            listed = each.inputs.get("clientIdLists")
+            yield str(arn), tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
 
 
-def _role_key(association: Resource, keys: Mapping[str, str], by_owner: Mapping[tuple[str, str], str]) -> str:
-    """Return the key of an association's role, or its ARN; while that is not known, the engine knows whose it is."""
-    own = [keys[urn] for urn in association.roles if urn in keys]
-    arn = known_text(association.inputs.get("roleArn"))
-    return own[0] if len(own) == 1 else arn or by_owner.get(("", association.parent), UNKNOWN_ARN)
+def _policies(
+    of_types: Mapping[str, Sequence[Resource]],
+    owners: "Owners",
+    not_attached: Iterable[Resource],
+    changing: Changing,
+) -> tuple[dict[str, dict[str, Document]], dict[str, set[str]], dict[str, Document]]:
+    """Return the documents of roles by the key of the role, and by URN; ARNs of others' policies; documents by ARN.
+
+    A policy belongs to its component, and to whatever it is attached to.
+    """
+    policies = {each.urn: _document(each, changing) for each in of_types.get(types.POLICY, ())}
+    urns = {each.text("arn"): each.urn for each in of_types.get(types.POLICY, ()) if each.text("arn")}
+
+    def own_policies(attachment: Resource) -> list[str]:
+        arn = known_text(attachment.inputs.get("policyArn"))
+        return [urn for urn in ([urns.get(arn, "")] if arn else attachment.policies) if urn in policies]
+
+    documents: dict[str, dict[str, Document]] = {}
+    attached: dict[str, set[str]] = {}
+    for each in of_types.get(types.INLINE_POLICY, ()):
+        documents.setdefault(owners.of_policy(each), {})[each.urn] = _document(each, changing)
+    loose = {(urn, each.parent) for each in not_attached for urn in own_policies(each)}
+    for each in of_types.get(types.POLICY, ()):
+        if is_of_component(each) and (each.urn, each.parent) not in loose:
+            documents.setdefault(owners.of_component(each.parent), {})[each.urn] = policies[each.urn]
+    for each in of_types.get(types.ATTACHMENT, ()):
+        key, arn = owners.of_policy(each), known_text(each.inputs.get("policyArn"))
+        if urns_of_own := own_policies(each):
+            documents.setdefault(key, {}).update({urn: policies[urn] for urn in urns_of_own})
+        elif arn:
+            attached.setdefault(key, set()).add(arn)
+        else:
+            documents.setdefault(key, {})[each.urn] = UNREAD
+    return documents, attached, {arn: policies[urn] for arn, urn in urns.items()}
 
 
-def _association(resource: Resource, role: Role | None, aws_accounts: Mapping[str, tuple[str, str]]) -> Association:
-    """Return an association: its role is in the AWS account of its cluster."""
+class Owners:
+    """Whose the policies and associations of a stack are, by the keys of its roles.
+
+    A role is its ARN, or a name in the AWS account of a provider. Where a preview knows neither yet, the engine knows
+    on which resource that depends; else it is the role of the component.
+    """
+
+    def __init__(self, resources: Iterable[Resource], keys: Mapping[str, str], roles: Mapping[str, Role]) -> None:
+        """Take the resources of the roles, their keys by URN, and the roles by key."""
+        self._keys = keys
+        self._by_name: dict[tuple[str, str], str] = {}
+        self._of_components: dict[str, list[str]] = {}
+        for each in resources:
+            key = keys[each.urn]
+            name = Arn.name_in(roles[key].arn) or known_text(each.inputs.get("name"))
+            self._by_name |= {(each.provider, name): key} if name else {}
+            if is_of_component(each):
+                self._of_components.setdefault(each.parent, []).append(key)
+
+    def of_policy(self, policy: Resource) -> str:
+        """Return the key of the role that an attachment or an inline policy is of; else something that only it has."""
+        name = known_text(policy.inputs.get("role"))
+        found = self._by_name.get((policy.provider, name)) if name else self._depended_on(policy)
+        if found:
+            return found
+        # One that a component has for another role than its own is none of its own.
+        is_own = is_of_component(policy) and not (name and policy.parent in self._of_components)
+        return self.of_component(policy.parent) if is_own else f"{policy.provider}::{name or policy.urn}"
+
+    def of_component(self, urn: str) -> str:
+        """Return the key of a component's role; else something that only the component has."""
+        return self._only(self._of_components.get(urn, ())) or f"::{urn}"
+
+    def of_association(self, association: Resource) -> str:
+        """Return the key of an association's role, or its ARN; UNKNOWN_ARN where nothing tells it."""
+        arn = known_text(association.inputs.get("roleArn"))
+        of_component = self._only(self._of_components.get(association.parent, ()))
+        return arn or self._depended_on(association) or of_component or UNKNOWN_ARN
+
+    def _depended_on(self, resource: Resource) -> str:
+        return self._only([self._keys[urn] for urn in resource.roles if urn in self._keys])
+
+    @staticmethod
+    def _only(keys: Sequence[str]) -> str:
+        return keys[0] if len(keys) == 1 else ""
+
+
+def _association(resource: Resource, role: Role | None, aws_accounts: AwsAccounts) -> Association:
     names = ("clusterName", "region", "namespace", "serviceAccount", "targetRoleArn")
     cluster, region, namespace, name, target = (known_text(resource.inputs.get(each)) for each in names)
-    region = region or resource.text("associationArn").partition(":eks:")[2].partition(":")[0]
-    partition, account = (role.partition, role.aws_account) if role else aws_accounts.get(resource.provider, ("", ""))
-    arn = str(ClusterArn(partition, region, account, cluster)) if region and account and cluster else ""
+    arn = cluster_of_association(resource.text("associationArn"))
+    arn = arn or _cluster_arn(resource, role, aws_accounts, region, cluster)
     tags = resource.inputs.get("disableSessionTags") is not True
-    return Association(cluster, arn, namespace, name, tags, target, resource.issuer)
+    return Association(cluster, arn, namespace, name, tags, target, arn or resource.urn)
 
 
-def _owner(resource: Resource, role: str) -> tuple[str, str]:
-    """Return whose role a role or policy is: that of its component, or that of a name in an AWS account."""
-    is_component = f"::{COMPONENT_TYPE}::" in resource.parent.replace("$", "::")
-    return ("", resource.parent) if is_component else (resource.provider, role)
+def _cluster_arn(resource: Resource, role: Role | None, aws_accounts: AwsAccounts, region: str, name: str) -> str:
+    """Return the ARN of the cluster of a new association; empty where its region or AWS account is not known.
+
+    Its role is in the AWS account of its cluster. Where nothing has that, it is a cluster that the trust policy names,
+    or the role refuses it.
+    """
+    partition, aws_account = aws_accounts.get(resource.provider, ("", ""))
+    with contextlib.suppress(Mistake):
+        partition, aws_account, *_ = parse_iam_arn(known_text(resource.inputs.get("roleArn")), "role")
+    if aws_account:
+        return str(ClusterArn(partition, region, aws_account, name)) if region and name else ""
+    trusted = {each for each in clusters_named(role and role.trust) if (each.region, each.name) == (region, name)}
+    return str(trusted.pop()) if len(trusted) == 1 else ""
 
 
-def _document(policy: Resource, changing: Set[str]) -> Document:
+def is_of_component(resource: Resource) -> bool:
+    """Return whether a resource is one of a ServiceAccountRole."""
+    return f"::{COMPONENT_TYPE}::" in resource.parent.replace("$", "::")
+
+
+def _document(policy: Resource, changing: Changing) -> Document:
     """Return a policy's document; a marker where it is not known, another one where the engine says that it changes."""
-    written, unread = policy.inputs.get(POLICY_DOCUMENT), CHANGES_UNREAD if policy.urn in changing else UNREAD
+    changes = (policy.urn, POLICY_DOCUMENT) in changing
+    written, unread = policy.inputs.get(POLICY_DOCUMENT), CHANGES_UNREAD if changes else UNREAD
     try:
         known = not is_secret(written) and not is_unknown(written)
         return (written if isinstance(written, Mapping) else parse_object(str(written))) if known else unread
     except Mistake:
         return unread
+
+
+def _tags(role: Resource, changing: Changing) -> Mapping[str, Any]:
+    """Return a role's tags, with those of its provider; and ANY_TAG where the engine says that secret ones change."""
+    written = role.inputs.get("tagsAll") or role.inputs.get("tags") or {}
+    changes = is_secret(written) and any((role.urn, name) in changing for name in ("tags", "tagsAll"))
+    known = written if isinstance(written, Mapping) else {ANY_TAG: str(written)}
+    return {**known, ANY_TAG: CHANGES_UNREAD} if changes else known
 
 
 def subjects_of(resource: Resource) -> list[str]:
@@ -292,22 +392,18 @@ def subjects_of(resource: Resource) -> list[str]:
 
 
 def _aws_accounts(resources: Iterable[Resource]) -> dict[str, tuple[str, str]]:
-    """Return partition and number of the AWS accounts, by the reference of the provider that leads there."""
+    """Return the AWS accounts of the providers that created something there."""
     found: dict[str, tuple[str, str]] = {}
-    trusted: dict[str, set[tuple[str, str]]] = {}
     for each in resources:
-        if each.type == types.ROLE:
-            # A role trusts OIDC providers, and clusters by EKS Pod Identity, of its own AWS account alone.
-            trust = _trust(each)[0]
-            for arn in itertools.chain[Arn | ClusterArn](_federated(trust), _clusters(trust)):
-                trusted.setdefault(each.provider, set()).add((arn.partition, arn.account_id))
-        if each.type in {types.ROLE, types.OIDC_PROVIDER} and (own := _arn(each, {})):
-            found.setdefault(each.provider, (own.partition, own.account_id))
-    # Of several, one that somebody made up could hide whom the others admit.
-    return {**{provider: each.pop() for provider, each in trusted.items() if len(each) == 1}, **found}
+        if each.type in {types.ROLE, types.OIDC_PROVIDER} and (arn := _arn(each, {})):
+            found.setdefault(each.provider, (arn.partition, arn.account_id))
+        with contextlib.suppress(Mistake):
+            cluster = parse_cluster_arn(cluster_of_association(each.text("associationArn")))
+            found.setdefault(each.provider, (cluster.partition, cluster.account_id))
+    return found
 
 
-def _arn(resource: Resource, aws_accounts: Mapping[str, tuple[str, str]]) -> Arn | None:
+def _arn(resource: Resource, aws_accounts: AwsAccounts) -> Arn | None:
     """Return the ARN of a role or an OIDC provider, as it is or is going to be; None where that is not known."""
     inputs = resource.inputs
     if resource.type == types.ROLE:
@@ -320,26 +416,19 @@ def _arn(resource: Resource, aws_accounts: Mapping[str, tuple[str, str]]) -> Arn
     return Arn(*aws_accounts[resource.provider], kind, found) if found and resource.provider in aws_accounts else None
 
 
-def _federated(trust: Mapping[str, Any] | None) -> Iterator[Arn]:
-    for statement in items_of((trust or {}).get("Statement", [])):
-        principal = statement.get("Principal") if isinstance(statement, Mapping) else None
-        for name in items_of(principal.get("Federated", [])) if isinstance(principal, Mapping) else ():
-            with contextlib.suppress(Mistake):
-                yield parse_iam_arn(str(name), "oidc-provider")
-
-
-def _clusters(trust: Mapping[str, Any] | None) -> Iterator[ClusterArn]:
-    """Yield the clusters that the statements for EKS Pod Identity name."""
+def clusters_named(trust: Mapping[str, Any] | None) -> Iterator[ClusterArn]:
+    """Yield the clusters that the statements for EKS Pod Identity name which allow."""
     for statement in items_of((trust or {}).get("Statement", [])):
         of_statement = mapping_of(statement)
-        if POD_IDENTITY_PRINCIPAL in items_of(mapping_of(of_statement.get("Principal")).get("Service", [])):
+        services = items_of(mapping_of(of_statement.get("Principal")).get("Service", []))
+        if of_statement.get("Effect") == "Allow" and POD_IDENTITY_PRINCIPAL in services:
             for keys in mapping_of(of_statement.get("Condition")).values():
                 for value in (each for values in mapping_of(keys).values() for each in items_of(values)):
                     with contextlib.suppress(Mistake):
                         yield parse_cluster_arn(str(value))
 
 
-def _role(resource: Resource, aws_accounts: Mapping[str, tuple[str, str]]) -> Role:
+def _role(resource: Resource, aws_accounts: AwsAccounts) -> Role:
     arn = _arn(resource, aws_accounts)
     aws_account = (arn.partition, arn.account_id) if arn else aws_accounts.get(resource.provider, ("aws", ""))
     name = arn.name if arn else known_text(resource.inputs.get("name")) or resource.name

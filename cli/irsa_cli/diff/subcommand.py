@@ -9,14 +9,14 @@ from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import listed, named, visible
-from irsa_cli.diff.associations import session_policy_changes, with_associations
+from irsa_cli.diff.associations import clusters_of_both_ways, session_policy_changes, with_associations
 from irsa_cli.diff.chains import with_chains
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of_all
-from irsa_cli.diff.live import Live, patched, read_policies, read_service_accounts, with_annotations
+from irsa_cli.diff.live import Live, patched, read_in_aws, read_service_accounts, with_annotations
 from irsa_cli.diff.markdown import markdown_of_all
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import permission_changes, policies_of_others
@@ -193,7 +193,7 @@ def _diff(
     # The new role of a renamed binding is compared with its old one, whatever their names are.
     new_keys = {before.keys[old]: after.keys[new] for each in renamed for new, old in each.roles}
     snapshots = before.with_keys(new_keys), after
-    found, other_ways = with_associations(rights(*snapshots, live.names), *snapshots, live.names)
+    found, other_ways = with_associations(rights(*snapshots, live.names), *snapshots, live.names, live.eks_issuers)
     found = with_chains(found, *(each.with_read(live.policies) for each in snapshots))
     permissions, undecided = permission_changes(*snapshots, live.policies)
     guards = clusters_of_guards(state, preview.steps)
@@ -202,7 +202,7 @@ def _diff(
         stack,
         **vars(found),
         permissions=permissions,
-        permissions_cannot_tell=[*undecided, *session_policy_changes(*snapshots)],
+        permissions_cannot_tell=[*undecided, *session_policy_changes(*snapshots, live.names, live.eks_issuers)],
         other_ways=other_ways,
         guard=guard_changes(state, preview.steps, guards),
         clusters={**clusters_by_issuer(keys), **live.clusters},
@@ -219,13 +219,15 @@ def _diff(
 def _live(state: list[Resource], preview: Preview, keys: Keys, before: Snapshot, after: Snapshot) -> Live:
     """Return what is asked of AWS and the clusters: only about what changes."""
     live = Live()
-    if arns := policies_of_others(before, after):
-        with under_way("diff", "reading the managed policies that the stack attaches"):
-            live = read_policies(arns, providers(state, preview, types.AWS_PROVIDER))
+    policies, clusters = policies_of_others(before, after), clusters_of_both_ways(before, after)
+    if policies or clusters:
+        with under_way("diff", "reading the managed policies and EKS clusters of the roles that change"):
+            live = read_in_aws(policies, clusters, providers(state, preview, types.AWS_PROVIDER))
     if changed_roles(before, after) or any(map(patched, preview.steps)):
         with under_way("diff", "reading the service accounts of the clusters"):
             read = read_service_accounts(kubernetes_providers(state, preview, keys))
-        live = read._replace(policies=live.policies, not_read=[*live.not_read, *read.not_read])
+        not_read = [*live.not_read, *read.not_read]
+        live = read._replace(policies=live.policies, eks_issuers=live.eks_issuers, not_read=not_read)
     return live
 
 

@@ -58,7 +58,7 @@ class Resource(NamedTuple):
         failed: Whether its last creation or update failed, so that AWS may not have what the state says. Kubernetes'
             plugin reports so what was done, and is not ready yet.
         modified: When it was last changed; None where the state does not say.
-        roles: URNs of the roles whose ARN an association has.
+        roles: URNs of the roles whose ARN an association has, or whose name an attachment or an inline policy has.
     """
 
     urn: str
@@ -153,7 +153,7 @@ def parse_resource(value: Any, place: str) -> Resource:
     if urn.count("::") < 3:  # noqa: PLR2004 (four parts)
         raise OtherFormError(f"{place}.urn is not a URN")
     dependencies = part(dict, written, "propertyDependencies", place)
-    policies, roles = (part(list, dependencies, name, place) for name in ("policyArn", "roleArn"))
+    policies, by_arn, by_name = (part(list, dependencies, name, place) for name in ("policyArn", "roleArn", "role"))
     values = (
         urn,
         type_,
@@ -163,7 +163,7 @@ def parse_resource(value: Any, place: str) -> Resource:
         tuple(map(str, policies)),
         bool(written.get("initErrors")) and type_.startswith("aws:"),
         _time(written.get("modified") or written.get("created"), place),
-        tuple(map(str, roles)),
+        tuple(map(str, by_arn or by_name)),
     )
     return Resource._make(values)
 

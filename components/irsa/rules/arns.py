@@ -75,6 +75,16 @@ class ClusterArn(NamedTuple):
         return f"arn:{self.partition}:eks:{self.region}:{self.account_id}:cluster/{self.name}"
 
 
+def cluster_of_association(arn: str) -> str:
+    """Return the ARN of the EKS cluster of an association, by the association's; empty for any other text.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelastickubernetesservice.html
+    """
+    # arn:aws:eks:REGION:ACCOUNT:podidentityassociation/CLUSTER/ID
+    place, _, name = arn.partition(":podidentityassociation/")
+    return f"{place}:cluster/{name.partition('/')[0]}" if name else ""
+
+
 CLUSTER_EXAMPLE = ClusterArn("aws", "us-west-2", "111122223333", "my-cluster")
 
 

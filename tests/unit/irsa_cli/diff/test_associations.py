@@ -80,8 +80,9 @@ def association(name: str = "app", component: str = "app", **more: Any) -> dict[
 
 
 def found(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> tuple[Rights, list[OtherWay]]:
+    """Return what is told where EKS says that ISSUER is that of CLUSTER."""
     snapshots = before_and_after([parse_resource(each, "state") for each in state], preview(*steps).steps)
-    return with_associations(rights(*snapshots, {}), *snapshots, {})
+    return with_associations(rights(*snapshots, {}), *snapshots, {}, {CLUSTER: ISSUER})
 
 
 def changed(before: Any, after: Any) -> dict[str, Any]:
@@ -183,7 +184,7 @@ def test_the_same_name_in_another_cluster_gains() -> None:
 
 
 def test_a_program_of_ones_own() -> None:
-    """Protects a migration outside of a stack file, where no name says the issuer: one cluster has one of each."""
+    """Protects a migration outside of a stack file, where no name says the issuer: EKS does."""
     one = {**association(), "urn": urn(ASSOCIATION, "app@any-key")}
     before, after = document(OIDC), document(OIDC, pods())
     of_rights, other_ways = found(changed(before, after), step("create", None, one), state=[role(before)])
@@ -328,9 +329,9 @@ def test_a_session_policy(before: str | None, after: str | None, reason: str) ->
 
     one = step("update", limited(before), limited(after))
     snapshots = before_and_after([parse_resource(role(document(OF_CLUSTER)), "state")], preview(one).steps)
-    undecided = session_policy_changes(*snapshots)
+    undecided = session_policy_changes(*snapshots, {})
 
-    what = "the session policy that limited web/app in my-cluster "
+    what = f"the session policy that limited web/app in {CLUSTER} "
     assert [each.reason for each in undecided] == ([f"{what}{reason}"] if reason else [])
     assert FAIL_ON["permissions"](diff(permissions_cannot_tell=undecided)) == bool(reason)
 

@@ -42,7 +42,7 @@ def binding(key: str, new: bool, bucket: str = "a", subject: str = "team-a:app")
     own = {"propertyDependencies": {"policyArn": [urn(POLICY, key, key)]}}
     return [
         resource(ROLE, key, role, key),
-        resource(POLICY, key, policy, key),
+        resource(POLICY, key, policy, key, outputs={} if new else {"arn": arn}),
         resource(ATTACHMENT, key, {"role": role["name"], "policyArn": arn}, key, **own),
         resource(INLINE, f"{key}@more", {"role": role["name"], "name": "more", "policy": document("b")}, key),
     ]

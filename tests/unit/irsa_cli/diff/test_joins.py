@@ -1,0 +1,432 @@
+"""No name identifies: clusters of one name in two regions, roles of one name in two AWS accounts, issuers of anybody.
+
+From what `pulumi preview --json` prints to what `irsa diff --json` does. What a trust policy says to a token and to an
+association is as AWS's pages have it:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html (of OIDC federation),
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from irsa_cli.diff.lines import rows_of
+from irsa_cli.diff.rights import Right
+from tests.unit.irsa_cli.diff.conftest import DiffJson
+from tests.unit.irsa_cli.diff.previews import ATTACHMENT, POLICY, UNKNOWN, diff, resource, step, without_outputs
+
+ONE, OTHER = "111122223333", "444455556666"
+CLUSTERS = tuple(
+    f"arn:aws:eks:{region}:{number}:cluster/prod"
+    for region, number in (("us-west-2", ONE), ("us-east-1", ONE), ("us-west-2", OTHER))
+)
+EKS = tuple(f"oidc.eks.{arn.split(':')[3]}.amazonaws.com/id/EXAMPLE{n}" for n, arn in enumerate(CLUSTERS))
+# As EKS has them.
+ISSUER_OF = dict(zip(CLUSTERS, EKS, strict=True))
+EVIL = "evil.example.com"
+ROLES = tuple(f"arn:aws:iam::{number}:role/app" for number in (ONE, OTHER))
+SUBJECTS = ("default:app", "other:app")
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+
+
+class Token(NamedTuple):
+    """A statement: the tokens of a provider in an AWS account may, of one service account."""
+
+    aws_account: str
+    issuer: str
+    subject: str
+
+
+class Pods(NamedTuple):
+    """A statement: EKS may, for the Pods of a service account of a cluster."""
+
+    cluster: str
+    subject: str
+
+
+class World(NamedTuple):
+    """What there is at one time.
+
+    Attributes:
+        trust: The statements of each role.
+        associations: The role of each service account of a cluster; EKS has one for each.
+    """
+
+    trust: Mapping[str, frozenset[Token | Pods]]
+    associations: Mapping[Pods, str]
+
+
+# --- the brute force --------------------------------------------------------------------------------------------------
+
+
+def sessions(world: World, eks: Mapping[str, str]) -> set[tuple[str, str, str, str]]:
+    """Return who has a session of which role: way, cluster, service account and role.
+
+    STS takes a token of a provider in the role's own AWS account, and EKS associates roles of the cluster's own. Where
+    EKS says which issuer a cluster has, its tokens and its Pods are of the same service accounts.
+    """
+    same = {issuer: arn for arn, issuer in eks.items()}
+    found = set()
+    for role, statements in world.trust.items():
+        account = role.split(":")[4]
+        for each in statements:
+            if isinstance(each, Token) and each.aws_account == account:
+                found.add(("irsa", same.get(each.issuer, each.issuer), each.subject, role))
+            elif isinstance(each, Pods) and world.associations.get(each) == role:
+                found.add(("podIdentity", each.cluster, each.subject, role))
+    return found
+
+
+def may_gain(before: World, after: World, eks: Mapping[str, str]) -> set[tuple[str, str, str]]:
+    """Return whom a new statement would let in by an association that is not in the stack."""
+    by_token = {each[1:] for each in sessions(before._replace(associations={}), eks)}
+    return {
+        (each.cluster, each.subject, role)
+        for role, statements in after.trust.items()
+        for each in statements - before.trust.get(role, frozenset())
+        if isinstance(each, Pods) and role in roles_of(each) and after.associations.get(each) != role
+    } - by_token
+
+
+def told(found: Iterable[Mapping[str, Any]], eks: Mapping[str, str]) -> set[tuple[str, str, str]]:
+    """Return cluster, service account and role of what a diff tells."""
+    same = {issuer: arn for arn, issuer in eks.items()}
+    return {
+        (
+            each["clusterArn"] if each["way"] == "podIdentity" else same.get(each["issuer"], each["issuer"]),
+            each["serviceAccount"].replace("/", ":"),
+            each["roleArn"],
+        )
+        for each in found
+    }
+
+
+# --- from worlds to a preview -----------------------------------------------------------------------------------------
+
+
+def provider(number: str) -> str:
+    return f"urn:pulumi:dev::irsa::pulumi:providers:aws::{number}::id"
+
+
+def document(statements: Iterable[Token | Pods]) -> dict[str, Any]:
+    written: list[dict[str, Any]] = [
+        # IAM refuses a trust policy without a statement.
+        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ]
+    for each in sorted(statements, key=str):
+        namespace, name = each.subject.split(":")
+        if isinstance(each, Token):
+            claims = {
+                f"{each.issuer}:aud": "sts.amazonaws.com",
+                f"{each.issuer}:sub": f"system:serviceaccount:{each.subject}",
+            }
+            arn = f"arn:aws:iam::{each.aws_account}:oidc-provider/{each.issuer}"
+            principal, action = {"Federated": arn}, "sts:AssumeRoleWithWebIdentity"
+        else:
+            tags = {
+                "eks-cluster-arn": each.cluster,
+                "kubernetes-namespace": namespace,
+                "kubernetes-service-account": name,
+            }
+            claims = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+            principal, action = {"Service": "pods.eks.amazonaws.com"}, "sts:*"
+        written.append(
+            {"Effect": "Allow", "Principal": principal, "Action": action, "Condition": {"StringEquals": claims}}
+        )
+    return {"Version": "2012-10-17", "Statement": written}
+
+
+def role(arn: str, statements: Iterable[Token | Pods], name: str = "app") -> dict[str, Any]:
+    number = arn.split(":")[4]
+    inputs = {"name": name, "path": "/", "assumeRolePolicy": json.dumps(document(statements))}
+    found = resource(
+        "aws:iam/role:Role", f"{number}/role/{name}", inputs, f"{number}-{name}", provider=provider(number)
+    )
+    return {**found, "outputs": {"arn": f"arn:aws:iam::{number}:role/{name}", "name": name}}
+
+
+def association(each: Pods, role_arn: str, issuer: str, **more: Any) -> dict[str, Any]:
+    """Return an association that exists; its logical name calls an issuer the cluster's."""
+    _, _, _, region, number, cluster = each.cluster.split(":")
+    namespace, name = each.subject.split(":")
+    inputs = {
+        "clusterName": "prod",
+        "region": region,
+        "namespace": namespace,
+        "serviceAccount": name,
+        "roleArn": role_arn,
+    }
+    logical_name = f"{number}-{region}-{namespace}/{name}@{issuer}"
+    found = resource(ASSOCIATION, logical_name, {**inputs, **more}, number, provider=provider(number))
+    arn = f"arn:aws:eks:{region}:{number}:podidentityassociation/{cluster.partition('/')[2]}/a-{namespace}"
+    return {**found, "outputs": {"associationArn": arn}}
+
+
+def steps(before: World, after: World, called: Mapping[Pods, str]) -> list[Any]:
+    """Return a preview's steps; what stays has one, too, as with another tag: the file alone is read.
+
+    In each AWS account, another role exists: the engine knows which account a provider leads to by what it created.
+    """
+    found: list[Any] = [change(*[role(arn, (), "there")] * 2) for arn in ROLES]
+    for arn in dict.fromkeys((*before.trust, *after.trust)):
+        old, new = (role(arn, each.trust[arn]) if arn in each.trust else None for each in (before, after))
+        found.append(change(old, new))
+    for pods in dict.fromkeys((*before.associations, *after.associations)):
+        old, new = (
+            association(pods, each.associations[pods], called[pods]) if pods in each.associations else None
+            for each in (before, after)
+        )
+        found.append(change(old, new))
+    return found
+
+
+def change(old: Any, new: Any) -> Any:
+    if old and new:
+        new = {**without_outputs(new), "inputs": {**new["inputs"], "tags": {"seen": "yes"}}}
+        return step("update", old, new)
+    return step("delete", old) if old else step("create", None, without_outputs(new))
+
+
+# --- over random worlds -----------------------------------------------------------------------------------------------
+
+STATEMENTS = st.one_of(
+    st.builds(Token, st.sampled_from((ONE, OTHER)), st.sampled_from((*EKS, EVIL)), st.sampled_from(SUBJECTS)),
+    st.builds(Pods, st.sampled_from(CLUSTERS), st.sampled_from(SUBJECTS)),
+)
+ALL_PODS = [Pods(*each) for each in product(CLUSTERS, SUBJECTS)]
+
+
+def roles_of(pods: Pods) -> list[str]:
+    return [arn for arn in ROLES if arn.split(":")[4] == pods.cluster.split(":")[4]]
+
+
+WORLDS = st.builds(
+    World,
+    st.fixed_dictionaries({}, optional={arn: st.frozensets(STATEMENTS, max_size=4) for arn in ROLES}),
+    st.fixed_dictionaries({}, optional={each: st.sampled_from(roles_of(each)) for each in ALL_PODS}),
+).map(lambda each: each._replace(associations={p: r for p, r in each.associations.items() if r in each.trust}))
+# What the stack calls the issuer of a cluster.
+CALLED = st.fixed_dictionaries({each: st.sampled_from((*EKS, EVIL)) for each in ALL_PODS})
+WEST = CLUSTERS[0]
+APP = Pods(WEST, "default:app")
+BY_PODS = World({ROLES[0]: frozenset({APP})}, {APP: ROLES[0]})
+CALLED_RIGHT = {each: ISSUER_OF[each.cluster] for each in ALL_PODS}
+OF_EAST = Pods(CLUSTERS[1], "default:app")
+
+
+def and_token(world: World, issuer: str) -> World:
+    return world._replace(trust={ROLES[0]: world.trust[ROLES[0]] | {Token(ONE, issuer, "default:app")}})
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(BY_PODS, and_token(BY_PODS, EKS[1]), CALLED_RIGHT, frozenset())
+@example(BY_PODS, and_token(BY_PODS, EVIL), {**CALLED_RIGHT, APP: EVIL}, frozenset())
+@example(BY_PODS, and_token(BY_PODS, EVIL), {**CALLED_RIGHT, APP: EVIL}, frozenset(CLUSTERS))
+@example(
+    BY_PODS,
+    and_token(BY_PODS, EVIL)._replace(associations={APP: ROLES[0], OF_EAST: ROLES[0]}),
+    {**CALLED_RIGHT, OF_EAST: EVIL},
+    frozenset(CLUSTERS),
+)
+@given(WORLDS, WORLDS, CALLED, st.frozensets(st.sampled_from(CLUSTERS)))
+def test_what_diff_says_is_after_without_before(
+    diff_json: DiffJson, before: World, after: World, called: Mapping[Pods, str], asked: frozenset[str]
+) -> None:
+    """The attack: a right is hidden behind one of another issuer, region or AWS account that has the same name."""
+    eks = {arn: ISSUER_OF[arn] for arn in asked}
+    found = diff_json(*steps(before, after, called), eks=eks)
+    had, has = ({each[1:] for each in sessions(world, eks)} for world in (before, after))
+
+    assert told(found["gains"], eks) == has - had
+    assert told(found["loses"], eks) == had - has
+    assert told(found["mayGain"], eks) >= may_gain(before, after, eks)
+    assert all(each["ifAssociated"] for each in found["mayGain"])
+    assert found["cannotTell"] == []
+    ways = [sessions(world, eks) for world in (before, after)]
+    by = [{each: {way for way, *rest in world if (*rest,) == each} for each in had & has} for world in ways]
+    keeps = {each for each in had & has if by[0][each] != by[1][each]}
+    assert {(e["clusterArn"], e["serviceAccount"].replace("/", ":"), e["roleArn"]) for e in found["otherWays"]} == keeps
+
+
+# --- one by one ------------------------------------------------------------------------------------------------------
+
+
+def of_tokens(arn: str) -> dict[str, Any]:
+    """Return a statement for the tokens of one service account by an OIDC provider of any ARN."""
+    issuer = arn.partition(":oidc-provider/")[2]
+    claims = {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": "system:serviceaccount:default:app"}
+    action = "sts:AssumeRoleWithWebIdentity"
+    allowed = {"Effect": "Allow", "Principal": {"Federated": arn}, "Action": action}
+    return {"Version": "2012-10-17", "Statement": [{**allowed, "Condition": {"StringEquals": claims}}]}
+
+
+def trusting(document: Any, arn: str = ROLES[0]) -> dict[str, Any]:
+    found = role(arn, ())
+    return {**found, "inputs": {**found["inputs"], "assumeRolePolicy": json.dumps(document)}}
+
+
+def issuers(found: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [each["issuer"] for each in found]
+
+
+def test_an_issuer_that_ends_as_another_ones_arn(diff_json: DiffJson) -> None:
+    """The attack: `evil.example.com/x:oidc-provider/...` is an issuer, too: a path may have colons."""
+    arns = [f"arn:aws:iam::{ONE}:oidc-provider/{each}" for each in (f"{EVIL}/x:oidc-provider/{EKS[0]}", EKS[0])]
+    found = diff_json(change(*(trusting(of_tokens(arn)) for arn in arns)))
+
+    assert (issuers(found["gains"]), issuers(found["loses"])) == (
+        [EKS[0]],
+        [f"{EVIL}/x:oidc-provider/{EKS[0]}"],
+    )
+
+
+def test_providers_of_one_issuer_in_two_aws_accounts(diff_json: DiffJson) -> None:
+    """The attack: before, another AWS account's provider, of which STS takes nothing; the role's own is not known."""
+    sides = [trusting(of_tokens(f"arn:aws:iam::{number}:oidc-provider/{EVIL}")) for number in (OTHER, ONE)]
+    found = diff_json(step("update", *map(without_outputs, sides)))
+
+    assert issuers(found["gains"]) == [EVIL]
+
+
+def test_an_aws_account_that_a_trust_policy_made_up(diff_json: DiffJson) -> None:
+    """The attack: nothing is there yet, and a statement names a provider elsewhere: EKS then seems to be refused."""
+    here = Pods(CLUSTERS[0], "default:app")
+    elsewhere = of_tokens(f"arn:aws:iam::{OTHER}:oidc-provider/{EVIL}")["Statement"]
+    by_account = {
+        "Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": "sts:*",
+        "Condition": {"StringEquals": {"aws:SourceAccount": ONE}},
+    }
+    new = without_outputs(trusting({"Version": "2012-10-17", "Statement": [*elsewhere, by_account]}))
+    one = {**association(here, UNKNOWN, EKS[0]), "propertyDependencies": {"roleArn": [new["urn"]]}}
+    found = diff_json(step("create", None, new), step("create", None, without_outputs(one)))
+
+    told_ones = [*found["gains"], *found["mayGain"]]
+    assert [each["serviceAccount"] for each in told_ones if each["way"] == "podIdentity" and not each["ifAssociated"]]
+
+
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+COMPONENT = f"{ONE}-app"
+
+
+def attachment(name: str, **inputs: Any) -> dict[str, Any]:
+    """Return the attachment of a policy, one of the component of the role app."""
+    depends = {key: [value] for key, value in inputs.pop("depends", {}).items()}
+    more: dict[str, Any] = {"provider": provider(ONE), "propertyDependencies": depends}
+    return resource(ATTACHMENT, name, inputs, COMPONENT, **more)
+
+
+def gained(found: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
+    return [(e["roleArn"] or e["role"], e["policy"], e["actions"]) for e in found["permissions"]]
+
+
+OWN = f"arn:aws:iam::{ONE}:policy/own"
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+OWN_POLICY = resource(POLICY, "own", {"policy": json.dumps(EVERYTHING)}, COMPONENT, outputs={"arn": OWN})
+HERE = role(ROLES[0], ())
+STAYS = [change(HERE, HERE), change(OWN_POLICY, OWN_POLICY)]
+
+
+def test_a_role_without_a_name_yet_is_the_one_that_the_engine_knows(diff_json: DiffJson) -> None:
+    """The attack: a role outside of a component, whose name is not known, gets everything, and nothing is said."""
+    new = {**without_outputs(role(ROLES[0], ())), "parent": ""}
+    del new["inputs"]["name"]
+    attached = {**attachment("new", role=UNKNOWN, policyArn=ADMINISTRATOR, depends={"role": new["urn"]}), "parent": ""}
+    unseen = {**attachment("other", role=UNKNOWN, policyArn=ADMINISTRATOR), "parent": ""}
+    found = diff_json(*(step("create", None, each) for each in (new, attached, unseen)))
+
+    assert gained(found) == [(f"{ONE}/role/app", ADMINISTRATOR, []), ("other", ADMINISTRATOR, [])]
+    # Nobody knows what else that one's role has.
+    assert [each["role"] for each in found["permissionsCannotTell"]] == ["other"]
+
+
+def test_a_policy_is_of_the_role_that_it_names(diff_json: DiffJson) -> None:
+    """The attack: it is a child of a component whose own role has that policy already."""
+    has = attachment("has", role="app", policyArn=ADMINISTRATOR)
+    admin = role(ROLES[0], (), "admin")
+    other = attachment("other", role="admin", policyArn=ADMINISTRATOR)
+    found = diff_json(*STAYS, change(admin, admin), change(has, has), step("create", None, other))
+
+    assert gained(found) == [(admin["outputs"]["arn"], ADMINISTRATOR, [])]
+
+
+def test_a_policy_is_that_of_its_arn(diff_json: DiffJson) -> None:
+    """The attack: the ARN of AdministratorAccess, computed from an output of a policy that the role has already."""
+    own = attachment("own", role="app", policyArn=OWN)
+    other = attachment("other", role="app", policyArn=ADMINISTRATOR, depends={"policyArn": OWN_POLICY["urn"]})
+    found = diff_json(*STAYS, change(own, own), step("create", None, other))
+
+    assert gained(found) == [(ROLES[0], ADMINISTRATOR, [])]
+
+
+def test_a_policy_that_was_not_attached_yet(diff_json: DiffJson) -> None:
+    """The attack: an earlier `pulumi up` failed between policy and attachment, and now the role gains nothing."""
+    own = attachment("own", role="app", policyArn=OWN, depends={"policyArn": OWN_POLICY["urn"]})
+
+    assert gained(diff_json(*STAYS, step("create", None, own))) == [(ROLES[0], "", ["s3:*"])]
+    lost = diff_json(*STAYS, step("delete", own))["permissions"]
+    assert [(each["change"], each["actions"]) for each in lost] == [("loses", ["s3:*"])]
+
+
+def test_an_association_is_of_the_role_of_its_arn(diff_json: DiffJson) -> None:
+    """The attack: the ARN of an administrator's role, computed from an output of a role that refuses EKS."""
+    arn = f"arn:aws:iam::{ONE}:role/admin"
+    one = without_outputs(association(APP, arn, EKS[0]))
+    found = diff_json(
+        change(HERE, HERE), step("create", None, {**one, "propertyDependencies": {"roleArn": [HERE["urn"]]}})
+    )
+
+    assert [(each["roleArn"], each["ifTrusted"]) for each in found["mayGain"]] == [(arn, True)]
+
+
+def test_a_logical_name_is_no_role_in_iam(diff_json: DiffJson) -> None:
+    """The attack: a new role whose name IAM chooses is called as the administrator that may be assumed now."""
+    arn = f"arn:aws:iam::{ONE}:role/admin"
+    holder = trusting(of_tokens(f"arn:aws:iam::{ONE}:oidc-provider/{EKS[0]}"))
+    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arn}]}
+    inline = {"name": "x", "role": "app", "policy": json.dumps(allowed)}
+    new = without_outputs(resource("aws:iam/role:Role", "admin", HERE["inputs"], "admin", provider=provider(ONE)))
+    del new["inputs"]["name"]
+    own = resource("aws:iam/rolePolicy:RolePolicy", "x", inline, COMPONENT, provider=provider(ONE))
+    found = diff_json(change(holder, holder), step("create", None, new), step("create", None, own))
+
+    assert [each["then"] for each in found["gains"]] == [arn]
+
+
+@pytest.mark.parametrize("other", [CLUSTERS[1], CLUSTERS[2]])
+def test_two_session_policies_of_clusters_of_one_name(other: str, diff_json: DiffJson) -> None:
+    """The attack: the limit of one is taken from it, and the other one's stands there."""
+    role_arns = {each: next(iter(roles_of(Pods(each, "default:app")))) for each in (CLUSTERS[0], other)}
+    limit = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
+    )
+    off: dict[str, Any] = {"disableSessionTags": True}
+    one, another = (
+        association(Pods(arn, "default:app"), role_arns[arn], EKS[0], policy=limit, **off) for arn in role_arns
+    )
+    without = association(APP, role_arns[CLUSTERS[0]], EKS[0], **off)
+    found = diff_json(
+        *(change(each, each) for each in map(role, ROLES, [(), ()])), change(one, without), change(another, another)
+    )
+
+    (told_one,) = found["permissionsCannotTell"]
+    assert told_one["roleArn"] == ROLES[0]
+    assert CLUSTERS[0] in told_one["reason"]
+
+
+def test_clusters_and_roles_of_one_name_are_written_by_their_arns() -> None:
+    """Protects a reviewer: two lines that look alike say nothing of which cluster, or which role, each is about."""
+    rights = [
+        Right("a/b", "app", ROLES[index > 1], "", way="podIdentity", cluster_arn=arn)
+        for index, arn in enumerate(CLUSTERS)
+    ]
+    lines = [" ".join(row.pieces) for row in rows_of(diff(gains=rights))]
+
+    for right in rights:
+        assert f"a/b in {right.cluster_arn} by EKS Pod Identity -> {right.role_arn}" in lines
