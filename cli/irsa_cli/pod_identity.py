@@ -11,13 +11,13 @@ from typing import Any
 from irsa.evaluation import evaluate
 from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.decision import with_values
+from irsa.evaluation.differences import differences
 from irsa.rules import commands
 from irsa.rules.arns import ClusterArn, parse_cluster_arn, parse_iam_arn
 from irsa.rules.identity import Use
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_PRINCIPAL, SOURCE_ARN, assume_role_actions
-from irsa_cli.comparison import differences
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.eks import AGENT, EksClient

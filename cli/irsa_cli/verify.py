@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from irsa.evaluation import PodIdentityRequest, WebIdentityRequest, evaluate
+from irsa.evaluation.differences import differences
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, meant_by
 from irsa.rules.arns import ClusterArn, parse_iam_arn, provider_of_role
@@ -19,7 +20,6 @@ from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
-from irsa_cli.comparison import differences
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
 from irsa_cli.guard.checks import EDITORS, GUARD, guard_checks

@@ -11,10 +11,10 @@ from irsa.add_ons.catalog import AddOn, Statement, add_on, names, snake
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS, SWITCHES
 from irsa.evaluation.globs import overlap
+from irsa.evaluation.normal_form import Document, are_equivalent
 from irsa.rules.arns import PARTITIONS
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake
-from irsa_cli.normal_form import Document, are_equivalent
 
 _VARIABLE = re.compile(r"(\$\{\w+\})")
 # What a template has in place of these; a policy variable of IAM, such as ${aws:username}, is none of them.

@@ -11,6 +11,7 @@ from irsa.add_ons.catalog import AddOn
 from irsa.add_ons.document import document, managed_policies
 from irsa.add_ons.of_role import where_of
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS
+from irsa.evaluation.normal_form import are_equivalent
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import Arn, issuer_host_path, parse_cluster_arn
 from irsa.rules.leaves import items_of
@@ -32,7 +33,6 @@ from irsa_cli.adopt.trust import Settings
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, permission_row
 from irsa_cli.diff.permissions import PermissionChange, gained_and_lost
 from irsa_cli.live.model import LiveRole
-from irsa_cli.normal_form import are_equivalent
 from irsa_cli.report.json import camel_case
 
 OF_AWS = ":iam::aws:policy/"

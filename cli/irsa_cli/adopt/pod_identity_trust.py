@@ -12,6 +12,7 @@ from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
+from irsa.evaluation.normal_form import are_equivalent
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, listed, named
@@ -20,7 +21,6 @@ from irsa.rules.trust import POD_IDENTITY_PRINCIPAL, PodIdentityTrust
 from irsa_cli.adopt.associations import Pods
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import ReadTrust, Settings, Surroundings, check_refused, read_trust
-from irsa_cli.normal_form import are_equivalent
 
 # No service account has these names: they stand for all others.
 ANYBODY = ("0irsa0", "0irsa0")

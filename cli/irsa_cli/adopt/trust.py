@@ -11,7 +11,9 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from irsa.evaluation.document import parse
+from irsa.evaluation.normal_form import are_equivalent, normal_statement
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import (
     VERSION,
@@ -26,8 +28,6 @@ from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, check_subject, is_pattern
 from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, PodIdentityTrust, trust_document
 from irsa_cli.adopt.outcomes import Left
-from irsa_cli.normal_form import are_equivalent, normal_statement
-from irsa_cli.trusts.difference import difference
 
 # How many statements that irsa would write as part of another one are kept as they are for a preview without a change.
 # With more of them, the binding says less to a reader than its trust policy did.

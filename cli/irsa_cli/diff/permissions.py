@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.gains import Gain, gains
 from irsa.evaluation.globs import overlap
+from irsa.evaluation.normal_form import normal
 from irsa.evaluation.permissions import CHOSEN, Permissions, gives
 from irsa.evaluation.unlimited import POWER_OF_POLICY
 from irsa.rules.arns import Arn
@@ -21,7 +22,6 @@ from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.rights import Undecided, holders, parsed_trust
 from irsa_cli.diff.snapshots import ANY_TAG, UNKNOWN_ARN, Role, Snapshot
-from irsa_cli.normal_form import normal
 from irsa_cli.trusts.chains import Document
 from irsa_cli.trusts.trust import allowed_principals
 

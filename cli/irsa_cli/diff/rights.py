@@ -18,14 +18,14 @@ from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.cover import subjects_of_claim
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Statement, parse
+from irsa.evaluation.normal_form import normal
+from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import VERSION
 from irsa_cli.diff.snapshots import Association, Role, Snapshot
 from irsa_cli.issuers import eks_region
-from irsa_cli.normal_form import normal
 from irsa_cli.trusts.changes import Asked, Change, Changes, asked, changes
 from irsa_cli.trusts.claims import Claims
-from irsa_cli.trusts.difference import difference
 from irsa_cli.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
 
 UNDECIDED = "its trust policy has conditions that irsa cannot evaluate"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation import short_key
+from irsa.evaluation.normal_form import Document, Normal, normal
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import is_pattern
-from irsa_cli.normal_form import Document, Normal, normal
 
 _OTHER_OPERATOR = {"StringEquals": "StringLike", "StringLike": "StringEquals"}
 # Statements with less in common are two statements, and not one that changes.

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from irsa.evaluation.normal_form import are_equivalent
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import ReadTrust, read_trust
-from irsa_cli.normal_form import are_equivalent
 from tests.unit.irsa_cli.adopt.scene import (
     BLUE,
     GONE,

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from irsa.evaluation import WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
+from irsa.evaluation.normal_form import are_equivalent
+from irsa.evaluation.same_sessions import difference
 from irsa.rules.trust import trust_document
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import Provider, Surroundings, read_trust
-from irsa_cli.normal_form import are_equivalent
-from irsa_cli.trusts.difference import difference
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, provider
 
 NAMESPACES, NAMES = ("a", "ab", "b"), ("x", "xy", "y")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.normal_form import are_equivalent
+from irsa.evaluation.normal_form import are_equivalent
 from tests.unit.irsa_cli.adopt.scene import host_path, policy_document, statement
 
 DOCUMENT = policy_document(statement("a:b", "a:c"), {"Effect": "Deny", "Principal": "*", "Action": "sts:*"})

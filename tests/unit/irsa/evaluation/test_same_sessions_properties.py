@@ -5,10 +5,10 @@ from typing import Any
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
+from irsa.evaluation.same_sessions import difference
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import read_trust
 from irsa_cli.diff.rights import Rights
-from irsa_cli.trusts.difference import difference
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, DOCUMENT, PROVIDER, SUBJECTS, best
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, policy_document, statement
 from tests.unit.irsa_cli.adopt.test_trust_properties import ACCOUNTS, SURROUNDINGS, statements

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa.evaluation.differences import Difference, differences
 from irsa.rules.mistakes import Mistake
-from irsa_cli.comparison import Difference, differences
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 # The page's trust policy, with two accounts in it.

@@ -24,11 +24,11 @@ from irsa.evaluation.cover import of_subjects
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
 from irsa.evaluation.kinds import OF_AUDIENCES, Kinds, Parts, kinds
+from irsa.evaluation.normal_form import normal
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.normal_form import normal
 
 VARIABLES = "irsa cannot tell whom it admits: a policy variable in it stands for a claim of the token"
 

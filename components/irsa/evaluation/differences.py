@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from irsa.evaluation.normal_form import Document, Normal, Spelling, normal
 from irsa.rules.mistakes import Mistake, named, visible_json
 from irsa.rules.trust import minified
-from irsa_cli.normal_form import Document, Normal, Spelling, normal
 
 _NOTHING = "nothing"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.comparison import differences
+from irsa.evaluation.differences import differences
 
 STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b"}
 
