@@ -7,7 +7,7 @@ import pulumi
 from program.access import access_of
 from program.create import create, send_no_debug_messages
 from program.plan import plan
-from program.resolve import resolve
+from program.resolve import import_mistakes, resolve
 from program.settings import load_settings
 
 
@@ -17,8 +17,8 @@ async def main() -> None:
     settings = load_settings(folder)
     lookups = resolve(settings, access_of(settings.stack, folder))
     planned = plan(settings.stack, lookups)
-    if planned.mistakes:
-        raise settings.refusal(planned.mistakes)
+    if mistakes := planned.mistakes or await import_mistakes(settings, planned, lookups):
+        raise settings.refusal(mistakes)
     await create(planned, lookups, settings.warnings)
 
 

@@ -3,6 +3,7 @@
 They block, and each blocking call runs all waiting tasks of the SDK. So they come before the resources of any binding.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,13 @@ from config.located_mistake import LocatedMistake
 from config.models import Cluster
 from irsa.failed_update import hooks
 from irsa.rules.arns import issuer_host_path
-from program.access import Access, aws_settings, kubernetes_inputs
+from irsa.spec import Spec
+from irsa_cli.exits import CouldNotLookError
+from program.access import Access, asked_aws_account, aws_settings, kubernetes_inputs
+from program.imported import import_differences, imports
 from program.logical_names import oidc_provider
-from program.lookups.plugins import Plugins
+from program.lookups.failures import Question, aws_mistake
+from program.lookups.plugins import Plugins, imported
 from program.lookups.questions import LookupFailure, Questions
 from program.lookups.values import (
     Lookups,
@@ -28,7 +33,7 @@ from program.lookups.values import (
     known_provider,
     needs_of,
 )
-from program.plan import plan
+from program.plan import Plan, PlannedComponent, plan
 from program.settings import StackSettings
 
 
@@ -107,6 +112,25 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
             made[one] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
         providers[cluster, aws_account] = made[one]
     return lookups._replace(oidc_providers={**lookups.oidc_providers, **providers})
+
+
+async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Lookups) -> list[LocatedMistake]:
+    """Return what is to be imported and is not as it is declared; it is asked before any resource is registered."""
+    config = pulumi.Config("aws")
+    by_default = {name: config.get(name) for name in ("defaultTags", "ignoreTags")}
+
+    async def of_component(component: PlannedComponent, spec: Spec) -> list[LocatedMistake]:
+        key, aws_account = component.binding, component.aws_account
+        try:
+            there = await imported(spec, lookups.aws_accounts[aws_account].provider)
+        except CouldNotLookError as error:
+            asked = asked_aws_account(settings.stack.aws_accounts, aws_account, aws_settings())
+            question = Question(("bindings", key, "import"), "what is to be imported", "iam:GetRole", asked)
+            return [aws_mistake(error, question)]
+        return [*import_differences(key, spec, there, {} if aws_account else by_default)]
+
+    found = await asyncio.gather(*(of_component(*each) for each in planned.components if imports(each[1])))
+    return [mistake for mistakes in found for mistake in mistakes]
 
 
 def _ask_all(

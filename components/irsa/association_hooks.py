@@ -5,9 +5,8 @@ import uuid
 from weakref import WeakKeyDictionary
 
 import pulumi
-from pulumi.runtime.proto import resource_pb2
 
-from irsa.failed_update import hooks
+from irsa.failed_update import hooks, supports
 from irsa.rules.commands import clear_association
 
 # What EKS says for a while after IAM has the trust policy (https://github.com/hashicorp/terraform-provider-aws/issues/34711).
@@ -32,23 +31,17 @@ def association_hooks() -> pulumi.ResourceHookBinding | None:
     stack = pulumi.runtime.get_root_resource()
     if stack is not None and stack in _bindings:
         return _bindings[stack]
-    if not _supports("RESOURCE_HOOKS"):
+    if not supports("RESOURCE_HOOKS"):
         return None
     updates, own = hooks() or pulumi.ResourceHookBinding(), "" if stack else f":{uuid.uuid4()}"
     kept = pulumi.ResourceHook(f"irsa:association{own}", _kept, pulumi.ResourceHookOptions(on_dry_run=True))
     before = [*(updates.before_update or ()), kept]
     binding = pulumi.ResourceHookBinding(before_update=before, after_update=updates.after_update)
-    if _supports("ERROR_HOOKS"):
+    if supports("ERROR_HOOKS"):
         binding.on_error = [pulumi.ErrorHook(f"irsa:refused{own}", _again)]
     if stack is not None:
         _bindings[stack] = binding
     return binding
-
-
-def _supports(feature: str) -> bool:
-    """Return whether the SDK and the engine have a feature."""
-    number = getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{feature}", None)
-    return number is not None and number in pulumi.runtime.settings.SETTINGS.monitor_features
 
 
 async def _again(failure: pulumi.ErrorHookArgs) -> bool:

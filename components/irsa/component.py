@@ -14,6 +14,7 @@ from irsa.args import ServiceAccountRoleArgs
 from irsa.association_hooks import association_hooks
 from irsa.evaluation.unlimited import unlimited
 from irsa.failed_update import hooks
+from irsa.imported import import_hooks
 from irsa.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.later import REDACTED, ArgumentMistakes, Later
 from irsa.pod_identity import Association
@@ -222,14 +223,19 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return a child's options: parent, dependencies, import ID; none of the caller's."""
-        retain = self._spec.retain_on_delete
-        return pulumi.ResourceOptions(parent=self, depends_on=[*after], import_=import_id, retain_on_delete=retain)
+        return pulumi.ResourceOptions(
+            parent=self,
+            depends_on=[*after],
+            import_=import_id,
+            retain_on_delete=self._spec.retain_on_delete,
+            hooks=import_hooks() if import_id else None,
+        )
 
     def _updated_child(
         self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()
     ) -> pulumi.ResourceOptions:
         """Return the same of a child of AWS that may be updated in place."""
-        return pulumi.ResourceOptions.merge(self._child(import_id, after), pulumi.ResourceOptions(hooks=hooks()))
+        return pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hooks=hooks()), self._child(import_id, after))
 
     def _compared_accounts(self) -> Any:
         """Return what fails where the role would be in another AWS account than a cluster of its associations.
@@ -323,7 +329,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             target_role_arn=input_of(each.target_role_arn),
             policy=input_of(each.policy),
             tags=input_of(each.tags),
-            opts=pulumi.ResourceOptions.merge(self._child(each.import_id, after), opts),
+            opts=pulumi.ResourceOptions.merge(opts, self._child(each.import_id, after)),
         )
 
     def _webhook_annotations(self) -> pulumi.Output[dict[str, str]]:

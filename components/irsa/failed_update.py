@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pulumi
+from pulumi.runtime.proto import resource_pb2
 
 # What an update may take away: the state has it, and the program does not declare it any more.
 REMOVABLE = frozenset({"description", "permissionsBoundary", "policy", "tags", "targetRoleArn"})
@@ -39,9 +40,15 @@ def hooks() -> pulumi.ResourceHookBinding | None:
     return _bindings[stack]
 
 
+def supports(feature: str) -> bool:
+    """Return whether the SDK and the engine have a feature."""
+    number = getattr(resource_pb2, f"RESOURCE_MONITOR_FEATURE_{feature}", None)
+    return number is not None and number in pulumi.runtime.settings.SETTINGS.monitor_features
+
+
 async def _refuse(update: pulumi.ResourceHookArgs) -> None:
     """Refuse an update of which the provider would do nothing; a preview warns."""
-    if not is_same(await _known(update.new_inputs), await _known(update.old_outputs)):
+    if not is_same(await known(update.new_inputs), await known(update.old_outputs)):
         return
     dry_run = pulumi.runtime.is_dry_run()
     failed = "may have failed" if dry_run else "has failed"
@@ -56,12 +63,12 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
 
 async def _compare(update: pulumi.ResourceHookArgs) -> None:
     """Warn where AWS has something else after an update: a part of it may have failed the last time."""
-    if not is_same(await _known(update.new_inputs), await _known(update.new_outputs)):
+    if not is_same(await known(update.new_inputs), await known(update.new_outputs)):
         pulumi.log.warn(f"AWS may have something else of {update.name} than is declared: run `pulumi up --refresh`")
 
 
-async def _known(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return properties with what is secret in them."""
+async def known(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the properties that a hook gets, with what is secret in them."""
     found = (values or {}).items()
     return {key: await each.future() if isinstance(each, pulumi.Output) else each for key, each in found}
 

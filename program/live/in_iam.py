@@ -13,6 +13,7 @@ from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
+from program.imported import There, import_differences
 from program.live.held import Held, account_and_name
 from program.live.planned import Planned, changed, finding, known
 from program.live.reads import AwsReads, Reads
@@ -24,8 +25,13 @@ from program.lookups.values import Lookups
 OIDC_PROVIDERS, MOST_OIDC_PROVIDERS = 100, 700
 
 
-def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
-    """Yield what IAM would refuse of roles and policies."""
+def iam_conflicts(
+    components: Collection[Planned], held: Held, aws_settings: Mapping[str, Any]
+) -> Iterator[LocatedMistake]:
+    """Yield what IAM would refuse of roles and policies, and what is to be adopted and is not as it is declared.
+
+    The settings are those of the stack's default AWS provider, by their names without `aws:`.
+    """
     created = {planned.policy_arn(policy) for planned in components for policy in planned.spec.policies}
     nearest = functools.cache(_nearest)
     for planned in components:
@@ -46,6 +52,7 @@ def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[Locat
                     found = f"the policy {named(arn)} cannot be attached any more"
                     yield finding(rule, place, found, "a policy that can be attached", "use another policy")
         yield from _to_adopt(planned, role, aws_account, held)
+        yield from _differences(planned, aws_account, aws_settings)
         yield from _quotas_of_role(planned, role, aws_account, held)
 
 
@@ -149,6 +156,14 @@ def _to_adopt(planned: Planned, role: CreatedRole, aws_account: AwsReads, held: 
             fix = "write another name, or import: [inlinePolicies] to adopt it"
             allowed = "a name that is not in use on the role"
             yield finding(live_rules.INLINE_POLICY_EXISTS, place, found, allowed, fix)
+
+
+def _differences(planned: Planned, reads: AwsReads, aws_settings: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    name = (planned.spec.role and planned.spec.role.import_id) or ""
+    inline = {each: reads.inline_documents.get((name, each)) for each in reads.inline.get(name, ())}
+    there = There(reads.imported.get(name), reads.attached.get(name, ()), inline, reads.imported)
+    settings = {} if planned.component.aws_account else aws_settings
+    yield from import_differences(planned.key, planned.spec, there, settings)
 
 
 # OIDC providers

@@ -4,14 +4,18 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from config.located_mistake import LocatedMistake
+from irsa.imported import SERVICE_ACCOUNT, not_as_declared
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.unknown import OUTPUT
+from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
+from program.imported import differing
 from program.live.changes import CORRECTED_ISSUER
 from program.live.held import Held
 from program.live.planned import Planned, finding, known
@@ -49,9 +53,7 @@ def kubernetes_conflicts(
         about = f"the service account {named(f'{namespace}/{name}')}"
         if service_account.create:
             if not ours:
-                yield from _to_create(
-                    planned, service_account.import_id, live, former.get(f"{namespace}/{name}"), about
-                )
+                yield from _to_create(planned, service_account, live, former.get(f"{namespace}/{name}"), about)
         elif live is None:
             yield from _missing(planned, cluster, namespace, name)
         elif not service_account.take_over:
@@ -95,14 +97,29 @@ def _existing_namespace(
 
 
 def _to_create(
-    planned: Planned, import_id: str | None, live: LiveServiceAccount | None, former: Resource | None, about: str
+    planned: Planned,
+    service_account: AnnotatedServiceAccount,
+    live: LiveServiceAccount | None,
+    former: Resource | None,
+    about: str,
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with a service account that the state does not have: it is created, or adopted."""
+    import_id = service_account.import_id
     if import_id and live is None:
         fix = "remove serviceAccount from import: then irsa creates it"
         found = f"{about} does not exist{planned.where}"
         yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "an existing one to import", fix)
-    elif live and not import_id:
+    elif live and import_id:
+        annotations = _declared(planned, known(service_account.annotations) or {})
+        annotations |= {ROLE_ARN: annotations[ROLE_ARN] or OUTPUT} if ROLE_ARN in annotations else {}
+        declared = {
+            "metadata": {"annotations": annotations, "labels": known(service_account.labels)},
+            "imagePullSecrets": [{"name": each} for each in known(service_account.image_pull_secrets) or ()],
+            "automountServiceAccountToken": known(service_account.automount_service_account_token),
+        }
+        if differences := not_as_declared(SERVICE_ACCOUNT, declared, live.manifest):
+            yield differing(planned.key, "serviceAccount", f"{about}{planned.where}", differences)
+    elif live:
         creator, fix = "did not create it", "set create: false to annotate it, or import: [serviceAccount] to adopt it"
         if former:
             creator, fix = f"created it for the issuer {named(former.issuer)}", CORRECTED_ISSUER
@@ -113,6 +130,21 @@ def _to_create(
         yield finding(live_rules.SERVICE_ACCOUNT_EXISTS, place, found, allowed, fix)
 
 
+def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the annotations of a service account with those of the webhook."""
+    webhook = planned.spec.webhook
+    if planned.spec.identity.irsa is not Use.USED:
+        return {**annotations}
+    of_webhook = webhook_annotations(
+        # A role whose name IAM chooses is empty.
+        role_arn=planned.role_arn or "",
+        audience=known(webhook.audience),
+        sts_regional_endpoints=known(webhook.sts_regional_endpoints),
+        token_expiration=webhook.token_expiration,
+    )
+    return {**annotations, **of_webhook}
+
+
 def _taken(
     planned: Planned, annotations: Mapping[str, Any], live: LiveServiceAccount, ours: Resource | None, about: str
 ) -> Iterator[LocatedMistake]:
@@ -120,16 +152,7 @@ def _taken(
 
     Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
     """
-    webhook = planned.spec.webhook
-    declared = {**annotations}
-    if planned.spec.identity.irsa is Use.USED:
-        # A role whose name IAM chooses is empty.
-        declared |= webhook_annotations(
-            role_arn=planned.role_arn or "",
-            audience=known(webhook.audience),
-            sts_regional_endpoints=known(webhook.sts_regional_endpoints),
-            token_expiration=webhook.token_expiration,
-        )
+    declared = _declared(planned, annotations)
     if ours and _is_unchanged(declared, ours.inputs):
         # What others overwrote since then is drift: `pulumi up` without a refresh does not look at it.
         return

@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from config.defaults import identity_of
@@ -52,6 +53,7 @@ WARNINGS = {
 MISSING = {
     live_rules.AGENT_MISSING,
     live_rules.BOUNDARY_MISSING,
+    live_rules.IMPORT_DIFFERS,
     live_rules.NAMESPACE_MISSING,
     live_rules.POLICY_MISSING,
     live_rules.ROLE_MISSING,
@@ -113,7 +115,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.
     losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
-    in_the_way = conflicts(stack, components, answers, reads, held)
+    in_the_way = conflicts(stack, components, answers, reads, held, aws)
     failed = failed_updates(held) if held else ()
     of_guards = [*missing_namespaces(stack, planned.guards, components, reads)]
     of_guards += unguarded_pods(stack, planned.guards, reads)
@@ -129,8 +131,13 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     return LiveReport(refused, warned, [*not_checked, *reads.not_checked], has_looked)
 
 
-def conflicts(
-    stack: Stack, components: Collection[Planned], lookups: Lookups, reads: Reads, held: Held | None
+def conflicts(  # noqa: PLR0917 (what is planned, what was read, and what the state holds)
+    stack: Stack,
+    components: Collection[Planned],
+    lookups: Lookups,
+    reads: Reads,
+    held: Held | None,
+    aws_settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[LocatedMistake]:
     """Return what `pulumi up` would refuse, or would overwrite.
 
@@ -139,7 +146,7 @@ def conflicts(
     known = held or Held()
     found = [
         *kubernetes_conflicts(components, known, stack.defaults.retain_namespaces),
-        *iam_conflicts(components, known),
+        *iam_conflicts(components, known, aws_settings),
         *provider_conflicts(stack, lookups, reads, known),
         *missing_roles(components, reads),
         *account_quotas(components, known),

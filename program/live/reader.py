@@ -14,8 +14,9 @@ from config.models import Stack
 from irsa.guard.policies import STACK_LABEL
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
+from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Place, named, path_of
-from irsa.spec import CreatedRole, Spec
+from irsa.spec import Spec
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_cli.guard.live import guards_of
 from irsa_cli.live.iam import AwsAccountClient
@@ -114,10 +115,10 @@ class Reader:
             held: What the stack's state holds: of that, nobody is asked whether somebody else has it.
             guards: The guards of the plan.
         """
-        created: dict[str | None, list[CreatedRole]] = {}
+        created: dict[str | None, list[Spec]] = {}
         for component, spec in components:
             if spec.role:
-                created.setdefault(component.aws_account, []).append(spec.role)
+                created.setdefault(component.aws_account, []).append(spec)
         named_roles = [known(spec.role_arn) or "" for _, spec in components if not spec.role]
         named_roles += [arn for each in components for _, arn in roles_to_tag(*each)]
         with_named_roles = {account_and_name(arn, "role")[0] for arn in named_roles}
@@ -253,7 +254,7 @@ class Reader:
                 return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
         return _no_cluster(live_rules.CLUSTER_UNREACHABLE, place, context, error)
 
-    def _aws_reads(self, identity: AwsIdentity, live: AwsAccountClient, created: Iterable[CreatedRole]) -> AwsReads:
+    def _aws_reads(self, identity: AwsIdentity, live: AwsAccountClient, created: Iterable[Spec]) -> AwsReads:
         """Return what an AWS account has: all that matters for roles that are created, or the roles alone."""
         answer, where = self._optional, f"AWS account {live.number}"
         roles = answer(f"{where}, names of roles", live.listed_roles)
@@ -267,15 +268,31 @@ class Reader:
             None if providers is None else frozenset(providers),
             answer(f"{where}, quotas", live.summary),
         )
-        adopted = {role.import_id for role in created if isinstance(role.import_id, str)}
-        existing = [name for name in sorted(adopted) if name.lower() in reads.roles_by_name]
+        with ThreadPoolExecutor(CONCURRENT) as pool:
 
-        def of_each(question: Callable[[str], Iterable[str] | None]) -> dict[str, frozenset[str]]:
-            about = f"{where}, policies of roles to adopt"
-            answers = {name: answer(about, partial(question, name)) for name in existing}
-            return {name: frozenset(found) for name, found in answers.items() if found is not None}
+            def of_each(ask: Callable[..., Answer | None], keys: Collection[Any]) -> dict[Any, Answer]:
+                about = f"{where}, what is to be adopted"
+                found = pool.map(lambda key: answer(about, lambda: ask(*items_of(key))), keys)
+                return {key: each for key, each in zip(keys, found, strict=True) if each is not None}
 
-        return replace(reads, attached=of_each(live.attached_policies), inline=of_each(live.inline_policies))
+            adopted = {spec.role.import_id: spec for spec in created if spec.role and spec.role.import_id}
+            existing = [name for name in sorted(adopted) if name.lower() in reads.roles_by_name]
+            attached, inline = of_each(live.attached_policies, existing), of_each(live.inline_policies, existing)
+            documents = [
+                (name, each.name)
+                for name in existing
+                for each in adopted[name].inline_policies
+                if each.import_id and each.name in inline.get(name, ())
+            ]
+            arns = {each.import_id for spec in created for each in spec.policies if each.import_id}
+            there = sorted(arn for arn in arns if arn in (reads.policies or ()))
+            return replace(
+                reads,
+                attached={name: frozenset(each) for name, each in attached.items()},
+                inline={name: frozenset(each) for name, each in inline.items()},
+                imported={**of_each(partial(_role, live), existing), **of_each(partial(_policy, live), there)},
+                inline_documents=of_each(live.inline_document, documents),
+            )
 
     def _eks_reads(self, key: str, with_associations: bool) -> EksReads:
         """Return what a cluster has of EKS Pod Identity; its associations only where that matters."""
@@ -325,6 +342,34 @@ class Reader:
         except CouldNotLookError:
             pass  # it is said where it is asked for again
         return self._optional(f"{where}, its guards", partial(guards_of, live))
+
+
+def _role(live: AwsAccountClient, name: str) -> dict[str, Any] | None:
+    """Return the properties of a role by Pulumi's names."""
+    found = live.role(name)
+    return (
+        None
+        if found is None
+        else {
+            "assumeRolePolicy": found.trust,
+            "description": found.description,
+            "maxSessionDuration": found.max_session_duration,
+            "path": found.path,
+            "permissionsBoundary": found.permissions_boundary,
+            "tagsAll": found.tags,
+        }
+    )
+
+
+def _policy(live: AwsAccountClient, arn: str) -> dict[str, Any] | None:
+    """Return the properties of a managed policy by Pulumi's names; its path is in its ARN."""
+    found, document = live.policy_settings(arn), live.document(arn)
+    path = f"/{arn.partition(':policy/')[2].rpartition('/')[0]}/".replace("//", "/")
+    return (
+        None
+        if found is None
+        else {"policy": document, "description": found.description, "path": path, "tagsAll": found.tags}
+    )
 
 
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:

@@ -53,6 +53,8 @@ class AwsReads:
         summary: What GetAccountSummary says of its quotas.
         attached: ARNs of the attached policies of roles to adopt, by the role's name.
         inline: Names of the inline policies of roles to adopt, by the role's name.
+        imported: Roles to adopt by name, and managed policies by ARN, with their properties by Pulumi's names.
+        inline_documents: Documents of inline policies to adopt, by the names of the role and the policy.
     """
 
     identity: AwsIdentity
@@ -62,6 +64,8 @@ class AwsReads:
     summary: Mapping[str, int] | None = None
     attached: Mapping[str, frozenset[str]] = field(default_factory=dict)
     inline: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    imported: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inline_documents: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
     @functools.cached_property
     def roles_by_name(self) -> Mapping[str, str]:

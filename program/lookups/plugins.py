@@ -4,6 +4,7 @@ Their words are read here and nowhere else. They come while something is looked 
 configured, the engine ends the program (program/access.py).
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -13,10 +14,12 @@ import pulumi
 import pulumi_aws as aws
 
 from config.models import Cluster, Stack
+from irsa.spec import Spec
 from irsa_cli.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveEksCluster
 from program.access import Access
+from program.imported import There
 from program.logical_names import aws_provider
 from program.lookups.questions import LookupFailure, once
 from program.lookups.values import AwsIdentity
@@ -110,6 +113,40 @@ class Plugins:
         return None if provider is None else pulumi.InvokeOptions(provider=provider)
 
 
+async def imported(spec: Spec, provider: aws.Provider | None) -> There:
+    """Return what is there of the role and the managed policies that a component imports.
+
+    Raises:
+        CouldNotLookError: AWS does not answer, or denies it.
+    """
+    options = pulumi.InvokeOptions(provider=provider)
+    arns = [each.import_id for each in spec.policies if each.import_id]
+    policies = [_later(aws.iam.get_policy_output(arn=arn, opts=options)) for arn in arns]
+    found = dict(zip(arns, await asyncio.gather(*policies), strict=True))
+    of_policies = {
+        arn: {"policy": each.policy, "description": each.description, "path": each.path, "tagsAll": each.tags}
+        for arn, each in found.items()
+        if each
+    }
+    name = spec.role.import_id if spec.role else None
+    if not name or not (role := await _later(aws.iam.get_role_output(name=name, opts=options))):
+        return There(policies=of_policies)
+    attached, inline = await asyncio.gather(
+        _later(aws.iam.get_role_policy_attachments_output(role_name=name, opts=options)),
+        _later(aws.iam.get_role_policies_output(role_name=name, opts=options)),
+    )
+    of_role = {
+        "assumeRolePolicy": role.assume_role_policy,
+        "description": role.description,
+        "maxSessionDuration": role.max_session_duration,
+        "path": role.path,
+        "permissionsBoundary": role.permissions_boundary,
+        "tagsAll": role.tags,
+    }
+    arns = [each.policy_arn for each in attached.attached_policies] if attached else []
+    return There(of_role, arns, dict.fromkeys(inline.policy_names if inline else ()), of_policies)
+
+
 def _answer(question: Callable[[], ANSWER]) -> ANSWER:
     """Return the answer of a plugin or the engine.
 
@@ -120,9 +157,29 @@ def _answer(question: Callable[[], ANSWER]) -> ANSWER:
     try:
         return question()
     except Exception as error:
-        if STOPPED.search(str(error)):
-            raise pulumi.RunError("the look-ups had no answer: fix what the engine names, and run again") from None
-        raise understood(str(error)) from None
+        raise _why(error) from None
+
+
+async def _later(answer: pulumi.Output[ANSWER]) -> ANSWER | None:
+    """Return the answer of a plugin that is asked beside others; None where AWS has no such thing.
+
+    Raises:
+        pulumi.RunError: As _answer.
+        CouldNotLookError: Likewise.
+    """
+    try:
+        return await answer.future()
+    except Exception as error:
+        why = _why(error)
+        if isinstance(why, CouldNotLookError) and why.cause is Cause.NOT_FOUND:
+            return None
+        raise why from None
+
+
+def _why(error: Exception) -> Exception:
+    if STOPPED.search(str(error)):
+        return pulumi.RunError("the look-ups had no answer: fix what the engine names, and run again")
+    return understood(str(error))
 
 
 def understood(text: str) -> CouldNotLookError:

@@ -4,7 +4,9 @@ Both are asked about one token of each kind that they tell apart. What is not kn
 must then decide alike.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest
@@ -24,12 +26,14 @@ from irsa.evaluation.cover import of_subjects
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
 from irsa.evaluation.kinds import OF_AUDIENCES, Kinds, Parts, kinds
-from irsa.evaluation.normal_form import normal
+from irsa.evaluation.normal_form import Document, normal
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import named
+from irsa.rules.policies import parse_object
 from irsa.rules.subjects import subject_claim
-from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, federated_providers
 
+_COMPARED = frozenset({"Effect", "Principal", "Action", "Condition"})
 VARIABLES = "irsa cannot tell whom it admits: a policy variable in it stands for a claim of the token"
 
 # One of these sets of conditions must hold, and of the others none may: of what is not known of a request.
@@ -64,6 +68,58 @@ def difference(
         if found:
             return found
     return ""
+
+
+def admits_the_same(before: Document, after: Document) -> bool:
+    """Return whether two trust policies give the same sessions to the same principals.
+
+    They may differ in how they admit the tokens of OIDC providers, if the proof holds, and by a statement that narrows
+    one that both have. All else must be said alike. Of audiences, those count that a condition names.
+
+    Raises:
+        Mistake: One of them is not a trust policy.
+    """
+    both = [parse_object(each) if isinstance(each, str) else each for each in (before, after)]
+    spelling: dict[str, str] = {}
+    old, new = (normal(each, spelling) for each in both)
+    if old.version != new.version and any("${" in text for text in (*old.texts, *new.texts)):
+        return False
+    kept = [each for each in old.statements if each in new.statements]
+    removed, added = ([each for each in side.statements if each not in kept] for side in (old, new))
+    added = [each for each in added if not any(_is_within(each, other) for other in kept)]
+    if not all(map(_is_for_tokens, (*removed, *added))):
+        return False
+    audiences: dict[str, list[str]] = {}
+    for each in both:
+        for arn, alternatives in federated_providers(json.dumps(each)).items():
+            audiences.setdefault(arn, []).extend(chain.from_iterable(alternatives))
+    return not difference(both[0], both[1], audiences)
+
+
+def _is_for_tokens(statement: Mapping[str, Any]) -> bool:
+    """Return whether a statement in its normal form only admits tokens of OIDC providers."""
+    principal = statement.get("Principal")
+    return (
+        {*statement} <= _COMPARED
+        and statement["Effect"] == "Allow"
+        and isinstance(principal, Mapping)
+        and {*principal} == {"Federated"}
+        and all(":oidc-provider/" in arn for arn in principal["Federated"])
+        and [each.lower() for each in statement.get("Action", ())] == [ACTION.lower()]
+    )
+
+
+def _is_within(statement: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether a statement in its normal form allows nothing that another one does not."""
+    same = all(statement.get(each) == other.get(each) for each in ("Effect", "Principal"))
+    if not same or statement["Effect"] != "Allow" or not {*statement, *other} <= _COMPARED:
+        return False
+    conditions, fewer = statement.get("Condition", {}), other.get("Condition", {})
+    return {*statement.get("Action", ())} <= {*other.get("Action", ())} and all(
+        conditions.get(operator, {}).get(key) == values
+        for operator, keys in fewer.items()
+        for key, values in keys.items()
+    )
 
 
 def _difference(one: Parsed, other: Parsed, provider_arn: str, listed: Collection[str] | None) -> str:

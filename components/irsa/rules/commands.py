@@ -98,6 +98,11 @@ def up_with_annotations(stack: str, namespace: str, name: str, overwritten: Coll
     return f"{remove} && {up(stack)}" if remove and up(stack) else ""
 
 
+def delete_from_state(urn: str, stack: str) -> str:
+    """Return the command by which Pulumi forgets a resource, protected or not; nothing else of it changes."""
+    return _command("pulumi", "state", "delete", urn, "--force", "--yes", *_option("--stack", stack))
+
+
 # AWS
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from sandbox.plugins.aws.calls import failing_as, found, tag_map
+from sandbox.plugins.aws.calls import failing_as, found, paged, tag_map
 from sandbox.plugins.aws.connection import Connection
-from sandbox.plugins.aws.iam import provider_properties
+from sandbox.plugins.aws.iam import provider_properties, stored_text
 from sandbox.plugins.serving import Plain, ProviderError
 
 
@@ -55,9 +55,74 @@ def _get_open_id_connect_provider(connection: Connection, arguments: Plain) -> P
     return {**provider_properties(arn, provider), "id": arn, "tags": tag_map(provider.get("Tags"))}
 
 
+def _get_role(connection: Connection, arguments: Plain) -> Plain:
+    client, name = connection.client("iam"), arguments["name"]
+    doing = f"reading IAM Role ({name})"
+    with failing_as(doing, client):
+        answer = found(client.get_role, "NoSuchEntity", RoleName=name)
+    if answer is None:
+        raise ProviderError(f"{doing}: couldn't find resource")
+    role = answer["Role"]
+    return {
+        "arn": role["Arn"],
+        "assumeRolePolicy": stored_text(role["AssumeRolePolicyDocument"]),
+        "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "description": role.get("Description") or "",
+        "id": name,
+        "maxSessionDuration": role["MaxSessionDuration"],
+        "name": name,
+        "path": role["Path"],
+        "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") or "",
+        "roleLastUseds": [],
+        "tags": tag_map(role.get("Tags")),
+        "uniqueId": role["RoleId"],
+    }
+
+
+def _get_policy(connection: Connection, arguments: Plain) -> Plain:
+    client, arn = connection.client("iam"), arguments["arn"]
+    doing = f"reading IAM Policy ({arn})"
+    with failing_as(doing, client):
+        answer = found(client.get_policy, "NoSuchEntity", PolicyArn=arn)
+        if answer is None:
+            raise ProviderError(f"{doing}: couldn't find resource")
+        policy = answer["Policy"]
+        version = client.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+    return {
+        "arn": arn,
+        "attachmentCount": policy["AttachmentCount"],
+        "description": policy.get("Description") or "",
+        "id": arn,
+        "name": policy["PolicyName"],
+        "path": policy["Path"],
+        "policy": stored_text(version["Document"]),
+        "policyId": policy["PolicyId"],
+        "tags": tag_map(policy.get("Tags")),
+    }
+
+
+def _get_role_policy_attachments(connection: Connection, arguments: Plain) -> Plain:
+    client, name = connection.client("iam"), arguments["roleName"]
+    with failing_as(f"reading IAM Policies attached to IAM Role ({name})", client):
+        attached = paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+    named = [{"policyArn": each["PolicyArn"], "policyName": each["PolicyName"]} for each in attached]
+    return {"attachedPolicies": named, "roleName": name}
+
+
+def _get_role_policies(connection: Connection, arguments: Plain) -> Plain:
+    client, name = connection.client("iam"), arguments["roleName"]
+    with failing_as(f"reading inline policies of IAM Role ({name})", client):
+        names = list(paged(client, "list_role_policies", "PolicyNames", RoleName=name))
+    return {"policyNames": names, "roleName": name}
+
+
 FUNCTIONS: Mapping[str, Callable[[Connection, Plain], Plain]] = {
     "aws:eks/getCluster:getCluster": _get_cluster,
     "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": _get_open_id_connect_provider,
+    "aws:iam/getPolicy:getPolicy": _get_policy,
+    "aws:iam/getRole:getRole": _get_role,
+    "aws:iam/getRolePolicies:getRolePolicies": _get_role_policies,
+    "aws:iam/getRolePolicyAttachments:getRolePolicyAttachments": _get_role_policy_attachments,
     "aws:index/getCallerIdentity:getCallerIdentity": _get_caller_identity,
     "aws:index/getPartition:getPartition": _get_partition,
     "aws:index/getRegion:getRegion": _get_region,

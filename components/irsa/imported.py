@@ -1,0 +1,161 @@
+"""What is imported must be as it is declared, in meaning: the engine imports it, and then updates what differs.
+
+Source: https://github.com/pulumi/pulumi/pull/19339. So a name that somebody else's role has would be enough to rewrite
+it. An update follows the import when that is in the state already; the same holds as long as `import` is declared.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import pulumi
+
+from irsa.evaluation.differences import Difference, differences
+from irsa.evaluation.same_sessions import admits_the_same
+from irsa.failed_update import known, supports
+from irsa.rules import commands
+from irsa.rules.mistakes import Mistake, named
+from irsa.rules.quotas import SESSION_DURATION
+from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
+
+ROLE, POLICY, INLINE_POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy", "aws:iam/rolePolicy:RolePolicy"
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+# What each type is called, and what is compared of it, with what it is where it is left out. What the provider alone
+# knows, such as forceDetachPolicies, is nothing of what is there.
+COMPARED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    ROLE: (
+        "role",
+        {
+            "assumeRolePolicy": "",
+            "description": "",
+            "maxSessionDuration": SESSION_DURATION.least,
+            "path": "/",
+            "permissionsBoundary": "",
+        },
+    ),
+    POLICY: ("policy", {"description": "", "path": "/", "policy": ""}),
+    INLINE_POLICY: ("inline policy", {"policy": ""}),
+    ASSOCIATION: ("association", {"disableSessionTags": False, "policy": "", "roleArn": "", "targetRoleArn": ""}),
+    SERVICE_ACCOUNT: ("service account", {"automountServiceAccountToken": True, "imagePullSecrets": []}),
+}
+TRUST_POLICY = "assumeRolePolicy"
+DOCUMENTS = frozenset({TRUST_POLICY, "policy"})
+# Whose annotations and labels say who manages an object, which an import changes.
+OF_TOOLS = ("argoproj.io", "fluxcd.io", "helm.sh", "kubernetes.io", "pulumi.com")
+NOTHING: tuple[Any, ...] = (None, "", [])
+MOST_SAID = 5
+WHAT_TO_DO = "declare what is there, run `pulumi up`, remove {}, and change it afterwards"
+_bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = WeakKeyDictionary()
+
+
+class NotAsDeclaredError(Exception):
+    """What is imported is not as it is declared."""
+
+
+def not_as_declared(type_: str, declared: Mapping[str, Any], there: Mapping[str, Any]) -> list[Difference]:
+    """Return where what is there differs in meaning from what is declared; what is not known yet does not.
+
+    Args:
+        type_: The token of the resource's type, one of COMPARED.
+        declared: Inputs by Pulumi's names; `tagsAll` has the tags that the provider adds by default, too.
+        there: Outputs by the same names.
+    """
+    _, otherwise = COMPARED[type_]
+    found: list[Difference] = []
+    for key, default in otherwise.items():
+        found += _of(key, *(default if side.get(key) in NOTHING else side[key] for side in (declared, there)))
+    if type_ != SERVICE_ACCOUNT:
+        return [*found, *_of_tags(declared, there)]
+    metadata = [side.get("metadata") or {} for side in (declared, there)]
+    parts = () if isinstance(metadata[0], Unknown) else ("annotations", "labels")
+    return [*found, *(each for part in parts for each in _of_keys(part, *(of.get(part) or {} for of in metadata)))]
+
+
+def _of(key: str, declared: Any, there: Any) -> list[Difference]:
+    if has_unknown(declared) or declared == there:
+        return []
+    if key not in DOCUMENTS or not (declared and there):
+        return [Difference(key, _text(there), _text(declared))]
+    try:
+        found = differences(declared, there)
+        same = not found or (key == TRUST_POLICY and admits_the_same(there, declared))
+    except Mistake as mistake:
+        return [Difference(key, mistake.found, _text(declared))]
+    return [] if same else [each._replace(place=f"{key}.{each.place}") for each in found]
+
+
+def _of_keys(part: str, declared: Any, there: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield the annotations or labels that would be overwritten or removed; those that are not there may be added."""
+    for key, value in there.items() if not isinstance(declared, Unknown) else ():
+        wanted = declared.get(key)
+        is_of_a_tool = key not in declared and key.partition("/")[0].endswith(OF_TOOLS)
+        if wanted != value and not is_of_a_tool and not isinstance(wanted, Unknown):
+            yield Difference(f"{part}[{named(key)}]", _text(value), _text(wanted))
+
+
+def _of_tags(declared: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[Difference]:
+    wanted, with_defaults = declared.get("tags") or {}, declared.get("tagsAll") or {}
+    if has_unknown(wanted) or has_unknown(with_defaults):
+        return
+    live = there.get("tagsAll") or {}
+    for key in sorted({*wanted, *live}):
+        # Nobody can set those of AWS: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+        counts = key in wanted or (key not in with_defaults and not key.lower().startswith("aws:"))
+        if counts and wanted.get(key) != live.get(key):
+            yield Difference(f"tags[{named(key)}]", _text(live.get(key)), _text(wanted.get(key)))
+
+
+def _text(value: Any) -> str:
+    return "nothing" if value in NOTHING else named(value if isinstance(value, str) else str(value))
+
+
+def said(found: list[Difference]) -> str:
+    """Return the differences with both values, in one line."""
+    texts = [f"{each.place}: {each.found} is there, {each.expected} is declared" for each in found[:MOST_SAID]]
+    more = [f"and {len(found) - MOST_SAID:,} more"] if len(found) > MOST_SAID else []
+    return "; ".join([*texts, *more])
+
+
+def import_hooks() -> pulumi.ResourceHookBinding | None:
+    """Return what is asked before an update of a resource with `import`; None in a test with mocks of an older SDK.
+
+    In a plugin, the hook has a name of its own for each component: a deployment takes one name but once.
+    """
+    stack = pulumi.runtime.get_root_resource()
+    if stack is not None and stack in _bindings:
+        return _bindings[stack]
+    if not supports("RESOURCE_HOOKS"):
+        return None
+    own = "" if stack else f":{uuid.uuid4()}"
+    hook = pulumi.ResourceHook(f"irsa:import{own}", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
+    binding = pulumi.ResourceHookBinding(before_update=[hook])
+    if stack is not None:
+        _bindings[stack] = binding
+    return binding
+
+
+async def _refuse(update: pulumi.ResourceHookArgs) -> None:
+    """Refuse an update of what is imported, in previews too."""
+    declared, there = await known(update.new_inputs), await known(update.old_outputs)
+    found = not_as_declared(update.type, _marked(declared), there)
+    if found:
+        about = (
+            f"the {COMPARED[update.type][0]} {named(update.id)} is imported, and not as it is declared: {said(found)}"
+        )
+        todo = WHAT_TO_DO.format("its import")
+        state = ""
+        if not pulumi.runtime.is_dry_run():
+            out = commands.delete_from_state(update.urn, pulumi.get_stack())
+            state = f". Nothing of it is changed, but it is in the state now: `{out}` takes it out of the state alone"
+        raise NotAsDeclaredError(f"{about}{state}. To import it, {todo}")
+
+
+def _marked(value: Any) -> Any:
+    """Return a value with a marker in place of what is not known yet."""
+    if isinstance(value, Mapping):
+        return {key: _marked(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_marked(each) for each in value]
+    return OUTPUT if value == pulumi.runtime.rpc.UNKNOWN else value

@@ -1,0 +1,119 @@
+"""What is to be imported, beside what is there: both must be the same in meaning. Pure.
+
+`pulumi up` and `irsa check --live` ask it alike, before anything is imported. What they cannot read, a hook compares
+when the engine has read it (irsa.imported).
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from config.located_mistake import LocatedMistake
+from config.scalars import parsed
+from irsa.evaluation.differences import Difference
+from irsa.imported import COMPARED, INLINE_POLICY, POLICY, ROLE, WHAT_TO_DO, not_as_declared, said
+from irsa.later import Later
+from irsa.rules.leaves import list_of, mapping_of
+from irsa.rules.mistakes import Mistake, listed, named
+from irsa.rules.unknown import OUTPUT, Unknown, sampled
+from irsa.spec import Spec
+from program.lookups import rules as live_rules
+
+# The component's arguments of a role, by the names of the resource's inputs.
+OF_ROLE = {
+    "description": "description",
+    "maxSessionDuration": "max_session_duration",
+    "path": "path",
+    "permissionsBoundary": "permissions_boundary",
+    "tags": "tags",
+}
+AS_DECLARED = "what is imported as it is declared"
+
+
+def imports(spec: Spec) -> bool:
+    """Return whether a component imports a role, or managed policies."""
+    return bool((spec.role and spec.role.import_id) or any(each.import_id for each in spec.policies))
+
+
+class There(NamedTuple):
+    """What a component is to import, as it is now: properties by Pulumi's names. What was not read is None, or absent.
+
+    Attributes:
+        role: The role.
+        attached: ARNs of the managed policies that are attached to it.
+        inline: Its inline policies by name; None for one of which only the name was read.
+        policies: Managed policies by ARN.
+    """
+
+    role: Mapping[str, Any] | None = None
+    attached: Collection[str] = ()
+    inline: Mapping[str, Mapping[str, Any] | None] = {}
+    policies: Mapping[str, Mapping[str, Any]] = {}
+
+
+def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Yield what is not there as a component of a binding declares it.
+
+    Args:
+        key: The key of the binding.
+        spec: What the component declares.
+        there: What is there.
+        aws: The settings of the provider of its AWS account, by their names without `aws:`.
+    """
+    role = spec.role
+    compared: list[tuple[str, str, str, dict[str, Any], Mapping[str, Any] | None]] = []
+    if role and role.import_id and there.role is not None:
+        declared = {name: role.settings.get(argument) for name, argument in OF_ROLE.items()}
+        compared.append(("role", ROLE, role.import_id, {**declared, "assumeRolePolicy": role.trust_policy}, there.role))
+        arns = [*(each.policy_arn for each in spec.attachments), *(each.import_id for each in spec.policies)]
+        if all(_is_known(each) for each in arns):
+            yield from _further(key, "policyArns", role.import_id, {*there.attached} - {*arns})
+        names = {each.name for each in spec.inline_policies}
+        yield from _further(key, "inlinePolicies", role.import_id, there.inline.keys() - names)
+    for policy in spec.policies:
+        inputs = {
+            "policy": policy.document,
+            "description": policy.description,
+            "path": policy.path,
+            "tags": policy.tags,
+        }
+        found = there.policies.get(policy.import_id) if policy.import_id else None
+        compared.append(("policy", POLICY, str(policy.import_id), inputs, found))
+    for inline in spec.inline_policies:
+        found = there.inline.get(inline.name) if inline.import_id else None
+        compared.append(("inlinePolicies", INLINE_POLICY, str(inline.import_id), {"policy": inline.document}, found))
+    for what, type_, name, inputs, live in compared:
+        if live is not None:
+            known = {each: value if _is_known(value) else OUTPUT for each, value in inputs.items()}
+            judged = {**live, "tagsAll": _judged(mapping_of(live.get("tagsAll")), mapping_of(known.get("tags")), aws)}
+            if differences := not_as_declared(type_, known, judged):
+                yield differing(key, what, f"the {COMPARED[type_][0]} {named(name)}", differences)
+
+
+def differing(key: str, what: str, about: str, found: list[Difference]) -> LocatedMistake:
+    """Return the mistake for something to import, by its word in `import`, that is not as it is declared."""
+    mistake = Mistake(
+        f"{about} is not as it is declared: {said(found)}", AS_DECLARED, WHAT_TO_DO.format(f"{what} from import")
+    )
+    return LocatedMistake(("bindings", key, "import"), mistake, rule=live_rules.IMPORT_DIFFERS)
+
+
+def _further(key: str, setting: str, role: str, further: Iterable[str]) -> Iterator[LocatedMistake]:
+    if names := sorted(further):
+        found = f"the role {named(role)} has what is not declared in {setting}: {listed(names, named)}"
+        mistake = Mistake(found, AS_DECLARED, WHAT_TO_DO.format("role from import"))
+        yield LocatedMistake(("bindings", key, "import"), mistake, rule=live_rules.IMPORT_DIFFERS)
+
+
+def _is_known(value: Any) -> bool:
+    return not isinstance(value, Later | Unknown) and not (isinstance(value, str) and sampled(value))
+
+
+def _judged(live: Mapping[str, Any], declared: Mapping[str, Any], aws: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tags without those that the provider adds by default, or ignores."""
+    defaults, ignored = (
+        mapping_of(parsed(each) if isinstance(each := aws.get(name), str) else each)
+        for name in ("defaultTags", "ignoreTags")
+    )
+    beside = {*mapping_of(defaults.get("tags")), *list_of(ignored.get("keys"))} - declared.keys()
+    prefixes = tuple(map(str, list_of(ignored.get("keyPrefixes"))))
+    return {key: value for key, value in live.items() if key not in beside and not key.startswith(prefixes)}
