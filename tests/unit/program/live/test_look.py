@@ -196,7 +196,12 @@ def test_what_is_asked_is_what_the_documented_policy_allows(
     kubernetes.status = 401
     cluster = {"name": "my-cluster", "kubernetes": {"eks": True}}
     looked({"cluster": {**CLUSTER, **cluster}, "bindings": {"app": {**APP, "import": ["role"]}}})
-    looked({"bindings": {"app": {**APP, "import": ["role"]}}})
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName="app-role", PolicyName="own", PolicyDocument=json.dumps(document))
+    iam.create_policy(PolicyName="shared", PolicyDocument=json.dumps(document))
+    policies = {"policy": {"name": "shared", "document": document}, "inlinePolicies": {"own": {"document": document}}}
+    adopted = ["role", "policy", "inlinePolicies"]
+    looked({"bindings": {"app": {**APP, **policies, "import": adopted}}})
     looked({"cluster": {**CLUSTER, "name": "my-cluster"}, "bindings": {"app": {**APP, "identity": "both"}}})
     statements = json.loads((ROOT / "docs" / "permissions" / "iam-check-live.json").read_text())["Statement"]
     allowed = {a for s in statements for a in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])}
@@ -205,6 +210,8 @@ def test_what_is_asked_is_what_the_documented_policy_allows(
     assert {*calls, "eks:ListAccessEntries"} - {
         "sts:GetCallerIdentity",
         "iam:CreateRole",
+        "iam:CreatePolicy",
+        "iam:PutRolePolicy",
         "eks:CreateCluster",
     } == allowed
 
