@@ -13,6 +13,8 @@ from irsa.component import ServiceAccountRole
 from irsa.guard.component import IdentityGuard, parsed_guard
 from irsa.later import Later
 from irsa.outputs import KEY
+from irsa.rules.arns import issuer_host_path
+from program.existing import creation_hooks
 from program.guards import PlannedGuard
 from program.helm_values import of_binding
 from program.lookups.values import Lookups
@@ -37,6 +39,12 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     made: dict[tuple[str, str | None], list[pulumi.Resource]] = {}
     # Whether the trust policy denies some of `subjects` may be known later only.
     denying: dict[str, bool] = {}
+    creating = {planned.cluster for planned, spec in plan.components if (own := spec.service_account) and own.create}
+    hooks = {
+        key: creation_hooks(issuer_host_path(cluster.issuer), cluster.inputs)
+        for key, cluster in lookups.clusters.items()
+        if key in creating and cluster.inputs is not None
+    }
     for planned, parsed in plan.components:
         if planned.namespace and planned.namespace not in namespaces:
             namespaces[planned.namespace] = _namespace(planned.namespace, plan.retain_namespaces, lookups)
@@ -46,7 +54,7 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
         options = _options(planned, lookups, roles, namespaces)
         if parsed.role and parsed.role.denied_subjects is not None:
             denying[planned.binding] = isinstance(parsed.role.denied_subjects, Later)
-        component = ServiceAccountRole(planned.name, {}, options, spec=spec)
+        component = ServiceAccountRole(planned.name, {}, options, spec=spec, hooks=hooks.get(planned.cluster or ""))
         if roles.setdefault(planned.binding, component) is component:
             for warning in warnings.get(planned.binding, ()):
                 pulumi.log.warn(warning, component)

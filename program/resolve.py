@@ -156,8 +156,12 @@ def _resolved_cluster(cluster: Cluster, issuer: str, eks_kubeconfig: str | None,
     """Return a cluster with the provider of its Kubernetes API; None for the stack's default one."""
     access = cluster.kubernetes
     if access is None:
-        return ResolvedCluster(cluster.name or "", None, issuer)
+        config = pulumi.Config("kubernetes")
+        settings = {name: config.get(name) for name in ("kubeconfig", "context")}
+        is_followed = not (config.get("cluster") or config.get("renderYamlToDirectory"))
+        inputs = kubernetes_inputs(cluster, settings, folder) if is_followed else None
+        return ResolvedCluster(cluster.name or "", None, issuer, inputs=inputs)
     inputs = {"kubeconfig": eks_kubeconfig} if access.eks else kubernetes_inputs(cluster, {}, folder)
     name, kubeconfig, context = issuer_host_path(issuer), inputs["kubeconfig"], inputs.get("context")
     provider = kubernetes.Provider(name, kubeconfig=kubeconfig, context=context)
-    return ResolvedCluster(cluster.name or "", provider, issuer)
+    return ResolvedCluster(cluster.name or "", provider, issuer, inputs=inputs)

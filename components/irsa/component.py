@@ -13,7 +13,7 @@ from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
 from irsa.association_hooks import association_hooks
 from irsa.evaluation.unlimited import unlimited
-from irsa.failed_update import hooks
+from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks
 from irsa.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.later import REDACTED, ArgumentMistakes, Later
@@ -102,6 +102,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
         *,
         spec: Spec | None = None,
+        hooks: pulumi.ResourceHookBinding | None = None,
     ) -> None:
         """Create the role, its policies and the service account.
 
@@ -110,6 +111,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             args: See ServiceAccountRoleArgs.
             opts: Options of the component; its children use the `providers`.
             spec: What the arguments declare, where they are parsed already: then `args` are not read.
+            hooks: Hooks of the service account that it creates.
 
         Raises:
             InvalidArgumentsError: All arguments that AWS, Kubernetes or this component would refuse.
@@ -120,7 +122,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
         for warning in spec.warnings:
             pulumi.log.warn(warning, self)
-        self._spec = spec
+        self._spec, self._hooks = spec, hooks
         self._accounts = self._compared_accounts()
         # Of a stack file, the lint rules say more.
         if spec.role and not spec.recorded:
@@ -235,7 +237,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()
     ) -> pulumi.ResourceOptions:
         """Return the same of a child of AWS that may be updated in place."""
-        return pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hooks=hooks()), self._child(import_id, after))
+        return pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hooks=update_hooks()), self._child(import_id, after))
 
     def _compared_accounts(self) -> Any:
         """Return what fails where the role would be in another AWS account than a cluster of its associations.
@@ -362,7 +364,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 metadata=metadata,
                 image_pull_secrets=None if secrets is None else applied(_references, secrets=secrets),
                 automount_service_account_token=input_of(service_account.automount_service_account_token),
-                opts=self._child(service_account.import_id, after=attached),
+                opts=pulumi.ResourceOptions.merge(
+                    pulumi.ResourceOptions(hooks=self._hooks), self._child(service_account.import_id, after=attached)
+                ),
             )
             return
         # A patch would create a missing service account; reading it first fails when it does not exist.

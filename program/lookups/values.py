@@ -56,6 +56,8 @@ class ResolvedCluster(NamedTuple):
     """Its OIDC issuer; empty where neither its Kubernetes API nor EKS Pod Identity is used."""
     arn: str = ""
     """Its ARN; empty where no binding uses EKS Pod Identity in it."""
+    inputs: Mapping[str, Any] | None = None
+    """The inputs of that provider, or of the default one; None where only the plugin reaches the cluster."""
 
 
 # What is known of an AWS account that the stack file does not have, and of a cluster.

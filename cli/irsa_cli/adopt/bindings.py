@@ -265,9 +265,8 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
     settings["trust"] = {name: value for name, value in trust.items() if value}
     settings |= _identity(with_role[0] if with_role else None, taken.trust.settings)
     _add(task, key, settings, imported)
-    changed = Outcome.NARROWED if taken.trust.narrowed else Outcome.REWRITTEN
-    outcome = Outcome.EXACT if taken.trust.exact else changed
-    notes = (*taken.trust.changes, *taken.notes)
+    outcome = Outcome.EXACT if taken.trust.exact else Outcome.REWRITTEN
+    notes = (*taken.trust.changes, *taken.trust.afterwards, *taken.notes)
     task.adoption.say(outcome, f"role {named(taken.role.arn)}", key, notes, owners=taken.owners)
     task.adoption.of_add_ons += of_add_ons(task, taken.role, taken.trust.settings, settings, key)
     for each in with_role:

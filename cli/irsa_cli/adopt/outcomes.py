@@ -25,7 +25,6 @@ class Outcome(Enum):
 
     EXACT = "green", "roles, exact: imported, and nothing of them changes"
     REWRITTEN = "yellow", "roles, rewritten: imported, and the trust policy is rewritten; the same have access"
-    NARROWED = "yellow", "roles, narrowed: imported, and EKS Pod Identity gives them to fewer, as each line says"
     IMPORTED = "green", "service accounts, imported: an update that `pulumi up` may show changes nothing of them"
     ANNOTATED = "yellow", "service accounts, annotated only: not imported; the annotation that they have is declared"
     DECLARED = "dim", "declared already: nothing to do"

@@ -13,6 +13,7 @@ from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
 from irsa.evaluation.normal_form import are_equivalent
+from irsa.evaluation.same_sessions import admits_the_same
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, listed, named
@@ -68,9 +69,10 @@ def read_with_pods(
     clusters = sorted({each.cluster_arn for each in admitted})
     written = PodIdentityTrust(clusters, admitted[0].session_tags)
     changes: Sequence[str] = ()
+    afterwards: Sequence[str] = ()
     if any(_names_provider(each, surroundings) for each in others):
         read = read_trust({**document, "Statement": others}, surroundings, **known)  # type: ignore[arg-type]
-        settings, changes = read.settings, read.changes
+        settings, changes, afterwards = read.settings, read.changes, read.afterwards
         same_clusters = {cluster_of_provider.get(arn) for arn in settings.provider_arns} == {*clusters}
         if settings.conditions or not same_clusters or not {*subjects} <= {*settings.subjects}:
             return read_trust(document, surroundings, **known)  # type: ignore[arg-type]
@@ -81,13 +83,17 @@ def read_with_pods(
         settings = Settings((), tuple(subjects), statements=tuple(others), pod_identity=written)
         check_refused(settings)
     if are_equivalent(settings.document, document):
-        return ReadTrust(settings)
+        return ReadTrust(settings, afterwards=tuple(afterwards))
+    # An import takes nothing from anybody: what lets others in stays beside the statement that irsa writes.
     narrower = _narrower(parsed, settings, written, pods)
-    of_pods_changed = narrower or ["its statement for EKS Pod Identity is written in another form"]
-    changes = (*changes, *of_pods_changed)
+    settings = replace(settings, statements=(*settings.statements, *of_pods))
+    check_refused(settings)
+    changes = (*changes, "a statement for EKS Pod Identity is added; the others stay as they are")
     if exact_only:
         raise Left(f"its trust policy changes: {'; '.join(changes)}")
-    return ReadTrust(settings, changes, narrowed=bool(narrower))
+    if not admits_the_same(document, settings.document):
+        raise Left("irsa writes its statement for EKS Pod Identity in a form that it cannot compare with this one")
+    return ReadTrust(settings, tuple(changes), (*afterwards, *narrower))
 
 
 def _is_of_pods(statement: Mapping[str, Any]) -> bool:
@@ -120,7 +126,7 @@ def _let_in(parsed: Parsed, settings: Settings, written: PodIdentityTrust) -> Po
 
 
 def _narrower(parsed: Parsed, settings: Settings, written: PodIdentityTrust, pods: Pods) -> list[str]:
-    """Return whom irsa shuts out by EKS Pod Identity, each as a part of a sentence; none where that is nobody.
+    """Return whom irsa's statement alone shuts out, each as a part of a sentence; none where that is nobody.
 
     Raises:
         Left: It would let others in.
@@ -141,7 +147,9 @@ def _narrower(parsed: Parsed, settings: Settings, written: PodIdentityTrust, pod
     names = listed([each.replace(":", "/", 1) for each in settings.subjects if not is_pattern(each)])
     who = names if written.session_tags else "any association"
     where = listed([parse_cluster_arn(each).name for each in written.cluster_arns])
-    found = [f"EKS Pod Identity gives it to {who} in {where} only; before, to whatever association names it"]
+    only = f"EKS Pod Identity then gives it to {who} in {where} only; until then, to whatever association names it"
+    found = [f"after the import, remove {POD_IDENTITY_PRINCIPAL} from trust.statements: {only}"]
     if pods.unread:
-        found.append(f"not read, and shut out if they use it: associations of {listed(pods.unread)} (pass --cluster)")
+        unread = listed(pods.unread)
+        found.append(f"not read, and shut out then if they use it: associations of {unread} (pass --cluster)")
     return found

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from irsa.evaluation.document import parse
 from irsa.evaluation.normal_form import are_equivalent, normal_statement
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa.evaluation.same_sessions import difference
+from irsa.evaluation.same_sessions import admits_the_same, difference
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import (
     VERSION,
@@ -66,12 +66,12 @@ class ReadTrust:
     Attributes:
         settings: By which irsa writes it.
         changes: What irsa writes differently, each as a part of a sentence; none where a preview shows no change.
-        narrowed: Whether it admits fewer associations of EKS Pod Identity than before.
+        afterwards: What may go after the import, likewise: an import takes nothing from anybody.
     """
 
     settings: Settings
     changes: tuple[str, ...] = ()
-    narrowed: bool = False
+    afterwards: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -141,7 +141,7 @@ def read_trust(
         surroundings: What is known of the clusters.
         preferred: Subjects that one of irsa's own statements should be for, if there is a choice.
         exact_only: Whether only a document counts of which a preview shows no change.
-        drop_dead_issuers: Whether statements go by which no token comes any more.
+        drop_dead_issuers: Whether a role is read whose statements include some by which no token comes any more.
 
     Raises:
         Left: irsa cannot write it, or would admit others.
@@ -150,38 +150,39 @@ def read_trust(
         parse(document)
     except Mistake as mistake:
         raise Left(f"its trust policy: {mistake.found}") from mistake
-    statements, dropped = _living(items_of(document["Statement"]), surroundings, drop_dead_issuers)
-    if dropped and exact_only:
-        raise Left(f"its trust policy changes: {', '.join(dropped)}")
+    statements = items_of(document["Statement"])
+    dead = _dead(statements, surroundings, drop_dead_issuers)
     grants = _grants(statements, surroundings)
     kept, left_out = _kept(statements, grants, preferred)
-    fits = kept and not dropped and not _refused(kept) and (exact_only or left_out <= MOST_KEPT)
+    fits = kept and not _refused(kept) and (exact_only or left_out <= MOST_KEPT)
     if kept and fits and are_equivalent(kept.document, document):
-        return ReadTrust(kept)
+        return ReadTrust(kept, afterwards=dead)
     merged, changes = _merged(statements, grants, preferred)
     check_refused(merged)
-    if not dropped and are_equivalent(merged.document, document):
-        return ReadTrust(merged)
+    if are_equivalent(merged.document, document):
+        return ReadTrust(merged, afterwards=dead)
     if document.get("Version") != VERSION and "${" in json.dumps([each.get("Condition") for each in statements]):
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
         raise Left(f"a condition of its trust policy has ${{...}}, which becomes a variable with Version {VERSION}")
-    changes = (*dropped, *_of_document(document), *changes) or ("it is written in another form",)
+    changes = (*_of_document(document), *changes) or ("it is written in another form",)
     if exact_only:
         raise Left(f"its trust policy changes: {'; '.join(changes)}")
     unequal = difference(document, merged.document, surroundings.audiences)
-    if unequal:
-        raise Left(f"irsa cannot write its trust policy: {unequal}")
-    return ReadTrust(merged, changes)
+    if unequal or not admits_the_same(document, merged.document):
+        raise Left(f"irsa cannot write its trust policy: {unequal or 'whom it admits would change'}")
+    return ReadTrust(merged, changes, dead)
 
 
 # --- statements ------------------------------------------------------------------------------------------------------
 
 
-def _living(
-    statements: Sequence[Mapping[str, Any]], surroundings: Surroundings, drop: bool
-) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:
-    """Return the statements by which tokens come, and what was dropped."""
-    living, dropped = [], []
+def _dead(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings, keep: bool) -> tuple[str, ...]:
+    """Return what may go of statements by which no token comes.
+
+    Raises:
+        Left: There are such statements, and nobody said to keep them.
+    """
+    gone: list[str] = []
     for number, statement in enumerate(statements, 1):
         principal = statement["Principal"]
         federated = items_of(principal.get("Federated", ())) if isinstance(principal, Mapping) else []
@@ -189,7 +190,6 @@ def _living(
         dead = [each for each in standing if standing[each] is Provider.DEAD]
         unknown = [each for each in standing if standing[each] is Provider.WITHOUT_CLUSTER]
         if statement["Effect"] != "Allow" or not (dead or unknown):
-            living.append(statement)
             continue
         if unknown:
             issuers = listed([f"https://{issuer_of_provider(each)}" for each in unknown])
@@ -197,18 +197,13 @@ def _living(
                 f"statement {number} trusts {listed(unknown)}, and no cluster that was read has that issuer: pass the "
                 f"cluster's --context, or --drop-dead-issuers {issuers} if it is gone"
             )
-        if not drop:
+        if not keep:
             raise Left(
                 f"statement {number} trusts {listed(dead)}, of a cluster that is gone: "
-                "--drop-dead-issuers adopts it without that"
+                "--drop-dead-issuers adopts it, and says what to remove afterwards"
             )
-        dropped.append(f"without {listed(dead)}, of a cluster that is gone")
-        rest = [each for each in federated if each not in dead]
-        others = {kind: names for kind, names in principal.items() if kind != "Federated"}
-        principals = {**others, "Federated": rest} if rest else others
-        if principals:
-            living.append({**statement, "Principal": principals})
-    return living, tuple(dict.fromkeys(dropped))
+        gone.append(f"after the import, remove {listed(dead)} from trust.statements: its cluster is gone")
+    return tuple(dict.fromkeys(gone))
 
 
 def _grants(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings) -> list[_Grant]:

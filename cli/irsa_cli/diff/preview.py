@@ -3,7 +3,7 @@
 Format: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from irsa.rules.mistakes import named
@@ -113,6 +113,7 @@ def _step(value: Any, place: str) -> Step:
         tuple(map(str, part(list, written, key, place))) for key in ("diffReasons", "replaceReasons")
     )
     if old and new:
+        old = _without_defaults(old, new, reasons)
         # What the cloud had when it was last read, of what changes although the stack's own inputs stay; it may be
         # something that the stack does not set.
         unchanged = (name for name in reasons if old.inputs.get(name) == new.inputs.get(name))
@@ -153,8 +154,9 @@ def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
             found[key] = step._replace(operation=operation)
             continue
         if before.operation == IMPORT and step.old and step.new:
-            # Of what is imported, the plugin updates what it writes; what is there already does not change.
-            there = step.old._replace(inputs=_narrowed(step.old.outputs, step.new.inputs))
+            # Of what is imported, the plugin updates what it writes, and what goes; what is there already stays.
+            there = step.old._replace(inputs=_there(step.old.outputs, step.new.inputs, step.reasons))
+            there = _without_defaults(there, step.new, step.reasons)
             is_there = there.inputs == step.new.inputs
             found[key] = before._replace(new=step.new) if is_there else step._replace(operation=operation, old=there)
             continue
@@ -166,6 +168,22 @@ def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
             tuple(dict.fromkeys((*before.replaced_for, *step.replaced_for))),
         )
     return found.values()
+
+
+def _without_defaults(old: Resource, new: Resource, reasons: Collection[str]) -> Resource:
+    """Return a resource without what only one side has and the provider does not name: nothing of it changes.
+
+    After an import, the state has what the provider read: more than is declared, and no defaults.
+    """
+    one_sided = {name for name in old.inputs.keys() ^ new.inputs.keys() if reasons and name not in reasons}
+    kept = {name: value for name, value in old.inputs.items() if name not in one_sided}
+    return old._replace(inputs=kept | {name: new.inputs[name] for name in one_sided & new.inputs.keys()})
+
+
+def _there(outputs: Mapping[str, Any], wanted: Mapping[str, Any], reasons: Iterable[str]) -> dict[str, Any]:
+    """Return what was there of what is declared, or changes; of Kubernetes' metadata, what is declared of it."""
+    found = {name: outputs[name] for name in (*wanted, *reasons) if name in outputs}
+    return found | {name: _narrowed(found[name], wanted.get(name)) for name in ("metadata",) if name in found}
 
 
 def _narrowed(value: Any, wanted: Any) -> Any:

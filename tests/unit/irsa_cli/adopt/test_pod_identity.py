@@ -72,16 +72,17 @@ def test_one_service_account_with_its_association(tmp_path: Path) -> None:
     assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.IMPORTED}
 
 
-def test_the_usual_statement_is_narrowed_and_that_is_said(tmp_path: Path) -> None:
-    """Protects who shares a role without knowing: after `pulumi up`, no other association gets it."""
+def test_the_usual_statement_stays_and_who_would_lose_the_role_is_said(tmp_path: Path) -> None:
+    """Protects who shares a role without knowing: an import takes it from no other association."""
     app = role("app", PODS)
     discovery = found([service_account("app")], [app], associations=[association("app", APP)], in_eks=["OTHER"])
     adoption = adopted(discovery)
 
     assert bindings(adoption, tmp_path)["team-a-app"]["identity"] == "podIdentity"
-    assert outcomes(adoption)["app"] is Outcome.NARROWED
-    assert "EKS Pod Identity gives it to team-a/app in blue only" in reason(adoption, "role ")
-    assert "not read, and shut out if they use it: associations of other" in reason(adoption, "role ")
+    assert adoption.bindings["team-a-app"]["trust"] == {"statements": [PODS]}
+    assert outcomes(adoption)["app"] is Outcome.REWRITTEN
+    assert "EKS Pod Identity then gives it to team-a/app in blue only" in reason(adoption, "role ")
+    assert "not read, and shut out then if they use it: associations of other" in reason(adoption, "role ")
     exact = adopted(discovery, exact_only=True)
     assert outcomes(exact)["app"] is Outcome.SKIPPED
     # The association is adopted all the same: nothing of the role changes.
@@ -139,7 +140,7 @@ def test_an_association_that_is_left(more: Any, says: str, tmp_path: Path) -> No
 
     assert says in reason(adoption, "association of")
     assert bindings(adoption, tmp_path)["app"]["identity"] == {"podIdentity": "trusted"}
-    assert adoption.bindings["app"]["trust"] == {"subjects": ["team-a:app"]}
+    assert adoption.bindings["app"]["trust"] == {"subjects": ["team-a:app"], "statements": [PODS]}
 
 
 def test_a_service_account_that_does_not_exist() -> None:
@@ -157,7 +158,7 @@ def test_a_role_that_several_share(tmp_path: Path) -> None:
     declared = bindings(adoption, tmp_path)
 
     assert declared["app"]["identity"] == {"podIdentity": "trusted"}
-    assert declared["app"]["trust"] == {"subjects": ["team-a:app", "team-a:web"]}
+    assert declared["app"]["trust"] == {"subjects": ["team-a:app", "team-a:web"], "statements": [PODS]}
     for name in ("app", "web"):
         assert declared[f"team-a-{name}"]["role"] == {"arn": APP}
         assert declared[f"team-a-{name}"]["podIdentity"] == {"importIds": {"cluster": f"a-{name}blue"}}

@@ -208,21 +208,25 @@ def test_another_action_is_kept_beside_a_statement_of_irsas() -> None:
     assert found.settings.statements == (first,)
 
 
-def test_a_dead_issuer_is_left_or_dropped() -> None:
-    """Protects the trust of a replaced cluster: it goes only where asked for."""
+def test_a_dead_issuer_is_left_or_kept() -> None:
+    """Protects the trust of a replaced cluster: an import takes nothing from anybody, and what may go is said."""
     statements = statement("team-a:app"), statement("team-a:app", cluster="GONE")
 
     assert left(*statements) == (
-        f"statement 2 trusts {GONE}, of a cluster that is gone: --drop-dead-issuers adopts it without that"
+        f"statement 2 trusts {GONE}, of a cluster that is gone: "
+        "--drop-dead-issuers adopts it, and says what to remove afterwards"
     )
     found = read(*statements, drop_dead_issuers=True)
-    assert found.changes == (f"without {GONE}, of a cluster that is gone",)
-    assert (found.settings.provider_arns, found.settings.statements) == ((BLUE,), ())
+    assert found.exact
+    assert found.afterwards == (f"after the import, remove {GONE} from trust.statements: its cluster is gone",)
+    assert (found.settings.provider_arns, found.settings.statements) == ((BLUE,), statements[1:])
 
 
 def test_only_dead_issuers_are_left() -> None:
-    """Protects a role of a cluster that is gone: without its statements it would trust nobody."""
-    assert "trusts nobody" in left(statement("team-a:app", cluster="GONE"), drop_dead_issuers=True)
+    """Protects a role of a cluster that is gone: irsa has no statement of its own for it."""
+    assert "none of its statements trusts one of the clusters" in left(
+        statement("team-a:app", cluster="GONE"), drop_dead_issuers=True
+    )
 
 
 def test_a_provider_of_something_else_is_kept() -> None:
