@@ -40,7 +40,7 @@ class There(NamedTuple):
     Attributes:
         role: The role.
         attached: ARNs of the managed policies that are attached to it.
-        inline: Its inline policies by name; None for one of which only the name was read.
+        inline: The documents of its inline policies by name; None for one of which only the name was read.
         policies: Managed policies by ARN.
     """
 
@@ -79,7 +79,8 @@ def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any
         found = there.policies.get(policy.import_id) if policy.import_id else None
         compared.append(("policy", POLICY, str(policy.import_id), inputs, found))
     for inline in spec.inline_policies:
-        found = there.inline.get(inline.name) if inline.import_id else None
+        document = there.inline.get(inline.name) if inline.import_id else None
+        found = None if document is None else {"policy": document}
         compared.append(("inlinePolicies", INLINE_POLICY, str(inline.import_id), {"policy": inline.document}, found))
     for what, type_, name, inputs, live in compared:
         if live is not None:

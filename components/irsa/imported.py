@@ -4,6 +4,7 @@ Source: https://github.com/pulumi/pulumi/pull/19339. So a name that somebody els
 it. An update follows the import when that is in the state already; the same holds as long as `import` is declared.
 """
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -45,7 +46,7 @@ DOCUMENTS = frozenset({TRUST_POLICY, "policy"})
 # Whose annotations and labels say who manages an object, which an import changes.
 OF_TOOLS = ("argoproj.io", "fluxcd.io", "helm.sh", "kubernetes.io", "pulumi.com")
 NOTHING: tuple[Any, ...] = (None, "", [])
-MOST_SAID = 5
+MOST_SAID = 10
 WHAT_TO_DO = "declare what is there, run `pulumi up`, remove {}, and change it afterwards"
 _bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = WeakKeyDictionary()
 
@@ -67,7 +68,9 @@ def not_as_declared(type_: str, declared: Mapping[str, Any], there: Mapping[str,
     for key, default in otherwise.items():
         found += _of(key, *(default if side.get(key) in NOTHING else side[key] for side in (declared, there)))
     if type_ != SERVICE_ACCOUNT:
-        return [*found, *_of_tags(declared, there)]
+        found += _of_tags(declared, there)
+        # A document may differ in many places.
+        return sorted(found, key=lambda each: each.place.partition(".")[0] in DOCUMENTS)
     metadata = [side.get("metadata") or {} for side in (declared, there)]
     parts = () if isinstance(metadata[0], Unknown) else ("annotations", "labels")
     return [*found, *(each for part in parts for each in _of_keys(part, *(of.get(part) or {} for of in metadata)))]
@@ -108,7 +111,11 @@ def _of_tags(declared: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[
 
 
 def _text(value: Any) -> str:
-    return "nothing" if value in NOTHING else named(value if isinstance(value, str) else str(value))
+    if value in NOTHING:
+        return "nothing"
+    # The engine has no integers.
+    shown = int(value) if isinstance(value, float) and value.is_integer() else value
+    return named(shown if isinstance(shown, str) else json.dumps(shown))
 
 
 def said(found: list[Difference]) -> str:

@@ -12,67 +12,236 @@ from typing import Any
 
 import pytest
 import yaml
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ServiceAccount
 
-from tests.sandbox.irsa_command import ACCOUNT, PROVIDER
-from tests.sandbox.project import STACK, Stack
+from tests.sandbox.estate import remove_role
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, irsa
+from tests.sandbox.project import STACK, Project, Stack
 
 pytestmark = pytest.mark.sandbox
 
+Deploy = Callable[..., Project]
+NAME = "administrator"
+ARN, OTHER = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in (NAME, "other"))
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/existing-policy"
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+ROOT = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+# As on https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html, and for a second one.
+OF_APP, OF_WEB = (
+    {
+        "Effect": "Allow",
+        "Principal": {"Federated": PROVIDER},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": f"system:serviceaccount:{name}"}
+        },
+    }
+    for name in ("default:app", "default:web")
+)
+PODS = {
+    "Effect": "Allow",
+    "Principal": {"Service": "pods.eks.amazonaws.com"},
+    "Action": ["sts:AssumeRole", "sts:TagSession"],
+}
+READ, WRITE = (
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
+    for action in ("s3:GetObject", "s3:PutObject")
+)
+# All that the role has, as a stack file declares it; irsa writes one statement for both service accounts.
+AS_IT_IS: dict[str, Any] = {
+    "role": {
+        "name": NAME,
+        "description": "of the platform team",
+        "maxSessionDuration": 43200,
+        "permissionsBoundary": BOUNDARY,
+        "tags": {"team": "platform"},
+    },
+    "trust": {"subjects": ["default:web", "default:app"], "statements": [ROOT, PODS]},
+    "policyArns": [ADMINISTRATOR],
+    "inlinePolicies": {"own": {"document": READ}},
+    "import": ["role", "attachments", "inlinePolicies"],
+}
 PROGRAM = f"""
 from irsa import ServiceAccountRole
 
 ServiceAccountRole("app", {{
-    "oidc_provider_arns": ["{PROVIDER}"], "subjects": ["team-a:app"], "role_name": "administrator",
+    "oidc_provider_arns": ["{PROVIDER}"], "subjects": ["default:app"], "role_name": "{NAME}",
     "import_existing": ["role"],
 }})
 """
-BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/existing-policy"
-ROOT = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+
+
+class Existing:
+    """What somebody else made: a role with all that an import could take away, its service account and association."""
+
+    def __init__(self, cloud: Any) -> None:
+        self.iam, self.eks, self.kubernetes = cloud.aws("iam"), cloud.aws("eks"), cloud.kubernetes()
+        trust = {"Version": "2012-10-17", "Statement": [OF_APP, ROOT, OF_WEB, PODS]}
+        self.iam.create_role(
+            RoleName=NAME,
+            AssumeRolePolicyDocument=json.dumps(trust),
+            Description="of the platform team",
+            MaxSessionDuration=43200,
+            PermissionsBoundary=BOUNDARY,
+            Tags=[{"Key": "team", "Value": "platform"}],
+        )
+        self.iam.attach_role_policy(RoleName=NAME, PolicyArn=ADMINISTRATOR)
+        self.iam.put_role_policy(RoleName=NAME, PolicyName="own", PolicyDocument=json.dumps(READ))
+        metadata = ObjectMeta(name="app", namespace="default", annotations={ROLE_ARN: OTHER, "example.com/owner": "x"})
+        self.kubernetes.create(ServiceAccount(metadata=metadata))
+        place = {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "app", "roleArn": ARN}
+        self.place = {"clusterName": "my-cluster"}
+        self.place["associationId"] = self.eks.create_pod_identity_association(**place)["association"]["associationId"]
+        self.before = self.read()
+
+    def read(self) -> Any:
+        role = self.iam.get_role(RoleName=NAME)["Role"]
+        del role["RoleLastUsed"]
+        # Who is admitted: one statement for two service accounts is the same as two.
+        trusted = role.pop("AssumeRolePolicyDocument")["Statement"]
+        subjects = [(each, each.get("Condition", {}).get("StringEquals", {}).get(f"{ISSUER}:sub")) for each in trusted]
+        role["trusts"] = {
+            (json.dumps(each["Principal"]), subject)
+            for each, names in subjects
+            for subject in (names if isinstance(names, list) else [names])
+        }
+        account = self.kubernetes.get(ServiceAccount, "app", namespace="default").to_dict()
+        return (
+            role,
+            self.iam.list_attached_role_policies(RoleName=NAME)["AttachedPolicies"],
+            self.iam.get_role_policy(RoleName=NAME, PolicyName="own")["PolicyDocument"],
+            self.eks.describe_pod_identity_association(**self.place)["association"],
+            (account["metadata"]["uid"], account["metadata"]["annotations"]),
+        )
 
 
 @pytest.fixture
-def administrator(cloud: Any) -> Iterator[Callable[[], dict[str, Any]]]:
-    iam = cloud.aws("iam")
-    iam.create_role(
-        RoleName="administrator",
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [ROOT]}),
-        Description="of the platform team",
-        MaxSessionDuration=43200,
-        PermissionsBoundary=BOUNDARY,
-        Tags=[{"Key": "team", "Value": "platform"}],
-    )
+def existing(cloud: Any) -> Iterator[Existing]:
+    found = Existing(cloud)
+    yield found
+    remove_role(found.iam, NAME)
+    found.eks.delete_pod_identity_association(**found.place)
+    found.kubernetes.delete(ServiceAccount, "app", namespace="default")
 
-    def read() -> dict[str, Any]:
-        return iam.get_role(RoleName="administrator")["Role"]
 
-    yield read
-    iam.delete_role(RoleName="administrator")
+def differing(project: Project) -> list[str]:
+    """Return what `irsa check --live` says of imports that differ."""
+    answer = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json")
+    (file,) = json.loads(answer.stdout)["files"]
+    return [each["found"] for each in file["errors"] if each["rule"] == "import-differs"]
+
+
+def refused(stack: Stack, existing: Existing) -> str:
+    """Run `up`, which must be refused again and again, and return its output on one line; nothing has changed."""
+    said = [" ".join(stack.refused("up", "--yes", "--skip-preview").split()) for _ in range(2)]
+    assert existing.read() == existing.before
+    assert "as it is declared" in said[1]
+    return said[0]
+
+
+def forget(stack: Stack, said: str) -> None:
+    """Run the command that a refusal names: the state forgets what was imported."""
+    (command,) = {*re.findall("`(pulumi state delete .*?)`", said)}
+    (urn,) = (word for word in shlex.split(command) if word.startswith("urn:"))
+    assert urn in {each["urn"] for each in stack.state()}
+    stack.pulumi(*shlex.split(command)[1:])
+    assert urn not in {each["urn"] for each in stack.state()}
+
+
+def test_a_role_by_the_stack_file(deploy: Deploy, existing: Existing) -> None:
+    """The attack: `import` and an administrator's role, which `check --live` called good.
+
+    `pulumi up` gave it another trust policy and took its boundary, and `pulumi destroy` deleted it.
+    """
+    attack = {"role": {"name": NAME}, "policyArns": [ADMINISTRATOR], "import": ["role", "attachments"]}
+    project = deploy({"bindings": {"app": {**attack, "trust": {"subjects": ["default:app"]}}}})
+    found = differing(project)
+    for value in (
+        "of the platform team",
+        "43200",
+        BOUNDARY,
+        "platform",
+        '{"AWS":["111122223333"]}',
+        "default:web",
+        "own",
+    ):
+        assert any(value in each for each in found), value
+    said = refused(project, existing)
+    assert all(each in said for each in found)
+    assert not project.resources("ServiceAccountRole")
+    assert found[0] in " ".join(project.refused("preview").split())
+    assert "is not as it is declared" in " ".join(irsa(project, "diff", "--stack", STACK).stderr.split())
+
+    project.set({"bindings": {"app": AS_IT_IS}})
+    assert differing(project) == []
+    assert project.up() == {"create": 1, "import": 3, "update": 1}
+    assert existing.read() == existing.before
+    later = {**AS_IT_IS, "role": {**AS_IT_IS["role"], "description": "later"}, "retainOnDelete": True}
+    project.set({"bindings": {"app": later}})
+    (found_later,) = differing(project)
+    assert found_later in " ".join(project.refused("preview").split())
+    project.set({"bindings": {"app": {key: value for key, value in later.items() if key != "import"}}})
+    assert project.up() == {"update": 1}
+
+
+# What the AWS plugin has no function for: the engine reads it, and a hook compares.
+LATER: dict[str, tuple[dict[str, Any], str]] = {
+    "inline policy": ({**AS_IT_IS, "inlinePolicies": {"own": {"document": WRITE}}}, "s3:GetObject is there"),
+    "association": (
+        {"serviceAccount": {"name": "app", "create": False}, "identity": "podIdentity", "role": {"arn": OTHER}},
+        f"roleArn: {ARN} is there, {OTHER} is declared",
+    ),
+    "service account": (
+        {"serviceAccount": {"name": "app"}, "role": {"arn": ARN}, "import": ["serviceAccount"]},
+        f"annotations[{ROLE_ARN}]: {OTHER} is there, {ARN} is declared",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LATER)
+def test_what_only_the_engine_reads(what: str, deploy: Deploy, existing: Existing) -> None:
+    """Protects what no look-up has: it is in the state when the hook refuses, and the text says how it gets out."""
+    binding, differs = LATER[what]
+    if what == "association":
+        binding = {**binding, "podIdentity": {"importIds": {"cluster": existing.place["associationId"]}}}
+    project = deploy({"bindings": {"app": binding}})
+    assert differs in " ".join(project.refused("preview").split())
+    assert not project.state()
+    said = refused(project, existing)
+    assert differs in said
+    forget(project, said)
+    # Nothing of theirs is this stack's any more.
+    project.set({"bindings": {"app": {**AS_IT_IS, "retainOnDelete": True}}})
+    project.up()
+    project.destroy()
+    assert len(existing.read()) == len(existing.before)
 
 
 @pytest.fixture
-def program(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
+def program(cloud: Any, tmp_path: Path) -> Stack:
     """A program of one's own."""
     runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
     (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
-    stack = Stack(cloud, tmp_path)
     (tmp_path / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))
     (tmp_path / "__main__.py").write_text(PROGRAM)
-    yield stack
+    return Stack(cloud, tmp_path)
 
 
-def test_the_component(program: Stack, administrator: Callable[[], dict[str, Any]]) -> None:
-    before = administrator()
-    said = program.refused("preview")
-    print(said)
-    said = program.refused("up", "--yes", "--skip-preview")
-    print(said)
-    assert administrator() == before
-    again = program.refused("up", "--yes", "--skip-preview")
-    print(again)
-    assert administrator() == before
-    (command,) = set(re.findall("`(pulumi state delete .*?)`", said))
-    print(command)
-    program.pulumi(*shlex.split(command)[1:])
-    assert not program.resources("Role")
+def test_a_role_by_the_component(program: Stack, existing: Existing) -> None:
+    """Protects programs: what the stack file refuses, the component refuses, in the preview already."""
+    assert "maxSessionDuration: 43200 is there, 3600 is declared" in " ".join(program.refused("preview").split())
+    forget(program, refused(program, existing))
     program.destroy()
-    assert administrator() == before
+    assert existing.read() == existing.before
+
+
+def test_a_service_account_that_exists_is_not_created_over(deploy: Deploy, existing: Existing) -> None:
+    """Protects what Helm or somebody by hand created: a plugin took it over, and `pulumi destroy` deleted it."""
+    project = deploy({"bindings": {"app": {"serviceAccount": {"name": "app"}, "role": {"arn": ARN}}}})
+    said = " ".join(project.refused("up", "--yes", "--skip-preview").split())
+
+    assert "the service account default/app exists already, and this stack did not create it" in said
+    assert "set create: false to annotate it, or import: [serviceAccount] to adopt it" in said
+    project.destroy()
+    assert existing.read() == existing.before
