@@ -46,7 +46,7 @@ LEFT = {
     "hand-no-audience": "has no condition on aud, and its OIDC provider lists",
     "hand-not-action": "has NotAction, which irsa does not write",
     "hand-replaced-cluster": "no cluster that was read has that issuer: pass the cluster's --context",
-    "hand-deleted-provider": "of a cluster that is gone: --drop-dead-issuers adopts it without that",
+    "hand-deleted-provider": "of a cluster that is gone: --drop-dead-issuers adopts it, and says what to remove",
 }
 # Annotated with a role that does not let them in, or is not there: verify would find them from the first day.
 BROKEN = {

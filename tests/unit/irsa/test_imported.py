@@ -1,0 +1,190 @@
+"""What is imported is as it is declared, against an evaluation of every request of a small world, and value by value.
+
+IAM's decision: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html.
+"""
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from irsa.evaluation.same_sessions import admits_the_same
+from irsa.imported import ASSOCIATION, COMPARED, POLICY, ROLE, SERVICE_ACCOUNT, not_as_declared
+from irsa.rules.unknown import OUTPUT
+from irsa_cli.adopt.outcomes import Left
+from irsa_cli.adopt.trust import read_trust
+from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
+from tests.unit.irsa_cli.adopt.scene import policy_document, statement
+from tests.unit.irsa_cli.adopt.test_trust_properties import SURROUNDINGS, foreign, in_another_form, statements
+
+ACTIONS = ("sts:AssumeRole", "sts:TagSession")
+PRINCIPALS = ({"AWS": "111122223333"}, {"AWS": "444455556666"}, {"Service": "pods.eks.amazonaws.com"})
+KEYS, VALUES = ("aws:SourceArn", "aws:RequestTag/team"), ("x", "y")
+# A request of another principal than an OIDC provider: who asks for what, with a value of each key.
+REQUESTS = [*itertools.product(range(len(PRINCIPALS)), ACTIONS, VALUES, VALUES)]
+
+
+@st.composite
+def of_others(draw: st.DrawFn) -> dict[str, Any]:
+    """Return a statement for another principal than an OIDC provider."""
+    keys = draw(st.lists(st.sampled_from(KEYS), unique=True, max_size=2))
+    return {
+        "Effect": draw(st.sampled_from(("Allow", "Allow", "Deny"))),
+        "Principal": draw(st.sampled_from(PRINCIPALS)),
+        "Action": draw(st.lists(st.sampled_from(ACTIONS), min_size=1, unique=True)),
+        "Condition": {"StringEquals": {key: draw(st.sampled_from(VALUES)) for key in keys}},
+    }
+
+
+def allowed(document: Any, request: tuple[int, str, str, str]) -> bool:
+    """State whether IAM allows such a request."""
+    principal, action, *values = request
+    effects = {
+        each["Effect"]
+        for each in document["Statement"]
+        if each["Principal"] == PRINCIPALS[principal]
+        and action in each["Action"]
+        and all(
+            dict(zip(KEYS, values, strict=True))[key] == value
+            for key, value in each["Condition"].get("StringEquals", {}).items()
+        )
+    }
+    return effects == {"Allow"}
+
+
+@st.composite
+def of_tokens(draw: st.DrawFn) -> dict[str, Any]:
+    """Return a statement for the tokens of the OIDC provider, as irsa or somebody else writes it."""
+    names = draw(st.lists(st.sampled_from(("a:a", "a:b", "b:a")), min_size=1, unique=True))
+    operator = draw(st.sampled_from(("StringEquals", "StringLike")))
+    audience = draw(st.sampled_from(AUDIENCES[:2]))
+    condition: dict[str, dict[str, Any]] = {"StringEquals": {f"{ISSUER}:aud": audience}}
+    condition.setdefault(operator, {})[f"{ISSUER}:sub"] = [f"system:serviceaccount:{each}" for each in names]
+    action = "sts:AssumeRoleWithWebIdentity"
+    return {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": action, "Condition": condition}
+
+
+@given(st.data())
+def test_nobody_gets_in_and_nobody_is_shut_out(data: st.DataObject) -> None:
+    """The attack: an import that rewrites who may assume a role, behind a statement that stays."""
+    before = data.draw(st.lists(of_others() | of_tokens(), min_size=1, max_size=4))
+    kept = data.draw(st.lists(st.sampled_from(before), min_size=1, unique_by=json.dumps))
+    added = data.draw(st.lists(of_others() | of_tokens(), max_size=2))
+    documents: list[dict[str, Any]] = [
+        {"Version": "2012-10-17", "Statement": each} for each in (before, [*kept, *added])
+    ]
+    same = admits_the_same(json.dumps(documents[0]), json.dumps(documents[1]))
+    event("same" if same else "another")
+    if same:
+        for request in REQUESTS:
+            assert allowed(documents[0], request) == allowed(documents[1], request), request
+        # The oracle of tokens knows no other principals.
+        tokens: list[dict[str, Any]] = [
+            {"Statement": [each for each in side["Statement"] if "Federated" in each["Principal"]]}
+            for side in documents
+        ]
+        for subject, audience in itertools.product(("a:a", "a:b", "b:a", "b:b"), AUDIENCES[:3]):
+            assert best(tokens[0], subject, [audience]) == best(tokens[1], subject, [audience]), (subject, audience)
+
+
+@given(st.lists(statements(), min_size=1, max_size=3), st.lists(foreign, unique_by=json.dumps, max_size=2), st.data())
+def test_what_adopt_writes_is_as_it_is_there(found: Any, others: Any, data: st.DataObject) -> None:
+    """Protects adoption: a role that `irsa adopt` calls exact or rewritten is one that `pulumi up` imports."""
+    document = data.draw(in_another_form(policy_document(*found, *others)))
+    try:
+        written = read_trust(document, SURROUNDINGS).settings.text
+    except Left:
+        event("left")
+        return
+    assert not not_as_declared(ROLE, {"assumeRolePolicy": written}, {"assumeRolePolicy": json.dumps(document)})
+
+
+TEXT = st.sampled_from(("a", "b", "c; fix: x"))
+DOCUMENT = st.builds(
+    lambda actions: json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions}]}),
+    st.lists(st.sampled_from(("s3:GetObject", "s3:PutObject", "ec2:RunInstances")), min_size=1, unique=True),
+)
+PROPERTIES: dict[str, st.SearchStrategy[Any]] = {
+    "assumeRolePolicy": st.builds(
+        lambda name: json.dumps(policy_document(statement(f"team-a:{name}"))), st.sampled_from(("x", "y", "z"))
+    ),
+    "description": TEXT,
+    "disableSessionTags": st.booleans(),
+    "maxSessionDuration": st.sampled_from((3600, 7200, 43200)),
+    "path": st.sampled_from(("/", "/a/", "/b/")),
+    "permissionsBoundary": TEXT,
+    "policy": DOCUMENT,
+    "roleArn": TEXT,
+    "tags": st.dictionaries(TEXT, TEXT, max_size=2),
+    "targetRoleArn": TEXT,
+}
+DEFAULTS = {"disableSessionTags": False, "maxSessionDuration": 3600, "path": "/"}
+
+
+@given(st.sampled_from((ROLE, POLICY, ASSOCIATION)), st.data())
+def test_each_property_that_differs_is_named(type_: str, data: st.DataObject) -> None:
+    """Protects every setting: what the declaration lacks, changes or adds is found, and nothing else is."""
+    names = [*COMPARED[type_][1], "tags"]
+    sides = [
+        {name: data.draw(PROPERTIES[name]) for name in data.draw(st.lists(st.sampled_from(names), unique=True))}
+        for _ in range(2)
+    ]
+    declared, there = sides
+    expected = {name for name in names if name != "tags" if one(declared, name) != one(there, name)}
+    tags, live = declared.get("tags", {}), there.get("tags", {})
+    expected |= {
+        f"tags[{json.dumps(key) if ';' in key else key}]" for key in {*tags, *live} if tags.get(key) != live.get(key)
+    }
+    outputs = {**there, "tagsAll": live}
+    found = not_as_declared(type_, {**declared, "tagsAll": tags}, outputs)
+    event("differs" if expected else "as declared")
+
+    assert {each.place if each.place.startswith("tags") else each.place.partition(".")[0] for each in found} == expected
+    # What is not known yet is no difference.
+    assert not not_as_declared(type_, dict.fromkeys(names, OUTPUT), outputs)
+
+
+def one(side: dict[str, Any], name: str) -> Any:
+    value = side.get(name, DEFAULTS.get(name, ""))
+    return {*json.loads(value)["Statement"][0]["Action"]} if name == "policy" and value else value
+
+
+@pytest.mark.parametrize(
+    ("declared", "there"),
+    [
+        ({"forceDetachPolicies": False}, {"forceDetachPolicies": True}),
+        ({"tags": {}, "tagsAll": {"cost": "by default"}}, {"tagsAll": {}}),
+        ({"tagsAll": {"cost": "by default"}}, {"tagsAll": {"cost": "another"}}),
+        ({}, {"tagsAll": {"aws:cloudformation:stack-name": "x"}}),
+        ({"maxSessionDuration": 3600}, {"maxSessionDuration": 3600.0}),
+    ],
+)
+def test_what_does_not_count(declared: Any, there: Any) -> None:
+    """Protects adoption: what the provider alone knows, or adds by default, and what nobody can set."""
+    assert not_as_declared(ROLE, declared, there) == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "there", "places"),
+    [
+        ({"a": "1", "b": "2"}, {"a": "1"}, []),
+        ({"a": "1"}, {"a": "2"}, ["annotations[a]"]),
+        ({}, {"a": "2"}, ["annotations[a]"]),
+        ({"a": OUTPUT}, {"a": "2"}, []),
+        ({}, {"meta.helm.sh/release-name": "x", "kubectl.kubernetes.io/last-applied-configuration": "{}"}, []),
+        (
+            {"meta.helm.sh/release-name": "y"},
+            {"meta.helm.sh/release-name": "x"},
+            ["annotations[meta.helm.sh/release-name]"],
+        ),
+    ],
+)
+def test_annotations_are_added_and_never_overwritten_or_removed(declared: Any, there: Any, places: Any) -> None:
+    """Protects the owner of a service account: its own annotations stay; what tools write about themselves may go."""
+    sides = [{"metadata": {"annotations": each}} for each in (declared, there)]
+
+    assert [each.place for each in not_as_declared(SERVICE_ACCOUNT, sides[0], sides[1])] == places
+    assert not_as_declared(SERVICE_ACCOUNT, {"metadata": OUTPUT}, sides[1]) == []

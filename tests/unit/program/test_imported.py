@@ -1,0 +1,80 @@
+"""What a binding imports beside what AWS has: tags that the provider adds, and policies that nobody declares."""
+
+from typing import Any
+
+import pytest
+
+from irsa.spec import parse
+from program.imported import There, import_differences
+from tests.unit.irsa_cli.adopt.scene import BLUE, policy_document, statement
+
+DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+READ_ONLY, POWER = (f"arn:aws:iam::aws:policy/{name}" for name in ("ReadOnlyAccess", "PowerUserAccess"))
+ARGUMENTS: dict[str, Any] = {
+    "oidc_provider_arns": [BLUE],
+    "subjects": ["team-a:app"],
+    "role_name": "app",
+    "policy_arns": {"read": READ_ONLY},
+    "inline_policies": {"own": DOCUMENT},
+    "policy": {"name": "shared", "document": DOCUMENT},
+    "import_existing": ["role", "policy", "attachments", "inlinePolicies"],
+}
+SHARED = "arn:aws:iam::111122223333:policy/shared"
+ROLE = {"assumeRolePolicy": policy_document(statement("team-a:app")), "maxSessionDuration": 3600, "path": "/"}
+POLICY = {"policy": DOCUMENT, "path": "/", "description": ""}
+AS_DECLARED = There(ROLE, [READ_ONLY, SHARED], {"own": DOCUMENT}, {SHARED: POLICY})
+
+
+def found(there: There, aws: dict[str, Any] | None = None, **arguments: Any) -> list[tuple[str, str, str]]:
+    mistakes = import_differences("app", parse("app", {**ARGUMENTS, **arguments}), there, aws or {})
+    return [(each.rule, ".".join(map(str, each.place)), each.mistake.found) for each in mistakes]
+
+
+def test_what_is_there_as_declared() -> None:
+    """Protects adoption."""
+    assert found(AS_DECLARED) == []
+    # What was not read, or is not there, is said elsewhere.
+    assert found(There()) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        (
+            AS_DECLARED._replace(role={**ROLE, "path": "/team/"}),
+            "the role app is not as it is declared: path: /team/ is",
+        ),
+        (AS_DECLARED._replace(attached=[READ_ONLY, SHARED, POWER]), f"not declared in policyArns: {POWER}"),
+        (AS_DECLARED._replace(inline={"own": None, "x; fix: y": None}), 'not declared in inlinePolicies: "x; fix: y"'),
+        (AS_DECLARED._replace(inline={"own": policy_document()}), "the inline policy app:own is not as it is declared"),
+        (AS_DECLARED._replace(policies={SHARED: {**POLICY, "description": "x"}}), f"the policy {SHARED} is not as"),
+    ],
+)
+def test_what_differs(there: There, says: str) -> None:
+    """Protects a role and its policies from being rewritten, or from being taken for less than they are."""
+    ((rule, place, text),) = found(there)
+
+    assert (rule, place) == ("import-differs", "bindings.app.import")
+    assert says in text
+
+
+@pytest.mark.parametrize(
+    ("aws", "differs"),
+    [
+        ({}, True),
+        ({"defaultTags": {"tags": {"cost": "1"}}}, False),
+        ({"defaultTags": '{"tags": {"cost": "2"}}'}, False),
+        ({"ignoreTags": {"keys": ["cost"]}}, False),
+        ({"ignoreTags": '{"keyPrefixes": ["co"]}'}, False),
+        ({"ignoreTags": {"keyPrefixes": ["other/"]}}, True),
+    ],
+)
+def test_tags_of_the_provider(aws: dict[str, Any], differs: bool) -> None:
+    """Protects adoption with `aws:defaultTags` and `aws:ignoreTags`, which are no difference.
+
+    https://www.pulumi.com/registry/packages/aws/api-docs/provider/
+    """
+    there = AS_DECLARED._replace(role={**ROLE, "tagsAll": {"cost": "3"}})
+
+    assert bool(found(there, aws)) == differs
+    assert found(there, aws, tags={"cost": "4"})
