@@ -52,8 +52,8 @@ NEW = Path("Pulumi.STACK.yaml")
 DRY_RUN = f"dry run: nothing is written; --output {NEW} writes the stack file"
 OUTPUT_HELP = f"the stack file, {NEW}, which need not exist (default: -, a dry run)"
 EXACT_HELP = "adopt trust policies statement by statement, and skip those of which a preview would show a change"
-DEAD_HELP = """adopt roles that trust OIDC providers that are gone, or these issuers: https URLs of clusters that are gone,
-whose OIDC providers are there; the report names what may go after the import"""
+DEAD_HELP = """adopt roles that trust OIDC providers that are gone, or these issuers: https URLs of clusters that are
+gone, whose OIDC providers are there; the report names what may go after the import"""
 FROM_HELP = f"also adopt what this tool manages: {', '.join(TOOLS)} (repeatable)"
 
 

@@ -1,4 +1,4 @@
-"""`irsa adopt` of EKS Pod Identity associations, and then the real engine: it adds to a trust policy, and takes nothing."""
+"""`irsa adopt` of EKS Pod Identity associations, and then the real engine, which takes nothing from anybody."""
 
 import json
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ def without_imports(project: Project) -> None:
 
 
 def test_associations_are_imported_as_they_are(cloud: Any, associated: dict[str, str], tmp_path: Path) -> None:
-    """Protects who moves: roles, associations and service accounts are imported, and lose nothing before that is asked for."""
+    """Protects who moves: roles, associations and service accounts are imported, and lose nothing by that."""
     project = Project(cloud, tmp_path / "project", {})
     before = live(cloud, associated)
     chosen = [word for name in ROLES for word in ("--role", name)]
