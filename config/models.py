@@ -494,8 +494,8 @@ class Binding(Settings, defer_build=False):
     import_: list[Importable] = Field(default_factory=_list, alias="import", examples=[["role", "policy"]])
     """Existing resources to adopt, by the names given here. Remove it after `pulumi up`.
 
-    What is there must be as it is declared, all annotations and labels of a service account too: as long as this is
-    here, `pulumi up` refuses what would change it."""
+    An import that differs is refused, and so is a later change while this is here. Declare all annotations and labels
+    of a service account."""
     protect: bool = Field(default=False, examples=[True])
     """true: Pulumi refuses to delete or replace the binding's resources."""
     retain_on_delete: bool = Field(default=False, examples=[True])

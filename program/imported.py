@@ -26,7 +26,7 @@ OF_ROLE = {
     "permissionsBoundary": "permissions_boundary",
     "tags": "tags",
 }
-AS_DECLARED = "what is imported as it is declared"
+AS_DECLARED = "an import that changes nothing"
 
 
 def imports(spec: Spec) -> bool:
@@ -91,9 +91,9 @@ def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any
 
 
 def differing(key: str, what: str, about: str, found: list[Difference]) -> LocatedMistake:
-    """Return the mistake for something to import, by its word in `import`, that is not as it is declared."""
+    """Return the mistake for something to import, by its word in `import`, that differs from what is declared."""
     mistake = Mistake(
-        f"{about} is not as it is declared: {said(found)}", AS_DECLARED, WHAT_TO_DO.format(f"{what} from import")
+        f"{about} differs from what is declared: {said(found)}", AS_DECLARED, WHAT_TO_DO.format(f"{what} from import")
     )
     return LocatedMistake(("bindings", key, "import"), mistake, rule=live_rules.IMPORT_DIFFERS)
 

@@ -1,4 +1,4 @@
-"""What is imported must be as it is declared, in meaning: the engine imports it, and then updates what differs.
+"""An import that differs in meaning is refused: the engine imports what is there, and then updates what differs.
 
 Source: https://github.com/pulumi/pulumi/pull/19339. So a name that somebody else's role has would be enough to rewrite
 it. An update follows the import when that is in the state already; the same holds as long as `import` is declared.
@@ -52,7 +52,7 @@ _bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = Weak
 
 
 class NotAsDeclaredError(Exception):
-    """What is imported is not as it is declared."""
+    """What is imported differs from what is declared."""
 
 
 def not_as_declared(type_: str, declared: Mapping[str, Any], there: Mapping[str, Any]) -> list[Difference]:
@@ -148,9 +148,7 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
     declared, there = await known(update.new_inputs), await known(update.old_outputs)
     found = not_as_declared(update.type, _marked(declared), there)
     if found:
-        about = (
-            f"the {COMPARED[update.type][0]} {named(update.id)} is imported, and not as it is declared: {said(found)}"
-        )
+        about = f"the {COMPARED[update.type][0]} {named(update.id)} is imported, and differs from what is declared: {said(found)}"
         todo = WHAT_TO_DO.format("its import")
         state = ""
         if not pulumi.runtime.is_dry_run():

@@ -28,7 +28,7 @@ OIDC_PROVIDERS, MOST_OIDC_PROVIDERS = 100, 700
 def iam_conflicts(
     components: Collection[Planned], held: Held, aws_settings: Mapping[str, Any]
 ) -> Iterator[LocatedMistake]:
-    """Yield what IAM would refuse of roles and policies, and what is to be adopted and is not as it is declared.
+    """Yield what IAM would refuse of roles and policies, and what is to be adopted and differs from what is declared.
 
     The settings are those of the stack's default AWS provider, by their names without `aws:`.
     """

@@ -40,7 +40,7 @@ RULES = {
     (ACCOUNT_UNREACHABLE := "account-unreachable"): "another AWS account cannot be reached",
     (ACCESS_ENTRY_MISSING := "access-entry-missing"): "the AWS identity has no access entry in the EKS cluster",
     (IMPORT_MISSING := "import-missing"): "something to import does not exist",
-    (IMPORT_DIFFERS := "import-differs"): "something to import is not as it is declared",
+    (IMPORT_DIFFERS := "import-differs"): "something to import differs from what is declared",
     (PODS_HOLD_BACK := "pods-hold-back"): (
         "the change ends IRSA, or EKS Pod Identity, for a service account whose Pods still use it"
     ),

@@ -27,16 +27,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         "silently takes over the existing object",
         "DID NOT RAISE",
     ),
-    *(
-        Difference(
-            f"test_the_engine_refuses_what_the_check_names[{case}]",
-            f"`pulumi up` refuses a service account that exists: {case}",
-            RECORDED,
-            "takes it over, and `irsa check --live` alone warns",
-            "'service-account-exists' is not None",
-        )
-        for case in ("sa-by-hand", "sa-of-helm", "sa-in-an-existing-ns", "sa-in-green", "sa-renamed-to-a-taken-name")
-    ),
     Difference(
         "test_a_stack_that_the_engine_refuses[ns-to-own]",
         "`pulumi up` refuses a namespace that exists",

@@ -1,4 +1,4 @@
-"""`import` of what is not as it is declared: refused, and what is there stands; then what the refusal says to do.
+"""An import that differs is refused, and what is there stands; then what the refusal says to do.
 
 The engine imports, and then updates what differs: https://github.com/pulumi/pulumi/pull/19339.
 """
@@ -136,7 +136,7 @@ def refused(stack: Stack, existing: Existing) -> str:
     """Run `up`, which must be refused again and again, and return its output on one line; nothing has changed."""
     said = [" ".join(stack.refused("up", "--yes", "--skip-preview").split()) for _ in range(2)]
     assert existing.read() == existing.before
-    assert "as it is declared" in said[1]
+    assert "differs from what is declared" in said[1]
     return said[0]
 
 
@@ -171,7 +171,7 @@ def test_a_role_by_the_stack_file(deploy: Deploy, existing: Existing) -> None:
     assert all(each in said for each in found)
     assert not project.resources("ServiceAccountRole")
     assert found[0] in " ".join(project.refused("preview").split())
-    assert "is not as it is declared" in " ".join(irsa(project, "diff", "--stack", STACK).stderr.split())
+    assert "differs from what is declared" in " ".join(irsa(project, "diff", "--stack", STACK).stderr.split())
 
     project.set({"bindings": {"app": AS_IT_IS}})
     assert differing(project) == []

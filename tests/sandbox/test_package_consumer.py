@@ -6,6 +6,7 @@ one story and run in their order.
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,27 @@ def test_what_is_known_at_once_is_refused_at_once(consumer: Consumer) -> None:
             assert word in said
     assert "Unexpected" not in said
     assert 'File "' not in said
+
+
+def test_what_is_imported_is_as_it_is_declared(consumer: Consumer, cloud: Any) -> None:
+    """The attack, in any language: a role of somebody else, whose trust policy an import would rewrite."""
+    iam, name = cloud.aws("iam"), "consumer-taken"
+    root = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [root]}))
+    before = iam.get_role(RoleName=name)["Role"]
+    consumer.write(["s3:GetObject"])
+    with (consumer.folder / "__main__.py").open("a") as program:
+        program.write(
+            f'irsa.ServiceAccountRole("taken", role_name="{name}", import_existing=["role"], subjects=["reports:a"],'
+            f' oidc_provider_arns=["{PROVIDER}"])'
+        )
+    said = [consumer.refused(*each) for each in (["preview"], ["up", "--yes", "--skip-preview"])]
+    assert all(f"the role {name} is imported, and differs from what is declared" in each for each in said)
+    assert iam.get_role(RoleName=name)["Role"] == before
+    (command,) = {*re.findall("`(pulumi state delete .*?)`", said[1])}
+    consumer.pulumi(*shlex.split(command)[1:])
+    assert set(consumer.resources("Role")) == {"reader"}
+    iam.delete_role(RoleName=name)
 
 
 def test_nothing_is_left_behind(consumer: Consumer, cloud: Any) -> None:

@@ -168,7 +168,7 @@ def before_and_after(state: Iterable[Resource], steps: Iterable[Step]) -> tuple[
             # If another resource takes it over, that one says what it becomes.
             new = {f"retained {step.old.urn}": step.old, **new}
         if step.new:
-            # What an import alone takes is as it is declared: what differs is updated, and is a step with both sides.
+            # An import alone changes nothing: what differs is updated, which is a step with both sides.
             old |= {step.new.urn: step.new} if step.operation == IMPORT else {}
             kept = step.old.outputs if step.old and step.operation == UPDATE else {}
             new[step.new.urn] = step.new._replace(outputs={**kept, **step.new.outputs})

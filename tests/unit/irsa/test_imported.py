@@ -1,4 +1,4 @@
-"""What is imported is as it is declared, against an evaluation of every request of a small world, and value by value.
+"""What an import may differ in, against an evaluation of every request of a small world, and value by value.
 
 IAM's decision: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html.
 """

@@ -42,12 +42,15 @@ def test_what_is_there_as_declared() -> None:
     [
         (
             AS_DECLARED._replace(role={**ROLE, "path": "/team/"}),
-            "the role app is not as it is declared: path: /team/ is",
+            "the role app differs from what is declared: path: /team/ is",
         ),
         (AS_DECLARED._replace(attached=[READ_ONLY, SHARED, POWER]), f"not declared in policyArns: {POWER}"),
         (AS_DECLARED._replace(inline={"own": None, "x; fix: y": None}), 'not declared in inlinePolicies: "x; fix: y"'),
-        (AS_DECLARED._replace(inline={"own": policy_document()}), "the inline policy app:own is not as it is declared"),
-        (AS_DECLARED._replace(policies={SHARED: {**POLICY, "description": "x"}}), f"the policy {SHARED} is not as"),
+        (
+            AS_DECLARED._replace(inline={"own": policy_document()}),
+            "the inline policy app:own differs from what is declared",
+        ),
+        (AS_DECLARED._replace(policies={SHARED: {**POLICY, "description": "x"}}), f"the policy {SHARED} differs"),
     ],
 )
 def test_what_differs(there: There, says: str) -> None:

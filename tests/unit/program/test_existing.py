@@ -1,0 +1,75 @@
+"""Before a service account is created: whether it exists, by one list of its cluster, where that is allowed."""
+
+import asyncio
+from typing import Any
+
+import pulumi
+import pytest
+
+from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.live.model import LiveServiceAccount
+from program import existing
+
+APP, WEB = (LiveServiceAccount("", "team-a", name) for name in ("app", "web"))
+
+
+class Cluster:
+    """A cluster with these service accounts, of which a list may be older."""
+
+    def __init__(self, there: Any, listed: Any) -> None:
+        self.there, self.listed, self.asked = there, listed, list[str]()
+
+    def service_accounts(self, _: None) -> Any:
+        self.asked.append("list")
+        return answered(self.listed)
+
+    def service_account(self, namespace: str, name: str) -> Any:
+        self.asked.append(name)
+        return next((each for each in answered(self.there) if (each.namespace, each.name) == (namespace, name)), None)
+
+
+def answered(found: Any) -> Any:
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+DENIED, SILENT = NoPermissionError("denied"), CouldNotLookError("no answer")
+
+
+@pytest.mark.parametrize(
+    ("there", "listed", "asked", "refused"),
+    [
+        ([WEB], [WEB], ["list"], False),
+        ([APP], [APP], ["list", "app"], True),
+        # It is replaced, and was deleted before.
+        ([], [APP], ["list", "app"], False),
+        ([APP], DENIED, ["list", "app"], True),
+        ([WEB], DENIED, ["list", "app"], False),
+        (DENIED, DENIED, ["list", "app"], False),
+        (SILENT, SILENT, ["list"], False),
+    ],
+)
+def test_whether_it_exists(
+    there: Any, listed: Any, asked: list[str], refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects what Helm created, and a deployment that may not list: nothing else is refused."""
+    cluster, hooks, warned = Cluster(there, listed), list[Any](), list[str]()
+    monkeypatch.setattr(existing, "supports", lambda _: True)
+    monkeypatch.setattr(pulumi, "ResourceHook", lambda _name, function: hooks.insert(0, function))
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    monkeypatch.setattr("irsa_cli.live.kubeconfig.configuration", lambda inputs: inputs)
+    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClient", lambda _: cluster)
+    existing.creation_hooks("issuer", {})
+    (hook,) = hooks
+    creation = pulumi.ResourceHookArgs(
+        "urn", "", "app", "kubernetes:core/v1:ServiceAccount", {"metadata": {"namespace": "team-a", "name": "app"}}
+    )
+    if refused:
+        with pytest.raises(existing.ServiceAccountExistsError, match="team-a/app exists already"):
+            asyncio.run(hook(creation))
+    else:
+        asyncio.run(hook(creation))
+
+    assert cluster.asked == asked
+    assert bool(warned) == isinstance(there, Exception)
