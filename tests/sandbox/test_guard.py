@@ -1,5 +1,6 @@
 """The guard through the real engine, by both front doors: switched on, changed in place, and off again."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 import yaml
 
 from sandbox.pod_identity_webhook import injected
+from tests.output_schemas import check_output
 from tests.sandbox.admission import PODS, ApiServer, eventually
-from tests.sandbox.irsa_command import PROVIDER
+from tests.sandbox.irsa_command import PROVIDER, irsa
 from tests.sandbox.project import STACK, Project, Stack
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
@@ -43,7 +45,8 @@ def test_on_stricter_and_off(deploy: Deploy, cloud: Any) -> None:
     assert "default/guarded-app has no AWS identity" in answer.warnings[0]
 
     project.set({"guard": "deny", "bindings": {"app": APP, "other": OTHER}})
-    assert project.up()["replace"] == 1  # what the guard knows, without a moment in which it knows nothing
+    # What the guard knows, without a moment in which it knows nothing, and the binding, whose mode is another.
+    assert project.up()["replace"] == 2
     assert project.up() == {}
     for name in ("guarded-app", "guarded-other"):
         answer = eventually(lambda name=name: bare(name), lambda each: bool(each.refusal))  # type: ignore[misc]
@@ -58,6 +61,43 @@ def test_on_stricter_and_off(deploy: Deploy, cloud: Any) -> None:
     eventually(bare, lambda each: each.refusal is None and not each.warnings)
     for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings", "configmaps -n kube-system"):
         assert "irsa-guard" not in cloud.kubectl("get", *plural.split(), "-o", "name").stdout
+
+
+def test_from_mode_to_mode(deploy: Deploy, cloud: Any) -> None:
+    """Protects whoever looks before `up`: a preview of a new mode is one, and what `up` then does; also in a namespace.
+
+    The API server takes Warn and Deny as a set, and does not take both:
+    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-actions
+    """
+    system = {**OTHER, "serviceAccount": {"name": "guarded-system", "namespace": "kube-system"}}
+    bindings = {"app": APP, "system": system}
+    project = deploy({"guard": {"mode": "warn", "annotations": {"mode": "warn"}}, "bindings": bindings})
+    project.up()
+    # As an earlier version left it.
+    state = json.loads(project.checkpoint.read_text())
+    for each in state["checkpoint"]["latest"]["resources"]:
+        each.pop("replaceOnChanges", None)
+    project.checkpoint.write_text(json.dumps(state))
+    assert project.up() == {}
+
+    deployer = {"mode": "deny", "groups": ["system:masters"]}
+    for guard, changed in (
+        ({"mode": "deny", "annotations": deployer}, {"identity", "annotation"}),
+        ({"mode": "warn", "namespaces": {"kube-system": "deny"}}, {"identity", "identity-kube-system"}),
+        ({"mode": "deny", "namespaces": {"kube-system": "warn"}}, {"identity", "identity-kube-system"}),
+    ):
+        project.set({"guard": guard, "bindings": bindings})
+        shown = check_output("diff", irsa(project, "diff", "--stack", STACK, "--json").stdout)["other"]
+        replaced = [each for each in shown if each["operation"] == "replace" and each["kind"] == "admission binding"]
+        assert {each["name"].removeprefix("irsa-guard-irsa.test-") for each in replaced} == changed
+        project.pulumi("up", "--yes")
+        assert project.up() == {}
+    # The repair that `irsa verify` advises, of what somebody changed.
+    name, warns = "irsa-guard-irsa.test-identity", '{"spec": {"validationActions": ["Warn"]}}'
+    binding = ("validatingadmissionpolicybinding", name)
+    assert cloud.kubectl("patch", *binding, "--type=merge", "--patch", warns).returncode == 0
+    project.pulumi("up", "--yes", "--refresh")
+    assert '["Deny","Audit"]' in cloud.kubectl("get", *binding, "--output", "jsonpath={.spec}").stdout
 
 
 def test_the_guard_comes_last_and_goes_first(deploy: Deploy) -> None:

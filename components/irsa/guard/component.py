@@ -16,6 +16,15 @@ from irsa.later import ArgumentMistakes
 from irsa.outputs import child_name
 from irsa.rules.mistakes import Spelling, path_of
 
+# A preview applies a change beside what the creation wrote, and merges the actions of both, as a set: the API server
+# refuses Warn and Deny in one. Where the mode changes, nothing is lost while the binding does not exist: before, or
+# afterwards, its Pods are only warned of. https://github.com/pulumi/pulumi-kubernetes/pull/4278
+REPLACED_FOR_ANOTHER_MODE = pulumi.ResourceOptions(
+    replace_on_changes=["spec.validationActions"], delete_before_replace=True
+)
+# What a binding says of which service accounts there are.
+LATER = ("paramRef", "matchResources")
+
 
 def parsed_guard(name: str, args: Any, spelling: Spelling = path_of) -> GuardSpec:
     """Return what the arguments of a guard declare.
@@ -132,9 +141,14 @@ class IdentityGuard(pulumi.ComponentResource):
         bound: dict[str, Any] = {}
         for manifest in bindings(settings, [*before, part.sample], [""] * (number + 1)):
             name = manifest["metadata"]["name"]
-            bound[name] = computed.apply(lambda every, name=name: every[name])
+            # Which fields wait for outputs: that a binding must be replaced is known in a preview.
+            later = {key: computed.apply(lambda every, at=(name, key): every[at[0]][at[1]]) for key in LATER}
+            bound[name] = {**manifest["spec"], **later}
             kubernetes.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
-                child_name(self._name, name), metadata=manifest["metadata"], spec=bound[name], opts=self._child(made)
+                child_name(self._name, name),
+                metadata=manifest["metadata"],
+                spec=bound[name],
+                opts=pulumi.ResourceOptions.merge(self._child(made), REPLACED_FOR_ANOTHER_MODE),
             )
         return bound
 
