@@ -58,6 +58,23 @@ from tests.sandbox.guard_pods import (
 
 pytestmark = pytest.mark.sandbox
 
+
+def variables(number: int) -> Pod:
+    return container("app", *(variable(f"V{each}", "") for each in range(number)))
+
+
+def containers(number: int, init: int) -> Pod:
+    return bare(
+        "irsa", *(container(f"c{each}") for each in range(number)), init=[container(f"i{each}") for each in range(init)]
+    )
+
+
+def volumes(number: int) -> Pod:
+    # The API server mounts its own token into the others.
+    those = [{"name": f"v{each}", "emptyDir": {}} for each in range(number)]
+    return bare("irsa", volumes=those, automountServiceAccountToken=False)
+
+
 MANY = [container(f"c{number}", *(variable(f"V{each}", "x" * 50) for each in range(100))) for number in range(100)]
 BY = "its Pods must get " + ROLE
 NOT_CALLED = "The Pod Identity webhook was not called; create the Pod again"
@@ -158,6 +175,13 @@ CASES = [
     Case("a name in another", bare("irsa", annotations={SKIP_CONTAINERS: "my-app,app-2"}), NOT_CALLED),
     # It took the API server more than the 34 seconds that a request has.
     Case("50,000 names that are skipped", bare("irsa", annotations={SKIP_CONTAINERS: "x," * 50_000}), NOT_CALLED),
+    # 40,000 variables took it longer than that, 3,000 containers eleven seconds.
+    Case("1,000 variables", bare("irsa", variables(1_000)), NOT_CALLED),
+    Case("1,001 variables", bare("irsa", APP | {"name": "b"}, variables(1_001))),
+    Case("100 containers, ten of them init containers", containers(90, 10), NOT_CALLED),
+    Case("101 containers, ten of them init containers", containers(91, 10)),
+    Case("1,000 volumes", volumes(1_000), NOT_CALLED),
+    Case("1,001 volumes", volumes(1_001)),
     # Damaged after the webhook.
     Case(
         "no volume",

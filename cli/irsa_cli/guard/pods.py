@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from irsa.guard.rules import MOST_CONTAINERS, MOST_VARIABLES, MOST_VOLUMES
 from irsa_cli.pods import (
     POD_IDENTITY_TOKEN_VARIABLE,
     POD_IDENTITY_VARIABLE,
@@ -21,10 +22,21 @@ VARIABLES = {ROLE_VARIABLE, TOKEN_VARIABLE, POD_IDENTITY_VARIABLE, POD_IDENTITY_
 def has_no_identity(pod: Mapping[str, Any]) -> bool:
     """Return whether a guard would refuse a Pod of a service account that it guards, if it were created as it is."""
     metadata = pod["metadata"]
-    if MIRROR in (metadata.get("annotations") or {}) or SKIP_POD in (metadata.get("labels") or {}):
+    is_left_alone = MIRROR in (metadata.get("annotations") or {}) or SKIP_POD in (metadata.get("labels") or {})
+    if is_left_alone or _is_too_large(pod["spec"]):
         return False
     containers, bare = _containers(pod)
     return bool(containers) and bool(bare or not token_audiences(pod))
+
+
+def _is_too_large(spec: Mapping[str, Any]) -> bool:
+    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    variables = (len(each.get("env") or ()) for each in containers)
+    return (
+        len(containers) > MOST_CONTAINERS
+        or len(spec.get("volumes") or ()) > MOST_VOLUMES
+        or any(number > MOST_VARIABLES for number in variables)
+    )
 
 
 def added_later(pod: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,19 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from irsa.guard.rules import ENTRY, GROUPS, SYSTEM, USER_PREFIXES, USERS, Settings, mode_in, namespaces_of
+from irsa.guard.rules import (
+    ENTRY,
+    GROUPS,
+    MOST_CONTAINERS,
+    MOST_VARIABLES,
+    MOST_VOLUMES,
+    SYSTEM,
+    USER_PREFIXES,
+    USERS,
+    Settings,
+    mode_in,
+    namespaces_of,
+)
 from irsa.rules.leaves import items_of, mapping_of
 
 API_VERSION = "admissionregistration.k8s.io/v1"
@@ -38,6 +50,7 @@ _WAYS = (
     ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
 )
 _VARIABLES = [name for way in _WAYS for name in way]
+_EVERY_CONTAINER = "(object.spec.?initContainers.orValue([]) + object.spec.containers)"
 _POD = {
     # The API server fills it in, but not in mirror Pods.
     "account": "object.spec.?serviceAccountName.orValue('')",
@@ -54,7 +67,7 @@ _POD = {
     "skipped": """',' + object.metadata.?annotations[?'eks.amazonaws.com/skip-containers'].orValue('')
   .trim().split('\\n', 2)[0].replace('"', '') + ','""",
     # The webhook changes init containers, too. Ephemeral ones are added to a running Pod, of which it changes nothing.
-    "containers": """(object.spec.?initContainers.orValue([]) + object.spec.containers)
+    "containers": f"""{_EVERY_CONTAINER}
   .filter(container, !variables.skipped.contains(',' + container.name + ','))""",
     "tokens": """object.spec.?volumes.orValue([])
   .filter(volume, volume.?projected.sources.orValue([]).exists(source, has(source.serviceAccountToken)))""",
@@ -62,6 +75,13 @@ _POD = {
     # container has set it itself. Either way is right, since `pulumi up` may be moving the account to the other.
     "bare": f"""variables.containers.filter(container, !container.?env.orValue([]).exists(variable,
   variable.name in {_VARIABLES})).map(container, container.name)""",
+}
+# The API server's time for a list grows with the square of its length.
+_NOT_TOO_LARGE = {
+    "name": "not-too-large",
+    "expression": f"""size({_EVERY_CONTAINER}) <= {MOST_CONTAINERS}
+  && size(object.spec.?volumes.orValue([])) <= {MOST_VOLUMES}
+  && {_EVERY_CONTAINER}.all(container, size(container.?env.orValue([])) <= {MOST_VARIABLES})""",
 }
 _IDENTITY = {
     # Kubernetes' own token has no audience: it is the API server's.
@@ -202,6 +222,7 @@ def _identity(stack: str) -> dict[str, Any]:
         stack,
         IDENTITY,
         resources=("pods", ["CREATE"]),
+        conditions=[_NOT_TOO_LARGE],
         variables={**_POD, **_IDENTITY},
         expression="variables.missing == []",
         messages=(
@@ -218,6 +239,7 @@ def _role(stack: str) -> dict[str, Any]:
         stack,
         ROLE,
         resources=("pods", ["CREATE"]),
+        conditions=[_NOT_TOO_LARGE],
         variables={**_POD, **_ROLE},
         expression="variables.differs == []",
         messages=(
@@ -251,6 +273,7 @@ def _policy(
     part: str,
     *,
     resources: tuple[str, list[str]],
+    conditions: Sequence[Mapping[str, str]] = (),
     variables: Mapping[str, str],
     expression: str,
     messages: tuple[str, str],
@@ -274,6 +297,7 @@ def _policy(
             "failurePolicy": "Ignore",
             "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
             "matchConstraints": {"resourceRules": [rule]},
+            **({"matchConditions": [*conditions]} if conditions else {}),
             "variables": [{"name": name, "expression": text} for name, text in variables.items()],
             "validations": [validation],
             "auditAnnotations": [{"key": "service-account", "valueExpression": audited}],

@@ -16,6 +16,8 @@ NO_AUDIENCE = "-"
 # What the policies understand, in the syntax of RE2, too. An audience may have spaces and line breaks; a role, which
 # stands in messages as it is, has visible ASCII alone.
 ENTRY = r"(irsa|podIdentity|both) (?s:.+) arn:[!-~]+"
+# Pods of more are not judged: 40,000 variables in one container took the API server longer than a request may.
+MOST_CONTAINERS, MOST_VARIABLES, MOST_VOLUMES = 100, 1_000, 1_000
 # etcd takes 1 MiB of an object; what is left is for its metadata and the users of `AnnotationRule`.
 LONGEST_DATA = 900_000
 LONGEST_KEY = 253
