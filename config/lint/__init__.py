@@ -159,4 +159,9 @@ RULES: Mapping[str, LintRule] = {
     "unused-setting": LintRule(
         "a default, a variable or a guard's namespace is not used", "stack", settings.unused_setting
     ),
+    "wide-guard": LintRule(
+        "more than one role or user may avoid a guard, or who may edit ConfigMaps in a guarded namespace",
+        "stack",
+        settings.wide_guard,
+    ),
 }

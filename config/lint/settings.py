@@ -1,14 +1,16 @@
-"""Lint rules about what the settings leave: room below the quotas, and defaults and variables without a use."""
+"""Lint rules about what the settings leave: room below quotas, defaults and variables without a use, a wide guard."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from config.argument_places import place_of
 from config.defaults import identity_of
 from config.lint.checked import CheckedBinding, CheckedStack, Warnings
+from config.models import Guard, Stack
 from irsa.add_ons.of_role import service_account_of
+from irsa.guard.rules import SYSTEM, is_everybody, is_wide_prefix
 from irsa.rules.identity import Identity, Use
-from irsa.rules.mistakes import Mistake, likely, named
+from irsa.rules.mistakes import Mistake, Place, likely, named
 from irsa.rules.policies import largest_policy_size
 from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE
@@ -57,13 +59,42 @@ def unused_setting(checked: CheckedStack) -> Warnings:
     yield from _unused_in_guards(checked)
 
 
-def _unused_in_guards(checked: CheckedStack) -> Warnings:
-    stack, namespaces = checked.stack, {name for each in checked.bindings.values() if (name := _namespace(each))}
+def wide_guard(checked: CheckedStack) -> Warnings:
+    """Yield by what many may avoid a guard: everybody, users of several roles, who may edit a tenant's ConfigMaps."""
+    for place, guard in _guards(checked.stack) if checked.complete else ():
+        rule, namespace = guard.annotations, guard.namespace
+        names = {"users": rule.users, "userPrefixes": rule.user_prefixes, "groups": rule.groups} if rule else {}
+        for key, index, name in ((key, *each) for key, those in names.items() for each in enumerate(those)):
+            if is_wide_prefix(name) if key == "userPrefixes" else is_everybody(name):
+                found = f"{named(name)}: these are more than one user, role or group of your own"
+                fix = "name the deployer: arn:aws:sts::111122223333:assumed-role/deploy/ in userPrefixes, for example"
+                yield (*place, "annotations", key, index), Mistake(found, "the deployer, and nobody else", fix)
+        is_of_tenants = namespace in _namespaces(checked) - {SYSTEM}
+        if namespace and is_of_tenants and guard.namespaces.get(namespace, guard.mode) != "off":
+            found = f"{named(namespace)} has guarded service accounts: who may edit ConfigMaps there can switch it off"
+            yield (
+                (*place, "namespace"),
+                Mistake(found, "a namespace of the platform's team", "remove it, or name another"),
+            )
+
+
+def _guards(stack: Stack) -> Iterator[tuple[Place, Guard]]:
     of_clusters = {(*stack.place_of_cluster(key), "guard"): each.guard for key, each in stack.clusters_by_key.items()}
-    for place, guard in {("guard",): stack.guard, **of_clusters}.items():
-        for namespace, mode in guard.namespaces.items() if guard else ():
+    guards = {("guard",): stack.guard, **of_clusters}
+    yield from ((place, guard) for place, guard in guards.items() if guard)
+
+
+def _namespaces(checked: CheckedStack) -> set[str]:
+    """Return the namespaces of the service accounts of a stack."""
+    return {name for each in checked.bindings.values() if (name := _namespace(each))}
+
+
+def _unused_in_guards(checked: CheckedStack) -> Warnings:
+    namespaces = _namespaces(checked)
+    for place, guard in _guards(checked.stack):
+        for namespace, mode in guard.namespaces.items():
             at = (*place, "namespaces", namespace)
-            if guard and guard.mode == "off" and mode != "off":
+            if guard.mode == "off" and mode != "off":
                 fix = "write mode: warn or deny, or remove namespaces"
                 yield at, Mistake("mode: off guards no namespace, this one neither", "a guard that is on", fix)
             elif namespace not in namespaces:

@@ -268,3 +268,24 @@ def test_whose_pods_a_guard_newly_refuses(cloud: Any, deploy: Callable[..., Proj
     repair = irsa(project, "diff", "--stack", STACK, "--refresh", "--json")
     (found,) = check_output("diff", repair.stdout)["guard"]
     assert (found["after"], found["serviceAccounts"]) == ("deny", ["default/added", "default/known"])
+
+
+def test_who_may_newly_avoid_a_guard(deploy: Callable[..., Project]) -> None:
+    """Protects reviewers: the first line says who, also beside a new role, with which the rest is not known yet."""
+    rule = {"mode": "deny", "groups": ["system:masters"]}
+    account = {"name": "known", "namespace": "diff-guard", "createNamespace": True}
+    known = {"known": binding("known", serviceAccount=account)}
+    project = deploy({"bindings": known, "guard": {"mode": "warn", "annotations": rule}})
+    project.up()
+
+    wider = {"mode": "warn", "namespace": "diff-guard", "annotations": {**rule, "userPrefixes": ["arn:"]}}
+    project.set({"bindings": {**known, "added": binding("added")}, "guard": wider})
+    diff = irsa(project, "diff", "--stack", STACK)
+    found = check_output("diff", irsa(project, "diff", "--stack", STACK, "--json").stdout)["guard"]
+
+    assert "; guard: more may write role annotations" in " ".join(diff.stdout.split())
+    assert [(each["what"], each["who"], each["dangerous"]) for each in found] == [
+        ("exceptions", [{"kind": "userPrefix", "name": "arn:"}], True),
+        ("configMaps", [{"kind": "namespace", "name": "diff-guard"}], True),
+        ("pods", [], False),
+    ]

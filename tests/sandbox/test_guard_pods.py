@@ -301,23 +301,23 @@ RULE = AnnotationRule("deny", ("alice",), ("arn:aws:sts::111122223333:assumed-ro
 UNDECLARED, ANOTHER = "no role is declared for it", f"declared is {ROLE}"
 
 
-@pytest.mark.parametrize(
-    ("account", "role", "who", "refused"),
-    [
-        ("new", OLD, ("bob", []), UNDECLARED),
-        ("new", ROLE, ("bob", []), UNDECLARED),
-        ("new", 'a"\nb', ("bob", []), r'annotated with "a\"\nb": no role'),
-        ("new", None, ("bob", []), None),
-        ("new", OLD, ("alice", []), None),
-        ("new", OLD, ("alice2", []), UNDECLARED),
-        ("new", OLD, (DEPLOYER, []), None),
-        ("new", OLD, ("arn:aws:sts::111122223333:assumed-role/deploy-evil/session", []), UNDECLARED),
-        ("new", OLD, ("bob", ["other", GROUP]), None),
-        ("new", OLD, ("bob", ["other"]), UNDECLARED),
-        ("to-come", ROLE, ("bob", []), None),
-        ("to-come", OLD, ("bob", []), ANOTHER),
-    ],
-)
+ANNOTATING: list[tuple[str, str | None, tuple[str, list[str]], str | None]] = [
+    ("new", OLD, ("bob", []), UNDECLARED),
+    ("new", ROLE, ("bob", []), UNDECLARED),
+    ("new", 'a"\nb', ("bob", []), r'annotated with "a\"\nb": no role'),
+    ("new", None, ("bob", []), None),
+    ("new", OLD, ("alice", []), None),
+    ("new", OLD, ("alice2", []), UNDECLARED),
+    ("new", OLD, (DEPLOYER, []), None),
+    ("new", OLD, ("arn:aws:sts::111122223333:assumed-role/deploy-evil/session", []), UNDECLARED),
+    ("new", OLD, ("bob", ["other", GROUP]), None),
+    ("new", OLD, ("bob", ["other"]), UNDECLARED),
+    ("to-come", ROLE, ("bob", []), None),
+    ("to-come", OLD, ("bob", []), ANOTHER),
+]
+
+
+@pytest.mark.parametrize(("account", "role", "who", "refused"), ANNOTATING)
 def test_annotations(
     annotating: ApiServer, account: str, role: str | None, who: tuple[str, list[str]], refused: str | None
 ) -> None:

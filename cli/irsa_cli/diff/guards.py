@@ -1,23 +1,40 @@
 """Which Pods the guards of a stack refuse or warn of, before and after, and how their own resources are shown. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from irsa.guard.policies import IDENTITY, selected_namespaces
-from irsa.guard.rules import GROUPS, USER_PREFIXES, USERS, parsed_data
+from irsa.guard.rules import GROUPS, SYSTEM, USER_PREFIXES, USERS, is_everybody, is_wide_prefix, parsed_data
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
 from irsa.rules.leaves import items_of, mapping_of
 from irsa_cli.diff.preview import CREATE, Step
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource, is_secret, is_unknown, known_text
 
-PODS, ROLE_ANNOTATIONS = "pods", "roleAnnotations"
+PODS, ROLE_ANNOTATIONS, EXCEPTIONS, CONFIG_MAPS = "pods", "roleAnnotations", "exceptions", "configMaps"
+# Lists of a ConfigMap, and what an entry is.
+PREFIX = "userPrefix"
+LISTS = {USERS: "user", USER_PREFIXES: PREFIX, GROUPS: "group"}
 OFF, CANNOT_TELL = "off", "cannot tell"
 STRICTEST_FIRST = ("deny", "warn", OFF)
+ConfigMaps = Sequence[tuple[str, Any]]
 SHOWN_FIRST = ("deny", CANNOT_TELL, "warn", OFF)
 # Of a stack with `irsa:cluster`.
 ONE_CLUSTER = "cluster"
+
+
+@dataclass(frozen=True)
+class Avoider:
+    """Who may avoid a guard.
+
+    Attributes:
+        kind: `user`, `userPrefix`: users whose names begin so, `group`, or `namespace`: who may edit ConfigMaps in it.
+        name: Its name.
+    """
+
+    kind: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -26,11 +43,14 @@ class GuardChange:
 
     Attributes:
         cluster: The cluster's key in the stack file; empty where there is only one.
-        what: Of which it is: `pods` without their identity, or `roleAnnotations` other than the declared ones.
+        what: Of which it is: `pods` without their identity, `roleAnnotations` other than the declared ones,
+            `exceptions`: who may write those all the same, or `configMaps`: who may edit those can switch it off.
         before: What it did: `deny`, `warn` or `off`.
         after: What it does: `deny`, `warn`, `off`, or `cannot tell`: what it guards is not known until `pulumi up`.
         service_accounts: Whose Pods, as `namespace/name`.
-        dangerous: Whether more users may write role annotations.
+        who: Who may avoid it, and could not before; the widest come first.
+        dangerous: Whether that is everybody, users of several roles, or a namespace with guarded service accounts; or
+            whether more users may write role annotations.
     """
 
     cluster: str
@@ -38,6 +58,7 @@ class GuardChange:
     before: str
     after: str
     service_accounts: tuple[str, ...] = ()
+    who: tuple[Avoider, ...] = ()
     dangerous: bool = False
 
 
@@ -50,7 +71,7 @@ def is_of_guard(resource: Resource) -> bool:
 
 
 def guard_changes(state: Iterable[Resource], steps: Iterable[Step], clusters: Mapping[str, str]) -> list[GuardChange]:
-    """Return what the guards do otherwise after a preview's steps, the strictest first, and then by cluster.
+    """Return what the guards do otherwise after a preview's steps: who may avoid them, the strictest, then by cluster.
 
     The clusters are those of `clusters_of_guards`.
     """
@@ -71,7 +92,11 @@ def guard_changes(state: Iterable[Resource], steps: Iterable[Step], clusters: Ma
         for urn in changing
         for change in _changes(clusters.get(urn, ""), urn, before.get(urn), after.get(urn), urn in lost)
     ]
-    return sorted(found, key=lambda each: (SHOWN_FIRST.index(each.after), each.cluster, each.what, each.before))
+
+    def first(each: GuardChange) -> tuple[Any, ...]:
+        return not each.dangerous, not each.who, SHOWN_FIRST.index(each.after), each.cluster, each.what, each.before
+
+    return sorted(found, key=first)
 
 
 def _concerns(resource: Resource) -> bool:
@@ -118,6 +143,58 @@ def _changes(
     if was != becomes:
         looser = was == "deny" or becomes == OFF
         yield GuardChange(cluster, ROLE_ANNOTATIONS, was, becomes, dangerous=looser)
+    data = _data_by_namespace(before or []), _data_by_namespace(after or [])
+    if OFF not in (was, becomes):
+        yield from _exceptions(GuardChange(cluster, EXCEPTIONS, was, becomes), *data)
+    yield from _moved(GuardChange(cluster, CONFIG_MAPS, _strictest(old), _strictest(new)), *data, {*(new or {})})
+
+
+def _strictest(modes: Mapping[str, str] | None) -> str:
+    return min((modes or {}).values(), key=STRICTEST_FIRST.index, default=OFF)
+
+
+def _data_by_namespace(resources: Iterable[Resource]) -> list[tuple[str, Any]]:
+    """Return namespace and data of each ConfigMap; an empty namespace where it is not known."""
+    maps = (each.inputs for each in resources if each.type == types.CONFIG_MAP)
+    return [(known_text(mapping_of(each.get("metadata")).get("namespace")), each.get("data")) for each in maps]
+
+
+def _exceptions(change: GuardChange, before: ConfigMaps, after: ConfigMaps) -> Iterator[GuardChange]:
+    """Yield who may write other roles than the declared ones, and could not before."""
+    if any(isinstance(data, Mapping) and not LISTS.keys() <= data.keys() for _, data in before) or not before:
+        return  # without its lists, it stopped nobody
+    old, new = _listed(before), _listed(after)
+    if old is None or new is None:
+        yield replace(change, after=CANNOT_TELL)
+    elif gained := new - old:
+        # The first names are shown.
+        who = sorted(gained, key=lambda each: (not _is_wide(each), each.kind, each.name))
+        yield replace(change, who=tuple(who), dangerous=_is_wide(who[0]))
+
+
+def _is_wide(each: Avoider) -> bool:
+    return is_wide_prefix(each.name) if each.kind == PREFIX else is_everybody(each.name)
+
+
+def _listed(config_maps: ConfigMaps) -> set[Avoider] | None:
+    """Return who may write other roles; None where that is not known."""
+    found: set[Avoider] = set()
+    for _, data in config_maps:
+        texts = {kind: mapping_of(data).get(key) for key, kind in LISTS.items()}
+        if not all(isinstance(text, str) and text == known_text(text) for text in texts.values()):
+            return None
+        found |= {Avoider(kind, line) for kind, text in texts.items() for line in str(text).split("\n") if line}
+    return found
+
+
+def _moved(change: GuardChange, before: ConfigMaps, after: ConfigMaps, guarded: set[str]) -> Iterator[GuardChange]:
+    """Yield to which namespaces its ConfigMaps go."""
+    old, new = ({namespace for namespace, _ in those} for those in (before, after))
+    tenants = {each.partition("/")[0] for each in guarded} - {SYSTEM}
+    for namespace in sorted(new - old) if old else ():
+        who = (Avoider("namespace", namespace),)
+        is_known = replace(change, who=who, dangerous=namespace in tenants)
+        yield is_known if namespace else replace(change, after=CANNOT_TELL)
 
 
 def _component(urn: str, resources: Iterable[Resource]) -> Mapping[str, Any]:
@@ -187,5 +264,7 @@ def _shown(resource: Resource) -> dict[str, Any]:
         # Others than service accounts: who may write annotations.
         found |= {key: str(data.get(key) or "").splitlines() for key in (USERS, USER_PREFIXES, GROUPS)}
     elif resource.type == types.ADMISSION_BINDING and isinstance(spec, Mapping):
-        found |= {"actions": _actions(spec), "namespaces": sorted(filter(known_text, selected_namespaces(spec)))}
+        found["actions"] = _actions(spec)
+        if not is_unknown(spec.get("matchResources")):
+            found["namespaces"] = sorted(filter(known_text, selected_namespaces(spec)))
     return found

@@ -11,7 +11,7 @@ from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.identity import IRSA, POD_IDENTITY
 from irsa.rules.mistakes import Mistake, named, visible
 from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
-from irsa_cli.diff.guards import CANNOT_TELL, OFF, PODS, STRICTEST_FIRST, GuardChange
+from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
 from irsa_cli.diff.output import Diff, dangerous
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.preview import DELETE, UPDATE
@@ -33,6 +33,13 @@ OF_GUARD = {
     "admission policy": ["(its rules are", "those of another", "release of irsa)"],
     "admission binding": ["(it takes", "another config map)"],
 }
+AVOIDERS = {
+    "user": "user",
+    "userPrefix": "users that begin with",
+    "group": "group",
+    "namespace": "who may edit ConfigMaps in",
+}
+AVOID = {EXCEPTIONS: "more may write role annotations other than declared", CONFIG_MAPS: "more may switch it off"}
 GUARD_WORDS = {"deny": "are refused", "warn": "are warned of", OFF: "are let through"}
 OF_NO_BINDING = "resources of no binding"
 NOT_SEEN = {
@@ -126,8 +133,12 @@ def guard_row(each: GuardChange) -> Row:
     """Return what the guard of a cluster does otherwise than before, as a line."""
     where = f" in {named(each.cluster)}" if each.cluster else ""
     if each.after == CANNOT_TELL:
-        text = f"guard: cannot tell whose Pods are refused{where}: what it guards is not known until `pulumi up`"
+        what = f"whether {AVOID[each.what]}" if each.what in AVOID else "whose Pods are refused"
+        text = f"guard: cannot tell {what}{where}: what it guards is not known until `pulumi up`"
         return Row(CHANGED, 0, text.split(" "))
+    if each.who:
+        who = _first([f"{AVOIDERS[one.kind]} {named(one.name)}" for one in each.who])
+        return Row(ADDED, 0, f"guard: {AVOID[each.what]}{where}: {who}".split(" "))
     count = len(each.service_accounts)
     accounts = "1 service account without its" if count == 1 else f"{count:,} service accounts without their"
     what = f"Pods of {accounts} identity" if each.what == PODS else "role annotations other than declared"
@@ -249,8 +260,12 @@ def _but_not(right: Right) -> Iterator[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = len(names) - NAMED
-    return f"{', '.join(map(named, names[:NAMED]))}{f' and {more:,} more' if more > 0 else ''}"
+    return _first([*map(named, names)])
+
+
+def _first(texts: Sequence[str]) -> str:
+    more = len(texts) - NAMED
+    return f"{', '.join(texts[:NAMED])}{f' and {more:,} more' if more > 0 else ''}"
 
 
 def resource_rows(change: ResourceChange) -> list[Row]:

@@ -8,7 +8,16 @@ guard. Other authorizers, such as the access policies of EKS, are not read.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.guard.rules import GROUPS, USER_PREFIXES, USERS
+from irsa.guard.rules import (
+    EVERYBODY,
+    GROUPS,
+    USER_PREFIXES,
+    USERS,
+    AnnotationRule,
+    is_everybody,
+    is_wide_prefix,
+    may_annotate,
+)
 from irsa_cli.live.kubernetes import ClusterClient
 from irsa_cli.state.declared import DeclaredGuard
 
@@ -24,7 +33,6 @@ BOOTSTRAPPING = "kubernetes.io/bootstrapping"
 # What names of Kubernetes' and of EKS's own users begin with; others must not:
 # https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
 RESERVED = ("system:", "eks:", "aws:", "amazon:", "iam:")
-EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:anonymous", "system:serviceaccounts")
 
 Object = Mapping[str, Any]
 
@@ -81,9 +89,7 @@ class Editor(NamedTuple):
     @property
     def is_everybody(self) -> bool:
         """Whether these are all users, or all service accounts of the cluster or of a namespace."""
-        return self.kind != "ServiceAccount" and (
-            self.name in EVERYBODY or self.name.startswith("system:serviceaccounts:")
-        )
+        return self.kind != "ServiceAccount" and is_everybody(self.name)
 
 
 def editors(rbac: Rbac, guard: DeclaredGuard) -> list[Editor]:
@@ -163,12 +169,13 @@ def _subjects(binding: Object, is_default: bool) -> Iterator[tuple[str, str]]:
 
 
 def _is_deployer(guard: DeclaredGuard, kind: str, name: str) -> bool:
-    """Return whether the guard's rule for annotations names a subject as a deployer."""
+    """Return whether the guard's rule for annotations names a subject as a deployer; a wide prefix names nobody."""
     users, prefixes, groups = (
-        {line for data in guard.config_maps.values() for line in data.get(key, "").split("\n") if line}
+        tuple(line for data in guard.config_maps.values() for line in data.get(key, "").split("\n") if line)
         for key in (USERS, USER_PREFIXES, GROUPS)
     )
     if kind == "Group":
         return name in groups
     as_user = f"system:serviceaccount:{name.replace('/', ':')}" if kind == "ServiceAccount" else name
-    return as_user in users or as_user.startswith(tuple(prefixes))
+    narrow = tuple(each for each in prefixes if not is_wide_prefix(each))
+    return may_annotate(AnnotationRule("", users, narrow), as_user)

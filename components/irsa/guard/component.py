@@ -117,7 +117,7 @@ class IdentityGuard(pulumi.ComponentResource):
         return kubernetes.core.v1.ConfigMap(
             config_map_name(stack, self._name, number),
             metadata=metadata,
-            data=input_of(part.data),
+            data=_data(part),
             opts=self._child(after),
         )
 
@@ -151,6 +151,16 @@ class IdentityGuard(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions.merge(self._child(made), REPLACED_FOR_ANOTHER_MODE),
             )
         return bound
+
+
+def _data(part: Part) -> Any:
+    """Return the data of a ConfigMap; who may write annotations is known in a preview, whatever else is not."""
+    data = input_of(part.data)
+    lists = {key: text for key, text in part.sample.items() if "." not in key}
+    if isinstance(part.data, Mapping) or not lists:
+        return data
+    declared = {key: data.apply(lambda every, key=key: every[key]) for key in part.sample if key not in lists}
+    return lists | declared
 
 
 def _nowhere(spec: Mapping[str, Any]) -> dict[str, Any]:

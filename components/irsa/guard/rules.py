@@ -29,6 +29,12 @@ _HASH = 8
 
 # Keys of settings stand beside those of service accounts: these have a dot, since a namespace cannot.
 USERS, USER_PREFIXES, GROUPS = "annotation-users", "annotation-user-prefixes", "annotation-groups"
+# Users and groups: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-requests
+EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:anonymous", "system:serviceaccounts")
+# How names of many begin, and that of one role, user or service account:
+# https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+_BEGINNINGS = ("arn:", "system:serviceaccount:")
+_OF_ONE = r"arn:([^:]*:){4}[^/]+/.+|system:serviceaccount:[^:]+:.+"
 
 
 class Declared(NamedTuple):
@@ -48,6 +54,22 @@ class AnnotationRule(NamedTuple):
     users: tuple[str, ...] = ()
     user_prefixes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+
+
+def is_everybody(name: str) -> bool:
+    """Return whether a user or a group is all users, or all service accounts of the cluster or of a namespace."""
+    return name in EVERYBODY or name.startswith("system:serviceaccounts:")
+
+
+def is_wide_prefix(prefix: str) -> bool:
+    """Return whether the names of several roles, users or service accounts, and of future ones, begin so."""
+    is_of_many = any(each.startswith(prefix) or prefix.startswith(each) for each in _BEGINNINGS)
+    return is_of_many and not re.fullmatch(_OF_ONE, prefix)
+
+
+def may_annotate(rule: AnnotationRule, user: str, groups: Iterable[str] = ()) -> bool:
+    """Return whether a rule lets a user write other roles than the declared ones."""
+    return user in rule.users or user.startswith(rule.user_prefixes) or not {*groups}.isdisjoint(rule.groups)
 
 
 class Settings(NamedTuple):

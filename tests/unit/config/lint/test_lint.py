@@ -418,6 +418,31 @@ def test_unused_namespaces_of_a_guard(tmp_path: Path, guard: dict[str, Any], fou
     assert places == [f"cluster.guard.namespaces.{each}" for each in found]
 
 
+DEPLOY = "arn:aws:sts::111122223333:assumed-role/deploy/"
+
+
+@pytest.mark.parametrize(
+    ("guard", "found"),
+    [
+        ({"annotations": {"userPrefixes": [DEPLOY, "system:serviceaccount:ci:deployer"], "groups": ["platform"]}}, []),
+        ({"annotations": {"userPrefixes": [DEPLOY, "arn:"]}}, ["annotations.userPrefixes.1"]),
+        ({"annotations": {"groups": ["system:authenticated"]}}, ["annotations.groups.0"]),
+        ({"annotations": {"users": ["system:anonymous"]}}, ["annotations.users.0"]),
+        ({"namespace": "team"}, ["namespace"]),
+        ({"namespace": "platform"}, []),
+        ({"namespace": "team", "namespaces": {"team": "off"}}, []),
+    ],
+)
+def test_who_may_avoid_a_guard(tmp_path: Path, guard: dict[str, Any], found: list[str]) -> None:
+    """Protects from a guard that stops nobody: one line makes everybody its deployer, or its tenants its editors."""
+    account = {"serviceAccount": {"name": "app", "namespace": "team"}}
+    rule = {"annotations": {"mode": "deny", **guard["annotations"]}} if "annotations" in guard else {}
+    guard = {"mode": "deny", **guard, **rule}
+    assert warnings("wide-guard", tmp_path, account, guard=guard) == [f"guard.{each}" for each in found]
+    places = warnings("wide-guard", tmp_path, account, cluster={"name": "cc", "guard": guard})
+    assert places == [f"cluster.guard.{each}" for each in found]
+
+
 USES: list[tuple[str, dict[str, Any], bool]] = [
     ("namespace", APP, True),
     ("namespace", {"trust": {}}, False),

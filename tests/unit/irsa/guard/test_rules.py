@@ -15,12 +15,16 @@ from irsa.guard.rules import (
     Settings,
     config_map_data,
     declared_data,
+    is_wide_prefix,
+    may_annotate,
     mode_in,
     namespaces_of,
     parsed_data,
     stack_key,
 )
 from irsa.rules.mistakes import Mistake
+from tests.sandbox.guard_pods import ROLE
+from tests.sandbox.test_guard_pods import ANNOTATING, RULE
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/: a DNS subdomain, as policies are named, and
 # bindings; https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/: a label's value.
@@ -171,3 +175,29 @@ def test_a_namespace_that_is_too_long_is_named() -> None:
     with pytest.raises(Mistake, match=r"namespace big has 1,1\d\d,\d\d\d bytes.*namespaces: {big: off}"):
         config_map_data(Settings("s", "deny"), many)
     assert config_map_data(Settings("s", "deny", namespaces={"big": "off"}), many) == []
+
+
+@pytest.mark.parametrize(
+    ("of_many", "one"),
+    [
+        # https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+        ("arn:aws:sts::111122223333:assumed-role/", "deploy/session"),
+        ("arn:aws-cn:iam::111122223333:user/", "alice"),
+        # https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
+        ("system:serviceaccount:ci:", "deployer"),
+        ("", "deployer"),
+    ],
+)
+def test_wide_prefixes(of_many: str, one: str) -> None:
+    """Protects the rule for annotations: what ends before the name of one is the beginning of others' names, too."""
+    name = of_many + one
+    for cut in range(1, len(name) + 1):
+        assert is_wide_prefix(name[:cut]) == (cut <= len(of_many)), name[:cut]
+
+
+@pytest.mark.parametrize(
+    ("who", "refused"), [row[2:] for row in ANNOTATING if row[1] and row[:2] != ("to-come", ROLE)], ids=str
+)
+def test_who_may_annotate(who: tuple[str, list[str]], refused: str | None) -> None:
+    """Protects the deployer: in Python, as the policy says it in CEL to a real API server."""
+    assert may_annotate(RULE, *who) == (refused is None)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.diff.changes import changes
-from irsa_cli.diff.guards import GuardChange, clusters_of_guards, guard_changes
+from irsa_cli.diff.guards import Avoider, GuardChange, clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import guard_row, resource_rows, right_rows, rows_of
 from irsa_cli.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import UNKNOWN, diff, preview, resource, step
@@ -137,6 +137,61 @@ def test_the_rule_for_annotations() -> None:
     assert text == "guard: role annotations other than declared are refused (deny, was warn) in green"
 
 
+USERS, PREFIXES, GROUPS = "annotation-users", "annotation-user-prefixes", "annotation-groups"
+DEPLOY = "arn:aws:sts::111122223333:assumed-role/deploy/"
+LISTS = {USERS: "alice", PREFIXES: DEPLOY, GROUPS: ""}
+
+
+def rule(change: Mapping[str, Any], namespace: str = "kube-system") -> dict[str, Any]:
+    return config_map(data={**LISTS, "a.x": ROLE, **change}, namespace=namespace)
+
+
+def avoiding(before: Any, after: Any, mode: str = "deny") -> list[tuple[list[str], str, bool]]:
+    """Return who may avoid a guard with a rule for annotations, and could not before."""
+    state = [guard({"a/x": "deny"}, annotations=mode), before, binding(["Deny"], "a")]
+    changes_found = found(step("create-replacement", before, after), state=state)
+    return [([f"{one.kind} {one.name}" for one in each.who], each.after, each.dangerous) for each in changes_found]
+
+
+@pytest.mark.parametrize(
+    ("change", "who", "dangerous"),
+    [
+        ({}, [], False),
+        ({USERS: ""}, [], False),
+        ({USERS: "alice\nbob"}, ["user bob"], False),
+        ({USERS: "system:anonymous"}, ["user system:anonymous"], True),
+        ({PREFIXES: DEPLOY.replace("deploy", "ci")}, [f"userPrefix {DEPLOY.replace('deploy', 'ci')}"], False),
+        ({PREFIXES: f"{DEPLOY}\narn:"}, ["userPrefix arn:"], True),
+        ({GROUPS: "platform"}, ["group platform"], False),
+        # The widest first: of many, the first are shown.
+        ({USERS: "a\nb\nc\nd\ne", GROUPS: "system:authenticated"},
+         ["group system:authenticated", *(f"user {each}" for each in "abcde")], True),
+        ({GROUPS: "system:serviceaccounts:ci"}, ["group system:serviceaccounts:ci"], True),
+    ],
+)  # fmt: skip
+def test_who_may_avoid_it(change: Mapping[str, Any], who: list[str], dangerous: bool) -> None:
+    """Protects from a guard that somebody widens: whoever it does not stop any more is a gain, and named."""
+    assert avoiding(rule({}), rule(change)) == ([(who, "deny", dangerous)] if who else [])
+    # Without one of the lists, it stopped nobody; without the rule, too.
+    damaged = config_map(data={"a.x": ROLE})
+    assert avoiding(damaged, rule(change)) == avoiding(rule({}), rule(change), "off") == []
+
+
+def test_who_may_avoid_it_is_not_known_yet() -> None:
+    """Protects from silence: a program may write ConfigMaps of which nothing is known before `up`."""
+    state = [guard({"a/x": "deny"}, annotations="deny"), rule({})]
+    (change,) = found(step("create-replacement", rule({}), config_map(data=UNKNOWN)), state=state)
+
+    assert (change.what, change.after) == ("exceptions", "cannot tell")
+    assert "cannot tell whether more may write role annotations" in " ".join(guard_row(change).pieces)
+
+
+@pytest.mark.parametrize(("namespace", "dangerous"), [("platform", False), ("a", True)])
+def test_where_its_config_maps_go(namespace: str, dangerous: bool) -> None:
+    """Protects from a guard that its tenants may switch off: whoever may edit its ConfigMaps can."""
+    assert avoiding(rule({}), rule({}, namespace)) == [([f"namespace {namespace}"], "deny", dangerous)]
+
+
 def test_the_first_lines() -> None:
     """Protects reviewers: in the first lines of text who is refused, and each change where there are several."""
     refused, warned = pods("off", "deny", "default/my-app", "default/other"), pods("deny", "warn", "a/x", cluster="")
@@ -148,6 +203,13 @@ def test_the_first_lines() -> None:
     expected = "guard: Pods of 2 service accounts without their identity are refused (deny) in green: default/my-app,"
     assert expected in " ".join(one.split())
     assert "identity are refused (deny) in green, and 1 more " in " ".join(both.split())
+    named = Avoider("group", "system:authenticated"), Avoider("user", "x -> y")
+    wide = GuardChange("green", "exceptions", "deny", "deny", who=named, dangerous=True)
+    (row,) = [guard_row(wide)]
+    assert f"{row.sign} {' '.join(row.pieces)}" == (
+        "+ guard: more may write role annotations other than declared in green: group system:authenticated, "
+        'user "x -> y"'
+    )
     assert [f"{row.sign} {' '.join(row.pieces)}" for row in right_rows(diff(guard=[refused, warned]))] == [
         f"+ {expected} default/other",
         "- guard: Pods of 1 service account without its identity are warned of (warn, was deny): a/x",

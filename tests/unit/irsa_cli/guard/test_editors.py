@@ -124,6 +124,9 @@ def test_the_deployers_are_left_out() -> None:
     strong = rule("*", "*", group="*")
 
     assert names(Rbac([role(strong)], [bound(*subjects)], [], []), guard) == ["ServiceAccount web/deployer"]
+    wide = replace(GUARD, config_maps={CONFIG_MAP: {**data, "annotation-user-prefixes": "arn:"}})
+    found = names(Rbac([role(strong)], [bound(*subjects)], [], []), wide)
+    assert found == ["ServiceAccount web/deployer", "User arn:aws:sts::111122223333:assumed-role/deploy/ci"]
     own = "irsa-deployer-guard"
     roles, its = [role(strong), role(strong, name=own)], bound(ALICE, name=own)
     assert names(Rbac(roles, [its], [], [])) == []
