@@ -12,7 +12,8 @@ from program.settings import load_settings
 
 
 async def main() -> None:
-    folder = Path(__file__).parent
+    # That of Pulumi.yaml, which may have the program in another one (`main:`).
+    folder = Path(pulumi.get_root_directory())
     send_no_debug_messages()
     settings = load_settings(folder)
     lookups = resolve(settings, access_of(settings.stack, folder))

@@ -133,7 +133,9 @@ def environment_of(python: str) -> dict[str, str]:
     activated = {"PATH": os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)])}
     if (folder.parent / "pyvenv.cfg").exists():
         activated["VIRTUAL_ENV"] = str(folder.parent)
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    # What the engine's caller has of them is nothing of the program's: the official host sets both itself.
+    left_out = {"PYTHONHOME", "PYTHONPATH", "PULUMI_CONFIG", "PULUMI_CONFIG_SECRET_KEYS"}
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, **activated}
 
 

@@ -67,6 +67,7 @@ def run_program(
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(pulumi, "export", exported.__setitem__)
     pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=False, monitor=monitor)
+    monkeypatch.setattr(pulumi.runtime.settings.SETTINGS, "root_directory", str(ROOT))
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi.runtime.set_all_config({key: value for key, value in config.items() if key != "irsa:sandbox"})
     # It asks AWS and reads the user's kubeconfig.
