@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from config.engine_files import refusal
 from config.located_mistake import LocatedMistake
 from config.pydantic_errors import annotation_at
 from config.scalars import in_yaml_words, key_of, other_key, parsed, scalar, time_in
@@ -15,17 +16,29 @@ from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.policies import DEEPEST, TOO_DEEP
 from irsa.rules.unknown import SECRET
 
-# The C parser, if PyYAML was built with it. It resolves no types; scalars.py does.
-LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 # What libyaml says beyond a thousand levels.
 LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
 LARGEST = 16 * 2**20
 # What 10,000 bindings with large documents stay below. The engine's yaml.v3 refuses over 400,000 values if 99% are by
 # aliases: https://github.com/go-yaml/yaml/blob/v3/decode.go, allowedAliasRatio.
 MOST_VALUES, MOST_ALIASED, LARGEST_SHARE = 4_000_000, 400_000, 100
-PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
+STRING = "tag:yaml.org,2002:str"
+# They say what the value is anyway.
+PLAIN_TAGS = {"", STRING, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
 # In front of every value but the first.
 SEPARATORS = (",", "\n", ":", "[", "{", "- ", "?")
+
+
+class Untyped:
+    """Leaves a node without a tag where the text has none; what type a scalar has, scalars.py knows."""
+
+    def resolve(self, *_: object) -> str:
+        """Return no tag."""
+        return ""
+
+
+# The C parser, if PyYAML was built with it.
+LOADER: Any = type("Loader", (Untyped, getattr(yaml, "CBaseLoader", yaml.BaseLoader)), {})
 
 
 def text_of(path: Path) -> str:
@@ -115,11 +128,14 @@ def _numbers_of_values(root: Any) -> tuple[int, int]:
 class Reader:
     """Reads values of YAML nodes, and adds to the mistakes of the file.
 
-    Of other projects' settings, these are only what the engine refuses.
+    Of other projects' settings, these are only what the engine refuses, and tags where irsa uses the values.
     """
 
-    def __init__(self, name: str, mistakes: list[LocatedMistake], is_ours: bool = True) -> None:
+    def __init__(
+        self, name: str, mistakes: list[LocatedMistake], is_ours: bool = True, tags: bool | None = None
+    ) -> None:
         self._name, self._mistakes, self._is_ours = name, mistakes, is_ours
+        self._tags = not is_ours if tags is None else tags
         self._open: set[int] = set()
         self._path: list[str | int] = []
 
@@ -143,8 +159,18 @@ class Reader:
             line = key.start_mark.line + 1
             if key.value in lines:
                 self.complain(repeated(key.value, lines[key.value], line), key, key.value)
+            if key.tag not in PLAIN_TAGS:
+                self.complain(refusal("tag", _tag(key)), key, key.value)
             lines[key.value] = line
             yield key, value
+
+    def written(self, node: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield the same where the keys decide what is read: what `<<` brings is a mistake there."""
+        for key, value in self.items(node):
+            if key.value == "<<":
+                self.complain(refusal("merge"), key)
+            else:
+                yield key, value
 
     def complain(self, mistake: Mistake, node: Any, *steps: str) -> None:
         """Add a mistake, with the line of a node."""
@@ -153,10 +179,9 @@ class Reader:
 
     def value(self, node: Any) -> Any:
         """Return the value of a node."""
-        if self._is_ours and node.tag not in PLAIN_TAGS:
+        if not self._tags and node.tag not in PLAIN_TAGS:
             # The engine decodes !!binary, and makes nothing of what !!null tags: another value than the one written.
-            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-            self.complain(Mistake(f"the tag {named(tag)}", "values without a tag", "remove the tag"), node)
+            self.complain(Mistake(f"the tag {_tag(node)}", "values without a tag", "remove the tag"), node)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         if id(node) in self._open:
@@ -172,7 +197,7 @@ class Reader:
     def _scalar(self, node: Any) -> Any:
         """Return the value of a scalar; where its quotes are missing, the text that is meant."""
         text = node.value
-        value = text if node.style else scalar(text)
+        value = text if _is_text(node) else scalar(text)
         meant = time_in(text) if str(value) == text else text
         if value is None or isinstance(value, bool) or meant is None:
             return value
@@ -196,9 +221,10 @@ class Reader:
         merged: dict[str, Any] = {}
         for key, item in self.items(node):
             name = key.value
-            if self._is_ours and not key.style and (wrong := other_key(name)):
+            if self._is_ours and not _is_text(key) and (wrong := other_key(name)):
                 self.complain(wrong, key, name)
-            if name == "<<" and not key.style:
+            # The engine writes what it has read once more before it takes the values, and then without quotes.
+            if name == "<<":
                 for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
                     more = self.value(part)
                     if not isinstance(more, Mapping):
@@ -209,10 +235,19 @@ class Reader:
                     for name_below, value_below in more.items():
                         merged.setdefault(name_below, value_below)
                 continue
-            values[name if self._is_ours or key.style else key_of(name)] = self._below(name, item)
+            values[name if self._is_ours or _is_text(key) else key_of(name)] = self._below(name, item)
         if values.keys() == {"secure"} and isinstance(values["secure"], str):
             return SECRET
         return {**merged, **values} if merged else values
+
+
+def _is_text(node: Any) -> bool:
+    """Return whether a scalar is a string, whatever it looks like."""
+    return bool(node.style) or node.tag == STRING
+
+
+def _tag(node: Any) -> str:
+    return named(node.tag.replace("tag:yaml.org,2002:", "!!"))
 
 
 def repeated(key: str, first: int, second: int) -> Mistake:

@@ -1,12 +1,14 @@
 """Pulumi.yaml: the settings of all stacks, and where their files are."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from config.engine_files import PROJECT_FILES, refusal
 from config.located_mistake import LocatedMistake
 from config.nodes import Reader, composed, text_of
 from config.provider_settings import PROVIDERS, region_of
@@ -14,6 +16,7 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.unknown import Unknown
 
 NAME = "Pulumi.yaml"
+STACK_FILE = re.compile(r"Pulumi\..+\.(json|ya?ml)", re.DOTALL)
 
 
 class ProjectSettings(NamedTuple):
@@ -24,6 +27,7 @@ class ProjectSettings(NamedTuple):
         region: `aws:region`; None where it is missing, `SECRET` where it is secret.
         providers: The settings `aws:...` and `kubernetes:...`, by these names.
         mistakes: Mistakes in their YAML, and a wrong region.
+        refused: Why the engine does not read these settings, or gives none of them to the program of irsa.
         not_checked: Why they could not be read; the engine stops for the same reason.
     """
 
@@ -31,13 +35,20 @@ class ProjectSettings(NamedTuple):
     region: str | Unknown | None = None
     providers: Mapping[str, Any] = {}
     mistakes: Sequence[LocatedMistake] = ()
+    refused: Sequence[LocatedMistake] = ()
     not_checked: str = ""
+
+
+def project_file(folder: Path) -> Path | None:
+    """Return the project file that the engine reads in a folder; None where it has none."""
+    # Path.is_file raises where it may not look; the engine goes on.
+    return next((folder / name for name in PROJECT_FILES if os.path.isfile(folder / name)), None)  # noqa: PTH113
 
 
 def stack_folder(folder: Path) -> str:
     """Return where the stack files of the project in a folder are, from there: `.`, or what its Pulumi.yaml names."""
     try:
-        root = composed(text_of(folder / NAME))
+        root = composed(text_of(project_file(folder) or folder / NAME))
         top = Reader(NAME, [], is_ours=False).value(root) if isinstance(root, yaml.MappingNode) else {}
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         top = {}
@@ -47,8 +58,12 @@ def stack_folder(folder: Path) -> str:
 
 
 def project_above(folder: Path) -> Path | None:
-    """Return the nearest folder with a Pulumi.yaml, this one or one above it, as the engine looks for it."""
-    return next((near for near in (folder, *folder.resolve().parents) if (near / NAME).is_file()), None)
+    """Return the nearest folder with a project file, this one or one above it, as the engine looks for it."""
+    # Go takes $PWD, in which links stay: https://pkg.go.dev/os#Getwd
+    here = Path(os.environ.get("PWD", ""))
+    here = here if here.is_absolute() and here.exists() and here.samefile(Path()) else Path.cwd()
+    above = Path(os.path.normpath(here / folder)).parents
+    return next((near for near in (folder, *above) if project_file(near)), None)
 
 
 def project_folder(file: Path) -> Path:
@@ -58,18 +73,32 @@ def project_folder(file: Path) -> Path:
     """
     folder = file.parent.resolve()
     for near in (*file.parents, *folder.parents):
-        if (near / NAME).is_file() and (near / stack_folder(near)).resolve() == folder:
+        if project_file(near) and (near / stack_folder(near)).resolve() == folder:
             return near
     return file.parent
 
 
+def unread(file: Path) -> Mistake | None:
+    """Return what is wrong with a file that has a stack's name, but is not what the engine reads for that stack."""
+    folder = project_folder(file)
+    folder = folder if project_file(folder) else project_above(file.parent) or folder
+    project = project_file(folder)
+    if project is None or not STACK_FILE.fullmatch(file.name):
+        return None
+    wanted = folder / stack_folder(folder) / f"{file.stem}{project.suffix}"
+    same = wanted.name == file.name and wanted.parent.resolve() == file.parent.resolve()
+    return None if same else refusal("another file", named(str(wanted)))
+
+
 def project_settings(folder: Path, region_is_set: bool = False) -> ProjectSettings:
     """Return the settings of the Pulumi.yaml in the folder; without one, empty settings."""
-    path = folder / NAME
+    path = project_file(folder)
+    if path is None:
+        return ProjectSettings()
+    if path.name != NAME:
+        return ProjectSettings(refused=[LocatedMistake((), refusal(path.name), str(path))])
     try:
         return _project_settings(composed(text_of(path)), str(path), region_is_set)
-    except FileNotFoundError:
-        return ProjectSettings()
     except OSError as error:
         return ProjectSettings(not_checked=f"the settings in {named(str(path))}: {error.strerror}")
     except (ValueError, yaml.YAMLError, RecursionError):
@@ -80,14 +109,29 @@ def _project_settings(root: Any, name: str, region_is_set: bool) -> ProjectSetti
     if not isinstance(root, yaml.MappingNode):
         return ProjectSettings(not_checked=f"the settings in {named(name)}: not a mapping")
     mistakes: list[LocatedMistake] = []
-    ours, theirs = Reader(name, mistakes), Reader(name, mistakes, is_ours=False)
-    config = next((node for key, node in theirs.items(root) if key.value == "config"), None)
+    ours, theirs = Reader(name, mistakes), Reader(name, mistakes, is_ours=False, tags=False)
+    top = {key.value: (key, node) for key, node in theirs.written(root)}
+    refused = [
+        LocatedMistake((), refusal(way, named(found)), name, top[way][0].start_mark.line + 1)
+        for way, allowed in (("name", "irsa"), ("runtime", "python"))
+        if way in top and (found := _text(theirs.value(top[way][1]))) not in (allowed, "")
+    ]
+    config = top["config"][1] if "config" in top else None
     if isinstance(config, yaml.SequenceNode):
         return ProjectSettings(not_checked=f"the settings in {named(name)}: a list in `config:`")
+    if isinstance(config, yaml.ScalarNode) and isinstance(theirs.value(config), str) and "stackConfigDir" in top:
+        theirs.complain(refusal("both folders"), top["config"][0])
+    found = _settings(config, ours, theirs, region_is_set) if isinstance(config, yaml.MappingNode) else ({}, None, {})
+    return ProjectSettings(*found, mistakes, refused)
+
+
+def _settings(
+    config: Any, ours: Reader, theirs: Reader, region_is_set: bool
+) -> tuple[dict[str, Any], str | Unknown | None, dict[str, Any]]:
     settings: dict[str, Any] = {}
     region: str | Unknown | None = None
     providers: dict[str, Any] = {}
-    for key, declared in theirs.items(config) if isinstance(config, yaml.MappingNode) else ():
+    for key, declared in theirs.written(config):
         node = _value_in(declared, theirs)
         setting = str(key.value).removeprefix("irsa:")
         if node is None:
@@ -103,12 +147,18 @@ def _project_settings(root: Any, name: str, region_is_set: bool) -> ProjectSetti
             value = ours.setting(setting, node)
             if value is not None:
                 settings[setting] = value
-    return ProjectSettings(settings, region, providers, mistakes)
+    return settings, region, providers
 
 
 def _value_in(declared: Any, theirs: Reader) -> Any:
     """Return the node of a value, beside which there may be its type and its description; None where there is none."""
     if not isinstance(declared, yaml.MappingNode):
         return declared
-    parts = {part.value: item for part, item in theirs.items(declared)}
+    parts = {part.value: item for part, item in theirs.written(declared)}
     return parts.get("value", parts.get("default"))
+
+
+def _text(value: Any) -> str:
+    """Return the name of a project or a runtime, which may be in a mapping with its options; empty for what is none."""
+    name = value.get("name") if isinstance(value, Mapping) else value
+    return name if isinstance(name, str) else ""

@@ -24,7 +24,8 @@ class StackFile:
     """The `irsa:` settings of a stack file, and its region.
 
     Attributes:
-        name: The file's name in messages.
+        path: The file.
+        name: Its name in messages.
         text: Its text; empty where it could not be decoded.
         settings: The settings by their names without `irsa:`.
         region: `aws:region`; None where it is missing, `SECRET` where it is secret.
@@ -40,7 +41,7 @@ class StackFile:
         Raises:
             OSError: It can't be read.
         """
-        self._path, self.name, self.text = path, name or str(path), text or ""
+        self.path, self.name, self.text = path, name or str(path), text or ""
         self.settings: dict[str, Any] = {}
         self.region: str | Unknown | None = None
         self.providers: dict[str, Any] = {}
@@ -71,7 +72,7 @@ class StackFile:
     @functools.cached_property
     def folder(self) -> Path:
         """The folder of Pulumi.yaml, to which the paths in the file are relative."""
-        return project_folder(self._path)
+        return project_folder(self.path)
 
     def as_sent(self, name: str) -> Any:
         """Return the value of a setting as the engine sends it, where quotes are missing too."""
@@ -108,7 +109,7 @@ class StackFile:
             )
             return
         ours, theirs = Reader(self.name, self.mistakes), Reader(self.name, self.mistakes, is_ours=False)
-        top = {key.value: (key, node) for key, node in theirs.items(root)}
+        top = {key.value: (key, node) for key, node in theirs.written(root)}
         self.imports_environments = "environment" in top
         if "config" not in top:
             meant = ("config", "confg", "conifg", "configs")
@@ -135,13 +136,14 @@ class StackFile:
 
     def _config(self, config: Any, theirs: Reader) -> Iterator[tuple[Any, Any, str]]:
         """Yield the irsa settings with their names; look at the other keys."""
-        for key, node in theirs.items(config):
+        of_providers = Reader(self.name, self.mistakes, is_ours=False, tags=False)
+        for key, node in theirs.written(config):
             parts = [part for part in str(key.value).split(":") if part != "config"] or [str(key.value)]
             if len(parts) == 1 or parts[0] == PREFIX:
                 # A key without a namespace belongs to the project.
                 yield key, node, ":".join(parts[-1:] if len(parts) == 1 else parts[1:])
                 continue
-            value = theirs.value(node)
+            value = (of_providers if parts[0] in PROVIDERS else theirs).value(node)
             if parts[0] in PROVIDERS:
                 self.providers[":".join(parts)] = value
                 self._settings[":".join(parts)] = (key, node)

@@ -3,6 +3,7 @@
 import argparse
 import codecs
 import gc
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from config.engine_files import VARIABLES, refusal
 from config.fixes import fixed, with_fixable
 from config.lint import fails
 from config.located_mistake import LocatedMistake
-from config.project_file import ProjectSettings, project_above, project_settings, stack_folder
+from config.project_file import STACK_FILE, ProjectSettings, project_above, project_settings, stack_folder, unread
 from config.provider_settings import ACCOUNT_LISTS, lists_mistake
 from config.stack_file import StackFile, located
 from irsa.rules.mistakes import Mistake, named
@@ -59,6 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         CouldNotLookError: There are no files.
     """
+    if not arguments.files and (variable := next(filter(os.environ.get, VARIABLES), None)):
+        mistake = refusal("PULUMI_OPTION_*", variable)
+        raise CouldNotLookError(f"{mistake.found}: {mistake.fix}")
     files: list[Path] = arguments.files or stack_files(Path())
     if not files:
         none = "no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files"
@@ -85,9 +90,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def stack_files(folder: Path) -> list[Path]:
-    """Return the stack files of the project that contains the folder."""
+    """Return the stack files of the project that contains the folder, those included that the engine does not read."""
     project = project_above(folder)
-    return sorted((project / stack_folder(project)).glob("Pulumi.?*.yaml")) if project else []
+    files = (project / stack_folder(project)).glob("Pulumi.?*") if project else ()
+    return sorted(file for file in files if STACK_FILE.fullmatch(file.name))
 
 
 def stack_name(file: Path) -> str:
@@ -136,9 +142,11 @@ def examined(path: Path, text: str | None = None) -> Examined:
 
 
 def _examined(file: StackFile) -> Examined:
+    project = project_settings(file.folder, region_is_set=bool(file.region))
+    if refused := project.refused or [LocatedMistake((), each, file.name) for each in [unread(file.path)] if each]:
+        return Examined(file, refused, project)
     if file.mistakes and not file.settings:
         return _whatever_tabs_stand_for(file)
-    project = project_settings(file.folder, region_is_set=bool(file.region))
     if not (file.settings or project.settings or file.imports_environments):
         return Examined(file, [*project.mistakes, LocatedMistake((), NO_SETTINGS, file.name)], project)
     region = file.region or project.region

@@ -51,6 +51,15 @@ def counts(events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return dict(Counter(event["op"] for event in events if event.get("logical") and event["op"] not in UNCOUNTED))
 
 
+def empty_state(folder: Path, project: str, stack: str) -> Path:
+    """Write what `pulumi stack init` writes into a backend in a folder; the first `up` adds the salt."""
+    checkpoint = folder / ".pulumi" / "stacks" / project / f"{stack}.json"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    (folder / ".pulumi" / "meta.yaml").write_text("version: 1\n")
+    checkpoint.write_text(json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{project}/{stack}"}}))
+    return checkpoint
+
+
 class Stack:
     """A new stack of the project in a folder, with a state of its own beside it."""
 
@@ -59,14 +68,8 @@ class Stack:
         own = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", "PULUMI_STACK": name}
         self.variables = {**own, **(variables or {})}
         project = yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"]
-        # What `pulumi stack init` writes; the first `up` adds the salt.
-        backend = Path(self.variables["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi"
-        self.checkpoint = backend / "stacks" / project / f"{name}.json"
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        (backend / "meta.yaml").write_text("version: 1\n")
-        self.checkpoint.write_text(
-            json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{project}/{name}"}})
-        )
+        state = Path(self.variables["PULUMI_BACKEND_URL"].removeprefix("file://"))
+        self.checkpoint = empty_state(state, project, name)
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run pulumi; it may fail."""

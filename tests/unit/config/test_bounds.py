@@ -108,7 +108,7 @@ def test_a_chain_of_aliases_is_only_deep(tmp_path: Path) -> None:
 
 def test_a_parser_without_libyaml_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects PyYAML without its C parser, which ends in a RecursionError."""
-    monkeypatch.setattr(config.nodes, "LOADER", yaml.BaseLoader)
+    monkeypatch.setattr(config.nodes, "LOADER", type("Pure", (config.nodes.Untyped, yaml.BaseLoader), {}))
     text = f"config:\n  irsa:bindings: {'[' * 2_000}{']' * 2_000}\n"
 
     assert only_mistake(report(tmp_path, text)).mistake.found == "values nested more than 100 deep"

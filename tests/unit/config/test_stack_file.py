@@ -153,8 +153,10 @@ def test_a_tag_that_makes_another_value(tmp_path: Path, role: str, place: tuple[
 
 
 def test_a_tag_of_what_the_value_is_anyway(tmp_path: Path) -> None:
-    """Protects tags that change nothing."""
+    """Protects tags that change nothing, and what `!!str` says of a number: it is what the engine passes on."""
     assert mistakes_of(tmp_path, "!!map {name: !!str my-role}") == []
+    file = stack_file(tmp_path, "config:\n  irsa:bindings: {a: {role: {tags: {!!str 010: !!str 1.50}}}}\n")
+    assert file.settings["bindings"]["a"]["role"]["tags"] == {"010": "1.50"}
 
 
 @pytest.mark.parametrize(
