@@ -115,7 +115,7 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
 
 
 async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Lookups) -> list[LocatedMistake]:
-    """Return what is to be imported and differs from what is declared; it is asked before any resource is registered."""
+    """Return the imports that differ from what is declared: AWS is asked before any resource is registered."""
     config = pulumi.Config("aws")
     by_default = {name: config.get(name) for name in ("defaultTags", "ignoreTags")}
 

@@ -208,7 +208,8 @@ class ServiceAccountRoleArgs(TypedDict):
     import_existing: NotRequired[Sequence[str]]
     """Existing resources to adopt instead of creating them; they are found by the names given here.
 
-    An import that differs is refused, and so is a later change while this is here. Each is one of `role`, `policy`, `attachments`, `inlinePolicies`, `serviceAccount`."""
+    An import that differs is refused, and so is a later change while this is here. Each is one of `role`, `policy`,
+    `attachments`, `inlinePolicies`, `serviceAccount`."""
     retain_on_delete: NotRequired[bool]
     """True: the resources in AWS and Kubernetes are kept when the component is removed. Default: false."""
     trust_policy_size_quota: NotRequired[int]

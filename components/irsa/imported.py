@@ -148,13 +148,13 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
     declared, there = await known(update.new_inputs), await known(update.old_outputs)
     found = not_as_declared(update.type, _marked(declared), there)
     if found:
-        about = f"the {COMPARED[update.type][0]} {named(update.id)} is imported, and differs from what is declared: {said(found)}"
-        todo = WHAT_TO_DO.format("its import")
+        what = f"the {COMPARED[update.type][0]} {named(update.id)} is imported"
         state = ""
         if not pulumi.runtime.is_dry_run():
             out = commands.delete_from_state(update.urn, pulumi.get_stack())
-            state = f". Nothing of it is changed, but it is in the state now: `{out}` takes it out of the state alone"
-        raise NotAsDeclaredError(f"{about}{state}. To import it, {todo}")
+            state = f"Nothing of it is changed, but it is in the state now: `{out}` takes it out of that alone. "
+        todo = f"To import it, {WHAT_TO_DO.format('its import')}"
+        raise NotAsDeclaredError(f"{what}, and differs from what is declared: {said(found)}. {state}{todo}")
 
 
 def _marked(value: Any) -> Any:

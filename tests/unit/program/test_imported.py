@@ -48,7 +48,7 @@ def test_what_is_there_as_declared() -> None:
         (AS_DECLARED._replace(inline={"own": None, "x; fix: y": None}), 'not declared in inlinePolicies: "x; fix: y"'),
         (
             AS_DECLARED._replace(inline={"own": policy_document()}),
-            "the inline policy app:own differs from what is declared",
+            "the inline policy app:own differs",
         ),
         (AS_DECLARED._replace(policies={SHARED: {**POLICY, "description": "x"}}), f"the policy {SHARED} differs"),
     ],
