@@ -18,13 +18,12 @@ from irsa.rules.unknown import OUTPUT, Unknown, sampled
 from irsa.spec import Spec
 from program.lookups import rules as live_rules
 
-# The component's arguments of a role, by the names of the resource's inputs.
+# The component's arguments of a role, which AWS's answers have as well, by the names of the resource's properties.
 OF_ROLE = {
     "description": "description",
     "maxSessionDuration": "max_session_duration",
     "path": "path",
     "permissionsBoundary": "permissions_boundary",
-    "tags": "tags",
 }
 AS_DECLARED = "an import that changes nothing"
 
@@ -50,6 +49,17 @@ class There(NamedTuple):
     policies: Mapping[str, Mapping[str, Any]] = {}
 
 
+def role_properties(trust: Any, found: Any) -> dict[str, Any]:
+    """Return the properties of a role as AWS has it, by the answer of whichever client."""
+    of_role = {name: getattr(found, attribute) for name, attribute in OF_ROLE.items()}
+    return {**of_role, "assumeRolePolicy": trust, "tagsAll": found.tags}
+
+
+def policy_properties(document: Any, found: Any) -> dict[str, Any]:
+    """Return those of a managed policy; its path is in the ARN by which it was found."""
+    return {"policy": document, "description": found.description, "tagsAll": found.tags}
+
+
 def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Yield what is not there as a component of a binding declares it.
 
@@ -62,20 +72,16 @@ def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any
     role = spec.role
     compared: list[tuple[str, str, str, dict[str, Any], Mapping[str, Any] | None]] = []
     if role and role.import_id and there.role is not None:
-        declared = {name: role.settings.get(argument) for name, argument in OF_ROLE.items()}
-        compared.append(("role", ROLE, role.import_id, {**declared, "assumeRolePolicy": role.trust_policy}, there.role))
+        inputs = {name: role.settings.get(argument) for name, argument in OF_ROLE.items()}
+        inputs |= {"assumeRolePolicy": role.trust_policy, "tags": role.settings.get("tags")}
+        compared.append(("role", ROLE, role.import_id, inputs, there.role))
         arns = [*(each.policy_arn for each in spec.attachments), *(each.import_id for each in spec.policies)]
         if all(_is_known(each) for each in arns):
             yield from _further(key, "policyArns", role.import_id, {*there.attached} - {*arns})
         names = {each.name for each in spec.inline_policies}
         yield from _further(key, "inlinePolicies", role.import_id, there.inline.keys() - names)
     for policy in spec.policies:
-        inputs = {
-            "policy": policy.document,
-            "description": policy.description,
-            "path": policy.path,
-            "tags": policy.tags,
-        }
+        inputs = {"policy": policy.document, "description": policy.description, "tags": policy.tags}
         found = there.policies.get(policy.import_id) if policy.import_id else None
         compared.append(("policy", POLICY, str(policy.import_id), inputs, found))
     for inline in spec.inline_policies:

@@ -36,6 +36,8 @@ from program.lookups.values import (
 from program.plan import Plan, PlannedComponent, plan
 from program.settings import StackSettings
 
+CONCURRENT = 8
+
 
 def resolve(settings: StackSettings, access: Access) -> Lookups:
     """Return what the bindings need, each part looked up once.
@@ -117,12 +119,14 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
 async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Lookups) -> list[LocatedMistake]:
     """Return the imports that differ from what is declared: AWS is asked before any resource is registered."""
     config = pulumi.Config("aws")
+    some_at_once = asyncio.Semaphore(CONCURRENT)
     by_default = {name: config.get(name) for name in ("defaultTags", "ignoreTags")}
 
     async def of_component(component: PlannedComponent, spec: Spec) -> list[LocatedMistake]:
         key, aws_account = component.binding, component.aws_account
         try:
-            there = await imported(spec, lookups.aws_accounts[aws_account].provider)
+            async with some_at_once:
+                there = await imported(spec, lookups.aws_accounts[aws_account].provider)
         except CouldNotLookError as error:
             asked = asked_aws_account(settings.stack.aws_accounts, aws_account, aws_settings())
             question = Question(("bindings", key, "import"), "what is to be imported", "iam:GetRole", asked)

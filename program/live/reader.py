@@ -28,6 +28,7 @@ from irsa_cli.stages import Way
 from irsa_cli.state import types
 from program import access
 from program.guards import PlannedGuard, guard_place
+from program.imported import policy_properties, role_properties
 from program.live.cloud import LiveCloud
 from program.live.guards import guard_modes
 from program.live.held import Held, account_and_name
@@ -345,31 +346,13 @@ class Reader:
 
 
 def _role(live: AwsAccountClient, name: str) -> dict[str, Any] | None:
-    """Return the properties of a role by Pulumi's names."""
     found = live.role(name)
-    return (
-        None
-        if found is None
-        else {
-            "assumeRolePolicy": found.trust,
-            "description": found.description,
-            "maxSessionDuration": found.max_session_duration,
-            "path": found.path,
-            "permissionsBoundary": found.permissions_boundary,
-            "tagsAll": found.tags,
-        }
-    )
+    return None if found is None else role_properties(found.trust, found)
 
 
 def _policy(live: AwsAccountClient, arn: str) -> dict[str, Any] | None:
-    """Return the properties of a managed policy by Pulumi's names; its path is in its ARN."""
     found, document = live.policy_settings(arn), live.document(arn)
-    path = f"/{arn.partition(':policy/')[2].rpartition('/')[0]}/".replace("//", "/")
-    return (
-        None
-        if found is None
-        else {"policy": document, "description": found.description, "path": path, "tagsAll": found.tags}
-    )
+    return None if found is None else policy_properties(document, found)
 
 
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:

@@ -19,7 +19,7 @@ from irsa_cli.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveEksCluster
 from program.access import Access
-from program.imported import There
+from program.imported import There, policy_properties, role_properties
 from program.logical_names import aws_provider
 from program.lookups.questions import LookupFailure, once
 from program.lookups.values import AwsIdentity
@@ -121,30 +121,20 @@ async def imported(spec: Spec, provider: aws.Provider | None) -> There:
     """
     options = pulumi.InvokeOptions(provider=provider)
     arns = [each.import_id for each in spec.policies if each.import_id]
-    policies = [_later(aws.iam.get_policy_output(arn=arn, opts=options)) for arn in arns]
-    found = dict(zip(arns, await asyncio.gather(*policies), strict=True))
-    of_policies = {
-        arn: {"policy": each.policy, "description": each.description, "path": each.path, "tagsAll": each.tags}
-        for arn, each in found.items()
-        if each
-    }
+    found = await asyncio.gather(*(_later(aws.iam.get_policy_output(arn=arn, opts=options)) for arn in arns))
+    policies = {arn: policy_properties(each.policy, each) for arn, each in zip(arns, found, strict=True) if each}
     name = spec.role.import_id if spec.role else None
-    if not name or not (role := await _later(aws.iam.get_role_output(name=name, opts=options))):
-        return There(policies=of_policies)
-    attached, inline = await asyncio.gather(
-        _later(aws.iam.get_role_policy_attachments_output(role_name=name, opts=options)),
-        _later(aws.iam.get_role_policies_output(role_name=name, opts=options)),
+    role = await _later(aws.iam.get_role_output(name=name, opts=options)) if name else None
+    if name is None or role is None:
+        return There(policies=policies)
+    attached = await _later(aws.iam.get_role_policy_attachments_output(role_name=name, opts=options))
+    inline = await _later(aws.iam.get_role_policies_output(role_name=name, opts=options))
+    return There(
+        role_properties(role.assume_role_policy, role),
+        [each.policy_arn for each in attached.attached_policies] if attached else [],
+        dict.fromkeys(inline.policy_names if inline else ()),
+        policies,
     )
-    of_role = {
-        "assumeRolePolicy": role.assume_role_policy,
-        "description": role.description,
-        "maxSessionDuration": role.max_session_duration,
-        "path": role.path,
-        "permissionsBoundary": role.permissions_boundary,
-        "tagsAll": role.tags,
-    }
-    arns = [each.policy_arn for each in attached.attached_policies] if attached else []
-    return There(of_role, arns, dict.fromkeys(inline.policy_names if inline else ()), of_policies)
 
 
 def _answer(question: Callable[[], ANSWER]) -> ANSWER:
