@@ -42,7 +42,10 @@ def creation_hooks(name: str, inputs: Mapping[str, Any]) -> pulumi.ResourceHookB
 
         client = clients.answer("client", lambda: ClusterClient(configuration(inputs)))
         with suppress(NoPermissionError):
-            if all((each.namespace, each.name) != (namespace, name) for each in client.service_accounts(None)):
+            listed = clients.answer(
+                "list", lambda: {(each.namespace, each.name) for each in client.service_accounts(None)}
+            )
+            if (namespace, name) not in listed:
                 return False
             # What is replaced is gone since the list.
             client = ClusterClient(configuration(inputs))

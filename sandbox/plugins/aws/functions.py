@@ -1,10 +1,11 @@
 """The functions, by which a program looks up what it does not manage."""
 
 from collections.abc import Callable, Mapping
+from urllib.parse import unquote
 
 from sandbox.plugins.aws.calls import failing_as, found, paged, tag_map
 from sandbox.plugins.aws.connection import Connection
-from sandbox.plugins.aws.iam import provider_properties, stored_text
+from sandbox.plugins.aws.iam import provider_properties
 from sandbox.plugins.serving import Plain, ProviderError
 
 
@@ -65,7 +66,7 @@ def _get_role(connection: Connection, arguments: Plain) -> Plain:
     role = answer["Role"]
     return {
         "arn": role["Arn"],
-        "assumeRolePolicy": stored_text(role["AssumeRolePolicyDocument"]),
+        "assumeRolePolicy": unquote(role["AssumeRolePolicyDocument"]),
         "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
         "description": role.get("Description") or "",
         "id": name,
@@ -95,7 +96,7 @@ def _get_policy(connection: Connection, arguments: Plain) -> Plain:
         "id": arn,
         "name": policy["PolicyName"],
         "path": policy["Path"],
-        "policy": stored_text(version["Document"]),
+        "policy": unquote(version["Document"]),
         "policyId": policy["PolicyId"],
         "tags": tag_map(policy.get("Tags")),
     }
