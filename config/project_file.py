@@ -45,16 +45,26 @@ def project_file(folder: Path) -> Path | None:
     return next((folder / name for name in PROJECT_FILES if os.path.isfile(folder / name)), None)  # noqa: PTH113
 
 
+def project_name(folder: Path) -> str:
+    """Return the name of the project in a folder; empty where its Pulumi.yaml does not say it."""
+    name = _top(folder).get("name")
+    return name if isinstance(name, str) else ""
+
+
 def stack_folder(folder: Path) -> str:
     """Return where the stack files of the project in a folder are, from there: `.`, or what its Pulumi.yaml names."""
-    try:
-        root = composed(text_of(project_file(folder) or folder / NAME))
-        top = Reader(NAME, [], is_ours=False).value(root) if isinstance(root, yaml.MappingNode) else {}
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
-        top = {}
+    top = _top(folder)
     # Older engines have it in `config:`. An absolute path is below the folder too, as Go joins them.
     names = (top.get(key) for key in ("stackConfigDir", "config"))
     return os.path.normpath(f"./{next((name for name in names if isinstance(name, str)), '')}")
+
+
+def _top(folder: Path) -> Mapping[str, Any]:
+    try:
+        root = composed(text_of(project_file(folder) or folder / NAME))
+        return Reader(NAME, [], is_ours=False).value(root) if isinstance(root, yaml.MappingNode) else {}
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return {}
 
 
 def project_above(folder: Path) -> Path | None:

@@ -6,7 +6,7 @@ from typing import Any
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.guard.policies import STACK_LABEL
-from irsa.guard.rules import SYSTEM, mode_in
+from irsa.guard.rules import SYSTEM, may_annotate, mode_in
 from irsa.rules import commands
 from irsa.rules.mistakes import listed, named
 from irsa_cli.guard.pods import added_later, has_no_identity
@@ -107,8 +107,10 @@ def guarded_twice(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads, he
         cluster = reads.clusters.get(guard.cluster)
         namespaces = {namespace for _, namespace, _, _ in guard_modes(guard)}
         of_stack: dict[str, set[str]] = {}
+        # Of a guard of the same name, `existing_guards` tells.
+        known = own | {guard.settings.stack}
         for (namespace, _), guarded in ((cluster and cluster.guards) or {}).items():
-            for stack_key in {each.stack for each in guarded} - own if namespace in namespaces else ():
+            for stack_key in {each.stack for each in guarded} - known if namespace in namespaces else ():
                 of_stack.setdefault(stack_key, set()).add(namespace)
         for stack_key, shared in sorted(of_stack.items()):
             found = f"the guard of stack {named(stack_key)} guards {_namespaces(sorted(shared))}"
@@ -116,6 +118,35 @@ def guarded_twice(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads, he
             fix = f"in irsa:guard of one of them, write namespaces: {{{min(shared)}: off}}; or move the bindings"
             place = guard_place(stack, guard.cluster)
             yield finding(live_rules.GUARDED_TWICE, place, found, "one guard for each namespace", fix)
+
+
+def existing_guards(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads) -> Iterator[LocatedMistake]:
+    """Yield the guards whose names are taken: two stacks have the same where their names and their projects' are."""
+    for guard in guards:
+        cluster = reads.clusters.get(guard.cluster)
+        if cluster and cluster.taken:
+            exist = "exists" if len(cluster.taken) == 1 else "exist"
+            found = f"{listed(cluster.taken)} {exist} already{where_of(stack, guard.cluster)}, not of this stack"
+            delete = commands.delete_guard(f"{STACK_LABEL}={guard.settings.stack}")
+            fix = f"rename yours, if another team has a stack and a project of these names; if nobody has: {delete}"
+            allowed = "policies of which the names are free: they are made of the project's and the stack's"
+            yield finding(live_rules.GUARD_EXISTS, guard_place(stack, guard.cluster), found, allowed, fix)
+
+
+def locked_out(stack: Stack, guards: Sequence[PlannedGuard], reads: Reads) -> Iterator[LocatedMistake]:
+    """Yield the guards that would not let who asks write roles: the next `pulumi up` could change none."""
+    for guard in guards:
+        cluster, rule = reads.clusters.get(guard.cluster), guard.settings.annotations
+        if cluster and cluster.user and rule and not may_annotate(rule, *cluster.user):
+            user = cluster.user.name
+            head, _, session = user.rpartition("/")
+            # Each session of a role has a name of its own.
+            is_of_role = ":assumed-role/" in head and session
+            fix = f"add {named(f'{head}/')} to userPrefixes" if is_of_role else f"add {named(user)} to users"
+            found = f"users, userPrefixes and groups leave out {named(user)}, who asks{where_of(stack, guard.cluster)}:"
+            found = f"{found} the next `pulumi up` could not change the role of a service account"
+            place = (*guard_place(stack, guard.cluster), "annotations")
+            yield finding(live_rules.GUARD_LOCKS_OUT, place, found, "who runs `pulumi up`", fix)
 
 
 def _namespaces(names: Sequence[str]) -> str:

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
+from config.project_file import project_name
 from config.scalars import parsed
+from irsa.guard.rules import stack_key
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, listed
 from irsa.rules.unknown import SECRET
@@ -20,7 +22,7 @@ from irsa_cli.state.pulumi import exported_state
 from irsa_cli.state.resource import Resource
 from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import failed_updates, pod_losses
-from program.live.guards import guarded_twice, missing_namespaces, unguarded_pods
+from program.live.guards import existing_guards, guarded_twice, locked_out, missing_namespaces, unguarded_pods
 from program.live.held import Held, held_by
 from program.live.in_eks import eks_conflicts, missing_agents, untagged_roles
 from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
@@ -109,7 +111,11 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     left_out = _without_answers(stack, answers)
     lookups = completed(answers, unanswered(stack, region))
     planned = plan(stack, lookups)
-    planned = planned._replace(components=[each for each in planned.components if each[0].binding not in left_out])
+    key = stack_key(f"{project_name(folder)}/{name}")
+    planned = planned._replace(
+        components=[each for each in planned.components if each[0].binding not in left_out],
+        guards=[each._replace(settings=each.settings._replace(stack=key)) for each in planned.guards],
+    )
     mistakes = planned.mistakes
     reads = reader.reads(planned.components, held or Held(), planned.guards)
     components = planned_components(stack, planned, lookups, reads)
@@ -119,7 +125,10 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     failed = failed_updates(held) if held else ()
     of_guards = [*missing_namespaces(stack, planned.guards, components, reads)]
     of_guards += unguarded_pods(stack, planned.guards, reads)
-    of_guards += [] if held is None else guarded_twice(stack, planned.guards, reads, held)
+    of_guards += locked_out(stack, planned.guards, reads)
+    if held is not None:
+        of_guards += guarded_twice(stack, planned.guards, reads, held)
+        of_guards += existing_guards(stack, planned.guards, reads)
     # One setting of a binding may be of several components: what is wrong with it is reported once.
     once: dict[tuple[str, Place, str], LocatedMistake] = {}
     for each in (*failed, *reads.failures, *mistakes, *in_the_way, *losses, *of_guards):

@@ -11,7 +11,8 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from irsa.guard.policies import STACK_LABEL
+from irsa.guard.policies import STACK_LABEL, policies
+from irsa.outputs import child_name
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.leaves import items_of
@@ -139,7 +140,7 @@ class Reader:
                 with_associations[key] = with_associations.get(key, False) or asked
         for guard in guards:
             with_pods.setdefault(guard.cluster, set()).update(namespace for _, namespace, _, _ in guard_modes(guard))
-        guarded = {guard.cluster for guard in guards}
+        guarded = {guard.cluster: guard for guard in guards}
         used = access.clusters_with_service_accounts(self._stack)
         clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
@@ -149,7 +150,7 @@ class Reader:
                 if key in created or live.number in with_named_roles
             }
             in_clusters = {
-                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), key if key in guarded else None)
+                key: pool.submit(self._cluster_reads, live, with_pods.get(key, set()), guarded.get(key), held)
                 for key, live in clusters.items()
             }
             in_eks = {key: pool.submit(self._eks_reads, key, creates) for key, creates in with_associations.items()}
@@ -308,11 +309,11 @@ class Reader:
         return EksReads(has_agent, by_name)
 
     def _cluster_reads(
-        self, live: ClusterClient, with_pods: Collection[str], guarded: str | None
+        self, live: ClusterClient, with_pods: Collection[str], guard: PlannedGuard | None, held: Held
     ) -> tuple[ClusterReads, str | None]:
         """Return what a cluster has, and its issuer; Pods of these namespaces only, by one list.
 
-        Whom guards guard is read where the cluster gets one: then `guarded` is its key.
+        Whom guards guard is read where the cluster gets one.
         """
         where = f"cluster {named(live.context)}"
         try:
@@ -327,8 +328,20 @@ class Reader:
         by_name = None if found is None else {(each.namespace, each.name): each for each in found}
         only = next(iter(with_pods)) if len(with_pods) == 1 else None
         pods = self._optional(f"{where}, Pods", partial(live.all_pods, only)) if with_pods else None
-        guards = self._guards(live, where, guarded) if guarded else None
-        return ClusterReads(namespaces, by_name, pods, guards), issuer
+        reads = ClusterReads(namespaces, by_name, pods)
+        return (self._guard_reads(reads, live, guard, held) if guard else reads), issuer
+
+    def _guard_reads(self, reads: ClusterReads, live: ClusterClient, guard: PlannedGuard, held: Held) -> ClusterReads:
+        """Return what a cluster has, with what matters for its guard."""
+        where = f"cluster {named(live.context)}"
+        guards = self._guards(live, where, guard.cluster)
+        names = [each["metadata"]["name"] for each in policies(guard.settings)] if guards is not None else []
+        names = [each for each in names if held.find(types.ADMISSION_POLICY, child_name(guard.name, each)) is None]
+        ask = partial(live.object_of, "validatingadmissionpolicies")
+        taken = self._optional(f"{where}, policies of its guard", lambda: [each for each in names if ask(each)])
+        rule = guard.settings.annotations
+        user = self._optional(f"{where}, who asks", live.user) if rule and rule.mode == "deny" else None
+        return replace(reads, guards=guards, taken=taken or (), user=user)
 
     def _guards(self, live: ClusterClient, where: str, key: str) -> Guards | None:
         """Return whom the guards of a cluster guard; one that cannot have any stops `pulumi up`."""

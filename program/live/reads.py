@@ -7,7 +7,7 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from irsa_cli.live.eks import ListedAssociation
-from irsa_cli.live.model import Guards, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import Guards, LiveRole, LiveServiceAccount, User
 from program.live.held import account_and_name
 from program.lookups.values import AwsIdentity
 
@@ -22,12 +22,16 @@ class ClusterReads:
         pods: The Pods that have not ended, where some must restart before a change, or a guard is declared: those of
             all service accounts.
         guards: Whom the guards of stacks guard, where one is declared.
+        taken: The names of its policies that exist, and are not in the state.
+        user: Who asks, where a guard denies annotations.
     """
 
     namespaces: Mapping[str, bool] | None = None
     service_accounts: Mapping[tuple[str, str], LiveServiceAccount] | None = None
     pods: Sequence[Mapping[str, Any]] | None = None
     guards: Guards | None = None
+    taken: Sequence[str] = ()
+    user: User | None = None
 
 
 @dataclass(frozen=True)

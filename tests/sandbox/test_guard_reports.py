@@ -11,6 +11,7 @@ import pytest
 from irsa_cli.guard.checks import NOT_READ
 from tests.sandbox.irsa_command import follow, irsa, not_good, report
 from tests.sandbox.project import STACK, Project
+from tests.sandbox.test_check_live import checked, rules
 from tests.sandbox.test_verify import access
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
@@ -65,6 +66,42 @@ def test_somebodys_edit_is_found_and_repaired(cloud: Any, deploy: Callable[..., 
     (command,) = {check["fix"] for check in not_good(checks)}
     follow(project, command)
     assert report(project, "verify")[0] == 0
+
+
+def test_two_teams_with_one_name(deploy: Callable[..., Project]) -> None:
+    """Protects the second team from an `up` that ends half-way: what it is going to refuse, the check says."""
+    first = deploy(GUARDED)
+    second = deploy({**GUARDED, "bindings": {"other": {**BINDING, "serviceAccount": {"name": "of-the-other"}}}})
+    assert rules(checked(second)[1]) == []
+    first.up()
+    assert rules(checked(first)[1]) == []
+    assert rules(checked(second)[1]) == [("guard-exists", "guard")]
+    assert 'validatingadmissionpolicies.admissionregistration.k8s.io "irsa-guard-irsa.test-' in second.refused(
+        "up", "--yes", "--skip-preview"
+    )
+
+
+def test_a_deployer_who_locks_itself_out(deploy: Callable[..., Project]) -> None:
+    """Protects the deployer: the list that leaves it out is deployed, and the next `up` that writes a role is not."""
+
+    def settings(*users: str, **bindings: Any) -> dict[str, Any]:
+        rule = {"mode": "deny", "users": [*users]}
+        return {"guard": {"mode": "deny", "annotations": rule}, "bindings": {"guarded": BINDING, **bindings}}
+
+    later = {**BINDING, "serviceAccount": {"name": "guarded-later"}}
+    project = deploy(settings("somebody"))
+    _, found = checked(project)
+    assert rules(found) == [("guard-locks-out", "guard.annotations")]
+    project.up()
+    project.set(settings("somebody", later=later))
+    assert "must not be annotated" in project.refused("up", "--yes", "--skip-preview")
+
+    user = found["errors"][0]["fix"].removeprefix("add ").removesuffix(" to users")
+    project.set(settings(user))
+    assert rules(checked(project)[1]) == []
+    project.up()
+    project.set(settings(user, later=later))
+    project.up()
 
 
 def named(cloud: Any, resource: str) -> str:

@@ -34,7 +34,7 @@ from irsa.rules.mistakes import named
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, failed_request
 from irsa_cli.live.kubeconfig import Inputs, as_could_not_look, configuration
-from irsa_cli.live.model import LiveServiceAccount
+from irsa_cli.live.model import LiveServiceAccount, User
 from irsa_cli.live.once import Answer, Once
 from irsa_cli.state.declared import DeclaredServiceAccount
 
@@ -217,6 +217,17 @@ class ClusterClient:
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
         made = self._ask(f"create serviceaccounts/token {named(f'{namespace}/{name}')}", "POST", path, body=request)
         return None if made is None else str(made["status"]["token"])
+
+    def user(self) -> User:
+        """Return who asks, as the API server knows them."""
+        group = "authentication.k8s.io/v1"
+        review = {"apiVersion": group, "kind": "SelfSubjectReview"}
+        question = "create selfsubjectreviews"
+        found = self._ask(question, "POST", f"{GROUPS}{group}/selfsubjectreviews", body=review)
+        known = ((found or {}).get("status") or {}).get("userInfo") or {}
+        if not known.get("username"):
+            raise CouldNotLookError(f"{question}: the answer names nobody")
+        return User(str(known["username"]), tuple(known.get("groups") or ()))
 
     @property
     def issuer(self) -> str:

@@ -94,6 +94,13 @@ Guards = Mapping[tuple[str, str], Sequence[Guarded]]
 """By namespace and name of a service account; several stacks may guard one. Without a name: any of the namespace."""
 
 
+class User(NamedTuple):
+    """Whose credentials a kubeconfig has, as the API server knows them."""
+
+    name: str
+    groups: Sequence[str] = ()
+
+
 @dataclass(frozen=True)
 class LiveCluster:
     """A cluster.

@@ -297,6 +297,12 @@ def edit(kind: str, name: str, namespace: str = "") -> str:
     return _command("kubectl", "edit", kind, *_arguments(name, options=_optional("-n", namespace)))
 
 
+def delete_guard(label: str) -> str:
+    """Return the command that deletes the policies and bindings with a label."""
+    kinds = "validatingadmissionpolicybindings,validatingadmissionpolicies"
+    return _command("kubectl", "delete", kinds, *_option("-l", label))
+
+
 # irsa
 
 

@@ -54,6 +54,7 @@ class Kubernetes(ThreadingHTTPServer):
         self.status = 200
         self.issuer = f"https://{HOST}"
         self.is_old = False
+        self.policies: list[str] = []
         self.objects: dict[str, list[dict[str, Any]]] = {
             "namespaces": [{"metadata": {"name": each}} for each in ("default", "kube-system")],
             "serviceaccounts": [{"metadata": {"namespace": "default", "name": "default"}}],
@@ -66,15 +67,25 @@ class Requests(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         self.server.asked.append(path)
+        kind, _, name = path.removeprefix(f"{ADMISSION}/").partition("/")
         body: dict[str, Any] = {"issuer": self.server.issuer}
         if path.startswith("/api/v1/"):
             body = {"items": self.server.objects[path.rsplit("/", 1)[-1]], "metadata": {}}
+        is_missing = kind == "validatingadmissionpolicies" and name not in self.server.policies
         if self.server.status != 200:
             body = {"message": "denied"}
         # A kind that the API server does not have is no object of its API.
         is_unknown = self.server.is_old and "admissionregistration" in path
-        text = json.dumps({"reason": "NotFound", "details": {}} if is_unknown else body).encode()
-        self.send_response(404 if is_unknown else self.server.status)
+        nothing = {"reason": "NotFound", "details": {} if is_unknown else {"name": name}}
+        self._answer(nothing if is_unknown or is_missing else body, 404 if is_unknown or is_missing else None)
+
+    def do_POST(self) -> None:
+        self.server.asked.append(self.path)
+        self._answer({"status": {"userInfo": {"username": "me", "groups": ["system:authenticated"]}}})
+
+    def _answer(self, body: Any, status: int | None = None) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(status or self.server.status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
@@ -373,6 +384,23 @@ def test_a_guard_reads_pods_and_guards_by_a_list_each(iam: Any, kubernetes: Kube
     assert [kubernetes.asked.count(each) for each in lists] == [1, 1]
     assert looked({"bindings": {"app": APP}, "guard": "off"}) == LiveReport([], [], [], True)
     assert set(lists).isdisjoint(kubernetes.asked[before:])
+
+
+@pytest.mark.parametrize(("users", "exist"), [(["me"], False), (["you"], True)])
+def test_a_guard_that_cannot_be_created_or_changed(
+    iam: Any, kubernetes: Kubernetes, users: list[str], exist: bool
+) -> None:
+    """Protects from an `up` that ends half-way, and from the one after it: both are said before.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/self-subject-review-v1/
+    """
+    kubernetes.objects["pods"] = []
+    kubernetes.policies = ["irsa-guard-irsa.prod-role"] if exist else ["irsa-guard-another.prod-role"]
+    rule = {"mode": "deny", "users": users}
+    report = looked({"bindings": {"app": APP}, "guard": {"mode": "warn", "annotations": rule}})
+
+    expected = [("guard-locks-out", "guard.annotations"), ("guard-exists", "guard")]
+    assert rules(report.mistakes) == (expected if exist else [])
 
 
 def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Kubernetes) -> None:
