@@ -9,6 +9,7 @@ import fnmatch
 import functools
 import json
 import re
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -107,18 +108,22 @@ def written(action: str) -> Sequence[Written]:
 ANY = Written(f"{UNNAMED}:{UNNAMED}", [f"arn:${{Partition}}:{UNNAMED}:${{Region}}:${{Account}}:${{Name}}"])
 
 
-# Variables of ARNs whose values hold no slash; others may hold a path. Of a service, and the variable.
+# Those between the colons at the beginning of an ARN, and as a policy of a stack file has them.
+HEAD = {"${Partition}": "${partition}", "${Region}": "${region}", "${Account}": "${account}"}
+# What no value of a variable has; others may hold a path. By the variable and, if not of all, the service.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html and
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
-WITHOUT_SLASH = (("s3", "${BucketName}"), ("dynamodb", "${TableName}"))
-# Those between the colons at the beginning of an ARN.
-WITHOUT_COLON = ("${Partition}", "${Region}", "${Account}")
+WITHOUT: Mapping[tuple[str, str], str] = {
+    **dict.fromkeys((("", variable) for variable in HEAD), f":{string.ascii_uppercase}"),
+    ("s3", "${BucketName}"): f":/{string.ascii_uppercase}",
+    ("dynamodb", "${TableName}"): ":/",
+}
 # A longer resource is compared with nothing: time grows with its length, and hardly any is.
 LONGEST = 500
 
 
 class Run(NamedTuple):
-    """Any number of characters in an ARN, except one."""
+    """Any number of characters in an ARN, except some."""
 
     never: str = ""
 
@@ -145,7 +150,7 @@ class Applicability(NamedTuple):
         # Some services compare such an action with all resources of a type, as iam:ListRoles with those of role/*.
         if self.only_everything and any(includes_all(resource, arn) for arn in _arns_like(resource)):
             return True
-        pattern = [Run() if char == "*" else char for char in resource.lower()]
+        pattern = [Run() if char == "*" else char for char in resource]
         return any(_have_common_text(pattern, parts) for parts in self.parts)
 
 
@@ -159,13 +164,13 @@ def applicability(action: str) -> Applicability | None:
     arns = sorted(set().union(*several))
     parts = [_parts_of(prefix, arn) for arn in arns]
     expression = "|".join("".join(map(_expression_of, each)) for each in parts)
-    return Applicability(arns, not all(several), re.compile(expression or "(?!)", re.IGNORECASE), parts)
+    return Applicability(arns, not all(several), re.compile(expression or "(?!)"), parts)
 
 
 def includes_all(resource: str, arn: str) -> bool:
     """Return whether a resource of a statement includes all of a type, by its ARN, in an AWS account and a region."""
     _, partition, _, region, aws_account, *_ = [*resource.split(":"), *[""] * 5]
-    values = zip(WITHOUT_COLON, (partition, region, aws_account), strict=True)
+    values = zip(HEAD, (partition, region, aws_account), strict=True)
     for variable, value in values:
         arn = arn.replace(variable, value.strip("*?") or "x")
     # A name that nobody can have written out.
@@ -183,20 +188,19 @@ _VARIABLE = re.compile(r"\$\{\w+\}")
 
 
 def _parts_of(prefix: str, arn: str) -> Sequence[str | Run]:
-    """Return an ARN of the reference in single characters and runs; case is no reason to refuse."""
+    """Return an ARN of the reference in single characters and runs."""
     parts: list[str | Run] = []
     for text in re.split(r"(\$\{\w+\}|\*)", arn):
         if text == "*" or text.startswith("${"):
-            never = "/" if (prefix, text) in WITHOUT_SLASH else ":" if text in WITHOUT_COLON else ""
-            parts.append(Run(never))
+            parts.append(Run(WITHOUT.get(("", text)) or WITHOUT.get((prefix, text), "")))
         else:
-            parts += text.lower()
+            parts += text
     return parts
 
 
 def _expression_of(part: str | Run) -> str:
     if isinstance(part, Run):
-        return f"[^{part.never}]*" if part.never else ".*"
+        return f"[^{re.escape(part.never)}]*" if part.never else ".*"
     return re.escape(part)
 
 
@@ -221,9 +225,9 @@ def _have_common_text(pattern: Sequence[str | Run], parts: Sequence[str | Run]) 
 
 def _share_a_character(first: str | Run, second: str | Run) -> bool:
     if isinstance(first, Run):
-        return isinstance(second, Run) or second != first.never
+        return isinstance(second, Run) or second not in first.never
     if isinstance(second, Run):
-        return first != second.never
+        return first not in second.never
     return first in ("?", second)
 
 
@@ -251,22 +255,40 @@ def wrong_resource(statement: Statement) -> Warnings:
     """
     resources = [_IAM_VARIABLE.sub("*", resource) for resource in statement.items("Resource")]
     actions = statement.items("Action") if statement.is_known("Resource") else ()
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, Instead], list[str]] = {}
     for action in actions if resources and "*" not in resources else ():
         applies = None if action == "*" else applicability(action)
         if applies and not any(map(applies.includes, resources)):
-            groups.setdefault((_applies_to(applies), _instead(applies, statement)), []).append(action)
-    for (allowed, instead), wrong in groups.items():
+            instead = _instead(applies, statement)
+            if not {each.name for each in matching(action)} & WITH_PREFIX:
+                instead = instead._replace(prefixes=())
+            groups.setdefault((_applies_to(applies), instead), []).append(action)
+    for (allowed, (resource, prefixes, is_resource)), wrong in groups.items():
         verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
         found = f"{_some(wrong)} on {_some(strings(statement.written.get('Resource')))}, which {verb} nothing"
-        alone = len(wrong) == len(actions)
-        fix = f"write {instead}{' instead' if alone else ' in a statement of its own, or add it to Resource'}"
+        fix = f"write {resource}"
+        if is_resource:
+            alone = " instead" if len(wrong) == len(actions) else " in a statement of its own"
+            fix += alone + (", or add it to Resource" if len(wrong) < len(actions) and not prefixes else "")
+        if prefixes:
+            condition = json.dumps({"StringLike": {"s3:prefix": prefixes}})
+            fix += f", with the Condition {condition}: without it, it {verb} that of the whole bucket"
+        fix += OLD_BUCKET if _CAPITAL_BUCKET.search(found) and is_resource else ""
         yield ("Resource",), Mistake(found, allowed, fix)
 
 
+# Those of a bucket that a Condition limits to a part of it.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+WITH_PREFIX = {"ListBucket", "ListBucketVersions"}
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+OLD_BUCKET = (
+    "; one of us-east-1 from before March 2018 may have capital letters: then silence the rule with that reason"
+)
+_CAPITAL_BUCKET = re.compile(r":s3:::[^/,]*[A-Z]")
 _IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
 # The first slash that is not within a variable, and all that follows.
 _BELOW = re.compile(r"/(?![^{}]*\}).*")
+_WORD = re.compile("(?<=[a-z])(?=[A-Z])")
 
 
 def _some(values: Sequence[str]) -> str:
@@ -274,15 +296,52 @@ def _some(values: Sequence[str]) -> str:
 
 
 def _applies_to(applies: Applicability) -> str:
-    arns = [*applies.arns, *(["*"] if applies.only_everything else [])]
+    arns = [*map(in_a_policy, applies.arns), *(["*"] if applies.only_everything else [])]
     return f"{', '.join(arns[:3])}{', ...' if arns[3:] else ''}"
 
 
-def _instead(applies: Applicability, statement: Statement) -> str:
-    """Return the resource to write: one that is there with what it lacks, or without what is too much."""
-    for written in strings(statement.written.get("Resource")):
-        for near in (f"{written}/*", f"{written}:*", _BELOW.sub("", written)):
-            known = _IAM_VARIABLE.sub("x", near)
-            if (near in written or not written.endswith("*")) and applies.expression.fullmatch(known):
-                return repr(near)
-    return "'*'" if applies.only_everything else "such an ARN"
+def in_a_policy(arn: str) -> str:
+    """Return an ARN of the reference as a policy may have it: with irsa's variables, and names in place of others."""
+    return _VARIABLE.sub(lambda found: HEAD.get(found[0]) or _WORD.sub("-", found[0][2:-1]).lower(), arn)
+
+
+class Instead(NamedTuple):
+    """What to write in place of wrong resources: in words, the parts of buckets that it leaves out, if it is ARNs."""
+
+    resource: str
+    prefixes: tuple[str, ...] = ()
+    is_resource: bool = True
+
+
+def _instead(applies: Applicability, statement: Statement) -> Instead:
+    """Return the resources to write: those that are there with what they lack, or without what is too much."""
+    nears: dict[str, None] = {}
+    prefixes: list[str] = []
+    for written, known in zip(strings(statement.written.get("Resource")), statement.items("Resource"), strict=False):
+        near, below = _near(applies, written)
+        if near == written:
+            return Instead(f"the name alone into the variable, which makes it {known!r}", is_resource=False)
+        if near:
+            nears[repr(near)] = None
+            prefixes += [below] if below.strip("*") else []
+    return Instead(", ".join(nears) or ("'*'" if applies.only_everything else "such an ARN"), tuple(prefixes))
+
+
+def _near(applies: Applicability, written: str) -> tuple[str, str]:
+    """Return the ARN to which an action applies that is most like one, and what follows a slash that it leaves out."""
+    for base in dict.fromkeys((written, _cleaned(written))):
+        above, below = _BELOW.sub("", base), "".join(_BELOW.findall(base))
+        for near in (base, above, *(f"{base}{end}" for end in ("/*", ":*") if not base.endswith("*"))):
+            if applies.expression.fullmatch(_IAM_VARIABLE.sub("x", near)):
+                return near, below.removeprefix("/") if near == above else ""
+    return "", ""
+
+
+def _cleaned(arn: str) -> str:
+    """Return an ARN in lower case where no other is: with its service, region and bucket as AWS writes them."""
+    *head, resource = (arn.split(":", 5) + [""] * 6)[:6]
+    head = [each if "${" in each else each.lower() for each in head]
+    if head[2] == "s3":
+        bucket, slash, key = re.sub("^(s3://|:+)", "", resource).partition("/")
+        resource = f"{bucket if '${' in bucket else bucket.lower()}{slash}{key}"
+    return ":".join([*head, resource])

@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from config.lint import RULES, check_rule_name, silence_reason
-from config.lint.actions import applicability
+from config.lint.actions import applicability, in_a_policy, service, services
 from config.lint.checked import Statement
 from config.lint.settings import TAKES_DEFAULT
 from config.located_mistake import LocatedMistake
@@ -154,6 +155,18 @@ WRONG_RESOURCES: list[tuple[Any, Any, bool]] = [
     ("logs:PutLogEvents", "arn:aws:logs:us-west-2:111122223333:log-group:/app/x:*", False),
     ("*", "arn:aws:s3:::b", False),
     ("s3:GetObjekt", "arn:aws:s3:::b", False),
+    # ARNs are case-sensitive: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+    ("sqs:SendMessage", "arn:aws:SQS:us-west-2:111122223333:q", True),
+    ("sns:Publish", "arn:aws:sns:US-WEST-2:111122223333:t", True),
+    ("kms:Decrypt", "arn:aws:kms:us-west-2:111122223333:Key/*", True),
+    # What follows `:::` is the bucket's name: lower-case letters, digits, dots and hyphens.
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    ("s3:GetObject", "arn:aws:s3:::My-Bucket/*", True),
+    ("s3:GetObject", "arn:aws:s3:::s3://my-bucket/*", True),
+    ("s3:GetObject", "arn:aws:s3::::my-bucket/*", True),
+    ("s3:GetObject", "arn:aws:s3:::my-bucket/Data/*", False),
+    ("s3:ListBucket", ["arn:aws:s3:::b/data/*", "arn:aws:s3:::c/x/y"], True),
+    (["s3:ListBucket", "s3:GetObject"], "arn:aws:s3:::b/data/*", True),
 ]
 
 
@@ -223,6 +236,68 @@ def test_what_to_write_in_place_of_a_wrong_resource(
     (warning,) = [each for each in examine(values, tmp_path).warnings if each.rule == "wrong-resource"]
     assert found in warning.mistake.found
     assert fix in warning.mistake.fix
+
+
+def test_a_prefix_that_the_advice_leaves_out_is_a_condition(tmp_path: Path) -> None:
+    """Protects the names of all other objects: the resource of s3:ListBucket is the bucket, whatever the prefix is.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html, Example 2
+    """
+    for resource, prefixes in (
+        ("arn:aws:s3:::b/*", None),
+        ("arn:aws:s3:::b/data/*", ["data/*"]),
+        ("arn:aws:s3:::${bucket}/data/*", ["data/*"]),
+    ):
+        statement = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": resource}
+        values = {"cluster": {"name": "cc"}, "bindings": {"a": {**APP, **policy(statement)}}, "variables": VARIABLES}
+        (warning,) = [each for each in examine(values, tmp_path).warnings if each.rule == "wrong-resource"]
+        _, condition = followed(warning.mistake.fix)
+        assert condition == ({"StringLike": {"s3:prefix": prefixes}} if prefixes else None)
+
+
+VARIABLES = {"bucket": "b"}
+
+
+def followed(fix: str) -> tuple[list[str], Any]:
+    """Return the resources and the Condition that an advice names."""
+    condition = re.search(r"with the Condition (\{.*\})", fix)
+    before = fix[: condition.start()] if condition else fix
+    return re.findall("'([^']+)'", before), condition and json.loads(condition[1])
+
+
+@pytest.mark.parametrize(("actions", "resources", "wrong"), WRONG_RESOURCES)
+def test_the_advice_for_a_wrong_resource_is_right(tmp_path: Path, actions: Any, resources: Any, wrong: bool) -> None:
+    """Protects who does what is advised: what was wrong is right, and nothing else is wrong with it."""
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resources}
+    binding = {**APP, **policy(statement)}
+    warned = examine({"cluster": {"name": "cc"}, "bindings": {"a": binding}}, tmp_path, "us-west-2").warnings
+    fixes = [each.mistake.fix for each in warned if each.rule == "wrong-resource"]
+    assert bool(fixes) == wrong
+    for fix in fixes:
+        arns, condition = followed(fix)
+        if not arns:
+            assert "such an ARN" in fix
+            continue
+        allowed = _listed(resources) if "add it to Resource" in fix else []
+        again = {**statement, "Resource": [*allowed, *arns], **({"Condition": condition} if condition else {})}
+        if "of its own" in fix and not allowed:
+            # It is about the one that has a prefix.
+            again["Action"] = "s3:ListBucket"
+        left = warnings("wrong-resource", tmp_path, policy(again))
+        assert len(left) < len(fixes)
+
+
+def test_an_advised_arn_can_be_pasted() -> None:
+    """Protects from advice that is refused: each ARN of AWS's reference, with irsa's variables in place of its own."""
+    variables = {"partition": "aws", "region": "us-west-2", "account": "111122223333"}
+    for prefix in services():
+        for action in service(prefix).actions.values():
+            for arn in action.arns:
+                pasted = in_a_policy(arn)
+                assert {*re.findall(r"\$\{(\w+)\}", pasted)} <= variables.keys()
+                known = re.sub(r"\$\{(\w+)\}", lambda each: variables[each[1]], pasted)
+                statement = {"Effect": "Allow", "Action": f"{prefix}:{action.name}", "Resource": known}
+                assert not [*RULES["wrong-resource"].warnings(Statement(statement, statement))], pasted
 
 
 def test_aws_itself_writes_few_wrong_resources() -> None:
