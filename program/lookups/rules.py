@@ -54,9 +54,7 @@ RULES = {
         "Pods run without an AWS identity, which `irsa:guard` refuses in new ones, or warns of"
     ),
     (GUARDED_TWICE := "guarded-twice"): "another stack guards a namespace already",
-    (
-        GUARD_EXISTS := "guard-exists"
-    ): "the name of a guard's policy is taken, by another stack for example",
+    (GUARD_EXISTS := "guard-exists"): "the name of a guard's policy is taken, by another stack for example",
     (GUARD_LOCKS_OUT := "guard-locks-out"): (
         "`annotations` of a guard denies who runs this, and so the next `pulumi up`, to write roles"
     ),

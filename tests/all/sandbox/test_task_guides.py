@@ -232,12 +232,9 @@ def test_changes_without_an_outage(follow: Follow, project: Path, cloud: Any) ->
     follow("change-safely", {}, project)
 
 
-@pytest.mark.xfail(strict=True, reason="the preview of warn to deny is refused: must not contain both Deny and Warn")
 def test_a_guard(follow: Follow, project: Path) -> None:
     """Protects who switches a guard on: each step is deployed, and verified."""
-    # No Pod was warned of yet, and the metric comes with the first.
-    metrics = {"kubectl get --raw /metrics ": "kubectl get --raw /metrics | grep --count apiserver_"}
-    follow("guard", metrics, project)
+    follow("guard", {}, project)
 
 
 def test_roles_in_other_accounts(follow: Follow, green: str, project: Path) -> None:
