@@ -1049,6 +1049,24 @@ def test_oidc_provider_is_found(engine: Engine) -> None:
     assert found["clientIdLists"] == ["sts.amazonaws.com"]
 
 
+def test_a_role_and_its_policies_are_found(engine: Engine) -> None:
+    """What the SDK's types have, documents as IAM stores them, and all tags."""
+    role = engine.create(ROLE, {**VALID[ROLE], "tags": {"team": "a"}}).outputs
+    policy = engine.create(POLICY).outputs
+    engine.create(ATTACHMENT, {"role": role["name"], "policyArn": policy["arn"]})
+    engine.create(ROLE_POLICY, {**VALID[ROLE_POLICY], "role": role["name"], "name": "own"})
+    found = engine.invoke("aws:iam/getRole:getRole", {"name": role["name"]})
+    same = ("arn", "assumeRolePolicy", "description", "maxSessionDuration", "path", "tags", "uniqueId")
+    assert {key: found[key] for key in same} == {key: role[key] for key in same}
+    found = engine.invoke("aws:iam/getPolicy:getPolicy", {"arn": policy["arn"]})
+    same = ("arn", "description", "name", "path", "policy", "policyId")
+    assert {key: found[key] for key in same} == {key: policy[key] for key in same}
+    name = {"roleName": role["name"]}
+    (attached,) = engine.invoke("aws:iam/getRolePolicyAttachments:getRolePolicyAttachments", name)["attachedPolicies"]
+    assert attached == {"policyArn": policy["arn"], "policyName": policy["name"]}
+    assert engine.invoke("aws:iam/getRolePolicies:getRolePolicies", name)["policyNames"] == ["own"]
+
+
 NO_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/none"
 
 
@@ -1060,6 +1078,12 @@ NO_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/none"
             "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider",
             {"arn": NO_PROVIDER},
             "reading IAM OIDC Provider: couldn't find resource",
+        ),
+        ("aws:iam/getRole:getRole", {"name": "none"}, "reading IAM Role (none): couldn't find resource"),
+        (
+            "aws:iam/getPolicy:getPolicy",
+            {"arn": f"arn:aws:iam::{ACCOUNT}:policy/none"},
+            f"reading IAM Policy (arn:aws:iam::{ACCOUNT}:policy/none): couldn't find resource",
         ),
     ],
 )
