@@ -76,7 +76,7 @@ def _successor(resource: Resource, components: Collection[Planned], held: Held) 
     )
     by_place = (planned for planned in components if _object_name(planned) in places)
     by_key = (planned for planned in components if planned.key == held.binding_of(resource))
-    return next(by_place, next(by_key, None))
+    return next(by_key, next(by_place, None))
 
 
 def _loss(place: Place, found: str, fix: str) -> LocatedMistake:
@@ -86,6 +86,11 @@ def _loss(place: Place, found: str, fix: str) -> LocatedMistake:
 def _object_name(planned: Planned) -> str | None:
     service_account = planned.spec.service_account
     return f"{known(service_account.namespace)}/{known(service_account.name)}" if service_account else None
+
+
+def _logical_names(components: Iterable[Planned]) -> set[str]:
+    """Return the logical names of service accounts, by which they are known with their clusters."""
+    return {each.spec.service_account.logical_name for each in components if each.spec.service_account}
 
 
 def _deleted_role(role: Resource, successor: Planned | None, held: Held) -> LocatedMistake:
@@ -109,8 +114,8 @@ def _deleted_service_account(resource: Resource, successor: Planned | None) -> I
     about = f"the service account {named(resource.object_name)}"
     is_same = successor is not None and _object_name(successor) == resource.object_name
     if resource.type == types.SERVICE_ACCOUNT_PATCH:
-        # To create the one that it annotated is refused.
-        if not is_same:
+        # To create the one that it annotated is refused. Of several clusters, each may have one of that name.
+        if not (successor and is_same and (not successor.where or resource.name in _logical_names([successor]))):
             found = f"the annotations of {about} are removed: new Pods get no role"
             yield _loss(("bindings",), found, f"{RETAIN} for its binding, if they are to stay")
     elif successor and is_same and successor.spec.service_account and successor.spec.service_account.create:
@@ -140,7 +145,7 @@ def _deleted_association(resource: Resource, components: Collection[Planned], he
     if any(held.find(kind, resource.name) for kind in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)):
         return
     gave_up = (each for each in components if each.spec.identity.pod_identity is not Use.USED)
-    if all(_object_name(each) != name for each in gave_up):
+    if resource.name not in _logical_names(gave_up):
         found = f"the association of {named(name)} in the EKS cluster {named(resource.text('clusterName'))} is deleted:"
         found = f"{found} new Pods get no credentials, and those of running ones end"
         yield _loss(("bindings",), found, f"{RETAIN} for its binding, if it is to stay")

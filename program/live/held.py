@@ -58,10 +58,12 @@ class Held:
 
     @functools.cached_property
     def attached(self) -> Mapping[str, frozenset[str]]:
-        """ARNs of the attached policies by the name of their role."""
+        """ARNs of the attached policies by the ARN of their role: in another AWS account, its name is another one's."""
+        roles = {(each.provider, each.text("name")): each.text("arn") for each in self.of(types.ROLE)}
         found: dict[str, set[str]] = {}
         for each in self.of(types.ATTACHMENT):
-            found.setdefault(each.text("role"), set()).add(each.text("policyArn"))
+            if role_arn := roles.get((each.provider, each.text("role"))):
+                found.setdefault(role_arn, set()).add(each.text("policyArn"))
         return {role: frozenset(arns) for role, arns in found.items()}
 
 

@@ -223,8 +223,8 @@ def _attachments(planned: Planned, role: CreatedRole, aws_account: AwsReads, hel
     """Return how many policies the role gets, and how many more it has until the engine detaches those at the end."""
     policies = [planned.policy_arn(policy) for policy in planned.spec.policies]
     policies += [known(attachment.policy_arn) for attachment in planned.spec.attachments]
-    name = known(role.name)
-    before = held.attached.get(name, frozenset()) | aws_account.attached.get(name, frozenset())
+    before = held.attached.get(planned.role_arn or "", frozenset())
+    before |= aws_account.attached.get(known(role.name), frozenset())
     # One with an automatic name is among those that the state holds, or new.
     automatic = min(policies.count(None), len((before & held.arns) - {*policies}))
     new = len({*policies} - before - {None}) + policies.count(None) - automatic

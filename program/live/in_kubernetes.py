@@ -28,10 +28,12 @@ def kubernetes_conflicts(
 ) -> Iterator[LocatedMistake]:
     """Yield what the clusters would refuse."""
     created = {(each.cluster, each.name): key for key, _, component, *_ in components if (each := component.namespace)}
-    # The service accounts that the stack created for an issuer that their binding has no more.
+    # The service accounts that the stack created for an issuer that their binding has no more, by their UIDs.
     names = {planned.spec.service_account.logical_name for planned in components if planned.spec.service_account}
     former = {
-        each.object_name: each for each in held.of(types.SERVICE_ACCOUNT) if each.issuer and each.name not in names
+        each.text("metadata", "uid"): each
+        for each in held.of(types.SERVICE_ACCOUNT)
+        if each.issuer and each.name not in names
     }
     for planned in components:
         service_account, cluster = planned.spec.service_account, planned.cluster
@@ -53,7 +55,8 @@ def kubernetes_conflicts(
         about = f"the service account {named(f'{namespace}/{name}')}"
         if service_account.create:
             if not ours:
-                yield from _to_create(planned, service_account, live, former.get(f"{namespace}/{name}"), about)
+                before = former.get(live.uid) if live and live.uid else None
+                yield from _to_create(planned, service_account, live, before, about)
         elif live is None:
             yield from _missing(planned, cluster, namespace, name)
         elif not service_account.take_over:

@@ -177,7 +177,7 @@ def _held_back(
     restart = f"restart {'them' if len(pods) > 1 else 'it'}{restarts(pods)}"
     place = planned.place("identity")
     if change.way is Way.POD_IDENTITY and after == BACK:
-        time = CACHED_OF_TARGET if _has_target(service_account, held) else CACHED
+        time = CACHED_OF_TARGET if _has_target(planned, held) else CACHED
         found = (
             f"{has}, which may end within minutes of this `pulumi up`, at the latest {time} after their last renewal"
         )
@@ -194,11 +194,8 @@ def _held_back(
     return finding(live_rules.PODS_HOLD_BACK, place, found, allowed, fix)
 
 
-def _has_target(service_account: str, held: Held) -> bool:
-    """Return whether an association of a service account has a target role."""
-    ours = held.of(types.POD_IDENTITY_ASSOCIATION)
-    return any(
-        each.text("targetRoleArn")
-        for each in ours
-        if f"{each.text('namespace')}/{each.text('serviceAccount')}" == service_account
-    )
+def _has_target(planned: Planned, held: Held) -> bool:
+    """Return whether the association of a service account has a target role."""
+    own = planned.spec.service_account
+    association = own and held.find(types.POD_IDENTITY_ASSOCIATION, own.logical_name)
+    return bool(association and association.text("targetRoleArn"))

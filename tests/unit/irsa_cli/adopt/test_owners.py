@@ -119,7 +119,7 @@ def place(page: str, *texts: str) -> list[int]:
                 *("--query TemplateBody", "aws cloudformation update-stack"),
                 *(
                     "&& aws cloudformation wait stack-update-complete",
-                    "only if no update failed and this prints nothing",
+                    "Continue only if this prints nothing",
                 ),
                 *("values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type", "app.kubernetes.io/managed-by-"),
                 *("pulumi up --stack prod", "irsa prove --stack prod", "if it prints nothing"),

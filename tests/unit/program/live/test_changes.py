@@ -209,3 +209,38 @@ def test_the_association_of_a_service_account_of_helm(after: dict[str, Any], is_
     assert len(about) == (is_lost and not retained)
     words = "team-a/app in the EKS cluster my-cluster is deleted: new Pods get no credentials"
     assert all(words in each for each in about)
+
+
+TWO = {"clusters": {"blue": {"name": "blue"}, "green": {"name": "green"}}}
+ANNOTATED = {"name": "app", "namespace": "team-a", "create": False}
+
+
+def in_green(**binding: Any) -> dict[str, Any]:
+    """Return a binding of the cluster green with a service account of the name of one in blue, which has none now."""
+    settings = {"role": {"name": "app-role"}, "serviceAccount": ANNOTATED, "clusters": ["green"], **binding}
+    return {**TWO, "bindings": {"app": settings}}
+
+
+def test_a_service_account_of_that_name_in_another_cluster() -> None:
+    """The attack: two clusters, and what goes in one has the name of what stays in the other."""
+    role = held_role("role/app-role", "app-role")
+    patch = held_service_account(f"team-a/app@{HOST}", "team-a", "app", created=False)
+    association = held_association(f"team-a/app@{HOST}", "a-1", clusterName="blue")
+
+    (mistake,) = lost(in_green(), [role, patch])
+    assert "the annotations of the service account team-a/app are removed" in mistake.mistake.found
+    (mistake,) = lost(in_green(), [role, association])
+    assert "the association of team-a/app in the EKS cluster blue is deleted" in mistake.mistake.found
+
+
+def test_a_deleted_role_is_of_its_binding() -> None:
+    """Protects who reads the place: another binding's service account, in another cluster, has the same name."""
+    other = {"serviceAccount": {"name": "app"}, "clusters": ["green"], "role": {"name": "other"}}
+    app_now = {"serviceAccount": {"name": "app"}, "clusters": ["blue"], "role": {"name": "new"}}
+    state = [
+        held_component("app", arn("role", "app-role"), "default/app", "app"),
+        held_role("role/app-role", "app-role"),
+    ]
+    (mistake,) = lost({**TWO, "bindings": {"a-other": other, "app": app_now}}, state)
+
+    assert rules([mistake]) == [(LOSS, "bindings.app.role")]

@@ -323,6 +323,23 @@ def test_attached_policies_are_exchanged_one_too_many() -> None:
     assert found(app(role={"name": "app-role"}, policyArns=arns[2:10]), existing, state=state) == []
 
 
+def test_the_policies_of_a_role_of_that_name_in_another_aws_account() -> None:
+    """The attack: the nine policies of a role that another AWS account has are counted for this one."""
+    arns = [arn("policy", f"p{index}") for index in range(9)]
+    other = "444455556661"
+    elsewhere = {
+        **held_role("444455556661/role/app-role", "app-role"),
+        "outputs": {"arn": arn("role", "app-role", other), "name": "app-role", "path": "/"},
+        "provider": "other",
+    }
+    attached = [held_attachment(f"other/{index}", "app-role", each) for index, each in enumerate(arns)]
+    of_other = [{**each, "provider": "other"} for each in attached]
+    state = [held_role("role/app-role", "app-role", provider="own"), elsewhere, *of_other]
+    existing = account([arn("role", "app-role")], [*arns, S3, arn("policy", "x")])
+
+    assert found(app(role={"name": "app-role"}, policyArns=[S3, arn("policy", "x")]), existing, state=state) == []
+
+
 def test_the_size_of_a_trust_policy_is_the_accounts() -> None:
     """A stack file may claim a trust policy size of 4,096 that AWS has not granted."""
     subjects = [f"a-long-namespace-{index:02}:a-long-name-of-a-service-account" for index in range(30)]

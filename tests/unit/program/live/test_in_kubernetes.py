@@ -1,5 +1,6 @@
 """What a cluster would refuse. Facts: https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,14 +100,23 @@ def test_what_exists_and_is_not_in_the_way(binding: Any, existing: Any, held: An
     assert rules(found(stack(binding), in_cluster=cluster({"team-a/app": existing}), state=state)) == expected
 
 
-def test_a_service_account_of_the_wrong_issuer_is_this_stacks() -> None:
-    """Protects a corrected oidcIssuer: `import` alone would let the old name's deletion remove what it adopts."""
-    state = [held_service_account("team-a/app@oidc.example.com/id/WRONG", "team-a", "app")]
-    (mistake,) = found(stack(CREATED), in_cluster=cluster({"team-a/app": live()}), state=state)
+@pytest.mark.parametrize("is_same", [True, False])
+def test_a_service_account_of_the_wrong_issuer_is_this_stacks(is_same: bool) -> None:
+    """Protects a corrected oidcIssuer: `import` alone would let the old name's deletion remove what it adopts.
+
+    In another cluster, that name is another one's: only a UID says that it is the same,
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#uids
+    """
+    state = held_service_account("team-a/app@oidc.example.com/id/WRONG", "team-a", "app")
+    state["outputs"]["metadata"]["uid"] = "1" if is_same else "2"
+    there = live()
+    there = replace(there, manifest={"metadata": {**there.manifest["metadata"], "uid": "1"}})
+    (mistake,) = found(stack(CREATED), in_cluster=cluster({"team-a/app": there}), state=[state])
 
     assert rules([mistake]) == [("service-account-exists", f"{SERVICE_ACCOUNT}.name")]
-    assert "this stack created it for the issuer oidc.example.com/id/WRONG" in mistake.mistake.found
-    assert "retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix
+    text = "this stack created it for the issuer oidc.example.com/id/WRONG"
+    assert (text in mistake.mistake.found) is is_same
+    assert ("retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix) is is_same
 
 
 def test_adoption_needs_an_existing_one() -> None:

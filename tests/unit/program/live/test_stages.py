@@ -139,7 +139,10 @@ def test_the_way_back_has_a_deadline(target: str | None, time: str) -> None:
     It can't be refused: while there is an association, new Pods get these credentials alone.
     https://github.com/aws/eks-pod-identity-agent: internal/credsretriever/refreshing_cache.go
     """
-    held = state(BOTH, target)
+    of_another_cluster = held_association(
+        "team-a/app@oidc.example.com/id/OTHER", "a-2", targetRoleArn=arn("role", "data")
+    )
+    held = [*state(BOTH, target), of_another_cluster]
     (mistake,) = judged(held, BACK, pod("pods"), pod("pods", "two"), pod("irsa", "three"))
 
     assert rules([mistake]) == [("pods-must-restart", "bindings.app.identity")]
