@@ -14,7 +14,7 @@ from irsa import outputs
 from irsa.evaluation.answers import PodIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
-from irsa.rules.arns import ClusterArn, parse_cluster_arn, parse_iam_arn
+from irsa.rules.arns import ClusterArn, cluster_of_association, parse_cluster_arn, parse_iam_arn
 from irsa.rules.identity import ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.policies import parse_object
@@ -273,6 +273,10 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
             # In another program, two components of one name have different parents.
             key = component.urn.split("::", 2)[2]
         found = _binding(key, cluster_key, component, children.get(component.urn, []))
+        if key in bindings and not found.in_stack_file and found.role_arn != bindings[key].role_arn:
+            # There, `app@blue` is a name like any other.
+            key = component.urn.split("::", 2)[2]
+            found = replace(found, key=key)
         bindings[key] = _merged(bindings[key], found) if key in bindings else found
     providers = [each for each in resources if each.type == types.OIDC_PROVIDER]
     return DeclaredStack(
@@ -382,13 +386,14 @@ def _associations(
     service_accounts: Sequence[DeclaredServiceAccount],
 ) -> Iterator[DeclaredAssociation]:
     """Yield the declared associations, each with the providers of its resource and of its service account."""
-    created = {each.text("clusterName"): each for each in children if each.type == types.POD_IDENTITY_ASSOCIATION}
+    of_type = (each for each in children if each.type == types.POD_IDENTITY_ASSOCIATION)
+    created = {cluster_of_association(each.text("associationArn")): each for each in of_type}
     clusters = {each.cluster for each in service_accounts}
     # A component has one service account, and may have associations of its name in other clusters.
     kubernetes = clusters.pop() if len(clusters) == len(declared) == 1 else None
     for each in declared:
         cluster = parse_cluster_arn(str(each.get("clusterArn")))
-        own = created.get(cluster.name)
+        own = created.get(str(cluster))
         policy, tags, target = each.get("policy"), each.get("tags") or {}, each.get("targetRoleArn")
         yield DeclaredAssociation(
             cluster,

@@ -234,19 +234,24 @@ def test_a_recorded_setting_is_what_the_program_wanted() -> None:
 
 
 def associated(clusters: tuple[str, ...], *providers: str, **more: Any) -> Any:
-    """Return the binding of a component with associations in these clusters, and a service account by each provider."""
+    """Return the binding of a component with associations in these clusters, REGION/NAME, each by a provider of it.
+
+    Each of the further providers has a service account.
+    """
+    places = [f"arn:aws:eks:{region}:111122223333" for region, _, _ in (each.partition("/") for each in clusters)]
+    names = [each.partition("/")[2] for each in clusters]
     associations = [
-        {
-            "clusterArn": f"arn:aws:eks:us-west-2:111122223333:cluster/{each}",
-            "namespace": "web",
-            "serviceAccount": "app",
-        }
-        for each in clusters
+        {"clusterArn": f"{place}:cluster/{name}", "namespace": "web", "serviceAccount": "app"}
+        for place, name in zip(places, names, strict=True)
     ]
     kind = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+    found = [
+        {"associationId": f"a-{each}", "associationArn": f"{place}:podidentityassociation/{name}/a-{each}"}
+        for each, place, name in zip(clusters, places, names, strict=True)
+    ]
     children = [
-        child("app", kind, each, {"clusterName": each}, {"associationId": f"a-{each}"}, provider="aws")
-        for each in clusters
+        child("app", kind, each, {"clusterName": name}, outputs, provider=each)
+        for each, name, outputs in zip(clusters, names, found, strict=True)
     ]
     own = component("app", identity={"podIdentity": "used"}, podIdentityAssociations=associations, **more)
     (binding,) = declared_stack(state(own, *(service_account("app", each) for each in providers), *children)).bindings
@@ -255,11 +260,39 @@ def associated(clusters: tuple[str, ...], *providers: str, **more: Any) -> Any:
 
 def test_an_association_is_of_the_cluster_of_its_service_account() -> None:
     """Protects `irsa prove`: a Pod of another cluster proves nothing. Of several, the state does not say it."""
-    (one,) = associated(("blue",), "k").associations
-    several = associated(("blue", "green"), "k").associations
+    (one,) = associated(("us-west-2/blue",), "k").associations
 
-    assert (one.association_id, one.provider, one.kubernetes) == ("a-blue", "aws", "k")
-    assert [(each.association_id, each.kubernetes) for each in several] == [("a-blue", None), ("a-green", None)]
+    assert (one.association_id, one.provider, one.kubernetes) == ("a-us-west-2/blue", "us-west-2/blue", "k")
+
+
+@pytest.mark.parametrize("other", ["us-west-2/green", "us-east-1/blue"])
+def test_an_association_is_of_the_cluster_of_its_arn(other: str) -> None:
+    """The attack: two clusters have one name, in two regions; the one is asked with the credentials of the other."""
+    several = associated(("us-west-2/blue", other), "k").associations
+
+    assert [(each.provider, each.association_id) for each in several] == [
+        ("us-west-2/blue", "a-us-west-2/blue"),
+        (other, f"a-{other}"),
+    ]
+    assert {each.kubernetes for each in several} == {None}
+
+
+def test_two_roles_of_components_whose_names_look_like_one_binding() -> None:
+    """The attack: in a program of one's own, `app@green` is no cluster of `app@blue`; its role was never verified."""
+    other_arn = ROLE_ARN.replace("role/app", "role/other")
+    other = {**role(name="app@green"), "outputs": {"name": "other", "arn": other_arn}}
+    components = [
+        component("app@blue", trustPolicy="{}"),
+        role(name="app@blue"),
+        component("app@green", roleArn=other_arn, trustPolicy="{}"),
+        other,
+    ]
+    found = declared_stack(state(*components)).bindings
+
+    assert {(each.role_arn, each.role and each.role.name) for each in found} == {
+        (ROLE_ARN, "app"),
+        (other_arn, "other"),
+    }
 
 
 @pytest.mark.parametrize(
