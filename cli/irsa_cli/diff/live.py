@@ -121,6 +121,10 @@ def _readable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: {} if value == SECRET_TEXT or is_unknown(value) else value for key, value in inputs.items()}
 
 
+def _urn(reference: str) -> str:
+    return reference.rpartition("::")[0]
+
+
 def patched(step: Step) -> str:
     """Return the service account that a step takes over, as `namespace:name`; empty for any other step."""
     is_patch = step.operation == CREATE and step.resource.type == SERVICE_ACCOUNT_PATCH
@@ -132,11 +136,12 @@ def with_annotations(steps: Iterable[Step], live: Mapping[str, Annotations]) -> 
 
     The service accounts are by the reference of their provider.
     """
-    # A provider that is not known is the only one.
-    only = next(iter(live.values())) if len(live) == 1 else {}
+    # A provider that is created has no ID yet, and the default one no URN (irsa_cli.diff.components).
+    by_urn = {_urn(reference): annotations for reference, annotations in live.items()}
     for step in steps:
         new = step.resource
-        found = live.get(new.provider, only).get(patched(step), {})
+        of_cluster = live.get(new.provider, by_urn.get(_urn(new.provider), live.get("", {})))
+        found = of_cluster.get(patched(step), {})
         written = new.inputs["metadata"].get("annotations") if found else None
         kept = {key: value for key, value in found.items() if isinstance(written, Mapping) and key in written}
         yield step._replace(old=new._replace(inputs={"metadata": {"annotations": kept}})) if kept else step

@@ -201,15 +201,18 @@ def test_a_thousand_bindings_ask_the_cluster_once(
     assert gains[0]["suchAs"] == ["team-a/builder", "team-a/default"]
 
 
-@pytest.mark.parametrize("name", ["worker", "gone"])
-@pytest.mark.parametrize("is_read", [True, False])
+@pytest.mark.parametrize(
+    ("name", "which"), [("worker", "own"), ("worker", "another"), ("gone", "own"), ("worker", "not read")]
+)
 def test_an_annotation_that_is_there_is_not_added(
-    name: str, is_read: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects who adopts annotated service accounts: what each has already is no change, and what it loses is shown.
 
-    Of a cluster that cannot be read, and of a service account that is not there, all is shown as added.
+    Of a cluster that cannot be read, and of a service account that is not there, all is shown as added: that another
+    provider's cluster has one of that name says nothing.
     """
+    is_read = which != "not read"
 
     def cluster(*_: Any) -> Cluster:
         if not is_read:
@@ -219,7 +222,9 @@ def test_an_annotation_that_is_there_is_not_added(
     annotations = {"team": "a", "owner": "us", "eks.amazonaws.com/role-arn": "arn:x"}
     metadata = {"namespace": "team-a", "name": name, "annotations": annotations}
     file = tmp_path / "preview.json"
-    file.write_text(digest([step("create", None, resource(SERVICE_ACCOUNT_PATCH, "x", {"metadata": metadata}))]))
+    provider = PROVIDER["urn"].replace("::k", "::other" if which == "another" else "::k")
+    patch = resource(SERVICE_ACCOUNT_PATCH, "x", {"metadata": metadata}, provider=f"{provider}::1")
+    file.write_text(digest([step("create", None, patch)]))
     monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", cluster)
     Cluster.lists = 0
@@ -228,7 +233,7 @@ def test_an_annotation_that_is_there_is_not_added(
     found = json.loads(capsys.readouterr().out)
     (changed,) = found["bindings"][0]["resources"]
     properties = {each["property"].rpartition(".")[2]: (each["before"], each["after"]) for each in changed["settings"]}
-    is_there = is_read and name == "worker"
+    is_there = which == "own" and name == "worker"
     assert (changed["word"], Cluster.lists, len(found["notRead"])) == ("adopt", int(is_read), int(not is_read))
     assert properties == {
         **({} if is_there else {"team": (None, "a")}),
