@@ -45,8 +45,9 @@ def follow(project: Project, command: str) -> None:
         if words[0] == "aws":
             aws_iam(project.cloud, words[2:], words[1])
         else:
-            answer = project.run("up", *words[2:], "--yes", "--skip-preview") if words[0] == "pulumi" else None
-            answer = answer or project.cloud.run(*words, folder=project.folder)
+            # Without a terminal, `pulumi up` wants to be told.
+            words += ["--yes"] if words[:2] == ["pulumi", "up"] else []
+            answer = project.cloud.run(*words, folder=project.folder, **project.variables)
             assert answer.returncode == 0, answer.stdout + answer.stderr
 
 

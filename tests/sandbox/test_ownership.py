@@ -44,7 +44,8 @@ class ServiceAccounts:
     def __init__(self, cloud: Cloud, *names: str) -> None:
         self.cloud = cloud
         # With the official plugin of January 2026, the stack of the test before has created them again.
-        self.kubectl("delete", "serviceaccount", *names, "--ignore-not-found")
+        if names:
+            self.kubectl("delete", "serviceaccount", *names, "--ignore-not-found")
         for name in names:
             self.cloud.kubernetes().create(ServiceAccount(metadata=ObjectMeta(name=name)))
 
@@ -158,6 +159,22 @@ def test_the_advised_commands_restore_what_is_gone_or_overwritten(cloud: Cloud, 
     assert not_good(report(stack, "verify")[1]) == []
     stack.destroy()
     assert accounts.annotations("overwritten") == {}
+
+
+def test_the_advised_command_restores_an_account_of_the_stack(cloud: Cloud, deploy: Deploy) -> None:
+    """Protects from advice that stops in its preview: the dry run of an update takes nothing over from kubectl.
+
+    The first time, it still owns the field by its creation.
+    """
+    accounts = ServiceAccounts(cloud)
+    stack = deploy(bindings(created={"serviceAccount": {}, "role": {"arn": ONE}}))
+    stack.up()
+    for _ in range(3):
+        accounts.overwrite(TWO, "created")
+        (finding,) = (each for each in not_good(report(stack, "verify")[1]) if each["check"] == "service account")
+        follow(stack, finding["fix"])
+        assert accounts.annotations("created") == {ROLE_ARN: ONE}
+    assert stack.up("--refresh") == {}
 
 
 def test_what_an_update_takes_over_and_what_it_does_not(cloud: Cloud, deploy: Deploy) -> None:

@@ -87,8 +87,7 @@ class DeclaredServiceAccount:
     def command_to_restore(self, stack: str, live: Mapping[str, str]) -> str:
         """Return the command that restores its declared annotations, of which it has others now."""
         overwritten = [key for key, value in self.annotations.items() if live.get(key, value) != value]
-        # An account of the stack's own is written over.
-        return commands.up_with_annotations(stack, self.namespace, self.name, [] if self.created else overwritten)
+        return commands.up_with_annotations(stack, self.namespace, self.name, overwritten)
 
 
 def in_cluster(name: str, cluster_key: str) -> str:

@@ -91,7 +91,8 @@ def up_with_service_account(stack: str, namespace: str, name: str, created: bool
 def up_with_annotations(stack: str, namespace: str, name: str, overwritten: Collection[str]) -> str:
     """Return the command that restores the annotations of an existing service account.
 
-    The API server refuses to overwrite what another manager wrote, so those are removed first."""
+    The API server refuses to overwrite what another manager wrote, so those are removed first: of an account of the
+    stack's own, too, since the preview takes nothing over."""
     if not overwritten:
         return up(stack)
     remove = remove_annotations(namespace, name, *overwritten)
