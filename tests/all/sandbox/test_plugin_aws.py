@@ -1059,8 +1059,8 @@ def test_a_role_and_its_policies_are_found(engine: Engine) -> None:
     same = ("arn", "assumeRolePolicy", "description", "maxSessionDuration", "path", "tags", "uniqueId")
     assert {key: found[key] for key in same} == {key: role[key] for key in same}
     found = engine.invoke("aws:iam/getPolicy:getPolicy", {"arn": policy["arn"]})
-    same = ("arn", "description", "name", "path", "policy", "policyId")
-    assert {key: found[key] for key in same} == {key: policy[key] for key in same}
+    own = ("arn", "description", "name", "path", "policy", "policyId")
+    assert {key: found[key] for key in own} == {key: policy[key] for key in own}
     name = {"roleName": role["name"]}
     (attached,) = engine.invoke("aws:iam/getRolePolicyAttachments:getRolePolicyAttachments", name)["attachedPolicies"]
     assert attached == {"policyArn": policy["arn"], "policyName": policy["name"]}
