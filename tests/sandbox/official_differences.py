@@ -34,6 +34,26 @@ DIFFERENCES: tuple[Difference, ...] = (
         "takes it over, and `pulumi destroy` deletes it with all that is in it",
         "assert 0 != 0",
     ),
+    *(
+        Difference(
+            test,
+            "the preview of a replacement under the same name succeeds: a creation that is refused is expected there",
+            STAND_IN,
+            "it applies beside the old object, whose actions the API server merges, and fails",
+            failure,
+        )
+        for test, failure in (
+            ("test_from_mode_to_mode", "Expecting value"),
+            ("test_a_guard", "must not contain both"),
+        )
+    ),
+    Difference(
+        "test_two_teams_with_one_name",
+        "`pulumi up` refuses the policies of a guard that exist",
+        RECORDED,
+        "takes them over",
+        "assert 0 != 0",
+    ),
     Difference(
         "test_states_are_those_of_the_official_plugin",
         "what is created belongs to the manager `pulumi-kubernetes`, by an update",
