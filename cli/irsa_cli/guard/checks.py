@@ -58,7 +58,7 @@ def _asked(guard: DeclaredGuard, clusters: ClusterClients, stack: str, kind: str
         return Check(guard.name, kind, outcome, about, found, expected, fix)
 
     try:
-        return [*question(check, guard, clusters.of(guard.cluster), commands.up(stack))]
+        return [*question(check, guard, clusters.of(guard.cluster), commands.up_of_guard(stack))]
     except NoSuchKindError:
         return [check(Outcome.FINDING, TOO_OLD, "Kubernetes 1.30 or newer, or irsa:guard: off")]
     except CouldNotLookError as error:

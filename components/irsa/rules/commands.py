@@ -80,6 +80,14 @@ def up(stack: str) -> str:
     return _command("pulumi", "up", "--refresh", *_option("--stack", stack))
 
 
+def up_of_guard(stack: str) -> str:
+    """Return the command that restores a guard of which somebody changed a part with kubectl.
+
+    The update takes that over, which its preview does not show: it ends in a conflict with kubectl.
+    """
+    return _command("pulumi", "up", "--refresh", "--skip-preview", *_option("--stack", stack))
+
+
 def up_with_service_account(stack: str, namespace: str, name: str, created: bool) -> str:
     """Return the command that creates a missing service account; where the stack only annotates it, kubectl does."""
     if created:

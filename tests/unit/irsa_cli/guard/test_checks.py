@@ -16,7 +16,7 @@ from tests.unit.irsa_cli.guard.guarded import CONFIG_MAP, DATA, GUARD, POLICY, P
 
 POLICIES, BINDINGS = "validatingadmissionpolicies", "validatingadmissionpolicybindings"
 MISSING = ("it does not exist, so that it guards nothing", "that it exists")
-REPAIR = "pulumi up --refresh --stack prod"
+REPAIR = "pulumi up --refresh --skip-preview --stack prod"
 
 
 def checked(change: Callable[[Any], Any] = lambda _: None, guard: DeclaredGuard = GUARD) -> list[Check]:
