@@ -252,11 +252,15 @@ def _another_cluster(name: str, known: LiveCluster, found: LiveCluster) -> str:
 
 
 def _with_distinct_names(clusters: Iterable[LiveCluster]) -> Iterator[LiveCluster]:
-    """Yield clusters of which no two have one name: every kubeconfig in a stack may call its context `aws`."""
+    """Yield clusters of which no two have one name: every kubeconfig in a stack may call its context `aws`.
+
+    A context may also be called what another cluster is called with its issuer.
+    """
     by_name = sorted(clusters, key=lambda each: (each.name, each.issuer))
     counts = Counter(each.name for each in by_name)
     for cluster in by_name:
-        issuer = f" ({cluster.issuer.removeprefix('https://')})" if counts[cluster.name] > 1 else ""
+        is_alone = counts[cluster.name] == 1 and not cluster.name.endswith(")")
+        issuer = "" if is_alone else f" ({cluster.issuer.removeprefix('https://')})"
         name = f"{cluster.name}{issuer}"
         service_accounts = tuple(replace(each, cluster=name) for each in cluster.service_accounts)
         yield replace(cluster, name=name, service_accounts=service_accounts)

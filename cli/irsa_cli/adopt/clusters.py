@@ -70,6 +70,12 @@ class Clusters:
         settings = mapping_of(written or mapping_of(present.get("clusters")).get(key) or self.new.get(key))
         if settings.get("name") != cluster.name:
             raise Left(f"the file does not name its cluster: add `name: {named(cluster.name)}` to {named(key)}")
+        region = str(settings.get("region") or cluster.region)
+        if region != cluster.region or settings.get("account"):
+            where = (
+                f"in {named(region)}" if region != cluster.region else f"of account {named(str(settings['account']))}"
+            )
+            raise Left(f"it is in {named(arn)}, and {named(key)} in the file is another cluster of that name, {where}")
         return key
 
     def setting(self, keys: Iterable[str]) -> dict[str, Any]:

@@ -83,13 +83,18 @@ class Declared:
         return found
 
     @cached_property
-    def aws_accounts(self) -> Mapping[str, str]:
-        """Keys of `irsa:accounts`, by the number of the AWS account, as far as the file says it."""
+    def _numbers(self) -> Mapping[str, str]:
+        """Numbers of AWS accounts by their key in `irsa:accounts`, as far as the file says it."""
         found = {}
         for key, aws_account in mapping_of(self.settings.get("accounts")).items():
             with suppress(Mistake):
-                found[parse_iam_arn(str(mapping_of(aws_account).get("assumeRoleArn")), "role").account_id] = key
+                found[key] = parse_iam_arn(str(mapping_of(aws_account).get("assumeRoleArn")), "role").account_id
         return found
+
+    @cached_property
+    def aws_accounts(self) -> Mapping[str, str]:
+        """Keys of `irsa:accounts`, by the number of the AWS account: of several keys of one, the last."""
+        return {number: key for key, number in self._numbers.items()}
 
     @cached_property
     def _names(self) -> Mapping[tuple[str, str, str], str]:
@@ -101,7 +106,8 @@ class Declared:
         found = {}
         for kind, (key, binding) in product(("role", "policy"), self.bindings.items()):
             settings = mapping_of(mapping_of(binding).get(kind))
-            aws_account_key = str(mapping_of(binding).get("account") or "")
+            written = str(mapping_of(binding).get("account") or "")
+            aws_account_key = self.aws_accounts.get(self._numbers.get(written, ""), written)
             name, prefix = settings.get("name"), settings.get("namePrefix")
             if isinstance(name, str):
                 found[kind, aws_account_key, name.lower()] = key

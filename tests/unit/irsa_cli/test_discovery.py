@@ -659,6 +659,15 @@ def test_a_stack_names_its_clusters_and_what_it_manages() -> None:
     ]
 
 
+def test_no_two_clusters_have_one_name() -> None:
+    """The attack: a context is called what another cluster is called, with its issuer, where two are called `aws`."""
+    issuers = [f"https://{each}.example.com" for each in "abc"]
+    names = ["aws", "aws", "aws (a.example.com)"]
+    found = [*discovery._with_distinct_names(LiveCluster(*each, ()) for each in zip(names, issuers, strict=True))]
+
+    assert len({each.name for each in found}) == len(found)
+
+
 @pytest.mark.usefixtures("iam", "stack", "profiles")
 def test_a_profile_takes_the_place_of_the_stacks_aws_accounts() -> None:
     """Protects an auditor with credentials of his own: as --context does for clusters; what is declared stays known."""

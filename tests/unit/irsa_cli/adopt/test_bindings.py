@@ -351,6 +351,15 @@ def test_what_is_declared_is_not_taken_twice() -> None:
     assert set(outcomes(adoption).values()) == {Outcome.DECLARED}
 
 
+def test_a_role_that_another_key_of_its_aws_account_declares() -> None:
+    """The attack: two keys lead to one AWS account, and the role is declared again under the other one."""
+    deployers = {key: {"assumeRoleArn": f"arn:aws:iam::444455556666:role/{key}"} for key in ("one", "two")}
+    binding = {"account": "one", "role": {"name": "app"}}
+    file = Declared({"accounts": deployers, "bindings": {"mine": binding}})
+
+    assert file.binding_of("role", file.aws_accounts["444455556666"], "app") == "mine"
+
+
 def test_the_same_again_adds_nothing(tmp_path: Path) -> None:
     """Protects a second run: everything that was taken is declared then."""
     shared = role("shared", statement("team-a:one", "team-b:two"))

@@ -286,3 +286,15 @@ def test_a_file_that_does_not_name_its_cluster() -> None:
     )
 
     assert "add `name: blue` to cluster" in reason(adoption, "association of")
+
+
+@pytest.mark.parametrize("more", [{"region": "us-east-1"}, {"account": "other"}])
+def test_a_file_that_names_another_cluster_of_that_name(more: dict[str, str]) -> None:
+    """The attack: the issuer is that of the cluster, and EKS would be asked about another one of the same name."""
+    issuer = f"https://{host_path()}"
+    file = Declared({"cluster": {"name": "blue", "oidcIssuer": issuer, **more}}, {"cluster": issuer})
+    adoption = adopted(
+        found([service_account("app")], [role("app", PODS)], associations=[association("app", APP)]), file=file
+    )
+
+    assert "another cluster of that name" in reason(adoption, "association of")
