@@ -169,7 +169,7 @@ def run_pods(cluster: Cluster) -> None:
             for pod in _waiting(cluster):
                 _run(cluster, pod)
         except (OSError, ValueError) as error:
-            log(f"Pods are watched anew: {error!r}")
+            log(f"Pods are watched again after {error!r}")
         time.sleep(PAUSE_SECONDS)
 
 

@@ -73,7 +73,9 @@ class Clusters:
         region = str(settings.get("region") or cluster.region)
         if region != cluster.region or settings.get("account"):
             where = (
-                f"in {named(region)}" if region != cluster.region else f"of account {named(str(settings['account']))}"
+                f"in {named(region)}"
+                if region != cluster.region
+                else f"of AWS account {named(str(settings['account']))}"
             )
             raise Left(f"it is in {named(arn)}, and {named(key)} in the file is another cluster of that name, {where}")
         return key

@@ -406,7 +406,8 @@ def test_a_role_that_was_made_anew_in_another_path_is_found() -> None:
 @pytest.mark.parametrize(
     ("created", "live", "removed"),
     [
-        (True, {ROLE_ARN: "other", AUDIENCE: "other"}, ""),
+        (True, {ROLE_ARN: "other", AUDIENCE: "other"}, f"{ROLE_ARN}- {AUDIENCE}-"),
+        (True, {}, ""),
         (False, {}, ""),
         (False, {ROLE_ARN: "other"}, f"{ROLE_ARN}-"),
         (False, {ROLE_ARN: ROLE, AUDIENCE: "other"}, f"{AUDIENCE}-"),
@@ -416,7 +417,7 @@ def test_a_role_that_was_made_anew_in_another_path_is_found() -> None:
 def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
     created: bool, live: dict[str, str], removed: str
 ) -> None:
-    """Protects from advice that fails: `pulumi up` is refused where somebody else wrote on an existing account.
+    """Protects from advice that fails: `pulumi up` is refused where somebody else wrote on the account.
 
     One command for all annotations of an account, as each alone would end in a conflict about the others.
     """
