@@ -14,7 +14,7 @@ from config.models import AwsAccount, Cluster, Stack
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.eks_access import eks_kubeconfig
-from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.mistakes import Mistake, Place, shortened
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveEksCluster
@@ -142,8 +142,14 @@ class Questions:
 
     @once
     def cluster_arn(self, cluster: str) -> str:
-        """The ARN of a cluster, for EKS Pod Identity."""
-        return self.eks_cluster(cluster).arn
+        """The ARN of a cluster, for EKS Pod Identity; its tokens must have the issuer that EKS knows."""
+        found, issuer, settings = self.eks_cluster(cluster), self._issuer(cluster), self._clusters[cluster]
+        if found.issuer and issuer_host_path(found.issuer) != issuer_host_path(issuer):
+            place = (*self._stack.place_of_cluster(cluster), "oidcIssuer" if settings.oidc_issuer else "stack")
+            text = f"the issuer {shortened(issuer)}, and the EKS cluster {settings.name!r} has {found.issuer}"
+            allowed, fix = "the name and the issuer of one cluster", "correct one of the two"
+            raise LookupFailure.of(place, text, allowed, fix, live_rules.WRONG_CLUSTER)
+        return found.arn
 
     @once
     def created_provider(self, cluster: str, aws_account: str | None) -> str:

@@ -34,7 +34,7 @@ RULES = {
     ),
     (CONTEXT_MISSING := "context-missing"): "there is no such context of a kubeconfig",
     (CLUSTER_UNREACHABLE := "cluster-unreachable"): "the cluster does not answer, or is not found",
-    (WRONG_CLUSTER := "wrong-cluster"): "the kubeconfig's context is of another cluster",
+    (WRONG_CLUSTER := "wrong-cluster"): "the kubeconfig's context, or the issuer, is of another cluster",
     (CREDENTIALS := "credentials"): "there are no valid AWS credentials",
     (WRONG_ACCOUNT := "wrong-account"): "the credentials are of an AWS account that the stack does not allow",
     (ACCOUNT_UNREACHABLE := "account-unreachable"): "another AWS account cannot be reached",

@@ -12,6 +12,7 @@ import boto3
 import botocore.client
 import pytest
 from moto import mock_aws
+from moto.eks.models import eks_backends
 
 from irsa.rules.unknown import SECRET
 from irsa_cli.causes import Cause
@@ -201,8 +202,7 @@ def test_what_is_asked_is_what_the_documented_policy_allows(
 ) -> None:
     """Protects least privilege: with a role to adopt, an EKS cluster and an access entry, exactly these actions."""
     role = boto3.client("iam").create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
-    eks = boto3.client("eks")
-    eks.create_cluster(name="my-cluster", roleArn=role["Arn"], resourcesVpcConfig={})
+    create_cluster(role["Arn"])
     monkeypatch.setattr(EksClient, "access_entries", _entries_like_eks)
     kubernetes.status = 401
     cluster = {"name": "my-cluster", "kubernetes": {"eks": True}}
@@ -227,12 +227,17 @@ def test_what_is_asked_is_what_the_documented_policy_allows(
     } == allowed
 
 
+def create_cluster(role_arn: str, issuer: str = f"https://{HOST}") -> None:
+    """Create the EKS cluster my-cluster of an issuer, which moto would choose."""
+    boto3.client("eks").create_cluster(name="my-cluster", roleArn=role_arn, resourcesVpcConfig={})
+    eks_backends[NUMBER]["us-west-2"].clusters["my-cluster"].identity = {"oidc": {"issuer": issuer}}
+
+
 @pytest.fixture
 def eks(pod_identity: None, iam: Any) -> Any:
     """EKS with a cluster, and the add-on that gives Pods the credentials of EKS Pod Identity."""
     client = boto3.client("eks")
-    role = f"arn:aws:iam::{NUMBER}:role/cluster"
-    client.create_cluster(name="my-cluster", roleArn=role, resourcesVpcConfig={})
+    create_cluster(f"arn:aws:iam::{NUMBER}:role/cluster")
     client.create_addon(clusterName="my-cluster", addonName="eks-pod-identity-agent")
     return client
 
@@ -336,6 +341,20 @@ def test_a_cluster_that_eks_does_not_have(eks: Any, kubernetes: Kubernetes, iden
 
     assert rules(report.mistakes) == [("cluster-unreachable", "cluster.name")]
     assert "bindings whose look-ups failed: app" in report.not_checked
+
+
+@pytest.mark.parametrize("identity", ["both", "podIdentity"])
+def test_an_issuer_that_is_not_the_clusters(eks: Any, kubernetes: Kubernetes, identity: str) -> None:
+    """The attack: by its name it is the cluster, and by its issuer somebody else's, whose tokens the role would trust.
+
+    EKS has both: https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
+    """
+    evil = {"name": "my-cluster", "oidcIssuer": "https://evil.example.com", "createOidcProvider": True}
+    kubernetes.issuer = "https://evil.example.com"
+    report = looked({"cluster": evil, "bindings": {"app": {**APP, "identity": identity}}})
+
+    assert rules(report.mistakes) == [("wrong-cluster", "cluster.oidcIssuer")]
+    assert HOST in report.mistakes[0].mistake.found
 
 
 def test_eks_that_denies_is_not_checked(eks: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
