@@ -232,6 +232,7 @@ def test_what_a_managed_policy_of_aws_gives(deploy: Callable[..., Project], tmp_
     assert "statement" not in renamed.stdout
 
 
+@pytest.mark.usefixtures("webhook_down")
 def test_whose_pods_a_guard_newly_refuses(cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> None:
     """Protects who switches a guard on: whom the first lines name, the API server then refuses, roles known or not.
 
