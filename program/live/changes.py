@@ -50,7 +50,7 @@ def pod_losses(components: Collection[Planned], providers: Iterable[str], held: 
                 yield from _deleted_association(resource, components, held)
             elif resource.type in DELETED_WITH:
                 about, key = DELETED_WITH[resource.type]
-                text = about.format(named(resource.text("arn") or resource.text("metadata", "name")))
+                text = about.format(named(resource.arn or resource.text("metadata", "name")))
                 yield _loss((), text, f"keep {key}: true")
     for planned in components:
         yield from _recreated(planned, held)
@@ -71,9 +71,7 @@ def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, s
 
 def _successor(resource: Resource, components: Collection[Planned], held: Held) -> Planned | None:
     """Return the planned component that has the service account, or the binding, of a resource that is deleted."""
-    places = (
-        {resource.object_name} if resource.type != types.ROLE else set(held.service_accounts_of(resource.text("arn")))
-    )
+    places = {resource.object_name} if resource.type != types.ROLE else set(held.service_accounts_of(resource.arn))
     by_place = (planned for planned in components if _object_name(planned) in places)
     by_key = (planned for planned in components if planned.key == held.binding_of(resource))
     return next(by_key, next(by_place, None))
@@ -94,7 +92,7 @@ def _logical_names(components: Iterable[Planned]) -> set[str]:
 
 
 def _deleted_role(role: Resource, successor: Planned | None, held: Held) -> LocatedMistake:
-    arn, key = role.text("arn"), held.binding_of(role)
+    arn, key = role.arn or role.id, held.binding_of(role)
     found = f"the role {named(arn)} is deleted, which running Pods use until they restart"
     fix = f"{RETAIN} for its binding; delete the role when no Pod uses it"
     place: Place = ("bindings",)
@@ -157,7 +155,7 @@ def _recreated(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
         before = held.find(resource_type, resource.logical_name)
         if before is None or resource.import_id:
             continue
-        about = f"the {kind} {named(before.text('arn'))}"
+        about = f"the {kind} {named(before.arn or before.id)}"
         if known(resource.name) is None:
             if kind == "role" and changed(fixed, before):
                 found = f"{about} is replaced, which running Pods use until they restart: its path changes"

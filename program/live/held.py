@@ -10,6 +10,8 @@ from irsa.rules.mistakes import Mistake
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
 
+KINDS = {types.ROLE: "role", types.POLICY: "policy"}
+
 
 @dataclass(frozen=True)
 class Held:
@@ -28,17 +30,18 @@ class Held:
 
     @functools.cached_property
     def by_name(self) -> Mapping[tuple[str, str, str], Resource]:
-        """Roles and managed policies by type, ID of the AWS account and name in lower case."""
-        words = {types.ROLE: "role", types.POLICY: "policy"}
-        both = [each for each in self.resources.values() if each.type in words]
-        return {(each.type, *account_and_name(each.text("arn"), words[each.type])): each for each in both}
+        """Roles and managed policies by type, ID of the AWS account, if it is known, and name in lower case."""
+        both = [each for each in self.resources.values() if each.type in KINDS]
+        return {(each.type, *named_in_iam(each)): each for each in both}
 
     @functools.cached_property
     def _components(self) -> Mapping[str, list[Resource]]:
         """The components by the ARN of their role: one of the role, and one of each service account elsewhere."""
         found: dict[str, list[Resource]] = {}
         for each in self.of(COMPONENT_TYPE):
-            found.setdefault(each.text(ROLE_ARN), []).append(each)
+            # What did not complete has none.
+            if arn := each.text(ROLE_ARN):
+                found.setdefault(arn, []).append(each)
         return found
 
     def service_accounts_of(self, role_arn: str) -> list[str]:
@@ -48,13 +51,13 @@ class Held:
 
     def binding_of(self, role: Resource) -> str:
         """Return the key of a role's binding; an empty string where it is not known."""
-        components = self._components.get(role.text("arn"), [])
+        components = self._components.get(role.arn, [])
         return next((each.keys[0] for each in components), "")
 
     @functools.cached_property
     def arns(self) -> frozenset[str]:
         """ARNs of the resources that have one: of roles, policies and IAM OIDC providers, for example."""
-        return frozenset(filter(None, (each.text("arn") for each in self.resources.values())))
+        return frozenset(filter(None, (each.arn for each in self.resources.values())))
 
     @functools.cached_property
     def attached(self) -> Mapping[str, frozenset[str]]:
@@ -72,6 +75,11 @@ def held_by(state: Iterable[Resource]) -> Held:
     return Held({(each.type, each.name): each for each in state if not each.external and not each.pending})
 
 
+def named_in_iam(resource: Resource) -> tuple[str, str]:
+    """Return the ID of the AWS account, empty where only a role's name is known, and the name in lower case."""
+    return account_and_name(resource.arn or resource.id, KINDS[resource.type])
+
+
 def account_and_name(arn: str, kind: str) -> tuple[str, str]:
     """Return the ID of the AWS account and the name, in lower case, of a role or policy.
 
@@ -80,5 +88,5 @@ def account_and_name(arn: str, kind: str) -> tuple[str, str]:
     try:
         parsed = parse_iam_arn(arn, kind)
     except Mistake:
-        return "", arn
+        return "", arn.lower()
     return parsed.account_id, parsed.name.lower()

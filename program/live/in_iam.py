@@ -14,7 +14,7 @@ from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
 from program.imported import There, import_differences
-from program.live.held import Held, account_and_name
+from program.live.held import Held, account_and_name, named_in_iam
 from program.live.planned import Planned, changed, finding, known
 from program.live.reads import AwsReads, Reads
 from program.lookups import rules as live_rules
@@ -68,12 +68,15 @@ def _name(
     rule = live_rules.ROLE_EXISTS if is_role else live_rules.POLICY_EXISTS
     before, place = held.find(resource_type, created.logical_name), planned.place(kind, "name")
     # One of the state that has another name is to be replaced.
-    if arn is None or (before and account_and_name(before.text("arn"), kind) == account_and_name(arn, kind)):
+    if arn is None:
         return
     account_id, name = account_and_name(arn, kind)
+    if before and named_in_iam(before) in ((account_id, name), ("", name)):
+        return
     existing = (aws_account.roles_by_name if is_role else aws_account.policies_by_name).get(name)
     has, wanted = (existing and Arn.name_in(existing), created.import_id) if is_role else (existing, arn)
-    if existing and (other := held.by_name.get((resource_type, account_id, name))):
+    others = (held.by_name.get((resource_type, each, name)) for each in (account_id, ""))
+    if existing and (other := next(filter(None, others), None)):
         about = f"the {kind} {named(existing)} is in this stack's state already"
         found = f"{about}, as {named(other.name)}, which goes at the end of `pulumi up`"
         allowed = "a name of its own, also with import: what goes is deleted by its name"

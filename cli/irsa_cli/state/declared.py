@@ -283,7 +283,7 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
         tuple(bindings[key] for key in sorted(bindings)),
         {each.reference: each.inputs for each in resources if each.type == types.AWS_PROVIDER},
         {each.reference: each.inputs for each in resources if each.type == types.KUBERNETES_PROVIDER},
-        frozenset(arn for each in providers if not each.external and (arn := each.text("arn"))),
+        frozenset(arn for each in providers if not each.external and (arn := each.arn)),
         tuple(each.name for each in providers if each.failed),
         tuple(_guards([each for each in resources if each.type == outputs.GUARD_TYPE], children)),
     )
@@ -353,7 +353,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
         _role(recorded, known, roles),
         None if has_secret_policy else tuple(sorted({*known.get(outputs.POLICY_ARNS, ()), *attached})),
         # The component's outputs are what the program declared; `pulumi refresh` rewrites the inputs of its children.
-        _documents(recorded.get(outputs.POLICY_DOCUMENTS), [e.text("arn") for e in own if e.type == types.POLICY]),
+        _documents(recorded.get(outputs.POLICY_DOCUMENTS), [e.arn for e in own if e.type == types.POLICY]),
         _documents(
             recorded.get(outputs.INLINE_POLICIES), [e.text("name") for e in own if e.type == types.INLINE_POLICY]
         ),

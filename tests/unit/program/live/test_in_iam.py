@@ -63,6 +63,13 @@ def test_what_the_state_holds_is_its_own() -> None:
     existing = account([arn("role", "app-role")], [arn("policy", "app-policy")])
 
     assert found(NAMED, existing, state=state) == []
+    assert found(NAMED, existing, state=[half(state[0], "app-role"), half(state[1], arn("policy", "app-policy"))]) == []
+
+
+def half(resource: dict[str, Any], id_: str) -> dict[str, Any]:
+    """Return a resource that AWS created, and then did not describe: the bridge keeps its ID and what was planned."""
+    outputs = {key: value for key, value in resource["outputs"].items() if key != "arn"}
+    return {**resource, "id": id_, "inputs": outputs, "outputs": outputs, "initErrors": ["AccessDenied"]}
 
 
 def test_what_the_state_holds_for_another_binding_is_a_conflict() -> None:
@@ -73,10 +80,10 @@ def test_what_the_state_holds_for_another_binding_is_a_conflict() -> None:
     # The new role is created before the state's one is deleted: its name must be free.
     gets_it = found(app(role={"name": "app-role"}), account([arn("role", "app-role")]), state=[held_role("app", "x")])
     assert rules(gets_it) == [("role-exists", "bindings.app.role.name")]
-    state = [held_role("before", "app-role")]
-    for adopted in ({}, {"import": ["role"]}):
+    state = held_role("before", "app-role")
+    for adopted, before in ({}, state), ({"import": ["role"]}, state), ({}, half(state, "app-role")):
         values = app(role={"name": "app-role"}, **adopted)
-        (mistake,) = found(values, account([arn("role", "app-role")]), state=state)
+        (mistake,) = found(values, account([arn("role", "app-role")]), state=[before])
 
         assert rules([mistake]) == [("role-exists", "bindings.app.role.name")]
         assert "in this stack's state already, as before" in mistake.mistake.found
@@ -215,6 +222,7 @@ def test_a_provider_to_create_exists_already() -> None:
 
     assert rules(found(values, existing)) == [("provider-exists", "cluster.createOidcProvider")]
     assert found(values, existing, state=[held_provider(HOST, PROVIDER)]) == []
+    assert found(values, existing, state=[half(held_provider(HOST, PROVIDER), PROVIDER)]) == []
     assert found(values) == []
     assert found(app(), existing) == []
 
