@@ -11,7 +11,7 @@ import pytest
 
 from tests.output_schemas import check_output
 from tests.sandbox.failing_api import failing_aws
-from tests.sandbox.irsa_command import ACCOUNT, irsa, report
+from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, report
 from tests.sandbox.project import STACK, Project, counts
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -137,6 +137,44 @@ def deny(project: Project, operation: str) -> None:
         arguments = ("up", "--yes", "--skip-preview")
         answer = project.cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
     assert answer.returncode != 0, answer.stdout
+
+
+def test_what_aws_created_and_did_not_describe_is_the_stacks_own(deploy: Deploy, cloud: Any) -> None:
+    """Protects the provider that a rule's advice deleted: the state has its ID alone, and `check --live` took it for
+    another's. The same for the role and the policy; the advised command repairs all three as they are.
+    """
+    issuer = "oidc.eks.us-west-2.amazonaws.com/id/HALF"
+    provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"
+    policy = {"name": "half-policy", "document": NARROW}
+    of_new = {"trust": {"subjects": ["team-a:half"]}, "role": {"name": "new-role"}, "clusters": ["new"]}
+    new = {"oidcIssuer": f"https://{issuer}", "createOidcProvider": True}
+    of_old = {"half": {**granted("half"), "policy": policy}, "own": granted("own")}
+    bindings = {"new": of_new, **{key: {**each, "clusters": ["old"]} for key, each in of_old.items()}}
+    project = deploy({"clusters": {"old": {"name": "my-cluster"}, "new": new}, "bindings": bindings})
+    created: set[str] = set()
+
+    def once_created(kind: str) -> Callable[[], tuple[int, str, str] | None]:
+        return lambda: DENIED if f"Create{kind}" in created else None
+
+    failures = {f"Get{kind}": once_created(kind) for kind in ("Role", "Policy", "OpenIDConnectProvider")}
+    with failing_aws(failures, cloud.aws_address, lambda question: created.add(question.action)) as address:
+        arguments = ("up", "--yes", "--skip-preview", "--continue-on-error")
+        answer = cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
+    assert answer.returncode != 0
+    half = [each for each in project.state() if each.get("initErrors")]
+    assert {each["type"].rsplit(":", 1)[-1] for each in half} == {"Role", "Policy", "OpenIdConnectProvider"}
+    assert not any("arn" in each["outputs"] for each in half)
+    iam = cloud.aws("iam")
+    before = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider)["CreateDate"]
+    checked = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json")
+    (file,) = json.loads(checked.stdout)["files"]
+
+    assert file["errors"] == []
+    assert file["warnings"][0]["rule"] == "failed-update"
+    follow(project, f"pulumi up --refresh --stack {STACK}")
+    assert not failing(project)
+    assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider)["CreateDate"] == before
+    assert report(project, "verify")[0] == 0
 
 
 def test_what_is_taken_away_is_updated(deploy: Deploy, cloud: Any) -> None:
