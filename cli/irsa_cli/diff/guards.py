@@ -161,9 +161,11 @@ def _data_by_namespace(resources: Iterable[Resource]) -> list[tuple[str, Any]]:
 
 def _exceptions(change: GuardChange, before: ConfigMaps, after: ConfigMaps) -> Iterator[GuardChange]:
     """Yield who may write other roles than the declared ones, and could not before."""
-    if any(isinstance(data, Mapping) and not LISTS.keys() <= data.keys() for _, data in before) or not before:
-        return  # without its lists, it stopped nobody
-    old, new = _listed(before), _listed(after)
+    # Without its lists, a ConfigMap stops nobody.
+    stopped = [each for each in before if not isinstance(each[1], Mapping) or LISTS.keys() <= each[1].keys()]
+    old, new = _listed(stopped), _listed(after)
+    if not stopped:
+        return
     if old is None or new is None:
         yield replace(change, after=CANNOT_TELL)
     elif gained := new - old:
