@@ -338,14 +338,14 @@ def _of_other_roles(before: Snapshot, after: Snapshot) -> dict[str, list[Right]]
     """Return who may gain and lose a role that is not in the stack: its trust policy decides."""
     sides = [
         {
-            (arn, _place(each), each.subject, each.target_role_arn)
+            (arn, each.place, _place(each), each.subject, each.target_role_arn)
             for arn, those in side.associations.items()
             for each in those
         }
         for side in (before, after)
     ]
     changes = {"may_gain": sides[1] - sides[0], "may_lose": sides[0] - sides[1]}
-    return {name: [_of_other_role(*each) for each in sorted(those)] for name, those in changes.items()}
+    return {name: [_of_other_role(arn, *each) for arn, _, *each in sorted(those)] for name, those in changes.items()}
 
 
 def _of_other_role(arn: str, cluster: str, subject: str, target: str) -> Right:

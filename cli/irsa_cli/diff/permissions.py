@@ -122,8 +122,9 @@ def permission_changes(
     found: list[PermissionChange] = []
     undecided = []
     before, after = (each.with_read(read) for each in (before, after))
-    of_roles = _tag_keys_of_roles(before, after)
-    for key, (old, new) in _changed(before, after).items():
+    changed = _changed(before, after)
+    of_roles = _tag_keys_of_roles(before, after) if any(old.tags != new.tags for old, new in changed.values()) else {}
+    for key, (old, new) in changed.items():
         role = after.roles.get(key) or before.roles.get(key) or _unseen(key)
         undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
         service_accounts = tuple(sorted({each.service_account for _, each in holders(role)} - {""}))
@@ -202,7 +203,7 @@ def _tag_keys_of_roles(before: Snapshot, after: Snapshot) -> dict[str, set[str]]
 def _tag_keys(kind: str, documents: Iterable[Document | None]) -> dict[str, set[str]]:
     """Return the condition keys and variables about tags in documents, by the key of the tag in lower case."""
     found: dict[str, set[str]] = {}
-    for text in {json.dumps(each) for each in documents if isinstance(each, Mapping)}:
+    for text in {json.dumps(each, ensure_ascii=False) for each in documents if isinstance(each, Mapping)}:
         for key, tag in re.findall(rf"({kind}/([^\"}},]+))", text, re.IGNORECASE):
             found.setdefault(tag.lower(), set()).add(key)
     return found

@@ -385,6 +385,26 @@ def test_an_association_is_of_the_role_of_its_arn(diff_json: DiffJson) -> None:
     assert [(each["roleArn"], each["ifTrusted"]) for each in found["mayGain"]] == [(arn, True)]
 
 
+def test_associations_of_which_the_cluster_is_not_known(diff_json: DiffJson) -> None:
+    """The attack: the region is that of a provider, which no preview has: the name of both clusters is the same."""
+    arn = f"arn:aws:iam::{ONE}:role/admin"
+    ones = [
+        without_outputs(association(Pods(cluster, "default:app"), arn, EKS[0], region="")) for cluster in CLUSTERS[:2]
+    ]
+    found = diff_json(*(step("create", None, each) for each in ones))
+
+    assert [each["clusterArn"] for each in found["mayGain"]] == ["prod", "prod"]
+
+
+def test_a_cluster_of_which_eks_says_nothing_is_named(diff_json: DiffJson) -> None:
+    """Protects a reviewer of a migration: why it is a gain of one way, and what would tell that it is none."""
+    before, after = BY_PODS, and_token(BY_PODS, EKS[0])
+    found = diff_json(*steps(before, after, CALLED_RIGHT), eks={})
+
+    assert [each["issuer"] for each in found["gains"]] == [EKS[0]]
+    assert any(WEST in each and "issuer" in each for each in found["notRead"])
+
+
 def test_a_logical_name_is_no_role_in_iam(diff_json: DiffJson) -> None:
     """The attack: a new role whose name IAM chooses is called as the administrator that may be assumed now."""
     arn = f"arn:aws:iam::{ONE}:role/admin"
