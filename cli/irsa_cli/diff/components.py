@@ -1,6 +1,7 @@
 """The keys of bindings and clusters by which a reader knows components and providers. Pure."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,7 +22,10 @@ def component_keys_of(state: list[Resource], preview: Preview) -> Keys:
     recorded = [*state, *(step.old for step in preview.steps if step.old)]
     found = {each.urn: each.keys for each in recorded if each.type == outputs.COMPONENT_TYPE}
     clusters = clusters_by_issuer(found)
-    declared = dict(_declared(preview.config))
+    written = [*_declared(preview.config)]
+    # In another AWS account or cluster, another binding may have that name.
+    claims = Counter(name for name, _ in written)
+    declared = {name: key for name, key in written if claims[name] == 1}
     for step in preview.steps:
         parent = step.resource.parent
         if type_of(parent) == outputs.COMPONENT_TYPE and parent not in found:

@@ -331,6 +331,18 @@ def test_a_renamed_role_stays_in_its_binding() -> None:
     assert (binding.key, [each.word for each in binding.resources]) == ("app", ["delete", "create"])
 
 
+def test_roles_of_one_name_in_two_aws_accounts_are_of_no_others_binding() -> None:
+    """The attack: what is new of one binding stands under the heading of another one, which is reviewed already."""
+    bindings = {key: {"role": {"name": "app"}, "account": key} for key in ("one", "two")}
+    new = [
+        {**role(trust()), "parent": urn(COMPONENT, f"{number}/role/app", ""), "urn": urn(ROLE, f"{number}/role/app")}
+        for number in ("111122223333", "444455556666")
+    ]
+    found, _ = all_changes(*(step("create", None, e) for e in new), config={"irsa:bindings": json.dumps(bindings)})
+
+    assert [each.key for each in found] == ["111122223333/role/app", "444455556666/role/app"]
+
+
 def test_a_component_of_one_of_several_clusters_has_its_key() -> None:
     """Protects readers of several clusters: what is new in a cluster that the stack knows has the cluster's key."""
     urns = [urn(COMPONENT, f"default/{name}@oidc.example", "") for name in "ab"]
