@@ -6,7 +6,7 @@ WORKERS := 3
 # The tests that need neither the engine nor the sandbox.
 UNIT := tests/unit tests/component tests/program tests/fuzz
 .DEFAULT_GOAL := help
-.PHONY: bench chromium clean clean-cache destroy down environment faults fuzz generate help lint preview requirements second-cluster showcase test test-all test-official unit up
+.PHONY: bench chromium clean clean-cache destroy down environment faults fuzz generate help lint mutants preview requirements second-cluster showcase test test-all test-official unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -64,6 +64,9 @@ faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail
 	@$(PYTHON) -m sandbox programs
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; \
 	  FAULTS=all SEED=$$seed KILLS=$${KILLS:-50} $(PYTHON) -m pytest -q -n $(WORKERS) --timeout=1500 --session-timeout=1800 tests/all/faults
+
+mutants: environment ## change the code in 200 places, and list what no test notices: an hour; SEED=, ROOM=, MUTANTS=, SANDBOX=1
+	@SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m tests.mutants $(UNIT)
 
 test: lint ## lint, and run the tests that protect users, those with the real engine too: in six minutes on two cores
 	@$(PYTHON) -m sandbox programs

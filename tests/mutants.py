@@ -1,0 +1,292 @@
+"""Change the product in one place at a time, and see whether a test fails: make mutants.
+
+SEED= repeats a run, ROOM= names one of ROOMS, MUTANTS= is their number in each room: 50. First, each mutant gets the
+test modules nearest to its file. Then all tests get those that survived, together, and each of them alone gets the
+tests that failed; with SANDBOX=1, those of tests/sandbox as well. A line of equivalent_mutants.tsv has the file, the
+line and the change of a mutant that behaves as the original.
+"""
+
+import ast
+import contextlib
+import copy
+import hashlib
+import itertools
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import Phase, settings
+
+from sandbox.layout import CHECKOUT
+from sandbox.parent import end_with_parent
+
+ROOMS = {"components": "components/irsa", "config": "config", "program": "program", "cli": "cli/irsa_cli"}
+TREE = CHECKOUT / ".sandbox" / "mutants" / "tree"
+EQUIVALENT = CHECKOUT / "tests" / "equivalent_mutants.tsv"
+NEAREST = 8
+# A loop without an end fails, too. How busy this machine is does not count.
+CPU_SECONDS = 300
+MEMORY = 4 << 30
+PATIENT = ("--timeout=3600", "--session-timeout=36000")
+OPTIONS = ("-q", "-p", "tests.mutants", "--hypothesis-seed=0", *PATIENT)
+PAIRS = (
+    *((ast.Eq, ast.NotEq), (ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Is, ast.IsNot), (ast.In, ast.NotIn)),
+    *((ast.And, ast.Or), (ast.Add, ast.Sub), (ast.Mult, ast.FloorDiv), (ast.BitAnd, ast.BitOr)),
+)
+OPERATORS: dict[type, type] = {one: other for pair in PAIRS for one, other in (pair, pair[::-1])}
+DROPPED = (ast.Expr, ast.Return, ast.Raise, ast.Continue, ast.Break, ast.Delete, ast.AugAssign)
+CONDITIONS = ("test", "ifs", "guard")
+# Compiled code has a time in seconds, and two changes may have the same length.
+CLOCK = itertools.count(int(time.time()))
+FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s:]+(?:::\w+)?)", re.MULTILINE)
+
+
+class Mutant(NamedTuple):
+    """One change: the bytes of a file that it replaces, and the line of their statement."""
+
+    path: str
+    line: int
+    text: str
+    change: str
+    kind: str
+    start: int
+    end: int
+    new: bytes
+    statement: int
+
+
+def changes(node: ast.AST, field: str, in_function: bool) -> Iterator[tuple[str, ast.AST]]:  # noqa: C901 (a table)
+    """Yield what may take the place of a node. A sentence stays: tests assert which error there is, and where."""
+    match node:
+        case ast.Compare(left, operators, others):
+            for place, operator in enumerate(operators):
+                changed = [*operators[:place], OPERATORS[type(operator)](), *operators[place + 1 :]]
+                yield "operator", ast.Compare(left, changed, others)
+        case ast.BoolOp(op=op) | ast.BinOp(op=op) | ast.AugAssign(op=op) if type(op) in OPERATORS:
+            other = copy.copy(node)
+            other.op = OPERATORS[type(op)]()
+            yield "operator", other
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+            yield "operator", operand
+        case ast.Constant(value=bool(value)):
+            yield "constant", ast.Constant(not value)
+        case ast.Constant(value=int(value) | float(value)):
+            yield "constant", ast.Constant(value + 1)
+        case ast.Constant(value=None):
+            yield "constant", ast.Constant("XX")
+        case ast.Constant(value=str(value)) if not any(map(str.isspace, value)):
+            yield "constant", ast.Constant(f"XX{value}")
+        case ast.JoinedStr(values) if not any(map(str.isspace, ast.unparse(node))):
+            yield "constant", ast.JoinedStr([ast.Constant("XX"), *values])
+        case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]) if in_function:
+            yield "statement", ast.Pass()
+    if in_function and isinstance(node, DROPPED):
+        yield "statement", ast.Pass()
+    if field in CONDITIONS and isinstance(node, ast.expr) and not isinstance(node, ast.Compare | ast.UnaryOp):
+        yield "condition", ast.UnaryOp(ast.Not(), node)
+
+
+def mutants_of(path: str) -> Iterator[Mutant]:
+    """Yield the mutants of a file. Types, docstrings and what is within an f-string are left out."""
+    source = (TREE / path).read_bytes()
+    lines = source.splitlines(keepends=True)
+    starts = [0, *itertools.accumulate(map(len, lines))]
+
+    def visit(node: ast.AST, field: str, statement: int, in_function: bool) -> Iterator[Mutant]:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return
+        statement = node.lineno if isinstance(node, ast.stmt) else statement
+        for kind, changed in changes(node, field, in_function):
+            assert isinstance(node, ast.expr | ast.stmt)
+            first, last = node.lineno, node.end_lineno or node.lineno
+            new = f"({ast.unparse(changed)})" if isinstance(changed, ast.expr) else ast.unparse(changed)
+            yield Mutant(
+                path,
+                first,
+                lines[first - 1].decode().strip(),
+                " ".join(f"{ast.unparse(node)} -> {ast.unparse(changed)}".split()),
+                kind,
+                starts[first - 1] + node.col_offset,
+                starts[last - 1] + (node.end_col_offset or 0),
+                new.encode(),
+                statement,
+            )
+        for name, value in ast.iter_fields(node):
+            if name not in ("annotation", "returns") and not isinstance(node, ast.JoinedStr):
+                inside = in_function or (name == "body" and hasattr(node, "args"))
+                for child in value if isinstance(value, list) else [value]:
+                    if isinstance(child, ast.AST):
+                        yield from visit(child, name, statement, inside)
+
+    yield from visit(ast.parse(source), "", 1, in_function=False)
+
+
+def sample(room: str, seed: str, number: int) -> list[Mutant]:
+    """Return mutants of each kind in turn, one of a statement; a later version has the same ones in the same lines."""
+    files = sorted((TREE / ROOMS[room]).rglob("*.py"))
+    found = [mutant for file in files for mutant in mutants_of(str(file.relative_to(TREE)))]
+    found.sort(key=lambda each: hashlib.sha256(f"{seed} {each.path} {each.text} {each.change}".encode()).digest())
+    kinds = ([mutant for mutant in found if mutant.kind == kind] for kind in sorted({each.kind for each in found}))
+    chosen: dict[tuple[str, int], Mutant] = {}
+    for mutant in itertools.chain(*itertools.zip_longest(*kinds)):
+        if mutant and len(chosen) < number:
+            chosen.setdefault((mutant.path, mutant.statement), mutant)
+    return list(chosen.values())
+
+
+def copy_checkout() -> None:
+    """Copy what Git knows, as it is now, with an environment."""
+    if not TREE.exists():
+        git("clone", "-q", "--shared", "--no-checkout", ".", str(TREE))
+    commit = git("stash", "create") or git("rev-parse", "HEAD")
+    git("-C", str(TREE), "checkout", "-q", "--force", "--detach", commit)
+    git("-C", str(TREE), "clean", "-q", "--force", "-d")
+    subprocess.run(["make", "-s", "environment"], cwd=TREE, check=True)
+
+
+def git(*arguments: str) -> str:
+    """Return what Git answers."""
+    return subprocess.check_output(("git", *arguments), cwd=CHECKOUT, text=True).strip()
+
+
+def failures(tests: Sequence[str]) -> set[str] | None:
+    """Return which tests fail in the copy; None when none does."""
+    arguments, output = TREE.parent / "arguments", TREE.parent / "output"
+    arguments.write_text("\n".join(tests))
+    command = (".venv/bin/python", "-m", "pytest", *OPTIONS, f"@{arguments}")
+    with (
+        output.open("w") as file,
+        subprocess.Popen(command, cwd=TREE, stdout=file, stderr=subprocess.STDOUT, start_new_session=True) as process,
+    ):
+        try:
+            process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return set(FAILED.findall(output.read_text(errors="replace"))) if process.returncode else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Limit a process that runs tests, and end it with the one that started it."""
+    end_with_parent(lambda: os.killpg(0, signal.SIGKILL))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    if config.getoption("maxfail"):
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    # A simpler example that fails, too, says nothing more.
+    phases = (Phase.explicit, Phase.reuse, Phase.generate)
+    settings.register_profile("mutants", settings.get_profile("tests"), phases=phases)
+    settings.load_profile("mutants")
+
+
+def test_modules(mutant: Mutant, folders: Sequence[str]) -> list[str]:
+    """Return the nearest test modules: of those that import the file before others."""
+    module = mutant.path.removesuffix(".py").removeprefix("components/").removeprefix("cli/").replace("/", ".")
+    every = [file for folder in folders for file in sorted((TREE / folder).rglob("test_*.py"))]
+    importing = {file for file in every if re.search(rf"\b{re.escape(module)}\b", file.read_text())}
+    names = [str(file.relative_to(TREE)) for file in sorted(every, key=lambda file: file not in importing)]
+    own = nearest(mutant, names[: len(importing)])
+    return [*own, *nearest(mutant, names[len(importing) :])][:NEAREST]
+
+
+def nearest(mutant: Mutant, tests: Iterable[str]) -> list[str]:
+    """Return the first tests, those of the same name and folder as the file before others."""
+    path = Path(mutant.path.removeprefix("components/").removeprefix("cli/"))
+    own = f"tests/unit/{path.parent}/test_{path.stem}"
+    # test_trust_properties.py is as near as test_trust.py: characters are compared.
+    return sorted(sorted(tests), key=lambda test: -len(os.path.commonprefix((own, test))))[:30]  # noqa: RUF071
+
+
+@contextlib.contextmanager
+def changed(mutants: Iterable[Mutant]) -> Iterator[None]:
+    """Make changes in the copy, and undo them."""
+    originals: dict[Path, bytes] = {}
+
+    def write(file: Path, source: bytes) -> None:
+        file.write_bytes(source)
+        os.utime(file, (next(CLOCK),) * 2)
+
+    try:
+        for mutant in sorted(mutants, key=lambda each: -each.start):
+            source = (TREE / mutant.path).read_bytes()
+            originals.setdefault(TREE / mutant.path, source)
+            write(TREE / mutant.path, source[: mutant.start] + mutant.new + source[mutant.end :])
+        yield
+    finally:
+        for file, source in originals.items():
+            write(file, source)
+
+
+def killed(mutant: Mutant, tests: list[str]) -> bool:
+    """Return whether one of these tests fails with a mutant."""
+    with changed([mutant]):
+        return failures(["-x", *tests]) is not None
+
+
+def killed_by_all(mutants: list[Mutant], tests: list[str]) -> Iterator[Mutant]:
+    """Yield the mutants that fail one of the tests that fail with all of them."""
+    while mutants:
+        say(f"running {' '.join(tests)} with all {len(mutants)} survivors")
+        with changed(mutants):
+            failed = failures(tests)
+        found = [each for each in mutants if failed is not None and killed(each, nearest(each, failed) or tests)]
+        yield from found
+        mutants = [each for each in mutants if each not in found] if found else []
+
+
+def say(line: str) -> None:
+    """Report progress, apart from the result."""
+    sys.stderr.write(f"{line}\n")
+
+
+def table(samples: Mapping[str, list[Mutant]], results: Mapping[Mutant, str]) -> Iterator[str]:
+    """Yield the lines of two tables: the figures of each room, and the survivors."""
+    yield "| room | tried | equivalent | killed | survived |\n|---|---|---|---|---|"
+    for room, mutants in samples.items():
+        counts = Counter(results[mutant] for mutant in mutants if mutant in results)
+        figures = (counts.total(), *(counts[result] for result in ("equivalent", "killed", "survived")))
+        yield f"| {room} | {' | '.join(map(str, figures))} |"
+    yield "\n| survivor | line | change |\n|---|---|---|"
+    for each in sorted(mutant for mutant, result in results.items() if result == "survived"):
+        yield f"| {each.path}:{each.line} | `{each.text}` | `{each.change}` |"
+
+
+def main(unit: list[str]) -> None:
+    """Try the mutants of a sample, and print what came of them."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # tests/fuzz has a seed of the same name.
+    seed, room, number = os.environ.pop("SEED"), os.environ.get("ROOM"), int(os.environ.get("MUTANTS", "50"))
+    if room and room not in ROOMS:
+        sys.exit(f"ROOM={room} is none of {', '.join(ROOMS)}")
+    copy_checkout()
+    equivalent = {tuple(line.split("\t")) for line in EQUIVALENT.read_text().splitlines()}
+    samples = {each: sample(each, seed, number) for each in ([room] if room else ROOMS)}
+    mutants = [each for each in itertools.chain(*itertools.zip_longest(*samples.values())) if each]
+    results: dict[Mutant, str] = {}
+    try:
+        for count, mutant in enumerate(mutants, 1):
+            if (mutant.path, mutant.text, mutant.change) in equivalent:
+                results[mutant] = "equivalent"
+            else:
+                results[mutant] = "killed" if killed(mutant, test_modules(mutant, unit)) else "survived"
+            place = f"{mutant.path}:{mutant.line}  {mutant.change}"
+            say(f"{count}/{len(mutants)}  {results[mutant]}  {place}")
+        for all_tests in (unit, ["tests/sandbox"])[: 2 if os.environ.get("SANDBOX") else 1]:
+            survivors = [mutant for mutant, result in results.items() if result == "survived"]
+            results |= dict.fromkeys(killed_by_all(survivors, all_tests), "killed")
+        say("complete")
+    except KeyboardInterrupt:
+        say("stopped: not all tests have had what survived")
+    sys.stdout.writelines(f"{line}\n" for line in (f"SEED={seed}\n", *table(samples, results)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
