@@ -176,7 +176,8 @@ def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> No
     iam.delete_role(RoleName="irsa-deploy-prod")
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=GITHUB_PROVIDER)
 
-    assert created == ["create-open-id-connect-provider", "create-role", "put-role-policy", "put-role-policy"]
+    first = ["create-open-id-connect-provider", "create-policy", "create-role"]
+    assert created == [*first, "put-role-policy", "put-role-policy"]
     assert {*policies} == {"deployer", "check-live"}
     # Service accounts of kube-system, and their tokens, are those of the whole cluster.
     assert may == {"default": ["yes"] * 3, "kube-system": ["no"] * 3}
