@@ -68,11 +68,11 @@ faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail
 mutants: environment ## change the code in 200 places, and list what no test notices: an hour; SEED=, ROOM=, MUTANTS=, SANDBOX=1
 	@SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m tests.mutants $(UNIT)
 
-test: lint ## lint, and run the tests that protect users, those with the real engine too: in six minutes on two cores
+test: lint ## lint, and run the tests that protect users, those with the real engine too: in ten minutes on two idle cores
 	@$(PYTHON) -m sandbox programs
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(UNIT) tests/sandbox
 
-test-all: environment chromium test ## what `make test` does, then all other tests: in a quarter of an hour
+test-all: environment chromium test ## what `make test` does, then all other tests: in twenty minutes
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/all
 
 # What only a package of the system brings is asked for before anything takes long.
