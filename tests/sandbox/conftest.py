@@ -24,12 +24,12 @@ from sandbox.layout import Sandbox
 from sandbox.parts import prepare_parts
 from sandbox.plugins_install import SDKS, plugin_program, write_launcher
 from sandbox.seed import aws_client, kubernetes_client, seed
-from sandbox.servers import pods, start, start_servers, stop, stop_servers
+from sandbox.servers import pods, start, start_servers, stop
 from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
 from sandbox.step_progress import StepProgress
 from sandbox.versions import official_parts
 from tests.sandbox.admission import ApiServer
-from tests.sandbox.end_of_run import ends_with_this_process
+from tests.sandbox.end_of_run import stopped_afterwards
 from tests.sandbox.estate import remove_policy, remove_role
 from tests.sandbox.guard_pods import ACCOUNTS_AND_WAYS, NAMESPACES
 from tests.sandbox.official_differences import expected_difference
@@ -145,15 +145,12 @@ class Cloud:
 
 @contextmanager
 def prepared_sandbox(folder: Path, progress: StepProgress) -> Iterator[Sandbox]:
-    """Prepare a sandbox in a folder, and stop what was started of it by its own process ids."""
+    """Prepare a sandbox in a folder, and have what was started of it stopped by its own process ids."""
     sandbox = Sandbox(folder)
     sandbox.prepare()
-    with ends_with_this_process(sandbox):
-        try:
-            prepare_parts(sandbox, progress)
-            yield sandbox
-        finally:
-            stop_servers(sandbox, progress)
+    with stopped_afterwards(second_cluster(sandbox), sandbox):
+        prepare_parts(sandbox, progress)
+        yield sandbox
 
 
 @contextmanager
