@@ -238,7 +238,8 @@ class Reader:
             values[name if self._is_ours or _is_text(key) else key_of(name)] = self._below(name, item)
         if values.keys() == {"secure"} and isinstance(values["secure"], str):
             return SECRET
-        return {**merged, **values} if merged else values
+        # As the engine passes them on: of two bindings that collide, check and preview blame the same one.
+        return dict(sorted({**merged, **values}.items()))
 
 
 def _is_text(node: Any) -> bool:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from config.located_mistake import LocatedMistake
 from config.scalars import parsed
 from irsa.evaluation.differences import Difference
-from irsa.imported import COMPARED, INLINE_POLICY, POLICY, ROLE, WHAT_TO_DO, not_as_declared, said
+from irsa.failed_update import KINDS
+from irsa.imported import INLINE_POLICY, POLICY, ROLE, WHAT_TO_DO, not_as_declared, said
 from irsa.later import Later
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
@@ -93,7 +94,7 @@ def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any
             known = {each: value if _is_known(value) else OUTPUT for each, value in inputs.items()}
             judged = {**live, "tagsAll": _judged(mapping_of(live.get("tagsAll")), mapping_of(known.get("tags")), aws)}
             if differences := not_as_declared(type_, known, judged):
-                yield differing(key, what, f"the {COMPARED[type_][0]} {named(name)}", differences)
+                yield differing(key, what, f"the {KINDS[type_]} {named(name)}", differences)
 
 
 def differing(key: str, what: str, about: str, found: list[Difference]) -> LocatedMistake:

@@ -7,7 +7,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from irsa.evaluation import PodIdentityRequest, WebIdentityRequest, evaluate
@@ -45,10 +45,11 @@ from irsa_cli.state.declared import (
     DeclaredStack,
     in_cluster,
 )
-from irsa_cli.state.pulumi import read_stack
+from irsa_cli.state.pulumi import last_up_failed, read_stack
 from irsa_cli.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
 
 NONE = "none"
+FAILED_UPDATE = "its last creation or update failed, and the state has it as done"
 TRUST_POLICY = "the trust policy"
 OTHER_AWS_ACCOUNT = (
     "the stack has no credentials of AWS account {}; `{}` shows whether the role admits the service accounts"
@@ -140,10 +141,23 @@ def run(options: argparse.Namespace) -> int:
         checks = [check for key, old in by_binding(checks).items() for check in _newer(old, new.get(key, old))]
     # It is of the stack, and of no binding.
     checks += guard_checks(declared) if declared.guards and not options.bindings else []
+    if any(map(_may_be_of_a_failed_up, checks)) and last_up_failed(options.stack):
+        repair = commands.up(declared.stack)
+        checks = [_in_doubt(check, repair) if _may_be_of_a_failed_up(check) else check for check in checks]
     columns = columns_of(checks, options.pods)
     notes = [f"{named(check.binding)}: {check.found}" for check in checks if _is_note(check)]
     report = Report("verify", declared.stack, checks, notes)
     return publish(report, ("binding", *columns), rows_of(checks, columns), options)
+
+
+def _may_be_of_a_failed_up(check: Check) -> bool:
+    return check.outcome is Outcome.FINDING and check.found != FAILED_UPDATE
+
+
+def _in_doubt(check: Check, repair: str) -> Check:
+    """Return a finding as what it is after an `up` that failed: what that declared, no output of a binding has."""
+    found = f"{check.found}; the last `pulumi up` failed, and the one before it declared {check.expected or NONE}"
+    return replace(check, outcome=Outcome.CANNOT_TELL, found=found, expected="", fix=repair)
 
 
 def _is_note(check: Check) -> bool:
@@ -277,8 +291,8 @@ class Verification:
         kinds = {types.ROLE: ROLE, types.POLICY: DOCUMENTS, types.INLINE_POLICY: DOCUMENTS}
         kinds[types.POD_IDENTITY_ASSOCIATION] = ASSOCIATION
         kind, about = kinds.get(type_, PROVIDER), f"resource {named(name)}"
-        found = "its last creation or update failed, and the state has it as done"
-        return Check(self.binding.key, kind, Outcome.FINDING, about, found, "an update that AWS has done", self._repair)
+        texts = FAILED_UPDATE, "an update that AWS has done"
+        return Check(self.binding.key, kind, Outcome.FINDING, about, *texts, self._repair)
 
     # AWS
 

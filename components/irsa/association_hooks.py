@@ -1,12 +1,11 @@
 """What EKS does with an association that the provider does not expect: it refuses for a while, and drops nothing."""
 
 import asyncio
-import uuid
 from weakref import WeakKeyDictionary
 
 import pulumi
 
-from irsa.failed_update import hooks, supports
+from irsa.failed_update import about, hooks, owner_of, supports
 from irsa.rules.commands import clear_association
 
 # What EKS says for a while after IAM has the trust policy (https://github.com/hashicorp/terraform-provider-aws/issues/34711).
@@ -22,25 +21,23 @@ class NotRemovedError(Exception):
     """The provider is asked to remove what EKS would keep."""
 
 
-def association_hooks() -> pulumi.ResourceHookBinding | None:
-    """Return the hooks of an association, those of every update (irsa.failed_update) included.
+def association_hooks(component: pulumi.Resource) -> pulumi.ResourceHookBinding | None:
+    """Return the hooks of a component's association, those of every update (irsa.failed_update) included.
 
-    In a plugin, they have names of their own for each component: a deployment takes one name but once. Without error
-    hooks in the SDK or the engine, the first refusal is final.
+    Without error hooks in the SDK or the engine, the first refusal is final.
     """
-    stack = pulumi.runtime.get_root_resource()
-    if stack is not None and stack in _bindings:
-        return _bindings[stack]
-    if not supports("RESOURCE_HOOKS"):
+    owner, own = owner_of(component)
+    if owner is None or not supports("RESOURCE_HOOKS"):
         return None
-    updates, own = hooks() or pulumi.ResourceHookBinding(), "" if stack else f":{uuid.uuid4()}"
+    if owner in _bindings:
+        return _bindings[owner]
+    updates = hooks(component) or pulumi.ResourceHookBinding()
     kept = pulumi.ResourceHook(f"irsa:association{own}", _kept, pulumi.ResourceHookOptions(on_dry_run=True))
     before = [*(updates.before_update or ()), kept]
     binding = pulumi.ResourceHookBinding(before_update=before, after_update=updates.after_update)
     if supports("ERROR_HOOKS"):
         binding.on_error = [pulumi.ErrorHook(f"irsa:refused{own}", _again)]
-    if stack is not None:
-        _bindings[stack] = binding
+    _bindings[owner] = binding
     return binding
 
 
@@ -61,7 +58,7 @@ async def _kept(update: pulumi.ResourceHookArgs) -> None:
     command = clear_association(
         str(old.get("clusterName")), str(old.get("associationId")), str(old.get("region")), kept
     )
-    text = f"EKS keeps the {' and the '.join(kept)} of {update.name}. Run `{command}`, then `pulumi up --refresh`"
+    text = f"EKS keeps the {' and the '.join(kept)} of {about(update)}. Run `{command}`, then `pulumi up --refresh`"
     if not pulumi.runtime.is_dry_run():
         raise NotRemovedError(text)
     pulumi.log.warn(text)

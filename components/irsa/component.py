@@ -230,14 +230,16 @@ class ServiceAccountRole(pulumi.ComponentResource):
             depends_on=[*after],
             import_=import_id,
             retain_on_delete=self._spec.retain_on_delete,
-            hooks=import_hooks() if import_id else None,
+            hooks=import_hooks(self) if import_id else None,
         )
 
     def _updated_child(
         self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()
     ) -> pulumi.ResourceOptions:
         """Return the same of a child of AWS that may be updated in place."""
-        return pulumi.ResourceOptions.merge(pulumi.ResourceOptions(hooks=update_hooks()), self._child(import_id, after))
+        return pulumi.ResourceOptions.merge(
+            pulumi.ResourceOptions(hooks=update_hooks(self)), self._child(import_id, after)
+        )
 
     def _compared_accounts(self) -> Any:
         """Return what fails where the role would be in another AWS account than a cluster of its associations.
@@ -319,7 +321,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             applied(lambda known, part=part: getattr(parse_cluster_arn(known["arn"]), part), arn=cluster)  # type: ignore[misc]
             for part in ("name", "region")
         )
-        opts = pulumi.ResourceOptions(hooks=association_hooks())
+        opts = pulumi.ResourceOptions(hooks=association_hooks(self))
         return aws.eks.PodIdentityAssociation(
             each.logical_name,
             cluster_name=name,

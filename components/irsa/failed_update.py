@@ -6,6 +6,7 @@ the provider finds no difference, calls nothing, and the update is green.
 """
 
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,6 +17,14 @@ from pulumi.runtime.proto import resource_pb2
 # What an update may take away: the state has it, and the program does not declare it any more.
 REMOVABLE = frozenset({"description", "permissionsBoundary", "policy", "tags", "targetRoleArn"})
 DOCUMENTS = frozenset({"assumeRolePolicy", "policy"})
+KINDS = {
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation": "association",
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": "OIDC provider",
+    "aws:iam/policy:Policy": "policy",
+    "aws:iam/role:Role": "role",
+    "aws:iam/rolePolicy:RolePolicy": "inline policy",
+    "kubernetes:core/v1:ServiceAccount": "service account",
+}
 _bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = WeakKeyDictionary()
 
 
@@ -23,21 +32,32 @@ class NothingUpdatedError(Exception):
     """The provider is asked for an update in which nothing differs."""
 
 
-def hooks() -> pulumi.ResourceHookBinding | None:
+def hooks(component: pulumi.Resource | None = None) -> pulumi.ResourceHookBinding | None:
     """Return what is asked before and after each update of a resource of AWS.
 
-    None in a plugin, since a deployment takes a hook of one name but once, and in a test with mocks of an older SDK.
+    A deployment takes a hook of one name but once: a program has one of each, and in a plugin each component. None in a
+    test with mocks of an older SDK.
     """
-    stack = pulumi.runtime.get_root_resource()
-    if stack is None or not hasattr(pulumi.runtime.settings.SETTINGS.monitor, "RegisterResourceHook"):
+    owner, own = owner_of(component)
+    if owner is None or not hasattr(pulumi.runtime.settings.SETTINGS.monitor, "RegisterResourceHook"):
         return None
-    if stack not in _bindings:
+    if owner not in _bindings:
         # The state keeps their names with each resource.
-        _bindings[stack] = pulumi.ResourceHookBinding(
-            before_update=[pulumi.ResourceHook("irsa:update", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))],
-            after_update=[pulumi.ResourceHook("irsa:updated", _compare)],
-        )
-    return _bindings[stack]
+        before = pulumi.ResourceHook(f"irsa:update{own}", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
+        after = pulumi.ResourceHook(f"irsa:updated{own}", _compare)
+        _bindings[owner] = pulumi.ResourceHookBinding(before_update=[before], after_update=[after])
+    return _bindings[owner]
+
+
+def owner_of(component: pulumi.Resource | None) -> tuple[pulumi.Resource | None, str]:
+    """Return whose hooks a component has, those of the program or in a plugin its own, and the end of their names."""
+    stack = pulumi.runtime.get_root_resource()
+    return (stack, "") if stack else (component, f":{uuid.uuid4()}")
+
+
+def about(update: pulumi.ResourceHookArgs) -> str:
+    """Return the kind and the logical name of what is updated: one name may be of several kinds."""
+    return f"the {KINDS.get(update.type, update.type)} {update.name}"
 
 
 def supports(feature: str) -> bool:
@@ -53,8 +73,8 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
     dry_run = pulumi.runtime.is_dry_run()
     failed = "may have failed" if dry_run else "has failed"
     text = (
-        f"AWS may still have what was there before: the last creation or update of {update.name} {failed}, and the "
-        "state has it as done. Run `pulumi up --refresh`, which reads AWS first"
+        f"AWS may still have what was there before: the last creation or update of {about(update)} {failed}, and "
+        "the state has it as done. Run `pulumi up --refresh`, which reads AWS first"
     )
     if not dry_run:
         raise NothingUpdatedError(text)
@@ -64,7 +84,7 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
 async def _compare(update: pulumi.ResourceHookArgs) -> None:
     """Warn where AWS has something else after an update: a part of it may have failed the last time."""
     if not is_same(await known(update.new_inputs), await known(update.new_outputs)):
-        pulumi.log.warn(f"AWS may have something else of {update.name} than is declared: run `pulumi up --refresh`")
+        pulumi.log.warn(f"AWS may have something else of {about(update)} than is declared: run `pulumi up --refresh`")
 
 
 async def known(values: Mapping[str, Any] | None) -> dict[str, Any]:

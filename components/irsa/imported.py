@@ -5,7 +5,6 @@ it. An update follows the import when that is in the state already; the same hol
 """
 
 import json
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,7 +13,7 @@ import pulumi
 
 from irsa.evaluation.differences import Difference, differences
 from irsa.evaluation.same_sessions import admits_the_same
-from irsa.failed_update import known, supports
+from irsa.failed_update import KINDS, known, owner_of, supports
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.quotas import SESSION_DURATION
@@ -23,23 +22,20 @@ from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
 ROLE, POLICY, INLINE_POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy", "aws:iam/rolePolicy:RolePolicy"
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
-# What each type is called, and what is compared of it, with what it is where it is left out. What the provider alone
-# knows, such as forceDetachPolicies, is nothing of what is there.
-COMPARED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    ROLE: (
-        "role",
-        {
-            "assumeRolePolicy": "",
-            "description": "",
-            "maxSessionDuration": SESSION_DURATION.least,
-            "path": "/",
-            "permissionsBoundary": "",
-        },
-    ),
-    POLICY: ("policy", {"description": "", "path": "/", "policy": ""}),
-    INLINE_POLICY: ("inline policy", {"policy": ""}),
-    ASSOCIATION: ("association", {"disableSessionTags": False, "policy": "", "roleArn": "", "targetRoleArn": ""}),
-    SERVICE_ACCOUNT: ("service account", {"automountServiceAccountToken": True, "imagePullSecrets": []}),
+# What is compared of each type, with what it is where it is left out. What the provider alone knows, such as
+# forceDetachPolicies, is nothing of what is there.
+COMPARED: Mapping[str, Mapping[str, Any]] = {
+    ROLE: {
+        "assumeRolePolicy": "",
+        "description": "",
+        "maxSessionDuration": SESSION_DURATION.least,
+        "path": "/",
+        "permissionsBoundary": "",
+    },
+    POLICY: {"description": "", "path": "/", "policy": ""},
+    INLINE_POLICY: {"policy": ""},
+    ASSOCIATION: {"disableSessionTags": False, "policy": "", "roleArn": "", "targetRoleArn": ""},
+    SERVICE_ACCOUNT: {"automountServiceAccountToken": True, "imagePullSecrets": []},
 }
 TRUST_POLICY = "assumeRolePolicy"
 DOCUMENTS = frozenset({TRUST_POLICY, "policy"})
@@ -63,9 +59,8 @@ def not_as_declared(type_: str, declared: Mapping[str, Any], there: Mapping[str,
         declared: Inputs by Pulumi's names; `tagsAll` has the tags that the provider adds by default, too.
         there: Outputs by the same names.
     """
-    _, otherwise = COMPARED[type_]
     found: list[Difference] = []
-    for key, default in otherwise.items():
+    for key, default in COMPARED[type_].items():
         found += _of(key, *(default if side.get(key) in NOTHING else side[key] for side in (declared, there)))
     if type_ != SERVICE_ACCOUNT:
         found += _of_tags(declared, there)
@@ -125,22 +120,15 @@ def said(found: list[Difference]) -> str:
     return "; ".join([*texts, *more])
 
 
-def import_hooks() -> pulumi.ResourceHookBinding | None:
-    """Return what is asked before an update of a resource with `import`; None in a test with mocks of an older SDK.
-
-    In a plugin, the hook has a name of its own for each component: a deployment takes one name but once.
-    """
-    stack = pulumi.runtime.get_root_resource()
-    if stack is not None and stack in _bindings:
-        return _bindings[stack]
-    if not supports("RESOURCE_HOOKS"):
+def import_hooks(component: pulumi.Resource) -> pulumi.ResourceHookBinding | None:
+    """Return what is asked before an update of a resource with `import`; None in a test with mocks of an older SDK."""
+    owner, own = owner_of(component)
+    if owner is None or not supports("RESOURCE_HOOKS"):
         return None
-    own = "" if stack else f":{uuid.uuid4()}"
-    hook = pulumi.ResourceHook(f"irsa:import{own}", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
-    binding = pulumi.ResourceHookBinding(before_update=[hook])
-    if stack is not None:
-        _bindings[stack] = binding
-    return binding
+    if owner not in _bindings:
+        hook = pulumi.ResourceHook(f"irsa:import{own}", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
+        _bindings[owner] = pulumi.ResourceHookBinding(before_update=[hook])
+    return _bindings[owner]
 
 
 async def _refuse(update: pulumi.ResourceHookArgs) -> None:
@@ -148,7 +136,7 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
     declared, there = await known(update.new_inputs), await known(update.old_outputs)
     found = not_as_declared(update.type, _marked(declared), there)
     if found:
-        what = f"the {COMPARED[update.type][0]} {named(update.id)} is imported"
+        what = f"the {KINDS[update.type]} {named(update.id)} is imported"
         state = ""
         if not pulumi.runtime.is_dry_run():
             out = commands.delete_from_state(update.urn, pulumi.get_stack())

@@ -16,7 +16,7 @@ from config.lint.checked import CheckedBinding, Warnings
 from irsa.rules import commands
 from irsa.rules.identity import Use
 from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import Mistake, Place, likely, nearest
+from irsa.rules.mistakes import Mistake, Place, likely
 from irsa.rules.unknown import sampled
 
 PREFIX = "arn:aws:iam::aws:policy/"
@@ -70,7 +70,7 @@ def unknown_managed_policy(checked: CheckedBinding) -> Warnings:
             found = f"{PREFIX + key!r}, which is not among AWS's {len(known().keys):,} policies of {known().date}"
             near = nearest_policy(key)
             ask = f"`{commands.show_policy(PREFIX + key)}` says whether it is newer than this list"
-            fix = f"{nearest(near, [near], '')} {ask}" if near else ask
+            fix = f"did you mean {PREFIX + near!r}? {ask}" if near else ask
             yield place, Mistake(found, "a managed policy of AWS", fix)
 
 

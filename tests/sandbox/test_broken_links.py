@@ -128,6 +128,7 @@ GETTING = {
     "metadata": {"name": "getting"},
     "rules": [{"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get"]}],
 }
+READING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 NOT_AUTHORIZED = 'AccessDenied ("Not authorized to perform sts:AssumeRoleWithWebIdentity")'
 CREATE_PROVIDER = f"aws iam create-open-id-connect-provider --url https://{ISSUER} --client-id-list sts.amazonaws.com"
 ADD_CLIENT_ID = (
@@ -191,6 +192,22 @@ CASES = (
                 policy("attached"),
                 f"aws iam detach-role-policy --role-name attached-role --policy-arn {READ_BUCKETS}",
                 about=READ_BUCKETS,
+            ),
+        ),
+    ),
+    Case(
+        "undeclared inline policy",
+        "inlined",
+        lambda cloud: cloud.aws("iam").put_role_policy(
+            RoleName="inlined-role", PolicyName="theirs", PolicyDocument=json.dumps(READING)
+        ),
+        (
+            Finding(
+                "policies",
+                "inline but not declared",
+                "only none",
+                "aws iam delete-role-policy --role-name inlined-role --policy-name theirs",
+                about="theirs",
             ),
         ),
     ),

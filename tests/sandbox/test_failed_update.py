@@ -11,7 +11,7 @@ import pytest
 
 from tests.output_schemas import check_output
 from tests.sandbox.failing_api import failing_aws
-from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, report
+from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, not_good, report
 from tests.sandbox.project import STACK, Project, counts
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -224,10 +224,27 @@ def test_what_another_update_hides_is_told_after_it(deploy: Deploy, cloud: Any) 
     project.set({"bindings": {"hidden": {**granted("hidden", tags={"team": "a"}), "trust": narrow}}})
     said = project.pulumi("up", "--yes", "--skip-preview")
 
-    assert "AWS may have something else of role/hidden-role than is declared" in said
+    assert "AWS may have something else of the role role/hidden-role than is declared" in said
     project.pulumi("up", "--refresh", "--yes", "--skip-preview")
     trust = json.dumps(cloud.aws("iam").get_role(RoleName="hidden-role")["Role"]["AssumeRolePolicyDocument"])
     assert "team-a:left" not in trust
+
+
+def test_verify_after_an_up_that_failed_in_part(deploy: Deploy) -> None:
+    """Protects from repairing what is right: the role has what the failed `up` declared, the state has not."""
+    before, after = ({"bindings": {"old": granted("old", description=text)}} for text in ("before", "after"))
+    project = deploy(before)
+    project.up()
+    project.set({"bindings": {**after["bindings"], "new": granted("new")}})
+    deny(project, "CreateRole")
+    code, checks = report(project, "verify")
+
+    (old,) = [each for each in not_good(checks) if each["binding"] == "old"]
+    assert (code, old["outcome"], old["fix"]) == (2, "cannot tell", f"pulumi up --refresh --stack {STACK}")
+    assert "description: after" in old["found"]
+    assert "description: before" in old["found"]
+    follow(project, old["fix"])
+    assert report(project, "verify")[0] == 0
 
 
 def test_each_verb_says_so_first(failed: Failed) -> None:
@@ -241,8 +258,9 @@ def test_each_verb_says_so_first(failed: Failed) -> None:
     assert "pulumi up --refresh" in first["fix"]
 
     code, checks = report(failed.project, "verify")
-    said = [each for each in checks if each["found"].startswith("its last creation or update failed")]
+    said = [each for each in checks if each["outcome"] == "finding"]
     assert code == 1
+    assert {each["found"] for each in said} == {"its last creation or update failed, and the state has it as done"}
     assert {each["about"].removeprefix("resource ") for each in said} == names
     assert {each["fix"] for each in said} == {f"pulumi up --refresh --stack {STACK}"}
 
@@ -257,8 +275,11 @@ def test_no_update_is_green_until_aws_was_read(failed: Failed) -> None:
     """Protects the permission that somebody took away: the second `up` was green, and changed nothing in AWS."""
     project = failed.project
     said = project.pulumi("preview")
-    for name in failing(project):
-        assert f"the last creation or update of {name} may have failed" in " ".join(said.split())
+    words = {"Role": "role", "Policy": "policy", "RolePolicy": "inline policy"}
+    for each in project.state():
+        name, kind = each["urn"].rsplit("::", 1)[-1], words.get(each["type"].rsplit(":", 1)[-1])
+        told = f"the last creation or update of the {kind} {name} may have failed" in " ".join(said.split())
+        assert told == bool(each.get("initErrors"))
     said = project.refused("up", "--yes", "--skip-preview", "--continue-on-error")
     assert said.count("AWS may still have what was there before") >= len(failing(project)) > 0
     assert in_iam(project.cloud) == failed.live

@@ -283,6 +283,29 @@ def test_what_is_imported_is_as_it_is_declared(consumer: Consumer, cloud: Any) -
     iam.delete_role(RoleName=name)
 
 
+def test_a_refused_update_is_not_green_the_second_time(consumer: Consumer, cloud: Any) -> None:
+    """Protects programs in any language: the plugin refuses an update of which the provider would do nothing.
+
+    https://github.com/pulumi/pulumi/issues/21458
+    """
+    consumer.write(["s3:GetObject", "s3:ListBucket"])
+    consumer.up()
+    consumer.write(["s3:GetObject"])
+    denied = {"CreatePolicyVersion": (403, "AccessDenied", "not authorized")}
+    with failing_aws(denied, cloud.aws_address) as address:
+        variables = {**consumer.variables, "AWS_ENDPOINT_URL": address}
+        answer = cloud.pulumi(consumer.folder, "up", "--yes", "--skip-preview", **variables)
+    assert answer.returncode, answer.stdout
+    assert "the policy reader may have failed" in consumer.pulumi("preview")
+    assert "the policy reader has failed" in consumer.refused("up", "--yes", "--skip-preview")
+    shown = cloud.run("irsa", "diff", folder=consumer.folder, **consumer.variables)
+    assert shown.stdout.startswith("~ the last update of reader"), shown.stdout + shown.stderr
+    consumer.up("--refresh")
+    (statement,) = document_of(cloud, policy_arn(consumer))["Statement"]
+    assert statement["Action"] == ["s3:GetObject"]
+    assert consumer.up() == {}
+
+
 def test_nothing_is_left_behind(consumer: Consumer, cloud: Any) -> None:
     """Protects accounts and clusters: what the plugin made is gone with the stack."""
     arn = policy_arn(consumer)

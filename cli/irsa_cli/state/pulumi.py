@@ -50,6 +50,23 @@ def stacks_of_backend(folder: Path | None = None) -> dict[str, bool]:
     return _answer(list, stacks, folder, "stack", "ls", "--all", "--json")
 
 
+def last_up_failed(stack: str | None) -> bool:
+    """Return whether the last `pulumi up` of a stack of the current folder's project failed.
+
+    Of what it did change, the state has the outputs of the one before. Without a history, it is taken for done.
+    """
+
+    def failed(found: list[Any]) -> bool:
+        ups = (each for each in found if isinstance(each, dict) and each.get("kind") == "update")
+        return next((each.get("result") == "failed" for each in ups), False)
+
+    arguments = ("stack", "history", "--json", "--page-size", "10", *(("--stack", stack) if stack else ()))
+    try:
+        return _answer(list, failed, None, *arguments)
+    except CouldNotLookError:
+        return False
+
+
 def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
     """Return the outputs of a stack, given by its full name; a secret one is `[secret]`.
 

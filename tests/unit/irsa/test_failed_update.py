@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.failed_update import hooks, is_same
+from irsa.failed_update import is_same
 
 DOCUMENT = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}'
 WIDER = DOCUMENT.replace('"s3:GetObject"', '"s3:*"')
@@ -76,9 +75,3 @@ def test_one_difference_is_enough(inputs: dict[str, Any], key: str, value: str) 
     """Protects every update, whatever it has: a value that the state has not is a change."""
     assert is_same(inputs, inputs)
     assert not is_same({**inputs, key: value}, {**inputs, key: f"{value}."})
-
-
-def test_there_is_no_hook_outside_of_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the plugin for other languages, which has no stack of its own: a hook of one name is taken but once."""
-    monkeypatch.setattr(pulumi.runtime, "get_root_resource", lambda: None)
-    assert hooks() is None

@@ -611,6 +611,73 @@ def test_each_lint_rule_warns_at_its_place(project: Path, capsys: pytest.Capture
     assert any("did you mean 's3:GetObject'?" in w["fix"] for w in report["warnings"])
 
 
+SHORT = ", ".join(f"a:{'x' * 60}{index}" for index in range(8))
+# Of each rule: what its advice says, and what is replaced in LINTED by who does that. `{}` is what the advice names.
+FOLLOWED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "unused-setting": (
+        "(remove it)",
+        (("  irsa:defaults: {namespace: unused}\n", ""), ("  irsa:variables: {unused: x}\n", "")),
+    ),
+    "wide-trust": ("(name the service accounts)", (("team-a:*", "team-a:app"),)),
+    "attached-twice": ("(remove one)", ((', "arn:${partition}:iam::aws:policy/ReadOnlyAccess"]', "]"),)),
+    "write-everything": (
+        r"such as (arn:\$\{partition\}:s3:::my-bucket/\*)",
+        (('"s3:Put*", Resource: "*"', '"s3:Put*", Resource: "{}"'),),
+    ),
+    "unknown-action": ("did you mean '(.*)'", (("s3:GetObjekt", "{}"),)),
+    "default-service-account": ("(create a service account)", (("team-b:default", "team-b:powerful"),)),
+    "administrator-access": ("(attach a policy)", (("AdministratorAccess", "ReadOnlyAccess"),)),
+    "kube-system-wildcard": ("(give others a binding of their own)", ((', "team-b:agent*"', ""),)),
+    "pass-any-role": (
+        "name the roles in Resource, .* Condition on (iam:PassedToService)",
+        (
+            (
+                '"arn:aws:iam::*:role/*"',
+                '"arn:aws:iam::111122223333:role/job", Condition: {StringEquals: {"{}": ecs-tasks.amazonaws.com}}',
+            ),
+        ),
+    ),
+    "wrong-resource": ("write '(.*)' instead", (('"arn:aws:s3:::b"', '"{}"'),)),
+    "add-on-policy": ("use `policies: (.*)`, with", (("      policy: # of external-dns\n", "      policies: {}\n"),)),
+    "unknown-managed-policy": ("did you mean '(.*?)'", (("arn:aws:iam::aws:policy/ReadOnlyAcess", "{}"),)),
+    "replaced-managed-policy": (
+        "write (.*)",
+        (("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy", "{}"),),
+    ),
+    "grants-nothing": (
+        "(add them)",
+        (("    near:\n", "    near:\n      policyArns: [arn:aws:iam::aws:policy/ReadOnlyAccess]\n"),),
+    ),
+    "near-limit": ("(split the binding)", ((", ".join(f"a:{'x' * 60}{n}" for n in range(16)), SHORT),)),
+    "split-policy": ("(shorten it)", ((STATEMENT * 90, STATEMENT),)),
+    # After add-on-policy, which has it too.
+    "add-on-version": ("write (version: .*), or", (("addOn: external-dns,", "addOn: external-dns, {},"),)),
+}
+
+
+def test_what_lint_advises_settles_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who does what is advised: the warning is gone, and no other comes in its place."""
+    text = re.sub(
+        r'(subjects: \["external-dns:external-dns"\]\}\n)      policy:\n(?:        .*\n){3}',
+        r"\1      policy: # of external-dns\n",
+        LINTED,
+    )
+    (project / "Pulumi.dev.yaml").write_text(LINTED)
+    said = findings(capsys)[1]
+    advice = {each["rule"]: each["fix"] for each in [*reversed(said["warnings"]), *said["errors"]]}
+    assert FOLLOWED.keys() == advice.keys()
+    for rule, (words, changes) in FOLLOWED.items():
+        named = re.search(words, advice[rule])
+        assert named, advice[rule]
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new.replace("{}", named[1]))
+    (project / "Pulumi.dev.yaml").write_text(text)
+
+    left = findings(capsys)[1]
+    assert [(each["rule"], each["path"]) for each in [*left["errors"], *left["warnings"]]] == []
+
+
 @pytest.mark.parametrize("rule", [*LINT, "unused-setting"])
 def test_a_warning_becomes_a_mistake_or_silent(project: Path, capsys: pytest.CaptureFixture[str], rule: str) -> None:
     """Protects both ways to settle a warning, for every rule: an error for all, silence with a reason for one."""

@@ -752,6 +752,49 @@ def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindin
     assert not found.silenced
 
 
+@pytest.mark.parametrize(
+    ("rule", "before", "words", "after"),
+    [
+        (
+            "pod-identity-trust",
+            {"identity": "both", "trust": {"subjects": ["a:b-*"]}},
+            "name each service account",
+            {"identity": "both", "trust": {"subjects": ["a:b-c"]}},
+        ),
+        (
+            "pod-identity-trust",
+            {"identity": "both", "trust": {"conditions": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}},
+            "write it in a policy of the role",
+            {"identity": "both"},
+        ),
+        (
+            "session-tag-policy",
+            {"policyArns": ["arn:aws:iam::aws:policy/AmazonSageMakerSpacesRouterPolicy"]},
+            "set identity to podIdentity",
+            {"policyArns": ["arn:aws:iam::aws:policy/AmazonSageMakerSpacesRouterPolicy"], "identity": "podIdentity"},
+        ),
+        (
+            "session-tag-policy",
+            {"policyArns": ["arn:aws:iam::aws:policy/AmazonEBSCSIDriverEKSClusterScopedPolicy"]},
+            "write policies: [{addOn: ebs-csi}] in its place",
+            {
+                "policies": [{"addOn": "ebs-csi"}],
+                "serviceAccount": {"name": "ebs-csi-controller-sa", "namespace": "kube-system"},
+            },
+        ),
+    ],
+)
+def test_what_other_rules_advise_settles_it(
+    tmp_path: Path, rule: str, before: dict[str, Any], words: str, after: dict[str, Any]
+) -> None:
+    """Protects who does what is advised; that of the other rules is tests/unit/program/test_check.py."""
+    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **before}}}
+    fixes = [each.mistake.fix for each in examine(values, tmp_path).warnings if each.rule == rule]
+    assert all(words in fix for fix in fixes), fixes
+    assert fixes
+    assert warnings(rule, tmp_path, after) == []
+
+
 def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
     """Protects a warning about the stack as a whole from a silence that names bindings."""
     silence = {"unused-setting": {"reason": "r", "bindings": ["a"]}}

@@ -43,7 +43,7 @@ def test_a_policy_that_aws_does_not_have(tmp_path: Path, written: str, meant: st
     found = warnings(tmp_path, "unknown-managed-policy", {"policyArns": [AWS + written, AWS + meant]})
 
     assert [*found] == ["policyArns.0"]
-    assert f"did you mean {meant!r}?" in found["policyArns.0"]
+    assert f"did you mean {AWS + meant!r}?" in found["policyArns.0"]
     assert f"`aws iam get-policy --policy-arn {AWS}{written}`" in found["policyArns.0"]
 
 
