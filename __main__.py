@@ -5,7 +5,7 @@ from pathlib import Path
 import pulumi
 
 from program.access import access_of
-from program.create import create, send_no_debug_messages
+from program.create import create, create_oidc_providers, send_no_debug_messages
 from program.plan import plan
 from program.resolve import import_mistakes, resolve
 from program.settings import load_settings
@@ -18,8 +18,12 @@ async def main() -> None:
     settings = load_settings(folder)
     lookups = resolve(settings, access_of(settings.stack, folder))
     planned = plan(settings.stack, lookups)
+    # Nothing is created for a stack that stops.
     if mistakes := planned.mistakes or await import_mistakes(settings, planned, lookups):
         raise settings.refusal(mistakes)
+    if lookups.issuers_to_create:
+        lookups = create_oidc_providers(settings.stack, lookups)
+        planned = plan(settings.stack, lookups)
     await create(planned, lookups, settings.warnings)
 
 

@@ -6,10 +6,12 @@ from types import MappingProxyType
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from config.models import ServiceAccount
+from config.models import ServiceAccount, Stack
 from irsa.component import ServiceAccountRole
+from irsa.failed_update import hooks
 from irsa.guard.component import IdentityGuard, parsed_guard
 from irsa.later import Later
 from irsa.outputs import KEY
@@ -17,7 +19,8 @@ from irsa.rules.arns import issuer_host_path
 from program.existing import creation_hooks
 from program.guards import PlannedGuard
 from program.helm_values import of_binding
-from program.lookups.values import Lookups
+from program.logical_names import oidc_provider
+from program.lookups.values import Lookups, account_id_of, audience_of
 from program.plan import Plan, PlannedComponent, PlannedNamespace
 
 
@@ -30,6 +33,24 @@ def send_no_debug_messages() -> None:
     pulumi.log.debug = lambda *_, **__: None
 
 
+def create_oidc_providers(stack: Stack, lookups: Lookups) -> Lookups:
+    """Create the OIDC providers of the stack, and return the look-ups with their ARNs."""
+    audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
+    providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {**lookups.oidc_providers}
+    # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
+    made: dict[tuple[str | None, str], pulumi.Output[str]] = {}
+    keys = [None, *stack.aws_accounts]
+    for cluster, key in sorted(lookups.issuers_to_create, key=lambda pair: keys.index(pair[1])):
+        issuer, aws_account = lookups.issuers_to_create[cluster, key], lookups.aws_accounts[key]
+        one = account_id_of(stack, key, aws_account.identity), issuer_host_path(issuer)
+        if one not in made:
+            options = pulumi.ResourceOptions(provider=aws_account.provider, hooks=hooks())
+            name = oidc_provider(stack, key, issuer)
+            made[one] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
+        providers[cluster, key] = made[one]
+    return lookups._replace(oidc_providers=providers)
+
+
 async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
     """Create what is planned, show the warnings of each binding, and export the stack's outputs."""
     namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
@@ -40,7 +61,7 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     # Whether the trust policy denies some of `subjects` may be known later only.
     denying: dict[str, bool] = {}
     creating = {planned.cluster for planned, spec in plan.components if (own := spec.service_account) and own.create}
-    hooks = {
+    existing = {
         key: creation_hooks(issuer_host_path(cluster.issuer), cluster.inputs)
         for key, cluster in lookups.clusters.items()
         if key in creating and cluster.inputs is not None
@@ -54,7 +75,7 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
         options = _options(planned, lookups, roles, namespaces)
         if parsed.role and parsed.role.denied_subjects is not None:
             denying[planned.binding] = isinstance(parsed.role.denied_subjects, Later)
-        component = ServiceAccountRole(planned.name, {}, options, spec=spec, hooks=hooks.get(planned.cluster or ""))
+        component = ServiceAccountRole(planned.name, {}, options, spec=spec, hooks=existing.get(planned.cluster or ""))
         if roles.setdefault(planned.binding, component) is component:
             for warning in warnings.get(planned.binding, ()):
                 pulumi.log.warn(warning, component)

@@ -9,18 +9,15 @@ from functools import partial
 from pathlib import Path
 
 import pulumi
-import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from config.located_mistake import LocatedMistake
 from config.models import Cluster
-from irsa.failed_update import hooks
 from irsa.rules.arns import issuer_host_path
 from irsa.spec import Spec
 from irsa_cli.exits import CouldNotLookError
 from program.access import Access, asked_aws_account, aws_settings, kubernetes_inputs
 from program.imported import import_differences, imports
-from program.logical_names import oidc_provider
 from program.lookups.failures import Question, aws_mistake
 from program.lookups.plugins import Plugins, imported
 from program.lookups.questions import LookupFailure, Questions
@@ -28,22 +25,20 @@ from program.lookups.values import (
     Lookups,
     ResolvedAwsAccount,
     ResolvedCluster,
-    account_id_of,
-    audience_of,
     known_provider,
     needs_of,
 )
-from program.plan import Plan, PlannedComponent, plan
+from program.plan import Plan, PlannedComponent
 from program.settings import StackSettings
 
 CONCURRENT = 8
 
 
 def resolve(settings: StackSettings, access: Access) -> Lookups:
-    """Return what the bindings need, each part looked up once.
+    """Return what the bindings need, each part looked up once; no OIDC provider is created yet.
 
     Raises:
-        pulumi.RunError: All look-ups that failed, or what is wrong by their answers; no provider was created.
+        pulumi.RunError: All look-ups that failed.
     """
     stack = settings.stack
     needs, clusters = needs_of(stack), stack.clusters_by_key
@@ -76,7 +71,11 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     )
     kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
     identities = {key: ask.identity(key) for key in identified}
-    lookups = Lookups(
+    samples = {
+        (key, account): known_provider(clusters[key], account, identities.get(account), ask.issuer(key))
+        for key, account in created
+    }
+    return Lookups(
         region=ask.region() if with_region else None,
         aws_accounts={
             aws_account: ResolvedAwsAccount(identities.get(aws_account), plugins.aws_provider(aws_account))
@@ -90,30 +89,9 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
             )._replace(arn=ask.cluster_arn(key) if key in needs.cluster_arns else "")
             for key, cluster in clusters.items()
         },
-        oidc_providers={pair: ask.oidc_provider(*pair) for pair in existing},
+        oidc_providers={**{pair: ask.oidc_provider(*pair) for pair in existing}, **samples},
+        issuers_to_create={pair: ask.issuer(pair[0]) for pair in created},
     )
-    if not created:
-        return lookups
-    samples = {
-        (key, account): known_provider(clusters[key], account, identities.get(account), ask.issuer(key))
-        for key, account in created
-    }
-    # No provider is created for a stack that stops.
-    if mistakes := plan(stack, lookups._replace(oidc_providers={**lookups.oidc_providers, **samples})).mistakes:
-        raise settings.refusal(mistakes)
-    audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
-    providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {}
-    # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
-    made: dict[tuple[str | None, str], pulumi.Output[str]] = {}
-    for cluster, aws_account in sorted(created, key=lambda pair: [None, *stack.aws_accounts].index(pair[1])):
-        issuer = ask.issuer(cluster)
-        one = account_id_of(stack, aws_account, identities.get(aws_account)), issuer_host_path(issuer)
-        if one not in made:
-            name = oidc_provider(stack, aws_account, issuer)
-            options = pulumi.ResourceOptions(provider=plugins.aws_provider(aws_account), hooks=hooks())
-            made[one] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
-        providers[cluster, aws_account] = made[one]
-    return lookups._replace(oidc_providers={**lookups.oidc_providers, **providers})
 
 
 async def import_mistakes(settings: StackSettings, planned: Plan, lookups: Lookups) -> list[LocatedMistake]:

@@ -157,13 +157,19 @@ async def _later(answer: pulumi.Output[ANSWER]) -> ANSWER | None:
         pulumi.RunError: As _answer.
         CouldNotLookError: Likewise.
     """
-    try:
-        return await answer.future()
-    except Exception as error:
+    errors: list[Exception] = []
+
+    def noted(error: Exception) -> Any:
+        errors.append(error)
+
+    # An output that failed and has not recovered ends the program, with a traceback.
+    found = await answer.recover(noted).future()
+    for error in errors:
         why = _why(error)
         if isinstance(why, CouldNotLookError) and why.cause is Cause.NOT_FOUND:
             return None
         raise why from None
+    return found
 
 
 def _why(error: Exception) -> Exception:

@@ -1,6 +1,7 @@
 """What must be looked up for a stack's bindings, and what was found."""
 
 from collections.abc import Collection, Mapping, Sequence, Set
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.defaults import identity_of
@@ -72,8 +73,10 @@ class Lookups(NamedTuple):
         region: Region of the stack; None where no binding needs it.
         aws_accounts: AWS accounts by their key; None is the key of the stack's account.
         clusters: Clusters by their key in `Stack.clusters_by_key`.
-        oidc_providers: ARNs of the IAM OIDC providers by cluster and AWS account; outputs where the stack creates them.
+        oidc_providers: ARNs of the IAM OIDC providers by cluster and AWS account; outputs where the stack creates them,
+            and samples before.
         account_ids: IDs that the stack's own AWS account may have; empty for any.
+        issuers_to_create: Issuers whose providers the stack creates, by the same.
     """
 
     region: str | None
@@ -81,6 +84,7 @@ class Lookups(NamedTuple):
     clusters: Mapping[str, ResolvedCluster]
     oidc_providers: Mapping[tuple[str, str | None], "str | pulumi.Output[str]"]
     account_ids: Collection[str] = ()
+    issuers_to_create: Mapping[tuple[str, str | None], str] = MappingProxyType({})
 
 
 class Needs(NamedTuple):

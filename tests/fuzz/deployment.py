@@ -11,7 +11,7 @@ from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
 from program.access import Access
-from program.create import create
+from program.create import create, create_oidc_providers
 from program.lookups.values import needs_of
 from program.plan import plan
 from program.resolve import resolve
@@ -107,6 +107,10 @@ def deploy(settings: StackSettings) -> list[tuple[str, str]]:
         if planned.mistakes:
             assert all(mistake.place for mistake in planned.mistakes)
             raise settings.refusal(planned.mistakes)
+        if lookups.issuers_to_create:
+            lookups = create_oidc_providers(settings.stack, lookups)
+            planned = plan(settings.stack, lookups)
+            assert not planned.mistakes
         await create(planned, lookups)
 
     program()

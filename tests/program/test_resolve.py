@@ -190,18 +190,28 @@ def test_two_keys_of_one_aws_account_share_its_oidc_provider(
     assert roles[0]["assumeRolePolicy"] == roles[1]["assumeRolePolicy"]
 
 
-def test_no_provider_is_created_for_what_look_ups_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+IMPORTED = {"trust": {"subjects": ["a:b"]}, "role": {"name": "taken"}, "import": ["role"]}
+SHARED = {"trust": {"subjects": ["a:b"]}, "role": {"name": "shared"}}
+
+
+@pytest.mark.parametrize(
+    ("bindings", "said"),
+    [
+        ({"one": SHARED, "two": {**SHARED, "account": "data"}}, "already used"),
+        ({"one": IMPORTED}, "no answer to getRole"),
+    ],
+)
+def test_no_provider_is_created_for_what_look_ups_refuse(
+    bindings: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Protects AWS from leftovers: what only the answers show to be wrong stops the stack before its provider."""
     values = {
         "irsa:accounts": {"data": {"profile": "data"}},
         "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
-        "irsa:bindings": {
-            name: {"trust": {"subjects": ["a:b"]}, "role": {"name": "shared"}, **account}
-            for name, account in (("one", {}), ("two", {"account": "data"}))
-        },
+        "irsa:bindings": bindings,
     }
-    answers = CountingAnswers()
-    with pytest.raises(pulumi.RunError, match="already used"):
+    answers = CountingAnswers(failing=("getRole",))
+    with pytest.raises(pulumi.RunError, match=said):
         run_program(values, answers, monkeypatch)
     assert {kind for kind, _, _ in answers.resources} <= {"pulumi:providers:aws", "pulumi:pulumi:Stack"}
 

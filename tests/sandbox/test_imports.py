@@ -16,6 +16,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
 from tests.sandbox.estate import remove_role
+from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, irsa
 from tests.sandbox.project import STACK, Project, Stack
 
@@ -183,6 +184,23 @@ def test_a_role_by_the_stack_file(deploy: Deploy, existing: Existing) -> None:
     assert found_later in " ".join(project.refused("preview").split())
     project.set({"bindings": {"app": {key: value for key, value in later.items() if key != "import"}}})
     assert project.up() == {"update": 1}
+
+
+def test_a_role_that_may_not_be_read(deploy: Deploy, existing: Existing) -> None:
+    """Protects who deploys without iam:GetRole from a traceback of the SDK, which ends a program for it otherwise.
+
+    https://github.com/pulumi/pulumi/blob/master/sdk/python/lib/pulumi/output.py: cleanup, of an output that failed
+    """
+    project = deploy({"bindings": {"app": AS_IT_IS}})
+    with failing_aws({"GetRole": (403, "AccessDenied", "not authorized")}, project.cloud.aws_address) as address:
+        variables = {**project.variables, "AWS_ENDPOINT_URL": address}
+        answer = project.cloud.pulumi(project.folder, "up", "--yes", "--skip-preview", **variables)
+    assert answer.returncode
+    assert "irsa:bindings.app.import" in answer.stdout
+    assert "not authorized" in answer.stdout
+    assert "Traceback" not in answer.stdout + answer.stderr
+    project.destroy()
+    assert existing.read() == existing.before
 
 
 # What the AWS plugin has no function for: the engine reads it, and a hook compares.
