@@ -21,8 +21,6 @@ class LocatedMistake(NamedTuple):
     """Path in the policy file."""
     rule: str = "error"
     """The lint rule that found it."""
-    fixable: bool = False
-    """Whether `irsa check --fix` fixes it."""
 
     @property
     def file_and_line(self) -> str:

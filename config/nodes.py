@@ -268,14 +268,13 @@ def line_in(node: Any, part: Place, key: Any = None) -> int | None:
     return int(mark.line) + 1 if mark else None
 
 
-def step(node: Any, part: str | int, merged: bool = True) -> tuple[Any, Any] | None:
-    """Return the key and the value for a step, from `<<` too if `merged`; for an item of a list, the item twice."""
+def step(node: Any, part: str | int) -> tuple[Any, Any] | None:
+    """Return the key and the value for a step, from `<<` too; for an item of a list, the item twice."""
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part], node.value[part]
     if not isinstance(node, yaml.MappingNode):
         return None
-    found = _keys(node).get(str(part))
-    return found if merged or found in node.value else None
+    return _keys(node).get(str(part))
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,7 +1,6 @@
 """A stack file as the engine reads it, with the line of every value."""
 
 import functools
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import yaml
 
 from config.located_mistake import LocatedMistake
-from config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, repeated, step, text_of
+from config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, repeated, text_of
 from config.project_file import project_folder
 from config.provider_settings import ACCOUNT_LISTS, PROVIDERS, account_id_mistakes, lists_mistake, region_of
 from config.scalars import parsed
@@ -30,7 +29,6 @@ class StackFile:
         settings: The settings by their names without `irsa:`.
         region: `aws:region`; None where it is missing, `SECRET` where it is secret.
         providers: The settings `aws:...` and `kubernetes:...` of the stack's default providers, by these names.
-        account_ids: The nodes in the lists of AWS accounts of the `aws:` settings.
         mistakes: Mistakes in the YAML, misspelled prefixes of settings, and a wrong region.
         imports_environments: Whether Pulumi ESC adds values that are not in the file.
     """
@@ -45,7 +43,6 @@ class StackFile:
         self.settings: dict[str, Any] = {}
         self.region: str | Unknown | None = None
         self.providers: dict[str, Any] = {}
-        self.account_ids: list[Any] = []
         self.mistakes: list[LocatedMistake] = []
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
@@ -61,9 +58,6 @@ class StackFile:
             problem = error.problem or error.context
             found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
             fix = "fix that line: indentation, quotes, colons and brackets"
-            lines = self.text.splitlines()
-            if mark and mark.line < len(lines) and re.match(r"[ -]*\t", lines[mark.line]):
-                found, fix = "a tab before the first word of the line", "write spaces there, and on each such line"
             self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
             found = TOO_DEEP if isinstance(error, RecursionError) else f"not YAML: {error}"
@@ -84,18 +78,6 @@ class StackFile:
             return None
         key, node = self._settings[str(place[0])]
         return line_in(node, place[1:], key)
-
-    def nodes_at(self, place: Place) -> tuple[Any, Any] | None:
-        """Return the nodes of the key and the value at a place, or None; of an item of a list, the item's twice.
-
-        What an anchor or `<<` brings from elsewhere is at no place of its own.
-        """
-        found = self._settings.get(str(place[0])) if place else None
-        for each in place[1:]:
-            if found is None or self.text.startswith("&", found[1].start_mark.index):
-                return None
-            found = step(found[1], each, merged=False)
-        return found
 
     def _complain(self, mistake: Mistake, line: int | None) -> None:
         self.mistakes.append(LocatedMistake((), mistake, self.name, line))
@@ -148,8 +130,6 @@ class StackFile:
                 self.providers[":".join(parts)] = value
                 self._settings[":".join(parts)] = (key, node)
             if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
-                items = node.value if isinstance(node, yaml.SequenceNode) else []
-                self.account_ids += [item for item in items if isinstance(item, yaml.ScalarNode)]
                 for item, mistake in account_id_mistakes(parts[-1], parsed(value) if isinstance(value, str) else value):
                     self._complain(mistake, line_in(node, item, key))
             elif parts == ["aws", "region"]:

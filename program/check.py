@@ -1,18 +1,15 @@
 """Check stack files against every rule, without engine, credentials or network; --live also asks AWS and clusters."""
 
 import argparse
-import codecs
 import gc
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from config.engine_files import VARIABLES, refusal
-from config.fixes import fixed, with_fixable
 from config.lint import fails
 from config.located_mistake import LocatedMistake
 from config.project_file import STACK_FILE, ProjectSettings, project_above, project_settings, stack_folder, unread
@@ -24,19 +21,13 @@ from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_file
 from irsa_cli.report.publish import print_answers
 from irsa_cli.subcommands import OF_A_CHECKOUT
-from irsa_cli.whole_file import write
 from program.check_report import FileReport, answers, as_json, sarif
 from program.examine import Examination, examine
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 errors, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check.md)"
-FIX = (
-    "fix what is certain: letter case, quotes, durations, a misspelled key; add the version of an add-on; the rest is "
-    "reported (docs/check.md)"
-)
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
-TABS = re.compile(r"^[ -]*\t[ \t-]*", re.MULTILINE)
 OWN_PROGRAM = f"in your own program, {OF_A_CHECKOUT['check']}"
 NO_SETTINGS = Mistake("no `irsa:` setting", "irsa:cluster and irsa:bindings", f"add them; {OWN_PROGRAM}")
 
@@ -48,7 +39,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     files = "stack files (default: all of the project)"
     parser.add_argument("files", nargs="*", type=stack_file, metavar="Pulumi.STACK.yaml", help=files)
     parser.add_argument("--live", action="store_true", help=LIVE)
-    parser.add_argument("--fix", action="store_true", help=FIX)
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="print JSON, for programs")
     shape.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0, for code scanning")
@@ -71,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     reports = []
     for file in files:
         try:
-            reports.append(report_of(file, live=arguments.live, fix=arguments.fix))
+            reports.append(report_of(file, live=arguments.live))
         except OSError as error:
             # The other files are reported all the same.
             reports.append(FileReport(str(file), 0, [], could_not_read=error.strerror or type(error).__name__))
@@ -115,11 +105,6 @@ class Examined(NamedTuple):
     project: ProjectSettings = ProjectSettings()
     examination: Examination | None = None
 
-    @property
-    def warnings(self) -> Sequence[LocatedMistake]:
-        """The warnings of the lint rules, with their lines."""
-        return placed(self.examination.warnings, self.file) if self.examination else ()
-
 
 def placed(mistakes: Iterable[LocatedMistake], file: StackFile) -> list[LocatedMistake]:
     """Return mistakes with their lines in the stack file, and with paths from the working directory."""
@@ -146,7 +131,7 @@ def _examined(file: StackFile) -> Examined:
     if refused := project.refused or [LocatedMistake((), each, file.name) for each in [unread(file.path)] if each]:
         return Examined(file, refused, project)
     if file.mistakes and not file.settings:
-        return _whatever_tabs_stand_for(file)
+        return Examined(file, file.mistakes)
     if not (file.settings or project.settings or file.imports_environments):
         return Examined(file, [*project.mistakes, LocatedMistake((), NO_SETTINGS, file.name)], project)
     region = file.region or project.region
@@ -165,43 +150,20 @@ def _examined(file: StackFile) -> Examined:
     return Examined(file, mistakes, project, examination)
 
 
-def _whatever_tabs_stand_for(file: StackFile) -> Examined:
-    """Return what is wrong in a file that is no YAML, with any indentation for the tabs that may be why."""
-    indents = sorted({min(len(each), 64) for each in re.findall("(?m)^ +", file.text)}) or [2]
-    stops = sorted({2, 4, 8, *indents, *range(indents[0], indents[-1] + indents[0] + 1, indents[0])})[:20]
-    texts = [TABS.sub(lambda tabs, stop=stop: tabs[0].expandtabs(stop), file.text) for stop in stops]  # type: ignore[misc]
-    files = [StackFile(Path(file.name), text=text) for text in texts if text != file.text]
-    readings = [_examined(each) for each in files if each.settings]
-    if not readings or not (examination := readings[0].examination):
-        return Examined(file, file.mistakes)
-    agreed = set.intersection(*(set(map(str, each.mistakes)) for each in readings))
-    mistakes = [*file.mistakes, *(each for each in readings[0].mistakes if str(each) in agreed)]
-    not_checked = [*examination.not_checked, "what the tabs decide, and lint rules"]
-    examination = replace(examination, warnings=[], silenced=[], not_checked=not_checked)
-    readings[0].file.text = file.text
-    return readings[0]._replace(mistakes=mistakes, examination=examination)
-
-
-def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
+def report_of(path: Path, live: bool = False) -> FileReport:
     """Return the report of one stack file.
 
     Args:
         path: The stack file.
         live: Whether AWS, the clusters and the stack's state are asked what `pulumi up` would refuse.
-        fix: Whether the file is written with everything fixed that is certain.
 
     Raises:
         OSError: It cannot be read.
     """
     found = examined(path)
-    better, fixes = fixed(found, lambda text: examined(path, text), warnings=fix)
-    if fix and fixes and _is_written(path, found.file.text, better.file.text):
-        found = better
-    else:
-        found, fixes = found._replace(mistakes=with_fixable(found.mistakes, better.mistakes)), []
     file, mistakes, project, examination = found
     if examination is None:
-        return FileReport(file.name, 0, mistakes, not_checked=["all else in this file"], fixes=fixes)
+        return FileReport(file.name, 0, mistakes, not_checked=["all else in this file"])
     region = file.region or project.region
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
     if region is SECRET:
@@ -235,23 +197,4 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         [(placed([warning], file)[0], reason) for warning, reason in examination.silenced],
         not_checked,
         has_looked=has_looked,
-        fixes=fixes,
     )
-
-
-def _is_written(path: Path, old: str, new: str) -> bool:
-    """Write a file and return True; say why where it is not written."""
-    # What a pipe held is read already; reading on would wait for more.
-    reason = "" if path.is_file() else f"{named(str(path))} is not a file, so nothing is written"
-    try:
-        if not reason:
-            content = path.read_bytes()
-            if content.decode("utf-8-sig", "surrogateescape") == old:
-                write(path, ("\ufeff" if content.startswith(codecs.BOM_UTF8) else "") + new)
-            else:
-                reason = f"{named(str(path))} was changed meanwhile: run it again"
-    except CouldNotLookError as error:
-        reason = str(error)
-    if reason:
-        print(f"irsa check: {reason}", file=sys.stderr)
-    return not reason

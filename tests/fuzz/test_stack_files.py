@@ -62,8 +62,6 @@ def test_each_is_deployable_or_refused_with_a_place(
 def outcome() -> str:
     """Check the file and deploy what is accepted, and return what came of it."""
     report = report_of(FILE)
-    if any(each.fixable for each in report.mistakes):
-        assert_fixed(report)
     hidden = hidden_in([*plain(answers([report])), *as_json([report]).split("\n"), *sarif([report]).split("\n")])
     assert not hidden, f"hidden characters: {hidden[0]!a}"
     if report.mistakes:
@@ -79,25 +77,6 @@ def outcome() -> str:
     except pulumi.RunError as error:
         return "refused by a look-up" if "irsa:" in str(error) else "no place"
     return "deployed"
-
-
-def assert_fixed(report: FileReport) -> None:
-    """Assert that --fix keeps what it does not fix, comments and lines too, and leaves nothing that it would fix."""
-    text = FILE.read_bytes()
-    # A key that is added moves the lines below it.
-    left = sorted(each.mistake.found for each in report.mistakes if not each.fixable)
-    fixed = report_of(FILE, fix=True)
-    once = FILE.read_bytes()
-    again = report_of(FILE, fix=True)
-
-    assert fixed.fixes
-    assert sorted(each.mistake.found for each in fixed.mistakes) == left
-    assert not any(each.fixable for each in fixed.mistakes)
-    assert (FILE.read_bytes(), again.fixes) == (once, [])
-    assert [line.partition(b" #")[2] for line in once.split(b"\n")] == [
-        line.partition(b" #")[2] for line in text.split(b"\n")
-    ]
-    FILE.write_bytes(text)
 
 
 def assert_told(report: FileReport) -> None:

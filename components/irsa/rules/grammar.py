@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from irsa.rules.arns import PARTITIONS
 from irsa.rules.leaves import items_of, leaves
-from irsa.rules.mistakes import LINE, Located, Mistake, Place, nearest, shortened
-from irsa.rules.service_prefixes import SERVICE_PREFIXES
+from irsa.rules.mistakes import Located, Mistake, Place, nearest, shortened
 from irsa.rules.subjects import WILDCARDS
 from irsa.rules.unknown import Unknown, sampled
 
@@ -37,8 +36,6 @@ SET_OPERATORS = ("ForAllValues", "ForAnyValue")
 # Null stands alone: it asks whether a key is there, so that neither IfExists nor a set of values means anything.
 _OPERATOR = re.compile(rf"(?!.+:Null|NullI)(?:({'|'.join(SET_OPERATORS)}):)?({'|'.join(OPERATORS)})(IfExists)?")
 ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
-# What is written between a service and an action in place of a colon.
-SEPARATORS = " .:;,/_-"
 STS_ACTION = re.compile(r"\*|sts:.*", re.IGNORECASE | re.ASCII)
 SID = re.compile(r"[a-zA-Z0-9]*")
 # IAM's variables may be anywhere in an ARN, and contain colons: ${aws:PrincipalTag/team}.
@@ -251,27 +248,8 @@ def _not_a_name(value: Any) -> Mistake | None:
 def _not_an_action(action: Any) -> Mistake | None:
     if isinstance(action, str) and ACTION.fullmatch(action):
         return None
-    fix = "write one, such as s3:GetObject"
-    if isinstance(action, str) and action.strip(":"):
-        meant = _with_colon(action)
-        fix = (
-            "put the service and a colon in front" if action.isalnum() else "write the service, a colon and the action"
-        )
-        fix = f"did you mean {meant!r}?" if meant else f"{fix}, as in s3:GetObject"
-    return Mistake(
-        f"{shortened(action)} is not an action", "service:Action, such as s3:GetObject or s3:Get*; or *", fix
-    )
-
-
-def _with_colon(text: str) -> str | None:
-    """Return the action that is meant by a text with a service and no colon after it: s3GetObject, s3.GetObject."""
-    text = text.strip()
-    start = text[:LINE].lower()
-    begins = [each for each in SERVICE_PREFIXES.split() if start.startswith(each)]
-    # Of s3-object-lambdaGetObject, two services are the beginning.
-    service = max(begins, key=len, default="")
-    action = f"{service}:{text[len(service) :].lstrip(SEPARATORS)}"
-    return action if service and len(action) <= LINE and ACTION.fullmatch(action) else None
+    allowed = "service:Action, such as s3:GetObject or s3:Get*; or *"
+    return Mistake(f"{shortened(action)} is not an action", allowed, "write the service, a colon and the action")
 
 
 def _not_a_resource(resource: Any) -> Mistake | None:

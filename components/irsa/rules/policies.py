@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from irsa.rules.grammar import VERSION
-from irsa.rules.json_slips import slip_in
 from irsa.rules.mistakes import Mistake
 from irsa.rules.quotas import MANAGED_POLICY_SIZE
 from irsa.rules.trust import ASSUME_ROLE, TAG_SESSION, minified
@@ -88,9 +87,9 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=each_key_once, parse_constant=_finite, parse_float=_finite)
     except json.JSONDecodeError as error:
-        slip, fix = slip_in(text, error.pos)
-        found = f"not JSON: {slip.msg} at line {slip.lineno}, column {slip.colno}"
-        raise Mistake(found, "an IAM policy document in JSON", fix) from slip
+        found = f"not JSON: {error.msg}: line {error.lineno}, column {error.colno}"
+        fix = "fix it there; JSON has no comments, and no comma before ] or }"
+        raise Mistake(found, "an IAM policy document in JSON", fix) from error
 
 
 def is_too_deep(value: Any) -> bool:

@@ -215,7 +215,7 @@ def test_five_add_ons(follow: Follow, project: Path, cloud: Any) -> None:
     annotations = '{"eks.amazonaws.com/role-arn": "\'"$role"\'"}'
     add_on = f'{{"create": true, "name": "ebs-csi-controller-sa", "annotations": {annotations}}}'
     instead = {
-        "irsa check --fix ": "pulumi stack init prod && irsa check --fix Pulumi.prod.yaml",
+        "irsa check ": "pulumi stack init prod && irsa check Pulumi.prod.yaml",
         # There is no Helm, and EKS is one without add-ons that run: the chart's service account is made.
         "helm upgrade --install external-dns ": f"{chart} external-dns external-dns.json",
         "helm upgrade --install aws-load-balancer-controller ": f"{chart} kube-system load-balancer.json",

@@ -1,4 +1,4 @@
-"""Every kind of target to which `--html`, `--junit`, `--markdown`, `--output` and `--fix` may write."""
+"""Every kind of target to which `--html`, `--junit`, `--markdown`, `--output` may write."""
 
 import errno
 import os

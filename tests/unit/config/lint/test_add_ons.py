@@ -59,7 +59,7 @@ def test_an_add_on_without_a_version(tmp_path: Path, binding: Mapping[str, Any],
     warnings = found(tmp_path, "add-on-version", binding)
 
     assert places(warnings) == expected
-    assert all(f"write version: {add_on('external-dns').newest}," in each.mistake.fix for each in warnings)
+    assert all(each.mistake.fix == f"write version: {add_on('external-dns').newest}" for each in warnings)
 
 
 @pytest.mark.parametrize(

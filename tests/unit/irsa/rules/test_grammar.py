@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from docs.generate.actions import reference
 from irsa.rules.grammar import (
-    ACTION,
     Operator,
     character_mistakes,
     condition_mistakes,
@@ -451,59 +449,10 @@ def test_another_partition_only_where_both_are_known(found: str, partition: str 
     assert (wrong_partition(f"arn:{found}:s3:::b", found, partition) is not None) is wrong
 
 
-# Actions without a colon
-
-
-SERVICES = reference()
-# Each service with its first three actions, as they are and as who types in a hurry spells them.
-WITHOUT_COLON = {
-    prefix: [(name, case) for name in list(known["privileges"])[:3] for case in (str, str.upper, str.lower, str.title)]
-    for prefix, known in SERVICES.items()
-}
-NAMES = {name for known in SERVICES.values() for name in known["privileges"]}
-
-
-def advice(action: str) -> str:
-    ((_, mistake),) = document_mistakes(document({**STATEMENT, "Action": action}))
-    return mistake.fix
-
-
-@pytest.mark.parametrize("prefix", sorted(SERVICES))
-def test_a_service_without_its_colon_is_understood(prefix: str) -> None:
-    """Protects the advice from `s3:s3GetObject`: only what is meant, or an example that is right."""
-    # They may be the first word of the action, without its service: BatchGetItem, TagResource.
-    is_word = any(name.lower().startswith(prefix) for name in NAMES)
-    for name, case in WITHOUT_COLON[prefix]:
-        written = f"{case(prefix)}{name}"
-        # AWS has an action with a hyphen, which IAM's grammar does not.
-        told = is_word or "-" in name
-        neutral = (
-            "put the service and a colon in front" if written.isalnum() else "write the service, a colon and the action"
-        )
-        neutral += ", as in s3:GetObject"
-        assert advice(written) == (neutral if told else f"did you mean '{prefix}:{name}'?"), written
-
-
-@pytest.mark.parametrize("separator", [".", "-", "_", "/", ";", ",", " ", "::", ": ", " :"])
-@pytest.mark.parametrize("prefix", ["s3", "iam", "ec2", "dynamodb", "cognito-idp"])
-def test_what_is_no_colon_between_service_and_action_is_understood(prefix: str, separator: str) -> None:
-    """Protects who writes s3.GetObject, or a space too many: what is meant, and it is an action."""
-    for written in (f"{prefix}{separator}GetItem", f" {prefix}{separator}GetItem ", f"{prefix}{separator}Get*"):
-        meant = f"{prefix}:{written.strip()[len(prefix) + len(separator) :]}"
-        assert advice(written) == f"did you mean '{meant}'?"
-        assert ACTION.fullmatch(meant)
-
-
-def test_no_action_is_taken_for_a_service() -> None:
-    """Protects who forgot the service, in every spelling of an SDK: TagResource and tagResource are not of `tag`."""
-    written = sorted(NAMES | {name.lower() for name in NAMES} | {name[0].lower() + name[1:] for name in NAMES})
-    mistakes = [mistake for _, mistake in document_mistakes(document({**STATEMENT, "Action": written}))]
-    assert len(mistakes) == len(written)
-    assert [each.found for each in mistakes if each.fix.startswith("did you mean")] == []
-
-
 @pytest.mark.parametrize("written", ["s3", "S3", "nope", "s3 ", "s3Get Object", "s3:Get:Object", "s3" + "G" * 3_000])
 def test_what_is_no_action_has_an_example(written: str) -> None:
     """Protects from advice that AWS refuses as well, and from an endless line."""
-    what = "put the service and a colon in front" if written.isalnum() else "write the service, a colon and the action"
-    assert advice(written) == f"{what}, as in s3:GetObject"
+    ((_, mistake),) = document_mistakes(document({**STATEMENT, "Action": written}))
+    assert "s3:GetObject" in mistake.allowed
+    assert mistake.fix == "write the service, a colon and the action"
+    assert len(mistake.found) < 300
