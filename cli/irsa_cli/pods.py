@@ -116,7 +116,7 @@ def restart_command(pod: PodObject) -> str:
     if kind == "ReplicaSet" and template and owner.endswith(f"-{template}"):
         kind, owner = "Deployment", owner.removesuffix(f"-{template}")
     if kind in {"Deployment", "StatefulSet", "DaemonSet"} and _is_name(owner, SUBDOMAIN):
-        return commands.restart(kind, owner, namespace)
+        return commands.restart(f"{kind.lower()}/{owner}", namespace)
     return commands.delete_pod(name, namespace)
 
 

@@ -124,7 +124,7 @@ def _nearest(arn: str, kind: str, known: tuple[str, ...]) -> str:
     """Return the advice to use the role or policy whose name is most similar, by its whole ARN."""
     names = {account_and_name(each, kind)[1]: each for each in known}
     name = likely(account_and_name(arn, kind)[1], names, most=len(names))
-    return f"did you mean {named(names[name])}?" if name else f"name one that exists, of {commands.list_arns(kind)}"
+    return f"did you mean {named(names[name])}?" if name else f"name one that exists, of {commands.LIST_ARNS[kind]}"
 
 
 # What is to be adopted

@@ -234,7 +234,7 @@ def _live(state: list[Resource], preview: Preview, keys: Keys, before: Snapshot,
 def _markdown(diffs: Sequence[Diff], options: argparse.Namespace) -> str:
     compared = [each for each in (options.old, options.new) if each is not None]
     are_files = compared and all(Path(each).is_file() for each in compared)
-    return markdown_of_all(diffs, lambda stack: commands.diff(*compared, stack="" if are_files else stack))
+    return markdown_of_all(diffs, lambda stack: commands.diff(compared, stack="" if are_files else stack))
 
 
 def _print(diffs: Sequence[Diff], options: argparse.Namespace, code: int) -> None:

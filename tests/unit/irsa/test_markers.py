@@ -234,7 +234,8 @@ def within(place: Place, outer: Place) -> bool:
 def may_go(args: dict[str, Any], located: Located, replaced: Place) -> bool:
     """Return whether a mistake may go when a part of the arguments is not known."""
     place, mistake = located
-    if within(place, replaced):
+    # What the parameters of an add-on mean, the add-on says.
+    if within(place, replaced[:-1] if replaced[-1] == "add_on" else replaced):
         return True
     parts = [*parts_of(mistake)]
     if re.search(WHOLE, f"{mistake.found} {mistake.allowed}"):

