@@ -6,8 +6,10 @@ https://github.com/pulumi/pulumi/tree/v3.259.0. tests/sandbox/test_engine_files.
 
 from collections.abc import Mapping
 
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, named
 
+# Of the settings of irsa, which is the project's name too.
+PREFIX = "irsa"
 # In this order, in each folder.
 PROJECT_FILES = ("Pulumi.json", "Pulumi.yaml", "Pulumi.yml")
 # Options of every command, as variables. They choose other files, unless `irsa check` is told which.
@@ -54,6 +56,11 @@ WAYS: Mapping[str, tuple[str, str, str] | None] = {
         "keys without a tag",
         "write the key as plain text",
     ),
+    "key": (
+        "the key {}, for which the engine refuses the whole file",
+        "keys of a namespace and a name: irsa:bindings",
+        "write it so",
+    ),
     "name": (
         "the project's name {}",
         "irsa, with which the settings begin: irsa:bindings",
@@ -65,6 +72,22 @@ WAYS: Mapping[str, tuple[str, str, str] | None] = {
         "runtime: python, with the program of irsa. In a program of your own, `pulumi preview` checks the component",
     ),
 }
+
+
+def setting_of(key: str) -> tuple[str, str]:
+    """Return the namespace and the name of a key in `config:`; one without a namespace belongs to the project.
+
+    From sdk/go/common/resource/config/key.go: `NAMESPACE:config:NAME` is the older form of `NAMESPACE:NAME`.
+
+    Raises:
+        Mistake: It is neither.
+    """
+    parts = key.split(":")
+    if parts[1:-1] == ["config"]:
+        del parts[1]
+    if len(parts) > 2:  # noqa: PLR2004 (namespace and name)
+        raise refusal("key", named(key))
+    return (PREFIX, key) if len(parts) == 1 else (parts[0], parts[1])
 
 
 def refusal(way: str, value: str = "") -> Mistake:

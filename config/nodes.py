@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from config.engine_files import refusal
+from config.engine_files import refusal, setting_of
 from config.located_mistake import LocatedMistake
 from config.pydantic_errors import annotation_at
 from config.scalars import in_yaml_words, key_of, other_key, parsed, scalar, time_in
@@ -171,6 +171,20 @@ class Reader:
                 self.complain(refusal("merge"), key)
             else:
                 yield key, value
+
+    def settings(self, config: Any) -> Iterator[tuple[Any, Any, str, str]]:
+        """Yield the same of `config:`, with namespace and name of each setting; two keys of one are a mistake."""
+        first: dict[tuple[str, str], Any] = {}
+        for key, value in self.written(config):
+            try:
+                setting = setting_of(key.value)
+            except Mistake as mistake:
+                self.complain(mistake, key)
+                continue
+            one = first.setdefault(setting, key)
+            if one.value != key.value:
+                self.complain(repeated(":".join(setting), *(e.start_mark.line + 1 for e in (one, key))), key)
+            yield key, value, *setting
 
     def complain(self, mistake: Mistake, node: Any, *steps: str) -> None:
         """Add a mistake, with the line of a node."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from config.engine_files import PROJECT_FILES, refusal
+from config.engine_files import PREFIX, PROJECT_FILES, refusal
 from config.located_mistake import LocatedMistake
 from config.nodes import Reader, composed, text_of
 from config.provider_settings import PROVIDERS, region_of
@@ -143,19 +143,18 @@ def _settings(
     settings: dict[str, Any] = {}
     region: str | Unknown | None = None
     providers: dict[str, Any] = {}
-    for key, declared in theirs.written(config):
-        node = _value_in(declared, theirs)
-        setting = str(key.value).removeprefix("irsa:")
+    for key, declared, namespace, setting in theirs.settings(config):
+        node, name = _value_in(declared, theirs), f"{namespace}:{setting}"
         if node is None:
             continue
-        if setting.partition(":")[0] in PROVIDERS and ":" in setting:
-            providers[setting] = theirs.value(node)
-        if setting == "aws:region" and not region_is_set:
+        if namespace in PROVIDERS:
+            providers[name] = theirs.value(node)
+        if name == "aws:region" and not region_is_set:
             try:
-                region = region_of(providers[setting])
+                region = region_of(providers[name])
             except Mistake as mistake:
                 theirs.complain(mistake, key)
-        elif ":" not in setting:
+        elif namespace == PREFIX:
             value = ours.setting(setting, node)
             if value is not None:
                 settings[setting] = value

@@ -7,16 +7,15 @@ from typing import Any
 
 import yaml
 
+from config.engine_files import PREFIX
 from config.located_mistake import LocatedMistake
-from config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, repeated, text_of
+from config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, text_of
 from config.project_file import project_folder
 from config.provider_settings import ACCOUNT_LISTS, PROVIDERS, account_id_mistakes, lists_mistake, region_of
 from config.scalars import parsed
 from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.policies import TOO_DEEP
 from irsa.rules.unknown import Unknown
-
-PREFIX = "irsa"
 
 
 class StackFile:
@@ -106,9 +105,6 @@ class StackFile:
             return
         settings = {}
         for setting, node, name in self._config(config, theirs):
-            if name in self._settings and self._settings[name][0].value != setting.value:
-                first, line = (each.start_mark.line + 1 for each in (self._settings[name][0], setting))
-                theirs.complain(repeated(f"{PREFIX}:{name}", first, line), setting)
             self._settings[name] = (setting, node)
             settings[name] = ours.setting(name, node)
         self.settings = settings
@@ -119,28 +115,27 @@ class StackFile:
     def _config(self, config: Any, theirs: Reader) -> Iterator[tuple[Any, Any, str]]:
         """Yield the irsa settings with their names; look at the other keys."""
         of_providers = Reader(self.name, self.mistakes, is_ours=False, tags=False)
-        for key, node in theirs.written(config):
-            parts = [part for part in str(key.value).split(":") if part != "config"] or [str(key.value)]
-            if len(parts) == 1 or parts[0] == PREFIX:
-                # A key without a namespace belongs to the project.
-                yield key, node, ":".join(parts[-1:] if len(parts) == 1 else parts[1:])
+        for key, node, namespace, setting in theirs.settings(config):
+            if namespace == PREFIX:
+                yield key, node, setting
                 continue
-            value = (of_providers if parts[0] in PROVIDERS else theirs).value(node)
-            if parts[0] in PROVIDERS:
-                self.providers[":".join(parts)] = value
-                self._settings[":".join(parts)] = (key, node)
-            if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
-                for item, mistake in account_id_mistakes(parts[-1], parsed(value) if isinstance(value, str) else value):
+            value = (of_providers if namespace in PROVIDERS else theirs).value(node)
+            name = f"{namespace}:{setting}"
+            if namespace in PROVIDERS:
+                self.providers[name] = value
+                self._settings[name] = (key, node)
+            if namespace == "aws" and setting in ACCOUNT_LISTS:
+                for item, mistake in account_id_mistakes(setting, parsed(value) if isinstance(value, str) else value):
                     self._complain(mistake, line_in(node, item, key))
-            elif parts == ["aws", "region"]:
+            elif name == "aws:region":
                 try:
                     self.region = region_of(value)
                 except Mistake as mistake:
                     theirs.complain(mistake, key)
-            elif sorted(parts[0]) == sorted(PREFIX):
-                fix = f"did you mean {PREFIX}:{named(parts[1])}?"
+            elif sorted(namespace) == sorted(PREFIX):
+                fix = f"did you mean {PREFIX}:{named(setting)}?"
                 allowed = "keys of irsa, aws, kubernetes, pulumi, ..."
-                theirs.complain(Mistake(f"a key of {parts[0]!r}", allowed, fix), key)
+                theirs.complain(Mistake(f"a key of {namespace!r}", allowed, fix), key)
 
 
 def located(

@@ -1,5 +1,6 @@
 """Each way by which the engine finds its files, with the real engine: irsa reads the same, or refuses in words."""
 
+import itertools
 import json
 import re
 import shutil
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from config.engine_files import WAYS
+from config.project_file import project_settings
+from config.stack_file import StackFile
 from tests.output_schemas import check_output
 from tests.sandbox.project import ROOT, Project, empty_state
 
@@ -101,6 +104,10 @@ CASES = (
     Case("merge", {**LOCAL, "Pulumi.yaml": f"{PROJECT}config: {{aws:region: {{<<: {{value: eu-west-1}}}}}}\n"}, 1),
     Case("tag", {**LOCAL, "Pulumi.prod.yaml": f"{ONE}!!binary ZW52aXJvbm1lbnQ=: [e]\n"}, "environments"),
     Case("tag", {**LOCAL, "Pulumi.prod.yaml": ONE.replace('"a"', '"a": {}, !!binary YWI=', 1)}, 2),
+    *(
+        Case("key", {**LOCAL, "Pulumi.prod.yaml": f"{ONE[:-2]}, {key}: {{}}}}\n"}, f"could not parse {key}")
+        for key in ("irsa:config:config:bindings", "config:irsa:bindings", "irsa:bindings:config", "a::b")
+    ),
     Case(
         "name",
         {**LOCAL, "Pulumi.yaml": PROJECT.replace("irsa", "other")},
@@ -160,6 +167,33 @@ def test_a_way_to_a_file(cloud: Any, tmp_path: Path, case: Case) -> None:
     else:
         found = [[mistake["found"] for mistake in file["errors"]] for file in files]
         assert all(any(all(each in text for each in words) for text in texts) for texts in found), found
+
+
+def test_the_key_of_a_setting(cloud: Any, tmp_path: Path) -> None:
+    """Protects from settings that only irsa reads, as it did `config:bindings`, or that only the engine reads."""
+    parts = ("irsa", "config", "aws", "region")
+    keys = {":".join(each) for number in (1, 2, 3) for each in itertools.product(parts, repeat=number)}
+    keys = {key for key in keys if key.count(":") < 2 or key.split(":")[1] == "config"}
+    values = {key: {"value": "x"} for key in keys}
+    (tmp_path / "Pulumi.yaml").write_text(f"{PROJECT}config: {json.dumps(values)}\n")
+    (tmp_path / "Pulumi.prod.yaml").write_text(f"config: {json.dumps(dict.fromkeys(keys, 'x'))}\n")
+    empty_state(tmp_path / "state", "irsa", "prod")
+    where = {"PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}"}
+
+    def read(settings: Any, providers: Any) -> set[str]:
+        return {*(f"irsa:{each}" for each in settings), *providers}
+
+    def of_engine() -> set[str]:
+        told = cloud.pulumi(tmp_path, "config", "--json", "--stack", "prod", **where)
+        assert not told.returncode, told.stderr
+        return {key for key in json.loads(told.stdout) if key.startswith(("irsa:", "aws:"))}
+
+    file, project = StackFile(tmp_path / "Pulumi.prod.yaml"), project_settings(tmp_path)
+    assert read(file.settings, file.providers) == of_engine()
+    (tmp_path / "Pulumi.prod.yaml").write_text("config: {}\n")
+    assert read(project.settings, project.providers) == of_engine()
+    twice = "the key 'aws:region' twice"
+    assert all(any(twice in each.mistake.found for each in side.mistakes) for side in (file, project))
 
 
 def test_each_way_is_tried() -> None:

@@ -209,8 +209,10 @@ def _read(path: Path) -> tuple[bool, str]:
 
 def _setting(key: str) -> str:
     """Return a key of `config:` as it is commonly written: a key without a namespace belongs to the project."""
-    parts = [part for part in key.split(":") if part != "config"] or [key]
-    return f"irsa:{parts[0]}" if len(parts) == 1 else ":".join(parts)
+    parts = key.split(":")
+    if parts[1:-1] == ["config"]:
+        del parts[1]
+    return ":".join(parts if len(parts) > 1 else ["irsa", key])
 
 
 def _python_values(value: Any) -> Any:
