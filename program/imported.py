@@ -92,8 +92,7 @@ def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any
     for what, type_, name, inputs, live in compared:
         if live is not None:
             known = {each: value if _is_known(value) else OUTPUT for each, value in inputs.items()}
-            judged = {**live, "tagsAll": _judged(mapping_of(live.get("tagsAll")), mapping_of(known.get("tags")), aws)}
-            if differences := not_as_declared(type_, known, judged):
+            if differences := not_as_declared(type_, *_with_tags_of_the_provider(known, live, aws)):
                 yield differing(key, what, f"the {KINDS[type_]} {named(name)}", differences)
 
 
@@ -116,12 +115,19 @@ def _is_known(value: Any) -> bool:
     return not isinstance(value, Later | Unknown) and not (isinstance(value, str) and sampled(value))
 
 
-def _judged(live: Mapping[str, Any], declared: Mapping[str, Any], aws: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tags without those that the provider adds by default, or ignores."""
+def _with_tags_of_the_provider(
+    declared: Mapping[str, Any], live: Mapping[str, Any], aws: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is declared with the provider's default tags, and what is there without those that it ignores."""
     defaults, ignored = (
         mapping_of(parsed(each) if isinstance(each := aws.get(name), str) else each)
         for name in ("defaultTags", "ignoreTags")
     )
-    beside = {*mapping_of(defaults.get("tags")), *list_of(ignored.get("keys"))} - declared.keys()
-    prefixes = tuple(map(str, list_of(ignored.get("keyPrefixes"))))
-    return {key: value for key, value in live.items() if key not in beside and not key.startswith(prefixes)}
+    tags = mapping_of(declared.get("tags"))
+    added = {
+        key: each if isinstance(each, Unknown) else str(each) for key, each in mapping_of(defaults.get("tags")).items()
+    }
+    keys, prefixes = {*list_of(ignored.get("keys"))} - tags.keys(), tuple(map(str, list_of(ignored.get("keyPrefixes"))))
+    there = mapping_of(live.get("tagsAll")).items()
+    judged = {key: value for key, value in there if key not in keys and not key.startswith(prefixes)}
+    return {**declared, "tagsAll": {**added, **tags}}, {**live, "tagsAll": judged}

@@ -95,14 +95,15 @@ def _of_keys(part: str, declared: Any, there: Mapping[str, Any]) -> Iterator[Dif
 
 def _of_tags(declared: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[Difference]:
     wanted, with_defaults = declared.get("tags") or {}, declared.get("tagsAll") or {}
-    if has_unknown(wanted) or has_unknown(with_defaults):
+    if isinstance(wanted, Unknown) or isinstance(with_defaults, Unknown):
         return
-    live = there.get("tagsAll") or {}
+    # One that the provider adds by default takes the place of one that is there.
+    live, expected = there.get("tagsAll") or {}, {**with_defaults, **wanted}
     for key in sorted({*wanted, *live}):
         # Nobody can set those of AWS: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
-        counts = key in wanted or (key not in with_defaults and not key.lower().startswith("aws:"))
-        if counts and wanted.get(key) != live.get(key):
-            yield Difference(f"tags[{named(key)}]", _text(live.get(key)), _text(wanted.get(key)))
+        counts = key in wanted or not key.lower().startswith("aws:")
+        if counts and not isinstance(expected.get(key), Unknown) and expected.get(key) != live.get(key):
+            yield Difference(f"tags[{named(key)}]", _text(live.get(key)), _text(expected.get(key)))
 
 
 def _text(value: Any) -> str:

@@ -157,7 +157,7 @@ def one(side: dict[str, Any], name: str) -> Any:
     [
         ({"forceDetachPolicies": False}, {"forceDetachPolicies": True}),
         ({"tags": {}, "tagsAll": {"cost": "by default"}}, {"tagsAll": {}}),
-        ({"tagsAll": {"cost": "by default"}}, {"tagsAll": {"cost": "another"}}),
+        ({"tagsAll": {"cost": "by default"}}, {"tagsAll": {"cost": "by default"}}),
         ({}, {"tagsAll": {"aws:cloudformation:stack-name": "x"}}),
         ({"maxSessionDuration": 3600}, {"maxSessionDuration": 3600.0}),
     ],

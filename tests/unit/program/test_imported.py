@@ -65,15 +65,18 @@ def test_what_differs(there: There, says: str) -> None:
     ("aws", "differs"),
     [
         ({}, True),
-        ({"defaultTags": {"tags": {"cost": "1"}}}, False),
-        ({"defaultTags": '{"tags": {"cost": "2"}}'}, False),
+        ({"defaultTags": {"tags": {"cost": 3, "more": "1"}}}, False),
+        ({"defaultTags": '{"tags": {"cost": "3"}}'}, False),
+        ({"defaultTags": {"tags": {"cost": "2"}}}, True),
         ({"ignoreTags": {"keys": ["cost"]}}, False),
         ({"ignoreTags": '{"keyPrefixes": ["co"]}'}, False),
         ({"ignoreTags": {"keyPrefixes": ["other/"]}}, True),
     ],
 )
 def test_tags_of_the_provider(aws: dict[str, Any], differs: bool) -> None:
-    """Protects adoption with `aws:defaultTags` and `aws:ignoreTags`, which are no difference.
+    """Protects adoption with `aws:defaultTags` and `aws:ignoreTags`: what they add or ignore is no difference.
+
+    A default tag that takes the place of one that is there is: statements may ask for it.
 
     https://www.pulumi.com/registry/packages/aws/api-docs/provider/
     """
