@@ -14,7 +14,7 @@ from irsa.args import ServiceAccountRoleArgs
 from irsa.association_hooks import association_hooks
 from irsa.evaluation.unlimited import unlimited
 from irsa.failed_update import hooks as update_hooks
-from irsa.imported import import_hooks
+from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.later import REDACTED, ArgumentMistakes, Later
 from irsa.pod_identity import Association
@@ -303,13 +303,17 @@ class ServiceAccountRole(pulumi.ComponentResource):
             aws.iam.RolePolicyAttachment(logical_name, role=role.name, policy_arn=arn, opts=self._child(import_id))
             for logical_name, arn, import_id in attachments
         ]
+        is_imported = self._spec.role is not None and self._spec.role.import_id is not None
         attached += [
             aws.iam.RolePolicy(
                 policy.logical_name,
                 role=role.name,
                 name=policy.name,
                 policy=input_of(policy.document),
-                opts=self._updated_child(policy.import_id),
+                opts=pulumi.ResourceOptions.merge(
+                    pulumi.ResourceOptions(hooks=inline_policy_hooks(self) if is_imported else None),
+                    self._updated_child(policy.import_id),
+                ),
             )
             for policy in self._spec.inline_policies
         ]

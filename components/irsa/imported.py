@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pulumi
+import pulumi_aws as aws
 
 from irsa.evaluation.differences import Difference, differences
 from irsa.evaluation.same_sessions import admits_the_same
@@ -144,6 +145,30 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
             state = f"Nothing of it is changed, but it is in the state now: `{out}` takes it out of that alone. "
         todo = f"To import it, {WHAT_TO_DO.format('its import')}"
         raise NotAsDeclaredError(f"{what}, and differs from what is declared: {said(found)}. {state}{todo}")
+
+
+def inline_policy_hooks(component: pulumi.Resource) -> pulumi.ResourceHookBinding | None:
+    """Return what is asked before an inline policy of an imported role is created: PutRolePolicy overwrites one.
+
+    None in a test with mocks of an older SDK.
+    """
+    if not supports("RESOURCE_HOOKS"):
+        return None
+
+    async def refuse(creation: pulumi.ResourceHookArgs) -> None:
+        inputs = _marked(await known(creation.new_inputs))
+        role, name = inputs.get("role"), inputs.get("name")
+        if has_unknown([role, name]):
+            return
+        options = pulumi.InvokeOutputOptions(parent=component)
+        there = await aws.iam.get_role_policies_output(role_name=role, opts=options).future()
+        if there and name in there.policy_names:
+            found = f"the role {named(role)} has an inline policy {named(name)} already, which this one would overwrite"
+            raise NotAsDeclaredError(f"{found}: write another name, or import: [inlinePolicies] to adopt it")
+
+    # A deployment takes one name but once, and each component may have another provider.
+    hook = pulumi.ResourceHook(f"irsa:inline:{uuid.uuid4()}", refuse, pulumi.ResourceHookOptions(on_dry_run=True))
+    return pulumi.ResourceHookBinding(before_create=[hook])
 
 
 def _marked(value: Any) -> Any:

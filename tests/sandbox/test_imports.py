@@ -254,6 +254,31 @@ def test_a_role_by_the_component(program: Stack, existing: Existing) -> None:
     assert existing.read() == existing.before
 
 
+INLINE = """
+from irsa import ServiceAccountRole
+
+ServiceAccountRole("app", {
+    "oidc_provider_arns": ["%s"], "subjects": ["default:app", "default:web"], "trust_statements": %r,
+    "role_name": "%s", "import_existing": ["role"], "inline_policies": {"own": %r}, "permissions_boundary": "%s",
+    "description": "of the platform team", "max_session_duration": 43200, "tags": {"team": "platform"},
+})
+"""
+
+
+def test_an_inline_policy_is_not_created_over_another(deploy: Deploy, program: Stack, existing: Existing) -> None:
+    """The attack: import the role alone, and what has the name of an inline policy of it is written over that.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html adds or updates.
+    """
+    attack = {**AS_IT_IS, "inlinePolicies": {"own": {"document": WRITE}}, "import": ["role", "attachments"]}
+    (program.folder / "__main__.py").write_text(INLINE % (PROVIDER, [ROOT, PODS], NAME, WRITE, BOUNDARY))
+    for stack in (deploy({"bindings": {"app": attack}}), program):
+        for command in (("preview",), ("up", "--yes", "--skip-preview")):
+            said = " ".join(stack.refused(*command).split())
+            assert f"the role {NAME} has an inline policy own already, which this one would overwrite" in said
+            assert existing.read() == existing.before
+
+
 def test_a_service_account_that_exists_is_not_created_over(deploy: Deploy, existing: Existing) -> None:
     """Protects what Helm or somebody by hand created: a plugin took it over, and `pulumi destroy` deleted it."""
     project = deploy({"bindings": {"app": {"serviceAccount": {"name": "app"}, "role": {"arn": ARN}}}})
