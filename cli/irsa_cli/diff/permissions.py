@@ -162,6 +162,13 @@ def _open_questions(old: _Side, new: _Side, read: Collection[str], of_roles: Map
         not_read = sorted((old.attached & new.attached) - {*read})
         if not_read and _limits_less(old, new):
             yield f"its permissions boundary allows more of {', '.join(map(named, not_read))}, which was not read"
+    detached = sorted(old.attached - new.attached - {*read}) if new.documents or new.attached else []
+    if detached:
+        yield f"{', '.join(map(named, detached))}, which was not read, is detached: it may have denied something"
+    depending = {*(old.attached & new.attached) - {*read}, *([new.boundary] if isinstance(new.limits, Unknown) else [])}
+    if depending and (old.tags != new.tags or new.sessions - old.sessions):
+        names = ", ".join(map(named, sorted(depending)))
+        yield f"tags of the role or its sessions change, on which {names} may depend, which was not read"
     if keys := sorted(_keys_switched(old, new, of_roles)):
         yield f"tags of the role or its sessions change, on which statements depend: {', '.join(map(named, keys))}"
 

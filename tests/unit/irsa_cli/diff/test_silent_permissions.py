@@ -252,3 +252,40 @@ def test_a_boundary_that_changes_to_what_nobody_knows(after: str, diff_json: Dif
     assert len(reasons(diff_json(STAYS[0], update(own, own), changed))) == 1
     unchanged = update(boundary(SECRET), boundary(SECRET), diffReasons=["description"])
     assert reasons(diff_json(STAYS[0], update(own, own), unchanged)) == []
+
+
+# --- managed policies that were not read ------------------------------------------------------------------------------
+
+DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
+TAGGED = with_inputs(ROLE, **tags(team="payments"))
+
+
+def attached(arn: str) -> dict[str, Any]:
+    return resource(ATTACHMENT, f"app@{arn}", {"role": "my-role", "policyArn": arn})
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_told"),
+    [
+        # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSDenyAll.html
+        ((update(inline(allow("s3:*")), inline(allow("s3:*"))), step("delete", attached(DENY_ALL))), True),
+        ((step("delete", attached(DENY_ALL)),), False),
+        ((update(ROLE, TAGGED), update(attached(DENY_ALL), attached(DENY_ALL))), True),
+        ((update(ROLE, TAGGED),), False),
+        ((update(ROLE, with_inputs(ROLE, description="d")), update(attached(DENY_ALL), attached(DENY_ALL))), False),
+        (
+            (
+                update(role(document(TOKENS)), role(document(TOKENS, PODS))),
+                update(attached(DENY_ALL), attached(DENY_ALL)),
+                step("create", None, without_outputs(association())),
+            ),
+            True,
+        ),
+    ],
+)
+def test_a_managed_policy_that_was_not_read(steps: Any, is_told: bool, diff_json: DiffJson) -> None:
+    """The attack: what denied is detached, and told as a loss; and tags that it may ask for."""
+    steps = steps if steps[0]["urn"] == ROLE["urn"] else (update(ROLE, ROLE), *steps)
+    assert [DENY_ALL in each for each in reasons(diff_json(*steps))] == [True] * is_told
+    read = document({"Effect": "Deny", "Action": "*", "Resource": "*"})
+    assert reasons(diff_json(*steps, managed={DENY_ALL: read})) == []
