@@ -28,7 +28,7 @@ from irsa_cli.trusts.chains import Document, RolePolicies
 UNREAD = Unknown("it is not in the preview")
 UNKNOWN_ARN = "not known until `pulumi up`"
 CHANGES_UNREAD = Unknown("it changes, and what it says is not in the preview")
-TRUST_POLICY, POLICY_DOCUMENT = "assumeRolePolicy", "policy"
+TRUST_POLICY, POLICY_DOCUMENT, OWN_POLICIES = "assumeRolePolicy", "policy", "inlinePolicies"
 UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
 SEVERAL = "several resources of the stack are this role, with different trust policies"
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
@@ -200,9 +200,8 @@ def _snapshot(
         changing: The properties that the engine says change.
     """
     of_types: dict[str, list[Resource]] = {}
-    for each in resources:
-        if not each.external:
-            of_types.setdefault(each.type, []).append(each)
+    for each in (part for resource in resources if not resource.external for part in _with_parts(resource)):
+        of_types.setdefault(each.type, []).append(each)
     roles: dict[str, Role] = {}
     keys: dict[str, str] = {}
     for each in of_types.get(types.ROLE, ()):
@@ -242,6 +241,21 @@ def _snapshot(
         session_policies,
         {keys[each.urn]: _tags(each, changing) for each in of_types.get(types.ROLE, ())},
     )
+
+
+def _with_parts(resource: Resource) -> Iterator[Resource]:
+    """Yield a resource, and what gives permissions within it as if it were a resource of its own."""
+    yield resource
+    if resource.type not in {types.ROLE, types.POLICY_ATTACHMENT}:
+        return
+    own, inputs = resource._replace(parent=resource.urn, roles=(resource.urn,)), resource.inputs
+    arns, inline, roles = (items_of(inputs.get(each) or []) for each in ("managedPolicyArns", OWN_POLICIES, "roles"))
+    documents = (mapping_of(each).get(POLICY_DOCUMENT) for each in inline)
+    parts = [(own, types.ATTACHMENT, {"policyArn": arn}) for arn in arns]
+    parts += [(own, types.INLINE_POLICY, {POLICY_DOCUMENT: each}) for each in documents]
+    parts += [(resource, types.ATTACHMENT, {**inputs, "role": each}) for each in roles]
+    for number, (of, type_, written) in enumerate(parts):
+        yield of._replace(urn=f"{resource.urn} {number}", type=type_, inputs=written, outputs={})
 
 
 def _client_ids(
@@ -367,7 +381,7 @@ def is_of_component(resource: Resource) -> bool:
 
 def _document(policy: Resource, changing: Changing) -> Document:
     """Return a policy's document; a marker where it is not known, another one where the engine says that it changes."""
-    changes = (policy.urn, POLICY_DOCUMENT) in changing
+    changes = (policy.urn, POLICY_DOCUMENT) in changing or (policy.parent, OWN_POLICIES) in changing
     written, unread = policy.inputs.get(POLICY_DOCUMENT), CHANGES_UNREAD if changes else UNREAD
     try:
         known = not is_secret(written) and not is_unknown(written)

@@ -28,7 +28,8 @@ from tests.unit.irsa_cli.diff.previews import (
 INLINE = "aws:iam/rolePolicy:RolePolicy"
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 CLUSTER = f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/my-cluster"
-READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+POLICY_ATTACHMENT = "aws:iam/policyAttachment:PolicyAttachment"
+READ_ONLY, ADMINISTRATOR = (f"arn:aws:iam::aws:policy/{name}" for name in ("ReadOnlyAccess", "AdministratorAccess"))
 
 
 def document(*statements: Any) -> dict[str, Any]:
@@ -289,3 +290,32 @@ def test_a_managed_policy_that_was_not_read(steps: Any, is_told: bool, diff_json
     assert [DENY_ALL in each for each in reasons(diff_json(*steps))] == [True] * is_told
     read = document({"Effect": "Deny", "Action": "*", "Resource": "*"})
     assert reasons(diff_json(*steps, managed={DENY_ALL: read})) == []
+
+
+# --- permissions that no attachment and no inline policy has ----------------------------------------------------------
+
+ALL = json.dumps(document(allow("*")))
+NO_ATTACHMENT = [
+    update(ROLE, with_inputs(ROLE, managedPolicyArns=[ADMINISTRATOR])),
+    update(ROLE, with_inputs(ROLE, managedPolicyArns=UNKNOWN)),
+    update(ROLE, with_inputs(ROLE, inlinePolicies=[{"name": "x", "policy": ALL}])),
+    update(with_inputs(ROLE, inlinePolicies=[{"name": "x", "policy": ALL}]), with_inputs(ROLE, inlinePolicies=SECRET)),
+    update(*[with_inputs(ROLE, inlinePolicies=SECRET)] * 2, diffReasons=["inlinePolicies"]),
+    step("create", None, resource(POLICY_ATTACHMENT, "a", {"roles": ["my-role"], "policyArn": ADMINISTRATOR}, "")),
+    step("create", None, resource(POLICY_ATTACHMENT, "a", {"roles": UNKNOWN, "policyArn": ADMINISTRATOR}, "")),
+]
+
+
+@pytest.mark.parametrize("change", NO_ATTACHMENT)
+def test_permissions_within_a_role_or_for_several(change: Any, diff_json: DiffJson) -> None:
+    """The attack, in a program of one's own: arguments of the role itself, and the attachment to several roles.
+
+    https://www.pulumi.com/registry/packages/aws/api-docs/iam/role/: inlinePolicies, managedPolicyArns;
+    https://www.pulumi.com/registry/packages/aws/api-docs/iam/policyattachment/
+    """
+    stays = with_inputs(ROLE, description="d")
+    steps = [change] if change["urn"] == ROLE["urn"] else [update(ROLE, stays), change]
+    found = diff_json(*steps)
+
+    gained = [(each["policy"], each["actions"]) for each in found["permissions"] if each["change"] == "gains"]
+    assert gained in ([(ADMINISTRATOR, [])], [("", ["*"])]) or reasons(found)
