@@ -1,10 +1,11 @@
 """Which roles a role of the stack may assume in turn afterwards, and which ones no more. Pure."""
 
+from collections import Counter
 from dataclasses import replace
 
 from irsa.rules.trust import ASSUME_ROLE
 from irsa_cli.diff.rights import Right, Rights, holders, parsed_trust
-from irsa_cli.diff.snapshots import Role, Snapshot
+from irsa_cli.diff.snapshots import Snapshot
 from irsa_cli.trusts.chains import Trusting, answers, elsewhere
 
 # What it means that a chain was allowed, open or absent before, and is afterwards.
@@ -17,7 +18,7 @@ def with_chains(found: Rights, before: Snapshot, after: Snapshot) -> Rights:
     """Return who gains and who loses, with the roles that a role may assume in turn afterwards, or no more."""
     old, new = _chains(before, after), _chains(after, before)
     added: dict[str, list[Right]] = {name: [] for name in CHANGES.values()}
-    known = {_arn(role) for each in (before, after) for role in each.roles.values()}
+    known = {arn for each in (before, after) for arn in _arns(each).values()}
     for key, other in sorted({*old, *new}):
         name = CHANGES.get((old.get((key, other), False), new.get((key, other), False)))
         if name:
@@ -31,11 +32,12 @@ def with_chains(found: Rights, before: Snapshot, after: Snapshot) -> Rights:
 
 def _chains(snapshot: Snapshot, other_one: Snapshot) -> dict[tuple[str, str], bool | None]:
     """Return the roles that each role of the stack may assume; None where that cannot be decided."""
-    trusts = {_arn(role): parsed_trust(role) for role in snapshot.roles.values()}
-    trusting, at_the_other_time = Trusting(trusts), {_arn(role) for role in other_one.roles.values()}
+    arns = _arns(snapshot)
+    trusts = {arns[key]: parsed_trust(role) for key, role in snapshot.roles.items()}
+    trusting, at_the_other_time = Trusting(trusts), {*_arns(other_one).values()}
     found: dict[tuple[str, str], bool | None] = {}
-    for key, role in snapshot.roles.items():
-        arn, policies = _arn(role), snapshot.policies[key]
+    for key, arn in arns.items():
+        policies = snapshot.policies[key]
         others = trusting.by_name(arn) | trusting.by_account(arn, policies)
         found |= {(key, other): answer.outcome for other, answer in answers(arn, policies, others)}
         for other in elsewhere(policies) | elsewhere(other_one.policies.get(key, policies)):
@@ -47,6 +49,15 @@ def _chains(snapshot: Snapshot, other_one: Snapshot) -> dict[tuple[str, str], bo
     return found
 
 
-def _arn(role: Role) -> str:
-    """Return a role's ARN; while IAM has yet to choose its name, one in its AWS account that no other role can have."""
-    return role.arn or f"arn:{role.partition}:iam::{role.aws_account}:role/{role.name}-(not created yet)"
+def _arns(snapshot: Snapshot) -> dict[str, str]:
+    """Return the ARNs of roles by their keys; while IAM has yet to choose its name, one that no other role can have."""
+    found: dict[str, str] = {}
+    alike: Counter[tuple[str, ...]] = Counter()
+    for key, role in snapshot.roles.items():
+        place = role.partition, role.aws_account, role.name
+        # Two of them may have one logical name, with parents of other types.
+        alike[place] += not role.arn
+        number = f" {alike[place]}" if alike[place] > 1 else ""
+        unnamed = f"arn:{role.partition}:iam::{role.aws_account}:role/{role.name}-(not created yet{number})"
+        found[key] = role.arn or unnamed
+    return found

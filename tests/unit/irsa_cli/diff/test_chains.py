@@ -140,3 +140,19 @@ def test_the_first_lines() -> None:
         f"+ web/app -> my-role -> {ELSEWHERE} (if its trust",
         "+     policy lets it)",
     ]
+
+
+@pytest.mark.parametrize("components", [("", "new"), ("new", "")])
+def test_two_new_roles_of_one_logical_name(components: tuple[str, str]) -> None:
+    """The attack: a component and a role beside it, whose names IAM is to choose, and one hid the other's chain."""
+    account = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    open_one = {"Version": "2012-10-17", "Statement": [account]}
+    created = [
+        resource("aws:iam/role:Role", "new", {"namePrefix": "new-", "assumeRolePolicy": json.dumps(each)}, component)
+        for each, component in zip((open_one, trust("a:b")), components, strict=True)
+    ]
+    may = json.dumps({"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}})
+    steps = [step("update", ROLE, ROLE), step("update", policy(document=may), policy(document=may))]
+    ((_, then, _),) = told(*steps, *(step("create", None, each) for each in created))["gains"]
+
+    assert "role/new-(" in then
