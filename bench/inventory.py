@@ -10,7 +10,6 @@ from typing import Any
 from bench.harness import in_turn, report
 from bench.results import Figure
 from irsa.rules.trust import trust_document
-from irsa_cli.inventory.subcommand import UNUSED_DAYS
 from irsa_cli.inventory.table import answer_of
 from irsa_cli.inventory.taking import take_inventory
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
@@ -99,9 +98,7 @@ def measure() -> list[Figure]:
     discoveries = {name: found(trust) for name, trust in CASES.items()}
 
     def table(name: str) -> float:
-        return processor_seconds(
-            lambda: plain([answer_of(take_inventory(discoveries[name], NOW, UNUSED_DAYS), "service-account")])
-        )
+        return processor_seconds(lambda: plain([answer_of(take_inventory(discoveries[name], NOW))]))
 
     times = in_turn({name: lambda name=name: table(name) for name in CASES}, RUNS)  # type: ignore[misc]
     return [Figure(f"irsa inventory, {name}", "s", tuple(values), GOAL) for name, values in times.items()]

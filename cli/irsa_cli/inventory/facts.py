@@ -54,7 +54,6 @@ class Facts:
         claims: The service accounts of each cluster, by its issuer.
         admitted: Who is admitted.
         now: Now.
-        unused_days: After how many days without use a role is unused.
         not_checked: Takes what cannot be decided, as a sentence.
     """
 
@@ -64,7 +63,6 @@ class Facts:
     claims: Mapping[str, Claims[LiveServiceAccount]]
     admitted: Sequence[Admitted]
     now: datetime
-    unused_days: int
     not_checked: Callable[[str], None]
 
     @functools.cached_property

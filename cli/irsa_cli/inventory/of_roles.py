@@ -11,6 +11,7 @@ from irsa_cli.live.model import LiveRole
 # How long IAM tracks the last use:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
 TRACKED_DAYS = 400
+UNUSED_DAYS = 90
 DATE = "%Y-%m-%d"
 
 
@@ -25,15 +26,15 @@ def last_used_text(role: LiveRole, now: datetime) -> str:
 
 
 def unused(facts: Facts) -> Iterator[Finding]:
-    """Yield the roles that were not used for the given number of days."""
-    limit = facts.now - timedelta(days=facts.unused_days)
+    """Yield the roles that were not used for UNUSED_DAYS."""
+    limit = facts.now - timedelta(days=UNUSED_DAYS)
     for role in facts.kubernetes_roles:
         # A role that was created since then had no time to be unused.
         recent = [each for each in (role.created, role.last_used) if each and each > limit]
         if recent or not role.has_details:
             continue
         found = f"last used: {last_used_text(role, facts.now)}"
-        yield Finding("unused", role=role.arn, found=found, expected=f"used in the last {facts.unused_days} days")
+        yield Finding("unused", role=role.arn, found=found, expected=f"used in the last {UNUSED_DAYS} days")
 
 
 def unmanaged(facts: Facts) -> Iterator[Finding]:

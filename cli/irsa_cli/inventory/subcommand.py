@@ -10,7 +10,6 @@ from irsa.rules.mistakes import named
 from irsa_cli.discovery import add_discovery_options, discover, inputs_of
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.findings import KINDS
-from irsa_cli.inventory.of_roles import TRACKED_DAYS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import write_csv
 from irsa_cli.inventory.table import answer_of
@@ -22,7 +21,6 @@ from irsa_cli.report.publish import print_answers, print_lines
 from irsa_cli.whole_file import write
 
 ALL = "all"
-UNUSED_DAYS = 90
 OUTPUT = Inventory
 
 
@@ -43,7 +41,7 @@ The permissions that it needs: docs/reference/permissions.md.
 EXAMPLE = """\
 examples:
   irsa inventory
-  irsa inventory --context blue --context green --by role
+  irsa inventory --context blue --context green
   irsa inventory --html inventory.html --fail-on not-admitted
 
 exit codes: 0 good, 1 a finding of a kind of --fail-on, 2 not checked (nothing
@@ -56,9 +54,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_discovery_options(parser)
     these = "service accounts of a namespace, their roles and findings; * and ? stand for any text (repeatable)"
     parser.add_argument("--namespace", metavar="N", action="append", default=[], type=not_empty, help=these)
-    parser.add_argument(
-        "--by", choices=["service-account", "role"], default="service-account", help="rows of the table"
-    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--csv", action="store_true", help="print CSV: a row for each service account and role")
@@ -71,25 +66,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         choices=[*KINDS, ALL],
         help="exit code 1 if there is such a finding; all: any (repeatable)",
     )
-    parser.add_argument(
-        "--unused-days",
-        metavar="N",
-        type=_days,
-        default=UNUSED_DAYS,
-        help=f"a role not used for N days is unused (default: {UNUSED_DAYS})",
-    )
     parser.set_defaults(run=run)
-
-
-def _days(text: str) -> int:
-    """Return a number of days for which IAM can tell whether a role was used.
-
-    Raises:
-        argparse.ArgumentTypeError: It is none.
-    """
-    if text.isascii() and text.isdigit() and 1 <= int(text[:10]) <= TRACKED_DAYS:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of days from 1 to {TRACKED_DAYS}, which IAM tracks")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -102,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         chosen = options.context, options.cluster, options.stack, inputs_of(options)
         discovery = discover(*chosen, policies=True, guards=True)
     with under_way("inventory", "evaluating trust policies"):
-        inventory = take_inventory(discovery, datetime.now(UTC), options.unused_days)
+        inventory = take_inventory(discovery, datetime.now(UTC))
     if options.namespace:
         inventory = of_namespaces(inventory, options.namespace)
     code = exit_code(inventory, options.fail_on)
@@ -130,7 +107,7 @@ def _print(inventory: Inventory, options: argparse.Namespace, code: int) -> None
     elif options.csv:
         write_csv(inventory, sys.stdout)
     else:
-        print_answers([answer_of(inventory, options.by)])
+        print_answers([answer_of(inventory)])
 
 
 def as_json(inventory: Inventory, code: int) -> str:

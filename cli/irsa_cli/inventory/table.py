@@ -1,10 +1,9 @@
-"""An inventory as text: a message for each finding, then a table by service account or by role."""
+"""An inventory as text: a message for each finding, then a table of service accounts."""
 
 import heapq
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
 
 from irsa.evaluation import Decision
 from irsa.rules.mistakes import LISTED, listed, named
@@ -15,20 +14,18 @@ from irsa_cli.inventory.output import NOT_READ, InventoriedAssociation, Inventor
 from irsa_cli.report.message import Message, first_few
 from irsa_cli.report.text import VERDICTS, Answer, counted
 
-View = Literal["service-account", "role"]
 NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
 ADMITTED = ("may assume", "cannot decide")
 THEN = ("then", "then, cannot decide")
-MISSING = ("missing-role", "association-missing-role")
 OF_GUARDS = "docs/permissions/kubernetes-verify-guard.yaml"
 # Between the role of an association and its target role.
 TARGET = " -> "
 
 
-def answer_of(inventory: Inventory, view: View) -> Answer:
+def answer_of(inventory: Inventory) -> Answer:
     """Return what is printed of an inventory; what has no row is counted below the table."""
-    headings, rows, others = _BY[view](inventory)
+    headings, rows, others = _table(inventory)
     # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
     first = 1 if len(inventory.clusters) == 1 else 0
     columns = [n for n in range(first, len(headings)) if any(row[n] not in ("", NONE) for row in rows)]
@@ -57,7 +54,7 @@ def _short(arns: Iterable[str], inventory: Inventory) -> dict[str, str]:
     return {arn: arn.partition(f":iam::{inventory.aws_accounts[0].number}:role/")[2] or arn for arn in arns}
 
 
-def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
+def _table(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
     steps, of_tagged = Steps(inventory.chains), Steps(inventory.chains, tagged=True)
     tagged = {each.id for each in inventory.associations if each.session_tags}
     in_turn: dict[tuple[str, str], dict[str, Decision]] = {}
@@ -113,62 +110,9 @@ def _associated(association: InventoriedAssociation | None, short: Mapping[str, 
 
 
 def _then(in_turn: Mapping[str, Decision], short: Mapping[str, str]) -> list[str]:
-    """Return the cells with the roles that a role, or a service account's, may assume in turn."""
+    """Return the cells with the roles that those of a service account may assume in turn."""
     cells = ([short[arn] for arn, each in in_turn.items() if each is wanted] for wanted in DECISIONS)
     return [_cell([sorted(each)]) if each else "" for each in cells]
-
-
-def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
-    admitted: dict[tuple[str, str], dict[Decision, list[Sequence[str]]]] = {}
-    for each in inventory.admissions:
-        of_role = admitted.setdefault((each.cluster, each.role), {})
-        of_role.setdefault(each.decision, []).append(sorted(each.service_accounts))
-    annotated, associated = _having(inventory)
-    by_role: dict[str, list[str]] = {}
-    for cluster, role in dict.fromkeys((*admitted, *annotated, *associated)):
-        by_role.setdefault(role, []).append(cluster)
-    known = {each.arn: each for each in inventory.roles}
-    steps = Steps(inventory.chains)
-    short = _short({*by_role, *known, *(each.assumes for each in inventory.chains)}, inventory)
-    missing = {each.role for each in inventory.findings if each.kind in MISSING}
-    rows = []
-    for role in sorted({*by_role, *known}):
-        for cluster in sorted(by_role.get(role, [""])):
-            of_role = admitted.get((cluster, role), {})
-            cells = [
-                named(cluster) if cluster else NONE,
-                named(short[role]),
-                *(_cell(of_role.get(each, ())) for each in DECISIONS),
-                *(_cell([sorted(each.get((cluster, role), ()))]) for each in (annotated, associated)),
-                *_then(steps.reached(role), short),
-                known[role].last_used_text if role in known else "no such role" if role in missing else NOT_READ,
-            ]
-            rows.append(cells)
-    lines = []
-    for aws_account in inventory.aws_accounts:
-        here = sum(f":iam::{aws_account.number}:" in arn for arn in known)
-        # Of those that --namespace left out, some trust a cluster.
-        if aws_account.roles > here and not inventory.left_out:
-            others = "other roles, which trust no cluster and which no annotation names"
-            lines.append(f"{aws_account.number}: {others}: {aws_account.roles - here:,}")
-    headings = ["cluster", "role", "may be assumed by", "cannot decide", "annotated", "associated", *THEN, "last used"]
-    return headings, rows, lines
-
-
-def _having(inventory: Inventory) -> Sequence[dict[tuple[str, str], list[str]]]:
-    """Return who is annotated with a role, by cluster and ARN, and who has an association with it."""
-    annotated: dict[tuple[str, str], list[str]] = {}
-    for each in inventory.service_accounts:
-        if each.annotated_role:
-            annotated.setdefault((each.cluster, each.annotated_role), []).append(f"{each.namespace}/{each.name}")
-    associated: dict[tuple[str, str], list[str]] = {}
-    for association in inventory.associations:
-        for arn in filter(None, (association.role, association.target_role)):
-            associated.setdefault((association.cluster, arn), []).append(association.service_account)
-    return annotated, associated
-
-
-_BY = {"service-account": _by_service_account, "role": _by_role}
 
 
 def _messages(inventory: Inventory) -> Iterator[tuple[Message, str]]:

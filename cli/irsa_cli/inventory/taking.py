@@ -29,13 +29,12 @@ from irsa_cli.trusts.admitted import admitted
 from irsa_cli.trusts.claims import Claims
 
 
-def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inventory:
+def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
     """Return the inventory of what was found.
 
     Args:
         discovery: What was found.
         now: Now.
-        unused_days: After how many days without use a role is unused.
     """
     not_checked = list(discovery.not_checked)
     not_checked += _unreadable_providers(discovery)
@@ -46,7 +45,7 @@ def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inv
     }
     said = trusts(policies.values(), discovery.clusters)
     groups = [group for each in said if each.cluster for group in admitted(each, claims[each.cluster.issuer])]
-    facts = Facts(discovery, policies, said, claims, groups, now, unused_days, not_checked.append)
+    facts = Facts(discovery, policies, said, claims, groups, now, not_checked.append)
     found = findings(facts)
     roles = {each.trust.policy.role.arn for each in groups} | {each.role_arn for _, each in facts.annotated}
     roles |= {each.role_arn for each in facts.associated}

@@ -100,9 +100,9 @@ def discovery(
     )
 
 
-def taken(found: Discovery, unused_days: int = 90) -> Inventory:
-    return take_inventory(found, NOW, unused_days)
+def taken(found: Discovery) -> Inventory:
+    return take_inventory(found, NOW)
 
 
-def of_kind(kind: str, found: Discovery, unused_days: int = 90) -> list[Finding]:
-    return [each for each in taken(found, unused_days).findings if each.kind == kind]
+def of_kind(kind: str, found: Discovery) -> list[Finding]:
+    return [each for each in taken(found).findings if each.kind == kind]

