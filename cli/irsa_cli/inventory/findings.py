@@ -15,7 +15,7 @@ from irsa_cli.inventory.of_annotations import (
 )
 from irsa_cli.inventory.of_associations import association_missing_role, association_not_admitted, association_wins
 from irsa_cli.inventory.of_providers import duplicate_provider, missing_provider, orphaned_issuer
-from irsa_cli.inventory.of_roles import unmanaged, unused
+from irsa_cli.inventory.of_roles import UNUSED_DAYS, unmanaged, unused
 from irsa_cli.inventory.of_trust_policies import (
     literal_wildcard,
     missing_service_account,
@@ -143,7 +143,7 @@ KINDS = {
     "duplicate-provider": Kind(
         duplicate_provider, "untidy", "Two OIDC providers for one issuer", "Roles must trust the one with the audience."
     ),
-    "unused": Kind(unused, "untidy", "Role not used for a long time", "IAM has no record of a recent session."),
+    "unused": Kind(unused, "untidy", f"Role not used for {UNUSED_DAYS} days", "IAM has no record of a recent session."),
     "unmanaged": Kind(unmanaged, "untidy", "In no stack of --stack", "No binding of these stacks declares it."),
 }
 

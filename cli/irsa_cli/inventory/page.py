@@ -1,50 +1,60 @@
-"""The inventory as one HTML page: its data, style and script are in it, and it asks the network for nothing."""
+"""The inventory as one HTML page: it reads and prints without JavaScript, and asks the network for nothing."""
 
 import base64
 import hashlib
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
-from string import Template
 from typing import Any
 
-from irsa.evaluation import Decision
-from irsa.rules.leaves import map_leaves
-from irsa.rules.mistakes import visible
+from jinja2 import Environment, StrictUndefined
+
+from irsa.rules.mistakes import named, visible
+from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import FAMILIES, KINDS
-from irsa_cli.inventory.of_annotations import undecided_text
-from irsa_cli.report.json import as_object
+from irsa_cli.inventory.output import Inventory
+from irsa_cli.inventory.picture import picture
+from irsa_cli.inventory.table import Alike, Table, alike, read, summary, table_of
 
-# A cluster, and a service account of it as NAMESPACE/NAME.
-Place = tuple[str, str]
-# What a service account has, the most first. Each has one of these: so their numbers add up to all.
-STANDINGS = {
-    "assumes": "May assume a role",
-    "refused": "Annotated or associated, but may assume none",
-    "unknown": "Cannot be decided, or not read",
-    "without": "Without IRSA",
-}
+# How many service accounts an answer of a role lists: 1,500 roles that trust everybody are no 3,000,000 names.
+LISTED = 100
+# Of a family of findings, beside its colour.
+SIGNS = dict(zip(FAMILIES, "!x?-", strict=True))
 
 
-def page(inventory: Any, written: datetime | None = None) -> str:
+def page(inventory: Inventory, written: datetime | None = None) -> str:
     """Return the page as ASCII text, whatever the names in the inventory are.
 
     Args:
-        inventory: An `Inventory`, or the object that `irsa inventory --json` prints.
+        inventory: The inventory.
         written: The time that the page names, in UTC; now where it is not given.
     """
     style, script = _resource("page.css"), _resource("page.js")
-    return Template(_resource("page.html")).substitute(
-        policy="; ".join(
-            ("default-src 'none'", f"style-src {source(style)}", f"script-src {source(script)}", "base-uri 'none'",
-             "form-action 'none'")
-        ),
+    time = (written or datetime.now(UTC)).astimezone(UTC)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["named"] = named
+    environment.globals |= {"FAMILIES": FAMILIES, "KINDS": KINDS, "SIGNS": SIGNS, "LISTED": LISTED}
+    table = table_of(inventory)
+    text = environment.from_string(_resource("page.html")).render(
+        policy=f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; base-uri 'none'; "
+        "form-action 'none'",
         style=style,
         script=script,
-        data=embedded(_values(as_object(inventory), (written or datetime.now(UTC)).astimezone(UTC))),
-    )  # fmt: skip
+        written=f"{time.day} {time:%B %Y, %H:%M} UTC",
+        inventory=inventory,
+        summary=summary(inventory),
+        read=read(inventory),
+        families=[*_families(inventory)],
+        picture=picture(inventory),
+        table=table,
+        without_row=_without_row(inventory, table),
+        kinds=_kinds(inventory),
+        reached=Steps(inventory.chains).reached,
+    )
+    return text.encode("ascii", "xmlcharrefreplace").decode()
 
 
 def source(text: str) -> str:
@@ -55,96 +65,37 @@ def source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def embedded(value: Any) -> str:
-    """Return a value as JSON that is safe within a `script` element.
+def _shown(value: Any) -> Any:
+    """Return a text with escapes in place of what is invisible or turns the direction of writing.
 
-    Only `<` could end the element or start a comment in it; JSON may write it, `>` and `&` as escapes:
-    https://html.spec.whatwg.org/multipage/scripting.html#restrictions-for-contents-of-script-elements
+    Jinja calls this for each value that the page shows, and then escapes what HTML would read.
     """
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+    return visible(value) if type(value) is str else value
 
 
-def _values(inventory: Mapping[str, Any], written: datetime) -> dict[str, Any]:
-    """Return what the script reads: the inventory, with each group of service accounts once and as indexes."""
-    index = {_place(each): number for number, each in enumerate(inventory["serviceAccounts"])}
-    groups: dict[tuple[str, ...], int] = {}
-    admissions = [
-        {**each, "serviceAccounts": groups.setdefault((each["cluster"], *each["serviceAccounts"]), len(groups))}
-        for each in inventory["admissions"]
-    ]
-    # Whom a role may refuse is in the rows and in the picture.
-    undecided = {
-        undecided_text(each["role"], each["cluster"])
-        for each in inventory["admissions"]
-        if each["decision"] == Decision.CANNOT_DECIDE
-    }
-    not_checked = [each for each in inventory["notChecked"] if each not in undecided]
-    its = standings(inventory)
-    return {
-        **_visible({**inventory, "admissions": admissions, "notChecked": not_checked}),
-        "groups": [[index[cluster, name] for name in names] for cluster, *names in groups],
-        "standings": its,
-        "totals": totals(inventory, its),
-        "kinds": {
-            name: {"family": kind.family, "title": kind.title, "meaning": kind.meaning} for name, kind in KINDS.items()
-        },
-        "families": FAMILIES,
-        "written": f"{written:%Y-%m-%dT%H:%M:%SZ}",
-        "writtenText": f"{written.day} {written:%B %Y}, {written:%H:%M} UTC",
-    }
+def _families(inventory: Inventory) -> Iterator[tuple[str, dict[str, list[Alike]]]]:
+    """Yield each family of findings, the worst first, with its findings by kind."""
+    for family, those in itertools.groupby(alike(inventory), lambda each: KINDS[each.kind].family):
+        by_kind: dict[str, list[Alike]] = {}
+        for each in those:
+            by_kind.setdefault(each.kind, []).append(each)
+        yield family, by_kind
 
 
-def standings(inventory: Mapping[str, Any]) -> list[str]:
-    """Return the key of STANDINGS of each service account, in their order."""
-    accounts, found = inventory["serviceAccounts"], inventory["findings"]
-    groups = {(each["decision"], each["cluster"], *each["serviceAccounts"]) for each in inventory["admissions"]}
-
-    def having(decision: Decision) -> Iterable[Place]:
-        return ((cluster, name) for its, cluster, *names in groups if its == decision for name in names)
-
-    # What stands further down wins.
-    by_place = dict.fromkeys(map(_place, accounts), "without")
-    for standing, places in (
-        ("unknown", (_place(each) for each in accounts if each["annotatedRole"])),
-        ("unknown", ((each["cluster"], each["serviceAccount"]) for each in found)),
-        ("refused", ((each["cluster"], each["serviceAccount"]) for each in found if _family(each) == "broken")),
-        ("unknown", having(Decision.CANNOT_DECIDE)),
-        ("assumes", having(Decision.ALLOWED)),
-    ):
-        by_place.update(dict.fromkeys(places, standing))
-    return [by_place[_place(each)] for each in accounts]
+def _kinds(inventory: Inventory) -> dict[tuple[str, str], list[str]]:
+    """Return the kinds of the findings about each service account, by its cluster and NAMESPACE/NAME, and each role."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for each in inventory.findings:
+        for key in ((each.cluster, each.service_account), ("", each.role)):
+            found.setdefault(key, {})[each.kind] = None
+    return {key: [*kinds] for key, kinds in found.items()}
 
 
-def totals(inventory: Mapping[str, Any], its: Sequence[str]) -> dict[str, list[tuple[str, int, str]]]:
-    """Return the numbers of the heading, which add up to all findings and all service accounts.
-
-    Args:
-        inventory: The object that `irsa inventory --json` prints.
-        its: The standing of each service account.
-
-    Returns:
-        Of each noun its parts: a key of FAMILIES or STANDINGS, the number and what it counts.
-    """
-    families, accounts = Counter(map(_family, inventory["findings"])), Counter(its)
-    return {
-        "finding": [(key, families[key], text) for key, text in FAMILIES.items()],
-        "service account": [(key, accounts[key], text) for key, text in STANDINGS.items()],
-    }
-
-
-def _place(service_account: Mapping[str, Any]) -> Place:
-    return service_account["cluster"], f"{service_account['namespace']}/{service_account['name']}"
-
-
-def _family(finding: Mapping[str, Any]) -> str:
-    """Return the family of a finding; a newer version may have kinds that this one does not know."""
-    return KINDS[finding["kind"]].family if finding["kind"] in KINDS else "untidy"
-
-
-def _visible(value: Any) -> Any:
-    """Return a value with escapes in place of characters that are invisible or turn the direction of writing."""
-    return map_leaves(value, lambda _, leaf: visible(leaf) if isinstance(leaf, str) else leaf)
+def _without_row(inventory: Inventory, table: Table) -> list[str]:
+    """Return the names of the service accounts that have to do with no role."""
+    having = {id(each) for each, _ in table.rows}
+    others = [each for each in inventory.service_accounts if id(each) not in having]
+    return [f"{named(f'{each.namespace}/{each.name}')} in {named(each.cluster)}" for each in others]
 
 
 def _resource(name: str) -> str:

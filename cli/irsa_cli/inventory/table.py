@@ -4,13 +4,14 @@ import heapq
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from irsa.evaluation import Decision
 from irsa.rules.mistakes import LISTED, listed, named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import FAMILIES, KINDS
-from irsa_cli.inventory.output import NOT_READ, InventoriedAssociation, Inventory
+from irsa_cli.inventory.output import NOT_READ, InventoriedAssociation, InventoriedServiceAccount, Inventory
 from irsa_cli.report.message import Message, first_few
 from irsa_cli.report.text import VERDICTS, Answer, counted
 
@@ -23,19 +24,40 @@ OF_GUARDS = "docs/permissions/kubernetes-verify-guard.yaml"
 TARGET = " -> "
 
 
+class Table(NamedTuple):
+    """Who has to do with a role.
+
+    Attributes:
+        headings: Those of the columns in which there is something; a single cluster has none.
+        rows: The service accounts, each with its cells.
+        others: How many service accounts have no row, and what was not read, each as one line.
+    """
+
+    headings: list[str]
+    rows: list[tuple[InventoriedServiceAccount, list[str]]]
+    others: list[str]
+
+
+class Alike(NamedTuple):
+    """Findings that say the same, and what each of them is about."""
+
+    kind: str
+    found: str
+    expected: str
+    fix: str
+    names: list[str]
+
+
 def answer_of(inventory: Inventory) -> Answer:
     """Return what is printed of an inventory; what has no row is counted below the table."""
-    headings, rows, others = _table(inventory)
-    # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
-    first = 1 if len(inventory.clusters) == 1 else 0
-    columns = [n for n in range(first, len(headings)) if any(row[n] not in ("", NONE) for row in rows)]
+    headings, rows, others = table_of(inventory)
     return Answer(
         summary(inventory),
         VERDICTS[FINDINGS if inventory.findings else COULD_NOT_LOOK if inventory.not_checked else GOOD],
         [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
-        [headings[n] for n in columns],
-        [[row[n] for n in columns] for row in rows],
-        [(Message(each), "dim") for each in (*others, inventory.left_out, _read(inventory)) if each],
+        headings,
+        [cells for _, cells in rows],
+        [(Message(each), "dim") for each in (*others, inventory.left_out, read(inventory)) if each],
     )
 
 
@@ -54,7 +76,8 @@ def _short(arns: Iterable[str], inventory: Inventory) -> dict[str, str]:
     return {arn: arn.partition(f":iam::{inventory.aws_accounts[0].number}:role/")[2] or arn for arn in arns}
 
 
-def _table(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
+def table_of(inventory: Inventory) -> Table:
+    """Return who has a row, and who is counted."""
     steps, of_tagged = Steps(inventory.chains), Steps(inventory.chains, tagged=True)
     tagged = {each.id for each in inventory.associations if each.session_tags}
     in_turn: dict[tuple[str, str], dict[str, Decision]] = {}
@@ -80,7 +103,8 @@ def _table(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]
         for name in service_accounts:
             admitting.setdefault((decision, cluster, name), []).append(roles)
     not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
-    rows, others = [], Counter[str]()
+    rows: list[tuple[InventoriedServiceAccount, list[str]]] = []
+    others = Counter[str]()
     for service_account in inventory.service_accounts:
         name = f"{service_account.namespace}/{service_account.name}"
         found = [_cell(admitting.get((each, service_account.cluster, name), ())) for each in DECISIONS]
@@ -92,7 +116,7 @@ def _table(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]
             then = _then(in_turn.get((service_account.cluster, name), {}), short)
             place = [named(service_account.cluster), named(name), named(annotated) if annotated else NONE]
             guard = "" if service_account.guard == NOT_READ else service_account.guard
-            rows.append([*place, _associated(association, short), *found, *then, guard])
+            rows.append((service_account, [*place, _associated(association, short), *found, *then, guard]))
         else:
             others[service_account.cluster] += 1
     what = "other service accounts, which have no annotation and which no role trusts"
@@ -100,7 +124,10 @@ def _table(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]
     unread = {each.cluster for each in inventory.service_accounts if each.guard == NOT_READ}
     lines += [f"{named(each)}: guards were not read: {OF_GUARDS} allows it" for each in sorted(unread)]
     headings = ["cluster", "service account", "annotated with", "associated with", *ADMITTED, *THEN, "guard"]
-    return headings, rows, lines
+    # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
+    first = 1 if len(inventory.clusters) == 1 else 0
+    columns = [n for n in range(first, len(headings)) if any(cells[n] not in ("", NONE) for _, cells in rows)]
+    return Table([headings[n] for n in columns], [(each, [cells[n] for n in columns]) for each, cells in rows], lines)
 
 
 def _associated(association: InventoriedAssociation | None, short: Mapping[str, str]) -> str:
@@ -117,19 +144,25 @@ def _then(in_turn: Mapping[str, Decision], short: Mapping[str, str]) -> list[str
 
 def _messages(inventory: Inventory) -> Iterator[tuple[Message, str]]:
     """Yield the heading of each family of findings and a message for each; those that say the same share one."""
-    for family, findings in itertools.groupby(inventory.findings, lambda each: KINDS[each.kind].family):
-        alike: dict[tuple[str, ...], list[str]] = {}
-        for each in findings:
-            about = [named(name) for name in (each.service_account, each.role) if name] or [named(each.provider)]
-            cluster = f" in {named(each.cluster)}" if len(inventory.clusters) > 1 and each.cluster else ""
-            texts = each.kind, each.found, each.expected, each.fix
-            alike.setdefault(texts, []).append(", ".join(about) + cluster)
-        yield Message(f"{FAMILIES[family]}: {counted(sum(map(len, alike.values())), 'finding')}"), "bold"
-        for (kind, found, expected, fix), names in alike.items():
+    for family, those in itertools.groupby(alike(inventory), lambda each: KINDS[each.kind].family):
+        messages = [*those]
+        yield Message(f"{FAMILIES[family]}: {counted(sum(len(each.names) for each in messages), 'finding')}"), "bold"
+        for kind, found, expected, fix, names in messages:
             several = len(names) > 1
             heading = f"{kind}: {counted(len(names), 'finding') if several else names[0]}"
             where = [("where", each) for each in first_few(names)] if several else []
             yield Message(heading, [*where, ("found", found), ("expected", expected)], fix), "bold red"
+
+
+def alike(inventory: Inventory) -> list[Alike]:
+    """Return the findings in their order; those that say the same are one."""
+    names: dict[tuple[str, str, str, str], list[str]] = {}
+    for each in inventory.findings:
+        about = [named(name) for name in (each.service_account, each.role) if name] or [named(each.provider)]
+        cluster = f" in {named(each.cluster)}" if len(inventory.clusters) > 1 and each.cluster else ""
+        texts = each.kind, each.found, each.expected, each.fix
+        names.setdefault(texts, []).append(", ".join(about) + cluster)
+    return [Alike(*texts, those) for texts, those in names.items()]
 
 
 def summary(inventory: Inventory) -> str:
@@ -146,7 +179,8 @@ def summary(inventory: Inventory) -> str:
     return "; ".join([findings, *unknown, everybody])
 
 
-def _read(inventory: Inventory) -> str:
+def read(inventory: Inventory) -> str:
+    """Return how much was read."""
     counts = {
         "cluster": len(inventory.clusters),
         "AWS account": len(inventory.aws_accounts),

@@ -1,59 +1,32 @@
 """An HTML page as a parser sees it."""
 
-import base64
-import hashlib
-import json
 from html.parser import HTMLParser
-from typing import Any
 
 
 class Parsed(HTMLParser):
-    """Elements of a page in their order, and the text of its scripts and styles."""
+    """The elements of a page with their attributes, and the text of each kind of element, in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str]]] = []
-        self.texts: list[tuple[str, dict[str, str], str]] = []
-        self._open: tuple[str, dict[str, str]] | None = None
+        self.texts: list[tuple[str, str]] = []
+        self._last = ""
+        self.feed(text)
+        self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = {name: value or "" for name, value in attrs}
-        self.elements.append((tag, attributes))
-        if tag in ("script", "style"):
-            self._open = (tag, attributes)
-            self.texts.append((tag, attributes, ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._open and tag == self._open[0]:
-            self._open = None
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        self._last = tag
 
     def handle_data(self, data: str) -> None:
-        if self._open:
-            tag, attributes, text = self.texts.pop()
-            self.texts.append((tag, attributes, text + data))
+        self.texts.append((self._last, data))
 
-    def text_of(self, wanted: str, **attributes: str) -> str:
-        """Return the text of the only such element that has these attributes, and `type` only where it is asked for."""
-        (text,) = [
-            text
-            for tag, its, text in self.texts
-            if tag == wanted and ("type" in its) == ("id" in attributes) and attributes.items() <= its.items()
-        ]
+    @property
+    def text(self) -> str:
+        """What a reader may read."""
+        return "".join(data for tag, data in self.texts if tag not in ("script", "style"))
+
+    def only(self, wanted: str) -> str:
+        """Return the text of the only element of this kind."""
+        (text,) = (data for tag, data in self.texts if tag == wanted and data.strip())
         return text
-
-    def hash_of(self, tag: str) -> str:
-        """Return the hash of the only style, or of the only script that runs, as a policy names it."""
-        digest = hashlib.sha256(self.text_of(tag).encode()).digest()
-        return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-    def data(self) -> Any:
-        """Return what the script reads."""
-        return json.loads(self.text_of("script", id="data"))
-
-
-def parsed(text: str) -> Parsed:
-    """Return a page as a parser sees it."""
-    parser = Parsed()
-    parser.feed(text)
-    parser.close()
-    return parser
