@@ -71,14 +71,22 @@ def test_help_imports_nothing_of_the_subcommands() -> None:
 
 @pytest.mark.parametrize(
     ("subcommand", "needs"),
-    [("check", {"program", "config", "pydantic"}), ("explain", {"irsa"}), ("verify", CLIENTS), ("prove", CLIENTS)],
+    [
+        ("check", {"program", "config", "pydantic"}),
+        ("explain", {"irsa"}),
+        ("verify", CLIENTS),
+        ("prove", CLIENTS),
+        ("inventory", CLIENTS),
+    ],
 )
 def test_the_help_of_a_subcommand_draws_nothing(subcommand: str, needs: set[str]) -> None:
-    """Protects this module from counting nothing: what a subcommand needs is seen, and rich is for terminals alone."""
+    """Protects this module from counting nothing: what a subcommand needs is seen; rich is for terminals, Jinja2 for
+    the page alone.
+    """
     names = imported(str(IRSA), subcommand, "--help")
 
     assert needs <= names
-    assert not names & {*SDKS, "rich"}
+    assert not names & {*SDKS, "rich", "jinja2"}
 
 
 def test_explain_offline_imports_no_client(tmp_path: Path) -> None:

@@ -2,22 +2,25 @@
 
 // The page reads without this script. It adds a filter of what stands below the picture.
 const field = document.getElementById("text");
-const rows = [...document.querySelectorAll("[data-row]")].map((element) => ({ element, text: element.textContent.toLowerCase() }));
+// A finding has the words of its kind, too.
+const textOf = (element) => `${element.textContent} ${element.closest(".of-kind")?.firstElementChild.textContent ?? ""}`.toLowerCase();
+const rows = [...document.querySelectorAll("[data-row]")].map((element) => ({ element, text: textOf(element) }));
 const parts = [...document.querySelectorAll("[data-part]")].map((element) => ({
   element,
   rows: rows.filter((row) => element.contains(row.element)),
   left: element.querySelector("[data-left]"),
   isOpen: element.open,
 }));
+// Findings that say the same share a row.
+const total = (those) => those.reduce((sum, row) => sum + Number(row.element.dataset.row), 0);
 
 function filter() {
   const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
   for (const row of rows) row.element.hidden = !words.every((word) => row.text.includes(word));
   for (const { element, rows: its, left, isOpen } of parts) {
-    const number = its.filter((row) => !row.element.hidden).length;
-    left.textContent = words.length ? `(${number.toLocaleString("en")} of ${its.length.toLocaleString("en")} shown)` : "";
-    // The findings of a kind.
-    if (element.tagName === "DETAILS") {
+    const number = total(its.filter((row) => !row.element.hidden));
+    left.textContent = words.length ? `(${number.toLocaleString("en")} of ${total(its).toLocaleString("en")} shown)` : "";
+    if (element.matches(".family, .of-kind")) {
       element.hidden = number === 0;
       element.open = words.length ? number > 0 : isOpen;
     }

@@ -76,6 +76,10 @@ def test_filter_leaves_what_has_every_word(open_page: Open) -> None:
     assert [left[1] > 0, left[2]] == [True, 1]
     assert name in found.locator("#roles [data-row]:not([hidden])").inner_text()
     expect(found.locator("#roles [data-left]")).to_have_text(f"(1 of {len(LARGE.roles):,} shown)")
+    found.locator("#text").fill("wide-trust")
+    wide = [each for each in LARGE.findings if each.kind == "wide-trust"]
+    expect(found.locator("#findings > h2 [data-left]")).to_have_text(f"({len(wide)} of {len(LARGE.findings)} shown)")
+    assert found.locator(".of-kind:not([hidden])").get_attribute("id") == "kind-wide-trust"
     found.locator("#text").fill("")
     expect(found.locator("#shown")).to_be_empty()
     assert [shown(found, part) for part in parts] == every
