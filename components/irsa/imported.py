@@ -5,6 +5,7 @@ it. An update follows the import when that is in the state already; the same hol
 """
 
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
