@@ -95,7 +95,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--audience", help=f"audience of the token (default: as annotated, or {DEFAULT_AUDIENCE})")
     parser.add_argument("--stack", metavar="S", type=stack_name, help="use the providers of this stack")
-    parser.add_argument("-v", "--verbose", action="store_true", help="also show AWS's page for each rule (JSON has it)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -116,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(document("explain", answer.decision is Decision.ALLOWED and not answer.missing, as_object(answer)))
     else:
-        print_lines((visible(text), style) for text, style in lines(answer, options.verbose))
+        print_lines((visible(text), style) for text, style in lines(answer))
     # Nobody gets a token of a service account that does not exist, whatever the trust policy says.
     return FINDINGS if answer.missing else EXIT_CODES[answer.decision]
 

@@ -27,7 +27,6 @@ CLAIMS = {
     Decision.CANNOT_DECIDE: "cannot decide whether {} may assume {}",
 }
 CONDITION = "Condition"
-LINK = "dim"
 INDENT = " " * 7
 LABEL = 10
 # How it begins that no statement allows it, and in which one what does not match.
@@ -38,13 +37,8 @@ Line = tuple[str, str]
 """A line, and its style on a terminal."""
 
 
-def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
-    """Yield the answer as lines.
-
-    Args:
-        answer: The answer.
-        verbose: Whether the OIDC provider, and AWS's page for each rule, are among them.
-    """
+def lines(answer: Explanation) -> Iterator[Line]:
+    """Yield the answer as lines."""
     color = f"bold {COLORS[OUTCOMES[answer.decision]]}"
     claim = CLAIMS[answer.decision].format(
         named(answer.service_account), named(answer.role) if answer.role else "a role"
@@ -60,8 +54,6 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
     if answer.request is None:
         yield from _ways(answer)
         return
-    if verbose:
-        yield from _styled(LINK, answer.documentation, "  ", "  ")
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
     if answer.annotation:
         parts = ("found", answer.annotation), ("expected", answer.expected)
@@ -70,10 +62,10 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         yield from ((label + text, "" if part == DO else COLORS[None]) for part, label, text in message.lines(WIDTH))
     yield from _ways(answer)
     for statement in sorted(answer.statements, key=lambda each: each is not first):
-        yield from _statement(statement, answer.request, verbose)
+        yield from _statement(statement, answer.request)
     yield "", ""
     binding = {"binding": named(answer.binding)} if answer.binding else {}
-    for label, value in {**binding, **_facts(answer.request, verbose)}.items():
+    for label, value in {**binding, **_facts(answer.request)}.items():
         yield from _styled("", value, label.ljust(LABEL), "  ")
     if answer.by_default:
         yield from _styled(COLORS[None], f"by default: {answer.by_default}", following="  ")
@@ -91,14 +83,13 @@ def _ways(answer: Explanation) -> Iterator[Line]:
             yield from _styled(style, f"{label}: {text}", following="  ")
 
 
-def _facts(request: Request, verbose: bool) -> dict[str, str]:
+def _facts(request: Request) -> dict[str, str]:
     if isinstance(request, PodIdentityRequest):
         return {"cluster": named(request.cluster_arn), "tags": "session tags" if request.session_tags else "none"}
     return {
         "sub": named(request.subject),
         "aud": named(request.audience),
         "issuer": named(request.issuer),
-        **({"provider": named(request.provider_arn)} if verbose else {}),
     }
 
 
@@ -111,7 +102,7 @@ def _wanted(answer: Explanation, first: StatementEvaluation | None) -> str:
     return f": it must be {named(value)}{f', or one of {len(others):,} more' if others else ''}"
 
 
-def _statement(statement: StatementEvaluation, request: Request, verbose: bool) -> Iterator[Line]:
+def _statement(statement: StatementEvaluation, request: Request) -> Iterator[Line]:
     name = f" ({named(statement.sid)})" if statement.sid else ""
     text = f"statement {statement.index + 1}{name}: {statement.effect}, {APPLIES[statement.matched]}"
     yield from _styled("bold", text, following="  ")
@@ -128,8 +119,6 @@ def _statement(statement: StatementEvaluation, request: Request, verbose: bool) 
         if reason.hint not in hints:
             yield from _styled(style, reason.hint, INDENT, INDENT)
         hints.add(reason.hint)
-        if verbose:
-            yield from _styled(LINK, reason.documentation, INDENT, INDENT)
 
 
 def _reason(reason: Reason, request: Request) -> Iterator[str]:

@@ -49,8 +49,8 @@ def answer(*statements: Any) -> Explanation:
     return explained(ROLE, {"Version": "2012-10-17", "Statement": [*statements]}, REQUEST)
 
 
-def printed(explanation: Explanation, verbose: bool = False) -> str:
-    return "\n".join(line for line, _ in lines(explanation, verbose))
+def printed(explanation: Explanation) -> str:
+    return "\n".join(line for line, _ in lines(explanation))
 
 
 OTHER_SUB = {SUB: "system:serviceaccount:team-a:other"}
@@ -202,7 +202,7 @@ def test_the_command_is_one_line() -> None:
     command = f"kubectl annotate serviceaccount app -n team-a --overwrite eks.amazonaws.com/role-arn={ROLE}"
     expected = f"eks.amazonaws.com/role-arn: {ROLE}"
     said = replace(answer(statement()), annotation="none", expected=expected, fix=command)
-    found = list(lines(said, verbose=False))
+    found = list(lines(said))
 
     assert [line for line, _ in found[2:5]] == [
         *("annotation: team-a/app", "    found:    none", f"    expected: {expected}")
@@ -220,7 +220,7 @@ def test_a_hint_is_said_once() -> None:
 def test_a_line_has_the_color_of_what_it_says() -> None:
     """Protects the eye: yes is green, no is red, and what cannot be decided is neither."""
     unknown = statement({"StringEquals": {**OTHER_SUB, "aws:SourceVpc": "vpc-1"}})
-    styles = {f"{line} ".split()[0]: style for line, style in lines(answer(unknown), verbose=True) if line}
+    styles = {f"{line} ".split()[0]: style for line, style in lines(answer(unknown)) if line}
 
     assert (styles["yes"], styles["no"], styles["?"]) == (COLORS[True], COLORS[False], COLORS[None])
     assert COLORS[False] in styles["denied:"]
