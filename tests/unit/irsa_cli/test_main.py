@@ -39,7 +39,7 @@ def test_an_unknown_option_shows_those_of_the_subcommand(subcommand: str, capsys
 
 
 WORDS = {
-    "explain": (["a/b"], ["r"], ["--stack", "s"], ["-v"], ["--issuer=https://x"]),
+    "explain": (["a/b"], ["r"], ["--stack", "s"], ["--issuer=https://x"]),
     "diff": (["old"], ["new"], ["--json"], ["--fail-on", "gains"]),
     "check": (["Pulumi.a.yaml"], ["Pulumi.b.yaml"], ["--live"], ["--json"]),
     "verify": (["a"], ["b"], ["--stack", "s"], ["--pods"], ["--junit", "x"]),
