@@ -134,7 +134,7 @@ def test_without_a_role_it_is_about_the_annotated_one(
     explain: Any, annotations: dict[str, str] | None, code: int, first: str
 ) -> None:
     """Protects who asks what the Pods of a service account get: no ARN to look up first, and each answer is one."""
-    found, page = explain(annotations, "--context", "context")
+    found, page = explain(annotations, "--audience", "sts.amazonaws.com")
     as_json = json.loads(explain(annotations, "--json")[1])
 
     assert (found, " ".join(page.split("\nstatement 1")[0].split()).startswith(first)) == (code, True), page
