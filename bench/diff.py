@@ -8,33 +8,28 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.check import text_of
 from bench.harness import report, seconds
 from bench.results import Figure
-from irsa_cli.diff.versions import compared_versions
 from irsa_cli.main import main as irsa
-from irsa_cli.state.resource import Resource
-from program.versions.stack_files import versions
 
 TITLE = "irsa diff"
 DESCRIPTION = """\
-The policies of 1,070 bindings get one more action, in two stack files; and a preview, as `pulumi` prints it, creates
-all of the resources. Each is compared in one process that is started already."""
+A preview, as `pulumi` prints it, creates the resources of 1,070 bindings. It is read in one process that is started
+already."""
 BINDINGS, RUNS, GOAL = 1_070, 5, 3.0
+RECORD = Path(__file__).parents[1] / "tests" / "program" / "recorded" / "dev.json"
+# In all names of one binding's resources there, and in no others.
+NAMED = "report"
 
 
 def measure(folder: Path) -> list[Figure]:
-    old, new, preview = folder / "Pulumi.old.yaml", folder / "Pulumi.new.yaml", folder / "preview.json"
-    old.write_text(text_of(BINDINGS))
-    new.write_text(text_of(BINDINGS).replace('"s3:PutObject"', '"s3:PutObject", "s3:DeleteObject"'))
-    (both,) = versions(str(old), str(new), None)
-    _, changed, _ = compared_versions(both)
-    assert len(changed.steps) == BINDINGS
-    steps = [{"op": "create", "urn": each.urn, "newState": _as_printed(each)} for each in both.after.resources]
+    preview = folder / "preview.json"
+    resources = json.loads(RECORD.read_text())["resources"]
+    of_binding = json.dumps([_step(urn, each["asked"]) for urn, each in resources.items() if NAMED in urn])
+    steps = [step for number in range(BINDINGS) for step in json.loads(of_binding.replace(NAMED, f"app-{number}"))]
     preview.write_text(json.dumps({"steps": steps, "changeSummary": {}}))
-    of_files = tuple(seconds(lambda: _run([str(old), str(new)])) for _ in range(RUNS))
-    of_preview = tuple(seconds(lambda: _run(["--preview", str(preview)])) for _ in range(RUNS))
-    return [Figure("two stack files", "s", of_files), Figure("a preview", "s", of_preview, GOAL)]
+    times = tuple(seconds(lambda: _run(["--preview", str(preview)])) for _ in range(RUNS))
+    return [Figure("a preview", "s", times, GOAL)]
 
 
 def _run(words: list[str]) -> None:
@@ -42,11 +37,11 @@ def _run(words: list[str]) -> None:
         assert irsa(["diff", *words]) == 0
 
 
-def _as_printed(resource: Resource) -> dict[str, Any]:
-    """Return a resource as a preview has it."""
-    names = ("urn", "type", "parent", "provider", "inputs")
-    dependencies = {"policyArn": list(resource.policies)} if resource.policies else {}
-    return {**{name: getattr(resource, name) for name in names}, "propertyDependencies": dependencies}
+def _step(urn: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the step that creates a resource that was recorded, as a preview has it."""
+    new = {"urn": urn, "type": urn.split("::")[2].rpartition("$")[2], "parent": asked["parent"]}
+    new |= {"inputs": asked.get("object", {}), "propertyDependencies": asked["propertyDependencies"]}
+    return {"op": "create", "urn": urn, "newState": new}
 
 
 def main() -> int:

@@ -12,16 +12,13 @@ def _operations(diff: Diff) -> Iterator[str]:
 
 
 FAIL_ON: Mapping[str, Callable[[Diff], bool]] = {
-    "gains": lambda diff: bool(
-        diff.gains or diff.may_gain or diff.cannot_tell or diff.other_principals or diff.cannot_compare
-    ),
+    "gains": lambda diff: bool(diff.gains or diff.may_gain or diff.cannot_tell or diff.other_principals),
     "permissions": lambda diff: bool(
-        diff.permissions_cannot_tell or diff.cannot_compare or any(each.change == "gains" for each in diff.permissions)
+        diff.permissions_cannot_tell or any(each.change == "gains" for each in diff.permissions)
     ),
     "dangerous": lambda diff: bool(
         dangerous(diff)
         or diff.permissions_cannot_tell
-        or diff.cannot_compare
         or any(each.change == "gains" and each.policy and not each.read for each in diff.permissions)
     ),
     "replaces": lambda diff: REPLACE in _operations(diff),

@@ -12,7 +12,7 @@ from irsa.rules.identity import IRSA, POD_IDENTITY
 from irsa.rules.mistakes import Mistake, named, visible
 from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
 from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
-from irsa_cli.diff.output import Diff, dangerous
+from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import PermissionChange
 from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.renamed import Renamed
@@ -44,7 +44,6 @@ GUARD_WORDS = {"deny": "are refused", "warn": "are warned of", OFF: "are let thr
 OF_NO_BINDING = "resources of no binding"
 NOT_SEEN = {
     "state": "what others changed in AWS or Kubernetes (--refresh reads it)",
-    "files": "the state, AWS, Kubernetes: two versions of the file are compared",
     "live": "policies that others put on its roles (`irsa verify` reads them)",
 }
 
@@ -77,10 +76,9 @@ class Row(NamedTuple):
 
 
 def failed_rows(diff: Diff) -> list[Row]:
-    """Return why what follows may not be the whole truth: what cannot be compared, or the state is not what AWS has."""
-    open_questions = [Row(CHANGED, 0, ["cannot compare:", *each.split()]) for each in diff.cannot_compare]
+    """Return why what follows may not be the whole truth: the state is not what AWS has."""
     if not diff.failed_updates:
-        return open_questions
+        return []
     text = (
         f"the last update of {_some(diff.failed_updates)} failed: AWS may still have what was there before, and what "
         "follows does not say so. Run"
@@ -374,25 +372,3 @@ def rows_of(diff: Diff) -> Iterator[Row]:
     for heading, rows in sections(diff):
         yield from (Row("", 0, [""]), Row("", 0, [heading or OF_NO_BINDING]), *rows)
     yield from (Row("", 0, [""]), *note_rows(diff), Row("", 0, [""]), summary(diff))
-
-
-def changing_first(diffs: Sequence[Diff]) -> list[Diff]:
-    """Return the diffs of several stacks, what is dangerous first; those that do not change last."""
-
-    def rank(diff: Diff) -> int:
-        return 0 if dangerous(diff) or diff.cannot_compare else 1 if diff.gains else 2 if _changes(diff) else 3
-
-    return sorted(diffs, key=rank)
-
-
-def _changes(diff: Diff) -> bool:
-    """Return whether there is more to say than that nothing changes."""
-    return bool(diff.bindings or diff.other or diff.warnings or diff.not_read or diff.cannot_compare)
-
-
-def rows_of_all(diffs: Sequence[Diff]) -> Iterator[Row]:
-    """Yield the diffs of several stacks, those that change first; of one that does not, its last line."""
-    first, *others = changing_first(diffs)
-    yield from rows_of(first)
-    for diff in others:
-        yield from [Row("", 0, [""]), *rows_of(diff)] if _changes(diff) else [summary(diff)]

@@ -7,14 +7,13 @@ https://github.github.com/gfm/#code-spans, https://github.github.com/gfm/#fenced
 import html
 import itertools
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.lines import (
     NOBODY,
     OF_NO_BINDING,
     Row,
-    changing_first,
     failed_rows,
     headline,
     note_rows,
@@ -29,29 +28,7 @@ LONGEST = 65_000
 # With more sections than these, each is closed until the reader opens it.
 OPEN_SECTIONS = 5
 LONGEST_LINE = 5_000
-LEAST_ROOM, LEAST_OF_STACK = 500, 6_000
-
-
-def markdown_of_all(diffs: Sequence[Diff], command: Callable[[str], str], longest: int = LONGEST) -> str:
-    """Return the diffs of several stacks as Markdown, those that change first, with at most so many characters in all.
-
-    Args:
-        diffs: The diffs.
-        command: Returns the command that shows that of a stack.
-        longest: The number of characters.
-    """
-    found: list[str] = []
-    room = longest - LEAST_ROOM
-    changing = changing_first(diffs)
-    for number, diff in enumerate(changing):
-        share = max(room // (len(changing) - number), LEAST_OF_STACK)
-        of_diff = markdown(diff, command(diff.stack), min(share, room)) if room >= LEAST_OF_STACK else ""
-        if not of_diff or len(of_diff) > room:
-            found.append(f"**{len(changing) - number:,} of {len(changing):,} stacks are not shown.**\n")
-            break
-        room -= len(of_diff) + 1
-        found.append(of_diff)
-    return "\n".join(found)
+LEAST_ROOM = 500
 
 
 def markdown(diff: Diff, command: str, longest: int = LONGEST) -> str:

@@ -14,7 +14,7 @@ from irsa_cli.diff.rights import Right, Undecided
 
 @dataclass(frozen=True)
 class Diff:
-    """What a preview would change, or what differs between two versions of a stack file.
+    """What a preview would change.
 
     Attributes:
         stack: Name of the stack.
@@ -32,9 +32,7 @@ class Diff:
         not_read: What was not read, and why, each as one sentence: then there may be more who gain or lose the right.
         failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
             which everything here is compared.
-        cannot_compare: What differs between two versions of a stack file so that irsa cannot tell what changes.
-        before: What it begins with: the state of the last `pulumi up`, what AWS and Kubernetes have (`--refresh`), or
-            another version of the stack file.
+        before: What it begins with: the state of the last `pulumi up`, or what AWS and Kubernetes have (`--refresh`).
         renamed: The bindings whose key was renamed, so that what has an automatic name is created again.
         permissions: What roles may do that they could not before, and what no more; what is dangerous comes first.
         permissions_cannot_tell: Roles of which irsa cannot tell that.
@@ -56,8 +54,7 @@ class Diff:
     warnings: Sequence[str] = ()
     not_read: Sequence[str] = ()
     failed_updates: Sequence[str] = ()
-    cannot_compare: Sequence[str] = ()
-    before: Literal["state", "live", "files"] = "state"
+    before: Literal["state", "live"] = "state"
     renamed: Sequence[Renamed] = ()
     permissions: Sequence[PermissionChange] = ()
     permissions_cannot_tell: Sequence[Undecided] = ()

@@ -3,29 +3,28 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from irsa.rules import commands
-from irsa.rules.mistakes import listed, named, visible
+from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.associations import clusters_of_both_ways, session_policy_changes, with_associations
 from irsa_cli.diff.chains import with_chains
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.guards import clusters_of_guards, guard_changes
-from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of_all
+from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.live import Live, patched, read_in_aws, read_service_accounts, with_annotations
-from irsa_cli.diff.markdown import markdown_of_all
+from irsa_cli.diff.markdown import markdown
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import permission_changes, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.rights import changed_roles, rights
 from irsa_cli.diff.snapshots import Snapshot, before_and_after
-from irsa_cli.diff.texts import with_texts, without_samples, without_suffixes
-from irsa_cli.diff.versions import compared_versions, versions
+from irsa_cli.diff.texts import with_texts, without_suffixes
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.progress import under_way
@@ -46,17 +45,16 @@ Show what `pulumi up` would change, in words: first who gains or loses the
 right to assume a role, and what roles may then do, then the statements,
 annotations, tags and settings of each binding. Nothing is changed.
 
-It runs `pulumi preview --json`, or reads what that printed; with OLD, it
-compares two versions of the stack file, without credentials, in a checkout of
-irsa. Who may assume a role is evaluated for the service accounts that the stack
-or a trust policy names, for those that the clusters have, and for ones that
-only a pattern matches.
+It runs `pulumi preview --json`, or reads what that printed. Who may assume a
+role is evaluated for the service accounts that the stack or a trust policy
+names, for those that the clusters have, and for ones that only a pattern
+matches.
 """
 EXAMPLE = """\
 examples:
   irsa diff --stack dev --refresh
   irsa diff --stack dev --preview preview.json --markdown comment.md
-  irsa diff main...HEAD --fail-on gains --fail-on permissions
+  irsa diff --stack dev --fail-on gains --fail-on permissions
 
 exit codes: 0 shown, 1 there is what --fail-on names, 2 the preview failed, or
 cannot be read"""
@@ -65,8 +63,6 @@ cannot be read"""
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
-    parser.add_argument("old", nargs="?", metavar="OLD", help="a stack file, or a revision of git: what was before")
-    parser.add_argument("new", nargs="?", metavar="NEW", help="the same afterwards; default: the working directory")
     parser.add_argument("--stack", metavar="S", type=stack_name, help="name of the stack (default: the selected one)")
     parser.add_argument(
         "--preview", metavar="FILE", help="read what `pulumi preview --json` printed; - is standard input"
@@ -84,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     """Show the diff and return the exit code.
 
     Raises:
-        CouldNotLookError: The preview cannot be read, or is of another stack; there are no such versions.
+        CouldNotLookError: The preview cannot be read, or is of another stack.
     """
     if options.json and options.markdown == STREAM:
         raise CouldNotLookError("--json and --markdown - both print: use one of them, or write the Markdown to a file")
@@ -92,43 +88,25 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError(
             "--refresh is for a preview that irsa runs: write FILE by `pulumi preview --refresh --json`"
         )
-    if options.old is not None and (options.refresh or options.preview is not None):
-        raise CouldNotLookError("OLD and NEW are compared without a preview: leave out --preview and --refresh")
-    diffs = [*_of_versions(options)] if options.old is not None else [_of_preview(options)]
-    found = [each for each in diffs if each]
+    found = _of_preview(options)
     if not found:
         return COULD_NOT_LOOK
-    failed = [each for each in dict.fromkeys(options.fail_on) if any(map(FAIL_ON[each], found))]
-    code = COULD_NOT_LOOK if None in diffs else FINDINGS if failed else GOOD
+    failed = [each for each in dict.fromkeys(options.fail_on) if FAIL_ON[each](found)]
+    code = FINDINGS if failed else GOOD
     _print(found, options, code)
     if options.markdown not in {None, STREAM}:
-        write(Path(options.markdown), _markdown(found, options))
+        write(Path(options.markdown), _markdown(found))
     if failed:
         sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(failed)}\n")
     return code
 
 
-def _failed(stack: str | None, what: str, errors: Iterable[str]) -> None:
-    sys.stderr.write(f"irsa diff: {what}{f' of stack {named(stack)}' if stack else ''}\n")
+def _failed(stack: str | None, errors: Iterable[str]) -> None:
+    sys.stderr.write(f"irsa diff: the preview{f' of stack {named(stack)}' if stack else ''} failed\n")
     lines = (line for each in errors for line in each.splitlines())
     # GitHub's runner takes `::` for a command behind spaces, too.
     escaped = (re.sub(r"^\s*:(?=:)", r"\\x3a", visible(line.rstrip())) for line in lines)
     sys.stderr.writelines(f"  {line}\n" for line in escaped)
-
-
-def _of_versions(options: argparse.Namespace) -> Iterator[Diff | None]:
-    """Yield what changes between both versions of each stack file; None where that cannot be compared."""
-    for each in versions(options.old, options.new, options.stack):
-        state, preview, keys = compared_versions(each)
-        if preview.errors:
-            _failed(each.stack, "these errors must be fixed first, in the stack file", preview.errors)
-            yield None
-            continue
-        before, after = before_and_after(state, preview.steps)
-        live = Live(names={issuer: frozenset() for issuer in each.issuers}, not_read=each.not_known)
-        diff = _diff(each.stack, preview, keys, (before, after), live, state=state, in_stack_file=True)
-        diff = replace(diff, before="files", cannot_compare=each.cannot_compare)
-        yield with_texts(diff, without_samples(each.text_by_sample))
 
 
 def _of_preview(options: argparse.Namespace) -> Diff | None:
@@ -139,8 +117,7 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
     """
     preview = _preview(options)
     if preview.errors:
-        stack = preview.stack or options.stack
-        _failed(None, f"the preview{f' of stack {named(stack)}' if stack else ''} failed", preview.errors)
+        _failed(preview.stack or options.stack, preview.errors)
         return None
     if options.stack and preview.stack and preview.stack != options.stack.rsplit("/", 1)[-1]:
         raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
@@ -159,10 +136,11 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
     snapshots = before_and_after(state, preview.steps)
     live = Live() if is_file_alone else _live(state, preview, keys, *snapshots)
     live = live._replace(not_read=[*not_read, *live.not_read])
-    in_stack_file = "irsa:bindings" in preview.config
-    stack = options.stack or preview.stack
-    found = _diff(stack, preview, keys, snapshots, live, state=state, in_stack_file=in_stack_file)
-    found = replace(found, before="live" if preview.refreshed or options.refresh else "state")
+    found = replace(
+        _diff(preview, state, keys, snapshots, live),
+        stack=options.stack or preview.stack,
+        before="live" if preview.refreshed or options.refresh else "state",
+    )
     diff: Diff = with_texts(found, without_suffixes(preview.steps))
     return diff
 
@@ -179,16 +157,9 @@ def _preview(options: argparse.Namespace) -> Preview:
 
 
 def _diff(
-    stack: str,
-    preview: Preview,
-    keys: Keys,
-    snapshots: tuple[Snapshot, Snapshot],
-    live: Live,
-    *,
-    state: Sequence[Resource],
-    in_stack_file: bool,
+    preview: Preview, state: Sequence[Resource], keys: Keys, snapshots: tuple[Snapshot, Snapshot], live: Live
 ) -> Diff:
-    renamed = renamed_bindings(preview.steps, keys, in_stack_file)
+    renamed = renamed_bindings(preview.steps, keys, in_stack_file="irsa:bindings" in preview.config)
     before, after = snapshots
     # The new role of a renamed binding is compared with its old one, whatever their names are.
     new_keys = {before.keys[old]: after.keys[new] for each in renamed for new, old in each.roles}
@@ -199,7 +170,7 @@ def _diff(
     guards = clusters_of_guards(state, preview.steps)
     bindings, other = changes(with_annotations(preview.steps, live.annotations), keys, guards)
     return Diff(
-        stack,
+        preview.stack,
         **vars(found),
         permissions=permissions,
         permissions_cannot_tell=[*undecided, *session_policy_changes(*snapshots, live.names, live.eks_issuers)],
@@ -231,20 +202,14 @@ def _live(state: list[Resource], preview: Preview, keys: Keys, before: Snapshot,
     return live
 
 
-def _markdown(diffs: Sequence[Diff], options: argparse.Namespace) -> str:
-    compared = [each for each in (options.old, options.new) if each is not None]
-    are_files = compared and all(Path(each).is_file() for each in compared)
-    return markdown_of_all(diffs, lambda stack: commands.diff(compared, stack="" if are_files else stack))
+def _markdown(diff: Diff) -> str:
+    return markdown(diff, commands.of_stack("diff", diff.stack))
 
 
-def _print(diffs: Sequence[Diff], options: argparse.Namespace, code: int) -> None:
+def _print(diff: Diff, options: argparse.Namespace, code: int) -> None:
     if options.json:
-        if len(diffs) != 1:
-            raise CouldNotLookError(
-                f"--json prints one stack: choose one of {listed([each.stack for each in diffs])} by --stack"
-            )
-        print(document("diff", code == GOOD, as_object(diffs[0])))
+        print(document("diff", code == GOOD, as_object(diff)))
     elif options.markdown == STREAM:
-        print(_markdown(diffs, options))
+        print(_markdown(diff))
     else:
-        print_lines((line, COLORS.get(row.sign, "")) for row in rows_of_all(diffs) for line in row.lines)
+        print_lines((line, COLORS.get(row.sign, "")) for row in rows_of(diff) for line in row.lines)

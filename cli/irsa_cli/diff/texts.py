@@ -1,4 +1,4 @@
-"""Texts of a diff in place of others: what is not known yet, and only looks as if it were. Pure."""
+"""Texts of a diff in place of others: names that are not chosen yet, and only look as if they were. Pure."""
 
 import dataclasses
 import re
@@ -26,13 +26,6 @@ def with_texts(value: Any, text_for: Callable[[str], str]) -> Any:
     if isinstance(value, list | tuple):
         return type(value)([with_texts(each, text_for) for each in value])
     return value
-
-
-def without_samples(text_by_sample: Mapping[str, str]) -> Callable[[str], str]:
-    """Return the function that writes the texts that stand for samples."""
-    # The longest first: one may be within another.
-    samples = re.compile("|".join(map(re.escape, sorted(text_by_sample, key=len, reverse=True))))
-    return lambda text: samples.sub(lambda found: text_by_sample[found[0]], text)
 
 
 def without_suffixes(steps: Iterable[Step]) -> Callable[[str], str]:

@@ -218,7 +218,6 @@ explain = _command(
 )
 prove = _command("irsa prove {binding}")
 of_stack = _command("irsa {subcommand} --stack {stack}")
-diff = _command("irsa diff {versions} [--stack {stack}]")
 
 
 def check(file: str, irsa: str = "irsa") -> str:

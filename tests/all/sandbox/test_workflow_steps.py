@@ -143,7 +143,7 @@ def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> No
     """Protects who sets up a fork: each command of the guide runs as it stands, in the guide's order.
 
     `gh` and `git` need a repository on GitHub, and there are no access entries of EKS behind the sandbox's AWS API.
-    tests/unit/test_workflows.py runs `sed`, and tests/program/test_versions.py compares two revisions.
+    tests/unit/test_workflows.py runs `sed`.
     """
     created = []
     for command in commands_of("ci"):

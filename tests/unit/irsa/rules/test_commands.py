@@ -117,7 +117,6 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     ),
     "prove": (commands.prove, ["irsa", "prove", "{}"]),
     "pulumi": (lambda value: commands.pulumi("preview", value), ["pulumi", "preview", "--stack", "{}"]),
-    "diff": (lambda value: commands.diff(["a..b", value], "x"), ["irsa", "diff", "a..b", "{}", "--stack", "x"]),
     "of_stack": (lambda value: commands.of_stack("verify", value), ["irsa", "verify", "--stack", "{}"]),
     "check": (commands.check, ["irsa", "check", "{}"]),
 }

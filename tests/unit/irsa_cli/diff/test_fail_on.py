@@ -50,20 +50,17 @@ def permission(change: Any, extent: Any = "all") -> list[PermissionChange]:
 STOPS: dict[str, list[dict[str, Any]]] = {
     "gains": [
         *({"gains": [RIGHT]}, {"may_gain": [RIGHT]}, {"cannot_tell": [UNDECIDED]}, {"other_principals": ["r"]}),
-        {"cannot_compare": ["aws:profile differs"]},
     ],
     "permissions": [
         *({"permissions": permission("gains", extent)} for extent in ("all", "some", "cannot tell")),
         {"permissions": [PermissionChange("r", "", "gains", policy=POLICY)]},
         {"permissions": [replace(permission("gains")[0], dangerous=True)]},
         {"permissions_cannot_tell": [UNDECIDED]},
-        {"cannot_compare": ["aws:profile differs"]},
     ],
     "dangerous": [
         {"permissions": [replace(permission("gains")[0], dangerous=True)]},
         {"permissions": [PermissionChange("r", "", "gains", policy=POLICY)]},
         {"permissions_cannot_tell": [UNDECIDED]},
-        {"cannot_compare": ["aws:profile differs"]},
         {"guard": [GuardChange("blue", "roleAnnotations", "deny", "warn", dangerous=True)]},
     ],
     "replaces": [{"bindings": changed("replace")}, {"other": changed("replace")[0].resources}],

@@ -255,8 +255,7 @@ def test_a_wide_character_takes_two_columns() -> None:
 
 def test_what_is_not_seen_is_said() -> None:
     """Protects from taking "no changes" for the whole truth: each source leaves something out."""
-    says = {before: text(diff(before=before)) for before in ("state", "live", "files")}
+    says = {before: text(diff(before=before)) for before in ("state", "live")}
 
     assert "~ not seen: what others changed in AWS or Kubernetes (--refresh reads it)" in says["state"]
     assert "~ not seen: policies that others put on its roles (`irsa verify` reads them)" in says["live"]
-    assert "~ not seen: the state, AWS, Kubernetes: two versions of the file are compared" in says["files"]

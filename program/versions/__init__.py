@@ -1,1 +1,0 @@
-"""Two versions of a stack file, for `irsa diff OLD NEW`."""
