@@ -40,7 +40,6 @@ def test_an_unknown_option_shows_those_of_the_subcommand(subcommand: str, capsys
 
 WORDS = {
     "explain": (["a/b"], ["r"], ["--stack", "s"], ["--issuer=https://x"]),
-    "diff": (["old"], ["new"], ["--json"], ["--fail-on", "gains"]),
     "check": (["Pulumi.a.yaml"], ["Pulumi.b.yaml"], ["--live"], ["--json"]),
     "verify": (["a"], ["b"], ["--stack", "s"], ["--pods"], ["--junit", "x"]),
     "prove": (["a"], ["b"], ["--stack", "s"], ["--json"]),
@@ -72,11 +71,11 @@ def test_arguments_may_stand_anywhere(subcommand: str, monkeypatch: pytest.Monke
 
 
 def test_behind_two_dashes_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects `irsa diff` from a branch that is named as an option (POSIX, guideline 10 of the utility syntax)."""
+    """Protects `irsa prove` from a binding that is named as an option (POSIX, guideline 10 of the utility syntax)."""
     asked: list[argparse.Namespace] = []
-    monkeypatch.setattr(installed()["diff"].load(), "run", lambda options: (asked.append(options), 0)[1])  # type: ignore[func-returns-value]
+    monkeypatch.setattr(installed()["prove"].load(), "run", lambda options: (asked.append(options), 0)[1])  # type: ignore[func-returns-value]
 
-    assert main(["diff", "--json", "--", "main", "--output=x"]) == 0
+    assert main(["prove", "--json", "--", "app", "--output=x"]) == 0
     assert "--output=x" in str(asked[0])
 
 
