@@ -22,7 +22,7 @@ from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
-from irsa_cli.guard.checks import EDITORS, GUARD, guard_checks
+from irsa_cli.guard.checks import GUARD, guard_checks
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
@@ -78,9 +78,6 @@ CHECKS = {
     STAGE: "with --pods and EKS Pod Identity, as a line: the stage of the Pods, and who holds the next one back",
     GUARD: (
         "with irsa:guard: its policies, bindings and ConfigMaps are as declared, and the API server understands them"
-    ),
-    EDITORS: (
-        "with irsa:guard: who may change it by RBAC: anybody but its deployers is a warning, everybody a finding"
     ),
 }
 # Of `outputs.ROLE_SETTINGS`: what it is, where LiveRole has it, and what a role has that is created without it.
@@ -161,14 +158,12 @@ def _in_doubt(check: Check, repair: str) -> Check:
 
 
 def _is_note(check: Check) -> bool:
-    return check.check == STAGE or (
-        check.check in {GUARD, EDITORS} and check.outcome is Outcome.OK and bool(check.found)
-    )
+    return check.check == STAGE or (check.check == GUARD and check.outcome is Outcome.OK and bool(check.found))
 
 
 def columns_of(checks: Iterable[Check], pods: bool) -> list[str]:
     """Return the kinds of checks that are columns of the table; a stage is a line of its own."""
-    of_some = {ASSOCIATION, GUARD, EDITORS} - {check.check for check in checks}
+    of_some = {ASSOCIATION, GUARD} - {check.check for check in checks}
     absent = {STAGE, *([] if pods else [PODS]), *of_some}
     return [name for name in CHECKS if name not in absent]
 

@@ -346,7 +346,7 @@ class Reader:
     def _guards(self, live: ClusterClient, where: str, key: str) -> Guards | None:
         """Return whom the guards of a cluster guard; one that cannot have any stops `pulumi up`."""
         try:
-            live.objects_of("validatingadmissionpolicybindings", label=STACK_LABEL)
+            live.objects_of("validatingadmissionpolicybindings", STACK_LABEL)
         except NoSuchKindError:
             found = f"{where} has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
             fix = "upgrade the cluster, or write guard: off for it"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from irsa_cli.guard.checks import EDITORS, GUARD
+from irsa_cli.guard.checks import GUARD
 from irsa_cli.pod_identity import ASSOCIATION
 from irsa_cli.verify import CHECKS, PODS, STAGE
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, irsa, not_good, report
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.sandbox
 
 PERMISSIONS = ROOT / "docs" / "permissions"
 INJECTED = Path(__file__).parent / "recorded" / "injected-pod.json"
-OPTIONAL = (ASSOCIATION, PODS, STAGE, GUARD, EDITORS)
+OPTIONAL = (ASSOCIATION, PODS, STAGE, GUARD)
 BINDING = {
     "serviceAccount": {"name": "verified"},
     "role": {"name": "verified-role"},

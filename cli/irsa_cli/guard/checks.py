@@ -1,6 +1,6 @@
-"""What `irsa verify` compares of a guard: its policies, bindings and ConfigMaps, and who may change them."""
+"""What `irsa verify` compares of a guard: its policies, bindings and ConfigMaps."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -8,7 +8,6 @@ from irsa.guard.rules import namespaces_of, parsed_data
 from irsa.rules import commands
 from irsa.rules.mistakes import Place, listed, named, path_of, shortened
 from irsa_cli.exits import CouldNotLookError, unexpected
-from irsa_cli.guard.editors import DEPLOYER_ROLE, Rbac, editors
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError
 from irsa_cli.live.service import CONCURRENT
 from irsa_cli.progress import check_all
@@ -16,7 +15,7 @@ from irsa_cli.report.checks import Check, Outcome, outcome_of
 from irsa_cli.report.text import counted
 from irsa_cli.state.declared import DeclaredGuard, DeclaredStack
 
-GUARD, EDITORS = "guard", "guard editors"
+GUARD = "guard"
 KINDS = {"validatingadmissionpolicies": "policy", "validatingadmissionpolicybindings": "binding"}
 # What the API server fills in: https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/
 DEFAULTS: Mapping[str, Any] = {
@@ -28,12 +27,10 @@ DEFAULTS: Mapping[str, Any] = {
 }
 TOO_OLD = "the API server has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"
 MISSING = ("it does not exist, so that it guards nothing", "that it exists")
-NOT_READ = "not read: EKS's access policies, and who may create tokens or Pods of a deployer or of kube-system"
 UNDERSTOOD = "expressions that the API server understands: one that fails lets every Pod through"
 ABSENT = object()
 
 NewCheck = Callable[..., Check]
-Question = Callable[[NewCheck, DeclaredGuard, ClusterClient, str], Iterable[Check]]
 
 
 def guard_checks(declared: DeclaredStack) -> list[Check]:
@@ -43,22 +40,16 @@ def guard_checks(declared: DeclaredStack) -> list[Check]:
 
 
 def of_guard(guard: DeclaredGuard, clusters: ClusterClients, stack: str) -> list[Check]:
-    """Return the checks of one guard."""
+    """Return the checks of one guard, or one check that says why there is no answer."""
     if guard.unreadable:
         return [Check(guard.name, GUARD, Outcome.CANNOT_TELL, guard.name, guard.unreadable)]
-    questions: Mapping[str, Question] = {GUARD: _as_declared, EDITORS: _editors}
-    return [check for kind, question in questions.items() for check in _asked(guard, clusters, stack, kind, question)]
-
-
-def _asked(guard: DeclaredGuard, clusters: ClusterClients, stack: str, kind: str, question: Question) -> list[Check]:
-    """Return the checks of a question, or one check that says why it has no answer."""
     whole = f"stack {named(guard.stack)}"
 
     def check(outcome: Outcome, found: str = "", expected: str = "", fix: str = "", about: str = whole) -> Check:
-        return Check(guard.name, kind, outcome, about, found, expected, fix)
+        return Check(guard.name, GUARD, outcome, about, found, expected, fix)
 
     try:
-        return [*question(check, guard, clusters.of(guard.cluster), commands.up_of_guard(stack))]
+        return [*_as_declared(check, guard, clusters.of(guard.cluster), commands.up_of_guard(stack))]
     except NoSuchKindError:
         return [check(Outcome.FINDING, TOO_OLD, "Kubernetes 1.30 or newer, or irsa:guard: off")]
     except CouldNotLookError as error:
@@ -141,22 +132,3 @@ def _has_objects(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     return "nothing" if value is ABSENT else named(value) if isinstance(value, str) else shortened(value)
-
-
-def _editors(check: NewCheck, guard: DeclaredGuard, cluster: ClusterClient, _: str) -> Iterator[Check]:
-    """Check who may switch the guard off: somebody else than its deployers is a warning, and everybody is a finding."""
-    found = editors(Rbac.of(cluster, guard.namespace), guard)
-    expected = f"nobody but its deployers, who have the ClusterRole {DEPLOYER_ROLE}"
-    for each in found:
-        if each.is_everybody:
-            about, text = f"{each.kind} {named(each.name)}", f"may change the guard, by the role {named(each.role)}"
-            yield check(Outcome.FINDING, text, expected, commands.edit(*each.binding, each.namespace), about)
-    others = [f"{each.kind} {named(each.name)} ({named(each.role)})" for each in found if not each.is_everybody]
-    if others:
-        yield check(Outcome.WARNING, f"by RBAC, these may change it, too: {_first(others)}; {NOT_READ}", expected)
-    elif not found:
-        yield check(Outcome.OK, f"by RBAC, nobody but its deployers may change it; {NOT_READ}")
-
-
-def _first(texts: Sequence[str], most: int = 20) -> str:
-    return ", ".join(texts[:most]) + (f", and {len(texts) - most:,} more" if len(texts) > most else "")

@@ -21,7 +21,7 @@ def guards_of(cluster: ClusterClient) -> Guards:
     """
     found: dict[tuple[str, str], list[Guarded]] = {}
     try:
-        bindings = cluster.objects_of("validatingadmissionpolicybindings", label=STACK_LABEL)
+        bindings = cluster.objects_of("validatingadmissionpolicybindings", STACK_LABEL)
     except NoSuchKindError:
         return found
     for stack, mode, namespaces, config_map in _of_identity(bindings):

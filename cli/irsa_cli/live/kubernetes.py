@@ -44,12 +44,11 @@ ATTEMPTS = 5
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 SHORTEST_TOKEN_SECONDS = 600
 GROUPS = "/apis/"
-ADMISSION, RBAC = f"{GROUPS}admissionregistration.k8s.io/v1", f"{GROUPS}rbac.authorization.k8s.io/v1"
-# Where the kinds are that the guard is made of, and those that say who may write them.
+ADMISSION = f"{GROUPS}admissionregistration.k8s.io/v1"
+# Where the kinds are that the guard is made of.
 PATHS = {
     "configmaps": "/api/v1",
     **dict.fromkeys(("validatingadmissionpolicies", "validatingadmissionpolicybindings"), ADMISSION),
-    **dict.fromkeys(("clusterroles", "clusterrolebindings", "roles", "rolebindings"), RBAC),
 }
 TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 
@@ -194,11 +193,10 @@ class ClusterClient:
         ask = partial(self._ask, f"get {resource} {named(f'{namespace}/{name}' if namespace else name)}", "GET", path)
         return self._answers.answer(path, ask)
 
-    def objects_of(self, resource: str, namespace: str = "", label: str = "") -> list[Object]:
-        """Return the objects of a resource of PATHS, those with a label if one is given. They are asked for once."""
-        question = f"list {resource}{f' in {named(namespace)}' if namespace else ''}"
-        path = _path(resource, namespace)
-        return self._answers.answer((path, label), lambda: self._items(question, path, labelSelector=label))
+    def objects_of(self, resource: str, label: str) -> list[Object]:
+        """Return the objects of a resource of PATHS that have a label. They are asked for once."""
+        path = _path(resource, "")
+        return self._answers.answer((path, label), lambda: self._items(f"list {resource}", path, labelSelector=label))
 
     def token(self, namespace: str, name: str, audience: str, pod: Object | None = None) -> str | None:
         """Return a short-lived token of a service account; None if it does not exist.

@@ -11,14 +11,12 @@ from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, No
 class Outcome(StrEnum):
     """The result of one check; three of them say why there is no result, and `NOT_CHECKED` is by design.
 
-    `WARNING` is a risk that somebody may have chosen: it fails nothing.
     `UNPROVEN` is a trusted subject without a service account, or a service account without a running Pod for EKS Pod
     Identity, where `irsa prove --allow-unproven` allows that.
     """
 
     OK = "ok"
     FINDING = "finding"
-    WARNING = "warning"
     NO_PERMISSION = "no permission"
     NO_ANSWER = "no answer"
     CANNOT_TELL = "cannot tell"
@@ -27,7 +25,7 @@ class Outcome(StrEnum):
 
 
 UNANSWERED = (Outcome.NO_PERMISSION, Outcome.NO_ANSWER, Outcome.CANNOT_TELL)
-ALLOWED = (Outcome.WARNING, Outcome.UNPROVEN, Outcome.NOT_CHECKED)
+ALLOWED = (Outcome.UNPROVEN, Outcome.NOT_CHECKED)
 OUTCOMES = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING, Decision.CANNOT_DECIDE: Outcome.CANNOT_TELL}
 WORST_FIRST = (Outcome.FINDING, *UNANSWERED, *ALLOWED, Outcome.OK)
 

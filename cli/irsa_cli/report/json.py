@@ -17,7 +17,6 @@ class Counts:
 
     ok: int
     finding: int
-    warning: int
     no_permission: int
     no_answer: int
     cannot_tell: int

@@ -26,7 +26,6 @@ COLORS: dict[str, str] = {
     Outcome.FINDING: "bold red",
     **dict.fromkeys(UNANSWERED, "yellow"),
     **dict.fromkeys(ALLOWED, "dim"),
-    Outcome.WARNING: "yellow",
 }
 Line = TypeVar("Line")
 

@@ -161,7 +161,6 @@ _patch = _command("kubectl patch serviceaccount {name} -n {namespace} --type jso
 restart = _command("kubectl rollout restart {workload} -n {namespace}")
 # Its owner creates it again.
 delete_pod = _command("kubectl delete pod {name} -n {namespace}")
-edit = _command("kubectl edit {kind} {name} [-n {namespace}]")
 delete_guard = _command("kubectl delete validatingadmissionpolicybindings,validatingadmissionpolicies -l {label}")
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from irsa.version import VERSION
-from irsa_cli.guard.checks import EDITORS, GUARD
+from irsa_cli.guard.checks import GUARD
 from irsa_cli.pod_identity import ASSOCIATION
 from irsa_cli.verify import CHECKS, PODS, STAGE
 from tests.output_schemas import check_output
@@ -167,9 +167,7 @@ def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, environm
         return check_output(arguments[0], answer.stdout)
 
     outcomes = {check["check"]: check["outcome"] for check in irsa("verify", "--stack", "dev")["checks"]}
-    assert outcomes == dict.fromkeys(
-        (name for name in CHECKS if name not in (ASSOCIATION, PODS, STAGE, GUARD, EDITORS)), "ok"
-    )
+    assert outcomes == dict.fromkeys((name for name in CHECKS if name not in (ASSOCIATION, PODS, STAGE, GUARD)), "ok")
     assert [check["outcome"] for check in irsa("prove", "--stack", "dev")["checks"]] == ["ok", "ok"]
 
     outputs = stack.outputs()

@@ -83,5 +83,5 @@ class StubCluster:
             raise NoPermissionError(f"get {resource}: forbidden")
         return self._asked(resource).get(name)
 
-    def objects_of(self, resource: str, namespace: str = "", label: str = "") -> list[dict[str, Any]]:
+    def objects_of(self, resource: str, label: str) -> list[dict[str, Any]]:
         return [*self._asked(resource).values()]

@@ -242,9 +242,9 @@ def test_refused_and_missing_are_told_apart(cluster: ClusterClient) -> None:
 def test_a_kind_that_is_unknown_is_no_missing_object(cluster: ClusterClient) -> None:
     """Protects who has an old Kubernetes: that it has no such kind is another answer than that an object is gone."""
     assert cluster.object_of("validatingadmissionpolicies", "missing") is None
-    for ask in (cluster.objects_of, lambda resource: cluster.object_of(resource, "missing")):
+    for ask in (cluster.objects_of, cluster.object_of):
         with pytest.raises(NoSuchKindError, match="could not find the requested resource"):
-            ask("validatingadmissionpolicybindings")
+            ask("validatingadmissionpolicybindings", "missing")
 
 
 def test_a_missing_page_of_something_else_is_no_missing_account(cluster: ClusterClient) -> None:
