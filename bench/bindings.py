@@ -66,11 +66,9 @@ def _places(prefix: str) -> Iterator[tuple[str, int]]:
 
 def declared(bindings: Sequence[MeasuredBinding]) -> dict[str, Any]:
     """Return the settings of a stack file."""
-    namespaces = any(binding.creates_namespace for binding in bindings)
     return {
-        # The real size has roles with 11 policies, and namespaces that are deleted with the stack, as the floor's are.
+        # The real size has roles with 11 policies.
         "quotas": {"attachedPolicies": 20},
-        **({"defaults": {"retainNamespaces": False}} if namespaces else {}),
         "bindings": {
             binding.name: {
                 "serviceAccount": {

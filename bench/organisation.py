@@ -15,16 +15,14 @@ DESCRIPTION = """\
 The largest public user of IAM roles for service accounts that could be found declares 1,070 roles in one cluster, in
 732 namespaces, with 1 to 11 managed policies each: 6,688 resources, the stack's own and the components included.
 Measured as 100 bindings above, but with the state written at the end (`PULUMI_SKIP_CHECKPOINTS`), for otherwise nearly
-all of the time is the engine's: three runs of `preview` and of the second `up`, one of the rest. `destroy` has 64 steps
-at a time: Kubernetes takes five seconds and more to delete a namespace."""
-OPERATIONS_HERE = {**OPERATIONS, "destroy": (*OPERATIONS["destroy"], "--parallel", "64")}
+all of the time is the engine's: three runs of `preview` and of the second `up`, one of the rest."""
 WITHOUT_CHECKPOINTS = {"PULUMI_SKIP_CHECKPOINTS": "true"}
 MEMORY_GOAL = 1.5
 
 
 def measure(cloud: Cloud, folder: Path) -> list[Figure]:
     stacks = three_stacks(cloud, folder / "real", organisation, WITHOUT_CHECKPOINTS)
-    runs = measured(stacks, rounds=1, repeats=3, operations=OPERATIONS_HERE)
+    runs = measured(stacks, rounds=1, repeats=3, operations=OPERATIONS)
     return figures_of(len(organisation("irsa")), runs, MEMORY_GOAL)
 
 

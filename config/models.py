@@ -525,8 +525,6 @@ class Defaults(Settings):
     """Whether AWS SDKs call the regional endpoint of STS."""
     token_expiration: TokenExpiration | None = None
     """Lifetime of the tokens in seconds."""
-    retain_namespaces: bool = Field(default=True, examples=[False])
-    """false: namespaces of `createNamespace` are deleted with the stack. Set it before the first `pulumi up`."""
 
 
 class Quotas(Settings):

@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -24,6 +24,10 @@ KINDS = {
     "list_type": "a list, such as [one, two]",
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
+}
+# Keys of an earlier version, and what to do.
+REMOVED: Mapping[Place, str] = {
+    ("defaults", "retainNamespaces"): "remove it: irsa deletes no namespace, and `kubectl delete namespace` deletes one"
 }
 SCHEMA_OF = functools.cache(lambda model: model.model_json_schema())
 # What a word stands for in YAML 1.1, or in quotes.
@@ -62,7 +66,8 @@ def _mistake(error: Any, place: Place) -> Mistake:
         return cause
     if kind == "extra_forbidden":
         key, known = str(place[-1]), keys_at(place[:-1])
-        return Mistake(f"unknown key {key!r}", ", ".join(known) or "no key", _advice_for_key(key, place[:-1], known))
+        advice = REMOVED.get(place) or _advice_for_key(key, place[:-1], known)
+        return Mistake(f"unknown key {key!r}", ", ".join(known) or "no key", advice)
     if kind == "missing":
         return Mistake(f"no {place[-1]}", f"{place[-1]} is required", f"add {place[-1]}")
     if kind in LIMITS:

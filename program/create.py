@@ -68,7 +68,7 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     }
     for planned, parsed in plan.components:
         if planned.namespace and planned.namespace not in namespaces:
-            namespaces[planned.namespace] = _namespace(planned.namespace, plan.retain_namespaces, lookups)
+            namespaces[planned.namespace] = _namespace(planned.namespace, lookups)
         spec = parsed
         if planned.takes_role:
             spec = parsed._replace(role_arn=Later(roles[planned.binding].role_arn, lambda arn, _secret: str(arn)))
@@ -112,15 +112,14 @@ def _guard(
     IdentityGuard(planned.name, {"mode": spec.settings.mode, "service_accounts": []}, options, spec=spec, after=after)
 
 
-def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:
+def _namespace(planned: PlannedNamespace, lookups: Lookups) -> pulumi.Resource:
     """Create a namespace unless it exists."""
-    # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed.
-    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider)
-    if retain:
-        patch = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
-        return kubernetes.core.v1.NamespacePatch(planned.logical_name, metadata=patch, opts=options)
-    metadata = kubernetes.meta.v1.ObjectMetaArgs(name=planned.name)
-    return kubernetes.core.v1.Namespace(planned.logical_name, metadata=metadata, opts=options)
+    # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed. So does then
+    # one of an earlier version that was to be deleted with the stack: without the alias, this `up` would delete it.
+    former = pulumi.Alias(type_="kubernetes:core/v1:Namespace")
+    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider, aliases=[former])
+    metadata = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
+    return kubernetes.core.v1.NamespacePatch(planned.logical_name, metadata=metadata, opts=options)
 
 
 def _options(

@@ -76,7 +76,6 @@ class Plan(NamedTuple):
         bindings: What each binding declares, by its key.
         mistakes: What is wrong in the bindings, each with its place in the settings; then nothing may be created.
         service_accounts: The service account of each binding, by its key.
-        retain_namespaces: Whether the namespaces are kept when the stack is destroyed.
         guards: The guard of each cluster that has one.
     """
 
@@ -84,7 +83,6 @@ class Plan(NamedTuple):
     bindings: Mapping[str, PlannedBinding]
     mistakes: Sequence[LocatedMistake]
     service_accounts: Mapping[str, ServiceAccount | None]
-    retain_namespaces: bool
     guards: Sequence[PlannedGuard] = ()
 
 
@@ -126,8 +124,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
     guards, of_guards = planned_guards(stack, lookups, bindings)
     mistakes |= {(located.place, located.mistake.found): located for located in of_guards}
-    retained = stack.defaults.retain_namespaces
-    return Plan(components, bindings, [*mistakes.values()], service_accounts, retained, guards)
+    return Plan(components, bindings, [*mistakes.values()], service_accounts, guards)
 
 
 def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:

@@ -56,7 +56,7 @@ def create(binding: dict[str, Any], wrapped: bool, namespaces: dict[str, pulumi.
 def main() -> None:
     resources = json.loads((Path(__file__).parent / "resources.json").read_text())
     namespaces: dict[str, pulumi.Resource] = {
-        name: kubernetes.core.v1.Namespace(name, metadata={"name": name}) for name in resources["namespaces"]
+        name: kubernetes.core.v1.NamespacePatch(name, metadata={"name": name}) for name in resources["namespaces"]
     }
     for binding in resources["bindings"]:
         create(binding, resources["wrapped"], namespaces)

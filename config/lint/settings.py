@@ -138,5 +138,4 @@ TAKES_DEFAULT: Mapping[str, Takes] = {
     "maxSessionDuration": _creates_role_without("maxSessionDuration"),
     "stsRegionalEndpoints": _has_service_account_without("stsRegionalEndpoints", irsa=True),
     "tokenExpiration": _has_service_account_without("tokenExpiration", irsa=True),
-    "retainNamespaces": lambda binding, _: bool(binding.get("serviceAccount", {}).get("createNamespace")),
 }

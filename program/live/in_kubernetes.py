@@ -23,9 +23,7 @@ from program.live.reads import ClusterReads
 from program.lookups import rules as live_rules
 
 
-def kubernetes_conflicts(
-    components: Collection[Planned], held: Held, retain_namespaces: bool
-) -> Iterator[LocatedMistake]:
+def kubernetes_conflicts(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
     """Yield what the clusters would refuse."""
     created = {(each.cluster, each.name): key for key, _, component, *_ in components if (each := component.namespace)}
     # The service accounts that the stack created for an issuer that their binding has no more, by their UIDs.
@@ -43,8 +41,6 @@ def kubernetes_conflicts(
         creator = created.get((planned.component.cluster or "", namespace))
         if cluster.namespaces is not None:
             yield from _namespace(planned, cluster, namespace, creator)
-            if not retain_namespaces:
-                yield from _existing_namespace(planned, cluster.namespaces, namespace, held)
         if cluster.service_accounts is None:
             continue
         live = cluster.service_accounts.get((namespace, name))
@@ -85,18 +81,6 @@ def _namespace(planned: Planned, cluster: ClusterReads, name: str, creator: str 
         found += f"; bindings.{creator} creates it, but this binding does not wait"
         fix = "set createNamespace: true here too"
     yield finding(live_rules.NAMESPACE_MISSING, planned.place("serviceAccount", "namespace"), found, allowed, fix)
-
-
-def _existing_namespace(
-    planned: Planned, namespaces: Collection[str], name: str, held: Held
-) -> Iterator[LocatedMistake]:
-    namespace = planned.component.namespace
-    if namespace and name in namespaces and held.find(types.NAMESPACE, namespace.logical_name) is None:
-        place = planned.place("serviceAccount", "createNamespace")
-        found = f"the namespace {named(name)} exists already{planned.where}, and this stack did not create it"
-        allowed = "one that this stack creates and deletes (irsa:defaults.retainNamespaces: false)"
-        fix = "remove createNamespace, or retainNamespaces: false"
-        yield finding(live_rules.NAMESPACE_EXISTS, place, found, allowed, fix)
 
 
 def _to_create(

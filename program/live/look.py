@@ -154,7 +154,7 @@ def conflicts(  # noqa: PLR0917 (what is planned, what was read, and what the st
     """
     known = held or Held()
     found = [
-        *kubernetes_conflicts(components, known, stack.defaults.retain_namespaces),
+        *kubernetes_conflicts(components, known),
         *iam_conflicts(components, known, aws_settings),
         *provider_conflicts(stack, lookups, reads, known),
         *missing_roles(components, reads),

@@ -5,7 +5,6 @@ RULES = {
     (NAMESPACE_MISSING := "namespace-missing"): (
         "the namespace of a service account, or of a guard, does not exist, or is being deleted"
     ),
-    (NAMESPACE_EXISTS := "namespace-exists"): "a namespace to create exists already",
     (SERVICE_ACCOUNT_EXISTS := "service-account-exists"): "a service account to create exists already",
     (SERVICE_ACCOUNT_MISSING := "service-account-missing"): "a service account to annotate does not exist",
     (SERVICE_ACCOUNT_TAKEN := "service-account-taken"): (

@@ -90,7 +90,8 @@ class RecordedEngine(MockMonitor):
     @staticmethod
     def _aliases(request: Any, types: str) -> Iterator[str]:
         for alias in getattr(request, "aliases", ()):
-            yield alias.urn or f"urn:pulumi:test::irsa::{types}::{alias.spec.name}"
+            former = f"{types.removesuffix(request.type)}{alias.spec.type or request.type}"
+            yield alias.urn or f"urn:pulumi:test::irsa::{former}::{alias.spec.name or request.name}"
 
 
 @pytest.mark.parametrize("file", RECORDS, ids=[file.stem for file in RECORDS])
@@ -100,6 +101,8 @@ def test_a_stack_that_an_earlier_version_deployed_does_not_change(file: Path, mo
     A name that changed needs an alias, by which the resource is found.
     """
     record = json.loads(file.read_text())
+    # What its message says to do with this key of an earlier version.
+    record["config"].get("irsa:defaults", {}).pop("retainNamespaces", None)
     expected = {urn: each["asked"] for urn, each in record["resources"].items()}
     engine = RecordedEngine(record)
     exported = run_program(record["config"], Answers(), monkeypatch, engine)

@@ -429,14 +429,13 @@ def test_what_outlives_the_stack(deployed: Deployed, iam: Any, cloud: Any) -> No
 
 
 def test_every_setting_of_a_role_and_the_defaults(deploy: Callable[..., Project], iam: Any, cloud: Any) -> None:
-    """Protects the role's settings and `irsa:defaults`: own values win, tags are joined; a namespace need not stay."""
+    """Protects the role's settings and `irsa:defaults`: own values win, tags are joined."""
     defaults = {
         "path": "/irsa/",
         "tags": {"team": "payments", "stage": "dev"},
         "permissionsBoundary": "arn:aws:iam::aws:policy/AmazonS3FullAccess",
         "maxSessionDuration": 7200,
         "namespace": "team-a",
-        "retainNamespaces": False,
     }
     role = {
         "name": "settings-role",
@@ -447,7 +446,7 @@ def test_every_setting_of_a_role_and_the_defaults(deploy: Callable[..., Project]
     bindings = {
         "app": {"serviceAccount": {"name": "app"}, "role": role},
         "own": {
-            "serviceAccount": {"name": "own", "namespace": "gone", "createNamespace": True},
+            "serviceAccount": {"name": "own", "namespace": "default"},
             "role": {"name": "own-role", "path": "/own/", "maxSessionDuration": 3600},
         },
         "prefix": {"serviceAccount": {"name": "prefix"}, "role": {"namePrefix": "prefixed-"}},
@@ -470,4 +469,23 @@ def test_every_setting_of_a_role_and_the_defaults(deploy: Callable[..., Project]
     # Somebody else's policy does not keep the role from going.
     iam.attach_role_policy(RoleName="settings-role", PolicyArn=SEVERAL[1])
     stack.destroy()
-    assert cloud.kubectl("get", "namespace", "gone").returncode != 0
+
+
+def test_a_namespace_of_an_earlier_version_stays(deploy: Callable[..., Project], cloud: Any) -> None:
+    """Protects all that is in it: a state whose namespace was to be deleted with the stack shows 0 changes.
+
+    An alias of another type: https://www.pulumi.com/docs/iac/concepts/resources/options/aliases/
+    """
+    account = {"name": "kept", "namespace": "earlier", "createNamespace": True}
+    stack = deploy({"bindings": {"kept": {"serviceAccount": account, "policyArns": []}}})
+    stack.up()
+    state = stack.folder / "state.json"
+    stack.pulumi("stack", "export", "--file", str(state))
+    state.write_text(state.read_text().replace("core/v1:NamespacePatch", "core/v1:Namespace"))
+    stack.pulumi("stack", "import", "--file", str(state))
+    assert len(stack.resources("Namespace")) == 1
+
+    assert stack.up() == {}
+    assert len(stack.resources("NamespacePatch")) == 1
+    stack.destroy()
+    assert cloud.kubectl("get", "namespace", "earlier").returncode == 0

@@ -639,12 +639,6 @@ LOOK_UPS = (
 
 STACKS = (
     StackCase("provider-taken", "provider-exists", {**MY_CLUSTER, "createOidcProvider": True}),
-    StackCase(
-        "ns-to-own",
-        "namespace-exists",
-        # One that the API server creates again, should a plugin take it over and delete it.
-        others={"defaults": {"retainNamespaces": False, "namespace": "kube-node-lease"}},
-    ),
     StackCase("credentials-missing", "credentials", variables=NO_KEYS),
     StackCase("account-not-allowed", "wrong-account", providers={"aws:allowedAccountIds": [OTHER_AWS_ACCOUNT]}),
 )
@@ -757,7 +751,6 @@ def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_pa
     """Protects from a check that cries wolf about a whole stack."""
     settings = {
         "accounts": {"data": DATA},
-        "defaults": {"retainNamespaces": False},
         "clusters": {
             "blue": {**MY_CLUSTER, "kubernetes": {"context": "irsa-sandbox"}},
             # Its API is not asked.
@@ -766,8 +759,8 @@ def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_pa
         "bindings": {
             "cluster-of-a-context": {**annotated("cluster-of-a-context"), "clusters": ["blue"]},
             "provider-in-data": {**annotated("provider-in-data"), "clusters": ["blue"], "account": "data"},
-            "ns-to-own-and-free": {
-                **annotated("ns-to-own-and-free", namespace="conflicts-owned", createNamespace=True),
+            "ns-free": {
+                **annotated("ns-free", namespace="conflicts-owned", createNamespace=True),
                 "clusters": ["blue"],
             },
             "context-not-needed": {**WITHOUT_PODS, "clusters": ["green"]},

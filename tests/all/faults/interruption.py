@@ -16,8 +16,7 @@ from tests.sandbox.project import Stack
 ENDS_WITHIN = 300.0
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
-SERVICE_ACCOUNT, NAMESPACE = "kubernetes:core/v1:ServiceAccount", "kubernetes:core/v1:Namespace"
-PATCH = "kubernetes:core/v1:ServiceAccountPatch"
+SERVICE_ACCOUNT, PATCH = "kubernetes:core/v1:ServiceAccount", "kubernetes:core/v1:ServiceAccountPatch"
 
 
 class Interrupted(NamedTuple):

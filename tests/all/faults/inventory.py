@@ -6,7 +6,7 @@ from typing import Any
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
 from irsa.rules.annotations import ROLE_ARN
-from tests.all.faults.interruption import NAMESPACE, OIDC_PROVIDER, PATCH, POLICY, ROLE, SERVICE_ACCOUNT, deployment
+from tests.all.faults.interruption import OIDC_PROVIDER, PATCH, POLICY, ROLE, SERVICE_ACCOUNT, deployment
 from tests.sandbox.project import Stack
 
 Thing = tuple[str, ...]
@@ -44,7 +44,6 @@ RECORDED: Mapping[str, Callable[[Mapping[str, Any]], list[Thing]]] = {
         ("attached", attachment["outputs"]["role"], attachment["outputs"]["policyArn"])
     ],
     "aws:iam/rolePolicy:RolePolicy": lambda inline: [("inline", inline["outputs"]["role"], inline["outputs"]["name"])],
-    NAMESPACE: lambda namespace: [("namespace", namespace["id"])],
     SERVICE_ACCOUNT: lambda account: [("service account", account["id"]), ("annotation", account["id"], "1")],
     PATCH: lambda patch: [("annotation", patch["id"], "1")],
 }

@@ -58,8 +58,7 @@ def settings(plain: int = 4) -> dict[str, Any]:
         },
         "role-only": {"role": {"name": "faults-role-only"}, "trust": {"subjects": ["team-a:*"]}, "policyArns": [SQS]},
     }
-    # By default a namespace is only patched, and stays.
-    return {"defaults": {"retainNamespaces": False}, "bindings": bindings}
+    return {"bindings": bindings}
 
 
 def interrupt_within(project: Project, verb: str, lines: int, moments: random.Random) -> Interrupted:
@@ -81,6 +80,8 @@ def test_a_killed_engine_leaves_nothing_behind(
     aws = network.link(cloud.aws_address)
     aws.add("latency", latency=AWS_LATENCY)
     cloud.kubectl("create", "serviceaccount", "helm-made")
+    # A namespace stays when its stack is destroyed.
+    cloud.kubectl("create", "namespace", "faults")
     before = existing(cloud)
     project = deploy(settings(), AWS_ENDPOINT_URL=aws.address)
     lines = {verb: interrupt(project, verb, when=lambda: False).lines for verb in UNDONE_BY}
@@ -98,6 +99,7 @@ def test_a_killed_engine_leaves_nothing_behind(
                 assert report(project, "verify")[0] == 0, where
         assert existing(cloud) == before, where
     cloud.kubectl("delete", "serviceaccount", "helm-made")
+    cloud.kubectl("delete", "namespace", "faults")
     text = (
         f"{killed['up']} kills of up, {killed['destroy']} of destroy, {unrecorded} resources created and not recorded"
     )
@@ -112,6 +114,8 @@ def test_what_was_created_and_not_recorded_is_named_and_taken_back(
     The first kill meets what depends on nothing, the next ones what depends on it.
     """
     cloud.kubectl("create", "serviceaccount", "helm-made")
+    # A namespace stays when its stack is destroyed.
+    cloud.kubectl("create", "namespace", "faults")
     before = existing(cloud)
     project = deploy(settings(plain=1))
     created: list[str] = []
@@ -125,6 +129,7 @@ def test_what_was_created_and_not_recorded_is_named_and_taken_back(
         project.destroy()
         assert existing(cloud) == before
     cloud.kubectl("delete", "serviceaccount", "helm-made")
+    cloud.kubectl("delete", "namespace", "faults")
     assert set(created) >= {"CreateRole", "CreatePolicy", "AttachRolePolicy", "namespaces", "serviceaccounts"}
     record_property("faults", f"{len(created)} creations without an answer")
 

@@ -235,6 +235,13 @@ def test_a_limit_is_reported_with_its_number() -> None:
     assert (least.mistake.allowed, most.mistake.allowed) == ("at least 3,600", "at most 43,200")
 
 
+def test_a_key_of_an_earlier_version_is_not_taken_for_a_misspelled_one() -> None:
+    """Protects who upgrades: `namespace`, whose letters are in it, is another thing."""
+    (found,) = mistakes({"defaults": {"retainNamespaces": False}})
+    assert found.place == ("defaults", "retainNamespaces")
+    assert found.mistake.fix.startswith("remove it: ")
+
+
 def test_a_misspelled_key_that_is_required_is_one_mistake() -> None:
     """Protects the reader: the same error is not reported as an unknown key and as a missing one."""
     assert [each.place[2:] for each in mistakes(binding(serviceAccount={"nam": "a"}))] == [("serviceAccount", "nam")]

@@ -535,8 +535,6 @@ USES: list[tuple[str, dict[str, Any], bool]] = [
     ("maxSessionDuration", {"role": {"maxSessionDuration": 1}}, False),
     ("tags", {"role": {"tags": {}}}, True),
     ("tags", {"role": {"arn": "x"}}, False),
-    ("retainNamespaces", APP, False),
-    ("retainNamespaces", {"serviceAccount": {"createNamespace": True}}, True),
 ]
 
 

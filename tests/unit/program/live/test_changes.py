@@ -107,13 +107,15 @@ def test_a_service_account_that_is_annotated_no_more() -> None:
 
 
 def test_what_other_things_go_with() -> None:
-    """A namespace takes its Pods with it, and without the OIDC provider no role admits a token of the cluster."""
+    """A namespace takes its Pods with it, and without the OIDC provider no role admits a token of the cluster.
+
+    An earlier version created namespaces that it also deleted; now the same namespace is only patched.
+    """
     provider = held_provider(HOST, arn("oidc-provider", HOST))
     namespace = held_namespace(f"team-a@{HOST}", "team-a")
     keys = {"namespace": "team-a", "name": "app"}
     kept = {
         "cluster": {"name": "my-cluster", "createOidcProvider": True},
-        "defaults": {"retainNamespaces": False},
         "bindings": {"app": {"serviceAccount": {**keys, "createNamespace": True}}},
     }
     changed = {"bindings": {"app": {"serviceAccount": keys}}}

@@ -54,21 +54,6 @@ def test_a_namespace_that_another_binding_creates() -> None:
     assert "bindings.other creates it" in mistake.mistake.found
 
 
-def test_a_namespace_to_create_and_delete_must_be_missing() -> None:
-    """With retainNamespaces: false it is created, not patched: AlreadyExists. What the state holds is its own."""
-    values = stack(in_namespace(createNamespace=True), defaults={"retainNamespaces": False})
-    existing = cluster(namespaces=["default", "team-b"])
-    own = {
-        "urn": f"urn:pulumi:prod::irsa::kubernetes:core/v1:Namespace::team-b@{HOST}",
-        "type": "kubernetes:core/v1:Namespace",
-        "outputs": {"metadata": {"name": "team-b"}},
-    }
-
-    assert rules(found(values, in_cluster=existing)) == [("namespace-exists", f"{SERVICE_ACCOUNT}.createNamespace")]
-    assert found(values, in_cluster=existing, state=[own]) == []
-    assert found(stack(in_namespace(createNamespace=True)), in_cluster=existing) == []
-
-
 def test_a_service_account_that_exists_already() -> None:
     """Protects from `serviceaccounts "app" already exists`: the message says whose role it has, and who wrote that."""
     existing = cluster({"team-a/app": live(arn("role", "theirs"), "helm")})
