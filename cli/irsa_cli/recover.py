@@ -104,7 +104,7 @@ IDS: Mapping[str, str] = {
 # Every name in AWS and Kubernetes, and an issuer. With another character it could leave its place in a query.
 PLAIN = re.compile(r"[\w+=,.@/-]+", re.ASCII)
 # They are written again, whether they exist or not; a provider is no resource in a cloud.
-WRITTEN_AGAIN = ("pulumi:", types.ATTACHMENT, types.INLINE_POLICY)
+WRITTEN_AGAIN = ("pulumi:", types.ATTACHMENT, types.INLINE_POLICY, f"{types.NAMESPACE}Patch")
 UNANSWERED = "?"
 # As YAML spells it: https://yaml.org/type/null.html. An empty value is null there, too; here it is a forgotten answer.
 NULL = ("null", "Null", "NULL", "~")

@@ -74,12 +74,13 @@ def test_what_may_exist_has_a_command_and_the_rest_is_answered() -> None:
     }
     prefixed = creating(types.ROLE, "prefixed", namePrefix="my-")
     attachment = creating(types.ATTACHMENT, "app", role="app")
+    patched = creating(f"{types.NAMESPACE}Patch", "team-b", metadata={"name": "team-b"})
     unknown = creating("aws:s3/bucket:Bucket", "logs", bucket="logs")
-    operations = [*created.values(), prefixed, unknown, COMPONENT, attachment]
+    operations = [*created.values(), prefixed, unknown, COMPONENT, attachment, patched]
     text = list_of(state([], *operations, {"type": "deleting", "resource": OLD}))
 
     assert [each["urn"] for each in yaml.safe_load(text)] == [each["resource"]["urn"] for each in operations]
-    assert [each["id"] for each in yaml.safe_load(text)] == ["?"] * (len(operations) - 2) + [None, None]
+    assert [each["id"] for each in yaml.safe_load(text)] == ["?"] * (len(operations) - 3) + [None] * 3
     # https://awscli.amazonaws.com/v2/documentation/api/latest/reference/iam/get-role.html and its neighbours
     for line in (
         "aws iam get-role --role-name=my-role --query=Role.CreateDate",
