@@ -70,7 +70,7 @@ class Cluster:
             for namespace, name in (("a", "x"), ("a", "y"), ("b", "x"))
         ]
 
-    def objects_of(self, resource: str, **_: str) -> list[Any]:
+    def objects_of(self, resource: str, _: str) -> list[Any]:
         if self.context.startswith("blue"):
             return []
         error = NoPermissionError if "green" in self.context else CouldNotLookError
