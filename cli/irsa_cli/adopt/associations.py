@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.evaluation.answers import PodIdentityRequest
 from irsa.rules.grammar import document_mistakes
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named, path_of
@@ -13,6 +12,7 @@ from irsa_cli.adopt.outcomes import Left, Outcome
 from irsa_cli.adopt.owners import Owner, owners_of_association
 from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task, asked_for
+from irsa_cli.adopt.trust import Pods
 from irsa_cli.live.model import Discovery, LiveAssociation, LiveServiceAccount
 
 THE_OTHER_WINS = "EKS Pod Identity gives its Pods that role, whatever the annotation says: remove one of the two"
@@ -103,18 +103,6 @@ def pod_identity(taken: Iterable[TakenAssociation]) -> dict[str, Any]:
     """Return the setting `podIdentity` of a binding, whose associations have the same settings."""
     those = list(taken)
     return {**those[0].settings, "importIds": {each.cluster_key: each.association.association_id for each in those}}
-
-
-class Pods(NamedTuple):
-    """What gives a role by EKS Pod Identity, as far as it was read.
-
-    Attributes:
-        requests: What EKS asks for each association.
-        unread: Names of EKS clusters in the role's AWS account whose associations were not read.
-    """
-
-    requests: tuple[PodIdentityRequest, ...]
-    unread: tuple[str, ...] = ()
 
 
 def pods_of(discovery: Discovery, those: Iterable[Associated]) -> Pods | None:

@@ -11,7 +11,6 @@ from irsa.rules.identity import IRSA, POD_IDENTITY, SHORT
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.adopt.add_ons import of_add_ons
 from irsa_cli.adopt.associations import (
     THE_OTHER_WINS,
     Associated,
@@ -47,7 +46,6 @@ _KEYS = (
     "trust",
     "audience",
     "clusters",
-    "account",
 )
 
 
@@ -131,7 +129,7 @@ def _add_chosen(
         admitted=admitted,
         # Who writes an annotation may have no right to the role.
         only_annotated=not choice.has(candidate._replace(service_accounts=admitted)),
-        preferred=[each.found.subject for each in ready],
+        ready=[each.found for each in ready],
         pods=pods_of(task.discovery, those),
     )
     with_role = _with_role(task, taken, ready) if taken else []
@@ -265,10 +263,10 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
     settings["trust"] = {name: value for name, value in trust.items() if value}
     settings |= _identity(with_role[0] if with_role else None, taken.trust.settings)
     _add(task, key, settings, imported)
-    outcome = Outcome.EXACT if taken.trust.exact else Outcome.REWRITTEN
-    notes = (*taken.trust.changes, *taken.trust.afterwards, *taken.notes)
+    change = taken.trust.change
+    notes = (*filter(None, [change]), *taken.trust.afterwards, *taken.notes)
+    outcome = Outcome.REWRITTEN if change else Outcome.EXACT
     task.adoption.say(outcome, f"role {named(taken.role.arn)}", key, notes, owners=taken.owners)
-    task.adoption.of_add_ons += of_add_ons(task, taken.role, taken.trust.settings, settings, key)
     for each in with_role:
         _say_taken(task, each, key)
 

@@ -18,7 +18,6 @@ class Ways:
     Attributes:
         folder: The stack file's folder if policies are taken over, with their documents in files; None if they are not.
         take_from: Tools from which roles and service accounts are taken.
-        exact_only: Whether only those are taken of which a preview shows no change.
         drop_dead_issuers: Whether statements of trust policies go by which no token comes any more.
         dropped_issuers: Issuers that the user calls gone, though their OIDC providers are there.
         region: The region of the current credentials.
@@ -28,7 +27,6 @@ class Ways:
 
     folder: Path | None = None
     take_from: Collection[str] = ()
-    exact_only: bool = False
     drop_dead_issuers: bool = False
     dropped_issuers: Collection[str] = ()
     region: str = ""

@@ -143,6 +143,7 @@ class Clusters:
         partition = _partition(aws_account)
         arns = [oidc_provider_arn(partition, aws_account.number, f"https://{issuer}") for issuer in self._by_issuer]
         audiences = {arn: aws_account.client_ids.get(arn, ()) for arn in arns}
+        clusters = {arn: each.arn for arn, each in zip(arns, self._by_issuer.values(), strict=True)}
 
         def standing(arn: str) -> Provider:
             issuer = arn.partition(":oidc-provider/")[2]
@@ -155,7 +156,7 @@ class Clusters:
             # Its cluster may be in another AWS account, of which nothing was read.
             return Provider.WITHOUT_CLUSTER if known is Standing.GONE else Provider.IN_USE
 
-        return Surroundings(audiences, standing)
+        return Surroundings(audiences, standing, clusters)
 
 
 def _partition(aws_account: LiveAwsAccount) -> str:

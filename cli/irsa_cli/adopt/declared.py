@@ -1,6 +1,5 @@
 """What a stack file declares already, so that nothing is declared twice."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,23 +10,16 @@ from typing import Any, Literal
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named
-from irsa.rules.names import RULES, automatic_name_prefix
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.exits import CouldNotLookError
 
 # The key of the one cluster of `irsa:cluster`.
 ONLY_CLUSTER = "cluster"
-# What Pulumi appends to the key of a binding without a name for its role or policy, and the AWS provider to a prefix:
-# https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
-# https://github.com/hashicorp/terraform-plugin-sdk/blob/main/helper/id/id.go
-_RANDOM = re.compile(r"(.+-)[0-9a-f]{7}")
-_COUNTED = re.compile(r"(.+)[0-9]{18}[0-9a-f]{8}")
 # The names that say what a binding has; in the state of a stack they are plain, and here they must be.
 _PLAIN = [
     each.split()
     for each in (
-        *("", "account", "clusters", "role", "role name", "role namePrefix", "role arn"),
-        *("policy", "policy name", "policy namePrefix"),
+        *("", "account", "clusters", "role", "role name", "role arn", "policy", "policy name"),
         *("serviceAccount", "serviceAccount name", "serviceAccount namespace"),
     )
 ]
@@ -83,50 +75,26 @@ class Declared:
         return found
 
     @cached_property
-    def _numbers(self) -> Mapping[str, str]:
-        """Numbers of AWS accounts by their key in `irsa:accounts`, as far as the file says it."""
-        found = {}
-        for key, aws_account in mapping_of(self.settings.get("accounts")).items():
-            with suppress(Mistake):
-                found[key] = parse_iam_arn(str(mapping_of(aws_account).get("assumeRoleArn")), "role").account_id
-        return found
-
-    @cached_property
-    def aws_accounts(self) -> Mapping[str, str]:
-        """Keys of `irsa:accounts`, by the number of the AWS account: of several keys of one, the last."""
-        return {number: key for key, number in self._numbers.items()}
-
-    @cached_property
     def _names(self) -> Mapping[tuple[str, str, str], str]:
-        """Keys of the bindings, by `role` or `policy`, the key of the AWS account ("" for the stack's) and the name.
+        """Keys of the bindings, by `role` or `policy`, its name in lower case, as IAM compares it, and AWS account.
 
-        That is in lower case, as IAM compares it; of an automatic name, it is how it begins, and `*`. A role of an ARN,
-        or a policy that is not declared, has none.
+        The AWS account is "" for the stack's own, and where the file does not say its number.
         """
         found = {}
         for kind, (key, binding) in product(("role", "policy"), self.bindings.items()):
-            settings = mapping_of(mapping_of(binding).get(kind))
-            written = str(mapping_of(binding).get("account") or "")
-            aws_account_key = self.aws_accounts.get(self._numbers.get(written, ""), written)
-            name, prefix = settings.get("name"), settings.get("namePrefix")
+            of_binding = mapping_of(binding)
+            number = ""
+            if account := mapping_of(self.settings.get("accounts")).get(str(of_binding.get("account"))):
+                with suppress(Mistake):
+                    number = parse_iam_arn(str(mapping_of(account).get("assumeRoleArn")), "role").account_id
+            name = mapping_of(of_binding.get(kind)).get("name")
             if isinstance(name, str):
-                found[kind, aws_account_key, name.lower()] = key
-            if settings.keys() & {"name", "arn"} or (kind == "policy" and not settings):
-                continue
-            shortened = automatic_name_prefix(str(key), RULES[kind], RULES[f"{kind} prefix"])
-            for each in [prefix] if isinstance(prefix, str) else [f"{key}-", *([shortened] if shortened else [])]:
-                found[kind, aws_account_key, f"{each.lower()}*"] = key
+                found[kind, name.lower(), number] = key
         return found
 
-    def binding_of(self, kind: Literal["role", "policy"], aws_account_key: str, name: str) -> str | None:
-        """Return the key of the binding that creates a role or policy of this name, or may have; None if there is none.
-
-        The key of the AWS account is empty for the stack's own.
-        """
-        automatic = (each.fullmatch(name.lower()) for each in (_RANDOM, _COUNTED))
-        names = [name.lower(), *(f"{each[1]}*" for each in automatic if each)]
-        places = [(kind, aws_account_key, each) for each in names]
-        return next((self._names[each] for each in places if each in self._names), None)
+    def binding_of(self, kind: Literal["role", "policy"], name: str, aws_account: str) -> str | None:
+        """Return the key of the binding that names a role or policy in the stack's AWS account; None without one."""
+        return next((found for of in ("", aws_account) if (found := self._names.get((kind, name.lower(), of)))), None)
 
     def names_its_role(self, key: str) -> bool:
         """Return whether a binding says which role it has; else its role has an automatic name."""

@@ -49,20 +49,6 @@ class Item(NamedTuple):
     owners: tuple[Owner, ...] = ()
 
 
-class OfAddOn(NamedTuple):
-    """A role whose policies are meant for an add-on, and stay as they are.
-
-    Attributes:
-        key: Its binding.
-        about: Which policies, and whose they are.
-        lines: What to write for the add-on by name, and what would change then; each with its style.
-    """
-
-    key: str
-    about: str
-    lines: tuple[tuple[str, str], ...]
-
-
 @dataclass
 class Adoption:
     """What is added to a stack file, and what is said of it.
@@ -75,7 +61,6 @@ class Adoption:
         quotas: Quotas that AWS has raised.
         files: The text of new policy files, by their names relative to the stack file's folder.
         items: What became of everything that was chosen.
-        of_add_ons: Roles whose policies are meant for an add-on.
         silences: By lint rule, those for the bindings by which `irsa check` would fail.
     """
 
@@ -86,7 +71,6 @@ class Adoption:
     quotas: dict[str, int] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
-    of_add_ons: list[OfAddOn] = field(default_factory=list)
     silences: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def say(self, outcome: Outcome, about: str, key: str = "", notes: tuple[str, ...] = (), **more: Any) -> None:

@@ -10,25 +10,19 @@ from irsa.rules.policies import split_document
 from irsa.rules.quotas import ATTACHED_POLICIES, check_usage
 from irsa.rules.trust import minified
 from irsa.rules.usage import role_usages
-from irsa_cli.adopt.add_ons import add_on_of
 from irsa_cli.adopt.documents import refused_in
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task, asked_for
-from irsa_cli.adopt.trust import Settings
 from irsa_cli.live.model import LivePolicy, LiveRole
 
 
-def permissions(
-    task: Task, role: LiveRole, aws_account_key: str, trust: Settings
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the policies of a role as settings, and notes on them.
 
     Args:
         task: The adoption.
         role: The role.
-        aws_account_key: The key of its AWS account in the stack file; empty for the stack's own.
-        trust: Its trust policy, as the binding is going to have it.
 
     Raises:
         Mistake: irsa refuses one of them.
@@ -38,12 +32,9 @@ def permissions(
     imported = ["role"]
     notes: list[str] = []
     attached = sorted(role.attached_policies)
-    chosen = _policy_to_take(task, role, aws_account_key, trust, notes) if task.ways.folder else None
+    chosen = _policy_to_take(task, role, notes) if task.ways.folder else None
     if chosen is not None:
         policy, settings["policy"] = chosen
-        if add_on := settings["policy"].get("addOn"):
-            version = settings["policy"]["version"]
-            notes.append(f"policy {named(policy.arn)} is that of {add_on} {version}, and is written so, without a file")
         attached.remove(policy.arn)
         imported.append("policy")
     if attached:
@@ -74,29 +65,27 @@ def _check(role: LiveRole) -> None:
         check_usage(usage)
 
 
-def _policy_to_take(
-    task: Task, role: LiveRole, aws_account_key: str, trust: Settings, notes: list[str]
-) -> tuple[LivePolicy, dict[str, Any]] | None:
+def _policy_to_take(task: Task, role: LiveRole, notes: list[str]) -> tuple[LivePolicy, dict[str, Any]] | None:
     """Return the policy that a binding takes over; a binding has one at most, and others stay where they are."""
     for arn in sorted(role.attached_policies):
         policy = task.policies.get(arn)
         if policy is None:
             continue  # AWS's own
         try:
-            return policy, _policy(task, policy, role, aws_account_key, trust)
+            return policy, _policy(task, policy, role)
         except Mistake as reason:
             notes.append(f"policy {named(arn)} stays in policyArns: {reason.found}")
     return None
 
 
-def _policy(task: Task, policy: LivePolicy, role: LiveRole, aws_account_key: str, trust: Settings) -> dict[str, Any]:
+def _policy(task: Task, policy: LivePolicy, role: LiveRole) -> dict[str, Any]:
     arn = parse_iam_arn(policy.arn, "policy")
     if policy.attachments != 1:
         raise Left(f"it is attached {policy.attachments} times")
     if policy.arn in task.declared.deployed:
         raise Left("it is in the state of the stack")
     asked_for(task.stacks_of(policy.arn), task.ways.take_from)
-    binding = task.declared.binding_of("policy", aws_account_key, arn.name)
+    binding = task.declared.binding_of("policy", arn.name, task.ways.aws_account)
     if binding is not None:
         raise Left(f"binding {named(binding)} has it")
     refused = refused_in(policy.document, arn.partition)
@@ -104,8 +93,6 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole, aws_account_key: str
         raise Left(f"irsa refuses it: {refused}")
     if len(split_document(dict(policy.document))) > 1:
         raise Left("irsa would divide its document over two policies")
-    if arn.account_id != task.ways.aws_account:
-        raise Left(f"the current credentials cannot ask AWS account {arn.account_id} for its description")
     known = task.ways.policy_settings(policy.arn)
     if known is None:
         raise Left("it was deleted meanwhile")
@@ -118,5 +105,5 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole, aws_account_key: str
     if path != "/" or "path" in defaults:
         settings["path"] = check_name(path, RULES["policy path"])
     settings |= {"description": check_name(known.description, RULES["description"])} if known.description else {}
-    settings |= add_on_of(policy.document, trust) or task.documents.setting(arn.name, policy.document)
+    settings |= task.documents.setting(arn.name, policy.document)
     return settings | ({"tags": tags} if tags else {})

@@ -8,7 +8,6 @@ from irsa.rules.mistakes import named, visible
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import letting_go
 
-ADD_ONS = "policies for add-ons, not changed: what each role would gain and lose with the add-on's name in their place"
 Line = tuple[str, str]
 
 
@@ -41,12 +40,6 @@ def lines(
                 where = f"{named(item.key)}: " if item.key else ""
                 yield visible(f"  {'; '.join([where + item.about, *item.notes])}"), style
             yield "", ""
-    if adoption.of_add_ons:
-        yield f"{ADD_ONS} ({len(adoption.of_add_ons)})", "bold"
-        for each in adoption.of_add_ons:
-            yield visible(f"  {named(each.key)}: {each.about}"), "yellow"
-            yield from ((visible(f"    {line}"), style) for line, style in each.lines)
-        yield "", ""
     if adoption.bindings:
         write = [f"this command with --output {named(str(file))}"] if dry_run else []
         yield from _next(adoption, file, stack, [*write, *_init(stack, exists)])

@@ -1,12 +1,11 @@
 """Roles as bindings declare them."""
 
-import functools
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from irsa.evaluation.cover import subjects_of_claim
 from irsa.evaluation.document import parse
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import parse_iam_arn, provider_of_role
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.names import RULES, check_name
@@ -15,14 +14,12 @@ from irsa.rules.subjects import check_any_service_account
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.usage import tags_usage, trust_usage
-from irsa_cli.adopt.associations import Pods
 from irsa_cli.adopt.outcomes import Left, Outcome
 from irsa_cli.adopt.owners import Owner, owners_of_role
 from irsa_cli.adopt.permissions import permissions
-from irsa_cli.adopt.pod_identity_trust import read_with_pods
 from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task, asked_for
-from irsa_cli.adopt.trust import ReadTrust, Settings, read_trust
+from irsa_cli.adopt.trust import Pods, ReadTrust, Settings, User, read_trust
 from irsa_cli.live.model import LiveAwsAccount, LiveRole, LiveServiceAccount
 from irsa_cli.verdict import of_provider
 
@@ -48,7 +45,7 @@ def take_role(
     annotated: Collection[LiveServiceAccount],
     admitted: Collection[LiveServiceAccount],
     only_annotated: bool,
-    preferred: Iterable[str],
+    ready: Collection[LiveServiceAccount],
     pods: Pods | None = None,
 ) -> TakenRole | None:
     """Return a role as a binding declares it; None where it is left, or declared already, which is said.
@@ -60,7 +57,7 @@ def take_role(
         annotated: The service accounts that are annotated with it.
         admitted: Those of them that it admits, or may.
         only_annotated: Whether it is chosen by nothing but the annotations of others.
-        preferred: Subjects that irsa's own statement should be for, if there is a choice.
+        ready: Those of these that are adopted.
         pods: What gives it by EKS Pod Identity.
     """
     about = f"role {named(role.arn)}"
@@ -72,20 +69,19 @@ def take_role(
         return None
     owners = task.stacks_of(role.arn) or owners_of_role(role, annotated)
     try:
-        key = _aws_account_key(task, aws_account)
-        declared = task.declared.binding_of("role", key, role.name) or _binding_of(task, admitted)
+        if aws_account.number != task.ways.aws_account:
+            raise Left(f"it is in AWS account {aws_account.number}: adopt it in a stack of that AWS account")
+        declared = task.declared.binding_of("role", role.name, aws_account.number) or _binding_of(task, admitted)
         if declared is not None:
             task.adoption.say(Outcome.DECLARED, about, declared)
             return None
-        if not only_annotated:
-            settled = asked_for(owners, task.ways.take_from)
-            trust = functools.partial(_read_trust, task, aws_account, role, [*preferred], pods)
-            return _taken(task, aws_account, role, aws_account_key=key, owners=settled, read=trust)
-        text = "it is chosen only by annotations of service accounts that it does not admit"
+        if only_annotated:
+            raise Left("it is chosen only by annotations of service accounts that it does not admit")
+        settled = asked_for(owners, task.ways.take_from)
+        return _taken(task, aws_account, role, owners=settled, users=ready or admitted, pods=pods)
     except Mistake as reason:
-        text = reason.found
-    task.adoption.say(Outcome.SKIPPED, about, notes=(text,), owners=tuple(owners))
-    return None
+        task.adoption.say(Outcome.SKIPPED, about, notes=(reason.found,), owners=tuple(owners))
+        return None
 
 
 def _binding_of(task: Task, admitted: Iterable[LiveServiceAccount]) -> str | None:
@@ -98,24 +94,14 @@ def _binding_of(task: Task, admitted: Iterable[LiveServiceAccount]) -> str | Non
     return None
 
 
-def _aws_account_key(task: Task, aws_account: LiveAwsAccount) -> str:
-    """Return the key of an AWS account in `irsa:accounts`; empty for the stack's own."""
-    if aws_account.number == task.ways.aws_account:
-        return ""
-    key = task.declared.aws_accounts.get(aws_account.number)
-    if key is None:
-        raise Left(f"it is in AWS account {aws_account.number}: add that to irsa:accounts with assumeRoleArn")
-    return key
-
-
 def _taken(
     task: Task,
     aws_account: LiveAwsAccount,
     role: LiveRole,
     *,
-    aws_account_key: str,
     owners: tuple[Owner, ...],
-    read: Callable[[], ReadTrust],
+    users: Collection[LiveServiceAccount],
+    pods: Pods | None,
 ) -> TakenRole:
     if role.path.startswith("/aws-service-role/"):
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
@@ -123,27 +109,18 @@ def _taken(
     if not role.has_details:
         raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
     settings: dict[str, Any] = {"role": _settings(role, task.declared.defaults)}
-    trust = read()
+    by_irsa = [
+        User(provider_of_role(role.arn, task.clusters.of_name(each.cluster).issuer), each.subject, each.audience)
+        for each in users
+        if each.role_arn == role.arn
+    ]
+    surroundings, drop = task.clusters.surroundings(aws_account), task.ways.drop_dead_issuers
+    trust = read_trust(role.trust, surroundings, by_irsa, pods, drop_dead_issuers=drop)
     _check_clusters(task, aws_account, trust)
     settings |= _trust(task, trust)
     # What it adds to files and settings stays, so that nothing may be refused after it.
-    of_permissions, notes = permissions(task, role, aws_account_key, trust.settings)
-    settings |= of_permissions
-    if aws_account_key:
-        settings["account"] = aws_account_key
-    return TakenRole(role, trust, settings, owners, notes)
-
-
-def _read_trust(
-    task: Task, aws_account: LiveAwsAccount, role: LiveRole, preferred: list[str], pods: Pods | None
-) -> ReadTrust:
-    surroundings = task.clusters.surroundings(aws_account)
-    ways: dict[str, Any] = {"preferred": preferred, "exact_only": task.ways.exact_only}
-    ways["drop_dead_issuers"] = task.ways.drop_dead_issuers
-    if pods is None:
-        return read_trust(role.trust, surroundings, **ways)
-    of_providers = {arn: task.clusters.of_provider(arn).arn for arn in surroundings.audiences}
-    return read_with_pods(role.trust, surroundings, pods, of_providers, **ways)
+    of_permissions, notes = permissions(task, role)
+    return TakenRole(role, trust, settings | of_permissions, owners, notes)
 
 
 def clusters_of(task: Task, settings: Settings) -> list[str]:

@@ -51,7 +51,6 @@ STANDARD_OUTPUT = Path("-")
 NEW = Path("Pulumi.STACK.yaml")
 DRY_RUN = f"dry run: nothing is written; --output {NEW} writes the stack file"
 OUTPUT_HELP = f"the stack file, {NEW}, which need not exist (default: -, a dry run)"
-EXACT_HELP = "adopt trust policies statement by statement, and skip those of which a preview would show a change"
 DEAD_HELP = """adopt roles that trust OIDC providers that are gone, or these issuers: https URLs of clusters that are
 gone, whose OIDC providers are there; the report names what may go after the import"""
 FROM_HELP = f"also adopt what this tool manages: {', '.join(TOOLS)} (repeatable)"
@@ -71,7 +70,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", type=stack_file, default=STANDARD_OUTPUT, help=OUTPUT_HELP)
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents in files")
     parser.add_argument("--take-from", metavar="TOOL", **repeated, help=FROM_HELP)
-    parser.add_argument("--exact-only", action="store_true", help=EXACT_HELP)
     parser.add_argument("--drop-dead-issuers", nargs="*", metavar="ISSUER", help=DEAD_HELP)
     parser.set_defaults(run=run)
 
@@ -106,7 +104,6 @@ def run(options: argparse.Namespace) -> int:
     ways = Ways(
         folder=file.path.parent if options.policies else None,
         take_from=frozenset(options.take_from),
-        exact_only=options.exact_only,
         drop_dead_issuers=options.drop_dead_issuers is not None,
         dropped_issuers=frozenset(options.drop_dead_issuers or ()),
         region=live.session.region_name or "",

@@ -1,37 +1,41 @@
-"""Trust policies read back: the settings from which irsa writes the same document, or one that admits the same.
+"""Trust policies read back: the settings from which irsa writes a document that gives the same sessions.
 
-Nothing is guessed: the settings are tried, by writing the document from them (irsa.rules.trust) and comparing it with
-the one that is there.
+A statement that irsa would write becomes keys of the binding, and every other one stays word for word. Where irsa's own
+statements come beside them, for service accounts that have the role, both documents are evaluated: nobody may get in
+or be shut out.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
+from irsa.evaluation import Decision, PodIdentityRequest
+from irsa.evaluation.any_association import admits_any_association
+from irsa.evaluation.comparisons import Parsed
+from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
-from irsa.evaluation.normal_form import are_equivalent, normal_statement
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.normal_form import Spelling, are_equivalent, normal, normal_statement
 from irsa.evaluation.same_sessions import admits_the_same, difference
-from irsa.rules.arns import issuer_of_provider
-from irsa.rules.grammar import (
-    VERSION,
-    condition_mistakes,
-    sid_mistakes,
-    split_operator,
-    statement_mistakes,
-)
-from irsa.rules.leaves import items_of
-from irsa.rules.mistakes import Mistake, listed, named, path_of
+from irsa.rules.arns import issuer_of_provider, parse_cluster_arn
+from irsa.rules.grammar import condition_mistakes, sid_mistakes, statement_mistakes
+from irsa.rules.leaves import items_of, mapping_of
+from irsa.rules.mistakes import Mistake, listed, path_of
 from irsa.rules.names import AUDIENCE, check_name
-from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, check_subject, is_pattern
-from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, PodIdentityTrust, trust_document
+from irsa.rules.subjects import CLAIM_PREFIX, check_subject, is_pattern
+from irsa.rules.trust import (
+    DEFAULT_AUDIENCE,
+    POD_IDENTITY_PRINCIPAL,
+    PodIdentityTrust,
+    check_conditions,
+    trust_document,
+)
 from irsa_cli.adopt.outcomes import Left
 
-# How many statements that irsa would write as part of another one are kept as they are for a preview without a change.
-# With more of them, the binding says less to a reader than its trust policy did.
-MOST_KEPT = 1
+ADDED = "a statement that irsa writes is added; the others stay as they are"
+ANOTHER_FORM = "it is written in another form"
+NO_STATEMENT = "none of its statements is one that irsa would write, and no service account has it that irsa could name"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,12 @@ class Settings:
         document: dict[str, Any] = json.loads(self.text)
         return document
 
+    @property
+    def terms(self) -> str:
+        """What must be the same in the statements that irsa writes for the clusters of one binding."""
+        conditions = normal_statement({"Condition": self.conditions or {}}, None)
+        return json.dumps([self.subjects, self.audience, conditions], sort_keys=True)
+
 
 @dataclass(frozen=True)
 class ReadTrust:
@@ -65,18 +75,13 @@ class ReadTrust:
 
     Attributes:
         settings: By which irsa writes it.
-        changes: What irsa writes differently, each as a part of a sentence; none where a preview shows no change.
-        afterwards: What may go after the import, likewise: an import takes nothing from anybody.
+        change: What irsa writes differently; empty where a preview shows no change of it.
+        afterwards: What may go after the import, each as a part of a sentence: an import takes nothing from anybody.
     """
 
     settings: Settings
-    changes: tuple[str, ...] = ()
+    change: str = ""
     afterwards: tuple[str, ...] = ()
-
-    @property
-    def exact(self) -> bool:
-        """Whether a preview shows no change of the trust policy."""
-        return not self.changes
 
 
 class Provider(Enum):
@@ -99,39 +104,40 @@ class Surroundings:
     Attributes:
         audiences: The audiences that each cluster's OIDC provider in the role's AWS account lists, by its ARN.
         standing: Says of the ARN of an OIDC provider what is known of it.
+        clusters: The ARN in EKS of each of these clusters, by that of its OIDC provider; None where it has none.
     """
 
     audiences: Mapping[str, tuple[str, ...]]
     standing: Callable[[str], Provider]
+    clusters: Mapping[str, str | None]
 
 
-class _Grant(NamedTuple):
-    """A statement for service accounts of one cluster, as irsa could write it.
+class User(NamedTuple):
+    """A service account that has a role by IRSA."""
+
+    provider_arn: str
+    subject: str
+    audience: str
+
+
+class Pods(NamedTuple):
+    """What gives a role by EKS Pod Identity, as far as it was read.
 
     Attributes:
-        statement: Its place in the trust policy.
-        settings: By which irsa writes it, with no further statement.
-        pure: Whether it allows nothing but what irsa's own statements allow.
-        changes: What irsa would write differently.
+        requests: What EKS asks for each association.
+        unread: Names of EKS clusters in the role's AWS account whose associations were not read.
     """
 
-    statement: int
-    settings: Settings
-    pure: bool
-    changes: tuple[str, ...]
-
-    @property
-    def provider_arn(self) -> str:
-        """Its one OIDC provider."""
-        return self.settings.provider_arns[0]
+    requests: tuple[PodIdentityRequest, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def read_trust(
     document: Mapping[str, Any],
     surroundings: Surroundings,
+    users: Collection[User] = (),
+    pods: Pods | None = None,
     *,
-    preferred: Collection[str] = (),
-    exact_only: bool = False,
     drop_dead_issuers: bool = False,
 ) -> ReadTrust:
     """Return the settings by which irsa writes a trust policy.
@@ -139,41 +145,33 @@ def read_trust(
     Args:
         document: The trust policy.
         surroundings: What is known of the clusters.
-        preferred: Subjects that one of irsa's own statements should be for, if there is a choice.
-        exact_only: Whether only a document counts of which a preview shows no change.
+        users: The service accounts that it admits. Of several statements that irsa would write, it is one for these.
+        pods: The associations of the role.
         drop_dead_issuers: Whether a role is read whose statements include some by which no token comes any more.
 
     Raises:
         Left: irsa cannot write it, or would admit others.
     """
     try:
-        parse(document)
+        parsed = parse(document)
     except Mistake as mistake:
         raise Left(f"its trust policy: {mistake.found}") from mistake
     statements = items_of(document["Statement"])
-    dead = _dead(statements, surroundings, drop_dead_issuers)
-    grants = _grants(statements, surroundings)
-    kept, left_out = _kept(statements, grants, preferred)
-    fits = kept and not _refused(kept) and (exact_only or left_out <= MOST_KEPT)
-    if kept and fits and are_equivalent(kept.document, document):
-        return ReadTrust(kept, afterwards=dead)
-    merged, changes = _merged(statements, grants, preferred)
-    check_refused(merged)
-    if are_equivalent(merged.document, document):
-        return ReadTrust(merged, afterwards=dead)
-    if document.get("Version") != VERSION and "${" in json.dumps([each.get("Condition") for each in statements]):
-        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
-        raise Left(f"a condition of its trust policy has ${{...}}, which becomes a variable with Version {VERSION}")
-    changes = (*_of_document(document), *changes) or ("it is written in another form",)
-    if exact_only:
-        raise Left(f"its trust policy changes: {'; '.join(changes)}")
-    unequal = difference(document, merged.document, surroundings.audiences)
-    if unequal or not admits_the_same(document, merged.document):
-        raise Left(f"irsa cannot write its trust policy: {unequal or 'whom it admits would change'}")
-    return ReadTrust(merged, changes, dead)
-
-
-# --- statements ------------------------------------------------------------------------------------------------------
+    afterwards = _dead(statements, surroundings, drop_dead_issuers)
+    reasons = []
+    for keys in _proposals(statements, surroundings, users, _of_associations(parsed, pods or Pods())):
+        spelling: Spelling = {}
+        written = {*normal(keys.document, spelling).texts}
+        present = normal(document, spelling).texts
+        others = (each for each, text in zip(statements, present, strict=True) if text not in written)
+        settings = replace(keys, statements=tuple(others))
+        reason = _refused(settings.statements) or _unequal(document, settings.document, surroundings)
+        if not reason:
+            form = "" if are_equivalent(settings.document, document) else ANOTHER_FORM
+            any_other = _any_association(document, settings, pods or Pods())
+            return ReadTrust(settings, form if written <= {*present} else ADDED, (*afterwards, *any_other))
+        reasons.append(reason)
+    raise Left(next(filter(None, (*reasons, _refused(statements), NO_STATEMENT))))
 
 
 def _dead(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings, keep: bool) -> tuple[str, ...]:
@@ -184,253 +182,136 @@ def _dead(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings, k
     """
     gone: list[str] = []
     for number, statement in enumerate(statements, 1):
-        principal = statement["Principal"]
-        federated = items_of(principal.get("Federated", ())) if isinstance(principal, Mapping) else []
-        standing = {each: surroundings.standing(each) for each in map(str, federated)}
+        federated = map(str, items_of(mapping_of(statement["Principal"]).get("Federated", ())))
+        standing = {each: surroundings.standing(each) for each in federated if statement["Effect"] == "Allow"}
         dead = [each for each in standing if standing[each] is Provider.DEAD]
         unknown = [each for each in standing if standing[each] is Provider.WITHOUT_CLUSTER]
-        if statement["Effect"] != "Allow" or not (dead or unknown):
-            continue
         if unknown:
             issuers = listed([f"https://{issuer_of_provider(each)}" for each in unknown])
             raise Left(
                 f"statement {number} trusts {listed(unknown)}, and no cluster that was read has that issuer: pass the "
                 f"cluster's --context, or --drop-dead-issuers {issuers} if it is gone"
             )
-        if not keep:
+        if dead and not keep:
             raise Left(
                 f"statement {number} trusts {listed(dead)}, of a cluster that is gone: "
                 "--drop-dead-issuers adopts it, and says what to remove afterwards"
             )
-        gone.append(f"after the import, remove {listed(dead)} from trust.statements: its cluster is gone")
+        if dead:
+            gone.append(f"after the import, remove {listed(dead)} from trust.statements: its cluster is gone")
     return tuple(dict.fromkeys(gone))
 
 
-def _grants(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings) -> list[_Grant]:
-    """Return the statements as irsa would write them.
+# --- what irsa could write -------------------------------------------------------------------------------------------
 
-    Raises:
-        Left: It could write none of them.
+
+def _proposals(
+    statements: Sequence[Mapping[str, Any]],
+    surroundings: Surroundings,
+    users: Collection[User],
+    of_associations: Settings | None,
+) -> Iterator[Settings]:
+    """Yield the settings that may be the keys of the binding, the best first.
+
+    They are those of statements that irsa would write, or else of the service accounts that have the role; with those
+    of the associations, or without. Each says the most: of as many users, then of as many subjects and clusters.
     """
-    grants: list[_Grant] = []
-    reasons = []
-    for index, each in enumerate(statements):
-        try:
-            grants += _grants_of(index, each, surroundings)
-        except Left as reason:
-            reasons.append(f"statement {index + 1} {reason}")
-    if grants:
-        return grants
-    for number, each in enumerate(statements, 1):
-        for place, mistake in statement_mistakes(each, trust=True):
-            raise Left(f"irsa refuses statement {number} of its trust policy: {path_of(place)}: {mistake.found}")
-    if not statements:
-        raise Left("without the clusters that are gone its trust policy trusts nobody")
-    nobody = "none of its statements trusts one of the clusters, and nobody else, with sts:AssumeRoleWithWebIdentity"
-    raise Left("; ".join(reasons) or nobody)
+    written = [found for each in statements if (found := _settings_of(each, surroundings))]
+    by_provider: dict[tuple[str, str], set[str]] = {}
+    for user in () if written else users:
+        by_provider.setdefault((user.provider_arn, user.audience), set()).add(user.subject)
+    written += [Settings((arn,), tuple(sorted(those)), aud) for (arn, aud), those in sorted(by_provider.items())]
+    providers: dict[str, set[str]] = {}
+    for each in written:
+        providers.setdefault(each.terms, set()).update(each.provider_arns)
+    alike = [replace(each, provider_arns=tuple(sorted(providers[each.terms]))) for each in written]
+    named_ones = {each.subject for each in users}
+    alike.sort(key=lambda each: (-len(named_ones & {*each.subjects}), -len(each.subjects) * len(each.provider_arns)))
+    trust = of_associations.pod_identity if of_associations else None
+    if of_associations and trust:
+        for each in alike:
+            # irsa writes each subject, cluster and condition for both ways.
+            same_clusters = {surroundings.clusters.get(arn) for arn in each.provider_arns} == {*trust.cluster_arns}
+            if same_clusters and not each.conditions and {*of_associations.subjects} <= {*each.subjects}:
+                yield replace(each, pod_identity=trust)
+    yield from alike
+    if of_associations:
+        yield of_associations
 
 
-def _grants_of(index: int, statement: Mapping[str, Any], surroundings: Surroundings) -> list[_Grant]:
-    """Return a statement as irsa would write it, one for each of its audiences; none where it is for others.
-
-    Raises:
-        Left: It is for service accounts of a cluster, and irsa cannot write it.
-    """
-    provider = _only_provider(statement)
-    if statement["Effect"] != "Allow" or provider not in surroundings.audiences:
-        return []
-    if "Action" not in statement:
-        raise Left("has NotAction, which irsa does not write")
-    audiences, subjects, conditions, changes = _conditions(
-        statement.get("Condition") or {}, issuer_of_provider(provider)
-    )
-    if audiences is None:
-        audiences = surroundings.audiences[provider]
-        if len(audiences) != 1:
-            raise Left(f"has no condition on aud, and its OIDC provider lists {listed(audiences) or 'no audience'}")
-        changes = [*changes, f"with the audience {named(audiences[0])}, the only one of the provider"]
-    actions = [str(each).lower() for each in items_of(statement["Action"])]
-    if not any(matches(ACTION.lower(), pattern_of(each, wildcards=True)) for each in actions):
-        return []
-    pure = set(actions) == {ACTION.lower()}
-    by_audience = [Settings((provider,), tuple(sorted(set(subjects))), each, conditions or None) for each in audiences]
-    if pure and len(by_audience) == 1:
-        written = by_audience[0].document["Statement"][0]
-        if normal_statement(statement, None) == normal_statement(written, None):
-            return [_Grant(index, by_audience[0], pure, ())]
-    if statement.get("Sid"):
-        changes = [*changes, f"without the Sid {named(str(statement['Sid']))}"]
-    return [_Grant(index, each, pure, tuple(changes) or ("each value stands there once",)) for each in by_audience]
-
-
-def _only_provider(statement: Mapping[str, Any]) -> str:
-    """Return the OIDC provider that is a statement's only principal; empty where it is not that."""
-    principal = statement["Principal"]
-    if not isinstance(principal, Mapping) or set(principal) != {"Federated"}:
-        return ""
-    names = items_of(principal["Federated"])
-    return str(names[0]) if len(names) == 1 else ""
-
-
-_Parts = tuple[Sequence[str] | None, list[str], dict[str, Any], list[str]]
-
-
-def _conditions(condition: Mapping[str, Any], issuer: str) -> _Parts:
-    """Return audiences, subjects, further conditions, and what irsa writes differently.
-
-    Raises:
-        Left: irsa cannot write them.
-    """
-    comparisons = [f"{operator} {key.rpartition(':')[2]}" for operator, keys in condition.items() for key in keys]
-    refused = Left(f"has conditions that irsa does not write: {listed(comparisons)}")
-    compared: dict[str, list[str]] = {}
-    rest: dict[str, dict[str, Any]] = {}
-    changes = []
-    for operator, keys in condition.items():
-        parts = split_operator(operator)
-        name = parts.name if parts else ""
+def _settings_of(statement: Mapping[str, Any], surroundings: Surroundings) -> Settings | None:
+    """Return the settings by which irsa writes a statement for a cluster; None where it would write another one."""
+    arns = items_of(mapping_of(statement["Principal"]).get("Federated", ()))
+    if len(arns) != 1 or arns[0] not in surroundings.audiences:
+        return None
+    claims = {f"{issuer_of_provider(arns[0])}:{claim}".lower(): claim for claim in ("aud", "sub")}
+    compared: dict[str, Sequence[Any]] = {}
+    conditions: dict[str, dict[str, Any]] = {}
+    for operator, keys in (statement.get("Condition") or {}).items():
         for key, value in keys.items():
-            claim = key.lower().removeprefix(f"{issuer}:".lower())
-            if claim not in ("aud", "sub") or claim in compared:
-                if key.lower().endswith((":aud", ":sub")):
-                    raise refused
-                rest.setdefault(operator, {})[key] = value
-                continue
-            values = [each if isinstance(each, str) else json.dumps(each) for each in items_of(value)]
-            has_wildcard = any(map(is_pattern, values))
-            # A wildcard must count in a subject; an audience has none.
-            unwritten = "StringLike" if claim == "aud" else "StringEquals"
-            if name not in ("StringEquals", "StringLike") or (has_wildcard and name == unwritten):
-                raise refused
-            compared[claim] = values
-            wanted = "StringLike" if claim == "sub" and has_wildcard else "StringEquals"
-            if operator != wanted:
-                changes.append(f"{claim} is compared with {wanted}, not {named(operator)}")
-    if "sub" not in compared:
-        changes.append("sub is compared with every service account's, instead of not at all")
+            if claim := claims.get(key.lower()):
+                compared[claim] = items_of(value)
+            else:
+                conditions.setdefault(operator, {})[key] = value
     try:
-        audiences = (
-            [check_name(each, AUDIENCE) for each in dict.fromkeys(compared["aud"])] if "aud" in compared else None
-        )
-        subjects = [_subject(each) for each in compared.get("sub", ["*"])]
-    except Mistake as mistake:
-        raise refused from mistake
-    if [*condition_mistakes(rest)]:
-        raise refused
-    return audiences, subjects, rest, sorted(changes)
+        audience, *several = compared["aud"]
+        subjects = {check_subject(str(each).removeprefix(CLAIM_PREFIX)) for each in compared["sub"]}
+        check_conditions(conditions)
+        audience = check_name(str(audience), AUDIENCE)
+        settings = Settings(tuple(arns), tuple(sorted(subjects)), audience, conditions or None)
+        (written,) = settings.document["Statement"]
+    except (KeyError, ValueError, Mistake):
+        return None
+    spelling: Spelling = {}
+    is_written = normal_statement(written, spelling) == normal_statement(statement, spelling)
+    return settings if is_written and not several and not [*condition_mistakes(conditions)] else None
 
 
-def _subject(claim: str) -> str:
-    """Return a `sub` of a condition as `namespace:name`.
+def _of_associations(parsed: Parsed, pods: Pods) -> Settings | None:
+    """Return the settings by which irsa trusts the associations that a trust policy admits; None without any."""
+    admitted = [each for each in pods.requests if evaluate_parsed(*parsed, each).decision is Decision.ALLOWED]
+    if len({each.session_tags for each in admitted}) != 1:
+        return None
+    subjects = {check_subject(f"{each.namespace}:{each.service_account}") for each in admitted}
+    trust = PodIdentityTrust(sorted({each.cluster_arn for each in admitted}), admitted[0].session_tags)
+    return Settings((), tuple(sorted(subjects)), pod_identity=trust)
 
-    Raises:
-        Mistake: irsa would refuse it.
+
+def _any_association(document: Mapping[str, Any], settings: Settings, pods: Pods) -> Iterator[str]:
+    """Yield who would keep the role without the statement by which whatever association names it gets it.
+
+    It is the usual one: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
     """
-    if claim in ("*", "system:*", "system:serviceaccount*"):
-        return EVERY_SERVICE_ACCOUNT
-    if not claim.startswith(CLAIM_PREFIX):
-        raise Mistake(claim, f"{CLAIM_PREFIX}NAMESPACE:NAME", "")
-    rest = claim.removeprefix(CLAIM_PREFIX)
-    if ":" not in rest and rest.endswith("*") and rest.count("*") == 1:
-        # The one star takes in the colon, too.
-        rest = f"{rest}:*"
-    return check_subject(rest)
+    trust = settings.pod_identity
+    if trust is None:
+        return
+    arns = [parse_cluster_arn(each) for each in trust.cluster_arns]
+    if not admits_any_association(parse(document), arns[0].partition, arns[0].account_id):
+        return
+    names = listed([each.replace(":", "/", 1) for each in settings.subjects if not is_pattern(each)])
+    who = f"{names if trust.session_tags else 'any association'} in {listed([each.name for each in arns])} only"
+    only = f"EKS Pod Identity then gives it to {who}; until then, to whatever association names it"
+    yield f"after the import, remove {POD_IDENTITY_PRINCIPAL} from trust.statements: {only}"
+    if pods.unread:
+        unread = listed(pods.unread)
+        yield f"not read, and shut out then if they use it: associations of {unread} (pass --cluster)"
 
 
-# --- from statements to settings -------------------------------------------------------------------------------------
+# --- whether it may --------------------------------------------------------------------------------------------------
 
 
-def _terms(grant: _Grant) -> tuple[str, str]:
-    """Return what must be the same in all statements that irsa writes for one binding."""
-    conditions = normal_statement({"Condition": grant.settings.conditions or {}}, None)
-    return grant.settings.audience, json.dumps(conditions, sort_keys=True)
-
-
-def _grouped(grants: Iterable[_Grant], key: Callable[[_Grant], Any]) -> list[list[_Grant]]:
-    found: dict[Any, list[_Grant]] = {}
-    for grant in grants:
-        found.setdefault(key(grant), []).append(grant)
-    return list(found.values())
-
-
-def _worth(settings: Settings, preferred: Collection[str]) -> tuple[int, int]:
-    """Return how much settings say: most with a preferred subject, then with most subjects and clusters."""
-    return len(set(preferred) & set(settings.subjects)), len(settings.subjects) * len(settings.provider_arns)
-
-
-def _kept(
-    statements: Sequence[Mapping[str, Any]], grants: Sequence[_Grant], preferred: Collection[str]
-) -> tuple[Settings | None, int]:
-    """Return the settings with every statement as it is, and how many of those that stay beside it irsa would write.
-
-    None where none is one that irsa writes.
-    """
-    pure = {grant.statement for grant in grants if grant.pure}
-    candidates: list[tuple[Settings, int]] = []
-    for same in _grouped((grant for grant in grants if grant.pure and not grant.changes), _terms):
-        for alike in _grouped(same, lambda grant: grant.settings.subjects):
-            written = {grant.provider_arn: grant.statement for grant in reversed(alike)}
-            others = tuple(each for index, each in enumerate(statements) if index not in written.values())
-            settings = replace(alike[0].settings, provider_arns=tuple(sorted(written)), statements=others)
-            candidates.append((settings, len(pure - {grant.statement for grant in alike})))
-    return max(candidates, key=lambda each: _worth(each[0], preferred), default=(None, 0))
-
-
-def _merged(
-    statements: Sequence[Mapping[str, Any]], grants: Sequence[_Grant], preferred: Collection[str]
-) -> tuple[Settings, tuple[str, ...]]:
-    """Return the settings with one statement for each cluster and all that are alike, and what that changes."""
-    pure = [grant for grant in grants if grant.pure] or grants
-    changes = dict.fromkeys(change for grant in pure for change in grant.changes)
-    united: list[Settings] = []
-    for same in _grouped(pure, _terms):
-        by_provider: dict[str, set[str]] = {}
-        for grant in same:
-            by_provider.setdefault(grant.provider_arn, set()).update(grant.settings.subjects)
-        by_subjects: dict[tuple[str, ...], list[str]] = {}
-        for provider, subjects in sorted(by_provider.items()):
-            by_subjects.setdefault(tuple(sorted(subjects)), []).append(provider)
-        if len(same) > len(by_provider):
-            changes[f"{len(same)} statements become {len(by_provider)}"] = None
-        for subjects_, providers in by_subjects.items():
-            united.append(replace(same[0].settings, provider_arns=tuple(providers), subjects=subjects_))
-    main = max(united, key=lambda each: _worth(each, preferred))
-    if not any(grant.pure for grant in grants):
-        # They allow more than irsa's statement does, which therefore comes beside them.
-        added = "a statement that irsa writes is added; the others stay as they are"
-        return replace(main, statements=tuple(statements)), (added,)
-    written = {grant.statement for grant in pure}
-    further = [each for index, each in enumerate(statements) if index not in written]
-    further += [each for settings in united if settings is not main for each in settings.document["Statement"]]
-    return replace(main, statements=tuple(further)), tuple(changes)
-
-
-def _of_document(document: Mapping[str, Any]) -> Iterator[str]:
-    if document.get("Version") != VERSION:
-        yield f"the Version becomes {VERSION}"
-    if "Id" in document:
-        yield f"without the Id {named(str(document['Id']))}"
-
-
-# --- what irsa refuses -----------------------------------------------------------------------------------------------
-
-
-def check_refused(settings: Settings) -> None:
-    """Raise what irsa refuses in the further statements.
-
-    Raises:
-        Left: There is something.
-    """
-    refused = _refused(settings)
-    if refused:
-        raise Left(f"irsa refuses a statement of its trust policy: {refused}")
-
-
-def _refused(settings: Settings) -> str:
-    """Return what irsa refuses in the further statements; empty where it refuses nothing."""
-    for statement in settings.statements:
-        for place, mistake in statement_mistakes(statement, trust=True):
-            return f"{path_of(place)}: {mistake.found}; allowed: {mistake.allowed}" if place else mistake.found
-    for place, mistake in sid_mistakes(settings.statements):
-        return f"{path_of(place)}: {mistake.found}"
+def _refused(statements: Sequence[Mapping[str, Any]]) -> str:
+    """Return what irsa refuses in further statements; empty where it refuses nothing."""
+    mistakes = [found for each in statements for found in statement_mistakes(each, trust=True)]
+    for place, mistake in (*mistakes, *sid_mistakes(statements)):
+        where = f"{path_of(place)}: " if place else ""
+        return f"irsa refuses a statement of its trust policy: {where}{mistake.found}; allowed: {mistake.allowed}"
     return ""
+
+
+def _unequal(before: Mapping[str, Any], after: Mapping[str, Any], surroundings: Surroundings) -> str:
+    """Return whom two trust policies treat differently; empty where nobody is."""
+    found = difference(before, after, surroundings.audiences)
+    if not found and not admits_the_same(before, after):
+        found = "whom it admits would change"
+    return f"its trust policy as irsa would write it: {found}" if found else ""

@@ -18,7 +18,7 @@ from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import read_trust
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
 from tests.unit.irsa_cli.adopt.scene import policy_document, statement
-from tests.unit.irsa_cli.adopt.test_trust_properties import SURROUNDINGS, foreign, in_another_form, statements
+from tests.unit.irsa_cli.adopt.test_trust_properties import SURROUNDINGS, foreign, in_another_form, statements, users_of
 
 ACTIONS = ("sts:AssumeRole", "sts:TagSession")
 PRINCIPALS = ({"AWS": "111122223333"}, {"AWS": "444455556666"}, {"Service": "pods.eks.amazonaws.com"})
@@ -95,7 +95,7 @@ def test_what_adopt_writes_is_as_it_is_there(found: Any, others: Any, data: st.D
     """Protects adoption: a role that `irsa adopt` calls exact or rewritten is one that `pulumi up` imports."""
     document = data.draw(in_another_form(policy_document(*found, *others)))
     try:
-        written = read_trust(document, SURROUNDINGS).settings.text
+        written = read_trust(document, SURROUNDINGS, users_of(document)).settings.text
     except Left:
         event("left")
         return

@@ -11,7 +11,7 @@ from irsa_cli.adopt.trust import read_trust
 from irsa_cli.diff.rights import Rights
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, DOCUMENT, PROVIDER, SUBJECTS, best
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, policy_document, statement
-from tests.unit.irsa_cli.adopt.test_trust_properties import ACCOUNTS, SURROUNDINGS, statements
+from tests.unit.irsa_cli.adopt.test_trust_properties import ACCOUNTS, SURROUNDINGS, statements, users_of
 from tests.unit.irsa_cli.diff.previews import oidc_provider, rights_of, role, step, without_outputs
 
 VPC = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
@@ -43,15 +43,15 @@ def says_nothing(found: Rights) -> bool:
 @example([with_further(statement("a:x", operator="StringLike"), TAGGED)], True)
 @example([statement(*MANY, operator="StringLike", Sid="A")], False)
 @example([statement(*MANY, operator="ForAnyValue:StringLike")], False)
-def test_what_adopt_tidies_is_nothing_to_diff(found: list[dict[str, Any]], is_managed: bool) -> None:
+def test_what_adopt_writes_is_nothing_to_diff(found: list[dict[str, Any]], is_managed: bool) -> None:
     """Protects who adopts a role and reviews the change: "admits the same" is not followed by "cannot tell"."""
     document = policy_document(*found)
     try:
-        trust = read_trust(document, SURROUNDINGS)
+        trust = read_trust(document, SURROUNDINGS, users_of(document))
     except Left:
         event("left")
         return
-    event("exact" if trust.exact else "tidied")
+    event(trust.change or "exact")
     managed = {each: [STS, "other"] for each in (BLUE, GREEN)} if is_managed else {}
 
     assert says_nothing(told(document, trust.settings.document, managed, [each[22:] for each in ACCOUNTS]))

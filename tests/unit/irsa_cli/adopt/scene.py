@@ -72,7 +72,9 @@ def permission(action: str = "s3:GetObject", resource: str = "arn:aws:s3:::my-bu
 def surroundings(clusters: Iterable[str] = ("BLUE",), audiences: tuple[str, ...] = (STS,)) -> Surroundings:
     """Return what is around clusters; the issuer GONE is of none."""
     return Surroundings(
-        {provider(each): audiences for each in clusters}, lambda arn: Provider.DEAD if arn == GONE else Provider.IN_USE
+        {provider(each): audiences for each in clusters},
+        lambda arn: Provider.DEAD if arn == GONE else Provider.IN_USE,
+        {provider(each): None for each in clusters},
     )
 
 

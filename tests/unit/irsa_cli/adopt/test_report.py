@@ -29,7 +29,7 @@ def test_each_thing_is_said_once_under_its_heading() -> None:
     assert said[:7] == [
         *("not checked", "  a list: denied", "", "Pulumi.prod.yaml: 1 binding added", ""),
         "roles, rewritten: imported, and the trust policy is rewritten; the same have access (1)",
-        "  team-a-app: role arn:aws:iam::111122223333:role/app; without the Sid One",
+        "  team-a-app: role arn:aws:iam::111122223333:role/app; it is written in another form",
     ]
     assert "  team-a-app: service account team-a/app in blue" in said
     assert f"  service account team-a/gone in blue; annotated with {role_arn('gone')}: there is no such role" in said

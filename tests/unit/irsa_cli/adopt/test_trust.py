@@ -3,35 +3,24 @@
 The documents are those of each tool's own source or documentation, as the tests name them.
 """
 
-import re
 from typing import Any
 
 import pytest
 
-from irsa.evaluation.normal_form import are_equivalent
 from irsa_cli.adopt.outcomes import Left
-from irsa_cli.adopt.trust import ReadTrust, read_trust
-from tests.unit.irsa_cli.adopt.scene import (
-    BLUE,
-    GONE,
-    GREEN,
-    STS,
-    host_path,
-    policy_document,
-    provider,
-    statement,
-    surroundings,
-)
+from irsa_cli.adopt.trust import ADDED, ANOTHER_FORM, NO_STATEMENT, ReadTrust, User, read_trust
+from tests.unit.irsa_cli.adopt.scene import BLUE, GONE, GREEN, STS, host_path, policy_document, statement, surroundings
 
 POD_IDENTITY = {
     "Effect": "Allow",
     "Principal": {"Service": "pods.eks.amazonaws.com"},
     "Action": ["sts:AssumeRole", "sts:TagSession"],
 }
+APP = User(BLUE, "team-a:app", STS)
 
 
-def read(*statements: dict[str, Any], clusters: tuple[str, ...] = ("BLUE",), **how: Any) -> ReadTrust:
-    return read_trust(policy_document(*statements), surroundings(clusters), **how)
+def read(*statements: dict[str, Any], clusters: tuple[str, ...] = ("BLUE",), users: Any = (), **how: Any) -> ReadTrust:
+    return read_trust(policy_document(*statements), surroundings(clusters), users, **how)
 
 
 def left(*statements: dict[str, Any], **how: Any) -> str:
@@ -49,11 +38,11 @@ def test_the_page_of_aws_is_exact() -> None:
     found = read(statement("team-a:app"))
     namespace = read(statement("team-a:*", operator="StringLike"))
 
-    assert found.exact
+    assert not found.change
     assert (found.settings.provider_arns, found.settings.subjects) == ((BLUE,), ("team-a:app",))
     assert (found.settings.audience, found.settings.conditions, found.settings.statements) == (STS, None, ())
-    assert (namespace.exact, namespace.settings.subjects) == (True, ("team-a:*",))
-    assert read(statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity"])).exact
+    assert (namespace.change, namespace.settings.subjects) == ("", ("team-a:*",))
+    assert not read(statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity"])).change
 
 
 def test_conditions_and_statements_of_others_are_kept() -> None:
@@ -69,7 +58,7 @@ def test_conditions_and_statements_of_others_are_kept() -> None:
     }
     found = read(deny, first, POD_IDENTITY)
 
-    assert found.exact
+    assert not found.change
     assert found.settings.conditions == {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
     assert found.settings.statements == (deny, POD_IDENTITY)
 
@@ -78,134 +67,91 @@ def test_two_clusters_are_one_binding() -> None:
     """Protects a role for blue and green: a statement for each is what irsa writes itself."""
     found = read(statement("team-a:app"), statement("team-a:app", cluster="GREEN"), clusters=("BLUE", "GREEN"))
 
-    assert found.exact
+    assert not found.change
     assert found.settings.provider_arns == tuple(sorted((BLUE, GREEN)))
 
 
-def test_one_statement_per_account_is_tidied() -> None:
-    """Protects readability: five statements for five accounts become a list, and the report says so."""
-    statements = [statement(f"team-a:{name}") for name in ("a", "b", "c", "d", "e")]
-    found = read(*statements)
-
-    assert found.changes == ("5 statements become 1",)
-    assert found.settings.subjects == tuple(f"team-a:{name}" for name in ("a", "b", "c", "d", "e"))
-    assert found.settings.statements == ()
-
-
-def test_one_statement_per_account_is_exact_where_asked_for() -> None:
-    """Protects `--exact-only`: the same document, with the other statements as they are."""
+def test_one_statement_per_account_stays_so() -> None:
+    """Protects the preview without a change: the statement of a user becomes keys, and the others stay as they are."""
     statements = [statement(f"team-a:{name}") for name in ("a", "b", "c")]
-    found = read(*statements, exact_only=True, preferred=["team-a:b"])
+    found = read(*statements, users=[User(BLUE, "team-a:b", STS)])
 
-    assert found.exact
-    assert found.settings.subjects == ("team-a:b",)
+    assert (found.change, found.settings.subjects) == ("", ("team-a:b",))
     assert found.settings.statements == (statements[0], statements[2])
 
 
-def test_of_two_statements_one_is_kept_as_it_is() -> None:
-    """Protects the preview without a change, where it costs the reader little."""
-    statements = [statement("team-a:app"), statement("team-b:app")]
-
-    assert read(*statements).exact
-
-
-BOTH_LIKE = {"StringLike": {f"{host_path()}:sub": "system:serviceaccount:team-a:*", f"{host_path()}:aud": STS}}
-
-
 @pytest.mark.parametrize(
-    ("other", "changes"),
+    "other",
     [
-        (statement("team-a:app", operator="StringLike"), ("sub is compared with StringEquals, not StringLike",)),
-        # terraform-aws-iam's assume_role_condition_test = "StringLike" is used for both.
-        (
-            statement("team-a:*", operator="StringLike", audience=None) | {"Condition": BOTH_LIKE},
-            ("aud is compared with StringEquals, not StringLike",),
-        ),
-        (statement("team-a:app", Sid="Irsa"), ("without the Sid Irsa",)),
-        (statement("team-a:app", "team-a:app"), ("each value stands there once",)),
-        (
-            statement("team-a:app", operator="ForAnyValue:StringEquals"),
-            ("sub is compared with StringEquals, not ForAnyValue:StringEquals",),
-        ),
-        (statement("team-a:app", audience=None), (f"with the audience {STS}, the only one of the provider",)),
-        (statement(), ("sub is compared with every service account's, instead of not at all",)),
+        statement("team-a:app", Sid="x; fix: rm -rf /"),
+        statement("team-a:app", "team-a:app"),
+        statement("team-a:app", Action="STS:AssumeRoleWithWebIdentity"),
     ],
-    ids=["StringLike everywhere", "StringLike for both", "Sid", "twice", "set operator", "no aud", "no sub"],
+    ids=["Sid", "twice", "case"],
 )
-def test_tidied(other: dict[str, Any], changes: tuple[str, ...]) -> None:
-    """Protects what the preview will show: each difference is said, and it admits the same."""
+def test_what_means_the_same_to_iam_becomes_keys(other: dict[str, Any]) -> None:
+    """Protects readers from two statements for one thing; its form changes, which the report says."""
     found = read(other)
 
-    assert found.changes == changes
-    assert not are_equivalent(found.settings.document, policy_document(other))
-    assert left(other, exact_only=True) == f"its trust policy changes: {'; '.join(changes)}"
+    assert (found.change, found.settings.subjects, found.settings.statements) == (ANOTHER_FORM, ("team-a:app",), ())
 
 
-def test_an_old_version_and_an_id_are_tidied() -> None:
+def test_an_old_version_and_an_id_are_another_form() -> None:
     """Protects the preview from a surprise: irsa writes the current version and no Id."""
     document = {"Version": "2008-10-17", "Id": "x", "Statement": statement("team-a:app")}
-    found = read_trust(document, surroundings())
 
-    assert found.changes == ("the Version becomes 2012-10-17", "without the Id x")
-
-
-def test_no_aud_is_left_where_the_provider_lists_two() -> None:
-    """Protects who comes by the other audience: irsa's statement names one."""
-    document = policy_document(statement("team-a:app", audience=None))
-    reason = "statement 1 has no condition on aud, and its OIDC provider lists sts.amazonaws.com, other"
-    with pytest.raises(Left, match=re.escape(reason)):
-        read_trust(document, surroundings(audiences=(STS, "other")))
+    assert read_trust(document, surroundings()).change == ANOTHER_FORM
 
 
-def test_every_service_account_by_one_star_is_tidied() -> None:
-    """Protects `system:serviceaccount:*`, which people write: it is `*:*`, as each subject has a colon."""
-    document = statement(operator="StringLike")
-    document["Condition"]["StringLike"] = {f"{host_path()}:sub": "system:serviceaccount:*"}
-
-    assert read(document).settings.subjects == ("*:*",)
+EVERYBODY = statement(operator="StringLike")
+EVERYBODY["Condition"]["StringLike"] = {f"{host_path()}:sub": "system:serviceaccount:*"}
+BOTH_LIKE = {"StringLike": {f"{host_path()}:sub": "system:serviceaccount:team-a:*", f"{host_path()}:aud": STS}}
+TWO_AUDIENCES = statement("team-a:app")
+TWO_AUDIENCES["Condition"]["StringEquals"][f"{host_path()}:aud"] = [STS, "other"]
+NOT_ACTION = {**statement("team-a:app"), "NotAction": "sts:AssumeRole"}
+del NOT_ACTION["Action"]
+NULL = {"Condition": {**statement("team-a:app")["Condition"], "Null": {f"{host_path()}:sub": "false"}}}
 
 
 @pytest.mark.parametrize(
-    ("elements", "reason"),
+    "other",
     [
-        ({"NotAction": "sts:AssumeRole"}, "statement 1 has NotAction, which irsa does not write"),
-        (
-            {"Condition": {**statement("team-a:app")["Condition"], "Null": {f"{host_path()}:sub": "false"}}},
-            'statement 1 has conditions that irsa does not write: "StringEquals aud", "StringEquals sub", "Null sub"',
-        ),
+        statement("team-a:app", operator="StringLike"),
+        # terraform-aws-iam's assume_role_condition_test = "StringLike" is used for both.
+        statement("team-a:*", operator="StringLike", audience=None) | {"Condition": BOTH_LIKE},
+        statement("team-a:app", operator="ForAnyValue:StringEquals"),
+        statement("team-a:app", audience=None),
+        statement(),
+        EVERYBODY,
+        TWO_AUDIENCES,
+        NOT_ACTION,
+        statement("team-a:app") | NULL,
+        statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity", "sts:TagSession"]),
     ],
 )
-def test_what_irsa_does_not_write_is_said(elements: dict[str, Any], reason: str) -> None:
-    """Protects whoever reads why a role is left: the statement and what is in it, not just that it is another."""
-    other = {**statement("team-a:app"), **elements}
-    other = {key: value for key, value in other.items() if not ("NotAction" in elements and key == "Action")}
+def test_what_irsa_does_not_write_stays_word_for_word(other: dict[str, Any]) -> None:
+    """Protects everybody whom it admits: irsa's own statement comes beside it, for who has the role, or it is left."""
+    found = read(other, users=[APP])
 
-    assert left(other) == reason
+    assert found.change == ADDED
+    assert (found.settings.subjects, found.settings.statements) == (("team-a:app",), (other,))
+    assert left(other) == NO_STATEMENT
 
 
-def test_two_audiences_are_two_statements() -> None:
-    """Protects both audiences: one is the binding's, the other one is in a statement of its own."""
-    first = statement("team-a:app")
-    first["Condition"]["StringEquals"][f"{host_path()}:aud"] = [STS, "other"]
-    found = read(first)
+def test_nobody_is_let_in_by_a_statement_that_is_added() -> None:
+    """The attack: whoever is said to have the role, the trust policy decides; and each cluster has its own users."""
+    one = statement("team-a:app", operator="StringLike")
+    green = statement("team-b:app", cluster="GREEN", operator="StringLike")
 
-    assert found.settings.audience == STS
-    assert [each["Condition"]["StringEquals"][f"{host_path()}:aud"] for each in found.settings.statements] == ["other"]
-    assert not found.exact
+    assert "team-b:app" in left(one, users=[APP, User(BLUE, "team-b:app", STS)])
+    assert "denied before, allowed after" in left(one, users=[User(BLUE, "team-a:app", "other")])
+    found = read(one, green, clusters=("BLUE", "GREEN"), users=[APP, User(GREEN, "team-b:app", STS)])
+    assert len(found.settings.provider_arns) == 1
 
 
 def test_a_literal_wildcard_is_left() -> None:
     """Protects a role that admits nobody by a slip: neither that nor a fix is a decision of irsa's."""
     assert "where StringEquals compares * and ? literally" in left(statement("team-a:*"))
-
-
-def test_another_action_is_kept_beside_a_statement_of_irsas() -> None:
-    """Protects sts:TagSession and others: the statement stays, and irsa's own comes beside it."""
-    first = statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity", "sts:TagSession"])
-    found = read(first)
-
-    assert found.changes == ("a statement that irsa writes is added; the others stay as they are",)
-    assert found.settings.statements == (first,)
 
 
 def test_a_dead_issuer_is_left_or_kept() -> None:
@@ -217,16 +163,14 @@ def test_a_dead_issuer_is_left_or_kept() -> None:
         "--drop-dead-issuers adopts it, and says what to remove afterwards"
     )
     found = read(*statements, drop_dead_issuers=True)
-    assert found.exact
+    assert not found.change
     assert found.afterwards == (f"after the import, remove {GONE} from trust.statements: its cluster is gone",)
     assert (found.settings.provider_arns, found.settings.statements) == ((BLUE,), statements[1:])
 
 
 def test_only_dead_issuers_are_left() -> None:
     """Protects a role of a cluster that is gone: irsa has no statement of its own for it."""
-    assert "none of its statements trusts one of the clusters" in left(
-        statement("team-a:app", cluster="GONE"), drop_dead_issuers=True
-    )
+    assert left(statement("team-a:app", cluster="GONE"), drop_dead_issuers=True) == NO_STATEMENT
 
 
 def test_a_provider_of_something_else_is_kept() -> None:
@@ -239,21 +183,16 @@ def test_a_provider_of_something_else_is_kept() -> None:
     }
     found = read(statement("team-a:app"), github)
 
-    assert found.exact
+    assert not found.change
     assert found.settings.statements == (github,)
 
 
 def test_different_accounts_in_two_clusters_are_not_widened() -> None:
     """Protects a cluster from accounts of the other one: a binding has the same subjects in all its clusters."""
-    found = read(
-        statement("team-a:app", operator="StringLike"),
-        statement("team-a:app", "team-b:app", cluster="GREEN", operator="StringLike"),
-        clusters=("BLUE", "GREEN"),
-    )
+    both = statement("team-a:app"), statement("team-a:app", "team-b:app", cluster="GREEN")
+    found = read(*both, clusters=("BLUE", "GREEN"))
 
-    assert not found.exact
-    assert found.settings.provider_arns == (GREEN,)
-    assert [each["Principal"]["Federated"] for each in found.settings.statements] == [BLUE]
+    assert (found.change, found.settings.provider_arns, found.settings.statements) == ("", (GREEN,), both[:1])
 
 
 def test_a_document_that_iam_would_refuse_is_left() -> None:
@@ -262,14 +201,6 @@ def test_a_document_that_iam_would_refuse_is_left() -> None:
         read_trust({"Statement": [{"Effect": "Perhaps"}]}, surroundings())
 
 
-def test_hostile_text_stays_quoted() -> None:
-    """Protects the report: what others wrote in a Sid can't pass for our words."""
-    found = read(statement("team-a:app", Sid="x; fix: rm -rf /"))
-
-    assert found.changes == ('without the Sid "x; fix: rm -rf /"',)
-
-
 def test_a_role_without_a_provider_of_the_clusters_is_left() -> None:
     """Protects from taking what is for other clusters: none of those that were read is trusted."""
-    assert "none of its statements" in left(statement("team-a:app", cluster="OTHER"))
-    assert provider("OTHER") not in surroundings().audiences
+    assert left(statement("team-a:app", cluster="OTHER")) == NO_STATEMENT
