@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from irsa.rules.grammar import document_mistakes
 from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import Mistake, named, path_of
+from irsa.rules.mistakes import named, path_of
 from irsa.rules.policies import parse_object
-from irsa_cli.adopt.outcomes import Left, Outcome
+from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import Owner, owners_of_association
 from irsa_cli.adopt.tags import declarable_tags
-from irsa_cli.adopt.task import Task, asked_for
+from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Pods
 from irsa_cli.live.model import Discovery, LiveAssociation, LiveServiceAccount
 
@@ -54,36 +54,23 @@ class TakenAssociation(NamedTuple):
 def take_association(task: Task, each: Associated) -> TakenAssociation | None:
     """Return an association as a binding declares it; None where it is left, or declared already, which is said."""
     association = each.association
-    about = about_association(association)
-    if association.association_arn in task.declared.deployed or association.association_id in task.declared.deployed:
-        task.adoption.say(Outcome.DECLARED, about, notes=("in the state of the stack",))
-        return None
-    owners = (
-        task.stacks_of(association.association_arn)
-        or task.stacks_of(association.association_id)
-        or owners_of_association(association)
-    )
-    try:
-        return _taken(task, each, owners)
-    except Mistake as reason:
-        task.adoption.say(Outcome.SKIPPED, about, notes=(reason.found,), owners=tuple(owners))
-        return None
-
-
-def about_association(association: LiveAssociation) -> str:
-    """Return what reports call an association."""
-    return f"association of {named(str(association))} in {named(association.cluster_name)}"
+    ids = association.association_arn, association.association_id
+    owners = next(filter(None, map(task.stacks_of, ids)), []) or owners_of_association(association)
+    about = f"association of {named(str(association))} in {named(association.cluster_name)}"
+    return task.taken(about, owners, lambda: _taken(task, each, owners))
 
 
 def _taken(task: Task, each: Associated, owners: Sequence[Owner]) -> TakenAssociation:
     association, service_account = each.association, each.service_account
+    if {association.association_arn, association.association_id} & task.declared.deployed:
+        raise Present(where="in the state of the stack")
     if association.owner_arn:
         raise Left(f"it belongs to {named(association.owner)}, which manages it: change the role there")
     if not each.exists:
         raise Left("there is no such service account")
     if service_account.role_arn not in ("", association.role_arn):
         raise Left(f"its service account is annotated with {named(service_account.role_arn)}: {THE_OTHER_WINS}")
-    settled = asked_for(owners, task.ways.take_from)
+    task.check_owners(owners)
     key = task.clusters.key_of_arn(association.cluster_arn, service_account.cluster)
     tags = declarable_tags(association.tags, mapping_of(task.declared.defaults.get("tags")))
     settings: dict[str, Any] = {"sessionTags": False} if association.disable_session_tags else {}
@@ -96,7 +83,7 @@ def _taken(task: Task, each: Associated, owners: Sequence[Owner]) -> TakenAssoci
         settings["policy"] = task.documents.setting(f"{association.namespace}-{association.service_account}", document)
     if tags:
         settings["tags"] = tags
-    return TakenAssociation(association, key, settings, settled)
+    return TakenAssociation(association, key, settings, tuple(owners))
 
 
 def pod_identity(taken: Iterable[TakenAssociation]) -> dict[str, Any]:

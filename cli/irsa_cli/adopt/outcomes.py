@@ -20,6 +20,14 @@ class Left(Mistake):
         return self.found
 
 
+class Present(Left):
+    """Something is declared already: in a binding, by its key, or elsewhere, as the text says."""
+
+    def __init__(self, key: str = "", where: str = "") -> None:
+        super().__init__(where)
+        self.key = key
+
+
 class Outcome(Enum):
     """What became of a role or a service account that was chosen: its style in the report, and its heading there."""
 
@@ -58,7 +66,6 @@ class Adoption:
         several: Whether they are keys of `irsa:clusters`.
         bindings: New bindings by their keys.
         variables: New variables.
-        quotas: Quotas that AWS has raised.
         files: The text of new policy files, by their names relative to the stack file's folder.
         items: What became of everything that was chosen.
         silences: By lint rule, those for the bindings by which `irsa check` would fail.
@@ -68,7 +75,6 @@ class Adoption:
     several: bool = False
     bindings: dict[str, dict[str, Any]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
-    quotas: dict[str, int] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     silences: dict[str, dict[str, Any]] = field(default_factory=dict)

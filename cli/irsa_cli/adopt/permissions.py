@@ -13,21 +13,18 @@ from irsa.rules.usage import role_usages
 from irsa_cli.adopt.documents import refused_in
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.tags import declarable_tags
-from irsa_cli.adopt.task import Task, asked_for
+from irsa_cli.adopt.task import Task
 from irsa_cli.live.model import LivePolicy, LiveRole
 
 
 def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the policies of a role as settings, and notes on them.
 
-    Args:
-        task: The adoption.
-        role: The role.
-
     Raises:
         Mistake: irsa refuses one of them.
     """
     _check(role)
+    task.check_quota("attachedPolicies", len(role.attached_policies), ATTACHED_POLICIES)
     settings: dict[str, Any] = {}
     imported = ["role"]
     notes: list[str] = []
@@ -41,7 +38,6 @@ def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, 
         settings["policyArns"] = attached
     if role.attached_policies:
         imported.append("attachments")
-        task.raise_quota("attachedPolicies", len(role.attached_policies), ATTACHED_POLICIES)
     if role.inline_policies:
         settings["inlinePolicies"] = {
             name: task.documents.setting(f"{role.name}.{name}", role.inline_policies[name])
@@ -84,7 +80,7 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole) -> dict[str, Any]:
         raise Left(f"it is attached {policy.attachments} times")
     if policy.arn in task.declared.deployed:
         raise Left("it is in the state of the stack")
-    asked_for(task.stacks_of(policy.arn), task.ways.take_from)
+    task.check_owners(task.stacks_of(policy.arn))
     binding = task.declared.binding_of("policy", arn.name, task.ways.aws_account)
     if binding is not None:
         raise Left(f"binding {named(binding)} has it")

@@ -59,8 +59,6 @@ def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
         return
     added = "would be added" if dry_run else "added"
     yield f"{named(str(file))}: {count} binding{'s' if count > 1 else ''} {added}", "bold"
-    for name, quota in adoption.quotas.items():
-        yield f"  irsa:quotas.{name} is {quota:,}: AWS has raised it for this AWS account", ""
     for rule, silence in adoption.silences.items():
         yield f"  irsa:lint silences {rule} for {', '.join(map(named, silence['bindings']))}: review it", "yellow"
     for name in sorted(adoption.files):

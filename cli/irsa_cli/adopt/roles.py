@@ -14,17 +14,14 @@ from irsa.rules.subjects import check_any_service_account
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.usage import tags_usage, trust_usage
-from irsa_cli.adopt.outcomes import Left, Outcome
+from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import Owner, owners_of_role
 from irsa_cli.adopt.permissions import permissions
 from irsa_cli.adopt.tags import declarable_tags
-from irsa_cli.adopt.task import Task, asked_for
+from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Pods, ReadTrust, Settings, User, read_trust
 from irsa_cli.live.model import LiveAwsAccount, LiveRole, LiveServiceAccount
 from irsa_cli.verdict import of_provider
-
-# What AWS allows on request: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-TRUST_POLICY_SIZES = (TRUST_POLICY_SIZE, 4_096, 8_192)
 
 
 class TakenRole(NamedTuple):
@@ -60,28 +57,24 @@ def take_role(
         ready: Those of these that are adopted.
         pods: What gives it by EKS Pod Identity.
     """
-    about = f"role {named(role.arn)}"
-    if role.arn in task.discovery.managed_roles:
-        task.adoption.say(Outcome.DECLARED, about, notes=("in a stack of --stack",))
-        return None
-    if role.arn in task.declared.deployed:
-        task.adoption.say(Outcome.DECLARED, about, notes=("in the state of the stack",))
-        return None
     owners = task.stacks_of(role.arn) or owners_of_role(role, annotated)
-    try:
+
+    def take() -> TakenRole:
+        if role.arn in task.discovery.managed_roles:
+            raise Present(where="in a stack of --stack")
+        if role.arn in task.declared.deployed:
+            raise Present(where="in the state of the stack")
         if aws_account.number != task.ways.aws_account:
             raise Left(f"it is in AWS account {aws_account.number}: adopt it in a stack of that AWS account")
         declared = task.declared.binding_of("role", role.name, aws_account.number) or _binding_of(task, admitted)
         if declared is not None:
-            task.adoption.say(Outcome.DECLARED, about, declared)
-            return None
+            raise Present(declared)
         if only_annotated:
             raise Left("it is chosen only by annotations of service accounts that it does not admit")
-        settled = asked_for(owners, task.ways.take_from)
-        return _taken(task, aws_account, role, owners=settled, users=ready or admitted, pods=pods)
-    except Mistake as reason:
-        task.adoption.say(Outcome.SKIPPED, about, notes=(reason.found,), owners=tuple(owners))
-        return None
+        task.check_owners(owners)
+        return _taken(task, aws_account, role, owners=tuple(owners), users=ready or admitted, pods=pods)
+
+    return task.taken(f"role {named(role.arn)}", owners, take)
 
 
 def _binding_of(task: Task, admitted: Iterable[LiveServiceAccount]) -> str | None:
@@ -168,11 +161,7 @@ def _check_clusters(task: Task, aws_account: LiveAwsAccount, trust: ReadTrust) -
 
 def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:
     settings = trust.settings
-    used = trust_usage(settings.text).used
-    quota = next((each for each in TRUST_POLICY_SIZES if used <= each), 0)
-    if not quota:
-        raise Left(f"its trust policy would have {used:,} characters")
-    task.raise_quota("trustPolicySize", quota, TRUST_POLICY_SIZE)
+    task.check_quota("trustPolicySize", trust_usage(settings.text).used, TRUST_POLICY_SIZE)
     found: dict[str, Any] = {"subjects": list(settings.subjects)}
     try:
         check_any_service_account(settings.subjects)

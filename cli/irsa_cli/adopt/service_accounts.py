@@ -21,9 +21,9 @@ from irsa.rules.quotas import TOKEN_EXPIRATION as EXPIRATION
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.associations import TakenAssociation
-from irsa_cli.adopt.outcomes import Left, Outcome
+from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import MARKS, Owner, owners_of_service_account
-from irsa_cli.adopt.task import Task, asked_for
+from irsa_cli.adopt.task import Task
 from irsa_cli.live.model import UNTRACKED, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 from irsa_cli.verdict import EMPTY_AUDIENCE, AskedRole, verdict
 
@@ -49,28 +49,24 @@ def take_service_account(task: Task, found: LiveServiceAccount, role_arn: str) -
 
     None where it is left, or declared already, which is said.
     """
-    about = about_service_account(found)
-    issuer = task.clusters.of_name(found.cluster).issuer
-    if (issuer, role_arn, found.namespace, found.name) in task.discovery.managed_service_accounts:
-        task.adoption.say(Outcome.DECLARED, about, notes=("in a stack of --stack",))
-        return None
-    cluster = task.clusters.keys.get(found.cluster)
-    if cluster is None:
-        note = f"the file has another cluster than {named(found.cluster)} as irsa:cluster"
-        task.adoption.say(Outcome.SKIPPED, about, notes=(note,))
-        return None
-    declared = task.declared.service_accounts.get((cluster, found.namespace, found.name))
-    if declared is not None:
-        task.adoption.say(Outcome.DECLARED, about, declared)
-        return None
     in_stack = task.stacks_of(found.uid)
     # That of the state has the stack's name, beside that of the field manager.
-    owners = [*{each.tool: each for each in (*owners_of_service_account(found), *in_stack)}.values()]
-    try:
-        return _taken(task, found, asked_for(owners, task.ways.take_from))
-    except Left as reason:
-        task.adoption.say(Outcome.SKIPPED, about, notes=(str(reason),), owners=tuple(owners))
-        return None
+    owners = tuple({each.tool: each for each in (*owners_of_service_account(found), *in_stack)}.values())
+
+    def take() -> TakenServiceAccount:
+        issuer = task.clusters.of_name(found.cluster).issuer
+        if (issuer, role_arn, found.namespace, found.name) in task.discovery.managed_service_accounts:
+            raise Present(where="in a stack of --stack")
+        cluster = task.clusters.keys.get(found.cluster)
+        if cluster is None:
+            raise Left(f"the file has another cluster than {named(found.cluster)} as irsa:cluster")
+        declared = task.declared.service_accounts.get((cluster, found.namespace, found.name))
+        if declared is not None:
+            raise Present(declared)
+        task.check_owners(owners)
+        return _taken(task, found, owners)
+
+    return task.taken(about_service_account(found), owners, take)
 
 
 def about_service_account(found: LiveServiceAccount) -> str:

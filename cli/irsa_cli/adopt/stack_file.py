@@ -1,16 +1,12 @@
 """The stack file that is written or merged into: every line of what is there stays as it is."""
 
-import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import yaml
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from irsa.rules.leaves import list_of, map_leaves, mapping_of
 from irsa.rules.mistakes import named
@@ -25,9 +21,34 @@ _WORDS = re.compile(r"(?i:true|false|null|yes|no|on|off|y|n)")
 ADDED_TO = ("accounts", "bindings", "cluster", "clusters", "defaults", "lint", "quotas", "variables")
 _NEW = "# yaml-language-server: $schema=config/schema.json\n"
 _WIDTH = 2**20
-_OFFSET = 2
-# The C parser, if PyYAML was built with it: ruamel takes a minute for some thousand bindings.
+_INDENT = 2
+# The C parser, if PyYAML was built with it.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Dumper(yaml.SafeDumper):
+    """It writes block style, with quotes around the strings that need some for any reader of YAML."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        """Write what stands in two places twice."""
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 (PyYAML's own)
+        """Indent the items of a list, too."""
+        super().increase_indent(flow)
+
+
+def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    is_plain = _PLAIN.fullmatch(text) and not _WORDS.fullmatch(text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
+
+
+_Dumper.add_representer(str, _string)
+
+
+def _dumped(value: Mapping[str, Any] | list[str], **style: Any) -> str:
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True, **style)
+    return text
 
 
 class StackFile:
@@ -52,6 +73,7 @@ class StackFile:
             raise CouldNotLookError(f"{named(str(path))} is not the name of a stack file: write Pulumi.STACK.yaml")
         self.path, self.stack = path, name[1]
         self.exists, self._text = _read(path)
+        self._newline = "\r\n" if "\r\n" in self._text else "\n"
         config = self._config(self._text)
         self._keys = {_setting(key): key for key in config}
         self.settings: dict[str, Any] = {
@@ -100,7 +122,10 @@ class StackFile:
                 text = self._inserted(text, ("config", key), entries)
                 config[key] = {**(config.get(key) or {}), **entries}
         text = self._with_silences(text, config, silences)
-        found = self._root(text)
+        try:
+            found = self._root(text)
+        except CouldNotLookError:
+            found = {}
         if {**found, "config": found.get("config") or {}} != _python_values({**root, "config": config}):
             raise self._unusable("its form of YAML cannot be added to without changing it")
         return text
@@ -114,58 +139,42 @@ class StackFile:
         both = {**present, **new}
         for rule in silences.keys() & present.keys():
             added = silences[rule]["bindings"]
-            text = self._inserted_by_ruamel(text, (*place, rule, "bindings"), added)
+            text = self._inserted(text, (*place, rule, "bindings"), added)
             both[rule] = {**present[rule], "bindings": [*list_of(present[rule].get("bindings")), *added]}
         if both:
             config[key] = {**mapping_of(config.get(key)), "silence": both}
         return text
 
-    def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
-        """Return the text with new entries at the end of a mapping, which may be missing."""
-        node, depth = _mapping_at(yaml.compose(text, Loader=_LOADER), place)
+    def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any] | list[str]) -> str:
+        """Return the text with new entries at the end of a mapping, which may be missing, or of a list."""
+        if not place:
+            return _appended(text, self._rendered(entries, 0))
+        root = yaml.compose(text, Loader=_LOADER)
+        node, depth = _node_at(root, place)
         if node is None:
             # The outer mapping gets the inner one.
             for step in reversed(place[depth:]):
                 entries = {step: entries}
-            return (
-                self._inserted(text, place[:depth], entries) if depth else _appended(text, self._rendered(entries, 0))
-            )
-        if not isinstance(node, yaml.MappingNode) or not node.value or node.flow_style:
-            return self._inserted_by_ruamel(text, place, entries)
-        column = node.value[0][0].start_mark.column
+            return self._inserted(text, place[:depth], entries)
+        start, end = node.start_mark.index, node.end_mark.index
+        if not node.value or node.tag.endswith(":null"):
+            outer, _ = _node_at(root, place[:-1])
+            column = outer.value[0][0].start_mark.column + _INDENT if isinstance(outer, yaml.MappingNode) else 0
+            rest = text[end:].lstrip(" ").removeprefix(self._newline)
+            return text[:start].rstrip(" ") + self._newline + self._rendered(entries, column) + rest
+        if not isinstance(node, yaml.MappingNode if isinstance(entries, Mapping) else yaml.SequenceNode):
+            raise self._unusable(f"{place[-1]} has another shape than what is added")
+        if node.flow_style:
+            inner = _dumped(entries, default_flow_style=True)
+            return f"{text[: end - 1]}, {inner.strip()[1:-1]}{text[end - 1 :]}"
+        column = (node.value[0][0] if isinstance(node, yaml.MappingNode) else node).start_mark.column
         lines = text.splitlines(keepends=True)
-        end = _end_of(node, lines, column)
-        before, after = "".join(lines[:end]), "".join(lines[end:])
-        return _appended(before, self._rendered(entries, column)) + after
+        place_of = _end_of(node, lines, column)
+        return _appended("".join(lines[:place_of]), self._rendered(entries, column)) + "".join(lines[place_of:])
 
-    def _inserted_by_ruamel(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any] | Sequence[str]) -> str:
-        """Return the same where a mapping is empty, or within braces, and for items at the end of a list.
-
-        Only then other lines may change their form.
-        """
-        ruamel = self._ruamel()
-        root = ruamel.load(text)
-        outer = root
-        for step in place[:-1]:
-            outer = outer[step]
-        found = outer.get(place[-1])
-        if isinstance(found, CommentedSeq) and not isinstance(entries, Mapping):
-            found.extend(_for_ruamel(entries))
-        elif found is None or found == {}:
-            outer[place[-1]] = _for_ruamel(entries)
-        elif isinstance(found, CommentedMap) and "secure" not in found:
-            found.update(_for_ruamel(entries))
-        else:
-            raise self._unusable(f"{place[-1]} is not a mapping that can be added to")
-        stream = io.StringIO()
-        ruamel.dump(root, stream)
-        return stream.getvalue()
-
-    def _rendered(self, entries: Mapping[str, Any], column: int) -> str:
-        stream = io.StringIO()
-        self._ruamel().dump(_for_ruamel(entries), stream)
-        newline = "\r\n" if "\r\n" in self._text else "\n"
-        return "".join(f"{' ' * column}{line}{newline}" for line in stream.getvalue().splitlines())
+    def _rendered(self, entries: Mapping[str, Any] | list[str], column: int) -> str:
+        lines = _dumped(entries, default_flow_style=False).splitlines()
+        return "".join(f"{' ' * column}{line}{self._newline}" for line in lines)
 
     def _config(self, text: str) -> dict[str, Any]:
         config = self._root(text).get("config")
@@ -181,16 +190,6 @@ class StackFile:
         if root is not None and not isinstance(root, dict):
             raise self._unusable("it is not a mapping with `config:`")
         return root or {}
-
-    def _ruamel(self) -> YAML:
-        ruamel = YAML()
-        ruamel.preserve_quotes = True
-        ruamel.width = _WIDTH
-        # As far as the file says it, items are indented as it does that.
-        item = re.search(r"^( *)(?:[^ #-][^#]*:|- .*)\n( *)- ", self._text, re.MULTILINE)
-        offset = max(0, min(len(item[2]) - len(item[1]), _OFFSET)) if item else _OFFSET
-        ruamel.indent(mapping=2, sequence=offset + 2, offset=offset)
-        return ruamel
 
     def _unusable(self, reason: str) -> CouldNotLookError:
         return CouldNotLookError(f"cannot add to {named(str(self.path))}: {named(reason)}; run `irsa check` on it")
@@ -219,7 +218,7 @@ def _python_values(value: Any) -> Any:
     return map_leaves(value, lambda _, leaf: str(leaf) if isinstance(leaf, str) else leaf, lambda _, key: str(key))
 
 
-def _mapping_at(root: yaml.Node | None, place: tuple[str, ...]) -> tuple[yaml.Node | None, int]:
+def _node_at(root: yaml.Node | None, place: tuple[str, ...]) -> tuple[yaml.Node | None, int]:
     """Return the node at a place, and how many of its steps are there; None where one is missing."""
     node = root
     for depth, step in enumerate(place):
@@ -230,8 +229,8 @@ def _mapping_at(root: yaml.Node | None, place: tuple[str, ...]) -> tuple[yaml.No
     return node, len(place)
 
 
-def _end_of(node: yaml.MappingNode, lines: list[str], column: int) -> int:
-    """Return the line before which something is added to a block mapping.
+def _end_of(node: yaml.CollectionNode, lines: list[str], column: int) -> int:
+    """Return the line before which something is added to a mapping or list in block style.
 
     Its end is where the next token starts. Blank lines before that, and comments that are indented less than its keys,
     belong to what follows.
@@ -257,14 +256,3 @@ def _last(node: yaml.Node) -> int:
 
 def _appended(text: str, more: str) -> str:
     return f"{text}{more}" if not text or text.endswith("\n") else f"{text}\n{more}"
-
-
-def _for_ruamel(value: Any) -> Any:
-    """Return a value in block style, with quotes around the strings that need some for any reader of YAML."""
-    if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) and not _WORDS.fullmatch(value) else DoubleQuotedScalarString(value)
-    if isinstance(value, Mapping):
-        return CommentedMap((_for_ruamel(key), _for_ruamel(each)) for key, each in value.items())
-    if isinstance(value, list | tuple):
-        return CommentedSeq(map(_for_ruamel, value))
-    return value

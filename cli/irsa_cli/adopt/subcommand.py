@@ -206,22 +206,12 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAcco
 
 def _text(file: StackFile, adoption: Adoption, ways: Ways) -> str:
     """Return the text of the stack file with what is adopted."""
-    present = mapping_of(file.settings.get("quotas"))
-    raised = [name for name in adoption.quotas if name in present]
-    if raised:
-        wanted = ", ".join(f"{name}: {adoption.quotas[name]}" for name in raised)
-        raise CouldNotLookError(f"irsa:quotas of {named(str(file.path))} is below what roles use: set {wanted}")
     return file.with_additions(ways.region, ways.aws_account, _additions(adoption), adoption.silences)
 
 
 def _additions(adoption: Adoption) -> dict[str, Mapping[str, Any]]:
     clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
-    return {
-        **clusters,
-        "variables": adoption.variables,
-        "bindings": adoption.bindings,
-        "quotas": adoption.quotas,
-    }
+    return {**clusters, "variables": adoption.variables, "bindings": adoption.bindings}
 
 
 def _settings(file: StackFile, adoption: Adoption) -> dict[str, Any]:

@@ -1,17 +1,19 @@
 """What an adoption works with."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
 from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import Mistake, named
 from irsa_cli.adopt.choice import Ways
 from irsa_cli.adopt.clusters import Clusters
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
-from irsa_cli.adopt.outcomes import Adoption, Left
+from irsa_cli.adopt.outcomes import Adoption, Left, Outcome, Present
 from irsa_cli.adopt.owners import Owner
 from irsa_cli.live.model import Discovery, LivePolicy
+
+Taken = TypeVar("Taken")
 
 
 class Task(NamedTuple):
@@ -33,21 +35,33 @@ class Task(NamedTuple):
         stack = self.declared.stacks.get(identity)
         return [Owner("pulumi", stack)] if stack else []
 
-    def raise_quota(self, name: str, needed: int, usual: int) -> None:
-        """Raise a quota to what a role uses, unless the file allows that."""
-        present = mapping_of(self.declared.settings.get("quotas")).get(name, usual)
-        if isinstance(present, int) and needed > present:
-            self.adoption.quotas[name] = max(needed, self.adoption.quotas.get(name, 0))
+    def check_quota(self, name: str, used: int, usual: int) -> None:
+        """Refuse more than the file's quota, which AWS may have raised.
 
+        Raises:
+            Left: A role uses more.
+        """
+        quota = mapping_of(self.declared.settings.get("quotas")).get(name, usual)
+        if isinstance(quota, int) and used > quota:
+            raise Left(f"it is above a quota that AWS has raised: write irsa:quotas: {{{name}: {used}}} into the file")
 
-def asked_for(owners: Sequence[Owner], take_from: Collection[str]) -> tuple[Owner, ...]:
-    """Return the owners of something when it is asked for to take from them.
+    def check_owners(self, owners: Iterable[Owner]) -> None:
+        """Refuse what belongs to a tool from which it is not asked for to take.
 
-    Raises:
-        Left: It is not.
-    """
-    others = [each for each in owners if each.tool not in take_from]
-    if others:
-        options = " ".join(f"--take-from {named(each.tool)}" for each in others)
-        raise Left(f"it belongs to {', '.join(map(str, others))}: {options}")
-    return tuple(owners)
+        Raises:
+            Left: There is such a tool.
+        """
+        others = [each for each in owners if each.tool not in self.ways.take_from]
+        if others:
+            options = " ".join(f"--take-from {named(each.tool)}" for each in others)
+            raise Left(f"it belongs to {', '.join(map(str, others))}: {options}")
+
+    def taken(self, about: str, owners: Iterable[Owner], take: Callable[[], Taken]) -> Taken | None:
+        """Return what is taken; None where it is left, or declared already, which is said."""
+        try:
+            return take()
+        except Present as found:
+            self.adoption.say(Outcome.DECLARED, about, found.key, tuple(filter(None, [found.found])))
+        except Mistake as reason:
+            self.adoption.say(Outcome.SKIPPED, about, notes=(reason.found,), owners=tuple(owners))
+        return None

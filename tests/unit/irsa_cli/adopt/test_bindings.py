@@ -52,11 +52,7 @@ def reason(adoption: Adoption, about: str) -> str:
 def written(adoption: Adoption, folder: Path) -> dict[str, Any]:
     """Return the settings of the stack file, after irsa's own check has accepted it."""
     path = folder / "Pulumi.prod.yaml"
-    entries: dict[str, Any] = {
-        "variables": adoption.variables,
-        "bindings": adoption.bindings,
-        "quotas": adoption.quotas,
-    }
+    entries: dict[str, Any] = {"variables": adoption.variables, "bindings": adoption.bindings}
     clusters = {"clusters": adoption.clusters} if adoption.several else {"cluster": adoption.clusters["cluster"]}
     entries |= clusters
     accepted = silences(entries, adoption, folder, "us-west-2")
@@ -448,13 +444,17 @@ def test_keys_are_unique_and_legal(tmp_path: Path) -> None:
     assert len(declared_accounts) == len(service_accounts)
 
 
-def test_a_raised_quota_is_written(tmp_path: Path) -> None:
+def test_a_role_above_a_quota_is_left_until_the_file_raises_it() -> None:
     """Protects the check of the file: AWS has raised a quota of which a live role uses more than the usual."""
     arns = tuple(f"arn:aws:iam::aws:policy/P{number}" for number in range(12))
-    of_app = role("app", *[statement(f"team-{each}:a-rather-long-name") for each in range(40)], attached_policies=arns)
-    settings = written(adopted(found([], [of_app])), tmp_path)
-
-    assert settings["irsa:quotas"] == {"trustPolicySize": 4096, "attachedPolicies": 12}
+    wide = statement(*[f"team-{each}:a-rather-long-name" for each in range(40)])
+    for of_app, name, used in (
+        (role("app", statement("team-a:app"), attached_policies=arns), "attachedPolicies", 12),
+        (role("app", wide), "trustPolicySize", 4096),
+    ):
+        assert f"write irsa:quotas: {{{name}: " in reason(adopted(found([], [of_app])), "role")
+        file = Declared({"cluster": {}, "quotas": {name: used}}, {"cluster": f"https://{host_path()}"})
+        assert outcomes(adopted(found([], [of_app]), file=file)) == {"app": Outcome.EXACT}
 
 
 def test_a_role_of_a_cluster_that_is_gone_is_left() -> None:

@@ -56,6 +56,7 @@ FILES = {
     "with lists that are not indented": "config:\n  irsa:bindings:\n    a:\n      policyArns:\n      - x\n",
     "with a block of text at the end": "config:\n  irsa:bindings:\n    a:\n      x: |\n        one\n\n        # two\n",
     "with an anchor": "config:\n  irsa:bindings:\n    a: &a\n      role: {}\n    b: *a\n",
+    "within braces": "config:\n  # all\n  irsa:bindings: {a: {role: {}}}  # one\n  aws:region: us-west-2\n",
     "with wide indentation": "config:\n    irsa:bindings:\n        a:\n            role: {}\n    irsa:cluster: {}\n",
 }
 
@@ -66,7 +67,8 @@ def test_what_is_there_stays(text: str, tmp_path: Path) -> None:
     new = file(tmp_path, text).with_additions("us-west-2", AWS_ACCOUNT, ADDED)
 
     before, after = text.splitlines(), new.splitlines()
-    assert [line for line in difflib.ndiff(before, after) if line.startswith(("-", "?"))] == []
+    gone = [line for line in difflib.ndiff(before, after) if line.startswith("-")]
+    assert gone == [f"- {line}" for line in before if line.startswith("  irsa:bindings: {")]
     bindings = yaml.safe_load(new)["config"]["irsa:bindings"]
     assert bindings.pop("new") == BINDING
     assert bindings == yaml.safe_load(text)["config"]["irsa:bindings"]
@@ -148,7 +150,8 @@ def test_a_provider_that_is_configured_is_left_alone(setting: str, tmp_path: Pat
         ("config: [x]\n", "its `config:` is not a mapping"),
         ("- x\n", "it is not a mapping with `config:`"),
         ("config: {\n", "it is not YAML"),
-        ("config:\n  irsa:bindings: [x]\n", "is not a mapping that can be added to"),
+        ("config:\n  irsa:bindings: [x]\n", "irsa:bindings has another shape than what is added"),
+        ("config: {irsa:bindings: {}}\n", "its form of YAML"),
         ("config:\n  irsa:bindings: {secure: v1:abc}\n", "irsa:bindings is encrypted"),
         ("config:\n  irsa:bindings:\n    secure: v1:abc\n", "irsa:bindings is encrypted"),
         ("config:\n  irsa:cluster:\n    secure: v1:abc\n", "irsa:cluster is encrypted"),

@@ -393,16 +393,6 @@ def test_what_could_not_be_read_is_no_success(discovered: Any, tmp_path: Path) -
     assert run(tmp_path, "--all") == COULD_NOT_LOOK
 
 
-def test_a_quota_that_the_file_sets_too_low_is_said(discovered: Any, tmp_path: Path) -> None:
-    """Protects the file's own value: it is somebody's decision, and is named instead of changed."""
-    arns = tuple(f"arn:aws:iam::aws:policy/P{number}" for number in range(12))
-    discovered(found([], [role("app", statement("team-a:app"), attached_policies=arns)]))
-    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  irsa:quotas: {attachedPolicies: 10}\n")
-
-    with pytest.raises(CouldNotLookError, match="set attachedPolicies: 12"):
-        run(tmp_path, "--all")
-
-
 def test_credentials_of_another_aws_account_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects from a file for an AWS account that the stack would not be deployed to."""
     monkeypatch.setattr("irsa_cli.live.aws.AwsAccountClients.only", lambda _: live("999999999999"))
