@@ -518,7 +518,7 @@ ESTATE: tuple[Made, ...] = (
     script("restore-role", "ops:restore", attached=[]),
     script("ops-namespace-role", "ops:*", operator="StringLike", annotated=["ops:janitor"]),
     script("shared-role", "team-a:shared", "team-b:shared"),
-    # Hands: 15 roles
+    # Hands: 14 roles
     hand("hand-literal-wildcard", statement(page("payments:*")), annotated=["payments:ledger"]),
     hand("hand-typo", statement(page("payments:refund")), annotated=["payments:refunds"]),
     hand(
@@ -563,16 +563,6 @@ ESTATE: tuple[Made, ...] = (
             "Condition": _claims("StringEquals", sub=claim("batch:job-nightly")),
         },
         annotated=["batch:job-hourly"],
-    ),
-    hand(
-        "hand-not-action",
-        {
-            "Effect": "Allow",
-            "Principal": {"Federated": provider()},
-            "NotAction": "sts:AssumeRole",
-            "Condition": page("batch:export"),
-        },
-        annotated=["batch:export"],
     ),
     hand(
         "hand-if-exists",

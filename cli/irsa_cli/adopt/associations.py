@@ -5,12 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.grammar import document_mistakes
-from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import named, path_of
 from irsa.rules.policies import parse_object
 from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import Owner, owners_of_association
-from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Pods
 from irsa_cli.live.model import Discovery, LiveAssociation, LiveServiceAccount
@@ -72,7 +70,7 @@ def _taken(task: Task, each: Associated, owners: Sequence[Owner]) -> TakenAssoci
         raise Left(f"its service account is annotated with {named(service_account.role_arn)}: {THE_OTHER_WINS}")
     task.check_owners(owners)
     key = task.clusters.key_of_arn(association.cluster_arn, service_account.cluster)
-    tags = declarable_tags(association.tags, mapping_of(task.declared.defaults.get("tags")))
+    tags = task.declared.tags(association.tags)
     settings: dict[str, Any] = {"sessionTags": False} if association.disable_session_tags else {}
     if association.target_role_arn:
         settings["targetRoleArn"] = association.target_role_arn
@@ -80,7 +78,7 @@ def _taken(task: Task, each: Associated, owners: Sequence[Owner]) -> TakenAssoci
         document = parse_object(association.policy)
         for place, mistake in document_mistakes(document):
             raise Left(f"irsa refuses its session policy: {path_of(place)}: {mistake.found}")
-        settings["policy"] = task.documents.setting(f"{association.namespace}-{association.service_account}", document)
+        settings["policy"] = {"document": task.documents.literal(document)}
     if tags:
         settings["tags"] = tags
     return TakenAssociation(association, key, settings, tuple(owners))

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from irsa.evaluation import Decision
+from irsa.evaluation import Decision, PodIdentityRequest, WebIdentityRequest
 from irsa.evaluation.document import parse
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import parse_iam_arn, provider_of_role
 from irsa.rules.identity import IRSA, POD_IDENTITY, SHORT
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
+from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.associations import (
     THE_OTHER_WINS,
@@ -27,7 +28,7 @@ from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.roles import TakenRole, clusters_of, subjects_named, take_role
-from irsa_cli.adopt.service_accounts import TakenServiceAccount, about_service_account, take_service_account, why_denied
+from irsa_cli.adopt.service_accounts import TakenServiceAccount, about_service_account, take_service_account
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Settings
 from irsa_cli.exits import CouldNotLookError
@@ -56,8 +57,8 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
         CouldNotLookError: A part of the choice chooses nothing.
     """
     clusters = Clusters(discovery, declared, ways)
-    documents = Documents(ways.folder, mapping_of(declared.settings.get("variables")))
-    adoption = Adoption(clusters.new, clusters.several, variables=documents.variables, files=documents.files)
+    documents = Documents(mapping_of(declared.settings.get("variables")))
+    adoption = Adoption(clusters.new, clusters.several, variables=documents.variables)
     policies = {policy.arn: policy for each in discovery.aws_accounts for policy in each.policies}
     task = Task(discovery, ways, declared, clusters, documents, policies, adoption)
     roles = {role.arn: (each, role) for each in discovery.aws_accounts for role in each.roles}
@@ -164,10 +165,15 @@ def _why_denied(
     associated: Sequence[Associated],
 ) -> str:
     """Return why a service account gets no session of a role, by its annotation or by its association."""
-    if each.role_arn == role.arn or not associated:
-        return why_denied(aws_account, role, task.clusters.of_name(each.cluster), each)
+    request: WebIdentityRequest | PodIdentityRequest
     try:
-        answer = verdict(AskedRole(parse(role.trust), {}), associated[0].association.request)
+        if associated and each.role_arn != role.arn:
+            request = associated[0].association.request
+        else:
+            issuer = task.clusters.by_name[each.cluster].issuer
+            provider, subject = provider_of_role(role.arn, issuer), subject_claim(each.subject)
+            request = WebIdentityRequest(issuer, provider, subject, each.audience)
+        answer = verdict(AskedRole(parse(role.trust), aws_account.client_ids), request)
     except Mistake as mistake:
         return mistake.found
     return answer.details if answer.decision is Decision.DENIED else ""
@@ -272,27 +278,19 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
 
 
 def _add_annotating(task: Task, arn: str, ready: Sequence[TakenServiceAccount], *, taken: bool) -> None:
-    """Add bindings that annotate service accounts with a role that exists; those of several clusters are one."""
-    groups: dict[str, list[TakenServiceAccount]] = {}
+    """Add bindings that annotate service accounts with a role that exists."""
     for each in ready:
-        same = json.dumps([str(each.found), each.audience, _common(each)])
-        groups.setdefault(same, []).append(each)
-    for group in groups.values():
-        first = group[0]
-        settings: dict[str, Any] = {"serviceAccount": first.settings, "role": {"arn": arn}}
-        settings |= _identity(first, None) | _pod_identity(group)
-        if not first.found.role_arn:
-            pass
-        elif first.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults:
-            settings["audience"] = first.audience
-        settings |= task.clusters.setting(task.clusters.keys[each.found.cluster] for each in group)
-        key = _key(task, _key_of(first.found), f"{arn} {first.found.cluster} {first.found}", first.found.cluster)
-        _add(task, key, settings, ["serviceAccount"] if first.whole else [])
-        for each in group:
-            # A role that another binding declares may be tidied there.
-            unchanged = "" if taken else ", which is not changed"
-            how = "annotated with" if each.found.role_arn else "associated with"
-            _say_taken(task, each, key, f"{how} {named(arn)}{unchanged}")
+        settings: dict[str, Any] = {"serviceAccount": each.settings, "role": {"arn": arn}}
+        settings |= _identity(each, None) | _pod_identity([each])
+        if each.found.role_arn and (each.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults):
+            settings["audience"] = each.audience
+        settings |= task.clusters.setting([task.clusters.keys[each.found.cluster]])
+        key = _key(task, _key_of(each.found), f"{arn} {each.found.cluster} {each.found}", each.found.cluster)
+        _add(task, key, settings, ["serviceAccount"] if each.whole else [])
+        # A role that another binding declares may be rewritten there.
+        unchanged = "" if taken else ", which is not changed"
+        how = "annotated with" if each.found.role_arn else "associated with"
+        _say_taken(task, each, key, f"{how} {named(arn)}{unchanged}")
 
 
 def _add(task: Task, key: str, settings: Mapping[str, Any], imported: Sequence[str]) -> None:

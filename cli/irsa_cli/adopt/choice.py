@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from irsa.evaluation.globs import overlap
@@ -16,7 +15,7 @@ class Ways:
     """How things are adopted.
 
     Attributes:
-        folder: The stack file's folder if policies are taken over, with their documents in files; None if they are not.
+        policies: Whether policies are taken over.
         take_from: Tools from which roles and service accounts are taken.
         drop_dead_issuers: Whether statements of trust policies go by which no token comes any more.
         dropped_issuers: Issuers that the user calls gone, though their OIDC providers are there.
@@ -25,7 +24,7 @@ class Ways:
         policy_settings: Asks for the settings of a managed policy; None if it does not exist.
     """
 
-    folder: Path | None = None
+    policies: bool = False
     take_from: Collection[str] = ()
     drop_dead_issuers: bool = False
     dropped_issuers: Collection[str] = ()

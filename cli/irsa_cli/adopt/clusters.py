@@ -12,7 +12,7 @@ from irsa_cli.adopt.choice import Ways
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.outcomes import Left
-from irsa_cli.adopt.trust import Provider, Surroundings
+from irsa_cli.adopt.trust import Surroundings
 from irsa_cli.issuers import Issuers, Standing, eks_region
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole
 
@@ -21,6 +21,8 @@ class Clusters:
     """The clusters that were found, and those of the stack file.
 
     Attributes:
+        by_name: Those that were found, by name.
+        by_arn: Those that were found in EKS, by ARN.
         keys: The key of each found cluster in the stack file, by its name; without those that have no place there.
         new: What is added to the file, by key.
         several: Whether these are keys of `irsa:clusters`.
@@ -32,8 +34,8 @@ class Clusters:
         self._issuers = Issuers(discovery.clusters, discovery.aws_accounts)
         self._aws_accounts = {each.number: each for each in discovery.aws_accounts}
         self._by_issuer = {issuer_host_path(each.issuer): each for each in discovery.clusters}
-        self._by_name = {each.name: each for each in discovery.clusters}
-        self._by_arn = {each.arn: each for each in discovery.clusters if each.arn}
+        self.by_name = {each.name: each for each in discovery.clusters}
+        self.by_arn = {each.arn: each for each in discovery.clusters if each.arn}
         associations = (each for one in discovery.aws_accounts for each in one.associations.items())
         self._associated = {arn for arn, those in associations if those}
         self._surroundings = {each.number: self._surroundings_of(each) for each in discovery.aws_accounts}
@@ -44,14 +46,6 @@ class Clusters:
     def of_provider(self, provider_arn: str) -> LiveCluster:
         """Return the cluster of an OIDC provider."""
         return self._by_issuer[provider_arn.partition(":oidc-provider/")[2]]
-
-    def of_name(self, name: str) -> LiveCluster:
-        """Return the cluster of a name."""
-        return self._by_name[name]
-
-    def of_arn(self, arn: str) -> LiveCluster | None:
-        """Return the EKS cluster of an ARN; None where it was not read."""
-        return self._by_arn.get(arn)
 
     def key_of_arn(self, arn: str, name: str) -> str:
         """Return the key of an EKS cluster, which the file must name for EKS Pod Identity.
@@ -68,16 +62,10 @@ class Clusters:
         present = self._declared.settings
         written = present.get("cluster") if key == ONLY_CLUSTER and "cluster" in present else None
         settings = mapping_of(written or mapping_of(present.get("clusters")).get(key) or self.new.get(key))
-        if settings.get("name") != cluster.name:
-            raise Left(f"the file does not name its cluster: add `name: {named(cluster.name)}` to {named(key)}")
-        region = str(settings.get("region") or cluster.region)
-        if region != cluster.region or settings.get("account"):
-            where = (
-                f"in {named(region)}"
-                if region != cluster.region
-                else f"of AWS account {named(str(settings['account']))}"
-            )
-            raise Left(f"it is in {named(arn)}, and {named(key)} in the file is another cluster of that name, {where}")
+        place = settings.get("name"), settings.get("region") or cluster.region, settings.get("account")
+        if place != (cluster.name, cluster.region, None):
+            wanted = f"`name: {named(cluster.name)}`, `region: {cluster.region}` and no `account`"
+            raise Left(f"the file does not name its cluster, {named(arn)}: {named(key)} needs {wanted}")
         return key
 
     def setting(self, keys: Iterable[str]) -> dict[str, Any]:
@@ -93,9 +81,7 @@ class Clusters:
         """Return whether a role names an OIDC provider of one of the clusters, or of one that was not found."""
         surroundings = self._surroundings[aws_account.number]
         providers = set(re.findall(r'"(arn:[^"]*:oidc-provider/[^"]*)"', json.dumps(role.trust)))
-        return any(
-            each in surroundings.audiences or surroundings.standing(each) is not Provider.IN_USE for each in providers
-        )
+        return any(each in surroundings.audiences or surroundings.is_dead(each) is not False for each in providers)
 
     def _keys(self, clusters: Iterable[LiveCluster]) -> dict[str, str]:
         """Return the keys; what is new is added.
@@ -145,18 +131,18 @@ class Clusters:
         audiences = {arn: aws_account.client_ids.get(arn, ()) for arn in arns}
         clusters = {arn: each.arn for arn, each in zip(arns, self._by_issuer.values(), strict=True)}
 
-        def standing(arn: str) -> Provider:
+        def is_dead(arn: str) -> bool | None:
             issuer = arn.partition(":oidc-provider/")[2]
             known = self._issuers.standing(issuer)
             if not issuer or arn in audiences or known is Standing.KNOWN:
-                return Provider.IN_USE
+                return False
             # Of other issuers, such as GitHub's, nobody knows whether they are a cluster's.
             if issuer in self._dropped or (eks_region(issuer) and arn not in aws_account.client_ids):
-                return Provider.DEAD
+                return True
             # Its cluster may be in another AWS account, of which nothing was read.
-            return Provider.WITHOUT_CLUSTER if known is Standing.GONE else Provider.IN_USE
+            return None if known is Standing.GONE else False
 
-        return Surroundings(audiences, standing, clusters)
+        return Surroundings(audiences, is_dead, clusters)
 
 
 def _partition(aws_account: LiveAwsAccount) -> str:

@@ -9,20 +9,14 @@ from typing import Any, Literal
 
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import Mistake, listed, named
+from irsa.rules.names import RULES, check_name
 from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa_cli.adopt.outcomes import Left
 from irsa_cli.exits import CouldNotLookError
 
 # The key of the one cluster of `irsa:cluster`.
 ONLY_CLUSTER = "cluster"
-# The names that say what a binding has; in the state of a stack they are plain, and here they must be.
-_PLAIN = [
-    each.split()
-    for each in (
-        *("", "account", "clusters", "role", "role name", "role arn", "policy", "policy name"),
-        *("serviceAccount", "serviceAccount name", "serviceAccount namespace"),
-    )
-]
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class Declared:
         stacks: Names of the backend's other stacks, by the ARN or uid of what they own.
 
     Raises:
-        CouldNotLookError: A name in it is encrypted.
+        CouldNotLookError: A binding may have an encrypted name.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -47,9 +41,7 @@ class Declared:
     def __post_init__(self) -> None:
         """Refuse what cannot be told."""
         for place in _encrypted(self.bindings):
-            raise CouldNotLookError(
-                f"{place} is encrypted, so what it declares is not known here: write it in plain text"
-            )
+            raise CouldNotLookError(f"{place} has an encrypted value: what it declares is not known here")
 
     @property
     def bindings(self) -> Mapping[str, Any]:
@@ -60,6 +52,24 @@ class Declared:
     def defaults(self) -> Mapping[str, Any]:
         """Values for all bindings."""
         return mapping_of(self.settings.get("defaults"))
+
+    def tags(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return the tags that a binding can declare: all but AWS's own, which nobody can set.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+
+        Raises:
+            Left: The defaults would add some.
+            Mistake: irsa refuses one.
+        """
+        found = {key: tags[key] for key in sorted(tags) if not key.lower().startswith("aws:")}
+        added = [key for key in mapping_of(self.defaults.get("tags")) if key not in found]
+        if added:
+            raise Left(f"irsa:defaults would add the tag {listed(added)}")
+        for key, value in found.items():
+            check_name(key, RULES["tag key"])
+            check_name(value, RULES["tag value"])
+        return found
 
     @cached_property
     def service_accounts(self) -> Mapping[tuple[str, str, str], str]:
@@ -108,10 +118,9 @@ def is_encrypted(value: object) -> bool:
 
 
 def _encrypted(bindings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the bindings that may not say what they declare: in the state of a stack, names are plain."""
     for key, binding in bindings.items():
-        for steps in _PLAIN:
-            value = binding
-            for step in steps:
-                value = mapping_of(value).get(step)
-            if is_encrypted(value):
-                yield ".".join(map(named, ("irsa:bindings", str(key), *steps)))
+        settings = [*mapping_of(binding).values()]
+        inner = [each for one in settings for each in mapping_of(one).values()]
+        if any(map(is_encrypted, (binding, *settings, *inner))):
+            yield f"irsa:bindings.{named(str(key))}"

@@ -1,4 +1,4 @@
-"""Names in a stack file and beside it: plain, short enough, and each once."""
+"""Keys of a stack file: plain, short enough, and each once."""
 
 import hashlib
 import itertools
@@ -11,11 +11,6 @@ LONGEST_KEY = RULES["key"].longest
 DIGEST = 8
 
 
-def digest(text: str) -> str:
-    """Return a few characters that stand for a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST]
-
-
 def unique_key(names: Sequence[str], identity: str, is_used: Callable[[str], bool]) -> str:
     """Return the first name that is free and short enough; else the first, with a digest of what it stands for.
 
@@ -26,5 +21,6 @@ def unique_key(names: Sequence[str], identity: str, is_used: Callable[[str], boo
         if not is_used(key) and 0 < len(key) <= LONGEST_KEY:
             return key
     identities = itertools.chain([identity], (f"{identity} {number}" for number in itertools.count(2)))
-    shortened = (f"{keys[0][: LONGEST_KEY - DIGEST - 1]}-{digest(each)}" for each in identities)
+    digests = (hashlib.sha256(each.encode()).hexdigest()[:DIGEST] for each in identities)
+    shortened = (f"{keys[0][: LONGEST_KEY - DIGEST - 1]}-{each}" for each in digests)
     return next(key for key in shortened if not is_used(key))

@@ -66,7 +66,6 @@ class Adoption:
         several: Whether they are keys of `irsa:clusters`.
         bindings: New bindings by their keys.
         variables: New variables.
-        files: The text of new policy files, by their names relative to the stack file's folder.
         items: What became of everything that was chosen.
         silences: By lint rule, those for the bindings by which `irsa check` would fail.
     """
@@ -75,7 +74,6 @@ class Adoption:
     several: bool = False
     bindings: dict[str, dict[str, Any]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
     silences: dict[str, dict[str, Any]] = field(default_factory=dict)
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.names import RULES, check_name
 from irsa.rules.policies import split_document
@@ -12,7 +11,6 @@ from irsa.rules.trust import minified
 from irsa.rules.usage import role_usages
 from irsa_cli.adopt.documents import refused_in
 from irsa_cli.adopt.outcomes import Left
-from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task
 from irsa_cli.live.model import LivePolicy, LiveRole
 
@@ -29,7 +27,7 @@ def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, 
     imported = ["role"]
     notes: list[str] = []
     attached = sorted(role.attached_policies)
-    chosen = _policy_to_take(task, role, notes) if task.ways.folder else None
+    chosen = _policy_to_take(task, role, notes) if task.ways.policies else None
     if chosen is not None:
         policy, settings["policy"] = chosen
         attached.remove(policy.arn)
@@ -40,7 +38,7 @@ def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, 
         imported.append("attachments")
     if role.inline_policies:
         settings["inlinePolicies"] = {
-            name: task.documents.setting(f"{role.name}.{name}", role.inline_policies[name])
+            name: {"document": task.documents.literal(role.inline_policies[name])}
             for name in sorted(role.inline_policies)
         }
         imported.append("inlinePolicies")
@@ -93,13 +91,13 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole) -> dict[str, Any]:
     if known is None:
         raise Left("it was deleted meanwhile")
     defaults = task.declared.defaults
-    tags = declarable_tags(known.tags, mapping_of(defaults.get("tags")))
-    if not tags and declarable_tags(role.tags, {}):
+    tags = task.declared.tags(known.tags)
+    if not tags and not all(key.lower().startswith("aws:") for key in role.tags):
         raise Left("it has no tags, and irsa would give it the role's")
     path = f"/{arn.resource[: -len(arn.name)]}"
     settings: dict[str, Any] = {"name": check_name(arn.name, RULES["policy"])}
     if path != "/" or "path" in defaults:
         settings["path"] = check_name(path, RULES["policy path"])
     settings |= {"description": check_name(known.description, RULES["description"])} if known.description else {}
-    settings |= task.documents.setting(arn.name, policy.document)
+    settings["document"] = task.documents.literal(policy.document)
     return settings | ({"tags": tags} if tags else {})

@@ -61,8 +61,6 @@ def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
     yield f"{named(str(file))}: {count} binding{'s' if count > 1 else ''} {added}", "bold"
     for rule, silence in adoption.silences.items():
         yield f"  irsa:lint silences {rule} for {', '.join(map(named, silence['bindings']))}: review it", "yellow"
-    for name in sorted(adoption.files):
-        yield visible(f"  {name}{' would be written' if dry_run else ''}"), ""
 
 
 def _word(text: str) -> str:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from irsa.evaluation.cover import subjects_of_claim
 from irsa.evaluation.document import parse
 from irsa.rules.arns import parse_iam_arn, provider_of_role
-from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.names import RULES, check_name
 from irsa.rules.quotas import SESSION_DURATION, TRUST_POLICY_SIZE, check_usage
@@ -14,10 +13,10 @@ from irsa.rules.subjects import check_any_service_account
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.usage import tags_usage, trust_usage
+from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import Owner, owners_of_role
 from irsa_cli.adopt.permissions import permissions
-from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Pods, ReadTrust, Settings, User, read_trust
 from irsa_cli.live.model import LiveAwsAccount, LiveRole, LiveServiceAccount
@@ -101,9 +100,9 @@ def _taken(
         raise Left("it is a service-linked role, which belongs to a service of AWS")
     if not role.has_details:
         raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
-    settings: dict[str, Any] = {"role": _settings(role, task.declared.defaults)}
+    settings: dict[str, Any] = {"role": _settings(role, task.declared)}
     by_irsa = [
-        User(provider_of_role(role.arn, task.clusters.of_name(each.cluster).issuer), each.subject, each.audience)
+        User(provider_of_role(role.arn, task.clusters.by_name[each.cluster].issuer), each.subject, each.audience)
         for each in users
         if each.role_arn == role.arn
     ]
@@ -119,11 +118,12 @@ def _taken(
 def clusters_of(task: Task, settings: Settings) -> list[str]:
     """Return the names of the clusters that a trust policy is for."""
     arns = settings.pod_identity.cluster_arns if settings.pod_identity else ()
-    of_pods = [cluster.name for arn in arns if (cluster := task.clusters.of_arn(arn))]
+    of_pods = [cluster.name for arn in arns if (cluster := task.clusters.by_arn.get(arn))]
     return [task.clusters.of_provider(arn).name for arn in settings.provider_arns] or of_pods
 
 
-def _settings(role: LiveRole, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(role: LiveRole, declared: Declared) -> dict[str, Any]:
+    defaults = declared.defaults
     check_name(role.name, RULES["role"])
     parse_iam_arn(role.arn, "role")
     settings: dict[str, Any] = {"name": role.name}
@@ -138,7 +138,7 @@ def _settings(role: LiveRole, defaults: Mapping[str, Any]) -> dict[str, Any]:
         raise Left("it has no permissions boundary, and irsa:defaults has one")
     if role.max_session_duration != SESSION_DURATION.least or "maxSessionDuration" in defaults:
         settings["maxSessionDuration"] = role.max_session_duration
-    tags = declarable_tags(role.tags, mapping_of(defaults.get("tags")))
+    tags = declared.tags(role.tags)
     for _, mistake in role_tags_mistakes(tags):
         raise mistake
     check_usage(tags_usage("role", tags))
@@ -155,7 +155,7 @@ def _check_clusters(task: Task, aws_account: LiveAwsAccount, trust: ReadTrust) -
         if refused:
             raise Left(refused.found)
     for arn in trust.settings.pod_identity.cluster_arns if trust.settings.pod_identity else ():
-        found = task.clusters.of_arn(arn)
+        found = task.clusters.by_arn.get(arn)
         task.clusters.key_of_arn(arn, found.name if found else arn)
 
 

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from irsa.evaluation import Decision, WebIdentityRequest
-from irsa.evaluation.document import parse
 from irsa.rules.annotations import (
     AUDIENCE,
     OF_PULUMI,
@@ -15,17 +13,15 @@ from irsa.rules.annotations import (
     WRITTEN_FROM,
     check_webhook_key,
 )
-from irsa.rules.arns import provider_of_role
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.quotas import TOKEN_EXPIRATION as EXPIRATION
-from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.associations import TakenAssociation
 from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import MARKS, Owner, owners_of_service_account
 from irsa_cli.adopt.task import Task
-from irsa_cli.live.model import UNTRACKED, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
-from irsa_cli.verdict import EMPTY_AUDIENCE, AskedRole, verdict
+from irsa_cli.live.model import UNTRACKED, LiveServiceAccount
+from irsa_cli.verdict import EMPTY_AUDIENCE
 
 # What kubectl writes for itself, and writes again where it is missing.
 _OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
@@ -54,7 +50,7 @@ def take_service_account(task: Task, found: LiveServiceAccount, role_arn: str) -
     owners = tuple({each.tool: each for each in (*owners_of_service_account(found), *in_stack)}.values())
 
     def take() -> TakenServiceAccount:
-        issuer = task.clusters.of_name(found.cluster).issuer
+        issuer = task.clusters.by_name[found.cluster].issuer
         if (issuer, role_arn, found.namespace, found.name) in task.discovery.managed_service_accounts:
             raise Present(where="in a stack of --stack")
         cluster = task.clusters.keys.get(found.cluster)
@@ -72,18 +68,6 @@ def take_service_account(task: Task, found: LiveServiceAccount, role_arn: str) -
 def about_service_account(found: LiveServiceAccount) -> str:
     """Return what reports call a service account."""
     return f"service account {named(str(found))} in {named(found.cluster)}"
-
-
-def why_denied(aws_account: LiveAwsAccount, role: LiveRole, cluster: LiveCluster, each: LiveServiceAccount) -> str:
-    """Return why STS gives a service account no session of a role; empty where it may give one."""
-    try:
-        provider = provider_of_role(role.arn, cluster.issuer)
-        subject = subject_claim(each.subject)
-        request = WebIdentityRequest(cluster.issuer, provider, subject, each.audience)
-        answer = verdict(AskedRole(parse(role.trust), aws_account.client_ids), request)
-    except Mistake as mistake:
-        return mistake.found
-    return answer.details if answer.decision is Decision.DENIED else ""
 
 
 def _taken(task: Task, found: LiveServiceAccount, owners: tuple[Owner, ...]) -> TakenServiceAccount:

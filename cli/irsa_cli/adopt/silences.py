@@ -1,6 +1,5 @@
 """What `irsa check` would fail by of roles that are adopted as they are: each is silenced, with the reason."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,19 +23,8 @@ def silences(settings: Mapping[str, Any], adoption: Adoption, folder: Path, regi
     # Without a checkout, nothing fails.
     if check is None:
         return {}
-    with_documents = {**settings, "bindings": _with_documents(settings.get("bindings"), adoption.files)}
     found: dict[str, dict[str, Any]] = {}
-    for rule, key in dict.fromkeys(check.load().dangers(with_documents, folder, region or None)):
+    for rule, key in dict.fromkeys(check.load().dangers(settings, folder, region or None)):
         if key in adoption.bindings:
             found.setdefault(rule, {"bindings": [], "reason": REASON})["bindings"].append(key)
     return found
-
-
-def _with_documents(value: Any, files: Mapping[str, str]) -> Any:
-    """Return settings with the documents of files that are not written yet."""
-    if not isinstance(value, Mapping):
-        return value
-    if value.get("file") in files:
-        others = {key: each for key, each in value.items() if key != "file"}
-        return {**others, "document": json.loads(files[value["file"]])}
-    return {key: _with_documents(each, files) for key, each in value.items()}

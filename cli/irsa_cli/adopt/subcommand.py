@@ -68,7 +68,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     choice.add_argument("--tag", metavar="KEY=VALUE", type=_tag, **repeated, help="roles with a tag")
     choice.add_argument("--all", action="store_true", help="everything")
     parser.add_argument("--output", metavar="FILE", type=stack_file, default=STANDARD_OUTPUT, help=OUTPUT_HELP)
-    parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents in files")
+    parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents")
     parser.add_argument("--take-from", metavar="TOOL", **repeated, help=FROM_HELP)
     parser.add_argument("--drop-dead-issuers", nargs="*", metavar="ISSUER", help=DEAD_HELP)
     parser.set_defaults(run=run)
@@ -88,7 +88,7 @@ def _tag(text: str) -> tuple[str, str]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the files, or print the stack file; print the report, and return the exit code.
+    """Write or print the stack file; print the report, and return the exit code.
 
     Raises:
         CouldNotLookError: Nothing is chosen, the stack file cannot be used, or something cannot be read.
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     discovery = replace(discovery, not_checked=(*states.not_checked, *discovery.not_checked))
     live = _current_account(discovery, credentials[0])
     ways = Ways(
-        folder=file.path.parent if options.policies else None,
+        policies=options.policies,
         take_from=frozenset(options.take_from),
         drop_dead_issuers=options.drop_dead_issuers is not None,
         dropped_issuers=frozenset(options.drop_dead_issuers or ()),
@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
             # The same document: what is escaped is within double quotes, where YAML has these escapes too.
             print_lines((visible(line), "") for line in text.splitlines())
         else:
-            _write(file, adoption.files, text)
+            write(file.path, text, folders=True)
     exists = None if dry_run or states.names is None else any(_is_own(name, file) for name in states.names)
     report = lines(adoption, file.path, file.stack, exists, discovery.not_checked, dry_run=dry_run)
     print_lines(report, sys.stderr if dry_run else sys.stdout)
@@ -218,10 +218,3 @@ def _settings(file: StackFile, adoption: Adoption) -> dict[str, Any]:
     """Return the settings of the stack file with what is adopted."""
     added = {name: each for name, each in _additions(adoption).items() if each}
     return {**file.settings, **{name: {**mapping_of(file.settings.get(name)), **each} for name, each in added.items()}}
-
-
-def _write(file: StackFile, policies: Mapping[str, str], text: str) -> None:
-    """Write the policy files, and then the stack file that names them."""
-    for name in sorted(policies):
-        write(file.path.parent / name, policies[name], folders=True)
-    write(file.path, text, folders=True)

@@ -8,7 +8,6 @@ or be shut out.
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
@@ -84,31 +83,19 @@ class ReadTrust:
     afterwards: tuple[str, ...] = ()
 
 
-class Provider(Enum):
-    """What is known of an OIDC provider that a trust policy names.
-
-    IN_USE: Its tokens are those of a cluster, or of something else such as GitHub.
-    DEAD: No token comes by it: the AWS account has no such provider, or the user calls its issuer gone.
-    WITHOUT_CLUSTER: The provider is there, and no cluster that was found has its issuer.
-    """
-
-    IN_USE = auto()
-    DEAD = auto()
-    WITHOUT_CLUSTER = auto()
-
-
 @dataclass(frozen=True)
 class Surroundings:
     """What a role's trust policy is read against.
 
     Attributes:
         audiences: The audiences that each cluster's OIDC provider in the role's AWS account lists, by its ARN.
-        standing: Says of the ARN of an OIDC provider what is known of it.
+        is_dead: Whether no token comes by an OIDC provider, which the AWS account does not have, or whose issuer the
+            user calls gone; None where it is there, and no cluster that was read has its issuer.
         clusters: The ARN in EKS of each of these clusters, by that of its OIDC provider; None where it has none.
     """
 
     audiences: Mapping[str, tuple[str, ...]]
-    standing: Callable[[str], Provider]
+    is_dead: Callable[[str], bool | None]
     clusters: Mapping[str, str | None]
 
 
@@ -183,9 +170,8 @@ def _dead(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings, k
     gone: list[str] = []
     for number, statement in enumerate(statements, 1):
         federated = map(str, items_of(mapping_of(statement["Principal"]).get("Federated", ())))
-        standing = {each: surroundings.standing(each) for each in federated if statement["Effect"] == "Allow"}
-        dead = [each for each in standing if standing[each] is Provider.DEAD]
-        unknown = [each for each in standing if standing[each] is Provider.WITHOUT_CLUSTER]
+        standing = {each: surroundings.is_dead(each) for each in federated if statement["Effect"] == "Allow"}
+        dead, unknown = ([each for each in standing if standing[each] is those] for those in (True, None))
         if unknown:
             issuers = listed([f"https://{issuer_of_provider(each)}" for each in unknown])
             raise Left(

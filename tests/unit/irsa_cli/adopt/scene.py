@@ -7,7 +7,7 @@ from irsa_cli.adopt.bindings import adopt
 from irsa_cli.adopt.choice import Choice, Ways
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption
-from irsa_cli.adopt.trust import Provider, Surroundings
+from irsa_cli.adopt.trust import Surroundings
 from irsa_cli.live.model import (
     Discovery,
     LiveAssociation,
@@ -73,7 +73,7 @@ def surroundings(clusters: Iterable[str] = ("BLUE",), audiences: tuple[str, ...]
     """Return what is around clusters; the issuer GONE is of none."""
     return Surroundings(
         {provider(each): audiences for each in clusters},
-        lambda arn: Provider.DEAD if arn == GONE else Provider.IN_USE,
+        lambda arn: arn == GONE,
         {provider(each): None for each in clusters},
     )
 

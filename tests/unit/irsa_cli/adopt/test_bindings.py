@@ -1,6 +1,5 @@
 """What a stack file says of what was found, and that irsa's own check accepts it."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,9 +56,6 @@ def written(adoption: Adoption, folder: Path) -> dict[str, Any]:
     entries |= clusters
     accepted = silences(entries, adoption, folder, "us-west-2")
     path.write_text(StackFile(path).with_additions("us-west-2", AWS_ACCOUNT, entries, accepted))
-    for name, text in adoption.files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text)
     report = report_of(path)
     assert [str(each) for each in report.mistakes] == []
     settings: dict[str, Any] = yaml.safe_load(path.read_text())["config"]
@@ -247,7 +243,7 @@ def test_iams_variables_stay_and_others_are_escaped(tmp_path: Path) -> None:
 
 def policies(*, tags: dict[str, str] | None = None) -> dict[str, Any]:
     settings = PolicySettings("Reads", {"of": "policy"} if tags is None else tags)
-    return {"folder": Path("/missing"), "policy_settings": lambda _: settings}
+    return {"policies": True, "policy_settings": lambda _: settings}
 
 
 def with_policy(attachments: int = 1, **settings: Any) -> Any:
@@ -255,8 +251,8 @@ def with_policy(attachments: int = 1, **settings: Any) -> Any:
     return found([], [of_app], policies=[LivePolicy(POLICY, policy_document(permission()), attachments)])
 
 
-def test_a_policy_is_taken_over_with_its_document_in_a_file(tmp_path: Path) -> None:
-    """Protects `--policies`: the file is the live document, and path, description and tags stay."""
+def test_a_policy_is_taken_over_with_its_document(tmp_path: Path) -> None:
+    """Protects `--policies`: document, path, description and tags are those that are there."""
     adoption = adopted(with_policy(), **policies())
     (binding,) = written(adoption, tmp_path)["irsa:bindings"].values()
 
@@ -264,12 +260,11 @@ def test_a_policy_is_taken_over_with_its_document_in_a_file(tmp_path: Path) -> N
         "name": "read",
         "path": "/team/",
         "description": "Reads",
-        "file": "policies/read.json",
+        "document": policy_document(permission()),
         "tags": {"of": "policy"},
     }
     assert binding["policyArns"] == [OF_AWS]
     assert binding["import"] == ["role", "policy", "attachments"]
-    assert json.loads(adoption.files["policies/read.json"]) == policy_document(permission())
 
 
 @pytest.mark.parametrize(

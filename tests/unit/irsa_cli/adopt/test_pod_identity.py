@@ -280,7 +280,7 @@ def test_a_file_that_does_not_name_its_cluster() -> None:
         found([service_account("app")], [role("app", PODS)], associations=[association("app", APP)]), file=file
     )
 
-    assert "add `name: blue` to cluster" in reason(adoption, "association of")
+    assert "cluster needs `name: blue`" in reason(adoption, "association of")
 
 
 @pytest.mark.parametrize("more", [{"region": "us-east-1"}, {"account": "other"}])
@@ -292,4 +292,4 @@ def test_a_file_that_names_another_cluster_of_that_name(more: dict[str, str]) ->
         found([service_account("app")], [role("app", PODS)], associations=[association("app", APP)]), file=file
     )
 
-    assert "another cluster of that name" in reason(adoption, "association of")
+    assert "cluster needs `name: blue`, `region: us-west-2` and no `account`" in reason(adoption, "association of")

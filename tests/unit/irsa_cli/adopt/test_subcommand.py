@@ -70,7 +70,7 @@ def dry_run(*words: str) -> int:
 
 
 def test_everything_is_written_and_passes_the_check(discovered: Any, tmp_path: Path) -> None:
-    """Protects the next command of the user: `irsa check` accepts the file and its policy file."""
+    """Protects the next command of the user: `irsa check` accepts the file."""
     assert run(tmp_path, "--all", "--policies") == GOOD
 
     assert report_of(tmp_path / "Pulumi.prod.yaml").mistakes == []
@@ -78,7 +78,7 @@ def test_everything_is_written_and_passes_the_check(discovered: Any, tmp_path: P
     assert settings["irsa:bindings"]["team-a-app"]["policy"] == {
         "name": "read",
         "description": "Reads",
-        "file": "policies/read.json",
+        "document": policy_document(permission()),
         "tags": {"team": "a"},
     }
 
@@ -115,7 +115,7 @@ def test_a_role_that_may_do_everything_is_adopted_with_the_reason(
     assert [str(each) for each in report_of(file).mistakes] == []
     assert ("# ours" in file.read_text()) is ("# ours" in lint)
     silence = yaml.safe_load(file.read_text())["config"]["irsa:lint"]["silence"]
-    # With --policies, what a managed policy gives is in a file.
+    # With --policies, what a managed policy gives is in the file.
     everything_may = {"team-a-app", "team-a-batch", *(["team-a-small"] if words else [])}
     assert {rule: {*each["bindings"]} for rule, each in silence.items()} == {
         "write-everything": everything_may,
@@ -140,12 +140,11 @@ def test_a_dry_run_prints_the_file_and_writes_nothing(
 
     assert [*tmp_path.iterdir()] == []
     # What would be written comes before the stack file, and is not said again below it.
-    assert report[:3] == [
+    assert report[:2] == [
         "dry run: nothing is written; --output Pulumi.STACK.yaml writes the stack file",
         "Pulumi.STACK.yaml: 1 binding would be added",
-        "  policies/read.json would be written",
     ]
-    assert not [line for line in report[3:] if "would be" in line]
+    assert not [line for line in report[2:] if "would be" in line]
     start = report.index("next, in this order") + 1
     assert report[start : start + 3] == [
         "  1. this command with --output Pulumi.STACK.yaml",
@@ -154,9 +153,6 @@ def test_a_dry_run_prints_the_file_and_writes_nothing(
     ]
     assert run(tmp_path, "--all", "--policies") == GOOD
     assert printed.out == (tmp_path / "Pulumi.prod.yaml").read_text()
-    # Which is there now, and stays as it is.
-    dry_run("--policies", *words)
-    assert "policies/read.json" not in capsys.readouterr().err
 
 
 def test_a_dry_run_with_nothing_to_add_prints_no_file(

@@ -16,14 +16,14 @@ from irsa.evaluation.normal_form import are_equivalent, normal
 from irsa.evaluation.same_sessions import difference
 from irsa.rules.trust import trust_document
 from irsa_cli.adopt.outcomes import Left
-from irsa_cli.adopt.trust import Provider, Surroundings, User, read_trust
+from irsa_cli.adopt.trust import Surroundings, User, read_trust
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, provider
 
 NAMESPACES, NAMES = ("a", "ab", "b"), ("x", "xy", "y")
 EXACT = tuple(f"{ns}:{name}" for ns, name in itertools.product(NAMESPACES, NAMES))
 ACCOUNTS = tuple(f"system:serviceaccount:{each}" for each in EXACT)
 AUDIENCES = (STS, "other")
-SURROUNDINGS = Surroundings(dict.fromkeys((BLUE, GREEN), AUDIENCES), lambda _: Provider.IN_USE, {})
+SURROUNDINGS = Surroundings(dict.fromkeys((BLUE, GREEN), AUDIENCES), lambda _: False, {})
 
 parts = st.sampled_from(("a", "ab", "b", "x", "xy", "y", "*", "a*", "?", "x?"))
 subjects = st.lists(st.builds("{}:{}".format, parts, parts), min_size=1, max_size=4)
