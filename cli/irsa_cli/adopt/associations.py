@@ -11,7 +11,7 @@ from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import Owner, owners_of_association
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Pods
-from irsa_cli.live.model import Discovery, LiveAssociation, LiveServiceAccount
+from irsa_cli.live.model import Discovery, LiveAssociation, LiveAwsAccount, LiveServiceAccount
 
 THE_OTHER_WINS = "EKS Pod Identity gives its Pods that role, whatever the annotation says: remove one of the two"
 
@@ -90,18 +90,8 @@ def pod_identity(taken: Iterable[TakenAssociation]) -> dict[str, Any]:
     return {**those[0].settings, "importIds": {each.cluster_key: each.association.association_id for each in those}}
 
 
-def pods_of(discovery: Discovery, those: Iterable[Associated]) -> Pods | None:
-    """Return what gives a role by EKS Pod Identity; None where nothing does."""
-    those = [*those]
-    requests = tuple(each.association.request for each in those)
-    if not requests:
-        return None
-    accounts = {each.association.aws_account for each in those}
-    unread = [
-        arn.rpartition("/")[2]
-        for aws_account in discovery.aws_accounts
-        if aws_account.number in accounts
-        for arn in sorted({*aws_account.eks_arns.values(), *aws_account.associations})
-        if aws_account.associations.get(arn) is None
-    ]
-    return Pods(requests, tuple(unread))
+def pods_of(aws_account: LiveAwsAccount, those: Iterable[Associated]) -> Pods:
+    """Return what gives a role by EKS Pod Identity."""
+    known = aws_account.associations
+    unread = (arn for arn in sorted({*aws_account.eks_arns.values(), *known}) if known.get(arn) is None)
+    return Pods(tuple(each.association.request for each in those), tuple(arn.rpartition("/")[2] for arn in unread))

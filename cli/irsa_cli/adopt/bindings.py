@@ -1,7 +1,7 @@
 """From what was found to the bindings of a stack file."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irsa.evaluation import Decision, PodIdentityRequest, WebIdentityRequest
@@ -32,7 +32,7 @@ from irsa_cli.adopt.service_accounts import TakenServiceAccount, about_service_a
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Settings
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import Discovery, LiveAssociation, LiveRole, LiveServiceAccount
 from irsa_cli.verdict import NO_ROLE, AskedRole, verdict
 
 # A binding's keys, in their order in the file.
@@ -56,20 +56,20 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
     Raises:
         CouldNotLookError: A part of the choice chooses nothing.
     """
-    clusters = Clusters(discovery, declared, ways)
+    aws_account = next(each for each in discovery.aws_accounts if each.number == ways.aws_account)
+    clusters = Clusters(discovery, aws_account, declared, ways)
     documents = Documents(mapping_of(declared.settings.get("variables")))
     adoption = Adoption(clusters.new, clusters.several, variables=documents.variables)
-    policies = {policy.arn: policy for each in discovery.aws_accounts for policy in each.policies}
-    task = Task(discovery, ways, declared, clusters, documents, policies, adoption)
-    roles = {role.arn: (each, role) for each in discovery.aws_accounts for role in each.roles}
+    task = Task(discovery, aws_account, ways, declared, clusters, documents, adoption)
+    roles = {role.arn: role for role in aws_account.roles}
     annotated: dict[str, list[LiveServiceAccount]] = {}
     for each in (each for cluster in discovery.clusters for each in cluster.service_accounts if each.role_arn):
         annotated.setdefault(each.role_arn, []).append(each)
     associated = associated_by_role(discovery)
-    trusting = (arn for arn, (aws_account, role) in roles.items() if clusters.trusts_one(aws_account, role))
+    trusting = (arn for arn, role in roles.items() if clusters.trusts_one(role))
     candidates = {}
     for arn in sorted({*annotated, *associated, *trusting}):
-        tags, subjects = (roles[arn][1].tags, subjects_named(roles[arn][1])) if arn in roles else (None, set())
+        tags, subjects = (roles[arn].tags, subjects_named(roles[arn])) if arn in roles else (None, set())
         of_associations = (each.service_account for each in associated.get(arn, ()))
         candidates[arn] = Candidate(arn, tags, [*dict.fromkeys((*annotated.get(arn, ()), *of_associations))], subjects)
     without_effect = [*choice.without_effect(candidates.values())]
@@ -86,52 +86,38 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
 def _add_chosen(
     task: Task,
     candidate: Candidate,
-    found: tuple[LiveAwsAccount, LiveRole] | None,
+    role: LiveRole | None,
     choice: Choice,
     associated: Mapping[str, Sequence[Associated]],
 ) -> None:
     """Add a role and those of its service accounts that are chosen."""
     arn, those = candidate.role_arn, associated.get(candidate.role_arn, ())
+    associations = {one.service_account: one.association for of_role in associated.values() for one in of_role}
+    refused = {each: _refused(task, arn, role, each, associations.get(each)) for each in candidate.service_accounts}
     chosen = [each for each in candidate.service_accounts if choice.has_service_account(each)]
-    taken_ones = {
-        each.service_account: association
-        for each in those
-        if each.service_account in chosen and (association := take_association(task, each))
-    }
+    own = {each.service_account: take_association(task, each) for each in those if each.service_account in chosen}
     ready = []
-    for one in _without_other_role(task, chosen, arn, associated):
+    for each in chosen:
+        association = own.get(each)
         # An association that is left says why.
-        if one.role_arn == arn or one in taken_ones:
-            service_account = take_service_account(task, one, arn)
-            own = taken_ones.get(one)
-            if service_account and (own or not any(each.service_account is one for each in those)):
-                owners = {*service_account.owners, *(own.owners if own else ())}
-                ready.append(service_account._replace(association=own, owners=tuple(sorted(owners))))
-    if found is None:
-        _add_annotating(task, arn, _of_unknown_role(task, arn, ready), taken=False)
+        if not association and (each in own or each.role_arn != arn):
+            continue
+        if service_account := take_service_account(task, each, arn, refused[each]):
+            owners = {*service_account.owners, *(association.owners if association else ())}
+            ready.append(service_account._replace(association=association, owners=tuple(sorted(owners))))
+    if role is None:
+        _add_annotating(task, arn, ready, taken=False)
         return
-    denied = {
-        each: why
-        for each in candidate.service_accounts
-        if (why := _why_denied(task, *found, each, [one for one in those if one.service_account is each]))
-    }
-    for each in ready:
-        if each.found in denied:
-            # A stack with one that its role refuses would be broken.
-            how = "annotated with" if each.found.role_arn == arn else "associated with"
-            reason = f"{how} {named(arn)}, which does not admit it: {denied[each.found]}"
-            task.adoption.say(Outcome.SKIPPED, about_service_account(each.found), notes=(reason,), owners=each.owners)
-    ready = [each for each in ready if each.found not in denied]
-    admitted = [each for each in candidate.service_accounts if each not in denied]
+    admitted = [each for each in candidate.service_accounts if not refused[each]]
     taken = take_role(
         task,
-        *found,
+        role,
         annotated=candidate.service_accounts,
         admitted=admitted,
         # Who writes an annotation may have no right to the role.
         only_annotated=not choice.has(candidate._replace(service_accounts=admitted)),
         ready=[each.found for each in ready],
-        pods=pods_of(task.discovery, those),
+        pods=pods_of(task.aws_account, those),
     )
     with_role = _with_role(task, taken, ready) if taken else []
     if taken:
@@ -139,59 +125,32 @@ def _add_chosen(
     _add_annotating(task, arn, [each for each in ready if each not in with_role], taken=taken is not None)
 
 
-def _without_other_role(
-    task: Task, chosen: Sequence[LiveServiceAccount], arn: str, associated: Mapping[str, Sequence[Associated]]
-) -> Iterator[LiveServiceAccount]:
-    """Yield the service accounts without those to which EKS Pod Identity gives another role, which is said."""
-    others = {
-        each.service_account: each.association.role_arn
-        for role_arn, those in associated.items()
-        for each in those
-        if role_arn != arn
-    }
-    for each in chosen:
-        if each not in others:
-            yield each
-        elif each.role_arn == arn:
-            reason = f"annotated with {named(arn)}, and associated with {named(others[each])}: {THE_OTHER_WINS}"
-            task.adoption.say(Outcome.SKIPPED, about_service_account(each), notes=(reason,))
-
-
-def _why_denied(
+def _refused(
     task: Task,
-    aws_account: LiveAwsAccount,
-    role: LiveRole,
+    arn: str,
+    role: LiveRole | None,
     each: LiveServiceAccount,
-    associated: Sequence[Associated],
+    association: LiveAssociation | None,
 ) -> str:
-    """Return why a service account gets no session of a role, by its annotation or by its association."""
+    """Return why a service account gets no session of a role: a stack with it would be broken; empty if it may."""
+    about = f"{'annotated' if each.role_arn == arn else 'associated'} with {named(arn)}"
+    if association and association.role_arn != arn:
+        return f"{about}, and associated with {named(association.role_arn)}: {THE_OTHER_WINS}"
     request: WebIdentityRequest | PodIdentityRequest
     try:
-        if associated and each.role_arn != role.arn:
-            request = associated[0].association.request
+        if role is None:
+            is_elsewhere = parse_iam_arn(arn, "role").account_id != task.aws_account.number
+            return "" if is_elsewhere else f"{about}: {NO_ROLE}"
+        if association and each.role_arn != arn:
+            request = association.request
         else:
             issuer = task.clusters.by_name[each.cluster].issuer
-            provider, subject = provider_of_role(role.arn, issuer), subject_claim(each.subject)
+            provider, subject = provider_of_role(arn, issuer), subject_claim(each.subject)
             request = WebIdentityRequest(issuer, provider, subject, each.audience)
-        answer = verdict(AskedRole(parse(role.trust), aws_account.client_ids), request)
+        answer = verdict(AskedRole(parse(role.trust), task.aws_account.client_ids), request)
     except Mistake as mistake:
-        return mistake.found
-    return answer.details if answer.decision is Decision.DENIED else ""
-
-
-def _of_unknown_role(task: Task, arn: str, ready: list[TakenServiceAccount]) -> list[TakenServiceAccount]:
-    """Return the service accounts of a role that was not found, unless it is known not to exist."""
-    try:
-        number = parse_iam_arn(arn, "role").account_id
-    except Mistake as mistake:
-        reason = f"annotated with {mistake.found}"
-    else:
-        if number not in {each.number for each in task.discovery.aws_accounts}:
-            return ready
-        reason = f"annotated with {named(arn)}: {NO_ROLE}"
-    for each in ready:
-        task.adoption.say(Outcome.SKIPPED, about_service_account(each.found), notes=(reason,), owners=each.owners)
-    return []
+        return f"{about}: {mistake.found}"
+    return f"{about}, which does not admit it: {answer.details}" if answer.decision is Decision.DENIED else ""
 
 
 def _with_role(task: Task, taken: TakenRole, ready: Sequence[TakenServiceAccount]) -> list[TakenServiceAccount]:

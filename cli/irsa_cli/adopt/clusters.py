@@ -21,6 +21,7 @@ class Clusters:
     """The clusters that were found, and those of the stack file.
 
     Attributes:
+        surroundings: What the trust policies of the stack's AWS account are read against.
         by_name: Those that were found, by name.
         by_arn: Those that were found in EKS, by ARN.
         keys: The key of each found cluster in the stack file, by its name; without those that have no place there.
@@ -28,17 +29,14 @@ class Clusters:
         several: Whether these are keys of `irsa:clusters`.
     """
 
-    def __init__(self, discovery: Discovery, declared: Declared, ways: Ways) -> None:
-        self._declared, self._ways = declared, ways
+    def __init__(self, discovery: Discovery, aws_account: LiveAwsAccount, declared: Declared, ways: Ways) -> None:
+        self._declared, self._ways, self._aws_account = declared, ways, aws_account
         self._dropped = {issuer_host_path(each) for each in ways.dropped_issuers}
         self._issuers = Issuers(discovery.clusters, discovery.aws_accounts)
-        self._aws_accounts = {each.number: each for each in discovery.aws_accounts}
         self._by_issuer = {issuer_host_path(each.issuer): each for each in discovery.clusters}
         self.by_name = {each.name: each for each in discovery.clusters}
         self.by_arn = {each.arn: each for each in discovery.clusters if each.arn}
-        associations = (each for one in discovery.aws_accounts for each in one.associations.items())
-        self._associated = {arn for arn, those in associations if those}
-        self._surroundings = {each.number: self._surroundings_of(each) for each in discovery.aws_accounts}
+        self.surroundings = self._surroundings()
         self.several = False
         self.new: dict[str, dict[str, Any]] = {}
         self.keys = self._keys(discovery.clusters)
@@ -57,8 +55,8 @@ class Clusters:
         if key is None:
             raise Left(f"the file has another cluster than {named(name)} as irsa:cluster")
         cluster = parse_cluster_arn(arn)
-        if cluster.account_id != self._ways.aws_account:
-            raise Left(f"it is in AWS account {cluster.account_id}, and the stack in {self._ways.aws_account}")
+        if cluster.account_id != self._aws_account.number:
+            raise Left(f"it is in AWS account {cluster.account_id}, and the stack in {self._aws_account.number}")
         present = self._declared.settings
         written = present.get("cluster") if key == ONLY_CLUSTER and "cluster" in present else None
         settings = mapping_of(written or mapping_of(present.get("clusters")).get(key) or self.new.get(key))
@@ -73,15 +71,11 @@ class Clusters:
         several = self.several or "clusters" in self._declared.settings
         return {"clusters": sorted(set(keys))} if several else {}
 
-    def surroundings(self, aws_account: LiveAwsAccount) -> Surroundings:
-        """Return what the trust policies of an AWS account are read against."""
-        return self._surroundings[aws_account.number]
-
-    def trusts_one(self, aws_account: LiveAwsAccount, role: LiveRole) -> bool:
+    def trusts_one(self, role: LiveRole) -> bool:
         """Return whether a role names an OIDC provider of one of the clusters, or of one that was not found."""
-        surroundings = self._surroundings[aws_account.number]
+        known = self.surroundings
         providers = set(re.findall(r'"(arn:[^"]*:oidc-provider/[^"]*)"', json.dumps(role.trust)))
-        return any(each in surroundings.audiences or surroundings.is_dead(each) is not False for each in providers)
+        return any(each in known.audiences or known.is_dead(each) is not False for each in providers)
 
     def _keys(self, clusters: Iterable[LiveCluster]) -> dict[str, str]:
         """Return the keys; what is new is added.
@@ -114,38 +108,34 @@ class Clusters:
             region = {"region": self._ways.region} if self._ways.region else {}
             return {"name": cluster.eks_name, **region, "kubernetes": {"eks": True}}
         settings: dict[str, Any] = {"oidcIssuer": cluster.issuer}
-        if cluster.arn in self._associated:
+        if cluster.arn and self._aws_account.associations.get(cluster.arn):
             # By which EKS is asked about the associations.
             arn = parse_cluster_arn(cluster.arn)
             settings = {"name": arn.name, "region": arn.region, **settings}
-        own = self._aws_accounts.get(self._ways.aws_account)
-        if own:
-            # Whether or not it is there.
-            settings["oidcProviderArn"] = oidc_provider_arn(_partition(own), own.number, cluster.issuer)
+        # Whether or not it is there.
+        settings["oidcProviderArn"] = self._provider_arn(cluster)
         # A preview refuses a context that there is not: better than another cluster, the current one.
         return {**settings, "kubernetes": {"context": cluster.context or cluster.name}}
 
-    def _surroundings_of(self, aws_account: LiveAwsAccount) -> Surroundings:
-        partition = _partition(aws_account)
-        arns = [oidc_provider_arn(partition, aws_account.number, f"https://{issuer}") for issuer in self._by_issuer]
-        audiences = {arn: aws_account.client_ids.get(arn, ()) for arn in arns}
-        clusters = {arn: each.arn for arn, each in zip(arns, self._by_issuer.values(), strict=True)}
+    def _provider_arn(self, cluster: LiveCluster) -> str:
+        # Every ARN of an AWS account has its partition, and every AWS account has a role.
+        arns = (*self._aws_account.client_ids, *(role.arn for role in self._aws_account.roles))
+        partition = next((arn.split(":")[1] for arn in arns), "aws")
+        return oidc_provider_arn(partition, self._aws_account.number, cluster.issuer)
+
+    def _surroundings(self) -> Surroundings:
+        clusters = {self._provider_arn(each): each.arn for each in self._by_issuer.values()}
+        listed = self._aws_account.client_ids
 
         def is_dead(arn: str) -> bool | None:
             issuer = arn.partition(":oidc-provider/")[2]
             known = self._issuers.standing(issuer)
-            if not issuer or arn in audiences or known is Standing.KNOWN:
+            if not issuer or arn in clusters or known is Standing.KNOWN:
                 return False
             # Of other issuers, such as GitHub's, nobody knows whether they are a cluster's.
-            if issuer in self._dropped or (eks_region(issuer) and arn not in aws_account.client_ids):
+            if issuer in self._dropped or (eks_region(issuer) and arn not in listed):
                 return True
             # Its cluster may be in another AWS account, of which nothing was read.
             return None if known is Standing.GONE else False
 
-        return Surroundings(audiences, is_dead, clusters)
-
-
-def _partition(aws_account: LiveAwsAccount) -> str:
-    """Return the partition of an AWS account: every ARN in it has it, and every AWS account has a role."""
-    arns: Iterable[str] = (*aws_account.client_ids, *(role.arn for role in aws_account.roles))
-    return next((arn.split(":")[1] for arn in arns), "aws")
+        return Surroundings({arn: listed.get(arn, ()) for arn in clusters}, is_dead, clusters)

@@ -56,20 +56,16 @@ class Owner(NamedTuple):
 def _by_eksctl(tags: Words) -> str | None:
     # https://github.com/eksctl-io/eksctl/blob/main/pkg/apis/eksctl.io/v1alpha5/types.go
     kinds = ("cluster-name", "iamserviceaccount-name", "podidentityassociation-name")
-    names = [f"alpha.eksctl.io/{each}" for each in kinds]
-    if not any(key in tags for key in (*names, "eksctl.cluster.k8s.io/v1alpha1/cluster-name")):
+    cluster, service_account, associated = (tags.get(f"alpha.eksctl.io/{each}", "") for each in kinds)
+    if not (cluster or service_account or associated or "eksctl.cluster.k8s.io/v1alpha1/cluster-name" in tags):
         return None
     stack = tags.get("aws:cloudformation:stack-name", "")
-    cluster, service_account, associated = (tags.get(key, "") for key in names)
-    if cluster and associated and not stack:
-        # https://github.com/eksctl-io/eksctl/tree/main/pkg/actions/podidentityassociation (MakeStackName)
-        return f"eksctl-{cluster}-podidentityrole-{associated.replace('/', '-', 1)}"
-    if stack or not cluster or not service_account:
-        return stack
-    # CloudFormation puts the tags of a stack on its roles, but not its name, which eksctl derives from these two:
+    # CloudFormation puts the tags of a stack on its roles, but not its name, which eksctl derives from these:
     # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277
+    # https://github.com/eksctl-io/eksctl/tree/main/pkg/actions/podidentityassociation (MakeStackName)
     # https://github.com/eksctl-io/eksctl/tree/main/pkg/cfn/manager (makeIAMServiceAccountStackName)
-    return f"eksctl-{cluster}-addon-iamserviceaccount-{service_account.replace('/', '-', 1)}"
+    kind, name = ("podidentityrole", associated) if associated else ("addon-iamserviceaccount", service_account)
+    return stack or (f"eksctl-{cluster}-{kind}-{name.replace('/', '-', 1)}" if cluster and name else "")
 
 
 def _by_cdk(tags: Words) -> str | None:
@@ -109,19 +105,16 @@ _OF_SERVICE_ACCOUNTS = (
     ("flux", "labels", "helm.toolkit.fluxcd.io/name"),
 )
 # Names of field managers, of which some add more after a hyphen.
-_MANAGERS = (
-    ("helm", "helm"),
-    ("terraform", "Terraform"),
+_MANAGERS = {
+    "helm": ("helm",),
     # The Kubernetes provider's user agent up to its first slash, where it does not use server-side apply:
     # https://github.com/hashicorp/terraform-provider-kubernetes/blob/main/kubernetes/provider.go
-    ("terraform", "HashiCorp"),
-    ("argocd", "argocd-controller"),
-    ("argocd", "argocd-application-controller"),
-    ("flux", "kustomize-controller"),
-    ("flux", "helm-controller"),
-    ("eks-add-on", "eks"),
-    ("pulumi", "pulumi-kubernetes"),
-)
+    "terraform": ("Terraform", "HashiCorp"),
+    "argocd": ("argocd-controller", "argocd-application-controller"),
+    "flux": ("kustomize-controller", "helm-controller"),
+    "eks-add-on": ("eks",),
+    "pulumi": ("pulumi-kubernetes",),
+}
 # Tools that, if they create a service account, create its role too, often without a tag.
 _OF_BOTH = frozenset({"ack", "crossplane", "pulumi", "terraform"})
 # What says whose it is, and would be wrong once irsa manages it.
@@ -176,8 +169,8 @@ def owners_of_service_account(service_account: LiveServiceAccount) -> list[Owner
         found.setdefault(tool, Owner(tool))
     managed_fields = (service_account.manifest.get("metadata") or {}).get("managedFields") or ()
     managers = {str(each.get("manager", "")) for each in managed_fields}
-    for tool, manager in _MANAGERS:
-        if any(each == manager or each.startswith(f"{manager}-") for each in managers):
+    for tool, own in _MANAGERS.items():
+        if any(f"{each}-".startswith(f"{manager}-") for each in managers for manager in own):
             found.setdefault(tool, Owner(tool))
     return list(found.values())
 
@@ -190,43 +183,17 @@ def _tool(text: str) -> str | None:
 # --- how they let go -------------------------------------------------------------------------------------------------
 
 
-# So that no Pod is without permissions at any moment: what must be done before `pulumi up` imports the resources, and
-# what after `irsa prove`; and the page that has the commands.
-_LETTING_GO = {
-    "eksctl": (
-        "retain the roles and policies in their stacks, and remove eksctl's label from the service accounts",
-        "delete the stacks",
-        "docs/guides/from-eksctl.md",
-    ),
-    "cloudformation": (
-        "deploy the template with DeletionPolicy: Retain on each role and policy",
-        "remove them from the template",
-        "docs/adopt.md#cloudformation-and-cdk",
-    ),
-    "cdk": (
-        "deploy the CDK program with RemovalPolicy.RETAIN on each role and policy",
-        "remove them from the program",
-        "docs/adopt.md#cloudformation-and-cdk",
-    ),
-    "terraform": (
-        "run no `terraform apply`",
-        "remove what was adopted from Terraform's state, and then from its configuration",
-        "docs/guides/from-terraform.md",
-    ),
-    "helm": (
-        "run no `helm upgrade` of the releases",
-        "annotate each service account to be kept, and then let each release use an existing one",
-        "docs/adopt.md#helm",
-    ),
+# The pages with the commands, in an order by which no Pod is without permissions at any moment.
+_PAGES = {
+    "eksctl": "docs/guides/from-eksctl.md",
+    "cloudformation": "docs/adopt.md#cloudformation-and-cdk",
+    "cdk": "docs/adopt.md#cloudformation-and-cdk",
+    "terraform": "docs/guides/from-terraform.md",
+    "helm": "docs/adopt.md#helm",
 }
-_OTHER = (
-    "tell it to keep what it no longer declares",
-    "remove what was adopted from what it declares",
-    "docs/adopt.md#who-manages-it-now",
-)
 
 
 def letting_go(tool: str) -> str:
     """Return how a tool lets go of what is adopted from it, in one line."""
-    before, after, page = _LETTING_GO.get(tool, _OTHER)
-    return f"{named(tool)}: before `pulumi up`, {before}; after `irsa prove`, {after}: {page}"
+    page = _PAGES.get(tool, "docs/adopt.md#who-manages-it-now")
+    return f"{named(tool)}: before `pulumi up`, let it keep what is adopted; after `irsa prove`, let it go: {page}"

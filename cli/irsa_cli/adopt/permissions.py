@@ -61,14 +61,13 @@ def _check(role: LiveRole) -> None:
 
 def _policy_to_take(task: Task, role: LiveRole, notes: list[str]) -> tuple[LivePolicy, dict[str, Any]] | None:
     """Return the policy that a binding takes over; a binding has one at most, and others stay where they are."""
-    for arn in sorted(role.attached_policies):
-        policy = task.policies.get(arn)
-        if policy is None:
-            continue  # AWS's own
-        try:
-            return policy, _policy(task, policy, role)
-        except Mistake as reason:
-            notes.append(f"policy {named(arn)} stays in policyArns: {reason.found}")
+    # AWS's own are not among these.
+    for policy in sorted(task.aws_account.policies, key=lambda each: each.arn):
+        if policy.arn in role.attached_policies:
+            try:
+                return policy, _policy(task, policy, role)
+            except Mistake as reason:
+                notes.append(f"policy {named(policy.arn)} stays in policyArns: {reason.found}")
     return None
 
 

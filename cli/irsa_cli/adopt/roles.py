@@ -19,7 +19,7 @@ from irsa_cli.adopt.owners import Owner, owners_of_role
 from irsa_cli.adopt.permissions import permissions
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Pods, ReadTrust, Settings, User, read_trust
-from irsa_cli.live.model import LiveAwsAccount, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from irsa_cli.verdict import of_provider
 
 
@@ -35,43 +35,49 @@ class TakenRole(NamedTuple):
 
 def take_role(
     task: Task,
-    aws_account: LiveAwsAccount,
     role: LiveRole,
     *,
     annotated: Collection[LiveServiceAccount],
     admitted: Collection[LiveServiceAccount],
     only_annotated: bool,
     ready: Collection[LiveServiceAccount],
-    pods: Pods | None = None,
+    pods: Pods,
 ) -> TakenRole | None:
     """Return a role as a binding declares it; None where it is left, or declared already, which is said.
 
     Args:
         task: The adoption.
-        aws_account: The role's AWS account.
         role: The role.
-        annotated: The service accounts that are annotated with it.
+        annotated: The service accounts that are annotated with it, or associated.
         admitted: Those of them that it admits, or may.
         only_annotated: Whether it is chosen by nothing but the annotations of others.
         ready: Those of these that are adopted.
         pods: What gives it by EKS Pod Identity.
     """
-    owners = task.stacks_of(role.arn) or owners_of_role(role, annotated)
+    owners = tuple(task.stacks_of(role.arn) or owners_of_role(role, annotated))
 
     def take() -> TakenRole:
         if role.arn in task.discovery.managed_roles:
             raise Present(where="in a stack of --stack")
         if role.arn in task.declared.deployed:
             raise Present(where="in the state of the stack")
-        if aws_account.number != task.ways.aws_account:
-            raise Left(f"it is in AWS account {aws_account.number}: adopt it in a stack of that AWS account")
-        declared = task.declared.binding_of("role", role.name, aws_account.number) or _binding_of(task, admitted)
+        declared = task.declared.binding_of("role", role.name, task.aws_account.number) or _binding_of(task, admitted)
         if declared is not None:
             raise Present(declared)
         if only_annotated:
             raise Left("it is chosen only by annotations of service accounts that it does not admit")
         task.check_owners(owners)
-        return _taken(task, aws_account, role, owners=tuple(owners), users=ready or admitted, pods=pods)
+        if role.path.startswith("/aws-service-role/"):
+            # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
+            raise Left("it is a service-linked role, which belongs to a service of AWS")
+        if not role.has_details:
+            raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
+        settings: dict[str, Any] = {"role": _settings(role, task.declared)}
+        trust = _read_trust(task, role, ready or admitted, pods)
+        settings |= _trust(task, trust)
+        # What it adds to the variables stays, so that nothing may be refused after it.
+        of_permissions, notes = permissions(task, role)
+        return TakenRole(role, trust, settings | of_permissions, owners, notes)
 
     return task.taken(f"role {named(role.arn)}", owners, take)
 
@@ -86,33 +92,26 @@ def _binding_of(task: Task, admitted: Iterable[LiveServiceAccount]) -> str | Non
     return None
 
 
-def _taken(
-    task: Task,
-    aws_account: LiveAwsAccount,
-    role: LiveRole,
-    *,
-    owners: tuple[Owner, ...],
-    users: Collection[LiveServiceAccount],
-    pods: Pods | None,
-) -> TakenRole:
-    if role.path.startswith("/aws-service-role/"):
-        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
-        raise Left("it is a service-linked role, which belongs to a service of AWS")
-    if not role.has_details:
-        raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
-    settings: dict[str, Any] = {"role": _settings(role, task.declared)}
+def _read_trust(task: Task, role: LiveRole, users: Iterable[LiveServiceAccount], pods: Pods) -> ReadTrust:
+    """Return a trust policy read back; raise where the stack could not reach a cluster, or there is no provider."""
     by_irsa = [
         User(provider_of_role(role.arn, task.clusters.by_name[each.cluster].issuer), each.subject, each.audience)
         for each in users
         if each.role_arn == role.arn
     ]
-    surroundings, drop = task.clusters.surroundings(aws_account), task.ways.drop_dead_issuers
-    trust = read_trust(role.trust, surroundings, by_irsa, pods, drop_dead_issuers=drop)
-    _check_clusters(task, aws_account, trust)
-    settings |= _trust(task, trust)
-    # What it adds to files and settings stays, so that nothing may be refused after it.
-    of_permissions, notes = permissions(task, role)
-    return TakenRole(role, trust, settings | of_permissions, owners, notes)
+    drop = task.ways.drop_dead_issuers
+    trust = read_trust(role.trust, task.clusters.surroundings, by_irsa, pods, drop_dead_issuers=drop)
+    for arn in trust.settings.provider_arns:
+        cluster = task.clusters.of_provider(arn)
+        if cluster.name not in task.clusters.keys:
+            raise Left(f"it trusts cluster {named(cluster.name)}, and the file has another one as irsa:cluster")
+        refused = of_provider(task.aws_account.client_ids.get(arn), arn, [trust.settings.audience])
+        if refused:
+            raise Left(refused.found)
+    for arn in trust.settings.pod_identity.cluster_arns if trust.settings.pod_identity else ():
+        found = task.clusters.by_arn.get(arn)
+        task.clusters.key_of_arn(arn, found.name if found else arn)
+    return trust
 
 
 def clusters_of(task: Task, settings: Settings) -> list[str]:
@@ -143,20 +142,6 @@ def _settings(role: LiveRole, declared: Declared) -> dict[str, Any]:
         raise mistake
     check_usage(tags_usage("role", tags))
     return settings | ({"tags": tags} if tags else {})
-
-
-def _check_clusters(task: Task, aws_account: LiveAwsAccount, trust: ReadTrust) -> None:
-    """Raise where the stack could not reach a cluster, or the AWS account has no provider for it."""
-    for arn in trust.settings.provider_arns:
-        cluster = task.clusters.of_provider(arn)
-        if cluster.name not in task.clusters.keys:
-            raise Left(f"it trusts cluster {named(cluster.name)}, and the file has another one as irsa:cluster")
-        refused = of_provider(aws_account.client_ids.get(arn), arn, [trust.settings.audience])
-        if refused:
-            raise Left(refused.found)
-    for arn in trust.settings.pod_identity.cluster_arns if trust.settings.pod_identity else ():
-        found = task.clusters.by_arn.get(arn)
-        task.clusters.key_of_arn(arn, found.name if found else arn)
 
 
 def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:

@@ -40,8 +40,10 @@ class TakenServiceAccount(NamedTuple):
     association: TakenAssociation | None = None
 
 
-def take_service_account(task: Task, found: LiveServiceAccount, role_arn: str) -> TakenServiceAccount | None:
-    """Return a service account as a binding of a role declares it.
+def take_service_account(
+    task: Task, found: LiveServiceAccount, role_arn: str, refused: str
+) -> TakenServiceAccount | None:
+    """Return a service account as a binding of a role declares it, unless that role refuses it.
 
     None where it is left, or declared already, which is said.
     """
@@ -60,6 +62,8 @@ def take_service_account(task: Task, found: LiveServiceAccount, role_arn: str) -
         if declared is not None:
             raise Present(declared)
         task.check_owners(owners)
+        if refused:
+            raise Left(refused)
         return _taken(task, found, owners)
 
     return task.taken(about_service_account(found), owners, take)

@@ -1,6 +1,6 @@
 """What an adoption works with."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
 from irsa.rules.leaves import mapping_of
@@ -11,23 +11,20 @@ from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.outcomes import Adoption, Left, Outcome, Present
 from irsa_cli.adopt.owners import Owner
-from irsa_cli.live.model import Discovery, LivePolicy
+from irsa_cli.live.model import Discovery, LiveAwsAccount
 
 Taken = TypeVar("Taken")
 
 
 class Task(NamedTuple):
-    """One adoption: what was found, how it is adopted, what the stack file declares, and what is added to it so far.
-
-    The policies are the AWS accounts' own managed ones, by ARN.
-    """
+    """One adoption: what was found, how it is adopted, what the stack file declares, and what is added to it so far."""
 
     discovery: Discovery
+    aws_account: LiveAwsAccount
     ways: Ways
     declared: Declared
     clusters: Clusters
     documents: Documents
-    policies: Mapping[str, LivePolicy]
     adoption: Adoption
 
     def stacks_of(self, identity: str) -> list[Owner]:

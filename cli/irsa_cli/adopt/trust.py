@@ -123,7 +123,7 @@ def read_trust(
     document: Mapping[str, Any],
     surroundings: Surroundings,
     users: Collection[User] = (),
-    pods: Pods | None = None,
+    pods: Pods = Pods(),  # noqa: B008 (it is a tuple)
     *,
     drop_dead_issuers: bool = False,
 ) -> ReadTrust:
@@ -146,7 +146,7 @@ def read_trust(
     statements = items_of(document["Statement"])
     afterwards = _dead(statements, surroundings, drop_dead_issuers)
     reasons = []
-    for keys in _proposals(statements, surroundings, users, _of_associations(parsed, pods or Pods())):
+    for keys in _proposals(statements, surroundings, users, _of_associations(parsed, pods)):
         spelling: Spelling = {}
         written = {*normal(keys.document, spelling).texts}
         present = normal(document, spelling).texts
@@ -155,7 +155,7 @@ def read_trust(
         reason = _refused(settings.statements) or _unequal(document, settings.document, surroundings)
         if not reason:
             form = "" if are_equivalent(settings.document, document) else ANOTHER_FORM
-            any_other = _any_association(document, settings, pods or Pods())
+            any_other = _any_association(document, settings, pods)
             return ReadTrust(settings, form if written <= {*present} else ADDED, (*afterwards, *any_other))
         reasons.append(reason)
     raise Left(next(filter(None, (*reasons, _refused(statements), NO_STATEMENT))))
