@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from irsa.rules.leaves import list_of, map_leaves, mapping_of
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import named
 from irsa_cli.adopt.declared import is_encrypted
 from irsa_cli.exits import CouldNotLookError
@@ -75,7 +75,7 @@ class StackFile:
         self.exists, self._text = _read(path)
         self._newline = "\r\n" if "\r\n" in self._text else "\n"
         config = self._config(self._text)
-        self._keys = {_setting(key): key for key in config}
+        self._keys = {_setting(str(key)): key for key in config}
         self.settings: dict[str, Any] = {
             name.removeprefix("irsa:"): config[key] for name, key in self._keys.items() if name.startswith("irsa:")
         }
@@ -105,72 +105,77 @@ class StackFile:
             CouldNotLookError: A setting of the file is of another shape than the addition, or its form of YAML is such
                 that something would be lost, in another setting too, which may share an anchor.
         """
-        text, root = self._text, self._root(self._text)
+        root = self._root(self._text)
         config = {**(root.get("config") or {})}
-        provider: dict[str, Any] = {}
-        if not self.exists:
-            text = _NEW
-            provider |= {"aws:region": region} if region else {}
-        if not any(name.startswith("aws:") and name != "aws:region" for name in self._keys):
-            provider["aws:allowedAccountIds"] = [aws_account]
-        if provider:
-            text = self._inserted(text, ("config",), provider)
-            config |= provider
-        for name, entries in additions.items():
-            if entries:
-                key = self._keys.get(f"irsa:{name}", f"irsa:{name}")
-                text = self._inserted(text, ("config", key), entries)
-                config[key] = {**(config.get(key) or {}), **entries}
-        text = self._with_silences(text, config, silences)
+        new = self._of_provider(region, aws_account)
+        present = {name: each for name, each in additions.items() if each and f"irsa:{name}" in self._keys}
+        new |= {f"irsa:{name}": each for name, each in additions.items() if each and name not in present}
+        if silences and "irsa:lint" not in self._keys:
+            new["irsa:lint"] = {"silence": silences}
+        text = self._text if self.exists else _NEW
+        text = self._inserted(text, ("config",), new) if new else text
+        config |= new
+        for name, entries in present.items():
+            key = self._keys[f"irsa:{name}"]
+            text = self._inserted(text, ("config", key), entries)
+            config[key] = {**(config.get(key) or {}), **entries}
+        if silences and "irsa:lint" in self._keys:
+            text = self._with_silences(text, config, silences)
         try:
             found = self._root(text)
         except CouldNotLookError:
             found = {}
-        if {**found, "config": found.get("config") or {}} != _python_values({**root, "config": config}):
+        if {**found, "config": found.get("config") or {}} != {**root, "config": config}:
             raise self._unusable("its form of YAML cannot be added to without changing it")
         return text
 
+    def _of_provider(self, region: str, aws_account: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"aws:region": region} if region and not self.exists else {}
+        if not any(name.startswith("aws:") and name != "aws:region" for name in self._keys):
+            found["aws:allowedAccountIds"] = [aws_account]
+        return found
+
     def _with_silences(self, text: str, config: dict[str, Any], silences: Mapping[str, Mapping[str, Any]]) -> str:
         """Return the text with silences of lint rules, which the config gets, too."""
-        key = self._keys.get("irsa:lint", "irsa:lint")
-        place, present = ("config", key, "silence"), mapping_of(mapping_of(config.get(key)).get("silence"))
-        new = {rule: each for rule, each in silences.items() if rule not in present}
-        text = self._inserted(text, place, new) if new else text
-        both = {**present, **new}
+        key = self._keys["irsa:lint"]
+        place, present = ("config", key, "silence"), mapping_of(mapping_of(config[key]).get("silence"))
+        both = {**present, **{rule: each for rule, each in silences.items() if rule not in present}}
+        if len(both) > len(present):
+            text = self._inserted(text, place, {rule: both[rule] for rule in both if rule not in present})
         for rule in silences.keys() & present.keys():
             added = silences[rule]["bindings"]
             text = self._inserted(text, (*place, rule, "bindings"), added)
-            both[rule] = {**present[rule], "bindings": [*list_of(present[rule].get("bindings")), *added]}
-        if both:
-            config[key] = {**mapping_of(config.get(key)), "silence": both}
+            both[rule] = {**present[rule], "bindings": [*added, *list_of(present[rule].get("bindings"))]}
+        config[key] = {**mapping_of(config[key]), "silence": both}
         return text
 
     def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any] | list[str]) -> str:
-        """Return the text with new entries at the end of a mapping, which may be missing, or of a list."""
-        if not place:
-            return _appended(text, self._rendered(entries, 0))
-        root = yaml.compose(text, Loader=_LOADER)
-        node, depth = _node_at(root, place)
-        if node is None:
-            # The outer mapping gets the inner one.
-            for step in reversed(place[depth:]):
-                entries = {step: entries}
-            return self._inserted(text, place[:depth], entries)
+        """Return the text with new entries at the beginning of a mapping, which may be missing, or of a list."""
+        key, node = None, yaml.compose(text, Loader=_LOADER)
+        for depth, step in enumerate(place):
+            pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+            found = next((each for each in pairs if each[0].value == step), None)
+            if found is None:
+                # The outer mapping gets the inner one.
+                for inner in reversed(place[depth:]):
+                    entries = {inner: entries}
+                break
+            key, node = found
+        if key is None or node is None:
+            ended = not text or text.endswith(self._newline)
+            return f"{text}{'' if ended else self._newline}{self._rendered(entries, 0)}"
         start, end = node.start_mark.index, node.end_mark.index
         if not node.value or node.tag.endswith(":null"):
-            outer, _ = _node_at(root, place[:-1])
-            column = outer.value[0][0].start_mark.column + _INDENT if isinstance(outer, yaml.MappingNode) else 0
             rest = text[end:].lstrip(" ").removeprefix(self._newline)
-            return text[:start].rstrip(" ") + self._newline + self._rendered(entries, column) + rest
+            rendered = self._rendered(entries, key.start_mark.column + _INDENT)
+            return text[:start].rstrip(" ") + self._newline + rendered + rest
         if not isinstance(node, yaml.MappingNode if isinstance(entries, Mapping) else yaml.SequenceNode):
             raise self._unusable(f"{place[-1]} has another shape than what is added")
         if node.flow_style:
-            inner = _dumped(entries, default_flow_style=True)
-            return f"{text[: end - 1]}, {inner.strip()[1:-1]}{text[end - 1 :]}"
+            return f"{text[: start + 1]}{_dumped(entries, default_flow_style=True).strip()[1:-1]}, {text[start + 1 :]}"
+        lines, line = text.splitlines(keepends=True), key.end_mark.line + 1
         column = (node.value[0][0] if isinstance(node, yaml.MappingNode) else node).start_mark.column
-        lines = text.splitlines(keepends=True)
-        place_of = _end_of(node, lines, column)
-        return _appended("".join(lines[:place_of]), self._rendered(entries, column)) + "".join(lines[place_of:])
+        return "".join((*lines[:line], self._rendered(entries, column), *lines[line:]))
 
     def _rendered(self, entries: Mapping[str, Any] | list[str], column: int) -> str:
         lines = _dumped(entries, default_flow_style=False).splitlines()
@@ -184,7 +189,7 @@ class StackFile:
 
     def _root(self, text: str) -> dict[str, Any]:
         try:
-            root = _python_values(yaml.load(text, Loader=_LOADER))  # noqa: S506 (it is the safe loader)
+            root = yaml.load(text, Loader=_LOADER)  # noqa: S506 (it is the safe loader)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise self._unusable(f"it is not YAML: {str(error).splitlines()[0]}") from error
         if root is not None and not isinstance(root, dict):
@@ -212,47 +217,3 @@ def _setting(key: str) -> str:
     if parts[1:-1] == ["config"]:
         del parts[1]
     return ":".join(parts if len(parts) > 1 else ["irsa", key])
-
-
-def _python_values(value: Any) -> Any:
-    return map_leaves(value, lambda _, leaf: str(leaf) if isinstance(leaf, str) else leaf, lambda _, key: str(key))
-
-
-def _node_at(root: yaml.Node | None, place: tuple[str, ...]) -> tuple[yaml.Node | None, int]:
-    """Return the node at a place, and how many of its steps are there; None where one is missing."""
-    node = root
-    for depth, step in enumerate(place):
-        entries = node.value if isinstance(node, yaml.MappingNode) else ()
-        node = next((value for key, value in entries if key.value == step), None)
-        if node is None:
-            return None, depth
-    return node, len(place)
-
-
-def _end_of(node: yaml.CollectionNode, lines: list[str], column: int) -> int:
-    """Return the line before which something is added to a mapping or list in block style.
-
-    Its end is where the next token starts. Blank lines before that, and comments that are indented less than its keys,
-    belong to what follows.
-    """
-    last = _last(node)
-    end = node.end_mark.line if node.end_mark.line > last else last + 1
-    while end > last + 1:
-        line = lines[end - 1]
-        text = line.strip()
-        if text and not (text.startswith("#") and len(line) - len(line.lstrip()) < column):
-            break
-        end -= 1
-    return end
-
-
-def _last(node: yaml.Node) -> int:
-    """Return the last line on which a value of a node begins."""
-    if isinstance(node, yaml.ScalarNode) or not node.value:
-        return int(node.start_mark.line)
-    inner = node.value[-1]
-    return max(_last(each) for each in (inner if isinstance(inner, tuple) else (inner,)))
-
-
-def _appended(text: str, more: str) -> str:
-    return f"{text}{more}" if not text or text.endswith("\n") else f"{text}\n{more}"
