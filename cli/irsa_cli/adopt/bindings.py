@@ -60,7 +60,7 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
     clusters = Clusters(discovery, aws_account, declared, ways)
     documents = Documents(mapping_of(declared.settings.get("variables")))
     adoption = Adoption(clusters.new, clusters.several, variables=documents.variables)
-    task = Task(discovery, aws_account, ways, declared, clusters, documents, adoption)
+    task = Task(aws_account, ways, declared, clusters, documents, adoption)
     roles = {role.arn: role for role in aws_account.roles}
     annotated: dict[str, list[LiveServiceAccount]] = {}
     for each in (each for cluster in discovery.clusters for each in cluster.service_accounts if each.role_arn):
@@ -102,7 +102,7 @@ def _add_chosen(
         # An association that is left says why.
         if not association and (each in own or each.role_arn != arn):
             continue
-        if service_account := take_service_account(task, each, arn, refused[each]):
+        if service_account := take_service_account(task, each, refused[each]):
             owners = {*service_account.owners, *(association.owners if association else ())}
             ready.append(service_account._replace(association=association, owners=tuple(sorted(owners))))
     if role is None:
@@ -112,11 +112,10 @@ def _add_chosen(
     taken = take_role(
         task,
         role,
-        annotated=candidate.service_accounts,
-        admitted=admitted,
+        candidate.service_accounts,
         # Who writes an annotation may have no right to the role.
         only_annotated=not choice.has(candidate._replace(service_accounts=admitted)),
-        ready=[each.found for each in ready],
+        users=[each.found for each in ready] or admitted,
         pods=pods_of(task.aws_account, those),
     )
     with_role = _with_role(task, taken, ready) if taken else []
@@ -260,8 +259,6 @@ def _add(task: Task, key: str, settings: Mapping[str, Any], imported: Sequence[s
     binding = {name: said[name] for name in _KEYS if said.get(name)}
     # What was there before the stack outlives a mistake in it.
     adopted = {"import": list(imported)} if imported else {}
-    if key in task.adoption.bindings or key in task.declared.bindings:
-        raise AssertionError(f"binding {named(key)} would be there twice")
     task.adoption.bindings[key] = {**binding, **adopted, "protect": True}
 
 

@@ -106,11 +106,6 @@ class Declared:
         """Return the key of the binding that names a role or policy in the stack's AWS account; None without one."""
         return next((found for of in ("", aws_account) if (found := self._names.get((kind, name.lower(), of)))), None)
 
-    def names_its_role(self, key: str) -> bool:
-        """Return whether a binding says which role it has; else its role has an automatic name."""
-        role = mapping_of(mapping_of(self.bindings.get(key)).get("role"))
-        return "name" in role or "arn" in role
-
 
 def is_encrypted(value: object) -> bool:
     """Return whether a setting is one that Pulumi encrypts: https://www.pulumi.com/docs/iac/concepts/secrets/."""

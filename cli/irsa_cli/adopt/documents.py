@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from irsa.rules.grammar import document_mistakes, partition_mistakes
 from irsa.rules.leaves import map_leaves
-from irsa.rules.mistakes import path_of
 from irsa.rules.variables import literal
 
 
@@ -29,10 +27,3 @@ class Documents:
         if found != map_leaves(value, lambda _, leaf: leaf) and self._dollar not in self._present:
             self.variables[self._dollar] = "$"
         return found
-
-
-def refused_in(document: Mapping[str, Any], partition: str) -> str:
-    """Return what irsa refuses in the document of a policy; empty where it refuses nothing."""
-    for place, mistake in (*document_mistakes(document), *partition_mistakes(document, partition)):
-        return f"{path_of(place)}: {mistake.found}"
-    return ""

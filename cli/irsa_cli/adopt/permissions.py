@@ -1,15 +1,16 @@
 """The policies of a role as settings of its binding: where they are, in the file, or taken over."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.grammar import document_mistakes, partition_mistakes
+from irsa.rules.mistakes import Mistake, named, path_of
 from irsa.rules.names import RULES, check_name
 from irsa.rules.policies import split_document
 from irsa.rules.quotas import ATTACHED_POLICIES, check_usage
 from irsa.rules.trust import minified
 from irsa.rules.usage import role_usages
-from irsa_cli.adopt.documents import refused_in
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.task import Task
 from irsa_cli.live.model import LivePolicy, LiveRole
@@ -51,7 +52,7 @@ def _check(role: LiveRole) -> None:
         parse_iam_arn(arn, "policy")
     for name, document in sorted(role.inline_policies.items()):
         check_name(name, RULES["inline policy"])
-        refused = refused_in(document, partition)
+        refused = _refused_in(document, partition)
         if refused:
             raise Left(f"irsa refuses its inline policy {named(name)}: {refused}")
     documents = [minified(each) for each in role.inline_policies.values()]
@@ -81,7 +82,7 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole) -> dict[str, Any]:
     binding = task.declared.binding_of("policy", arn.name, task.ways.aws_account)
     if binding is not None:
         raise Left(f"binding {named(binding)} has it")
-    refused = refused_in(policy.document, arn.partition)
+    refused = _refused_in(policy.document, arn.partition)
     if refused:
         raise Left(f"irsa refuses it: {refused}")
     if len(split_document(dict(policy.document))) > 1:
@@ -100,3 +101,10 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole) -> dict[str, Any]:
     settings |= {"description": check_name(known.description, RULES["description"])} if known.description else {}
     settings["document"] = task.documents.literal(policy.document)
     return settings | ({"tags": tags} if tags else {})
+
+
+def _refused_in(document: Mapping[str, Any], partition: str) -> str:
+    """Return what irsa refuses in the document of a policy; empty where it refuses nothing."""
+    for place, mistake in (*document_mistakes(document), *partition_mistakes(document, partition)):
+        return f"{path_of(place)}: {mistake.found}"
+    return ""

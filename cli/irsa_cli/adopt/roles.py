@@ -1,6 +1,6 @@
 """Roles as bindings declare them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from irsa.evaluation.cover import subjects_of_claim
@@ -36,11 +36,10 @@ class TakenRole(NamedTuple):
 def take_role(
     task: Task,
     role: LiveRole,
+    annotated: Iterable[LiveServiceAccount],
     *,
-    annotated: Collection[LiveServiceAccount],
-    admitted: Collection[LiveServiceAccount],
     only_annotated: bool,
-    ready: Collection[LiveServiceAccount],
+    users: Iterable[LiveServiceAccount],
     pods: Pods,
 ) -> TakenRole | None:
     """Return a role as a binding declares it; None where it is left, or declared already, which is said.
@@ -49,20 +48,16 @@ def take_role(
         task: The adoption.
         role: The role.
         annotated: The service accounts that are annotated with it, or associated.
-        admitted: Those of them that it admits, or may.
         only_annotated: Whether it is chosen by nothing but the annotations of others.
-        ready: Those of these that are adopted.
+        users: Those of them that are adopted; or else, those that it may admit.
         pods: What gives it by EKS Pod Identity.
     """
     owners = tuple(task.stacks_of(role.arn) or owners_of_role(role, annotated))
 
     def take() -> TakenRole:
-        if role.arn in task.discovery.managed_roles:
-            raise Present(where="in a stack of --stack")
         if role.arn in task.declared.deployed:
             raise Present(where="in the state of the stack")
-        declared = task.declared.binding_of("role", role.name, task.aws_account.number) or _binding_of(task, admitted)
-        if declared is not None:
+        if declared := task.declared.binding_of("role", role.name, task.aws_account.number):
             raise Present(declared)
         if only_annotated:
             raise Left("it is chosen only by annotations of service accounts that it does not admit")
@@ -73,23 +68,13 @@ def take_role(
         if not role.has_details:
             raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
         settings: dict[str, Any] = {"role": _settings(role, task.declared)}
-        trust = _read_trust(task, role, ready or admitted, pods)
+        trust = _read_trust(task, role, users, pods)
         settings |= _trust(task, trust)
         # What it adds to the variables stays, so that nothing may be refused after it.
         of_permissions, notes = permissions(task, role)
         return TakenRole(role, trust, settings | of_permissions, owners, notes)
 
     return task.taken(f"role {named(role.arn)}", owners, take)
-
-
-def _binding_of(task: Task, admitted: Iterable[LiveServiceAccount]) -> str | None:
-    """Return the binding of one of a role's service accounts whose role has an automatic name: it is this one."""
-    for each in admitted:
-        cluster = task.clusters.keys.get(each.cluster, "")
-        key = task.declared.service_accounts.get((cluster, each.namespace, each.name))
-        if key is not None and not task.declared.names_its_role(key):
-            return key
-    return None
 
 
 def _read_trust(task: Task, role: LiveRole, users: Iterable[LiveServiceAccount], pods: Pods) -> ReadTrust:

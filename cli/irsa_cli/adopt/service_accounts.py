@@ -40,21 +40,16 @@ class TakenServiceAccount(NamedTuple):
     association: TakenAssociation | None = None
 
 
-def take_service_account(
-    task: Task, found: LiveServiceAccount, role_arn: str, refused: str
-) -> TakenServiceAccount | None:
-    """Return a service account as a binding of a role declares it, unless that role refuses it.
+def take_service_account(task: Task, found: LiveServiceAccount, refused: str) -> TakenServiceAccount | None:
+    """Return a service account as a binding declares it; None where it is left, or declared already, which is said.
 
-    None where it is left, or declared already, which is said.
+    It is left where its role refuses it, with the reason.
     """
     in_stack = task.stacks_of(found.uid)
     # That of the state has the stack's name, beside that of the field manager.
     owners = tuple({each.tool: each for each in (*owners_of_service_account(found), *in_stack)}.values())
 
     def take() -> TakenServiceAccount:
-        issuer = task.clusters.by_name[found.cluster].issuer
-        if (issuer, role_arn, found.namespace, found.name) in task.discovery.managed_service_accounts:
-            raise Present(where="in a stack of --stack")
         cluster = task.clusters.keys.get(found.cluster)
         if cluster is None:
             raise Left(f"the file has another cluster than {named(found.cluster)} as irsa:cluster")

@@ -114,13 +114,15 @@ def run(options: argparse.Namespace) -> int:
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     _check_tools(options.take_from, adoption)
-    adoption.silences.update(
-        silences(_settings(file, adoption), adoption, file.path.parent, file.region or ways.region)
-    )
+    clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
+    additions = {**clusters, "variables": adoption.variables, "bindings": adoption.bindings}
+    merged = {name: {**mapping_of(file.settings.get(name)), **each} for name, each in additions.items() if each}
+    settings = {**file.settings, **merged}
+    adoption.silences.update(silences(settings, adoption, file.path.parent, file.region or ways.region))
     if dry_run:
         print_lines([(DRY_RUN, "bold"), *written(adoption, file.path, dry_run=True)], sys.stderr)
     if adoption.bindings:
-        text = _text(file, adoption, ways)
+        text = file.with_additions(ways.region, ways.aws_account, additions, adoption.silences)
         if dry_run:
             # The same document: what is escaped is within double quotes, where YAML has these escapes too.
             print_lines((visible(line), "") for line in text.splitlines())
@@ -202,19 +204,3 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAcco
         return created_eks_cluster(live.session, cluster["name"], region).issuer or ""
     except CouldNotLookError as error:
         raise CouldNotLookError(f"{where}: EKS cluster {named(cluster['name'])}: {error}") from error
-
-
-def _text(file: StackFile, adoption: Adoption, ways: Ways) -> str:
-    """Return the text of the stack file with what is adopted."""
-    return file.with_additions(ways.region, ways.aws_account, _additions(adoption), adoption.silences)
-
-
-def _additions(adoption: Adoption) -> dict[str, Mapping[str, Any]]:
-    clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
-    return {**clusters, "variables": adoption.variables, "bindings": adoption.bindings}
-
-
-def _settings(file: StackFile, adoption: Adoption) -> dict[str, Any]:
-    """Return the settings of the stack file with what is adopted."""
-    added = {name: each for name, each in _additions(adoption).items() if each}
-    return {**file.settings, **{name: {**mapping_of(file.settings.get(name)), **each} for name, each in added.items()}}

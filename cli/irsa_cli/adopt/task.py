@@ -11,7 +11,7 @@ from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.outcomes import Adoption, Left, Outcome, Present
 from irsa_cli.adopt.owners import Owner
-from irsa_cli.live.model import Discovery, LiveAwsAccount
+from irsa_cli.live.model import LiveAwsAccount
 
 Taken = TypeVar("Taken")
 
@@ -19,7 +19,6 @@ Taken = TypeVar("Taken")
 class Task(NamedTuple):
     """One adoption: what was found, how it is adopted, what the stack file declares, and what is added to it so far."""
 
-    discovery: Discovery
     aws_account: LiveAwsAccount
     ways: Ways
     declared: Declared

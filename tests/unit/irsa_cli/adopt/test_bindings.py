@@ -328,13 +328,11 @@ def test_what_is_declared_is_not_taken_twice() -> None:
     discovery = found(
         [service_account("app", role_arn("App")), service_account("two", role_arn("two"))],
         [role("App", statement("team-a:app")), role("two", statement("team-a:two"))],
-        managed_roles=frozenset({role_arn("two")}),
-        managed_service_accounts=frozenset({(f"https://{host_path()}", role_arn("two"), "team-a", "two")}),
     )
     settings = {
         "cluster": {"name": "blue"},
         "defaults": {"namespace": "team-a"},
-        "bindings": {"mine": {"serviceAccount": {"name": "app"}, "role": {"name": "app"}}},
+        "bindings": {name: {"serviceAccount": {"name": name}, "role": {"name": name}} for name in ("app", "two")},
     }
     adoption = adopted(discovery, file=Declared(settings, {"cluster": f"https://{host_path()}"}))
 
@@ -667,26 +665,6 @@ def test_a_role_is_chosen_by_whom_it_trusts(subject: str, namespace: str, is_cho
 
     assert ("wide" in chosen) is is_chosen
     assert "beside" in chosen
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        # The service account is annotated with it.
-        ("anything", {"serviceAccount": {"name": "app"}}),
-        ("my-20250318071504123400000001", {"serviceAccount": {"name": "app"}, "role": {"namePrefix": "my-"}}),
-    ],
-)
-def test_a_role_with_an_automatic_name_is_not_taken_twice(name: str, settings: dict[str, Any]) -> None:
-    """Protects from two resources for one role: the binding that created it has no name for it in the file.
-
-    https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
-    """
-    discovery = found([service_account("app", role_arn(name))], [role(name, statement("team-a:app"))])
-    of_irsa = {"cluster": {}, "defaults": {"namespace": "team-a"}, "bindings": {"web": settings}}
-    file = Declared(of_irsa, {"cluster": f"https://{host_path()}"})
-
-    assert outcomes(adopted(discovery, file=file))[name] is Outcome.DECLARED
 
 
 def test_what_is_in_the_state_is_not_taken_twice() -> None:
