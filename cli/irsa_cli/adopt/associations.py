@@ -1,6 +1,5 @@
 """EKS Pod Identity associations as bindings declare them."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -42,11 +41,6 @@ class TakenAssociation(NamedTuple):
     cluster_key: str
     settings: Mapping[str, Any]
     owners: tuple[Owner, ...]
-
-    @property
-    def text(self) -> str:
-        """Its settings as text, which those of one binding have in common."""
-        return json.dumps(self.settings, sort_keys=True)
 
 
 def take_association(task: Task, each: Associated) -> TakenAssociation | None:

@@ -177,33 +177,24 @@ def _fits(association: TakenAssociation, taken: TakenRole) -> bool:
     A statement that stays as it is lets the association in, and irsa would write another one beside it. A role with a
     target gets a policy for that, and an association without tags those of its role.
     """
-    adds_tags = "tags" in taken.settings["role"] and "tags" not in association.settings
-    return (
-        taken.trust.settings.pod_identity is not None and not adds_tags and "targetRoleArn" not in association.settings
+    adds = "targetRoleArn" in association.settings or (
+        "tags" in taken.settings["role"] and "tags" not in association.settings
     )
+    return taken.trust.settings.pod_identity is not None and not adds
 
 
 def _common(each: TakenServiceAccount) -> str:
     """Return what the service accounts of one binding have in common."""
-    association = each.association.text if each.association else ""
+    association = each.association.settings if each.association else None
     return json.dumps([each.settings, each.whole, bool(each.found.role_arn), association], sort_keys=True)
 
 
 def _identity(each: TakenServiceAccount | None, settings: Settings | None) -> dict[str, Any]:
-    """Return the settings that say how Pods get a role.
-
-    Args:
-        each: The service account; None without one.
-        settings: The trust policy, where the binding has it.
-    """
-    irsa = bool(each and each.found.role_arn)
-    pods = bool(each and each.association)
-    if settings is None:
-        uses = {IRSA: "used"} if irsa else {}
-        uses |= {POD_IDENTITY: "used"} if pods else {}
-    else:
-        uses = {IRSA: "used" if irsa or each is None else "trusted"} if settings.provider_arns else {}
-        uses |= {POD_IDENTITY: "used" if pods else "trusted"} if settings.pod_identity else {}
+    """Return how Pods get a role, by its service account and its trust policy, as far as the binding has them."""
+    irsa, pods = (each is None or bool(each.found.role_arn)), bool(each and each.association)
+    trusts_irsa, trusts_pods = (settings.provider_arns, settings.pod_identity) if settings else (irsa, pods)
+    uses = {IRSA: "used" if irsa else "trusted"} if trusts_irsa else {}
+    uses |= {POD_IDENTITY: "used" if pods else "trusted"} if trusts_pods else {}
     short = next((word for word, identity in SHORT.items() if identity.recorded == uses), None)
     return {"identity": short or uses}
 

@@ -17,11 +17,7 @@ from irsa_cli.live.model import LivePolicy, LiveRole
 
 
 def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the policies of a role as settings, and notes on them.
-
-    Raises:
-        Mistake: irsa refuses one of them.
-    """
+    """Return the policies of a role as settings, and notes on them; raise where irsa refuses one."""
     _check(role)
     task.check_quota("attachedPolicies", len(role.attached_policies), ATTACHED_POLICIES)
     settings: dict[str, Any] = {}

@@ -16,13 +16,7 @@ def lines(
 ) -> Iterator[Line]:
     """Yield the report as lines of text, each with its style.
 
-    Args:
-        adoption: What is adopted.
-        file: The stack file.
-        stack: Its stack.
-        exists: Whether the stack exists; None where that is not known.
-        not_checked: What could not be read, each as one sentence.
-        dry_run: Whether nothing is written.
+    Whether the stack exists may be unknown (None); what could not be read is one sentence each.
     """
     # First: what was taken is to be read with it.
     if not_checked:
@@ -42,13 +36,9 @@ def lines(
             yield "", ""
     if adoption.bindings:
         write = [f"this command with --output {named(str(file))}"] if dry_run else []
-        yield from _next(adoption, file, stack, [*write, *_init(stack, exists)])
-
-
-def _init(stack: str, exists: bool | None) -> list[str]:
-    """Return the command that creates the stack, unless it exists."""
-    unless = "   (unless `pulumi stack ls` lists it)" if exists is None else ""
-    return [] if exists else [f"{commands.init(stack)}{unless}"]
+        unless = "   (unless `pulumi stack ls` lists it)" if exists is None else ""
+        init = [] if exists else [f"{commands.init(stack)}{unless}"]
+        yield from _next(adoption, file, stack, [*write, *init])
 
 
 def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:

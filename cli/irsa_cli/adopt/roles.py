@@ -44,13 +44,7 @@ def take_role(
 ) -> TakenRole | None:
     """Return a role as a binding declares it; None where it is left, or declared already, which is said.
 
-    Args:
-        task: The adoption.
-        role: The role.
-        annotated: The service accounts that are annotated with it, or associated.
-        only_annotated: Whether it is chosen by nothing but the annotations of others.
-        users: Those of them that are adopted; or else, those that it may admit.
-        pods: What gives it by EKS Pod Identity.
+    Its users are the service accounts that are adopted with it; or else, those that it may admit.
     """
     owners = tuple(task.stacks_of(role.arn) or owners_of_role(role, annotated))
 

@@ -95,9 +95,9 @@ class StackFile:
         """Return the text of the file with what is added.
 
         Args:
-            region: The `aws:region` of a new file; empty where there is none.
-            aws_account: The ID of the only AWS account that the AWS provider then accepts. A file that configures the
-                provider, beyond the region, is not given it: a second list of AWS accounts may be refused.
+            region: The `aws:region` of a new file; may be empty.
+            aws_account: The ID of the only AWS account that the AWS provider then accepts, unless the file configures
+                it: a second list of AWS accounts may be refused.
             additions: New keys of settings that are mappings, such as `bindings`, which the file may have.
             silences: Of lint rules, with bindings and reason; one that the file has gets the bindings.
 

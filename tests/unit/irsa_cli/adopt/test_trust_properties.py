@@ -10,6 +10,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from irsa.evaluation import Decision, WebIdentityRequest
+from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
 from irsa.evaluation.normal_form import are_equivalent, normal
@@ -120,7 +121,7 @@ def users_of(document: dict[str, Any]) -> list[User]:
     return everybody[:1]
 
 
-def answer(parsed: Any, arn: str, subject: str, audience: str) -> str:
+def answer(parsed: Parsed, arn: str, subject: str, audience: str) -> str:
     issuer = f"https://{arn.partition(':oidc-provider/')[2]}"
     claim = f"system:serviceaccount:{subject}"
     return evaluate_parsed(*parsed, WebIdentityRequest(issuer, arn, claim, audience)).decision
