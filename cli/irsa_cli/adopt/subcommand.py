@@ -30,8 +30,9 @@ from irsa_cli.whole_file import write
 
 DESCRIPTION = """\
 Write a stack file for the roles and service accounts of a cluster, so that
-`pulumi preview` imports everything in AWS without a change, and each service
-account with the update of its metadata that the Kubernetes provider makes.
+`pulumi up` imports them, and the same service accounts have the same roles.
+What irsa would write of a trust policy becomes keys, and every other statement
+stays word for word; the report names each trust policy that is rewritten.
 
 It only reads AWS, Kubernetes and the states of your Pulumi backend. Without
 --output it is a dry run: it prints a new stack file to standard output and the
