@@ -1,16 +1,13 @@
-"""List what a killed `pulumi up` may have created, and add it to a copy of the state."""
+"""List what a killed `pulumi up` may have created, with the commands that look for it and delete it."""
 
 import argparse
 import json
 import re
-import sys
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from string import Template
-from typing import Any, TypeVar
-
-import yaml
+from typing import Any
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named
@@ -30,272 +27,153 @@ from irsa_cli.state.resource import (
 from irsa_cli.text_files import text_of
 
 DESCRIPTION = """\
-Say what a killed `pulumi up` or `pulumi destroy` may have created although the
-state does not have it, and add to the state what it has created.
+List what a killed `pulumi up` or `pulumi destroy` may have created although the
+state does not have it: each with the command that looks for it, and the one
+that deletes it. `pulumi up` then creates it again.
 
-With STATE alone, print a list in YAML: each resource with the command that
-looks for it. Write the answers into that list. With the list as IDS, print the
-state with these resources, and to standard error what becomes of each.
-
-It reads two files. It changes neither of them, nor the stack, AWS or
-Kubernetes.
+It reads STATE, and runs no command: nothing changes.
 """
 EPILOG = """\
-examples: irsa recover before.json > ids.yaml
-          irsa recover before.json ids.yaml > state.json
+example: pulumi stack export > before.json && irsa recover before.json
 
-exit codes: 0 printed, 2 a file cannot be read, or the list is not complete"""
+exit codes: 0 printed, 2 the file cannot be read"""
 HEADER = """\
-# The engine may have created these, though the state does not have them. For each: run the command, with the
-# credentials of its AWS account and the context of its cluster. Replace the question mark by its ID if it was created
-# after the interrupted run began, by null if it does not exist (NoSuchEntity, NotFound, an empty list) or is older:
-# then it belongs to others. Any other error is no answer. In doubt, write null, which deletes nothing.
+# The engine may have created these, though the state does not have them. For each: run what follows look, with the
+# credentials of its AWS account and the context of its cluster. If it was created after the interrupted run began, run
+# what follows delete, with what you found in place of ARN, ID or NAME. If it does not exist (NoSuchEntity, NotFound, an
+# empty list) or is older, leave it: then it belongs to others. Any other error is no answer: look again.
+"""
+FOOTER = """
+# Then: pulumi refresh --clear-pending-creates --non-interactive --yes --skip-preview, and pulumi up
 """
 NOTHING = "# There is nothing to recover: run the interrupted command again.\n"
-OBJECT_CREATED = "--output=jsonpath={.metadata.creationTimestamp} -- $name"
-ASSOCIATIONS = "pod-identity-association{} --region=$region --cluster-name=$clusterName"
-# By type: the commands that show since when it exists, and its ID (the section "Import" of each type's page in
-# https://www.pulumi.com/registry). NAMED_BY_PREFIX: a role whose name the provider completes.
-NAMED_BY_PREFIX = f"{types.ROLE} namePrefix"
-LOOK_UPS: Mapping[str, tuple[Sequence[str], str]] = {
-    types.ROLE: (["aws iam get-role --role-name=$name --query=Role.CreateDate"], "$name"),
+CREATED = "--output=jsonpath={.metadata.creationTimestamp}"
+ASSOCIATION = "pod-identity-association{} --region=$region --cluster-name=$clusterName"
+OF_ACCOUNT = "--namespace=$namespace --service-account=$serviceAccount"
+# A role whose name the provider completes, by 18 digits and 8 hexadecimal ones:
+# https://pkg.go.dev/github.com/hashicorp/terraform-plugin-sdk/v2/helper/id#PrefixedUniqueId
+NAMED_BY_PREFIX, SUFFIX = f"{types.ROLE} namePrefix", 26
+NEW_ROLES = '[?starts_with(RoleName,`"$namePrefix"`)&&length(RoleName)==`$length`&&!contains(`$recorded`,RoleName)]'
+OF_ISSUER = '[?ends_with(Arn,`":oidc-provider/$issuer"`)]'
+# By type: the commands that show since when it exists, and the one that deletes it. IAM refuses to delete a role or a
+# policy that is in use by now: https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
+COMMANDS: Mapping[str, Sequence[str]] = {
+    types.ROLE: (
+        "aws iam get-role --role-name=$name --query=Role.CreateDate",
+        "aws iam delete-role --role-name=$name",
+    ),
     NAMED_BY_PREFIX: (
-        ['aws iam list-roles --query=Roles[?starts_with(RoleName,`"$namePrefix"`)].[RoleName,CreateDate]'],
-        "the name that is $namePrefix and 26 hexadecimal digits, its date and time first, and is not in the state",
+        f"aws iam list-roles --query=Roles{NEW_ROLES}.[RoleName,CreateDate]",
+        "aws iam delete-role --role-name=NAME",
     ),
     types.POLICY: (
-        ['aws iam list-policies --scope=Local --query=Policies[?PolicyName==`"$name"`].[Arn,CreateDate]'],
-        "the ARN that ends with /$name",
+        'aws iam list-policies --scope=Local --query=Policies[?PolicyName==`"$name"`].[Arn,CreateDate]',
+        "aws iam delete-policy --policy-arn=ARN",
     ),
     types.OIDC_PROVIDER: (
-        [
-            "aws iam list-open-id-connect-providers --query=OpenIDConnectProviderList[].Arn",
-            "aws iam get-open-id-connect-provider --open-id-connect-provider-arn=ARN --query=CreateDate",
-        ],
-        "the ARN that ends with oidc-provider/$issuer",
+        f"aws iam list-open-id-connect-providers --query=OpenIDConnectProviderList{OF_ISSUER}.Arn",
+        "aws iam get-open-id-connect-provider --open-id-connect-provider-arn=ARN --query=CreateDate",
+        "aws iam delete-open-id-connect-provider --open-id-connect-provider-arn=ARN",
     ),
     types.POD_IDENTITY_ASSOCIATION: (
-        [
-            f"aws eks list-{ASSOCIATIONS.format('s')} --namespace=$namespace --service-account=$serviceAccount",
-            f"aws eks describe-{ASSOCIATIONS.format('')} --association-id=ID --query=association.createdAt",
-        ],
-        "$clusterName,ID",
+        f"aws eks list-{ASSOCIATION.format('s')} {OF_ACCOUNT} --query=associations[].associationId",
+        f"aws eks describe-{ASSOCIATION.format('')} --association-id=ID --query=association.createdAt",
+        f"aws eks delete-{ASSOCIATION.format('')} --association-id=ID",
     ),
-    types.NAMESPACE: ([f"kubectl get namespace {OBJECT_CREATED}"], "$name"),
-    types.ADMISSION_POLICY: ([f"kubectl get validatingadmissionpolicy {OBJECT_CREATED}"], "$name"),
-    types.ADMISSION_BINDING: ([f"kubectl get validatingadmissionpolicybinding {OBJECT_CREATED}"], "$name"),
     **{
-        kind: ([f"kubectl get {resource} --namespace=$namespace {OBJECT_CREATED}"], "$namespace/$name")
-        for kind, resource in {types.SERVICE_ACCOUNT: "serviceaccount", types.CONFIG_MAP: "configmap"}.items()
+        kind: (f"kubectl get {resource} {CREATED} -- $name", f"kubectl delete {resource} -- $name")
+        for kind, resource in {
+            types.SERVICE_ACCOUNT: "serviceaccount --namespace=$namespace",
+            types.CONFIG_MAP: "configmap --namespace=$namespace",
+            types.ADMISSION_POLICY: "validatingadmissionpolicy",
+            types.ADMISSION_BINDING: "validatingadmissionpolicybinding",
+        }.items()
     },
-}
-# By type, likewise: the form of its ID. What the inputs do not say stands for any text.
-IDS: Mapping[str, str] = {
-    types.ROLE: "$name",
-    NAMED_BY_PREFIX: "$namePrefix.+",
-    types.POLICY: "arn:.+:policy/(.+/)?$name",
-    f"{types.POLICY} namePrefix": "arn:.+:policy/(.+/)?$namePrefix[^/]+",
-    types.OIDC_PROVIDER: "arn:.+:oidc-provider/$issuer",
-    # https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html
-    types.POD_IDENTITY_ASSOCIATION: r"$clusterName,a-\w+",
-    **dict.fromkeys((types.NAMESPACE, types.ADMISSION_POLICY, types.ADMISSION_BINDING), "$name"),
-    **dict.fromkeys((types.SERVICE_ACCOUNT, types.CONFIG_MAP), "$namespace/$name"),
 }
 # Every name in AWS and Kubernetes, and an issuer. With another character it could leave its place in a query.
 PLAIN = re.compile(r"[\w+=,.@/-]+", re.ASCII)
-# They are written again, whether they exist or not; a provider is no resource in a cloud.
-WRITTEN_AGAIN = ("pulumi:", types.ATTACHMENT, types.INLINE_POLICY, f"{types.NAMESPACE}Patch")
-UNANSWERED = "?"
-# As YAML spells it: https://yaml.org/type/null.html. An empty value is null there, too; here it is a forgotten answer.
-NULL = ("null", "Null", "NULL", "~")
+# They are written again, whether they exist or not; a namespace may have what others created in it.
+WRITTEN_AGAIN = ("pulumi:", types.ATTACHMENT, types.INLINE_POLICY, types.NAMESPACE)
 BY_HAND = "is a secret or not known: look by hand, and remove it if the interrupted run wrote it."
 
 State = dict[str, Any]
-T = TypeVar("T", dict[str, Any], list[Any])
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.add_argument("state", metavar="STATE", type=Path, help="what `pulumi stack export` printed after the kill")
-    parser.add_argument("ids", metavar="IDS", type=Path, nargs="?", help="the list with your answers")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the list, or the state, and return the exit code."""
+    """Print the list, and return the exit code."""
+    name = named(str(options.state))
     try:
-        state = _read(options.state, read_json)
-        if not isinstance(state, dict) or not isinstance(state.get("deployment"), dict):
-            name = named(str(options.state))
-            raise CouldNotLookError(f"{name} is not an exported state: pass what `pulumi stack export` prints")
-        if options.ids is None:
-            print(list_of(state), end="")
-            return GOOD
-        pending = pending_creations(state)
-        answers = answers_of(_read(options.ids, entries_of), pending)
-        recovered = with_created(state, pending, answers)
-    except OtherFormError as error:
-        raise CouldNotLookError(str(error)) from None
-    print(json.dumps(recovered, indent=2))
-    for resource, answer in zip(pending, answers, strict=True):
-        sys.stderr.write(f"{named(resource['urn'])}: {_became(state, recovered, resource, answer)}\n")
+        print(list_of(read_json(text_of(options.state.read_bytes, name))), end="")
+    except (OtherFormError, ValueError) as error:
+        raise CouldNotLookError(f"{name} is not what `pulumi stack export` prints: {error}") from None
     return GOOD
 
 
-def _became(state: State, recovered: State, resource: State, answer: str | None) -> str:
-    if answer is None:
-        return "left out: `pulumi up` creates it"
-    added = f"added to the state as {named(answer)}"
-    deleted = [(each["urn"], each.get("id")) for each in _resources(recovered) if each.get("delete")]
-    if (resource["urn"], answer) in deleted:
-        return f"{added}, which the next `pulumi up` deletes"
-    known = _current(_resources(state), resource)
-    return added if known is None else f"{added}; the next `pulumi up` deletes {_deleted(resource, known)}"
-
-
-def _read(path: Path, parse: Any) -> Any:
-    name = named(str(path))
-    try:
-        return parse(text_of(path.read_bytes, name))
-    except (ValueError, yaml.YAMLError, RecursionError):
-        raise CouldNotLookError(f"{name} is not the file that was printed: neither JSON nor YAML") from None
-
-
-def entries_of(text: str) -> list[dict[str, str | None]]:
-    """Return the entries of a list in YAML; None is only what is written as null, and `?` what is no string.
-
-    Raises:
-        CouldNotLookError: A key stands twice in an entry.
-    """
-    document = yaml.compose(text, Loader=yaml.SafeLoader)
-    found = []
-    for node in document.value if isinstance(document, yaml.SequenceNode) else ():
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []
-        keys = [str(key.value) for key, _ in pairs]
-        if len(keys) != len(set(keys)):
-            raise CouldNotLookError(f"line {node.start_mark.line + 1} of the list: a key stands twice in this entry")
-        found.append(dict(zip(keys, (_scalar(value) for _, value in pairs), strict=True)))
-    return found
-
-
-def _scalar(node: yaml.Node) -> str | None:
-    if node.tag == "tag:yaml.org,2002:null" and node.value in NULL:
-        return None
-    return node.value if node.tag == "tag:yaml.org,2002:str" else UNANSWERED
-
-
-def pending_creations(state: State) -> list[State]:
-    """Return the resources that a state has as pending creations.
+def list_of(state: Any) -> str:
+    """Return the list: each resource that a state has as a pending creation, and its commands.
 
     Raises:
         OtherFormError: It is no state.
     """
+    deployment = of_form(dict, of_form(dict, state, "the document").get("deployment"), "deployment")
     resources_of(state)
-    operations = part(list, part(dict, state, "deployment"), "pending_operations")
-    found = [part(dict, of_form(dict, each, "an operation"), "resource") for each in operations]
-    for index, resource in enumerate(found):
+    # What waits for its replacement is deleted already.
+    recorded = [each for each in part(list, deployment, "resources") if not each.get("pendingReplacement")]
+    pending = []
+    for index, operation in enumerate(part(list, deployment, "pending_operations")):
+        resource = part(dict, of_form(dict, operation, "an operation"), "resource")
         parse_resource(resource, f"pending_operations[{index}].resource")
-    return [each for each, operation in zip(found, operations, strict=True) if operation.get("type") == "creating"]
-
-
-def list_of(state: State) -> str:
-    """Return the list for the answers, in YAML: each resource, and above it the commands that look for it."""
-    pending = pending_creations(state)
+        pending += [resource] if operation.get("type") == "creating" else []
     if not pending:
-        return f"{NOTHING}[]\n"
-    return HEADER + "".join("\n" + "\n".join(_entry(state, resource)) + "\n" for resource in pending)
+        return NOTHING
+    names = [known_text(each.get("id")) for each in recorded if each["type"] == types.ROLE]
+    roles = [name for name in names if PLAIN.fullmatch(name)]
+    # Names are unique within an AWS account or a cluster, which has a provider of its own.
+    known = {(str(each.get(key)), *_commands(each)) for each in recorded for key in ("urn", "provider")}
+    entries = ["\n".join([_quoted(each["urn"]), *_entry(each, roles, known)]) for each in pending]
+    return HEADER + "".join(f"\n{entry}\n" for entry in dict.fromkeys(entries)) + FOOTER
 
 
-def _entry(state: State, resource: State) -> Iterator[str]:
-    again, known = _is_written_again(resource), _current(_resources(state), resource)
-    if resource["type"] == types.SERVICE_ACCOUNT_PATCH:
+def _entry(resource: State, roles: Sequence[str], known: AbstractSet[tuple[str, ...]]) -> Iterator[str]:
+    *look, delete = _commands(resource, roles) or [""]
+    if not resource.get("custom") or resource["type"].startswith(WRITTEN_AGAIN):
+        yield "# Nothing to do: pulumi up writes it again, whether it exists or not."
+    elif resource["type"] == types.SERVICE_ACCOUNT_PATCH:
         yield "# Run these, which remove annotations that have the value of the interrupted run. NotFound, or a failed"
-        yield "# test: nothing to do; any other error is no answer: ask again. Then write null."
-        yield from (f"# {command}" for command in removals(resource))
-    elif not again:
-        yield from (f"# {line}" for line in _look_up(resource))
-        if known is not None:
-            since = f", created {_quoted(str(known['created']))}" if known.get("created") else ""
-            yield f"# In its place, the state has {_quoted(str(known.get('id')))}{since}."
-            yield f"# With an ID here, the next pulumi up deletes {_deleted(resource, known)}."
-    yield f"- urn: {_quoted(resource['urn'])}"
-    yield f"  id: {'null' if again else json.dumps(UNANSWERED)}"
+        yield "# test: nothing to do; any other error is no answer: run it again."
+        yield from removals(resource)
+    elif not delete:
+        yield "# irsa has no command that looks for it: look by hand, and delete it if the interrupted run created it."
+    elif known & {(str(resource.get(key)), *look, delete) for key in ("urn", "provider")}:
+        yield "# Nothing to do: by now, the state has what has this name."
+    else:
+        yield from (f"look:   {each}" for each in look)
+        yield f"delete: {delete}"
 
 
-def _deleted(resource: State, known: State) -> str:
-    """Return which of two is deleted, in words."""
-    if _is_named_automatically(resource):
-        return "what has this ID"
-    return f"{_quoted(str(known.get('id')))}. If that is the newer one, write null, and delete the older one by hand"
-
-
-def _is_written_again(resource: State) -> bool:
-    return not resource.get("custom") or resource["type"].startswith(WRITTEN_AGAIN)
-
-
-def _quoted(text: str) -> str:
-    """Return a string in YAML that a shell, too, takes for one word: the whole list may be pasted into one.
-
-    Some shells run comments, too: there are no quotes of ours in them, nor backticks.
-    """
-    if text.isascii() and text.isprintable():
-        return "'" + text.replace("'", "''") + "'"
-    return '"' + "".join(each if PLAIN.fullmatch(each) else f"\\U{ord(each):08x}" for each in text) + '"'
-
-
-def _resources(state: State) -> list[State]:
-    return list(part(list, part(dict, state, "deployment"), "resources"))
-
-
-def _current(resources: Sequence[State], of: State) -> State | None:
-    """Return what a state has with the URN of a resource, if it exists and is not to be deleted."""
-    found = (each for each in resources if each["urn"] == of["urn"])
-    return next((each for each in found if not each.get("delete") and not each.get("pendingReplacement")), None)
-
-
-def _if_form(form: type[T], value: Any) -> T:
-    """Return a value that is of a form; else an empty one, as for a secret, or another provider's input."""
-    return value if isinstance(value, form) else form()
-
-
-def _metadata(resource: State) -> State:
-    return _if_form(dict, part(dict, resource, "inputs").get("metadata"))
-
-
-def _is_named_automatically(resource: State) -> bool:
-    """Return whether another creation of the same gets another name.
-
-    Source: https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
-    """
+def _commands(resource: State, roles: Sequence[str] = ()) -> list[str]:
+    """Return the commands that look for a resource, and the one that deletes it; none where there is none."""
     inputs = part(dict, resource, "inputs")
-    annotations = _if_form(dict, _metadata(resource).get("annotations"))
-    automatic = "pulumi.com/autonamed" in annotations or "namePrefix" in inputs
-    return automatic or "name" in _if_form(list, inputs.get("__defaults"))
-
-
-def _kind_and_values(resource: State) -> tuple[str, dict[str, str]]:
-    """Return the key of a resource in the tables, and its inputs that are known strings."""
-    found = {**part(dict, resource, "inputs"), **_metadata(resource)}
-    values = {key: known_text(value) for key, value in found.items() if known_text(value)}
-    if values.get("url"):
-        values["issuer"] = values["url"].removeprefix("https://")
-    by_prefix = resource["type"] in (types.ROLE, types.POLICY) and "name" not in values
-    return f"{resource['type']} namePrefix" if by_prefix else resource["type"], values
-
-
-def _look_up(resource: State) -> Iterator[str]:
-    kind, values = _kind_and_values(resource)
-    plain = {key: value for key, value in values.items() if PLAIN.fullmatch(value)}
+    issuer = known_text(inputs.get("url")).removeprefix("https://")
+    found = {**inputs, **_mapping(inputs.get("metadata")), "issuer": issuer}
+    values = {key: text for key, value in found.items() if PLAIN.fullmatch(text := known_text(value))}
+    prefix, kind = values.get("namePrefix", ""), resource["type"]
+    if kind == types.ROLE and "name" not in values:
+        own = [role for role in roles if role.startswith(prefix)]
+        kind = NAMED_BY_PREFIX
+        values |= {"length": str(len(prefix) + SUFFIX), "recorded": json.dumps(own, separators=(",", ":"))}
     try:
-        templates, its_id = LOOK_UPS[kind]
-        texts = [[Template(word).substitute(plain) for word in each.split()] for each in (*templates, its_id)]
+        texts = [[Template(word).substitute(values) for word in each.split()] for each in COMMANDS.get(kind, ())]
     except KeyError:
-        yield "irsa has no command that looks for it. Its ID is the one that pulumi import takes."
-        return
-    *look, words = texts
-    yield from (" ".join(map(commands.quoted, each)) for each in look)
-    yield f"its ID: {' '.join(words)}"
+        return []
+    return [" ".join(map(commands.quoted, words)) for words in texts]
 
 
 def removals(patch: State) -> Iterator[str]:
@@ -303,87 +181,26 @@ def removals(patch: State) -> Iterator[str]:
 
     What is not known text is in no command: a secret would stand in a terminal, and in the shell's history.
     """
-    metadata = _metadata(patch)
-    annotations = _if_form(dict, metadata.get("annotations"))
+    metadata = _mapping(part(dict, patch, "inputs").get("metadata"))
+    annotations = _mapping(metadata.get("annotations"))
     if SECRET in annotations or (metadata.get("annotations") and not annotations) or not metadata or SECRET in metadata:
-        yield f"What it annotates {BY_HAND}"
+        yield f"# What it annotates {BY_HAND}"
         return
     where = (known_text(metadata.get("namespace") or DEFAULT_NAMESPACE), known_text(metadata.get("name")))
     for key, value in annotations.items():
         known = all((*where, known_text(value)))
         command = commands.remove_annotation_with_value(*where, key, value) if known else ""
-        yield command or f"The annotation {_quoted(str(key))} {BY_HAND}"
+        yield f"delete: {command}" if command else f"# The annotation {_quoted(str(key))} {BY_HAND}"
 
 
-def answers_of(written: Any, pending: Sequence[State]) -> list[str | None]:
-    """Return the ID of each resource, None for what was not created, as the list has them.
+def _mapping(value: Any) -> dict[str, Any]:
+    """Return a value that is a mapping; else an empty one, as for a secret, or another provider's input."""
+    return value if isinstance(value, dict) else {}
 
-    Raises:
-        CouldNotLookError: It is another list, or an answer is missing or cannot be that resource's ID.
+
+def _quoted(text: str) -> str:
+    """Return a text as one printable word of a shell, into which somebody may paste the whole list.
+
+    Some shells run comments, too: there are no quotes of ours in them, nor backticks.
     """
-    entries = written if isinstance(written, list) else []
-    urns = [each.get("urn") if isinstance(each, dict) else None for each in entries]
-    if urns != [resource["urn"] for resource in pending]:
-        raise CouldNotLookError("the list does not have the URNs of the state, in their order: print it again")
-    for entry, resource in zip(entries, pending, strict=True):
-        answer = entry.get("id", UNANSWERED)
-        if answer is not None and (not isinstance(answer, str) or answer in ("", UNANSWERED)):
-            reason = "write its ID, in quotes, or null"
-            raise CouldNotLookError(f"the list has no answer for {named(entry['urn'])}: {reason}")
-        if answer is not None and not _can_be_id(answer, resource):
-            its_id = list(_look_up(resource))[-1].removeprefix("its ID: ")
-            allowed = "null" if _is_written_again(resource) else f"{its_id}, or null without quotes"
-            wrong = f"{named(answer)} cannot be the ID of {named(entry['urn'])}"
-            raise CouldNotLookError(f"{wrong}; allowed: {allowed}; look again, and correct the list")
-    return [each["id"] for each in entries]
-
-
-def _can_be_id(answer: str, resource: State) -> bool:
-    """Return whether an answer is an ID, and agrees with the inputs of a resource."""
-    kind, values = _kind_and_values(resource)
-    escaped = {key: re.escape(value) for key, value in values.items()}
-    form = Template(IDS.get(kind, ".+")).substitute(defaultdict(lambda: ".+", escaped))
-    is_word = answer.isprintable() and not set(answer) & set(" <>") and answer not in NULL
-    return is_word and not _is_written_again(resource) and re.fullmatch(form, answer) is not None
-
-
-def with_created(state: State, pending: Sequence[State], answers: Sequence[str | None]) -> State:
-    """Return a state with the resources that have an ID, and without pending operations.
-
-    Raises:
-        CouldNotLookError: The state has one of these IDs; recorded twice, one would be deleted, and so the other.
-    """
-    resources = _resources(state)
-    for resource, answer in zip(pending, answers, strict=True):
-        if answer is None:
-            continue
-        new = {**resource, "id": answer}
-        if any(_is_same(new, each) for each in resources):
-            raise CouldNotLookError(
-                f"{named(answer)} is in the state already: it is not what was created for {named(new['urn'])}"
-            )
-        # With an automatic name it may be older than what a later `pulumi up` created, which Pods use by now. Nothing
-        # uses it itself: as one to be deleted it does no harm, and `pulumi up` creates another replacement.
-        if _is_named_automatically(new) and _current(resources, new) is not None:
-            resources.append({**new, "delete": True})
-            continue
-        urns = [None if each.get("delete") else each["urn"] for each in resources]
-        at = urns.index(new["urn"]) if new["urn"] in urns else len(resources)
-        # A replacement: the new one stands before what needs it, the old one is deleted by the next `pulumi up`. One
-        # that is deleted already only waits for the new one.
-        replaced = [{**each, "delete": True} for each in resources[at : at + 1] if not each.get("pendingReplacement")]
-        resources[at : at + 1] = [new, *replaced]
-    return {**state, "deployment": {**state["deployment"], "resources": resources, "pending_operations": []}}
-
-
-def _is_same(new: State, known: State) -> bool:
-    """Return whether both are one thing in the cloud; names are unique within an AWS account, or provider."""
-    same_place = known["urn"] == new["urn"] or known.get("provider") == new.get("provider")
-    same = known["type"] == new["type"] and _short_id(known) == _short_id(new)
-    return same and same_place and not known.get("pendingReplacement")
-
-
-def _short_id(resource: State) -> str:
-    """Return an ID as both the state and `pulumi import` have it: for an association, without the cluster."""
-    found = str(resource.get("id"))
-    return found.rpartition(",")[2] if resource["type"] == types.POD_IDENTITY_ASSOCIATION else found
+    return commands.quoted(text.encode("unicode_escape").decode())

@@ -1,4 +1,4 @@
-"""The documented recovery after a kill that matters: whose is what exists, and which of two is the new one."""
+"""The documented recovery after a kill that matters: whose is what exists, and which of two is in use."""
 
 import json
 from collections.abc import Callable
@@ -9,18 +9,9 @@ import pytest
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from tests.all.faults.held import kill_while_held
-from tests.all.faults.interruption import OIDC_PROVIDER, PATCH, ROLE, deployment
+from tests.all.faults.interruption import OIDC_PROVIDER, PATCH
 from tests.all.faults.inventory import existing, recorded
-from tests.all.faults.recovery import (
-    RECORD,
-    created,
-    go_on,
-    list_what_may_exist,
-    must,
-    recover,
-    remove_annotations,
-    write_answers,
-)
+from tests.all.faults.recovery import RECORD, delete, go_on, list_what_may_exist, recover
 from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, report
 from tests.sandbox.project import Project
 
@@ -31,7 +22,7 @@ SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 
 
 def test_a_replacement_that_is_killed(cloud: Any, deploy: Deploy, tmp_path: Path) -> None:
-    """Protects both roles of a replacement, which have one URN: the new one is kept, the old one is deleted.
+    """Protects the role in use, which has the URN of its killed replacement: that alone is deleted by hand.
 
     A role with a name of its own is deleted before its successor is created.
     """
@@ -95,15 +86,14 @@ def test_an_annotation_that_another_wrote_in_place_of_a_killed_patch(
     """Protects another owner's role: it is not removed, and so is not taken over silently by the next `up`."""
     cloud.kubectl("create", "serviceaccount", "contested")
     project = deploy({"bindings": {"app": {"serviceAccount": {"name": "contested", "create": False}}}})
-    kill_while_held(project, tmp_path, passed=["CreateRole"], before=True)
+    killed = kill_while_held(project, tmp_path, passed=["CreateRole"], before=True)
     theirs = f"arn:aws:iam::{ACCOUNT}:role/theirs"
     cloud.kubectl("annotate", "serviceaccount", "contested", f"{ROLE_ARN}={theirs}")
     entries = list_what_may_exist(project)
     assert [entry.kind for entry in entries] == [PATCH]
-    assert all(answer.returncode for answer in remove_annotations(project, entries))
+    assert not delete(project, entries[0], killed.interrupted.began)
     assert annotations(cloud, "contested") == {ROLE_ARN: theirs}
 
-    write_answers(project, [entry._replace(answer=None) for entry in entries])
     refused = go_on(project)
     assert refused.returncode != 0
     assert "takeOver" in refused.stdout + refused.stderr
@@ -114,43 +104,21 @@ def test_an_annotation_that_another_wrote_in_place_of_a_killed_patch(
 
 
 def test_an_older_provider_of_somebody_else_is_left_out(cloud: Any, deploy: Deploy, tmp_path: Path) -> None:
-    """Protects what others share: recorded as this stack's own, the OIDC provider would be deleted with the stack."""
+    """Protects what others share: an OIDC provider that is older than the interrupted run is not deleted."""
     before = existing(cloud)
     bindings = {"app": {"serviceAccount": {"name": "shared-provider"}}}
     project = deploy({"cluster": {"name": "my-cluster", "createOidcProvider": True}, "bindings": bindings})
     killed = kill_while_held(project, tmp_path)
     entries = list_what_may_exist(project)
-    assert OIDC_PROVIDER in [entry.kind for entry in entries]
-    found = [entry._replace(answer=created(project, entry, killed.interrupted.began)) for entry in entries]
-    assert [entry.answer for entry in found if entry.kind == OIDC_PROVIDER] == [None]
+    deleted = {entry.kind: delete(project, entry, killed.interrupted.began) for entry in entries}
+    assert deleted[OIDC_PROVIDER] is False
+    assert ("provider", PROVIDER) in existing(cloud)
 
-    write_answers(project, found)
     refused = go_on(project)
     assert refused.returncode != 0
     assert "EntityAlreadyExists" in refused.stdout + refused.stderr
     project.set({"bindings": bindings})
     project.up()
     assert report(project, "verify")[0] == 0
-    project.destroy()
-    assert existing(cloud) == before
-
-
-def test_a_mistyped_answer_changes_nothing_and_is_corrected(cloud: Any, deploy: Deploy, tmp_path: Path) -> None:
-    """Protects the only record of a role with an automatic name: with a typo, all lines pasted at once stop."""
-    before = existing(cloud)
-    project = deploy({"bindings": {"app": {"serviceAccount": {"name": "mistyped"}}}})
-    killed = kill_while_held(project, tmp_path)
-    entries = list_what_may_exist(project)
-    found = [entry._replace(answer=created(project, entry, killed.interrupted.began)) for entry in entries]
-    assert [entry.kind for entry in found if entry.answer] == [ROLE]
-    state = deployment(project)
-    write_answers(project, [entry._replace(urn=f"{entry.urn}x") for entry in found])
-    assert go_on(project).returncode != 0
-    assert deployment(project) == state
-    assert state["pending_operations"]
-
-    write_answers(project, found)
-    must(go_on(project))
-    assert existing(cloud) - before == recorded(project)
     project.destroy()
     assert existing(cloud) == before
