@@ -92,8 +92,8 @@ COMMANDS: Mapping[str, Sequence[str]] = {
 }
 # Every name in AWS and Kubernetes, and an issuer. With another character it could leave its place in a query.
 PLAIN = re.compile(r"[\w+=,.@/-]+", re.ASCII)
-# They are written again, whether they exist or not; a namespace may have what others created in it.
-WRITTEN_AGAIN = ("pulumi:", types.ATTACHMENT, types.INLINE_POLICY, types.NAMESPACE)
+# They are written again, whether they exist or not; a namespace stays, as it does when the stack is destroyed.
+WRITTEN_AGAIN = ("pulumi:", types.ATTACHMENT, types.INLINE_POLICY, f"{types.NAMESPACE}Patch")
 BY_HAND = "is a secret or not known: look by hand, and remove it if the interrupted run wrote it."
 
 State = dict[str, Any]

@@ -13,6 +13,7 @@ from tests.sandbox.failing_api import Answer, Question, failing_api
 from tests.sandbox.project import Project
 
 LONGEST_HOLD = 300.0
+COLLECTIONS = {"namespaces", "serviceaccounts", "pod-identity-associations"}
 
 
 class Killed(NamedTuple):
@@ -23,10 +24,10 @@ class Killed(NamedTuple):
 
 
 def what(question: Question) -> str:
-    """Return what a request creates: IAM's action, or the collection of Kubernetes; empty if it creates nothing."""
+    """Return what a request creates: IAM's action, or a collection of Kubernetes or EKS; empty if nothing."""
     if question.action:
         return question.action if question.action.startswith(("Create", "Attach", "Put")) else ""
-    collections = [word for word in question.path.split("/") if word in {"namespaces", "serviceaccounts"}]
+    collections = [word for word in question.path.split("/") if word in COLLECTIONS]
     return collections[-1] if collections and question.method in {"POST", "PATCH"} else ""
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lightkube.resources.core_v1 import Namespace, ServiceAccount
+from lightkube.resources.core_v1 import ServiceAccount
 
 from irsa.rules.annotations import ROLE_ARN
+from irsa_cli.state import types
 from tests.all.faults.interruption import OIDC_PROVIDER, PATCH, POLICY, ROLE, SERVICE_ACCOUNT, deployment
 from tests.sandbox.project import Stack
 
@@ -13,7 +14,7 @@ Thing = tuple[str, ...]
 
 
 def existing(cloud: Any) -> set[Thing]:
-    """Return everything of the kinds that irsa creates, of whomever it is, in the AWS account and in the cluster."""
+    """Return everything of the kinds that irsa deletes, of whomever it is, in the AWS account and in the cluster."""
     iam, found = cloud.aws("iam"), set[Thing]()
     for page in iam.get_paginator("get_account_authorization_details").paginate(Filter=["Role", "LocalManagedPolicy"]):
         for role in page["RoleDetailList"]:
@@ -23,8 +24,9 @@ def existing(cloud: Any) -> set[Thing]:
         found |= {("policy", policy["Arn"]) for policy in page["Policies"]}
     providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     found |= {("provider", each["Arn"]) for each in providers}
+    associations = cloud.aws("eks").list_pod_identity_associations(clusterName="my-cluster")["associations"]
+    found |= {("association", each["associationId"]) for each in associations}
     kubernetes = cloud.kubernetes()
-    found |= {("namespace", str(each.metadata.name)) for each in kubernetes.list(Namespace)}
     for each in kubernetes.list(ServiceAccount, namespace="*"):
         place = f"{each.metadata.namespace}/{each.metadata.name}"
         # Every namespace gets one of that name of Kubernetes' own accord.
@@ -44,6 +46,7 @@ RECORDED: Mapping[str, Callable[[Mapping[str, Any]], list[Thing]]] = {
         ("attached", attachment["outputs"]["role"], attachment["outputs"]["policyArn"])
     ],
     "aws:iam/rolePolicy:RolePolicy": lambda inline: [("inline", inline["outputs"]["role"], inline["outputs"]["name"])],
+    types.POD_IDENTITY_ASSOCIATION: lambda association: [("association", association["id"])],
     SERVICE_ACCOUNT: lambda account: [("service account", account["id"]), ("annotation", account["id"], "1")],
     PATCH: lambda patch: [("annotation", patch["id"], "1")],
 }

@@ -56,6 +56,7 @@ def settings(plain: int = 4) -> dict[str, Any]:
             "serviceAccount": {"name": "app", "namespace": "faults", "createNamespace": True},
             "policyArns": [SQS],
         },
+        "associated": {"identity": "both", "serviceAccount": {"name": "associated"}, "policyArns": [SQS]},
         "role-only": {"role": {"name": "faults-role-only"}, "trust": {"subjects": ["team-a:*"]}, "policyArns": [SQS]},
     }
     return {"bindings": bindings}
@@ -130,7 +131,8 @@ def test_what_was_created_and_not_recorded_is_named_and_taken_back(
         assert existing(cloud) == before
     cloud.kubectl("delete", "serviceaccount", "helm-made")
     cloud.kubectl("delete", "namespace", "faults")
-    assert set(created) >= {"CreateRole", "CreatePolicy", "AttachRolePolicy", "namespaces", "serviceaccounts"}
+    collections = {"namespaces", "serviceaccounts", "pod-identity-associations"}
+    assert set(created) >= {"CreateRole", "CreatePolicy", "AttachRolePolicy", *collections}
     record_property("faults", f"{len(created)} creations without an answer")
 
 

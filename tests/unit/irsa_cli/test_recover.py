@@ -91,7 +91,11 @@ def test_what_may_exist_has_its_commands() -> None:
 
 def test_what_has_no_command() -> None:
     """Protects from silence; and a namespace, with which what others have created in it would be deleted."""
-    again = [creating(types.NAMESPACE, "f", metadata=APP), creating(types.ATTACHMENT, "app", role="app"), COMPONENT]
+    again = [
+        creating(f"{types.NAMESPACE}Patch", "f", metadata=APP),
+        creating(types.ATTACHMENT, "app", role="app"),
+        COMPONENT,
+    ]
     text = list_of(state([], creating("aws:s3/bucket:Bucket", "logs", bucket="logs"), *again))
 
     assert listed(text) == [BY_HAND, AGAIN, AGAIN, AGAIN]
