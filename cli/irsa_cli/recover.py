@@ -34,7 +34,7 @@ that deletes it. `pulumi up` then creates it again.
 It reads STATE, and runs no command: nothing changes.
 """
 EPILOG = """\
-example: pulumi stack export > before.json && irsa recover before.json
+example: irsa recover before.json
 
 exit codes: 0 printed, 2 the file cannot be read"""
 HEADER = """\
