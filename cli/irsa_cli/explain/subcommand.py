@@ -45,8 +45,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Explain whether a Kubernetes service account could assume an IAM role: which
-statement, condition and value decides. With -v also the AWS page that states
-each rule.
+statement, condition and value decides.
 
 The trust policy and the OIDC provider are read from AWS, the issuer and the
 audience from the cluster of the current context (or of --stack). An association
