@@ -275,11 +275,7 @@ def test_one_owner_at_a_time(project: Project) -> None:
 
     assert {each.name for each in estate.ROLES if each.maker == "eksctl"} <= taken
     assert not {each.name for each in estate.ROLES if each.maker == "terraform" and each.tags} & taken
-<<<<<<< Updated upstream
     assert "eksctl: before `pulumi up`, let it keep what is adopted" in said.stdout
-=======
-    assert "eksctl: before `pulumi up`, let it keep what is adopted, as docs/guides/from-eksctl.md says" in said.stdout
->>>>>>> Stashed changes
     # The stack exists.
     assert "pulumi stack init" not in said.stdout
 
