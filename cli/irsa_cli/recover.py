@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -173,7 +174,7 @@ def _commands(resource: State, roles: Sequence[str] = ()) -> list[str]:
         texts = [[Template(word).substitute(values) for word in each.split()] for each in COMMANDS.get(kind, ())]
     except KeyError:
         return []
-    return [" ".join(map(commands.quoted, words)) for words in texts]
+    return [" ".join(map(shlex.quote, words)) for words in texts]
 
 
 def removals(patch: State) -> Iterator[str]:
@@ -203,4 +204,4 @@ def _quoted(text: str) -> str:
 
     Some shells run comments, too: there are no quotes of ours in them, nor backticks.
     """
-    return commands.quoted(text.encode("unicode_escape").decode())
+    return shlex.quote(text.encode("unicode_escape").decode())

@@ -1,5 +1,6 @@
 """What `irsa adopt` prints: what it adopts, what it only annotates, what it skips and why, and what to do next."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
 
 def _word(text: str) -> str:
     """Return a text as one word of a shell: who has hundreds pastes these lines into a loop."""
-    quoted = commands.quoted(text)
+    quoted = shlex.quote(text)
     # Two colons command CI.
     return f"'{quoted}'" if quoted.startswith(":") else quoted
 

@@ -9,7 +9,6 @@ import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-quoted = shlex.quote
 # The only client ID that eksctl gives to a provider:
 # https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
 EKSCTL_AUDIENCE = "sts.amazonaws.com"
@@ -46,10 +45,11 @@ def _joined(text: str, given: dict[str, Values]) -> str:
         for each in [value] if isinstance(value, str) else value or ():
             full = word.replace(field[0], each) if field else word
             is_option = full.startswith("-") and not word.startswith("-")
-            is_place = text.startswith("aws ") and _PLACE.match(full)
+            # Of --url it reads none: https://github.com/aws/aws-cli/blob/develop/awscli/paramfile.py
+            is_place = text.startswith("aws ") and words[-1:] != ["--url"] and _PLACE.match(full)
             if field and (is_option or is_place or not full.isprintable()):
                 return ""
-            words.append(quoted(full) if field else full)
+            words.append(shlex.quote(full) if field else full)
     return " ".join(words)
 
 
@@ -102,7 +102,7 @@ delete_association = _command(
 # https://docs.aws.amazon.com/cli/latest/reference/eks/wait/cluster-active.html
 wait_for_cluster = _command("aws eks wait cluster-active --name {cluster} [--region {region}]")
 # https://docs.aws.amazon.com/cli/latest/reference/iam/create-open-id-connect-provider.html
-_create_provider = _command("aws iam create-open-id-connect-provider --url={issuer} --client-id-list {audiences}")
+_create_provider = _command("aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audiences}")
 _associate_provider = _command(
     "eksctl utils associate-iam-oidc-provider --cluster {cluster} --approve [--region {region}]"
 )
@@ -139,7 +139,7 @@ def add_client_id(provider_arn: str, audience: str) -> str:
 
 def clear_association(cluster: str, association_id: str, region: str, settings: Iterable[str]) -> str:
     """Return the command that removes settings of a Pod Identity association, by their names in EKS's API."""
-    options = {"targetRoleArn": "--target-role-arn=''", "policy": "--policy=''"}
+    options = {"targetRoleArn": "--target-role-arn ''", "policy": "--policy ''"}
     update = "aws eks update-pod-identity-association [--region {region}] --cluster-name {cluster}"
     words = " ".join(options[each] for each in settings)
     return _command(f"{update} --association-id {{association_id}} {words}")(region, cluster, association_id)

@@ -61,7 +61,7 @@ def test_every_check_and_outcome(subcommand: str, kinds: tuple[str, ...]) -> Non
     document = check_output(subcommand, as_json(Report(subcommand, "dev", checks)))
     each = len(kinds)
 
-    outcomes = "ok", "finding", "warning", "noPermission", "noAnswer", "cannotTell", "unproven", "notChecked"
+    outcomes = "ok", "finding", "noPermission", "noAnswer", "cannotTell", "unproven", "notChecked"
     assert document["counts"] == dict.fromkeys(outcomes, each)
     assert document["good"] is False
 

@@ -23,7 +23,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     "up_of_guard": (commands.up_of_guard, ["pulumi", "up", "--refresh", "--skip-preview", "--stack", "{}"]),
     "create_provider": (
         lambda value: commands.create_provider(value, ["sts.amazonaws.com", "ci"]),
-        ["aws", "iam", "create-open-id-connect-provider", "--url={}", "--client-id-list", "ci", "sts.amazonaws.com"],
+        ["aws", "iam", "create-open-id-connect-provider", "--url", "{}", "--client-id-list", "ci", "sts.amazonaws.com"],
     ),
     "associate_provider": (
         lambda value: commands.associate_provider(value, ISSUER, region="eu-west-1"),
@@ -34,7 +34,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     ),
     "associate_provider for another audience": (
         lambda value: commands.associate_provider("prod", ISSUER, [value]),
-        ["aws", "iam", "create-open-id-connect-provider", f"--url={ISSUER}", "--client-id-list", "{}"],
+        ["aws", "iam", "create-open-id-connect-provider", "--url", ISSUER, "--client-id-list", "{}"],
     ),
     "add_client_id": (
         lambda value: commands.add_client_id("arn:p", value),
