@@ -6,7 +6,7 @@ https://github.com/pulumi/pulumi/tree/v3.259.0. tests/sandbox/test_engine_files.
 
 from collections.abc import Mapping
 
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import Mistake, shortened
 
 # Of the settings of irsa, which is the project's name too.
 PREFIX = "irsa"
@@ -86,7 +86,7 @@ def setting_of(key: str) -> tuple[str, str]:
     if parts[1:-1] == ["config"]:
         del parts[1]
     if len(parts) > 2:  # noqa: PLR2004 (namespace and name)
-        raise refusal("key", named(key))
+        raise refusal("key", shortened(key))
     return (PREFIX, key) if len(parts) == 1 else (parts[0], parts[1])
 
 

@@ -19,7 +19,7 @@ def test_each_example_prints_what_the_page_says(
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```console\n\$ irsa (check (?!--live)[^\n]*)\n(.*?)```", PAGE, re.DOTALL)
 
-    assert len(examples) == 3
+    assert len(examples) == 2
     for command, expected in examples:
         words = command.partition(" > ")[0].split()
         assert main(words) == 1
