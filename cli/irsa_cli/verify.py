@@ -139,8 +139,7 @@ def run(options: argparse.Namespace) -> int:
     # It is of the stack, and of no binding.
     checks += guard_checks(declared) if declared.guards and not options.bindings else []
     if any(map(_may_be_of_a_failed_up, checks)) and last_up_failed(options.stack):
-        repair = commands.up(declared.stack)
-        checks = [_in_doubt(check, repair) if _may_be_of_a_failed_up(check) else check for check in checks]
+        checks = [_in_doubt(check) if _may_be_of_a_failed_up(check) else check for check in checks]
     columns = columns_of(checks, options.pods)
     notes = [f"{named(check.binding)}: {check.found}" for check in checks if _is_note(check)]
     report = Report("verify", declared.stack, checks, notes)
@@ -151,10 +150,10 @@ def _may_be_of_a_failed_up(check: Check) -> bool:
     return check.outcome is Outcome.FINDING and check.found != FAILED_UPDATE
 
 
-def _in_doubt(check: Check, repair: str) -> Check:
+def _in_doubt(check: Check) -> Check:
     """Return a finding as what it is after an `up` that failed: what that declared, no output of a binding has."""
     found = f"{check.found}; the last `pulumi up` failed, and the one before it declared {check.expected or NONE}"
-    return replace(check, outcome=Outcome.CANNOT_TELL, found=found, expected="", fix=repair)
+    return replace(check, outcome=Outcome.CANNOT_TELL, found=found, expected="")
 
 
 def _is_note(check: Check) -> bool:
