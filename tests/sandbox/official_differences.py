@@ -27,13 +27,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         "silently takes over the existing object",
         "DID NOT RAISE",
     ),
-    Difference(
-        "test_a_stack_that_the_engine_refuses[ns-to-own]",
-        "`pulumi up` refuses a namespace that exists",
-        RECORDED,
-        "takes it over, and `pulumi destroy` deletes it with all that is in it",
-        "assert 0 != 0",
-    ),
     *(
         Difference(
             test,
