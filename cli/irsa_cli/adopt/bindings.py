@@ -215,6 +215,9 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
         key = _key(task, _key_of(service_account), taken.role.arn)
     else:
         key = _key(task, taken.role.name, taken.role.arn)
+        pods = taken.trust.settings.pod_identity
+        # Its trust policy asks for session tags otherwise, which its associations do not have.
+        settings |= {"podIdentity": {"sessionTags": False}} if pods and not pods.session_tags else {}
     settings["trust"] = {name: value for name, value in trust.items() if value}
     settings |= _identity(with_role[0] if with_role else None, taken.trust.settings)
     _add(task, key, settings, imported)

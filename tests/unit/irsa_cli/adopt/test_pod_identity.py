@@ -4,14 +4,19 @@ The usual statement is that of https://docs.aws.amazon.com/eks/latest/userguide/
 too; the session tags are those of https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html.
 """
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from irsa.evaluation.normal_form import are_equivalent
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
+from program.examine import examine
+from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster
+from program.plan import plan
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     adopted,
@@ -21,6 +26,7 @@ from tests.unit.irsa_cli.adopt.scene import (
     host_path,
     permission,
     policy_document,
+    provider,
     role,
     role_arn,
     service_account,
@@ -157,6 +163,34 @@ def test_a_role_that_several_share(tmp_path: Path) -> None:
     for name in ("app", "web"):
         assert declared[f"team-a-{name}"]["role"] == {"arn": APP}
         assert declared[f"team-a-{name}"]["podIdentity"] == {"importIds": {"cluster": f"a-{name}blue"}}
+
+
+@pytest.mark.parametrize(
+    ("service_accounts", "session_tags"), [*itertools.product((["app"], ["app", "job"]), (True, False))]
+)
+def test_the_stack_file_gives_the_trust_policy_that_was_read(
+    service_accounts: list[str], session_tags: bool, tmp_path: Path
+) -> None:
+    """Protects Pods whose associations have no session tags: a role of several of them must not ask for tags.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html#pod-id-abac-session-tags-disable
+    """
+    of_cluster = {"StringEquals": {"aws:SourceAccount": AWS_ACCOUNT}, "ArnEquals": {"aws:SourceArn": cluster_arn()}}
+    statements = [{**PODS, "Condition": of_cluster}] if not session_tags else map(narrowed, service_accounts)
+    app = role("app", *statements)
+    those = [association(each, APP, disable_session_tags=not session_tags) for each in service_accounts]
+    file = written(adopted(found(map(service_account, service_accounts), [app], associations=those)), tmp_path)
+    stack = examine({key.removeprefix("irsa:"): each for key, each in file.items() if "irsa:" in key}, tmp_path).stack
+    assert stack is not None
+    lookups = Lookups(
+        region="us-west-2",
+        aws_accounts={None: ResolvedAwsAccount(AwsIdentity(AWS_ACCOUNT, "aws"), None)},
+        clusters={"cluster": ResolvedCluster("blue", None, f"https://{host_path()}", cluster_arn())},
+        oidc_providers={("cluster", None): provider()},
+    )
+    planned = [each.spec.role.trust_policy for each in plan(stack, lookups).bindings.values() if each.spec.role]
+
+    assert [are_equivalent(app.trust, str(each)) for each in planned] == [True]
 
 
 def test_others_by_irsa_leave_the_statement_as_it_is(tmp_path: Path) -> None:
