@@ -63,7 +63,8 @@ def load_settings(folder: Path) -> StackSettings:
         wrong.append(LocatedMistake((), both))
     mistakes = [*wrong, *examination.mistakes]
     if examination.stack is None or mistakes:
-        hint = f"\nto check it without the engine: {commands.check(file.name, '.venv/bin/irsa')}" if file else ""
+        check = commands.check(file.name, ".venv/bin/irsa") if file else ""
+        hint = f"\nto check it without the engine: {check}" if check else ""
         raise pulumi.RunError(f"{_refusal(_with_lines(mistakes, file, meant), file)}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):

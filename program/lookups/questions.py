@@ -187,7 +187,7 @@ class Questions:
         if missing := sorted(audiences - set(client_ids)):
             lacks = NOT_LISTED.format(provider=arn, audience=", ".join(missing))
             found, allowed = f"{lacks}; it lists: {', '.join(client_ids)}", AUDIENCES
-            fix = "add it: " + " && ".join(commands.add_client_id(arn, audience) for audience in missing)
+            fix = f"add it: {commands.together(*(commands.add_client_id(arn, audience) for audience in missing))}"
             raise LookupFailure.of(place, found, allowed, fix, live_rules.AUDIENCE_MISSING)
         return arn
 

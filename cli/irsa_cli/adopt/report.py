@@ -38,7 +38,8 @@ def lines(
     if adoption.bindings:
         write = [f"this command with --output {named(str(file))}"] if dry_run else []
         unless = "   (unless `pulumi stack ls` lists it)" if exists is None else ""
-        init = [] if exists else [f"{commands.init(stack)}{unless}"]
+        command = commands.init(stack)
+        init = [f"{command}{unless}"] if command and not exists else []
         yield from _next(adoption, file, stack, [*write, *init])
 
 
@@ -84,7 +85,7 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> I
     if names:
         steps.append(f"let {', '.join(map(named, sorted(names)))} go, as said above for after `irsa prove`")
     yield "next, in this order", "bold"
-    for number, step in enumerate(steps, 1):
+    for number, step in enumerate(filter(None, steps), 1):
         yield visible(f"  {number}. {step}"), ""
         # All of them, one on a line.
         yield from ((visible(f"       {name}"), "") for name in owned.get(step, ()))

@@ -1,13 +1,16 @@
 """The commands that irsa advises, each ready to be pasted into a shell: every value is quoted.
 
-They have no comments: an interactive zsh does not skip those. A command is empty where a value in it cannot be pasted:
-a control character ends a paste, or the line that it goes to; a hyphen at the beginning makes an option of it.
+They have no comments: an interactive zsh does not skip those. A command is empty where it lacks a value, and where one
+cannot be pasted: a control character ends a paste, or the line that it goes to; `##[`, which commands CI, is printed in
+another form; a hyphen at the beginning makes an option of it.
 """
 
 import json
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Sequence
+
+from irsa.rules.mistakes import visible
 
 # The only client ID that eksctl gives to a provider:
 # https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
@@ -42,13 +45,16 @@ def _joined(text: str, given: dict[str, Values]) -> str:
     for word in text.split():
         field = _FIELD.search(word)
         value = given[field[1]] if field else ""
-        for each in [value] if isinstance(value, str) else value or ():
+        for each in [value] if isinstance(value, str) else value or [""]:
             full = word.replace(field[0], each) if field else word
-            is_option = full.startswith("-") and not word.startswith("-")
+            is_of_option = field is not None and words[-1:] == [f"--{field[1]}"]
+            is_option = full.startswith("-") and not is_of_option and not word.startswith("-")
             # Of --url it reads none: https://github.com/aws/aws-cli/blob/develop/awscli/paramfile.py
             is_place = text.startswith("aws ") and words[-1:] != ["--url"] and _PLACE.match(full)
-            if field and (is_option or is_place or not full.isprintable()):
+            if field and (not full or is_option or is_place or visible(full) != full):
                 return ""
+            if is_of_option and full.startswith("-"):
+                full = f"{words.pop()}={full}"
             words.append(shlex.quote(full) if field else full)
     return " ".join(words)
 
@@ -193,7 +199,7 @@ def remove_annotation_with_value(namespace: str, name: str, key: str, value: str
 
 def up_with_service_account(stack: str, namespace: str, name: str, created: bool) -> str:
     """Return the command that creates a missing service account; where the stack only annotates it, kubectl does."""
-    return up(stack) if created else _both(create_service_account(namespace, name), up(stack))
+    return up(stack) if created else together(create_service_account(namespace, name), up(stack))
 
 
 def up_with_annotations(stack: str, namespace: str, name: str, overwritten: Collection[str]) -> str:
@@ -202,11 +208,12 @@ def up_with_annotations(stack: str, namespace: str, name: str, overwritten: Coll
     The API server refuses to overwrite what another manager wrote, so those are removed first: of an account of the
     stack's own, too, since the preview takes nothing over.
     """
-    return _both(remove_annotations(namespace, name, *overwritten), up(stack)) if overwritten else up(stack)
+    return together(remove_annotations(namespace, name, *overwritten), up(stack)) if overwritten else up(stack)
 
 
-def _both(one: str, other: str) -> str:
-    return f"{one} && {other}" if one and other else ""
+def together(*several: str) -> str:
+    """Return several commands as one, each of which runs if the one before did; empty where one of them is."""
+    return " && ".join(several) if all(several) else ""
 
 
 # irsa

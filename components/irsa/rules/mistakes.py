@@ -39,14 +39,16 @@ class Mistake(ValueError):
     Attributes:
         found: What was found.
         allowed: What is allowed.
-        fix: What to do; each `{}` in it stands for one of the arguments.
+        fix: What to do; each `{}` in it stands for one of the arguments. If it ends with a command and that is
+            empty, the part that introduces the command goes, too.
         arguments: The component's arguments that the fix names, if it names any.
     """
 
     def __init__(self, found: str, allowed: str, fix: str, *arguments: Place) -> None:
         self.found = visible(found)
         self.allowed = visible(allowed)
-        self.fix = visible(fix)
+        said = fix.removesuffix(": ")
+        self.fix = visible(fix if said == fix else said.rpartition("; ")[0] or said)
         self.arguments = arguments
         fix = self.spelled(path_of).fix if arguments else self.fix
         super().__init__(f"{self.found}; allowed: {self.allowed}; {fix}")

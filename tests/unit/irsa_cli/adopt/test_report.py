@@ -122,3 +122,12 @@ def test_what_others_wrote_is_quoted() -> None:
     said = "\n".join(printed(hostile))
 
     assert "\n::error::" not in said
+
+
+def test_a_step_whose_command_cannot_be_given_is_none() -> None:
+    """Protects who follows the steps: a stack file in a folder whose name ends a paste has no `irsa check` to paste."""
+    adoption = adopted(found([service_account("app", role_arn("app"))], [role("app", statement("team-a:app"))]))
+    report = [text for text, _ in lines(adoption, Path("a\nb/Pulumi.-x.yaml"), "-x", None, [], dry_run=False)]
+
+    assert not [text for text in report if re.match(r" *\d+\.\W*(\(|$)", text) or "``" in text]
+    assert "  1. irsa diff --stack=-x   (imports, and no change but those named above)" in report

@@ -2,6 +2,7 @@
 
 import pytest
 
+from irsa.rules import commands
 from irsa.rules.mistakes import Mistake
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
@@ -179,3 +180,20 @@ def test_an_output_keeps_its_own_rule() -> None:
 
     assert located.mistake.found == "the output 'oidcIssuer' of o/p/s: found"
     assert located.mistake.allowed == "allowed"
+
+
+@pytest.mark.parametrize("cause", Cause, ids=lambda cause: cause.name)
+def test_no_advice_ends_before_a_command_that_cannot_be_given(cause: Cause) -> None:
+    """Protects from `then check:` with nothing behind it.
+
+    The attack: a profile, a role or an audience (a client ID may have line breaks) that no command may name.
+    """
+    unpastable = AskedAwsAccount(profile="a\nb", region="us-west-2")
+    error = CouldNotLookError("", cause, f"{ABOUT[cause]}\x1b[201~" if cause in ABOUT else "")
+    fixes = [aws_mistake(error, question(unpastable)).mistake.fix]
+    fixes += [failures.cluster_missing(CLUSTER, "prod", unpastable).mistake.fix]
+    command = commands.create_provider("https://issuer.example.com", ["a\nb"])
+    fixes += [failures.provider_missing(CLUSTER, "111122223333", "https://issuer.example.com", command).mistake.fix]
+
+    assert not [each for each in fixes if each.rstrip().endswith((":", "check", "exist", "in use"))]
+    assert commands.together("a", "") == ""
