@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from irsa.rules import commands
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import named, visible
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.exits import GOOD, CouldNotLookError
 from irsa_cli.state import types
@@ -95,6 +95,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
 PLAIN = re.compile(r"[\w+=,.@/-]+", re.ASCII)
 # They are written again, whether they exist or not; a namespace stays, as it does when the stack is destroyed.
 WRITTEN_AGAIN = ("pulumi:", types.ATTACHMENT, types.INLINE_POLICY, f"{types.NAMESPACE}Patch")
+RECORDED = "# Nothing to do: by now, the state has what has this name."
 BY_HAND = "is a secret or not known: look by hand, and remove it if the interrupted run wrote it."
 
 State = dict[str, Any]
@@ -138,22 +139,32 @@ def list_of(state: Any) -> str:
     roles = [name for name in names if PLAIN.fullmatch(name)]
     # Names are unique within an AWS account or a cluster, which has a provider of its own.
     known = {(str(each.get(key)), *_commands(each)) for each in recorded for key in ("urn", "provider")}
+    patches = [each for each in recorded if each["type"] == types.SERVICE_ACCOUNT_PATCH]
+    known |= {(str(each.get(key)), line) for each in patches for key in ("urn", "provider") for line in removals(each)}
     entries = ["\n".join([_quoted(each["urn"]), *_entry(each, roles, known)]) for each in pending]
     return HEADER + "".join(f"\n{entry}\n" for entry in dict.fromkeys(entries)) + FOOTER
 
 
 def _entry(resource: State, roles: Sequence[str], known: AbstractSet[tuple[str, ...]]) -> Iterator[str]:
     *look, delete = _commands(resource, roles) or [""]
+    urn, provider = (str(resource.get(key)) for key in ("urn", "provider"))
     if not resource.get("custom") or resource["type"].startswith(WRITTEN_AGAIN):
         yield "# Nothing to do: pulumi up writes it again, whether it exists or not."
     elif resource["type"] == types.SERVICE_ACCOUNT_PATCH:
+        lines = [each for each in removals(resource) if not known & {(urn, each), (provider, each)}]
+        if not lines:
+            yield RECORDED
+            return
         yield "# Run these, which remove annotations that have the value of the interrupted run. NotFound, or a failed"
         yield "# test: nothing to do; any other error is no answer: run it again."
-        yield from removals(resource)
+        yield from lines
     elif not delete:
         yield "# irsa has no command that looks for it: look by hand, and delete it if the interrupted run created it."
-    elif known & {(str(resource.get(key)), *look, delete) for key in ("urn", "provider")}:
-        yield "# Nothing to do: by now, the state has what has this name."
+    elif (provider, *look, delete) in known:
+        yield RECORDED
+    elif (urn, *look, delete) in known:
+        yield "# By now, the state has what has this name, of another provider. Nothing to do, if it is of the same AWS"
+        yield "# account or cluster. If not, look by hand, and delete it if the interrupted run created it."
     else:
         yield from (f"look:   {each}" for each in look)
         yield f"delete: {delete}"
@@ -204,4 +215,4 @@ def _quoted(text: str) -> str:
 
     Some shells run comments, too: there are no quotes of ours in them, nor backticks.
     """
-    return shlex.quote(text.encode("unicode_escape").decode())
+    return shlex.quote(visible(text.encode("unicode_escape").decode()))
