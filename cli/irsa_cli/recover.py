@@ -163,8 +163,8 @@ def _entry(resource: State, roles: Sequence[str], known: AbstractSet[tuple[str, 
     elif (provider, *look, delete) in known:
         yield RECORDED
     elif (urn, *look, delete) in known:
-        yield "# By now, the state has what has this name, of another provider. Nothing to do, if it is of the same AWS"
-        yield "# account or cluster. If not, look by hand, and delete it if the interrupted run created it."
+        yield "# By now, the state has what has this name, of another provider. If that is of the same AWS account or"
+        yield "# cluster, there is nothing to do. If not, look by hand, and delete it if the interrupted run created it."
     else:
         yield from (f"look:   {each}" for each in look)
         yield f"delete: {delete}"

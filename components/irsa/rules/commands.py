@@ -41,7 +41,7 @@ def _command(template: str) -> Command:
 
 
 def _joined(text: str, given: dict[str, Values]) -> str:
-    words = []
+    words: list[str] = []
     for word in text.split():
         field = _FIELD.search(word)
         value = given[field[1]] if field else ""
