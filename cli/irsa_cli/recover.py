@@ -164,7 +164,7 @@ def _entry(resource: State, roles: Sequence[str], known: AbstractSet[tuple[str, 
         yield RECORDED
     elif (urn, *look, delete) in known:
         yield "# By now, the state has what has this name, of another provider. If that is of the same AWS account or"
-        yield "# cluster, there is nothing to do. If not, look by hand, and delete it if the interrupted run created it."
+        yield "# cluster, nothing is to do. If not, look by hand, and delete it if the interrupted run created it."
     else:
         yield from (f"look:   {each}" for each in look)
         yield f"delete: {delete}"
