@@ -88,7 +88,7 @@ generate: environment ## generate the schemas, the reference pages, AWS's action
 	@$(PYTHON) -m docs.generate
 	@$(PYTHON) -m irsa_cli check tests/golden/mistakes.yaml > tests/golden/mistakes.txt || [ $$? -eq 1 ]
 
-bench: environment ## measure it all and write bench/performance.md: three quarters of an hour on two idle cores
+bench: environment ## measure it all and write bench/performance.md: a quarter of an hour on two idle cores
 	@$(PYTHON) -m bench
 
 requirements: environment ## compile requirements*.txt from the ranges in pyproject.toml

@@ -1,35 +1,65 @@
-"""Run benchmarks, each as a process of its own, and write the page: python -m bench [benchmark ...]."""
+"""Run benchmarks, and write the page: python -m bench [benchmark ...]."""
 
 import argparse
+import inspect
+import os
 import signal
-import subprocess
 import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
-from bench import page
+from bench.figures import Figure, Result, read, write, written
+from bench.measuring import circumstances, say
+from bench.offline import check, diff, startup
+from bench.stacks import floors, measured_cloud, organisation, versions_of
 
-
-def _pass_on(process: subprocess.Popen[bytes], number: int, _: object) -> None:
-    process.send_signal(number)
+OFFLINE = {"check": check, "diff": diff, "startup": startup}
+WITH_SANDBOX = {"floors": floors, "organisation": organisation}
+BENCHMARKS = {**OFFLINE, **WITH_SANDBOX}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("benchmarks", nargs="*", metavar="benchmark", help=f"of {', '.join(page.BENCHMARKS)}")
-    chosen = parser.parse_args().benchmarks or page.BENCHMARKS
-    if unknown := set(chosen) - set(page.BENCHMARKS):
-        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(page.BENCHMARKS)}")
-    failed = []
-    for benchmark in chosen:
-        # One that fails keeps its previous figures, and the others are measured all the same.
-        with subprocess.Popen([sys.executable, "-m", f"bench.{benchmark}"]) as process:
-            signal.signal(signal.SIGTERM, partial(_pass_on, process))
-            if process.wait():
-                failed.append(benchmark)
-        page.main()
-    if failed:
-        sys.stderr.write(f"failed, with the figures of an earlier run if there are any: {', '.join(failed)}\n")
-    return 1 if failed else 0
+    parser.add_argument("benchmarks", nargs="*", metavar="benchmark", help=f"of {', '.join(BENCHMARKS)}")
+    chosen = parser.parse_args().benchmarks or list(BENCHMARKS)
+    if unknown := set(chosen) - set(BENCHMARKS):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    # As Ctrl-C does: what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with tempfile.TemporaryDirectory(prefix="irsa-bench-") as name:
+        folder = Path(name)
+        met = [kept(each, partial(OFFLINE[each], folder), {}) for each in chosen if each in OFFLINE]
+        if on_engine := [each for each in chosen if each in WITH_SANDBOX]:
+            with measured_cloud(folder / "sandbox") as cloud:
+                versions = versions_of(cloud)
+                met += [kept(each, partial(WITH_SANDBOX[each], cloud, folder), versions) for each in on_engine]
+    return 0 if all(met) else 1
+
+
+def kept(benchmark: str, measure: Callable[[], list[Figure]], versions: Mapping[str, str]) -> bool:
+    """Measure, print the figures beside those of the last time, and keep them; where it fails, those of before stay."""
+    title, _, description = (inspect.getdoc(BENCHMARKS[benchmark]) or "").partition("\n\n")
+    load = os.getloadavg()[0]
+    say(f"{benchmark}: {title} (load of the machine {load:.1f})")
+    try:
+        figures = measure()
+    except Exception:
+        # The others are measured all the same.
+        traceback.print_exc()
+        say(f"{benchmark} failed, with the figures of an earlier run if there are any")
+        return False
+    results = read()
+    last = {figure.name: figure.median for result in results.values() for figure in result.figures}
+    result = Result(title, " ".join(description.split()), figures, circumstances(load, versions))
+    write({**results, benchmark: result})
+    for figure in figures:
+        goal = "" if figure.goal is None else f", goal {figure.goal:g}: {'met' if figure.met else 'NOT MET'}"
+        before = f", last time {written(last[figure.name])}" if figure.name in last else ""
+        say(f"  {figure.name}: {written(figure.median)} {figure.unit}{before}{goal}")
+    return True
 
 
 if __name__ == "__main__":

@@ -22,9 +22,8 @@ class MeasuredBinding(NamedTuple):
     """A service account with a role, a policy of its own and policies of AWS, all of the same name."""
 
     name: str
-    namespace: str
-    creates_namespace: bool
-    aws_policies: Sequence[str]
+    namespace: str = "default"
+    aws_policies: Sequence[str] = ()
 
     @property
     def document(self) -> dict[str, Any]:
@@ -33,35 +32,29 @@ class MeasuredBinding(NamedTuple):
         statement = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": objects}
         return {"Version": "2012-10-17", "Statement": [statement]}
 
-    @property
-    def policy_arns(self) -> list[str]:
-        """The ARNs of the policies of AWS."""
-        return [f"arn:aws:iam::aws:policy/{policy}" for policy in self.aws_policies]
-
 
 def numbered(count: int, prefix: str) -> list[MeasuredBinding]:
     """Return bindings in the default namespace, without policies of AWS: four resources each, and a component."""
-    return [MeasuredBinding(f"{prefix}-app-{index}", "default", False, ()) for index in range(count)]
+    return [MeasuredBinding(f"{prefix}-app-{index}") for index in range(count)]
 
 
-def organisation(prefix: str) -> list[MeasuredBinding]:
+def real_size() -> list[MeasuredBinding]:
     """Return the bindings of a large organisation: 1,070 roles, 732 namespaces, 1,675 attachments."""
     policies = [AWS_POLICIES[: managed - 1] for managed, roles in POLICIES.items() for _ in range(roles)]
-    places = list(_places(prefix))
     # Namespaces with many service accounts come last, and so would the roles with many policies: they are mixed.
     mixed = [policies[index * 617 % len(policies)] for index in range(len(policies))]
     return [
-        MeasuredBinding(f"{namespace}-app-{index}", namespace, True, attached)
-        for (namespace, index), attached in zip(places, mixed, strict=True)
+        MeasuredBinding(f"{namespace}-app-{index}", namespace, attached)
+        for (namespace, index), attached in zip(_places(), mixed, strict=True)
     ]
 
 
-def _places(prefix: str) -> Iterator[tuple[str, int]]:
+def _places() -> Iterator[tuple[str, int]]:
     number = 0
     for service_accounts, namespaces in NAMESPACES.items():
         for _ in range(namespaces):
             number += 1
-            yield from ((f"{prefix}-team-{number}", index) for index in range(service_accounts))
+            yield from ((f"team-{number}", index) for index in range(service_accounts))
 
 
 def declared(bindings: Sequence[MeasuredBinding]) -> dict[str, Any]:
@@ -74,33 +67,28 @@ def declared(bindings: Sequence[MeasuredBinding]) -> dict[str, Any]:
                 "serviceAccount": {
                     "name": binding.name,
                     "namespace": binding.namespace,
-                    **({"createNamespace": True} if binding.creates_namespace else {}),
+                    **({} if binding.namespace == "default" else {"createNamespace": True}),
                 },
                 "role": {"name": binding.name},
                 "policy": {"name": binding.name, "document": binding.document},
-                **({"policyArns": binding.policy_arns} if binding.aws_policies else {}),
+                "policyArns": [f"arn:aws:iam::aws:policy/{policy}" for policy in binding.aws_policies],
             }
             for binding in bindings
         },
     }
 
 
-def literal(bindings: Sequence[MeasuredBinding], wrapped: bool) -> dict[str, Any]:
-    """Return what the floor creates: every name and document as it is sent to AWS or Kubernetes."""
-    return {
-        "wrapped": wrapped,
-        "namespaces": sorted({binding.namespace for binding in bindings if binding.creates_namespace}),
-        "bindings": [
-            {
-                "name": binding.name,
-                "namespace": binding.namespace,
-                "document": _minified(binding.document),
-                "trust": _minified(_trust(binding)),
-                "policy_arns": dict(zip(binding.aws_policies, binding.policy_arns, strict=True)),
-            }
-            for binding in bindings
-        ],
-    }
+def literal(bindings: Sequence[MeasuredBinding]) -> list[dict[str, str]]:
+    """Return what the floor creates of numbered bindings: names and documents as they are sent to AWS or Kubernetes."""
+    return [
+        {
+            "name": binding.name,
+            "namespace": binding.namespace,
+            "document": _minified(binding.document),
+            "trust": _minified(_trust(binding)),
+        }
+        for binding in bindings
+    ]
 
 
 def _trust(binding: MeasuredBinding) -> dict[str, Any]:

@@ -1,34 +1,40 @@
-"""The stacks that are measured on the real engine: this program's, and the two floors with the very same resources."""
+"""What is measured on the real engine: stacks of this program, and of the floor with the very same resources."""
 
 import json
 import os
-import resource
-import signal
 import sys
-import tempfile
+import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
-from bench.bindings import MeasuredBinding, declared, literal
-from bench.harness import MEGABYTE, compared, seconds, written
-from bench.results import Figure
+from bench.bindings import MeasuredBinding, declared, literal, numbered, real_size
+from bench.figures import Figure, compared
+from bench.measuring import say
 from sandbox.layout import AWS_ACCOUNT
 from tests.sandbox.conftest import Cloud, running_cloud
-from tests.sandbox.project import ROOT, STACK
+from tests.sandbox.project import ROOT, STACK, Stack
 
-FLOOR = Path(__file__).parent / "floor_program" / "__main__.py"
-TIMEOUT_SECONDS = 7200
-UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
-DESTROY = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
+FLOOR = Path(__file__).parent / "floor_program.py"
+BINDINGS, ROUNDS, REAL_SIZE_RUNS, TIMEOUT_SECONDS = 100, 3, 2, 1800
+QUIET = ("--non-interactive", "--suppress-outputs")
+UP = ("pulumi", "up", "--yes", "--skip-preview", *QUIET)
+OPERATIONS = {
+    "preview": ("pulumi", "preview", *QUIET),
+    "up": UP,
+    "second up": (*UP, "--expect-no-changes"),
+    "refresh": ("pulumi", "refresh", "--yes", "--skip-preview", "--expect-no-changes", *QUIET),
+    "destroy": ("pulumi", "destroy", "--yes", "--skip-preview", *QUIET),
+}
+GOALS = {"preview": 1.15, "second up": 1.15}
+VERIFY = (str(Path(sys.executable).with_name("irsa")), "verify", "--stack", STACK)
 # The program's own process says at its end what it used: the engine and the plugins are other processes.
-USAGE = "BENCH_USAGE"
-REPORTING = f"""import atexit, os, pathlib, resource, sys
-def report(usage=resource.getrusage, file=pathlib.Path(os.environ["{USAGE}"])):
+REPORTING = """import atexit, pathlib, resource, sys
+def report(usage=resource.getrusage, file=pathlib.Path(__file__).with_name("peak")):
     file.write_text(str(usage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
 atexit.register(report)
 """
@@ -36,128 +42,125 @@ atexit.register(report)
 QUOTAS = {AWS_ACCOUNT: {"RolesQuota": 20_000, "PoliciesQuota": 20_000, "AttachedPoliciesPerRoleQuota": 20}}
 
 
-class Run(NamedTuple):
-    """One run of pulumi."""
-
-    seconds: float
-    """From its start to its end."""
-    processor_seconds: float
-    """Processor time of the engine, its plugins and the program; not that of the servers of AWS and Kubernetes."""
-    program_megabytes: float
-    """Peak memory of the program's own process; 0 where the engine does not run it."""
-
-
-def compared_runs(name: str, mine: Sequence[Run], its: Sequence[Run], goal: float | None = None) -> Figure:
-    """Return how many times the floor's seconds a program's own are, with the same of the processor time."""
-    figure = compared(name, [run.seconds for run in mine], [run.seconds for run in its], "s", goal)
-    processor = compared(name, [run.processor_seconds for run in mine], [run.processor_seconds for run in its], "s")
-    return replace(figure, of=f"{figure.of}; processor time {written(processor.median)} times")
-
-
 class FailedError(Exception):
     """A command failed that is measured: there is no figure."""
 
 
-@dataclass(frozen=True)
-class MeasuredStack:
-    """A stack in a folder of its own, with a state of its own."""
+def floors(cloud: Cloud, folder: Path) -> list[Figure]:
+    """The program against its floor
 
-    cloud: Cloud
-    folder: Path
-    variables: Mapping[str, str]
-    """Environment variables besides the sandbox's."""
-
-    def run(self, *arguments: str, **variables: str) -> Run:
-        """Run pulumi.
-
-        Raises:
-            FailedError: It failed; with all that it said.
-        """
-        usage = self.folder / "usage"
-        usage.unlink(missing_ok=True)
-
-        def pulumi() -> None:
-            answer = self.cloud.pulumi(
-                self.folder, *arguments, timeout=TIMEOUT_SECONDS, **{**self.variables, USAGE: str(usage), **variables}
-            )
-            if answer.returncode:
-                raise FailedError(f"pulumi {' '.join(arguments)}:\n{answer.stdout[-4000:]}{answer.stderr[-4000:]}")
-
-        before = _processor_seconds()
-        taken = seconds(pulumi)
-        processor = _processor_seconds() - before
-        peak = float(usage.read_text()) if usage.exists() else 0
-        return Run(taken, processor, peak / MEGABYTE)
-
-    def resources(self) -> list[tuple[str, str]]:
-        """Return type and inputs of all resources of AWS and Kubernetes, sorted: what two stacks of one size share."""
-        (file,) = (self.folder / "state" / ".pulumi" / "stacks").rglob(f"{STACK}.json")
-        state = json.loads(file.read_text())["checkpoint"]["latest"]["resources"]
-        ours = ("aws:", "kubernetes:")
-        found = [(each["type"], json.dumps(each["inputs"], sort_keys=True)) for each in state if each.get("custom")]
-        return sorted(each for each in found if each[0].startswith(ours))
+    A bare Pulumi program creates the very same resources (the states are compared) from literal documents, with the
+    same dependencies, in no component. The two stacks take turns at every command, in one sandbox. `preview` is that of
+    a new stack; the second `up` and `refresh` find no change. irsa sends none of the SDK's debug messages, and
+    registers resources while it makes others; the floor does neither, so that irsa can be below it. The state is
+    written before and after each step, as the engine does by default for a state in a folder or a bucket, so that `up`
+    and `destroy` follow its size. That of irsa is larger: each binding has a component, which records the declared
+    trust policy and documents, with which `irsa verify` compares even after a `pulumi refresh`.
+    """
+    # The names start with words of one length, so that the stacks exist side by side.
+    irsa = irsa_stack(cloud, folder / "irsa", numbered(BINDINGS, "irsa"))
+    bare = floor_stack(cloud, folder / "bare", numbered(BINDINGS, "bare"))
+    mine, its = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
+    for turn in range(ROUNDS):
+        for operation, command in OPERATIONS.items():
+            mine[operation].append(run(irsa, *command))
+            its[operation].append(run(bare, *command))
+            times = f"{mine[operation][-1]:.1f} s, floor {its[operation][-1]:.1f} s"
+            say(f"  round {turn + 1} of {ROUNDS}: {operation}: {times}")
+            if operation == "up":
+                # Else what was measured is not comparable.
+                assert resources(irsa, "irsa-") == resources(bare, "bare-")
+                mine["memory"].append(peak(irsa))
+                its["memory"].append(peak(bare))
+    to_the_floor = f"{BINDINGS} bindings, to the bare floor"
+    return [
+        *(compared(f"{each}, {to_the_floor}", mine[each], its[each], "s", GOALS.get(each)) for each in OPERATIONS),
+        compared(f"peak memory of the program, {to_the_floor}", mine["memory"], its["memory"], "MB"),
+    ]
 
 
-def _processor_seconds() -> float:
-    """Return the processor time of all commands that have ended, with that of the processes that each waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def organisation(cloud: Cloud, folder: Path) -> list[Figure]:
+    """A large organisation
+
+    The largest public user of IAM roles for service accounts that could be found declares 1,070 roles in one cluster,
+    in 732 namespaces, with 1 to 11 managed policies each: 6,688 resources, the stack's own and the components included.
+    The state is written at the end (`PULUMI_SKIP_CHECKPOINTS`), for otherwise nearly all of the time is the engine's.
+    `irsa verify` finds everything as declared.
+    """
+    stack = irsa_stack(cloud, folder / "organisation", real_size(), PULUMI_SKIP_CHECKPOINTS="true")
+    first = run(stack, *UP)
+    memory = peak(stack)
+    say(f"  up: {first:.1f} s")
+    second = [run(stack, *OPERATIONS["second up"]) for _ in range(REAL_SIZE_RUNS)]
+    verify = [run(stack, *VERIFY) for _ in range(REAL_SIZE_RUNS)]
+    return [
+        Figure("up, 1,070 bindings", "s", [first]),
+        Figure("second up, 1,070 bindings", "s", second),
+        Figure("peak memory of the program, 1,070 bindings", "MB", [memory]),
+        Figure("irsa verify, 1,070 bindings", "s", verify),
+    ]
 
 
-def irsa_stack(cloud: Cloud, folder: Path, bindings: Sequence[MeasuredBinding], **variables: str) -> MeasuredStack:
+def run(stack: Stack, *command: str) -> float:
+    """Run a command in the folder of a stack, and return the seconds from its start to its end.
+
+    Raises:
+        FailedError: It failed; with all that it said.
+    """
+    started = time.perf_counter()
+    answer = stack.cloud.run(*command, folder=stack.folder, timeout=TIMEOUT_SECONDS, **stack.variables)
+    taken = time.perf_counter() - started
+    if answer.returncode:
+        raise FailedError(f"{' '.join(command)}:\n{answer.stdout[-4000:]}{answer.stderr[-4000:]}")
+    return taken
+
+
+def peak(stack: Stack) -> float:
+    """Return the megabytes that the program's own process used at most, in the last command that ran it."""
+    return float((stack.folder / "peak").read_text()) / 1_000_000
+
+
+def resources(stack: Stack, prefix: str) -> list[tuple[str, str]]:
+    """Return type and inputs of all resources of AWS and Kubernetes, without the word that names start with."""
+    found = [each for each in stack.state() if each["type"].startswith(("aws:", "kubernetes:"))]
+    return sorted((each["type"], json.dumps(each["inputs"], sort_keys=True).replace(prefix, "")) for each in found)
+
+
+def irsa_stack(cloud: Cloud, folder: Path, bindings: Sequence[MeasuredBinding], **variables: str) -> Stack:
     """Return a stack of this program."""
+    settings = {"sandbox": True, "cluster": {"name": "my-cluster"}, **declared(bindings)}
+    named = {f"irsa:{key}": value for key, value in settings.items()}
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    settings = {
-        f"irsa:{key}": value for key, value in {"cluster": {"name": "my-cluster"}, **declared(bindings)}.items()
-    }
-    return _stack(
-        cloud, folder, project, {"irsa:sandbox": True, **settings}, program=ROOT / "__main__.py", variables=variables
-    )
+    write_project(folder, ROOT / "__main__.py", project, named)
+    return Stack(cloud, folder, variables=variables)
 
 
-def floor_stack(
-    cloud: Cloud, folder: Path, bindings: Sequence[MeasuredBinding], *, wrapped: bool, **variables: str
-) -> MeasuredStack:
+def floor_stack(cloud: Cloud, folder: Path, bindings: Sequence[MeasuredBinding]) -> Stack:
     """Return a stack of the floor's program."""
-    project = {"name": "floor", "runtime": {"name": "python", "options": {}}}
-    stack = _stack(cloud, folder, project, {}, program=FLOOR, variables=variables)
-    (folder / "resources.json").write_text(json.dumps(literal(bindings, wrapped)))
-    return stack
+    write_project(folder, FLOOR, {"name": "floor", "runtime": {"name": "python", "options": {}}}, {})
+    (folder / "bindings.json").write_text(json.dumps(literal(bindings)))
+    return Stack(cloud, folder)
 
 
-def _stack(
-    cloud: Cloud,
-    folder: Path,
-    project: dict[str, Any],
-    settings: Mapping[str, Any],
-    *,
-    program: Path,
-    variables: Mapping[str, str],
-) -> MeasuredStack:
-    (folder / "state").mkdir(parents=True)
+def write_project(folder: Path, program: Path, project: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    """Write the folder of a stack."""
+    folder.mkdir()
     project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
     (folder / "__main__.py").write_text(REPORTING + program.read_text())
-    stack = MeasuredStack(cloud, folder, {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", **variables})
-    stack.run("stack", "init", STACK)
-    file = folder / f"Pulumi.{STACK}.yaml"
-    salt = yaml.safe_load(file.read_text()) if file.exists() else {}
     config = {"aws:region": "us-west-2", "aws:allowedAccountIds": [AWS_ACCOUNT], "kubernetes:context": "irsa-sandbox"}
-    file.write_text(yaml.safe_dump({**salt, "config": {**config, **settings}}, sort_keys=False))
-    return stack
+    (folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {**config, **settings}}))
 
 
 @contextmanager
-def measured_cloud() -> Iterator[tuple[Cloud, Path]]:
-    """Start a sandbox in a temporary folder, and yield it with a folder for stacks."""
+def measured_cloud(folder: Path) -> Iterator[Cloud]:
+    """Start a sandbox in a folder."""
     # The user's own settings of the engine would be measured too.
     for name in [name for name in os.environ if name.startswith("PULUMI_")]:
         del os.environ[name]
-    # As Ctrl-C does: what was started is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with tempfile.TemporaryDirectory(prefix="irsa-bench-") as folder, running_cloud(Path(folder) / "sandbox") as cloud:
+    with running_cloud(folder) as cloud:
         cloud.sandbox.quotas.write_text(json.dumps(QUOTAS))
-        yield cloud, Path(folder)
+        yield cloud
 
 
 def versions_of(cloud: Cloud) -> dict[str, str]:

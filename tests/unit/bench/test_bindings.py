@@ -1,14 +1,13 @@
-"""The size of a real organisation, as it was counted in the largest public user's configuration."""
+"""The size of a real organisation, as it was counted in the largest public user's configuration; and the floor's."""
 
 from collections import Counter
 
-from bench.bindings import declared, literal, organisation
-from bench.harness import in_turn
+from bench.bindings import declared, literal, numbered, real_size
 
 
 def test_the_real_size() -> None:
     """Protects the figures of the large organisation: fewer roles, namespaces or policies would flatter them."""
-    bindings = organisation("irsa")
+    bindings = real_size()
     per_namespace = Counter(Counter(binding.namespace for binding in bindings).values())
     per_role = Counter(1 + len(binding.aws_policies) for binding in bindings)
     assert per_namespace == {1: 567, 2: 125, 3: 19, 4: 9, 5: 5, 6: 1, 7: 3, 36: 3}
@@ -18,18 +17,11 @@ def test_the_real_size() -> None:
 
 
 def test_the_floor_has_the_bindings_of_the_stack_file() -> None:
-    """Protects the ratio: a floor with fewer bindings, policies or namespaces would be another program."""
-    bindings = organisation("irsa")
-    floor, stack = literal(bindings, wrapped=True), declared(bindings)["bindings"]
-    assert [each["name"] for each in floor["bindings"]] == list(stack)
-    assert all(
-        list(each["policy_arns"].values()) == stack[each["name"]].get("policyArns", []) for each in floor["bindings"]
-    )
-    assert set(floor["namespaces"]) == {each["serviceAccount"]["namespace"] for each in stack.values()}
-
-
-def test_cases_take_turns() -> None:
-    """Protects a ratio from a machine that gets slower: no case runs twice in a row, and none is always the first."""
-    order: list[str] = []
-    in_turn({name: lambda name=name: order.append(name) for name in ("irsa", "wrapped", "bare")}, 3)  # type: ignore[misc]
-    assert order == ["irsa", "wrapped", "bare", "wrapped", "bare", "irsa", "bare", "irsa", "wrapped"]
+    """Protects the ratio: a floor with fewer bindings, or policies of AWS in one of the two, would be another program."""
+    bindings = numbered(100, "irsa")
+    floor, stack = literal(bindings), declared(bindings)["bindings"]
+    assert [(each["name"], each["namespace"]) for each in floor] == [
+        (each["serviceAccount"]["name"], each["serviceAccount"]["namespace"]) for each in stack.values()
+    ]
+    assert len(stack) == 100
+    assert not any(each["policyArns"] or "createNamespace" in each["serviceAccount"] for each in stack.values())
