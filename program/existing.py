@@ -6,6 +6,7 @@ that a hook asks the cluster, before anything is created there that the state do
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -32,6 +33,8 @@ def creation_hooks(name: str, inputs: Mapping[str, Any]) -> pulumi.ResourceHookB
     """
     if not supports("RESOURCE_HOOKS"):
         return None
+    # Those of the SDK are all taken: each waits for a service account to be registered, and so for this hook.
+    threads = ThreadPoolExecutor()
     clients, unread = Once(), list[CouldNotLookError]()
 
     def exists(namespace: str, name: str) -> bool:
@@ -55,7 +58,7 @@ def creation_hooks(name: str, inputs: Mapping[str, Any]) -> pulumi.ResourceHookB
         metadata = (await known(creation.new_inputs)).get("metadata") or {}
         place = str(metadata.get("namespace")), str(metadata.get("name"))
         try:
-            is_there = await asyncio.to_thread(exists, *place)
+            is_there = await asyncio.get_running_loop().run_in_executor(threads, exists, *place)
         except CouldNotLookError as error:
             # Once for each cluster: it is likely the same for every service account.
             if not unread:
