@@ -16,7 +16,7 @@ NAME_LENGTH = 60
 NOT_REPLACED = (errno.EACCES, errno.EPERM, errno.EBUSY)
 
 
-def write(path: Path, text: str, *, folders: bool = False, found: int = GOOD) -> None:
+def write(path: Path, text: str, *, found: int = GOOD) -> None:
     """Write a file whole, or not at all; one that exists keeps its permissions, and a link to it stays one.
 
     A file that is read-only is not written, though its folder would let it be replaced.
@@ -24,15 +24,12 @@ def write(path: Path, text: str, *, folders: bool = False, found: int = GOOD) ->
     Args:
         path: The file. A device, a pipe, or what the command prints to is written as it is.
         text: Its content.
-        folders: Whether missing folders are created.
         found: The exit code of what the command has found, which a failure to write does not hide.
 
     Raises:
         CouldNotLookError: It cannot be written.
     """
     try:
-        if folders:
-            path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, text)
     except OSError as error:
         problem = CouldNotLookError(f"cannot write {named(str(path))}: {error.strerror}")

@@ -128,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
             # The same document: what is escaped is within double quotes, where YAML has these escapes too.
             print_lines((visible(line), "") for line in text.splitlines())
         else:
-            write(file.path, text, folders=True)
+            write(file.path, text)
     exists = None if dry_run or states.names is None else any(_is_own(name, file) for name in states.names)
     report = lines(adoption, file.path, file.stack, exists, discovery.not_checked, dry_run=dry_run)
     print_lines(report, sys.stderr if dry_run else sys.stdout)

@@ -223,13 +223,6 @@ def test_a_device_stays_a_device() -> None:
         os.close(terminal)
 
 
-def test_folders_are_created_where_asked(tmp_path: Path) -> None:
-    """Protects `irsa adopt --policies`: the folder of the policies need not exist."""
-    write(tmp_path / "policies" / "read.json", NEW, folders=True)
-
-    assert names(tmp_path / "policies") == ["read.json"]
-
-
 def test_a_long_name_leaves_room_for_the_new_files(tmp_path: Path) -> None:
     """Protects names of any script: a character of UTF-8 has at most 4 bytes."""
     assert whole_file.NAME_LENGTH * 4 + len("..4194304.new") <= os.pathconf(tmp_path, "PC_NAME_MAX")
