@@ -24,7 +24,6 @@ class StackFile:
     Attributes:
         path: The file.
         name: Its name in messages.
-        text: Its text; empty where it could not be decoded.
         settings: The settings by their names without `irsa:`.
         region: `aws:region`; None where it is missing, `SECRET` where it is secret.
         providers: The settings `aws:...` and `kubernetes:...` of the stack's default providers, by these names.
@@ -32,13 +31,13 @@ class StackFile:
         imports_environments: Whether Pulumi ESC adds values that are not in the file.
     """
 
-    def __init__(self, path: Path, name: str | None = None, text: str | None = None) -> None:
-        """Read the file, or this text in its place.
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        """Read the file.
 
         Raises:
             OSError: It can't be read.
         """
-        self.path, self.name, self.text = path, name or str(path), text or ""
+        self.path, self.name = path, name or str(path)
         self.settings: dict[str, Any] = {}
         self.region: str | Unknown | None = None
         self.providers: dict[str, Any] = {}
@@ -46,8 +45,7 @@ class StackFile:
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
         try:
-            self.text = text_of(path) if text is None else text
-            self._read(composed(self.text))
+            self._read(composed(text_of(path)))
         except Mistake as mistake:
             self._complain(mistake, None)
         except UnicodeDecodeError as error:

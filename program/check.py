@@ -112,8 +112,8 @@ def placed(mistakes: Iterable[LocatedMistake], file: StackFile) -> list[LocatedM
     return located([each._replace(file=f"{prefix}{each.file}") if each.file else each for each in mistakes], file)
 
 
-def examined(path: Path, text: str | None = None) -> Examined:
-    """Return the result of checking a stack file, or another text in its place.
+def examined(path: Path) -> Examined:
+    """Return the result of checking a stack file.
 
     Raises:
         OSError: It cannot be read.
@@ -121,7 +121,7 @@ def examined(path: Path, text: str | None = None) -> Examined:
     # What is read lives until it is reported: to look for garbage takes a third of the time.
     gc.disable()
     try:
-        return _examined(StackFile(path, text=text))
+        return _examined(StackFile(path))
     finally:
         gc.enable()
 

@@ -27,7 +27,7 @@ def places(above: Place = ()) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("place", [*places()], ids=lambda place: ".".join(map(str, place)))
-def test_advice_has_a_value_whole_or_not_at_all(place: Place) -> None:
+def test_advice_has_a_value_whole_or_not_at_all(place: Place, tmp_path: Path) -> None:
     """Protects who pastes what `do` says: a shortened ARN was accepted, and was the ARN of nothing."""
     for length in (60, 75, 76, 77, 80, 81, 200, 3000):
         value = f"{ARN}{'0123456789ABCDEF' * length}"[:length]
@@ -35,7 +35,9 @@ def test_advice_has_a_value_whole_or_not_at_all(place: Place) -> None:
         for part in reversed(place):
             settings = [settings] if isinstance(part, int) else {part: settings}
         config = {f"irsa:{key}": each for key, each in settings.items()}
-        found = examined(Path("Pulumi.x.yaml"), json.dumps({"config": config}))
+        file = tmp_path / "Pulumi.x.yaml"
+        file.write_text(json.dumps({"config": config}))
+        found = examined(file)
 
         assert found.mistakes
         for each in found.mistakes:
