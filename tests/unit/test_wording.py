@@ -51,7 +51,6 @@ PATTERNS = {re.compile(rf"(?<!\w)(?:{text})(?!\w)".replace(" ", r"\s")): write f
 ALLOWED = {
     "docs/reference/permissions.md": {"verbs": "the verbs of Kubernetes RBAC"},
     "docs/generate/sections.py": {"verbs": "the verbs of Kubernetes RBAC"},
-    "cli/irsa_cli/guard/editors.py": {"verbs": "the verbs of Kubernetes RBAC"},
 }
 
 
