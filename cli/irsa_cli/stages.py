@@ -81,11 +81,6 @@ class Stage(NamedTuple):
     in_doubt: tuple[RunningPod, ...]
     line: str
 
-    @property
-    def is_safe(self) -> bool | None:
-        """Whether no Pod is without a role after the next stage; None where that is not known."""
-        return False if self.held_back_by else None if self.in_doubt else True
-
 
 # The way there, and the way back, which has no stage in which new Pods could have either.
 NEXT: Mapping[Identity, Identity] = {

@@ -17,7 +17,6 @@ PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws
 OTHER_ACCOUNT = PROVIDER.replace("111122223333", "444455556666")
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
 DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
-ARABIC_DIGITS = "\u0661" * 12
 GOOD: dict[str, Any] = {
     "service_account": {"name": "my-service-account", "namespace": "default"},
     "oidc_provider_arns": [PROVIDER],

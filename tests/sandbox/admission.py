@@ -101,9 +101,9 @@ def guard(settings: Settings, declared: Iterable[Declared]) -> list[dict[str, An
     return [*maps, *policies(settings), *bindings(settings, data, names)]
 
 
-def eventually(ask: Callable[[], Answer], wanted: Callable[[Answer], bool], seconds: float = 30) -> Answer:
+def eventually(ask: Callable[[], Answer], wanted: Callable[[Answer], bool]) -> Answer:
     """Ask until the answer is wanted: the API server notices changed policies and parameters within a second or two."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + 30
     while not wanted(answer := ask()):
         assert time.monotonic() < until, answer
         time.sleep(0.05)

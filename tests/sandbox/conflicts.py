@@ -60,7 +60,6 @@ class StackCase(NamedTuple):
         name: Name of the case, and of the role and the service account of its binding.
         kind: The rule that `irsa check --live` reports.
         cluster: The settings of its one cluster, with the kubeconfig that the test wrote in place of DEAD.
-        others: Other settings of the stack, without `irsa:`.
         providers: Settings of the providers.
         variables: Environment variables.
     """
@@ -68,7 +67,6 @@ class StackCase(NamedTuple):
     name: str
     kind: str
     cluster: Mapping[str, Any] = MappingProxyType(MY_CLUSTER)
-    others: Mapping[str, Any] = MappingProxyType({})
     providers: Mapping[str, Any] = MappingProxyType({})
     variables: Mapping[str, str] = MappingProxyType({})
 
@@ -117,7 +115,7 @@ def key_of(urn: str, keys: list[str]) -> str:
 def checked_and_deployed(case: StackCase, cloud: Any, green: str, folder: Path) -> tuple[set[str], int, str]:
     """Return the rules that the check reports, and then the exit code and the output of `pulumi up`."""
     binding = {"serviceAccount": {"name": case.name, "createNamespace": True}, "role": {"name": case.name}}
-    settings = {"cluster": dict(case.cluster), "bindings": {case.name: binding}, **case.others}
+    settings = {"cluster": dict(case.cluster), "bindings": {case.name: binding}}
     with deployed(cloud, folder / "project", settings, case.providers) as project:
         (project.folder / DEAD).write_text(unanswered(Path(green)))
         project.variables |= case.variables

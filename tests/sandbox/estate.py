@@ -291,9 +291,7 @@ def cdk(
     return Made(role, (applied(Account(namespace, name, role.arn, labels=labels)),))
 
 
-def cloudformation(
-    name: str, namespace: str, account: str, issuer: str = ISSUER, random: str = "", **more: Any
-) -> Made:
+def cloudformation(name: str, namespace: str, account: str, random: str = "", **more: Any) -> Made:
     """A template by hand, whose trust policy is text for Fn::Sub, since a condition's key holds the issuer.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html: a role without
@@ -303,9 +301,9 @@ def cloudformation(
         document(
             {
                 "Effect": "Allow",
-                "Principal": {"Federated": [provider(issuer)]},
+                "Principal": {"Federated": [provider()]},
                 "Action": [ACTION],
-                "Condition": page(f"{namespace}:{account}", issuer=issuer),
+                "Condition": page(f"{namespace}:{account}"),
             }
         ),
         indent=4,

@@ -31,19 +31,19 @@ LONGEST_LINE = 5_000
 LEAST_ROOM = 500
 
 
-def markdown(diff: Diff, command: str, longest: int = LONGEST) -> str:
-    """Return a diff as Markdown with at most so many characters; what is left is counted, and the command shows it."""
+def markdown(diff: Diff, command: str) -> str:
+    """Return a diff as Markdown that GitHub takes; what is left out is counted, and the command shows it."""
     parts = headline(diff)
     lines = [
         f"### irsa diff: stack {code(named(diff.stack))}",
         "",
-        *_block(failed_rows(diff), longest // 10, command),
+        *_block(failed_rows(diff), LONGEST // 10, command),
         "; ".join(f"**{name}:** {those if those == NOBODY else code(those)}" for name, those in parts),
         "",
     ]
     end = ["", code(" ".join(summary(diff).pieces)), ""]
     # For the sentences about what does not fit.
-    room = longest - _length([*lines, *end]) - 2_000
+    room = LONGEST - _length([*lines, *end]) - 2_000
     notes = _block(note_rows(diff), room // 4, command)
     rights = _block(right_rows(diff), room // 2, command)
     room -= _length([*notes, *rights])

@@ -379,9 +379,6 @@ def test_what_cannot_be_read_may_grant_something(tmp_path: Path) -> None:
         assert examine(values, tmp_path).warnings == []
 
 
-DEFAULT = {"name": "default", "create": False}
-
-
 @pytest.mark.parametrize(
     ("rule", "binding", "found"),
     [

@@ -10,7 +10,6 @@ from irsa.rules.subjects import check_subject
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ : RFC 1123 labels, and subdomains of them.
 LABEL = r"[a-z0-9?*]([a-z0-9?*-]{0,61}[a-z0-9?*])?"
-ANY_LENGTH = r"[a-z0-9?*]([a-z0-9?*-]*[a-z0-9?*])?"
 SUBJECT = re.compile(
     rf"{LABEL}:(?=.{{1,253}}\Z)[a-z0-9?*]([a-z0-9?*-]*[a-z0-9?*])?(\.[a-z0-9?*]([a-z0-9?*-]*[a-z0-9?*])?)*"
 )

@@ -102,14 +102,12 @@ def oidc_provider(*client_ids: str, issuer: str = ISSUER) -> dict[str, Any]:
     return resource(OIDC_PROVIDER, issuer, inputs, "", outputs={"arn": arn})
 
 
-def rights_of(
-    *steps: Any, state: Sequence[Mapping[str, Any]] = (), live: Sequence[str] = (), issuer: str = ISSUER
-) -> Rights:
+def rights_of(*steps: Any, state: Sequence[Mapping[str, Any]] = (), live: Sequence[str] = ()) -> Rights:
     """Return who gains and who loses, with these service accounts in the cluster, `namespace:name`."""
     found = preview(*steps)
 
     before, after = before_and_after([parse_resource(each, "state") for each in state], found.steps)
-    return rights(before, after, {issuer: live})
+    return rights(before, after, {ISSUER: live})
 
 
 def pairs(found: Iterable[Right]) -> set[tuple[str, str]]:

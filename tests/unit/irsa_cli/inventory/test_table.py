@@ -40,7 +40,6 @@ from tests.unit.irsa_cli.inventory.estates import (
 )
 
 SUB = f"{ISSUER}:sub"
-NETWORK = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
 ACCOUNTS = (
     service_account("a", "app", "app"),
     service_account("a", "gone", "gone"),

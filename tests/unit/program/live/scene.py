@@ -156,8 +156,8 @@ def _resource(kind: str, name: str, outputs: Mapping[str, Any], **more: Any) -> 
     return {"urn": urn, "type": kind, "custom": True, "inputs": {}, "outputs": dict(outputs), **more}
 
 
-def held_role(logical_name: str, name: str, path: str = "/", **more: Any) -> dict[str, Any]:
-    outputs = {"arn": arn("role", f"{path}{name}".lstrip("/")), "name": name, "path": path}
+def held_role(logical_name: str, name: str, **more: Any) -> dict[str, Any]:
+    outputs = {"arn": arn("role", name), "name": name, "path": "/"}
     return _resource(ROLE, logical_name, outputs, **more)
 
 
