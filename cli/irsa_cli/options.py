@@ -32,9 +32,3 @@ def add_stack_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a stack and bindings of it."""
     parser.add_argument("--stack", metavar="S", type=stack_name, help="name of the stack (default: the selected one)")
     parser.add_argument("bindings", metavar="BINDING", nargs="*", help="keys of bindings (default: all)")
-
-
-def add_report_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every reporting subcommand has."""
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--junit", metavar="FILE", type=Path, help="also write JUnit XML to FILE")

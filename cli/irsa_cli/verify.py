@@ -28,7 +28,7 @@ from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 from irsa_cli.live.model import LiveRole
 from irsa_cli.live.service import CONCURRENT
-from irsa_cli.options import add_report_options, add_stack_options
+from irsa_cli.options import add_stack_options
 from irsa_cli.pod_identity import ASSOCIATION, AssociationChecks, of_pod, unique_clusters
 from irsa_cli.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
 from irsa_cli.progress import check_all
@@ -107,7 +107,7 @@ credentials are of its AWS account.
 What is declared comes from the state of the last `pulumi up`.
 The permissions that it needs: docs/reference/permissions.md.
 """
-EXAMPLE = f"example: irsa verify --stack dev --junit verify.xml\n\n{EXIT_CODES}"
+EXAMPLE = f"example: irsa verify --stack dev --pods\n\n{EXIT_CODES}"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -115,7 +115,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     add_stack_options(parser)
     parser.add_argument("--pods", action="store_true", help="also check the Pods of each service account")
-    add_report_options(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 

@@ -39,7 +39,7 @@ def problems(text: str) -> list[str]:
 
 
 def commands_in(line: str) -> Iterator[str]:
-    """Yield each command of a line: the `do:` of a message, `fix: ` in JUnit, and what stands between backticks."""
+    """Yield each command of a line: the `do:` of a message, `fix: ` in a line, and what stands between backticks."""
     found = re.match(r" {4}do: +(.*)", line) or re.match(r".*; fix: (.*)", line)
     if found and found[1].startswith(PROGRAMS):
         yield found[1]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -19,7 +18,6 @@ from tests.fuzz.printed import problems, unquoted
 from tests.output_schemas import check_output
 
 FEW, MANY = 160, 2_000
-JUNIT = Path("report.xml")
 TRUST = Path("trust.json")
 OFFLINE = ["explain", "web/app", ROLE, "--trust", str(TRUST), "--issuer", ISSUER]
 SUBCOMMANDS = (["verify", "--pods"], ["prove"], ["explain", "web/app", ROLE], ["explain", "web/app"], OFFLINE)
@@ -80,14 +78,11 @@ def run(
 ) -> tuple[int, list[str]]:
     """Run a subcommand in one shape, and return its exit code, and what is wrong with what it said."""
     subcommand = words[0]
-    with_junit = subcommand != "explain" and not shape
-    more = ["--junit", str(JUNIT)] if with_junit else []
-    JUNIT.unlink(missing_ok=True)
     with monkeypatch.context() as terminal:
         terminal.setattr(sys.stdout, "isatty", lambda: shape == ["--terminal"])
         # As Python's own standard error does with what has no UTF-8.
         sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        code = main([*words, *(shape if shape == ["--json"] else []), *more])
+        code = main([*words, *(shape if shape == ["--json"] else [])])
     said, complaint = capsys.readouterr()
     wrong = problems(complaint)
     if "please report it" in said + complaint:
@@ -96,8 +91,6 @@ def run(
         wrong += json_problems(subcommand, said) if said else []
     else:
         wrong += problems(said)
-    if with_junit and JUNIT.exists():
-        wrong += junit_problems(JUNIT.read_text())
     return code, wrong
 
 
@@ -107,12 +100,3 @@ def json_problems(subcommand: str, said: str) -> list[str]:
     fixes = (check["fix"] for check in document.get("checks", ()) if check["fix"])
     commands = [f"{wrong}: {fix!r}" for fix in fixes if not fix.startswith("https://") for wrong in unquoted(fix)]
     return commands + [f"hidden character: {line}" for line in hidden_in(said.splitlines())]
-
-
-def junit_problems(text: str) -> list[str]:
-    """Return what is wrong with JUnit XML, and with the lines in it."""
-    found: list[str] = []
-    for element in ElementTree.fromstring(text).iter():
-        for line in (*element.attrib.values(), (element.text or "").strip()):
-            found += problems(f"junit: {line}")
-    return found

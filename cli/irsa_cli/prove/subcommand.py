@@ -10,7 +10,7 @@ from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.kubernetes import ClusterClients
 from irsa_cli.live.once import Once
 from irsa_cli.live.service import CONCURRENT
-from irsa_cli.options import add_report_options, add_stack_options
+from irsa_cli.options import add_stack_options
 from irsa_cli.progress import check_all
 from irsa_cli.prove.pod_identity import PodIdentityProof
 from irsa_cli.prove.proof import Asked, Proof, without_proof
@@ -54,7 +54,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     add_stack_options(parser)
-    add_report_options(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--allow-unproven", action="store_true", help=ALLOW_UNPROVEN)
     parser.set_defaults(run=run)
 

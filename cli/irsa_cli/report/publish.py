@@ -1,4 +1,4 @@
-"""Print a report as JSON, for a terminal or for a pipe, and write it as JUnit XML."""
+"""Print a report as JSON, for a terminal or for a pipe."""
 
 import argparse
 import sys
@@ -8,7 +8,6 @@ from typing import TextIO
 from irsa_cli.report.checks import Report
 from irsa_cli.report.json import as_json
 from irsa_cli.report.text import Answer, answer_of, plain
-from irsa_cli.whole_file import write
 
 
 def print_lines(lines: Iterable[tuple[str, str]], stream: TextIO | None = None) -> None:
@@ -39,8 +38,4 @@ def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str
         print(as_json(report))
     else:
         print_answers([answer_of(report, headings, rows)])
-    if options.junit:
-        from irsa_cli.report.junit import junit  # noqa: PLC0415 (it imports an XML library)
-
-        write(options.junit, junit(report), found=report.exit_code)
     return report.exit_code

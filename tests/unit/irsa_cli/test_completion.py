@@ -60,7 +60,7 @@ def test_a_script_knows_every_subcommand_and_option(shell: str, capsys: pytest.C
     [
         (["irsa", "ver"], ["verify"]),
         (["irsa", "e"], ["explain"]),
-        (["irsa", "verify", "--j"], ["--json", "--junit"]),
+        (["irsa", "verify", "--j"], ["--json"]),
         (["irsa", "completion", ""], ["bash", "zsh", "fish"]),
         (["irsa", "explain", "--trust", "tru"], ["trust.json"]),
     ],

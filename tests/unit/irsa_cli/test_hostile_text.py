@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -20,7 +19,6 @@ from tests.fuzz.live_states import AWS_ACCOUNT, DANGERS, ISSUER, MARK, ROLE, Sta
 from tests.fuzz.printed import COLOR, commands_in, unquoted
 from tests.fuzz.test_live_states import SUBCOMMANDS, live
 
-JUNIT = Path("report.xml")
 # What needs no quotes: it neither ends a sentence nor begins another.
 PLAIN = re.compile(r"[A-Za-z0-9_./@=+,*~${}-]+")
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![A-Za-z])\'(?:[^\'\\]|\\.)*\'')
@@ -200,9 +198,8 @@ def test_no_file_name_is_without_quotes(
 
 
 def printed(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
-    """Yield each line, and each string of JSON and JUnit, that a subcommand prints."""
-    junit = words[0] != "explain"
-    main([*words, *(["--junit", str(JUNIT)] if junit else [])])
+    """Yield each line, and each string of JSON, that a subcommand prints."""
+    main(words)
     said, complaint = capsys.readouterr()
     yield from (*said.split("\n"), *complaint.split("\n"))
     assert "please report it" not in said + complaint
@@ -211,9 +208,6 @@ def printed(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert not hidden_in(said.split("\n"))
     for check in json.loads(said or "{}").get("checks", []):
         yield "; ".join((check["about"], check["found"], check["expected"], f"fix: {check['fix']}"))
-    if junit and JUNIT.exists():
-        for element in ElementTree.fromstring(JUNIT.read_text(encoding="utf-8")).iter():
-            yield from (*element.attrib.values(), (element.text or "").strip())
     with monkeypatch.context() as terminal:
         terminal.setattr(sys.stdout, "isatty", lambda: True)
         main(words)

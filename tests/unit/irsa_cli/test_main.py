@@ -41,7 +41,7 @@ def test_an_unknown_option_shows_those_of_the_subcommand(subcommand: str, capsys
 WORDS = {
     "explain": (["a/b"], ["r"], ["--stack", "s"], ["--issuer=https://x"]),
     "check": (["Pulumi.a.yaml"], ["Pulumi.b.yaml"], ["--live"], ["--json"]),
-    "verify": (["a"], ["b"], ["--stack", "s"], ["--pods"], ["--junit", "x"]),
+    "verify": (["a"], ["b"], ["--stack", "s"], ["--pods"]),
     "prove": (["a"], ["b"], ["--stack", "s"], ["--json"]),
 }
 

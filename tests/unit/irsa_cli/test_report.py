@@ -6,10 +6,8 @@ import json
 import re
 import sys
 import threading
-import xml.etree.ElementTree
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,7 +17,6 @@ from irsa_cli.exits import CouldNotLookError, SecretInStateError, failed_request
 from irsa_cli.progress import check_all, under_way
 from irsa_cli.report.checks import Check, Outcome, Report, outcome_of, worst
 from irsa_cli.report.json import as_json
-from irsa_cli.report.junit import junit
 from irsa_cli.report.publish import publish
 from irsa_cli.report.text import answer_of, plain
 from irsa_cli.verify import CHECKS, rows_of
@@ -110,7 +107,7 @@ def test_the_first_line_counts_what_the_table_shows(checks: list[Check]) -> None
         for number, word in re.findall(r"([0-9]+) (?:checks? )?([a-z ]+)", counts[2])
     }
     assert said == Counter(map(str, cells))
-    bad = [each not in ("ok", "warning", "not checked", "unproven") for each in said]
+    bad = [each not in ("ok", "not checked", "unproven") for each in said]
     assert bad == sorted(bad, reverse=True)
     assert next(iter(said), "") == "finding" or "finding" not in said
 
@@ -152,11 +149,10 @@ def test_two_things_of_one_binding_are_both_named() -> None:
 
 
 def test_what_is_found_cannot_break_the_report() -> None:
-    """Protects terminals, logs and CI's XML from an annotation that ends in a line break or holds an escape."""
+    """Protects terminals and logs from an annotation that ends in a line break or holds an escape."""
     role = "arn:aws:iam::111122223333:role/app"
     check = Check("app", "account", Outcome.FINDING, "web/app", f"{role}\n\x1b[31m\x01", role, "pulumi up")
     report = Report("verify", "dev", (check,))
-    failure = xml.etree.ElementTree.fromstring(junit(report)).find(".//failure")
     text = printed(report, ("binding",), (("app\n",),))[2:-3]
 
     found = f"{role}\\n\\x1b[31m\\x01"
@@ -167,35 +163,17 @@ def test_what_is_found_cannot_break_the_report() -> None:
         "do:       pulumi up",
     )
     assert text == [heading, *(f"    {part}" for part in parts)]
-    assert failure is not None
-    assert failure.text == f"app: account: web/app: finding; found {found}; expected {role}; fix: pulumi up"
     assert json.loads(as_json(report))["checks"][0]["found"] == check.found
 
 
 def test_what_is_allowed_to_be_unproven_is_seen_in_every_form() -> None:
-    """Protects who reads a green run: text, JSON and JUnit say what has no proof, and none counts it as a failure."""
+    """Protects who reads a green run: text and JSON say what has no proof, and neither counts it as a failure."""
     report = Report("prove", "dev", (GOOD, ALLOWED))
     lines, document = printed(report, ("outcome",), ((GOOD.outcome,), (ALLOWED.outcome,))), json.loads(as_json(report))
-    suite = xml.etree.ElementTree.fromstring(junit(report)).find("testsuite[@name='later']")
 
     assert lines[-2:] == ["later: assumes: team-a/*: unproven", "    reason: no existing service account matches"]
     assert lines[0] == "stack dev: good, 1 check ok, 1 unproven: 2 bindings"
     assert (document["good"], document["counts"]["unproven"], document["checks"][1]["outcome"]) == (True, 1, "unproven")
-    assert suite is not None
-    assert [suite.get(each) for each in ("failures", "errors", "skipped")] == ["0", "0", "1"]
-    assert suite.find("testcase/skipped") is not None
-
-
-def test_junit_has_a_suite_per_binding() -> None:
-    """Protects CI: failures, errors and skipped are counted as JUnit's readers do, and marks are escaped."""
-    root = xml.etree.ElementTree.fromstring(junit(Report("verify", "dev", (GOOD, BAD, UNKNOWN, OTHER_ACCOUNT))))
-    suites = {suite.get("name"): suite.attrib for suite in root}
-
-    assert (suites["app"]["tests"], suites["app"]["failures"]) == ("2", "1")
-    assert (suites["web"]["errors"], suites["web"]["skipped"]) == ("1", "1")
-    failure = root.find(".//failure")
-    assert failure is not None
-    assert failure.get("message") == "this <one>"
 
 
 class Terminal(io.StringIO):
@@ -212,7 +190,7 @@ def test_a_terminal_gets_a_table_and_no_color_is_respected(
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("NO_COLOR", no_color)
-    options = argparse.Namespace(json=False, junit=None)
+    options = argparse.Namespace(json=False)
     code = publish(Report("verify", "dev", (GOOD, BAD)), ("binding", "trust"), (("app", "finding"),), options)
 
     assert code == 1
@@ -221,15 +199,14 @@ def test_a_terminal_gets_a_table_and_no_color_is_respected(
     assert ("\x1b[31m" in terminal.getvalue() or "31m" in terminal.getvalue()) is colored
 
 
-def test_json_is_for_programs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Protects programs: every check with all its fields, and JUnit beside it when asked."""
-    options = argparse.Namespace(json=True, junit=tmp_path / "report.xml")
+def test_json_is_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects programs: every check with all its fields."""
+    options = argparse.Namespace(json=True)
     publish(Report("prove", "dev", (BAD,)), (), (), options)
     document = json.loads(capsys.readouterr().out)
 
     assert (document["good"], document["counts"]["finding"]) == (False, 1)
     assert document["checks"][0]["fix"] == "pulumi up --refresh"
-    assert options.junit.exists()
 
 
 class Log(io.StringIO):
@@ -279,19 +256,6 @@ def test_a_terminal_has_one_line_that_goes_away(monkeypatch: pytest.MonkeyPatch)
     # Erase the line, and show the cursor again: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
     assert "\x1b[2K" in terminal.getvalue()
     assert terminal.getvalue().rindex("\x1b[?25h") > terminal.getvalue().rindex("\x1b[?25l")
-
-
-def test_a_report_that_cannot_be_written_is_still_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects a long run: a folder that is not there costs the file, not the report, and the exit code says so."""
-    options = argparse.Namespace(json=True, junit=tmp_path / "missing" / "verify.xml")
-    codes = []
-    for checks in ((GOOD,), (BAD,)):
-        with pytest.raises(CouldNotLookError, match=r"missing/verify.xml: No such file or directory") as error:
-            publish(Report("verify", "dev", checks), ("binding",), [["app"]], options)
-        codes.append(error.value.exit_code)
-
-    assert codes == [2, 1]
-    assert capsys.readouterr().out.count('"subcommand": "verify"') == 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every kind of target to which `--html`, `--junit`, `--markdown`, `--output` may write."""
+"""Every kind of target to which `--html`, `--markdown`, `--output` may write."""
 
 import errno
 import os
@@ -195,7 +195,7 @@ PROGRAM = "import sys; from pathlib import Path; from irsa_cli.whole_file import
 @pytest.mark.parametrize("through_link", [True, False])
 @pytest.mark.parametrize("to", ["pipe", "file"])
 def test_the_command_may_write_to_its_own_output(to: str, through_link: bool, descriptor: int, tmp_path: Path) -> None:
-    """Protects `--junit /dev/stdout`, to a pipe and to a file: what the shell has opened gets the text."""
+    """Protects `--html /dev/stdout`, to a pipe and to a file: what the shell has opened gets the text."""
     path = Path(f"/proc/self/fd/{descriptor}")
     if through_link:
         (tmp_path / "link").symlink_to(path)
