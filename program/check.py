@@ -21,7 +21,7 @@ from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_file
 from irsa_cli.report.publish import print_answers
 from irsa_cli.subcommands import OF_A_CHECKOUT
-from program.check_report import FileReport, answers, as_json, sarif
+from program.check_report import FileReport, answers, as_json
 from program.examine import Examination, examine
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 errors, 2 not checked: no file, or with --live no answer"
@@ -39,9 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     files = "stack files (default: all of the project)"
     parser.add_argument("files", nargs="*", type=stack_file, metavar="Pulumi.STACK.yaml", help=files)
     parser.add_argument("--live", action="store_true", help=LIVE)
-    shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="print JSON, for programs")
-    shape.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0, for code scanning")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.set_defaults(run=run)
 
 
@@ -70,8 +68,6 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"irsa check: cannot read {named(str(file))}: {reports[-1].could_not_read}{advice}", file=sys.stderr)
     if arguments.json:
         print(as_json(reports))
-    elif arguments.sarif:
-        print(sarif(reports))
     else:
         print_answers(answers([report for report in reports if not report.could_not_read]))
     if any(report.mistakes for report in reports):

@@ -1,29 +1,15 @@
-"""The report of `irsa check`: as plain text, as JSON, and as SARIF for code scanning."""
+"""The report of `irsa check`: as plain text, and as JSON."""
 
-import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from config.lint import RULES as LINT_RULES
 from config.located_mistake import LocatedMistake
-from irsa.rules.mistakes import named, path_of, visible_json
+from irsa.rules.mistakes import named, path_of
 from irsa_cli.exits import FINDINGS, GOOD
 from irsa_cli.report.json import document
 from irsa_cli.report.message import DO, Message
 from irsa_cli.report.text import VERDICTS, Answer, counted
-from program.lookups.rules import RULES as LIVE_RULES
-
-# Those that GitHub takes in one file.
-MOST_RESULTS = 25_000
-SARIF_RULES = (
-    ({"error": "a value that AWS, Kubernetes or irsa would refuse"}, "stack-file.md"),
-    ({name: rule.description for name, rule in LINT_RULES.items()}, "stack-file.md#lint-rules"),
-    (LIVE_RULES, "reference/findings.md"),
-)
 
 
 @dataclass(frozen=True)
@@ -106,72 +92,3 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
         "fix": mistake.mistake.fix,
     }
     return {key: value for key, value in values.items() if value is not None}
-
-
-def sarif(reports: Sequence[FileReport]) -> str:
-    """Return the reports as SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html.
-
-    It has what GitHub requires, in its limits:
-    https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/sarif-support
-    """
-    from importlib.metadata import version  # noqa: PLC0415 (slow to import, and only SARIF needs it)
-
-    results = [_result(report, mistake, "error") for report in reports for mistake in report.mistakes]
-    results += [_result(report, warning, "warning") for report in reports for warning in report.warnings]
-    for report in reports:
-        for warning, reason in report.silenced:
-            suppressions = [{"kind": "external", "justification": reason}]
-            results.append({**_result(report, warning, "warning"), "suppressions": suppressions})
-    unread = [f"cannot read {named(each.file)}: {each.could_not_read}" for each in reports if each.could_not_read]
-    not_checked = [f"{named(report.file)}: not checked: {text}" for report in reports for text in report.not_checked]
-    if len(results) > MOST_RESULTS:
-        more = len(results) - MOST_RESULTS
-        not_checked.append(f"{more:,} more results, of which GitHub takes {MOST_RESULTS:,}: `irsa check` lists all")
-    notes = [*(("error", text) for text in unread), *(("note", text) for text in not_checked)]
-    driver = {
-        "name": "irsa check",
-        "version": version("irsa-checkout"),
-        "rules": [_rule(rule, text, page) for rules, page in SARIF_RULES for rule, text in rules.items()],
-    }
-    notifications = [{"level": level, "message": _message(text)} for level, text in notes]
-    invocation = {"executionSuccessful": not unread, "toolExecutionNotifications": notifications}
-    run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results[:MOST_RESULTS]}
-    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
-    return visible_json(json.dumps(log, indent=2, ensure_ascii=False))
-
-
-def _rule(name: str, text: str, page: str) -> dict[str, Any]:
-    words = {"text": text}
-    return {"id": name, "shortDescription": words, "fullDescription": words, "help": {"text": f"docs/{page}"}}
-
-
-def _result(report: FileReport, mistake: LocatedMistake, level: str) -> dict[str, Any]:
-    found = mistake.mistake
-    physical = {
-        "artifactLocation": {"uri": _uri(mistake.file or report.file)},
-        # What is not in the file has no line, and GitHub shows nothing without one.
-        "region": {"startLine": mistake.line or 1},
-    }
-    logical = [{"fullyQualifiedName": mistake.path or "irsa:"}]
-    return {
-        "ruleId": mistake.rule,
-        "level": level,
-        "message": _message(f"found: {found.found}; allowed: {found.allowed}; do: {found.fix}"),
-        "locations": [{"physicalLocation": physical, "logicalLocations": logical}],
-    }
-
-
-def _message(text: str) -> dict[str, str]:
-    """Return a message in which no quoted text becomes a link (SARIF, 3.11.6)."""
-    return {"text": text.replace("](", r"\](")}
-
-
-def _uri(file: str) -> str:
-    """Return a file as a URI from the working directory, which GitHub takes for the repository's top folder."""
-    path = Path(file)
-    if path.is_absolute():
-        if not path.is_relative_to(Path.cwd()):
-            return path.as_uri()
-        path = path.relative_to(Path.cwd())
-    # A name need not be UTF-8.
-    return quote(os.fsencode(path))

@@ -13,7 +13,7 @@ from config.project_file import project_settings
 from config.stack_file import StackFile
 from irsa_cli.report.text import plain
 from program.check import report_of
-from program.check_report import FileReport, answers, as_json, sarif
+from program.check_report import FileReport, answers, as_json
 from program.examine import examine
 from program.settings import StackSettings
 from tests.fuzz.conftest import SHARDS, amount_of
@@ -62,7 +62,7 @@ def test_each_is_deployable_or_refused_with_a_place(
 def outcome() -> str:
     """Check the file and deploy what is accepted, and return what came of it."""
     report = report_of(FILE)
-    hidden = hidden_in([*plain(answers([report])), *as_json([report]).split("\n"), *sarif([report]).split("\n")])
+    hidden = hidden_in([*plain(answers([report])), *as_json([report]).split("\n")])
     assert not hidden, f"hidden characters: {hidden[0]!a}"
     if report.mistakes:
         assert_told(report)

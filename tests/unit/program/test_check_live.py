@@ -11,7 +11,6 @@ from irsa.rules.mistakes import Mistake
 from irsa_cli.main import main
 from program.live import look
 from program.live.look import LiveReport
-from program.lookups.rules import RULES
 
 FILE = """config:
   aws:profile: deployer
@@ -80,7 +79,7 @@ def test_exit_codes(
 def test_findings_have_their_lines_and_rules(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects editors, programs and code scanning: file, line, place and rule, as for any other mistake."""
+    """Protects editors and programs: file, line, place and rule, as for any other mistake."""
     found = LiveReport([TAKEN], [LOSS], [], True)
     _, text, _ = check(monkeypatch, capsys, found)
     assert text.splitlines()[2] == "Pulumi.prod.yaml:9  irsa:bindings.my-app.role.name  [role-exists]"
@@ -88,13 +87,6 @@ def test_findings_have_their_lines_and_rules(
     _, text, _ = check(monkeypatch, capsys, found, "--json")
     (report,) = json.loads(text)["files"]
     assert (report["errors"][0]["rule"], report["errors"][0]["line"], report["good"]) == ("role-exists", 9, False)
-    _, text, _ = check(monkeypatch, capsys, found, "--sarif")
-    (run,) = json.loads(text)["runs"]
-    assert [(each["ruleId"], each["level"]) for each in run["results"]] == [
-        ("role-exists", "error"),
-        ("pods-lose-role", "warning"),
-    ]
-    assert RULES.keys() <= {rule["id"] for rule in run["tool"]["driver"]["rules"]}
 
 
 def test_a_provider_s_setting_has_its_line(

@@ -1,14 +1,11 @@
-"""What `irsa check` found, for a pipe, for programs and for code scanning."""
+"""What `irsa check` found, for a pipe and for programs."""
 
 import json
-from typing import Any
 
-from config.lint import RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
 from irsa_cli.report.text import plain
-from program.check_report import FileReport, answers, as_json, sarif
-from program.lookups.rules import RULES as LIVE_RULES
+from program.check_report import FileReport, answers, as_json
 
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)
 IN_FILE = LocatedMistake(("bindings", "a", "policy", "file"), Mistake("F2", "A2", "D2"), "p.json", 7, ("Statement", 0))
@@ -64,29 +61,3 @@ def test_json_has_everything() -> None:
     assert (unread["good"], unread["couldNotRead"]) == (False, "No such file")
     assert json.loads(as_json([GOOD]))["good"] is True
     assert json.loads(as_json([]))["good"] is True
-
-
-def test_sarif_levels_places_and_suppressions() -> None:
-    """Protects code scanning: levels, suppressions and places as SARIF 2.1.0 has them.
-
-    Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html, 3.27.10 (level), 3.27.23 (suppressions),
-    3.29.3 (physicalLocation), 3.20.14 (executionSuccessful)
-    """
-    (run,) = json.loads(sarif([REPORT, UNREAD]))["runs"]
-    results: list[dict[str, Any]] = run["results"]
-
-    assert [result["level"] for result in results] == ["error", "error", "error", "warning", "warning"]
-    assert [result["ruleId"] for result in results] == ["error", "error", *["wide-trust"] * 3]
-    assert ["suppressions" in result for result in results] == [False] * 4 + [True]
-    assert results[4]["suppressions"] == [{"kind": "external", "justification": "known"}]
-    places = [result["locations"][0]["physicalLocation"] for result in results]
-    assert [place["artifactLocation"]["uri"] for place in places] == ["P.yaml", "p.json", *["P.yaml"] * 3]
-    assert [place.get("region", {}).get("startLine") for place in places] == [3, 7, 1, 9, 9]
-    assert all(part in results[0]["message"]["text"] for part in ("F", "A", "D"))
-    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {"error", *RULES, *LIVE_RULES}
-    (invocation,) = run["invocations"]
-    assert invocation["executionSuccessful"] is False
-    assert [note["level"] for note in invocation["toolExecutionNotifications"]] == ["error", "note"]
-    assert json.loads(sarif([GOOD]))["runs"][0]["invocations"] == [
-        {"executionSuccessful": True, "toolExecutionNotifications": []}
-    ]

@@ -799,7 +799,7 @@ def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
 
 
 def test_names_of_rules() -> None:
-    """Protects `irsa:lint`: every registered rule, with a description for docs and SARIF, and no other."""
+    """Protects `irsa:lint`: every registered rule, with a description for the docs, and no other."""
     for name, rule in RULES.items():
         assert check_rule_name(name) == name
         assert rule.description
