@@ -11,7 +11,6 @@ from irsa_cli.discovery import add_discovery_options, discover, inputs_of
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
-from irsa_cli.inventory.spreadsheet import write_csv
 from irsa_cli.inventory.table import answer_of
 from irsa_cli.inventory.taking import of_namespaces, take_inventory
 from irsa_cli.options import not_empty
@@ -54,9 +53,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_discovery_options(parser)
     these = "service accounts of a namespace, their roles and findings; * and ? stand for any text (repeatable)"
     parser.add_argument("--namespace", metavar="N", action="append", default=[], type=not_empty, help=these)
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument("--csv", action="store_true", help="print CSV: a row for each service account and role")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--html", metavar="FILE", type=Path, help="also write a page for a browser to FILE")
     parser.add_argument(
         "--fail-on",
@@ -89,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
 
         write(options.html, page(inventory), found=code)
         line = f"page: {named(str(options.html))}"
-        print_lines([(line, "")], sys.stderr if options.json or options.csv else sys.stdout)
+        print_lines([(line, "")], sys.stderr if options.json else sys.stdout)
     return code
 
 
@@ -104,8 +101,6 @@ def exit_code(inventory: Inventory, fail_on: list[str]) -> int:
 def _print(inventory: Inventory, options: argparse.Namespace, code: int) -> None:
     if options.json:
         print(as_json(inventory, code))
-    elif options.csv:
-        write_csv(inventory, sys.stdout)
     else:
         print_answers([answer_of(inventory)])
 

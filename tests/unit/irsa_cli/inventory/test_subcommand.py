@@ -1,7 +1,5 @@
 """`irsa inventory` as it is called: forms of output, exit codes, files."""
 
-import csv
-import io
 import json
 import re
 import sys
@@ -18,7 +16,6 @@ from irsa_cli import progress
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.inventory import subcommand
 from irsa_cli.inventory.findings import KINDS
-from irsa_cli.inventory.spreadsheet import HEADINGS
 from irsa_cli.live.model import Discovery
 from irsa_cli.main import main
 from tests.output_schemas import check_output
@@ -76,7 +73,7 @@ def test_exit_codes(
     """Protects CI: a finding fails only where it was asked for, and what was not checked is then not good."""
     finds(found)
 
-    for form in ([], ["--json"], ["--csv"]):
+    for form in ([], ["--json"]):
         assert main(["inventory", *options, *form]) == code
         assert capsys.readouterr().out
 
@@ -191,20 +188,10 @@ def test_json_has_the_admissions(finds: Any, capsys: pytest.CaptureFixture[str])
     assert (found["role"], found["decision"], found["serviceAccounts"]) == (role_arn("app"), "allowed", ["a/app"])
 
 
-def test_csv(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects a spreadsheet: nothing but the rows is on standard output."""
-    finds(GOOD)
-    main(["inventory", "--csv"])
-    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
-
-    assert row["role"] == role_arn("app")
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--fail-on", "no-such-kind"], "invalid choice: 'no-such-kind'"),
-        (["--json", "--csv"], "not allowed with argument --json"),
     ],
 )
 def test_a_mistaken_option_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -307,7 +294,7 @@ def test_a_log_says_only_what_takes_long(
     assert re.fullmatch(f"{said}irsa inventory: x\n", capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("form", ["", "--json", "--csv"])
+@pytest.mark.parametrize("form", ["", "--json"])
 def test_where_the_page_is_is_said(finds: Any, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects who opens the page next, and programs: its name is the last line, beside JSON on standard error."""
     finds(GOOD)
@@ -320,7 +307,7 @@ def test_where_the_page_is_is_said(finds: Any, tmp_path: Path, form: str, capsys
 
 
 def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the reader of docs/inventory.md: its first example is what is printed, and it has each column."""
+    """Protects the reader of docs/inventory.md: its first example is what is printed."""
     text = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text()
     shown = text.partition("$ irsa inventory\n")[2].partition("```")[0]
     accounts = [
@@ -340,4 +327,3 @@ def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixt
 
     said = capsys.readouterr().out
     assert said == shown, said
-    assert [each for each in HEADINGS if f"`{each}`" not in text.partition("## CSV")[2]] == []

@@ -1,7 +1,5 @@
-"""The inventory as a table and as CSV: what has a row, what is counted, and what others wrote in it."""
+"""The inventory as a table: what has a row, what is counted, and what others wrote in it."""
 
-import csv
-import io
 import re
 import shlex
 from collections import Counter
@@ -13,7 +11,6 @@ import pytest
 from irsa.rules.mistakes import visible
 from irsa_cli.inventory.findings import FAMILIES, KINDS
 from irsa_cli.inventory.output import Inventory
-from irsa_cli.inventory.spreadsheet import HEADINGS, write_csv
 from irsa_cli.inventory.table import answer_of
 from irsa_cli.live.model import Discovery, Guarded, LiveAwsAccount, LiveCluster, LiveServiceAccount
 from irsa_cli.report.json import as_object, document
@@ -66,12 +63,6 @@ def table(inventory: Inventory) -> list[str]:
     return plain([answer_of(inventory)._replace(messages=(), below=())])[2:]
 
 
-def rows(inventory: Inventory) -> list[dict[str, str]]:
-    file = io.StringIO()
-    write_csv(inventory, file)
-    return list(csv.DictReader(io.StringIO(file.getvalue())))
-
-
 def test_by_service_account() -> None:
     """Protects the reader: who has a role is a row, and the others are counted, so that nobody is hidden."""
     found = table(taken(discovery(ACCOUNTS, ROLES)))
@@ -122,11 +113,8 @@ def test_a_role_of_an_aws_account_that_was_not_read_is_not_said_to_be_missing() 
         ["gone", ""],
         ["app", ""],
     ]
-    assert [(each["name"], each["decision"]) for each in rows(inventory)] == [
-        ("elsewhere", "not known"),
-        ("gone", "no such role"),
-        ("no-arn", "no such role"),
-    ]
+    missing = {each.service_account for each in inventory.findings if each.kind == "missing-role"}
+    assert missing == {"a/gone", "a/no-arn"}
 
 
 def test_a_role_that_was_not_read_is_not_one_that_refuses() -> None:
@@ -197,55 +185,6 @@ def test_nothing_found_is_said() -> None:
     ]
 
 
-def test_csv() -> None:
-    """Protects a spreadsheet: a row for each pair, one for a refused annotation, and one for who has no role."""
-    found = rows(taken(discovery(ACCOUNTS, ROLES)))
-
-    assert [(each["name"], each["role"].rpartition("/")[2], each["annotated"], each["decision"]) for each in found] == [
-        ("app", "app", "yes", "allowed"),
-        ("app", "network", "no", "cannot decide"),
-        ("gone", "network", "no", "cannot decide"),
-        ("gone", "gone", "yes", "no such role"),
-        ("open", "network", "no", "cannot decide"),
-        ("open", "open", "no", "allowed"),
-        ("other", "", "no", ""),
-    ]
-    assert found[0]["audiences"] == "sts.amazonaws.com"
-    assert tuple(found[0]) == HEADINGS
-
-
-def test_csv_says_no_only_of_what_was_read() -> None:
-    """Protects a review: of a role in an AWS account that was not read, or that irsa cannot read, nothing is known."""
-    elsewhere = "arn:aws:iam::999999999999:role/app"
-    refusing = trust({"StringEquals": {SUB: "system:serviceaccount:a:somebody"}})
-    accounts = [
-        service_account("a", "elsewhere", **{ROLE_ARN: elsewhere}),
-        service_account("a", "refused", "refusing"),
-        service_account("a", "unreadable", "broken"),
-    ]
-    roles = [role("refusing", refusing), role("broken", {"Statement": [{"Effect": "allow"}]})]
-
-    found = {each["name"]: each for each in rows(taken(discovery(accounts, roles)))}
-
-    assert {name: each["decision"] for name, each in found.items()} == {
-        "elsewhere": "not known",
-        "refused": "not admitted",
-        "unreadable": "not known",
-    }
-    assert "statement 1" in found["refused"]["reason"]
-
-
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", "x;=", "x,+"])
-def test_no_cell_is_a_formula(start: str) -> None:
-    """Protects who opens the CSV in a spreadsheet: an annotation there would be a command.
-
-    https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    (found,) = rows(taken(discovery([service_account("a", "b", **{ROLE_ARN: f"{start}cmd|' /C calc'!A0"})])))
-
-    assert re.search("(^|[;,])'", found["role"])
-
-
 def hostile(text: str) -> Inventory:
     """Return an inventory in which each text that others write is this one."""
     document: Any = trust({"StringLike": {SUB: [f"system:serviceaccount:{text}:*", text]}, text: {text: text}})
@@ -297,12 +236,10 @@ def test_no_text_of_others_passes_for_ours(danger: str) -> None:
 
 
 @pytest.mark.parametrize("danger", DANGERS)
-def test_no_text_of_others_drives_a_terminal_by_json_or_csv(danger: str) -> None:
-    """Protects who prints JSON or CSV on a terminal."""
-    inventory, file = hostile(f"a{danger}{MARK}"), io.StringIO()
-    write_csv(inventory, file)
+def test_no_text_of_others_drives_a_terminal_by_json(danger: str) -> None:
+    """Protects who prints JSON on a terminal."""
+    inventory = hostile(f"a{danger}{MARK}")
 
-    assert hidden_in(file.getvalue().split("\n")) == []
     assert hidden_in(document("inventory", True, as_object(inventory)).split("\n")) == []
 
 
@@ -346,22 +283,6 @@ def test_an_association_is_in_the_rows() -> None:
     assert "3 of 5 service accounts may assume a role" in lines(found)[0]
 
 
-def test_an_association_is_in_the_spreadsheet() -> None:
-    """Protects who filters rows: a role by an association has one, whether it admits the service account or not."""
-    found = {
-        (each["name"], each["role"].rpartition("/")[2]): (each["annotated"], each["associated"], each["decision"])
-        for each in rows(taken(BY_ASSOCIATION))
-    }
-
-    assert found == {
-        ("new", "new"): ("no", "yes", "allowed"),
-        ("both", "both"): ("yes", "yes", "allowed"),
-        ("chain", "target"): ("no", "yes", "allowed"),
-        ("refused", "new"): ("no", "yes", "not admitted"),
-        ("none", ""): ("no", "no", ""),
-    }
-
-
 def test_session_tags_need_an_action_in_each_step() -> None:
     """Protects a migration: what an application assumes in turn with its token, it may not with session tags.
 
@@ -402,10 +323,10 @@ def test_which_service_accounts_are_guarded() -> None:
     guarded, unread = taken_with(app), taken_with(None)
     assert table(guarded)[0].endswith("guard")
     assert [line.split()[-1] for line in table(guarded)[1:]] == ["deny", "network", "network"]
-    assert [each["guard"] for each in rows(guarded)] == ["deny", "deny", *["none"] * 5]
+    assert [each.guard for each in guarded.service_accounts] == ["deny", "", "", ""]
     # Of a guard whose service accounts may not be read, only the namespace is known.
-    partly = [each["guard"] for each in rows(taken_with({**app, ("a", ""): [Guarded("other")]}))]
-    assert (partly[:2], "not read" in partly[2:]) == (["deny", "deny"], True)
+    partly = [each.guard for each in taken_with({**app, ("a", ""): [Guarded("other")]}).service_accounts]
+    assert (partly[0], "not read" in partly[1:]) == ("deny", True)
     assert "guard" not in table(unread)[0]
-    assert {each["guard"] for each in rows(unread)} == {"not read"}
+    assert {each.guard for each in unread.service_accounts} == {"not read"}
     assert "prod: guards were not read: docs/permissions/kubernetes-verify-guard.yaml allows it" in lines(unread)
