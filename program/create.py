@@ -44,7 +44,7 @@ def create_oidc_providers(stack: Stack, lookups: Lookups) -> Lookups:
         issuer, aws_account = lookups.issuers_to_create[cluster, key], lookups.aws_accounts[key]
         one = account_id_of(stack, key, aws_account.identity), issuer_host_path(issuer)
         if one not in made:
-            options = pulumi.ResourceOptions(provider=aws_account.provider, hooks=hooks())
+            options = pulumi.ResourceOptions(provider=aws_account.provider, hooks=hooks(None))
             name = oidc_provider(stack, key, issuer)
             made[one] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
         providers[cluster, key] = made[one]

@@ -1,11 +1,10 @@
 """What EKS does with an association that the provider does not expect: it refuses for a while, and drops nothing."""
 
 import asyncio
-from weakref import WeakKeyDictionary
 
 import pulumi
 
-from irsa.failed_update import about, hooks, owner_of, supports
+from irsa.failed_update import about, hooks, once_for_each_owner, supports
 from irsa.rules.commands import clear_association
 
 # What EKS says for a while after IAM has the trust policy (https://github.com/hashicorp/terraform-provider-aws/issues/34711).
@@ -14,30 +13,26 @@ REFUSAL = "Trust policy of the role provided is invalid"
 PAUSES = (2, 4, 8, 16, 30)
 # Settings that an update keeps where it leaves them out, as the provider does: only an empty value removes them.
 KEPT = ("targetRoleArn", "policy")
-_bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = WeakKeyDictionary()
 
 
 class NotRemovedError(Exception):
     """The provider is asked to remove what EKS would keep."""
 
 
-def association_hooks(component: pulumi.Resource) -> pulumi.ResourceHookBinding | None:
+@once_for_each_owner
+def association_hooks(component: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding | None:
     """Return the hooks of a component's association, those of every update (irsa.failed_update) included.
 
     Without error hooks in the SDK or the engine, the first refusal is final.
     """
-    owner, own = owner_of(component)
-    if owner is None or not supports("RESOURCE_HOOKS"):
+    if not supports("RESOURCE_HOOKS"):
         return None
-    if owner in _bindings:
-        return _bindings[owner]
     updates = hooks(component) or pulumi.ResourceHookBinding()
     kept = pulumi.ResourceHook(f"irsa:association{own}", _kept, pulumi.ResourceHookOptions(on_dry_run=True))
     before = [*(updates.before_update or ()), kept]
     binding = pulumi.ResourceHookBinding(before_update=before, after_update=updates.after_update)
     if supports("ERROR_HOOKS"):
         binding.on_error = [pulumi.ErrorHook(f"irsa:refused{own}", _again)]
-    _bindings[owner] = binding
     return binding
 
 

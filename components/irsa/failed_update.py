@@ -7,7 +7,7 @@ the provider finds no difference, calls nothing, and the update is green.
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -25,34 +25,46 @@ KINDS = {
     "aws:iam/rolePolicy:RolePolicy": "inline policy",
     "kubernetes:core/v1:ServiceAccount": "service account",
 }
-_bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = WeakKeyDictionary()
 
 
 class NothingUpdatedError(Exception):
     """The provider is asked for an update in which nothing differs."""
 
 
-def hooks(component: pulumi.Resource | None = None) -> pulumi.ResourceHookBinding | None:
+def once_for_each_owner(
+    make: Callable[[pulumi.Resource | None, str], pulumi.ResourceHookBinding | None],
+) -> Callable[[pulumi.Resource | None], pulumi.ResourceHookBinding | None]:
+    """Return what gives a component its hooks, made once for whose they are, with the end of their names.
+
+    A deployment takes a hook of one name but once: a program has one of each, and in a plugin each component.
+    """
+    bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = WeakKeyDictionary()
+
+    def hooks_of(component: pulumi.Resource | None) -> pulumi.ResourceHookBinding | None:
+        stack = pulumi.runtime.get_root_resource()
+        owner = stack or component
+        found = bindings.get(owner) if owner else None
+        if owner and found is None:
+            found = make(component, "" if stack else f":{uuid.uuid4()}")
+            if found:
+                bindings[owner] = found
+        return found
+
+    return hooks_of
+
+
+@once_for_each_owner
+def hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding | None:
     """Return what is asked before and after each update of a resource of AWS.
 
-    A deployment takes a hook of one name but once: a program has one of each, and in a plugin each component. None in a
-    test with mocks of an older SDK.
+    None in a test with mocks of an older SDK.
     """
-    owner, own = owner_of(component)
-    if owner is None or not hasattr(pulumi.runtime.settings.SETTINGS.monitor, "RegisterResourceHook"):
+    if not hasattr(pulumi.runtime.settings.SETTINGS.monitor, "RegisterResourceHook"):
         return None
-    if owner not in _bindings:
-        # The state keeps their names with each resource.
-        before = pulumi.ResourceHook(f"irsa:update{own}", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
-        after = pulumi.ResourceHook(f"irsa:updated{own}", _compare)
-        _bindings[owner] = pulumi.ResourceHookBinding(before_update=[before], after_update=[after])
-    return _bindings[owner]
-
-
-def owner_of(component: pulumi.Resource | None) -> tuple[pulumi.Resource | None, str]:
-    """Return whose hooks a component has, those of the program or in a plugin its own, and the end of their names."""
-    stack = pulumi.runtime.get_root_resource()
-    return (stack, "") if stack else (component, f":{uuid.uuid4()}")
+    # The state keeps their names with each resource.
+    before = pulumi.ResourceHook(f"irsa:update{own}", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
+    after = pulumi.ResourceHook(f"irsa:updated{own}", _compare)
+    return pulumi.ResourceHookBinding(before_update=[before], after_update=[after])
 
 
 def about(update: pulumi.ResourceHookArgs) -> str:

@@ -8,14 +8,13 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import pulumi
 import pulumi_aws as aws
 
 from irsa.evaluation.differences import Difference, differences
 from irsa.evaluation.same_sessions import admits_the_same
-from irsa.failed_update import KINDS, known, owner_of, supports
+from irsa.failed_update import KINDS, known, once_for_each_owner, supports
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.quotas import SESSION_DURATION
@@ -46,7 +45,6 @@ OF_TOOLS = ("argoproj.io", "fluxcd.io", "helm.sh", "kubernetes.io", "pulumi.com"
 NOTHING: tuple[Any, ...] = (None, "", [])
 MOST_SAID = 10
 WHAT_TO_DO = "declare what is there, run `pulumi up`, remove {}, and change it afterwards"
-_bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = WeakKeyDictionary()
 
 
 class NotAsDeclaredError(Exception):
@@ -123,15 +121,13 @@ def said(found: list[Difference]) -> str:
     return "; ".join([*texts, *more])
 
 
-def import_hooks(component: pulumi.Resource) -> pulumi.ResourceHookBinding | None:
+@once_for_each_owner
+def import_hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding | None:
     """Return what is asked before an update of a resource with `import`; None in a test with mocks of an older SDK."""
-    owner, own = owner_of(component)
-    if owner is None or not supports("RESOURCE_HOOKS"):
+    if not supports("RESOURCE_HOOKS"):
         return None
-    if owner not in _bindings:
-        hook = pulumi.ResourceHook(f"irsa:import{own}", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
-        _bindings[owner] = pulumi.ResourceHookBinding(before_update=[hook])
-    return _bindings[owner]
+    hook = pulumi.ResourceHook(f"irsa:import{own}", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
+    return pulumi.ResourceHookBinding(before_update=[hook])
 
 
 async def _refuse(update: pulumi.ResourceHookArgs) -> None:
