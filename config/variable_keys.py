@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from config.argument_places import place_of
+from irsa.add_ons.catalog import snake
 from irsa.add_ons.parameters import PARAMETERS
 from irsa.rules.mistakes import Place
 
@@ -23,14 +25,14 @@ KEYS_WITH_VARIABLES: tuple[tuple[str, ...], ...] = (
     *(("policy", to_camel(parameter)) for parameter in PARAMETERS),
     *(("policies", EACH, to_camel(parameter)) for parameter in PARAMETERS),
 )
-# Every key of every binding is looked up in it, several times.
-_KEYS = frozenset(KEYS_WITH_VARIABLES)
+# Every key of every binding is looked up in it, several times, as the stack file or the component spells it.
+_KEYS = frozenset(KEYS_WITH_VARIABLES) | {tuple(map(snake, key)) for key in KEYS_WITH_VARIABLES}
 
 
 def with_variables_replaced(value: Any, replaced: Callable[[Place, Any], Any], place: Place = ()) -> Any:
-    """Return a binding as in a stack file, where the function replaces the values of these keys, given their places."""
-    if _takes_variables(place):
-        return replaced(place, value)
+    """Return the arguments of a binding, where the function replaces the values of these keys, given their places."""
+    if takes_variables(place):
+        return replaced(place_of(place), value)
     if isinstance(value, Mapping):
         return {key: with_variables_replaced(item, replaced, (*place, key)) for key, item in value.items()}
     if place == ("policies",) and isinstance(value, list):
@@ -40,7 +42,7 @@ def with_variables_replaced(value: Any, replaced: Callable[[Place, Any], Any], p
 
 def values_with_variables(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
     """Yield the places and values of these keys of a binding, which may have any shape."""
-    if _takes_variables(place):
+    if takes_variables(place):
         yield place, value
     elif isinstance(value, Mapping):
         for key, item in value.items():
@@ -50,5 +52,6 @@ def values_with_variables(value: Any, place: Place = ()) -> Iterator[tuple[Place
             yield from values_with_variables(item, (*place, index))
 
 
-def _takes_variables(place: Place) -> bool:
+def takes_variables(place: Place) -> bool:
+    """Return whether variables are replaced in the value of a key of a binding, or of an argument."""
     return place in _KEYS or (*place[:1], EACH, *place[2:]) in _KEYS

@@ -3,44 +3,21 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from config.argument_places import KEYS_OF_A_CREATED_ROLE, arguments_of, place_of
+from config.argument_places import arguments_of, place_of
 from config.defaults import identity_of
-from config.models import Binding, PodIdentity, Stack
-from config.variable_keys import with_variables_replaced
+from config.models import Binding, Stack
+from config.variable_keys import takes_variables, with_variables_replaced
 from config.variables import Values, Written, as_written, replaced
-from irsa.add_ons.catalog import add_on, names, snake
+from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.identity import Use
-from irsa.rules.leaves import mapping_of
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
 from irsa.rules.unknown import WRONG, Unknown, has_unknown, sampled
 from program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups
-
-# The keys of a binding for which the component has no argument, or one of another shape.
-OF_THE_STACK_FILE: Collection[Place] = {
-    ("service_account", "create_namespace"),
-    ("policy", "file"),
-    ("service_account",),
-    ("policy",),
-    ("policies",),
-    ("pod_identity",),
-    ("pod_identity", "policy"),
-    ("oidc_provider_arns",),
-    *KEYS_OF_A_CREATED_ROLE,
-}
-
-# The arguments of keys that hold several, where such a key as a whole is not known.
-OF_A_WHOLE_KEY = {
-    "service_account": ("service_account",),
-    "policy": ("policy",),
-    "policies": ("policies",),
-    "role": ("role_name",),
-    "pod_identity": ("pod_identity",),
-    "trust": ("subjects", "trust_conditions", "trust_statements"),
-}
 
 
 def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
@@ -75,101 +52,54 @@ def arguments(
     binding: Binding, stack: Stack, lookups: Lookups, variables: Values
 ) -> tuple[dict[str, Any], list[Located]]:
     """Return the component's arguments for a binding, with its variables replaced, and what is wrong with these."""
-    declared = binding.model_dump(by_alias=True, exclude_defaults=True, warnings=False)
     found: list[Located] = []
-    keys = with_variables_replaced(declared, lambda place, value: replaced(value, variables, found, place))
-    args: dict[str, Any] = {}
-    for argument, value in arguments_of(keys).items():
-        if argument not in OF_THE_STACK_FILE:
-            *outer, name = map(str, argument)
-            inner = args.setdefault(outer[0], {}) if outer else args
-            inner[name] = value
-    for key, unknown in OF_A_WHOLE_KEY.items():
-        if isinstance(getattr(binding, key), Unknown):
-            args |= dict.fromkeys(unknown, WRONG)
-    args |= _of_pod_identity(args, keys, binding, stack, lookups)
-    of_add_ons, without_name = _of_add_ons(args, keys, binding, stack, lookups)
-    args, found = {**args, **of_add_ons}, [*found, *without_name]
-    if "role_arn" not in args and binding.aws_account is None:
+    written = arguments_of(binding)
+    args: dict[str, Any] = with_variables_replaced(written, lambda at, value: replaced(value, variables, found, at))
+    for settings in (
+        mapping_of(args.get("pod_identity")).get("policy"),
+        *mapping_of(args.get("inline_policies")).values(),
+    ):
+        # Of a file that cannot be read, nothing is known.
+        if isinstance(settings, dict):
+            settings.setdefault("document", WRONG)
+    if identity_of(binding).pod_identity is not Use.ABSENT:
+        args["cluster_arns"] = {key: lookups.clusters[key].arn for key in stack.clusters_of(binding)}
+    found += _with_clusters(args, binding, stack, lookups)
+    role = mapping_of(args.get("role"))
+    if "arn" not in role and binding.aws_account is None:
         found += _not_allowed(args, lookups.account_ids)
     # For an existing role too: what it excludes has the right shape all the same.
     if isinstance(args.get("policy_arns"), list):
         args["policy_arns"] = _keyed(args["policy_arns"], found)
-    if isinstance(args.get("inline_policies"), dict):
-        args["inline_policies"] = {
-            name: source.get("document", WRONG) if isinstance(source, dict) else source
-            for name, source in args["inline_policies"].items()
-        }
-    if "role_arn" in args:
-        found += _partition_of_role(args["role_arn"], lookups)
+    if "arn" in role:
+        found += _partition_of_role(role["arn"], lookups)
         return args, found
     found += [(place_of(at), each) for at, each in _clusters_elsewhere(args, binding, lookups)]
     pairs = ((cluster, binding.aws_account) for cluster in stack.clusters_of(binding))
     providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
     if identity_of(binding).irsa is not Use.ABSENT:
         args["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
-    args |= {
-        "trust_policy_size_quota": stack.quotas.trust_policy_size,
-        "attached_policies_quota": stack.quotas.attached_policies,
-    }
+    args["quotas"] = {name: getattr(stack.quotas, name) for name in ("trust_policy_size", "attached_policies")}
     return args, found
 
 
-def _of_pod_identity(
-    args: Mapping[str, Any], keys: Mapping[str, Any], binding: Binding, stack: Stack, lookups: Lookups
-) -> dict[str, Any]:
-    """Return the arguments of EKS Pod Identity that are otherwise in a binding, or looked up."""
-    found: dict[str, Any] = {}
-    settings = mapping_of(keys.get("podIdentity"))
-    if isinstance(binding.pod_identity, PodIdentity):
-        # What is as by default is an argument, too.
-        found["pod_identity"] = args.get("pod_identity", {})
-    if "policy" in settings:
-        document = mapping_of(settings["policy"]).get("document", WRONG)
-        found["pod_identity"] = {**args.get("pod_identity", {}), "policy": document}
-    if identity_of(binding).pod_identity is not Use.ABSENT:
-        found["cluster_arns"] = {key: lookups.clusters[key].arn for key in stack.clusters_of(binding)}
-    return found
-
-
-def _of_add_ons(
-    args: Mapping[str, Any], keys: Mapping[str, Any], binding: Binding, stack: Stack, lookups: Lookups
-) -> tuple[dict[str, Any], list[Located]]:
-    """Return the arguments of add-ons, with the names of the binding's clusters for those that take them.
-
-    Then the add-ons whose cluster has no name.
-    """
-    found: list[Located] = []
+def _with_clusters(args: dict[str, Any], binding: Binding, stack: Stack, lookups: Lookups) -> Iterator[Located]:
+    """Add the names of the binding's clusters to its add-ons that take them; yield those whose cluster has no name."""
     clusters = stack.clusters_of(binding)
     # Of a cluster that has none, the name is never known.
     without = [key for key in clusters if not lookups.clusters[key].name and stack.clusters_by_key[key].name is None]
-
-    def with_clusters(settings: Any, place: Place) -> Any:
+    several = [(("policies", index), each) for index, each in enumerate(list_of(args.get("policies")))]
+    for place, settings in [(("policy",), args.get("policy")), *several]:
         name = settings.get("add_on") if isinstance(settings, dict) else None
         takes = isinstance(name, str) and name in names() and CLUSTER_NAMES in add_on(name).parameters
         if not takes or {CLUSTER_NAMES, "scope"} & settings.keys():
-            return settings
+            continue
         if without:
             cluster = path_of(stack.place_of_cluster(without[0]))
             what = f"{name} without clusterNames, for irsa:{cluster}, which has no name"
             fix = f"add name to irsa:{cluster}, or write clusterNames"
-            found.append((place, Mistake(what, "the names of its EKS clusters", fix)))
-        return {**settings, CLUSTER_NAMES: [lookups.clusters[key].name or WRONG for key in clusters] or WRONG}
-
-    of_add_ons: dict[str, Any] = {}
-    if "policy" in args:
-        of_add_ons["policy"] = with_clusters(args["policy"], ("policy",))
-    several = keys.get("policies")
-    if isinstance(several, list):
-        # What is not known of them is dumped as a mapping without keys.
-        known = enumerate(zip(several, binding.policies, strict=True))
-        of_add_ons["policies"] = [
-            each
-            if isinstance(each, Unknown)
-            else with_clusters({snake(key): value for key, value in dumped.items()}, ("policies", index))
-            for index, (dumped, each) in known
-        ]
-    return of_add_ons, found
+            yield place, Mistake(what, "the names of its EKS clusters", fix)
+        settings[CLUSTER_NAMES] = [lookups.clusters[key].name or WRONG for key in clusters] or WRONG
 
 
 def _partition_of_role(role_arn: Any, lookups: Lookups) -> Iterator[Located]:
@@ -195,7 +125,7 @@ def _clusters_elsewhere(args: Mapping[str, Any], binding: Binding, lookups: Look
 
 def _not_allowed(args: Mapping[str, Any], account_ids: Collection[str]) -> Iterator[Located]:
     """Yield the policies of an AWS account in which the role cannot be: one of these IDs is that of its own."""
-    arns: dict[Place, Any] = {("role", "permissionsBoundary"): args.get("permissions_boundary")}
+    arns: dict[Place, Any] = {("role", "permissionsBoundary"): mapping_of(args.get("role")).get("permissions_boundary")}
     policy_arns = args.get("policy_arns")
     arns |= {("policyArns", i): arn for i, arn in enumerate(policy_arns if isinstance(policy_arns, list) else ())}
     for place, arn in arns.items() if len(account_ids) > 1 else ():
@@ -261,13 +191,9 @@ def place_in_binding(argument: Place, binding: Binding, variables: Values, writt
             written[id(arns)] = {key: index for index, key in reversed([*enumerate(keys)])}
         return ("policyArns", written[id(arns)][str(argument[1])])
     place = place_of(argument)
-    if place[:2] == ("policy", "document") and binding.policy:
-        return (*place[:2], *as_written(binding.policy.document, place[2:], variables, written))
-    if place[:3] == ("podIdentity", "policy", "document") and binding.pod_identity and binding.pod_identity.policy:
-        return (*place[:3], *as_written(binding.pod_identity.policy.document, place[3:], variables, written))
-    if place[:1] == ("inlinePolicies",) and place[2:]:
-        document = binding.inline_policies[str(place[1])].document
-        return (*place[:2], "document", *as_written(document, place[2:], variables, written))
-    if place[:2] in (("trust", "conditions"), ("trust", "statements")):
-        return (*place[:2], *as_written(getattr(binding.trust, str(place[1])), place[2:], variables, written))
+    value: Any = binding
+    for end, step in enumerate(argument):
+        if takes_variables(argument[:end]):
+            return (*place[:end], *as_written(value, place[end:], variables, written))
+        value = value.get(step) if isinstance(value, dict) else getattr(value, str(step), None)
     return place

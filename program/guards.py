@@ -93,7 +93,7 @@ def _guarded(planned: "PlannedBinding") -> dict[str, Any] | None:
     if isinstance(declared, ServiceAccount):
         namespace, name = declared.namespace or DEFAULT_NAMESPACE, declared.name
     else:
-        decides = {name: planned.args[name] for name in ("policy", "policies", "subjects") if name in planned.args}
+        decides = {name: planned.args[name] for name in ("policy", "policies", "trust") if name in planned.args}
         by_pods = identity_of(binding).pod_identity is Use.USED and not has_unknown(decides)
         usual = service_account_of(decides) if by_pods else None
         if usual is None:

@@ -24,7 +24,7 @@ def of_binding(planned: PlannedBinding, annotations: Any) -> Any:
     if one is None or not one.helm_values:
         return {"serviceAccount": {"create": True, "annotations": annotations}} if declared is None else None
     account = declared if isinstance(declared, ServiceAccount) else None
-    subjects = planned.args.get("subjects", ())
+    subjects = planned.args.get("trust", {}).get("subjects", ())
     # The only one that the role trusts; a pattern names nobody.
     subject = subjects[0] if len(subjects) == 1 and not is_pattern(subjects[0]) else None
     namespace, name = subject.split(":") if subject else (one.namespace, one.service_account)

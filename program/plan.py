@@ -16,6 +16,7 @@ from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import OF_AN_EXISTING_ROLE
 from irsa.rules.identity import Use
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, listed, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_places
@@ -44,7 +45,7 @@ class PlannedComponent(NamedTuple):
     args: Mapping[str, Any]
     """The arguments of ServiceAccountRole."""
     takes_role: bool
-    """Whether its service account gets the role of the binding's first component, not the argument `role_arn`."""
+    """Whether its service account gets the role of the binding's first component, not the argument `role.arn`."""
     aws_account: str | None
     """Key of the AWS account; None for the stack's."""
     cluster: str | None
@@ -101,7 +102,8 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         for index, component in enumerate(_components(key, binding, args, stack, lookups)):
             spec, wrong = read(component.automatic_name, component.args, spelled)
             # An automatic name starts with the binding's key, which has a rule of its own.
-            wrong = [each for each in wrong if each[0] != ("role_name",) or "role_name" in component.args]
+            named = "name" in mapping_of(component.args.get("role"))
+            wrong = [each for each in wrong if each[0] != ("role", "name") or named]
             found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
             if not index:
                 # A list of statements that is too long is still a list of statements.
@@ -198,31 +200,34 @@ def _components(
         yield _component(key, args, stack, lookups, clusters[0] if stack.cluster and clusters else None)
         return
     annotating: dict[str, Any] = {name: args[name] for name in ("audience", "retain_on_delete") if name in args}
-    annotating |= {"service_account": service_account, "role_arn": args.get("role_arn", OUTPUT)}
+    annotating |= {"service_account": service_account, "role": {"arn": OUTPUT}}
     annotating |= {name: args[name] for name in ("identity", "pod_identity") if name in args}
-    adopted = args.get("import_existing", [])
+    adopted = args.get("import_", [])
     if isinstance(adopted, list) and "serviceAccount" in adopted:
-        annotating["import_existing"] = ["serviceAccount"]
-    if "role_arn" in args:
+        annotating["import_"] = ["serviceAccount"]
+    existing = "arn" in mapping_of(args.get("role"))
+    if existing:
         # Nothing reads these but the rule that refuses them.
-        annotating |= {name: value for name, value in args.items() if name not in OF_AN_EXISTING_ROLE}
+        annotating |= {name: value for name, value in args.items() if (name,) not in OF_AN_EXISTING_ROLE}
     else:
         of_role = {name: value for name, value in args.items() if name != "service_account"}
         namespace, name = service_account.get("namespace", DEFAULT_NAMESPACE), service_account.get("name", WRONG)
         subject = WRONG if has_unknown([namespace, name]) else subject_of(namespace, name)
-        subjects = args.get("subjects", [])
-        of_role["subjects"] = [*subjects, subject] if isinstance(subjects, list) else subjects
+        trust = args.get("trust", {})
+        subjects = mapping_of(trust).get("subjects", [])
+        subjects = [*subjects, subject] if isinstance(subjects, list) else subjects
+        of_role["trust"] = {**trust, "subjects": subjects} if isinstance(trust, dict) else trust
         ways = identity_of(binding)
         if ways.pod_identity is Use.USED:
             # Of it, the associations are with the service accounts.
             of_role["identity"] = ways._replace(pod_identity=Use.TRUSTED).recorded
         if isinstance(adopted, list) and adopted:
-            of_role["import_existing"] = [what for what in adopted if what != "serviceAccount"]
+            of_role["import_"] = [what for what in adopted if what != "serviceAccount"]
         yield _component(key, of_role, stack, lookups, None)
     # Where no key of a cluster is right, the service account is judged all the same.
     for cluster in clusters or (None,):
         in_cluster = {**annotating, **_of_the_cluster(args, cluster)}
-        yield _component(key, in_cluster, stack, lookups, cluster)._replace(takes_role="role_arn" not in args)
+        yield _component(key, in_cluster, stack, lookups, cluster)._replace(takes_role=not existing)
 
 
 def _of_the_cluster(args: Mapping[str, Any], cluster: str | None) -> dict[str, Any]:
@@ -233,7 +238,8 @@ def _of_the_cluster(args: Mapping[str, Any], cluster: str | None) -> dict[str, A
     of_cluster: dict[str, Any] = {"cluster_arns": {cluster: clusters[cluster]}}
     settings = args.get("pod_identity", {})
     if isinstance(settings, dict):
-        tags = {"tags": args["tags"]} if "tags" in args else {}
+        role = mapping_of(args.get("role"))
+        tags = {"tags": role["tags"]} if "tags" in role else {}
         ids = settings.get("import_ids")
         if isinstance(ids, dict):
             settings = {**settings, "import_ids": {key: each for key, each in ids.items() if key == cluster}}
@@ -251,7 +257,8 @@ def _component(
         name = service_account.namespace or DEFAULT_NAMESPACE
         namespace = PlannedNamespace(cluster, name, in_cluster(name, lookups.clusters[cluster].issuer))
     aws_account = binding.aws_account
-    if cluster is not None and {"role_arn", "cluster_arns"} <= args.keys():
+    existing = "arn" in mapping_of(args.get("role"))
+    if cluster is not None and existing and "cluster_arns" in args:
         aws_account = stack.clusters_by_key[cluster].aws_account
     return PlannedComponent(
         key,

@@ -131,6 +131,13 @@ class PolicyArgs(TypedDict):
     """True: it makes snapshots of EBS volumes."""
 
 
+class PolicyDocumentArgs(TypedDict):
+    """A policy document."""
+
+    document: pulumi.Input[Any]
+    """A mapping, which may contain outputs, or JSON text."""
+
+
 class PodIdentityArgs(TypedDict):
     """Settings of the EKS Pod Identity associations, one for each of `cluster_arns`."""
 
@@ -138,8 +145,8 @@ class PodIdentityArgs(TypedDict):
     """False: sessions have no tags, and the trust policy names the clusters only. Default: true."""
     target_role_arn: NotRequired[pulumi.Input[str]]
     """ARN of the role whose credentials the Pods get; this role assumes it. It may be in another AWS account."""
-    policy: NotRequired[pulumi.Input[Any]]
-    """Session policy: a mapping, which may contain outputs, or JSON text. Sessions may do what it and the role allow.
+    policy: NotRequired[PolicyDocumentArgs]
+    """Session policy. Sessions may do what it and the role allow.
 
     It needs `session_tags` false."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
@@ -148,40 +155,14 @@ class PodIdentityArgs(TypedDict):
     """IDs of existing associations to adopt instead of creating them, each under its key of `cluster_arns`."""
 
 
-class ServiceAccountRoleArgs(TypedDict):
-    """The arguments of a ServiceAccountRole.
+class RoleArgs(TypedDict):
+    """The IAM role."""
 
-    It creates a role with `oidc_provider_arns` for IRSA, with `cluster_arns` for EKS Pod Identity, or with both; or it
-    uses the role of `role_arn`."""
-
-    service_account: NotRequired[ServiceAccountArgs]
-    """The service account to create or to annotate. Without it, only the role is created."""
-    identity: NotRequired[Any]
-    """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.
-
-    For the stages between them, a mapping of both to `used` or `trusted`, such as `{irsa: trusted, podIdentity: used}`.
-    `trusted`: only the trust policy's statement exists."""
-    cluster_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """ARNs of the EKS clusters, for Pod Identity, each under a key that you choose; do not change the key."""
-    pod_identity: NotRequired[PodIdentityArgs]
-    """Settings of the EKS Pod Identity associations."""
-    role_arn: NotRequired[pulumi.Input[str]]
+    arn: NotRequired[pulumi.Input[str]]
     """ARN of an existing role in any AWS account. The role is not changed; the service account is annotated with it."""
-    oidc_provider_arns: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
-    """ARNs of the clusters' IAM OIDC providers, all in the AWS account in which the role is created."""
-    subjects: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
-    """Further trusted service accounts, as `namespace:name`; both may contain the wildcards `*` and `?`."""
-    any_service_account: NotRequired[bool]
-    """True: subjects may contain `*:*`, every service account of the cluster. Default: false."""
-    audience: NotRequired[pulumi.Input[str]]
-    """Audience of the tokens. Default: `sts.amazonaws.com`."""
-    trust_conditions: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
-    """Further conditions of the trust policy, in IAM's format: operator, key, value or values."""
-    trust_statements: NotRequired[pulumi.Input[Sequence[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
-    """Further statements of the trust policy, in IAM's format."""
-    role_name: NotRequired[pulumi.Input[str]]
+    name: NotRequired[pulumi.Input[str]]
     """Name of the role, 1 to 64 characters. Default: an automatic name that starts with the component's name."""
-    role_name_prefix: NotRequired[pulumi.Input[str]]
+    name_prefix: NotRequired[pulumi.Input[str]]
     """Prefix of an automatic name of the role, 1 to 38 characters."""
     description: NotRequired[pulumi.Input[str]]
     """Description of the role, at most 1,000 characters."""
@@ -195,24 +176,71 @@ class ServiceAccountRoleArgs(TypedDict):
     """Whether policies that others attached are detached when the role is deleted. Default: false."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Tags of the role, and of the policy unless it has its own; at most 50."""
+
+
+class TrustArgs(TypedDict):
+    """Who may assume the role, besides the service account."""
+
+    subjects: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Further trusted service accounts, as `namespace:name`; both may contain the wildcards `*` and `?`."""
+    any_service_account: NotRequired[bool]
+    """True: subjects may contain `*:*`, every service account of the cluster. Default: false."""
+    conditions: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
+    """Further conditions of the trust policy, in IAM's format: operator, key, value or values."""
+    statements: NotRequired[pulumi.Input[Sequence[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
+    """Further statements of the trust policy, in IAM's format."""
+
+
+class QuotasArgs(TypedDict):
+    """Quotas that AWS raised for your AWS account."""
+
+    trust_policy_size: NotRequired[int]
+    """Characters of a trust policy, 2,048 to 8,192. Default: 2,048."""
+    attached_policies: NotRequired[int]
+    """Managed policies per role, at least 1. Default: 10."""
+
+
+class ServiceAccountRoleArgs(TypedDict):
+    """The arguments of a ServiceAccountRole.
+
+    It creates a role with `oidc_provider_arns` for IRSA, with `cluster_arns` for EKS Pod Identity, or with both; or it
+    uses the role of `role.arn`."""
+
+    service_account: NotRequired[ServiceAccountArgs]
+    """The service account to create or to annotate. Without it, only the role is created."""
+    identity: NotRequired[Any]
+    """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.
+
+    For the stages between them, a mapping of both to `used` or `trusted`, such as `{irsa: trusted, podIdentity: used}`.
+    `trusted`: only the trust policy's statement exists."""
+    cluster_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """ARNs of the EKS clusters, for Pod Identity, each under a key that you choose; do not change the key."""
+    pod_identity: NotRequired[PodIdentityArgs]
+    """Settings of the EKS Pod Identity associations."""
+    role: NotRequired[RoleArgs]
+    """The role."""
+    oidc_provider_arns: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of the clusters' IAM OIDC providers, all in the AWS account in which the role is created."""
+    trust: NotRequired[TrustArgs]
+    """Who else may assume the role."""
+    audience: NotRequired[pulumi.Input[str]]
+    """Audience of the tokens. Default: `sts.amazonaws.com`."""
     policy: NotRequired[PolicyArgs]
     """A managed policy to create and attach."""
     policies: NotRequired[Sequence[AddOnArgs]]
     """Add-ons whose policies are created and attached, each once."""
     policy_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
     """ARNs of existing policies to attach, each under a key that you choose; do not change the key."""
-    inline_policies: NotRequired[Mapping[str, pulumi.Input[Any]]]
-    """Inline policies of the role: name, and document as a mapping or JSON text. Together at most 10,240 characters."""
+    inline_policies: NotRequired[Mapping[str, PolicyDocumentArgs]]
+    """Inline policies of the role, by name; together at most 10,240 characters."""
     assume_role_arns: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
-    import_existing: NotRequired[Sequence[str]]
+    import_: NotRequired[Sequence[str]]
     """Existing resources to adopt instead of creating them; they are found by the names given here.
 
     An import that differs is refused, and so is a later change while this is here. Each is one of `role`, `policy`,
     `attachments`, `inlinePolicies`, `serviceAccount`."""
     retain_on_delete: NotRequired[bool]
     """True: the resources in AWS and Kubernetes are kept when the component is removed. Default: false."""
-    trust_policy_size_quota: NotRequired[int]
-    """Quota of the AWS account: characters of a trust policy, 2,048 to 8,192. Default: 2,048."""
-    attached_policies_quota: NotRequired[int]
-    """Quota of the AWS account: managed policies per role, at least 1. Default: 10."""
+    quotas: NotRequired[QuotasArgs]
+    """Quotas that AWS raised for your AWS account."""

@@ -239,6 +239,30 @@ class Field(NamedTuple):
     required: bool = False
 
 
+class Group(NamedTuple):
+    """A mapping of arguments."""
+
+    fields: Mapping[str, "Node"]
+    required: bool = False
+
+
+class Keyed(NamedTuple):
+    """A mapping whose keys become names of resources, by a rule; its values are read one by one."""
+
+    rule: NameRule
+    item: "Field | Group"
+    required: bool = False
+
+
+class Listed(NamedTuple):
+    """A list of mappings of arguments, each of which becomes resources of its own."""
+
+    item: Group
+    required: bool = False
+
+
+Node = Field | Group | Keyed | Listed
+
 DECIDES = "it decides which resources exist"
 AUTHOR_DECIDES = "it is a decision of the program's author"
 NUMBER = "a number is checked before the deployment"
@@ -259,7 +283,7 @@ def _annotation_key(key: str) -> None:
     check_name(key, RULES["Kubernetes key"])
 
 
-SERVICE_ACCOUNT_FIELDS: Mapping[str, Field] = {
+SERVICE_ACCOUNT: Mapping[str, Node] = {
     "name": Field(named_by("service account"), required=True),
     "namespace": Field(named_by("namespace")),
     "create": Field(_flag, DECIDES),
@@ -271,30 +295,31 @@ SERVICE_ACCOUNT_FIELDS: Mapping[str, Field] = {
     "sts_regional_endpoints": Field(_flag),
     "token_expiration": Field(_seconds(quotas.TOKEN_EXPIRATION), NUMBER),
 }
-ADD_ON_FIELDS: Mapping[str, Field] = {
+ADD_ON: Mapping[str, Node] = {
     "add_on": Field(string_of(check_add_on), DECIDES, required=True),
     "version": Field(string_of(len), DECIDES),
     "scope": Field(string_of(check_scope), DECIDES),
     **{name: Field(_at_least_one(several(string_of(each.check)))) for name, each in PARAMETERS.items()},
     **dict.fromkeys(SWITCHES, Field(_flag, "it decides what the policy says")),
 }
-POLICY_FIELDS: Mapping[str, Field] = {
-    **ADD_ON_FIELDS,
-    "add_on": ADD_ON_FIELDS["add_on"]._replace(required=False),
+POLICY_DOCUMENT: Mapping[str, Node] = {"document": Field(_document, required=True)}
+POLICY: Mapping[str, Node] = {
+    **ADD_ON,
+    "add_on": Field(string_of(check_add_on), DECIDES),
     "document": Field(_document),
     "name": Field(named_by("policy")),
     "path": Field(named_by("policy path")),
     "description": Field(named_by("description")),
     "tags": Field(TAGS),
 }
-POD_IDENTITY_FIELDS: Mapping[str, Field] = {
+POD_IDENTITY: Mapping[str, Node] = {
     "session_tags": Field(_flag, "the trust policy depends on it"),
     "target_role_arn": Field(_arn("role")),
-    "policy": Field(_document),
+    "policy": Group(POLICY_DOCUMENT),
     "tags": Field(TAGS),
     "import_ids": Field(with_keys(len, named_by("association ID")), DECIDES),
 }
-# Settings of the role that have the same names as inputs of `aws.iam.Role`, and as keys of `role` in a stack file.
+# Settings of the role that have the same names as inputs of `aws.iam.Role`.
 ROLE_SETTINGS: Mapping[str, Field] = {
     "description": Field(named_by("description")),
     "path": Field(named_by("role path")),
@@ -303,55 +328,50 @@ ROLE_SETTINGS: Mapping[str, Field] = {
     "force_detach_policies": Field(_flag),
     "tags": Field(_role_tags),
 }
-FIELDS: Mapping[str, Field] = {
-    "role_arn": Field(_arn("role")),
-    "identity": Field(plain_identity, DECIDES),
-    "oidc_provider_arns": Field(_at_least_one(several(_arn("oidc-provider")))),
+ROLE: Mapping[str, Node] = {
+    "arn": Field(_arn("role")),
+    "name": Field(named_by("role")),
+    "name_prefix": Field(named_by("role prefix")),
+    **ROLE_SETTINGS,
+}
+TRUST: Mapping[str, Node] = {
     "subjects": Field(several(string_of(check_subject))),
     "any_service_account": Field(_flag, AUTHOR_DECIDES),
-    "audience": Field(named_by("audience")),
-    "trust_conditions": Field(_conditions),
-    "trust_statements": Field(_statements),
-    "assume_role_arns": Field(several(_arn("role"))),
-    "role_name": Field(named_by("role")),
-    "role_name_prefix": Field(named_by("role prefix")),
-    **ROLE_SETTINGS,
-    "import_existing": Field(several(string_of(check_adoptable)), DECIDES),
-    "retain_on_delete": Field(_flag, "it is an option of the resources"),
-    "trust_policy_size_quota": Field(_quota(quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE), NUMBER),
-    "attached_policies_quota": Field(_quota(1), NUMBER),
+    "conditions": Field(_conditions),
+    "statements": Field(_statements),
 }
-# Mappings whose keys become names of resources; their values are read one by one.
-KEYED_FIELDS: Mapping[str, tuple[NameRule, Field]] = {
-    "cluster_arns": (RULES["key"], Field(string_of(parse_cluster_arn))),
-    "policy_arns": (RULES["attachment key"], Field(_arn("policy"))),
-    "inline_policies": (RULES["inline policy"], Field(_document)),
+QUOTAS: Mapping[str, Node] = {
+    "trust_policy_size": Field(_quota(quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE), NUMBER),
+    "attached_policies": Field(_quota(1), NUMBER),
 }
-NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {
-    "service_account": SERVICE_ACCOUNT_FIELDS,
-    "policy": POLICY_FIELDS,
-    "pod_identity": POD_IDENTITY_FIELDS,
-}
-# Lists of mappings, each of which becomes resources of its own.
-LISTED_FIELDS: Mapping[str, Mapping[str, Field]] = {"policies": ADD_ON_FIELDS}
+OF_A_ROLE = Group(
+    {
+        "service_account": Group(SERVICE_ACCOUNT),
+        "identity": Field(plain_identity, DECIDES),
+        "oidc_provider_arns": Field(_at_least_one(several(_arn("oidc-provider")))),
+        "cluster_arns": Keyed(RULES["key"], Field(string_of(parse_cluster_arn))),
+        "pod_identity": Group(POD_IDENTITY),
+        "role": Group(ROLE),
+        "policy": Group(POLICY),
+        "policies": Listed(Group(ADD_ON)),
+        "policy_arns": Keyed(RULES["attachment key"], Field(_arn("policy"))),
+        "inline_policies": Keyed(RULES["inline policy"], Group(POLICY_DOCUMENT)),
+        "assume_role_arns": Field(several(_arn("role"))),
+        "trust": Group(TRUST),
+        "audience": Field(named_by("audience")),
+        "import_": Field(several(string_of(check_adoptable)), DECIDES),
+        "retain_on_delete": Field(_flag, "it is an option of the resources"),
+        "quotas": Group(QUOTAS),
+    }
+)
 
 
-class Tables(NamedTuple):
-    """The arguments of a component.
-
-    Attributes:
-        component: Its name.
-        fields: Those that have a value.
-        nested: Those that are mappings of arguments.
-        keyed: Mappings whose keys become names of resources; their values are read one by one.
-        listed: Lists of mappings of arguments.
-    """
-
-    component: str
-    fields: Mapping[str, Field]
-    nested: Mapping[str, Mapping[str, Field]]
-    keyed: Mapping[str, tuple[NameRule, Field]]
-    listed: Mapping[str, Mapping[str, Field]]
-
-
-OF_A_ROLE = Tables("ServiceAccountRole", FIELDS, NESTED_FIELDS, KEYED_FIELDS, LISTED_FIELDS)
+def node_at(place: Place, group: Group = OF_A_ROLE) -> Node | None:
+    """Return how the argument at a place is read; None below an argument that has a value, and at an unknown one."""
+    node: Node | None = group
+    for step in place:
+        if isinstance(node, Group):
+            node = node.fields.get(str(step))
+        else:
+            node = node.item if isinstance(node, Keyed | Listed) else None
+    return node

@@ -116,20 +116,22 @@ AwsAccountRule = Callable[[Any, Place, AwsAccount], Iterator[Located]]
 
 def values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, Any, AwsAccountRule]]:
     """Yield each value that depends on the role's AWS account, and its rule."""
-    if "permissions_boundary" in values:
-        yield ("permissions_boundary",), values["permissions_boundary"], _check_policy_arn
+    if "permissions_boundary" in (role := values.get("role", {})):
+        yield ("role", "permissions_boundary"), role["permissions_boundary"], _check_policy_arn
     for key, arn in values.get("policy_arns", {}).items():
         yield ("policy_arns", key), arn, _check_policy_arn
     if "assume_role_arns" in values:
         yield ("assume_role_arns",), values["assume_role_arns"], _check_role_arns
     if "target_role_arn" in values.get("pod_identity", {}):
         yield ("pod_identity", "target_role_arn"), values["pod_identity"]["target_role_arn"], _check_role_arn
-    if "policy" in values.get("pod_identity", {}):
-        yield ("pod_identity", "policy"), values["pod_identity"]["policy"], _check_document
-    for key, document in values.get("inline_policies", {}).items():
-        yield ("inline_policies", key), document, _check_document
-    if "document" in values.get("policy", {}):
-        yield ("policy", "document"), values["policy"]["document"], _check_document
+    documents: dict[Place, Mapping[str, Any]] = {
+        ("policy",): values.get("policy", {}),
+        ("pod_identity", "policy"): values.get("pod_identity", {}).get("policy", {}),
+    }
+    documents |= {("inline_policies", key): each for key, each in values.get("inline_policies", {}).items()}
+    for place, settings in documents.items():
+        if "document" in settings:
+            yield (*place, "document"), settings["document"], _check_document
 
 
 def cluster_arns_of(arguments: Arguments, values: Mapping[str, Any]) -> Value[dict[str, str]]:

@@ -4,7 +4,6 @@ Pulumi's SDK is not loaded here: a value can be an output only where a program h
 """
 
 import inspect
-import itertools
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,10 +11,23 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from irsa.fields import OF_A_ROLE, Field, Found, Tables, collect, without_mistakes
+from irsa.add_ons.catalog import snake
+from irsa.fields import (
+    OF_A_ROLE,
+    ROLE_SETTINGS,
+    Field,
+    Found,
+    Group,
+    Keyed,
+    Listed,
+    Node,
+    collect,
+    node_at,
+    without_mistakes,
+)
 from irsa.rules.leaves import map_leaves, step_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, in_advice, nearest, path_of, shortened
-from irsa.rules.names import NameRule, check_name
+from irsa.rules.names import check_name
 from irsa.rules.policies import TOO_DEEP, is_too_deep
 from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
 
@@ -36,7 +48,7 @@ class ArgumentMistakes(Exception):
     """All mistakes in the arguments of one component, each with the argument's path."""
 
     def __init__(
-        self, name: str, mistakes: Iterable[Located], spelling: Spelling, component: str = OF_A_ROLE.component
+        self, name: str, mistakes: Iterable[Located], spelling: Spelling, component: str = "ServiceAccountRole"
     ) -> None:
         self.mistakes = tuple(mistakes)
         count = f"{len(self.mistakes)} error{'s' if len(self.mistakes) > 1 else ''}"
@@ -67,6 +79,17 @@ def is_output(value: object) -> bool:
     return inspect.isawaitable(value) or (pulumi is not None and isinstance(value, pulumi.Output))
 
 
+# Arguments of an earlier version, and where each is now.
+FORMER: Mapping[str, Place] = {
+    **{f"role_{name}": ("role", name) for name in ("arn", "name", "name_prefix")},
+    **{name: ("role", name) for name in ROLE_SETTINGS},
+    **{name: ("trust", name) for name in ("subjects", "any_service_account")},
+    **{f"trust_{name}": ("trust", name) for name in ("conditions", "statements")},
+    **{f"{name}_quota": ("quotas", name) for name in ("trust_policy_size", "attached_policies")},
+    "import_existing": ("import_",),
+}
+
+
 @dataclass
 class Arguments:
     """The arguments of one component, as they are read.
@@ -76,14 +99,16 @@ class Arguments:
         spelling: How the caller spells an argument.
         found: The mistakes so far.
         given: Each argument that is there, with a marker in place of what is not known or wrong.
-        tables: How they are read.
+        group: How they are read.
+        component: The component's type, for messages.
     """
 
     name: str
     spelling: Spelling = path_of
     found: Found = field(default_factory=list)
     given: dict[Place, Any] = field(default_factory=dict)
-    tables: Tables = OF_A_ROLE
+    group: Group = OF_A_ROLE
+    component: str = "ServiceAccountRole"
 
     def read(self, args: Any) -> dict[str, Any]:
         """Return the arguments by their names, each checked on its own; unknown ones are mistakes.
@@ -91,30 +116,27 @@ class Arguments:
         One that is wrong is never known. One that decides which resources exist, or that is a mapping of arguments, is
         left out where it is not known.
         """
-        return self._level(args, self.tables.fields, ()) or {}
+        return self._group(args, self.group, ()) or {}
 
-    def _level(self, args: Any, fields: Mapping[str, Field], place: Place) -> dict[str, Any] | None:
-        _, _, *others = self.tables
-        known = {*fields, *(() if place else itertools.chain(*others))}
+    def _group(self, args: Any, group: Group, place: Place) -> dict[str, Any] | None:
         if isinstance(args, Unknown):
             return None
         if not isinstance(args, Mapping):
-            self.found.append((place, self._not_a_mapping(args, fields, known, place)))
+            self.found.append((place, self._not_a_mapping(args, group, place)))
             return None
         values: dict[str, Any] = {}
         for key, value in args.items():
             here: Place = (*place, step_of(key))
-            if key not in known:
-                names = self._spelled(known, place)
+            if not isinstance(key, str) or key not in group.fields:
+                names = self._spelled(group, place)
                 what = "an output as a key" if is_output(key) else f"unknown argument {key!r}"
-                unknown = Mistake(what, ", ".join(names), self._advice_for(here, names))
-                self.found.append((here, unknown))
+                self.found.append((here, Mistake(what, ", ".join(names), self._advice_for(here, names))))
                 continue
             self.given[here] = value if isinstance(value, Mapping) else WRONG
-            read = self._argument(key, value, fields, here)
+            read = self._argument(value, group.fields[key], here)
             if read is not None:
                 values[key] = read
-        for key, each in fields.items():
+        for key, each in group.fields.items():
             if each.required and key not in args:
                 missing = self.spelling((*place, key))
                 self.found.append((place, Mistake(f"no {missing}", f"{missing} is required", f"add {missing}")))
@@ -122,45 +144,47 @@ class Arguments:
                 values.setdefault(key, NEVER)
         return values
 
-    def _not_a_mapping(self, args: Any, fields: Mapping[str, Field], known: Iterable[str], place: Place) -> Mistake:
+    def _not_a_mapping(self, args: Any, group: Group, place: Place) -> Mistake:
         found = "an output" if is_output(args) else shortened(args)
-        fix = f"write its keys: {', '.join(self._spelled(known, place))}"
-        required = [name for name, each in fields.items() if each.required]
+        fix = f"write its keys: {', '.join(self._spelled(group, place))}"
+        required = [name for name, each in group.fields.items() if each.required]
         if place[:1] == ("policies",) and isinstance(args, str) and args.startswith("arn:"):
             fix = f"write it under {self.spelling(('policy_arns',))}"
         elif place and len(required) == 1 and isinstance(args, str):
             fix = f"set {self.spelling((*place, required[0]))} to {in_advice(args, 'it')}"
         return Mistake(found, "a plain mapping of arguments", fix)
 
-    def _argument(self, key: str, value: Any, fields: Mapping[str, Field], here: Place) -> Any:
+    def _argument(self, value: Any, node: Node, here: Place) -> Any:
         """Return the value of an argument; None where it is left out."""
         if value is None:
             self.found.append((here, Mistake("None", "a value", "set a value, or remove the argument")))
             return None
-        nested, keyed, listed = ({}, {}, {}) if here[1:] else self.tables[2:]
-        if key in nested:
-            return self._level(value, nested[key], here)
-        if key in keyed:
-            return self._keyed(value, *keyed[key], here)
-        if key in listed:
-            return self._listed(value, listed[key], here)
-        return self._value(value, fields[key], here)
+        match node:
+            case Group():
+                return self._group(value, node, here)
+            case Keyed():
+                return self._keyed(value, node, here)
+            case Listed():
+                return self._listed(value, node, here)
+        return self._value(value, node, here)
 
     def _advice_for(self, here: Place, names: Sequence[str]) -> str:
         """Return what to do with an unknown argument; it is spelled as the known ones are."""
-        key = str(here[-1])
-        if here[:-1] and key in self._spelled(itertools.chain(*self.tables[1:4]), ()):
-            return f"move it one level up, beside {self.spelling(here[:-1])}"
-        if here[0] == "policies" and key in self.tables.nested["policy"]:
+        key, fields = snake(str(here[-1])), self.group.fields
+        if not here[1:] and key in FORMER and node_at(FORMER[key], self.group):
+            return f"it is {self.spelling(FORMER[key])} now"
+        if here[1:] and key in fields:
+            return f"move it to {self.spelling((key,))}"
+        if here[0] == "policies" and node_at(("policy", key), self.group):
             return f"move it to {self.spelling(('policy', key))}"
-        nested = [(parent, name) for parent, fields in self.tables.nested.items() if not here[:-1] for name in fields]
-        places = [spelled for spelled in map(self.spelling, nested) if spelled.endswith(f".{key}")]
-        return nearest(key, names, f"move it to {places[0]}" if len(places) == 1 else "remove it")
+        groups = [name for name, each in fields.items() if isinstance(each, Group) and key in each.fields]
+        move = f"move it to {self.spelling((groups[0], key))}" if len(groups) == 1 and not here[1:] else "remove it"
+        return nearest(str(here[-1]), names, move)
 
-    def _spelled(self, names: Iterable[str], place: Place) -> list[str]:
-        return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in names)
+    def _spelled(self, group: Group, place: Place) -> list[str]:
+        return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in group.fields)
 
-    def _keyed(self, value: Any, rule: NameRule, each: Field, place: Place) -> dict[str, Any] | None:
+    def _keyed(self, value: Any, node: Keyed, place: Place) -> dict[str, Any] | None:
         if isinstance(value, Unknown):
             return None
         if not isinstance(value, Mapping):
@@ -175,11 +199,15 @@ class Arguments:
                 found = "an output as a key" if is_output(key) else f"the key {shortened(key)}"
                 self.found.append((here, Mistake(found, "keys that are strings", "write a string")))
                 continue
-            collect(lambda key=key: check_name(key, rule), here, self.found)  # type: ignore[misc]
-            values[key] = self._value(item, each, here)
+            collect(lambda key=key: check_name(key, node.rule), here, self.found)  # type: ignore[misc]
+            self.given[here] = item if isinstance(item, Mapping) else WRONG
+            if isinstance(node.item, Field):
+                values[key] = self._value(item, node.item, here)
+            else:
+                values[key] = self._group(item, node.item, here) or dict.fromkeys(node.item.fields, NEVER)
         return values
 
-    def _listed(self, value: Any, fields: Mapping[str, Field], place: Place) -> list[dict[str, Any]] | None:
+    def _listed(self, value: Any, node: Listed, place: Place) -> list[dict[str, Any]] | None:
         if isinstance(value, Unknown):
             return None
         if not isinstance(value, list | tuple):
@@ -190,7 +218,7 @@ class Arguments:
             self.found.append((place, Mistake(found, "a plain list: its items decide which resources exist", fix)))
             return None
         self.given[place] = [item if isinstance(item, Mapping) else WRONG for item in value]
-        read = [self._level(item, fields, (*place, index)) for index, item in enumerate(value)]
+        read = [self._group(item, node.item, (*place, index)) for index, item in enumerate(value)]
         return [each for each in read if each is not None]
 
     def _value(self, value: Any, each: Field, place: Place) -> Any:
@@ -234,8 +262,8 @@ class Arguments:
             found: Found = []
             value = parse_known(known, found)
             if found:
-                redacted = dict.fromkeys((_argument_at(place, self.tables), REDACTED) for place, _ in found)
-                raise ArgumentMistakes(self.name, redacted if secret else found, self.spelling, self.tables.component)
+                redacted = dict.fromkeys((_argument_at(place, self.group), REDACTED) for place, _ in found)
+                raise ArgumentMistakes(self.name, redacted if secret else found, self.spelling, self.component)
             return value
 
         return Later(source, parse)
@@ -267,9 +295,10 @@ class Arguments:
         return self.combined({"value": value}, compute)
 
 
-def _argument_at(place: Place, tables: Tables) -> Place:
+def _argument_at(place: Place, group: Group) -> Place:
     """Return the argument's own part of a place: what is below it may be a secret."""
-    return place[: 3 if place[0] in tables.listed else 2 if place[0] in (*tables.nested, *tables.keyed) else 1]
+    steps = range(1, len(place))
+    return next((place[:end] for end in steps if isinstance(node_at(place[:end], group), Field)), place)
 
 
 # What is wrong, or missing, is never known.

@@ -90,20 +90,20 @@ class Plugin(ComponentProvider):
 
     def spelled(self, definition: ComponentDefinition, argument: Place) -> str:
         """Return how the schema spells an argument: `serviceAccount.namespace`; an unknown one is left as it is."""
-        properties, names = definition.inputs, definition.inputs_mapping
         steps: list[str | int] = []
+        # Of the group that the next step is in, and of a list or mapping that holds groups.
+        names, properties = definition.inputs_mapping, definition.inputs
+        several: PropertyDefinition | None = None
         for step in argument:
-            key = next((key for key, name in names.items() if name == step), step)
+            key = step if several else next((key for key, name in names.items() if name == step), step)
+            here = several if several else properties.get(str(key))
             steps.append(key)
-            if isinstance(step, int):
-                continue  # of a list of a type, whose properties are those of its items
-            nested = self._type_of(properties.get(str(key)))
-            properties, names = (nested.properties, nested.properties_mapping) if nested else ({}, {})
+            several = None if several else _items_of(here)
+            group = None if several else self._group_of(here)
+            names, properties = (group.properties_mapping, group.properties) if group else ({}, {})
         return path_of(steps)
 
-    def _type_of(self, definition: PropertyDefinition | None) -> TypeDefinition | None:
-        """Return the type of a value, or of the items of a list."""
-        definition = definition.items if definition and definition.items else definition
+    def _group_of(self, definition: PropertyDefinition | None) -> TypeDefinition | None:
         return self.get_type_definition(definition) if definition and definition.ref else None
 
     def _named(
@@ -114,12 +114,19 @@ class Plugin(ComponentProvider):
 
     def _value(self, value: Any, definition: PropertyDefinition | None) -> Any:
         """Return a value with the keys of the schema's types renamed; the keys of other mappings stay unchanged."""
-        nested = self._type_of(definition)
-        if nested and isinstance(value, dict):
-            return self._named(value, nested.properties, nested.properties_mapping)
-        if nested and isinstance(value, list):
-            return [self._value(item, definition) for item in value]
+        items, group = _items_of(definition), self._group_of(definition)
+        if group and isinstance(value, dict):
+            return self._named(value, group.properties, group.properties_mapping)
+        if items and isinstance(value, dict):
+            return {key: self._value(item, items) for key, item in value.items()}
+        if items and isinstance(value, list):
+            return [self._value(item, items) for item in value]
         return received(value)
+
+
+def _items_of(definition: PropertyDefinition | None) -> PropertyDefinition | None:
+    """Return what the items of a list or the values of a mapping are."""
+    return definition and (definition.items or definition.additional_properties)
 
 
 class Servicer(ProviderServicer):

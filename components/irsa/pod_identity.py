@@ -34,6 +34,7 @@ class Association(NamedTuple):
     import_id: str | None
 
 
+SESSION_POLICY: Place = ("pod_identity", "policy", "document")
 # In place of an ARN that is not known, so that a length is a lower bound.
 SHORTEST_CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/a"
 
@@ -67,7 +68,7 @@ def least_trust_of(arguments: Arguments, values: Mapping[str, Any]) -> PodIdenti
 
 def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]:
     """Return the ARN of the existing role; for Pod Identity, it must be in the AWS account of the clusters."""
-    role_arn: Value[str] = values["role_arn"]
+    role_arn: Value[str] = values["role"]["arn"]
     if not values.get("cluster_arns"):
         return role_arn
 
@@ -81,7 +82,7 @@ def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]
                 role = f"{known['role']!r}, a role of another AWS account than the EKS cluster {name}"
                 fix = f"use a role in {of_cluster}, and set {{}} to this one"
                 mistake = Mistake(role, f"a role in {of_cluster}", fix, ("pod_identity", "target_role_arn"))
-                found.append((("role_arn",), mistake))
+                found.append((("role", "arn"), mistake))
         return str(known["role"])
 
     return arguments.combined({"role": role_arn, "clusters": cluster_arns_of(arguments, values)}, compute)
@@ -95,7 +96,7 @@ def associations(
     if ways_of(values).pod_identity is not Use.USED or not service_account:
         return
     settings, clusters = values.get("pod_identity", {}), values.get("cluster_arns", {})
-    policy = in_account.get(("pod_identity", "policy"), settings.get("policy"))
+    policy = in_account.get(SESSION_POLICY, settings.get("policy", {}).get("document"))
     if policy is not None:
         policy = arguments.combined({"document": policy}, _session_policy)
     for key, cluster_arn in clusters.items():
@@ -119,7 +120,7 @@ def _session_policy(known: Mapping[str, Any], found: Found) -> str:
     document: Document = known["document"]
     text = document.text if document.text is not None else minified(document.content)
     usage = Usage("characters of the session policy", len(text), SESSION_POLICY_SIZE)
-    collect(lambda: check_usage(usage), ("pod_identity", "policy"), found)
+    collect(lambda: check_usage(usage), SESSION_POLICY, found)
     return text
 
 
@@ -148,8 +149,8 @@ def warnings(arguments: Arguments, values: Mapping[str, Any], *, creates_role: b
     """Yield what Pod Identity does otherwise than IRSA."""
     if ways_of(values).pod_identity is Use.ABSENT:
         return
-    conditions = known_conditions(arguments.given.get(("trust_conditions",)))
-    subjects = strings_of(arguments.given.get(("subjects",)))
+    conditions = known_conditions(arguments.given.get(("trust", "conditions")))
+    subjects = strings_of(arguments.given.get(("trust", "subjects")))
     unlimited = ways_of(values).irsa is not Use.ABSENT and ("pod_identity", "policy") in arguments.given
     trust = _has_session_tags(values), conditions, subjects
     for place, mistake in pod_identity_warnings(*trust, creates_role=creates_role, unlimited_irsa=unlimited):

@@ -39,10 +39,12 @@ from irsa.rules.trust import (
     minified,
     trust_document,
 )
-from irsa.rules.unknown import has_output, least
+from irsa.rules.unknown import has_output, least, stands
 from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
 
 Usages = Sequence[tuple[Place, Usage]]
+SUBJECTS: Place = ("trust", "subjects")
+STATEMENTS: Place = ("trust", "statements")
 
 
 class AnnotatedServiceAccount(NamedTuple):
@@ -174,7 +176,7 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
         arguments.found += add_on_mistakes(arguments.given, spelling)
         arguments.found += identity_mistakes(arguments.given, spelling)
         arguments.found += _between(arguments, values)
-    creates = "role_arn" not in values and ("oidc_provider_arns" in values or "cluster_arns" in values)
+    creates = "arn" not in values.get("role", {}) and ("oidc_provider_arns" in values or "cluster_arns" in values)
     in_account = in_aws_account(arguments, values) if creates else {}
     role = _role(arguments, values, in_account) if creates else None
     of_add_ons = add_on_policies(arguments, values) if creates else ()
@@ -184,11 +186,12 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
     usages = tuple(_usages(arguments, values, role, (len(policies), len(attachments)), inline_policies))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
-    of_association = values.get("pod_identity", {}).get("tags", values.get("tags"))
+    of_role = values.get("role", {})
+    of_association = values.get("pod_identity", {}).get("tags", of_role.get("tags"))
     tags = _tags(arguments, of_association, ("pod_identity", "tags"))
     spec = Spec(
         role=role,
-        role_arn=pod_identity.existing_role(arguments, values) if "role_arn" in values else None,
+        role_arn=pod_identity.existing_role(arguments, values) if "arn" in of_role else None,
         policies=policies,
         attachments=attachments,
         inline_policies=inline_policies,
@@ -231,18 +234,18 @@ def _warnings(
 def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling = arguments.spelling
-    if arguments.given.get(("any_service_account",), False) is False:
-        given = list_of(arguments.given.get(("subjects",)))
+    if arguments.given.get(("trust", "any_service_account"), False) is False:
+        given = list_of(arguments.given.get(SUBJECTS))
         wide: Found = []
         for index, subject in enumerate(given):
-            collect(lambda subject=subject: check_any_service_account(strings_of([subject])), ("subjects", index), wide)  # type: ignore[misc]
+            collect(lambda subject=subject: check_any_service_account(strings_of([subject])), (*SUBJECTS, index), wide)  # type: ignore[misc]
         if not wide:
-            collect(lambda: check_any_service_account(strings_of(given)), ("subjects",), wide)
+            collect(lambda: check_any_service_account(strings_of(given)), SUBJECTS, wide)
         yield from wide
-    existing, created = ("role_arn",), ("oidc_provider_arns",)
+    existing, created = ("role", "arn"), ("oidc_provider_arns",)
     identity = identity_of(arguments.given)
     needs_provider = identity is not None and identity.irsa is not Use.ABSENT
-    if needs_provider and created not in arguments.given and existing not in arguments.given:
+    if needs_provider and created not in arguments.given and not stands(existing, arguments.given):
         found = f"neither {spelling(existing)} nor {spelling(created)}"
         fix = f"set {spelling(existing)} for an existing role, or {spelling(created)} for a new one"
         yield created, Mistake(found, "exactly one of them", fix)
@@ -252,8 +255,8 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
         "attachments": [("policy_arns", key) for key in values.get("policy_arns", ())],
     }
     adopted = [
-        (argument, f"{kind!r} in {spelling(('import_existing',))}")
-        for kind in list_of(arguments.given.get(("import_existing",)))
+        (argument, f"{kind!r} in {spelling(('import_',))}")
+        for kind in list_of(arguments.given.get(("import_",)))
         for argument in found_by.get(str(kind), ())
     ]
     ids: Place = ("pod_identity", "import_ids")
@@ -263,18 +266,18 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
             fix = "write the value, or deploy its source first"
             found = f"an output, together with {what}"
             yield argument, Mistake(found, "a plain value, by which the existing resource is found", fix)
-    automatic = not {("role_name",), ("role_name_prefix",)} & arguments.given.keys()
+    automatic = not any(stands(each, arguments.given) for each in (("role", "name"), ("role", "name_prefix")))
     automatic = automatic or ("policy" in values and ("policy", "name") not in arguments.given)
     automatic = automatic or bool(values.get("policies"))
-    if existing not in arguments.given and automatic:
+    if not stands(existing, arguments.given) and automatic:
         kind = "the start of an automatic name in IAM"
         rule = names.NameRule(kind, len(arguments.name), names.IAM_NAME, names.IAM_WORDS)
         try:
             names.check_name(arguments.name, rule)
         except Mistake as mistake:
-            named = (("role_name",), ("policy", "name"))
+            named = (("role", "name"), ("policy", "name"))
             fix = "rename the component, or set {} and {}"
-            yield ("role_name",), Mistake(mistake.found, mistake.allowed, fix, *named)
+            yield ("role", "name"), Mistake(mistake.found, mistake.allowed, fix, *named)
 
 
 # --- the role --------------------------------------------------------------------------------------------------------
@@ -282,9 +285,10 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
 
 def _subjects(arguments: Arguments, values: Mapping[str, Any]) -> Value[list[str]]:
     """Return the sorted `namespace:name` patterns that the role trusts, those of its service account included."""
-    further = values.get("subjects", [])
-    if isinstance(further, Later) and not values.get("any_service_account"):
-        further = arguments.checked(further, ("subjects",), check_any_service_account)
+    trust = values.get("trust", {})
+    further = trust.get("subjects", [])
+    if isinstance(further, Later) and not trust.get("any_service_account"):
+        further = arguments.checked(further, SUBJECTS, check_any_service_account)
     service_account = service_account_of(values)
     if service_account is None:
         return arguments.combined({"further": further}, lambda parts, _found: sorted(set(parts["further"])))
@@ -296,7 +300,7 @@ def _subjects(arguments: Arguments, values: Mapping[str, Any]) -> Value[list[str
 
 
 def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]) -> CreatedRole:
-    subjects = _subjects(arguments, values)
+    subjects, settings, trust = _subjects(arguments, values), values.get("role", {}), values.get("trust", {})
     provider_arns = values.get("oidc_provider_arns", [])
     cluster_arns = cluster_arns_of(arguments, values)
 
@@ -308,7 +312,7 @@ def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[P
             for place, value, rule in values_in_aws_account(values):
                 late += () if isinstance(value, Later) else rule(value, place, aws_account)
         if not parts["subjects"] and isinstance(subjects, Later):
-            late.append((("subjects",), Mistake("no subject", "at least one", "add one")))
+            late.append((SUBJECTS, Mistake("no subject", "at least one", "add one")))
         found += late
         trusts = parts["provider_arns"] or parts["pod_identity"]
         return "" if late or not (parts["subjects"] and trusts) else trust_document(**parts)
@@ -317,22 +321,22 @@ def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[P
         "provider_arns": provider_arns,
         "subjects": subjects,
         "audience": values.get("audience", DEFAULT_AUDIENCE),
-        "conditions": values.get("trust_conditions"),
-        "statements": values.get("trust_statements", ()),
+        "conditions": trust.get("conditions"),
+        "statements": trust.get("statements", ()),
         "pod_identity": pod_identity.trust_of(arguments, values),
     }
-    name, prefix = values.get("role_name"), values.get("role_name_prefix")
+    name, prefix = settings.get("name"), settings.get("name_prefix")
     if name is None and prefix is None:
         prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
-    settings = {key: in_account.get((key,), values.get(key)) for key in ROLE_SETTINGS}
+    inputs = {key: in_account.get(("role", key), settings.get(key)) for key in ROLE_SETTINGS}
     document = arguments.combined(
         {**parts, "cluster_arns": cluster_arns}, lambda known, found: trust_policy({**known}, found)
     )
     if isinstance(document, Later):
         quota = _trust_quota(arguments, values)
-        document = arguments.checked(document, ("subjects",), lambda text: check_usage(trust_usage(text, quota)))
+        document = arguments.checked(document, SUBJECTS, lambda text: check_usage(trust_usage(text, quota)))
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
-    judged = _admission(arguments, values, parts, document) if values.get("trust_statements") else None
+    judged = _admission(arguments, values, parts, document) if trust.get("statements") else None
     admitted: Any = subjects
     denied: Any = None
     if judged is not None:
@@ -347,8 +351,8 @@ def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[P
         trust_warnings=() if judged is None else _trust_warnings(arguments, parts, document, judged),
         name=name,
         name_prefix=prefix,
-        settings={**settings, "tags": _tags(arguments, values.get("tags"), ("tags",))},
-        import_id=name if "role" in values.get("import_existing", ()) else None,
+        settings={**inputs, "tags": _tags(arguments, settings.get("tags"), ("role", "tags"))},
+        import_id=name if "role" in values.get("import_", ()) else None,
     )
 
 
@@ -366,7 +370,7 @@ def _admission(
             by_irsa = admission(known["document"], known["provider_arns"], known["subjects"], known["audience"])
             return pod_identity.with_pod_identity(by_irsa, known["document"], known["subjects"], known["pod_identity"])
         except Mistake as mistake:
-            found.append((("trust_statements",), mistake))
+            found.append((STATEMENTS, mistake))
             return nothing
 
     return arguments.combined({**parts, "document": document}, compute)
@@ -381,24 +385,24 @@ def _trust_warnings(
     def compute(known: Mapping[str, Any], _found: Found) -> Sequence[str]:
         its_own = len(parsed_document(known["document"])[1]) - len(known["statements"]) if known["document"] else 0
         warnings = [
-            f"{spelling(('trust_statements', index - its_own))}: {noun} may assume the role"
+            f"{spelling((*STATEMENTS, index - its_own))}: {noun} may assume the role"
             f"{'' if certain else ', as far as irsa can tell'}"
             for index, noun, certain in known["judged"].crowds
         ]
         if not known["judged"].complete:
-            warnings.append(f"{spelling(('trust_statements',))}: {TOO_MANY_PATTERNS}; write fewer wildcards")
+            warnings.append(f"{spelling(STATEMENTS)}: {TOO_MANY_PATTERNS}; write fewer wildcards")
         for index, those in sorted(opening_statements(known["judged"].admitted, its_own).items()):
             but = f"{exceptions}," if (exceptions := but_those(those)) else ""
             certain = any(each.certain for each in those)
             warnings.append(
-                f"{spelling(('trust_statements', index - its_own))}: every service account of the cluster{but} "
+                f"{spelling((*STATEMENTS, index - its_own))}: every service account of the cluster{but} "
                 f"may assume the role{'' if certain else ', or some: irsa cannot evaluate the conditions'}"
             )
         refused = known["judged"].refused
         if refused:
             # What was an output may be a secret.
             which = f"{len(refused)} of them" if isinstance(judged, Later) else ", ".join(refused)
-            warnings.append(f"{spelling(('subjects',))}: the trust policy refuses {which}: see the Deny statements")
+            warnings.append(f"{spelling(SUBJECTS)}: the trust policy refuses {which}: see the Deny statements")
         return warnings
 
     return arguments.combined({"statements": parts["statements"], "document": document, "judged": judged}, compute)
@@ -439,7 +443,7 @@ def _policies(
     sources: list[PolicySource] = []
     if "document" in settings:
         sources.append(PolicySource(arguments.name, settings, _texts(arguments, in_account["policy", "document"])))
-    of_role = {"path": values["path"]} if "path" in values else {}
+    of_role = {name: each for name, each in values.get("role", {}).items() if name == "path"}
     for each in of_add_ons:
         if each.place == ("policy",):
             sources.append(PolicySource(arguments.name, settings, each.texts))
@@ -475,7 +479,7 @@ def _texts(arguments: Arguments, document: Value[Any]) -> Sequence[Value[str]]:
 
 def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySource, index: int) -> ManagedPolicy:
     settings, logical_name = source.settings, part_name(source.name, index)
-    adopted = values.get("import_existing", ()) if settings is values.get("policy") else ()
+    adopted = values.get("import_", ()) if settings is values.get("policy") else ()
     both = {"attachments", "policy"} <= set(adopted)
     name = settings.get("name")
     if name is not None and index:
@@ -493,10 +497,14 @@ def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySourc
         name_prefix=prefix if name is None else None,
         path=settings.get("path"),
         description=settings.get("description"),
-        tags=_tags(arguments, settings.get("tags", values.get("tags")), ("policy", "tags")),
+        tags=_tags(arguments, settings.get("tags", values.get("role", {}).get("tags")), ("policy", "tags")),
         import_id=arn if "policy" in adopted else None,
-        attachment_import_id=f"{values.get('role_name')}/{arn}" if arn and both else None,
+        attachment_import_id=f"{_role_name(values)}/{arn}" if arn and both else None,
     )
+
+
+def _role_name(values: Mapping[str, Any]) -> Any:
+    return values.get("role", {}).get("name")
 
 
 def _policy_arn(name: Any, path: Any, values: Mapping[str, Any]) -> str | None:
@@ -517,14 +525,14 @@ def _attachments(
     policies: Sequence[ManagedPolicy],
     of_add_ons: Sequence[AddOnPolicy],
 ) -> tuple[Attachment, ...]:
-    adopted = "attachments" in values.get("import_existing", ())
+    adopted = "attachments" in values.get("import_", ())
     parts = {policy.logical_name for policy in policies}
     for key in values.get("policy_arns", {}):
         if child_name(arguments.name, key) in parts:
             found = f"the key {key!r}, which is the name of a part of the split policy"
             arguments.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
     arns = {key: in_account["policy_arns", key] for key in values.get("policy_arns", {})}
-    role = f"{values.get('role_name')}/" if adopted else ""
+    role = f"{_role_name(values)}/" if adopted else ""
     attachments = {
         key: Attachment(child_name(arguments.name, key), arn, f"{role}{values['policy_arns'][key]}" if role else None)
         for key, arn in arns.items()
@@ -556,14 +564,14 @@ def _attached_as(name: str, of_aws: str, add_on: str, policy_arns: Mapping[str, 
 def _inline_policies(
     arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]
 ) -> tuple[InlinePolicy, ...]:
-    adopted = "inlinePolicies" in values.get("import_existing", ())
+    adopted = "inlinePolicies" in values.get("import_", ())
 
     def text(parts: Mapping[str, Any], _found: Found) -> str:
         document: Document = parts["document"]
         return document.text if document.text is not None else minified(document.content)
 
     texts: dict[str, Value[str]] = {
-        key: arguments.combined({"document": in_account["inline_policies", key]}, text)
+        key: arguments.combined({"document": in_account["inline_policies", key, "document"]}, text)
         for key in values.get("inline_policies", {})
     }
     target = in_account.get(("pod_identity", "target_role_arn"))
@@ -585,7 +593,7 @@ def _inline_policies(
             return known[last]
 
         texts[last] = arguments.combined(texts, checked)
-    role = f"{values.get('role_name')}:" if adopted else ""
+    role = f"{_role_name(values)}:" if adopted else ""
     return tuple(
         InlinePolicy(child_name(arguments.name, key), key, document, f"{role}{key}" if role else None)
         for key, document in texts.items()
@@ -610,7 +618,7 @@ def _service_account(arguments: Arguments, values: Mapping[str, Any]) -> Annotat
         take_over_argument=arguments.spelling(("service_account", "take_over")),
         annotations=settings.get("annotations", {}),
         **{argument: settings.get(argument) for argument in optional},
-        import_id=f"{namespace}/{name}" if "serviceAccount" in values.get("import_existing", ()) else None,
+        import_id=f"{namespace}/{name}" if "serviceAccount" in values.get("import_", ()) else None,
     )
 
 
@@ -624,12 +632,13 @@ def _webhook(values: Mapping[str, Any]) -> Webhook:
 
 def _quota(arguments: Arguments, values: Mapping[str, Any], argument: str, usual: int) -> int:
     """Return the quota of an AWS account; one that is not known refuses nothing."""
-    quota: int = values.get(argument, sys.maxsize if (argument,) in arguments.given else usual)
+    otherwise = sys.maxsize if stands(("quotas", argument), arguments.given) else usual
+    quota: int = values.get("quotas", {}).get(argument, otherwise)
     return quota
 
 
 def _trust_quota(arguments: Arguments, values: Mapping[str, Any]) -> int:
-    return _quota(arguments, values, "trust_policy_size_quota", TRUST_POLICY_SIZE)
+    return _quota(arguments, values, "trust_policy_size", TRUST_POLICY_SIZE)
 
 
 def _usages(
@@ -643,15 +652,15 @@ def _usages(
     yield from _tags_usages(arguments, (("association", ("pod_identity", "tags")),))
     if role is None:
         return
-    yield ("subjects",), _trust_usage(arguments, values, role)
-    yield from _tags_usages(arguments, (("role", ("tags",)), ("policy", ("policy", "tags"))))
+    yield SUBJECTS, _trust_usage(arguments, values, role)
+    yield from _tags_usages(arguments, (("role", ("role", "tags")), ("policy", ("policy", "tags"))))
     documents = [
         policy.document
         if isinstance(policy.document, str)
-        else minified(least(arguments.given.get(("inline_policies", policy.name), {})))
+        else minified(least(arguments.given.get(("inline_policies", policy.name, "document"), {})))
         for policy in inline
     ]
-    quota = _quota(arguments, values, "attached_policies_quota", ATTACHED_POLICIES)
+    quota = _quota(arguments, values, "attached_policies", ATTACHED_POLICIES)
     yield from role_usages(*managed, documents, quota)
 
 
@@ -665,16 +674,15 @@ def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedR
     names = strings_of([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
     pods = pod_identity.least_trust_of(arguments, values)
     providers = strings_of(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER]
-    audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust_conditions",))
+    audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust", "conditions"))
     conditions = conditions if isinstance(conditions, Mapping) else {}
     return trust_usage(
         trust_document(
             providers if pod_identity.ways_of(values).irsa is not Use.ABSENT or pods is None else [],
-            [*strings_of(given.get(("subjects",))), *(subject_of(namespace, each) for each in names)]
-            or [SHORTEST_SUBJECT],
+            [*strings_of(given.get(SUBJECTS)), *(subject_of(namespace, each) for each in names)] or [SHORTEST_SUBJECT],
             audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
             {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
-            least(list_of(given.get(("trust_statements",)))),
+            least(list_of(given.get(STATEMENTS))),
             pods,
         ),
         quota,

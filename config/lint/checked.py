@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.models import Binding, Stack
-from irsa.rules.leaves import leaves, list_of
+from irsa.rules.leaves import leaves, list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import has_unknown
 from irsa.spec import Spec
@@ -48,21 +48,33 @@ class CheckedBinding(NamedTuple):
         policy, inline = self.args.get("policy"), self.args.get("inline_policies")
         if isinstance(policy, dict) and isinstance(policy.get("document"), dict):
             yield (*self.place, "policy"), policy["document"], self.binding.policy and self.binding.policy.document
-        for name, document in inline.items() if isinstance(inline, dict) else ():
+        for name, settings in inline.items() if isinstance(inline, dict) else ():
+            document = mapping_of(settings).get("document")
             if isinstance(document, dict):
                 yield (*self.place, "inlinePolicies", name), document, self.binding.inline_policies[name].document
 
     @property
     def session_policies(self) -> Iterator[tuple[Place, Any, Any]]:
         """Its session policy for EKS Pod Identity, likewise: it limits what the others give."""
-        settings, association = self.args.get("pod_identity"), self.binding.pod_identity
-        document = settings.get("policy") if isinstance(settings, dict) else None
+        association, document = self.binding.pod_identity, self.argument("pod_identity", "policy", "document")
         if isinstance(document, dict) and association and association.policy:
             yield (*self.place, "podIdentity", "policy"), document, association.policy.document
 
-    def strings(self, argument: str) -> Iterator[tuple[int, str]]:
+    @property
+    def has_existing_role(self) -> bool:
+        """Whether its role exists, and is not changed."""
+        return self.argument("role", "arn") is not None
+
+    def argument(self, *place: str) -> Any:
+        """Return an argument; None where it is not there, or not known."""
+        value: Any = self.args
+        for step in place:
+            value = mapping_of(value).get(step)
+        return value
+
+    def strings(self, *place: str) -> Iterator[tuple[int, str]]:
         """Yield the known items of an argument that is a list, with their indexes."""
-        yield from ((i, item) for i, item in enumerate(list_of(self.args.get(argument))) if isinstance(item, str))
+        yield from ((i, item) for i, item in enumerate(list_of(self.argument(*place))) if isinstance(item, str))
 
 
 class CheckedStack(NamedTuple):

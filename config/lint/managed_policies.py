@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
-from config.argument_places import place_of
 from config.defaults import identity_of
 from config.lint.add_ons import add_on_of, as_policies
 from config.lint.checked import CheckedBinding, Warnings
@@ -91,7 +90,7 @@ def session_tag_policy(checked: CheckedBinding) -> Warnings:
         return
     for place, key in _of_aws(checked):
         tag = WITH_SESSION_TAG.get(key)
-        if tag and tag not in mapping_of(checked.args.get("tags")):
+        if tag and tag not in mapping_of(checked.argument("role", "tags")):
             found = f"{key}, which allows only what has the value of the session's tag {tag}: IRSA sends no tags"
             fix = f"set identity to podIdentity, or tag the role with {tag}, where it is for one cluster"
             if key.startswith("AmazonEBSCSIDriver"):
@@ -102,7 +101,7 @@ def session_tag_policy(checked: CheckedBinding) -> Warnings:
 def _of_aws(checked: CheckedBinding) -> Iterator[tuple[Place, str]]:
     """Yield the managed policies of AWS that a role has, in the partition aws: path and name."""
     arns: list[tuple[Place, object]] = [(("policyArns", index), arn) for index, arn in checked.strings("policy_arns")]
-    arns.append((place_of(("permissions_boundary",)), checked.args.get("permissions_boundary")))
+    arns.append((("role", "permissionsBoundary"), checked.argument("role", "permissions_boundary")))
     for place, arn in arns:
         if isinstance(arn, str) and arn.startswith(PREFIX) and not sampled(arn):
             yield (*checked.place, *place), arn.removeprefix(PREFIX)

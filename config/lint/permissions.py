@@ -143,7 +143,7 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
     if isinstance(checked.binding.role, Unknown):
         return  # it may be an existing one
     of_add_ons = args.get("policies") or "add_on" in mapping_of(args.get("policy"))
-    if "role_arn" in args or args.get("policy_arns") or args.get("assume_role_arns") or of_add_ons:
+    if checked.has_existing_role or args.get("policy_arns") or args.get("assume_role_arns") or of_add_ons:
         return
     inline = args.get("inline_policies", {})
     policies = [*(["policy"] if "policy" in args else []), *(inline if isinstance(inline, dict) else [inline])]

@@ -52,7 +52,7 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
         if any(map(is_pattern, subjects)) and stranger(subjects, of_namespace) is None:
             those = f"all service accounts of {of_namespace}" if of_namespace else EVERYBODY
             found = f"{shortened(', '.join(sorted(subjects)))} together trust {those}"
-            where = (*place, "subjects" if [*checked.strings("subjects")] else "statements")
+            where = (*place, "subjects" if [*checked.strings("trust", "subjects")] else "statements")
             yield where, Mistake(found, allowed, or_silence) if of_namespace else Danger(found, allowed, fix)
     yield from (((*place, "statements", index), mistake) for index, mistake in _crowds(checked))
     yield from _of_pod_identity(checked, wide=True)
@@ -67,9 +67,9 @@ def _of_pod_identity(checked: CheckedBinding, *, wide: bool) -> Warnings:
     identity = checked.spec.identity
     if identity.pod_identity is Use.ABSENT:
         return
-    settings = mapping_of(checked.args.get("pod_identity"))
-    subjects = [subject for _, subject in checked.strings("subjects")]
-    conditions = known_conditions(checked.args.get("trust_conditions"))
+    settings = mapping_of(checked.argument("pod_identity"))
+    subjects = [subject for _, subject in checked.strings("trust", "subjects")]
+    conditions = known_conditions(checked.argument("trust", "conditions"))
     unlimited = identity.irsa is not Use.ABSENT and "policy" in settings
     trust = settings.get("session_tags") is not False, conditions, subjects
     creates_role = checked.spec.role is not None
@@ -119,7 +119,7 @@ def _whole(subject: str) -> str:
 
 def _statements(checked: CheckedBinding) -> Iterator[Mapping[str, Any]]:
     """Yield the binding's own statements, an empty one for each that is not known."""
-    yield from map(mapping_of, list_of(checked.args.get("trust_statements")))
+    yield from map(mapping_of, list_of(checked.argument("trust", "statements")))
 
 
 def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, Admitted | None]]:
@@ -128,7 +128,7 @@ def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, Admitted | N
     Its subjects are told as they are written.
     """
     place: Place = (*checked.place, "trust")
-    yield from (((*place, "subjects", index), subject, None) for index, subject in checked.strings("subjects"))
+    yield from (((*place, "subjects", index), subject, None) for index, subject in checked.strings("trust", "subjects"))
     admitted = _admission(checked).admitted
     # Of the statements, those that irsa writes come first.
     its_own = _statements_of_irsa(checked) if admitted else 0
@@ -168,7 +168,7 @@ def default_service_account(checked: CheckedBinding) -> Warnings:
     """
     own = own_subject(checked)
     places = [((*checked.place, "serviceAccount", "name"), own)] if own else []
-    if "role_arn" not in checked.args:
+    if not checked.has_existing_role:
         places += [(where, subject) for where, subject, *_ in _trusted(checked)]
     for where, subject in places:
         namespace, _, name = subject.partition(":")
@@ -185,7 +185,7 @@ def kube_system_wildcard(checked: CheckedBinding) -> Warnings:
     https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces and
     https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html
     """
-    if "role_arn" in checked.args:
+    if checked.has_existing_role:
         return
     trusted, own = [*_trusted(checked)], own_subject(checked)
     system = [subject for _, subject, *_ in trusted if _names_kube_system(subject)]

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from config.argument_places import arguments_of
 from config.defaults import identity_of
 from config.models import Binding, Cluster, Stack
 from config.scalars import parsed
@@ -129,8 +130,7 @@ def needs_of(stack: Stack) -> Needs:
     account_ids: set[str | None] = set()
     for binding in stack.bindings.values():
         clusters = stack.clusters_of(binding)
-        keys = binding.model_dump(by_alias=True, exclude_defaults=True, warnings=False)
-        used = references([value for _, value in values_with_variables(keys)])
+        used = references([value for _, value in values_with_variables(arguments_of(binding))])
         variables.setdefault(binding.aws_account, set()).update(used)
         ways = identity_of(binding)
         if ways.pod_identity is not Use.ABSENT:

@@ -8,7 +8,7 @@ from irsa.add_ons.document import managed_policies
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS, SWITCHES
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, in_advice, listed, nearest, shortened
-from irsa.rules.unknown import Unknown
+from irsa.rules.unknown import Unknown, stands
 
 SINGLE: Place = ("policy",)
 OF_A_CREATED_POLICY = ("name", "path", "description", "tags")
@@ -47,8 +47,8 @@ def add_on_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iterator[
             found = f"{each.name}, which is also {spelling(other)}"
             yield (*place, "add_on"), Mistake(found, "each add-on once", "remove one of them")
         yield from _of_an_add_on(place, each, given, spelling)
-    places = (("service_account",), ("subjects",))
-    if add_ons and not any(place in given for place in places) and usual_subject([*add_ons.values()]) is None:
+    places: Sequence[Place] = (("service_account",), ("trust", "subjects"))
+    if add_ons and not any(stands(place, given) for place in places) and usual_subject([*add_ons.values()]) is None:
         several = listed([f"{each.name} ({each.subject})" for each in add_ons.values()])
         ways = " or ".join(map(spelling, places))
         found = f"add-ons with several service accounts: {several}"

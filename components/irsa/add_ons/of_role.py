@@ -42,7 +42,11 @@ class AddOnPolicy(NamedTuple):
 def service_account_of(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the role's service account: the declared one, or where no subject is named, the add-ons' usual one."""
     declared: Mapping[str, Any] | None = values.get("service_account")
-    usual = None if declared or values.get("subjects") else usual_subject([each for _, _, each in _add_ons(values)])
+    usual = (
+        None
+        if declared or values.get("trust", {}).get("subjects")
+        else usual_subject([each for _, _, each in _add_ons(values)])
+    )
     return {"namespace": usual[0], "name": usual[1]} if usual else declared
 
 

@@ -1,8 +1,6 @@
 """How each argument of IdentityGuard is read."""
 
-from collections.abc import Mapping
-
-from irsa.fields import Field, Tables, named_by, plain_identity, several, string_of, with_keys
+from irsa.fields import Field, Group, Listed, named_by, plain_identity, several, string_of, with_keys
 from irsa.guard.modes import check_exception, check_mode
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, shortened
@@ -43,21 +41,7 @@ def check_user_prefix(prefix: str) -> None:
 
 
 _NAMES = several(string_of(check_user))
-SERVICE_ACCOUNT: Mapping[str, Field] = {
-    "name": Field(named_by("service account"), required=True),
-    "namespace": Field(named_by("namespace")),
-    "role_arn": Field(string_of(lambda text: parse_iam_arn(text, "role")), required=True),
-    "identity": Field(plain_identity, DECIDES),
-    "audience": Field(named_by("audience")),
-}
-ANNOTATIONS: Mapping[str, Field] = {
-    "mode": Field(string_of(check_mode), DECIDES, required=True),
-    "users": Field(_NAMES, DECIDES),
-    "user_prefixes": Field(several(string_of(check_user_prefix)), DECIDES),
-    "groups": Field(_NAMES, DECIDES),
-}
-OF_A_GUARD = Tables(
-    "IdentityGuard",
+OF_A_GUARD = Group(
     {
         "mode": Field(string_of(check_mode), DECIDES, required=True),
         "stack": Field(string_of(check_stack), DECIDES),
@@ -65,8 +49,24 @@ OF_A_GUARD = Tables(
         "namespaces": Field(
             with_keys(lambda key: check_name(key, RULES["namespace"]), string_of(check_exception)), DECIDES
         ),
-    },
-    {"annotations": ANNOTATIONS},
-    {},
-    {"service_accounts": SERVICE_ACCOUNT},
+        "annotations": Group(
+            {
+                "mode": Field(string_of(check_mode), DECIDES, required=True),
+                "users": Field(_NAMES, DECIDES),
+                "user_prefixes": Field(several(string_of(check_user_prefix)), DECIDES),
+                "groups": Field(_NAMES, DECIDES),
+            }
+        ),
+        "service_accounts": Listed(
+            Group(
+                {
+                    "name": Field(named_by("service account"), required=True),
+                    "namespace": Field(named_by("namespace")),
+                    "role_arn": Field(string_of(lambda text: parse_iam_arn(text, "role")), required=True),
+                    "identity": Field(plain_identity, DECIDES),
+                    "audience": Field(named_by("audience")),
+                }
+            )
+        ),
+    }
 )

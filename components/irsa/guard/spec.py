@@ -25,6 +25,7 @@ from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shor
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
+COMPONENT = "IdentityGuard"
 # In place of a role that is not known yet: as long as nearly all, so that what is divided stays so.
 LONGEST_ROLE = "arn:aws-us-gov:iam::111122223333:role/" + "x" * 128
 # The name of no namespace, which no setting can name.
@@ -71,7 +72,7 @@ def parse_guard(name: str, args: Mapping[str, Any], stack: str, spelling: Spelli
     """
     spec, mistakes = read_guard(name, args, stack, spelling)
     if mistakes:
-        raise ArgumentMistakes(name, mistakes, spelling, OF_A_GUARD.component)
+        raise ArgumentMistakes(name, mistakes, spelling, COMPONENT)
     return spec
 
 
@@ -86,10 +87,10 @@ def read_guard(
         stack: Project and stack of the program, where the arguments have none.
         spelling: How the caller spells an argument, for messages.
     """
-    arguments = Arguments(name, spelling, tables=OF_A_GUARD)
+    arguments = Arguments(name, spelling, group=OF_A_GUARD, component=COMPONENT)
     if not isinstance(name, str):
         wrong = Mistake(shortened(name), "a string: the component's name", "write a string")
-        raise ArgumentMistakes(repr(name), [(("name",), wrong)], spelling, OF_A_GUARD.component)
+        raise ArgumentMistakes(repr(name), [(("name",), wrong)], spelling, COMPONENT)
     values = arguments.read(args)
     if isinstance(args, Mapping) and "service_accounts" not in args:
         missing = Mistake("no service_accounts", "the service accounts to guard", "add service_accounts")

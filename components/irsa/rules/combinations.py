@@ -10,21 +10,23 @@ from typing import Any
 from irsa.add_ons.combinations import has_add_ons
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shortened
 from irsa.rules.policies import CHAINING_POLICY
-from irsa.rules.unknown import OUTPUT, Unknown
+from irsa.rules.unknown import OUTPUT, stands
 
 # What can be adopted, and the argument that says which one it is.
 ADOPTABLE: Mapping[str, Place] = {
-    "role": ("role_name",),
+    "role": ("role", "name"),
     "policy": ("policy", "name"),
-    "attachments": ("role_name",),
-    "inlinePolicies": ("role_name",),
+    "attachments": ("role", "name"),
+    "inlinePolicies": ("role", "name"),
     "serviceAccount": ("service_account", "name"),
 }
 # What a binding of an existing role may say; everything else would change that role.
-OF_AN_EXISTING_ROLE = (
-    *("service_account", "role_arn", "audience", "import_existing", "retain_on_delete"),
-    *("identity", "cluster_arns", "pod_identity"),
+OF_AN_EXISTING_ROLE: Sequence[Place] = (
+    *(("service_account",), ("role", "arn"), ("audience",), ("import_",), ("retain_on_delete",)),
+    *(("identity",), ("cluster_arns",), ("pod_identity",)),
 )
+# Mappings of arguments whose parts are each of the role.
+GROUPS = ("role", "trust")
 # What irsa writes the chaining policy for.
 CHAINING: Sequence[Place] = (("assume_role_arns",), ("pod_identity", "target_role_arn"))
 OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
@@ -41,24 +43,29 @@ def combination_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iter
         given: The arguments that are there, with their values, of whatever shape these are.
         spelling: How the caller spells an argument.
     """
-    existing_role = ("role_arn",) in given
+    existing: Place = ("role", "arn")
+    existing_role = existing in given
     if existing_role:
-        arguments = dict.fromkeys(argument[:1] for argument in given)
-        changing = ", ".join(spelling(argument) for argument in arguments if argument[0] not in OF_AN_EXISTING_ROLE)
+        arguments = dict.fromkeys(argument[: 2 if argument[0] in GROUPS else 1] for argument in given)
+        of_the_role = (
+            argument for argument in arguments if argument not in (*OF_AN_EXISTING_ROLE, *zip(GROUPS, strict=True))
+        )
+        changing = ", ".join(map(spelling, of_the_role))
         if changing:
-            found = f"{spelling(('role_arn',))} together with {changing}"
-            fix = f"remove {changing}, or {spelling(('role_arn',))}"
-            yield ("role_arn",), Mistake(found, "one or the other: an existing role is never changed", fix)
+            found = f"{spelling(existing)} together with {changing}"
+            fix = f"remove {changing}, or {spelling(existing)}"
+            yield existing, Mistake(found, "one or the other: an existing role is never changed", fix)
         if ("service_account",) not in given:
             service_account = spelling(("service_account",))
-            found = f"{spelling(('role_arn',))} without {service_account}"
+            found = f"{spelling(existing)} without {service_account}"
             yield (), Mistake(found, "a service account to annotate with the existing role", f"add {service_account}")
-    elif ("service_account",) not in given and given.get(("subjects",), []) in ([], ()) and not has_add_ons(given):
-        ways = f"{spelling(('service_account',))}, or {spelling(('subjects',))}"
+    elif ("service_account",) not in given and not _has_subjects(given) and not has_add_ons(given):
+        ways = f"{spelling(('service_account',))}, or {spelling(('trust', 'subjects'))}"
         yield (), Mistake("no service account may assume the role", ways, "add one of them")
-    if {("role_name",), ("role_name_prefix",)} <= given.keys():
-        found = f"both {spelling(('role_name',))} and {spelling(('role_name_prefix',))}"
-        yield ("role_name_prefix",), Mistake(found, "one of them", "remove one of them")
+    name, prefix = ("role", "name"), ("role", "name_prefix")
+    if {name, prefix} <= given.keys():
+        found = f"both {spelling(name)} and {spelling(prefix)}"
+        yield prefix, Mistake(found, "one of them", "remove one of them")
     if given.get(("service_account", "create")) is False:
         dropped = ", ".join(spelling(argument) for argument in OF_A_CREATED_SERVICE_ACCOUNT if argument in given)
         if dropped:
@@ -76,17 +83,22 @@ def combination_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iter
     yield from _adoption_mistakes(given, spelling, existing_role)
 
 
+def _has_subjects(given: Mapping[Place, Any]) -> bool:
+    subjects: Place = ("trust", "subjects")
+    return stands(subjects, given) and given.get(subjects) not in ([], ())
+
+
 def _adoption_mistakes(given: Mapping[Place, Any], spelling: Spelling, existing_role: bool) -> Iterator[Located]:
-    """Yield what is wrong with `import_existing`: what is adopted is found by its name, and belongs to this stack."""
-    kinds = given.get(("import_existing",))
+    """Yield what is wrong with what is imported: what is adopted is found by its name, and belongs to this stack."""
+    kinds = given.get(("import_",))
     for index, kind in enumerate(kinds if isinstance(kinds, list | tuple) else ()):
-        place: Place = ("import_existing", index)
+        place: Place = ("import_", index)
         name = ADOPTABLE.get(kind) if isinstance(kind, str) else None
         if name is None:
             continue  # reported where the value itself is checked
         if existing_role and kind != "serviceAccount":
             yield place, Mistake(f"{kind!r} of an existing role", "serviceAccount", "remove it")
-        elif name not in given and not isinstance(given.get(name[:1]), Unknown):
+        elif not stands(name, given):
             allowed = f"{kind!r} with {spelling(name)}, by which it is found"
             yield place, Mistake(f"{kind!r} without {spelling(name)}", allowed, f"add {spelling(name)}")
         elif given.get(name) is OUTPUT:

@@ -201,7 +201,7 @@ def _value_mistakes(place: Place, operator: str, value: Any, live: bool) -> Iter
         for item in values:
             if isinstance(item, str) and WILDCARDS.search(item):
                 found = f"{item!r}, where StringEquals compares * and ? literally"
-                yield place, Mistake(found, "one exact subject", "use {}, or StringLike", ("subjects",))
+                yield place, Mistake(found, "one exact subject", "use {}, or StringLike", ("trust", "subjects"))
 
 
 def _unknown_elements(place: Place, elements: Mapping[str, Any], known: Collection[str]) -> Iterator[Located]:
@@ -214,7 +214,7 @@ def _unknown_elements(place: Place, elements: Mapping[str, Any], known: Collecti
                 fix = "remove it: the principal of a role's policy is the role; set who may assume the role in {}"
             elif element in ("Resource", "NotResource"):
                 fix = "remove it: the resource of a trust policy is the role"
-            arguments: list[Place] = [("subjects",)] if "{}" in fix else []
+            arguments: list[Place] = [("trust", "subjects")] if "{}" in fix else []
             yield (*place, element), Mistake(f"unknown element {element!r}", ", ".join(known), fix, *arguments)
 
 

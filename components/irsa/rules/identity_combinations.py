@@ -14,13 +14,13 @@ from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, listed, nearest, shortened
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import check_pod_identity_conditions, known_conditions
-from irsa.rules.unknown import sampled
+from irsa.rules.unknown import sampled, stands
 
 # What is of a way alone, and has no effect without it.
 OF_IRSA: Sequence[Place] = (
     ("oidc_provider_arns",),
     ("audience",),
-    ("any_service_account",),
+    ("trust", "any_service_account"),
     ("service_account", "sts_regional_endpoints"),
     ("service_account", "token_expiration"),
 )
@@ -71,23 +71,24 @@ def _without_its_way(identity: Identity, given: Mapping[Place, Any], spelling: S
 def _of_pod_identity(identity: Identity, given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
     place: Place = ("identity",)
     irsa = identity.irsa is not Use.ABSENT
-    if not given.get(("cluster_arns",)) and (identity.pod_identity is Use.USED or ("role_arn",) not in given):
+    if not given.get(("cluster_arns",)) and (identity.pod_identity is Use.USED or ("role", "arn") not in given):
         found, fix = f"Pod Identity without {spelling(('cluster_arns',))}", f"add {spelling(('cluster_arns',))}"
         yield place, Mistake(found, "the clusters whose Pods get the role", fix)
     yield from _same_clusters(given)
+    subjects_at: Place = ("trust", "subjects")
     by_name = ("service_account",) in given or (
-        ("subjects",) not in given and usual_subject([*add_ons_of(given).values()])
+        not stands(subjects_at, given) and usual_subject([*add_ons_of(given).values()])
     )
     if identity.pod_identity is Use.USED and not by_name:
         found = f"Pod Identity without {spelling(('service_account',))}"
         fix = f"add {spelling(('service_account',))}, or write {{podIdentity: trusted}}"
         yield place, Mistake(found, "a service account, of which an association is made", fix)
-    subjects = [each for each in list_of(given.get(("subjects",))) if isinstance(each, str)]
+    subjects = [each for each in list_of(given.get(subjects_at)) if isinstance(each, str)]
     for index, subject in enumerate(subjects):
         if not irsa and is_pattern(subject):
             found = f"{subject!r}, with wildcards, which EKS Pod Identity does not have"
             fix = f"name each service account, or set {spelling(place)} to both"
-            yield ("subjects", index), Mistake(found, "a namespace and a name", fix)
+            yield (*subjects_at, index), Mistake(found, "a namespace and a name", fix)
     if irsa and ("service_account",) not in given and subjects and all(map(is_pattern, subjects)):
         found = "subjects with wildcards only, which EKS Pod Identity does not have"
         yield place, Mistake(found, "a service account by its name", "add it, or remove Pod Identity")
@@ -112,12 +113,12 @@ def _of_the_settings(identity: Identity, given: Mapping[Place, Any], spelling: S
         # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
         found = f"a session policy together with {spelling(tags)}"
         yield policy, Mistake(found, f"a session policy with {spelling(tags)} false", f"set {spelling(tags)} to false")
-    conditions = given.get(("trust_conditions",))
+    conditions = given.get(("trust", "conditions"))
     if isinstance(conditions, Mapping) and isinstance(session_tags, bool):
         try:
             check_pod_identity_conditions(known_conditions(conditions), session_tags, identity.irsa is not Use.ABSENT)
         except Mistake as mistake:
-            yield ("trust_conditions",), mistake
+            yield ("trust", "conditions"), mistake
     clusters, ids = given.get(("cluster_arns",)), given.get(("pod_identity", "import_ids"))
     if isinstance(ids, Mapping) and isinstance(clusters, Mapping) and clusters:
         for key in map(str, ids.keys() - clusters.keys()):

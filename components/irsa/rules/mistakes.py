@@ -30,7 +30,7 @@ def _step(part: str | int) -> str:
 
 
 Spelling = Callable[[Place], str]
-"""How a caller spells an argument: `role_name` is `role.name` in a stack file, and `roleName` in TypeScript."""
+"""How a caller spells an argument: `role.name_prefix` is `role.namePrefix` in a stack file and in TypeScript."""
 
 
 class Mistake(ValueError):

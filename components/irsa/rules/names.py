@@ -112,7 +112,7 @@ def check_name(text: str, rule: NameRule) -> str:
     if len(text) > rule.longest:
         found, fix = f"{shortened(text)} has {len(text)} characters, too many for {rule.kind}", "write a shorter one"
     elif rule in (NAMESPACE, SERVICE_ACCOUNT) and re.search(r"[*?]", text):
-        raise Mistake(found, allowed, "name exactly one; wildcards are allowed in {} only", ("subjects",))
+        raise Mistake(found, allowed, "name exactly one; wildcards are allowed in {} only", ("trust", "subjects"))
     else:
         path = (f"/{text.strip('/')}/",) if rule in (ROLE_PATH, MANAGED_POLICY_PATH) else ()
         likely = (text.lower(), text.lower().replace("_", "-"), *path, text.replace(" ", "-"))

@@ -97,7 +97,7 @@ def check_conditions(conditions: Conditions) -> None:
         for key in keys:
             if key.lower().endswith((":aud", ":sub")):
                 found = f"the condition {named(operator)} on {key!r}, which irsa writes itself"
-                allowed, arguments = "conditions on keys other than aud and sub", (("audience",), ("subjects",))
+                allowed, arguments = "conditions on keys other than aud and sub", (("audience",), ("trust", "subjects"))
                 raise Mistake(found, allowed, "remove it, and set {} or {}", *arguments)
 
 
@@ -180,7 +180,7 @@ def check_pod_identity_conditions(conditions: Conditions, session_tags: bool, ir
                 raise Mistake(text, allowed, fix, _STATEMENTS) if irsa else Mistake(text, allowed, "remove it")
 
 
-_STATEMENTS = ("trust_statements",)
+_STATEMENTS = ("trust", "statements")
 
 
 def pod_identity_warnings(
@@ -214,11 +214,11 @@ def pod_identity_warnings(
                 found = f"{found} the role, and not about that of the Pods ({_ROLE_PAGE})"
                 allowed = "conditions that EKS Pod Identity can meet"
                 fix = "write it in a policy of the role, whose requests the Pods send, or in a statement for IRSA"
-                yield ("trust_conditions",), Mistake(found, allowed, fix)
+                yield ("trust", "conditions"), Mistake(found, allowed, fix)
     if patterns := [each for each in subjects if is_pattern(each)]:
         found = f"{shortened(', '.join(patterns))} may assume the role by IRSA only; EKS Pod Identity has no wildcards"
         fix = "name each service account that is to have an association, or silence the rule with a reason"
-        yield ("subjects",), Mistake(found, "subjects without wildcards", fix)
+        yield ("trust", "subjects"), Mistake(found, "subjects without wildcards", fix)
 
 
 # "EKS Pod Identity uses AssumeRole to assume the IAM role before passing the temporary credentials to your pods":

@@ -4,7 +4,7 @@ A rule skips a marker, and judges what is beside it. A comparison with what is s
 holds either is a lower bound. So nothing is a mistake only because something is not known.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from irsa.rules.leaves import leaves, map_leaves
@@ -69,6 +69,11 @@ def has_unknown(value: Any) -> bool:
 def has_output(value: Any) -> bool:
     """Return whether a value is an output, or contains one, or what stands for one."""
     return any(leaf is OUTPUT or "output" in sampled(leaf) for _, leaf in leaves(value))
+
+
+def stands(place: Place, given: Mapping[Place, Any]) -> bool:
+    """Return whether an argument is there, or may be: it is within one that is not known."""
+    return place in given or any(isinstance(given.get(place[:end]), Unknown) for end in range(1, len(place)))
 
 
 def least(value: Any) -> Any:
