@@ -10,14 +10,14 @@ from pydantic.alias_generators import to_camel
 from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
 from irsa.rules.mistakes import Place, path_of
 
-# A stack file names the clusters by their keys.
-OF_CLUSTERS = ("oidc_provider_arns", "cluster_arns")
-
 
 def place_of(argument: Place) -> Place:
     """Return the place of an argument of the component, or of a part of one, in a binding."""
-    if argument[:1] and argument[0] in OF_CLUSTERS:
+    # A stack file names the clusters by their keys.
+    if argument[:1] == ("cluster_arns",):
         return ("clusters",)
+    if argument[:1] == ("oidc_provider_arns",):
+        return ("clusters", *argument[1:])
     node: Node | None = OF_A_ROLE
     place: list[str | int] = []
     for step in argument:

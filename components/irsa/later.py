@@ -177,6 +177,9 @@ class Arguments:
             return f"move it to {self.spelling((key,))}"
         if here[0] == "policies" and node_at(("policy", key), self.group):
             return f"move it to {self.spelling(('policy', key))}"
+        if "document" in names and key[:1] == "_":
+            # `Version` or `Statement`.
+            return f"write the policy document under {self.spelling((*here[:-1], 'document'))}"
         groups = [name for name, each in fields.items() if isinstance(each, Group) and key in each.fields]
         move = f"move it to {self.spelling((groups[0], key))}" if len(groups) == 1 and not here[1:] else "remove it"
         return nearest(str(here[-1]), names, move)

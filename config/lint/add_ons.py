@@ -49,8 +49,8 @@ def _newest_version(name: str) -> str:
 
 def add_on_of(checked: CheckedBinding) -> AddOn | None:
     """Return the add-on that a role is for, by its only service account; None where that is not known."""
-    own, subjects = own_subject(checked), checked.args.get("subjects")
-    trusted = {*([own] if own else []), *(subject for _, subject in checked.strings("subjects"))}
+    own, subjects = own_subject(checked), checked.argument("trust", "subjects")
+    trusted = {*([own] if own else []), *(subject for _, subject in checked.strings("trust", "subjects"))}
     if len(trusted) != 1 or has_unknown(subjects) or has_unknown(checked.args.get("service_account")):
         return None
     name = _by_service_account(trusted.pop())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from config.models import Binding, Stack
 from irsa.rules.leaves import leaves, list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place
-from irsa.rules.unknown import has_unknown
+from irsa.rules.unknown import Unknown, has_unknown
 from irsa.spec import Spec
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ class CheckedBinding(NamedTuple):
     @property
     def has_existing_role(self) -> bool:
         """Whether its role exists, and is not changed."""
-        return self.argument("role", "arn") is not None
+        return "arn" in mapping_of(self.args.get("role"))
 
     def argument(self, *place: str) -> Any:
-        """Return an argument; None where it is not there, or not known."""
+        """Return an argument; None where it is not there."""
         value: Any = self.args
         for step in place:
-            value = mapping_of(value).get(step)
+            value = value if isinstance(value, Unknown) else mapping_of(value).get(step)
         return value
 
     def strings(self, *place: str) -> Iterator[tuple[int, str]]:

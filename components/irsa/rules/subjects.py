@@ -62,7 +62,7 @@ def check_any_service_account(subjects: Sequence[str]) -> None:
     found = f"{alone!r} trusts" if alone else f"{shortened(', '.join(wide))} together trust"
     allowed = "the service accounts of some namespaces"
     fix = "name a namespace, such as team-a:*; or, if you mean all of them, set {} to true"
-    raise Mistake(f"{found} every service account of the cluster", allowed, fix, ("any_service_account",))
+    raise Mistake(f"{found} every service account of the cluster", allowed, fix, ("trust", "any_service_account"))
 
 
 def subject_claim(subject: str) -> str:

@@ -15,7 +15,7 @@ def tags_usage(what: str, tags: Mapping[str, object]) -> Usage:
 
 def trust_usage(trust_policy: str, quota: int = quotas.TRUST_POLICY_SIZE) -> Usage:
     """Return how much of the quota a trust policy uses, in characters without white space."""
-    what, setting = "characters of the trust policy", ("trust_policy_size_quota",)
+    what, setting = "characters of the trust policy", ("quotas", "trust_policy_size")
     return Usage(what, policy_size(trust_policy), quota, setting, largest_policy_size(trust_policy))
 
 
@@ -29,7 +29,7 @@ def role_usages(
     policy_parts: int, policy_arns: int, inline_policies: Iterable[str], quota: int = quotas.ATTACHED_POLICIES
 ) -> Iterator[tuple[Place, Usage]]:
     """Yield how much a role's permissions use of each quota, at least, with the argument that adds to it."""
-    attached = Usage("managed policies of the role", policy_parts + policy_arns, quota, ("attached_policies_quota",))
+    attached = Usage("managed policies of the role", policy_parts + policy_arns, quota, ("quotas", "attached_policies"))
     yield ("policy_arns",), attached
     sizes = [(policy_size(document), largest_policy_size(document)) for document in inline_policies]
     least, most = sum(size for size, _ in sizes), sum(size for _, size in sizes)
