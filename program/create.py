@@ -13,9 +13,9 @@ from config.models import ServiceAccount, Stack
 from irsa.component import ServiceAccountRole
 from irsa.failed_update import hooks
 from irsa.guard.component import IdentityGuard, parsed_guard
-from irsa.later import Later
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
+from irsa.rules.unknown import has_unknown
 from program.existing import creation_hooks
 from program.guards import PlannedGuard
 from program.helm_values import of_binding
@@ -71,10 +71,10 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
             namespaces[planned.namespace] = _namespace(planned.namespace, lookups)
         spec = parsed
         if planned.takes_role:
-            spec = parsed._replace(role_arn=Later(roles[planned.binding].role_arn, lambda arn, _secret: str(arn)))
+            spec = parsed._replace(role_arn=roles[planned.binding].role_arn)
         options = _options(planned, lookups, roles, namespaces)
         if parsed.role and parsed.role.denied_subjects is not None:
-            denying[planned.binding] = isinstance(parsed.role.denied_subjects, Later)
+            denying[planned.binding] = has_unknown(parsed.role.denied_subjects)
         component = ServiceAccountRole(planned.name, {}, options, spec=spec, hooks=existing.get(planned.cluster or ""))
         if roles.setdefault(planned.binding, component) is component:
             for warning in warnings.get(planned.binding, ()):

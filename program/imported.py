@@ -12,10 +12,9 @@ from config.scalars import parsed
 from irsa.evaluation.differences import Difference
 from irsa.failed_update import KINDS
 from irsa.imported import INLINE_POLICY, POLICY, ROLE, WHAT_TO_DO, not_as_declared, said
-from irsa.later import Later
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
-from irsa.rules.unknown import OUTPUT, Unknown, sampled
+from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, sampled
 from irsa.spec import Spec
 from program.lookups import rules as live_rules
 
@@ -112,7 +111,7 @@ def _further(key: str, setting: str, role: str, further: Iterable[str]) -> Itera
 
 
 def _is_known(value: Any) -> bool:
-    return not isinstance(value, Later | Unknown) and not (isinstance(value, str) and sampled(value))
+    return not has_unknown(value) and not (isinstance(value, str) and sampled(value))
 
 
 def _with_tags_of_the_provider(

@@ -1,7 +1,8 @@
 """The ServiceAccountRole component: an IAM role for a Kubernetes service account on EKS."""
 
+import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -16,28 +17,18 @@ from irsa.evaluation.unlimited import unlimited
 from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.in_aws_account import AwsAccount, clusters_elsewhere
-from irsa.later import REDACTED, ArgumentMistakes, Later
+from irsa.later import InvalidArgumentsError, Later, applied
 from irsa.pod_identity import Association
+from irsa.read import REDACTED, ArgumentMistakes
 from irsa.rules.annotations import PATCH_FORCE, ROLE_ARN, conflicts, webhook_annotations
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Mistake, Spelling, path_of
-from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
+from irsa.rules.unknown import has_unknown
+from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse, read_again
 
 # Of each deployment, by its providers of AWS; None is the default one.
 _account_ids: WeakKeyDictionary[Any, dict[pulumi.ProviderResource | None, pulumi.Output[str]]] = WeakKeyDictionary()
-
-
-class InvalidArgumentsError(pulumi.RunError):
-    """All mistakes in the arguments of one component.
-
-    Attributes:
-        mistakes: Each with the argument's path.
-    """
-
-    def __init__(self, found: ArgumentMistakes) -> None:
-        super().__init__(str(found))
-        self.mistakes = found.mistakes
 
 
 def parsed(name: str, args: Any, spelling: Spelling = path_of) -> Spec:
@@ -123,20 +114,21 @@ class ServiceAccountRole(pulumi.ComponentResource):
         for warning in spec.warnings:
             pulumi.log.warn(warning, self)
         self._spec, self._hooks = spec, hooks
+        self._later = Later(functools.partial(read_again, spec.reading))
         self._accounts = self._compared_accounts()
         # Of a stack file, the lint rules say more.
         if spec.role and not spec.recorded:
             self._warn_of_what_is_unlimited(spec.role)
-        policies = [(policy, self._policy(policy)) for policy in spec.policies]
+        policies = [(policy, self._policy(index, policy)) for index, policy in enumerate(spec.policies)]
         role = self._role(spec.role, [resource for _, resource in policies]) if spec.role else None
         if role:
             self.role_arn, self.role_name = role.arn, role.name
         else:
-            self.role_arn = pulumi.Output.from_input(input_of(spec.role_arn))
+            self.role_arn = pulumi.Output.from_input(self._input("role_arn"))
             self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
         attached = self._permissions(role, policies) if role else []
         # A Pod must not start before its role has permissions, nor before its association is there.
-        attached += [self._association(association, attached) for association in spec.associations]
+        attached += [self._association(index, each, attached) for index, each in enumerate(spec.associations)]
         self.annotations = self._webhook_annotations()
         if spec.service_account:
             self._service_account(spec.service_account, attached)
@@ -144,15 +136,19 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _set_outputs(self, created_policy_arns: Sequence[pulumi.Output[str]]) -> None:
         spec, service_account = self._spec, self._spec.service_account
-        policy_arns = [*created_policy_arns, *(input_of(attachment.policy_arn) for attachment in spec.attachments)]
-        documents = [input_of(policy.document) for policy in spec.policies]
+        attachments, inline_policies = range(len(spec.attachments)), enumerate(spec.inline_policies)
+        attached = (self._input("attachments", each, "policy_arn") for each in attachments)
+        policy_arns = [*created_policy_arns, *attached]
+        documents = [self._document(index) for index in range(len(spec.policies))]
         self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
         self.subjects = pulumi.Output.from_input(self._subjects(spec.role) if spec.role else None)
         denied = spec.role.denied_subjects if spec.role else None
-        self.denied_subjects = pulumi.Output.from_input(input_of(denied))
-        self.namespace = pulumi.Output.from_input(input_of(service_account.namespace) if service_account else None)
-        self.service_account_name = pulumi.Output.from_input(
-            input_of(service_account.name) if service_account else None
+        self.denied_subjects = pulumi.Output.from_input(
+            denied if denied is None else self._input("role", "denied_subjects")
+        )
+        self.namespace, self.service_account_name = (
+            pulumi.Output.from_input(service_account and self._input("service_account", each))
+            for each in ("namespace", "name")
         )
         self.register_outputs(
             {
@@ -164,12 +160,14 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.NAMESPACE: self.namespace,
                 outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
                 outputs.ANNOTATIONS: self.annotations,
-                outputs.TRUST_POLICY: input_of(spec.role.trust_policy) if spec.role else None,
+                outputs.TRUST_POLICY: self._input("role", "trust_policy") if spec.role else None,
                 outputs.POLICY_DOCUMENTS: pulumi.Output.all(arns=[*created_policy_arns], documents=documents).apply(
                     lambda known: dict(zip(known["arns"], known["documents"], strict=True))
                 ),
-                outputs.ROLE_SETTINGS: _recorded_settings(spec.role),
-                outputs.INLINE_POLICIES: {policy.name: input_of(policy.document) for policy in spec.inline_policies},
+                outputs.ROLE_SETTINGS: self._recorded_settings(spec.role),
+                outputs.INLINE_POLICIES: {
+                    policy.name: self._inline_document(index) for index, policy in inline_policies
+                },
                 outputs.CREATES_SERVICE_ACCOUNT: service_account.create if service_account else None,
                 **self._recorded_identity(),
                 **spec.recorded,
@@ -182,24 +180,47 @@ class ServiceAccountRole(pulumi.ComponentResource):
             return {}
         associations = [
             {
-                "clusterArn": input_of(each.cluster_arn),
-                "namespace": input_of(each.namespace),
-                "serviceAccount": input_of(each.service_account),
+                "clusterArn": self._of_association(index, "cluster_arn"),
+                "namespace": self._of_association(index, "namespace"),
+                "serviceAccount": self._of_association(index, "service_account"),
                 "roleArn": self.role_arn,
                 "disableSessionTags": not each.session_tags,
-                "targetRoleArn": input_of(each.target_role_arn),
-                "policy": input_of(each.policy),
-                "tags": input_of(each.tags),
+                "targetRoleArn": self._of_association(index, "target_role_arn"),
+                "policy": self._of_association(index, "policy"),
+                "tags": self._of_association(index, "tags"),
             }
-            for each in self._spec.associations
+            for index, each in enumerate(self._spec.associations)
         ]
         recorded = {outputs.IDENTITY: self._spec.identity.recorded}
         return {**recorded, outputs.ASSOCIATIONS: associations} if associations else recorded
 
+    def _input(self, *path: str | int) -> Any:
+        """Return a value of the spec for a resource, now or, with outputs in it, when these are known."""
+        return self._later.value(self._spec, path)
+
+    def _document(self, index: int) -> Any:
+        return self._input("policies", index, "document")
+
+    def _inline_document(self, index: int) -> Any:
+        return self._input("inline_policies", index, "document")
+
+    def _of_association(self, index: int, name: str) -> Any:
+        return self._input("associations", index, name)
+
+    def _recorded_settings(self, role: CreatedRole | None) -> dict[str, Any] | None:
+        if role is None:
+            return None
+        given = (each for each in outputs.RECORDED_SETTINGS.items() if role.settings[each[0]] is not None)
+        return {name: self._input("role", "settings", key) for key, name in given}
+
     def _warn_of_what_is_unlimited(self, role: CreatedRole) -> None:
-        documents = {f"document {each.logical_name}": input_of(each.document) for each in self._spec.policies}
-        documents |= {f"inline {each.name}": input_of(each.document) for each in self._spec.inline_policies}
-        arns = {f"attached {each.logical_name}": input_of(each.policy_arn) for each in self._spec.attachments}
+        policies, inline, attached = self._spec.policies, self._spec.inline_policies, self._spec.attachments
+        documents = {f"document {each.logical_name}": self._document(index) for index, each in enumerate(policies)}
+        documents |= {f"inline {each.name}": self._inline_document(index) for index, each in enumerate(inline)}
+        arns = {
+            f"attached {each.logical_name}": self._input("attachments", index, "policy_arn")
+            for index, each in enumerate(attached)
+        }
 
         def warn(known: Mapping[str, Any]) -> None:
             read = [json.loads(known[each]) for each in documents]
@@ -207,13 +228,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 pulumi.log.warn(warning, self)
 
         # Where the trust policy has statements of the caller's, it is judged as a whole.
-        subjects = input_of(role.subjects) if role.admission is None else []
+        subjects = self._input("role", "subjects") if role.admission is None else []
         applied(warn, **documents, **arns, subjects=subjects)
 
     def _subjects(self, role: CreatedRole) -> Any:
         """Return whom the role trusts, and warn of others as soon as it is known."""
-        subjects = input_of(role.subjects)
-        if not isinstance(role.trust_warnings, Later):
+        subjects = self._input("role", "subjects")
+        if not has_unknown(role.trust_warnings):
             return subjects
 
         def warned(known: Mapping[str, Any]) -> Any:
@@ -221,7 +242,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 pulumi.log.warn(warning, self)
             return known["subjects"]
 
-        return applied(warned, subjects=subjects, warnings=input_of(role.trust_warnings))
+        return applied(warned, subjects=subjects, warnings=self._input("role", "trust_warnings"))
 
     def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return a child's options: parent, dependencies, import ID; none of the caller's."""
@@ -249,13 +270,19 @@ class ServiceAccountRole(pulumi.ComponentResource):
         if self._spec.recorded or not (self._spec.role and self._spec.associations):
             return None  # a stack file says both AWS accounts
 
-        def compare(known: Mapping[str, Any], secret: bool) -> None:
-            found = clusters_elsewhere(known["cluster_arns"], AwsAccount(None, known["account_id"]))
-            if mistakes := [(("cluster_arns",), REDACTED if secret else mistake) for _, mistake in found]:
-                raise ArgumentMistakes(self._name, mistakes, self._spec.spelling)
+        arns = {
+            each.logical_name: self._of_association(at, "cluster_arn")
+            for at, each in enumerate(self._spec.associations)
+        }
 
-        arns = {each.logical_name: input_of(each.cluster_arn) for each in self._spec.associations}
-        return input_of(Later({"cluster_arns": arns, "account_id": self._account_id()}, compare))
+        def compare(found: Sequence[Any]) -> None:
+            (known, account_id), secret = found
+            wrong = clusters_elsewhere(known, AwsAccount(None, account_id))
+            if mistakes := [(("cluster_arns",), REDACTED if secret else mistake) for _, mistake in wrong]:
+                raise InvalidArgumentsError(ArgumentMistakes(self._name, mistakes, self._spec.reading.spelling))
+
+        both = pulumi.Output.all(arns, self._account_id())
+        return pulumi.Output.all(both, both.is_secret()).apply(compare)
 
     def _account_id(self) -> pulumi.Output[str]:
         """Return the AWS account in which the role is created, asked once of each provider."""
@@ -269,24 +296,31 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _role(self, role: CreatedRole, policies: Sequence[aws.iam.Policy]) -> aws.iam.Role:
         return aws.iam.Role(
             role.logical_name,
-            assume_role_policy=applied(_document, document=input_of(role.trust_policy), accounts=self._accounts),
-            name=input_of(role.name),
-            name_prefix=input_of(role.name_prefix),
+            assume_role_policy=self._compared(self._input("role", "trust_policy")),
+            name=self._input("role", "name"),
+            name_prefix=self._input("role", "name_prefix"),
             # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM
             # refuses to delete a policy that is still attached, if that is replaced too.
             opts=self._updated_child(role.import_id, after=policies),
-            **{setting: input_of(value) for setting, value in role.settings.items()},
+            **{key: self._input("role", "settings", key) for key in role.settings},
         )
 
-    def _policy(self, policy: ManagedPolicy) -> aws.iam.Policy:
+    def _compared(self, document: Any) -> Any:
+        """Return a document once the AWS accounts of role and clusters are compared."""
+        return applied(lambda known: known["document"], document=document, accounts=self._accounts)
+
+    def _policy(self, index: int, policy: ManagedPolicy) -> aws.iam.Policy:
+        def of(name: str) -> Any:
+            return self._input("policies", index, name)
+
         return aws.iam.Policy(
             policy.logical_name,
-            policy=applied(_document, document=input_of(policy.document), accounts=self._accounts),
-            name=input_of(policy.name),
+            policy=self._compared(of("document")),
+            name=of("name"),
             name_prefix=policy.name_prefix,
-            path=input_of(policy.path),
-            description=input_of(policy.description),
-            tags=input_of(policy.tags),
+            path=of("path"),
+            description=of("description"),
+            tags=of("tags"),
             opts=self._updated_child(policy.import_id),
         )
 
@@ -297,7 +331,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
             (policy.attachment_name, resource.arn, policy.attachment_import_id) for policy, resource in policies
         ]
         attachments += [
-            (each.logical_name, input_of(each.policy_arn), each.import_id) for each in self._spec.attachments
+            (each.logical_name, self._input("attachments", index, "policy_arn"), each.import_id)
+            for index, each in enumerate(self._spec.attachments)
         ]
         attached: list[pulumi.Resource] = [
             aws.iam.RolePolicyAttachment(logical_name, role=role.name, policy_arn=arn, opts=self._child(import_id))
@@ -309,18 +344,18 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 policy.logical_name,
                 role=role.name,
                 name=policy.name,
-                policy=input_of(policy.document),
+                policy=self._inline_document(index),
                 opts=pulumi.ResourceOptions.merge(
                     pulumi.ResourceOptions(hooks=inline_policy_hooks(self) if is_imported else None),
                     self._updated_child(policy.import_id),
                 ),
             )
-            for policy in self._spec.inline_policies
+            for index, policy in enumerate(self._spec.inline_policies)
         ]
         return attached
 
-    def _association(self, each: Association, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
-        cluster = input_of(each.cluster_arn)
+    def _association(self, index: int, each: Association, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        cluster = self._of_association(index, "cluster_arn")
         name, region = (
             applied(lambda known, part=part: getattr(parse_cluster_arn(known["arn"]), part), arn=cluster)  # type: ignore[misc]
             for part in ("name", "region")
@@ -330,13 +365,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
             each.logical_name,
             cluster_name=name,
             region=region,
-            namespace=input_of(each.namespace),
-            service_account=input_of(each.service_account),
+            namespace=self._of_association(index, "namespace"),
+            service_account=self._of_association(index, "service_account"),
             role_arn=self.role_arn,
             disable_session_tags=not each.session_tags,
-            target_role_arn=input_of(each.target_role_arn),
-            policy=input_of(each.policy),
-            tags=input_of(each.tags),
+            target_role_arn=self._of_association(index, "target_role_arn"),
+            policy=self._of_association(index, "policy"),
+            tags=self._of_association(index, "tags"),
             opts=pulumi.ResourceOptions.merge(opts, self._child(each.import_id, after)),
         )
 
@@ -347,29 +382,32 @@ class ServiceAccountRole(pulumi.ComponentResource):
         annotations: pulumi.Output[dict[str, str]] = applied(
             lambda known: dict(webhook_annotations(**known, token_expiration=webhook.token_expiration)),
             role_arn=self.role_arn,
-            audience=input_of(webhook.audience),
-            sts_regional_endpoints=input_of(webhook.sts_regional_endpoints),
+            audience=self._input("webhook", "audience"),
+            sts_regional_endpoints=self._input("webhook", "sts_regional_endpoints"),
         )
         return annotations
 
     def _service_account(self, service_account: AnnotatedServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
-        name, namespace = input_of(service_account.name), input_of(service_account.namespace)
-        logical_name, declared = service_account.logical_name, input_of(service_account.annotations)
+        def of(attribute: str) -> Any:
+            return self._input("service_account", attribute)
+
+        name, namespace, declared = of("name"), of("namespace"), of("annotations")
+        logical_name = service_account.logical_name
         annotations = applied(lambda known: known["own"] | known["webhook"], own=declared, webhook=self.annotations)
         if service_account.create:
             metadata = kubernetes.meta.v1.ObjectMetaArgs(
                 name=name,
                 namespace=namespace,
-                labels=input_of(service_account.labels),
+                labels=of("labels"),
                 # The API server keeps no empty mapping: each preview would show it as a change.
                 annotations=applied(lambda known: known["annotations"] or None, annotations=annotations),
             )
-            secrets = input_of(service_account.image_pull_secrets)
+            secrets = of("image_pull_secrets")
             kubernetes.core.v1.ServiceAccount(
                 logical_name,
                 metadata=metadata,
                 image_pull_secrets=None if secrets is None else applied(_references, secrets=secrets),
-                automount_service_account_token=input_of(service_account.automount_service_account_token),
+                automount_service_account_token=of("automount_service_account_token"),
                 opts=pulumi.ResourceOptions.merge(
                     pulumi.ResourceOptions(hooks=self._hooks), self._child(service_account.import_id, after=attached)
                 ),
@@ -418,50 +456,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
         """Return the annotations of a patch one by one: a preview shows all but the ARN of a role that is created."""
         forced = {PATCH_FORCE: "true"} if take_over else {}
         webhook, is_used = self._spec.webhook, self._spec.identity.irsa is Use.USED
-        audience, endpoints = input_of(webhook.audience), input_of(webhook.sts_regional_endpoints)
+        audience = self._input("webhook", "audience")
+        endpoints = self._input("webhook", "sts_regional_endpoints")
         if not is_used or any(isinstance(each, pulumi.Output) for each in (declared, audience, endpoints)):
             return applied(lambda known: {**known["annotations"], **forced}, annotations=annotations)
         settings = webhook_annotations("", audience, endpoints, webhook.token_expiration)
         return {**declared, **settings, ROLE_ARN: annotations.apply(lambda known: known[ROLE_ARN]), **forced}
 
 
-def _document(known: Mapping[str, Any]) -> Any:
-    return known["document"]
-
-
-def _recorded_settings(role: CreatedRole | None) -> dict[str, Any] | None:
-    if role is None:
-        return None
-    recorded = {name: role.settings[argument] for argument, name in outputs.RECORDED_SETTINGS.items()}
-    return {name: input_of(value) for name, value in recorded.items() if value is not None}
-
-
 def _references(known: Mapping[str, Sequence[str]]) -> list[kubernetes.core.v1.LocalObjectReferenceArgs]:
     return [kubernetes.core.v1.LocalObjectReferenceArgs(name=secret) for secret in known["secrets"]]
-
-
-def input_of(value: Any) -> Any:
-    """Return a value for a resource; a value that is known later is parsed, and so checked, then."""
-    if not isinstance(value, Later):
-        return value
-    source: pulumi.Output[Any] = pulumi.Output.from_input(value.source)
-
-    def checked(known: Sequence[Any]) -> Any:
-        try:
-            return value.parse(known[0], bool(known[1]))
-        except ArgumentMistakes as found:
-            raise InvalidArgumentsError(found) from None
-
-    return pulumi.Output.all(source, source.is_secret()).apply(checked)
-
-
-def applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:
-    """Return the function's result: at once where all values are known, else as an output."""
-    outstanding = {name: value for name, value in values.items() if isinstance(value, pulumi.Output)}
-    known = {name: value for name, value in values.items() if name not in outstanding}
-    if not outstanding:
-        return function(known)
-    if len(outstanding) == 1:
-        ((only, output),) = outstanding.items()
-        return output.apply(lambda value: function({**known, only: value}))
-    return pulumi.Output.all(**outstanding).apply(lambda found: function({**known, **found}))

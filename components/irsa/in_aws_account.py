@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from irsa.fields import Document, Found
-from irsa.later import Arguments, Later, Value
+from irsa.read import Arguments
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import partition_mistakes, wrong_partition
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place
-from irsa.rules.unknown import sampled
+from irsa.rules.unknown import checked_with, sampled
 
 
 class AwsAccount(NamedTuple):
@@ -134,36 +134,17 @@ def values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, An
             yield (*place, "document"), settings["document"], _check_document
 
 
-def cluster_arns_of(arguments: Arguments, values: Mapping[str, Any]) -> Value[dict[str, str]]:
-    """Return the ARNs of the clusters by their keys: at once, or when all are known."""
-    return arguments.combined(values.get("cluster_arns", {}), lambda known, _found: dict(known))
-
-
 def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[Place, Any]:
-    """Return the values that depend on the role's AWS account; one that is known later is checked then.
+    """Return the values that depend on the role's AWS account, which are checked with it.
 
     Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,
-    which needs it too, carries their checks. Until then, what names one AWS account speaks for the others.
+    which needs it too, is read again with them. Until then, what names one AWS account speaks for the others.
     """
-    providers, clusters = values.get("oidc_provider_arns", []), cluster_arns_of(arguments, values)
+    providers, clusters = values.get("oidc_provider_arns", []), values.get("cluster_arns", {})
     in_account = list(values_in_aws_account(values))
-    arns = [arguments.given.get(place) for place, _, rule in in_account if rule is _check_policy_arn]
-    given = arguments.given
-    known_clusters = {key: given.get(("cluster_arns", key)) for key in values.get("cluster_arns", {})}
-    of_both = aws_account_of(given.get(("oidc_provider_arns",)), arguments.found, known_clusters)
+    arns = [value for _, value, rule in in_account if rule is _check_policy_arn]
+    of_both = aws_account_of(providers, arguments.found, clusters)
     aws_account = _first_known([of_both, *(known_of(text, "policy") for text in arns)])
-
-    def checked(place: Place, value: Any, rule: AwsAccountRule) -> Any:
-        def compute(parts: Mapping[str, Any], found: Found) -> Any:
-            found += rule(parts["value"], place, aws_account_of(parts["providers"], [], parts["clusters"]))
-            return parts["value"]
-
-        is_later = isinstance(value, Later)
-        arguments.found += rule(arguments.given.get(place) if is_later else value, place, aws_account)
-        return (
-            arguments.combined({"value": value, "providers": providers, "clusters": clusters}, compute)
-            if is_later
-            else value
-        )
-
-    return {place: checked(place, value, rule) for place, value, rule in in_account}
+    for place, value, rule in in_account:
+        arguments.found += rule(value, place, aws_account)
+    return {place: checked_with(value, providers, clusters) for place, value, _ in in_account}

@@ -1,353 +1,73 @@
-"""Arguments one component's arguments: plain values at once, values with outputs when known, by the same rules.
+"""Values that are known only during the deployment: outputs, and what is computed of them."""
 
-Pulumi's SDK is not loaded here: a value can be an output only where a program has loaded it.
-"""
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import inspect
-import re
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Generic, TypeAlias, TypeVar
+import pulumi
 
-from irsa.add_ons.catalog import snake
-from irsa.fields import (
-    OF_A_ROLE,
-    ROLE_SETTINGS,
-    Field,
-    Found,
-    Group,
-    Keyed,
-    Listed,
-    Node,
-    collect,
-    node_at,
-    without_mistakes,
-)
-from irsa.rules.leaves import map_leaves, step_of
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, in_advice, nearest, path_of, shortened
-from irsa.rules.names import check_name
-from irsa.rules.policies import TOO_DEEP, is_too_deep
-from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
-
-REDACTED = Mistake(
-    "a secret value that breaks a rule of the argument", "what the argument's description says", "correct the secret"
-)
-T = TypeVar("T")
-U = TypeVar("U")
-LARGEST_BITS = 64
-# The text that Python and JavaScript put into a string for an output, or for a whole resource.
-OBJECT_AS_TEXT = re.compile(
-    r"Calling __str__ on an Output\[T\] is not supported|Calling \[toString\] on an \[Output<T>\] is not supported"
-    r"|<[\w.]+ object at 0x[0-9a-f]+>|\[object Object\]"
-)
+from irsa.read import ArgumentMistakes
+from irsa.rules.unknown import sources_of
 
 
-class ArgumentMistakes(Exception):
-    """All mistakes in the arguments of one component, each with the argument's path."""
-
-    def __init__(
-        self, name: str, mistakes: Iterable[Located], spelling: Spelling, component: str = "ServiceAccountRole"
-    ) -> None:
-        self.mistakes = tuple(mistakes)
-        count = f"{len(self.mistakes)} error{'s' if len(self.mistakes) > 1 else ''}"
-        lines = (described(spelling(at) or "arguments", each.spelled(spelling)) for at, each in self.mistakes)
-        super().__init__("\n  ".join([f"{count} in the arguments of {component} {name!r}", *lines]))
-
-
-@dataclass(frozen=True)
-class Later(Generic[T]):
-    """A value that is known only when its outputs are known, or that nobody knows.
+class InvalidArgumentsError(pulumi.RunError):
+    """All mistakes in the arguments of one component.
 
     Attributes:
-        source: What the caller passed, as lists and dicts, with outputs at any depth.
-        parse: Returns the value; takes the known source, and whether that is a secret. Raises ArgumentMistakes, which
-            do not show a secret.
+        mistakes: Each with the argument's path.
     """
 
-    source: Any
-    parse: Callable[[Any, bool], T]
+    def __init__(self, found: ArgumentMistakes) -> None:
+        super().__init__(str(found))
+        self.mistakes = found.mistakes
 
 
-Value: TypeAlias = T | Later[T]
-
-
-def is_output(value: object) -> bool:
-    """Return whether a value is known only during the deployment."""
-    pulumi = sys.modules.get("pulumi")
-    return inspect.isawaitable(value) or (pulumi is not None and isinstance(value, pulumi.Output))
-
-
-# Arguments of an earlier version, and where each is now.
-FORMER: Mapping[str, Place] = {
-    **{f"role_{name}": ("role", name) for name in ("arn", "name", "name_prefix")},
-    **{name: ("role", name) for name in ROLE_SETTINGS},
-    **{name: ("trust", name) for name in ("subjects", "any_service_account")},
-    **{f"trust_{name}": ("trust", name) for name in ("conditions", "statements")},
-    **{f"{name}_quota": ("quotas", name) for name in ("trust_policy_size", "attached_policies")},
-    "import_existing": ("import_",),
-}
-
-
-@dataclass
-class Arguments:
-    """The arguments of one component, as they are read.
+class Later:
+    """Reads the arguments of a component again when outputs are known: once for each set of them.
 
     Attributes:
-        name: The component's logical name.
-        spelling: How the caller spells an argument.
-        found: The mistakes so far.
-        given: Each argument that is there, with a marker in place of what is not known or wrong.
-        group: How they are read.
-        component: The component's type, for messages.
+        read: Returns the spec with the values of outputs by their identity, and whether these are secret.
     """
 
-    name: str
-    spelling: Spelling = path_of
-    found: Found = field(default_factory=list)
-    given: dict[Place, Any] = field(default_factory=dict)
-    group: Group = OF_A_ROLE
-    component: str = "ServiceAccountRole"
+    def __init__(self, read: Callable[[Mapping[int, Any], bool], Any]) -> None:
+        self.read = read
+        self._outputs: dict[int, pulumi.Output[Any]] = {}
+        self._specs: dict[frozenset[int], pulumi.Output[Any]] = {}
 
-    def read(self, args: Any) -> dict[str, Any]:
-        """Return the arguments by their names, each checked on its own; unknown ones are mistakes.
-
-        One that is wrong is never known. One that decides which resources exist, or that is a mapping of arguments, is
-        left out where it is not known.
-        """
-        return self._group(args, self.group, ()) or {}
-
-    def _group(self, args: Any, group: Group, place: Place) -> dict[str, Any] | None:
-        if isinstance(args, Unknown):
-            return None
-        if not isinstance(args, Mapping):
-            self.found.append((place, self._not_a_mapping(args, group, place)))
-            return None
-        values: dict[str, Any] = {}
-        for key, value in args.items():
-            here: Place = (*place, step_of(key))
-            if not isinstance(key, str) or key not in group.fields:
-                names = self._spelled(group, place)
-                what = "an output as a key" if is_output(key) else f"unknown argument {key!r}"
-                self.found.append((here, Mistake(what, ", ".join(names), self._advice_for(here, names))))
-                continue
-            self.given[here] = value if isinstance(value, Mapping) else WRONG
-            read = self._argument(value, group.fields[key], here)
-            if read is not None:
-                values[key] = read
-        for key, each in group.fields.items():
-            if each.required and key not in args:
-                missing = self.spelling((*place, key))
-                self.found.append((place, Mistake(f"no {missing}", f"{missing} is required", f"add {missing}")))
-            if each.required:
-                values.setdefault(key, NEVER)
-        return values
-
-    def _not_a_mapping(self, args: Any, group: Group, place: Place) -> Mistake:
-        found = "an output" if is_output(args) else shortened(args)
-        fix = f"write its keys: {', '.join(self._spelled(group, place))}"
-        required = [name for name, each in group.fields.items() if each.required]
-        if place[:1] == ("policies",) and isinstance(args, str) and args.startswith("arn:"):
-            fix = f"write it under {self.spelling(('policy_arns',))}"
-        elif place and len(required) == 1 and isinstance(args, str):
-            fix = f"set {self.spelling((*place, required[0]))} to {in_advice(args, 'it')}"
-        return Mistake(found, "a plain mapping of arguments", fix)
-
-    def _argument(self, value: Any, node: Node, here: Place) -> Any:
-        """Return the value of an argument; None where it is left out."""
-        if value is None:
-            self.found.append((here, Mistake("None", "a value", "set a value, or remove the argument")))
-            return None
-        match node:
-            case Group():
-                return self._group(value, node, here)
-            case Keyed():
-                return self._keyed(value, node, here)
-            case Listed():
-                return self._listed(value, node, here)
-        return self._value(value, node, here)
-
-    def _advice_for(self, here: Place, names: Sequence[str]) -> str:
-        """Return what to do with an unknown argument; it is spelled as the known ones are."""
-        key, fields = snake(str(here[-1])), self.group.fields
-        if not here[1:] and key in FORMER and node_at(FORMER[key], self.group):
-            return f"it is {self.spelling(FORMER[key])} now"
-        if here[1:] and key in fields:
-            return f"move it to {self.spelling((key,))}"
-        if here[0] == "policies" and node_at(("policy", key), self.group):
-            return f"move it to {self.spelling(('policy', key))}"
-        if "document" in names and key[:1] == "_":
-            # `Version` or `Statement`.
-            return f"write the policy document under {self.spelling((*here[:-1], 'document'))}"
-        groups = [name for name, each in fields.items() if isinstance(each, Group) and key in each.fields]
-        move = f"move it to {self.spelling((groups[0], key))}" if len(groups) == 1 and not here[1:] else "remove it"
-        return nearest(str(here[-1]), names, move)
-
-    def _spelled(self, group: Group, place: Place) -> list[str]:
-        return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in group.fields)
-
-    def _keyed(self, value: Any, node: Keyed, place: Place) -> dict[str, Any] | None:
-        if isinstance(value, Unknown):
-            return None
-        if not isinstance(value, Mapping):
-            found = "an output" if is_output(value) else shortened(value)
-            fix = "write key: value; a value may be an output"
-            self.found.append((place, Mistake(found, "a plain mapping: its keys decide which resources exist", fix)))
-            return None
-        values: dict[str, Any] = {}
-        for key, item in value.items():
-            here: Place = (*place, step_of(key))
-            if not isinstance(key, str):
-                found = "an output as a key" if is_output(key) else f"the key {shortened(key)}"
-                self.found.append((here, Mistake(found, "keys that are strings", "write a string")))
-                continue
-            collect(lambda key=key: check_name(key, node.rule), here, self.found)  # type: ignore[misc]
-            self.given[here] = item if isinstance(item, Mapping) else WRONG
-            if isinstance(node.item, Field):
-                values[key] = self._value(item, node.item, here)
-            else:
-                values[key] = self._group(item, node.item, here) or dict.fromkeys(node.item.fields, NEVER)
-        return values
-
-    def _listed(self, value: Any, node: Listed, place: Place) -> list[dict[str, Any]] | None:
-        if isinstance(value, Unknown):
-            return None
-        if not isinstance(value, list | tuple):
-            found, fix = (
-                "an output" if is_output(value) else shortened(value),
-                "write a list; the values in it may be outputs",
-            )
-            self.found.append((place, Mistake(found, "a plain list: its items decide which resources exist", fix)))
-            return None
-        self.given[place] = [item if isinstance(item, Mapping) else WRONG for item in value]
-        read = [self._group(item, node.item, (*place, index)) for index, item in enumerate(value)]
-        return [each for each in read if each is not None]
-
-    def _value(self, value: Any, each: Field, place: Place) -> Any:
-        """Return the value of an argument, which may be Later; None where it decides something and is not known."""
-        found: Found = []
-        is_plain = isinstance(value, str | int)
-        marked = _marked_leaf(value, place, found) if is_plain else _marked(value, place, found)
-        is_known = is_plain or not has_unknown(marked)
-        if not found and each.plain and has_output(marked):
-            fix = "write the value, or read it from the stack's configuration"
-            found.append((place, Mistake(OUTPUT.reason, f"a plain value: {each.plain}", fix)))
-        read = each.parse(without_mistakes(marked, found, place) if found else marked, place, found)
-        self.given[place] = marked
-        if is_known and not found:
-            return read
-        self.found += found
-        self.given[place] = without_mistakes(marked, found, place)
-        if each.plain:
-            return None
-        if found:
-            return NEVER
-
-        def parse_known(known: Any, found: Found) -> Any:
-            if known is None:
-                found.append(
-                    (
-                        place,
-                        Mistake(
-                            "an output without a value", "a value", "leave the argument out, or give the output a value"
-                        ),
-                    )
-                )
-                return None
-            marked = _marked(known, place, found)
-            return each.parse(without_mistakes(marked, found, place), place, found)
-
-        return self._later(map_leaves(value, _source), parse_known)
-
-    def _later(self, source: Any, parse_known: Callable[[Any, Found], T]) -> Later[T]:
-        def parse(known: Any, secret: bool = False) -> T:
-            found: Found = []
-            value = parse_known(known, found)
-            if found:
-                redacted = dict.fromkeys((_argument_at(place, self.group), REDACTED) for place, _ in found)
-                raise ArgumentMistakes(self.name, redacted if secret else found, self.spelling, self.component)
+    def value(self, spec: Any, path: Sequence[str | int]) -> Any:
+        """Return the value at a path of the spec for a resource: as it is, or when the outputs in it are known."""
+        value = _at(spec, path)
+        sources = sources_of(value)
+        if not sources:
             return value
+        which = frozenset(map(id, sources))
+        if which not in self._specs:
+            # What is awaited is awaited once.
+            own = [self._outputs.setdefault(id(each), pulumi.Output.from_input(each)) for each in sources]
+            together: pulumi.Output[Any] = pulumi.Output.all(*own)
 
-        return Later(source, parse)
-
-    def combined(self, parts: Mapping[str, Any], compute: Callable[[Mapping[str, Any], Found], U]) -> Value[U]:
-        """Return what is computed from several values: at once, or when the last of them is known."""
-        later = {name: part for name, part in parts.items() if isinstance(part, Later)}
-        if not later:
-            return compute(parts, self.found)
-
-        def parse_known(sources: Mapping[str, Any], found: Found) -> Any:
-            known = dict(parts)
-            for name, part in later.items():
+            def read(found: Sequence[Any]) -> Any:
                 try:
-                    known[name] = part.parse(sources[name], False)
-                except ArgumentMistakes as error:
-                    found += error.mistakes
-            return None if found else compute(known, found)
+                    return self.read(dict(zip(map(id, sources), found[0], strict=True)), bool(found[1]))
+                except ArgumentMistakes as mistakes:
+                    raise InvalidArgumentsError(mistakes) from None
 
-        return self._later({name: part.source for name, part in later.items()}, parse_known)
-
-    def checked(self, value: Value[T], place: Place, check: Callable[[T], object]) -> Value[T]:
-        """Return the value with one more check, which runs at once or when the value is known."""
-
-        def compute(parts: Mapping[str, T], found: Found) -> T:
-            collect(lambda: check(parts["value"]), place, found)
-            return parts["value"]
-
-        return self.combined({"value": value}, compute)
+            self._specs[which] = pulumi.Output.all(together, together.is_secret()).apply(read)
+        return self._specs[which].apply(lambda known: _at(known, path))
 
 
-def _argument_at(place: Place, group: Group) -> Place:
-    """Return the argument's own part of a place: what is below it may be a secret."""
-    steps = range(1, len(place))
-    return next((place[:end] for end in steps if isinstance(node_at(place[:end], group), Field)), place)
+def _at(value: Any, path: Sequence[str | int]) -> Any:
+    for step in path:
+        value = value[step] if isinstance(step, int) or isinstance(value, Mapping) else getattr(value, step)
+    return value
 
 
-# What is wrong, or missing, is never known.
-NEVER: Later[Any] = Later(WRONG, lambda known, _secret: known)
-
-
-def _marked(value: Any, place: Place, found: Found) -> Any:
-    """Return a copy of the value, in lists and dicts, with a marker in place of each output."""
-
-    def plain_key(at: Place, key: Any) -> Any:
-        if is_output(key):
-            found.append((at[:-1], Mistake("an output as a key", "keys that are strings", "write a string")))
-        return _plain_string(key, at[:-1], found) if isinstance(key, str) else key
-
-    if is_too_deep(value):
-        found.append((place, Mistake(TOO_DEEP, "fewer levels", "write it with fewer levels")))
-        return WRONG
-    return map_leaves(value, lambda at, leaf: _marked_leaf(leaf, at, found), plain_key, place)
-
-
-def _marked_leaf(leaf: Any, place: Place, found: Found) -> Any:
-    if isinstance(leaf, str):
-        return _plain_string(leaf, place, found)
-    if not isinstance(leaf, int):
-        return OUTPUT if is_output(leaf) else leaf
-    if leaf.bit_length() > LARGEST_BITS:
-        # Python refuses to write very large ones, and no language reads them all.
-        found.append((place, Mistake(f"an integer of {leaf.bit_length()} bits", "64 bits", "write it as a string")))
-    return leaf
-
-
-def _plain_string(text: str, place: Place, found: Found) -> str:
-    """Return the characters of a string, or of the value of an enum's member."""
-    plain = str(text.value) if isinstance(text, Enum) else str.__str__(text)
-    if OBJECT_AS_TEXT.search(plain):
-        fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
-        found.append((place, Mistake("an output inside a string, as in an f-string", "an output of the string", fix)))
-    elif not plain.isascii() and any("\ud800" <= letter <= "\udfff" for letter in plain):
-        surrogate = Mistake(
-            f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "remove the surrogate, or write its pair"
-        )
-        found.append((place, surrogate))
-    return text if isinstance(text, Sample) else plain
-
-
-def _source(_place: Place, leaf: Any) -> Any:
-    """Return a coroutine as an output, so that it is awaited once."""
-    # What may be awaited is of a program that has loaded the SDK.
-    return sys.modules["pulumi"].Output.from_input(leaf) if inspect.isawaitable(leaf) else leaf
+def applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:
+    """Return the function's result: at once where all values are known, else as an output."""
+    outstanding = {name: value for name, value in values.items() if isinstance(value, pulumi.Output)}
+    known = {name: value for name, value in values.items() if name not in outstanding}
+    if not outstanding:
+        return function(known)
+    if len(outstanding) == 1:
+        ((only, output),) = outstanding.items()
+        return output.apply(lambda value: function({**known, only: value}))
+    return pulumi.Output.all(**outstanding).apply(lambda found: function({**known, **found}))

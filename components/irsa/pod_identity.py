@@ -1,5 +1,6 @@
 """What a ServiceAccountRole declares of EKS Pod Identity: associations, the trust, and whom that admits."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,9 +9,9 @@ from irsa.evaluation.admission import Admission
 from irsa.evaluation.answers import Decision, PodIdentityRequest
 from irsa.evaluation.decision import evaluate
 from irsa.fields import Document, Found, collect
-from irsa.in_aws_account import cluster_arns_of, known_of, known_of_cluster
-from irsa.later import Arguments, Value
+from irsa.in_aws_account import known_of, known_of_cluster
 from irsa.outputs import child_name
+from irsa.read import Arguments, Value
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.identity import ONLY_IRSA, Identity, Use
 from irsa.rules.leaves import strings_of
@@ -18,6 +19,7 @@ from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.quotas import SESSION_POLICY_SIZE, Usage, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
 from irsa.rules.trust import PodIdentityTrust, known_conditions, minified, pod_identity_warnings
+from irsa.rules.unknown import derive
 
 
 class Association(NamedTuple):
@@ -48,13 +50,12 @@ def _has_session_tags(values: Mapping[str, Any]) -> bool:
     return values.get("pod_identity", {}).get("session_tags", True) is not False
 
 
-def trust_of(arguments: Arguments, values: Mapping[str, Any]) -> Value[PodIdentityTrust] | None:
+def trust_of(values: Mapping[str, Any]) -> Value[PodIdentityTrust] | None:
     """Return the trust in Pod Identity; None where the role has none."""
     if ways_of(values).pod_identity is Use.ABSENT or not values.get("cluster_arns"):
         return None
     tags = _has_session_tags(values)
-    clusters = {"clusters": cluster_arns_of(arguments, values)}
-    return arguments.combined(clusters, lambda known, _found: PodIdentityTrust([*known["clusters"].values()], tags))
+    return derive(lambda clusters: PodIdentityTrust([*clusters.values()], tags), values["cluster_arns"])
 
 
 def least_trust_of(arguments: Arguments, values: Mapping[str, Any]) -> PodIdentityTrust | None:
@@ -68,24 +69,18 @@ def least_trust_of(arguments: Arguments, values: Mapping[str, Any]) -> PodIdenti
 
 def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]:
     """Return the ARN of the existing role; for Pod Identity, it must be in the AWS account of the clusters."""
-    role_arn: Value[str] = values["role"]["arn"]
-    if not values.get("cluster_arns"):
-        return role_arn
-
-    def compute(known: Mapping[str, Any], found: Found) -> str:
-        of_role = known_of(known["role"], "role").account_id
-        for text in known["clusters"].values():
-            of_cluster = known_of_cluster(text).account_id
-            if of_cluster and of_role and of_cluster != of_role:
-                # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
-                name = parse_cluster_arn(text).name
-                role = f"{known['role']!r}, a role of another AWS account than the EKS cluster {name}"
-                fix = f"use a role in {of_cluster}, and set {{}} to this one"
-                mistake = Mistake(role, f"a role in {of_cluster}", fix, ("pod_identity", "target_role_arn"))
-                found.append((("role", "arn"), mistake))
-        return str(known["role"])
-
-    return arguments.combined({"role": role_arn, "clusters": cluster_arns_of(arguments, values)}, compute)
+    role_arn, clusters = values["role"]["arn"], values.get("cluster_arns", {})
+    of_role = known_of(role_arn, "role").account_id
+    for text in clusters.values():
+        of_cluster = known_of_cluster(text).account_id
+        if of_cluster and of_role and of_cluster != of_role:
+            # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+            name = parse_cluster_arn(text).name
+            found = f"{role_arn!r}, a role of another AWS account than the EKS cluster {name}"
+            fix = f"use a role in {of_cluster}, and set {{}} to this one"
+            mistake = Mistake(found, f"a role in {of_cluster}", fix, ("pod_identity", "target_role_arn"))
+            arguments.found.append((("role", "arn"), mistake))
+    return derive(lambda role, *_: str(role), role_arn, clusters)
 
 
 def associations(
@@ -96,9 +91,8 @@ def associations(
     if ways_of(values).pod_identity is not Use.USED or not service_account:
         return
     settings, clusters = values.get("pod_identity", {}), values.get("cluster_arns", {})
-    policy = in_account.get(SESSION_POLICY, settings.get("policy", {}).get("document"))
-    if policy is not None:
-        policy = arguments.combined({"document": policy}, _session_policy)
+    document = in_account.get(SESSION_POLICY, settings.get("policy", {}).get("document"))
+    policy = None if document is None else derive(functools.partial(_session_policy, arguments.found), document)
     for key, cluster_arn in clusters.items():
         existing = settings.get("import_ids", {}).get(key)
         yield Association(
@@ -116,8 +110,7 @@ def associations(
         )
 
 
-def _session_policy(known: Mapping[str, Any], found: Found) -> str:
-    document: Document = known["document"]
+def _session_policy(found: Found, document: Document) -> str:
     text = document.text if document.text is not None else minified(document.content)
     usage = Usage("characters of the session policy", len(text), SESSION_POLICY_SIZE)
     collect(lambda: check_usage(usage), SESSION_POLICY, found)

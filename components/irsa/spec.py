@@ -14,9 +14,9 @@ from irsa.add_ons.of_role import AddOnPolicy, add_on_policies, service_account_o
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
 from irsa.evaluation.document import parse as parsed_document
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
-from irsa.in_aws_account import aws_account_of, cluster_arns_of, in_aws_account, values_in_aws_account
-from irsa.later import NEVER, ArgumentMistakes, Arguments, Later, Value
+from irsa.in_aws_account import aws_account_of, in_aws_account
 from irsa.outputs import child_name, part_name
+from irsa.read import ArgumentMistakes, Arguments, Value
 from irsa.rules import names
 from irsa.rules.arns import Arn
 from irsa.rules.combinations import combination_mistakes
@@ -34,12 +34,8 @@ from irsa.rules.quotas import (
     check_usage,
 )
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
-from irsa.rules.trust import (
-    DEFAULT_AUDIENCE,
-    minified,
-    trust_document,
-)
-from irsa.rules.unknown import has_output, least, stands
+from irsa.rules.trust import DEFAULT_AUDIENCE, PodIdentityTrust, minified, trust_document
+from irsa.rules.unknown import WRONG, Unknown, checked_with, derive, has_output, has_unknown, least, stands
 from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
 
 Usages = Sequence[tuple[Place, Usage]]
@@ -122,11 +118,21 @@ class Webhook(NamedTuple):
     token_expiration: int | None
 
 
+class Reading(NamedTuple):
+    """What the arguments are, for reading them again when outputs are known."""
+
+    name: str
+    args: Mapping[str, Any]
+    spelling: Spelling
+    parts: Mapping[Place, int]
+    """In how many policies the document at a place is divided."""
+
+
 class Spec(NamedTuple):
     """What a ServiceAccountRole creates: either `role` or an existing role, `role_arn`."""
 
     role: CreatedRole | None
-    role_arn: Value[str] | None
+    role_arn: Any
     policies: tuple[ManagedPolicy, ...]
     attachments: tuple[Attachment, ...]
     inline_policies: tuple[InlinePolicy, ...]
@@ -138,10 +144,9 @@ class Spec(NamedTuple):
     usages: Usages
     """How much it uses of each quota, at least, with the argument that adds to it."""
     warnings: tuple[str, ...]
+    reading: Reading
     recorded: Mapping[str, str | None] = MappingProxyType({})
     """Further outputs that are recorded in the state: the keys of a stack file."""
-    spelling: Spelling = path_of
-    """How the caller spells an argument."""
 
 
 def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> Spec:
@@ -159,24 +164,43 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
 def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tuple[Spec, Sequence[Located]]:
     """Return what the arguments of a ServiceAccountRole declare, and all mistakes in and between them.
 
-    What is wrong is left out, or never known, and the rest is judged all the same.
+    What is wrong or not known is a marker, and so is what is computed of it; the rest is judged all the same.
 
     Args:
         name: The component's logical name.
         args: ServiceAccountRoleArgs; a marker (irsa.rules.unknown) may stand for any value that is not known.
         spelling: How the caller spells an argument, for messages.
     """
-    arguments = Arguments(name, spelling)
     if not isinstance(name, str):
         wrong = Mistake(shortened(name), "a string: the component's name", "write a string")
         raise ArgumentMistakes(repr(name), [(("name",), wrong)], spelling)
+    arguments = Arguments(name, spelling)
+    spec = _read(arguments, args)
+    return spec, [*{(place, str(mistake)): (place, mistake) for place, mistake in arguments.found}.values()]
+
+
+def read_again(reading: Reading, known: Mapping[int, Any], secret: bool) -> Spec:
+    """Return the same, with the values of outputs by their identity; how many policies there are stays.
+
+    Raises:
+        ArgumentMistakes: All mistakes in these values; they do not show a secret.
+    """
+    arguments = Arguments(reading.name, reading.spelling, known=known, first=reading.parts)
+    spec = _read(arguments, reading.args)
+    if arguments.found:
+        raise arguments.refusal(dict.fromkeys(arguments.found), secret)
+    return spec
+
+
+def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
     values = arguments.read(args)
     if isinstance(args, Mapping):
-        arguments.found += combination_mistakes(arguments.given, spelling)
-        arguments.found += add_on_mistakes(arguments.given, spelling)
-        arguments.found += identity_mistakes(arguments.given, spelling)
+        arguments.found += combination_mistakes(arguments.given, arguments.spelling)
+        arguments.found += add_on_mistakes(arguments.given, arguments.spelling)
+        arguments.found += identity_mistakes(arguments.given, arguments.spelling)
         arguments.found += _between(arguments, values)
-    creates = "arn" not in values.get("role", {}) and ("oidc_provider_arns" in values or "cluster_arns" in values)
+    of_role = values.get("role", {})
+    creates = "arn" not in of_role and ("oidc_provider_arns" in values or "cluster_arns" in values)
     in_account = in_aws_account(arguments, values) if creates else {}
     role = _role(arguments, values, in_account) if creates else None
     of_add_ons = add_on_policies(arguments, values) if creates else ()
@@ -186,10 +210,8 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
     usages = tuple(_usages(arguments, values, role, (len(policies), len(attachments)), inline_policies))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
-    of_role = values.get("role", {})
-    of_association = values.get("pod_identity", {}).get("tags", of_role.get("tags"))
-    tags = _tags(arguments, of_association, ("pod_identity", "tags"))
-    spec = Spec(
+    tags = values.get("pod_identity", {}).get("tags", of_role.get("tags"))
+    return Spec(
         role=role,
         role_arn=pod_identity.existing_role(arguments, values) if "arn" in of_role else None,
         policies=policies,
@@ -202,9 +224,8 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
         retain_on_delete=values.get("retain_on_delete"),
         usages=usages,
         warnings=() if arguments.found else tuple(_warnings(arguments, values, role, usages, policies)),
-        spelling=spelling,
+        reading=Reading(arguments.name, args, arguments.spelling, arguments.parts),
     )
-    return spec, [*{(place, str(mistake)): (place, mistake) for place, mistake in arguments.found}.values()]
 
 
 def _warnings(
@@ -222,7 +243,7 @@ def _warnings(
     for _, usage in usages:
         if check_usage(usage):
             yield f"more than 80% of a quota is used: {usage}"
-    if role is not None and not isinstance(role.trust_warnings, Later):
+    if role is not None and not isinstance(role.trust_warnings, Unknown):
         yield from role.trust_warnings
     yield from pod_identity.warnings(arguments, values, creates_role=role is not None)
     expiration = _webhook(values).token_expiration
@@ -283,137 +304,113 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
 # --- the role --------------------------------------------------------------------------------------------------------
 
 
-def _subjects(arguments: Arguments, values: Mapping[str, Any]) -> Value[list[str]]:
+def _subjects(values: Mapping[str, Any]) -> Value[list[str]]:
     """Return the sorted `namespace:name` patterns that the role trusts, those of its service account included."""
-    trust = values.get("trust", {})
-    further = trust.get("subjects", [])
-    if isinstance(further, Later) and not trust.get("any_service_account"):
-        further = arguments.checked(further, SUBJECTS, check_any_service_account)
+    further = values.get("trust", {}).get("subjects", [])
     service_account = service_account_of(values)
-    if service_account is None:
-        return arguments.combined({"further": further}, lambda parts, _found: sorted(set(parts["further"])))
-    parts = {"further": further, "namespace": DEFAULT_NAMESPACE, **service_account}
-    return arguments.combined(
-        {name: parts[name] for name in ("further", "namespace", "name")},
-        lambda known, _found: sorted({*known["further"], subject_of(known["namespace"], known["name"])}),
-    )
+    own = service_account and [service_account.get("namespace", DEFAULT_NAMESPACE), service_account["name"]]
+    return derive(lambda further, own: sorted({*further, *([subject_of(*own)] if own else [])}), further, own)
+
+
+class TrustParts(NamedTuple):
+    """What the trust policy is made of, with markers for what is not known."""
+
+    provider_arns: Sequence[str]
+    subjects: Sequence[str]
+    audience: str
+    conditions: Mapping[str, Any] | None
+    statements: Sequence[Mapping[str, Any]]
+    pods: PodIdentityTrust | None
 
 
 def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]) -> CreatedRole:
-    subjects, settings, trust = _subjects(arguments, values), values.get("role", {}), values.get("trust", {})
-    provider_arns = values.get("oidc_provider_arns", [])
-    cluster_arns = cluster_arns_of(arguments, values)
-
-    def trust_policy(parts: dict[str, Any], found: Found) -> str:
-        late: Found = []
-        clusters = parts.pop("cluster_arns")
-        if isinstance(provider_arns, Later) or isinstance(cluster_arns, Later):
-            aws_account = aws_account_of(parts["provider_arns"], late, clusters)
-            for place, value, rule in values_in_aws_account(values):
-                late += () if isinstance(value, Later) else rule(value, place, aws_account)
-        if not parts["subjects"] and isinstance(subjects, Later):
-            late.append((SUBJECTS, Mistake("no subject", "at least one", "add one")))
-        found += late
-        trusts = parts["provider_arns"] or parts["pod_identity"]
-        return "" if late or not (parts["subjects"] and trusts) else trust_document(**parts)
-
-    parts = {
-        "provider_arns": provider_arns,
-        "subjects": subjects,
-        "audience": values.get("audience", DEFAULT_AUDIENCE),
-        "conditions": trust.get("conditions"),
-        "statements": trust.get("statements", ()),
-        "pod_identity": pod_identity.trust_of(arguments, values),
-    }
+    settings, trust = values.get("role", {}), values.get("trust", {})
+    subjects: Any = _subjects(values)
+    pods: Any = pod_identity.trust_of(values)
+    parts = TrustParts(
+        provider_arns=values.get("oidc_provider_arns", []),
+        subjects=subjects,
+        audience=values.get("audience", DEFAULT_AUDIENCE),
+        conditions=trust.get("conditions"),
+        statements=trust.get("statements", ()),
+        pods=pods,
+    )
     name, prefix = settings.get("name"), settings.get("name_prefix")
     if name is None and prefix is None:
         prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
-    inputs = {key: in_account.get(("role", key), settings.get(key)) for key in ROLE_SETTINGS}
-    document = arguments.combined(
-        {**parts, "cluster_arns": cluster_arns}, lambda known, found: trust_policy({**known}, found)
-    )
-    if isinstance(document, Later):
-        quota = _trust_quota(arguments, values)
-        document = arguments.checked(document, SUBJECTS, lambda text: check_usage(trust_usage(text, quota)))
+    document = derive(_trust_policy, parts)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(arguments, values, parts, document) if trust.get("statements") else None
-    admitted: Any = subjects
-    denied: Any = None
-    if judged is not None:
-        admitted = arguments.combined({"judged": judged}, lambda known, _found: known["judged"].subjects)
-        denied = arguments.combined({"judged": judged}, lambda known, _found: known["judged"].denied)
     return CreatedRole(
         logical_name=arguments.name,
         trust_policy=document,
-        subjects=admitted,
-        denied_subjects=denied,
+        subjects=subjects if judged is None else derive(lambda known: known.subjects, judged),
+        denied_subjects=None if judged is None else derive(lambda known: known.denied, judged),
         admission=judged,
-        trust_warnings=() if judged is None else _trust_warnings(arguments, parts, document, judged),
+        trust_warnings=() if judged is None else _trust_warnings(arguments, trust["statements"], document, judged),
         name=name,
         name_prefix=prefix,
-        settings={**inputs, "tags": _tags(arguments, settings.get("tags"), ("role", "tags"))},
+        settings={key: in_account.get(("role", key), settings.get(key)) for key in ROLE_SETTINGS},
         import_id=name if "role" in values.get("import_", ()) else None,
     )
 
 
+def _trust_policy(parts: TrustParts) -> str:
+    """Return the trust policy; nothing where it would trust nobody, which is a mistake already."""
+    if not parts.subjects or not (parts.provider_arns or parts.pods):
+        return ""
+    return trust_document(*parts)
+
+
 def _admission(
-    arguments: Arguments, values: Mapping[str, Any], parts: Mapping[str, Any], document: Value[str]
+    arguments: Arguments, values: Mapping[str, Any], parts: TrustParts, document: Value[str]
 ) -> Value[Admission]:
     """Return whom the final trust policy admits."""
 
-    def compute(known: Mapping[str, Any], found: Found) -> Admission:
+    def compute(document: str, parts: TrustParts) -> Admission:
         nothing = Admission()
         # One that is too long for IAM is a mistake already, and would take long.
-        if not known["document"] or policy_size(known["document"]) > _trust_quota(arguments, values):
+        if not document or policy_size(document) > _trust_quota(arguments, values):
             return nothing
         try:
-            by_irsa = admission(known["document"], known["provider_arns"], known["subjects"], known["audience"])
-            return pod_identity.with_pod_identity(by_irsa, known["document"], known["subjects"], known["pod_identity"])
+            by_irsa = admission(document, parts.provider_arns, parts.subjects, parts.audience)
+            return pod_identity.with_pod_identity(by_irsa, document, parts.subjects, parts.pods)
         except Mistake as mistake:
-            found.append((STATEMENTS, mistake))
+            arguments.found.append((STATEMENTS, mistake))
             return nothing
 
-    return arguments.combined({**parts, "document": document}, compute)
+    return derive(compute, document, parts)
 
 
 def _trust_warnings(
-    arguments: Arguments, parts: Mapping[str, Any], document: Value[str], judged: Value[Admission]
+    arguments: Arguments, statements: Value[Sequence[Any]], document: Value[str], judged: Value[Admission]
 ) -> Value[Sequence[str]]:
     """Return in words whom the trust policy admits or refuses, against what the subjects say."""
     spelling = arguments.spelling
 
-    def compute(known: Mapping[str, Any], _found: Found) -> Sequence[str]:
-        its_own = len(parsed_document(known["document"])[1]) - len(known["statements"]) if known["document"] else 0
+    def compute(statements: Sequence[Any], document: str, judged: Admission) -> Sequence[str]:
+        its_own = len(parsed_document(document)[1]) - len(statements) if document else 0
         warnings = [
             f"{spelling((*STATEMENTS, index - its_own))}: {noun} may assume the role"
             f"{'' if certain else ', as far as irsa can tell'}"
-            for index, noun, certain in known["judged"].crowds
+            for index, noun, certain in judged.crowds
         ]
-        if not known["judged"].complete:
+        if not judged.complete:
             warnings.append(f"{spelling(STATEMENTS)}: {TOO_MANY_PATTERNS}; write fewer wildcards")
-        for index, those in sorted(opening_statements(known["judged"].admitted, its_own).items()):
+        for index, those in sorted(opening_statements(judged.admitted, its_own).items()):
             but = f"{exceptions}," if (exceptions := but_those(those)) else ""
             certain = any(each.certain for each in those)
             warnings.append(
                 f"{spelling((*STATEMENTS, index - its_own))}: every service account of the cluster{but} "
                 f"may assume the role{'' if certain else ', or some: irsa cannot evaluate the conditions'}"
             )
-        refused = known["judged"].refused
-        if refused:
+        if judged.refused:
             # What was an output may be a secret.
-            which = f"{len(refused)} of them" if isinstance(judged, Later) else ", ".join(refused)
+            which = f"{len(judged.refused)} of them" if arguments.known else ", ".join(judged.refused)
             warnings.append(f"{spelling(SUBJECTS)}: the trust policy refuses {which}: see the Deny statements")
         return warnings
 
-    return arguments.combined({"statements": parts["statements"], "document": document, "judged": judged}, compute)
-
-
-def _tags(arguments: Arguments, tags: Any, place: Place) -> Any:
-    """Return the tags; their number is checked at once where only their values are outputs."""
-    if not isinstance(tags, Later) or isinstance(arguments.given.get(place), dict):
-        return tags
-    what = "policy" if place[0] == "policy" else "role"
-    return arguments.checked(tags, place, lambda known: check_usage(tags_usage(what, known)))
+    return derive(compute, statements, document, judged)
 
 
 # --- its permissions -------------------------------------------------------------------------------------------------
@@ -453,28 +450,34 @@ def _policies(
     return tuple(_policy(arguments, values, each, index) for each in sources for index in range(len(each.texts)))
 
 
-def _texts(arguments: Arguments, document: Value[Any]) -> Sequence[Value[str]]:
+def _texts(arguments: Arguments, document: Any) -> Sequence[Value[str]]:
     """Return the documents of the policies over which the caller's document is divided."""
     place: Place = ("policy", "document")
-    texts: list[Value[str]] = []
-    if isinstance(document, Later):
+    if not has_unknown(document):
+        try:
+            divided = split_document(document.content)
+        except Mistake as mistake:
+            arguments.found.append(((*place, "Statement"), mistake))
+            return []
+        return arguments.divided(place, divided, _too_long(minified(document.content)))
+    known = arguments.given.get(place)
+    texts: list[Value[str]] = [derive(lambda known: minified(known.content), document)]
+    if has_output(known):
         # A document that is known only later cannot decide how many policies there are.
-        known = arguments.given.get(place)
+        collect(lambda: check_usage(document_usage(minified(least(known)))), place, arguments.found)
+    elif isinstance(known, dict) and "Statement" in known:
+        parts = (*place, "Statement")
+        collect(lambda: texts.extend([WRONG] * (len(split_document(least(known))) - 1)), parts, arguments.found)
+    return arguments.divided(place, texts)
 
-        def whole(parts: Mapping[str, Any], found: Found) -> str:
-            text = minified(parts["document"].content)
-            collect(lambda: check_usage(document_usage(text)), place, found)
-            return text
 
-        texts = [arguments.combined({"document": document}, whole)]
-        if has_output(known):
-            collect(lambda: check_usage(document_usage(minified(least(known)))), place, arguments.found)
-        elif isinstance(known, dict) and "Statement" in known:
-            parts = (*place, "Statement")
-            collect(lambda: texts.extend([NEVER] * (len(split_document(least(known))) - 1)), parts, arguments.found)
-    else:
-        collect(lambda: texts.extend(split_document(document.content)), (*place, "Statement"), arguments.found)
-    return texts
+def _too_long(text: str) -> Mistake | None:
+    """Return the mistake of a document that is too long for one managed policy."""
+    try:
+        check_usage(document_usage(text))
+    except Mistake as mistake:
+        return mistake
+    return None
 
 
 def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySource, index: int) -> ManagedPolicy:
@@ -483,8 +486,9 @@ def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySourc
     both = {"attachments", "policy"} <= set(adopted)
     name = settings.get("name")
     if name is not None and index:
-        name = arguments.combined({"name": name}, lambda known, _found: policy_part_name(known["name"], index))
-        name = arguments.checked(name, ("policy", "name"), lambda whole: names.check_name(whole, names.POLICY))
+        name = derive(lambda known: policy_part_name(known, index), name)
+        if isinstance(name, str):
+            collect(lambda: names.check_name(name, names.POLICY), ("policy", "name"), arguments.found)
     arn = _policy_arn(name, settings.get("path", "/"), values)
     prefix = names.automatic_name_prefix(logical_name, names.POLICY, names.POLICY_PREFIX)
     if source.automatic:
@@ -497,7 +501,7 @@ def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySourc
         name_prefix=prefix if name is None else None,
         path=settings.get("path"),
         description=settings.get("description"),
-        tags=_tags(arguments, settings.get("tags", values.get("role", {}).get("tags")), ("policy", "tags")),
+        tags=settings.get("tags", values.get("role", {}).get("tags")),
         import_id=arn if "policy" in adopted else None,
         attachment_import_id=f"{_role_name(values)}/{arn}" if arn and both else None,
     )
@@ -510,7 +514,7 @@ def _role_name(values: Mapping[str, Any]) -> Any:
 def _policy_arn(name: Any, path: Any, values: Mapping[str, Any]) -> str | None:
     """Return the ARN of a policy to create, where that is known: it is in the role's AWS account."""
     providers, clusters = values.get("oidc_provider_arns", []), values.get("cluster_arns", {})
-    if name is None or any(isinstance(each, Later) for each in (name, path, providers, *clusters.values())):
+    if name is None or has_unknown([name, path, providers, clusters]):
         return None
     partition, account_id = aws_account_of(providers, [], clusters)
     if not partition or not account_id:
@@ -566,33 +570,21 @@ def _inline_policies(
 ) -> tuple[InlinePolicy, ...]:
     adopted = "inlinePolicies" in values.get("import_", ())
 
-    def text(parts: Mapping[str, Any], _found: Found) -> str:
-        document: Document = parts["document"]
+    def text(document: Document) -> str:
         return document.text if document.text is not None else minified(document.content)
 
     texts: dict[str, Value[str]] = {
-        key: arguments.combined({"document": in_account["inline_policies", key, "document"]}, text)
-        for key in values.get("inline_policies", {})
+        key: derive(text, in_account["inline_policies", key, "document"]) for key in values.get("inline_policies", {})
     }
     target = in_account.get(("pod_identity", "target_role_arn"))
     if values.get("assume_role_arns") or target is not None:
-        parts = {"role_arns": in_account.get(("assume_role_arns",), []), "target": target}
-
-        def chained(known: Mapping[str, Any], _found: Found) -> str:
-            return chaining_policy([*{*known["role_arns"], *filter(None, [known["target"]])}])
-
-        texts[CHAINING_POLICY] = arguments.combined(parts, chained)
-
-    # The last one checks the size of all: so the others do not become unknown or secret.
-    last = next((key for key in reversed(texts) if isinstance(texts[key], Later)), None)
-    if last is not None:
-
-        def checked(known: Mapping[str, str], found: Found) -> str:
-            for place, usage in role_usages(0, 0, known.values()):
-                collect(lambda usage=usage: check_usage(usage), place, found)  # type: ignore[misc]
-            return known[last]
-
-        texts[last] = arguments.combined(texts, checked)
+        role_arns = in_account.get(("assume_role_arns",), [])
+        texts[CHAINING_POLICY] = derive(
+            lambda role_arns, target: chaining_policy([*{*role_arns, *filter(None, [target])}]), role_arns, target
+        )
+    # With the last one, the size of all is checked: so the others do not become unknown or secret.
+    if last := next((key for key in reversed(texts) if isinstance(texts[key], Unknown)), None):
+        texts[last] = checked_with(texts[last], *texts.values())
     role = f"{_role_name(values)}:" if adopted else ""
     return tuple(
         InlinePolicy(child_name(arguments.name, key), key, document, f"{role}{key}" if role else None)
@@ -667,7 +659,7 @@ def _usages(
 def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedRole) -> Usage:
     """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
     quota = _trust_quota(arguments, values)
-    if not isinstance(role.trust_policy, Later):
+    if isinstance(role.trust_policy, str):
         return trust_usage(role.trust_policy, quota)
     given = arguments.given
     namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)

@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
-from irsa.later import Later
 from irsa.rules.arns import Arn
 from irsa.rules.identity import Use
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, named
-from irsa.rules.unknown import Unknown, sampled
+from irsa.rules.unknown import has_unknown, sampled
 from irsa.spec import CreatedRole, ManagedPolicy, Spec
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
@@ -112,7 +111,7 @@ def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Plac
 
 def known(value: Any) -> Any:
     """Return a value that is known; None for another."""
-    return None if isinstance(value, Later | Unknown) or (isinstance(value, str) and sampled(value)) else value
+    return None if has_unknown(value) or (isinstance(value, str) and sampled(value)) else value
 
 
 def finding(rule: str, place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:

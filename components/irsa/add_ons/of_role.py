@@ -8,14 +8,14 @@ from irsa.add_ons.catalog import AddOn, add_on
 from irsa.add_ons.combinations import usual_subject
 from irsa.add_ons.document import Where, document, managed_policies, managed_policy_arn
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS
-from irsa.fields import Found
-from irsa.in_aws_account import cluster_arns_of
-from irsa.later import Arguments, Later, Value
+from irsa.read import Arguments, Value
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import wrong_partition
+from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import split_document
 from irsa.rules.trust import minified
+from irsa.rules.unknown import Unknown, derive
 from irsa.rules.usage import document_usage
 
 # The host of an issuer of EKS has its region: oidc.eks.us-west-2.amazonaws.com, oidc-eks.us-west-2.api.aws.
@@ -52,8 +52,7 @@ def service_account_of(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def add_on_policies(arguments: Arguments, values: Mapping[str, Any]) -> Sequence[AddOnPolicy]:
     """Return the policies of the role's add-ons, each once its parameters and the role's clusters are known."""
-    of_role = {"providers": values.get("oidc_provider_arns", []), "clusters": cluster_arns_of(arguments, values)}
-    return [_policy(arguments, *each, of_role) for each in _add_ons(values)]
+    return [_policy(arguments, values, *each) for each in _add_ons(values)]
 
 
 def _add_ons(values: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any], AddOn]]:
@@ -66,27 +65,17 @@ def _add_ons(values: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, An
 
 
 def _policy(
-    arguments: Arguments,
-    place: Place,
-    settings: Mapping[str, Any],
-    each: AddOn,
-    of_role: Mapping[str, Value[Any]],
+    arguments: Arguments, values: Mapping[str, Any], place: Place, settings: Mapping[str, Any], each: AddOn
 ) -> AddOnPolicy:
+    providers, clusters = values.get("oidc_provider_arns", []), values.get("cluster_arns", {})
+    where: Any = derive(lambda providers, clusters: where_of(providers, clusters.values()), providers, clusters)
     scope, version = settings.get("scope"), settings.get("version", each.newest)
     version = version if version in each.versions else each.newest
-    where = arguments.combined(of_role, lambda known, _found: where_of(known["providers"], known["clusters"].values()))
-    arns = {
-        key: arguments.combined(
-            {"where": where},
-            lambda known, _found, key=key: managed_policy_arn(known["where"].partition, key),  # type: ignore[misc]
-        )
-        for key in managed_policies(each, version, scope)
-    }
-    given = {
-        name: _in_partition(arguments, (*place, name), settings[name], where) if name in PARAMETERS else settings[name]
-        for name in each.parameters
-        if name in settings
-    }
+    managed = managed_policies(each, version, scope)
+    arns = {key: derive(lambda known, key=key: managed_policy_arn(known.partition, key), where) for key in managed}
+    given = {name: settings[name] for name in each.parameters if name in settings}
+    for name in given.keys() & PARAMETERS.keys():
+        _check_partition(arguments, (*place, name), given[name], where)
     # What is wrong is reported, and makes no document that is wrong too.
     is_wrong = _is_wrong(arguments, place)
     asked = {name for name, value in given.items() if value is not False}
@@ -94,65 +83,50 @@ def _policy(
     if is_wrong or only_managed:
         return AddOnPolicy(place, each.name, (), arns)
 
-    def compute(known: Mapping[str, Any], _: Found) -> Mapping[str, Any]:
-        where: Where = known["where"]
-        parameters = {name: known[name] for name in given}
+    def whole(where: Where, clusters: Mapping[str, str], given: Mapping[str, Any]) -> Mapping[str, Any]:
+        parameters = {**given}
         if CLUSTER_NAMES in each.parameters and CLUSTER_NAMES not in given and scope != EVERYTHING:
-            parameters[CLUSTER_NAMES] = sorted({parse_cluster_arn(arn).name for arn in known["clusters"].values()})
+            parameters[CLUSTER_NAMES] = sorted({parse_cluster_arn(arn).name for arn in clusters.values()})
         return document(each, version, scope, parameters, where)
 
-    whole = arguments.combined({"where": where, "clusters": of_role["clusters"], **given}, compute)
-    return AddOnPolicy(place, each.name, _texts(arguments, place, each, given, whole), arns)
+    texts = _texts(arguments, place, each, given, derive(whole, where, clusters, given))
+    return AddOnPolicy(place, each.name, texts, arns)
 
 
 def _is_wrong(arguments: Arguments, place: Place) -> bool:
     return any(at[: len(place)] == place for at, _ in arguments.found)
 
 
-def _in_partition(
-    arguments: Arguments, place: Place, values: Value[Sequence[str]], where: Value[Where]
-) -> Value[Sequence[str]]:
-    """Return the values of a parameter, each of which is checked to be in the role's partition."""
-    if _is_wrong(arguments, place):
-        return values
-
-    def check(known: Mapping[str, Any], found: Found) -> Sequence[str]:
-        for index, text in enumerate(known["values"]):
-            written = PARAMETERS[str(place[-1])].partition(text)
-            wrong = written and wrong_partition(text, written, known["where"].partition)
-            found += [((*place, index), wrong)] if wrong else []
-        checked: Sequence[str] = known["values"]
-        return checked
-
-    return arguments.combined({"where": where, "values": values}, check)
+def _check_partition(arguments: Arguments, place: Place, values: Any, where: Any) -> None:
+    """Add the values of a parameter that are in another partition than the role."""
+    known = [] if _is_wrong(arguments, place) or isinstance(where, Unknown) else enumerate(list_of(values))
+    for index, text in known:
+        written = PARAMETERS[str(place[-1])].partition(text) if isinstance(text, str) else None
+        wrong = written and wrong_partition(text, written, where.partition)
+        arguments.found += [((*place, index), wrong)] if wrong else []
 
 
 def _texts(
     arguments: Arguments, place: Place, each: AddOn, given: Mapping[str, Any], whole: Value[Mapping[str, Any]]
 ) -> Sequence[Value[str]]:
     """Return the documents of the policies to create for a document."""
-    if not isinstance(whole, Later):
-        try:
-            return split_document(dict(whole))
-        except Mistake as mistake:
-            # Nobody writes its statements: the longest list makes one too long.
-            lists = sorted(given.keys() & PARAMETERS.keys())
-            longest = max(lists, key=lambda name: len(given[name]), default="cluster_arns")
-            fix = f"name fewer in {arguments.spelling((*place, longest) if lists else (longest,))}"
-            if each.everything:
-                fix += f', or write {arguments.spelling((*place, "scope"))}: "{EVERYTHING}"'
-            found = f"a statement of {each.name} with {mistake.found.partition(' alone has ')[2]}"
-            arguments.found.append((place, Mistake(found, mistake.allowed, fix)))
-            return []
-
-    def text(known: Mapping[str, Any], found: Found) -> str:
-        of_document = minified(known["whole"])
-        usage = document_usage(of_document)
-        if usage.used > usage.quota:
-            found.append((place, Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", TOO_LONG)))
-        return of_document
-
-    return [arguments.combined({"whole": whole}, text)]
+    if isinstance(whole, Unknown):
+        return arguments.divided(place, [whole])
+    try:
+        texts = split_document(dict(whole))
+    except Mistake as mistake:
+        # Nobody writes its statements: the longest list makes one too long.
+        lists = sorted(given.keys() & PARAMETERS.keys())
+        longest = max(lists, key=lambda name: len(given[name]), default="cluster_arns")
+        fix = f"name fewer in {arguments.spelling((*place, longest) if lists else (longest,))}"
+        if each.everything:
+            fix += f', or write {arguments.spelling((*place, "scope"))}: "{EVERYTHING}"'
+        found = f"a statement of {each.name} with {mistake.found.partition(' alone has ')[2]}"
+        arguments.found.append((place, Mistake(found, mistake.allowed, fix)))
+        return []
+    usage = document_usage(minified(whole))
+    too_long = Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", TOO_LONG)
+    return arguments.divided(place, texts, too_long)
 
 
 def where_of(provider_arns: Iterable[str], cluster_arns: Iterable[str]) -> Where:

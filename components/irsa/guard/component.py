@@ -1,6 +1,7 @@
 """The IdentityGuard component: the API server refuses or warns of Pods without the identity that is declared."""
 
 import copy
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,12 +9,12 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from irsa import outputs
-from irsa.component import InvalidArgumentsError, applied, input_of
 from irsa.guard.args import IdentityGuardArgs
 from irsa.guard.policies import LABELS, STACK_LABEL, bindings, config_map_name, policies
-from irsa.guard.spec import NOWHERE, GuardSpec, Part, parse_guard
-from irsa.later import ArgumentMistakes
+from irsa.guard.spec import NOWHERE, GuardSpec, Part, parse_guard, read_guard_again
+from irsa.later import InvalidArgumentsError, Later, applied
 from irsa.outputs import child_name
+from irsa.read import ArgumentMistakes
 from irsa.rules.mistakes import Spelling, path_of
 
 # A preview applies a change beside what the creation wrote, and merges the actions of both, as a set: the API server
@@ -72,7 +73,7 @@ class IdentityGuard(pulumi.ComponentResource):
         super().__init__(outputs.GUARD_TYPE, name, spec.inputs, opts)
         # A program may have one for each of several clusters.
         self._name = name
-        self._spec = spec
+        self._spec, self._later = spec, Later(functools.partial(read_guard_again, spec.reading))
         manifests = policies(spec.settings)
         made = [self._policy(manifest) for manifest in manifests]
         bound: dict[str, Any] = {}
@@ -81,7 +82,7 @@ class IdentityGuard(pulumi.ComponentResource):
             # Of its own service accounts alone: of all, the state would grow with the square.
             needed = [each for index in part.indexes for each in (after[index] if after else ())]
             config_map = self._config_map(number, part, needed)
-            config_maps[str(number)] = {"name": config_map.metadata.name, "data": input_of(part.data)}
+            config_maps[str(number)] = {"name": config_map.metadata.name, "data": self._data(number)}
             bound |= self._bindings(number, part, config_map, made)
         self.policy_names = pulumi.Output.from_input([each["metadata"]["name"] for each in manifests])
         self.register_outputs(
@@ -89,7 +90,7 @@ class IdentityGuard(pulumi.ComponentResource):
                 "policyNames": self.policy_names,
                 "stack": spec.settings.stack,
                 "mode": spec.settings.mode,
-                "namespace": input_of(spec.namespace),
+                "namespace": self._namespace,
                 "configMaps": pulumi.Output.from_input(config_maps).apply(
                     lambda known: {each["name"]: each["data"] for each in known.values()}
                 ),
@@ -98,6 +99,22 @@ class IdentityGuard(pulumi.ComponentResource):
                 **spec.recorded,
             }
         )
+
+    @property
+    def _namespace(self) -> Any:
+        return self._later.value(self._spec, ["namespace"])
+
+    def _data(self, number: int) -> Any:
+        return self._later.value(self._spec, ["parts", number, "data"])
+
+    def _shown_data(self, number: int, part: Part) -> Any:
+        """Return the data of a ConfigMap; who may write annotations is known in a preview, whatever else is not."""
+        data = self._data(number)
+        lists = {key: text for key, text in part.sample.items() if "." not in key}
+        if isinstance(part.data, Mapping) or not lists:
+            return data
+        declared = {key: data.apply(lambda every, key=key: every[key]) for key in part.sample if key not in lists}
+        return lists | declared
 
     def _child(self, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=[*after])
@@ -113,11 +130,11 @@ class IdentityGuard(pulumi.ComponentResource):
         # one goes last.
         stack = self._spec.settings.stack
         labels = {**LABELS, STACK_LABEL: stack}
-        metadata = kubernetes.meta.v1.ObjectMetaArgs(namespace=input_of(self._spec.namespace), labels=labels)
+        metadata = kubernetes.meta.v1.ObjectMetaArgs(namespace=self._namespace, labels=labels)
         return kubernetes.core.v1.ConfigMap(
             config_map_name(stack, self._name, number),
             metadata=metadata,
-            data=_data(part),
+            data=self._shown_data(number, part),
             opts=self._child(after),
         )
 
@@ -136,8 +153,8 @@ class IdentityGuard(pulumi.ComponentResource):
             others = bindings(placed, [*before, part.sample], names)
             return {each["metadata"]["name"]: _nowhere(each["spec"]) for each in others} | own
 
-        known = {"namespace": input_of(self._spec.namespace), "config_map": config_map.metadata.name}
-        computed = applied(specs, data=input_of(part.data), **known)
+        known = {"namespace": self._namespace, "config_map": config_map.metadata.name}
+        computed = applied(specs, data=self._data(number), **known)
         bound: dict[str, Any] = {}
         for manifest in bindings(settings, [*before, part.sample], [""] * (number + 1)):
             name = manifest["metadata"]["name"]
@@ -151,16 +168,6 @@ class IdentityGuard(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions.merge(self._child(made), REPLACED_FOR_ANOTHER_MODE),
             )
         return bound
-
-
-def _data(part: Part) -> Any:
-    """Return the data of a ConfigMap; who may write annotations is known in a preview, whatever else is not."""
-    data = input_of(part.data)
-    lists = {key: text for key, text in part.sample.items() if "." not in key}
-    if isinstance(part.data, Mapping) or not lists:
-        return data
-    declared = {key: data.apply(lambda every, key=key: every[key]) for key in part.sample if key not in lists}
-    return lists | declared
 
 
 def _nowhere(spec: Mapping[str, Any]) -> dict[str, Any]:

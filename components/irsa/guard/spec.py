@@ -18,12 +18,13 @@ from irsa.guard.rules import (
     mode_in,
     stack_key,
 )
-from irsa.later import ArgumentMistakes, Arguments, Later, Value
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
+from irsa.read import ArgumentMistakes, Arguments, Value
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.unknown import Unknown, derive
 
 COMPONENT = "IdentityGuard"
 # In place of a role that is not known yet: as long as nearly all, so that what is divided stays so.
@@ -46,12 +47,24 @@ class Part(NamedTuple):
     indexes: Sequence[int]
 
 
+class GuardReading(NamedTuple):
+    """What the arguments are, for reading them again when outputs are known."""
+
+    name: str
+    args: Mapping[str, Any]
+    stack: str
+    spelling: Spelling
+    parts: Sequence[Sequence[int]]
+    """Which service accounts each ConfigMap has."""
+
+
 class GuardSpec(NamedTuple):
     """What an IdentityGuard creates."""
 
     settings: Settings
     namespace: Value[str]
     parts: Sequence[Part]
+    reading: GuardReading
     modes: Mapping[str, str] | None = None
     """The mode for each service account, by `namespace/name`; None where a name is not known yet."""
     recorded: Mapping[str, Any] = {}
@@ -87,10 +100,30 @@ def read_guard(
         stack: Project and stack of the program, where the arguments have none.
         spelling: How the caller spells an argument, for messages.
     """
-    arguments = Arguments(name, spelling, group=OF_A_GUARD, component=COMPONENT)
     if not isinstance(name, str):
         wrong = Mistake(shortened(name), "a string: the component's name", "write a string")
         raise ArgumentMistakes(repr(name), [(("name",), wrong)], spelling, COMPONENT)
+    arguments = Arguments(name, spelling, group=OF_A_GUARD, component=COMPONENT)
+    return _read(arguments, args, stack), arguments.found
+
+
+def read_guard_again(reading: GuardReading, known: Mapping[int, Any], secret: bool) -> GuardSpec:
+    """Return the same, with the values of outputs by their identity; what is in each ConfigMap stays.
+
+    Raises:
+        ArgumentMistakes: All mistakes in these values; they do not show a secret.
+    """
+    arguments = Arguments(reading.name, reading.spelling, known=known, group=OF_A_GUARD, component=COMPONENT)
+    spec = _read(arguments, reading.args, reading.stack, reading.parts)
+    if arguments.found:
+        raise arguments.refusal(dict.fromkeys(arguments.found), secret)
+    return spec
+
+
+def _read(
+    arguments: Arguments, args: Mapping[str, Any], stack: str, divided: Sequence[Sequence[int]] = ()
+) -> GuardSpec:
+    spelling = arguments.spelling
     values = arguments.read(args)
     if isinstance(args, Mapping) and "service_accounts" not in args:
         missing = Mistake("no service_accounts", "the service accounts to guard", "add service_accounts")
@@ -114,20 +147,30 @@ def read_guard(
         annotations=AnnotationRule(rule.get("mode"), *(tuple(rule.get(each, ())) for each in lists)) if rule else None,
     )
     accounts = [{"namespace": DEFAULT_NAMESPACE, **each} for each in values.get("service_accounts", ())]
-    parts = [*_parts(arguments, settings, accounts)] if not arguments.found else []
+    parts = [*_parts(arguments, settings, accounts, divided)] if not arguments.found else []
     modes = None
     if not arguments.found and not _named_later(accounts):
         modes = {f"{each['namespace']}/{each['name']}": mode_in(settings, each["namespace"]) for each in accounts}
-    return GuardSpec(settings, values.get("namespace", SYSTEM), parts, modes), arguments.found
+    reading = GuardReading(arguments.name, args, stack, spelling, [part.indexes for part in parts])
+    return GuardSpec(settings, values.get("namespace", SYSTEM), parts, reading, modes)
 
 
 def _named_later(accounts: Sequence[Mapping[str, Any]]) -> bool:
-    return any(isinstance(each[key], Later) for each in accounts for key in ("namespace", "name"))
+    return any(isinstance(each[key], Unknown) for each in accounts for key in ("namespace", "name"))
 
 
-def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
+def _parts(
+    arguments: Arguments,
+    settings: Settings,
+    accounts: Sequence[Mapping[str, Any]],
+    divided: Sequence[Sequence[int]],
+) -> Iterator[Part]:
     place: Place = ("service_accounts",)
     complete = [{**each, "ways": _ways(each), "audience": _audience(each)} for each in accounts]
+    if divided:
+        for indexes in divided:
+            yield Part(_data(arguments, settings, [complete[index] for index in indexes]), {}, indexes)
+        return
     if _named_later(accounts):
         # Which bindings there are cannot depend on an output: so there are all that there could be.
         places = [*settings.namespaces, SYSTEM, NOWHERE]
@@ -139,7 +182,7 @@ def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[
         for each in complete
     ]
     try:
-        divided = config_map_data(settings, known)
+        samples = config_map_data(settings, known)
     except Mistake as mistake:
         arguments.found.append((place, mistake))
         return
@@ -150,7 +193,7 @@ def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[
         fix = "remove one of them"
         arguments.found.append((place, Mistake(f"service account {twice} twice", "each service account once", fix)))
         return
-    for sample in divided:
+    for sample in samples:
         indexes = [by_key[key] for key in sample if key in by_key]
         yield Part(_data(arguments, settings, [complete[index] for index in indexes]), sample, indexes)
 
@@ -169,20 +212,16 @@ def _audience(account: Mapping[str, Any]) -> Any:
 def _lengths(account: Mapping[str, Any]) -> dict[str, str]:
     """Return the longest value in place of each that is not known yet."""
     longest = {"role_arn": LONGEST_ROLE, "audience": "x" * 255}
-    return {key: text for key, text in longest.items() if isinstance(account[key], Later)}
+    return {key: text for key, text in longest.items() if isinstance(account[key], Unknown)}
 
 
 def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Value[Mapping[str, str]]:
-    flat = {f"{index}.{key}": each[key] for index, each in enumerate(accounts) for key in Declared._fields}
-
-    def compute(known: Mapping[str, Any], found: list[Located]) -> Mapping[str, str]:
-        declared = [
-            Declared(**{key: known[f"{index}.{key}"] for key in Declared._fields}) for index in range(len(accounts))
-        ]
+    def compute(values: Sequence[Sequence[Any]]) -> Mapping[str, str]:
+        place: Place = ("service_accounts",)
         try:
-            divided = config_map_data(settings, declared)
+            divided = config_map_data(settings, [Declared(*each) for each in values])
         except Mistake as mistake:
-            found.append((("service_accounts",), mistake))
+            arguments.found.append((place, mistake))
             return {}
         # How many there are was decided before the values were known.
         data = {key: value for part in divided for key, value in part.items()}
@@ -192,7 +231,7 @@ def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[s
                 f"{LONGEST_DATA:,} bytes, since a ConfigMap has at most 1 MiB",
                 "write the names, or one IdentityGuard for some of them",
             )
-            found.append((("service_accounts",), many))
+            arguments.found.append((place, many))
         return data
 
-    return arguments.combined(flat, compute)
+    return derive(compute, [[each[key] for key in Declared._fields] for each in accounts])

@@ -10,7 +10,7 @@ from typing import Any
 from irsa.add_ons.combinations import has_add_ons
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shortened
 from irsa.rules.policies import CHAINING_POLICY
-from irsa.rules.unknown import OUTPUT, stands
+from irsa.rules.unknown import is_output_marker, stands
 
 # What can be adopted, and the argument that says which one it is.
 ADOPTABLE: Mapping[str, Place] = {
@@ -101,7 +101,7 @@ def _adoption_mistakes(given: Mapping[Place, Any], spelling: Spelling, existing_
         elif not stands(name, given):
             allowed = f"{kind!r} with {spelling(name)}, by which it is found"
             yield place, Mistake(f"{kind!r} without {spelling(name)}", allowed, f"add {spelling(name)}")
-        elif given.get(name) is OUTPUT:
+        elif is_output_marker(given.get(name)):
             found = f"{kind!r}, with {spelling(name)} known only during the deployment"
             yield place, Mistake(found, f"a plain {spelling(name)}, by which it is found", "write the name")
         if kind == "serviceAccount" and given.get(("service_account", "create")) is False:

@@ -4,11 +4,13 @@ A rule skips a marker, and judges what is beside it. A comparison with what is s
 holds either is a lower bound. So nothing is a mistake only because something is not known.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from irsa.rules.leaves import leaves, map_leaves
 from irsa.rules.mistakes import Place
+
+T = TypeVar("T")
 
 
 class Unknown:
@@ -16,10 +18,11 @@ class Unknown:
 
     Attributes:
         reason: Why it is not known, for messages.
+        sources: The outputs by which it will be known; none where nobody will know it.
     """
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, sources: Iterable[Any] = ()) -> None:
+        self.reason, self.sources = reason, tuple(sources)
 
     def __repr__(self) -> str:
         """Return what a message shows of it within a value."""
@@ -29,6 +32,30 @@ class Unknown:
 OUTPUT = Unknown("an output, which is known only during the deployment")
 SECRET = Unknown("a secret")
 WRONG = Unknown("a value with an error")
+
+
+def is_output_marker(value: object) -> bool:
+    """Return whether a value stands for an output."""
+    return isinstance(value, Unknown) and value.reason == OUTPUT.reason
+
+
+def sources_of(value: Any) -> tuple[Any, ...]:
+    """Return the outputs by which a value will be known, each once; none for one that is known."""
+    markers = [leaf for _, leaf in leaves(value) if isinstance(leaf, Unknown)] if has_unknown(value) else []
+    return tuple({id(source): source for marker in markers for source in marker.sources}.values())
+
+
+def derive(compute: Callable[..., T], *parts: Any) -> "T | Unknown":
+    """Return what is computed of values; a marker with their sources where one of them is not known."""
+    if not any(map(has_unknown, parts)):
+        return compute(*parts)
+    sources = sources_of(parts)
+    return Unknown(OUTPUT.reason if sources else WRONG.reason, sources)
+
+
+def checked_with(value: Any, *others: Any) -> Any:
+    """Return a value that is known as it is; another one waits for others, too, with which it is checked."""
+    return derive(lambda known, *_: known, value, *others) if has_unknown(value) else value
 
 
 class Sample(str):
@@ -63,12 +90,12 @@ def has_unknown(value: Any) -> bool:
     # Asked of every value: leaves() would take several times as long.
     if isinstance(value, dict):
         return any(map(has_unknown, value.values()))
-    return any(map(has_unknown, value)) if isinstance(value, list) else isinstance(value, Unknown)
+    return any(map(has_unknown, value)) if isinstance(value, list | tuple) else isinstance(value, Unknown)
 
 
 def has_output(value: Any) -> bool:
     """Return whether a value is an output, or contains one, or what stands for one."""
-    return any(leaf is OUTPUT or "output" in sampled(leaf) for _, leaf in leaves(value))
+    return any(is_output_marker(leaf) or "output" in sampled(leaf) for _, leaf in leaves(value))
 
 
 def stands(place: Place, given: Mapping[Place, Any]) -> bool:

@@ -1,0 +1,300 @@
+"""Reads the arguments of one component: plain values at once, and again with the values of outputs when known.
+
+Pulumi's SDK is not loaded here: a value can be an output only where a program has loaded it.
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeAlias, TypeVar
+
+from irsa.add_ons.catalog import snake
+from irsa.fields import (
+    OF_A_ROLE,
+    ROLE_SETTINGS,
+    Field,
+    Found,
+    Group,
+    Keyed,
+    Listed,
+    Node,
+    collect,
+    node_at,
+    without_mistakes,
+)
+from irsa.rules.leaves import map_leaves, step_of
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, in_advice, nearest, path_of, shortened
+from irsa.rules.names import check_name
+from irsa.rules.policies import TOO_DEEP, is_too_deep
+from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
+
+REDACTED = Mistake(
+    "a secret value that breaks a rule of the argument", "what the argument's description says", "correct the secret"
+)
+T = TypeVar("T")
+# A value, or a marker in its place, or with markers in it.
+Value: TypeAlias = T | Unknown
+LARGEST_BITS = 64
+# The text that Python and JavaScript put into a string for an output, or for a whole resource.
+OBJECT_AS_TEXT = re.compile(
+    r"Calling __str__ on an Output\[T\] is not supported|Calling \[toString\] on an \[Output<T>\] is not supported"
+    r"|<[\w.]+ object at 0x[0-9a-f]+>|\[object Object\]"
+)
+
+
+class ArgumentMistakes(Exception):
+    """All mistakes in the arguments of one component, each with the argument's path."""
+
+    def __init__(
+        self, name: str, mistakes: Iterable[Located], spelling: Spelling, component: str = "ServiceAccountRole"
+    ) -> None:
+        self.mistakes = tuple(mistakes)
+        count = f"{len(self.mistakes)} error{'s' if len(self.mistakes) > 1 else ''}"
+        lines = (described(spelling(at) or "arguments", each.spelled(spelling)) for at, each in self.mistakes)
+        super().__init__("\n  ".join([f"{count} in the arguments of {component} {name!r}", *lines]))
+
+
+def is_output(value: object) -> bool:
+    """Return whether a value is known only during the deployment."""
+    pulumi = sys.modules.get("pulumi")
+    return inspect.isawaitable(value) or (pulumi is not None and isinstance(value, pulumi.Output))
+
+
+# Arguments of an earlier version, and where each is now.
+FORMER: Mapping[str, Place] = {
+    **{f"role_{name}": ("role", name) for name in ("arn", "name", "name_prefix")},
+    **{name: ("role", name) for name in ROLE_SETTINGS},
+    **{name: ("trust", name) for name in ("subjects", "any_service_account")},
+    **{f"trust_{name}": ("trust", name) for name in ("conditions", "statements")},
+    **{f"{name}_quota": ("quotas", name) for name in ("trust_policy_size", "attached_policies")},
+    "import_existing": ("import_",),
+}
+
+
+@dataclass
+class Arguments:
+    """The arguments of one component, as they are read.
+
+    Attributes:
+        name: The component's logical name.
+        spelling: How the caller spells an argument.
+        found: The mistakes so far.
+        given: Each argument that is there, with a marker in place of what is not known or wrong.
+        known: The values of outputs, by their identity.
+        first: In how many policies the first reading, without these values, divided the document at a place.
+        parts: The same of this reading.
+        group: How they are read.
+        component: The component's type, for messages.
+    """
+
+    name: str
+    spelling: Spelling = path_of
+    found: Found = field(default_factory=list)
+    given: dict[Place, Any] = field(default_factory=dict)
+    known: Mapping[int, Any] = field(default_factory=dict)
+    first: Mapping[Place, int] = field(default_factory=dict)
+    parts: dict[Place, int] = field(default_factory=dict)
+    group: Group = OF_A_ROLE
+    component: str = "ServiceAccountRole"
+
+    def read(self, args: Any) -> dict[str, Any]:
+        """Return the arguments by their names, each checked on its own; unknown ones are mistakes.
+
+        One that is wrong is a marker. One that decides which resources exist, or that is a mapping of arguments, is
+        left out where it is not known.
+        """
+        return self._group(map_leaves(args, self._known) if self.known else args, self.group, ()) or {}
+
+    def _known(self, _place: Place, leaf: Any) -> Any:
+        return self.known.get(id(leaf), leaf)
+
+    def _group(self, args: Any, group: Group, place: Place) -> dict[str, Any] | None:
+        if isinstance(args, Unknown):
+            return None
+        if not isinstance(args, Mapping):
+            self.found.append((place, self._not_a_mapping(args, group, place)))
+            return None
+        values: dict[str, Any] = {}
+        for key, value in args.items():
+            here: Place = (*place, step_of(key))
+            if not isinstance(key, str) or key not in group.fields:
+                names = self._spelled(group, place)
+                what = "an output as a key" if is_output(key) else f"unknown argument {key!r}"
+                self.found.append((here, Mistake(what, ", ".join(names), self._advice_for(here, names))))
+                continue
+            self.given[here] = value if isinstance(value, Mapping) else WRONG
+            read = self._argument(value, group.fields[key], here)
+            if read is not None:
+                values[key] = read
+        for key, each in group.fields.items():
+            if each.required and key not in args:
+                missing = self.spelling((*place, key))
+                self.found.append((place, Mistake(f"no {missing}", f"{missing} is required", f"add {missing}")))
+            if each.required:
+                values.setdefault(key, WRONG)
+        return values
+
+    def _not_a_mapping(self, args: Any, group: Group, place: Place) -> Mistake:
+        found = "an output" if is_output(args) else shortened(args)
+        fix = f"write its keys: {', '.join(self._spelled(group, place))}"
+        required = [name for name, each in group.fields.items() if each.required]
+        if place[:1] == ("policies",) and isinstance(args, str) and args.startswith("arn:"):
+            fix = f"write it under {self.spelling(('policy_arns',))}"
+        elif place and len(required) == 1 and isinstance(args, str):
+            fix = f"set {self.spelling((*place, required[0]))} to {in_advice(args, 'it')}"
+        return Mistake(found, "a plain mapping of arguments", fix)
+
+    def _argument(self, value: Any, node: Node, here: Place) -> Any:
+        """Return the value of an argument; None where it is left out."""
+        if value is None:
+            found, fix = ("None", "set a value, or remove the argument")
+            if self.known:
+                found, fix = "an output without a value", "leave the argument out, or give the output a value"
+            self.found.append((here, Mistake(found, "a value", fix)))
+            return None
+        match node:
+            case Group():
+                return self._group(value, node, here)
+            case Keyed():
+                return self._keyed(value, node, here)
+            case Listed():
+                return self._listed(value, node, here)
+        return self._value(value, node, here)
+
+    def _advice_for(self, here: Place, names: Sequence[str]) -> str:
+        """Return what to do with an unknown argument; it is spelled as the known ones are."""
+        key, fields = snake(str(here[-1])), self.group.fields
+        if not here[1:] and key in FORMER and node_at(FORMER[key], self.group):
+            return f"it is {self.spelling(FORMER[key])} now"
+        if here[1:] and key in fields:
+            return f"move it to {self.spelling((key,))}"
+        if here[0] == "policies" and node_at(("policy", key), self.group):
+            return f"move it to {self.spelling(('policy', key))}"
+        if "document" in names and key[:1] == "_":
+            # `Version` or `Statement`.
+            return f"write the policy document under {self.spelling((*here[:-1], 'document'))}"
+        groups = [name for name, each in fields.items() if isinstance(each, Group) and key in each.fields]
+        move = f"move it to {self.spelling((groups[0], key))}" if len(groups) == 1 and not here[1:] else "remove it"
+        return nearest(str(here[-1]), names, move)
+
+    def _spelled(self, group: Group, place: Place) -> list[str]:
+        return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in group.fields)
+
+    def _keyed(self, value: Any, node: Keyed, place: Place) -> dict[str, Any] | None:
+        if isinstance(value, Unknown):
+            return None
+        if not isinstance(value, Mapping):
+            found = "an output" if is_output(value) else shortened(value)
+            fix = "write key: value; a value may be an output"
+            self.found.append((place, Mistake(found, "a plain mapping: its keys decide which resources exist", fix)))
+            return None
+        values: dict[str, Any] = {}
+        for key, item in value.items():
+            here: Place = (*place, step_of(key))
+            if not isinstance(key, str):
+                found = "an output as a key" if is_output(key) else f"the key {shortened(key)}"
+                self.found.append((here, Mistake(found, "keys that are strings", "write a string")))
+                continue
+            collect(lambda key=key: check_name(key, node.rule), here, self.found)  # type: ignore[misc]
+            self.given[here] = item if isinstance(item, Mapping) else WRONG
+            if isinstance(node.item, Field):
+                values[key] = self._value(item, node.item, here)
+            else:
+                values[key] = self._group(item, node.item, here) or dict.fromkeys(node.item.fields, WRONG)
+        return values
+
+    def _listed(self, value: Any, node: Listed, place: Place) -> list[dict[str, Any]] | None:
+        if isinstance(value, Unknown):
+            return None
+        if not isinstance(value, list | tuple):
+            found, fix = (
+                "an output" if is_output(value) else shortened(value),
+                "write a list; the values in it may be outputs",
+            )
+            self.found.append((place, Mistake(found, "a plain list: its items decide which resources exist", fix)))
+            return None
+        self.given[place] = [item if isinstance(item, Mapping) else WRONG for item in value]
+        read = [self._group(item, node.item, (*place, index)) for index, item in enumerate(value)]
+        return [each for each in read if each is not None]
+
+    def _value(self, value: Any, each: Field, place: Place) -> Any:
+        """Return the value of an argument, with markers in it; None where it decides something and is not known."""
+        found: Found = []
+        marked = (
+            self._marked_leaf(value, place, found)
+            if isinstance(value, str | int)
+            else self._marked(value, place, found)
+        )
+        if not found and each.plain and has_output(marked):
+            fix = "write the value, or read it from the stack's configuration"
+            found.append((place, Mistake(OUTPUT.reason, f"a plain value: {each.plain}", fix)))
+        read = each.parse(without_mistakes(marked, found, place) if found else marked, place, found)
+        self.found += found
+        self.given[place] = without_mistakes(marked, found, place) if found else marked
+        if each.plain and (found or has_unknown(marked)):
+            return None
+        return WRONG if found else read
+
+    def _marked(self, value: Any, place: Place, found: Found) -> Any:
+        """Return a copy of the value, in lists and dicts, with a marker in place of each output."""
+
+        def plain_key(at: Place, key: Any) -> Any:
+            if is_output(key):
+                found.append((at[:-1], Mistake("an output as a key", "keys that are strings", "write a string")))
+            return _plain_string(key, at[:-1], found) if isinstance(key, str) else key
+
+        if is_too_deep(value):
+            found.append((place, Mistake(TOO_DEEP, "fewer levels", "write it with fewer levels")))
+            return WRONG
+        return map_leaves(value, lambda at, leaf: self._marked_leaf(leaf, at, found), plain_key, place)
+
+    def _marked_leaf(self, leaf: Any, place: Place, found: Found) -> Any:
+        if isinstance(leaf, str):
+            return _plain_string(leaf, place, found)
+        if not isinstance(leaf, int):
+            return Unknown(OUTPUT.reason, [leaf]) if is_output(leaf) else leaf
+        if leaf.bit_length() > LARGEST_BITS:
+            # Python refuses to write very large ones, and no language reads them all.
+            found.append((place, Mistake(f"an integer of {leaf.bit_length()} bits", "64 bits", "write it as a string")))
+        return leaf
+
+    def divided(
+        self, place: Place, texts: Sequence[Value[str]], too_long: Mistake | None = None
+    ) -> Sequence[Value[str]]:
+        """Return the documents of the policies for the argument at a place: as many as the first reading decided.
+
+        An output cannot decide how many resources there are.
+        """
+        most = self.first.get(place, len(texts))
+        if len(texts) > most and too_long:
+            self.found.append((place, too_long))
+        self.parts[place] = len(texts)
+        return texts[:most]
+
+    def refusal(self, mistakes: Iterable[Located], secret: bool = False) -> ArgumentMistakes:
+        """Return the error that reports mistakes; it does not show a secret."""
+        redacted = {(_argument_at(place, self.group), REDACTED): None for place, _ in mistakes} if secret else mistakes
+        return ArgumentMistakes(self.name, redacted, self.spelling, self.component)
+
+
+def _argument_at(place: Place, group: Group) -> Place:
+    """Return the argument's own part of a place: what is below it may be a secret."""
+    steps = range(1, len(place))
+    return next((place[:end] for end in steps if isinstance(node_at(place[:end], group), Field)), place)
+
+
+def _plain_string(text: str, place: Place, found: Found) -> str:
+    """Return the characters of a string, or of the value of an enum's member."""
+    plain = str(text.value) if isinstance(text, Enum) else str.__str__(text)
+    if OBJECT_AS_TEXT.search(plain):
+        fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
+        found.append((place, Mistake("an output inside a string, as in an f-string", "an output of the string", fix)))
+    elif not plain.isascii() and any("\ud800" <= letter <= "\udfff" for letter in plain):
+        surrogate = Mistake(
+            f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "remove the surrogate, or write its pair"
+        )
+        found.append((place, surrogate))
+    return text if isinstance(text, Sample) else plain
