@@ -108,7 +108,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
             if not index:
                 # A list of statements that is too long is still a list of statements.
                 places = [argument for argument, _ in wrong if argument[1:] and argument[-1] != "Statement"]
-                marked = without_places(args, places)
+                marked = {**without_places(args, places)}
                 if "policy_arns" in marked:
                     marked["policy_arns"] = unkeyed(marked["policy_arns"], replaced(binding.policy_arns, variables, []))
                 bindings[key] = PlannedBinding(binding, marked, spec, clusters)

@@ -9,7 +9,7 @@ from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import partition_mistakes, wrong_partition
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place
-from irsa.rules.unknown import checked_with, sampled
+from irsa.rules.unknown import checked_with, has_unknown, sampled
 
 
 class AwsAccount(NamedTuple):
@@ -141,10 +141,11 @@ def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[P
     which needs it too, is read again with them. Until then, what names one AWS account speaks for the others.
     """
     providers, clusters = values.get("oidc_provider_arns", []), values.get("cluster_arns", {})
-    in_account = list(values_in_aws_account(values))
-    arns = [value for _, value, rule in in_account if rule is _check_policy_arn]
-    of_both = aws_account_of(providers, arguments.found, clusters)
+    in_account, given = list(values_in_aws_account(values)), arguments.given
+    # Beside what is wrong in a value, the rest of it is judged.
+    of_both = aws_account_of(given.get(("oidc_provider_arns",)), arguments.found, clusters)
+    arns = [given.get(place) for place, _, rule in in_account if rule is _check_policy_arn]
     aws_account = _first_known([of_both, *(known_of(text, "policy") for text in arns)])
     for place, value, rule in in_account:
-        arguments.found += rule(value, place, aws_account)
+        arguments.found += rule(given.get(place) if has_unknown(value) else value, place, aws_account)
     return {place: checked_with(value, providers, clusters) for place, value, _ in in_account}
