@@ -22,8 +22,7 @@ def place_of(argument: Place) -> Place:
     place: list[str | int] = []
     for step in argument:
         if isinstance(node, Group):
-            # `import` is a word of Python.
-            place.append(to_camel(str(step).rstrip("_")))
+            place.append(_key(str(step)))
             node = node.fields.get(str(step))
         else:
             place.append(step)
@@ -47,6 +46,12 @@ def arguments_of(value: Any, node: Node | None = OF_A_ROLE) -> Any:
     if isinstance(node, Listed) and isinstance(value, list):
         return [arguments_of(each, node.item) for each in value]
     return value
+
+
+@functools.cache
+def _key(argument: str) -> str:
+    # `import` is a word of Python.
+    return to_camel(argument.rstrip("_"))
 
 
 @functools.cache
