@@ -167,17 +167,18 @@ class Arguments:
     def _advice_for(self, here: Place, names: Sequence[str]) -> str:
         """Return what to do with an unknown argument; it is spelled as the known ones are."""
         key, fields = snake(str(here[-1])), self.group.fields
-        if not here[1:] and key in FORMER and node_at(FORMER[key], self.group):
-            return f"it is {self.spelling(FORMER[key])} now"
         if here[1:] and key in fields:
             return f"move it to {self.spelling((key,))}"
         if here[0] == "policies" and node_at(("policy", key), self.group):
             return f"move it to {self.spelling(('policy', key))}"
+        if key in FORMER and node_at(FORMER[key], self.group):
+            now = self.spelling(FORMER[key])
+            return f"move it to {now}" if here[1:] else f"it is {now} now"
         if "document" in names and key[:1] == "_":
             # `Version` or `Statement`.
             return f"write the policy document under {self.spelling((*here[:-1], 'document'))}"
         groups = [name for name, each in fields.items() if isinstance(each, Group) and key in each.fields]
-        move = f"move it to {self.spelling((groups[0], key))}" if len(groups) == 1 and not here[1:] else "remove it"
+        move = f"move it to {self.spelling((groups[0], key))}" if len(groups) == 1 else "remove it"
         return nearest(str(here[-1]), names, move)
 
     def _spelled(self, group: Group, place: Place) -> list[str]:
