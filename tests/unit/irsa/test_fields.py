@@ -3,11 +3,12 @@
 The limits themselves are tested with the rules; here it is that each argument has its rule.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from irsa.fields import FIELDS, KEYED_FIELDS, LISTED_FIELDS, NESTED_FIELDS, Document, Field, Found, collect
+from irsa.fields import OF_A_ROLE, Document, Field, Found, Group, Node, collect
 from irsa.later import Arguments
 from irsa.rules.identity import Identity, Use
 from irsa.rules.mistakes import Mistake, Place
@@ -18,15 +19,19 @@ DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 TRUSTING = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.example/id/A"
 CLUSTER_ARN = "arn:aws:eks:us-west-2:111122223333:cluster/my-cluster"
-ALL: dict[str, Field] = {
-    **FIELDS,
-    **{name: each for name, (_, each) in KEYED_FIELDS.items()},
-    **{
-        f"{outer}.{name}": each
-        for outer, fields in {**NESTED_FIELDS, **LISTED_FIELDS}.items()
-        for name, each in fields.items()
-    },
-}
+
+
+def fields(node: Node, *names: str) -> Iterator[tuple[str, Field]]:
+    """Yield each argument that has a value, by its name; what its keys or items are called is left out."""
+    if isinstance(node, Field):
+        yield ".".join(names), node
+        return
+    inner = node.fields.items() if isinstance(node, Group) else [(None, node.item)]
+    for name, each in inner:
+        yield from fields(each, *names, *filter(None, [name]))
+
+
+ALL = dict(fields(OF_A_ROLE))
 
 # Formats: https://docs.aws.amazon.com/service-authorization/latest/reference/, "Resource types" of each service.
 _IN = "us-west-2:111122223333"
@@ -73,7 +78,7 @@ OF_AN_ADD_ON: dict[str, tuple[Any, list[Any]]] = {
 
 # One value of each field, and values that AWS, Kubernetes or the kind of the field refuses.
 VALUES: dict[str, tuple[Any, list[Any]]] = {
-    "role_arn": ("arn:aws:iam::111122223333:role/r", ["r", "arn:aws:iam::111122223333:user/u"]),
+    "role.arn": ("arn:aws:iam::111122223333:role/r", ["r", "arn:aws:iam::111122223333:user/u"]),
     "oidc_provider_arns": ([PROVIDER], [[], ["x"], PROVIDER, {}]),
     "identity": ("both", ["Both", "pod-identity", True, [], {}, {"irsa": "absent"}, {"irsa": "used", "pods": "used"}]),
     "cluster_arns": (
@@ -90,29 +95,29 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
             5,
         ],
     ),
-    "subjects": (["a:b", "a:*"], [["a"], "a:b", [5]]),
-    "any_service_account": (True, ["true", 1, []]),
+    "trust.subjects": (["a:b", "a:*"], [["a"], "a:b", [5]]),
+    "trust.any_service_account": (True, ["true", 1, []]),
     "audience": ("sts.amazonaws.com", ["", 5, "x" * 256]),
-    "trust_conditions": (
+    "trust.conditions": (
         {"StringEquals": {"aws:x": "a"}},
         [[], {"X": {"a": "b"}}, {"StringEquals": {"issuer.example:sub": "a"}}],
     ),
-    "trust_statements": ([TRUSTING], [TRUSTING, [STATEMENT], ["x"]]),
+    "trust.statements": ([TRUSTING], [TRUSTING, [STATEMENT], ["x"]]),
     "assume_role_arns": (["arn:aws:iam::444455556666:role/r"], ["r", ["r"], [5]]),
-    "role_name": ("my-role", ["", "a b", "x" * 65, 5]),
-    "role_name_prefix": ("my-", ["x" * 39]),
-    "description": ("Reads", ["日本", "x" * 1001]),
-    "path": ("/team/", ["team", ""]),
-    "permissions_boundary": ("arn:aws:iam::aws:policy/ReadOnlyAccess", ["arn:aws:iam::111122223333:role/r"]),
-    "max_session_duration": (3600, [3599, 43201, "3600", True, 3600.5]),
-    "force_detach_policies": (False, ["no", None, 0]),
-    "tags": ({"team": "a"}, [[], {"aws:x": "a"}, {"a": "x" * 257}, {"a": 5}, {5: "a"}]),
-    "import_existing": (["role"], ["role", ["rolle"], [5]]),
+    "role.name": ("my-role", ["", "a b", "x" * 65, 5]),
+    "role.name_prefix": ("my-", ["x" * 39]),
+    "role.description": ("Reads", ["日本", "x" * 1001]),
+    "role.path": ("/team/", ["team", ""]),
+    "role.permissions_boundary": ("arn:aws:iam::aws:policy/ReadOnlyAccess", ["arn:aws:iam::111122223333:role/r"]),
+    "role.max_session_duration": (3600, [3599, 43201, "3600", True, 3600.5]),
+    "role.force_detach_policies": (False, ["no", None, 0]),
+    "role.tags": ({"team": "a"}, [[], {"aws:x": "a"}, {"a": "x" * 257}, {"a": 5}, {5: "a"}]),
+    "import_": (["role"], ["role", ["rolle"], [5]]),
     "retain_on_delete": (True, ["yes"]),
-    "trust_policy_size_quota": (4096, [2047, "4096"]),
-    "attached_policies_quota": (20, [0, -1, "20"]),
+    "quotas.trust_policy_size": (4096, [2047, "4096"]),
+    "quotas.attached_policies": (20, [0, -1, "20"]),
     "policy_arns": ("arn:aws:iam::aws:policy/ReadOnlyAccess", ["ReadOnlyAccess", 5]),
-    "inline_policies": (DOCUMENT, ["{", [], {}, {**DOCUMENT, "Version": "2008-10-17"}]),
+    "inline_policies.document": (DOCUMENT, ["{", [], {}, {**DOCUMENT, "Version": "2008-10-17"}]),
     "service_account.name": ("my-app.v1", ["My_App", "", 5]),
     "service_account.namespace": ("team-a", ["team.a", "x" * 64]),
     "service_account.create": (False, ["false", 0]),
@@ -132,7 +137,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     "policy.description": ("Reads", ["日本"]),
     "pod_identity.session_tags": (False, ["false", 0]),
     "pod_identity.target_role_arn": ("arn:aws:iam::444455556666:role/r", ["r", CLUSTER_ARN]),
-    "pod_identity.policy": (DOCUMENT, ["{", [], {**DOCUMENT, "Version": "x"}]),
+    "pod_identity.policy.document": (DOCUMENT, ["{", [], {**DOCUMENT, "Version": "x"}]),
     "pod_identity.tags": ({"team": "a"}, [{"aws:x": "a"}, ["a"]]),
     "pod_identity.import_ids": ({"blue": "a-1234567890abcdef0"}, [{"blue": "1234"}, {"blue": "a-1,x"}, "a-1"]),
     "policy.tags": ({"team": "a"}, [{"aws:x": "a"}]),
@@ -159,7 +164,7 @@ def test_a_field_takes_what_is_legal(name: str) -> None:
 
     assert found == []
     expected = {"identity": Identity(Use.USED, Use.USED)}
-    documents = ("policy.document", "inline_policies", "pod_identity.policy")
+    documents = ("policy.document", "inline_policies.document", "pod_identity.policy.document")
     assert value == (Document(None, good) if name in documents else expected.get(name, good))
 
 
@@ -205,15 +210,15 @@ def test_an_output_may_stand_for_the_value(name: str) -> None:
 
 
 PLAIN = {
-    "any_service_account": "decision",
-    "max_session_duration": "number",
-    "import_existing": "which resources exist",
+    "trust.any_service_account": "decision",
+    "role.max_session_duration": "number",
+    "import_": "which resources exist",
     "identity": "which resources exist",
     "pod_identity.session_tags": "the trust policy",
     "pod_identity.import_ids": "which resources exist",
     "retain_on_delete": "option",
-    "trust_policy_size_quota": "number",
-    "attached_policies_quota": "number",
+    "quotas.trust_policy_size": "number",
+    "quotas.attached_policies": "number",
     "service_account.create": "which resources exist",
     "service_account.take_over": "decision",
     "service_account.token_expiration": "number",
@@ -239,22 +244,24 @@ def test_what_decides_before_the_deployment_is_plain() -> None:
 
 
 def test_what_is_always_needed() -> None:
-    """Protects the two that have no default: the service account's name and which add-on it is."""
-    assert {name for name, each in ALL.items() if each.required} == {"service_account.name", "policies.add_on"}
+    """Protects those that have no default: the service account's name, which add-on it is, and a policy's document."""
+    documents = {"inline_policies.document", "pod_identity.policy.document"}
+    needed = {"service_account.name", "policies.add_on", *documents}
+    assert {name for name, each in ALL.items() if each.required} == needed
 
 
 @pytest.mark.parametrize(
     ("name", "value", "advice"),
     [
-        ("role_name", 5, 'put it in quotes: "5"'),
-        ("role_name", True, 'put it in quotes: "True"'),
-        ("role_name", ["a"], "write a string"),
-        ("subjects", "a:b", "write ['a:b']"),
-        ("subjects", {"a": "b"}, "write a list"),
-        ("max_session_duration", "3600", "without quotes"),
-        ("any_service_account", "true", "without quotes"),
-        ("tags", ["a"], "write key: value"),
-        ("tags", {5: "a"}, "write a string"),
+        ("role.name", 5, 'put it in quotes: "5"'),
+        ("role.name", True, 'put it in quotes: "True"'),
+        ("role.name", ["a"], "write a string"),
+        ("trust.subjects", "a:b", "write ['a:b']"),
+        ("trust.subjects", {"a": "b"}, "write a list"),
+        ("role.max_session_duration", "3600", "without quotes"),
+        ("trust.any_service_account", "true", "without quotes"),
+        ("role.tags", ["a"], "write key: value"),
+        ("role.tags", {5: "a"}, "write a string"),
         ("policy.document", 5, "mapping, or as JSON text"),
     ],
 )
@@ -267,16 +274,16 @@ def test_a_value_of_another_kind_says_how_to_write_it(name: str, value: Any, adv
 @pytest.mark.parametrize(
     ("name", "value", "place"),
     [
-        ("subjects", ["a:b", "x"], (1,)),
-        ("tags", {"a": "b", "c": 5}, ("c",)),
-        ("tags", {"a": "b", "a,b": "c"}, ("a,b",)),
+        ("trust.subjects", ["a:b", "x"], (1,)),
+        ("role.tags", {"a": "b", "c": 5}, ("c",)),
+        ("role.tags", {"a": "b", "a,b": "c"}, ("a,b",)),
         (
             "policy.document",
             {**DOCUMENT, "Statement": [STATEMENT, {**STATEMENT, "Effect": "x"}]},
             ("Statement", 1, "Effect"),
         ),
-        ("trust_conditions", {"StringEquals": {"a": None}}, ("StringEquals", "a")),
-        ("trust_statements", [TRUSTING, {**TRUSTING, "Effect": "x"}], (1, "Effect")),
+        ("trust.conditions", {"StringEquals": {"a": None}}, ("StringEquals", "a")),
+        ("trust.statements", [TRUSTING, {**TRUSTING, "Effect": "x"}], (1, "Effect")),
         (
             "policy.document",
             DOCUMENT | {"Statement": STATEMENT | {"Resource": ["*", {1}]}},
@@ -293,14 +300,14 @@ def test_a_mistake_is_placed_where_it_is(name: str, value: Any, place: Place) ->
 @pytest.mark.parametrize(("value", "known"), [(3600.0, 3600), (43200, 43200)])
 def test_other_languages_have_one_kind_of_number(value: float, known: int) -> None:
     """Protects TypeScript and Go, whose 3600 arrives as 3600.0: it is an integer, and stays one in the state."""
-    seconds, found = read(FIELDS["max_session_duration"], value)
+    seconds, found = read(ALL["role.max_session_duration"], value)
     assert (seconds, type(seconds), found) == (known, int, [])
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
 def test_a_number_that_is_none(number: float) -> None:
     """Protects from a traceback, and from a document that JSON cannot hold."""
-    _, ((_, mistake),) = read(FIELDS["max_session_duration"], number)
+    _, ((_, mistake),) = read(ALL["role.max_session_duration"], number)
     assert mistake.allowed == "an integer"
     _, ((place, _),) = read(ALL["policy.document"], {**DOCUMENT, "Id": number})
     assert place == ("here", "Id")
@@ -323,7 +330,7 @@ def test_json_text_is_checked_by_the_same_rules() -> None:
 
 def test_all_mistakes_of_a_value_are_found() -> None:
     """Protects the promise of one report: a list's second mistake is not hidden by the first."""
-    _, found = read(FIELDS["subjects"], ["x", "a:b", "y", 5])
+    _, found = read(ALL["trust.subjects"], ["x", "a:b", "y", 5])
     assert [place for place, _ in found] == [("here", 0), ("here", 2), ("here", 3)]
 
 

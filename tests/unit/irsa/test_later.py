@@ -26,7 +26,7 @@ def places(arguments: Arguments) -> list[Place]:
 def test_plain_values_are_read_at_once() -> None:
     """Protects previews: a plain argument is its value, and so is one within another."""
     arguments = Arguments("my-app")
-    given = {"role_arn": ROLE, "service_account": {"name": "app", "labels": {"a": "b"}}, "subjects": ["a:b"]}
+    given = {"role": {"arn": ROLE}, "service_account": {"name": "app", "labels": {"a": "b"}}, "audience": "a"}
 
     assert arguments.read(given) == given
     assert arguments.found == []
@@ -38,15 +38,15 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
     arguments = Arguments("my-app")
     arguments.read(
         {
-            "role": "x",
+            "rolle": "x",
             "audience": None,
-            "role_name": "a b",
+            "role": {"name": "a b"},
             "service_account": {"namespace": "A", "nmae": "x"},
             "policy_arns": {"a b": "x", "c": "y"},
         }
     )
     assert sorted(map(path_of, places(arguments))) == [
-        *("audience", "policy_arns.c", 'policy_arns["a b"]', 'policy_arns["a b"]', "role", "role_name"),
+        *("audience", "policy_arns.c", 'policy_arns["a b"]', 'policy_arns["a b"]', "role.name", "rolle"),
         *("service_account", "service_account.namespace", "service_account.nmae"),
     ]
 
@@ -55,12 +55,21 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
     ("args", "fix"),
     [
         ({"service_account": "c"}, "set service_account.name to 'c'"),
-        ({"service_account": {"name": "c", "role_name": "r"}}, "move it one level up, beside service_account"),
+        ({"service_account": {"name": "c", "audience": "a"}}, "move it to audience"),
+        ({"service_account": {"name": "c", "role_name": "r"}}, "move it to role.name"),
+        ({"role": {"conditions": {}}}, "move it to trust.conditions"),
         ({"policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "write it under policy_arns"),
         ({"policies": [{"document": {}}]}, "move it to policy.document"),
         ({"policies": ["velero"]}, "set policies[0].add_on to 'velero'"),
         ({"namespace": "n"}, "move it to service_account.namespace"),
-        ({"rolename": "r"}, "did you mean 'role_name'?"),
+        ({"rolename": "r"}, "did you mean 'role'?"),
+        ({"role": {"permisions_boundary": "r"}}, "did you mean 'permissions_boundary'?"),
+        ({"role_name": "r"}, "it is role.name now"),
+        ({"tags": {}}, "it is role.tags now"),
+        ({"subjects": []}, "it is trust.subjects now"),
+        ({"trust_statements": []}, "it is trust.statements now"),
+        ({"import_existing": []}, "it is import_ now"),
+        ({"attached_policies_quota": 5}, "it is quotas.attached_policies now"),
     ],
 )
 def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> None:
@@ -71,7 +80,7 @@ def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> N
     assert fix in [mistake.fix for _, mistake in arguments.found]
 
 
-@pytest.mark.parametrize("args", [None, [], "x", output({"role_arn": ROLE})])
+@pytest.mark.parametrize("args", [None, [], "x", output({"role": {"arn": ROLE}})])
 def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
     """Protects from a second wave of mistakes: without keys nothing else can be checked."""
     arguments = Arguments("my-app")
@@ -80,7 +89,7 @@ def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [[], "x", output({})])
-@pytest.mark.parametrize("argument", ["service_account", "policy", "policy_arns", "inline_policies"])
+@pytest.mark.parametrize("argument", ["service_account", "role", "trust", "policy", "policy_arns", "inline_policies"])
 def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None:
     """Protects the preview: the keys say which resources there are, so no output stands for the whole mapping."""
     arguments = Arguments("my-app")
@@ -92,36 +101,36 @@ def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None
 def test_a_key_that_is_no_string_is_reported() -> None:
     """Protects from a name of a resource that is made of a number."""
     arguments = Arguments("my-app")
-    values = arguments.read({"policy_arns": {5: ROLE}, "inline_policies": {"a": output({})}})
+    values = arguments.read({"policy_arns": {5: ROLE}, "inline_policies": {"a": {"document": output({})}}})
     assert places(arguments) == [("policy_arns", "5")]
     assert values["policy_arns"] == {}
-    assert isinstance(values["inline_policies"]["a"], Later)
+    assert isinstance(values["inline_policies"]["a"]["document"], Later)
 
 
 def test_an_output_is_read_when_it_is_known() -> None:
     """Protects outputs as arguments: marked as unknown for the rules now, and read by the same rule afterwards."""
     arguments = Arguments("my-app")
-    later = arguments.read({"role_name": output("x")})["role_name"]
+    later = arguments.read({"role": {"name": output("x")}})["role"]["name"]
 
     assert isinstance(later, Later)
-    assert arguments.given == {("role_name",): OUTPUT}
+    assert arguments.given[("role", "name")] is OUTPUT
     assert later.parse("my-role", False) == "my-role"
     with pytest.raises(ArgumentMistakes) as error:
         later.parse("a b", False)
-    assert [place for place, _ in error.value.mistakes] == [("role_name",)]
+    assert [place for place, _ in error.value.mistakes] == [("role", "name")]
     assert "'a b'" in str(error.value)
 
 
 def test_an_output_without_a_value_is_reported() -> None:
     """Protects from a role without a name: an output of None can no more be left out."""
-    later = Arguments("my-app").read({"role_name": output("x")})["role_name"]
+    later = Arguments("my-app").read({"role": {"name": output("x")}})["role"]["name"]
     with pytest.raises(ArgumentMistakes, match="without a value"):
         later.parse(None, False)
 
 
 def test_a_secret_that_is_refused_is_not_shown() -> None:
     """Protects secrets: the message names the argument, not what is in it, and no key within it."""
-    later = Arguments("my-app").read({"tags": output({})})["tags"]
+    later = Arguments("my-app").read({"role": {"tags": output({})}})["role"]["tags"]
     with pytest.raises(ArgumentMistakes) as error:
         later.parse({"s,ecret": "hunter2", "b": 5}, True)
     assert "hunter2" not in str(error.value)
@@ -136,19 +145,19 @@ def test_a_secret_that_is_refused_is_not_shown() -> None:
 def test_a_value_of_several_parts_waits_for_the_last() -> None:
     """Protects the trust policy, which is made of several arguments: at once where all are plain, else when known."""
     arguments = Arguments("my-app")
-    values = arguments.read({"role_name": output("x"), "audience": "a"})
+    values = arguments.read({"role": {"name": output("x")}, "audience": "a"})
 
     def compute(parts: Any, found: Any) -> str:
         return "/".join(parts.values())
 
     assert arguments.combined({"a": "1", "b": "2"}, compute) == "1/2"
-    later = arguments.combined({"audience": values["audience"], "name": values["role_name"]}, compute)
+    later = arguments.combined({"audience": values["audience"], "name": values["role"]["name"]}, compute)
     assert isinstance(later, Later)
     assert set(later.source) == {"name"}
     assert later.parse({"name": "r"}, False) == "a/r"
     with pytest.raises(ArgumentMistakes) as error:
         later.parse({"name": "a b"}, False)
-    assert [place for place, _ in error.value.mistakes] == [("role_name",)]
+    assert [place for place, _ in error.value.mistakes] == [("role", "name")]
 
 
 def test_one_more_check_is_done_when_the_value_is_there() -> None:
@@ -158,7 +167,7 @@ def test_one_more_check_is_done_when_the_value_is_there() -> None:
         raise Mistake(f"{value}", "A", "D")
 
     arguments = Arguments("my-app")
-    later = arguments.read({"role_name": output("x")})["role_name"]
+    later = arguments.read({"role": {"name": output("x")}})["role"]["name"]
     assert arguments.checked("plain", ("a",), refuse) == "plain"
     assert [(place, mistake.found) for place, mistake in arguments.found] == [(("a",), "plain")]
     checked = arguments.checked(later, ("b",), refuse)
@@ -170,10 +179,10 @@ def test_one_more_check_is_done_when_the_value_is_there() -> None:
 
 def test_the_message_names_the_component_and_each_place() -> None:
     """Protects the reader of `pulumi up`: how many, of which component, and each in the caller's spelling."""
-    mistakes = [(("role_name",), Mistake("F", "A", "set {}", ("audience",))), ((), Mistake("G", "A", "D"))]
+    mistakes = [(("role", "name"), Mistake("F", "A", "set {}", ("audience",))), ((), Mistake("G", "A", "D"))]
     lines = str(ArgumentMistakes("my-app", mistakes, lambda part: path_of(part).upper())).splitlines()
     assert lines[0] == "2 errors in the arguments of ServiceAccountRole 'my-app'"
-    assert [line.strip() for line in lines if line.strip().isupper()] == ["ROLE_NAME"]
+    assert [line.strip() for line in lines if line.strip().isupper()] == ["ROLE.NAME"]
     assert any("set AUDIENCE" in line for line in lines)
     assert str(ArgumentMistakes("my-app", mistakes[1:], path_of)).startswith("1 error in")
 
@@ -188,7 +197,7 @@ def test_the_message_names_the_component_and_each_place() -> None:
         "\ud800",
     ],
 )
-@pytest.mark.parametrize("place", [("description",), ("tags", "a")])
+@pytest.mark.parametrize("place", [("role", "description"), ("role", "tags", "a")])
 def test_a_string_that_no_string_should_be(text: str, place: tuple[str, ...]) -> None:
     """Protects from a role whose name is an error text: what Python and JavaScript make of an output in a string."""
     arguments = Arguments("my-app")
@@ -206,8 +215,8 @@ def test_a_member_of_an_enum_is_its_value() -> None:
         RED = "red"
 
     arguments = Arguments("my-app")
-    assert arguments.read({"tags": {"colour": Colour.RED}})["tags"] == {"colour": "red"}
-    assert type(arguments.given[("tags",)]["colour"]) is str
+    assert arguments.read({"role": {"tags": {"colour": Colour.RED}}}) == {"role": {"tags": {"colour": "red"}}}
+    assert type(arguments.given[("role", "tags")]["colour"]) is str
 
 
 @pytest.mark.parametrize(("levels", "found"), [(DEEPEST - 1, False), (DEEPEST + 1, True)])
@@ -217,7 +226,7 @@ def test_a_value_is_bounded_in_depth(levels: int, found: bool) -> None:
     for _ in range(levels):
         value = [value]
     arguments = Arguments("my-app")
-    arguments.read({"subjects": value})
+    arguments.read({"trust": {"subjects": value}})
     assert any("deep" in mistake.found for _, mistake in arguments.found) is found
 
 
@@ -252,13 +261,13 @@ STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
     ("place", "args"),
     [
         (("oidc_provider_arns",), lambda value: {"oidc_provider_arns": value}),
-        (("tags", "a"), lambda value: {"tags": {"a": value}}),
-        (("max_session_duration",), lambda value: {"max_session_duration": value}),
+        (("role", "tags", "a"), lambda value: {"role": {"tags": {"a": value}}}),
+        (("role", "max_session_duration"), lambda value: {"role": {"max_session_duration": value}}),
         (("policy", "document", "Id"), lambda value: {"policy": {"document": {"Id": value, "Statement": STATEMENT}}}),
-        (("trust_statements", 0, "Effect"), lambda value: {"trust_statements": [{"Effect": value}]}),
+        (("trust", "statements", 0, "Effect"), lambda value: {"trust": {"statements": [{"Effect": value}]}}),
         (
-            ("trust_conditions", "NumericEquals", "aws:x"),
-            lambda value: {"trust_conditions": {"NumericEquals": {"aws:x": value}}},
+            ("trust", "conditions", "NumericEquals", "aws:x"),
+            lambda value: {"trust": {"conditions": {"NumericEquals": {"aws:x": value}}}},
         ),
     ],
 )
@@ -270,12 +279,20 @@ def test_a_value_that_python_does_not_compare_or_write(place: Place, args: Any, 
     assert place in places(arguments)
 
 
-@pytest.mark.parametrize("argument", ["service_account", "policy_arns", "tags", "trust_conditions"])
-def test_an_output_as_a_key(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "args",
+    [
+        lambda value: {"service_account": value},
+        lambda value: {"policy_arns": value},
+        lambda value: {"role": {"tags": value}},
+        lambda value: {"trust": {"conditions": value}},
+    ],
+)
+def test_an_output_as_a_key(args: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: an output as a key, whose text is an essay of the SDK, or an error where its setting says so."""
     monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
     arguments = Arguments("my-app")
-    arguments.read({argument: {output("x"): "y"}})
+    arguments.read(args({output("x"): "y"}))
 
     assert "an output as a key" in [mistake.found for _, mistake in arguments.found]
     assert "Calling" not in str([path_of(place) for place in places(arguments)])

@@ -16,7 +16,7 @@ ALL = [*map(add_on, names())]
 
 def mistakes(add_ons: list[dict[str, Any]], **more: Any) -> dict[Place, str]:
     """Return what is wrong with a role of add-ons, by the place of the argument."""
-    given = {"oidc_provider_arns": [PROVIDER], "subjects": ["a:b"], "policies": add_ons}
+    given = {"oidc_provider_arns": [PROVIDER], "trust": {"subjects": ["a:b"]}, "policies": add_ons}
     return {place: str(mistake) for place, mistake in read("app", {**given, **more})[1]}
 
 

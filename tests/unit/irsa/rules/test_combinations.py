@@ -9,7 +9,7 @@ from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.unknown import OUTPUT
 
 ACCOUNT: dict[Place, Any] = {("service_account",): {"name": "app"}, ("service_account", "name"): "app"}
-EXISTING_ROLE: dict[Place, Any] = {("role_arn",): "arn:aws:iam::111122223333:role/r", **ACCOUNT}
+EXISTING_ROLE: dict[Place, Any] = {("role", "arn"): "arn:aws:iam::111122223333:role/r", **ACCOUNT}
 
 
 def found(given: dict[Place, Any]) -> list[tuple[Place, str]]:
@@ -21,18 +21,18 @@ def found(given: dict[Place, Any]) -> list[tuple[Place, str]]:
     [
         ACCOUNT,
         EXISTING_ROLE,
-        {("subjects",): ["a:b"]},
-        {("subjects",): OUTPUT},
-        {**ACCOUNT, ("subjects",): []},
-        {**ACCOUNT, ("role_name",): "r"},
-        {**ACCOUNT, ("role_name_prefix",): "r"},
+        {("trust", "subjects"): ["a:b"]},
+        {("trust", "subjects"): OUTPUT},
+        {**ACCOUNT, ("trust", "subjects"): []},
+        {**ACCOUNT, ("role", "name"): "r"},
+        {**ACCOUNT, ("role", "name_prefix"): "r"},
         {**ACCOUNT, ("service_account", "create"): False},
         {**ACCOUNT, ("service_account", "create"): True, ("service_account", "labels"): {}},
         {**EXISTING_ROLE, ("service_account", "labels"): {}, ("audience",): "a", ("retain_on_delete",): True},
-        {**EXISTING_ROLE, ("import_existing",): ["serviceAccount"]},
-        {**ACCOUNT, ("role_name",): "r", ("import_existing",): ["role", "attachments", "inlinePolicies"]},
-        {**ACCOUNT, ("policy", "name"): "p", ("import_existing",): ["policy"]},
-        {**ACCOUNT, ("import_existing",): []},
+        {**EXISTING_ROLE, ("import_",): ["serviceAccount"]},
+        {**ACCOUNT, ("role", "name"): "r", ("import_",): ["role", "attachments", "inlinePolicies"]},
+        {**ACCOUNT, ("policy", "name"): "p", ("import_",): ["policy"]},
+        {**ACCOUNT, ("import_",): []},
     ],
 )
 def test_what_goes_together(given: dict[Place, Any]) -> None:
@@ -42,42 +42,46 @@ def test_what_goes_together(given: dict[Place, Any]) -> None:
 
 # Inputs of CreateRole, of the policies that are attached or put into a role, and of its trust policy.
 OF_A_CREATED_ROLE = [
-    *("description", "max_session_duration", "path", "permissions_boundary", "role_name", "role_name_prefix", "tags"),
-    *("policy", "policy_arns", "inline_policies", "force_detach_policies", "attached_policies_quota"),
-    *("subjects", "any_service_account", "trust_conditions", "trust_statements", "oidc_provider_arns"),
+    *(("role", name) for name in ("description", "max_session_duration", "path", "permissions_boundary", "tags")),
+    *(("role", name) for name in ("name", "name_prefix", "force_detach_policies")),
+    *(("trust", name) for name in ("subjects", "any_service_account", "conditions", "statements")),
+    *((name,) for name in ("policy", "policy_arns", "inline_policies", "quotas", "oidc_provider_arns")),
 ]
 
 
-@pytest.mark.parametrize("argument", OF_A_CREATED_ROLE)
-def test_an_existing_role_is_never_changed(argument: str) -> None:
+@pytest.mark.parametrize("argument", OF_A_CREATED_ROLE, ids=path_of)
+def test_an_existing_role_is_never_changed(argument: Place) -> None:
     """Protects roles of others: no argument that would change one goes together with its ARN, whatever the value.
 
     Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
     """
     values: tuple[Any, ...] = ("x", False, None, [], OUTPUT)
     for value in values:
-        assert found({**EXISTING_ROLE, (argument,): value}) == [(("role_arn",), f"role_arn together with {argument}")]
+        together = f"role.arn together with {path_of(argument)}"
+        assert found({**EXISTING_ROLE, argument: value}) == [(("role", "arn"), together)]
 
 
 def test_everything_that_would_change_a_role_is_reported_together() -> None:
     """Protects the reader: one mistake names all the arguments to leave out."""
-    ((_, mistake),) = combination_mistakes({**EXISTING_ROLE, ("path",): "/", ("tags",): {}}, path_of)
-    assert "path, tags" in mistake.found
-    assert "remove path, tags, or role_arn" in mistake.fix
+    ((_, mistake),) = combination_mistakes({**EXISTING_ROLE, ("role", "path"): "/", ("role", "tags"): {}}, path_of)
+    assert "role.path, role.tags" in mistake.found
+    assert "remove role.path, role.tags, or role.arn" in mistake.fix
 
 
 def test_what_is_below_an_argument_is_reported_as_that() -> None:
     """Protects the reader: a policy with three settings is one thing to leave out."""
     policy: dict[Place, Any] = {("policy",): {}, ("policy", "name"): "p", ("policy", "path"): "/"}
-    assert found({**EXISTING_ROLE, **policy}) == [(("role_arn",), "role_arn together with policy")]
+    assert found({**EXISTING_ROLE, **policy}) == [(("role", "arn"), "role.arn together with policy")]
 
 
 def test_an_existing_role_needs_an_account() -> None:
     """Protects from a component that would make nothing at all."""
-    assert found({("role_arn",): "arn:aws:iam::111122223333:role/r"}) == [((), "role_arn without service_account")]
+    assert found({("role", "arn"): "arn:aws:iam::111122223333:role/r"}) == [((), "role.arn without service_account")]
 
 
-@pytest.mark.parametrize("given", [{}, {("subjects",): []}, {("subjects",): ()}, {("role_name",): "r"}])
+@pytest.mark.parametrize(
+    "given", [{}, {("trust", "subjects"): []}, {("trust", "subjects"): ()}, {("role", "name"): "r"}]
+)
 def test_a_role_needs_somebody_who_may_assume_it(given: dict[Place, Any]) -> None:
     """Protects from a trust policy without a subject, which would trust nobody or everybody."""
     assert found(given) == [((), "no service account may assume the role")]
@@ -106,9 +110,9 @@ def test_only_an_existing_account_is_taken_over(create: dict[Place, Any]) -> Non
 @pytest.mark.parametrize(
     ("kind", "argument"),
     [
-        ("role", ("role_name",)),
-        ("attachments", ("role_name",)),
-        ("inlinePolicies", ("role_name",)),
+        ("role", ("role", "name")),
+        ("attachments", ("role", "name")),
+        ("inlinePolicies", ("role", "name")),
         ("policy", ("policy", "name")),
         ("serviceAccount", ("service_account", "name")),
     ],
@@ -119,59 +123,59 @@ def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Place) 
     Source: the "Import" section of aws.iam.Role, Policy, RolePolicyAttachment, RolePolicy and kubernetes.core/v1
     ServiceAccount in https://www.pulumi.com/registry/.
     """
-    others: dict[Place, Any] = {("subjects",): ["a:b"], ("import_existing",): [kind]}
+    others: dict[Place, Any] = {("trust", "subjects"): ["a:b"], ("import_",): [kind]}
     named = {**others, argument: "x"}
     assert found(named) == []
     ((place, mistake),) = combination_mistakes(others, path_of)
-    assert place == ("import_existing", 0)
+    assert place == ("import_", 0)
     assert mistake.fix == f"add {path_of(argument)}"
     ((place, mistake),) = combination_mistakes({**named, argument: OUTPUT}, path_of)
-    assert place == ("import_existing", 0)
+    assert place == ("import_", 0)
     assert path_of(argument) in mistake.allowed
 
 
 def test_each_kind_has_its_place_in_the_list() -> None:
     """Protects the place of a mistake: its index among what is adopted, the good ones passed over."""
-    given = {**ACCOUNT, ("role_name",): "r", ("import_existing",): ["role", "policy", "attachments", "policy"]}
-    assert [place for place, _ in found(given)] == [("import_existing", 1), ("import_existing", 3)]
+    given = {**ACCOUNT, ("role", "name"): "r", ("import_",): ["role", "policy", "attachments", "policy"]}
+    assert [place for place, _ in found(given)] == [("import_", 1), ("import_", 3)]
 
 
 @pytest.mark.parametrize("kind", [each for each in ADOPTABLE if each != "serviceAccount"])
 def test_nothing_of_an_existing_role_is_adopted(kind: str) -> None:
     """Protects roles of others from an adoption, after which a destroy would delete them."""
-    ((place, words),) = found({**EXISTING_ROLE, ("import_existing",): [kind]})
-    assert (place, words) == (("import_existing", 0), f"{kind!r} of an existing role")
+    ((place, words),) = found({**EXISTING_ROLE, ("import_",): [kind]})
+    assert (place, words) == (("import_", 0), f"{kind!r} of an existing role")
 
 
 @pytest.mark.parametrize("value", ["role", None, 5, {}, OUTPUT, [None, 5, {}, "roel"]])
 def test_what_is_no_list_of_kinds_is_left_to_the_value_itself(value: Any) -> None:
     """Protects from a second mistake, or a traceback, for a value that is reported where it is read."""
-    assert found({**ACCOUNT, ("import_existing",): value}) == []
+    assert found({**ACCOUNT, ("import_",): value}) == []
 
 
 def test_rules_report_together() -> None:
     """Protects the reader of many mistakes: one rule does not hide the next."""
     given: dict[Place, Any] = {
-        ("role_arn",): "x",
-        ("role_name",): "r",
-        ("role_name_prefix",): "r",
+        ("role", "arn"): "x",
+        ("role", "name"): "r",
+        ("role", "name_prefix"): "r",
         ("service_account", "create"): False,
         ("service_account", "labels"): {},
     }
     assert [place for place, _ in found(given)] == [
-        ("role_arn",),
+        ("role", "arn"),
         (),
-        ("role_name_prefix",),
+        ("role", "name_prefix"),
         ("service_account", "create"),
     ]
 
 
 def test_arguments_are_spelled_as_the_caller_does() -> None:
     """Protects users of a stack file and of other languages: no name of Python's in their messages."""
-    given = {**EXISTING_ROLE, ("role_name",): "r", ("role_name_prefix",): "r", ("import_existing",): ["policy", "role"]}
+    given = {**EXISTING_ROLE, ("role", "name"): "r", ("role", "name_prefix"): "r", ("import_",): ["policy", "role"]}
     for _, mistake in combination_mistakes(given, lambda part: "/".join(map(str, part)).upper()):
         text = f"{mistake.found} {mistake.allowed} {mistake.fix}"
-        assert "role_" not in text
+        assert "role." not in text
         assert "service_account" not in text
 
 

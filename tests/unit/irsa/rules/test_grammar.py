@@ -159,7 +159,7 @@ def test_what_to_do_about_it(wrong: dict[str, Any], advice: str) -> None:
 def test_who_may_assume_a_role_is_said_elsewhere() -> None:
     """Protects the way from a Principal in a role's policy to the argument that is meant."""
     ((_, mistake),) = statement_mistakes({**STATEMENT, "Principal": "*"})
-    assert mistake.arguments == (("subjects",),)
+    assert mistake.arguments == (("trust", "subjects"),)
 
 
 # Trust statements
@@ -343,7 +343,7 @@ def test_a_wildcard_that_does_not_work(operator: str, subject: Any) -> None:
     """
     ((place, mistake),) = condition_mistakes({operator: {"oidc.example:sub": subject}})
     assert place == (operator, "oidc.example:sub")
-    assert mistake.arguments == (("subjects",),)
+    assert mistake.arguments == (("trust", "subjects"),)
 
 
 @pytest.mark.parametrize(

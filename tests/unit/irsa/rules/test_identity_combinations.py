@@ -29,7 +29,7 @@ def test_each_cluster_has_one_key(clusters: dict[str, Any]) -> None:
     assert all(place[0] == "cluster_arns" for place in twice)
 
 
-@pytest.mark.parametrize("more", [{}, {"role_arn": "arn:aws:iam::111122223333:role/r"}])
+@pytest.mark.parametrize("more", [{}, {"role": {"arn": "arn:aws:iam::111122223333:role/r"}}])
 def test_no_cluster_is_none(more: dict[str, Any]) -> None:
     """Protects who makes the mapping of what may be empty: without a cluster there is neither role nor association."""
     with pytest.raises(ArgumentMistakes, match="Pod Identity without cluster_arns"):
@@ -62,8 +62,8 @@ def test_a_session_policy_has_2048_characters(size: int) -> None:
 
     https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     """
-    settings = {"session_tags": False, "policy": session_policy(size)}
+    settings = {"session_tags": False, "policy": {"document": session_policy(size)}}
     args = {**POD_IDENTITY, "cluster_arns": dict(zip("ab", CLUSTERS, strict=False)), "pod_identity": settings}
     found = [(place, mistake.found) for place, mistake in read("app", args)[1]]
-    too_long = (("pod_identity", "policy"), "characters of the session policy: 2,049")
+    too_long = (("pod_identity", "policy", "document"), "characters of the session policy: 2,049")
     assert found == ([] if size == 2_048 else [too_long])

@@ -37,10 +37,10 @@ def test_a_mistake_has_its_parts() -> None:
 
 def test_arguments_are_spelled_as_the_caller_does() -> None:
     """Protects callers of three languages: the fix names arguments by their own spelling, in their order."""
-    mistake = Mistake("F", "A", "set {} or {}", ("role_name",), ("policy", "name"))
+    mistake = Mistake("F", "A", "set {} or {}", ("role", "name"), ("policy", "name"))
 
-    assert mistake.spelled(lambda part: "/".join(map(str, part)).upper()).fix == "set ROLE_NAME or POLICY/NAME"
-    assert "set role_name or policy.name" in str(mistake)
+    assert mistake.spelled(lambda part: "/".join(map(str, part)).upper()).fix == "set ROLE/NAME or POLICY/NAME"
+    assert "set role.name or policy.name" in str(mistake)
     assert mistake.spelled(path_of).arguments == ()
     assert (mistake.spelled(path_of).found, mistake.spelled(path_of).allowed) == ("F", "A")
 

@@ -100,7 +100,7 @@ def test_a_wildcard_in_an_exact_name_leads_to_the_subjects(kind: str, name: str)
     """Protects the way to what is meant: a wildcard works in subjects only, and the name of a role is no subject."""
     with pytest.raises(Mistake) as error:
         check_name(name, RULES[kind])
-    assert error.value.arguments == ((("subjects",),) if kind != "role" else ())
+    assert error.value.arguments == ((("trust", "subjects"),) if kind != "role" else ())
 
 
 def test_the_prefix_of_a_long_name_begins_with_it() -> None:

@@ -42,8 +42,8 @@ def test_more_than_the_quota_is_a_mistake() -> None:
 def test_a_quota_that_aws_raises_names_its_setting() -> None:
     """Protects users with a raised quota: the advice names the argument that says so."""
     with pytest.raises(Mistake) as error:
-        check_usage(Usage("managed policies", 11, 10, ("attached_policies_quota",)))
-    assert error.value.arguments == (("attached_policies_quota",),)
+        check_usage(Usage("managed policies", 11, 10, ("quotas", "attached_policies")))
+    assert error.value.arguments == (("quotas", "attached_policies"),)
     assert "SETTING" in error.value.spelled(lambda _: "SETTING").fix
 
 

@@ -48,7 +48,7 @@ def test_everybody_however_spelled(subjects: list[str]) -> None:
     assert stranger(subjects) is None
     with pytest.raises(Mistake, match="every service account of the cluster") as error:
         check_any_service_account(subjects)
-    assert error.value.arguments == (("any_service_account",),)
+    assert error.value.arguments == (("trust", "any_service_account"),)
 
 
 @pytest.mark.parametrize(

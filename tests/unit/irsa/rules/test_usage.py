@@ -14,7 +14,7 @@ def test_tags_are_counted_per_resource() -> None:
 def test_a_trust_policy_is_counted_without_white_space() -> None:
     """Protects the quota of 2,048 characters, which AWS raises on request; white space does not count."""
     usage = trust_usage('{ "a":\n "b" }')
-    assert (usage.used, usage.quota, usage.setting) == (len('{"a":"b"}'), 2048, ("trust_policy_size_quota",))
+    assert (usage.used, usage.quota, usage.setting) == (len('{"a":"b"}'), 2048, ("quotas", "trust_policy_size"))
     assert trust_usage("{}", 4096).quota == 4096
 
 
@@ -28,7 +28,7 @@ def test_created_and_existing_policies_count_together() -> None:
     """Protects the quota of 10 attached policies: each part of a divided document is one, each ARN is one."""
     (place, attached), _ = role_usages(3, 4, [])
     assert (place, attached.used, attached.quota) == (("policy_arns",), 7, 10)
-    assert attached.setting == ("attached_policies_quota",)
+    assert attached.setting == ("quotas", "attached_policies")
     (_, raised), _ = role_usages(3, 4, [], 20)
     assert raised.quota == 20
 
