@@ -29,8 +29,7 @@ def test_what_is_created_of_several_add_ons(deploy: Deploy) -> None:
     """
     arguments = {
         "oidc_provider_arns": [PROVIDER],
-        "path": "/team/",
-        "tags": {"team": "a"},
+        "role": {"path": "/team/", "tags": {"team": "a"}},
         "service_account": {"name": "app"},
         "policies": [DNS, {"add_on": "adot"}, {"add_on": "velero", "buckets": ["my-backups"]}],
     }
@@ -57,7 +56,7 @@ def test_the_service_account_of_the_chart_is_trusted(deploy: Deploy) -> None:
     association = deployed.one(ASSOCIATION).inputs
     assert (association["namespace"], association["serviceAccount"]) == ("external-dns", "external-dns")
 
-    deployed = deploy({"oidc_provider_arns": [PROVIDER], "policies": [DNS], "subjects": ["team-a:dns"]})
+    deployed = deploy({"oidc_provider_arns": [PROVIDER], "policies": [DNS], "trust": {"subjects": ["team-a:dns"]}})
     assert "external-dns:external-dns" not in deployed.one(ROLE).inputs["assumeRolePolicy"]
 
 
@@ -89,7 +88,9 @@ def test_an_output_that_is_no_zone(deploy: Deploy, zone: str, word: str) -> None
 def test_the_partition_of_the_role(deploy: Deploy) -> None:
     """Protects China and GovCloud, whose ARNs have another beginning."""
     provider = PROVIDER.replace("arn:aws:", "arn:aws-us-gov:").replace("us-west-2", "us-gov-west-1")
-    deployed = deploy({"oidc_provider_arns": [provider], "policies": [{"add_on": "adot"}], "subjects": ["a:b"]})
+    deployed = deploy(
+        {"oidc_provider_arns": [provider], "policies": [{"add_on": "adot"}], "trust": {"subjects": ["a:b"]}}
+    )
     assert deployed.one(ATTACHMENT).inputs["policyArn"] == "arn:aws-us-gov:iam::aws:policy/AWSXrayWriteOnlyAccess"
 
     deployed = deploy({"oidc_provider_arns": [provider], "policy": {**DNS, "name": "dns"}})

@@ -13,19 +13,19 @@ PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
 ARGS: dict[str, Any] = {
     "service_account": {"name": "app", "namespace": "team-a"},
     "oidc_provider_arns": [PROVIDER],
-    "role_name": "app",
+    "role": {"name": "app"},
 }
 OPEN = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
 WHO = {"StringEquals": {f"{HOST_PATH}:sub": "system:serviceaccount:team-a:app"}}
 
 
 def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, capfd: pytest.CaptureFixture[str]) -> None:
-    """The attack: trust_statements open the whole cluster, no word is said, and `subjects` lists one account."""
-    args = {**ARGS, "trust_statements": [OPEN]}
+    """The attack: trust.statements open the whole cluster, no word is said, and `subjects` lists one account."""
+    args = {**ARGS, "trust": {"statements": [OPEN]}}
     (warning,) = parse("app", args).warnings
     deployed = deploy(args)
 
-    assert warning == "trust_statements[0]: every service account of the cluster may assume the role"
+    assert warning == "trust.statements[0]: every service account of the cluster may assume the role"
     assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
     assert deployed.registered["subjects"] == ["*:*", "team-a:app"]
     # The other output is recorded only where it says something.
@@ -36,15 +36,15 @@ def test_a_statement_that_is_known_later_is_judged_then(deploy: Deploy, monkeypa
     """The attack: the statement that opens the cluster is an output, of which nothing is known at first."""
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
-    deployed = deploy({**ARGS, "trust_statements": [pulumi.Output.from_input(OPEN)]})
+    deployed = deploy({**ARGS, "trust": {"statements": [pulumi.Output.from_input(OPEN)]}})
 
-    assert said == ["trust_statements[0]: every service account of the cluster may assume the role"]
+    assert said == ["trust.statements[0]: every service account of the cluster may assume the role"]
     assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
 
 
 def test_a_subject_that_is_refused_is_told(deploy: Deploy) -> None:
     """Protects who declares an account and shuts it out by a Deny of their own: the output does not name it."""
-    args = {**ARGS, "trust_statements": [{**OPEN, "Effect": "Deny", "Condition": WHO}]}
+    args = {**ARGS, "trust": {"statements": [{**OPEN, "Effect": "Deny", "Condition": WHO}]}}
     (warning,) = parse("app", args).warnings
 
     assert "team-a:app" in warning
@@ -54,7 +54,7 @@ def test_a_subject_that_is_refused_is_told(deploy: Deploy) -> None:
 
 def test_what_cannot_be_told_is_no_list(deploy: Deploy) -> None:
     """The attack: `Federated: "*"`, of which AWS does not say whom it lets in."""
-    args = {**ARGS, "trust_statements": [{**OPEN, "Principal": {"Federated": "*"}}]}
+    args = {**ARGS, "trust": {"statements": [{**OPEN, "Principal": {"Federated": "*"}}]}}
     (warning,) = parse("app", args).warnings
 
     assert "can't evaluate" in warning or "cannot evaluate" in warning
@@ -66,9 +66,9 @@ def test_statements_that_admit_nobody_else_say_nothing(deploy: Deploy) -> None:
     other = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
     # Further conditions narrow when subjects get in, and not who they are.
     conditions = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
-    for more in ({"trust_statements": [other, {**OPEN, "Condition": WHO}]}, {"trust_conditions": conditions}):
-        assert parse("app", {**ARGS, **more}).warnings == ()
-        assert deploy({**ARGS, **more}).outputs["subjects"] == ["team-a:app"]
+    for more in ({"statements": [other, {**OPEN, "Condition": WHO}]}, {"conditions": conditions}):
+        assert parse("app", {**ARGS, "trust": more}).warnings == ()
+        assert deploy({**ARGS, "trust": more}).outputs["subjects"] == ["team-a:app"]
 
 
 KUBE_SYSTEM = {"StringLike": {f"{HOST_PATH}:sub": "system:serviceaccount:kube-system:*"}}
@@ -76,12 +76,12 @@ KUBE_SYSTEM = {"StringLike": {f"{HOST_PATH}:sub": "system:serviceaccount:kube-sy
 
 def test_who_is_denied_stands_beside_the_subjects(deploy: Deploy) -> None:
     """Protects readers of `subjects`: "all but one namespace" is no pattern, so the other output says the rest."""
-    args = {**ARGS, "trust_statements": [OPEN, {**OPEN, "Effect": "Deny", "Condition": KUBE_SYSTEM}]}
+    args = {**ARGS, "trust": {"statements": [OPEN, {**OPEN, "Effect": "Deny", "Condition": KUBE_SYSTEM}]}}
     (warning,) = parse("app", args).warnings
     deployed = deploy(args)
 
     assert warning == (
-        "trust_statements[0]: every service account of the cluster, but not kube-system:*, may assume the role"
+        "trust.statements[0]: every service account of the cluster, but not kube-system:*, may assume the role"
     )
     assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
     assert deployed.outputs["denied_subjects"] == ["kube-system:*"]
@@ -91,9 +91,9 @@ def test_who_is_denied_stands_beside_the_subjects(deploy: Deploy) -> None:
 def test_a_statement_for_a_crowd_is_told() -> None:
     """The attack: a statement of one's own for everybody, of which the component said nothing."""
     statement = {**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-    (warning,) = parse("app", {**ARGS, "trust_statements": [statement]}).warnings
+    (warning,) = parse("app", {**ARGS, "trust": {"statements": [statement]}}).warnings
 
-    assert warning == "trust_statements[0]: anybody may assume the role"
+    assert warning == "trust.statements[0]: anybody may assume the role"
 
 
 @pytest.mark.parametrize("later", [False, True])
@@ -104,8 +104,8 @@ def test_what_is_unlimited_is_told(deploy: Deploy, monkeypatch: pytest.MonkeyPat
     everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
     administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
     value = pulumi.Output.from_input if later else lambda each: each
-    args = {"inline_policies": {"all": value(everything)}, "policy_arns": {"admin": value(administrator)}}
-    deploy({**ARGS, **args, "subjects": ["*:*"], "any_service_account": True})
+    args = {"inline_policies": {"all": {"document": value(everything)}}, "policy_arns": {"admin": value(administrator)}}
+    deploy({**ARGS, **args, "trust": {"subjects": ["*:*"], "any_service_account": True}})
 
     assert said == [
         "my-app: its policies allow every action on every resource",

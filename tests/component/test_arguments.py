@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NotRequired, get_args, get_origin, is_typeddict
 
 import pulumi
 import pytest
 
-from irsa.args import AddOnArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+from irsa.args import ServiceAccountRoleArgs
 from irsa.component import InvalidArgumentsError, ServiceAccountRole
-from irsa.fields import FIELDS, KEYED_FIELDS, LISTED_FIELDS, NESTED_FIELDS
+from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
 from irsa.later import ArgumentMistakes
 from irsa.spec import parse
 
@@ -20,7 +20,7 @@ DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 GOOD: dict[str, Any] = {
     "service_account": {"name": "my-service-account", "namespace": "default"},
     "oidc_provider_arns": [PROVIDER],
-    "role_name": "my-role",
+    "role": {"name": "my-role"},
     "policy": {"name": "my-policy", "document": DOCUMENT},
 }
 
@@ -42,43 +42,53 @@ def mistakes(args: Any) -> dict[str, str]:
 
 def test_the_table_of_fields_is_the_arguments() -> None:
     """Protects a new key: one in the arguments alone is never read, one in the table alone is never documented."""
-    assert {*FIELDS, *KEYED_FIELDS, *NESTED_FIELDS, *LISTED_FIELDS} == set(ServiceAccountRoleArgs.__annotations__)
-    assert set(NESTED_FIELDS["service_account"]) == set(ServiceAccountArgs.__annotations__)
-    assert set(NESTED_FIELDS["policy"]) == set(PolicyArgs.__annotations__)
-    assert set(LISTED_FIELDS["policies"]) == set(AddOnArgs.__annotations__)
-    for arguments, fields in (
-        (ServiceAccountArgs, NESTED_FIELDS["service_account"]),
-        (PolicyArgs, NESTED_FIELDS["policy"]),
-        (AddOnArgs, LISTED_FIELDS["policies"]),
-        (ServiceAccountRoleArgs, FIELDS),
-    ):
-        assert arguments.__required_keys__ == {name for name, field in fields.items() if field.required}
+
+    def compare(node: Node, written: Any) -> None:
+        if get_origin(written) is NotRequired:
+            (written,) = get_args(written)
+        if isinstance(node, Keyed | Listed):
+            compare(node.item, get_args(written)[-1])
+        elif isinstance(node, Group):
+            assert set(node.fields) == set(written.__annotations__)
+            assert written.__required_keys__ == {name for name, each in node.fields.items() if each.required}
+            for name, each in node.fields.items():
+                compare(each, written.__annotations__[name])
+        else:
+            assert not is_typeddict(written)
+
+    compare(OF_A_ROLE, ServiceAccountRoleArgs)
 
 
 # Rules of one value are in tests/unit/irsa, those between values in tests/program/test_both_doors.py.
 # argument as it is wrong -> where it is reported, and words that help
 REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
-    ("a misspelled key", {"permisions_boundary": "x"}, "permisions_boundary", ["did you mean 'permissions_boundary'?"]),
+    ("a misspelled key", {"polcy_arns": {}}, "polcy_arns", ["did you mean 'policy_arns'?"]),
+    ("a misspelled key of the role", {"role": {"permisions_boundary": "x"}}, "role.permisions_boundary",
+     ["did you mean 'permissions_boundary'?"]),
+    ("a former argument", {"permissions_boundary": "x"}, "permissions_boundary",
+     ["it is role.permissions_boundary now"]),
     ("a misspelled key within", {"service_account": {"name": "a", "namespce": "b"}}, "service_account.namespce",
      ["did you mean 'namespace'?"]),
     ("a misspelled key of the policy", {"policy": {"document": DOCUMENT, "nme": "x"}}, "policy.nme", ["mean 'name'?"]),
     ("None", {"service_account": {"name": "a", "namespace": None}}, "service_account.namespace", ["None", "remove"]),
     ("no name", {"service_account": {"namespace": "a"}}, "service_account", ["service_account.name is required"]),
-    ("a text as a flag", {"any_service_account": "false"}, "any_service_account", ["'false'", "true or false"]),
+    ("a text as a flag", {"trust": {"any_service_account": "false"}}, "trust.any_service_account",
+     ["'false'", "true or false"]),
     ("a number as a name", {"policy": {"name": 5, "document": DOCUMENT}}, "policy.name", ["5", "a string", '"5"']),
     ("a list of ARNs", {"policy_arns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "policy_arns", ["mapping"]),
-    ("one subject", {"subjects": "team-a:*"}, "subjects", ["a list", "['team-a:*']"]),
-    ("half a second", {"max_session_duration": 3600.5}, "max_session_duration", ["3600.5", "an integer"]),
+    ("one subject", {"trust": {"subjects": "team-a:*"}}, "trust.subjects", ["a list", "['team-a:*']"]),
+    ("half a second", {"role": {"max_session_duration": 3600.5}}, "role.max_session_duration",
+     ["3600.5", "an integer"]),
     ("providers of two accounts", {"oidc_provider_arns": [PROVIDER, OTHER_ACCOUNT]}, "oidc_provider_arns[1]",
      ["444455556666", "one AWS account"]),
     ("a provider of another partition", {"oidc_provider_arns": [PROVIDER, PROVIDER.replace(":aws:", ":aws-cn:")]},
      "oidc_provider_arns[1]", ["aws-cn"]),
     ("a policy of another account", {"policy_arns": {"a": "arn:aws:iam::444455556666:policy/p"}}, "policy_arns.a",
      ["444455556666", "111122223333"]),
-    ("a boundary of another partition", {"permissions_boundary": "arn:aws-cn:iam::111122223333:policy/p"},
-     "permissions_boundary", ["aws-cn", "write aws instead"]),
-    ("a resource of another partition", {"inline_policies": {"p": {**DOCUMENT, "Statement":
-     {**STATEMENT, "Resource": "arn:aws-cn:s3:::b/*"}}}}, "inline_policies.p.Statement.Resource", ["aws-cn"]),
+    ("a boundary of another partition", {"role": {"permissions_boundary": "arn:aws-cn:iam::111122223333:policy/p"}},
+     "role.permissions_boundary", ["aws-cn", "write aws instead"]),
+    ("a resource of another partition", {"inline_policies": {"p": {"document": {**DOCUMENT, "Statement":
+     {**STATEMENT, "Resource": "arn:aws-cn:s3:::b/*"}}}}}, "inline_policies.p.document.Statement.Resource", ["aws-cn"]),
     ("a document with a bad element",
      {"policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Efect": "x"}]}}},
      "policy.document.Statement[0].Efect", ["did you mean 'Effect'?"]),
@@ -86,14 +96,14 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("a document that is a list", {"policy": {"document": [STATEMENT]}}, "policy.document", ["mapping, or JSON text"]),
     ("what JSON can't hold", {"policy": {"document": {**DOCUMENT, "Id": {1, 2}}}}, "policy.document.Id", ["JSON"]),
     ("a key that JSON can't hold", {"policy": {"document": {**DOCUMENT, 5: "x"}}}, "policy.document", ["the key 5"]),
-    ("a number that is an account", {"trust_statements": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]},
-     "trust_statements[0]", ["no Principal"]),
+    ("a number that is an account", {"trust": {"statements": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]}},
+     "trust.statements[0]", ["no Principal"]),
     ("infinity", {"policy": {"document": {**DOCUMENT, "Id": float("inf")}}}, "policy.document.Id", ["a JSON number"]),
     ("infinity in JSON text", {"policy": {"document": '{"Version": "2012-10-17", "Statement": [], "Id": 1E400}'}},
      "policy.document", ["1E400"]),
-    ("an unpaired surrogate", {"description": "\ud800"}, "description", ["unpaired surrogate"]),
-    ("no principal but null", {"trust_statements": [{"Effect": "Allow", "Principal": None,
-     "Action": "sts:AssumeRole"}]}, "trust_statements[0].Principal", ["nothing"]),
+    ("an unpaired surrogate", {"role": {"description": "\ud800"}}, "role.description", ["unpaired surrogate"]),
+    ("no principal but null", {"trust": {"statements": [{"Effect": "Allow", "Principal": None,
+     "Action": "sts:AssumeRole"}]}}, "trust.statements[0].Principal", ["nothing"]),
 ]  # fmt: skip
 
 
@@ -113,19 +123,20 @@ def test_a_refusal_names_its_argument(change: dict[str, Any], place: str, words:
         ({"service_account": {"name": "a", "create": output(True)}}, "service_account.create"),
         ({"service_account": output({"name": "a"})}, "service_account"),
         ({"service_account": {"name": "a", "token_expiration": output(3600)}}, "service_account.token_expiration"),
-        ({"import_existing": output(["role"])}, "import_existing"),
-        ({"import_existing": [output("role")]}, "import_existing"),
-        ({"max_session_duration": output(3600)}, "max_session_duration"),
+        ({"import_": output(["role"])}, "import_"),
+        ({"import_": [output("role")]}, "import_"),
+        ({"role": {"max_session_duration": output(3600)}}, "role.max_session_duration"),
+        ({"role": output({"name": "a"})}, "role"),
         ({"policy": output({"document": DOCUMENT})}, "policy"),
         ({"policy_arns": output({"a": "arn:aws:iam::aws:policy/A"})}, "policy_arns"),
         ({"inline_policies": output({"a": DOCUMENT})}, "inline_policies"),
         ({"retain_on_delete": output(True)}, "retain_on_delete"),
         ({"service_account": {"name": "a", "labels": {output("a"): "b"}}}, "service_account.labels"),
-        ({"import_existing": ["role"], "role_name": output("x")}, "import_existing[0]"),
-        ({"import_existing": ["policy"], "oidc_provider_arns": [output(PROVIDER)]}, "oidc_provider_arns"),
-        ({"import_existing": ["serviceAccount"], "service_account": {"name": "a", "namespace": output("b")}},
+        ({"import_": ["role"], "role": {"name": output("x")}}, "import_[0]"),
+        ({"import_": ["policy"], "oidc_provider_arns": [output(PROVIDER)]}, "oidc_provider_arns"),
+        ({"import_": ["serviceAccount"], "service_account": {"name": "a", "namespace": output("b")}},
          "service_account.namespace"),
-        ({"import_existing": ["attachments"], "policy_arns": {"a": output("arn:aws:iam::aws:policy/A")}},
+        ({"import_": ["attachments"], "policy_arns": {"a": output("arn:aws:iam::aws:policy/A")}},
          "policy_arns.a"),
     ],
 )  # fmt: skip
@@ -143,31 +154,37 @@ def test_an_output_inside_an_f_string_is_named() -> None:
     document = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": f"{namespace}/*"}]}
     conditions = {"StringEquals": {f"{namespace}:amr": "v"}}
     found = mistakes(
-        {**GOOD, "subjects": [f"{namespace}:*"], "policy": {"document": document}, "trust_conditions": conditions}
+        {
+            **GOOD,
+            "trust": {"subjects": [f"{namespace}:*"], "conditions": conditions},
+            "policy": {"document": document},
+        }
     )
 
-    assert {"subjects[0]", "policy.document.Statement[0].Resource"} <= found.keys()
+    assert {"trust.subjects[0]", "policy.document.Statement[0].Resource"} <= found.keys()
     assert all("an output inside a string" in text for text in found.values())
-    assert any(place.startswith("trust_conditions") for place in found)
-    assert "pulumi.Output.format" in found["subjects[0]"]
+    assert any(place.startswith("trust.conditions") for place in found)
+    assert "pulumi.Output.format" in found["trust.subjects[0]"]
 
 
 def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[..., Any]) -> None:
     """Protects a half-made stack: no run per mistake, and not even the component is registered."""
     registered: list[Any] = []
     with pytest.raises(InvalidArgumentsError) as error:
-        deploy({**GOOD, "role_name": "x" * 65, "subjects": ["nonsense"], "pth": "/"}, registered=registered)
+        deploy(
+            {**GOOD, "role": {"name": "x" * 65}, "trust": {"subjects": ["nonsense"]}, "pth": "/"}, registered=registered
+        )
 
-    assert {place for place, _ in error.value.mistakes} == {("role_name",), ("subjects", 0), ("pth",)}
+    assert {place for place, _ in error.value.mistakes} == {("role", "name"), ("trust", "subjects", 0), ("pth",)}
     assert registered == []
 
 
 def test_quotas_speak_of_the_components_own_arguments() -> None:
     """Protects users of the component alone, who have no `irsa:quotas`."""
-    found = mistakes({**GOOD, "subjects": [f"namespace-{i}:{'x' * 60}" for i in range(60)]})
+    found = mistakes({**GOOD, "trust": {"subjects": [f"namespace-{i}:{'x' * 60}" for i in range(60)]}})
 
-    assert "trust_policy_size_quota" in found["subjects"]
-    assert "irsa:" not in found["subjects"]
+    assert "quotas.trust_policy_size" in found["trust.subjects"]
+    assert "irsa:" not in found["trust.subjects"]
 
 
 def test_other_languages_read_their_own_names() -> None:
@@ -176,18 +193,19 @@ def test_other_languages_read_their_own_names() -> None:
     def spelling(argument: Any) -> str:
         return ".".join(str(part).upper() for part in argument)
 
+    args = {**GOOD, "service_account": {"name": "a", "namespce": "b"}, "trust": {"subjects": ["*:*"]}}
     with pytest.raises(ArgumentMistakes) as error:
-        parse("my-app", {**GOOD, "service_account": {"name": "a", "namespce": "b"}, "subjects": ["*:*"]}, spelling)
+        parse("my-app", args, spelling)
 
     assert "SERVICE_ACCOUNT.NAMESPCE" in str(error.value)
     assert "did you mean 'NAMESPACE'?" in str(error.value)
-    assert "set ANY_SERVICE_ACCOUNT to true" in str(error.value)
+    assert "set TRUST.ANY_SERVICE_ACCOUNT to true" in str(error.value)
 
 
 def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., Any]) -> None:
     """Protects deployed inline policies: another layout of the same JSON would be an update."""
     text = json.dumps(DOCUMENT, indent=2)
-    deployed = deploy({**GOOD, "inline_policies": {"read": text}})
+    deployed = deploy({**GOOD, "inline_policies": {"read": {"document": text}}})
 
     assert deployed.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"] == text
 
@@ -211,8 +229,8 @@ def test_warnings_name_the_argument_as_the_caller_spells_it() -> None:
 @pytest.mark.parametrize("existing", [True, False])
 def test_a_session_policy_beside_irsa_is_told(existing: bool) -> None:
     """The attack: a limit of one way; by the token of the other, a Pod gets all of the role, an existing one too."""
-    of_role = {"role_arn": "arn:aws:iam::111122223333:role/app"} if existing else GOOD
-    limited = {"pod_identity": {"session_tags": False, "policy": DOCUMENT}}
+    of_role = {"role": {"arn": "arn:aws:iam::111122223333:role/app"}} if existing else GOOD
+    limited = {"pod_identity": {"session_tags": False, "policy": {"document": DOCUMENT}}}
     clusters = {"cluster_arns": {"c": "arn:aws:eks:us-west-2:111122223333:cluster/c"}}
     args = {**of_role, "service_account": {"name": "a"}, **clusters, **limited}
 
@@ -246,22 +264,22 @@ def test_a_value_within_itself_is_refused() -> None:
 def test_a_key_forges_no_line() -> None:
     """Protects readers of an error: a line break within a key begins no mistake of its own."""
     with pytest.raises(ArgumentMistakes) as error:
-        parse("my-app", {**GOOD, "tags": {"a\n    found:   x;\n::error::": "b"}})
+        parse("my-app", {**GOOD, "role": {"tags": {"a\n    found:   x;\n::error::": "b"}}})
 
     assert "\n    found:   x" not in str(error.value)
     assert "\n::error" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    "change", [{"role_name_prefix": "my-", "policy": {"document": DOCUMENT}}, {"policy": {"document": DOCUMENT}}]
+    "change", [{"role": {"name_prefix": "my-"}, "policy": {"document": DOCUMENT}}, {"policy": {"document": DOCUMENT}}]
 )
 def test_the_components_name_starts_automatic_names(change: dict[str, Any]) -> None:
     """Protects against IAM's own refusal of an automatic name, half-way through a deployment."""
-    args = {name: value for name, value in GOOD.items() if name != "role_name"}
+    args = {name: value for name, value in GOOD.items() if name != "role"}
     with pytest.raises(ArgumentMistakes) as error:
         parse("my app", {**args, **change})
 
-    assert "set role_name and policy.name" in str(error.value)
+    assert "set role.name and policy.name" in str(error.value)
     assert parse("my app", GOOD)
 
 
@@ -273,7 +291,7 @@ def test_a_name_that_is_no_string() -> None:
     assert "the component's name" in str(error.value)
 
 
-@pytest.mark.parametrize("name", [*FIELDS, *NESTED_FIELDS, *KEYED_FIELDS])
+@pytest.mark.parametrize("name", OF_A_ROLE.fields)
 def test_arguments_as_keywords_are_answered_in_words(name: str) -> None:
     """Protects who writes Python as for other resources: what to write is there, and Pulumi prints no traceback.
 

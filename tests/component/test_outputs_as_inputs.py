@@ -18,7 +18,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.settings import SETTINGS
 
 from irsa.component import InvalidArgumentsError
-from irsa.fields import ADD_ON_FIELDS, FIELDS, KEYED_FIELDS, LISTED_FIELDS, NESTED_FIELDS
+from irsa.fields import ADD_ON, OF_A_ROLE, Field, Keyed, node_at
 from irsa.rules.mistakes import Place
 from program.arguments import policy_key
 from program.examine import examine
@@ -46,19 +46,16 @@ EVERYTHING = {
         {"add_on": "external-dns", "hosted_zones": ["Z0123456789", "arn:aws:route53:::hostedzone/Z9876543210"]}
     ],
 }
-# Of an existing role, instead of a name, and what the showcase says for its other bindings.
-OTHERWISE = {"role_arn", "role_name_prefix"}
+# Of an existing role, instead of a name, and what the showcase says for its other bindings; those of add-ons are tried
+# each with its add-on.
+OTHERWISE = {"role.arn", "role.name_prefix", *(f"policy.{name}" for name in ADD_ON)}
 LONG = "x" * 6200
 
 
 def is_plain(path: Place) -> bool:
     """Say whether an argument is plain, since it or its keys decide which resources exist."""
-    name, *inner = path or ("",)
-    if name in LISTED_FIELDS:
-        return not inner[1:] or bool(ADD_ON_FIELDS[str(inner[1])].plain)
-    if name in NESTED_FIELDS and inner:
-        return bool(NESTED_FIELDS[str(name)][str(inner[0])].plain)
-    return not (inner and name in KEYED_FIELDS) and (name not in FIELDS or bool(FIELDS[str(name)].plain))
+    nodes = [node_at(path[:length]) for length in range(len(path) + 1)]
+    return next((bool(each.plain) for each in nodes if isinstance(each, Field)), True)
 
 
 MAY_BE_OUTPUTS = [path for path in places(EVERYTHING) if not is_plain(path)]
@@ -66,15 +63,9 @@ MAY_BE_OUTPUTS = [path for path in places(EVERYTHING) if not is_plain(path)]
 
 def test_every_argument_is_tried_as_an_output() -> None:
     """Protects a new argument: one that may be an output, and is not in the showcase, was never tried as one."""
-    arguments_of_a_role = [(name,) for name in {*FIELDS, *KEYED_FIELDS} - OTHERWISE]
-    # Those of add-ons are tried below, each with its add-on.
-    nested = [
-        (name, inner)
-        for name, fields in NESTED_FIELDS.items()
-        for inner in fields
-        if name != "policy" or inner not in ADD_ON_FIELDS
-    ]
-    assert {path for path in (*arguments_of_a_role, *nested) if not is_plain(path)} <= set(MAY_BE_OUTPUTS)
+    tried = {".".join(path_without_keys(path)) for path in MAY_BE_OUTPUTS}
+    of_add_ons = {name for name in ALL if name.startswith("policies.")}
+    assert {name for name, each in ALL.items() if not each.plain} - OTHERWISE - of_add_ons <= tried
 
 
 def with_outputs(value: Any, chosen: set[Place], place: Place = ()) -> Any:
@@ -128,7 +119,7 @@ def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any]
 
 
 # What only lets other arguments pass.
-LETS_PASS = {("any_service_account",), ("trust_policy_size_quota",), ("attached_policies_quota",)}
+LETS_PASS = {("trust", "any_service_account"), ("quotas",), *(("quotas", name) for name in QUOTAS)}
 # Nothing is as its default: that of the other tags are those of the role.
 OWN = {"tags": {"of": "its own"}}
 DIFFERENT: dict[str, Any] = {**EVERYTHING, "audience": "own"}
@@ -167,28 +158,30 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"oidc_provider_arns": [output("arn:aws:iam::1:oidc-provider/x")]}, "oidc_provider_arns[0]", "not 12 digits"),
     ({"oidc_provider_arns": [PROVIDER, output(PROVIDER.replace("111122223333", "444455556666"))]},
      "oidc_provider_arns[1]", "444455556666"),
-    ({"subjects": [output("team-a")]}, "subjects[0]", "is not namespace:name"),
-    ({"subjects": output(["*:*"])}, "subjects", "every service account"),
+    ({"trust": {"subjects": [output("team-a")]}}, "trust.subjects[0]", "is not namespace:name"),
+    ({"trust": {"subjects": output(["*:*"])}}, "trust.subjects", "every service account"),
     ({"audience": output("")}, "audience", "audience"),
-    ({"trust_conditions": output({"StringEqual": {"a": "b"}})}, "trust_conditions.StringEqual", "StringEquals"),
-    ({"trust_statements": [output({"Effect": "Allow", "Action": "sts:AssumeRole"})]}, "trust_statements[0]",
+    ({"trust": {"conditions": output({"StringEqual": {"a": "b"}})}}, "trust.conditions.StringEqual", "StringEquals"),
+    ({"trust": {"statements": [output({"Effect": "Allow", "Action": "sts:AssumeRole"})]}}, "trust.statements[0]",
      "no Principal"),
-    ({"role_name": output("my role")}, "role_name", "'my role'"),
-    ({"role_name": output(None)}, "role_name", "without a value"),
-    ({"permissions_boundary": output("arn:aws:iam::444455556666:policy/p")}, "permissions_boundary", "444455556666"),
-    ({"tags": {"team": output("a;b")}}, "tags.team", "'a;b'"),
+    ({"role": {"name": output("my role")}}, "role.name", "'my role'"),
+    ({"role": {"name": output(None)}}, "role.name", "without a value"),
+    ({"role": {"permissions_boundary": output("arn:aws:iam::444455556666:policy/p")}}, "role.permissions_boundary",
+     "444455556666"),
+    ({"role": {"tags": {"team": output("a;b")}}}, "role.tags.team", "'a;b'"),
     ({"policy": {"name": "p", "document": output({**DOCUMENT, "Version": "2012"})}}, "policy.document.Version", "2012"),
     ({"policy": {"name": "p", "document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": output("my-bucket")}]}}},
      "policy.document.Statement[0].Resource", "not an ARN"),
     ({"policy": {"document": output({**DOCUMENT, "Statement": [{**STATEMENT, "Resource": f"arn:aws:s3:::{LONG}"}]})}},
      "policy.document", "6,144"),
     ({"policy_arns": {"a": output("arn:aws:iam::444455556666:policy/p")}}, "policy_arns.a", "444455556666"),
-    ({"inline_policies": {"a": output("{")}}, "inline_policies.a", "not JSON"),
+    ({"inline_policies": {"a": {"document": output("{")}}}, "inline_policies.a.document", "not JSON"),
     ({"oidc_provider_arns": output([])}, "oidc_provider_arns", "an empty list"),
-    ({"tags": {f"t{number}": output("x") for number in range(51)}}, "tags", "at most 50"),
-    ({"tags": output({f"t{number}": "x" for number in range(51)})}, "tags", "at most 50"),
-    ({"inline_policies": {name: output({**DOCUMENT, "Statement": {**STATEMENT, "Resource": f"arn:aws:s3:::{LONG}"}})
-                          for name in ("a", "b")}}, "inline_policies", "10,240"),
+    ({"role": {"tags": {f"t{number}": output("x") for number in range(51)}}}, "role.tags", "at most 50"),
+    ({"role": {"tags": output({f"t{number}": "x" for number in range(51)})}}, "role.tags", "at most 50"),
+    ({"inline_policies": {name: {"document": output(
+        {**DOCUMENT, "Statement": {**STATEMENT, "Resource": f"arn:aws:s3:::{LONG}"}})} for name in ("a", "b")}},
+     "inline_policies", "10,240"),
     # The value is plain, and only the account, by which it is wrong, is known later.
     ({"oidc_provider_arns": [output(PROVIDER)], "policy_arns": {"a": "arn:aws:iam::444455556666:policy/p"}},
      "policy_arns.a", "444455556666"),
@@ -210,13 +203,14 @@ def test_an_output_is_checked_when_it_is_known(
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        ({"subjects": [output("team-a:x"), "nonsense"]}, "subjects[1]"),
-        ({"tags": {"team": output("a"), "a;b": "c"}}, 'tags["a;b"]'),
+        ({"trust": {"subjects": [output("team-a:x"), "nonsense"]}}, "trust.subjects[1]"),
+        ({"role": {"tags": {"team": output("a"), "a;b": "c"}}}, 'role.tags["a;b"]'),
         ({"policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Action": "s3", "Resource": output("x")}]}}},
          "policy.document.Statement[0].Action"),
-        ({"trust_conditions": {"StringEqual": {"aws:SourceVpc": output("vpc-0abc")}}}, "trust_conditions.StringEqual"),
+        ({"trust": {"conditions": {"StringEqual": {"aws:SourceVpc": output("vpc-0abc")}}}},
+         "trust.conditions.StringEqual"),
         ({"oidc_provider_arns": [output(PROVIDER), "x"]}, "oidc_provider_arns[1]"),
-        ({"subjects": ["*:*", output("team-a:x")]}, "subjects"),
+        ({"trust": {"subjects": ["*:*", output("team-a:x")]}}, "trust.subjects"),
         ({"oidc_provider_arns": [PROVIDER, PROVIDER.replace("111122223333", "444455556666"), output(PROVIDER)]},
          "oidc_provider_arns[1]"),
         ({"policy": {"document": {**DOCUMENT, "Statement": [
@@ -232,7 +226,7 @@ def test_an_output_is_checked_when_it_is_known(
           "policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "str/*"}]}}},
          "policy.document.Statement[0].Resource"),
         # What is known alone exceeds a quota.
-        ({"subjects": [output("a:b"), *(f"ns-{number}:{'x' * 60}" for number in range(30))]}, "subjects"),
+        ({"trust": {"subjects": [output("a:b"), *(f"ns-{number}:{'x' * 60}" for number in range(30))]}}, "trust.subjects"),
         ({"policy": {"document": {**DOCUMENT, "Statement": [
             {**STATEMENT, "Resource": [f"arn:aws:s3:::{'x' * 6200}", output("arn:aws:s3:::c/*")]}]}}},
          "policy.document"),
@@ -281,12 +275,12 @@ def test_a_preview_hides_no_more_than_it_must(deploy: Callable[..., Any]) -> Non
     assert (role["name"], role["path"], role["permissionsBoundary"]) == (
         "everything-role",
         "/irsa/showcase/",
-        EVERYTHING["permissions_boundary"],
+        EVERYTHING["role"]["permissions_boundary"],
     )
     assert json.loads(own_policy(deployed).inputs["policy"]) == EVERYTHING["policy"]["document"]
 
     deployed = deploy({**EVERYTHING, "oidc_provider_arns": [unknown()]}, preview=True)
-    assert deployed.one(ROLE).inputs["permissionsBoundary"] == EVERYTHING["permissions_boundary"]
+    assert deployed.one(ROLE).inputs["permissionsBoundary"] == EVERYTHING["role"]["permissions_boundary"]
     assert json.loads(own_policy(deployed).inputs["policy"]) == EVERYTHING["policy"]["document"]
 
 
@@ -295,7 +289,7 @@ def test_a_preview_shows_what_a_patch_writes(deploy: Callable[..., Any], take_ov
     """Protects previews: a role that is created hides neither the other annotations nor that theirs are overwritten."""
     service_account = {"name": "theirs", "create": False, "take_over": take_over, "token_expiration": 600}
     args = {
-        "role_arn": unknown(),
+        "role": {"arn": unknown()},
         "audience": "vault",
         "service_account": {**service_account, "annotations": {"a": "b"}},
     }
@@ -317,7 +311,7 @@ def test_an_existing_account_may_be_named_by_outputs(deploy: Callable[..., Any])
 
 def test_a_secret_stays_one(deploy: Callable[..., Any]) -> None:
     """Protects secrets: an argument that is one is registered as one."""
-    deployed = deploy({**GOOD, "description": pulumi.Output.secret("hidden")})
+    deployed = deploy({**GOOD, "role": {"description": pulumi.Output.secret("hidden")}})
 
     assert deployed.one(ROLE).inputs["description"] == {
         rpc._special_sig_key: rpc._special_secret_sig,
@@ -339,7 +333,7 @@ def test_a_coroutine_is_awaited_once(deploy: Callable[..., Any]) -> None:
 def test_one_inline_policy_that_is_not_known_hides_no_other(deploy: Callable[..., Any]) -> None:
     """Protects previews: the size of all inline policies is checked, but not by making all of them unknown."""
     later = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": unknown()}]}
-    policies = {"a": output(DOCUMENT), "b": later, "c": DOCUMENT}
+    policies = {name: {"document": each} for name, each in (("a", output(DOCUMENT)), ("b", later), ("c", DOCUMENT))}
     deployed = deploy({**GOOD, "inline_policies": policies}, preview=True)
     texts = {r.name: r.inputs["policy"] for r in deployed.of("aws:iam/rolePolicy:RolePolicy")}
 
@@ -355,18 +349,18 @@ def test_the_default_audience_is_the_same_as_an_output(deploy: Callable[..., Any
 
 def test_a_secret_that_is_refused_is_not_shown(deploy: Callable[..., Any]) -> None:
     """Protects secrets: an error names the argument and the secret in it is not printed."""
-    for change in ({"role_name": pulumi.Output.secret("hunter 2")}, {"tags": {"a": pulumi.Output.secret("hunter;2")}}):
+    for change in ({"name": pulumi.Output.secret("hunter 2")}, {"tags": {"a": pulumi.Output.secret("hunter;2")}}):
         with pytest.raises(InvalidArgumentsError) as error:
-            deploy({**GOOD, **change})
+            deploy({**GOOD, "role": change})
         assert "hunter" not in str(error.value)
-        assert next(iter(change)) in str(error.value)
+        assert f"role.{next(iter(change))}" in str(error.value)
 
 
 def test_several_wrong_outputs_are_reported_together(deploy: Callable[..., Any]) -> None:
     """Protects against a run per mistake, for values that go into the same trust policy as well."""
     service_account = {"name": output("A B"), "namespace": output("C D")}
     with pytest.raises(InvalidArgumentsError) as error:
-        deploy({"oidc_provider_arns": [PROVIDER], "role_name": "r", "service_account": service_account})
+        deploy({"oidc_provider_arns": [PROVIDER], "role": {"name": "r"}, "service_account": service_account})
 
     assert "service_account.name" in str(error.value)
 
@@ -376,7 +370,7 @@ def test_a_failed_program_leaves_no_traceback_behind(
 ) -> None:
     """Protects who reads a run of these tests, which ended with 2,000 lines; any other exception is still logged."""
     with pytest.raises(InvalidArgumentsError):
-        deploy({**GOOD, "role_name": output("A B")})
+        deploy({**GOOD, "role": {"name": output("A B")}})
     asyncio.get_event_loop().create_future().set_exception(ValueError("of nobody"))
     # The SDK keeps what failed until the next program begins.
     SETTINGS.rpc_manager.clear()

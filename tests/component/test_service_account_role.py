@@ -28,8 +28,7 @@ COMPONENT = "irsa:index:ServiceAccountRole"
 PAGE: dict[str, Any] = {
     "service_account": {"name": "my-service-account", "namespace": "default"},
     "oidc_provider_arns": [PROVIDER],
-    "role_name": "my-role",
-    "description": "my-role-description",
+    "role": {"name": "my-role", "description": "my-role-description"},
     "policy": {"name": "my-policy", "document": DOCUMENT},
 }
 
@@ -61,7 +60,9 @@ def test_the_pages_example_becomes_its_four_resources(deploy: Any) -> None:
 
 def test_every_child_belongs_to_the_component(deploy: Any) -> None:
     """Protects the tree that `pulumi up` shows, and that providers reach the children."""
-    deployed = deploy({**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": DOCUMENT}})
+    deployed = deploy(
+        {**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": {"document": DOCUMENT}}}
+    )
     component = deployed.one(COMPONENT)
 
     children = [r for r in deployed.registrations if r.type != COMPONENT]
@@ -82,7 +83,7 @@ def test_the_callers_options_stay_with_the_component(deploy: Any) -> None:
 @pytest.mark.parametrize(("create", "kind"), [(True, ACCOUNT), (False, PATCH)])
 def test_the_account_waits_for_every_permission(deploy: Any, create: bool, kind: str) -> None:
     """Protects Pods: none starts with a role that can do nothing yet, whoever made the service account."""
-    permissions = {"policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": DOCUMENT}}
+    permissions = {"policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": {"document": DOCUMENT}}}
     deployed = deploy({**PAGE, **permissions, "service_account": {"name": "app", "create": create}})
     attached = {r.urn for r in deployed.registrations if r.type in (ATTACHMENT, INLINE)}
 
@@ -153,7 +154,7 @@ def test_a_policy_is_adopted_under_its_own_path(deploy: Any) -> None:
     """
     policy = {**PAGE["policy"], "path": "/of-policies/"}
     adopted = ["policy", "attachments", "role"]
-    deployed = deploy({**PAGE, "path": "/of-roles/", "policy": policy, "import_existing": adopted})
+    deployed = deploy({**PAGE, "role": {**PAGE["role"], "path": "/of-roles/"}, "policy": policy, "import_": adopted})
     arn = f"arn:aws:iam::111122223333:policy/of-policies/{policy['name']}"
 
     assert deployed.one(POLICY).request.importId == arn
@@ -234,7 +235,9 @@ def test_a_role_that_somebody_else_wrote_is_warned_of(
 
 def test_a_role_without_an_account(deploy: Any) -> None:
     """Protects terraform-aws-iam#485 users: Helm makes the account; the component gives the annotation to set."""
-    deployed = deploy({"oidc_provider_arns": [PROVIDER], "subjects": ["team-a:*"], "role_name": "team-a"})
+    deployed = deploy(
+        {"oidc_provider_arns": [PROVIDER], "trust": {"subjects": ["team-a:*"]}, "role": {"name": "team-a"}}
+    )
 
     assert {r.type for r in deployed.registrations} == {COMPONENT, ROLE}
     assert deployed.outputs["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/team-a"}
@@ -245,7 +248,7 @@ def test_a_role_without_an_account(deploy: Any) -> None:
 def test_an_existing_role_is_only_annotated(deploy: Any) -> None:
     """Protects the page's cross-account case: a role of another account, which this stack never changes."""
     arn = "arn:aws:iam::444455556666:role/team/other"
-    deployed = deploy({"service_account": {"name": "a"}, "role_arn": arn})
+    deployed = deploy({"service_account": {"name": "a"}, "role": {"arn": arn}})
 
     assert {r.type for r in deployed.registrations} == {COMPONENT, ACCOUNT}
     assert deployed.one(ACCOUNT).inputs["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": arn}
@@ -255,7 +258,9 @@ def test_an_existing_role_is_only_annotated(deploy: Any) -> None:
 
 def test_outputs_are_sorted_and_complete(deploy: Any) -> None:
     """Protects programs that read the outputs: sorted lists, the account's own subject among the trusted ones."""
-    outputs = deploy({**PAGE, "subjects": ["b:*", "a:x"], "policy_arns": {"z": "arn:aws:iam::aws:policy/A"}}).outputs
+    outputs = deploy(
+        {**PAGE, "trust": {"subjects": ["b:*", "a:x"]}, "policy_arns": {"z": "arn:aws:iam::aws:policy/A"}}
+    ).outputs
 
     assert outputs["subjects"] == ["a:x", "b:*", "default:my-service-account"]
     assert outputs["policy_arns"] == ["arn:aws:iam::111122223333:policy/my-policy", "arn:aws:iam::aws:policy/A"]
@@ -293,7 +298,7 @@ def test_a_long_document_becomes_several_attached_policies(deploy: Any) -> None:
 
 def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> None:
     """Protects long binding keys: Pulumi's automatic name would fail at 57 characters."""
-    role = deploy({"oidc_provider_arns": [PROVIDER], "subjects": ["a:b"]}, name="x" * 57).one(ROLE)
+    role = deploy({"oidc_provider_arns": [PROVIDER], "trust": {"subjects": ["a:b"]}}, name="x" * 57).one(ROLE)
 
     assert "name" not in role.inputs
     assert len(role.inputs["namePrefix"]) <= 38

@@ -38,15 +38,17 @@ REGISTERED = {
 ARGUMENTS: dict[str, Any] = {
     "service_account": {"name": "my-service-account", "namespace": "team-a", "annotations": {"example.com/owner": "a"}},
     "oidc_provider_arns": [PROVIDER],
-    "subjects": ["team-b:*"],
+    "trust": {"subjects": ["team-b:*"]},
     "audience": "my-audience",
-    "role_name": "my-role",
-    "description": "Reads",
-    "permissions_boundary": "arn:aws:iam::111122223333:policy/boundary",
-    "max_session_duration": 7200,
+    "role": {
+        "name": "my-role",
+        "description": "Reads",
+        "permissions_boundary": "arn:aws:iam::111122223333:policy/boundary",
+        "max_session_duration": 7200,
+    },
     "policy": {"name": "my-policy", "document": json.dumps(DOCUMENT)},
     "policy_arns": {"queue": READ_ONLY},
-    "inline_policies": {"inline": json.dumps(DOCUMENT)},
+    "inline_policies": {"inline": {"document": json.dumps(DOCUMENT)}},
 }
 
 
@@ -139,17 +141,13 @@ def test_an_association_is_read_as_declared(deploy: Any, children: bool) -> None
     """Protects verify of EKS Pod Identity: each setting of an association, and how Pods get the role."""
     cluster = "arn:aws:eks:us-west-2:111122223333:cluster/blue"
     arguments = {
-        **{
-            name: value
-            for name, value in ARGUMENTS.items()
-            if name not in ("oidc_provider_arns", "audience", "subjects")
-        },
+        **{name: value for name, value in ARGUMENTS.items() if name not in ("oidc_provider_arns", "audience", "trust")},
         "identity": "podIdentity",
         "cluster_arns": {"blue": pulumi.Output.from_input(cluster)},
         "pod_identity": {
             "session_tags": False,
             "target_role_arn": READER,
-            "policy": DOCUMENT,
+            "policy": {"document": DOCUMENT},
             "tags": {"team": pulumi.Output.from_input("a")},
         },
     }
@@ -189,7 +187,7 @@ def test_an_account_that_only_was_annotated_is_told_apart(deploy: Any) -> None:
     """Protects the advice: an existing account is not the stack's to create, nor is an existing role."""
     service_account = {"name": "my-service-account", "namespace": "team-a", "create": False}
     for children in (True, False):
-        deployed = deploy({"role_arn": ROLE_ARN, "service_account": service_account, "audience": "my-audience"})
+        deployed = deploy({"role": {"arn": ROLE_ARN}, "service_account": service_account, "audience": "my-audience"})
         binding = binding_of(declared_stack(state_of(deployed, children=children)))
 
         assert binding.role is None
@@ -204,7 +202,7 @@ def test_an_output_that_is_known_later_is_registered_as_it_turns_out(deploy: Any
     arguments = {
         **ARGUMENTS,
         "service_account": {**ARGUMENTS["service_account"], "namespace": pulumi.Output.from_input("team-a")},
-        "inline_policies": {"inline": pulumi.Output.from_input(json.dumps(DOCUMENT))},
+        "inline_policies": {"inline": {"document": pulumi.Output.from_input(json.dumps(DOCUMENT))}},
     }
 
     assert what_is_read(binding_of(declared_stack(state_of(deploy(arguments), children=False)))) == EXPECTED

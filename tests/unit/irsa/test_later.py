@@ -61,6 +61,7 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
         ({"policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "write it under policy_arns"),
         ({"policies": [{"document": {}}]}, "move it to policy.document"),
         ({"policies": ["velero"]}, "set policies[0].add_on to 'velero'"),
+        ({"inline_policies": {"a": {"Version": "x"}}}, "write the policy document under inline_policies.a.document"),
         ({"namespace": "n"}, "move it to service_account.namespace"),
         ({"rolename": "r"}, "did you mean 'role'?"),
         ({"role": {"permisions_boundary": "r"}}, "did you mean 'permissions_boundary'?"),

@@ -14,14 +14,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from irsa.add_ons.catalog import add_on
-from irsa.fields import ADD_ON_FIELDS, FIELDS, KEYED_FIELDS, NESTED_FIELDS
+from irsa.fields import ADD_ON, OF_A_ROLE, Field, Group, node_at
 from irsa.later import ArgumentMistakes, Later, is_output
 from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import Located, Mistake, Place, path_of
 from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, Unknown
 from irsa.spec import read
 from tests.places import at, places
-from tests.program.test_both_doors import ARGUMENTS, RIGHT_TYPES, TEXTS, VALUES
+from tests.program.test_both_doors import RIGHT_TYPES, TEXTS, VALUES
 from tests.unit.irsa.test_fields import CLUSTER_ARN
 from tests.unit.irsa.test_fields import VALUES as OF_FIELDS
 
@@ -45,14 +45,19 @@ TRUSTED = {
     "Action": ["sts:AssumeRole", "sts:TagSession"],
     "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}},
 }
-# Of a service account that exists, and of an add-on in place of a document.
-OTHERWISE = {"take_over", *ADD_ON_FIELDS}
+# Of what exists, of an add-on in place of a document, and what excludes another argument.
+OTHERWISE = {"arn", "create", "take_over", "name_prefix", "any_service_account", *ADD_ON}
 # Every argument of a role that is created, and of one that exists.
 CREATED: dict[str, Any] = {
-    **{name: good for name, (good, _) in OF_FIELDS.items() if "." not in name and name not in KEYED_FIELDS},
+    **{name: good for name, (good, _) in OF_FIELDS.items() if "." not in name},
     **{
-        outer: {name: OF_FIELDS[f"{outer}.{name}"][0] for name in inner if name not in OTHERWISE} | {"create": True}
-        for outer, inner in NESTED_FIELDS.items()
+        outer: {
+            name: OF_FIELDS[f"{outer}.{name}"][0]
+            for name, each in group.fields.items()
+            if name not in OTHERWISE and isinstance(each, Field)
+        }
+        for outer, group in OF_A_ROLE.fields.items()
+        if isinstance(group, Group)
     },
     "policies": [
         {"add_on": "external-dns", "hosted_zones": ["Z123", "Z456"]},
@@ -61,35 +66,35 @@ CREATED: dict[str, Any] = {
         {"add_on": "ebs-csi", "scope": "*"},
     ],
     "policy_arns": {"a": "arn:aws:iam::aws:policy/ReadOnlyAccess", "b": "arn:aws:iam::111122223333:policy/team/b"},
-    "inline_policies": {"first": DOCUMENT, "second": {**DOCUMENT, "Statement": DENY}},
+    "inline_policies": {"first": {"document": DOCUMENT}, "second": {"document": {**DOCUMENT, "Statement": DENY}}},
     "oidc_provider_arns": [PROVIDER, PROVIDER.replace("/A", "/B")],
     "cluster_arns": {"blue": CLUSTER_ARN, "green": CLUSTER_ARN.replace("my-cluster", "other")},
-    "trust_statements": [TRUSTED, {**TRUSTED, "Sid": "Other", "Principal": {"Service": "ec2.amazonaws.com"}}],
-    "import_existing": ["role", "policy", "attachments", "inlinePolicies", "serviceAccount"],
+    "import_": ["role", "policy", "attachments", "inlinePolicies", "serviceAccount"],
 }
-del CREATED["role_arn"], CREATED["role_name_prefix"], CREATED["any_service_account"], CREATED["policy"]["create"]
-del CREATED["pod_identity"]["create"]
+CREATED["trust"]["statements"] = [TRUSTED, {**TRUSTED, "Sid": "Other", "Principal": {"Service": "ec2.amazonaws.com"}}]
 CREATED["policy"]["document"] = DOCUMENT
-NOT_ADOPTED = {name: value for name, value in CREATED.items() if name != "import_existing"}
+CREATED["pod_identity"]["policy"] = {"document": OF_FIELDS["pod_identity.policy.document"][0]}
+CREATED["service_account"]["create"] = True
+NOT_ADOPTED = {name: value for name, value in CREATED.items() if name != "import_"}
 NOT_ADOPTED["pod_identity"] = {name: each for name, each in CREATED["pod_identity"].items() if name != "import_ids"}
 EXISTING: dict[str, Any] = {
-    "role_arn": "arn:aws:iam::111122223333:role/r",
+    "role": {"arn": "arn:aws:iam::111122223333:role/r"},
     "service_account": {"name": "my-app", "namespace": "a", "create": False, "take_over": True},
     "audience": "x",
     "retain_on_delete": False,
 }
 # What several arguments, or parts of them, say together.
 TOGETHER: Sequence[Any] = (
-    *({(name,): "x"} for name in ("role_name_prefix", "polices", "nmae")),
-    {("role_arn",): "arn:aws:iam::111122223333:role/r"},
-    {("any_service_account",): True, ("subjects",): ["*:*"]},
-    {("subjects",): ["a:b", "*:*"]},
-    {("subjects",): [f"{letter}*:*" for letter in "abcdefghijklmnopqrstuvwxyz"]},
-    {("subjects",): [f"ns-{number}:{'x' * 50}" for number in range(40)]},
-    {("subjects",): []},
+    *({place: "x"} for place in (("role", "name_prefix"), ("polices",), ("nmae",), ("trust", "nmae"))),
+    {("role", "arn"): "arn:aws:iam::111122223333:role/r"},
+    {("trust", "any_service_account"): True, ("trust", "subjects"): ["*:*"]},
+    {("trust", "subjects"): ["a:b", "*:*"]},
+    {("trust", "subjects"): [f"{letter}*:*" for letter in "abcdefghijklmnopqrstuvwxyz"]},
+    {("trust", "subjects"): [f"ns-{number}:{'x' * 50}" for number in range(40)]},
+    {("trust", "subjects"): []},
     {("oidc_provider_arns",): [PROVIDER, OF_ANOTHER, OF_ANOTHER, PROVIDER]},
     {("oidc_provider_arns",): [IN_CHINA.replace("policy/p", "oidc-provider/a/id")]},
-    {("policy_arns", "a"): IN_CHINA, ("permissions_boundary",): "arn:aws:iam::444455556666:policy/p"},
+    {("policy_arns", "a"): IN_CHINA, ("role", "permissions_boundary"): "arn:aws:iam::444455556666:policy/p"},
     {("policy_arns",): {str(number): "arn:aws:iam::aws:policy/A" for number in range(10)}},
     {("policy_arns", "my-app-2"): "arn:aws:iam::aws:policy/A"},
     {("policy", "document", "Statement", 0, "Resource"): [f"{RESOURCE}/{'x' * 1000}"] * 5},
@@ -98,47 +103,50 @@ TOGETHER: Sequence[Any] = (
     {("policy", "document", "Statement", 1, "NotResource"): "arn:aws-cn:s3:::b"},
     {("policy", "name"): "x" * 127},
     {("policy", "tags"): {f"t{number}": "" for number in range(51)}},
-    {("inline_policies", "first", "Statement", 0, "Resource"): [f"{RESOURCE}/{'x' * 1000}"] * 10},
-    {("inline_policies", "assume-roles"): DOCUMENT},
-    {("inline_policies", "first"): '{"Version": "2012-10-17", "Statement": []}'},
-    {("trust_statements", 1, "Sid"): "Role"},
-    {("trust_statements", 1, "Principal"): {"AWS": ["x*", ""]}},
-    {("trust_statements", 0, "Condition"): {"StringEquals": {"x:sub": ["a*", 5]}, "Nothing": {"a": []}}},
-    {("trust_conditions",): {"StringEquals": {"x:sub": "a*"}, "StringLike": {"x:AUD": "b", "aws:x": [5, "y"]}}},
-    {("trust_conditions",): {"StringEquals": {f"aws:{number}": "x" * 40 for number in range(50)}}},
-    {("tags",): {"a": 10**30, "aws:x": "y"}},
+    {("inline_policies", "first", "document", "Statement", 0, "Resource"): [f"{RESOURCE}/{'x' * 1000}"] * 10},
+    {("inline_policies", "assume-roles"): {"document": DOCUMENT}},
+    {("inline_policies", "first", "document"): '{"Version": "2012-10-17", "Statement": []}'},
+    {("trust", "statements", 1, "Sid"): "Role"},
+    {("trust", "statements", 1, "Principal"): {"AWS": ["x*", ""]}},
+    {("trust", "statements", 0, "Condition"): {"StringEquals": {"x:sub": ["a*", 5]}, "Nothing": {"a": []}}},
+    {("trust", "conditions"): {"StringEquals": {"x:sub": "a*"}, "StringLike": {"x:AUD": "b", "aws:x": [5, "y"]}}},
+    {("trust", "conditions"): {"StringEquals": {f"aws:{number}": "x" * 40 for number in range(50)}}},
+    {("role", "tags"): {"a": 10**30, "aws:x": "y"}},
     {("policy", "document"): {**DOCUMENT, "Version": "x", "Id": {1}}},
-    {("tags",): {"Team": "a", "team": "b", "TEAM": "c"}},
-    {("tags",): {f"t{number}": "" for number in range(51)}},
+    {("role", "tags"): {"Team": "a", "team": "b", "TEAM": "c"}},
+    {("role", "tags"): {f"t{number}": "" for number in range(51)}},
     {("cluster_arns", "blue"): CLUSTER_ARN, ("pod_identity", "import_ids", "blue"): "a-1"},
     {("service_account", "create"): False},
     {("service_account", "create"): False, ("service_account", "labels"): {}, ("service_account", "take_over"): True},
     {("service_account", "take_over"): True},
 )
 # Over what several parts say: what is found or allowed, and the parts. With less known of these, such a mistake may go.
-OF_WAYS: list[Place] = [("identity",), ("pod_identity",), ("cluster_arns",), ("subjects",), ("service_account",)]
-TRUST = ("subjects", "oidc_provider_arns", "audience", "trust_conditions", "trust_statements", "service_account")
-IN_AWS_ACCOUNT = (
-    *("oidc_provider_arns", "permissions_boundary", "policy_arns", "policy", "inline_policies", "cluster_arns"),
-)
+SUBJECTS: Place = ("trust", "subjects")
+OF_WAYS: list[Place] = [("identity",), ("pod_identity",), ("cluster_arns",), SUBJECTS, ("service_account",)]
+TRUST = ("trust", "oidc_provider_arns", "audience", "service_account")
+IN_AWS_ACCOUNT = ("oidc_provider_arns", "policy_arns", "policy", "inline_policies", "cluster_arns")
 SEVERAL: Mapping[str, Sequence[Place]] = {
-    "characters of the trust policy": [*OF_WAYS, *((name,) for name in TRUST), ("trust_policy_size_quota",)],
+    "characters of the trust policy": [*OF_WAYS, *((name,) for name in TRUST), ("quotas", "trust_policy_size")],
     "characters of the policy document|^statement .* alone": [("policy", "document")],
     "characters of all inline policies": [("inline_policies",), ("assume_role_arns",)],
-    "managed policies of the role": [("policy_arns",), ("policy",), ("attached_policies_quota",)],
+    "managed policies of the role": [("policy_arns",), ("policy",), ("quotas", "attached_policies")],
     "name of a part of the split policy": [("policy", "document")],
     r"'x+-\d'": [("policy", "document")],
-    "tags of the role": [("tags",)],
+    "tags of the role": [("role", "tags")],
     "tags of the policy": [("policy", "tags")],
-    "in the partition|in the AWS account": [(name,) for name in IN_AWS_ACCOUNT],
-    "every service account of the cluster": [("subjects",), ("any_service_account",)],
-    "no service account may assume": [("subjects",)],
+    "in the partition|in the AWS account": [("role", "permissions_boundary"), *((name,) for name in IN_AWS_ACCOUNT)],
+    "every service account of the cluster": [SUBJECTS, ("trust", "any_service_account")],
+    "no service account may assume": [SUBJECTS],
     "for a service account that irsa creates": [("service_account", "create")],
     "'serviceAccount', together with": [("service_account", "create")],
     "'serviceAccount' without": [("service_account",)],
     "'policy' without": [("policy",)],
+    "'(role|attachments|inlinePolicies)' without": [("role", "name")],
+    # Only with nothing known of the mapping, which may be empty.
+    "role.arn together with": [("trust", "")],
+    "role.arn without|of an existing role": [("role", "")],
     "without (Pod Identity|IRSA)$|no role$|wildcards|^Pod Identity without|no key of a cluster|session policy": OF_WAYS,
-    "no request|^neither role_arn": OF_WAYS,
+    "no request|^neither role.arn": [*OF_WAYS, ("role", "")],
 }  # fmt: skip
 # These are found in the first place that differs from others, or hide others: a marker may move one among its parts.
 MOVES = "in the partition|in the AWS account|every service account of the cluster"
@@ -181,6 +189,10 @@ def without(value: dict[str, Any], place: Place) -> dict[str, Any]:
     return result
 
 
+# Those that have a value, but not those below a key of the caller's.
+ARGUMENTS = [place for name in OF_FIELDS if isinstance(node_at(place := tuple(name.split("."))), Field)]
+
+
 @st.composite
 def cases(draw: st.DrawFn, bases: Sequence[dict[str, Any]], most: int) -> tuple[dict[str, Any], Place]:
     """Arguments with some changes, of which most are mistakes, and a place in them: often one that was changed."""
@@ -199,7 +211,7 @@ def cases(draw: st.DrawFn, bases: Sequence[dict[str, Any]], most: int) -> tuple[
         for place, value in changes.items():
             args = put(args, place, value)
         changed += changes
-    args = args or {"subjects": []}
+    args = args or {"trust": {"subjects": []}}
     every = [*places(args)][1:]
     near = [place[:length] for place in changed for length in range(1, len(place) + 1)]
     return args, draw(st.sampled_from([place for place in near if place in every] or every) | st.sampled_from(every))
@@ -208,11 +220,10 @@ def cases(draw: st.DrawFn, bases: Sequence[dict[str, Any]], most: int) -> tuple[
 CASES = cases([CREATED, NOT_ADOPTED, EXISTING], 3)
 
 
-def is_plain(place: Place) -> bool:
-    """Return whether a place is in an argument that can't be an output."""
-    fields_of = NESTED_FIELDS.get(str(place[0]), FIELDS)
-    name = str(place[1] if place[0] in NESTED_FIELDS and place[1:] else place[0])
-    return name in fields_of and bool(fields_of[name].plain)
+def plain_argument(place: Place) -> Place:
+    """Return the argument of a place, where that can't be an output; else the place."""
+    outer = (place[:length] for length in range(1, len(place)))
+    return next((each for each in outer if getattr(node_at(each), "plain", "")), place)
 
 
 def mistakes(args: dict[str, Any]) -> Sequence[Located]:
@@ -265,8 +276,8 @@ def assert_beside_a_marker(args: dict[str, Any], place: Place, unknown: Unknown)
     Only an argument that must be plain may not be an output.
     """
     before, after = mistakes(args), mistakes(put(args, place, unknown))
-    if unknown is OUTPUT and is_plain(place):
-        place = place[:2] if place[0] in NESTED_FIELDS else place[:1]
+    if unknown is OUTPUT:
+        place = plain_argument(place)
     told = {(where, mistake.allowed) for where, mistake in after}
     lost = [each for each in before if (each[0], each[1].allowed) not in told and not may_go(args, each, place)]
     assert not lost
@@ -313,7 +324,10 @@ def laters(value: Any) -> Iterator[Later[Any]]:
 
 @settings(max_examples=150)
 @example(
-    case=({**NOT_ADOPTED, "trust_statements": [{**TRUSTED, "Principal": {"AWS": [10**30]}}]}, ("trust_statements",))
+    case=(
+        put(NOT_ADOPTED, ("trust", "statements"), [{**TRUSTED, "Principal": {"AWS": [10**30]}}]),
+        ("trust", "statements"),
+    )
 )
 @example(case=({**EXISTING, "pod_identity": {"tags": {"team": "a"}}}, ("pod_identity", "tags")))
 @given(case=cases([NOT_ADOPTED, EXISTING], 1))
