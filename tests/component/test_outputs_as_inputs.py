@@ -18,7 +18,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.settings import SETTINGS
 
 from irsa.component import InvalidArgumentsError
-from irsa.fields import ADD_ON, OF_A_ROLE, Field, Keyed, node_at
+from irsa.fields import ADD_ON, OF_A_ROLE, QUOTAS, Field, Group, node_at
 from irsa.rules.mistakes import Place
 from program.arguments import policy_key
 from program.examine import examine
@@ -27,6 +27,7 @@ from program.plan import plan
 from tests.component.conftest import COMPONENT_TYPE
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 from tests.places import places
+from tests.unit.irsa.test_fields import ALL
 
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
 ACCOUNT, PATCH = "kubernetes:core/v1:ServiceAccount", "kubernetes:core/v1:ServiceAccountPatch"
@@ -46,9 +47,12 @@ EVERYTHING = {
         {"add_on": "external-dns", "hosted_zones": ["Z0123456789", "arn:aws:route53:::hostedzone/Z9876543210"]}
     ],
 }
-# Of an existing role, instead of a name, and what the showcase says for its other bindings; those of add-ons are tried
-# each with its add-on.
-OTHERWISE = {"role.arn", "role.name_prefix", *(f"policy.{name}" for name in ADD_ON)}
+# Of an existing role, instead of a name, and of add-ons, each of which has others.
+OTHERWISE = {
+    "role.arn",
+    "role.name_prefix",
+    *(f"{outer}.{name}" for outer in ("policy", "policies") for name in ADD_ON),
+}
 LONG = "x" * 6200
 
 
@@ -63,9 +67,11 @@ MAY_BE_OUTPUTS = [path for path in places(EVERYTHING) if not is_plain(path)]
 
 def test_every_argument_is_tried_as_an_output() -> None:
     """Protects a new argument: one that may be an output, and is not in the showcase, was never tried as one."""
-    tried = {".".join(path_without_keys(path)) for path in MAY_BE_OUTPUTS}
-    of_add_ons = {name for name in ALL if name.startswith("policies.")}
-    assert {name for name, each in ALL.items() if not each.plain} - OTHERWISE - of_add_ons <= tried
+    tried = {
+        ".".join(str(step) for end, step in enumerate(path) if isinstance(node_at(path[:end]), Group))
+        for path in MAY_BE_OUTPUTS
+    }
+    assert {name for name, each in ALL.items() if not each.plain} - OTHERWISE <= tried
 
 
 def with_outputs(value: Any, chosen: set[Place], place: Place = ()) -> Any:
@@ -125,7 +131,7 @@ OWN = {"tags": {"of": "its own"}}
 DIFFERENT: dict[str, Any] = {**EVERYTHING, "audience": "own"}
 DIFFERENT |= {name: {**EVERYTHING[name], **OWN} for name in ("policy", "pod_identity")}
 WRITTEN: list[Place] = [(name,) for name in DIFFERENT]
-WRITTEN += [(name, key) for name in NESTED_FIELDS for key in DIFFERENT.get(name) or ()]
+WRITTEN += [(name, key) for name in DIFFERENT if isinstance(OF_A_ROLE.fields[name], Group) for key in DIFFERENT[name]]
 
 
 @pytest.mark.parametrize("path", [path for path in WRITTEN if path not in LETS_PASS], ids=str)
@@ -226,7 +232,8 @@ def test_an_output_is_checked_when_it_is_known(
           "policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "str/*"}]}}},
          "policy.document.Statement[0].Resource"),
         # What is known alone exceeds a quota.
-        ({"trust": {"subjects": [output("a:b"), *(f"ns-{number}:{'x' * 60}" for number in range(30))]}}, "trust.subjects"),
+        ({"trust": {"subjects": [output("a:b"), *(f"ns-{number}:{'x' * 60}" for number in range(30))]}},
+         "trust.subjects"),
         ({"policy": {"document": {**DOCUMENT, "Statement": [
             {**STATEMENT, "Resource": [f"arn:aws:s3:::{'x' * 6200}", output("arn:aws:s3:::c/*")]}]}}},
          "policy.document"),

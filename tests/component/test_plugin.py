@@ -21,29 +21,31 @@ def arguments(inputs: dict[str, Any]) -> Mapping[str, Any]:
 
 def test_the_names_of_the_schema_become_those_of_python() -> None:
     """Protects every caller: the component reads its arguments, nested ones too, by their names in Python."""
-    sent = {"roleName": "r", "serviceAccount": {"name": "a", "imagePullSecrets": ["s"]}, "policy": {"document": "{}"}}
+    sent = {"serviceAccount": {"name": "a", "imagePullSecrets": ["s"]}, "policy": {"document": "{}"}}
+    sent |= {"role": {"namePrefix": "r"}, "import": ["role"], "inlinePolicies": {"dotted.name": {"document": "{}"}}}
     assert arguments(sent) == {
-        "role_name": "r",
         "service_account": {"name": "a", "image_pull_secrets": ["s"]},
         "policy": {"document": "{}"},
+        "role": {"name_prefix": "r"},
+        "import_": ["role"],
+        "inline_policies": {"dotted.name": {"document": "{}"}},
     }
 
 
-@pytest.mark.parametrize(
-    ("argument", "in_python"), [("tags", "tags"), ("policyArns", "policy_arns"), ("inlinePolicies", "inline_policies")]
-)
-def test_the_keys_of_a_mapping_are_the_callers_own(argument: str, in_python: str) -> None:
+def test_the_keys_of_a_mapping_are_the_callers_own() -> None:
     """Protects tags, keys and documents: a name in them that looks like an argument's is none."""
-    own = {"roleName": "a", "role_name": "b", "service_account": "c"}
-    assert arguments({argument: own}) == {in_python: own}
+    own = {"role": "a", "policyArns": "b", "policy_arns": "c", "import": "d", "document": "e"}
+    documents = {key: {"document": own} for key in own}
+    got = arguments({"role": {"tags": own}, "policyArns": own, "inlinePolicies": documents})
+    assert got == {"role": {"tags": own}, "policy_arns": own, "inline_policies": documents}
 
 
 def test_a_document_stays_as_it_was_written() -> None:
     """Protects policies: IAM's own keys and numbers; Pulumi sends every number as a float, and IAM knows no 5.0."""
     condition = {"NumericLessThan": {"s3:max-keys": 5.0, "aws:MultiFactorAuthAge": [0.5, 3600.0]}}
-    got = arguments({"policy": {"document": {"roleName": "x", "Condition": condition}}})["policy"]["document"]
+    got = arguments({"policy": {"document": {"policyArns": "x", "Condition": condition}}})["policy"]["document"]
     assert repr(got) == repr(
-        {"roleName": "x", "Condition": {"NumericLessThan": {"s3:max-keys": 5, "aws:MultiFactorAuthAge": [0.5, 3600]}}}
+        {"policyArns": "x", "Condition": {"NumericLessThan": {"s3:max-keys": 5, "aws:MultiFactorAuthAge": [0.5, 3600]}}}
     )
 
 
@@ -51,7 +53,9 @@ def test_a_document_stays_as_it_was_written() -> None:
     ("sent", "key"),
     [
         ({"permisionsBoundary": "x"}, "permisionsBoundary"),
-        ({"role_name": "x"}, "role_name"),
+        ({"policy_arns": "x"}, "policy_arns"),
+        ({"import_": []}, "import_"),
+        ({"role": {"name_prefix": "x"}}, "name_prefix"),
         ({"serviceAccount": {"name": "a", "namespce": "x"}}, "namespce"),
         ({"serviceAccount": {"name": "a", "image_pull_secrets": []}}, "image_pull_secrets"),
         ({"policy": {"document": "{}", "documnt": "{}"}}, "documnt"),
@@ -67,7 +71,7 @@ def test_a_key_that_the_schema_lacks_is_handed_on_and_is_no_name_of_pythons(sent
 
 def test_both_spellings_of_an_argument_are_kept_apart() -> None:
     """Protects against one of two values being dropped without a word."""
-    assert sorted(arguments({"roleName": "a", "role_name": "b"}).values()) == ["a", "b"]
+    assert sorted(arguments({"policyArns": "a", "policy_arns": "b"}).values()) == ["a", "b"]
 
 
 def test_what_is_unknown_stays_unknown_and_what_is_secret_secret() -> None:
@@ -75,8 +79,8 @@ def test_what_is_unknown_stays_unknown_and_what_is_secret_secret() -> None:
 
     async def run() -> None:
         secret = pulumi.Output.secret({"Sid": 1.0})
-        got = arguments({"roleArn": Unknown(), "policy": {"document": {"Statement": [secret, Unknown()]}}})
-        unknown = [got["role_arn"], got["policy"]["document"]["Statement"][1]]
+        got = arguments({"role": {"arn": Unknown()}, "policy": {"document": {"Statement": [secret, Unknown()]}}})
+        unknown = [got["role"]["arn"], got["policy"]["document"]["Statement"][1]]
         assert [await output.is_known() for output in unknown] == [False, False]
         document = got["policy"]["document"]["Statement"][0]
         assert (await document.is_secret(), repr(await document.future())) == (True, "{'Sid': 1}")
@@ -103,10 +107,16 @@ def test_another_component_is_none_of_the_plugins() -> None:
 @pytest.mark.parametrize(
     ("change", "where", "advice"),
     [
-        ({"permisionsBoundary": "x"}, "permisionsBoundary", "did you mean 'permissionsBoundary'?"),
-        ({"role_name": "x"}, "role_name", "did you mean 'roleName'?"),
+        ({"polcyArns": "x"}, "polcyArns", "did you mean 'policyArns'?"),
+        ({"policy_arns": "x"}, "policy_arns", "did you mean 'policyArns'?"),
+        ({"import_": []}, "import_", "did you mean 'import'?"),
+        ({"import": ["rolle"]}, "import[0]", "did you mean 'role'?"),
+        ({"roleName": "x"}, "roleName", "it is role.name now"),
+        ({"importExisting": []}, "importExisting", "it is import now"),
+        ({"role": {"permisionsBoundary": "x"}}, "role.permisionsBoundary", "did you mean 'permissionsBoundary'?"),
+        ({"role": {"name_prefix": "x"}}, "role.name_prefix", "did you mean 'namePrefix'?"),
         ({"serviceAccount": "c"}, "serviceAccount", "set serviceAccount.name to 'c'"),
-        ({"serviceAccount": {"name": "c", "roleName": "r"}}, "serviceAccount.roleName", "beside serviceAccount"),
+        ({"serviceAccount": {"name": "c", "roleName": "r"}}, "serviceAccount.roleName", "move it to role.name"),
         ({"tokenExpiration": 600}, "tokenExpiration", "move it to serviceAccount.tokenExpiration"),
         ({"policies": ["arn:aws:iam::aws:policy/A"]}, "policies[0]", "write it under policyArns"),
         ({"serviceAccount": {"name": "a", "namespce": "x"}}, "serviceAccount.namespce", "did you mean 'namespace'?"),
@@ -124,14 +134,16 @@ def test_another_component_is_none_of_the_plugins() -> None:
         ),
         ({"policies": [{"addOn": "external-dns", "hosted_zones": ["Z1"]}]}, "policies[0].hosted_zones", "hostedZones"),
         ({"serviceAccount": {"name": "A_"}}, "serviceAccount.name", "remove the characters"),
-        ({"inlinePolicies": {"first_one": "{"}}, "inlinePolicies.first_one", "not JSON"),
-        ({"roleArn": "arn:aws:iam::111122223333:role/x"}, "roleArn", "oidcProviderArns"),
+        ({"inlinePolicies": {"first_one": {"document": "{"}}}, "inlinePolicies.first_one.document", "not JSON"),
+        ({"role": {"arn": "arn:aws:iam::111122223333:role/x"}}, "role.arn", "oidcProviderArns"),
     ],
 )
 def test_a_refusal_names_the_argument_as_the_schema_does(change: Any, where: str, advice: str) -> None:
     """Protects callers in other languages, who write `serviceAccount.namespace` and look for it in the message."""
     provider = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
     with pytest.raises(pulumi.RunError) as refusal:
-        PLUGIN.construct("x", COMPONENT_TYPE, {"oidcProviderArns": [provider], "subjects": ["a:b"], **change})
+        PLUGIN.construct(
+            "x", COMPONENT_TYPE, {"oidcProviderArns": [provider], "trust": {"subjects": ["a:b"]}, **change}
+        )
     assert f"\n  {where}\n" in str(refusal.value)
     assert advice in str(refusal.value)

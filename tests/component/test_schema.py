@@ -62,7 +62,11 @@ def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
         "ServiceAccount": ["name"],
         "Policy": [],
         "AddOn": ["addOn"],
+        "PolicyDocument": ["document"],
         "PodIdentity": [],
+        "Role": [],
+        "Trust": [],
+        "Quotas": [],
         "GuardedServiceAccount": ["name", "roleArn"],
         "GuardedAnnotations": ["mode"],
     }
@@ -70,7 +74,7 @@ def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
 
 def test_what_can_be_adopted_is_in_the_description(schema: Any) -> None:
     """Protects callers: the analyzer loses the allowed values of a list's items, so the description has them."""
-    text = schema["resources"]["irsa:index:ServiceAccountRole"]["inputProperties"]["importExisting"]["description"]
+    text = schema["resources"]["irsa:index:ServiceAccountRole"]["inputProperties"]["import"]["description"]
     for value in ("role", "policy", "attachments", "inlinePolicies", "serviceAccount"):
         assert value in text
 
