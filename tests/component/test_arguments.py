@@ -10,7 +10,7 @@ import pytest
 from irsa.args import ServiceAccountRoleArgs
 from irsa.component import InvalidArgumentsError, ServiceAccountRole
 from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
-from irsa.later import ArgumentMistakes
+from irsa.read import ArgumentMistakes
 from irsa.spec import parse
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

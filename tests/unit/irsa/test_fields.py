@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from irsa.fields import OF_A_ROLE, Document, Field, Found, Group, Node, collect
-from irsa.later import Arguments
+from irsa.read import Arguments
 from irsa.rules.identity import Identity, Use
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import OUTPUT

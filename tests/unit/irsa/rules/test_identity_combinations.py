@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.later import ArgumentMistakes
+from irsa.read import ArgumentMistakes
 from irsa.rules.unknown import OUTPUT
 from irsa.spec import parse, read
 

@@ -7,7 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, has_output, has_unknown, least, sampled, without_places
+from irsa.rules.unknown import (
+    OUTPUT,
+    SECRET,
+    WRONG,
+    Sample,
+    Unknown,
+    checked_with,
+    derive,
+    has_output,
+    has_unknown,
+    is_output_marker,
+    least,
+    sampled,
+    stands,
+    without_places,
+)
 from tests.places import at, places
 
 
@@ -51,6 +66,29 @@ def test_what_is_not_known_is_as_short_as_it_can_become(value: Any, data: st.Dat
     """Protects quotas: with a marker in place of any part, no document is counted as longer than it may be."""
     place = data.draw(st.sampled_from([*places(value)]))
     assert len(json.dumps(least(without_places(value, [place])))) <= len(json.dumps(value))
+
+
+def test_a_value_of_several_parts_waits_for_the_last() -> None:
+    """Protects the trust policy, which is made of several arguments: at once where all are plain, else when known."""
+    first, second = (Unknown(OUTPUT.reason, [source]) for source in ("first", "second"))
+
+    assert derive("{}/{}".format, "1", "2") == "1/2"
+    for whole in (derive("{}/{}{}".format, [first], {"a": second}, first), checked_with([first], "plain", second)):
+        assert is_output_marker(whole)
+        assert whole.sources == ("first", "second")
+    # What is known is shown at once, though it is checked with the rest.
+    assert checked_with("plain", first) == "plain"
+    never = derive("{}".format, SECRET)
+    assert isinstance(never, Unknown)
+    assert (is_output_marker(never), never.sources) == (False, ())
+
+
+def test_an_argument_may_be_within_one_that_is_not_known() -> None:
+    """Protects rules about what is missing: nothing is missing in a mapping that is not known."""
+    place = ("role", "name")
+    assert stands(place, {place: "x"})
+    assert stands(place, {("role",): SECRET})
+    assert not stands(place, {("role",): {}, ("policy",): SECRET, ("role", "path"): OUTPUT})
 
 
 def test_a_sample_is_its_text() -> None:

@@ -1,4 +1,4 @@
-"""The arguments of one component's arguments: what is plain at once, what holds an output when that is known."""
+"""How the arguments of one component are read: what is plain at once, what holds an output when that is known."""
 
 from enum import Enum
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from irsa.later import ArgumentMistakes, Arguments, Later, is_output
+from irsa.read import ArgumentMistakes, Arguments, is_output
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.policies import DEEPEST
-from irsa.rules.unknown import OUTPUT
+from irsa.rules.unknown import Unknown
 
 ROLE = "arn:aws:iam::111122223333:role/r"
 
@@ -105,77 +105,48 @@ def test_a_key_that_is_no_string_is_reported() -> None:
     values = arguments.read({"policy_arns": {5: ROLE}, "inline_policies": {"a": {"document": output({})}}})
     assert places(arguments) == [("policy_arns", "5")]
     assert values["policy_arns"] == {}
-    assert isinstance(values["inline_policies"]["a"]["document"], Later)
+    assert isinstance(values["inline_policies"]["a"]["document"], Unknown)
 
 
 def test_an_output_is_read_when_it_is_known() -> None:
     """Protects outputs as arguments: marked as unknown for the rules now, and read by the same rule afterwards."""
-    arguments = Arguments("my-app")
-    later = arguments.read({"role": {"name": output("x")}})["role"]["name"]
+    name, arguments = output("x"), Arguments("my-app")
+    args = {"role": {"name": name, "description": "d"}}
+    marker = arguments.read(args)["role"]["name"]
 
-    assert isinstance(later, Later)
-    assert arguments.given[("role", "name")] is OUTPUT
-    assert later.parse("my-role", False) == "my-role"
-    with pytest.raises(ArgumentMistakes) as error:
-        later.parse("a b", False)
-    assert [place for place, _ in error.value.mistakes] == [("role", "name")]
-    assert "'a b'" in str(error.value)
+    assert arguments.found == []
+    assert arguments.given[("role", "name")] is marker
+    assert [*map(id, marker.sources)] == [id(name)]
+    again = Arguments("my-app", known={id(name): "my-role"})
+    assert again.read(args) == {"role": {"name": "my-role", "description": "d"}}
+    refused = Arguments("my-app", known={id(name): "a b"})
+    refused.read(args)
+    assert places(refused) == [("role", "name")]
+    assert "'a b'" in str(refused.refusal(refused.found))
 
 
 def test_an_output_without_a_value_is_reported() -> None:
     """Protects from a role without a name: an output of None can no more be left out."""
-    later = Arguments("my-app").read({"role": {"name": output("x")}})["role"]["name"]
-    with pytest.raises(ArgumentMistakes, match="without a value"):
-        later.parse(None, False)
+    name = output("x")
+    arguments = Arguments("my-app", known={id(name): None})
+    arguments.read({"role": {"name": name}})
+    assert [(place, mistake.found) for place, mistake in arguments.found] == [
+        (("role", "name"), "an output without a value")
+    ]
 
 
 def test_a_secret_that_is_refused_is_not_shown() -> None:
     """Protects secrets: the message names the argument, not what is in it, and no key within it."""
-    later = Arguments("my-app").read({"role": {"tags": output({})}})["role"]["tags"]
-    with pytest.raises(ArgumentMistakes) as error:
-        later.parse({"s,ecret": "hunter2", "b": 5}, True)
-    assert "hunter2" not in str(error.value)
-    assert "s,ecret" not in str(error.value)
-    assert {mistake.found for _, mistake in error.value.mistakes} == {
-        "a secret value that breaks a rule of the argument"
-    }
-    with pytest.raises(ArgumentMistakes, match="s,ecret"):
-        later.parse({"s,ecret": "hunter2"}, False)
-
-
-def test_a_value_of_several_parts_waits_for_the_last() -> None:
-    """Protects the trust policy, which is made of several arguments: at once where all are plain, else when known."""
-    arguments = Arguments("my-app")
-    values = arguments.read({"role": {"name": output("x")}, "audience": "a"})
-
-    def compute(parts: Any, found: Any) -> str:
-        return "/".join(parts.values())
-
-    assert arguments.combined({"a": "1", "b": "2"}, compute) == "1/2"
-    later = arguments.combined({"audience": values["audience"], "name": values["role"]["name"]}, compute)
-    assert isinstance(later, Later)
-    assert set(later.source) == {"name"}
-    assert later.parse({"name": "r"}, False) == "a/r"
-    with pytest.raises(ArgumentMistakes) as error:
-        later.parse({"name": "a b"}, False)
-    assert [place for place, _ in error.value.mistakes] == [("role", "name")]
-
-
-def test_one_more_check_is_done_when_the_value_is_there() -> None:
-    """Protects rules between values: a plain one is checked now, an output when it is known."""
-
-    def refuse(value: object) -> None:
-        raise Mistake(f"{value}", "A", "D")
-
-    arguments = Arguments("my-app")
-    later = arguments.read({"role": {"name": output("x")}})["role"]["name"]
-    assert arguments.checked("plain", ("a",), refuse) == "plain"
-    assert [(place, mistake.found) for place, mistake in arguments.found] == [(("a",), "plain")]
-    checked = arguments.checked(later, ("b",), refuse)
-    assert isinstance(checked, Later)
-    with pytest.raises(ArgumentMistakes) as error:
-        checked.parse({"value": "r"}, False)
-    assert [(place, mistake.found) for place, mistake in error.value.mistakes] == [(("b",), "r")]
+    tags = output({})
+    arguments = Arguments("my-app", known={id(tags): {"s,ecret": "hunter2", "b": 5}})
+    arguments.read({"role": {"tags": tags}})
+    refusal = arguments.refusal(arguments.found, secret=True)
+    assert "hunter2" not in str(refusal)
+    assert "s,ecret" not in str(refusal)
+    assert [(place, mistake.found) for place, mistake in refusal.mistakes] == [
+        (("role", "tags"), "a secret value that breaks a rule of the argument")
+    ]
+    assert "s,ecret" in str(arguments.refusal(arguments.found))
 
 
 def test_the_message_names_the_component_and_each_place() -> None:
