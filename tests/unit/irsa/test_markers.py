@@ -130,7 +130,7 @@ SEVERAL: Mapping[str, Sequence[Place]] = {
     "characters of all inline policies": [("inline_policies",), ("assume_role_arns",)],
     "managed policies of the role": [("policy_arns",), ("policy",), ("quotas", "attached_policies")],
     "name of a part of the split policy": [("policy", "document")],
-    r"'x+-\d'": [("policy", "document")],
+    "too many for an IAM policy name": [("policy", "document")],
     "tags of the role": [("role", "tags")],
     "tags of the policy": [("policy", "tags")],
     "in the partition|in the AWS account": [("role", "permissions_boundary"), *((name,) for name in IN_AWS_ACCOUNT)],
