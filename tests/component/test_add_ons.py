@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from irsa.component import InvalidArgumentsError
+from irsa.later import InvalidArgumentsError
 
 POLICY, ATTACHMENT = "aws:iam/policy:Policy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 ROLE, ASSOCIATION = "aws:iam/role:Role", "aws:eks/podIdentityAssociation:PodIdentityAssociation"

@@ -8,8 +8,9 @@ import pulumi
 import pytest
 
 from irsa.args import ServiceAccountRoleArgs
-from irsa.component import InvalidArgumentsError, ServiceAccountRole
+from irsa.component import ServiceAccountRole
 from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
+from irsa.later import InvalidArgumentsError
 from irsa.read import ArgumentMistakes
 from irsa.spec import parse
 

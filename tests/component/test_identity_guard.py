@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from irsa import IdentityGuard
-from irsa.component import InvalidArgumentsError
+from irsa.later import InvalidArgumentsError
 
 POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
 BINDING, CONFIG_MAP = f"{POLICY}Binding", "kubernetes:core/v1:ConfigMap"

@@ -17,8 +17,8 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 from pulumi.runtime.settings import SETTINGS
 
-from irsa.component import InvalidArgumentsError
 from irsa.fields import ADD_ON, OF_A_ROLE, QUOTAS, Field, Group, node_at
+from irsa.later import InvalidArgumentsError
 from irsa.rules.mistakes import Place
 from program.arguments import policy_key
 from program.examine import examine

@@ -20,6 +20,7 @@ from irsa.rules.unknown import (
     is_output_marker,
     least,
     sampled,
+    sources_of,
     stands,
     without_places,
 )
@@ -75,12 +76,12 @@ def test_a_value_of_several_parts_waits_for_the_last() -> None:
     assert derive("{}/{}".format, "1", "2") == "1/2"
     for whole in (derive("{}/{}{}".format, [first], {"a": second}, first), checked_with([first], "plain", second)):
         assert is_output_marker(whole)
-        assert whole.sources == ("first", "second")
+        assert sources_of(whole) == ("first", "second")
     # What is known is shown at once, though it is checked with the rest.
     assert checked_with("plain", first) == "plain"
     never = derive("{}".format, SECRET)
     assert isinstance(never, Unknown)
-    assert (is_output_marker(never), never.sources) == (False, ())
+    assert (is_output_marker(never), sources_of(never)) == (False, ())
 
 
 def test_an_argument_may_be_within_one_that_is_not_known() -> None:
