@@ -64,7 +64,7 @@ def names(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
     ("args", "expected"),
     [
         (
-            {**OF_A_ROLE, "role_name": "App", "policy": {"document": ALLOW, "name": "Mine", "path": "/x/"}},
+            {**OF_A_ROLE, "role": {"name": "App"}, "policy": {"document": ALLOW, "name": "Mine", "path": "/x/"}},
             [
                 ("component", "role/app"),
                 ("role", "role/app"),
@@ -87,11 +87,11 @@ def names(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
         (
             {
                 "oidc_provider_arns": [BLUE],
-                "subjects": ["a:b"],
-                "role_name": "app",
+                "trust": {"subjects": ["a:b"]},
+                "role": {"name": "app"},
                 "policy": {"document": LARGE},
                 "policy_arns": {"aws:AmazonSQSReadOnlyAccess": SQS},
-                "inline_policies": {"list": ALLOW},
+                "inline_policies": {"list": {"document": ALLOW}},
             },
             [
                 ("component", "role/app"),
@@ -115,7 +115,7 @@ def names(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
             ],
         ),
         (
-            {"service_account": SERVICE_ACCOUNT, "role_arn": "arn:aws:iam::444455556666:role/theirs"},
+            {"service_account": SERVICE_ACCOUNT, "role": {"arn": "arn:aws:iam::444455556666:role/theirs"}},
             [("component", f"shop/app@{ISSUER}"), ("service account", f"shop/app@{ISSUER}")],
         ),
     ],
@@ -172,10 +172,10 @@ def bindings(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "oidc_provider_arns": [BLUE],
         "service_account": {"name": draw(LABELS), "namespace": draw(LABELS)},
-        "role_name": draw(IAM_NAMES),
+        "role": {"name": draw(IAM_NAMES)},
         "policy": policy,
         "policy_arns": {"aws:AmazonSQSReadOnlyAccess": SQS},
-        "inline_policies": {draw(IAM_NAMES): ALLOW},
+        "inline_policies": {draw(IAM_NAMES): {"document": ALLOW}},
     }
 
 
@@ -192,8 +192,12 @@ def test_names_never_meet() -> None:
     found: dict[tuple[str, str], set[Any]] = {}
     for namespace, name, issuer, role, account_id in product(NAMESPACES, NAMES, ISSUERS, ROLES, ACCOUNT_IDS):
         args: dict[str, Any] = {"service_account": {"name": name, "namespace": namespace}}
-        existing = {"role_arn": "arn:aws:iam::444455556666:role/theirs"}
-        args |= {"oidc_provider_arns": [BLUE], "role_name": role, "inline_policies": {"a": ALLOW}} if role else existing
+        existing = {"role": {"arn": "arn:aws:iam::444455556666:role/theirs"}}
+        args |= (
+            {"oidc_provider_arns": [BLUE], "role": {"name": role}, "inline_policies": {"a": {"document": ALLOW}}}
+            if role
+            else existing
+        )
         of_role, service_account = (account_id, str(role).lower()), (namespace, name, issuer)
         for kind, logical_name in names(*named(args, "key", account_id, issuer)):
             is_account = kind == "service account" or not role
@@ -216,7 +220,7 @@ def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -
     """Protects from a collision: as IAM and Kubernetes tell things apart, so do the names."""
     both = ((one, "a"), (other, "b"))
     first, second = (set(names(*named(args, key))) for args, key in both)
-    roles = [args["role_name"].lower() for args in (one, other)]
+    roles = [args["role"]["name"].lower() for args in (one, other)]
     policies = [args["policy"]["name"].lower() for args in (one, other)]
     accounts = [tuple(args["service_account"].values()) for args in (one, other)]
     shared = {kind for kind, _ in first & second}
@@ -230,7 +234,7 @@ def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -
 def test_another_aws_account_is_told_by_its_id_where_the_file_has_it() -> None:
     """Protects a renamed key of `accounts`: the roles stay, and those of one name in two accounts are two."""
     stack = stack_of({"accounts": ACCOUNTS, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}})
-    component, _ = named({**OF_A_ROLE, "role_name": "app"}, account_id=stack.account_id("data"))
+    component, _ = named({**OF_A_ROLE, "role": {"name": "app"}}, account_id=stack.account_id("data"))
 
     assert component == "444455556666/role/app"
     assert [stack.account_id(key) for key in (None, "local")] == [None, "local"]

@@ -119,10 +119,10 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
     )
     own, other = components(found)
 
-    assert own.args["permissions_boundary"] == "arn:aws:iam::111122223333:policy/boundary"
-    assert other.args["permissions_boundary"] == "arn:aws-cn:iam::444455556666:policy/boundary"
+    assert own.args["role"]["permissions_boundary"] == "arn:aws:iam::111122223333:policy/boundary"
+    assert other.args["role"]["permissions_boundary"] == "arn:aws-cn:iam::444455556666:policy/boundary"
     assert (other.aws_account, other.args["oidc_provider_arns"]) == ("data", [theirs])
-    resource = own.args["inline_policies"]["p"]["Statement"]["Resource"]
+    resource = own.args["inline_policies"]["p"]["document"]["Statement"]["Resource"]
     assert resource == "arn:aws:s3:::reports-us-west-2-my-cluster-${aws:PrincipalTag/team}"
 
 
@@ -132,7 +132,7 @@ def test_an_existing_role_is_only_named() -> None:
     component = only(planned({"bindings": {"app": binding}}, oidc_providers={}))
 
     assert component.args == {
-        "role_arn": "arn:aws:iam::111122223333:role/theirs",
+        "role": {"arn": "arn:aws:iam::111122223333:role/theirs"},
         "service_account": {"name": "app", "namespace": "team-a"},
     }
 
@@ -165,17 +165,17 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
         {"key": "app", "cluster": cluster} for cluster in (None, "blue", "green")
     ]
     assert role.args["oidc_provider_arns"] == [BLUE, GREEN]
-    assert role.args["subjects"] == ["team-b:*", "team-a:app"]
+    assert role.args["trust"]["subjects"] == ["team-b:*", "team-a:app"]
     assert "service_account" not in role.args
-    assert role.args["import_existing"] == ["role"]
+    assert role.args["import_"] == ["role"]
     assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", f"team-a@{ISSUER}"))
     assert green.namespace == PlannedNamespace("green", "team-a", f"team-a@{GREEN_ISSUER}")
     for service_account in (blue, green):
         # The role's ARN is known when that component is created; a legal one stands for it.
-        assert {name: value for name, value in service_account.args.items() if name != "role_arn"} == {
+        assert {name: value for name, value in service_account.args.items() if name != "role"} == {
             "service_account": {"name": "app", "namespace": "team-a"},
             "audience": "mine",
-            "import_existing": ["serviceAccount"],
+            "import_": ["serviceAccount"],
         }
 
 
@@ -185,7 +185,7 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
     found = planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, oidc_providers={})
 
     assert [component.name for component in components(found)] == [f"team-a/app@{ISSUER}", f"team-a/app@{GREEN_ISSUER}"]
-    assert [component.args["role_arn"] for component in components(found)] == [arn, arn]
+    assert [component.args["role"]["arn"] for component in components(found)] == [arn, arn]
     assert {component.takes_role for component in components(found)} == {False}
 
 

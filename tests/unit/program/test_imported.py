@@ -12,12 +12,12 @@ DOCUMENT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action":
 READ_ONLY, POWER = (f"arn:aws:iam::aws:policy/{name}" for name in ("ReadOnlyAccess", "PowerUserAccess"))
 ARGUMENTS: dict[str, Any] = {
     "oidc_provider_arns": [BLUE],
-    "subjects": ["team-a:app"],
-    "role_name": "app",
+    "trust": {"subjects": ["team-a:app"]},
+    "role": {"name": "app"},
     "policy_arns": {"read": READ_ONLY},
-    "inline_policies": {"own": DOCUMENT},
+    "inline_policies": {"own": {"document": DOCUMENT}},
     "policy": {"name": "shared", "document": DOCUMENT},
-    "import_existing": ["role", "policy", "attachments", "inlinePolicies"],
+    "import_": ["role", "policy", "attachments", "inlinePolicies"],
 }
 SHARED = "arn:aws:iam::111122223333:policy/shared"
 ROLE = {"assumeRolePolicy": policy_document(statement("team-a:app")), "maxSessionDuration": 3600, "path": "/"}
@@ -83,4 +83,4 @@ def test_tags_of_the_provider(aws: dict[str, Any], differs: bool) -> None:
     there = AS_DECLARED._replace(role={**ROLE, "tagsAll": {"cost": "3"}})
 
     assert bool(found(there, aws)) == differs
-    assert found(there, aws, tags={"cost": "4"})
+    assert found(there, aws, role={"name": "app", "tags": {"cost": "4"}})

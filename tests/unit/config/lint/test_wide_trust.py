@@ -116,7 +116,7 @@ def test_what_is_not_known_is_not_judged() -> None:
     beside = [ANYBODY, {**ALL_BUT, "Condition": {**known, "StringEquals": {"aws:SourceVpc": unknown.OUTPUT}}}]
 
     def texts(statements: list[Any]) -> list[str]:
-        args = {"trust_statements": statements}
+        args = {"trust": {"statements": statements}}
         checked = CheckedBinding("app", Binding(), {}, args, SimpleNamespace(role=None, identity=ONLY_IRSA))  # type: ignore[arg-type]
         return [mistake.found for _, mistake in wide_trust(checked)]
 
