@@ -69,7 +69,10 @@ BINDING: dict[str, Any] = {
     "audience": "a",
     "import": ["role"],
     "retainOnDelete": True,
-    **{"account": "a", "clusters": ["a"], "protect": True, "formerly": "b"},
+    "account": "a",
+    "clusters": ["a"],
+    "protect": True,
+    "formerly": "b",
 }
 EXPECTED: dict[str, Any] = {
     "service_account": {"name": "a", "token_expiration": 600, "labels": TAGS},
