@@ -1,7 +1,7 @@
 """The stack file and the component: what one refuses the other refuses, at the same place, whatever the value."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from irsa.add_ons.catalog import names, snake
-from irsa.fields import ADD_ON_FIELDS, FIELDS, NESTED_FIELDS
+from irsa.fields import ADD_ON, OF_A_ROLE, Field, Group, Keyed, Listed, Node
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.identity_combinations import identity_of
 from irsa.rules.mistakes import Located, Place
@@ -28,12 +28,6 @@ STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{BUCKET}
 DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 CLUSTER_ARN = "arn:aws:eks:us-west-2:111122223333:cluster/my-cluster"
 CLUSTER = {"name": "my-cluster", "oidcIssuer": f"https://{PROVIDER.split('/', 1)[1]}", "oidcProviderArn": PROVIDER}
-ARGS: dict[str, Any] = {
-    "service_account": {"name": "my-app"},
-    "oidc_provider_arns": [PROVIDER],
-    "policy": {"document": DOCUMENT},
-    "role_name": "my-role",
-}
 BINDING: dict[str, Any] = {
     "serviceAccount": {"name": "my-app"},
     "policy": {"document": DOCUMENT},
@@ -66,71 +60,48 @@ def divided(name: str) -> dict[str, Any]:
     return {"name": name, "document": {**DOCUMENT, "Statement": parts}}
 
 
-def trusting(*statements: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    return {"trust_statements": [*statements]}, {"trust": {"statements": [*statements]}}
+def trusting(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"trust": {"statements": [*statements]}}
 
 
-def conditional(**condition: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    return {"trust_conditions": condition}, {"trust": {"conditions": condition}}
+def conditional(**condition: Any) -> dict[str, Any]:
+    return {"trust": {"conditions": condition}}
 
 
-def tagged(tags: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    return {"tags": tags}, {"role": {**NAMED, "tags": tags}}
+def tagged(tags: dict[str, str]) -> dict[str, Any]:
+    return {"role": {**NAMED, "tags": tags}}
 
 
-def policy(**settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    return {"policy": settings}, {"policy": settings}
+def policy(**settings: Any) -> dict[str, Any]:
+    return {"policy": settings}
 
 
-def by_pods(identity: Any = "podIdentity", *others: tuple[dict[str, Any], dict[str, Any]]) -> Any:
-    """Return arguments and keys with Pod Identity, and others."""
-    args, keys = {"identity": identity}, {"identity": identity}
-    for more, further in others:
-        args, keys = {**args, **more}, {**keys, **further}
-    return args, keys
+def by_pods(identity: Any = "podIdentity", **settings: Any) -> dict[str, Any]:
+    return {"identity": identity, **({"podIdentity": settings} if settings else {})}
 
 
-def associated(keys: dict[str, Any] | None = None, **args: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    return {"pod_identity": args}, {"podIdentity": keys}
+def inline(name: str, document: dict[str, Any]) -> dict[str, Any]:
+    return {"inlinePolicies": {name: {"document": document}}}
 
 
-def inline(name: str, document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    return {"inline_policies": {name: document}}, {"inlinePolicies": {name: {"document": document}}}
-
-
-def add_ons(*several: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return add-ons as arguments and as keys, given as keys."""
-    return {"policies": [{snake(key): each[key] for key in each} for each in several]}, {"policies": [*several]}
-
-
-def for_add_on(**keys: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the policy of one add-on as arguments and as keys."""
-    return {"policy": {snake(key): value for key, value in keys.items()}}, {"policy": keys}
+def add_ons(*several: dict[str, Any]) -> dict[str, Any]:
+    return {"policies": [*several]}
 
 
 DNS = {"addOn": "external-dns", "hostedZones": ["Z123"]}
-# A rule; the arguments of the component, and the keys of the binding; where the mistake is in the binding, and a word
-# of it; where the rule comes from.
-CASES: list[tuple[str, tuple[dict[str, Any], dict[str, Any]], str, str, str]] = [
-    ("a name or a prefix",
-     ({"role_name_prefix": "my-"}, {"role": {**NAMED, "namePrefix": "my-"}}), "role.namePrefix", "both", OWN),
-    ("an existing role has its name",
-     ({"role_arn": THEIRS}, {"role": {**NAMED, "arn": THEIRS}}), "role.arn", "together with", OWN),
-    ("an existing role keeps its permissions",
-     ({"role_arn": THEIRS, "assume_role_arns": [THEIRS]}, {"role": {"arn": THEIRS}, "assumeRoleArns": [THEIRS]}),
+# A rule; the keys of the binding; where the mistake is in it, and a word of it; where the rule comes from.
+CASES: list[tuple[str, dict[str, Any], str, str, str]] = [
+    ("a name or a prefix", {"role": {**NAMED, "namePrefix": "my-"}}, "role.namePrefix", "both", OWN),
+    ("an existing role has its name", {"role": {**NAMED, "arn": THEIRS}}, "role.arn", "together with", OWN),
+    ("an existing role keeps its permissions", {"role": {"arn": THEIRS}, "assumeRoleArns": [THEIRS]},
      "role.arn", "ssume", OWN),
-    ("what is not created has no labels",
-     ({"service_account": {"name": "a", "create": False, "labels": {"a": "b"}}},
-      {"serviceAccount": {"name": "a", "create": False, "labels": {"a": "b"}}}),
+    ("what is not created has no labels", {"serviceAccount": {"name": "a", "create": False, "labels": {"a": "b"}}},
      "serviceAccount.create", "labels", OWN),
     ("what is not created is not imported",
-     ({"service_account": {"name": "a", "create": False}, "import_existing": ["serviceAccount"]},
-      {"serviceAccount": {"name": "a", "create": False}, "import": ["serviceAccount"]}), "import.0", "", OWN),
-    ("a policy is imported by its name",
-     ({"import_existing": ["policy"]}, {"import": ["policy"]}), "import.0", "name", OWN),
+     {"serviceAccount": {"name": "a", "create": False}, "import": ["serviceAccount"]}, "import.0", "", OWN),
+    ("a policy is imported by its name", {"import": ["policy"]}, "import.0", "name", OWN),
     ("every service account is asked for in so many words",
-     ({"subjects": ["a:b", "*:*"]}, {"trust": {"subjects": ["a:b", "*:*"]}}),
-     "trust.subjects.1", "every service account", OWN),
+     {"trust": {"subjects": ["a:b", "*:*"]}}, "trust.subjects.1", "every service account", OWN),
     ("an add-on reaches what is named", add_ons({"addOn": "external-dns"}), "policies.0", "without", OWN),
     ("or everything, in so many words", add_ons({**DNS, "scope": "*"}), "policies.0.scope", "together with", OWN),
     ("nothing between them", add_ons({**DNS, "scope": "all"}), "policies.0.scope", "'all'", OWN),
@@ -143,48 +114,39 @@ CASES: list[tuple[str, tuple[dict[str, Any], dict[str, Any]], str, str, str]] = 
     ("each add-on once", add_ons(DNS, {"addOn": "velero", "buckets": ["abc"]}, DNS), "policies.2.addOn", "also", OWN),
     ("one of several parameters", add_ons({"addOn": "external-secrets"}), "policies.0", "ssm", OWN),
     ("a scope where there is one", add_ons({"addOn": "adot", "scope": "*"}), "policies.0.scope", "does not have", OWN),
-    ("a document or an add-on", for_add_on(**DNS, document=DOCUMENT), "policy", "both", OWN),
-    ("a parameter of an add-on", for_add_on(hostedZones=["Z1"], document=DOCUMENT), "policy.hostedZones", "", OWN),
-    ("AWS's policy has its name", for_add_on(addOn="adot", name="x"), "policy.name", "AWSXrayWriteOnlyAccess", OWN),
-    ("the name of the policy that assumes roles",
-     ({"assume_role_arns": [THEIRS], "inline_policies": {"assume-roles": DOCUMENT}},
-      {"assumeRoleArns": [THEIRS], "inlinePolicies": {"assume-roles": {"document": DOCUMENT}}}),
+    ("a document or an add-on", policy(**DNS, document=DOCUMENT), "policy", "both", OWN),
+    ("a parameter of an add-on", policy(hostedZones=["Z1"], document=DOCUMENT), "policy.hostedZones", "", OWN),
+    ("AWS's policy has its name", policy(addOn="adot", name="x"), "policy.name", "AWSXrayWriteOnlyAccess", OWN),
+    ("the name of the policy that assumes roles", {"assumeRoleArns": [THEIRS], **inline("assume-roles", DOCUMENT)},
      "inlinePolicies.assume-roles", "ssume", OWN),
     # EKS Pod Identity
     ("a way that no Pod uses", by_pods({"irsa": "trusted"}), "identity", "no role", PODS),
-    ("Pod Identity has no wildcards", by_pods("podIdentity", ({"subjects": ["a:*"]}, {"trust": {"subjects": ["a:*"]}})),
+    ("Pod Identity has no wildcards", {**by_pods(), "trust": {"subjects": ["a:*"]}},
      "trust.subjects.0", "wildcards", PODS),
-    ("Pod Identity has no audience", by_pods("podIdentity", ({"audience": "x"}, {"audience": "x"})),
-     "audience", "without IRSA", PODS),
-    ("settings of an association without one", associated({"tags": {"a": "b"}}, tags={"a": "b"}),
+    ("Pod Identity has no audience", {**by_pods(), "audience": "x"}, "audience", "without IRSA", PODS),
+    ("settings of an association without one", by_pods("irsa", tags={"a": "b"}),
      "podIdentity", "without Pod Identity", PODS),
-    ("a session policy needs sessions without tags",
-     by_pods("podIdentity", associated({"policy": {"document": DOCUMENT}}, policy=DOCUMENT)),
+    ("a session policy needs sessions without tags", by_pods(policy={"document": DOCUMENT}),
      "podIdentity.policy", "session policy", ASSOCIATION),
     ("no request has tags while they are off",
-     by_pods("podIdentity", associated({"sessionTags": False}, session_tags=False),
-             conditional(StringEquals={"aws:RequestTag/kubernetes-pod-name": "a"})),
+     {**by_pods(sessionTags=False), **conditional(StringEquals={"aws:RequestTag/kubernetes-pod-name": "a"})},
      "trust.conditions", "session tags are off", ABAC),
     ("irsa writes the condition on the namespace itself",
-     by_pods("podIdentity", conditional(StringEquals={"aws:requesttag/kubernetes-namespace": "a"})),
+     {**by_pods(), **conditional(StringEquals={"aws:requesttag/kubernetes-namespace": "a"})},
      "trust.conditions", "writes itself", ABAC),
     ("no request of IRSA has a tag",
-     by_pods("both", conditional(StringEquals={"aws:RequestTag/kubernetes-pod-name": "a"})),
+     {**by_pods("both"), **conditional(StringEquals={"aws:RequestTag/kubernetes-pod-name": "a"})},
      "trust.conditions", "no request of IRSA", ABAC),
     ("no request of Pod Identity has a claim",
-     by_pods("both", conditional(StringEquals={f"{PROVIDER.split('/', 1)[1]}:amr": "a"})),
+     {**by_pods("both"), **conditional(StringEquals={f"{PROVIDER.split('/', 1)[1]}:amr": "a"})},
      "trust.conditions", "no request of Pod Identity", ABAC),
-    ("a role of another AWS account is a target role",
-     by_pods("podIdentity", ({"role_arn": THEIRS}, {"role": {"arn": THEIRS}})),
+    ("a role of another AWS account is a target role", {**by_pods(), "role": {"arn": THEIRS}},
      "role.arn", "another AWS account", TARGET),
-    ("an ID of an association is of a cluster",
-     by_pods("podIdentity", associated({"importIds": {"blue": "a-1"}}, import_ids={"blue": "a-1"})),
+    ("an ID of an association is of a cluster", by_pods(importIds={"blue": "a-1"}),
      "podIdentity.importIds.blue", "no key of a cluster", OWN),
-    ("characters of a trust policy",
-     ({"subjects": MANY}, {"trust": {"subjects": MANY}}), "trust.subjects", "characters of the trust policy", QUOTAS),
-    ("attached policies",
-     ({"policy_arns": {f"aws:P{i}": arn for i, arn in enumerate(MANAGED)}}, {"policyArns": MANAGED}),
-     "policyArns", "managed policies of the role: 12", QUOTAS),
+    ("characters of a trust policy", {"trust": {"subjects": MANY}},
+     "trust.subjects", "characters of the trust policy", QUOTAS),
+    ("attached policies", {"policyArns": MANAGED}, "policyArns", "managed policies of the role: 12", QUOTAS),
     ("tags of a role", tagged(TAGGED), "role.tags", "51", QUOTAS),
     ("characters of a managed policy",
      policy(document=allowing(Resource=f"{BUCKET}{'x' * 6200}")), "policy.document.Statement", "statement 0", QUOTAS),
@@ -204,7 +166,7 @@ CASES: list[tuple[str, tuple[dict[str, Any], dict[str, Any]], str, str, str]] = 
     ("a number that was an account ID in a principal", trusting({**TRUST, "Principal": {"AWS": ["*", 12]}}),
      "trust.statements.0.Principal.AWS", "12", ELEMENTS),
     ("a number in a condition", inline("p", allowing(Condition={"StringLike": {"k": 1}})),
-     "inlinePolicies.p.Statement.0.Condition.StringLike.k", "1", ELEMENTS),
+     "inlinePolicies.p.document.Statement.0.Condition.StringLike.k", "1", ELEMENTS),
     ("the condition on sub is irsa's own", conditional(StringLike={"x:sub": "a"}), "trust.conditions", "sub", OWN),
     ("one Sid once", trusting({**TRUST, "Sid": "A"}, {**TRUST, "Sid": "A"}), "trust.statements.1.Sid", "A", ELEMENTS),
     ("actions of sts alone", trusting({**TRUST, "Action": "s3:GetObject"}), "trust.statements.0.Action", "", ELEMENTS),
@@ -219,13 +181,28 @@ CASES: list[tuple[str, tuple[dict[str, Any], dict[str, Any]], str, str, str]] = 
      "trust.statements.0.Condition.StringEquals.aws:PrincipalTag/a", "日本", CREATE_POLICY),
     ("Latin-1 in a policy", policy(document=allowing(Resource=f"{BUCKET}日本")),
      "policy.document.Statement.0.Resource", "日本", CREATE_POLICY),
-    ("Latin-1 in an audience", ({"audience": "日本"}, {"audience": "日本"}), "audience", "日本", CREATE_POLICY),
+    ("Latin-1 in an audience", {"audience": "日本"}, "audience", "日本", CREATE_POLICY),
 ]  # fmt: skip
 # What is nearly a mistake, and is none.
-GOOD: list[tuple[str, tuple[dict[str, Any], dict[str, Any]], str]] = [
+GOOD: list[tuple[str, dict[str, Any], str]] = [
     ("a policy's tag keys differ by case", policy(document=DOCUMENT, tags={"Team": "a", "team": "b"}), TAGS),
     ("a divided policy's name of 126 characters", policy(**divided("x" * 126)), CREATE_POLICY),
 ]
+
+
+def as_arguments(value: Any, node: Node | None = OF_A_ROLE) -> Any:
+    """Return keys of a binding as arguments: below a value of its own, keys are the user's."""
+    if isinstance(node, Keyed) and isinstance(value, list):
+        value = {f"key-{index}": each for index, each in enumerate(value)}
+    if isinstance(node, Group) and isinstance(value, dict):
+        names = {key: "import_" if key == "import" else snake(key) for key in value}
+        return {names[key]: as_arguments(each, node.fields.get(names[key])) for key, each in value.items()}
+    if isinstance(node, Keyed) and isinstance(value, dict):
+        return {key: as_arguments(each, node.item) for key, each in value.items()}
+    return [as_arguments(each, node.item) for each in value] if isinstance(node, Listed) else value
+
+
+ARGS: dict[str, Any] = {"oidc_provider_arns": [PROVIDER], **as_arguments(BINDING)}
 
 
 def changed(value: dict[str, Any], place: Place, new: Any) -> dict[str, Any]:
@@ -254,42 +231,42 @@ def stack_file_mistakes(*bindings: dict[str, Any], **values: Any) -> Sequence[Lo
     return examine({"cluster": CLUSTER, "bindings": keyed, **values}, Path("/nowhere"), "us-west-2").mistakes
 
 
-@pytest.mark.parametrize(("case", "place", "word", "source"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
-def test_both_refuse(case: tuple[dict[str, Any], dict[str, Any]], place: str, word: str, source: str) -> None:
+@pytest.mark.parametrize(("keys", "place", "word", "source"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
+def test_both_refuse(keys: dict[str, Any], place: str, word: str, source: str) -> None:
     """Refuses, behind both doors, what excludes another, exceeds a quota, or IAM refuses or never matches."""
-    args, binding = case
-    refused, refused_too = component_mistakes({**ARGS, **args}), stack_file_mistakes({**BINDING, **binding})
+    refused, refused_too = component_mistakes({**ARGS, **as_arguments(keys)}), stack_file_mistakes({**BINDING, **keys})
 
     places = {".".join(map(str, place_of(at))) for at, _ in refused}
     assert place in places, source
-    # The component has an inline policy's document at its key itself.
-    assert places == {".".join(map(str, each.place[2:])).replace(".p.document.", ".p.") for each in refused_too}, source
+    assert places == {".".join(map(str, each.place[2:])) for each in refused_too}, source
     for mistakes in ([each for _, each in refused], [each.mistake for each in refused_too]):
         assert any(word in each.found for each in mistakes), source
 
 
-@pytest.mark.parametrize(("case", "source"), [case[1:] for case in GOOD], ids=[case[0] for case in GOOD])
-def test_both_take(case: tuple[dict[str, Any], dict[str, Any]], source: str) -> None:
+@pytest.mark.parametrize(("keys", "source"), [case[1:] for case in GOOD], ids=[case[0] for case in GOOD])
+def test_both_take(keys: dict[str, Any], source: str) -> None:
     """Protects what IAM takes."""
-    args, binding = case
-    assert not component_mistakes({**ARGS, **args}), source
-    assert stack_file_mistakes({**BINDING, **binding}) == [], source
+    assert not component_mistakes({**ARGS, **as_arguments(keys)}), source
+    assert stack_file_mistakes({**BINDING, **keys}) == [], source
 
 
 # --- any value in any argument ---------------------------------------------------------------------------------------
 
-# Of the component alone: a stack file says them for the whole stack, at another place, or in another shape.
-ELSEWHERE = {
-    ("role_arn",),
-    ("oidc_provider_arns",),
-    ("trust_policy_size_quota",),
-    ("attached_policies_quota",),
-    ("pod_identity", "policy"),
-}
-ARGUMENTS: list[Place] = [
-    *((name,) for name in FIELDS if (name,) not in ELSEWHERE),
-    *((name, inner) for name, fields in NESTED_FIELDS.items() for inner in fields if (name, inner) not in ELSEWHERE),
-]
+# A stack file says them for the whole stack, or in another shape.
+ELSEWHERE = {("role", "arn"), ("oidc_provider_arns",), ("quotas",)}
+
+
+def with_values(node: Node = OF_A_ROLE, place: Place = ()) -> Iterator[Place]:
+    """Yield the places of arguments that have a value, or that are mappings of such."""
+    if place in ELSEWHERE:
+        return
+    if isinstance(node, Field | Group) and place:
+        yield place
+    for name, each in node.fields.items() if isinstance(node, Group) else ():
+        yield from with_values(each, (*place, name))
+
+
+ARGUMENTS = [*with_values()]
 WORDS = [
     "my-app",
     "team-a:*",
@@ -333,7 +310,7 @@ MAPS = st.dictionaries(TEXTS, TEXTS, max_size=2)
 RIGHT_TYPES: dict[str, st.SearchStrategy[Any]] = {
     "subjects": LISTS,
     "image_pull_secrets": LISTS,
-    "import_existing": LISTS,
+    "import_": LISTS,
     "labels": MAPS,
     "annotations": MAPS,
     "tags": MAPS,
@@ -351,7 +328,7 @@ PARAMETERS_OF_ADD_ONS = st.fixed_dictionaries(
             st.sampled_from([True, False, "*", [], ["*"], ["Z123"], ["my-bucket"], ["my-bucket", "a*"], "Z123", 5]),
             st.lists(st.sampled_from([*ARNS, "Z1", "fs-01234567", "arn:aws-cn:s3:::b-c"]), max_size=2),
         )
-        for name in ADD_ON_FIELDS
+        for name in ADD_ON
         if name != "add_on"
     },
 )
@@ -380,35 +357,28 @@ def test_one_argument(case: tuple[Place, Any]) -> None:
 def test_one_add_on(name: str, keys: dict[str, Any], single: bool) -> None:
     """Protects both front doors: an add-on with any parameters is taken by both, or refused at the same places."""
     keys = {"addOn": name, **keys}
-    args, binding = for_add_on(**keys) if single else add_ons(keys)
+    binding = {**BINDING, "identity": "both", **(policy(**keys) if single else add_ons(keys))}
     # A stack file knows the names of its clusters.
-    refused = component_mistakes({**ARGS, "cluster_arns": {"cluster": CLUSTER_ARN}, "identity": "both", **args})
-    refused_too = stack_file_mistakes({**BINDING, "identity": "both", **binding})
+    refused = component_mistakes({**ARGS, "cluster_arns": {"cluster": CLUSTER_ARN}, **as_arguments(binding)})
+    refused_too = stack_file_mistakes(binding)
 
     assert {place_of(place) for place, _ in refused} == {mistake.place[2:] for mistake in refused_too}
 
 
 @settings(max_examples=150)
 @given(
-    what=st.sampled_from(["inline_policies", "policy_arns", "session"]),
+    what=st.sampled_from(["inlinePolicies", "policyArns", "podIdentity"]),
     key=TEXTS,
     value=st.one_of(st.sampled_from([*ARNS, DOCUMENT]), PLAIN),
 )
 def test_one_policy(what: str, key: str, value: Any) -> None:
     """Protects both front doors: attached, inline and session policies, their names and documents."""
-    if what == "session":
-        refused = component_mistakes(
-            {**ARGS, **by_pods("podIdentity", associated(policy=value, session_tags=False))[0]}
-        )
-        keys = {"policy": {"document": value}, "sessionTags": False}
-        refused_too = stack_file_mistakes({**BINDING, **by_pods("podIdentity", associated(keys))[1]})
-        assert bool(refused) == bool(refused_too), (refused, refused_too)
-        return
-    refused = component_mistakes({**ARGS, what: {key if what == "inline_policies" else "key": value}})
-    if what == "inline_policies":
-        refused_too = stack_file_mistakes({**BINDING, "inlinePolicies": {key: {"document": value}}})
-    else:
-        refused_too = stack_file_mistakes({**BINDING, "policyArns": [value]})
+    keys = {
+        "inlinePolicies": inline(key, value),
+        "policyArns": {"policyArns": [value]},
+        "podIdentity": by_pods(policy={"document": value}, sessionTags=False),
+    }[what]
+    refused, refused_too = component_mistakes({**ARGS, **as_arguments(keys)}), stack_file_mistakes({**BINDING, **keys})
 
     assert bool(refused) == bool(refused_too), (
         f"component: {refused or 'takes it'}\nstack file: {refused_too or 'takes it'}"
