@@ -253,20 +253,18 @@ def test_both_take(keys: dict[str, Any], source: str) -> None:
 # --- any value in any argument ---------------------------------------------------------------------------------------
 
 # A stack file says them for the whole stack, or in another shape.
-ELSEWHERE = {("role", "arn"), ("oidc_provider_arns",), ("quotas",)}
+ELSEWHERE = {("role", "arn"), ("oidc_provider_arns",), ("cluster_arns",), ("policy_arns",), ("quotas",)}
 
 
-def with_values(node: Node = OF_A_ROLE, place: Place = ()) -> Iterator[Place]:
-    """Yield the places of arguments that have a value, or that are mappings of such."""
-    if place in ELSEWHERE:
-        return
-    if isinstance(node, Field | Group) and place:
-        yield place
+def arguments(node: Node = OF_A_ROLE, place: Place = ()) -> Iterator[Place]:
+    """Yield the places of arguments, those in a mapping of arguments too."""
     for name, each in node.fields.items() if isinstance(node, Group) else ():
-        yield from with_values(each, (*place, name))
+        if (*place, name) not in ELSEWHERE:
+            yield (*place, name)
+            yield from arguments(each, (*place, name))
 
 
-ARGUMENTS = [*with_values()]
+ARGUMENTS = [*arguments()]
 WORDS = [
     "my-app",
     "team-a:*",
@@ -349,8 +347,8 @@ def test_one_argument(case: tuple[Place, Any]) -> None:
 
     places = {place_of(place) for place, _ in refused}
     places_too = {mistake.place[2:] for mistake in refused_too}
-    # Of a mapping, the stack file places what is missing at its own key.
-    same = bool(places) == bool(places_too) if isinstance(node_at(argument), Group) else places == places_too
+    # What is missing in a mapping of arguments, the stack file places at its own key.
+    same = places == places_too if isinstance(node_at(argument), Field) else bool(places) == bool(places_too)
     assert same, f"component: {refused or 'takes it'}\nstack file: {refused_too or 'takes it'}"
 
 
