@@ -100,4 +100,5 @@ def test_the_keys_of_a_binding_are_its_arguments() -> None:
 @pytest.mark.parametrize("argument", EXPECTED)
 def test_a_key_that_is_wrong_is_not_known(argument: str) -> None:
     """Protects from a traceback: what is wrong with the shape is reported by the models."""
-    assert arguments_of(Binding.model_construct(**{argument: WRONG})) == {argument: WRONG}
+    unknown: dict[str, Any] = {argument: WRONG}
+    assert arguments_of(Binding.model_construct(**unknown)) == unknown
