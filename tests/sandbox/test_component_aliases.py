@@ -24,7 +24,7 @@ args = {{
     "oidc_provider_arns": ["{PROVIDER}"],
     "policy": {{"document": document}},
     "policy_arns": {{"queue": "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"}},
-    "inline_policies": {{"inline": document}},
+    "inline_policies": {{"inline": {{"document": document}}}},
 }}
 """
 OLD = 'ServiceAccountRole("alias-old", args)\n'

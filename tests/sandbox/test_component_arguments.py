@@ -21,7 +21,7 @@ namespace = kubernetes.core.v1.Namespace("outputs")
 args = {{
     "service_account": {{"name": "app", "namespace": namespace.metadata.name}},
     "oidc_provider_arns": ["{PROVIDER}"],
-    "role_name": "outputs-role",
+    "role": {{"name": "outputs-role"}},
     "policy": {{"document": {{"Version": "2012-10-17", "Statement": {{
         "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}}}}}},
 }}
@@ -86,9 +86,10 @@ def test_the_stages_to_pod_identity_and_back(write: Callable[[str], Stack], clou
 
 
 MISTAKES = {
-    'args["permisions_boundary"] = "x"': ["permisions_boundary", "did you mean 'permissions_boundary'?"],
+    'args["role"]["permisions_boundary"] = "x"': ["role.permisions_boundary", "did you mean 'permissions_boundary'?"],
+    'args["role_name_prefix"] = "x"': ["role_name_prefix", "it is role.name_prefix now"],
     'args["service_account"]["create"] = pulumi.Output.from_input(True)': ["service_account.create", "an output"],
-    'args["subjects"] = [f"{namespace.metadata.name}:x"]': ["subjects[0]", "pulumi.Output.format"],
+    'args["trust"] = {"subjects": [f"{namespace.metadata.name}:x"]}': ["trust.subjects[0]", "pulumi.Output.format"],
     'args["policy"]["document"]["Statement"]["Efect"] = "Deny"': [
         "policy.document.Statement.Efect",
         "did you mean 'Effect'?",
@@ -108,11 +109,11 @@ def test_a_mistake_is_refused_before_anything_is_made(write: Callable[[str], Sta
 
 def test_an_output_that_is_wrong_is_refused_by_its_argument(write: Callable[[str], Stack], cloud: Any) -> None:
     """Protects against the provider's raw text: what becomes known late is refused by the same rules and words."""
-    stack = write('args["role_name"] = namespace.id.apply(lambda id: f"not a {id}")')
+    stack = write('args["role"]["name"] = namespace.id.apply(lambda id: f"not a {id}")')
     stack.pulumi("preview")
     said = stack.refused("up", "--yes", "--skip-preview")
 
-    assert "role_name" in said
+    assert "role.name" in said
     assert "is not an IAM role name" in said
     assert "do:" in said
 

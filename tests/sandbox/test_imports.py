@@ -67,8 +67,8 @@ PROGRAM = f"""
 from irsa import ServiceAccountRole
 
 ServiceAccountRole("app", {{
-    "oidc_provider_arns": ["{PROVIDER}"], "subjects": ["default:app"], "role_name": "{NAME}",
-    "import_existing": ["role"],
+    "oidc_provider_arns": ["{PROVIDER}"], "trust": {{"subjects": ["default:app"]}}, "role": {{"name": "{NAME}"}},
+    "import_": ["role"],
 }})
 """
 
@@ -258,9 +258,12 @@ INLINE = """
 from irsa import ServiceAccountRole
 
 ServiceAccountRole("app", {
-    "oidc_provider_arns": ["%s"], "subjects": ["default:app", "default:web"], "trust_statements": %r,
-    "role_name": "%s", "import_existing": ["role"], "inline_policies": {"own": %r}, "permissions_boundary": "%s",
-    "description": "of the platform team", "max_session_duration": 43200, "tags": {"team": "platform"},
+    "oidc_provider_arns": ["%s"], "trust": {"subjects": ["default:app", "default:web"], "statements": %r},
+    "import_": ["role"], "inline_policies": {"own": {"document": %r}},
+    "role": {
+        "name": "%s", "permissions_boundary": "%s",
+        "description": "of the platform team", "max_session_duration": 43200, "tags": {"team": "platform"},
+    },
 })
 """
 
@@ -271,7 +274,7 @@ def test_an_inline_policy_is_not_created_over_another(deploy: Deploy, program: S
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html adds or updates.
     """
     attack = {**AS_IT_IS, "inlinePolicies": {"own": {"document": WRITE}}, "import": ["role", "attachments"]}
-    (program.folder / "__main__.py").write_text(INLINE % (PROVIDER, [ROOT, PODS], NAME, WRITE, BOUNDARY))
+    (program.folder / "__main__.py").write_text(INLINE % (PROVIDER, [ROOT, PODS], WRITE, NAME, BOUNDARY))
     for stack in (deploy({"bindings": {"app": attack}}), program):
         for command in (("preview",), ("up", "--yes", "--skip-preview")):
             said = " ".join(stack.refused(*command).split())

@@ -35,8 +35,7 @@ role = irsa.ServiceAccountRole(
     "reader",
     service_account={service_account},
     oidc_provider_arns=["{provider}"],
-    role_name="consumer-reader",
-    tags={{"cost_center": "42", "costCenter": "43"}},
+    role={{"name": "consumer-reader", "tags": {{"cost_center": "42", "costCenter": "43"}}, {role}}},
     policy={{
         "document": {{
             "Version": "2012-10-17",
@@ -81,9 +80,9 @@ class Consumer(Stack):
         self.pulumi("config", "set", "--secret", "archive", SECRET)
         self.pulumi("package", "add", "../components")
 
-    def write(self, actions: list[str], more: str = "", service_account: str = ACCOUNT) -> None:
-        program = PROGRAM.format(provider=PROVIDER, service_account=service_account, actions=actions, more=more)
-        (self.folder / "__main__.py").write_text(program)
+    def write(self, actions: list[str], more: str = "", service_account: str = ACCOUNT, role: str = "") -> None:
+        written = {"service_account": service_account, "actions": actions, "more": more, "role": role}
+        (self.folder / "__main__.py").write_text(PROGRAM.format(provider=PROVIDER, **written))
 
 
 @pytest.fixture(scope="module")
@@ -218,18 +217,21 @@ def test_the_stages_to_pod_identity_and_back(consumer: Consumer, cloud: Any, ide
 
 
 @pytest.mark.parametrize(
-    ("more", "words"),
+    ("more", "role", "words"),
     [
-        ("path=bucket.arn.apply(lambda _: 'no-slash'),", ["path\n", "no-slash"]),
+        ("", "'path': bucket.arn.apply(lambda _: 'no-slash')", ["role.path\n", "no-slash"]),
         (
-            "inline_policies={'more': {'Statement': {'Effect': 'Allow', 'Action': '*', 'Resource': bucket.id}}},",
-            ["inlinePolicies.more", "Resource"],
+            "inline_policies={'m': {'document': {'Statement': {'Effect': 'Allow', 'Action': '*', 'Resource': bucket.id}}}},",
+            "",
+            ["inlinePolicies.m.document", "Resource"],
         ),
     ],
 )
-def test_a_wrong_output_is_refused_in_the_words_of_the_schema(consumer: Consumer, more: str, words: list[str]) -> None:
+def test_a_wrong_output_is_refused_in_the_words_of_the_schema(
+    consumer: Consumer, more: str, role: str, words: list[str]
+) -> None:
     """Protects callers: a value that is wrong when its output is known is named, without a stack."""
-    consumer.write(["s3:GetObject", "s3:ListBucket"], more)
+    consumer.write(["s3:GetObject", "s3:ListBucket"], more, role=role)
     said = consumer.refused("up", "--yes", "--skip-preview")
     assert "irsa:index:ServiceAccountRole resource 'reader' has a problem: 1 error in the arguments" in said
     for word in words:
@@ -243,9 +245,9 @@ def test_what_is_known_at_once_is_refused_at_once(consumer: Consumer) -> None:
 
     Wrong values are in the same error, in the words of the schema.
     """
-    more = "max_session_duration=60, permissions_boundary='boundary',"
+    role = "'max_session_duration': 60, 'permissions_boundary': 'boundary'"
     service_account = '{"name": "reader", "namespce": namespace.metadata.name}'
-    consumer.write(["s3:GetObject"], more, service_account)
+    consumer.write(["s3:GetObject"], "", service_account, role)
     program = consumer.folder / "__main__.py"
     program.write_text(program.read_text().replace('"document":', '"documnt":'))
     said = consumer.refused("preview")
@@ -253,8 +255,8 @@ def test_what_is_known_at_once_is_refused_at_once(consumer: Consumer) -> None:
     for words in (
         ("serviceAccount.namespce\n", "did you mean 'namespace'?"),
         ("policy.documnt\n", "did you mean 'document'?"),
-        ("maxSessionDuration\n", "60"),
-        ("permissionsBoundary\n", "'boundary'"),
+        ("role.maxSessionDuration\n", "60"),
+        ("role.permissionsBoundary\n", "'boundary'"),
     ):
         for word in words:
             assert word in said
@@ -271,8 +273,8 @@ def test_what_is_imported_is_as_it_is_declared(consumer: Consumer, cloud: Any) -
     consumer.write(["s3:GetObject"])
     with (consumer.folder / "__main__.py").open("a") as program:
         program.write(
-            f'irsa.ServiceAccountRole("taken", role_name="{name}", import_existing=["role"], subjects=["reports:a"],'
-            f' oidc_provider_arns=["{PROVIDER}"])'
+            f'irsa.ServiceAccountRole("taken", role={{"name": "{name}"}}, import_=["role"],'
+            f' trust={{"subjects": ["reports:a"]}}, oidc_provider_arns=["{PROVIDER}"])'
         )
     said = [consumer.refused(*each) for each in (["preview"], ["up", "--yes", "--skip-preview"])]
     assert all(f"the role {name} is imported, and differs from what is declared" in each for each in said)

@@ -47,7 +47,11 @@ def door(request: Any, cloud: Any, deploy: Callable[..., Project], tmp_path: Pat
 
 
 def program(identity: Any) -> str:
-    args: dict[str, Any] = {"service_account": {"name": "staged"}, "role_name": "staged-role", "identity": identity}
+    args: dict[str, Any] = {
+        "service_account": {"name": "staged"},
+        "role": {"name": "staged-role"},
+        "identity": identity,
+    }
     args["policy"] = {"document": SESSION}
     if identity != "podIdentity":
         args["oidc_provider_arns"] = [PROVIDER]

@@ -30,10 +30,12 @@ import * as pulumi from "@pulumi/pulumi";
 
 // @ts-expect-error an unknown argument
 new irsa.ServiceAccountRole("unknown", { roleNme: "reader" });
+// @ts-expect-error an argument of an earlier version
+new irsa.ServiceAccountRole("former", { roleName: "reader" });
 // @ts-expect-error an unknown argument of the service account
 new irsa.ServiceAccountRole("nested", { serviceAccount: { name: "reader", namespce: "reports" } });
 // @ts-expect-error a string in place of an integer
-new irsa.ServiceAccountRole("type", { maxSessionDuration: "3600" });
+new irsa.ServiceAccountRole("type", { role: { maxSessionDuration: "3600" } });
 // @ts-expect-error an output in place of a value that decides which resources exist
 new irsa.ServiceAccountRole("plain", { retainOnDelete: pulumi.output(true) });
 """
