@@ -136,7 +136,7 @@ for name, parameters in {add_ons}.items():
     args = {{"cluster_names": [cluster.name]}} if name in {with_clusters} else {{}}
     ServiceAccountRole(name, {{
         "oidc_provider_arns": ["{provider}"],
-        "role_name": f"component-{{name}}",
+        "role": {{"name": f"component-{{name}}"}},
         "policies": [{{"add_on": name, **later, **args}}],
     }})
 """

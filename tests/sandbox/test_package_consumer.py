@@ -221,9 +221,10 @@ def test_the_stages_to_pod_identity_and_back(consumer: Consumer, cloud: Any, ide
     [
         ("", "'path': bucket.arn.apply(lambda _: 'no-slash')", ["role.path\n", "no-slash"]),
         (
-            "inline_policies={'m': {'document': {'Statement': {'Effect': 'Allow', 'Action': '*', 'Resource': bucket.id}}}},",
+            "inline_policies={'more': {'document': {'Statement': {"
+            "'Effect': 'Allow', 'Action': '*', 'Resource': bucket.id}}}},",
             "",
-            ["inlinePolicies.m.document", "Resource"],
+            ["inlinePolicies.more.document", "Resource"],
         ),
     ],
 )
