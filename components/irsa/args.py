@@ -38,7 +38,7 @@ class ServiceAccountArgs(TypedDict):
 class AddOnArgs(TypedDict):
     """A well-known add-on whose policy the component creates and attaches. `irsa add-ons` lists what each takes.
 
-    Where neither `service_account` nor `subjects` is there, the service account of the add-on's chart is trusted."""
+    Without `service_account` and `trust.subjects`, the service account of the add-on's chart is trusted."""
 
     add_on: str
     """The add-on, such as `external-dns`."""

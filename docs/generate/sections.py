@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import keyword
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -154,7 +155,7 @@ def component_outputs(head: str, names: Mapping[str, str] | None = None) -> str:
 
 def _both_spellings(name: str) -> str:
     """Return a name in Python, and in other languages where that differs."""
-    python = snake(name)
+    python = snake(name) + "_" * keyword.iskeyword(name)
     return f"`{python}`" if python == name else f"`{python}`<br>`{name}`"
 
 

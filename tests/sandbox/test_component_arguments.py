@@ -88,6 +88,7 @@ def test_the_stages_to_pod_identity_and_back(write: Callable[[str], Stack], clou
 MISTAKES = {
     'args["role"]["permisions_boundary"] = "x"': ["role.permisions_boundary", "did you mean 'permissions_boundary'?"],
     'args["role_name_prefix"] = "x"': ["role_name_prefix", "it is role.name_prefix now"],
+    'args["inline_policies"] = {"own": {"Statement": []}}': ["under inline_policies.own.document"],
     'args["service_account"]["create"] = pulumi.Output.from_input(True)': ["service_account.create", "an output"],
     'args["trust"] = {"subjects": [f"{namespace.metadata.name}:x"]}': ["trust.subjects[0]", "pulumi.Output.format"],
     'args["policy"]["document"]["Statement"]["Efect"] = "Deny"': [

@@ -221,8 +221,8 @@ def test_the_stages_to_pod_identity_and_back(consumer: Consumer, cloud: Any, ide
     [
         ("", "'path': bucket.arn.apply(lambda _: 'no-slash')", ["role.path\n", "no-slash"]),
         (
-            "inline_policies={'more': {'document': {'Statement': {"
-            "'Effect': 'Allow', 'Action': '*', 'Resource': bucket.id}}}},",
+            """inline_policies={"more": {"document": {"Statement": {
+                "Effect": "Allow", "Action": "*", "Resource": bucket.id}}}},""",
             "",
             ["inlinePolicies.more.document", "Resource"],
         ),

@@ -8,10 +8,12 @@ from typing import Any, NotRequired, Union, get_args, get_origin, get_type_hints
 import pulumi
 import pytest
 
-from irsa.args import AddOnArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
-from irsa.guard.args import GuardedAnnotationsArgs, GuardedServiceAccountArgs, IdentityGuardArgs
+import irsa.args
+import irsa.guard.args
+from irsa.args import AddOnArgs
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "component.md").read_text(encoding="utf-8")
+TITLES = {"ServiceAccountRoleArgs": "Arguments"}
 
 
 def takes_outputs(hint: Any) -> str:
@@ -27,13 +29,10 @@ def takes_outputs(hint: Any) -> str:
 @pytest.mark.parametrize(
     ("title", "arguments"),
     [
-        ("Arguments", ServiceAccountRoleArgs),
-        ("ServiceAccount", ServiceAccountArgs),
-        ("AddOn", AddOnArgs),
-        ("Policy", PolicyArgs),
-        ("IdentityGuard", IdentityGuardArgs),
-        ("GuardedServiceAccount", GuardedServiceAccountArgs),
-        ("GuardedAnnotations", GuardedAnnotationsArgs),
+        (TITLES.get(name, name.removesuffix("Args")), each)
+        for module in (irsa.args, irsa.guard.args)
+        for name, each in vars(module).items()
+        if is_typeddict(each)
     ],
 )
 def test_the_page_says_where_outputs_may_stand(title: str, arguments: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from docs.generate import actions, files, schema, sections, stack_file
-from irsa.args import AddOnArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+from irsa.args import AddOnArgs, PolicyArgs, RoleArgs, ServiceAccountArgs, ServiceAccountRoleArgs, TrustArgs
 from irsa_cli.main import main
 from irsa_cli.subcommands import installed
 from program.examine import examine
@@ -97,6 +97,8 @@ def test_the_command_has_all_of_the_help(subcommand: str, capsys: pytest.Capture
     ("heading", "arguments"),
     [
         ("Arguments", [*ServiceAccountRoleArgs.__annotations__]),
+        ("Role", [*RoleArgs.__annotations__]),
+        ("Trust", [*TrustArgs.__annotations__]),
         ("ServiceAccount", [*ServiceAccountArgs.__annotations__]),
         ("AddOn", [*AddOnArgs.__annotations__]),
         (
