@@ -75,7 +75,7 @@ def _policy(
     arns = {key: derive(lambda known, key=key: managed_policy_arn(known.partition, key), where) for key in managed}
     given = {name: settings[name] for name in each.parameters if name in settings}
     for name in given.keys() & PARAMETERS.keys():
-        _check_partition(arguments, (*place, name), given[name], where)
+        _check_partition(arguments, (*place, name), where)
     # What is wrong is reported, and makes no document that is wrong too.
     is_wrong = _is_wrong(arguments, place)
     asked = {name for name, value in given.items() if value is not False}
@@ -97,10 +97,9 @@ def _is_wrong(arguments: Arguments, place: Place) -> bool:
     return any(at[: len(place)] == place for at, _ in arguments.found)
 
 
-def _check_partition(arguments: Arguments, place: Place, values: Any, where: Any) -> None:
+def _check_partition(arguments: Arguments, place: Place, where: Any) -> None:
     """Add the values of a parameter that are in another partition than the role."""
-    known = [] if _is_wrong(arguments, place) or isinstance(where, Unknown) else enumerate(list_of(values))
-    for index, text in known:
+    for index, text in enumerate([] if isinstance(where, Unknown) else list_of(arguments.given.get(place))):
         written = PARAMETERS[str(place[-1])].partition(text) if isinstance(text, str) else None
         wrong = written and wrong_partition(text, written, where.partition)
         arguments.found += [((*place, index), wrong)] if wrong else []
