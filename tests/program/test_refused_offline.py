@@ -148,6 +148,8 @@ def test_a_condition_beside_a_variable_that_is_unknown_is_judged() -> None:
         ({"mode": "deny", "annotations": {"mode": "deny"}}, ("annotations",), "annotations.userPrefixes"),
         ({"mode": "deny", "annotations": {"mode": "deny", "userPrefixes": ["a/*"]}},
          ("annotations", "userPrefixes", 0), "without wildcards"),
+        ({"mode": "deny", "annotations": {"mode": "deny", "userPrefixes": [5]}},
+         ("annotations", "userPrefixes", 0), "a string"),
         ({"mode": "deny", "namespaces": {"user_name": "warn"}}, ("namespaces", "user_name"), "lower-case letters"),
     ],
 )  # fmt: skip

@@ -21,10 +21,11 @@ from irsa.guard.rules import (
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
 from irsa.read import ArgumentMistakes, Arguments, Value
 from irsa.rules.identity import ONLY_IRSA, Use
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa.rules.unknown import Unknown, derive
+from irsa.rules.unknown import Unknown, derive, has_unknown
 
 COMPONENT = "IdentityGuard"
 # In place of a role that is not known yet: as long as nearly all, so that what is divided stays so.
@@ -128,10 +129,10 @@ def _read(
     if isinstance(args, Mapping) and "service_accounts" not in args:
         missing = Mistake("no service_accounts", "the service accounts to guard", "add service_accounts")
         arguments.found.append(((), missing))
-    rule = values.get("annotations")
+    rule, written = values.get("annotations"), mapping_of(args).get("annotations")
     lists = ("users", "user_prefixes", "groups")
     who = [each for each in lists if rule and rule.get(each)]
-    is_right = not any(at[:1] == ("annotations",) for at, _ in arguments.found)
+    is_right = not any(at[:1] == ("annotations",) for at, _ in arguments.found) and not has_unknown(written)
     if rule and rule.get("mode") == "deny" and not who and is_right:
         allowed = f"at least one of {', '.join(spelling(('annotations', each)) for each in lists)}"
         found = "deny for everybody, and so for who runs `pulumi up`"
