@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from config.models import Binding, Defaults, PodIdentity, Policy, Role, ServiceAccount, Stack
+from config.models import Binding, Defaults, Stack
+from irsa.keys.binding import PodIdentity, Policy, Role, ServiceAccount
 from irsa.rules.identity import ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import has_unknown

@@ -14,8 +14,9 @@ from config.lint import RULES
 from config.located_mistake import LocatedMistake
 from config.models import Lint, Stack
 from config.policy_sources import PolicySources
-from config.pydantic_errors import is_model, mistakes_of, secret_mistake, step
+from config.pydantic_errors import mistakes_of, secret_mistake, step
 from config.variables import BUILT_IN, partition_of, references
+from irsa.keys.binding import is_model
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Mistake, Place, likely, path_of
 from irsa.rules.unknown import SECRET, WRONG, Unknown, without_places

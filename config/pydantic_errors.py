@@ -4,14 +4,14 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.scalars import in_yaml_words
+from irsa.keys.binding import is_model, unwrapped
 from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of
 from irsa.rules.quotas import seconds_in
 
@@ -192,18 +192,6 @@ def step(annotation: Any, part: str | int) -> Any:
     """Return the type of a key or an item of a value of this type."""
     if is_model(annotation):
         field = next((field for field in annotation.model_fields.values() if field.alias == part), None)
-        return _without_none(field.annotation) if field else None
+        return unwrapped(field.annotation)[0] if field else None
     arguments = get_args(annotation)
     return arguments[-1] if arguments else annotation if annotation is Any else None
-
-
-def is_model(annotation: Any) -> bool:
-    """Return whether a type is one of the models."""
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _without_none(annotation: Any) -> Any:
-    # With Annotated, `|` makes typing's own union.
-    if get_origin(annotation) not in (Union, UnionType):
-        return annotation
-    return next(part for part in get_args(annotation) if part is not type(None))

@@ -9,10 +9,11 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from config.models import ServiceAccount, Stack
+from config.models import Stack
 from irsa.component import ServiceAccountRole
 from irsa.failed_update import hooks
 from irsa.guard.component import IdentityGuard, parsed_guard
+from irsa.keys.binding import ServiceAccount
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.unknown import has_unknown

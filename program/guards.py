@@ -7,10 +7,11 @@ from pydantic.alias_generators import to_camel
 
 from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
-from config.models import ServiceAccount, Stack
+from config.models import Stack
 from irsa.add_ons.of_role import service_account_of
 from irsa.guard.rules import Settings
 from irsa.guard.spec import read_guard
+from irsa.keys.binding import ServiceAccount
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from config.models import ServiceAccount
 from irsa.add_ons.catalog import add_on
 from irsa.add_ons.helm_values import helm_values
 from irsa.add_ons.parameters import PARAMETERS
+from irsa.keys.binding import ServiceAccount
 from irsa.rules.subjects import is_pattern
 from program.plan import PlannedBinding
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from config.argument_places import spelled
 from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
-from config.models import Binding, ServiceAccount, Stack
+from config.models import Binding, Stack
 from config.variables import Written, replaced
+from irsa.keys.binding import ServiceAccount
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import OF_AN_EXISTING_ROLE

@@ -17,13 +17,23 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from irsa.args import AddOnArgs, PodIdentityArgs, PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+    from irsa.args import (
+        AddOnArgs,
+        GuardedAnnotationsArgs,
+        GuardedServiceAccountArgs,
+        IdentityGuardArgs,
+        PodIdentityArgs,
+        PolicyArgs,
+        ServiceAccountArgs,
+        ServiceAccountRoleArgs,
+    )
     from irsa.component import ServiceAccountRole
-    from irsa.guard.args import GuardedAnnotationsArgs, GuardedServiceAccountArgs, IdentityGuardArgs
     from irsa.guard.component import IdentityGuard
 else:
-    _MODULES = {name: "irsa.guard.args" if "Guard" in name else "irsa.args" for name in __all__}
-    _MODULES |= {"ServiceAccountRole": "irsa.component", "IdentityGuard": "irsa.guard.component"}
+    _MODULES = dict.fromkeys(__all__, "irsa.args") | {
+        "ServiceAccountRole": "irsa.component",
+        "IdentityGuard": "irsa.guard.component",
+    }
 
     def __getattr__(name: str) -> object:
         """Return a public name, loaded on first use: it imports Pulumi's SDKs, a second that rules do not need."""

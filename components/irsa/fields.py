@@ -1,25 +1,20 @@
-"""How each argument of ServiceAccountRole is read: a table of parsers and rules.
+"""How each argument is read: parsers, and the tree of them that the keys make.
 
 A parser takes a value with a marker in place of what is not known, adds the mistakes in the rest of it, and returns the
 value that the component uses.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, get_args
 
-from irsa.add_ons.catalog import check_add_on
-from irsa.add_ons.parameters import PARAMETERS, SWITCHES, check_scope
-from irsa.rules import quotas
-from irsa.rules.annotations import check_annotation_key
-from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
-from irsa.rules.combinations import check_adoptable
+from irsa.keys.binding import Keys, Mark, Plain, Role, Rule, ServiceAccountRole, Tags, is_model, unwrapped
+from irsa.keys.guard import IdentityGuard
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.identity import parse_identity
 from irsa.rules.mistakes import Located, Mistake, Place, in_advice, shortened
 from irsa.rules.names import RULES, NameRule, check_name
 from irsa.rules.policies import parse_document
-from irsa.rules.subjects import check_subject
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
 from irsa.rules.unknown import Unknown, without_places
@@ -49,9 +44,7 @@ def _in_json(value: Any, place: Place, found: Found, mistakes: Callable[[Any], I
     return rest
 
 
-def string_of(check: Callable[[str], object]) -> Parser:
-    """Return how a string is read."""
-
+def _string_of(check: Callable[[str], object]) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, str):
             collect(lambda: check(value), place, found)
@@ -65,11 +58,7 @@ def string_of(check: Callable[[str], object]) -> Parser:
 
 def named_by(rule: str) -> Parser:
     """Return how a name is read, by its rule in irsa.rules.names."""
-    return string_of(lambda text: check_name(text, RULES[rule]))
-
-
-def _arn(kind: str) -> Parser:
-    return string_of(lambda text: parse_iam_arn(text, kind))
+    return _string_of(lambda text: check_name(text, RULES[rule]))
 
 
 def _flag(value: Any, place: Place, found: Found) -> Any:
@@ -78,8 +67,7 @@ def _flag(value: Any, place: Place, found: Found) -> Any:
     return value
 
 
-def plain_identity(value: Any, place: Place, found: Found) -> Any:
-    """Return the ways to a role."""
+def _identity(value: Any, place: Place, found: Found) -> Any:
     if isinstance(value, Unknown):
         return value
     try:
@@ -104,22 +92,7 @@ def _integer(check: Callable[[int], object]) -> Parser:
     return parser
 
 
-def _seconds(limits: quotas.Seconds) -> Parser:
-    return _integer(lambda seconds: quotas.check_seconds(seconds, limits))
-
-
-def _quota(least: int, most: int | None = None) -> Parser:
-    def check(number: int) -> None:
-        if number < least or (most and number > most):
-            allowed = f"at least {least:,}" if number < least else f"at most {most:,}"
-            raise Mistake(f"{number:,}", allowed, "write the quota of your AWS account")
-
-    return _integer(check)
-
-
-def several(item: Parser) -> Parser:
-    """Return how a list is read."""
-
+def _several(item: Parser, not_empty: bool = False) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, Unknown):
             return value
@@ -127,23 +100,14 @@ def several(item: Parser) -> Parser:
             fix = f"write {in_advice([value], 'a list that has it')}" if isinstance(value, str) else "write a list"
             found.append((place, Mistake(shortened(value), "a list", fix)))
             return []
+        if not_empty and not value:
+            found.append((place, Mistake("an empty list", "at least one", "add one")))
         return [item(each, (*place, index), found) for index, each in enumerate(value)]
 
     return parser
 
 
-def _at_least_one(listed: Parser) -> Parser:
-    def parser(value: Any, place: Place, found: Found) -> Any:
-        if isinstance(value, list) and not value:
-            found.append((place, Mistake("an empty list", "at least one", "add one")))
-        return listed(value, place, found)
-
-    return parser
-
-
-def with_keys(key_check: Callable[[str], object], item: Parser) -> Parser:
-    """Return how a mapping is read."""
-
+def _with_keys(key_check: Callable[[str], object], item: Parser) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, Unknown):
             return value
@@ -200,7 +164,7 @@ def _statement(value: Any, place: Place, found: Found) -> Any:
 
 
 def _statements(value: Any, place: Place, found: Found) -> Any:
-    statements = several(_statement)(value, place, found)
+    statements = _several(_statement)(value, place, found)
     if not isinstance(statements, Unknown):
         found += [(place + part, each) for part, each in sid_mistakes(statements)]
     return statements
@@ -263,11 +227,6 @@ class Listed(NamedTuple):
 
 Node = Field | Group | Keyed | Listed
 
-DECIDES = "it decides which resources exist"
-AUTHOR_DECIDES = "it is a decision of the program's author"
-NUMBER = "a number is checked before the deployment"
-TAGS = with_keys(lambda key: check_name(key, RULES["tag key"]), named_by("tag value"))
-
 
 def _role_tags(value: Any, place: Place, found: Found) -> Any:
     tags = TAGS(value, place, found)
@@ -278,92 +237,64 @@ def _role_tags(value: Any, place: Place, found: Found) -> Any:
     return tags
 
 
-def _annotation_key(key: str) -> None:
-    check_annotation_key(key)
-    check_name(key, RULES["Kubernetes key"])
+READERS: Mapping[Any, Parser] = {
+    Mark.IDENTITY: _identity,
+    Mark.DOCUMENT: _document,
+    Mark.CONDITIONS: _conditions,
+    Mark.STATEMENTS: _statements,
+    Mark.ROLE_TAGS: _role_tags,
+}
 
 
-SERVICE_ACCOUNT: Mapping[str, Node] = {
-    "name": Field(named_by("service account"), required=True),
-    "namespace": Field(named_by("namespace")),
-    "create": Field(_flag, DECIDES),
-    "take_over": Field(_flag, AUTHOR_DECIDES),
-    "labels": Field(with_keys(lambda key: check_name(key, RULES["Kubernetes key"]), named_by("label value"))),
-    "annotations": Field(with_keys(_annotation_key, string_of(len))),
-    "image_pull_secrets": Field(several(named_by("secret"))),
-    "automount_service_account_token": Field(_flag),
-    "sts_regional_endpoints": Field(_flag),
-    "token_expiration": Field(_seconds(quotas.TOKEN_EXPIRATION), NUMBER),
-}
-ADD_ON: Mapping[str, Node] = {
-    "add_on": Field(string_of(check_add_on), DECIDES, required=True),
-    "version": Field(string_of(len), DECIDES),
-    "scope": Field(string_of(check_scope), DECIDES),
-    **{name: Field(_at_least_one(several(string_of(each.check)))) for name, each in PARAMETERS.items()},
-    **dict.fromkeys(SWITCHES, Field(_flag, "it decides what the policy says")),
-}
-POLICY_DOCUMENT: Mapping[str, Node] = {"document": Field(_document, required=True)}
-POLICY: Mapping[str, Node] = {
-    **ADD_ON,
-    "add_on": Field(string_of(check_add_on), DECIDES),
-    "document": Field(_document),
-    "name": Field(named_by("policy")),
-    "path": Field(named_by("policy path")),
-    "description": Field(named_by("description")),
-    "tags": Field(TAGS),
-}
-POD_IDENTITY: Mapping[str, Node] = {
-    "session_tags": Field(_flag, "the trust policy depends on it"),
-    "target_role_arn": Field(_arn("role")),
-    "policy": Group(POLICY_DOCUMENT),
-    "tags": Field(TAGS),
-    "import_ids": Field(with_keys(len, named_by("association ID")), DECIDES),
-}
+def group_of(model: type[Keys]) -> Group:
+    """Return how the keys of a model are read as arguments."""
+    known = {name: each for name, each in model.model_fields.items() if Mark.STACK_FILE not in each.metadata}
+    return Group({name: _node(each.annotation, each.metadata, each.is_required()) for name, each in known.items()})
+
+
+def _node(annotation: Any, marks: Sequence[Any], required: bool) -> Node:
+    annotation, marks = unwrapped(annotation, marks)
+    if is_model(annotation):
+        return group_of(annotation)
+    *_, item = get_args(annotation) or (None,)
+    rule = next((mark for mark in marks if isinstance(mark, NameRule)), None)
+    if rule:
+        return Keyed(rule, group_of(item) if is_model(item) else Field(_parser(item)))
+    if is_model(item):
+        return Listed(group_of(item))
+    why = next((mark.why for mark in marks if isinstance(mark, Plain)), "")
+    return Field(_parser(annotation, marks), why, required or Mark.REQUIRED in marks)
+
+
+def _parser(annotation: Any, marks: Sequence[Any] = ()) -> Parser:
+    annotation, marks = unwrapped(annotation, marks)
+    reader = next((READERS[mark] for mark in marks if isinstance(mark, Mark) and mark in READERS), None)
+    if reader:
+        return reader
+    match get_args(annotation):
+        case (key, value):
+            return _with_keys(_check(unwrapped(key)[1]), _parser(value))
+        case (item,):
+            return _several(_parser(item), any(getattr(mark, "min_length", 0) for mark in marks))
+    check = _check(marks)
+    return {bool: _flag, int: _integer(check), str: _string_of(check)}[annotation]
+
+
+def _check(marks: Sequence[Any]) -> Callable[[Any], object]:
+    """Return the rules among the marks, as one."""
+    rules = [mark for mark in marks if isinstance(mark, Rule)]
+
+    def check(value: Any) -> None:
+        for rule in rules:
+            rule.check(value, None)
+
+    return check
+
+
+TAGS = _parser(Tags)
+OF_A_ROLE, OF_A_GUARD = group_of(ServiceAccountRole), group_of(IdentityGuard)
 # Settings of the role that have the same names as inputs of `aws.iam.Role`.
-ROLE_SETTINGS: Mapping[str, Field] = {
-    "description": Field(named_by("description")),
-    "path": Field(named_by("role path")),
-    "permissions_boundary": Field(_arn("policy")),
-    "max_session_duration": Field(_seconds(quotas.SESSION_DURATION), NUMBER),
-    "force_detach_policies": Field(_flag),
-    "tags": Field(_role_tags),
-}
-ROLE: Mapping[str, Node] = {
-    "arn": Field(_arn("role")),
-    "name": Field(named_by("role")),
-    "name_prefix": Field(named_by("role prefix")),
-    **ROLE_SETTINGS,
-}
-TRUST: Mapping[str, Node] = {
-    "subjects": Field(several(string_of(check_subject))),
-    "any_service_account": Field(_flag, AUTHOR_DECIDES),
-    "conditions": Field(_conditions),
-    "statements": Field(_statements),
-}
-QUOTAS: Mapping[str, Node] = {
-    "trust_policy_size": Field(_quota(quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE), NUMBER),
-    "attached_policies": Field(_quota(1), NUMBER),
-}
-OF_A_ROLE = Group(
-    {
-        "service_account": Group(SERVICE_ACCOUNT),
-        "identity": Field(plain_identity, DECIDES),
-        "oidc_provider_arns": Field(_at_least_one(several(_arn("oidc-provider")))),
-        "cluster_arns": Keyed(RULES["key"], Field(string_of(parse_cluster_arn))),
-        "pod_identity": Group(POD_IDENTITY),
-        "role": Group(ROLE),
-        "policy": Group(POLICY),
-        "policies": Listed(Group(ADD_ON)),
-        "policy_arns": Keyed(RULES["attachment key"], Field(_arn("policy"))),
-        "inline_policies": Keyed(RULES["inline policy"], Group(POLICY_DOCUMENT)),
-        "assume_role_arns": Field(several(_arn("role"))),
-        "trust": Group(TRUST),
-        "audience": Field(named_by("audience")),
-        "import_": Field(several(string_of(check_adoptable)), DECIDES),
-        "retain_on_delete": Field(_flag, "it is an option of the resources"),
-        "quotas": Group(QUOTAS),
-    }
-)
+ROLE_SETTINGS = {k: each for k, each in group_of(Role).fields.items() if k not in ("arn", "name", "name_prefix")}
 
 
 def node_at(place: Place, group: Group = OF_A_ROLE) -> Node | None:

@@ -1,15 +1,18 @@
 """The JSON schema of a stack file, for editors: config/schema.json."""
 
-import ast
-import inspect
-import itertools
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from pydantic.alias_generators import to_camel
 
 from config import models
 from config.lint import RULES as LINT_RULES
 from config.models import Stack
+from docs.generate.descriptions import descriptions
+from irsa.keys.binding import Keys
 
 FILE = Path(models.__file__).with_name("schema.json")
 # An encrypted value, which only the engine can read; it may replace any string.
@@ -64,26 +67,21 @@ def stack_file_schema() -> dict[str, Any]:
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema with the docstring below each attribute of a model as its description.
-
-    pydantic could read them too (use_attribute_docstrings), but at every import of the models: a tenth of the time of
-    `irsa check`.
-    """
-    described: dict[str, dict[str, str]] = {}
-    for model in ast.parse(inspect.getsource(models)).body:
-        if not isinstance(model, ast.ClassDef):
-            continue
-        below = described[model.name] = {}
-        for base in model.bases:
-            below |= described.get(ast.unparse(base), {})
-        fields = getattr(models, model.name).model_fields
-        for attribute, text in itertools.pairwise(model.body):
-            if isinstance(attribute, ast.AnnAssign) and isinstance(text, ast.Expr):
-                below[str(fields[ast.unparse(attribute.target)].alias)] = inspect.cleandoc(ast.literal_eval(text.value))
+    """Return the schema with descriptions, in which keys are spelled as in a stack file."""
+    known = {model.__name__: model for model in _models(Keys)}
     for name, definition in {"Stack": schema, **schema["$defs"]}.items():
-        for key, value in definition.get("properties", {}).items():
-            definition["properties"][key] = dict(sorted({**value, "description": described[name][key]}.items()))
+        described = descriptions(known[name])
+        for attribute, field in known[name].model_fields.items():
+            text = re.sub("[a-z]+(?:_[a-z]+)+", lambda found: to_camel(found[0]), described[attribute])
+            key, value = str(field.alias), definition["properties"][str(field.alias)]
+            definition["properties"][key] = dict(sorted({**value, "description": text}.items()))
     return schema
+
+
+def _models(model: type[Keys]) -> Iterator[type[Keys]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _models(each)
 
 
 def _for_editors(schema: Any) -> Any:

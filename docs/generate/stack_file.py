@@ -8,8 +8,8 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from config.lint import RULES as LINT_RULES
-from config.models import AddOnParameters
 from docs.generate.schema import stack_file_schema
+from irsa.keys.binding import AddOnParameters
 
 FILE = Path(__file__).parents[1] / "stack-file.md"
 INTRODUCTION = """# The stack file

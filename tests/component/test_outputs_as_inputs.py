@@ -17,7 +17,8 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 from pulumi.runtime.settings import SETTINGS
 
-from irsa.fields import ADD_ON, OF_A_ROLE, QUOTAS, Field, Group, node_at
+from irsa.fields import OF_A_ROLE, Field, Group, group_of, node_at
+from irsa.keys.binding import AddOn, Quotas
 from irsa.later import InvalidArgumentsError
 from irsa.rules.mistakes import Place
 from program.arguments import policy_key
@@ -51,7 +52,7 @@ EVERYTHING = {
 OTHERWISE = {
     "role.arn",
     "role.name_prefix",
-    *(f"{outer}.{name}" for outer in ("policy", "policies") for name in ADD_ON),
+    *(f"{outer}.{name}" for outer in ("policy", "policies") for name in group_of(AddOn).fields),
 }
 LONG = "x" * 6200
 
@@ -125,7 +126,7 @@ def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any]
 
 
 # What only lets other arguments pass.
-LETS_PASS = {("trust", "any_service_account"), ("quotas",), *(("quotas", name) for name in QUOTAS)}
+LETS_PASS = {("trust", "any_service_account"), ("quotas",), *(("quotas", name) for name in group_of(Quotas).fields)}
 # Nothing is as its default: that of the other tags are those of the role.
 OWN = {"tags": {"of": "its own"}}
 DIFFERENT: dict[str, Any] = {**EVERYTHING, "audience": "own"}

@@ -13,7 +13,8 @@ from pydantic.alias_generators import to_camel
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from irsa.add_ons.catalog import names, snake
-from irsa.fields import ADD_ON, OF_A_ROLE, Field, Group, Keyed, Listed, Node, node_at
+from irsa.fields import OF_A_ROLE, Field, Group, Keyed, Listed, Node, group_of, node_at
+from irsa.keys.binding import AddOn
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.identity_combinations import identity_of
 from irsa.rules.mistakes import Located, Place
@@ -326,7 +327,7 @@ PARAMETERS_OF_ADD_ONS = st.fixed_dictionaries(
             st.sampled_from([True, False, "*", [], ["*"], ["Z123"], ["my-bucket"], ["my-bucket", "a*"], "Z123", 5]),
             st.lists(st.sampled_from([*ARNS, "Z1", "fs-01234567", "arn:aws-cn:s3:::b-c"]), max_size=2),
         )
-        for name in ADD_ON
+        for name in group_of(AddOn).fields
         if name != "add_on"
     },
 )

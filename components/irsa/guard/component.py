@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from irsa import outputs
-from irsa.guard.args import IdentityGuardArgs
+from irsa.args import IdentityGuardArgs
 from irsa.guard.policies import LABELS, STACK_LABEL, bindings, config_map_name, policies
 from irsa.guard.spec import NOWHERE, GuardSpec, Part, parse_guard, read_guard_again
 from irsa.later import InvalidArgumentsError, Later, applied

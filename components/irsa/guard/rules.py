@@ -56,6 +56,39 @@ class AnnotationRule(NamedTuple):
     groups: tuple[str, ...] = ()
 
 
+def check_stack(name: str) -> str:
+    """Return the name of a stack, of which the policies' names are made.
+
+    Raises:
+        Mistake: It is empty.
+    """
+    if name:
+        return name
+    raise Mistake("an empty string", "the name of the stack", "write it, or remove the argument")
+
+
+def check_user(name: str) -> str:
+    """Return the name of a user or a group, of which the guard's ConfigMaps have one in each line.
+
+    Raises:
+        Mistake: It is empty, or has several lines.
+    """
+    if name.strip() and len(name.splitlines()) == 1:
+        return name
+    raise Mistake(shortened(name), "a name on one line", "write the name, or remove it")
+
+
+def check_user_prefix(prefix: str) -> str:
+    """Return what names of users begin with.
+
+    Raises:
+        Mistake: It is empty, has several lines, or ends as a pattern.
+    """
+    if check_user(prefix).endswith("*"):
+        raise Mistake(shortened(prefix), "what the names begin with, without wildcards", "remove the *")
+    return prefix
+
+
 def is_everybody(name: str) -> bool:
     """Return whether a user or a group is all users, or all service accounts of the cluster or of a namespace."""
     return name in EVERYBODY or name.startswith("system:serviceaccounts:")

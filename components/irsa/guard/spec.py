@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.guard.fields import OF_A_GUARD
+from irsa.fields import OF_A_GUARD
 from irsa.guard.rules import (
     LONGEST_DATA,
     NO_AUDIENCE,

@@ -9,7 +9,8 @@ import yaml
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.pydantic_errors import KINDS, annotation_at, is_model, keys_at, mistakes_of
+from config.pydantic_errors import KINDS, annotation_at, keys_at, mistakes_of
+from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place, path_of
 
 GOOD: dict[str, Any] = {"cluster": {"name": "cc"}, "bindings": {"a": {"serviceAccount": {"name": "a"}}}}

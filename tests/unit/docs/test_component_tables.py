@@ -9,7 +9,6 @@ import pulumi
 import pytest
 
 import irsa.args
-import irsa.guard.args
 from irsa.args import AddOnArgs
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "component.md").read_text(encoding="utf-8")
@@ -30,8 +29,7 @@ def takes_outputs(hint: Any) -> str:
     ("title", "arguments"),
     [
         (TITLES.get(name, name.removesuffix("Args")), each)
-        for module in (irsa.args, irsa.guard.args)
-        for name, each in vars(module).items()
+        for name, each in vars(irsa.args).items()
         if is_typeddict(each)
     ],
 )

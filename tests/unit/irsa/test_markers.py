@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from irsa.add_ons.catalog import add_on
-from irsa.fields import ADD_ON, OF_A_ROLE, Field, Group, node_at
+from irsa.fields import OF_A_ROLE, Field, Group, group_of, node_at
+from irsa.keys.binding import AddOn
 from irsa.read import ArgumentMistakes
 from irsa.rules.mistakes import Located, Mistake, Place, path_of
 from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, Unknown
@@ -45,7 +46,7 @@ TRUSTED = {
     "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}},
 }
 # Of what exists, of an add-on in place of a document, and what excludes another argument.
-OTHERWISE = {"arn", "create", "take_over", "name_prefix", "any_service_account", *ADD_ON}
+OTHERWISE = {"arn", "create", "take_over", "name_prefix", "any_service_account", *group_of(AddOn).fields}
 # Every argument of a role that is created, and of one that exists.
 CREATED: dict[str, Any] = {
     **{name: good for name, (good, _) in OF_FIELDS.items() if "." not in name},

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from config.pydantic_errors import annotation_at, is_model, keys_at
+from config.pydantic_errors import annotation_at, keys_at
+from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place
 from program.check import examined
 

@@ -1,0 +1,424 @@
+"""The keys of a binding, which are the arguments of ServiceAccountRole: first what values may be, then the keys.
+
+The docstring below a key describes it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from types import NoneType, UnionType
+from typing import Annotated, Any, NamedTuple, TypeGuard, Union, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core.core_schema import CoreSchema, with_info_after_validator_function
+
+from irsa.add_ons.catalog import check_add_on, names
+from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES, Parameter, check_scope
+from irsa.rules import quotas
+from irsa.rules.annotations import check_annotation_key
+from irsa.rules.arns import EXAMPLES, parse_cluster_arn, parse_iam_arn
+from irsa.rules.combinations import ADOPTABLE, check_adoptable
+from irsa.rules.identity import SHORT, Use, parse_identity
+from irsa.rules.mistakes import Mistake
+from irsa.rules.names import RULES, check_name
+from irsa.rules.subjects import check_subject
+from irsa.rules.unknown import Unknown
+
+
+class Keys(BaseModel):
+    """The base of all models: keys in camelCase, no unknown keys, no conversion of types."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+class Plain(NamedTuple):
+    """The mark of what cannot be an output in a program, and why."""
+
+    why: str
+
+
+class Mark(Enum):
+    """What pydantic does not need to know of a value."""
+
+    REQUIRED = auto()
+    """In a program it must be there."""
+    STACK_FILE = auto()
+    """Only a stack file has it."""
+    # These are read by a function of their own in a program (irsa.fields).
+    IDENTITY = auto()
+    DOCUMENT = auto()
+    CONDITIONS = auto()
+    STATEMENTS = auto()
+    ROLE_TAGS = auto()
+
+
+DECIDES = Plain("it decides which resources exist")
+AUTHOR_DECIDES = Plain("it is a decision of the program's author")
+NUMBER = Plain("a number is checked before the deployment")
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A rule of a value, and what an editor is told of it.
+
+    Attributes:
+        check: Raises Mistake. Besides the value, it takes the `info` of pydantic, or None in a program.
+        schema: Keywords of JSON schema.
+    """
+
+    check: Callable[[Any, ValidationInfo | None], object]
+    schema: Mapping[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return how pydantic applies it: the value stays as it is."""
+
+        def checked(value: Any, info: ValidationInfo) -> Any:
+            self.check(value, info)
+            return value
+
+        return with_info_after_validator_function(checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return what an editor is told."""
+        return {**handler(schema), **self.schema}
+
+
+def is_model(annotation: Any) -> TypeGuard[type[Keys]]:
+    """Return whether a type is one of the models."""
+    return isinstance(annotation, type) and issubclass(annotation, Keys)
+
+
+def unwrapped(annotation: Any, marks: Sequence[Any] = ()) -> tuple[Any, Sequence[Any]]:
+    """Return a type without None, and its marks with those that are given."""
+    while (origin := get_origin(annotation)) in (Annotated, Union, UnionType):
+        inner, *more = (each for each in get_args(annotation) if each is not NoneType)
+        annotation, marks = inner, [*marks, *(more if origin is Annotated else ())]
+    return annotation, marks
+
+
+def _empty(kind: type, *examples: Any, **more: Any) -> Any:
+    # pydantic parses the text of the signatures of `list` and `dict`, at each field: a thirtieth of a short run.
+    def new() -> Any:
+        return kind()
+
+    return Field(default_factory=new, examples=[*examples], **more)
+
+
+a_list, a_mapping = partial(_empty, list), partial(_empty, dict)
+
+
+def rule(check: Callable[[Any], object], **schema: Any) -> Rule:
+    """Return a rule with these keywords of JSON schema."""
+    return Rule(lambda value, _info: check(value), schema)
+
+
+def named(kind: str, example: str) -> Rule:
+    """Return the rule of a name in irsa.rules.names."""
+    of = RULES[kind]
+    # Python's \w matches letters of every script, that of an editor does not.
+    pattern = {} if of.letters_of_any_script else {"pattern": f"^(?:{of.pattern})$"}
+    return rule(partial(check_name, rule=of), maxLength=of.longest, **pattern, examples=[example])
+
+
+def arn(kind: str, variables_allowed: bool = True) -> Rule:
+    """Return the rule of an ARN of IAM, which has the partition of a stack file's region."""
+
+    def check(value: str, info: ValidationInfo | None) -> None:
+        if info and not variables_allowed and "${" in value:
+            found = f"{value!r}, in which variables are not replaced"
+            raise Mistake(found, "an ARN without variables", "write the ARN")
+        # With a variable in it, it is judged when that is replaced.
+        if not info or "${" not in value:
+            parse_iam_arn(value, kind, info.context if info else None)
+
+    pattern = rf"^arn:[^:]+:iam::[^:]+:{kind}/.+$" + (r"|\$\{" if variables_allowed else "")
+    return Rule(check, {"pattern": pattern, "examples": [EXAMPLES[kind]]})
+
+
+def of_add_on(parameter: Parameter) -> Rule:
+    """Return the rule of an item of a parameter of add-ons."""
+    # With a variable in it, it is judged when that is replaced.
+    return Rule(lambda value, info: (info and "${" in value) or parameter.check(value), {})
+
+
+def _seconds(limits: quotas.Seconds) -> Rule:
+    return rule(partial(quotas.check_seconds, limits=limits))
+
+
+def _quota(least: int, most: int | None = None) -> Rule:
+    def check(number: int) -> None:
+        if number < least or (most and number > most):
+            allowed = f"at least {least:,}" if number < least else f"at most {most:,}"
+            raise Mistake(f"{number:,}", allowed, "write the quota of your AWS account")
+
+    return rule(check)
+
+
+RoleArn = Annotated[str, arn("role")]
+PolicyArn = Annotated[str, arn("policy")]
+ProviderArn = Annotated[str, arn("oidc-provider", variables_allowed=False)]
+Key = Annotated[str, named("key", "my-app")]
+PolicyPath = Annotated[str, named("policy path", "/team/")]
+InlinePolicyName = Annotated[str, named("inline policy", "read-reports")]
+Description = Annotated[str, named("description", "Reads the reports")]
+TagKey = Annotated[str, named("tag key", "team")]
+TagValue = Annotated[str, named("tag value", "payments")]
+Tags = dict[TagKey, TagValue]
+Namespace = Annotated[str, named("namespace", "default")]
+ServiceAccountName = Annotated[str, named("service account", "my-service-account")]
+KubernetesKey = Annotated[str, named("Kubernetes key", "app.kubernetes.io/name")]
+LabelValue = Annotated[str, named("label value", "my-app")]
+Subject = Annotated[str, rule(check_subject, pattern=r"^[a-z0-9.*?-]+:[a-z0-9.*?-]+$", examples=["team-a:*"])]
+AnnotationKey = Annotated[str, rule(check_annotation_key), named("Kubernetes key", "example.com/owner")]
+Audience = Annotated[str, named("audience", "sts.amazonaws.com")]
+AssociationId = Annotated[str, named("association ID", "a-1234567890abcdef0")]
+Importable = Annotated[str, rule(check_adoptable, enum=[*ADOPTABLE]), DECIDES]
+AddOnName = Annotated[str, rule(check_add_on, enum=[*names()], examples=["external-dns"]), DECIDES]
+_least, _most = quotas.SESSION_DURATION[:2]
+SessionDuration = Annotated[int, Field(ge=_least, le=_most, examples=[7200]), _seconds(quotas.SESSION_DURATION), NUMBER]
+_least = quotas.TOKEN_EXPIRATION.least
+TokenExpiration = Annotated[int, Field(ge=_least, examples=[3600]), _seconds(quotas.TOKEN_EXPIRATION), NUMBER]
+_least, _most = quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE
+TrustPolicySize = Annotated[int, Field(ge=_least, le=_most, examples=[4096]), _quota(_least, _most), NUMBER]
+# Keys and values of what IAM reads are checked against its grammar (irsa.rules.grammar), whose messages use its terms.
+CONDITIONS = {"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}
+_values = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+_keys = {"type": "object", "additionalProperties": _values}
+_conditions = WithJsonSchema({"type": "object", "additionalProperties": _keys, "examples": [CONDITIONS]})
+Conditions = Annotated[dict[str, Any], _conditions, Mark.CONDITIONS]
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::my-bucket/*"}
+DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+Document = Annotated[dict[str, Any], Mark.DOCUMENT]
+_way = {"enum": [Use.USED.value, Use.TRUSTED.value]}
+_ways = {"type": "object", "additionalProperties": False, "properties": {"irsa": _way, "podIdentity": _way}}
+_identity = {"anyOf": [{"enum": [*SHORT]}, {**_ways, "minProperties": 1}], "examples": ["both"]}
+# A marker is what it is.
+_check_identity = rule(lambda value: isinstance(value, Unknown) or parse_identity(value), **_identity)
+Identity = Annotated[Any, _check_identity, Mark.IDENTITY, DECIDES]
+ADD_ON = {"addOn": "external-dns", "hostedZones": ["Z0123456789ABCDEFGHIJ"]}
+SERVICE_ACCOUNT = {"name": "my-service-account", "namespace": "default"}
+PRINCIPAL = {"AWS": "arn:aws:iam::111122223333:role/deployer"}
+TRUSTED_ROLE = {"Effect": "Allow", "Principal": PRINCIPAL, "Action": "sts:AssumeRole"}
+
+
+class ServiceAccount(Keys):
+    """The Kubernetes service account that is annotated with the role."""
+
+    name: ServiceAccountName
+    """Name of the service account."""
+    namespace: Namespace | None = None
+    """Its namespace, which must exist. Default: `default`."""
+    create: Annotated[bool, DECIDES] = Field(default=True, examples=[False])
+    """false: it exists; irsa annotates it and changes nothing else. Default: true.
+
+    To stop managing one that irsa created, first run `pulumi up` with `retain_on_delete: true`."""
+    take_over: Annotated[bool, AUTHOR_DECIDES] = Field(default=False, examples=[True])
+    """true, with `create: false`: overwrite annotations that somebody else wrote. Default: `pulumi up` fails."""
+    create_namespace: Annotated[bool, Mark.STACK_FILE] = Field(default=False, examples=[True])
+    """true: create the namespace if it is missing, and keep it when the stack is destroyed."""
+    labels: dict[KubernetesKey, LabelValue] = a_mapping({"app.kubernetes.io/name": "my-app"})
+    """Labels, with `create: true`."""
+    annotations: dict[AnnotationKey, str] = a_mapping({"example.com/owner": "team-a"})
+    """Further annotations, except those that start with `eks.amazonaws.com/` or `pulumi.com/`."""
+    image_pull_secrets: list[Annotated[str, named("secret", "registry")]] = a_list(["registry"])
+    """Names of Secrets with registry credentials, with `create: true`."""
+    automount_service_account_token: bool | None = Field(default=None, examples=[False])
+    """Whether Pods mount a token for the Kubernetes API, with `create: true`."""
+    sts_regional_endpoints: bool | None = Field(default=None, examples=[True])
+    """Whether AWS SDKs call the regional endpoint of STS. Default: the setting of the cluster's webhook."""
+    token_expiration: TokenExpiration | None = None
+    """Lifetime of the Pod's AWS token in seconds, at least 600. Default: 86,400."""
+
+
+class PolicyDocument(Keys):
+    """A policy document."""
+
+    file: Annotated[str | None, Mark.STACK_FILE] = Field(default=None, examples=["policies/my-policy.json"])
+    """In place of `document`: the path of a JSON file in the folder of Pulumi.yaml, 1 MiB at most."""
+    document: Annotated[Document | None, Mark.REQUIRED] = Field(default=None, examples=[DOCUMENT])
+    """The policy document: a mapping; in a program, it may contain outputs, or be JSON text."""
+
+
+def _parameters() -> Iterator[tuple[str, Any]]:
+    for name, each in PARAMETERS.items():
+        described = f"{each.what[0].upper()}{each.what[1:]}."
+        yield name, (list[Annotated[str, of_add_on(each)]], a_list([each.example], min_length=1, description=described))
+    for name, what in SWITCHES.items():
+        decides = Plain("it decides what the policy says")
+        yield (
+            name,
+            (Annotated[bool | None, decides], Field(default=None, examples=[True], description=f"true: {what}.")),
+        )
+
+
+Parameters: Any = create_model("Parameters", __base__=Keys, **dict(_parameters()))
+
+
+class AddOnParameters(Parameters):  # type: ignore[misc]
+    """What the policies of add-ons take; `irsa add-ons` lists which add-on takes what."""
+
+    version: Annotated[str, Field(min_length=1, examples=["v0.23.0"]), DECIDES] | None = None
+    """Version of the add-on that the policy is for. Default: the newest that this release knows."""
+    scope: Annotated[str, rule(check_scope, const=EVERYTHING, examples=[EVERYTHING]), DECIDES] | None = None
+    """`"*"`: the add-on may reach everything that its parameters would name."""
+
+
+class AddOn(AddOnParameters):
+    """A well-known add-on whose policy is created and attached. `irsa add-ons` lists what each takes.
+
+    Default of `cluster_names`: those of the role."""
+
+    add_on: AddOnName
+    """The add-on, such as `external-dns`."""
+
+
+class Policy(AddOnParameters, PolicyDocument):
+    """A managed IAM policy to create and attach: a document, or that of an add-on."""
+
+    document: Document | None = Field(default=None, examples=[DOCUMENT])
+    """The policy document: a mapping; in a program, it may contain outputs, or be JSON text.
+
+    One that is known before the deployment and has more than 6,144 characters is split into several policies."""
+    name: Annotated[str, named("policy", "my-policy")] | None = None
+    """Name of the policy. Default: an automatic name from the binding's key or the component's name."""
+    path: PolicyPath | None = None
+    """IAM path. Default: `/`."""
+    description: Description | None = None
+    """Description. IAM cannot change it: a new one replaces the policy."""
+    tags: Tags = a_mapping({"team": "payments"})
+    """Tags of the policy. Default: those of the role."""
+    add_on: AddOnName | None = None
+    """In place of a document: the add-on, such as `external-dns`."""
+
+
+class PodIdentity(Keys):
+    """Settings of the EKS Pod Identity associations."""
+
+    session_tags: Annotated[bool, Plain("the trust policy depends on it")] = Field(default=True, examples=[False])
+    """false: sessions have no tags, and the trust policy names the clusters only. Default: true."""
+    target_role_arn: RoleArn | None = None
+    """ARN of the role whose credentials the Pods get; this role assumes it. It may be in another AWS account."""
+    policy: PolicyDocument | None = Field(default=None, examples=[{"file": "policies/session.json"}])
+    """Session policy, which needs `session_tags: false`. Sessions may do what it and the role allow."""
+    tags: Tags = a_mapping({"team": "payments"})
+    """Tags of the associations. Default: those of the role."""
+    import_ids: Annotated[dict[str, AssociationId], DECIDES] = a_mapping({"cluster": "a-1234567890abcdef0"})
+    """IDs of existing associations to adopt, by the cluster's key; that of `irsa:cluster` is `cluster`.
+
+    Remove it after `pulumi up`."""
+
+
+class Role(Keys):
+    """The IAM role."""
+
+    arn: RoleArn | None = None
+    """ARN of an existing role in any AWS account. It is not changed; the service account is annotated with it."""
+    name: Annotated[str, named("role", "my-role")] | None = None
+    """Name, 1 to 64 characters. Default: an automatic name from the binding's key or the component's name."""
+    name_prefix: Annotated[str, named("role prefix", "my-app-")] | None = None
+    """Prefix of an automatic name, 1 to 38 characters."""
+    description: Description | None = None
+    """Description of the role, at most 1,000 characters."""
+    path: Annotated[str, named("role path", "/team/")] | None = None
+    """IAM path of the role, such as `/team/`. Default: `/`."""
+    permissions_boundary: PolicyArn | None = None
+    """ARN of the policy that is the role's permissions boundary."""
+    max_session_duration: SessionDuration | None = None
+    """Maximum session duration in seconds, 3,600 to 43,200. Default: 3,600.
+
+    AWS SDKs ask for one hour or less, unless the application sets more."""
+    force_detach_policies: bool | None = Field(default=None, examples=[True])
+    """true: deleting the role detaches policies that others attached."""
+    tags: Annotated[Tags, Mark.ROLE_TAGS] = a_mapping({"team": "payments"})
+    """Tags of the role, and of the policy unless it has its own; at most 50."""
+
+
+class Trust(Keys):
+    """Who may assume the role, besides the service account."""
+
+    subjects: list[Subject] = a_list(["team-a:*", "team-b:worker"])
+    """Further trusted service accounts, as `namespace:name`; both may contain the wildcards `*` and `?`."""
+    any_service_account: Annotated[bool, AUTHOR_DECIDES] = Field(default=False, examples=[True])
+    """true: subjects may contain `*:*`, every service account of the cluster."""
+    conditions: Conditions = a_mapping(CONDITIONS)
+    """Further conditions of irsa's statements, in IAM's format: operator, key, value or values."""
+    statements: Annotated[list[dict[str, Any]], Mark.STATEMENTS] = a_list([TRUSTED_ROLE])
+    """Further statements of the trust policy, in IAM's format."""
+
+
+class Quotas(Keys):
+    """Quotas that AWS raised for your AWS account."""
+
+    trust_policy_size: TrustPolicySize = quotas.TRUST_POLICY_SIZE
+    """Characters of a trust policy, without white space: 2,048 to 8,192. Default: 2,048."""
+    attached_policies: Annotated[int, Field(ge=1, examples=[20]), _quota(1), NUMBER] = quotas.ATTACHED_POLICIES
+    """Managed policies per role, at least 1. Default: 10."""
+
+
+class RoleForPods(Keys):
+    """One role and the service account that assumes it."""
+
+    service_account: ServiceAccount | None = Field(default=None, examples=[SERVICE_ACCOUNT])
+    """The service account to create or to annotate. Without it, only the role is created."""
+    identity: Identity = Field(default=None, examples=["both"])
+    """How Pods get the role: `irsa`, `both` or `podIdentity`. Default: `irsa`.
+
+    For the stages between them, a mapping of both to `used` or `trusted`, such as `{irsa: trusted, podIdentity: used}`.
+    `trusted`: only the trust policy's statement exists."""
+    pod_identity: PodIdentity | None = Field(default=None, examples=[{"tags": {"team": "payments"}}])
+    """Settings of the EKS Pod Identity associations."""
+    role: Role = Field(
+        default=Role.model_construct(), examples=[{"name": "my-role", "description": "my-role-description"}]
+    )
+    """The role."""
+    policy: Policy | None = Field(default=None, examples=[{"name": "my-policy", "file": "policies/my-policy.json"}])
+    """A managed policy to create and attach."""
+    policies: list[AddOn] = a_list([ADD_ON])
+    """Add-ons whose policies are created and attached, each once.
+
+    Without `service_account` and `trust.subjects`, the service account of the add-on's chart is trusted."""
+    inline_policies: Annotated[dict[InlinePolicyName, PolicyDocument], RULES["inline policy"]] = a_mapping(
+        {"read-reports": {"document": DOCUMENT}}
+    )
+    """Inline policies of the role, by name; together at most 10,240 characters."""
+    assume_role_arns: list[RoleArn] = a_list(["arn:aws:iam::444455556666:role/data-reader"])
+    """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
+    trust: Trust = Field(default=Trust.model_construct(), examples=[{"subjects": ["team-a:*"]}])
+    """Who else may assume the role."""
+    audience: Audience | None = None
+    """Audience of the tokens. Default: `sts.amazonaws.com`."""
+    import_: Annotated[list[Importable], DECIDES] = a_list(["role", "policy"], alias="import")
+    """Existing resources to adopt, by the names given here: `role`, `policy`, `attachments`, `inlinePolicies`,
+    `serviceAccount`. Remove it after `pulumi up`.
+
+    An import that differs is refused, and so is a later change while this is here. Declare all annotations and labels
+    of a service account."""
+    retain_on_delete: Annotated[bool, Plain("it is an option of the resources")] = Field(default=False, examples=[True])
+    """true: the resources in AWS and Kubernetes are kept when this is removed."""
+
+
+class ServiceAccountRole(RoleForPods):
+    """The arguments of a ServiceAccountRole.
+
+    It creates a role with `oidc_provider_arns` for IRSA, with `cluster_arns` for EKS Pod Identity, or with both; or it
+    uses the role of `role.arn`."""
+
+    oidc_provider_arns: list[ProviderArn] = a_list(min_length=1)
+    """ARNs of the clusters' IAM OIDC providers, all in the AWS account in which the role is created."""
+    cluster_arns: Annotated[dict[Key, Annotated[str, rule(parse_cluster_arn)]], RULES["key"]] = a_mapping()
+    """ARNs of the EKS clusters, for Pod Identity, each under a key that you choose; do not change the key."""
+    policy_arns: Annotated[dict[str, PolicyArn], RULES["attachment key"]] = a_mapping()
+    """ARNs of existing policies to attach, each under a key that you choose; do not change the key."""
+    quotas: Quotas | None = None
+    """Quotas that AWS raised for your AWS account."""

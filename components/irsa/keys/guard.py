@@ -1,0 +1,81 @@
+"""The keys of a guard, which are the arguments of IdentityGuard."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from irsa.guard.modes import EXCEPTIONS, MODES, check_exception, check_mode
+from irsa.guard.rules import check_stack, check_user, check_user_prefix
+from irsa.keys.binding import (
+    DECIDES,
+    Audience,
+    Identity,
+    Keys,
+    Namespace,
+    RoleArn,
+    ServiceAccountName,
+    a_list,
+    a_mapping,
+    rule,
+)
+
+GuardMode = Annotated[str, rule(check_mode, enum=[*MODES], examples=["warn"]), DECIDES]
+GuardException = Annotated[str, rule(check_exception, enum=[*EXCEPTIONS], examples=["warn"])]
+User = Annotated[str, rule(check_user)]
+UserPrefix = Annotated[str, rule(check_user_prefix)]
+DEPLOYERS = "arn:aws:sts::111122223333:assumed-role/deploy/"
+
+
+class GuardedServiceAccount(Keys):
+    """A service account whose Pods must get a role.
+
+    `role_arn` can be that of a ServiceAccountRole; write the name as a string.
+    """
+
+    name: ServiceAccountName
+    """Name of the service account."""
+    namespace: Namespace | None = None
+    """Its namespace. Default: `default`."""
+    role_arn: RoleArn
+    """ARN of its role."""
+    identity: Identity = None
+    """How its Pods get the role, as in ServiceAccountRole. Default: `irsa`."""
+    audience: Audience | None = None
+    """Audience of the tokens, for IRSA. Default: `sts.amazonaws.com`."""
+
+
+class GuardedAnnotations(Keys):
+    """Who may annotate service accounts of guarded namespaces with another role than the declared one."""
+
+    mode: GuardMode
+    """`warn` or `deny`, for everybody else."""
+    users: Annotated[list[User], DECIDES] = a_list(["deployer"])
+    """Names of users."""
+    user_prefixes: Annotated[list[UserPrefix], DECIDES] = a_list([DEPLOYERS])
+    """Beginnings of names of users. EKS has roles as `arn:aws:sts::ID:assumed-role/ROLE/SESSION`."""
+    groups: Annotated[list[User], DECIDES] = a_list(["platform"])
+    """Names of groups."""
+
+
+class GuardSettings(Keys):
+    """The guard of one cluster."""
+
+    mode: GuardMode
+    """`warn` (recorded in the API server's metric and audit log) or `deny`."""
+    namespace: Namespace | None = None
+    """Namespace of its ConfigMaps, which only the platform's team should edit. Default: `kube-system`."""
+    namespaces: Annotated[dict[Namespace, GuardException], DECIDES] = a_mapping({"batch": "warn"})
+    """Other modes by namespace: `off`, `warn` or `deny`. kube-system is at `warn` unless it is named here."""
+    annotations: GuardedAnnotations | None = Field(
+        default=None, examples=[{"mode": "warn", "userPrefixes": [DEPLOYERS]}]
+    )
+    """Also guard the annotation `eks.amazonaws.com/role-arn` of service accounts. Default: no."""
+
+
+class IdentityGuard(GuardSettings):
+    """The arguments of an IdentityGuard, which is for one cluster: that of its Kubernetes provider."""
+
+    service_accounts: list[GuardedServiceAccount]
+    """The service accounts whose Pods must get their role."""
+    stack: Annotated[str, rule(check_stack), DECIDES] | None = None
+    """Prefix of the policies' names; unique in the cluster. Default: project and stack."""
