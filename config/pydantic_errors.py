@@ -2,18 +2,14 @@
 
 import functools
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
-
-from pydantic import ValidationError
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.scalars import in_yaml_words
 from irsa.keys.binding import is_model, unwrapped
-from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of
-from irsa.rules.quotas import seconds_in
+from irsa.rules.mistakes import Mistake, Place, likely, nearest, path_of
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {
@@ -30,8 +26,6 @@ REMOVED: Mapping[Place, str] = {
     ("defaults", "retainNamespaces"): "remove it: irsa deletes no namespace, and `kubectl delete namespace` deletes one"
 }
 SCHEMA_OF = functools.cache(lambda model: model.model_json_schema())
-# What a word stands for in YAML 1.1, or in quotes.
-BOOLEANS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 LIMITS = {
     "too_short": "at least {min_length}",
     "greater_than_equal": "at least {ge:,}",
@@ -86,46 +80,14 @@ def _are_arns_of_policies(found: Any, place: Place) -> bool:
 
 
 def _advice(kind: str, found: Any, place: Place) -> str:
-    if isinstance(found, list) and len(found) == 1 and _accepts(place, found[0]):
-        return "write its item, without the brackets"
-    if kind == "string_type" and isinstance(found, bool | int | float) and _accepts(place, str(found).lower()):
-        # A number is not always what was written: an account ID that begins with 0 may have become another one.
-        number = "put it in quotes, as it is in the file: YAML reads 010 as the number 8"
-        return f'put it in quotes: "{str(found).lower()}"' if isinstance(found, bool) else number
-    if kind == "bool_type":
-        words = BOOLEANS.get(str(found).lower(), "true or false")
-        return f"write {words}{', without quotes' if isinstance(found, str) else ''}"
-    if kind == "model_type" or kind not in KINDS:
-        return _advice_for_keys(found, place) if kind == "model_type" else "write a string"
-    meant = _meant(kind, found, place)
-    if meant is not None and _accepts(place, meant):
-        return f"write {json.dumps(meant, ensure_ascii=False)}{', without quotes' if found == str(meant) else ''}"
+    if kind not in KINDS:
+        return "write a string"
     example = json.dumps(_example_at(place), ensure_ascii=False)
-    return f"write {KINDS[kind].partition(',')[0]}, such as {example}"
-
-
-def _meant(kind: str, found: Any, place: Place) -> int | list[str] | None:
-    """Return the only value that one of another type can stand for; None where there may be several."""
-    if kind == "list_type" and isinstance(found, str) and len(found) <= LINE:
-        return [found]
-    if kind != "int_type" or not isinstance(found, str):
-        return None
-    if re.fullmatch("[0-9]{1,12}|[0-9]{1,3}([,_ ][0-9]{3}){1,3}", found):
-        return int(re.sub("[,_ ]", "", found))
-    return seconds_in(found) if place[-1] in ("maxSessionDuration", "tokenExpiration") else None
-
-
-def _accepts(place: Place, value: Any) -> bool:
-    """Return whether a value has no mistake at a place, as far as that needs no other value."""
-    *outer, last = place
-    model = annotation_at(tuple(outer))
-    if not is_model(model):
-        return _accepts(tuple(outer), [value] if isinstance(last, int) else {last: value})
-    try:
-        model.model_validate({last: value})
-    except ValidationError as error:
-        return all(each["loc"][0] != last or each["loc"][-1] == "[key]" for each in error.errors())
-    return True
+    if kind == "string_type" and isinstance(found, bool | int | float):
+        # A number is not always what was written: an account ID that begins with 0 may have become another one.
+        return f"write a string in quotes, such as {example}: YAML reads 010 as the number 8"
+    quotes = ", without quotes" if kind in ("bool_type", "int_type") and isinstance(found, str) else ""
+    return f"write {KINDS[kind].partition(',')[0]}{quotes}, such as {example}"
 
 
 def _example_at(place: Place) -> Any:
@@ -136,15 +98,6 @@ def _example_at(place: Place) -> Any:
         return next(iter(several.values() if isinstance(several, dict) else several))
     schema = SCHEMA_OF(model)["properties"][place[-1]]
     return {**schema.get("anyOf", [{}])[0], **schema}["examples"][0]
-
-
-def _advice_for_keys(found: Any, place: Place) -> str:
-    known = keys_at(place)
-    keys = ("file",) if str(found).endswith(".json") else ("arn",) if "file" in known else ("arn", "name")
-    for key in ("addOn", *keys) if isinstance(found, str) and len(found) <= LINE else ():
-        if key in known and _accepts((*place, key), found):
-            return f"write {{{key}: {json.dumps(found, ensure_ascii=False)}}}"
-    return f"write keys below it: {', '.join(known[:4])}{', ...' if len(known) > 4 else ''}"  # noqa: PLR2004 (enough to see which)
 
 
 def _advice_for_key(key: str, place: Place, known: list[str]) -> str:

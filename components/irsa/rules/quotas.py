@@ -3,7 +3,6 @@
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html. AWS raises the first two on request.
 """
 
-import re
 from typing import NamedTuple
 
 from irsa.rules.mistakes import Mistake, Place
@@ -67,17 +66,6 @@ SESSION_DURATION = Seconds(3_600, 43_200, "3,600 to 43,200 (a limit of IAM)")
 # https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
 TOKEN_EXPIRATION = Seconds(600, None, "at least 600 (a limit of Kubernetes)")
 USUAL_TOKEN_EXPIRATION = 86_400
-_N = "(?:([0-9]{1,9}) ?"
-_DURATION = re.compile(
-    f"(?:pt)?{_N}d(?:ays?)?)? ?{_N}h(?:(?:ou)?rs?)?)? ?{_N}m(?:in(?:ute)?s?)?)? ?{_N}s(?:ec(?:ond)?s?)?)?"
-)
-
-
-def seconds_in(text: str) -> int:
-    """Return the seconds of a duration, such as 2h, `90 minutes` or PT1H30M; 0 of any other text."""
-    found = _DURATION.fullmatch(text.strip().lower())
-    parts = zip(found.groups("0"), (86_400, 3_600, 60, 1), strict=True) if found else ()
-    return sum(int(number) * unit for number, unit in parts)
 
 
 def check_seconds(seconds: int, limits: Seconds) -> int:
