@@ -209,14 +209,4 @@ def test_a_setting_in_json_with_a_key_twice(tmp_path: Path) -> None:
     assert (place, line, found) == (("variables",), 2, "the key 'a' twice in one object")
 
 
-@pytest.mark.parametrize("seconds", ["9" * 5_000, "٣٦٠٠"])
-def test_a_number_that_is_none_is_not_advised(tmp_path: Path, seconds: str) -> None:
-    """Refuses 5,000 digits, or those of another script, with advice of one line that is of use."""
-    role = {"maxSessionDuration": seconds}
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {"serviceAccount": {"name": "app"}, "role": role}}}
-    (mistake,) = examine(values, tmp_path).mistakes
-
-    assert mistake.mistake.fix == "write an integer, such as 7200"
-
-
 GOOD_SETTINGS = {"cluster": {"name": "cc"}, "bindings": {"app": {"serviceAccount": {"name": "app"}}}}

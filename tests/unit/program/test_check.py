@@ -66,7 +66,7 @@ def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monk
 DOCUMENTED = {
     "cluster.nam": ("", "did you mean 'name'?"),
     "defaults.maxSessionDuration": ("at least 3,600", ""),
-    "bindings.wrong-types.serviceAccount.create": ("true or false", "write false"),
+    "bindings.wrong-types.serviceAccount.create": ("true or false", "without quotes"),
     "bindings.wrong-types.policyArns": ("a list", '["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]'),
     "bindings.wrong-levels.role.policy": ("", "irsa:bindings.wrong-levels"),
     "bindings.wrong-levels.role.permissionsBoundary": (
