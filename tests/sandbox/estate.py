@@ -278,7 +278,7 @@ def cdk(
     role = Role(
         f"EksStack-{logical[:41]}-{random}",
         json.dumps(trust, separators=(",", ":")),
-        "cdk",
+        "cloudformation",
         tags={
             "aws:cloudformation:stack-name": "EksStack",
             "aws:cloudformation:logical-id": logical,

@@ -27,7 +27,7 @@ from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.outcomes import Adoption, Outcome
-from irsa_cli.adopt.roles import TakenRole, clusters_of, subjects_named, take_role
+from irsa_cli.adopt.roles import TakenRole, clusters_of, take_role
 from irsa_cli.adopt.service_accounts import TakenServiceAccount, about_service_account, take_service_account
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Settings
@@ -69,9 +69,9 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
     trusting = (arn for arn, role in roles.items() if clusters.trusts_one(role))
     candidates = {}
     for arn in sorted({*annotated, *associated, *trusting}):
-        tags, subjects = (roles[arn].tags, subjects_named(roles[arn])) if arn in roles else (None, set())
+        tags = roles[arn].tags if arn in roles else None
         of_associations = (each.service_account for each in associated.get(arn, ()))
-        candidates[arn] = Candidate(arn, tags, [*dict.fromkeys((*annotated.get(arn, ()), *of_associations))], subjects)
+        candidates[arn] = Candidate(arn, tags, [*dict.fromkeys((*annotated.get(arn, ()), *of_associations))])
     without_effect = [*choice.without_effect(candidates.values())]
     if without_effect:
         raise CouldNotLookError(
@@ -212,9 +212,9 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
         trust["subjects"] = [each for each in trust["subjects"] if each != service_account.subject]
         imported += ["serviceAccount"] if with_role[0].whole else []
         settings = {"serviceAccount": with_role[0].settings, **settings, **_pod_identity(with_role)}
-        key = _key(task, _key_of(service_account), taken.role.arn)
+        key = _key(task, _key_of(service_account))
     else:
-        key = _key(task, taken.role.name, taken.role.arn)
+        key = _key(task, taken.role.name)
         pods = taken.trust.settings.pod_identity
         # Its trust policy asks for session tags otherwise, which its associations do not have.
         settings |= {"podIdentity": {"sessionTags": False}} if pods and not pods.session_tags else {}
@@ -237,7 +237,7 @@ def _add_annotating(task: Task, arn: str, ready: Sequence[TakenServiceAccount], 
         if each.found.role_arn and (each.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults):
             settings["audience"] = each.audience
         settings |= task.clusters.setting([task.clusters.keys[each.found.cluster]])
-        key = _key(task, _key_of(each.found), f"{arn} {each.found.cluster} {each.found}", each.found.cluster)
+        key = _key(task, _key_of(each.found), f"{_key_of(each.found)}-{each.found.cluster}")
         _add(task, key, settings, ["serviceAccount"] if each.whole else [])
         # A role that another binding declares may be rewritten there.
         unchanged = "" if taken else ", which is not changed"
@@ -260,9 +260,8 @@ def _key_of(found: LiveServiceAccount) -> str:
     return f"{found.namespace}-{found.name}"
 
 
-def _key(task: Task, preferred: str, identity: str, *qualifiers: str) -> str:
-    names = [preferred, *(f"{preferred}-{each}" for each in qualifiers)]
-    return unique_key(names, identity, lambda key: key in task.adoption.bindings or key in task.declared.bindings)
+def _key(task: Task, *names: str) -> str:
+    return unique_key(names, lambda key: key in task.adoption.bindings or key in task.declared.bindings)
 
 
 def _say_taken(task: Task, each: TakenServiceAccount, key: str, note: str = "") -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
-from irsa.evaluation.globs import overlap
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import Arn
 from irsa_cli.live.model import LiveServiceAccount, PolicySettings
@@ -17,8 +16,7 @@ class Ways:
     Attributes:
         policies: Whether policies are taken over.
         take_from: Tools from which roles and service accounts are taken.
-        drop_dead_issuers: Whether statements of trust policies go by which no token comes any more.
-        dropped_issuers: Issuers that the user calls gone, though their OIDC providers are there.
+        drop_dead_issuers: Whether roles are adopted that trust OIDC providers of no cluster that was read.
         region: The region of the current credentials.
         aws_account: Number of the stack's AWS account.
         policy_settings: Asks for the settings of a managed policy; None if it does not exist.
@@ -27,7 +25,6 @@ class Ways:
     policies: bool = False
     take_from: Collection[str] = ()
     drop_dead_issuers: bool = False
-    dropped_issuers: Collection[str] = ()
     region: str = ""
     aws_account: str = ""
     policy_settings: Callable[[str], PolicySettings | None] = lambda _: PolicySettings("", {})
@@ -40,13 +37,11 @@ class Candidate(NamedTuple):
         role_arn: Its ARN.
         tags: Its tags; None where they are not known, as those of a role in another AWS account.
         service_accounts: Those that are annotated with it.
-        subjects: The `namespace:name` patterns that its trust policy names.
     """
 
     role_arn: str
     tags: Mapping[str, str] | None
     service_accounts: Collection[LiveServiceAccount]
-    subjects: Collection[str]
 
 
 @dataclass(frozen=True)
@@ -71,9 +66,8 @@ class Choice:
         """Return whether a role is chosen, with some of its service accounts or by itself."""
         if not self._has_role(candidate.role_arn, candidate.tags):
             return False
-        if not self.namespaces and not self.service_accounts:
-            return True
-        return any(map(self.has_service_account, candidate.service_accounts)) or self._has_subject(candidate.subjects)
+        by_itself = not self.namespaces and not self.service_accounts
+        return by_itself or any(map(self.has_service_account, candidate.service_accounts))
 
     def has_service_account(self, service_account: LiveServiceAccount) -> bool:
         """Return whether a service account is chosen, as far as that depends on itself."""
@@ -93,23 +87,6 @@ class Choice:
         if self.roles and not any(_matches_one(self.roles, each) for each in (Arn.name_in(role_arn), role_arn)):
             return False
         return not self.tags or (tags is not None and any(tags.get(key) == value for key, value in self.tags))
-
-    def _has_subject(self, subjects: Iterable[str]) -> bool:
-        """Return whether a role is meant for one of the chosen service accounts.
-
-        One for all namespaces belongs to none of them, and one for a whole namespace to no single service account:
-        these are chosen by their names, or with everything.
-        """
-        for subject in subjects:
-            namespace, _, name = subject.partition(":")
-            if not namespace.strip("*") or (self.service_accounts and not name.strip("*")):
-                continue
-            if all(
-                not patterns or any(overlap(text, each) for each in patterns)
-                for patterns, text in ((self.namespaces, namespace), (self.service_accounts, f"{namespace}/{name}"))
-            ):
-                return True
-        return False
 
 
 def _matches_one(patterns: Iterable[str], text: str) -> bool:

@@ -31,7 +31,6 @@ class Clusters:
 
     def __init__(self, discovery: Discovery, aws_account: LiveAwsAccount, declared: Declared, ways: Ways) -> None:
         self._declared, self._ways, self._aws_account = declared, ways, aws_account
-        self._dropped = {issuer_host_path(each) for each in ways.dropped_issuers}
         self._issuers = Issuers(discovery.clusters, discovery.aws_accounts)
         self._by_issuer = {issuer_host_path(each.issuer): each for each in discovery.clusters}
         self.by_name = {each.name: each for each in discovery.clusters}
@@ -97,7 +96,7 @@ class Clusters:
         for cluster in new:
             # Of a context such as `arn:aws:eks:us-west-2:111122223333:cluster/prod`, `prod`.
             name = cluster.name.rpartition("/")[2] or ONLY_CLUSTER
-            key = unique_key([name], cluster.issuer, used.__contains__) if self.several else ONLY_CLUSTER
+            key = unique_key([name], used.__contains__) if self.several else ONLY_CLUSTER
             used.add(key)
             keys[cluster.name] = key
             self.new[key] = self._settings(cluster)
@@ -133,7 +132,7 @@ class Clusters:
             if not issuer or arn in clusters or known is Standing.KNOWN:
                 return False
             # Of other issuers, such as GitHub's, nobody knows whether they are a cluster's.
-            if issuer in self._dropped or (eks_region(issuer) and arn not in listed):
+            if eks_region(issuer) and arn not in listed:
                 return True
             # Its cluster may be in another AWS account, of which nothing was read.
             return None if known is Standing.GONE else False

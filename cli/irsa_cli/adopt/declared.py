@@ -1,6 +1,6 @@
 """What a stack file declares already, so that nothing is declared twice."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,11 +9,9 @@ from typing import Any, Literal
 
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import Mistake, listed, named
-from irsa.rules.names import RULES, check_name
+from irsa.rules.mistakes import Mistake, listed
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.adopt.outcomes import Left
-from irsa_cli.exits import CouldNotLookError
 
 # The key of the one cluster of `irsa:cluster`.
 ONLY_CLUSTER = "cluster"
@@ -28,20 +26,12 @@ class Declared:
         issuers: The issuer of each cluster, by its key; the key of `irsa:cluster` is `cluster`.
         deployed: What the state of its stack owns, by the ARN, and in Kubernetes by the uid.
         stacks: Names of the backend's other stacks, by the ARN or uid of what they own.
-
-    Raises:
-        CouldNotLookError: A binding may have an encrypted name.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     issuers: Mapping[str, str] = field(default_factory=dict)
     deployed: frozenset[str] = frozenset()
     stacks: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be told."""
-        for place in _encrypted(self.bindings):
-            raise CouldNotLookError(f"{place} has an encrypted value: what it declares is not known here")
 
     @property
     def bindings(self) -> Mapping[str, Any]:
@@ -60,15 +50,11 @@ class Declared:
 
         Raises:
             Left: The defaults would add some.
-            Mistake: irsa refuses one.
         """
         found = {key: tags[key] for key in sorted(tags) if not key.lower().startswith("aws:")}
         added = [key for key in mapping_of(self.defaults.get("tags")) if key not in found]
         if added:
             raise Left(f"irsa:defaults would add the tag {listed(added)}")
-        for key, value in found.items():
-            check_name(key, RULES["tag key"])
-            check_name(value, RULES["tag value"])
         return found
 
     @cached_property
@@ -110,12 +96,3 @@ class Declared:
 def is_encrypted(value: object) -> bool:
     """Return whether a setting is one that Pulumi encrypts: https://www.pulumi.com/docs/iac/concepts/secrets/."""
     return isinstance(value, Mapping) and set(value) == {"secure"}
-
-
-def _encrypted(bindings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the bindings that may not say what they declare: in the state of a stack, names are plain."""
-    for key, binding in bindings.items():
-        settings = [*mapping_of(binding).values()]
-        inner = [each for one in settings for each in mapping_of(one).values()]
-        if any(map(is_encrypted, (binding, *settings, *inner))):
-            yield f"irsa:bindings.{named(str(key))}"

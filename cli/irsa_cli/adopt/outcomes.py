@@ -67,7 +67,6 @@ class Adoption:
         bindings: New bindings by their keys.
         variables: New variables.
         items: What became of everything that was chosen.
-        silences: By lint rule, those for the bindings by which `irsa check` would fail.
     """
 
     clusters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -75,7 +74,6 @@ class Adoption:
     bindings: dict[str, dict[str, Any]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
-    silences: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def say(self, outcome: Outcome, about: str, key: str = "", notes: tuple[str, ...] = (), **more: Any) -> None:
         """Add what became of something: see Item."""

@@ -16,18 +16,22 @@ Words = Mapping[str, str]
 MANAGED_BY = "app.kubernetes.io/managed-by"
 # Keys by which people and modules say what manages a resource, without letter case and separators.
 _MANAGED_BY_TAGS = ("managedby", "provisioner", "provisionedby", "createdby", "deployedby", "createdwith")
-_NAMED = ("eksctl", "cloudformation", "cdk", "terraform", "helm", "pulumi", "crossplane", "argocd", "flux")
+_NAMED = ("eksctl", "cloudformation", "terraform", "helm", "pulumi", "crossplane", "argocd", "flux")
 # As they are spelled there, and in this order in messages.
-_TOOLS = {**{each: each for each in _NAMED}, "opentofu": "terraform", "terragrunt": "terraform", "awscdk": "cdk"}
+_TOOLS = {
+    **{each: each for each in _NAMED},
+    "opentofu": "terraform",
+    "terragrunt": "terraform",
+    "cdk": "cloudformation",
+    "awscdk": "cloudformation",
+}
 TOOLS = (*_NAMED, "ack", "eks-add-on")
 # Without RoleName, CloudFormation calls a role by the stack, the logical ID and 12 characters, and puts none of its
 # aws:cloudformation:* tags on it (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277):
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html (Return values).
 _GENERATED_NAME = re.compile(
-    r"[A-Za-z].*-([A-Za-z0-9]+)-(?=[a-z0-9]*[A-Z])(?=[A-Za-z]*[0-9])([A-Z0-9]{12,13}|[A-Za-z0-9]{12})"
+    r"[A-Za-z].*-[A-Za-z0-9]+-(?=[a-z0-9]*[A-Z])(?=[A-Za-z]*[0-9])([A-Z0-9]{12,13}|[A-Za-z0-9]{12})"
 )
-# CDK appends a hash to the names that it gives: https://docs.aws.amazon.com/cdk/v2/guide/identifiers.html
-_CDK_LOGICAL_ID = re.compile(r".+[0-9A-F]{8}")
 
 
 class Owner(NamedTuple):
@@ -68,10 +72,6 @@ def _by_eksctl(tags: Words) -> str | None:
     return stack or (f"eksctl-{cluster}-{kind}-{name.replace('/', '-', 1)}" if cluster and name else "")
 
 
-def _by_cdk(tags: Words) -> str | None:
-    return _stack(tags) if _CDK_LOGICAL_ID.fullmatch(tags.get("aws:cloudformation:logical-id", "")) else None
-
-
 def _stack(tags: Words) -> str | None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
     marked = any(key.startswith("aws:cloudformation:") for key in tags)
@@ -83,10 +83,9 @@ def _by_terraform(tags: Words) -> str | None:
     return next(("" for key, value in tags.items() if key.lower() == "terraform" and value.lower() != "false"), None)
 
 
-# In this order: what eksctl and CDK create is CloudFormation's too.
+# In this order: what eksctl creates is CloudFormation's too.
 _OF_ROLES: Sequence[tuple[str, Callable[[Words], str | None]]] = (
     ("eksctl", _by_eksctl),
-    ("cdk", _by_cdk),
     ("cloudformation", _stack),
     ("terraform", _by_terraform),
     # https://docs.crossplane.io/latest/ and https://aws-controllers-k8s.github.io/community/docs/user-docs/ack-tags/
@@ -131,14 +130,13 @@ MARKS = (
 def owners_of_role(role: LiveRole, annotated: Iterable[LiveServiceAccount] = ()) -> list[Owner]:
     """Return who manages a role, by its tags, its name, or else the service accounts that are annotated with it.
 
-    What eksctl or CDK created is not CloudFormation's alone.
+    What eksctl created is not CloudFormation's alone; what CDK created is.
     """
     tagged = _by_tags(role.tags)
     if tagged:
         return tagged
-    generated = _GENERATED_NAME.fullmatch(role.name)
-    if generated:
-        return [Owner("cdk" if _CDK_LOGICAL_ID.fullmatch(generated[1]) else "cloudformation", by="its name")]
+    if _GENERATED_NAME.fullmatch(role.name):
+        return [Owner("cloudformation", by="its name")]
     tools = {owner.tool for each in annotated for owner in owners_of_service_account(each)}
     return [Owner(tool, by="its service account") for tool in sorted(tools & _OF_BOTH)]
 
@@ -183,17 +181,10 @@ def _tool(text: str) -> str | None:
 # --- how they let go -------------------------------------------------------------------------------------------------
 
 
-# The pages with the commands, in an order by which no Pod is without permissions at any moment.
-_PAGES = {
-    "eksctl": "docs/guides/from-eksctl.md",
-    "cloudformation": "docs/adopt.md#cloudformation-and-cdk",
-    "cdk": "docs/adopt.md#cloudformation-and-cdk",
-    "terraform": "docs/guides/from-terraform.md",
-    "helm": "docs/adopt.md#helm",
-}
-
-
 def letting_go(tool: str) -> str:
-    """Return how a tool lets go of what is adopted from it, in one line."""
-    page = _PAGES.get(tool, "docs/adopt.md#who-manages-it-now")
+    """Return how a tool lets go of what is adopted from it, in one line.
+
+    The page has the commands, in an order by which no Pod is without permissions at any moment.
+    """
+    page = "docs/adopt.md#who-manages-it-now"
     return f"{named(tool)}: before `pulumi up`, let it keep what is adopted; after `irsa prove`, let it go: {page}"

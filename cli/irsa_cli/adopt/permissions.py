@@ -6,11 +6,6 @@ from typing import Any
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import document_mistakes, partition_mistakes
 from irsa.rules.mistakes import Mistake, named, path_of
-from irsa.rules.names import RULES, check_name
-from irsa.rules.policies import split_document
-from irsa.rules.quotas import ATTACHED_POLICIES, check_usage
-from irsa.rules.trust import minified
-from irsa.rules.usage import role_usages
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.task import Task
 from irsa_cli.live.model import LivePolicy, LiveRole
@@ -18,8 +13,11 @@ from irsa_cli.live.model import LivePolicy, LiveRole
 
 def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the policies of a role as settings, and notes on them; raise where irsa refuses one."""
-    _check(role)
-    task.check_quota("attachedPolicies", len(role.attached_policies), ATTACHED_POLICIES)
+    partition = parse_iam_arn(role.arn, "role").partition
+    for name, document in sorted(role.inline_policies.items()):
+        refused = _refused_in(document, partition)
+        if refused:
+            raise Left(f"irsa refuses its inline policy {named(name)}: {refused}")
     settings: dict[str, Any] = {}
     imported = ["role"]
     notes: list[str] = []
@@ -40,20 +38,6 @@ def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, 
         }
         imported.append("inlinePolicies")
     return {**settings, "import": imported}, tuple(notes)
-
-
-def _check(role: LiveRole) -> None:
-    partition = parse_iam_arn(role.arn, "role").partition
-    for arn in role.attached_policies:
-        parse_iam_arn(arn, "policy")
-    for name, document in sorted(role.inline_policies.items()):
-        check_name(name, RULES["inline policy"])
-        refused = _refused_in(document, partition)
-        if refused:
-            raise Left(f"irsa refuses its inline policy {named(name)}: {refused}")
-    documents = [minified(each) for each in role.inline_policies.values()]
-    for _, usage in role_usages(0, 0, documents):
-        check_usage(usage)
 
 
 def _policy_to_take(task: Task, role: LiveRole, notes: list[str]) -> tuple[LivePolicy, dict[str, Any]] | None:
@@ -81,8 +65,6 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole) -> dict[str, Any]:
     refused = _refused_in(policy.document, arn.partition)
     if refused:
         raise Left(f"irsa refuses it: {refused}")
-    if len(split_document(dict(policy.document))) > 1:
-        raise Left("irsa would divide its document over two policies")
     known = task.ways.policy_settings(policy.arn)
     if known is None:
         raise Left("it was deleted meanwhile")
@@ -91,10 +73,10 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole) -> dict[str, Any]:
     if not tags and not all(key.lower().startswith("aws:") for key in role.tags):
         raise Left("it has no tags, and irsa would give it the role's")
     path = f"/{arn.resource[: -len(arn.name)]}"
-    settings: dict[str, Any] = {"name": check_name(arn.name, RULES["policy"])}
+    settings: dict[str, Any] = {"name": arn.name}
     if path != "/" or "path" in defaults:
-        settings["path"] = check_name(path, RULES["policy path"])
-    settings |= {"description": check_name(known.description, RULES["description"])} if known.description else {}
+        settings["path"] = path
+    settings |= {"description": known.description} if known.description else {}
     settings["document"] = task.documents.literal(policy.document)
     return settings | ({"tags": tags} if tags else {})
 

@@ -12,13 +12,8 @@ from irsa_cli.adopt.owners import letting_go
 Line = tuple[str, str]
 
 
-def lines(
-    adoption: Adoption, file: Path, stack: str, exists: bool | None, not_checked: Sequence[str], *, dry_run: bool
-) -> Iterator[Line]:
-    """Yield the report as lines of text, each with its style.
-
-    Whether the stack exists may be unknown (None); what could not be read is one sentence each.
-    """
+def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str], *, dry_run: bool) -> Iterator[Line]:
+    """Yield the report as lines of text, each with its style; what could not be read is one sentence each."""
     # First: what was taken is to be read with it.
     if not_checked:
         yield "not checked", "bold"
@@ -37,10 +32,9 @@ def lines(
             yield "", ""
     if adoption.bindings:
         write = [f"this command with --output {named(str(file))}"] if dry_run else []
-        unless = "   (unless `pulumi stack ls` lists it)" if exists is None else ""
-        command = commands.init(stack)
-        init = [f"{command}{unless}"] if command and not exists else []
-        yield from _next(adoption, file, stack, [*write, *init])
+        init = commands.init(stack)
+        unless = [f"{init}   (unless `pulumi stack ls` lists it)"] if init else []
+        yield from _next(adoption, file, stack, [*write, *unless])
 
 
 def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
@@ -51,8 +45,6 @@ def written(adoption: Adoption, file: Path, *, dry_run: bool) -> Iterator[Line]:
         return
     added = "would be added" if dry_run else "added"
     yield f"{named(str(file))}: {count} binding{'s' if count > 1 else ''} {added}", "bold"
-    for rule, silence in adoption.silences.items():
-        yield f"  irsa:lint silences {rule} for {', '.join(map(named, silence['bindings']))}: review it", "yellow"
 
 
 def _word(text: str) -> str:

@@ -3,16 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from irsa.evaluation.cover import subjects_of_claim
-from irsa.evaluation.document import parse
-from irsa.rules.arns import parse_iam_arn, provider_of_role
+from irsa.rules.arns import provider_of_role
 from irsa.rules.mistakes import Mistake, named
-from irsa.rules.names import RULES, check_name
-from irsa.rules.quotas import SESSION_DURATION, TRUST_POLICY_SIZE, check_usage
+from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import check_any_service_account
-from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa.rules.usage import tags_usage, trust_usage
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import Owner, owners_of_role
@@ -56,9 +51,6 @@ def take_role(
         if only_annotated:
             raise Left("it is chosen only by annotations of service accounts that it does not admit")
         task.check_owners(owners)
-        if role.path.startswith("/aws-service-role/"):
-            # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
-            raise Left("it is a service-linked role, which belongs to a service of AWS")
         if not role.has_details:
             raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
         settings: dict[str, Any] = {"role": _settings(role, task.declared)}
@@ -102,30 +94,23 @@ def clusters_of(task: Task, settings: Settings) -> list[str]:
 
 def _settings(role: LiveRole, declared: Declared) -> dict[str, Any]:
     defaults = declared.defaults
-    check_name(role.name, RULES["role"])
-    parse_iam_arn(role.arn, "role")
     settings: dict[str, Any] = {"name": role.name}
     if role.path != "/" or "path" in defaults:
-        settings["path"] = check_name(role.path, RULES["role path"])
+        settings["path"] = role.path
     if role.description:
-        settings["description"] = check_name(role.description, RULES["description"])
+        settings["description"] = role.description
     if role.permissions_boundary:
-        parse_iam_arn(role.permissions_boundary, "policy")
         settings["permissionsBoundary"] = role.permissions_boundary
     elif "permissionsBoundary" in defaults:
         raise Left("it has no permissions boundary, and irsa:defaults has one")
     if role.max_session_duration != SESSION_DURATION.least or "maxSessionDuration" in defaults:
         settings["maxSessionDuration"] = role.max_session_duration
     tags = declared.tags(role.tags)
-    for _, mistake in role_tags_mistakes(tags):
-        raise mistake
-    check_usage(tags_usage("role", tags))
     return settings | ({"tags": tags} if tags else {})
 
 
 def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:
     settings = trust.settings
-    task.check_quota("trustPolicySize", trust_usage(settings.text).used, TRUST_POLICY_SIZE)
     found: dict[str, Any] = {"subjects": list(settings.subjects)}
     try:
         check_any_service_account(settings.subjects)
@@ -139,19 +124,3 @@ def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:
     if settings.provider_arns and (settings.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults):
         result["audience"] = settings.audience
     return result | task.clusters.setting(task.clusters.keys[name] for name in clusters_of(task, settings))
-
-
-def subjects_named(role: LiveRole) -> set[str]:
-    """Return the `namespace:name` patterns that a trust policy compares `sub` with."""
-    try:
-        _, statements = parse(role.trust)
-    except Mistake:
-        return set()
-    return {
-        subject
-        for statement in statements
-        for condition in statement.conditions
-        if condition.key.lower().endswith(":sub")
-        for value in condition.wanted
-        for subject in subjects_of_claim(value)
-    }

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from irsa.rules.annotations import (
     AUDIENCE,
     OF_PULUMI,
-    ROLE_ARN,
     STS_REGIONAL_ENDPOINTS,
     TOKEN_EXPIRATION,
     WRITTEN_FROM,
@@ -20,12 +19,11 @@ from irsa_cli.adopt.associations import TakenAssociation
 from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import MARKS, Owner, owners_of_service_account
 from irsa_cli.adopt.task import Task
-from irsa_cli.live.model import UNTRACKED, LiveServiceAccount
+from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.verdict import EMPTY_AUDIENCE
 
 # What kubectl writes for itself, and writes again where it is missing.
 _OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
-_BY_HAND = frozenset({"kubectl", "kubectl-annotate", "kubectl-create", "kubectl-client-side-apply", UNTRACKED})
 
 
 class TakenServiceAccount(NamedTuple):
@@ -83,9 +81,8 @@ def _taken(task: Task, found: LiveServiceAccount, owners: tuple[Owner, ...]) -> 
     webhook = {name: value for name, value in webhook.items() if value is not None}
     problems = [*_problems(found)]
     if problems:
-        taken_over = {"takeOver": True} if found.managers(ROLE_ARN) - _BY_HAND and owners else {}
         notes = (f"not imported whole: {'; '.join(problems)}",)
-        only = {**settings, "create": False, **taken_over, **webhook}
+        only = {**settings, "create": False, **webhook}
         return TakenServiceAccount(found, only, found.audience, False, owners, notes)
     not_declared = {_OF_KUBECTL, *WRITTEN_FROM, *(MARKS if owners else ())}
     whole = {

@@ -3,12 +3,10 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
 
-from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import named
 from irsa_cli.adopt.declared import is_encrypted
 from irsa_cli.exits import CouldNotLookError
@@ -18,8 +16,9 @@ NAME = re.compile(r"Pulumi\.(.+)\.yaml")
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+@=,-]*(:[A-Za-z0-9_./+@=,*?:-]*[A-Za-z0-9_./+@=,*?-])?")
 _WORDS = re.compile(r"(?i:true|false|null|yes|no|on|off|y|n)")
 # Settings that decide what is declared already, or to which something is added.
-ADDED_TO = ("accounts", "bindings", "cluster", "clusters", "defaults", "lint", "quotas", "variables")
+ADDED_TO = ("accounts", "bindings", "cluster", "clusters", "defaults", "variables")
 _NEW = "# yaml-language-server: $schema=config/schema.json\n"
+ITS_FORM = "its form of YAML cannot be added to without changing it"
 _WIDTH = 2**20
 _INDENT = 2
 # The C parser, if PyYAML was built with it.
@@ -44,11 +43,6 @@ def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _string)
-
-
-def _dumped(value: Mapping[str, Any] | list[str], **style: Any) -> str:
-    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True, **style)
-    return text
 
 
 class StackFile:
@@ -85,13 +79,7 @@ class StackFile:
         region = config.get("aws:region")
         self.region = region if isinstance(region, str) else ""
 
-    def with_additions(
-        self,
-        region: str,
-        aws_account: str,
-        additions: Mapping[str, Mapping[str, Any]],
-        silences: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
-    ) -> str:
+    def with_additions(self, region: str, aws_account: str, additions: Mapping[str, Mapping[str, Any]]) -> str:
         """Return the text of the file with what is added.
 
         Args:
@@ -99,7 +87,6 @@ class StackFile:
             aws_account: The ID of the only AWS account that the AWS provider then accepts, unless the file configures
                 it: a second list of AWS accounts may be refused.
             additions: New keys of settings that are mappings, such as `bindings`, which the file may have.
-            silences: Of lint rules, with bindings and reason; one that the file has gets the bindings.
 
         Raises:
             CouldNotLookError: A setting of the file is of another shape than the addition, or its form of YAML is such
@@ -110,8 +97,6 @@ class StackFile:
         new = self._of_provider(region, aws_account)
         present = {name: each for name, each in additions.items() if each and f"irsa:{name}" in self._keys}
         new |= {f"irsa:{name}": each for name, each in additions.items() if each and name not in present}
-        if silences and "irsa:lint" not in self._keys:
-            new["irsa:lint"] = {"silence": silences}
         text = self._text if self.exists else _NEW
         text = self._inserted(text, ("config",), new) if new else text
         config |= new
@@ -119,14 +104,12 @@ class StackFile:
             key = self._keys[f"irsa:{name}"]
             text = self._inserted(text, ("config", key), entries)
             config[key] = {**(config.get(key) or {}), **entries}
-        if silences and "irsa:lint" in self._keys:
-            text = self._with_silences(text, config, silences)
         try:
             found = self._root(text)
         except CouldNotLookError:
             found = {}
         if {**found, "config": found.get("config") or {}} != {**root, "config": config}:
-            raise self._unusable("its form of YAML cannot be added to without changing it")
+            raise self._unusable(ITS_FORM)
         return text
 
     def _of_provider(self, region: str, aws_account: str) -> dict[str, Any]:
@@ -135,32 +118,18 @@ class StackFile:
             found["aws:allowedAccountIds"] = [aws_account]
         return found
 
-    def _with_silences(self, text: str, config: dict[str, Any], silences: Mapping[str, Mapping[str, Any]]) -> str:
-        """Return the text with silences of lint rules, which the config gets, too."""
-        key = self._keys["irsa:lint"]
-        place, present = ("config", key, "silence"), mapping_of(mapping_of(config[key]).get("silence"))
-        both = {**present, **{rule: each for rule, each in silences.items() if rule not in present}}
-        if len(both) > len(present):
-            text = self._inserted(text, place, {rule: both[rule] for rule in both if rule not in present})
-        for rule in silences.keys() & present.keys():
-            added = silences[rule]["bindings"]
-            text = self._inserted(text, (*place, rule, "bindings"), added)
-            both[rule] = {**present[rule], "bindings": [*added, *list_of(present[rule].get("bindings"))]}
-        config[key] = {**mapping_of(config[key]), "silence": both}
-        return text
-
-    def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any] | list[str]) -> str:
-        """Return the text with new entries at the beginning of a mapping, which may be missing, or of a list."""
+    def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
+        """Return the text with new entries at the beginning of a mapping, which may be missing."""
         key, node = None, yaml.compose(text, Loader=_LOADER)
-        for depth, step in enumerate(place):
+        for step in place:
             pairs = node.value if isinstance(node, yaml.MappingNode) else ()
             found = next((each for each in pairs if each[0].value == step), None)
             if found is None:
-                # The outer mapping gets the inner one.
-                for inner in reversed(place[depth:]):
-                    entries = {inner: entries}
+                entries = {step: entries}
                 break
             key, node = found
+            if isinstance(node, yaml.MappingNode) and node.flow_style and node.value:
+                raise self._unusable(ITS_FORM)
         if key is None or node is None:
             ended = not text or text.endswith(self._newline)
             return f"{text}{'' if ended else self._newline}{self._rendered(entries, 0)}"
@@ -169,17 +138,17 @@ class StackFile:
             rest = text[end:].lstrip(" ").removeprefix(self._newline)
             rendered = self._rendered(entries, key.start_mark.column + _INDENT)
             return text[:start].rstrip(" ") + self._newline + rendered + rest
-        if not isinstance(node, yaml.MappingNode if isinstance(entries, Mapping) else yaml.SequenceNode):
+        if not isinstance(node, yaml.MappingNode):
             raise self._unusable(f"{place[-1]} has another shape than what is added")
-        if node.flow_style:
-            return f"{text[: start + 1]}{_dumped(entries, default_flow_style=True).strip()[1:-1]}, {text[start + 1 :]}"
         lines, line = text.splitlines(keepends=True), key.end_mark.line + 1
-        column = (node.value[0][0] if isinstance(node, yaml.MappingNode) else node).start_mark.column
+        column = node.value[0][0].start_mark.column
         return "".join((*lines[:line], self._rendered(entries, column), *lines[line:]))
 
-    def _rendered(self, entries: Mapping[str, Any] | list[str], column: int) -> str:
-        lines = _dumped(entries, default_flow_style=False).splitlines()
-        return "".join(f"{' ' * column}{line}{self._newline}" for line in lines)
+    def _rendered(self, entries: Mapping[str, Any], column: int) -> str:
+        text = yaml.dump(
+            entries, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True, default_flow_style=False
+        )
+        return "".join(f"{' ' * column}{line}{self._newline}" for line in text.splitlines())
 
     def _config(self, text: str) -> dict[str, Any]:
         config = self._root(text).get("config")

@@ -1,6 +1,6 @@
 """What the stacks of the Pulumi backend own. Two stacks with one role would each undo what the other does."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -21,12 +21,10 @@ class InStacks(NamedTuple):
     Attributes:
         stacks: The name of a stack, by the ARN of what it owns, and in Kubernetes by the uid.
         not_checked: What could not be read, and why, each as one sentence.
-        names: The names of all stacks; None where they cannot be listed.
     """
 
     stacks: Mapping[str, str]
     not_checked: tuple[str, ...] = ()
-    names: Collection[str] | None = None
 
 
 def in_stacks(folder: Path) -> InStacks:
@@ -50,7 +48,7 @@ def in_stacks(folder: Path) -> InStacks:
     with under_way("adopt", f"reads {len(names)} stacks"), ThreadPoolExecutor(AT_A_TIME) as pool:
         for name, found in zip(names, pool.map(read, names), strict=True):
             stacks |= dict.fromkeys(found, name)
-    return InStacks(stacks, tuple(sorted(not_checked)), listed)
+    return InStacks(stacks, tuple(sorted(not_checked)))
 
 
 def owned(state: Iterable[Resource]) -> Iterator[str]:

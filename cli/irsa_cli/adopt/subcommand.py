@@ -2,20 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import listed, named, nearest, visible
+from irsa.rules.mistakes import listed, named, visible
 from irsa_cli.adopt.bindings import adopt
 from irsa_cli.adopt.choice import Choice, Ways
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
-from irsa_cli.adopt.outcomes import Adoption, Outcome
+from irsa_cli.adopt.outcomes import Outcome
 from irsa_cli.adopt.owners import TOOLS
 from irsa_cli.adopt.report import lines, written
-from irsa_cli.adopt.silences import silences
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.adopt.stacks import in_stacks
 from irsa_cli.discovery import add_discovery_options, discover, inputs_of
@@ -52,8 +51,8 @@ STANDARD_OUTPUT = Path("-")
 NEW = Path("Pulumi.STACK.yaml")
 DRY_RUN = f"dry run: nothing is written; --output {NEW} writes the stack file"
 OUTPUT_HELP = f"the stack file, {NEW}, which need not exist (default: -, a dry run)"
-DEAD_HELP = """adopt roles that trust OIDC providers that are gone, or these issuers: https URLs of clusters that are
-gone, whose OIDC providers are there; the report names what may go after the import"""
+DEAD_HELP = """adopt roles that trust OIDC providers of clusters that are gone, or that nobody read, as they are; the
+report names what may go after the import"""
 FROM_HELP = f"also adopt what this tool manages: {', '.join(TOOLS)} (repeatable)"
 
 
@@ -71,7 +70,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", type=stack_file, default=STANDARD_OUTPUT, help=OUTPUT_HELP)
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents")
     parser.add_argument("--take-from", metavar="TOOL", **repeated, help=FROM_HELP)
-    parser.add_argument("--drop-dead-issuers", nargs="*", metavar="ISSUER", help=DEAD_HELP)
+    parser.add_argument("--drop-dead-issuers", action="store_true", help=DEAD_HELP)
     parser.set_defaults(run=run)
 
 
@@ -105,8 +104,7 @@ def run(options: argparse.Namespace) -> int:
     ways = Ways(
         policies=options.policies,
         take_from=frozenset(options.take_from),
-        drop_dead_issuers=options.drop_dead_issuers is not None,
-        dropped_issuers=frozenset(options.drop_dead_issuers or ()),
+        drop_dead_issuers=options.drop_dead_issuers,
         region=live.session.region_name or "",
         aws_account=live.number,
         policy_settings=live.policy_settings,
@@ -114,23 +112,18 @@ def run(options: argparse.Namespace) -> int:
     adoption = adopt(discovery, choice, ways, _declared(file, live, states.stacks))
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
-    _check_tools(options.take_from, adoption)
     clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
     additions = {**clusters, "variables": adoption.variables, "bindings": adoption.bindings}
-    merged = {name: {**mapping_of(file.settings.get(name)), **each} for name, each in additions.items() if each}
-    settings = {**file.settings, **merged}
-    adoption.silences.update(silences(settings, adoption, file.path.parent, file.region or ways.region))
     if dry_run:
         print_lines([(DRY_RUN, "bold"), *written(adoption, file.path, dry_run=True)], sys.stderr)
     if adoption.bindings:
-        text = file.with_additions(ways.region, ways.aws_account, additions, adoption.silences)
+        text = file.with_additions(ways.region, ways.aws_account, additions)
         if dry_run:
             # The same document: what is escaped is within double quotes, where YAML has these escapes too.
             print_lines((visible(line), "") for line in text.splitlines())
         else:
             write(file.path, text)
-    exists = None if dry_run or states.names is None else any(_is_own(name, file) for name in states.names)
-    report = lines(adoption, file.path, file.stack, exists, discovery.not_checked, dry_run=dry_run)
+    report = lines(adoption, file.path, file.stack, discovery.not_checked, dry_run=dry_run)
     print_lines(report, sys.stderr if dry_run else sys.stdout)
     if any(each.outcome is Outcome.SKIPPED for each in adoption.items):
         return FINDINGS
@@ -145,16 +138,6 @@ def _choice(options: argparse.Namespace) -> Choice:
             raise CouldNotLookError(f"--all adopts everything: leave it out, or {allowed}")
         raise CouldNotLookError(f"nothing is chosen: pass {allowed} or --all")
     return choice
-
-
-def _check_tools(take_from: Collection[str], adoption: Adoption) -> None:
-    """Refuse a tool that is neither known nor the owner of something that was found."""
-    known = {*TOOLS, *(owner.tool for item in adoption.items for owner in item.owners)}
-    for tool in take_from:
-        if tool not in known:
-            raise CouldNotLookError(
-                f"--take-from {named(tool)}: it manages nothing that is chosen; {nearest(tool, TOOLS, '')}"
-            )
 
 
 def _current_account(discovery: Discovery, credentials: Inputs) -> AwsAccountClient:

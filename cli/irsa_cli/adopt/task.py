@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
-from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.adopt.choice import Ways
 from irsa_cli.adopt.clusters import Clusters
@@ -30,16 +29,6 @@ class Task(NamedTuple):
         """Return the other stack of the backend that owns something, by its ARN or uid; none where there is none."""
         stack = self.declared.stacks.get(identity)
         return [Owner("pulumi", stack)] if stack else []
-
-    def check_quota(self, name: str, used: int, usual: int) -> None:
-        """Refuse more than the file's quota, which AWS may have raised.
-
-        Raises:
-            Left: A role uses more.
-        """
-        quota = mapping_of(self.declared.settings.get("quotas")).get(name, usual)
-        if isinstance(quota, int) and used > quota:
-            raise Left(f"it is above a quota that AWS has raised: write irsa:quotas: {{{name}: {used}}} into the file")
 
     def check_owners(self, owners: Iterable[Owner]) -> None:
         """Refuse what belongs to a tool from which it is not asked for to take.

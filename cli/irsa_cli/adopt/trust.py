@@ -20,7 +20,7 @@ from irsa.evaluation.same_sessions import admits_the_same, difference
 from irsa.rules.arns import issuer_of_provider, parse_cluster_arn
 from irsa.rules.grammar import condition_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.leaves import items_of, mapping_of
-from irsa.rules.mistakes import Mistake, listed, path_of
+from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.subjects import CLAIM_PREFIX, check_subject, is_pattern
 from irsa.rules.trust import (
@@ -34,6 +34,13 @@ from irsa_cli.adopt.outcomes import Left
 
 ADDED = "a statement that irsa writes is added; the others stay as they are"
 ANOTHER_FORM = "it is written in another form"
+# Of an OIDC provider: whose it is, when its statement may go, and how its role is adopted.
+IS_GONE = "of a cluster that is gone", ": its cluster is gone", "--drop-dead-issuers adopts it as it is"
+MAY_BE_THERE = (
+    "and no cluster that was read has that issuer",
+    " if its cluster is gone: no cluster that was read has that issuer",
+    "pass the cluster's --context, or --drop-dead-issuers if it is gone",
+)
 NO_STATEMENT = "none of its statements is one that irsa would write, and no service account has it that irsa could name"
 
 
@@ -89,8 +96,8 @@ class Surroundings:
 
     Attributes:
         audiences: The audiences that each cluster's OIDC provider in the role's AWS account lists, by its ARN.
-        is_dead: Whether no token comes by an OIDC provider, which the AWS account does not have, or whose issuer the
-            user calls gone; None where it is there, and no cluster that was read has its issuer.
+        is_dead: Whether no token comes by an OIDC provider, which the AWS account does not have; None where it is
+            there, and no cluster that was read has its issuer.
         clusters: The ARN in EKS of each of these clusters, by that of its OIDC provider; None where it has none.
     """
 
@@ -134,7 +141,7 @@ def read_trust(
         surroundings: What is known of the clusters.
         users: The service accounts that it admits. Of several statements that irsa would write, it is one for these.
         pods: The associations of the role.
-        drop_dead_issuers: Whether a role is read whose statements include some by which no token comes any more.
+        drop_dead_issuers: Whether a role is read that trusts OIDC providers of no cluster that was read.
 
     Raises:
         Left: irsa cannot write it, or would admit others.
@@ -162,7 +169,7 @@ def read_trust(
 
 
 def _dead(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings, keep: bool) -> tuple[str, ...]:
-    """Return what may go of statements by which no token comes.
+    """Return what may go of statements by which no token comes, as far as that is known.
 
     Raises:
         Left: There are such statements, and nobody said to keep them.
@@ -171,20 +178,11 @@ def _dead(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings, k
     for number, statement in enumerate(statements, 1):
         federated = map(str, items_of(mapping_of(statement["Principal"]).get("Federated", ())))
         standing = {each: surroundings.is_dead(each) for each in federated if statement["Effect"] == "Allow"}
-        dead, unknown = ([each for each in standing if standing[each] is those] for those in (True, None))
-        if unknown:
-            issuers = listed([f"https://{issuer_of_provider(each)}" for each in unknown])
-            raise Left(
-                f"statement {number} trusts {listed(unknown)}, and no cluster that was read has that issuer: pass the "
-                f"cluster's --context, or --drop-dead-issuers {issuers} if it is gone"
-            )
-        if dead and not keep:
-            raise Left(
-                f"statement {number} trusts {listed(dead)}, of a cluster that is gone: "
-                "--drop-dead-issuers adopts it, and says what to remove afterwards"
-            )
-        if dead:
-            gone.append(f"after the import, remove {listed(dead)} from trust.statements: its cluster is gone")
+        for arn in (each for each in standing if standing[each] is not False):
+            whose, condition, otherwise = IS_GONE if standing[arn] else MAY_BE_THERE
+            if not keep:
+                raise Left(f"statement {number} trusts {named(arn)}, {whose}: {otherwise}")
+            gone.append(f"after the import, remove {named(arn)} from trust.statements{condition}")
     return tuple(dict.fromkeys(gone))
 
 

@@ -11,10 +11,10 @@ from tests.unit.irsa_cli.adopt.scene import ELSEWHERE, adopted, found, role, rol
 
 
 def printed(
-    *service_accounts: object, roles: tuple[object, ...] = (), stack: str = "prod", exists: bool = True, **ways: object
+    *service_accounts: object, roles: tuple[object, ...] = (), stack: str = "prod", **ways: object
 ) -> list[str]:
     adoption = adopted(found(service_accounts, roles), **ways)  # type: ignore[arg-type]
-    report = lines(adoption, Path(f"Pulumi.{stack}.yaml"), stack, exists, ["a list: denied"], dry_run=False)
+    report = lines(adoption, Path(f"Pulumi.{stack}.yaml"), stack, ["a list: denied"], dry_run=False)
     return [text for text, _ in report]
 
 
@@ -99,13 +99,13 @@ def test_everything_that_a_tool_must_keep_is_listed() -> None:
 
 
 @pytest.mark.parametrize("stack", ["prod", "it's $(reboot)"])
-def test_a_stack_that_does_not_exist_is_created_first(stack: str) -> None:
+def test_the_stack_is_created_first(stack: str) -> None:
     """Protects from a preview that fails, and the shell from the name: it is one argument of the command."""
-    said = printed(service_account("app", ELSEWHERE), stack=stack, exists=False)
-    command = said[said.index("next, in this order") + 1].removeprefix("  1. ")
+    said = printed(service_account("app", ELSEWHERE), stack=stack)
+    command, _, unless = said[said.index("next, in this order") + 1].removeprefix("  1. ").partition("   (")
 
     assert shlex.split(command) == ["pulumi", "stack", "init", stack]
-    assert not any("stack init" in line for line in printed(service_account("app", ELSEWHERE), stack=stack))
+    assert unless == "unless `pulumi stack ls` lists it)"
 
 
 def test_nothing_to_add_has_no_next_steps() -> None:
@@ -127,7 +127,7 @@ def test_what_others_wrote_is_quoted() -> None:
 def test_a_step_whose_command_cannot_be_given_is_none() -> None:
     """Protects who follows the steps: a stack file in a folder whose name ends a paste has no `irsa check` to paste."""
     adoption = adopted(found([service_account("app", role_arn("app"))], [role("app", statement("team-a:app"))]))
-    report = [text for text, _ in lines(adoption, Path("a\nb/Pulumi.-x.yaml"), "-x", None, [], dry_run=False)]
+    report = [text for text, _ in lines(adoption, Path("a\nb/Pulumi.-x.yaml"), "-x", [], dry_run=False)]
 
     assert not [text for text in report if re.match(r" *\d+\.\W*(\(|$)", text) or "``" in text]
     assert "  1. irsa diff --stack=-x   (imports, and no change but those named above)" in report

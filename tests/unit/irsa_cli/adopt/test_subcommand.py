@@ -47,7 +47,7 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     def discovered(discovery: Discovery, number: str = AWS_ACCOUNT) -> None:
         monkeypatch.setattr(subcommand, "discover", lambda *_, **__: discovery)
         monkeypatch.setattr(subcommand, "_current_account", lambda *_: live(number))
-        monkeypatch.setattr(subcommand, "in_stacks", lambda _: InStacks({}, (), ()))
+        monkeypatch.setattr(subcommand, "in_stacks", lambda _: InStacks({}))
 
     discovered(EVERYTHING)
     return discovered
@@ -81,50 +81,6 @@ def test_everything_is_written_and_passes_the_check(discovered: Any, tmp_path: P
         "document": policy_document(permission()),
         "tags": {"team": "a"},
     }
-
-
-@pytest.mark.parametrize("lint", ["", "  irsa:lint:\n    errors: [near-limit] # ours\n", "  irsa:lint: {}\n"])
-@pytest.mark.parametrize("words", [[], ["--policies"]])
-def test_a_role_that_may_do_everything_is_adopted_with_the_reason(
-    words: list[str], lint: str, discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Protects the next command of the user, `irsa check`, which fails by such a role unless the file says why.
-
-    In two batches: the second one is added to the silence of the first, whatever else is there.
-    """
-    everything = policy_document(permission("*", "*"))
-    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
-    names = ["app", "batch"]
-    discovered(
-        found(
-            [service_account(each, role_arn(each)) for each in [*names, "small"]],
-            [
-                *(role(each, statement(f"team-a:{each}"), inline_policies={"all": everything}) for each in names),
-                role("small", statement("team-a:small"), attached_policies=(POLICY,)),
-                role("admin", statement("*:*", operator="StringLike"), attached_policies=(administrator,)),
-            ],
-            policies=[LivePolicy(POLICY, everything, 1)],
-        )
-    )
-    file = tmp_path / "Pulumi.prod.yaml"
-    if lint:
-        file.write_text(f"config:\n{lint}  aws:region: us-west-2\n")
-    for choice in (["--role", "app", "--role", "small"], ["--role", "batch", "--role", "admin"]):
-        assert run(tmp_path, *choice, *words) == GOOD
-
-    assert [str(each) for each in report_of(file).mistakes] == []
-    assert ("# ours" in file.read_text()) is ("# ours" in lint)
-    silence = yaml.safe_load(file.read_text())["config"]["irsa:lint"]["silence"]
-    # With --policies, what a managed policy gives is in the file.
-    everything_may = {"team-a-app", "team-a-batch", *(["team-a-small"] if words else [])}
-    assert {rule: {*each["bindings"]} for rule, each in silence.items()} == {
-        "write-everything": everything_may,
-        "pass-any-role": everything_may,
-        "administrator-access": {"admin"},
-        "wide-trust": {"admin"},
-    }
-    assert all(each["reason"] for each in silence.values())
-    assert "  irsa:lint silences write-everything for team-a-batch: review it" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("discovered")
@@ -186,35 +142,6 @@ def test_a_dry_run_prints_nothing_that_drives_a_terminal(
     assert printed.replace("\n", "").isprintable()
     assert "##[" not in printed
     assert not [line for line in printed.splitlines() if line.lstrip().startswith("::")]
-
-
-@pytest.mark.usefixtures("discovered")
-@pytest.mark.parametrize(
-    ("names", "first"),
-    [
-        (["prod"], "irsa check "),
-        (["my-org/prod", "dev"], "irsa check "),
-        ([], "pulumi stack init prod\n"),
-        (["dev", "organization/other-project/prod", "prod-2"], "pulumi stack init prod\n"),
-        (None, "pulumi stack init prod   (unless `pulumi stack ls` lists it)\n"),
-    ],
-)
-def test_a_stack_is_created_unless_it_exists(
-    names: list[str] | None,
-    first: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Protects the next command: it is never that of a stack that exists, and a backend that nobody read is no answer.
-
-    How `pulumi stack ls` names stacks: https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
-    """
-    monkeypatch.setattr(subcommand, "in_stacks", lambda _: InStacks({}, (), names))
-    run(tmp_path, "--all")
-    steps = capsys.readouterr().out.partition("next, in this order\n")[2]
-
-    assert steps.startswith(f"  1. {first}")
 
 
 def test_a_second_run_changes_nothing(discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -369,17 +296,6 @@ def test_a_misspelled_option_is_refused(words: tuple[str, ...], discovered: Any,
     """Protects from an option that matches nothing, silently."""
     with pytest.raises(SystemExit):
         run(tmp_path, *words)
-
-
-def test_a_tool_that_manages_nothing_is_refused(discovered: Any, tmp_path: Path) -> None:
-    """Protects from a misspelled tool, from which nothing would be taken; any tool that labels its own may be named."""
-    with pytest.raises(CouldNotLookError, match="did you mean 'terraform'"):
-        run(tmp_path, "--all", "--take-from", "terrafrom")
-    assert not (tmp_path / "Pulumi.prod.yaml").exists()
-
-    labels = {"labels": {"app.kubernetes.io/managed-by": "my-operator"}}
-    discovered(found([service_account("app", ELSEWHERE, metadata=labels)]))
-    assert run(tmp_path, "--all", "--take-from", "my-operator") == GOOD
 
 
 def test_what_could_not_be_read_is_no_success(discovered: Any, tmp_path: Path) -> None:

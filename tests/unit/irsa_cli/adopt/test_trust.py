@@ -159,8 +159,7 @@ def test_a_dead_issuer_is_left_or_kept() -> None:
     statements = statement("team-a:app"), statement("team-a:app", cluster="GONE")
 
     assert left(*statements) == (
-        f"statement 2 trusts {GONE}, of a cluster that is gone: "
-        "--drop-dead-issuers adopts it, and says what to remove afterwards"
+        f"statement 2 trusts {GONE}, of a cluster that is gone: --drop-dead-issuers adopts it as it is"
     )
     found = read(*statements, drop_dead_issuers=True)
     assert not found.change
