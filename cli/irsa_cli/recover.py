@@ -16,8 +16,8 @@ from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.exits import GOOD, CouldNotLookError
 from irsa_cli.state import types
 from irsa_cli.state.resource import (
-    SECRET,
     OtherFormError,
+    is_secret,
     known_text,
     of_form,
     parse_resource,
@@ -95,8 +95,9 @@ COMMANDS: Mapping[str, Sequence[str]] = {
 PLAIN = re.compile(r"[\w+=,.@/-]+", re.ASCII)
 # They are written again, whether they exist or not; a namespace stays, as it does when the stack is destroyed.
 WRITTEN_AGAIN = ("pulumi:", types.ATTACHMENT, types.INLINE_POLICY, f"{types.NAMESPACE}Patch")
-RECORDED = "# Nothing to do: by now, the state has what has this name."
-BY_HAND = "is a secret or not known: look by hand, and remove it if the interrupted run wrote it."
+RECORDED = "# By now, the state has what has this name: leave it, unless that is of another AWS account or cluster."
+BY_HAND = "# irsa has no command that looks for it: look by hand, and delete it if the interrupted run created it."
+REMOVALS = "# They remove the annotations that the interrupted run wrote. NotFound, or a failed test: nothing to do."
 
 State = dict[str, Any]
 
@@ -137,40 +138,33 @@ def list_of(state: Any) -> str:
         return NOTHING
     names = [known_text(each.get("id")) for each in recorded if each["type"] == types.ROLE]
     roles = [name for name in names if PLAIN.fullmatch(name)]
-    # Names are unique within an AWS account or a cluster, which has a provider of its own.
-    known = {(str(each.get(key)), *_commands(each)) for each in recorded for key in ("urn", "provider")}
-    patches = [each for each in recorded if each["type"] == types.SERVICE_ACCOUNT_PATCH]
-    known |= {(str(each.get(key)), line) for each in patches for key in ("urn", "provider") for line in removals(each)}
+    known = {_lines(each, ()) for each in recorded}
     entries = ["\n".join([_quoted(each["urn"]), *_entry(each, roles, known)]) for each in pending]
     return HEADER + "".join(f"\n{entry}\n" for entry in dict.fromkeys(entries)) + FOOTER
 
 
 def _entry(resource: State, roles: Sequence[str], known: AbstractSet[tuple[str, ...]]) -> Iterator[str]:
-    *look, delete = _commands(resource, roles) or [""]
-    urn, provider = (str(resource.get(key)) for key in ("urn", "provider"))
+    lines = _lines(resource, roles)
     if not resource.get("custom") or resource["type"].startswith(WRITTEN_AGAIN):
         yield "# Nothing to do: pulumi up writes it again, whether it exists or not."
-    elif resource["type"] == types.SERVICE_ACCOUNT_PATCH:
-        lines = [each for each in removals(resource) if not known & {(urn, each), (provider, each)}]
-        if not lines:
-            yield RECORDED
-            return
-        yield "# Run these, which remove annotations that have the value of the interrupted run. NotFound, or a failed"
-        yield "# test: nothing to do; any other error is no answer: run it again."
-        yield from lines
-    elif not delete:
-        yield "# irsa has no command that looks for it: look by hand, and delete it if the interrupted run created it."
-    elif (provider, *look, delete) in known:
+    elif not lines:
+        yield BY_HAND
+    elif lines in known:
         yield RECORDED
-    elif (urn, *look, delete) in known:
-        yield "# By now, the state has what has this name, of another provider. If that is of the same AWS account or"
-        yield "# cluster, nothing is to do. If not, look by hand, and delete it if the interrupted run created it."
     else:
-        yield from (f"look:   {each}" for each in look)
-        yield f"delete: {delete}"
+        yield from lines
 
 
-def _commands(resource: State, roles: Sequence[str] = ()) -> list[str]:
+def _lines(resource: State, roles: Sequence[str]) -> tuple[str, ...]:
+    """Return what is to be run for a resource; nothing where there is no command."""
+    if resource["type"] == types.SERVICE_ACCOUNT_PATCH:
+        removals = _removals(resource)
+        return (REMOVALS, *(f"delete: {each}" for each in removals)) if removals else ()
+    *look, delete = _commands(resource, roles) or [""]
+    return (*(f"look:   {each}" for each in look), f"delete: {delete}") if delete else ()
+
+
+def _commands(resource: State, roles: Sequence[str]) -> list[str]:
     """Return the commands that look for a resource, and the one that deletes it; none where there is none."""
     inputs = part(dict, resource, "inputs")
     issuer = known_text(inputs.get("url")).removeprefix("https://")
@@ -188,21 +182,18 @@ def _commands(resource: State, roles: Sequence[str] = ()) -> list[str]:
     return [" ".join(map(shlex.quote, words)) for words in texts]
 
 
-def removals(patch: State) -> Iterator[str]:
-    """Yield the commands that remove the annotations of a patch, each only if it still has the patch's value.
+def _removals(patch: State) -> list[str]:
+    """Return the commands that remove the annotations of a patch, each only if it still has the patch's value.
 
-    What is not known text is in no command: a secret would stand in a terminal, and in the shell's history.
+    None of them where a part is no known text: a secret would stand in a terminal, and in the shell's history.
     """
     metadata = _mapping(part(dict, patch, "inputs").get("metadata"))
     annotations = _mapping(metadata.get("annotations"))
-    if SECRET in annotations or (metadata.get("annotations") and not annotations) or not metadata or SECRET in metadata:
-        yield f"# What it annotates {BY_HAND}"
-        return
     where = (known_text(metadata.get("namespace") or DEFAULT_NAMESPACE), known_text(metadata.get("name")))
-    for key, value in annotations.items():
-        known = all((*where, known_text(value)))
-        command = commands.remove_annotation_with_value(*where, key, value) if known else ""
-        yield f"delete: {command}" if command else f"# The annotation {_quoted(str(key))} {BY_HAND}"
+    if is_secret(metadata) or not all(map(known_text, (*where, *annotations.values()))):
+        return []
+    found = [commands.remove_annotation_with_value(*where, key, value) for key, value in annotations.items()]
+    return found if all(found) else []
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ CAUSES = (
         "InvalidIdentityToken",
         "thumbprint",
         "the thumbprint of the IAM OIDC provider {provider} does not match the issuer's certificate",
-        "{update_thumbprint}",
+        "",
     ),
     Cause(
         "InvalidIdentityToken",

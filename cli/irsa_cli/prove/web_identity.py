@@ -270,7 +270,7 @@ class WebIdentityProof(Proof):
         audience, role_arn = self.binding.audience, self.binding.role_arn
         explain = commands.explain(str(service_account), role_arn, self.asked.declared.stack, issuer)
         names = {
-            **dict.fromkeys(("aws_account", "add_client_id", "create_provider", "provider", "update_thumbprint"), ""),
+            **dict.fromkeys(("aws_account", "add_client_id", "create_provider", "provider"), ""),
             "audience": audience,
             "explain": explain,
             "issuer": issuer,
@@ -287,7 +287,6 @@ class WebIdentityProof(Proof):
                 "add_client_id": self.repair if created else commands.add_client_id(provider, audience),
                 "create_provider": self.repair if created else commands.create_provider(issuer, [audience]),
                 "provider": provider,
-                "update_thumbprint": commands.update_thumbprint(provider),
             }
         return names
 

@@ -2,7 +2,7 @@
 
 They have no comments: an interactive zsh does not skip those. A command is empty where it lacks a value, and where one
 cannot be pasted: a control character ends a paste, or the line that it goes to; `##[`, which commands CI, is printed in
-another form; a hyphen at the beginning makes an option of it.
+another form; a hyphen at the beginning makes an option of it; the AWS CLI reads some values from a file.
 """
 
 import json
@@ -15,9 +15,9 @@ from irsa.rules.mistakes import visible
 # The only client ID that eksctl gives to a provider:
 # https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
 EKSCTL_AUDIENCE = "sts.amazonaws.com"
-# How a value begins that the AWS CLI takes for the place of the value: it sends what is in that file, or at that URL.
+# How a value begins that the AWS CLI does not send as it is: it reads JSON, and sends what is in a file, or at a URL:
 # https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html (of version 1, URLs too)
-_PLACE = re.compile("(fileb?|https?)://")
+_READ_BY_AWS = re.compile(r"\s*\[|(fileb?|https?)://")
 _OPTIONAL = re.compile(r" \[(.+?)\]")
 _FIELD = re.compile(r"\{(\w+)\}")
 Values = str | Sequence[str] | None
@@ -50,8 +50,8 @@ def _joined(text: str, given: dict[str, Values]) -> str:
             is_of_option = field is not None and words[-1:] == [f"--{field[1]}"]
             is_option = full.startswith("-") and not is_of_option and not word.startswith("-")
             # Of --url it reads none: https://github.com/aws/aws-cli/blob/develop/awscli/paramfile.py
-            is_place = text.startswith("aws ") and words[-1:] != ["--url"] and _PLACE.match(full)
-            if field and (not full or is_option or is_place or visible(full) != full):
+            is_read = text.startswith("aws ") and words[-1:] != ["--url"] and _READ_BY_AWS.match(full)
+            if field and (not full or is_option or is_read or visible(full) != full):
                 return ""
             if is_of_option and full.startswith("-"):
                 full = f"{words.pop()}={full}"
@@ -90,11 +90,6 @@ who_am_i = _command("aws sts get-caller-identity [--profile {profile}]")
 assume_role = _command("aws sts assume-role --role-arn {role_arn} --role-session-name irsa --query AssumedRoleUser")
 detach_policy = _command("aws iam detach-role-policy --role-name {role_name} --policy-arn {policy_arn}")
 delete_inline_policy = _command("aws iam delete-role-policy --role-name {role_name} --policy-name {policy_name}")
-# The reader fills in the thumbprint of the issuer's certificate.
-update_thumbprint = _command(
-    "aws iam update-open-id-connect-provider-thumbprint --open-id-connect-provider-arn {provider_arn} "
-    "--thumbprint-list SHA1_OF_THE_CERTIFICATE"
-)
 # It grants nothing yet: https://docs.aws.amazon.com/cli/latest/reference/eks/create-access-entry.html
 create_access_entry = _command(
     "aws eks create-access-entry --cluster-name {cluster} --principal-arn {principal_arn} [--region {region}]"
@@ -112,20 +107,16 @@ _create_provider = _command("aws iam create-open-id-connect-provider --url {issu
 _associate_provider = _command(
     "eksctl utils associate-iam-oidc-provider --cluster {cluster} --approve [--region {region}]"
 )
-_ADD_CLIENT_ID = "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider_arn} "
-_add_client_id = _command(f"{_ADD_CLIENT_ID} --client-id {{audience}}")
-_add_client_id_in_json = _command(f"{_ADD_CLIENT_ID} --cli-input-json {{json}}")
+# Adds an audience to the client ID list.
+add_client_id = _command(
+    "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider_arn} "
+    "--client-id {audience}"
+)
 
 
 def create_provider(issuer: str, audiences: Iterable[str]) -> str:
-    """Return the command that creates an IAM OIDC provider which the stack does not create.
-
-    The AWS CLI takes a list as JSON, too, and reads no file for that:
-    https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-types.html
-    """
-    items = sorted(audiences)
-    in_json = any(_PLACE.match(each) or each.lstrip()[:1] in {"-", "["} for each in items)
-    return _create_provider(issuer, [json.dumps(items)] if in_json else items)
+    """Return the command that creates an IAM OIDC provider which the stack does not create."""
+    return _create_provider(issuer, sorted(audiences))
 
 
 def associate_provider(
@@ -134,13 +125,6 @@ def associate_provider(
     """Return the command that creates the IAM OIDC provider of an EKS cluster in the cluster's AWS account."""
     only_eksctls = {*audiences} == {EKSCTL_AUDIENCE}
     return _associate_provider(cluster, region) if only_eksctls else create_provider(issuer, audiences)
-
-
-def add_client_id(provider_arn: str, audience: str) -> str:
-    """Return the command that adds an audience to the client ID list of an IAM OIDC provider."""
-    if _PLACE.match(audience) or audience.startswith("-"):
-        return _add_client_id_in_json(provider_arn, json.dumps({"ClientID": audience}))
-    return _add_client_id(provider_arn, audience)
 
 
 def clear_association(cluster: str, association_id: str, region: str, settings: Iterable[str]) -> str:

@@ -50,13 +50,6 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
             *("--region", "eu-west-1"),
         ],
     ),
-    "update_thumbprint": (
-        commands.update_thumbprint,
-        [
-            *("aws", "iam", "update-open-id-connect-provider-thumbprint", "--open-id-connect-provider-arn", "{}"),
-            *("--thumbprint-list", "SHA1_OF_THE_CERTIFICATE"),
-        ],
-    ),
     "detach_policy": (
         lambda value: commands.detach_policy("r", value),
         ["aws", "iam", "detach-role-policy", "--role-name", "r", "--policy-arn", "{}"],
@@ -149,8 +142,6 @@ def test_a_value_is_no_option(name: str, value: str) -> None:
 # https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html; version 1 fetches a URL, too:
 # https://docs.aws.amazon.com/cli/v1/userguide/cli-usage-parameters-file.html
 PLACES = ("file:///etc/passwd", "file://~/.aws/credentials", "fileb://x", "http://169.254.169.254/", "https://vault.io")
-# What takes a client ID, which may be a URL; no name or ARN in AWS is one.
-TAKES_A_CLIENT_ID = ("add_client_id", "associate_provider for another audience")
 
 
 def sent_by_aws_cli(words: list[str]) -> Iterator[Any]:
@@ -168,8 +159,6 @@ def sent_by_aws_cli(words: list[str]) -> Iterator[Any]:
     for name, given in values:
         if len(given) == 1 and given[0].startswith(("file://", "fileb://", "http://", "https://")) and name != "--url":
             yield "read", given[0]
-        elif name == "--cli-input-json":
-            yield from json.loads(given[0]).values()
         elif name.endswith("-list") and len(given) == 1 and given[0].lstrip().startswith("["):
             yield from json.loads(given[0])
         else:
@@ -183,17 +172,14 @@ def test_the_aws_cli_sends_a_value_as_it_is(name: str, value: str) -> None:
 
     The attack: a service account with the annotation `eks.amazonaws.com/audience: file:///etc/passwd`.
     """
-    call, known = CALLS[name]
-    command = call(value)
+    command = CALLS[name][0](value)
     if not command:
-        assert value in PLACES
-        assert name not in TAKES_A_CLIENT_ID
+        assert value in PLACES or value.lstrip().startswith("[")
         return
     sent = [*sent_by_aws_cli(shlex.split(command))]
 
     assert value in sent
-    ours = [("read", word) for word in known if word.startswith("file://")]
-    assert [each for each in sent if isinstance(each, tuple)] == ours
+    assert [each for each in sent if isinstance(each, tuple)] == []
 
 
 @pytest.mark.parametrize("value", UNPASTABLE)

@@ -1,6 +1,5 @@
 """Each kind of finding: what it finds, and what it leaves alone."""
 
-import json
 import shlex
 from dataclasses import replace
 from datetime import timedelta
@@ -186,8 +185,8 @@ def test_not_admitted_without_a_provider() -> None:
 
 
 @pytest.mark.parametrize("audience", ["file:///etc/passwd", "fileb://x", "http://169.254.169.254/", "https://vault.io"])
-@pytest.mark.parametrize(("providers", "option"), [({}, "--client-id-list"), ({PROVIDER: STS}, "--cli-input-json")])
-def test_an_audience_is_not_read_from_a_file(audience: str, providers: Any, option: str) -> None:
+@pytest.mark.parametrize("providers", [{}, {PROVIDER: STS}])
+def test_an_audience_is_not_read_from_a_file(audience: str, providers: Any) -> None:
     """Protects files of who pastes: a namespace's user writes the annotation, and the AWS CLI reads --client-id file://.
 
     https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html
@@ -196,8 +195,7 @@ def test_an_audience_is_not_read_from_a_file(audience: str, providers: Any, opti
     document = trust({"StringEquals": {SUB: f"{PREFIX}a:b", AUD: audience}})
     (found,) = of_kind("not-admitted", discovery([account], [role("app", document)], providers))
 
-    *_, name, value = shlex.split(found.fix)
-    assert (name, json.loads(value)) == (option, {"ClientID": audience} if providers else [audience])
+    assert found.fix == ""
 
 
 def test_not_annotated() -> None:

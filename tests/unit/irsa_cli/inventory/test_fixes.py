@@ -48,7 +48,7 @@ WITHOUT_A_COMMAND = {
     "unmanaged": "a binding of a stack is written by its owner, or by `irsa adopt`",
 }
 ARGUMENTS = argparse.ArgumentParser()
-for option in ("-n", "--context", "--url", "--open-id-connect-provider-arn", "--client-id", "--cli-input-json"):
+for option in ("-n", "--context", "--url", "--open-id-connect-provider-arn", "--client-id"):
     ARGUMENTS.add_argument(option)
 ARGUMENTS.add_argument("--client-id-list", nargs="+", default=[])
 ARGUMENTS.add_argument("--overwrite", action="store_true")

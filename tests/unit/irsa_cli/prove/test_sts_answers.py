@@ -25,7 +25,6 @@ NAMES = {
     "repair": "pulumi up --refresh --stack dev",
     "role": "arn:aws:iam::111122223333:role/app",
     "subject": "system:serviceaccount:default:app",
-    "update_thumbprint": "aws iam update-open-id-connect-provider-thumbprint",
 }
 
 
@@ -48,7 +47,7 @@ NAMES = {
             "InvalidIdentityToken",
             "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint",
             Outcome.FINDING,
-            "aws iam update-open-id-connect-provider-thumbprint",
+            "",
         ),
         ("InvalidIdentityToken", NO_KEY, Outcome.FINDING, ""),
         (
