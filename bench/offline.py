@@ -110,7 +110,6 @@ def startup(folder: Path) -> list[Figure]:
     trust.write_text(trust_document([f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"], ["default:app"]))
     work = {
         "check": ["Pulumi.dev.yaml"],
-        "completion": ["bash"],
         "explain": ["default/app", ROLE, "--trust", str(trust), "--issuer", f"https://{ISSUER}"],
         "stacks": [],
     }

@@ -24,7 +24,7 @@ stack_name = functools.partial(not_empty, what="the name of the stack")
 
 
 def stack_file(path: str) -> Path:
-    """Return the path of a stack file; completion offers these for an option of this type."""
+    """Return the path of a stack file."""
     return Path(path)
 
 

@@ -32,17 +32,15 @@ def installed() -> dict[str, EntryPoint]:
     return {name: found[name] for name in sorted(found) if _spec(found[name].module)}
 
 
-def parser_of_all(with_arguments: bool = False) -> argparse.ArgumentParser:
-    """Return a parser with name and help line of each subcommand, which is imported only for `with_arguments`."""
+def parser_of_all() -> argparse.ArgumentParser:
+    """Return a parser with name and help line of each subcommand, none of which is imported."""
     parser = argparse.ArgumentParser(
         prog="irsa", description="Check that Kubernetes service accounts can assume their IAM roles."
     )
     parser.add_argument("--version", action="version", version=f"irsa {version(COMMAND)}")
     subcommands = parser.add_subparsers(title="subcommands", required=True, dest="subcommand", metavar="SUBCOMMAND")
     for name, entry in installed().items():
-        subcommand = subcommands.add_parser(name, help=help_line(entry))
-        if with_arguments:
-            _module(entry).add(subcommand)
+        subcommands.add_parser(name, help=help_line(entry))
     return parser
 
 

@@ -64,7 +64,7 @@ else:
 
 def test_help_imports_nothing_of_the_subcommands() -> None:
     """Protects who asks for help: neither a subcommand's own module nor what it needs."""
-    of_subcommands = {"pydantic", "rich", "shtab", "yaml", "config", "program", "irsa"}
+    of_subcommands = {"pydantic", "rich", "yaml", "config", "program", "irsa"}
 
     assert not imported(str(IRSA), "--help") & {*SDKS, *CLIENTS, *of_subcommands}
 

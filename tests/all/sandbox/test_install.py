@@ -131,7 +131,7 @@ def test_check_is_no_subcommand_outside_its_checkout(environment: Environment) -
     refused = environment.run("irsa", "check")
 
     subcommands = re.findall(r"^    (\w+)", said.stdout.partition("subcommands:")[2], re.MULTILINE)
-    assert {"completion", "explain", "prove", "verify"} <= {*subcommands}
+    assert {"explain", "prove", "verify"} <= {*subcommands}
     assert "check" not in subcommands
     assert refused.returncode == 2
     assert refused.stderr.startswith("irsa check: it works in a checkout of irsa only")

@@ -209,7 +209,6 @@ def test_each_subcommand_is_in_the_table_of_permissions() -> None:
 
     assert {subcommand for subcommand in installed() if f"`irsa {subcommand}" not in text} <= {
         "add-ons",
-        "completion",
         "stacks",
     }
 
