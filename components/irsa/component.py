@@ -346,7 +346,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 name=policy.name,
                 policy=self._inline_document(index),
                 opts=pulumi.ResourceOptions.merge(
-                    pulumi.ResourceOptions(hooks=inline_policy_hooks(self) if is_imported else None),
+                    pulumi.ResourceOptions(
+                        hooks=inline_policy_hooks(self, policy.logical_name) if is_imported else None
+                    ),
                     self._updated_child(policy.import_id),
                 ),
             )

@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pulumi
 import pulumi_aws as aws
@@ -16,7 +17,7 @@ from irsa.evaluation.differences import Difference, differences
 from irsa.evaluation.same_sessions import admits_the_same
 from irsa.failed_update import KINDS, known, once_for_each_owner, supports
 from irsa.rules import commands
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import Mistake, named, visible
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
 
@@ -44,6 +45,8 @@ DOCUMENTS = frozenset({TRUST_POLICY, "policy"})
 OF_TOOLS = ("argoproj.io", "fluxcd.io", "helm.sh", "kubernetes.io", "pulumi.com")
 NOTHING: tuple[Any, ...] = (None, "", [])
 MOST_SAID = 10
+# Names of hooks, by whose they are.
+_INLINE_HOOKS: WeakKeyDictionary[pulumi.Resource, set[str]] = WeakKeyDictionary()
 WHAT_TO_DO = "declare what is there, run `pulumi up`, remove {}, and change it afterwards"
 
 
@@ -145,7 +148,7 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
         raise NotAsDeclaredError(f"{what}, and differs from what is declared: {said(found)}. {state}{todo}")
 
 
-def inline_policy_hooks(component: pulumi.Resource) -> pulumi.ResourceHookBinding | None:
+def inline_policy_hooks(component: pulumi.Resource, logical_name: str) -> pulumi.ResourceHookBinding | None:
     """Return what is asked before an inline policy of an imported role is created: PutRolePolicy overwrites one.
 
     None in a test with mocks of an older SDK.
@@ -158,14 +161,28 @@ def inline_policy_hooks(component: pulumi.Resource) -> pulumi.ResourceHookBindin
         role, name = inputs.get("role"), inputs.get("name")
         if has_unknown([role, name]):
             return
-        options = pulumi.InvokeOutputOptions(parent=component)
-        there = await aws.iam.get_role_policies_output(role_name=role, opts=options).future()
+        errors: list[Exception] = []
+
+        def noted(error: Exception) -> Any:
+            errors.append(error)
+
+        answer = aws.iam.get_role_policies_output(role_name=role, opts=pulumi.InvokeOutputOptions(parent=component))
+        # An output that failed and has not recovered ends the program, with a traceback: so in an older SDK.
+        there = await (answer.recover(noted) if hasattr(pulumi.Output, "recover") else answer).future()
+        for error in errors:
+            why = f"the inline policies of the role {named(role)} cannot be listed, and {named(name)} may be one"
+            raise NotAsDeclaredError(f"{why} (iam:ListRolePolicies): {visible(' '.join(str(error).split()))}")
         if there and name in there.policy_names:
             found = f"the role {named(role)} has an inline policy {named(name)} already, which this one would overwrite"
             raise NotAsDeclaredError(f"{found}: write another name, or import: [inlinePolicies] to adopt it")
 
-    # A deployment takes one name but once, and each component may have another provider.
-    hook = pulumi.ResourceHook(f"irsa:inline:{uuid.uuid4()}", refuse, pulumi.ResourceHookOptions(on_dry_run=True))
+    # Each component may have another provider. The state keeps the name, and a deployment takes it but once: one in a
+    # plugin, or below another parent, may have the same.
+    stack, name = pulumi.runtime.get_root_resource(), f"irsa:inline:{logical_name}"
+    taken = _INLINE_HOOKS.setdefault(stack or component, set())
+    name = f"{name}:{uuid.uuid4()}" if stack is None or name in taken else name
+    taken.add(name)
+    hook = pulumi.ResourceHook(name, refuse, pulumi.ResourceHookOptions(on_dry_run=True))
     return pulumi.ResourceHookBinding(before_create=[hook])
 
 
