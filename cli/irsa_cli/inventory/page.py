@@ -3,19 +3,20 @@
 import base64
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from irsa.rules.mistakes import named, visible
+from irsa.evaluation import Decision
+from irsa.rules.mistakes import listed, named, visible
 from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import FAMILIES, KINDS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.picture import picture
-from irsa_cli.inventory.table import Alike, Table, alike, read, summary, table_of
+from irsa_cli.inventory.table import DECISIONS, Alike, Table, alike, read, summary, table_of
 
 # How many service accounts an answer of a role lists: 1,500 roles that trust everybody are no 3,000,000 names.
 LISTED = 100
@@ -37,7 +38,7 @@ def page(inventory: Inventory, written: datetime | None = None) -> str:
     )
     environment.filters["named"] = named
     environment.globals |= {"FAMILIES": FAMILIES, "KINDS": KINDS, "SIGNS": SIGNS, "LISTED": LISTED}
-    table = table_of(inventory)
+    table, steps = table_of(inventory), Steps(inventory.chains)
     text = environment.from_string(_resource("page.html")).render(
         policy=f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; base-uri 'none'; "
         "form-action 'none'",
@@ -52,7 +53,7 @@ def page(inventory: Inventory, written: datetime | None = None) -> str:
         table=table,
         without_row=_without_row(inventory, table),
         kinds=_kinds(inventory),
-        reached=Steps(inventory.chains).reached,
+        then=lambda role: _then(steps.reached(role)),
     )
     return text.encode("ascii", "xmlcharrefreplace").decode()
 
@@ -89,6 +90,13 @@ def _kinds(inventory: Inventory) -> dict[tuple[str, str], list[str]]:
         for key in ((each.cluster, each.service_account), ("", each.role)):
             found.setdefault(key, {})[each.kind] = None
     return {key: [*kinds] for key, kinds in found.items()}
+
+
+def _then(reached: Mapping[str, Decision]) -> str:
+    """Return the roles that a role may assume in turn, the first of each decision: 600 roles may assume each other."""
+    allowed, undecided = ([arn for arn, each in reached.items() if each is decision] for decision in DECISIONS)
+    cannot_decide = f"cannot decide: {listed(sorted(undecided))}" if undecided else ""
+    return "; ".join(filter(None, [listed(sorted(allowed)), cannot_decide]))
 
 
 def _without_row(inventory: Inventory, table: Table) -> list[str]:

@@ -78,8 +78,9 @@ def _short(arns: Iterable[str], inventory: Inventory) -> dict[str, str]:
 
 def table_of(inventory: Inventory) -> Table:
     """Return who has a row, and who is counted."""
-    steps, of_tagged = Steps(inventory.chains), Steps(inventory.chains, tagged=True)
     tagged = {each.id for each in inventory.associations if each.session_tags}
+    steps = Steps(inventory.chains)
+    of_tagged = Steps(inventory.chains, tagged=True) if tagged else steps
     in_turn: dict[tuple[str, str], dict[str, Decision]] = {}
     for each in inventory.admissions:
         of_each = of_tagged if each.association in tagged else steps

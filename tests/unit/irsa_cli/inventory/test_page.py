@@ -19,6 +19,7 @@ from tests.all.page.inventories import WRITTEN, inventory
 from tests.all.page.parsed import Parsed
 from tests.unit.irsa_cli.inventory.estates import (
     ISSUER,
+    NUMBER,
     discovery,
     page_trust,
     role,
@@ -180,6 +181,24 @@ def test_roles_that_trust_everybody_keep_the_page_small() -> None:
 
     assert len(text) < 8_000_000
     assert "and 1,900 more: irsa inventory --json lists all" in text
+
+
+def test_roles_that_all_assume_each_other_keep_the_page_small() -> None:
+    """50 of such roles are no 2,450 names: a row has the first 20, and the number of the others."""
+    names = [f"app-{number}" for number in range(50)]
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    everybody = {**statement, "Principal": {"AWS": NUMBER}}
+    policies = {"all": {"Statement": [{**statement, "Resource": "*"}]}}
+    roles = [
+        role(each, {"Statement": [*page_trust(f"a:{each}")["Statement"], everybody]}, inline_policies=policies)
+        for each in names
+    ]
+    found = taken(discovery([service_account("a", each, each) for each in names], roles))
+    text = read(page(found, WRITTEN))
+
+    assert len(found.chains) == 50 * 49
+    # Of each role in the table of roles, and in that of service accounts.
+    assert text.count(", and 29 more") == 2 * 50
 
 
 @pytest.mark.parametrize(("size", "folded"), [((12, 10), False), ((2_000, 1_500), True)])
