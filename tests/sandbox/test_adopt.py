@@ -45,7 +45,7 @@ LEFT = {
     "hand-everybody": NO_STATEMENT,
     "hand-no-subject": NO_STATEMENT,
     "hand-replaced-cluster": "no cluster that was read has that issuer: pass the cluster's --context",
-    "hand-deleted-provider": "of a cluster that is gone: --drop-dead-issuers adopts it as it is",
+    "hand-deleted-provider": "no cluster that was read has that issuer: pass the cluster's --context",
 }
 # Annotated with a role that does not let them in, or is not there: verify would find them from the first day.
 BROKEN = {
@@ -289,7 +289,7 @@ def test_a_dead_issuer_is_dropped_after_the_import(project: Project) -> None:
     (line,) = (each for each in sections(said.stdout)["roles, exact"] if any_has([each], name))
 
     # The provider is there: the cluster may be one of an AWS account that was not read.
-    assert f"after the import, remove {gone} from trust.statements if its cluster is gone" in line
+    assert f"after the import, remove {gone} from trust.statements, if its cluster is gone" in line
     assert binding["role"]["name"] == name
     (statement,) = binding["trust"]["statements"]
     assert statement["Principal"] == {"Federated": gone}

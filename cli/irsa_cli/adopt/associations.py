@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.rules.grammar import document_mistakes
-from irsa.rules.mistakes import named, path_of
+from irsa.rules.mistakes import named
 from irsa.rules.policies import parse_object
 from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import Owner, owners_of_association
@@ -69,10 +68,7 @@ def _taken(task: Task, each: Associated, owners: Sequence[Owner]) -> TakenAssoci
     if association.target_role_arn:
         settings["targetRoleArn"] = association.target_role_arn
     if association.policy:
-        document = parse_object(association.policy)
-        for place, mistake in document_mistakes(document):
-            raise Left(f"irsa refuses its session policy: {path_of(place)}: {mistake.found}")
-        settings["policy"] = {"document": task.documents.literal(document)}
+        settings["policy"] = {"document": task.documents.literal(parse_object(association.policy))}
     if tags:
         settings["tags"] = tags
     return TakenAssociation(association, key, settings, tuple(owners))

@@ -74,7 +74,7 @@ class Clusters:
         """Return whether a role names an OIDC provider of one of the clusters, or of one that was not found."""
         known = self.surroundings
         providers = set(re.findall(r'"(arn:[^"]*:oidc-provider/[^"]*)"', json.dumps(role.trust)))
-        return any(each in known.audiences or known.is_dead(each) is not False for each in providers)
+        return any(each in known.audiences or known.is_dead(each) for each in providers)
 
     def _keys(self, clusters: Iterable[LiveCluster]) -> dict[str, str]:
         """Return the keys; what is new is added.
@@ -126,15 +126,12 @@ class Clusters:
         clusters = {self._provider_arn(each): each.arn for each in self._by_issuer.values()}
         listed = self._aws_account.client_ids
 
-        def is_dead(arn: str) -> bool | None:
+        def is_dead(arn: str) -> bool:
             issuer = arn.partition(":oidc-provider/")[2]
             known = self._issuers.standing(issuer)
             if not issuer or arn in clusters or known is Standing.KNOWN:
                 return False
             # Of other issuers, such as GitHub's, nobody knows whether they are a cluster's.
-            if eks_region(issuer) and arn not in listed:
-                return True
-            # Its cluster may be in another AWS account, of which nothing was read.
-            return None if known is Standing.GONE else False
+            return known is Standing.GONE or (eks_region(issuer) != "" and arn not in listed)
 
         return Surroundings({arn: listed.get(arn, ()) for arn in clusters}, is_dead, clusters)

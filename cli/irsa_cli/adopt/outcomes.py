@@ -15,10 +15,6 @@ class Left(Mistake):
     def __init__(self, found: str) -> None:
         super().__init__(found, "", "")
 
-    def __str__(self) -> str:
-        """Return why."""
-        return self.found
-
 
 class Present(Left):
     """Something is declared already: in a binding, by its key, or elsewhere, as the text says."""

@@ -1,4 +1,4 @@
-"""Who manages a role or a service account by now, and how that owner lets go.
+"""Who manages a role or a service account by now.
 
 A tool leaves its name in tags, labels, annotations and field managers. What belongs to one is adopted only when asked
 for (`--take-from`): two owners would each undo what the other does.
@@ -52,9 +52,6 @@ class Owner(NamedTuple):
         if self.by:
             return f"{named(self.tool)}, by {self.by}"
         return f"{named(self.tool)} ({named(self.what)})" if self.what else named(self.tool)
-
-
-# --- marks -----------------------------------------------------------------------------------------------------------
 
 
 def _by_eksctl(tags: Words) -> str | None:
@@ -176,15 +173,3 @@ def owners_of_service_account(service_account: LiveServiceAccount) -> list[Owner
 def _tool(text: str) -> str | None:
     """Return the tool that a tag or a label names, however it is spelled."""
     return _TOOLS.get(re.sub(r"[^a-z]", "", text.lower()))
-
-
-# --- how they let go -------------------------------------------------------------------------------------------------
-
-
-def letting_go(tool: str) -> str:
-    """Return how a tool lets go of what is adopted from it, in one line.
-
-    The page has the commands, in an order by which no Pod is without permissions at any moment.
-    """
-    page = "docs/adopt.md#who-manages-it-now"
-    return f"{named(tool)}: before `pulumi up`, let it keep what is adopted; after `irsa prove`, let it go: {page}"

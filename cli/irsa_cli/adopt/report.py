@@ -7,9 +7,11 @@ from pathlib import Path
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.adopt.outcomes import Adoption, Outcome
-from irsa_cli.adopt.owners import letting_go
 
 Line = tuple[str, str]
+# The page has the commands, in an order by which no Pod is without permissions at any moment.
+LETTING_GO = "{}: before `pulumi up`, let it keep what is adopted; after `irsa prove`, let it go: {}"
+PAGE = "docs/adopt.md#who-manages-it-now"
 
 
 def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str], *, dry_run: bool) -> Iterator[Line]:
@@ -61,16 +63,14 @@ def _next(adoption: Adoption, file: Path, stack: str, first: Sequence[str]) -> I
             names.setdefault(owner.tool, set()).add(
                 _word(owner.what) if owner.what else " ".join(map(_word, item.about.split(" ")))
             )
-    owned = {letting_go(tool): sorted(names[tool]) for tool in sorted(names)}
-    has_ids = any("podIdentity" in each for each in adoption.bindings.values())
-    imports = "`import:` and `importIds:`" if has_ids else "`import:`"
+    owned = {LETTING_GO.format(named(tool), PAGE): sorted(names[tool]) for tool in sorted(names)}
     steps = [
         *first,
         commands.check(str(file)),
         *owned,
         f"{commands.of_stack('diff', stack)}   (imports, and no change but those named above)",
         commands.pulumi("up", stack),
-        f"remove every {imports} from the file, and run `{commands.pulumi('up', stack)}` again: 0 changes",
+        f"remove every `import:` and `importIds:`, and run `{commands.pulumi('up', stack)}` again: 0 changes",
         commands.of_stack("verify", stack),
         commands.of_stack("prove", stack),
     ]

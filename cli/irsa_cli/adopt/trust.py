@@ -34,13 +34,6 @@ from irsa_cli.adopt.outcomes import Left
 
 ADDED = "a statement that irsa writes is added; the others stay as they are"
 ANOTHER_FORM = "it is written in another form"
-# Of an OIDC provider: whose it is, when its statement may go, and how its role is adopted.
-IS_GONE = "of a cluster that is gone", ": its cluster is gone", "--drop-dead-issuers adopts it as it is"
-MAY_BE_THERE = (
-    "and no cluster that was read has that issuer",
-    " if its cluster is gone: no cluster that was read has that issuer",
-    "pass the cluster's --context, or --drop-dead-issuers if it is gone",
-)
 NO_STATEMENT = "none of its statements is one that irsa would write, and no service account has it that irsa could name"
 
 
@@ -96,13 +89,12 @@ class Surroundings:
 
     Attributes:
         audiences: The audiences that each cluster's OIDC provider in the role's AWS account lists, by its ARN.
-        is_dead: Whether no token comes by an OIDC provider, which the AWS account does not have; None where it is
-            there, and no cluster that was read has its issuer.
+        is_dead: Whether an OIDC provider is of a cluster that is gone, or that was not read.
         clusters: The ARN in EKS of each of these clusters, by that of its OIDC provider; None where it has none.
     """
 
     audiences: Mapping[str, tuple[str, ...]]
-    is_dead: Callable[[str], bool | None]
+    is_dead: Callable[[str], bool]
     clusters: Mapping[str, str | None]
 
 
@@ -169,7 +161,7 @@ def read_trust(
 
 
 def _dead(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings, keep: bool) -> tuple[str, ...]:
-    """Return what may go of statements by which no token comes, as far as that is known.
+    """Return what may go of statements by which no token comes.
 
     Raises:
         Left: There are such statements, and nobody said to keep them.
@@ -177,12 +169,15 @@ def _dead(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings, k
     gone: list[str] = []
     for number, statement in enumerate(statements, 1):
         federated = map(str, items_of(mapping_of(statement["Principal"]).get("Federated", ())))
-        standing = {each: surroundings.is_dead(each) for each in federated if statement["Effect"] == "Allow"}
-        for arn in (each for each in standing if standing[each] is not False):
-            whose, condition, otherwise = IS_GONE if standing[arn] else MAY_BE_THERE
-            if not keep:
-                raise Left(f"statement {number} trusts {named(arn)}, {whose}: {otherwise}")
-            gone.append(f"after the import, remove {named(arn)} from trust.statements{condition}")
+        dead = [each for each in federated if statement["Effect"] == "Allow" and surroundings.is_dead(each)]
+        if dead and not keep:
+            raise Left(
+                f"statement {number} trusts {listed(dead)}, and no cluster that was read has that issuer: pass the "
+                "cluster's --context, or --drop-dead-issuers if it is gone"
+            )
+        gone += [
+            f"after the import, remove {named(each)} from trust.statements, if its cluster is gone" for each in dead
+        ]
     return tuple(dict.fromkeys(gone))
 
 

@@ -430,7 +430,7 @@ def test_a_role_of_a_cluster_that_is_gone_is_left() -> None:
     assert "pass the cluster's --context" in reason(adoption, "mixed")
     asked = adopted(found([], [mixed]), drop_dead_issuers=True)
     assert outcomes(asked) == {"mixed": Outcome.EXACT}
-    assert f"after the import, remove {GONE} from trust.statements if its cluster is gone" in reason(asked, "mixed")
+    assert f"after the import, remove {GONE} from trust.statements, if its cluster is gone" in reason(asked, "mixed")
 
 
 def test_a_provider_that_is_deleted_is_dropped_when_asked() -> None:

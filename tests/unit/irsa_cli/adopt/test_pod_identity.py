@@ -130,7 +130,6 @@ def test_another_role_in_the_annotation_is_left() -> None:
         ),
         ({"tags": {"Terraform": "true"}}, "it belongs to terraform: --take-from terraform"),
         ({"tags": {"eksctl.cluster.k8s.io/v1alpha1/cluster-name": "blue"}}, "it belongs to eksctl"),
-        ({"policy": json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]})}, "irsa refuses its"),
     ],
 )
 def test_an_association_that_is_left(more: Any, says: str, tmp_path: Path) -> None:

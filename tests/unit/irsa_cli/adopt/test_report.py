@@ -52,7 +52,7 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
         place("eksctl: before `pulumi up`, "),
         place("irsa diff --stack prod"),
         place("pulumi up --stack prod"),
-        place("remove every `import:` from the file, and run `pulumi up --stack prod` again"),
+        place("remove every `import:` and `importIds:`, and run `pulumi up --stack prod` again"),
         place("irsa verify --stack prod"),
         place("irsa prove --stack prod"),
         place("let eksctl go, as said above for after `irsa prove`"),

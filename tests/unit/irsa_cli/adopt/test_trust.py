@@ -26,7 +26,7 @@ def read(*statements: dict[str, Any], clusters: tuple[str, ...] = ("BLUE",), use
 def left(*statements: dict[str, Any], **how: Any) -> str:
     with pytest.raises(Left) as reason:
         read(*statements, **how)
-    return str(reason.value)
+    return reason.value.found
 
 
 def test_the_page_of_aws_is_exact() -> None:
@@ -159,11 +159,12 @@ def test_a_dead_issuer_is_left_or_kept() -> None:
     statements = statement("team-a:app"), statement("team-a:app", cluster="GONE")
 
     assert left(*statements) == (
-        f"statement 2 trusts {GONE}, of a cluster that is gone: --drop-dead-issuers adopts it as it is"
+        f"statement 2 trusts {GONE}, and no cluster that was read has that issuer: pass the cluster's --context, or "
+        "--drop-dead-issuers if it is gone"
     )
     found = read(*statements, drop_dead_issuers=True)
     assert not found.change
-    assert found.afterwards == (f"after the import, remove {GONE} from trust.statements: its cluster is gone",)
+    assert found.afterwards == (f"after the import, remove {GONE} from trust.statements, if its cluster is gone",)
     assert (found.settings.provider_arns, found.settings.statements) == ((BLUE,), statements[1:])
 
 
