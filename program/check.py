@@ -5,9 +5,9 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from config.engine_files import VARIABLES, refusal
 from config.lint import fails
@@ -86,11 +86,6 @@ def stack_name(file: Path) -> str:
     """Return the name of a stack file's stack, `prod` of `Pulumi.prod.yaml`; empty for a file of another name."""
     found = re.fullmatch(r"Pulumi\.(.+)\.yaml", file.name)
     return found[1] if found else ""
-
-
-def dangers(values: Mapping[str, Any], folder: Path, region: str | None) -> list[tuple[str, str]]:
-    """Return by which lint rules a check of these `irsa:` values fails, each with the binding, for `irsa adopt`."""
-    return [(each.rule, str(each.place[1])) for each in filter(fails, examine(values, folder, region).warnings)]
 
 
 class Examined(NamedTuple):
