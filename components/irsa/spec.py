@@ -41,6 +41,7 @@ from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usag
 Usages = Sequence[tuple[Place, Usage]]
 SUBJECTS: Place = ("trust", "subjects")
 STATEMENTS: Place = ("trust", "statements")
+CHAINED: Place = ("assume_role_arns",)
 
 
 class AnnotatedServiceAccount(NamedTuple):
@@ -577,8 +578,13 @@ def _inline_policies(
         key: derive(text, in_account["inline_policies", key, "document"]) for key in values.get("inline_policies", {})
     }
     target = in_account.get(("pod_identity", "target_role_arn"))
-    if values.get("assume_role_arns") or target is not None:
-        role_arns = in_account.get(("assume_role_arns",), [])
+    role_arns: Any = in_account.get(CHAINED, [])
+    chains = bool(role_arns) or target is not None
+    arguments.parts[CHAINED] = int(chains)
+    if arguments.first.get(CHAINED) and not chains:
+        fix = "give the output an item, or leave the argument out"
+        arguments.found.append((CHAINED, Mistake("an output without an item", "at least one", fix)))
+    if chains:
         texts[CHAINING_POLICY] = derive(
             lambda role_arns, target: chaining_policy([*{*role_arns, *filter(None, [target])}]), role_arns, target
         )

@@ -10,6 +10,7 @@ from irsa.read import ArgumentMistakes, Arguments, is_output
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.policies import DEEPEST
 from irsa.rules.unknown import Unknown
+from irsa.spec import read, read_again
 
 ROLE = "arn:aws:iam::111122223333:role/r"
 
@@ -268,3 +269,37 @@ def test_an_output_as_a_key(args: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "an output as a key" in [mistake.found for _, mistake in arguments.found]
     assert "Calling" not in str([path_of(place) for place in places(arguments)])
+
+
+STATEMENTS = [{"Effect": "Allow", "Action": f"s3:Get{number:04}", "Resource": "*"} for number in range(150)]
+PROVIDER = (
+    "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value", "place"),
+    [
+        (lambda later: {"assume_role_arns": later}, [], ("assume_role_arns",)),
+        (
+            lambda later: {"policy": {"document": {"Version": "2012-10-17", "Statement": later}}},
+            STATEMENTS,
+            ("policy", "document"),
+        ),
+        (
+            lambda later: {"policies": [{"add_on": "external-dns", "hosted_zones": later}]},
+            [f"Z{number:020}" for number in range(300)],
+            ("policies", 0),
+        ),
+    ],
+)
+def test_an_output_decides_no_number_of_resources(arguments: Any, value: Any, place: Place) -> None:
+    """The attack: an output by which there would be more resources, or fewer, than the preview has."""
+    later = output("x")
+    spec, mistakes = read(
+        "my-app", {"service_account": {"name": "my-app"}, "oidc_provider_arns": [PROVIDER], **arguments(later)}
+    )
+    assert mistakes == []
+    with pytest.raises(ArgumentMistakes) as refusal:
+        read_again(spec.reading, {id(later): value}, False)
+    assert [at for at, _ in refusal.value.mistakes] == [place]
