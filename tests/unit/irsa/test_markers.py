@@ -10,13 +10,14 @@ from typing import Any
 
 import pulumi
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from irsa.add_ons.catalog import add_on
 from irsa.fields import OF_A_ROLE, Field, Group, group_of, node_at
 from irsa.keys.binding import AddOn
 from irsa.read import ArgumentMistakes
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, path_of
 from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, Unknown
 from irsa.spec import read, read_again
@@ -288,7 +289,10 @@ def assert_beside_a_marker(args: dict[str, Any], place: Place, unknown: Unknown)
 @given(case=CASES, unknown=UNKNOWN)
 def test_a_marker_causes_no_mistake_and_hides_none(case: tuple[dict[str, Any], Place], unknown: Unknown) -> None:
     """Protects previews and `check`: beside what is not known all is judged, and nothing else is found."""
-    assert_beside_a_marker(*case, unknown)
+    args, place = case
+    # With an existing role, what is of a created one is a mistake already, and judged no further.
+    assume(place != ("role",) or "arn" not in mapping_of(args.get("role")))
+    assert_beside_a_marker(args, place, unknown)
 
 
 @pytest.mark.parametrize("secrets", [["x"], [5], SECRET, [OUTPUT]], ids=str)

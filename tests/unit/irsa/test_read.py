@@ -272,9 +272,7 @@ def test_an_output_as_a_key(args: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 STATEMENTS = [{"Effect": "Allow", "Action": f"s3:Get{number:04}", "Resource": "*"} for number in range(150)]
-PROVIDER = (
-    "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-)
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 
 
 @pytest.mark.parametrize(
