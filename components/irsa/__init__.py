@@ -11,9 +11,13 @@ __all__ = [
     "IdentityGuardArgs",
     "PodIdentityArgs",
     "PolicyArgs",
+    "PolicyDocumentArgs",
+    "QuotasArgs",
+    "RoleArgs",
     "ServiceAccountArgs",
     "ServiceAccountRole",
     "ServiceAccountRoleArgs",
+    "TrustArgs",
 ]
 
 if TYPE_CHECKING:
@@ -24,8 +28,12 @@ if TYPE_CHECKING:
         IdentityGuardArgs,
         PodIdentityArgs,
         PolicyArgs,
+        PolicyDocumentArgs,
+        QuotasArgs,
+        RoleArgs,
         ServiceAccountArgs,
         ServiceAccountRoleArgs,
+        TrustArgs,
     )
     from irsa.component import ServiceAccountRole
     from irsa.guard.component import IdentityGuard
