@@ -71,11 +71,16 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
     known = {model.__name__: model for model in _models(Keys)}
     for name, definition in {"Stack": schema, **schema["$defs"]}.items():
         described = descriptions(known[name])
+        definition["description"] = _in_camel_case(definition["description"])
         for attribute, field in known[name].model_fields.items():
-            text = re.sub("[a-z]+(?:_[a-z]+)+", lambda found: to_camel(found[0]), described[attribute])
-            key, value = str(field.alias), definition["properties"][str(field.alias)]
-            definition["properties"][key] = dict(sorted({**value, "description": text}.items()))
+            key, text = str(field.alias), _in_camel_case(described[attribute])
+            value = {**definition["properties"][key], "description": text}
+            definition["properties"][key] = dict(sorted(value.items()))
     return schema
+
+
+def _in_camel_case(text: str) -> str:
+    return re.sub("[a-z]+(?:_[a-z]+)+", lambda found: to_camel(found[0]), text)
 
 
 def _models(model: type[Keys]) -> Iterator[type[Keys]]:
