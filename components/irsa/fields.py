@@ -261,7 +261,7 @@ def _node(annotation: Any, marks: Sequence[Any], required: bool) -> Node:
     if rule:
         return Keyed(rule, group_of(item) if is_model(item) else Field(_parser(item)))
     if is_model(item):
-        return Listed(group_of(item))
+        return Listed(group_of(item), required)
     why = next((mark.why for mark in marks if isinstance(mark, Plain)), "")
     return Field(_parser(annotation, marks), why, required or Mark.REQUIRED in marks)
 

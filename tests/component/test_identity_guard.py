@@ -6,9 +6,12 @@ from typing import Any
 
 import pulumi
 import pytest
+from pydantic.alias_generators import to_camel
 
 from irsa import IdentityGuard
+from irsa.guard.spec import read_guard
 from irsa.later import InvalidArgumentsError
+from irsa.rules.mistakes import path_of
 
 POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
 BINDING, CONFIG_MAP = f"{POLICY}Binding", "kubernetes:core/v1:ConfigMap"
@@ -127,3 +130,12 @@ def test_what_it_refuses(created: Callable[[Any], list[Any]], change: dict[str, 
         created({"mode": "deny", "service_accounts": [APP], **change})
     assert f"\n  {place}\n" in str(error.value)
     assert word in str(error.value)
+
+
+def test_what_is_missing_is_named_as_the_caller_writes_it() -> None:
+    """Protects callers in other languages, who have no `service_accounts`."""
+    found = [
+        mistake.found
+        for _, mistake in read_guard("guard", {}, "mine", lambda at: path_of(to_camel(str(each)) for each in at))[1]
+    ]
+    assert found == ["no mode", "no serviceAccounts"]

@@ -21,7 +21,7 @@ from irsa.guard.rules import (
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
 from irsa.read import ArgumentMistakes, Arguments, Value
 from irsa.rules.identity import ONLY_IRSA, Use
-from irsa.rules.leaves import mapping_of
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE
@@ -126,9 +126,6 @@ def _read(
 ) -> GuardSpec:
     spelling = arguments.spelling
     values = arguments.read(args)
-    if isinstance(args, Mapping) and "service_accounts" not in args:
-        missing = Mistake("no service_accounts", "the service accounts to guard", "add service_accounts")
-        arguments.found.append(((), missing))
     rule, written = values.get("annotations"), mapping_of(args).get("annotations")
     lists = ("users", "user_prefixes", "groups")
     who = [each for each in lists if rule and rule.get(each)]
@@ -147,7 +144,7 @@ def _read(
         namespaces=values.get("namespaces", {}),
         annotations=AnnotationRule(rule.get("mode"), *(tuple(rule.get(each, ())) for each in lists)) if rule else None,
     )
-    accounts = [{"namespace": DEFAULT_NAMESPACE, **each} for each in values.get("service_accounts", ())]
+    accounts = [{"namespace": DEFAULT_NAMESPACE, **each} for each in list_of(values.get("service_accounts"))]
     parts = [*_parts(arguments, settings, accounts, divided)] if not arguments.found else []
     modes = None
     if not arguments.found and not _named_later(accounts):
