@@ -11,14 +11,13 @@ from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
 from irsa.rules.mistakes import Place, path_of
 
 
-def place_of(argument: Place) -> Place:
-    """Return the place of an argument of the component, or of a part of one, in a binding."""
+def place_of(argument: Place, node: Node | None = OF_A_ROLE) -> Place:
+    """Return the place of an argument of the component, or of a part of one, in a binding; or of one in a guard."""
     # A stack file names the clusters by their keys.
     if argument[:1] == ("cluster_arns",):
         return ("clusters",)
     if argument[:1] == ("oidc_provider_arns",):
         return ("clusters", *argument[1:])
-    node: Node | None = OF_A_ROLE
     place: list[str | int] = []
     for step in argument:
         if isinstance(node, Group):

@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic.alias_generators import to_camel
-
+from config.argument_places import arguments_of, place_of
 from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.add_ons.of_role import service_account_of
+from irsa.fields import OF_A_GUARD
 from irsa.guard.rules import Settings
 from irsa.guard.spec import read_guard
 from irsa.keys.binding import ServiceAccount
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
+from irsa.rules.unknown import OUTPUT, has_unknown
 from program.logical_names import in_cluster
 from program.lookups.values import Lookups
 
@@ -60,10 +60,7 @@ def planned_guards(
                 of_bindings.append(name)
         if not accounts:
             continue  # and nobody has asked for the cluster's API
-        written = guard.model_dump(exclude_defaults=True, warnings=False)
-        # What is wrong is no value of its model, which dumps it as if it had none.
-        wrong_already = {key: each for key in written if isinstance(each := getattr(guard, key), Unknown)}
-        args = {**written, **wrong_already, "service_accounts": accounts}
+        args = {**arguments_of(guard, OF_A_GUARD), "service_accounts": accounts}
         name = in_cluster("guard", lookups.clusters[key].issuer or key)
         place = guard_place(stack, key)
         spec, wrong = read_guard(name, args, "stack", lambda at: path_of(_in_file(at)))
@@ -79,10 +76,7 @@ def planned_guards(
 
 def _in_file(at: Place) -> Place:
     """Return the place of an argument below a guard in the stack file, which has service accounts elsewhere."""
-    if at[:1] == ("service_accounts",):
-        return ()
-    # Keys of `namespaces` are names.
-    return at if at[:1] == ("namespaces",) else tuple(to_camel(each) if isinstance(each, str) else each for each in at)
+    return () if at[:1] == ("service_accounts",) else place_of(at, OF_A_GUARD)
 
 
 def _guarded(planned: "PlannedBinding") -> dict[str, Any] | None:
