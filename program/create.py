@@ -9,11 +9,10 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from config.models import Stack
+from config.models import Binding, Stack
 from irsa.component import ServiceAccountRole
 from irsa.failed_update import hooks
 from irsa.guard.component import IdentityGuard, parsed_guard
-from irsa.keys.binding import ServiceAccount
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.unknown import has_unknown
@@ -86,7 +85,7 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     for guard in plan.guards:
         after = [[*made.get((key, None), []), *made.get((key, guard.cluster), [])] for key in guard.bindings]
         _guard(guard, lookups, roles, after)
-    bindings: dict[str, Any] = {key: _output(plan.service_accounts[key], role) for key, role in roles.items()}
+    bindings: dict[str, Any] = {key: _output(plan.bindings[key].binding, role) for key, role in roles.items()}
     for key, is_later in denying.items():
         with_denied = {**bindings[key], "deniedSubjects": roles[key].denied_subjects}
         bindings[key] = pulumi.Output.all(**with_denied).apply(_without_nothing_denied) if is_later else with_denied
@@ -143,8 +142,9 @@ def _without_nothing_denied(output: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in output.items() if value is not None or name != "deniedSubjects"}
 
 
-def _output(service_account: ServiceAccount | None, role: ServiceAccountRole) -> dict[str, Any]:
+def _output(binding: Binding, role: ServiceAccountRole) -> dict[str, Any]:
     """Return a binding's part of the stack output `bindings`."""
+    service_account = binding.service_account
     return {
         "namespace": service_account.namespace if service_account else None,
         "serviceAccount": service_account.name if service_account else None,

@@ -77,14 +77,12 @@ class Plan(NamedTuple):
             a binding has its role.
         bindings: What each binding declares, by its key.
         mistakes: What is wrong in the bindings, each with its place in the settings; then nothing may be created.
-        service_accounts: The service account of each binding, by its key.
         guards: The guard of each cluster that has one.
     """
 
     components: Sequence[tuple[PlannedComponent, Spec]]
     bindings: Mapping[str, PlannedBinding]
     mistakes: Sequence[LocatedMistake]
-    service_accounts: Mapping[str, ServiceAccount | None]
     guards: Sequence[PlannedGuard] = ()
 
 
@@ -124,10 +122,9 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         mistakes[place] = LocatedMistake(place, mistake)
     for key, (place, mistake) in _taken(bindings, stack, lookups):
         mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
-    service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
     guards, of_guards = planned_guards(stack, lookups, bindings)
     mistakes |= {(located.place, located.mistake.found): located for located in of_guards}
-    return Plan(components, bindings, [*mistakes.values()], service_accounts, guards)
+    return Plan(components, bindings, [*mistakes.values()], guards)
 
 
 def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:

@@ -81,7 +81,7 @@ def test_a_binding_of_one_cluster_is_one_component() -> None:
     assert (component.namespace, component.protect) == (None, False)
     assert component.args["oidc_provider_arns"] == [BLUE]
     assert component.args["service_account"] == {"name": "app", "namespace": "team-a"}
-    service_account = found.service_accounts["app"]
+    service_account = found.bindings["app"].binding.service_account
     assert service_account is not None
     assert service_account.name == "app"
 
@@ -197,7 +197,7 @@ def test_a_role_only_uses_no_cluster_of_several() -> None:
 
     assert component.name == "app"
     assert (component.cluster, component.args["oidc_provider_arns"]) == (None, [GREEN])
-    assert found.service_accounts == {"app": None}
+    assert found.bindings["app"].binding.service_account is None
 
 
 class LaterKnown:
