@@ -29,7 +29,9 @@ from irsa.rules.leaves import map_leaves, step_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, in_advice, nearest, path_of, shortened
 from irsa.rules.names import check_name
 from irsa.rules.policies import TOO_DEEP, is_too_deep
+from irsa.rules.trust import minified
 from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
+from irsa.rules.usage import document_usage
 
 REDACTED = Mistake(
     "a secret value that breaks a rule of the argument", "what the argument's description says", "correct the secret"
@@ -263,14 +265,16 @@ class Arguments:
         return leaf
 
     def divided(
-        self, place: Place, texts: Sequence[Value[str]], too_long: Mistake | None = None
+        self, place: Place, texts: Sequence[Value[str]], document: Any = None, fix: str = "use fewer"
     ) -> Sequence[Value[str]]:
         """Return the documents of the policies for the argument at a place: as many as the first reading decided.
 
-        An output cannot decide how many resources there are.
+        An output cannot decide how many resources there are: a document that needs more is too long.
         """
         most = self.first.get(place, len(texts))
-        if len(texts) > most and too_long:
+        if len(texts) > most:
+            usage = document_usage(minified(document))
+            too_long = Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", fix)
             self.found.append((place, too_long))
         self.parts[place] = len(texts)
         return texts[:most]

@@ -460,7 +460,7 @@ def _texts(arguments: Arguments, document: Any) -> Sequence[Value[str]]:
         except Mistake as mistake:
             arguments.found.append(((*place, "Statement"), mistake))
             return []
-        return arguments.divided(place, divided, _too_long(minified(document.content)))
+        return arguments.divided(place, divided, document.content)
     known = arguments.given.get(place)
     texts: list[Value[str]] = [derive(lambda known: minified(known.content), document)]
     if has_output(known):
@@ -470,15 +470,6 @@ def _texts(arguments: Arguments, document: Any) -> Sequence[Value[str]]:
         parts = (*place, "Statement")
         collect(lambda: texts.extend([WRONG] * (len(split_document(least(known))) - 1)), parts, arguments.found)
     return arguments.divided(place, texts)
-
-
-def _too_long(text: str) -> Mistake | None:
-    """Return the mistake of a document that is too long for one managed policy."""
-    try:
-        check_usage(document_usage(text))
-    except Mistake as mistake:
-        return mistake
-    return None
 
 
 def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySource, index: int) -> ManagedPolicy:

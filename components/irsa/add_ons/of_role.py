@@ -14,9 +14,7 @@ from irsa.rules.grammar import wrong_partition
 from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import split_document
-from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown, derive
-from irsa.rules.usage import document_usage
 
 # The host of an issuer of EKS has its region: oidc.eks.us-west-2.amazonaws.com, oidc-eks.us-west-2.api.aws.
 _REGION = re.compile(r"oidc[.-]eks(?:-fips)?\.([a-z0-9-]+)\.")
@@ -123,9 +121,7 @@ def _texts(
         found = f"a statement of {each.name} with {mistake.found.partition(' alone has ')[2]}"
         arguments.found.append((place, Mistake(found, mistake.allowed, fix)))
         return []
-    usage = document_usage(minified(whole))
-    too_long = Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", TOO_LONG)
-    return arguments.divided(place, texts, too_long)
+    return arguments.divided(place, texts, whole, TOO_LONG)
 
 
 def where_of(provider_arns: Iterable[str], cluster_arns: Iterable[str]) -> Where:
