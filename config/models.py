@@ -28,7 +28,7 @@ from irsa.keys.binding import (
     rule,
 )
 from irsa.keys.guard import GuardException, GuardSettings
-from irsa.rules import commands
+from irsa.rules import commands, names
 from irsa.rules.arns import LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.mistakes import Located, Mistake, shortened
 
@@ -76,8 +76,8 @@ StackName = Annotated[str, rule(_stack_name, pattern=f"^{STACK_NAME}$", examples
 VariableName = Annotated[str, rule(_variable_name, pattern=f"^{VARIABLE_NAME}$")]
 KubeconfigPath = Annotated[str, rule(_kubeconfig_path)]
 VariableValue = Annotated[str, Field(min_length=1), rule(_variable_value)]
-ClusterName = Annotated[str, named("cluster", "my-cluster")]
-Region = Annotated[str, named("region", "us-west-2")]
+ClusterName = Annotated[str, named(names.CLUSTER, "my-cluster")]
+Region = Annotated[str, named(names.REGION, "us-west-2")]
 SILENCE = {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}
 
 

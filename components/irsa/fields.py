@@ -13,7 +13,7 @@ from irsa.keys.guard import IdentityGuard
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.identity import parse_identity
 from irsa.rules.mistakes import Located, Mistake, Place, in_advice, shortened
-from irsa.rules.names import RULES, NameRule, check_name
+from irsa.rules.names import NameRule
 from irsa.rules.policies import parse_document
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
@@ -54,11 +54,6 @@ def _string_of(check: Callable[[str], object]) -> Parser:
         return value
 
     return parser
-
-
-def named_by(rule: str) -> Parser:
-    """Return how a name is read, by its rule in irsa.rules.names."""
-    return _string_of(lambda text: check_name(text, RULES[rule]))
 
 
 def _flag(value: Any, place: Place, found: Found) -> Any:

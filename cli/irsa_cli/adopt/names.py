@@ -4,9 +4,9 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 
-from irsa.rules.names import RULES
+from irsa.rules.names import KEY
 
-LONGEST_KEY = RULES["key"].longest
+LONGEST_KEY = KEY.longest
 SHORTENED = LONGEST_KEY - len("-9999")
 
 

@@ -23,15 +23,15 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core.core_schema import CoreSchema, with_info_after_validator_function
 
-from irsa.add_ons.catalog import check_add_on, names
+from irsa.add_ons import catalog
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES, Parameter, check_scope
-from irsa.rules import quotas
+from irsa.rules import names, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, parse_cluster_arn, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
 from irsa.rules.identity import SHORT, Use, parse_identity
 from irsa.rules.mistakes import Mistake
-from irsa.rules.names import RULES, check_name
+from irsa.rules.names import NameRule, check_name
 from irsa.rules.subjects import check_subject
 from irsa.rules.unknown import Unknown
 
@@ -123,9 +123,8 @@ def rule(check: Callable[[Any], object], **schema: Any) -> Rule:
     return Rule(lambda value, _info: check(value), schema)
 
 
-def named(kind: str, example: str) -> Rule:
-    """Return the rule of a name in irsa.rules.names."""
-    of = RULES[kind]
+def named(of: NameRule, example: str) -> Rule:
+    """Return the rule of a name."""
     # Python's \w matches letters of every script, that of an editor does not.
     pattern = {} if of.letters_of_any_script else {"pattern": f"^(?:{of.pattern})$"}
     return rule(partial(check_name, rule=of), maxLength=of.longest, **pattern, examples=[example])
@@ -168,23 +167,23 @@ def _quota(least: int, most: int | None = None) -> Rule:
 RoleArn = Annotated[str, arn("role")]
 PolicyArn = Annotated[str, arn("policy")]
 ProviderArn = Annotated[str, arn("oidc-provider", variables_allowed=False)]
-Key = Annotated[str, named("key", "my-app")]
-PolicyPath = Annotated[str, named("policy path", "/team/")]
-InlinePolicyName = Annotated[str, named("inline policy", "read-reports")]
-Description = Annotated[str, named("description", "Reads the reports")]
-TagKey = Annotated[str, named("tag key", "team")]
-TagValue = Annotated[str, named("tag value", "payments")]
+Key = Annotated[str, named(names.KEY, "my-app")]
+PolicyPath = Annotated[str, named(names.MANAGED_POLICY_PATH, "/team/")]
+InlinePolicyName = Annotated[str, named(names.INLINE_POLICY, "read-reports")]
+Description = Annotated[str, named(names.DESCRIPTION, "Reads the reports")]
+TagKey = Annotated[str, named(names.TAG_KEY, "team")]
+TagValue = Annotated[str, named(names.TAG_VALUE, "payments")]
 Tags = dict[TagKey, TagValue]
-Namespace = Annotated[str, named("namespace", "default")]
-ServiceAccountName = Annotated[str, named("service account", "my-service-account")]
-KubernetesKey = Annotated[str, named("Kubernetes key", "app.kubernetes.io/name")]
-LabelValue = Annotated[str, named("label value", "my-app")]
+Namespace = Annotated[str, named(names.NAMESPACE, "default")]
+ServiceAccountName = Annotated[str, named(names.SERVICE_ACCOUNT, "my-service-account")]
+KubernetesKey = Annotated[str, named(names.KUBERNETES_KEY, "app.kubernetes.io/name")]
+LabelValue = Annotated[str, named(names.LABEL_VALUE, "my-app")]
 Subject = Annotated[str, rule(check_subject, pattern=r"^[a-z0-9.*?-]+:[a-z0-9.*?-]+$", examples=["team-a:*"])]
-AnnotationKey = Annotated[str, rule(check_annotation_key), named("Kubernetes key", "example.com/owner")]
-Audience = Annotated[str, named("audience", "sts.amazonaws.com")]
-AssociationId = Annotated[str, named("association ID", "a-1234567890abcdef0")]
+AnnotationKey = Annotated[str, rule(check_annotation_key), named(names.KUBERNETES_KEY, "example.com/owner")]
+Audience = Annotated[str, named(names.AUDIENCE, "sts.amazonaws.com")]
+AssociationId = Annotated[str, named(names.ASSOCIATION_ID, "a-1234567890abcdef0")]
 Importable = Annotated[str, rule(check_adoptable, enum=[*ADOPTABLE]), DECIDES]
-AddOnName = Annotated[str, rule(check_add_on, enum=[*names()], examples=["external-dns"]), DECIDES]
+AddOnName = Annotated[str, rule(catalog.check_add_on, enum=[*catalog.names()], examples=["external-dns"]), DECIDES]
 _least, _most = quotas.SESSION_DURATION[:2]
 SessionDuration = Annotated[int, Field(ge=_least, le=_most, examples=[7200]), _seconds(quotas.SESSION_DURATION), NUMBER]
 _least = quotas.TOKEN_EXPIRATION.least
@@ -231,7 +230,7 @@ class ServiceAccount(Keys):
     """Labels, with `create: true`."""
     annotations: dict[AnnotationKey, str] = a_mapping({"example.com/owner": "team-a"})
     """Further annotations, except those that start with `eks.amazonaws.com/` or `pulumi.com/`."""
-    image_pull_secrets: list[Annotated[str, named("secret", "registry")]] = a_list(["registry"])
+    image_pull_secrets: list[Annotated[str, named(names.SECRET, "registry")]] = a_list(["registry"])
     """Names of Secrets with registry credentials, with `create: true`."""
     automount_service_account_token: bool | None = Field(default=None, examples=[False])
     """Whether Pods mount a token for the Kubernetes API, with `create: true`."""
@@ -290,7 +289,7 @@ class Policy(AddOnParameters, PolicyDocument):
     """The policy document: a mapping; in a program, it may contain outputs, or be JSON text.
 
     One that is known before the deployment and has more than 6,144 characters is split into several policies."""
-    name: Annotated[str, named("policy", "my-policy")] | None = None
+    name: Annotated[str, named(names.POLICY, "my-policy")] | None = None
     """Name of the policy. Default: an automatic name from the binding's key or the component's name."""
     path: PolicyPath | None = None
     """IAM path. Default: `/`."""
@@ -324,13 +323,13 @@ class Role(Keys):
 
     arn: RoleArn | None = None
     """ARN of an existing role in any AWS account. It is not changed; the service account is annotated with it."""
-    name: Annotated[str, named("role", "my-role")] | None = None
+    name: Annotated[str, named(names.ROLE, "my-role")] | None = None
     """Name, 1 to 64 characters. Default: an automatic name from the binding's key or the component's name."""
-    name_prefix: Annotated[str, named("role prefix", "my-app-")] | None = None
+    name_prefix: Annotated[str, named(names.ROLE_PREFIX, "my-app-")] | None = None
     """Prefix of an automatic name, 1 to 38 characters."""
     description: Description | None = None
     """Description of the role, at most 1,000 characters."""
-    path: Annotated[str, named("role path", "/team/")] | None = None
+    path: Annotated[str, named(names.ROLE_PATH, "/team/")] | None = None
     """IAM path of the role, such as `/team/`. Default: `/`."""
     permissions_boundary: PolicyArn | None = None
     """ARN of the policy that is the role's permissions boundary."""
@@ -388,7 +387,7 @@ class RoleForPods(Keys):
     """Add-ons whose policies are created and attached, each once.
 
     Without `service_account` and `trust.subjects`, the service account of the add-on's chart is trusted."""
-    inline_policies: Annotated[dict[InlinePolicyName, PolicyDocument], RULES["inline policy"]] = a_mapping(
+    inline_policies: Annotated[dict[InlinePolicyName, PolicyDocument], names.INLINE_POLICY] = a_mapping(
         {"read-reports": {"document": DOCUMENT}}
     )
     """Inline policies of the role, by name; together at most 10,240 characters."""
@@ -416,9 +415,9 @@ class ServiceAccountRole(RoleForPods):
 
     oidc_provider_arns: list[ProviderArn] = a_list(min_length=1)
     """ARNs of the clusters' IAM OIDC providers, all in the AWS account in which the role is created."""
-    cluster_arns: Annotated[dict[Key, Annotated[str, rule(parse_cluster_arn)]], RULES["key"]] = a_mapping()
+    cluster_arns: Annotated[dict[Key, Annotated[str, rule(parse_cluster_arn)]], names.KEY] = a_mapping()
     """ARNs of the EKS clusters, for Pod Identity, each under a key that you choose; do not change the key."""
-    policy_arns: Annotated[dict[str, PolicyArn], RULES["attachment key"]] = a_mapping()
+    policy_arns: Annotated[dict[str, PolicyArn], names.ATTACHMENT_KEY] = a_mapping()
     """ARNs of existing policies to attach, each under a key that you choose; do not change the key."""
     quotas: Quotas | None = None
     """Quotas that AWS raised for your AWS account."""

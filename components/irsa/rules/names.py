@@ -74,29 +74,6 @@ AUDIENCE = NameRule(
 ATTACHMENT_KEY = NameRule(
     "a key of an attached policy", 640, r"[\w+=,.@/-]+(:[\w+=,.@/-]+)*", "letters, digits and _+=,.@/-:"
 )
-RULES = {
-    "audience": AUDIENCE,
-    "attachment key": ATTACHMENT_KEY,
-    "key": KEY,
-    "role": ROLE,
-    "role prefix": ROLE_PREFIX,
-    "policy": POLICY,
-    "policy prefix": POLICY_PREFIX,
-    "inline policy": INLINE_POLICY,
-    "description": DESCRIPTION,
-    "tag key": TAG_KEY,
-    "tag value": TAG_VALUE,
-    "role path": ROLE_PATH,
-    "policy path": MANAGED_POLICY_PATH,
-    "namespace": NAMESPACE,
-    "service account": SERVICE_ACCOUNT,
-    "Kubernetes key": KUBERNETES_KEY,
-    "label value": LABEL_VALUE,
-    "secret": SECRET,
-    "cluster": CLUSTER,
-    "region": REGION,
-    "association ID": ASSOCIATION_ID,
-}
 
 
 def check_name(text: str, rule: NameRule) -> str:

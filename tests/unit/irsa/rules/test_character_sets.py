@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from irsa.rules import names
 from irsa.rules.arns import check_issuer, parse_iam_arn
 from irsa.rules.mistakes import Mistake
-from irsa.rules.names import RULES, check_name
+from irsa.rules.names import NameRule, check_name
 
 ACCOUNT = "111122223333"
 ALLOWED = string.ascii_letters + string.digits + "+=,.@_-"
@@ -73,10 +74,10 @@ def test_a_role_name_in_an_arn_is_a_role_name(name: str) -> None:
 
     assert refused(f"arn:aws:iam::{ACCOUNT}:role/{name}", "role") is not legal
     if legal:
-        assert check_name(name, RULES["role"]) == name
+        assert check_name(name, names.ROLE) == name
     else:
         with pytest.raises(Mistake):
-            check_name(name, RULES["role"])
+            check_name(name, names.ROLE)
 
 
 @given(st.text(st.sampled_from(f"{ALLOWED}/*$(; ä\n"), max_size=12).map(lambda text: f"/{text}/"))
@@ -85,9 +86,9 @@ def test_a_role_name_in_an_arn_is_a_role_name(name: str) -> None:
 @example("//")
 def test_a_path_that_is_taken_makes_an_arn_that_is_read(path: str) -> None:
     """The attack: the role path `/a*b$(id)/` was taken, and `irsa verify` then refused the ARN of that very role."""
-    for kind in ("role", "policy"):
+    for kind, rule in (("role", names.ROLE_PATH), ("policy", names.MANAGED_POLICY_PATH)):
         try:
-            check_name(path, RULES[f"{kind} path"])
+            check_name(path, rule)
         except Mistake:
             continue
         assert not refused(f"arn:aws:iam::{ACCOUNT}:{kind}{path}my-name", kind)
@@ -109,10 +110,10 @@ def test_arns_of_aws_itself_and_at_the_edges(arn: str, kind: str) -> None:
     assert not refused(arn, kind)
 
 
-@pytest.mark.parametrize("kind", sorted(RULES))
-def test_no_rule_takes_a_line_break_at_the_end(kind: str) -> None:
+@pytest.mark.parametrize("rule", [each for each in vars(names).values() if isinstance(each, NameRule)])
+def test_no_rule_takes_a_line_break_at_the_end(rule: NameRule) -> None:
     r"""The attack: `$` in a pattern lets one line break pass, which begins a line of its own wherever it is printed."""
     for name in ("a", "/a/", "us-west-2", "aws:a"):
-        if kind not in ("description", "audience"):
+        if rule not in (names.DESCRIPTION, names.AUDIENCE):
             with pytest.raises(Mistake):
-                check_name(f"{name}\n", RULES[kind])
+                check_name(f"{name}\n", rule)

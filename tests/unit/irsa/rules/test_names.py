@@ -6,101 +6,110 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 
 import pytest
 
+from irsa.rules import names
 from irsa.rules.mistakes import Mistake
-from irsa.rules.names import ROLE, ROLE_PREFIX, RULES, automatic_name_prefix, check_name
+from irsa.rules.names import ROLE, ROLE_PREFIX, NameRule, automatic_name_prefix, check_name
 
 
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [
-        ("role", ["a", "x" * 64, "A_b+c=d,e.f@g-h"], ["", "x" * 65, "a/b", "a b", "ä"]),
-        ("policy", ["x" * 128], ["x" * 129, "a:b"]),
-        ("role prefix", ["x" * 38], ["x" * 39]),
-        ("namespace", ["a", "1", "a-b", "x" * 63], ["", "x" * 64, "a.b", "A", "-a", "a-", "a_b"]),
-        ("service account", ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a..b", ".a", "a_b"]),
-        ("role path", ["/", "/a/", "/a/b/", "/" + "x" * 510 + "/"], ["", "a", "/a", "a/", "/a b/", f"/{'x' * 511}/"]),
-        ("policy path", ["/", "/a/b/", "/" + "x" * 510 + "/"], ["/a//b/", "/a!/", "a/", "/" + "x" * 511 + "/"]),
-        ("policy prefix", ["x" * 102], ["", "x" * 103, "a/b"]),
-        ("inline policy", ["x" * 128, "A_b+c=d,e.f@g-h"], ["", "x" * 129, "a b", "ä"]),
+        (names.ROLE, ["a", "x" * 64, "A_b+c=d,e.f@g-h"], ["", "x" * 65, "a/b", "a b", "ä"]),
+        (names.POLICY, ["x" * 128], ["x" * 129, "a:b"]),
+        (names.ROLE_PREFIX, ["x" * 38], ["x" * 39]),
+        (names.NAMESPACE, ["a", "1", "a-b", "x" * 63], ["", "x" * 64, "a.b", "A", "-a", "a-", "a_b"]),
+        (names.SERVICE_ACCOUNT, ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a..b", ".a", "a_b"]),
+        (
+            names.ROLE_PATH,
+            ["/", "/a/", "/a/b/", "/" + "x" * 510 + "/"],
+            ["", "a", "/a", "a/", "/a b/", f"/{'x' * 511}/"],
+        ),
+        (
+            names.MANAGED_POLICY_PATH,
+            ["/", "/a/b/", "/" + "x" * 510 + "/"],
+            ["/a//b/", "/a!/", "a/", "/" + "x" * 511 + "/"],
+        ),
+        (names.POLICY_PREFIX, ["x" * 102], ["", "x" * 103, "a/b"]),
+        (names.INLINE_POLICY, ["x" * 128, "A_b+c=d,e.f@g-h"], ["", "x" * 129, "a b", "ä"]),
         # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html
-        ("description", ["", "x" * 1000, "a\tb\n\r", "é ü ÿ ¡"], ["x" * 1001, "日本", "\x00", "\x7f", "\xa0"]),
+        (names.DESCRIPTION, ["", "x" * 1000, "a\tb\n\r", "é ü ÿ ¡"], ["x" * 1001, "日本", "\x00", "\x7f", "\xa0"]),
         # API_Tag; no key or value begins with the reserved aws: (IAM User Guide, id_tags.html)
-        ("tag key", ["a", "x" * 128, "日本", "a b_.:/=+-@"], ["", "x" * 129, "a,b", "a*", "aws:x"]),
-        ("tag value", ["", "x" * 256, "日本", "a aws:x", "a b_.:/=+-@"], ["x" * 257, "a,b", "a\tb", "aws:x"]),
+        (names.TAG_KEY, ["a", "x" * 128, "日本", "a b_.:/=+-@"], ["", "x" * 129, "a,b", "a*", "aws:x"]),
+        (names.TAG_VALUE, ["", "x" * 256, "日本", "a aws:x", "a b_.:/=+-@"], ["x" * 257, "a,b", "a\tb", "aws:x"]),
         # labels/#syntax-and-character-set
         (
-            "Kubernetes key",
+            names.KUBERNETES_KEY,
             ["a", "x" * 63, "A_b.c-9", "example.com/a", f"{'x' * 253}/{'y' * 63}"],
             ["", "x" * 64, f"{'x' * 254}/a", "-a", "a-", "a b", "/a", "a/", "a/b/c", "Example.com/a", "ä", "a..b/c"],
         ),
-        ("label value", ["", "a", "x" * 63, "A_b.c-9"], ["x" * 64, "-a", "a.", "a/b", "ä"]),
-        ("secret", ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a_b", "-a"]),
+        (names.LABEL_VALUE, ["", "a", "x" * 63, "A_b.c-9"], ["x" * 64, "-a", "a.", "a/b", "ä"]),
+        (names.SECRET, ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a_b", "-a"]),
         # API_CreateCluster of EKS
-        ("cluster", ["a", "A1_-b", "x" * 100], ["", "x" * 101, "-a", "_a", "a.b", "ä"]),
-        ("region", ["us-west-2", "us-gov-west-1", "eusc-de-east-1"], ["", "us-west", "usw2", "US-WEST-2"]),
+        (names.CLUSTER, ["a", "A1_-b", "x" * 100], ["", "x" * 101, "-a", "_a", "a.b", "ä"]),
+        (names.REGION, ["us-west-2", "us-gov-west-1", "eusc-de-east-1"], ["", "us-west", "usw2", "US-WEST-2"]),
         # API_CreateOpenIDConnectProvider: a client ID
-        ("audience", ["sts.amazonaws.com", "x" * 255], ["", "x" * 256]),
+        (names.AUDIENCE, ["sts.amazonaws.com", "x" * 255], ["", "x" * 256]),
         # Ours: the first part of a resource's name; @ stands between that and a child's part
-        ("key", ["my-app", "x" * 100, "A_b+c=d,e.f-g"], ["", "x" * 101, "a@b", "a b", "a/b", "a:b", "ä"]),
+        (names.KEY, ["my-app", "x" * 100, "A_b+c=d,e.f-g"], ["", "x" * 101, "a@b", "a b", "a/b", "a:b", "ä"]),
         # Ours: part of a URN, in which Pulumi keeps :: to itself
-        ("attachment key", ["a", "arn:aws:iam", "a@b/c"], ["", "a::b", "a:", ":a", "a b", "x" * 641]),
+        (names.ATTACHMENT_KEY, ["a", "arn:aws:iam", "a@b/c"], ["", "a::b", "a:", ":a", "a b", "x" * 641]),
     ],
 )
-def test_limits_of_names(kind: str, good: list[str], bad: list[str]) -> None:
+def test_limits_of_names(kind: NameRule, good: list[str], bad: list[str]) -> None:
     """Protects the limits of the IAM API reference and of Kubernetes' object names, at their edges."""
     for name in good:
-        assert check_name(name, RULES[kind]) == name
+        assert check_name(name, kind) == name
     for name in bad:
         with pytest.raises(Mistake):
-            check_name(name, RULES[kind])
+            check_name(name, kind)
 
 
 @pytest.mark.parametrize(
     ("kind", "wrong", "meant"),
     [
-        ("namespace", "Team-A", "team-a"),
-        ("service account", "my_app", "my-app"),
-        ("service account", "My_App", "my-app"),
-        ("role path", "team", "/team/"),
-        ("policy path", "team/app", "/team/app/"),
-        ("role", "my role", "my-role"),
+        (names.NAMESPACE, "Team-A", "team-a"),
+        (names.SERVICE_ACCOUNT, "my_app", "my-app"),
+        (names.SERVICE_ACCOUNT, "My_App", "my-app"),
+        (names.ROLE_PATH, "team", "/team/"),
+        (names.MANAGED_POLICY_PATH, "team/app", "/team/app/"),
+        (names.ROLE, "my role", "my-role"),
     ],
 )
-def test_the_name_that_is_meant(kind: str, wrong: str, meant: str) -> None:
+def test_the_name_that_is_meant(kind: NameRule, wrong: str, meant: str) -> None:
     """Protects the advice for the common errors: upper case, underscores, blanks, a path without slashes.
 
     What is advised must itself be legal.
     """
     with pytest.raises(Mistake) as error:
-        check_name(wrong, RULES[kind])
+        check_name(wrong, kind)
     assert repr(meant) in error.value.fix
-    assert check_name(meant, RULES[kind]) == meant
+    assert check_name(meant, kind) == meant
 
 
 @pytest.mark.parametrize("name", ["", "日本", "!!!"])
 def test_no_name_is_advised_where_none_is_near(name: str) -> None:
     """Protects from the advice to take a name that is refused as well."""
     with pytest.raises(Mistake) as error:
-        check_name(name, RULES["namespace"])
+        check_name(name, names.NAMESPACE)
     assert "did you mean" not in error.value.fix
 
 
 def test_a_name_that_is_too_long_is_reported_by_its_length() -> None:
     """Protects the reader: how long it is and how long it may be, and not the whole of it."""
     with pytest.raises(Mistake) as error:
-        check_name("x" * 500, RULES["role"])
+        check_name("x" * 500, names.ROLE)
     assert "500 characters" in error.value.found
     assert "at most 64" in error.value.allowed
     assert len(error.value.found) < 200
 
 
-@pytest.mark.parametrize("kind", ["namespace", "service account", "role"])
+@pytest.mark.parametrize("kind", [names.NAMESPACE, names.SERVICE_ACCOUNT, names.ROLE])
 @pytest.mark.parametrize("name", ["team-*", "?"])
-def test_a_wildcard_in_an_exact_name_leads_to_the_subjects(kind: str, name: str) -> None:
+def test_a_wildcard_in_an_exact_name_leads_to_the_subjects(kind: NameRule, name: str) -> None:
     """Protects the way to what is meant: a wildcard works in subjects only, and the name of a role is no subject."""
     with pytest.raises(Mistake) as error:
-        check_name(name, RULES[kind])
-    assert error.value.arguments == ((("trust", "subjects"),) if kind != "role" else ())
+        check_name(name, kind)
+    assert error.value.arguments == ((("trust", "subjects"),) if kind != names.ROLE else ())
 
 
 def test_the_prefix_of_a_long_name_begins_with_it() -> None:

@@ -3,8 +3,9 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from irsa.rules import names
 from irsa.rules.mistakes import Mistake
-from irsa.rules.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, RULES, automatic_name_prefix, check_name
+from irsa.rules.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, NameRule, automatic_name_prefix, check_name
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=200))
@@ -36,11 +37,11 @@ def test_two_long_names_have_two_prefixes(one: str, other: str) -> None:
         assert automatic_name_prefix(first, ROLE, ROLE_PREFIX) != automatic_name_prefix(second, ROLE, ROLE_PREFIX)
 
 
-@given(st.text(max_size=30), st.sampled_from(sorted(RULES)))
-def test_a_name_is_taken_as_it_is_or_refused_with_all_parts(name: str, kind: str) -> None:
+@given(st.text(max_size=30), st.sampled_from([each for each in vars(names).values() if isinstance(each, NameRule)]))
+def test_a_name_is_taken_as_it_is_or_refused_with_all_parts(name: str, rule: NameRule) -> None:
     """Protects every rule from a traceback, and from a name that is changed in silence."""
     try:
-        taken = check_name(name, RULES[kind])
+        taken = check_name(name, rule)
     except Mistake as mistake:
         parts: tuple[object, ...] = (mistake.found, mistake.allowed, mistake.fix)
     else:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa.rules import names
 from irsa.rules.mistakes import Mistake
-from irsa.rules.names import RULES, check_name
+from irsa.rules.names import NameRule, check_name
 from irsa.rules.tags import role_tags_mistakes
 
 
@@ -17,16 +18,16 @@ def test_keys_that_differ_in_case_only(keys: list[str]) -> None:
     assert found == [(key,) for index, key in enumerate(keys) if key.lower() in {each.lower() for each in keys[:index]}]
 
 
-@pytest.mark.parametrize("kind", ["tag key", "tag value"])
+@pytest.mark.parametrize("kind", [names.TAG_KEY, names.TAG_VALUE])
 @pytest.mark.parametrize("text", ["aws:x", "AWS:x", "Aws:cloudformation:stack-name", "aWs:"])
-def test_what_aws_keeps_to_itself(kind: str, text: str) -> None:
+def test_what_aws_keeps_to_itself(kind: NameRule, text: str) -> None:
     """Refuses `AWS:` in front of a key, and `aws:` in front of a value: IAM keeps the prefix to itself."""
     with pytest.raises(Mistake, match="not starting with aws:"):
-        check_name(text, RULES[kind])
+        check_name(text, kind)
 
 
-@pytest.mark.parametrize("kind", ["tag key", "tag value"])
+@pytest.mark.parametrize("kind", [names.TAG_KEY, names.TAG_VALUE])
 @pytest.mark.parametrize("text", ["aws", "aws/x", "my-aws:x", "awsx:y", "日本: é"])
-def test_what_only_looks_like_it(kind: str, text: str) -> None:
+def test_what_only_looks_like_it(kind: NameRule, text: str) -> None:
     """Protects tags that IAM takes."""
-    assert check_name(text, RULES[kind]) == text
+    assert check_name(text, kind) == text
