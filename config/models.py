@@ -27,7 +27,7 @@ from irsa.keys.binding import (
     named,
     rule,
 )
-from irsa.keys.guard import GuardException, GuardSettings
+from irsa.keys.guard import GuardModeOrOff, GuardSettings
 from irsa.rules import commands, names
 from irsa.rules.arns import LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.mistakes import Located, Mistake, shortened
@@ -97,7 +97,7 @@ class Guard(GuardSettings):
 
     `irsa:guard: warn` is short for `irsa:guard: {mode: warn}`."""
 
-    mode: GuardException
+    mode: GuardModeOrOff
     """`warn`: the API server's metric and audit log have it."""
 
 

@@ -3,7 +3,7 @@
 The docstring below a key describes it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -28,9 +28,9 @@ from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES, Parameter,
 from irsa.rules import names, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, parse_cluster_arn, parse_iam_arn
-from irsa.rules.combinations import ADOPTABLE, check_adoptable
+from irsa.rules.combinations import ADOPTABLE
 from irsa.rules.identity import SHORT, Use, parse_identity
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, nearest, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.subjects import check_subject
 from irsa.rules.unknown import Unknown
@@ -123,6 +123,16 @@ def rule(check: Callable[[Any], object], **schema: Any) -> Rule:
     return Rule(lambda value, _info: check(value), schema)
 
 
+def one_of(allowed: Collection[str], otherwise: str, **schema: Any) -> Rule:
+    """Return the rule of a value that is one of these, with the advice for one that is similar to none."""
+
+    def check(value: str) -> None:
+        if value not in allowed:
+            raise Mistake(shortened(value), ", ".join(allowed), nearest(value, allowed, otherwise))
+
+    return rule(check, enum=[*allowed], **schema)
+
+
 def named(of: NameRule, example: str) -> Rule:
     """Return the rule of a name."""
     # Python's \w matches letters of every script, that of an editor does not.
@@ -182,7 +192,7 @@ Subject = Annotated[str, rule(check_subject, pattern=r"^[a-z0-9.*?-]+:[a-z0-9.*?
 AnnotationKey = Annotated[str, rule(check_annotation_key), named(names.KUBERNETES_KEY, "example.com/owner")]
 Audience = Annotated[str, named(names.AUDIENCE, "sts.amazonaws.com")]
 AssociationId = Annotated[str, named(names.ASSOCIATION_ID, "a-1234567890abcdef0")]
-Importable = Annotated[str, rule(check_adoptable, enum=[*ADOPTABLE]), DECIDES]
+Importable = Annotated[str, one_of(ADOPTABLE, "name one of these"), DECIDES]
 AddOnName = Annotated[str, rule(catalog.check_add_on, enum=[*catalog.names()], examples=["external-dns"]), DECIDES]
 _least, _most = quotas.SESSION_DURATION[:2]
 SessionDuration = Annotated[int, Field(ge=_least, le=_most, examples=[7200]), _seconds(quotas.SESSION_DURATION), NUMBER]

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from irsa.guard.modes import EXCEPTIONS, MODES, check_exception, check_mode
 from irsa.guard.rules import check_stack, check_user, check_user_prefix
 from irsa.keys.binding import (
     DECIDES,
@@ -16,11 +15,12 @@ from irsa.keys.binding import (
     ServiceAccountName,
     a_list,
     a_mapping,
+    one_of,
     rule,
 )
 
-GuardMode = Annotated[str, rule(check_mode, enum=[*MODES], examples=["warn"]), DECIDES]
-GuardException = Annotated[str, rule(check_exception, enum=[*EXCEPTIONS], examples=["warn"])]
+GuardMode = Annotated[str, one_of(("warn", "deny"), "write warn or deny", examples=["warn"]), DECIDES]
+GuardModeOrOff = Annotated[str, one_of(("off", "warn", "deny"), "write off, warn or deny", examples=["warn"])]
 User = Annotated[str, rule(check_user)]
 UserPrefix = Annotated[str, rule(check_user_prefix)]
 DEPLOYERS = "arn:aws:sts::111122223333:assumed-role/deploy/"
@@ -64,7 +64,7 @@ class GuardSettings(Keys):
     """`warn` (recorded in the API server's metric and audit log) or `deny`."""
     namespace: Namespace | None = None
     """Namespace of its ConfigMaps, which only the platform's team should edit. Default: `kube-system`."""
-    namespaces: Annotated[dict[Namespace, GuardException], DECIDES] = a_mapping({"batch": "warn"})
+    namespaces: Annotated[dict[Namespace, GuardModeOrOff], DECIDES] = a_mapping({"batch": "warn"})
     """Other modes by namespace: `off`, `warn` or `deny`. kube-system is at `warn` unless it is named here."""
     annotations: GuardedAnnotations | None = Field(
         default=None, examples=[{"mode": "warn", "userPrefixes": [DEPLOYERS]}]

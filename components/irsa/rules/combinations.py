@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from irsa.add_ons.combinations import has_add_ons
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.unknown import is_output_marker, stands
 
@@ -108,14 +108,3 @@ def _adoption_mistakes(given: Mapping[Place, Any], spelling: Spelling, existing_
             create = spelling(("service_account", "create"))
             found = f"'serviceAccount', together with {create} false"
             yield place, Mistake(found, "one or the other", "remove one of them")
-
-
-def check_adoptable(kind: str) -> str:
-    """Return the kind of resource when irsa can adopt it.
-
-    Raises:
-        Mistake: It cannot.
-    """
-    if kind in ADOPTABLE:
-        return kind
-    raise Mistake(shortened(kind), ", ".join(ADOPTABLE), nearest(kind, ADOPTABLE, "name one of these"))

@@ -64,7 +64,7 @@ CLUSTER = NameRule("the name of an EKS cluster", 100, r"[0-9A-Za-z][A-Za-z0-9_-]
 ASSOCIATION_ID = NameRule("the ID of a Pod Identity association", 64, "a-[a-z0-9]+", "a- and letters and digits")
 REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such as us-west-2")
 # Names of resources start with keys of a stack file: IAM's characters, without the `@` before the child's part.
-KEY = NameRule("a key of a stack file", 100, r"[\w+=,.-]+", "letters, digits and _+=,.-")
+KEY = NameRule("a key", 100, r"[\w+=,.-]+", "letters, digits and _+=,.-")
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html
 # and, as a part of the trust policy, only characters that IAM accepts in one.
 AUDIENCE = NameRule(

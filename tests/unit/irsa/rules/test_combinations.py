@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from irsa.rules.combinations import ADOPTABLE, OF_A_CREATED_SERVICE_ACCOUNT, check_adoptable, combination_mistakes
-from irsa.rules.mistakes import Mistake, Place, path_of
+from irsa.rules.combinations import ADOPTABLE, OF_A_CREATED_SERVICE_ACCOUNT, combination_mistakes
+from irsa.rules.mistakes import Place, path_of
 from irsa.rules.unknown import OUTPUT
 
 ACCOUNT: dict[Place, Any] = {("service_account",): {"name": "app"}, ("service_account", "name"): "app"}
@@ -177,14 +177,3 @@ def test_arguments_are_spelled_as_the_caller_does() -> None:
         text = f"{mistake.found} {mistake.allowed} {mistake.fix}"
         assert "role." not in text
         assert "service_account" not in text
-
-
-def test_what_can_be_adopted() -> None:
-    """Protects the kinds that docs/stack-file.md lists, and the advice for a misspelled one."""
-    for kind in ("role", "policy", "attachments", "inlinePolicies", "serviceAccount"):
-        assert check_adoptable(kind) == kind
-    for wrong, meant in (("inlinepolicies", "inlinePolicies"), ("rolle", "role")):
-        with pytest.raises(Mistake, match=f"did you mean '{meant}'"):
-            check_adoptable(wrong)
-    with pytest.raises(Mistake, match="serviceAccount"):
-        check_adoptable("")
