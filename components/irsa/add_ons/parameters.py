@@ -129,15 +129,3 @@ SWITCHES: Mapping[str, str] = {
 EVERYTHING = "*"
 # The parameter that has a default: the clusters of the role.
 CLUSTER_NAMES = "cluster_names"
-
-
-def check_scope(scope: str) -> str:
-    """Return a scope when it is everything: a narrower one is in the parameters.
-
-    Raises:
-        Mistake: It is another one.
-    """
-    if scope == EVERYTHING:
-        return scope
-    fix = f'name what it may reach in its parameters, or write "{EVERYTHING}" for everything'
-    raise Mistake(shortened(scope), f'"{EVERYTHING}"', fix)

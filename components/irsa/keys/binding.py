@@ -24,7 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core.core_schema import CoreSchema, with_info_after_validator_function
 
 from irsa.add_ons import catalog
-from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES, Parameter, check_scope
+from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES, Parameter
 from irsa.rules import names, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, parse_cluster_arn, parse_iam_arn
@@ -215,6 +215,7 @@ _identity = {"anyOf": [{"enum": [*SHORT]}, {**_ways, "minProperties": 1}], "exam
 # A marker is what it is.
 _check_identity = rule(lambda value: isinstance(value, Unknown) or parse_identity(value), **_identity)
 Identity = Annotated[Any, _check_identity, Mark.IDENTITY, DECIDES]
+OTHER_SCOPE = f'name what it may reach in its parameters, or write "{EVERYTHING}" for everything'
 ADD_ON = {"addOn": "external-dns", "hostedZones": ["Z0123456789ABCDEFGHIJ"]}
 SERVICE_ACCOUNT = {"name": "my-service-account", "namespace": "default"}
 PRINCIPAL = {"AWS": "arn:aws:iam::111122223333:role/deployer"}
@@ -279,7 +280,7 @@ class AddOnParameters(Parameters):  # type: ignore[misc]
 
     version: Annotated[str, Field(min_length=1, examples=["v0.23.0"]), DECIDES] | None = None
     """Version of the add-on that the policy is for. Default: the newest that this release knows."""
-    scope: Annotated[str, rule(check_scope, const=EVERYTHING, examples=[EVERYTHING]), DECIDES] | None = None
+    scope: Annotated[str, one_of([EVERYTHING], OTHER_SCOPE, examples=[EVERYTHING]), DECIDES] | None = None
     """`"*"`: the add-on may reach everything that its parameters would name."""
 
 
