@@ -446,7 +446,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 fields = found.get("managed_fields") or ()
                 managed = [(each.get("manager", ""), each.get("fields_v1")) for each in fields]
                 about, values = f"{found.get('namespace')}/{found.get('name')}", found.get("annotations") or {}
-                argument = service_account.take_over_argument
+                argument = self._spec.reading.spelling(("service_account", "take_over"))
                 for warning in conflicts(about, known["annotations"], values, managed, argument):
                     pulumi.log.warn(warning, self)
             return known["annotations"]

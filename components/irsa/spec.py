@@ -52,8 +52,6 @@ class AnnotatedServiceAccount(NamedTuple):
     namespace: Value[str]
     create: bool
     take_over: bool
-    take_over_argument: str
-    """How the caller spells `take_over`."""
     annotations: Value[Mapping[str, str]]
     labels: Value[Mapping[str, str]] | None
     image_pull_secrets: Value[Sequence[str]] | None
@@ -604,7 +602,6 @@ def _service_account(arguments: Arguments, values: Mapping[str, Any]) -> Annotat
         namespace=namespace,
         create=settings.get("create", True),
         take_over=settings.get("take_over", False),
-        take_over_argument=arguments.spelling(("service_account", "take_over")),
         annotations=settings.get("annotations", {}),
         **{argument: settings.get(argument) for argument in optional},
         import_id=f"{namespace}/{name}" if "serviceAccount" in values.get("import_", ()) else None,
