@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from irsa.add_ons.catalog import snake
 from irsa.fields import (
@@ -76,6 +76,16 @@ FORMER: Mapping[str, Place] = {
 }
 
 
+class Reading(NamedTuple):
+    """What the arguments of a component are, for reading them again when outputs are known."""
+
+    name: str
+    args: Mapping[str, Any]
+    spelling: Spelling
+    parts: Mapping[Place, Any]
+    """How the document at a place, or the list, is divided over resources."""
+
+
 @dataclass
 class Arguments:
     """The arguments of one component, as they are read.
@@ -86,7 +96,7 @@ class Arguments:
         found: The mistakes so far.
         given: Each argument that is there, with a marker in place of what is not known or wrong.
         known: The values of outputs, by their identity.
-        first: In how many policies the first reading, without these values, divided the document at a place.
+        first: How the first reading, without these values, divided the document at a place: in how many policies.
         parts: The same of this reading.
         group: How they are read.
         component: The component's type, for messages.
@@ -97,10 +107,20 @@ class Arguments:
     found: Found = field(default_factory=list)
     given: dict[Place, Any] = field(default_factory=dict)
     known: Mapping[int, Any] = field(default_factory=dict)
-    first: Mapping[Place, int] = field(default_factory=dict)
-    parts: dict[Place, int] = field(default_factory=dict)
+    first: Mapping[Place, Any] = field(default_factory=dict)
+    parts: dict[Place, Any] = field(default_factory=dict)
     group: Group = OF_A_ROLE
     component: str = "ServiceAccountRole"
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is none.
+
+        Raises:
+            ArgumentMistakes: It is no string.
+        """
+        if not isinstance(self.name, str):
+            wrong = Mistake(shortened(self.name), "a string: the component's name", "write a string")
+            raise ArgumentMistakes(repr(self.name), [(("name",), wrong)], self.spelling, self.component)
 
     def read(self, args: Any) -> dict[str, Any]:
         """Return the arguments by their names, each checked on its own; unknown ones are mistakes.

@@ -16,14 +16,14 @@ from irsa.evaluation.document import parse as parsed_document
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
 from irsa.in_aws_account import aws_account_of, in_aws_account
 from irsa.outputs import child_name, part_name
-from irsa.read import ArgumentMistakes, Arguments, Value
+from irsa.read import ArgumentMistakes, Arguments, Reading, Value
 from irsa.rules import names
 from irsa.rules.arns import Arn
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.identity import Identity, Use
 from irsa.rules.identity_combinations import identity_mistakes, identity_of
 from irsa.rules.leaves import list_of, mapping_of, strings_of
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
 from irsa.rules.quotas import (
     ATTACHED_POLICIES,
@@ -117,16 +117,6 @@ class Webhook(NamedTuple):
     token_expiration: int | None
 
 
-class Reading(NamedTuple):
-    """What the arguments are, for reading them again when outputs are known."""
-
-    name: str
-    args: Mapping[str, Any]
-    spelling: Spelling
-    parts: Mapping[Place, int]
-    """In how many policies the document at a place is divided."""
-
-
 class Spec(NamedTuple):
     """What a ServiceAccountRole creates: either `role` or an existing role, `role_arn`."""
 
@@ -170,9 +160,6 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
         args: ServiceAccountRoleArgs; a marker (irsa.rules.unknown) may stand for any value that is not known.
         spelling: How the caller spells an argument, for messages.
     """
-    if not isinstance(name, str):
-        wrong = Mistake(shortened(name), "a string: the component's name", "write a string")
-        raise ArgumentMistakes(repr(name), [(("name",), wrong)], spelling)
     arguments = Arguments(name, spelling)
     spec = _read(arguments, args)
     return spec, [*{(place, str(mistake)): (place, mistake) for place, mistake in arguments.found}.values()]

@@ -19,15 +19,16 @@ from irsa.guard.rules import (
     stack_key,
 )
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
-from irsa.read import ArgumentMistakes, Arguments, Value
+from irsa.read import ArgumentMistakes, Arguments, Reading, Value
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.leaves import list_of, mapping_of
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Unknown, derive, has_unknown
 
 COMPONENT = "IdentityGuard"
+ACCOUNTS: Place = ("service_accounts",)
 # In place of a role that is not known yet: as long as nearly all, so that what is divided stays so.
 LONGEST_ROLE = "arn:aws-us-gov:iam::111122223333:role/" + "x" * 128
 # The name of no namespace, which no setting can name.
@@ -48,24 +49,13 @@ class Part(NamedTuple):
     indexes: Sequence[int]
 
 
-class GuardReading(NamedTuple):
-    """What the arguments are, for reading them again when outputs are known."""
-
-    name: str
-    args: Mapping[str, Any]
-    stack: str
-    spelling: Spelling
-    parts: Sequence[Sequence[int]]
-    """Which service accounts each ConfigMap has."""
-
-
 class GuardSpec(NamedTuple):
     """What an IdentityGuard creates."""
 
     settings: Settings
     namespace: Value[str]
     parts: Sequence[Part]
-    reading: GuardReading
+    reading: Reading
     modes: Mapping[str, str] | None = None
     """The mode for each service account, by `namespace/name`; None where a name is not known yet."""
     recorded: Mapping[str, Any] = {}
@@ -101,29 +91,25 @@ def read_guard(
         stack: Project and stack of the program, where the arguments have none.
         spelling: How the caller spells an argument, for messages.
     """
-    if not isinstance(name, str):
-        wrong = Mistake(shortened(name), "a string: the component's name", "write a string")
-        raise ArgumentMistakes(repr(name), [(("name",), wrong)], spelling, COMPONENT)
     arguments = Arguments(name, spelling, group=OF_A_GUARD, component=COMPONENT)
-    return _read(arguments, args, stack), arguments.found
+    return _read(arguments, {"stack": stack, **args} if isinstance(args, Mapping) else args), arguments.found
 
 
-def read_guard_again(reading: GuardReading, known: Mapping[int, Any], secret: bool) -> GuardSpec:
+def read_guard_again(reading: Reading, known: Mapping[int, Any], secret: bool) -> GuardSpec:
     """Return the same, with the values of outputs by their identity; what is in each ConfigMap stays.
 
     Raises:
         ArgumentMistakes: All mistakes in these values; they do not show a secret.
     """
-    arguments = Arguments(reading.name, reading.spelling, known=known, group=OF_A_GUARD, component=COMPONENT)
-    spec = _read(arguments, reading.args, reading.stack, reading.parts)
+    arguments = Arguments(reading.name, reading.spelling, group=OF_A_GUARD, component=COMPONENT)
+    arguments.known, arguments.first = known, reading.parts
+    spec = _read(arguments, reading.args)
     if arguments.found:
         raise arguments.refusal(dict.fromkeys(arguments.found), secret)
     return spec
 
 
-def _read(
-    arguments: Arguments, args: Mapping[str, Any], stack: str, divided: Sequence[Sequence[int]] = ()
-) -> GuardSpec:
+def _read(arguments: Arguments, args: Mapping[str, Any]) -> GuardSpec:
     spelling = arguments.spelling
     values = arguments.read(args)
     rule, written = values.get("annotations"), mapping_of(args).get("annotations")
@@ -139,17 +125,17 @@ def _read(
         found, allowed = f"names with {size:,} bytes", f"{USUAL_DATA:,} bytes, since each ConfigMap has them"
         arguments.found.append((("annotations",), Mistake(found, allowed, "name a prefix or a group of these users")))
     settings = Settings(
-        stack_key(values.get("stack", stack)),
+        stack_key(values.get("stack", "")),
         values["mode"] if isinstance(values.get("mode"), str) else "warn",
         namespaces=values.get("namespaces", {}),
         annotations=AnnotationRule(rule.get("mode"), *(tuple(rule.get(each, ())) for each in lists)) if rule else None,
     )
     accounts = [{"namespace": DEFAULT_NAMESPACE, **each} for each in list_of(values.get("service_accounts"))]
-    parts = [*_parts(arguments, settings, accounts, divided)] if not arguments.found else []
+    parts = [*_parts(arguments, settings, accounts)] if not arguments.found else []
     modes = None
     if not arguments.found and not _named_later(accounts):
         modes = {f"{each['namespace']}/{each['name']}": mode_in(settings, each["namespace"]) for each in accounts}
-    reading = GuardReading(arguments.name, args, stack, spelling, [part.indexes for part in parts])
+    reading = Reading(arguments.name, args, spelling, {ACCOUNTS: [part.indexes for part in parts]})
     return GuardSpec(settings, values.get("namespace", SYSTEM), parts, reading, modes)
 
 
@@ -157,16 +143,10 @@ def _named_later(accounts: Sequence[Mapping[str, Any]]) -> bool:
     return any(isinstance(each[key], Unknown) for each in accounts for key in ("namespace", "name"))
 
 
-def _parts(
-    arguments: Arguments,
-    settings: Settings,
-    accounts: Sequence[Mapping[str, Any]],
-    divided: Sequence[Sequence[int]],
-) -> Iterator[Part]:
-    place: Place = ("service_accounts",)
+def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
     complete = [{**each, "ways": _ways(each), "audience": _audience(each)} for each in accounts]
-    if divided:
-        for indexes in divided:
+    if ACCOUNTS in arguments.first:
+        for indexes in arguments.first[ACCOUNTS]:
             yield Part(_data(arguments, settings, [complete[index] for index in indexes]), {}, indexes)
         return
     if _named_later(accounts):
@@ -182,14 +162,14 @@ def _parts(
     try:
         samples = config_map_data(settings, known)
     except Mistake as mistake:
-        arguments.found.append((place, mistake))
+        arguments.found.append((ACCOUNTS, mistake))
         return
     by_key = {f"{each['namespace']}.{each['name']}": index for index, each in enumerate(complete)}
     if len(by_key) < len(complete):
         counted = Counter(f"{each['namespace']}/{each['name']}" for each in complete)
         twice = next(each for each, count in counted.items() if count > 1)
         fix = "remove one of them"
-        arguments.found.append((place, Mistake(f"service account {twice} twice", "each service account once", fix)))
+        arguments.found.append((ACCOUNTS, Mistake(f"service account {twice} twice", "each service account once", fix)))
         return
     for sample in samples:
         indexes = [by_key[key] for key in sample if key in by_key]
@@ -215,11 +195,10 @@ def _lengths(account: Mapping[str, Any]) -> dict[str, str]:
 
 def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Value[Mapping[str, str]]:
     def compute(values: Sequence[Sequence[Any]]) -> Mapping[str, str]:
-        place: Place = ("service_accounts",)
         try:
             divided = config_map_data(settings, [Declared(*each) for each in values])
         except Mistake as mistake:
-            arguments.found.append((place, mistake))
+            arguments.found.append((ACCOUNTS, mistake))
             return {}
         # How many there are was decided before the values were known.
         data = {key: value for part in divided for key, value in part.items()}
@@ -229,7 +208,7 @@ def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[s
                 f"{LONGEST_DATA:,} bytes, since a ConfigMap has at most 1 MiB",
                 "write the names, or one IdentityGuard for some of them",
             )
-            arguments.found.append((place, many))
+            arguments.found.append((ACCOUNTS, many))
         return data
 
     return derive(compute, [[each[key] for key in Declared._fields] for each in accounts])
