@@ -1,6 +1,6 @@
 """The keys of a binding in whose values `${variables}` are replaced: documents and ARNs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -40,16 +40,11 @@ def with_variables_replaced(value: Any, replaced: Callable[[Place, Any], Any], p
     return value
 
 
-def values_with_variables(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Yield the places and values of these keys of a binding, which may have any shape."""
-    if takes_variables(place):
-        yield place, value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from values_with_variables(item, (*place, key))
-    elif place == ("policies",) and isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from values_with_variables(item, (*place, index))
+def values_with_variables(value: Any) -> Sequence[tuple[Place, Any]]:
+    """Return the places and values of these keys of a binding, which may have any shape."""
+    found: list[tuple[Place, Any]] = []
+    with_variables_replaced(value, lambda *each: found.append(each))
+    return found
 
 
 def takes_variables(place: Place) -> bool:

@@ -1,4 +1,4 @@
-"""A binding of a stack file as arguments of ServiceAccountRole: its variables replaced, its keys renamed; pure."""
+"""A binding of a stack file as arguments of ServiceAccountRole, with values for its variables and clusters; pure."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
