@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from irsa import outputs
 from irsa.args import IdentityGuardArgs
 from irsa.guard.policies import LABELS, STACK_LABEL, bindings, config_map_name, policies
-from irsa.guard.spec import NOWHERE, GuardSpec, Part, parse_guard, read_guard_again
+from irsa.guard.spec import COMPONENT, NOWHERE, GuardSpec, Part, read_guard, read_guard_again
 from irsa.later import InvalidArgumentsError, Later, applied
 from irsa.outputs import child_name
 from irsa.read import ArgumentMistakes
@@ -34,9 +34,12 @@ def parsed_guard(name: str, args: Any, spelling: Spelling = path_of) -> GuardSpe
         InvalidArgumentsError: All mistakes in them.
     """
     try:
-        return parse_guard(name, args, f"{pulumi.get_project()}/{pulumi.get_stack()}", spelling)
+        spec, mistakes = read_guard(name, args, f"{pulumi.get_project()}/{pulumi.get_stack()}", spelling)
     except ArgumentMistakes as found:
         raise InvalidArgumentsError(found) from None
+    if mistakes:
+        raise InvalidArgumentsError(ArgumentMistakes(name, mistakes, spelling, COMPONENT))
+    return spec
 
 
 class IdentityGuard(pulumi.ComponentResource):

@@ -19,7 +19,7 @@ from irsa.guard.rules import (
     stack_key,
 )
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
-from irsa.read import ArgumentMistakes, Arguments, Reading, Value
+from irsa.read import Arguments, Reading, Value
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
@@ -66,18 +66,6 @@ class GuardSpec(NamedTuple):
         rule = self.settings.annotations
         found = {GUARD_MODES: self.modes, GUARD_ANNOTATIONS: rule and rule.mode, **self.recorded}
         return {key: each for key, each in found.items() if each is not None}
-
-
-def parse_guard(name: str, args: Mapping[str, Any], stack: str, spelling: Spelling = path_of) -> GuardSpec:
-    """Return what the arguments of an IdentityGuard declare.
-
-    Raises:
-        ArgumentMistakes: All mistakes, in single arguments and between them.
-    """
-    spec, mistakes = read_guard(name, args, stack, spelling)
-    if mistakes:
-        raise ArgumentMistakes(name, mistakes, spelling, COMPONENT)
-    return spec
 
 
 def read_guard(
