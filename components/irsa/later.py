@@ -42,8 +42,9 @@ class Later:
         which = frozenset(map(id, sources))
         if which not in self._specs:
             # What is awaited is awaited once.
-            own = [self._outputs.setdefault(id(each), pulumi.Output.from_input(each)) for each in sources]
-            together: pulumi.Output[Any] = pulumi.Output.all(*own)
+            new = [each for each in sources if id(each) not in self._outputs]
+            self._outputs |= {id(each): pulumi.Output.from_input(each) for each in new}
+            together: pulumi.Output[Any] = pulumi.Output.all(*(self._outputs[id(each)] for each in sources))
 
             def read(found: Sequence[Any]) -> Any:
                 try:
