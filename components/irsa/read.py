@@ -25,7 +25,7 @@ from irsa.fields import (
     node_at,
     without_mistakes,
 )
-from irsa.rules.leaves import map_leaves, step_of
+from irsa.rules.leaves import copied, map_leaves, step_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, in_advice, nearest, path_of, shortened
 from irsa.rules.names import check_name
 from irsa.rules.policies import TOO_DEEP, is_too_deep
@@ -98,6 +98,7 @@ class Arguments:
         known: The values of outputs, by their identity.
         first: How the first reading, without these values, divided the document at a place: in how many policies.
         parts: The same of this reading.
+        has_outputs: Whether there is an output among them.
         group: How they are read.
         component: The component's type, for messages.
     """
@@ -109,6 +110,7 @@ class Arguments:
     known: Mapping[int, Any] = field(default_factory=dict)
     first: Mapping[Place, Any] = field(default_factory=dict)
     parts: dict[Place, Any] = field(default_factory=dict)
+    has_outputs: bool = False
     group: Group = OF_A_ROLE
     component: str = "ServiceAccountRole"
 
@@ -278,11 +280,16 @@ class Arguments:
         if isinstance(leaf, str):
             return _plain_string(leaf, place, found)
         if not isinstance(leaf, int):
+            self.has_outputs = self.has_outputs or is_output(leaf)
             return Unknown(OUTPUT.reason, [leaf]) if is_output(leaf) else leaf
         if leaf.bit_length() > LARGEST_BITS:
             # Python refuses to write very large ones, and no language reads them all.
             found.append((place, Mistake(f"an integer of {leaf.bit_length()} bits", "64 bits", "write it as a string")))
         return leaf
+
+    def reading(self, args: Any) -> Reading:
+        """Return how to read the arguments again; the program may change its lists and dictionaries until then."""
+        return Reading(self.name, copied(args) if self.has_outputs else args, self.spelling, self.parts)
 
     def divided(
         self, place: Place, texts: Sequence[Value[str]], document: Any = None, fix: str = "use fewer"

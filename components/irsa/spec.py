@@ -210,7 +210,7 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
         retain_on_delete=values.get("retain_on_delete"),
         usages=usages,
         warnings=() if arguments.found else tuple(_warnings(arguments, values, role, usages, policies)),
-        reading=Reading(arguments.name, args, arguments.spelling, arguments.parts),
+        reading=arguments.reading(args),
     )
 
 

@@ -83,6 +83,19 @@ def test_outputs_of_a_role(created: Callable[[Any], list[Any]]) -> None:
     assert spaces["irsa-guard-mine-identity-kube-system"] == ["no_namespace"]
 
 
+def test_a_program_may_change_its_arguments_for_the_next_guard(registered: Any) -> None:
+    """Attack: one list in a loop: the first guard had the service accounts of the last one."""
+    args: Any = {"mode": "warn", "service_accounts": [{**APP, "role_arn": output(ROLE)}]}
+
+    def program() -> None:
+        for stack in ("first", "last"):
+            args["stack"] = args["service_accounts"][0]["name"] = stack
+            IdentityGuard(stack, args)
+
+    found = [each.inputs["data"] for each in registered(program) if each.type == CONFIG_MAP]
+    assert sorted(map(list, found)) == [["team-a.first"], ["team-a.last"]]
+
+
 @pytest.mark.parametrize("exceptions", [{"default": "off"}, {"default": "warn"}, {"team-b": "warn", "default": "deny"}])
 def test_outputs_with_exceptions(created: Callable[[Any], list[Any]], exceptions: dict[str, str]) -> None:
     """Protects all other namespaces, whatever the exceptions are: the attack had no binding for them, and no guard."""

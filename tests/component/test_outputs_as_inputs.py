@@ -17,6 +17,7 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 from pulumi.runtime.settings import SETTINGS
 
+from irsa import ServiceAccountRole
 from irsa.fields import OF_A_ROLE, Field, Group, group_of, node_at
 from irsa.keys.binding import AddOn, Quotas
 from irsa.later import InvalidArgumentsError
@@ -331,11 +332,26 @@ def test_a_coroutine_is_awaited_once(deploy: Callable[..., Any]) -> None:
     """Protects programs that pass a coroutine, which is an Input of Pulumi's: it is used in several places."""
 
     async def namespace() -> str:
+        await asyncio.sleep(0.01)
         return "team-a"
 
-    deployed = deploy({**GOOD, "service_account": {"name": "app", "namespace": namespace()}})
+    account = {"name": "app", "namespace": namespace(), "labels": {"team": output("a")}}
+    deployed = deploy({**GOOD, "service_account": account})
     assert deployed.one(ACCOUNT).inputs["metadata"]["namespace"] == "team-a"
     assert "team-a:app" in deployed.one(ROLE).inputs["assumeRolePolicy"]
+
+
+def test_a_program_may_change_its_arguments_for_the_next_component(registered: Any) -> None:
+    """Attack: one dictionary in a loop: each role trusted the service account of the last one."""
+    args: Any = {"oidc_provider_arns": [output(PROVIDER)], "service_account": {}}
+
+    def program() -> None:
+        for name in ("first", "last"):
+            args["service_account"]["name"] = name
+            ServiceAccountRole(name, args)
+
+    for role in (each for each in registered(program) if each.type == ROLE):
+        assert f"default:{role.name}" in role.inputs["assumeRolePolicy"]
 
 
 def test_one_inline_policy_that_is_not_known_hides_no_other(deploy: Callable[..., Any]) -> None:

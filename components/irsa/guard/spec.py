@@ -123,8 +123,8 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> GuardSpec:
     modes = None
     if not arguments.found and not _named_later(accounts):
         modes = {f"{each['namespace']}/{each['name']}": mode_in(settings, each["namespace"]) for each in accounts}
-    reading = Reading(arguments.name, args, spelling, {ACCOUNTS: [part.indexes for part in parts]})
-    return GuardSpec(settings, values.get("namespace", SYSTEM), parts, reading, modes)
+    arguments.parts[ACCOUNTS] = [part.indexes for part in parts]
+    return GuardSpec(settings, values.get("namespace", SYSTEM), parts, arguments.reading(args), modes)
 
 
 def _named_later(accounts: Sequence[Mapping[str, Any]]) -> bool:

@@ -46,6 +46,11 @@ def map_leaves(
     return mapped
 
 
+def copied(value: Any) -> Any:
+    """Return a copy in dicts and lists with the same leaves: the caller may change its own for the next component."""
+    return map_leaves(value, lambda _, leaf: leaf)
+
+
 def step_of(key: object) -> str:
     """Return a key as a step of a place; the text of an object, such as an output, is no name."""
     if isinstance(key, str):
