@@ -335,8 +335,8 @@ def test_a_coroutine_is_awaited_once(deploy: Callable[..., Any]) -> None:
         await asyncio.sleep(0.01)
         return "team-a"
 
-    account = {"name": "app", "namespace": namespace(), "labels": {"team": output("a")}}
-    deployed = deploy({**GOOD, "service_account": account})
+    account = {"name": "app", "namespace": namespace()}
+    deployed = deploy({**GOOD, "oidc_provider_arns": [output(PROVIDER)], "service_account": account})
     assert deployed.one(ACCOUNT).inputs["metadata"]["namespace"] == "team-a"
     assert "team-a:app" in deployed.one(ROLE).inputs["assumeRolePolicy"]
 
