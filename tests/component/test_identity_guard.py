@@ -134,6 +134,7 @@ def test_many_outputs_are_one_config_map(created: Callable[[Any], list[Any]]) ->
         ({"annotations": {"mode": "deny", "users": ["u" * 999] * 999}}, "annotations", "a prefix or a group"),
         ({"service_accounts": [{**APP, "name": "x" * 253}]}, "service_accounts", "259 characters"),
         ({"service_accounts": [APP, {**APP, "role_arn": output(ROLE)}]}, "service_accounts", "twice"),
+        ({"service_accounts": [APP, {**APP, "name": output("app")}]}, "service_accounts", "twice"),
         ({"servce_accounts": []}, "servce_accounts", "did you mean 'service_accounts'?"),
     ],
 )

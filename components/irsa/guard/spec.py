@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.fields import OF_A_GUARD
+from irsa.fields import OF_A_GUARD, collect
 from irsa.guard.rules import (
     LONGEST_DATA,
     NO_AUDIENCE,
@@ -153,15 +153,19 @@ def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[
         arguments.found.append((ACCOUNTS, mistake))
         return
     by_key = {f"{each['namespace']}.{each['name']}": index for index, each in enumerate(complete)}
+    collect(lambda: _check_once(known), ACCOUNTS, arguments.found)
     if len(by_key) < len(complete):
-        counted = Counter(f"{each['namespace']}/{each['name']}" for each in complete)
-        twice = next(each for each, count in counted.items() if count > 1)
-        fix = "remove one of them"
-        arguments.found.append((ACCOUNTS, Mistake(f"service account {twice} twice", "each service account once", fix)))
         return
     for sample in samples:
         indexes = [by_key[key] for key in sample if key in by_key]
         yield Part(_data(arguments, settings, [complete[index] for index in indexes]), sample, indexes)
+
+
+def _check_once(accounts: Sequence[Declared]) -> None:
+    """Raise Mistake where a service account is there twice: the data has but one of them."""
+    counted = Counter(f"{each.namespace}/{each.name}" for each in accounts)
+    if twice := next((each for each, count in counted.items() if count > 1), None):
+        raise Mistake(f"service account {twice} twice", "each service account once", "remove one of them")
 
 
 def _ways(account: Mapping[str, Any]) -> str:
@@ -183,8 +187,10 @@ def _lengths(account: Mapping[str, Any]) -> dict[str, str]:
 
 def _data(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Value[Mapping[str, str]]:
     def compute(values: Sequence[Sequence[Any]]) -> Mapping[str, str]:
+        known = [Declared(*each) for each in values]
+        collect(lambda: _check_once(known), ACCOUNTS, arguments.found)
         try:
-            divided = config_map_data(settings, [Declared(*each) for each in values])
+            divided = config_map_data(settings, known)
         except Mistake as mistake:
             arguments.found.append((ACCOUNTS, mistake))
             return {}
