@@ -193,7 +193,8 @@ class Arguments:
         key, fields = snake(str(here[-1])), self.group.fields
         if here[1:] and key in fields:
             return f"move it to {self.spelling((key,))}"
-        if here[0] == "policies" and node_at(("policy", key), self.group):
+        is_of_another = not node_at((*here[:-1], key), self.group)
+        if here[0] == "policies" and node_at(("policy", key), self.group) and is_of_another:
             return f"move it to {self.spelling(('policy', key))}"
         if key in FORMER and node_at(FORMER[key], self.group):
             now = self.spelling(FORMER[key])

@@ -61,6 +61,7 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
         ({"role": {"conditions": {}}}, "move it to trust.conditions"),
         ({"policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "write it under policy_arns"),
         ({"policies": [{"document": {}}]}, "move it to policy.document"),
+        ({"policies": [{"add_on": "cert-manager", "hostedZones": []}]}, "did you mean 'hosted_zones'?"),
         ({"policies": ["velero"]}, "set policies[0].add_on to 'velero'"),
         ({"inline_policies": {"a": {"Version": "x"}}}, "write the policy document under inline_policies.a.document"),
         ({"namespace": "n"}, "move it to service_account.namespace"),
