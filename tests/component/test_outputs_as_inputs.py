@@ -185,6 +185,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"policy_arns": {"a": output("arn:aws:iam::444455556666:policy/p")}}, "policy_arns.a", "444455556666"),
     ({"inline_policies": {"a": {"document": output("{")}}}, "inline_policies.a.document", "not JSON"),
     ({"oidc_provider_arns": output([])}, "oidc_provider_arns", "an empty list"),
+    ({"assume_role_arns": output([])}, "assume_role_arns", "an empty list"),
     ({"role": {"tags": {f"t{number}": output("x") for number in range(51)}}}, "role.tags", "at most 50"),
     ({"role": {"tags": output({f"t{number}": "x" for number in range(51)})}}, "role.tags", "at most 50"),
     ({"inline_policies": {name: {"document": output(
