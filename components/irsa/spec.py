@@ -559,7 +559,7 @@ def _inline_policies(
     arguments.parts[CHAINED] = int(chains)
     if arguments.first.get(CHAINED) and not chains:
         fix = "give the output an item, or leave the argument out"
-        arguments.found.append((CHAINED, Mistake("an output without an item", "at least one", fix)))
+        arguments.found.append((CHAINED, Mistake("an empty list", "at least one", fix)))
     if chains:
         texts[CHAINING_POLICY] = derive(
             lambda role_arns, target: chaining_policy([*{*role_arns, *filter(None, [target])}]), role_arns, target
