@@ -307,6 +307,11 @@ class Arguments:
         self.parts[place] = len(texts)
         return texts[:most]
 
+    @property
+    def mistakes(self) -> list[Located]:
+        """The mistakes so far, each once."""
+        return [*{(place, str(mistake)): (place, mistake) for place, mistake in self.found}.values()]
+
     def refusal(self, mistakes: Iterable[Located], secret: bool = False) -> ArgumentMistakes:
         """Return the error that reports mistakes; it does not show a secret."""
         redacted = {(_argument_at(place, self.group), REDACTED): None for place, _ in mistakes} if secret else mistakes

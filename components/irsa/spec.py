@@ -162,7 +162,7 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
     """
     arguments = Arguments(name, spelling)
     spec = _read(arguments, args)
-    return spec, [*{(place, str(mistake)): (place, mistake) for place, mistake in arguments.found}.values()]
+    return spec, arguments.mistakes
 
 
 def read_again(reading: Reading, known: Mapping[int, Any], secret: bool) -> Spec:
@@ -174,7 +174,7 @@ def read_again(reading: Reading, known: Mapping[int, Any], secret: bool) -> Spec
     arguments = Arguments(reading.name, reading.spelling, known=known, first=reading.parts)
     spec = _read(arguments, reading.args)
     if arguments.found:
-        raise arguments.refusal(dict.fromkeys(arguments.found), secret)
+        raise arguments.refusal(arguments.mistakes, secret)
     return spec
 
 
@@ -241,7 +241,11 @@ def _warnings(
 def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling = arguments.spelling
-    if arguments.given.get(("trust", "any_service_account"), False) is False:
+    identity = identity_of(arguments.given)
+    needs_provider = identity is not None and identity.irsa is not Use.ABSENT
+    # Pod Identity has no wildcards, which is a mistake of its own.
+    has_wildcards = identity is None or needs_provider
+    if has_wildcards and arguments.given.get(("trust", "any_service_account"), False) is False:
         given = list_of(arguments.given.get(SUBJECTS))
         wide: Found = []
         for index, subject in enumerate(given):
@@ -250,11 +254,11 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
             collect(lambda: check_any_service_account(strings_of(given)), SUBJECTS, wide)
         yield from wide
     existing, created = ("role", "arn"), ("oidc_provider_arns",)
-    identity = identity_of(arguments.given)
-    needs_provider = identity is not None and identity.irsa is not Use.ABSENT
     if needs_provider and created not in arguments.given and not stands(existing, arguments.given):
         found = f"neither {spelling(existing)} nor {spelling(created)}"
         fix = f"set {spelling(existing)} for an existing role, or {spelling(created)} for a new one"
+        if ("cluster_arns",) in arguments.given:
+            fix += f"; or {spelling(('identity',))} to podIdentity"
         yield created, Mistake(found, "exactly one of them", fix)
     found_by: Mapping[str, Sequence[Place]] = {
         "policy": [created, ("policy", "path")],

@@ -80,7 +80,8 @@ def read_guard(
         spelling: How the caller spells an argument, for messages.
     """
     arguments = Arguments(name, spelling, group=OF_A_GUARD, component=COMPONENT)
-    return _read(arguments, {"stack": stack, **args} if isinstance(args, Mapping) else args), arguments.found
+    spec = _read(arguments, {"stack": stack, **args} if isinstance(args, Mapping) else args)
+    return spec, arguments.mistakes
 
 
 def read_guard_again(reading: Reading, known: Mapping[int, Any], secret: bool) -> GuardSpec:
@@ -93,7 +94,7 @@ def read_guard_again(reading: Reading, known: Mapping[int, Any], secret: bool) -
     arguments.known, arguments.first = known, reading.parts
     spec = _read(arguments, reading.args)
     if arguments.found:
-        raise arguments.refusal(dict.fromkeys(arguments.found), secret)
+        raise arguments.refusal(arguments.mistakes, secret)
     return spec
 
 
