@@ -17,8 +17,8 @@ from irsa.keys.binding import (
     PolicyPath,
     ProviderArn,
     Quotas,
-    RoleForPods,
     SessionDuration,
+    SharedKeys,
     Tags,
     TokenExpiration,
     a_list,
@@ -143,7 +143,7 @@ class AwsAccount(Keys):
     """Default: the stack's region."""
 
 
-class Binding(RoleForPods, defer_build=False):
+class Binding(SharedKeys, defer_build=False):
     """One role and the service account that assumes it."""
 
     policy_arns: list[PolicyArn] = a_list(["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"])

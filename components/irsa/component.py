@@ -416,9 +416,11 @@ class ServiceAccountRole(pulumi.ComponentResource):
             )
             return
         # A patch would create a missing service account; reading it first fails when it does not exist.
+        identifier = applied(lambda known: f"{known['namespace']}/{known['name']}", namespace=namespace, name=name)
         existing = kubernetes.core.v1.ServiceAccount.get(
             outputs.existing_name(logical_name),
-            applied(lambda known: f"{known['namespace']}/{known['name']}", namespace=namespace, name=name),
+            # The SDK reads no resource by a secret ID.
+            pulumi.Output.unsecret(identifier) if isinstance(identifier, pulumi.Output) else identifier,
             opts=pulumi.ResourceOptions(parent=self),
         )
         if self._spec.identity.irsa is not Use.USED and declared == {}:

@@ -19,7 +19,7 @@ class AwsAccount(NamedTuple):
     account_id: str | None = None
 
 
-def known_of(text: Any, kind: str) -> AwsAccount:
+def account_in(text: Any, kind: str) -> AwsAccount:
     """Return the AWS account in an ARN, as far as that is known; an AWS managed policy is in every one."""
     if not isinstance(text, str):
         return AwsAccount()
@@ -28,7 +28,7 @@ def known_of(text: Any, kind: str) -> AwsAccount:
     return AwsAccount(None if "partition" in samples else arn.partition, account_id)
 
 
-def known_of_cluster(text: Any) -> AwsAccount:
+def account_of_cluster(text: Any) -> AwsAccount:
     """Return the AWS account in a cluster's ARN, as far as that is known."""
     if not isinstance(text, str):
         return AwsAccount()
@@ -48,8 +48,8 @@ def aws_account_of(provider_arns: Any, found: Found, cluster_arns: Any = None) -
 
     It is that of the OIDC providers, and for Pod Identity that of the clusters: all must be in one.
     """
-    known = [known_of(text, "oidc-provider") for text in list_of(provider_arns)]
-    first = _first_known([*known, *map(known_of_cluster, mapping_of(cluster_arns).values())])
+    known = [account_in(text, "oidc-provider") for text in list_of(provider_arns)]
+    first = _first_known([*known, *map(account_of_cluster, mapping_of(cluster_arns).values())])
     found += clusters_elsewhere(mapping_of(cluster_arns), first)
     for index, each in enumerate(known):
         if _is_elsewhere(each, first):
@@ -67,7 +67,7 @@ def clusters_elsewhere(cluster_arns: Mapping[str, Any], of_role: AwsAccount) -> 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
     """
     for key, arn in cluster_arns.items():
-        of_cluster = known_of_cluster(arn)
+        of_cluster = account_of_cluster(arn)
         if _is_elsewhere(of_cluster, of_role):
             found = f"a cluster in the AWS account {of_cluster.account_id or '?'}: {arn}"
             allowed = f"a cluster in the role's AWS account, {of_role.account_id}"
@@ -81,7 +81,7 @@ def _is_elsewhere(one: AwsAccount, other: AwsAccount) -> bool:
 
 def _check_policy_arn(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
     """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
-    of_policy = known_of(text, "policy")
+    of_policy = account_in(text, "policy")
     partition = wrong_partition(text, of_policy.partition, aws_account.partition) if of_policy.partition else None
     if partition:
         yield place, partition
@@ -99,7 +99,7 @@ def _check_role_arns(role_arns: Any, place: Place, aws_account: AwsAccount) -> I
 
 
 def _check_role_arn(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
-    of_role = known_of(text, "role").partition
+    of_role = account_in(text, "role").partition
     if partition := wrong_partition(text, of_role, aws_account.partition) if of_role else None:
         yield place, partition
 
@@ -114,7 +114,7 @@ def _check_document(document: Any, place: Place, aws_account: AwsAccount) -> Ite
 AwsAccountRule = Callable[[Any, Place, AwsAccount], Iterator[Located]]
 
 
-def values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, Any, AwsAccountRule]]:
+def _values_in_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, Any, AwsAccountRule]]:
     """Yield each value that depends on the role's AWS account, and its rule."""
     if "permissions_boundary" in (role := values.get("role", {})):
         yield ("role", "permissions_boundary"), role["permissions_boundary"], _check_policy_arn
@@ -141,11 +141,11 @@ def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[P
     which needs it too, is read again with them. Until then, what names one AWS account speaks for the others.
     """
     providers, clusters = values.get("oidc_provider_arns", []), values.get("cluster_arns", {})
-    in_account, given = list(values_in_aws_account(values)), arguments.given
+    in_account, given = list(_values_in_account(values)), arguments.given
     # Beside what is wrong in a value, the rest of it is judged.
     of_both = aws_account_of(given.get(("oidc_provider_arns",)), arguments.found, clusters)
     arns = [given.get(place) for place, _, rule in in_account if rule is _check_policy_arn]
-    aws_account = _first_known([of_both, *(known_of(text, "policy") for text in arns)])
+    aws_account = _first_known([of_both, *(account_in(text, "policy") for text in arns)])
     for place, value, rule in in_account:
         arguments.found += rule(given.get(place) if has_unknown(value) else value, place, aws_account)
     return {place: checked_with(value, providers, clusters) for place, value, _ in in_account}

@@ -9,7 +9,7 @@ from irsa.evaluation.admission import Admission
 from irsa.evaluation.answers import Decision, PodIdentityRequest
 from irsa.evaluation.decision import evaluate
 from irsa.fields import Document, Found, collect
-from irsa.in_aws_account import known_of, known_of_cluster
+from irsa.in_aws_account import account_in, account_of_cluster
 from irsa.outputs import child_name
 from irsa.read import Arguments, Value
 from irsa.rules.arns import parse_cluster_arn
@@ -70,9 +70,9 @@ def least_trust_of(arguments: Arguments, values: Mapping[str, Any]) -> PodIdenti
 def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]:
     """Return the ARN of the existing role; for Pod Identity, it must be in the AWS account of the clusters."""
     role_arn, clusters = values["role"]["arn"], values.get("cluster_arns", {})
-    of_role = known_of(role_arn, "role").account_id
+    of_role = account_in(role_arn, "role").account_id
     for text in clusters.values():
-        of_cluster = known_of_cluster(text).account_id
+        of_cluster = account_of_cluster(text).account_id
         if of_cluster and of_role and of_cluster != of_role:
             # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
             name = parse_cluster_arn(text).name

@@ -96,7 +96,7 @@ class Arguments:
         found: The mistakes so far.
         given: Each argument that is there, with a marker in place of what is not known or wrong.
         known: The values of outputs, by their identity.
-        first: How the first reading, without these values, divided the document at a place: in how many policies.
+        parts_before: In how many policies the first reading, without these values, divided the document at a place.
         parts: The same of this reading.
         has_outputs: Whether there is an output among them.
         group: How they are read.
@@ -108,7 +108,7 @@ class Arguments:
     found: Found = field(default_factory=list)
     given: dict[Place, Any] = field(default_factory=dict)
     known: Mapping[int, Any] = field(default_factory=dict)
-    first: Mapping[Place, Any] = field(default_factory=dict)
+    parts_before: Mapping[Place, Any] = field(default_factory=dict)
     parts: dict[Place, Any] = field(default_factory=dict)
     has_outputs: bool = False
     group: Group = OF_A_ROLE
@@ -299,7 +299,7 @@ class Arguments:
 
         An output cannot decide how many resources there are: a document that needs more is too long.
         """
-        most = self.first.get(place, len(texts))
+        most = self.parts_before.get(place, len(texts))
         if len(texts) > most:
             usage = document_usage(minified(document))
             too_long = Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", fix)

@@ -171,7 +171,7 @@ def read_again(reading: Reading, known: Mapping[int, Any], secret: bool) -> Spec
     Raises:
         ArgumentMistakes: All mistakes in these values; they do not show a secret.
     """
-    arguments = Arguments(reading.name, reading.spelling, known=known, first=reading.parts)
+    arguments = Arguments(reading.name, reading.spelling, known=known, parts_before=reading.parts)
     spec = _read(arguments, reading.args)
     if arguments.found:
         raise arguments.refusal(arguments.mistakes, secret)
@@ -561,7 +561,7 @@ def _inline_policies(
     role_arns: Any = in_account.get(CHAINED, [])
     chains = bool(role_arns) or target is not None
     arguments.parts[CHAINED] = int(chains)
-    if arguments.first.get(CHAINED) and not chains:
+    if arguments.parts_before.get(CHAINED) and not chains:
         fix = "give the output an item, or leave the argument out"
         arguments.found.append((CHAINED, Mistake("an empty list", "at least one", fix)))
     if chains:

@@ -372,6 +372,13 @@ def test_the_default_audience_is_the_same_as_an_output(deploy: Callable[..., Any
     assert deploy({**GOOD, "audience": output("sts.amazonaws.com")}).one(ACCOUNT).inputs == plain
 
 
+def test_an_existing_service_account_of_a_secret_name_is_read(deploy: Callable[..., Any]) -> None:
+    """The slip: a name from an encrypted setting; the SDK ended in a TypeError, since an ID cannot be a secret."""
+    name = pulumi.Output.secret("my-app")
+    deployed = deploy({**GOOD, "service_account": {"name": name, "create": False}})
+    assert deployed.reads[0].inputs["id"] == "default/my-app"
+
+
 def test_a_secret_that_is_refused_is_not_shown(deploy: Callable[..., Any]) -> None:
     """Protects secrets: an error names the argument and the secret in it is not printed."""
     for change in ({"name": pulumi.Output.secret("hunter 2")}, {"tags": {"a": pulumi.Output.secret("hunter;2")}}):

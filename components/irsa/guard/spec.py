@@ -91,7 +91,7 @@ def read_guard_again(reading: Reading, known: Mapping[int, Any], secret: bool) -
         ArgumentMistakes: All mistakes in these values; they do not show a secret.
     """
     arguments = Arguments(reading.name, reading.spelling, group=OF_A_GUARD, component=COMPONENT)
-    arguments.known, arguments.first = known, reading.parts
+    arguments.known, arguments.parts_before = known, reading.parts
     spec = _read(arguments, reading.args)
     if arguments.found:
         raise arguments.refusal(arguments.mistakes, secret)
@@ -134,8 +134,8 @@ def _named_later(accounts: Sequence[Mapping[str, Any]]) -> bool:
 
 def _parts(arguments: Arguments, settings: Settings, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
     complete = [{**each, "ways": _ways(each), "audience": _audience(each)} for each in accounts]
-    if ACCOUNTS in arguments.first:
-        for indexes in arguments.first[ACCOUNTS]:
+    if ACCOUNTS in arguments.parts_before:
+        for indexes in arguments.parts_before[ACCOUNTS]:
             yield Part(_data(arguments, settings, [complete[index] for index in indexes]), {}, indexes)
         return
     if _named_later(accounts):

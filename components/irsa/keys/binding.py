@@ -376,7 +376,7 @@ class Quotas(Keys):
     """Managed policies per role, at least 1. Default: 10."""
 
 
-class RoleForPods(Keys):
+class SharedKeys(Keys):
     """One role and the service account that assumes it."""
 
     service_account: ServiceAccount | None = Field(default=None, examples=[SERVICE_ACCOUNT])
@@ -418,7 +418,7 @@ class RoleForPods(Keys):
     """true: the resources in AWS and Kubernetes are kept when this is removed."""
 
 
-class ServiceAccountRole(RoleForPods):
+class ServiceAccountRole(SharedKeys):
     """The arguments of a ServiceAccountRole.
 
     It creates a role with `oidc_provider_arns` for IRSA, with `cluster_arns` for EKS Pod Identity, or with both; or it
