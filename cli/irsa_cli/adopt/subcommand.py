@@ -63,15 +63,21 @@ def add(parser: argparse.ArgumentParser) -> None:
     choice = parser.add_argument_group("what is adopted", "options of one kind add up; different kinds must all hold")
     repeated: dict[str, Any] = {"action": "append", "default": []}
     choice.add_argument("--namespace", metavar="N", **repeated, help="service accounts of a namespace, and their roles")
-    choice.add_argument("--service-account", metavar="NS/NAME", **repeated, help="one of these")
+    choice.add_argument("--service-account", metavar="NS/NAME", type=_service_account, **repeated, help="one of these")
     choice.add_argument("--role", metavar="NAME", **repeated, help="name or ARN of a role; * and ? stand for any text")
     choice.add_argument("--tag", metavar="KEY=VALUE", type=_tag, **repeated, help="roles with a tag")
     choice.add_argument("--all", action="store_true", help="everything")
     parser.add_argument("--output", metavar="FILE", type=stack_file, default=STANDARD_OUTPUT, help=OUTPUT_HELP)
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents")
-    parser.add_argument("--take-from", metavar="TOOL", **repeated, help=FROM_HELP)
+    parser.add_argument("--take-from", metavar="TOOL", choices=TOOLS, **repeated, help=FROM_HELP)
     parser.add_argument("--drop-dead-issuers", action="store_true", help=DEAD_HELP)
     parser.set_defaults(run=run)
+
+
+def _service_account(text: str) -> str:
+    if text.count("/") == 1 and all(text.split("/")):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/NAME")
 
 
 def _tag(text: str) -> tuple[str, str]:

@@ -292,7 +292,9 @@ def test_a_choice_that_chooses_nothing_is_refused(
         run(tmp_path, *words)
 
 
-@pytest.mark.parametrize("words", [("--tag", "team"), ("--tag", "=x")])
+@pytest.mark.parametrize(
+    "words", [("--tag", "team"), ("--tag", "=x"), ("--service-account", "app"), ("--all", "--take-from", "eksctll")]
+)
 def test_a_misspelled_option_is_refused(words: tuple[str, ...], discovered: Any, tmp_path: Path) -> None:
     """Protects from an option that matches nothing, silently."""
     with pytest.raises(SystemExit):
