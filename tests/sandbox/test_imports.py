@@ -287,7 +287,7 @@ def test_inline_policies_that_cannot_be_listed(program: Stack, existing: Existin
 
     The provider has read the role before, its inline policies too: their first list is that one.
     """
-    (program.folder / "__main__.py").write_text(INLINE % (PROVIDER, [ROOT, PODS], NAME, WRITE, BOUNDARY))
+    (program.folder / "__main__.py").write_text(INLINE % (PROVIDER, [ROOT, PODS], WRITE, NAME, BOUNDARY))
     denied, first = (403, "AccessDenied", "not authorized"), iter([None])
     with failing_aws({"ListRolePolicies": lambda: next(first, denied)}, program.cloud.aws_address) as address:
         variables = {**program.variables, "AWS_ENDPOINT_URL": address}
