@@ -280,7 +280,7 @@ def test_policies_are_read_when_they_are_taken(
         ((), "everything by --all"),
         (("--all", "--namespace", "a"), "everything by --all"),
         (("--namespace", "nothing-here"), 'nothing that was found is chosen by "--namespace nothing-here"'),
-        (("--service-account", "app"), 'nothing that was found is chosen by "--service-account app"'),
+        (("--service-account", "a/gone"), 'nothing that was found is chosen by "--service-account a/gone"'),
         (("--namespace", "team-a", "--tag", "team=x"), "team=x"),
     ],
 )
