@@ -130,4 +130,4 @@ def test_keys_are_completed_with_their_descriptions(server: Server) -> None:
     offered = {item["label"]: item for item in server.ask("textDocument/completion", position)["items"]}
 
     assert {"arn", "name", "namePrefix", "path", "permissionsBoundary", "maxSessionDuration"} <= set(offered)
-    assert "ARN of its permissions boundary" in json.dumps(offered["permissionsBoundary"])
+    assert "that is the role's permissions boundary" in json.dumps(offered["permissionsBoundary"])
