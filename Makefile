@@ -45,9 +45,10 @@ clean: down ## stop the servers and remove everything that `make up` and `make t
 clean-cache: environment ## remove the built programs that all clones of this user share
 	@$(PYTHON) -m sandbox clean-cache
 
-lint: environment ## check style, workflows and types
+lint: environment ## check style, imports, workflows and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
+	@.venv/bin/lint-imports --no-cache --no-logo
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@$(PYTHON) -m sandbox.toolchains tests/actionlint tool actionlint "$(CURDIR)"/.github/workflows/*.yml
 	@.venv/bin/zizmor --offline --pedantic --quiet .github

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pulumi
 
-from program.access import access_of
 from program.create import create, create_oidc_providers, send_no_debug_messages
+from program.lookups.access import access_of
 from program.plan import plan
 from program.resolve import import_mistakes, resolve
 from program.settings import load_settings

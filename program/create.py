@@ -12,7 +12,7 @@ import pulumi_kubernetes as kubernetes
 from config.models import Binding, Stack
 from irsa.component import ServiceAccountRole
 from irsa.failed_update import hooks
-from irsa.guard.component import IdentityGuard, parsed_guard
+from irsa.guard_component import IdentityGuard, parsed_guard
 from irsa.outputs import KEY
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.unknown import has_unknown

@@ -7,10 +7,10 @@ from config.argument_places import arguments_of, place_of
 from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from irsa.add_ons.of_role import service_account_of
+from irsa.add_on_policies import service_account_of
 from irsa.fields import OF_A_GUARD
 from irsa.guard.rules import Settings
-from irsa.guard.spec import read_guard
+from irsa.guard_spec import read_guard
 from irsa.keys.binding import ServiceAccount
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, path_of

@@ -16,9 +16,9 @@ from config.models import Cluster
 from irsa.rules.arns import issuer_host_path
 from irsa.spec import Spec
 from irsa_cli.exits import CouldNotLookError
-from program.access import Access, asked_aws_account, aws_settings, kubernetes_inputs
-from program.imported import import_differences, imports
+from program.lookups.access import Access, asked_aws_account, aws_settings, kubernetes_inputs
 from program.lookups.failures import Question, aws_mistake
+from program.lookups.imported import import_differences, imports
 from program.lookups.plugins import Plugins, imported
 from program.lookups.questions import LookupFailure, Questions
 from program.lookups.values import (

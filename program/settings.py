@@ -21,8 +21,8 @@ from irsa.rules import commands
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named, path_of
 from irsa.rules.unknown import SECRET, without_places
-from program.access import aws_settings
 from program.examine import examine
+from program.lookups.access import aws_settings
 
 
 class StackSettings(NamedTuple):

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
         TrustArgs,
     )
     from irsa.component import ServiceAccountRole
-    from irsa.guard.component import IdentityGuard
+    from irsa.guard_component import IdentityGuard
 else:
     _MODULES = dict.fromkeys(__all__, "irsa.args") | {
         "ServiceAccountRole": "irsa.component",
-        "IdentityGuard": "irsa.guard.component",
+        "IdentityGuard": "irsa.guard_component",
     }
 
     def __getattr__(name: str) -> object:

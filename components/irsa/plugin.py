@@ -20,7 +20,7 @@ from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ProviderServicer
 
 from irsa.component import ServiceAccountRole, parsed
-from irsa.guard.component import IdentityGuard, parsed_guard
+from irsa.guard_component import IdentityGuard, parsed_guard
 from irsa.outputs import COMPONENT_TYPE, GUARD_TYPE
 from irsa.rules.mistakes import Place, path_of
 

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.add_ons.of_role import service_account_of
+from irsa.add_on_policies import service_account_of
 from irsa.evaluation.admission import Admission
 from irsa.evaluation.answers import Decision, PodIdentityRequest
 from irsa.evaluation.decision import evaluate

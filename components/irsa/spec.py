@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from irsa import pod_identity
+from irsa.add_on_policies import AddOnPolicy, add_on_policies, service_account_of
 from irsa.add_ons.combinations import add_on_mistakes
-from irsa.add_ons.of_role import AddOnPolicy, add_on_policies, service_account_of
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
 from irsa.evaluation.document import parse as parsed_document
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
+from irsa.identity_combinations import identity_mistakes, identity_of
 from irsa.in_aws_account import aws_account_of, in_aws_account
 from irsa.outputs import child_name, part_name
 from irsa.read import ArgumentMistakes, Arguments, Reading, Value
@@ -21,7 +22,6 @@ from irsa.rules import names
 from irsa.rules.arns import Arn
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.identity import Identity, Use
-from irsa.rules.identity_combinations import identity_mistakes, identity_of
 from irsa.rules.leaves import list_of, mapping_of, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document

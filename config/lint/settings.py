@@ -7,7 +7,7 @@ from config.argument_places import place_of
 from config.defaults import identity_of
 from config.lint.checked import CheckedBinding, CheckedStack, Warnings
 from config.models import Guard, Stack
-from irsa.add_ons.of_role import service_account_of
+from irsa.add_on_policies import service_account_of
 from irsa.guard.rules import SYSTEM, is_everybody, is_wide_prefix
 from irsa.rules.identity import Identity, Use
 from irsa.rules.mistakes import Mistake, Place, likely, named

@@ -13,7 +13,7 @@ from irsa_cli.live.eks import EksClient, ListedAssociation
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import LiveEksCluster
 from irsa_cli.state.pulumi import stack_outputs
-from program.access import asked_aws_account, reached
+from program.lookups.access import asked_aws_account, reached
 from program.lookups.values import AwsIdentity
 
 

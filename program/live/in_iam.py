@@ -13,11 +13,11 @@ from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
-from program.imported import There, import_differences
 from program.live.held import Held, account_and_name, named_in_iam
 from program.live.planned import Planned, changed, finding, known
 from program.live.reads import AwsReads, Reads
 from program.lookups import rules as live_rules
+from program.lookups.imported import There, import_differences
 from program.lookups.values import Lookups
 
 # The default, and the most to which AWS raises it (Service Quotas: L-858F3967). GetAccountSummary says nothing of it.

@@ -15,12 +15,12 @@ from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
-from program.imported import differing
 from program.live.changes import CORRECTED_ISSUER
 from program.live.held import Held
 from program.live.planned import Planned, finding, known
 from program.live.reads import ClusterReads
 from program.lookups import rules as live_rules
+from program.lookups.imported import differing
 
 
 def kubernetes_conflicts(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:

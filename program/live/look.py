@@ -20,7 +20,6 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state.pulumi import exported_state
 from irsa_cli.state.resource import Resource
-from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import failed_updates, pod_losses
 from program.live.guards import existing_guards, guarded_twice, locked_out, missing_namespaces, unguarded_pods
 from program.live.held import Held, held_by
@@ -33,6 +32,7 @@ from program.live.reads import Reads
 from program.live.stages import pods_of_the_other_way, session_tags_return
 from program.logical_names import oidc_provider
 from program.lookups import rules as live_rules
+from program.lookups.access import REGION_VARIABLES, first_variable
 from program.lookups.values import Lookups, completed, needs_of, trusts_providers, unanswered
 from program.plan import plan
 

@@ -27,17 +27,17 @@ from irsa_cli.live.model import Guards
 from irsa_cli.live.once import Answer
 from irsa_cli.stages import Way
 from irsa_cli.state import types
-from program import access
 from program.guards import PlannedGuard, guard_place
-from program.imported import policy_properties, role_properties
 from program.live.cloud import LiveCloud
 from program.live.guards import guard_modes
 from program.live.held import Held, account_and_name
 from program.live.planned import finding, known, roles_to_tag
 from program.live.reads import AwsReads, ClusterReads, EksReads, Reads
 from program.live.stages import gives_up, whose_pods
+from program.lookups import access
 from program.lookups import rules as live_rules
 from program.lookups.failures import kubernetes_mistake
+from program.lookups.imported import policy_properties, role_properties
 from program.lookups.questions import LookupFailure, Questions
 from program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 from program.plan import PlannedComponent

@@ -1,7 +1,7 @@
 """AWS and other stacks, asked by Pulumi's plugins and by the engine for `pulumi up`; what they say of a failure.
 
 Their words are read here and nowhere else. They come while something is looked up: where a provider cannot be
-configured, the engine ends the program (program/access.py).
+configured, the engine ends the program (program/lookups/access.py).
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from irsa.spec import Spec
 from irsa_cli.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveEksCluster
-from program.access import Access
-from program.imported import There, policy_properties, role_properties
 from program.logical_names import aws_provider
+from program.lookups.access import Access
+from program.lookups.imported import There, policy_properties, role_properties
 from program.lookups.questions import LookupFailure, once
 from program.lookups.values import AwsIdentity
 

@@ -19,9 +19,9 @@ from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveEksCluster
 from irsa_cli.verdict import NOT_LISTED
-from program.access import asked_aws_account
 from program.lookups import failures as mistakes
 from program.lookups import rules as live_rules
+from program.lookups.access import asked_aws_account
 from program.lookups.failures import AskedAwsAccount, Question, aws_mistake, quoted
 from program.lookups.values import AwsIdentity, Needs
 

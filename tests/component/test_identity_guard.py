@@ -9,7 +9,7 @@ import pytest
 from pydantic.alias_generators import to_camel
 
 from irsa import IdentityGuard
-from irsa.guard.spec import read_guard
+from irsa.guard_spec import read_guard
 from irsa.later import InvalidArgumentsError
 from irsa.rules.mistakes import path_of
 

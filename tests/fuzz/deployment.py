@@ -10,8 +10,8 @@ import pulumi
 from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
-from program.access import Access
 from program.create import create, create_oidc_providers
+from program.lookups.access import Access
 from program.lookups.values import needs_of
 from program.plan import plan
 from program.resolve import resolve

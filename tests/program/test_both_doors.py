@@ -14,9 +14,9 @@ from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from irsa.add_ons.catalog import names, snake
 from irsa.fields import OF_A_ROLE, Field, Group, Keyed, Listed, Node, group_of, node_at
+from irsa.identity_combinations import identity_of
 from irsa.keys.binding import AddOn
 from irsa.rules.identity import ONLY_IRSA, Use
-from irsa.rules.identity_combinations import identity_of
 from irsa.rules.mistakes import Located, Place
 from irsa.spec import read
 from program.examine import examine

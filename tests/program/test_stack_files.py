@@ -13,8 +13,8 @@ import yaml
 from pulumi.runtime.mocks import MockMonitor
 
 from irsa import ServiceAccountRole
-from program.access import Access
 from program.check import report_of
+from program.lookups.access import Access
 from program.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ def run_program(
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi.runtime.set_all_config({key: value for key, value in config.items() if key != "irsa:sandbox"})
     # It asks AWS and reads the user's kubeconfig.
-    monkeypatch.setattr("program.access.access_of", lambda *_: Access())
+    monkeypatch.setattr("program.lookups.access.access_of", lambda *_: Access())
     known: dict[str, Any] = {}
     mains: list[Callable[[], Awaitable[None]]] = []
     monkeypatch.setattr(pulumi, "run", mains.append)

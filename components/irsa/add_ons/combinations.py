@@ -8,7 +8,7 @@ from irsa.add_ons.document import managed_policies
 from irsa.add_ons.parameters import CLUSTER_NAMES, EVERYTHING, PARAMETERS, SWITCHES
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, in_advice, listed, nearest, shortened
-from irsa.rules.unknown import Unknown, stands
+from irsa.rules.unknown import stands
 
 SINGLE: Place = ("policy",)
 OF_A_CREATED_POLICY = ("name", "path", "description", "tags")
@@ -19,11 +19,6 @@ def add_ons_of(given: Mapping[Place, Any]) -> Mapping[Place, AddOn]:
     places = [place[:-1] for place in given if place[-1:] == ("add_on",) and place[0] in ("policy", "policies")]
     named = {place: given[*place, "add_on"] for place in places}
     return {place: add_on(name) for place, name in named.items() if isinstance(name, str) and name in names()}
-
-
-def has_add_ons(given: Mapping[Place, Any]) -> bool:
-    """Return whether an add-on is named, one that is not known here too."""
-    return bool(given.get(("policies",)) or isinstance(given.get(SINGLE), Unknown) or (*SINGLE, "add_on") in given)
 
 
 def usual_subject(add_ons: Sequence[AddOn]) -> tuple[str, str] | None:

@@ -7,10 +7,9 @@ of their own.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from irsa.add_ons.combinations import has_add_ons
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling
 from irsa.rules.policies import CHAINING_POLICY
-from irsa.rules.unknown import is_output_marker, stands
+from irsa.rules.unknown import Unknown, is_output_marker, stands
 
 # What can be adopted, and the argument that says which one it is.
 ADOPTABLE: Mapping[str, Place] = {
@@ -59,7 +58,7 @@ def combination_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iter
             service_account = spelling(("service_account",))
             found = f"{spelling(existing)} without {service_account}"
             yield (), Mistake(found, "a service account to annotate with the existing role", f"add {service_account}")
-    elif ("service_account",) not in given and not _has_subjects(given) and not has_add_ons(given):
+    elif ("service_account",) not in given and not _has_subjects(given) and not _has_add_ons(given):
         ways = f"{spelling(('service_account',))}, or {spelling(('trust', 'subjects'))}"
         yield (), Mistake("no service account may assume the role", ways, "add one of them")
     name, prefix = ("role", "name"), ("role", "name_prefix")
@@ -86,6 +85,12 @@ def combination_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iter
 def _has_subjects(given: Mapping[Place, Any]) -> bool:
     subjects: Place = ("trust", "subjects")
     return stands(subjects, given) and given.get(subjects) not in ([], ())
+
+
+def _has_add_ons(given: Mapping[Place, Any]) -> bool:
+    """Return whether an add-on is named, one that is not known here too."""
+    is_unknown = isinstance(given.get(("policy",)), Unknown)
+    return bool(given.get(("policies",)) or is_unknown or ("policy", "add_on") in given)
 
 
 def _adoption_mistakes(given: Mapping[Place, Any], spelling: Spelling, existing_role: bool) -> Iterator[Located]:

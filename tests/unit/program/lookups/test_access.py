@@ -13,8 +13,8 @@ from config.models import Stack
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller
-from program import access
-from program.access import access_of, kubeconfig_mistake
+from program.lookups import access
+from program.lookups.access import access_of, kubeconfig_mistake
 from program.lookups.values import needs_of
 
 PLACE = ("cluster", "kubernetes")

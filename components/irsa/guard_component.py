@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from irsa import outputs
 from irsa.args import IdentityGuardArgs
 from irsa.guard.policies import LABELS, STACK_LABEL, bindings, config_map_name, policies
-from irsa.guard.spec import COMPONENT, NOWHERE, GuardSpec, Part, read_guard, read_guard_again
+from irsa.guard_spec import COMPONENT, NOWHERE, GuardSpec, Part, read_guard, read_guard_again
 from irsa.later import InvalidArgumentsError, Later, applied
 from irsa.outputs import child_name
 from irsa.read import ArgumentMistakes
