@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs.generate import actions, arguments, managed_policies, outputs, schema, sections, stack_file
+from docs.generate import actions, arguments, outputs, schema, sections, stack_file
 
 ROOT = Path(__file__).parents[2]
 
 
 def files() -> Iterator[tuple[Path, str]]:
     """Yield each generated file and its text."""
-    for module in (arguments, schema, stack_file, managed_policies):
+    for module in (arguments, schema, stack_file):
         yield module.FILE, module.text()
     yield from actions.files()
     yield from outputs.pages()

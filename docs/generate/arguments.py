@@ -5,12 +5,12 @@ It is written before the component's schema, which is generated from it.
 
 import inspect
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import irsa
-from docs.generate.descriptions import descriptions
+from docs.generate.models import descriptions, models
 from irsa.keys.binding import Keys, Mark, Plain, ServiceAccountRole, is_model, unwrapped
 from irsa.keys.guard import IdentityGuard
 from irsa.rules.names import NameRule
@@ -33,17 +33,8 @@ OTHERWISE = {Mark.DOCUMENT: Any, Mark.CONDITIONS: dict[str, dict[str, Any]]}
 
 def text() -> str:
     """Return the module."""
-    classes = {model: None for component in (ServiceAccountRole, IdentityGuard) for model in _models(component)}
+    classes = {model: None for component in (ServiceAccountRole, IdentityGuard) for model in models(component)}
     return "\n\n".join([HEAD, *map(_class, classes)])
-
-
-def _models(model: type[Keys]) -> Iterator[type[Keys]]:
-    """Yield a model after those that it uses."""
-    for field in model.model_fields.values():
-        inner, _ = unwrapped(field.annotation)
-        for each in (inner, *get_args(inner)):
-            yield from _models(each) if is_model(each) else ()
-    yield model
 
 
 def _class(model: type[Keys]) -> str:

@@ -2,19 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from config import models
 from config.lint import RULES as LINT_RULES
 from config.models import Stack
-from docs.generate.descriptions import descriptions
-from irsa.keys.binding import Keys
+from docs.generate.models import descriptions, models
 
-FILE = Path(models.__file__).with_name("schema.json")
+FILE = Path(__file__).parents[2] / "config" / "schema.json"
 # An encrypted value, which only the engine can read; it may replace any string.
 SECRET = {
     "type": "object",
@@ -49,8 +46,7 @@ def stack_file_schema() -> dict[str, Any]:
             f"^irsa:(?!(?:{known})$)": {
                 "not": {},
                 "errorMessage": "unknown irsa setting",
-                "description": "Unknown setting. The settings are: "
-                + ", ".join(f"irsa:{name}" for name in stack["properties"]),
+                "description": f"Unknown setting. The settings are: {', '.join(settings)}",
             }
         },
         "required": ["irsa:bindings"],
@@ -68,7 +64,7 @@ def stack_file_schema() -> dict[str, Any]:
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema with descriptions, in which keys are spelled as in a stack file."""
-    known = {model.__name__: model for model in _models(Keys)}
+    known = {model.__name__: model for model in models(Stack)}
     for name, definition in {"Stack": schema, **schema["$defs"]}.items():
         described = descriptions(known[name])
         definition["description"] = _in_camel_case(definition["description"])
@@ -81,12 +77,6 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _in_camel_case(text: str) -> str:
     return re.sub("[a-z]+(?:_[a-z]+)+", lambda found: to_camel(found[0]), text)
-
-
-def _models(model: type[Keys]) -> Iterator[type[Keys]]:
-    for each in model.__subclasses__():
-        yield each
-        yield from _models(each)
 
 
 def _for_editors(schema: Any) -> Any:

@@ -5,7 +5,7 @@ import json
 import keyword
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -16,12 +16,12 @@ from pydantic.alias_generators import to_camel
 
 from config.variable_keys import EACH, KEYS_WITH_VARIABLES
 from config.variables import BUILT_IN
-from docs.generate.component_tables import rows_of_arguments, type_name, types_of
-from docs.generate.component_tables import table as lines_of_table
 from docs.generate.schema import stack_file_schema
+from docs.generate.tables import codes, table, takes_outputs, title, type_name, type_of, without_those_of_an_add_on
 from irsa import outputs
 from irsa.add_ons.catalog import snake
 from irsa.add_ons.parameters import PARAMETERS
+from irsa.rules.leaves import items_of, leaves
 from irsa.rules.mistakes import path_of
 from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
@@ -32,8 +32,8 @@ from program.lookups.values import SAMPLES
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
-COMPONENTS = ROOT / "components"
 PERMISSIONS = DOCS / "permissions"
+SCHEMA: Mapping[str, Any] = json.loads((ROOT / "components" / "schema.json").read_text(encoding="utf-8"))
 OF_THE_CHECKOUT = "irsa-checkout"
 # Fields of a binding in the stack output `bindings`, and the component's outputs with the same meaning.
 BINDING_FIELDS = {
@@ -54,11 +54,6 @@ PROGRAMS = {
     "go-stack": ("go-stack/main.go", "\treader, err :=", "\tif err != nil {\n\t\treturn err\n\t}\n\tctx.Export"),
 }
 FENCES = {".py": "python", ".ts": "typescript", ".go": "go", ".yaml": "yaml"}
-
-
-def table(*heads: str, rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a table in Markdown."""
-    return "\n".join(lines_of_table(heads, rows)).strip()
 
 
 def subcommands() -> str:
@@ -109,7 +104,7 @@ def _arguments_of_subcommand(parser: argparse.ArgumentParser, actions: Sequence[
         if action.dest == "help":
             continue
         excluded = [
-            f"`{other.option_strings[-1]}`"
+            other.option_strings[-1]
             for group in parser._mutually_exclusive_groups
             for other in group._group_actions
             if action in group._group_actions and other is not action
@@ -117,7 +112,7 @@ def _arguments_of_subcommand(parser: argparse.ArgumentParser, actions: Sequence[
         # As argparse does.
         meaning = (action.help or "") % {**vars(action), "prog": parser.prog}
         required = "; required" if action.required and action.option_strings else ""
-        meaning += required + (f"; not with {', '.join(excluded)}" if excluded else "")
+        meaning += required + (f"; not with {codes(excluded)}" if excluded else "")
         rows.append((f"`{_spelled(action)}`", meaning))
     return table("argument", "meaning", rows=rows)
 
@@ -131,24 +126,30 @@ def _spelled(action: argparse.Action) -> str:
 
 def component_arguments(token: str) -> str:
     """Return the tables of a component's arguments, and of the types that they have."""
-    schema = _schema()
-    component = schema["resources"][token]
+    component = SCHEMA["resources"][token]
     parts = [_arguments(component["inputProperties"], component["requiredInputs"])]
-    for name, description, properties, required in types_of(schema, token):
-        parts += [f"### {name}", description, _arguments(properties, required)]
+    named = {leaf for _, leaf in leaves(component["inputProperties"])}
+    for type_, each in SCHEMA["types"].items():
+        if f"#/types/{type_}" in named:
+            name = title(type_)
+            model = without_those_of_an_add_on(each, "an add-on", "arguments") if name == "Policy" else each
+            arguments = _arguments(model["properties"], model.get("required", ()))
+            parts += [f"### {name}", model["description"], arguments]
     return "\n\n".join(parts)
 
 
 def _arguments(properties: Mapping[str, Any], required: Sequence[str]) -> str:
-    rows = rows_of_arguments(properties, required, _both_spellings)
+    rows = (
+        (_both_spellings(name), type_of(name, value, required), takes_outputs(value), value["description"])
+        for name, value in properties.items()
+    )
     return table("argument", "type", "output", "meaning", rows=rows)
 
 
 def component_outputs(head: str, names: Mapping[str, str] | None = None) -> str:
     """Return the table of the component's outputs, or of the fields that have the meaning of some."""
-    properties = _schema()["resources"][outputs.COMPONENT_TYPE]["properties"]
-    spelled = {f"`{field}`": output for field, output in names.items()} if names else {}
-    spelled = spelled or {_both_spellings(name): name for name in properties}
+    properties = SCHEMA["resources"][outputs.COMPONENT_TYPE]["properties"]
+    spelled = {f"`{name}`": of for name, of in (names or {}).items()} or {_both_spellings(of): of for of in properties}
     rows = ((name, type_name(properties[of]), properties[of]["description"]) for name, of in spelled.items())
     return table(head, "type", "meaning", rows=rows)
 
@@ -157,11 +158,6 @@ def _both_spellings(name: str) -> str:
     """Return a name in Python, and in other languages where that differs."""
     python = snake(name) + "_" * keyword.iskeyword(name)
     return f"`{python}`" if python == name else f"`{python}`<br>`{name}`"
-
-
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((COMPONENTS / "schema.json").read_text(encoding="utf-8"))
-    return schema
 
 
 def built_in_variables() -> str:
@@ -193,12 +189,11 @@ def _description(key: tuple[str, ...]) -> str:
 
 def iam_files() -> str:
     """Return the table of the IAM files: what each statement of theirs allows."""
-    rows = []
-    for file in sorted(PERMISSIONS.glob("iam-*.json")):
-        for statement in json.loads(file.read_text(encoding="utf-8"))["Statement"]:
-            actions = statement["Action"]
-            listed = ", ".join(f"`{each}`" for each in ([actions] if isinstance(actions, str) else actions))
-            rows.append((_file(file), statement["Sid"], listed))
+    rows = (
+        (_file(file), statement["Sid"], codes(items_of(statement["Action"])))
+        for file in sorted(PERMISSIONS.glob("iam-*.json"))
+        for statement in json.loads(file.read_text(encoding="utf-8"))["Statement"]
+    )
     return table("file", "statement", "actions", rows=rows)
 
 
@@ -210,8 +205,7 @@ def kubernetes_files() -> str:
             where = f", in `{namespace}`" if (namespace := role["metadata"].get("namespace")) else ""
             for rule in role["rules"]:
                 about = [*rule.get("resources", ()), *rule.get("nonResourceURLs", ())]
-                cells = (", ".join(f"`{each}`" for each in cell) for cell in (about, rule["verbs"]))
-                rows.append((f"{_file(file)}{where}", *cells))
+                rows.append((f"{_file(file)}{where}", codes(about), codes(rule["verbs"])))
     return table("file", "resources", "verbs", rows=rows)
 
 
@@ -228,11 +222,6 @@ def program(name: str) -> str:
     return f"```{FENCES[file.suffix]}\n{code.strip()}\n```"
 
 
-def _live_rules() -> Iterator[tuple[str, str]]:
-    for name, found in LIVE_RULES.items():
-        yield f"`{name}`", f"{found}: a warning" if name in WARNINGS else found
-
-
 # By page, and by the name of the section between its two comments.
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "guides/own-program.md": {name: partial(program, name) for name in PROGRAMS},
@@ -244,7 +233,11 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "guard": partial(component_arguments, outputs.GUARD_TYPE),
     },
     "reference/findings.md": {
-        "rules": lambda: table("rule", "found", rows=_live_rules()),
+        "rules": lambda: table(
+            "rule",
+            "found",
+            rows=((f"`{name}`", f"{found}{': a warning' * (name in WARNINGS)}") for name, found in LIVE_RULES.items()),
+        ),
         "kinds": lambda: table(
             "kind", "what is found", "what it means", rows=((f"`{k}`", v.title, v.meaning) for k, v in KINDS.items())
         ),

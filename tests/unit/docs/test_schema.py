@@ -126,7 +126,7 @@ def test_every_key_is_described_with_an_example_that_is_valid() -> None:
         for name, field in model.model_fields.items():
             alias = field.alias or name
             assert properties[alias]["description"], (model, alias)
-            value = stack_file.example(properties[alias])
+            value = properties[alias]["examples"][0]
             assert refused(model, {alias: value}) == []
             count += 1
 
@@ -143,4 +143,4 @@ def test_every_section_of_the_page_is_yaml() -> None:
             assert list(yaml.safe_load(block)) == keys
             blocks += 1
 
-    assert blocks == 1 + len(stack_file.ORDER)
+    assert blocks == len(stack_file.ORDER)

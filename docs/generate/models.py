@@ -1,12 +1,23 @@
-"""What the docstring below each key of a model says of it."""
+"""The models of the keys, and what the docstring below each key says of it."""
 
 import inspect
+from collections.abc import Iterator
+from typing import get_args
 
 from pulumi.provider.experimental.analyzer import Analyzer
 
-from irsa.keys.binding import Keys
+from irsa.keys.binding import Keys, is_model, unwrapped
 
 SOURCES = Analyzer("irsa")
+
+
+def models(model: type[Keys]) -> Iterator[type[Keys]]:
+    """Yield a model after those that it uses."""
+    for field in model.model_fields.values():
+        inner, _ = unwrapped(field.annotation)
+        for each in (inner, *get_args(inner)):
+            yield from models(each) if is_model(each) else ()
+    yield model
 
 
 def descriptions(model: type[Keys]) -> dict[str, str]:
