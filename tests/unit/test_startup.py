@@ -1,4 +1,4 @@
-"""What a rule and an offline subcommand import: counted, since seconds depend on the machine."""
+"""What an offline subcommand imports: counted, since seconds depend on the machine."""
 
 import subprocess
 import sys
@@ -29,20 +29,6 @@ def imported(*arguments: str, cwd: Path = ROOT) -> set[str]:
     assert done.returncode == 0, done.stderr[-2000:]
     lines = [line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
     return {*lines, *(line.split(".")[0] for line in lines)}
-
-
-@pytest.mark.parametrize(
-    "module", sorted(path.stem for path in (ROOT / "components" / "irsa" / "rules").glob("*.py") if path.stem[0] != "_")
-)
-def test_a_rule_imports_no_sdk(module: str) -> None:
-    """Protects every user of a rule: Pulumi's SDKs take a second, and pydantic is config's."""
-    assert not imported("-c", f"import irsa.rules.{module}") & (SDKS | CLIENTS | {"pydantic"})
-
-
-@pytest.mark.parametrize("module", ["irsa.evaluation", "irsa.outputs"])
-def test_what_reads_and_judges_imports_no_sdk(module: str) -> None:
-    """Protects explain and the state reader."""
-    assert not imported("-c", f"import {module}") & (SDKS | CLIENTS | {"pydantic"})
 
 
 def test_the_component_is_there_on_first_use() -> None:
