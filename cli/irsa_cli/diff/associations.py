@@ -39,7 +39,6 @@ from irsa_cli.diff.rights import (
     by_association,
     changed_roles,
     compared_sides,
-    parsed_trust,
     problem_of,
     written,
 )
@@ -103,7 +102,7 @@ def clusters_of_both_ways(before: Snapshot, after: Snapshot) -> list[str]:
     found: set[str] = set()
     for key in changed_roles(before, after):
         roles = [each.roles[key] for each in (before, after) if key in each.roles]
-        types = {type_ for role in roles for each in parsed_trust(role)[1] for type_, _ in each.principals}
+        types = {type_ for role in roles for each in role.parsed[1] for type_, _ in each.principals}
         for role in roles if {PODS[0], "Federated"} <= types else ():
             found |= {each.cluster_arn for each in role.associations} | {*map(str, clusters_named(role.trust))}
     return sorted(found - {""})

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 from irsa.rules.trust import ASSUME_ROLE
-from irsa_cli.diff.rights import Right, Rights, holders, parsed_trust
+from irsa_cli.diff.rights import Right, Rights, holders
 from irsa_cli.diff.snapshots import Snapshot
 from irsa_cli.trusts.chains import Trusting, answers, elsewhere
 
@@ -33,7 +33,7 @@ def with_chains(found: Rights, before: Snapshot, after: Snapshot) -> Rights:
 def _chains(snapshot: Snapshot, other_one: Snapshot) -> dict[tuple[str, str], bool | None]:
     """Return the roles that each role of the stack may assume; None where that cannot be decided."""
     arns = _arns(snapshot)
-    trusts = {arns[key]: parsed_trust(role) for key, role in snapshot.roles.items()}
+    trusts = {arns[key]: role.parsed for key, role in snapshot.roles.items()}
     trusting, at_the_other_time = Trusting(trusts), {*_arns(other_one).values()}
     found: dict[tuple[str, str], bool | None] = {}
     for key, arn in arns.items():

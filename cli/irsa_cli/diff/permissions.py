@@ -20,7 +20,7 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
-from irsa_cli.diff.rights import Undecided, holders, parsed_trust
+from irsa_cli.diff.rights import Undecided, holders
 from irsa_cli.diff.snapshots import ANY_TAG, UNKNOWN_ARN, Role, Snapshot
 from irsa_cli.trusts.chains import Document
 from irsa_cli.trusts.trust import allowed_principals
@@ -330,6 +330,6 @@ def _sessions(snapshot: Snapshot) -> dict[str, set[tuple[str, ...]]]:
         for arn in filter(None, (key, each.target_role_arn)):
             found.setdefault(arn, set()).add((each.place, each.subject, tags))
     for key, role in snapshot.roles.items():
-        if any(type_ == "Federated" for type_, _ in allowed_principals(parsed_trust(role)[1])):
+        if any(type_ == "Federated" for type_, _ in allowed_principals(role.parsed[1])):
             found.setdefault(key, set()).add(("a token",))
     return found

@@ -5,24 +5,23 @@ and the trust policy allows it. What runs in the cluster makes no difference: wh
 name, or a token of it, has the right.
 """
 
-import contextlib
 import functools
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError
+from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.evaluation.admission import admitted_by, providers_of
 from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.cover import subjects_of_claim
 from irsa.evaluation.decision import evaluate_parsed
-from irsa.evaluation.document import Statement, parse
+from irsa.evaluation.document import Statement
 from irsa.evaluation.normal_form import normal
 from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import VERSION
-from irsa_cli.diff.snapshots import Association, Role, Snapshot
+from irsa_cli.diff.snapshots import NOTHING, Association, Role, Snapshot
 from irsa_cli.issuers import eks_region
 from irsa_cli.trusts.changes import Asked, Change, Changes, asked, changes
 from irsa_cli.trusts.claims import Claims
@@ -109,7 +108,7 @@ def changed_roles(before: Snapshot, after: Snapshot) -> list[str]:
         key
         for key in {*before.roles, *after.roles}
         if before.roles.get(key) != after.roles.get(key)
-        or (providers and _trusts_any(parsed_trust(after.roles[key])[1], providers))
+        or (providers and _trusts_any(after.roles[key].parsed[1], providers))
     )
 
 
@@ -151,23 +150,11 @@ def problem_of(roles: Iterable[Role | None], snapshots: Iterable[Snapshot]) -> s
     for role, snapshot in zip(roles, snapshots, strict=True):
         if role is None:
             continue
-        if role.trust is None:
+        if role.problem:
             return role.problem
-        try:
-            _, statements = parse(role.trust)
-        except TrustDocumentError as error:
-            return f"its trust policy: {error}"
-        if _trusts_any(statements, [arn for arn, client_ids in snapshot.client_ids.items() if client_ids is None]):
+        if _trusts_any(role.parsed[1], [arn for arn, client_ids in snapshot.client_ids.items() if client_ids is None]):
             return "the client IDs of its OIDC provider are not known until `pulumi up`"
     return ""
-
-
-def parsed_trust(role: Role | None) -> Parsed:
-    """Return version and statements of a role's trust policy; none where it has none, or IAM would refuse it."""
-    with contextlib.suppress(TrustDocumentError):
-        if role and role.trust is not None:
-            return parse(role.trust)
-    return "", ()
 
 
 def _trusts_any(statements: Iterable[Statement], provider_arns: Collection[str]) -> bool:
@@ -223,7 +210,7 @@ def compared_sides(
     own = functools.partial(oidc_provider_arn, role.partition, role.aws_account)
     managed = {arn for snapshot in snapshots for arn in snapshot.client_ids if _is_own(arn, role)}
     known = {*issuers, *filter(eks_region, (arn.partition(":oidc-provider/")[2] for arn in managed))}
-    parsed = [parsed_trust(each) for each in roles]
+    parsed = [each.parsed if each else NOTHING for each in roles]
     trusts = [
         each
         for side in parsed
@@ -317,16 +304,15 @@ def by_association(role: Role, association: Association) -> Right:
 
 def holders(role: Role) -> Iterator[tuple[bool, Right]]:
     """Yield who may assume a role, for certain or not; one without a name where nobody is known."""
-    parsed = parsed_trust(role)
     holders = [
         (each.certain, Right(written(each.subject), role.name, role.arn, issuer_of_provider(arn)), each)
-        for arn in dict.fromkeys(providers_of(parsed[1]))
-        for each in admitted_by(parsed, arn, None)[0]
+        for arn in dict.fromkeys(providers_of(role.parsed[1]))
+        for each in admitted_by(role.parsed, arn, None)[0]
     ]
     for certain, right, each in holders:
         but_not = tuple(map(written, each.denied))
         yield certain, replace(right, but_not=but_not, at_most=not (each.exact or each.denied_are_all))
-    others = [(admits(parsed, each.request), by_association(role, each)) for each in role.associations]
+    others = [(admits(role.parsed, each.request), by_association(role, each)) for each in role.associations]
     yield from ((admitted is True, each) for admitted, each in others if admitted is not False)
     if not holders and all(admitted is False for admitted, _ in others):
         yield True, Right("", role.name, role.arn, "")

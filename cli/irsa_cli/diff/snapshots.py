@@ -4,7 +4,10 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
+from irsa.evaluation import TrustDocumentError
 from irsa.evaluation.answers import PodIdentityRequest
+from irsa.evaluation.comparisons import Parsed
+from irsa.evaluation.document import parse
 from irsa.outputs import COMPONENT_TYPE
 from irsa.rules.arns import (
     Arn,
@@ -34,6 +37,8 @@ SEVERAL = "several resources of the stack are this role, with different trust po
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
 
 
+# What a trust policy says that is none.
+NOTHING: Parsed = ("", ())
 # Stands for every key of a tag.
 ANY_TAG = "*"
 # Partition and number, by the reference of the provider that leads there.
@@ -83,7 +88,8 @@ class Role(NamedTuple):
         partition: The partition of its AWS account.
         aws_account: The number of its AWS account; empty where it is not known.
         trust: Its trust policy; None where it is not known.
-        problem: Why it is not known.
+        problem: Why it is not known, or no trust policy.
+        parsed: Version and statements of its trust policy; none where it has none, or IAM would refuse it.
         trust_changes: Whether the engine says that it gets another trust policy: two secrets look alike.
         associations: The EKS Pod Identity associations that give it, sorted.
     """
@@ -94,6 +100,7 @@ class Role(NamedTuple):
     aws_account: str
     trust: Mapping[str, Any] | None
     problem: str = ""
+    parsed: Parsed = NOTHING
     trust_changes: bool = False
     associations: tuple[Association, ...] = ()
 
@@ -208,7 +215,7 @@ def _snapshot(
         role = _role(each, aws_accounts)._replace(trust_changes=(each.urn, TRUST_POLICY) in changing)
         keys[each.urn] = key = role.arn or each.urn
         known = roles.get(key, role)
-        roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL)
+        roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL, parsed=NOTHING)
     limits = {keys[each.urn]: each.inputs.get("permissionsBoundary") for each in of_types.get(types.ROLE, ())}
     boundaries = {key: known_text(each) or UNKNOWN_ARN for key, each in limits.items() if each}
     owners = Owners(of_types.get(types.ROLE, ()), keys, roles)
@@ -449,14 +456,18 @@ def _role(resource: Resource, aws_accounts: AwsAccounts) -> Role:
     return Role(name, str(arn or ""), *aws_account, *_trust(resource))
 
 
-def _trust(resource: Resource) -> tuple[Mapping[str, Any] | None, str]:
-    """Return a role's trust policy; or None, and why it is not known."""
+def _trust(resource: Resource) -> tuple[Mapping[str, Any] | None, str, Parsed]:
+    """Return a role's trust policy; or None, and why it is not known; and what it says, if IAM takes it."""
     written = resource.inputs.get(TRUST_POLICY)
     if is_secret(written):
-        return None, SECRET_TRUST
+        return None, SECRET_TRUST, NOTHING
     if is_unknown(written):
-        return None, UNKNOWN_UNTIL_UP
+        return None, UNKNOWN_UNTIL_UP, NOTHING
     try:
-        return written if isinstance(written, Mapping) else parse_object(str(written)), ""
+        trust = written if isinstance(written, Mapping) else parse_object(str(written))
     except Mistake as mistake:
-        return None, f"its trust policy: {mistake.found}"
+        return None, f"its trust policy: {mistake.found}", NOTHING
+    try:
+        return trust, "", parse(trust)
+    except TrustDocumentError as error:
+        return trust, f"its trust policy: {error}", NOTHING

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from irsa.evaluation.patterns import regular_expression
+from irsa.rules.subjects import is_pattern
 
 # Two patterns with several stars have very many intersections.
 MOST_GLOBS = 64
@@ -20,6 +21,8 @@ def covers(glob: str, other: str) -> bool:
 
     A `?` stands for no `*`: that may be nothing, or several characters.
     """
+    if not is_pattern(glob):
+        return glob == other
     return regular_expression(glob, "[^*]").fullmatch(other) is not None
 
 

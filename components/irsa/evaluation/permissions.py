@@ -96,10 +96,6 @@ class _Names(NamedTuple):
         """All patterns."""
         return self.certain + self.uncertain
 
-    def include(self, matches: Callable[[str], object], widest: bool) -> bool:
-        """Return whether they include what the patterns match for which `matches` is true."""
-        return any(map(matches, self.patterns(widest))) != self.negated
-
 
 class _Compared(NamedTuple):
     """A condition; `variables` says whether policy variables work in its document."""
@@ -167,6 +163,14 @@ class Request(NamedTuple):
     possible: int
 
 
+class _Having(NamedTuple):
+    """The statements that have a pattern: those of the opposites, and by pattern where least, or most, is included."""
+
+    negated: int
+    least: dict[str, int]
+    most: dict[str, int]
+
+
 class _Way(NamedTuple):
     """Statements that apply to one request: some Allow, some Allow of the boundary, and no Deny must include it."""
 
@@ -182,7 +186,9 @@ class Permissions:
         self.bounded = bounded
         # Most actions are included by the same statements as others.
         self._of_actions: dict[str, Request] = {}
-        self._answers: dict[Request, bool | None] = {}
+        self._having: dict[Element, _Having] = {}
+        said = tuple((each.allows, each.in_boundary, each.conditions) for each in statements)
+        self._answers = _answers(said, bounded)
         self._everywhere: dict[tuple[Request, tuple[str, ...]], bool | None] = {}
 
     def limited(self, index: int) -> bool:
@@ -241,13 +247,23 @@ class Permissions:
         return self._of_actions[name]
 
     def including(self, element: Element, matches: Callable[[str], object]) -> tuple[int, int]:
-        """Return which statements include what is matched, and which ones may."""
-        certain = possible = 0
-        for index, statement in enumerate(self.statements):
-            names = statement.names(element)
-            certain |= names.include(matches, widest=False) << index
-            possible |= names.include(matches, widest=True) << index
+        """Return which statements include what the patterns match for which `matches` is true, and which ones may."""
+        if element not in self._having:
+            self._having[element] = self._of_patterns(element)
+        negated, *those = self._having[element]
+        # Statements share most of their patterns: each is asked about once.
+        matched = [[having[pattern] for pattern in filter(matches, having)] for having in those]
+        certain, possible = (functools.reduce(int.__or__, each, 0) ^ negated for each in matched)
         return certain, possible
+
+    def _of_patterns(self, element: Element) -> "_Having":
+        names = [each.names(element) for each in self.statements]
+        having = _Having(sum(each.negated << index for index, each in enumerate(names)), {}, {})
+        for (index, each), widest in itertools.product(enumerate(names), (False, True)):
+            found = having.most if widest else having.least
+            for pattern in each.patterns(widest):
+                found[pattern] = found.get(pattern, 0) | 1 << index
+        return having
 
     def decision(self, request: Request) -> bool | None:
         """Return whether a request is given; None where that can't be told."""
@@ -282,6 +298,13 @@ class Permissions:
         sides += [[each for each in allows if each.in_boundary]] if self.bounded else []
         if all(sides):
             yield _Way(sides, denies)
+
+
+# A decision does not ask which resources these are: the roles of one add-on differ in them alone.
+@functools.lru_cache(maxsize=100)
+def _answers(_said: tuple[Any, ...], _bounded: bool) -> dict[Request, bool | None]:
+    """Return the decisions about requests, for all permissions whose statements apply alike."""
+    return {}
 
 
 def _matcher(text: str) -> Callable[[str], object]:
