@@ -120,6 +120,7 @@ def permission_changes(
         read: The documents of managed policies of others, by ARN, as far as they were read.
     """
     found: list[PermissionChange] = []
+    compared: dict[str, tuple[list[Gain], list[Gain]]] = {}
     undecided = []
     before, after = (each.with_read(read) for each in (before, after))
     changed = _changed(before, after)
@@ -127,20 +128,23 @@ def permission_changes(
     for key, (old, new) in changed.items():
         role = after.roles.get(key) or before.roles.get(key) or _unseen(key)
         undecided += [Undecided(role.name, role.arn, role.problem)] if role.problem == NOT_THERE else []
-        service_accounts = tuple(sorted({each.service_account for _, each in holders(role)} - {""}))
-        change = functools.partial(PermissionChange, role.name, role.arn, service_accounts=service_accounts)
         undecided += [Undecided(role.name, role.arn, reason) for reason in _open_questions(old, new, read, of_roles)]
-        both = [gives(side.known, _limits(side)) for side in (old, new)]
-        gained, lost = gained_and_lost(*both)
-        found += [change("gains", *each) for each in gained]
-        found += [change("loses", *each) for each in lost]
-        found += [change("gains", policy=each, read=each in read) for each in new.attached - old.attached]
-        found += [change("loses", policy=each, read=each in read) for each in old.attached - new.attached]
+        both = [(side.known, _limits(side)) for side in (old, new)]
+        # The roles of one add-on often say the same.
+        said = repr(both)
+        if said not in compared:
+            compared[said] = gained_and_lost(*(gives(*each) for each in both))
+        gained, lost = compared[said]
+        change = functools.partial(PermissionChange, role.name, role.arn)
+        of_role = [change("gains", *each) for each in gained] + [change("loses", *each) for each in lost]
+        of_role += [change("gains", policy=each, read=each in read) for each in new.attached - old.attached]
+        of_role += [change("loses", policy=each, read=each in read) for each in old.attached - new.attached]
+        who = tuple(sorted({each.service_account for _, each in holders(role)} - {""})) if of_role else ()
+        found += [replace(each, service_accounts=who, dangerous=each.rank <= len(DANGEROUS)) for each in of_role]
         if keys := _keys_not_compared(old, new, also_new=not gained):
             reason = f"statements differ in {', '.join(map(named, keys))}: what that limits depends on the request"
             undecided.append(Undecided(role.name, role.arn, reason))
-    ranked = [replace(each, dangerous=each.rank <= len(DANGEROUS)) for each in found]
-    return sorted(ranked, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
+    return sorted(found, key=lambda each: (each.change, each.rank, each.role, each.policy)), undecided
 
 
 def _unseen(owner: str) -> Role:

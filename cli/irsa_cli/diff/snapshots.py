@@ -453,7 +453,8 @@ def _role(resource: Resource, aws_accounts: AwsAccounts) -> Role:
     arn = _arn(resource, aws_accounts)
     aws_account = (arn.partition, arn.account_id) if arn else aws_accounts.get(resource.provider, ("aws", ""))
     name = arn.name if arn else known_text(resource.inputs.get("name")) or resource.name
-    return Role(name, str(arn or ""), *aws_account, *_trust(resource))
+    trust, problem, parsed = _trust(resource)
+    return Role(name, str(arn or ""), *aws_account, trust, problem, parsed)
 
 
 def _trust(resource: Resource) -> tuple[Mapping[str, Any] | None, str, Parsed]:

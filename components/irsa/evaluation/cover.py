@@ -173,14 +173,14 @@ def _subjects(pattern: Parts) -> tuple[str, ...]:
     return () if text is None else tuple(widest(subjects_of_claim(text)))
 
 
-def subjects_of_claim(claim: str) -> Iterator[str]:
-    """Yield the `namespace:name` patterns that a pattern of `sub` amounts to, whatever its wildcards stand for."""
+@functools.lru_cache(maxsize=1_000)
+def subjects_of_claim(claim: str) -> tuple[str, ...]:
+    """Return the `namespace:name` patterns that a pattern of `sub` amounts to, whatever its wildcards stand for."""
     # As IAM reads it, `**` is `*`; each of very many would be a way of its own.
     claim = re.sub(r"\*+", "*", claim)
-    for end in ends_of_match(CLAIM_PREFIX, pattern_of(claim, wildcards=True)):
-        yield from _with_one_colon(claim[end:])
-        if claim[end - 1] == "*":
-            yield from _with_one_colon(claim[end - 1 :])
+    ends = ends_of_match(CLAIM_PREFIX, pattern_of(claim, wildcards=True))
+    starts = (start for end in ends for start in (end, *([end - 1] if claim[end - 1] == "*" else [])))
+    return tuple(subject for start in starts for subject in _with_one_colon(claim[start:]))
 
 
 def _with_one_colon(rest: str) -> Iterator[str]:
