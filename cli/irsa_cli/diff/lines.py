@@ -66,13 +66,15 @@ class Row(NamedTuple):
         """The row as lines of text."""
         start = f"{self.sign} {'  ' * self.depth}" if self.sign else ""
         first, *others = map(visible, self.pieces)
-        lines = [start + first]
+        lines, width = [[start + first]], columns(start + first)
         for piece in others:
-            if columns(lines[-1]) + columns(piece) < WIDTH:
-                lines[-1] += f" {piece}"
+            width += 1 + columns(piece)
+            if width <= WIDTH:
+                lines[-1].append(piece)
             else:
-                lines.append(f"{start}    {piece}")
-        return lines
+                lines.append([f"{start}    {piece}"])
+                width = columns(lines[-1][0])
+        return [" ".join(each) for each in lines]
 
 
 def failed_rows(diff: Diff) -> list[Row]:

@@ -24,7 +24,7 @@ from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.rights import changed_roles, rights
 from irsa_cli.diff.snapshots import Snapshot, before_and_after
-from irsa_cli.diff.texts import with_texts, without_suffixes
+from irsa_cli.diff.texts import without_suffixes
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.progress import under_way
@@ -141,7 +141,7 @@ def _of_preview(options: argparse.Namespace) -> Diff | None:
         stack=options.stack or preview.stack,
         before="live" if preview.refreshed or options.refresh else "state",
     )
-    diff: Diff = with_texts(found, without_suffixes(preview.steps))
+    diff: Diff = without_suffixes(found, preview.steps)
     return diff
 
 

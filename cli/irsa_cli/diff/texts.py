@@ -1,6 +1,7 @@
 """Texts of a diff in place of others: names that are not chosen yet, and only look as if they were. Pure."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,24 +15,26 @@ _WITH_SUFFIX = re.compile(r"[\w+=,.@-]+-[0-9a-f]{7}(?![\w+=,.@-])")
 _SUFFIX = len("1234567")
 
 
-def with_texts(value: Any, text_for: Callable[[str], str]) -> Any:
-    """Return a value, in dataclasses, lists and dicts, with other texts."""
+def without_suffixes(value: Any, steps: Iterable[Step]) -> Any:
+    """Return a value, in dataclasses, lists and dicts, with `...` for the end of automatic names not chosen yet."""
+    created = (each.new for each in steps if each.operation in {CREATE, REPLACE} and each.new)
+    names = {each.inputs.get("name") for each in created if "name" in (each.inputs.get(DEFAULTS) or ())}
+
+    @functools.cache
+    def text_for(text: str) -> str:
+        return _WITH_SUFFIX.sub(lambda found: f"{found[0][:-_SUFFIX]}..." if found[0] in names else found[0], text)
+
+    return _with_texts(value, text_for) if names else value
+
+
+def _with_texts(value: Any, text_for: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return text_for(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {each.name: with_texts(getattr(value, each.name), text_for) for each in dataclasses.fields(value)}
-        return dataclasses.replace(value, **fields)
+        fields = {name: _with_texts(item, text_for) for name, item in vars(value).items()}
+        return type(value)(**fields)
     if isinstance(value, Mapping):
-        return {text_for(key): with_texts(item, text_for) for key, item in value.items()}
+        return {text_for(key): _with_texts(item, text_for) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)([with_texts(each, text_for) for each in value])
+        return type(value)([_with_texts(each, text_for) for each in value])
     return value
-
-
-def without_suffixes(steps: Iterable[Step]) -> Callable[[str], str]:
-    """Return the function that writes `...` for the end of automatic names that are not chosen yet."""
-    created = (each.new for each in steps if each.operation in {CREATE, REPLACE} and each.new)
-    names = {each.inputs.get("name") for each in created if "name" in (each.inputs.get(DEFAULTS) or ())}
-    return lambda text: _WITH_SUFFIX.sub(
-        lambda found: f"{found[0][:-_SUFFIX]}..." if found[0] in names else found[0], text
-    )
