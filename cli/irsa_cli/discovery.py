@@ -21,7 +21,6 @@ from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 from irsa_cli.live.model import Discovery, Guards, LiveAwsAccount, LiveCluster, LiveEksCluster
 from irsa_cli.live.once import Answer
-from irsa_cli.options import not_empty, stack_name
 from irsa_cli.state.declared import DeclaredStack
 from irsa_cli.state.pulumi import read_stack
 
@@ -31,23 +30,6 @@ OF_CLUSTER = "EKS Pod Identity of cluster {}"
 NO_ARN = "none of the AWS accounts that were read lists this EKS cluster"
 # What messages call a cluster or an AWS account, and the functions that reach and read it.
 Source = tuple[str, Callable[[], Any], Callable[[Any], Answer]]
-
-
-def add_discovery_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose clusters and AWS accounts."""
-    repeated: dict[str, Any] = {"action": "append", "default": []}
-    parser.add_argument(
-        "--context", metavar="C", type=not_empty, **repeated, help="context of the kubeconfig (repeatable)"
-    )
-    parser.add_argument(
-        "--cluster", metavar="NAME", type=not_empty, **repeated, help="name of an EKS cluster (repeatable)"
-    )
-    stack = "irsa stack: its clusters, AWS accounts and bindings (repeatable)"
-    parser.add_argument("--stack", metavar="S", type=stack_name, **repeated, help=stack)
-    profile = "AWS profile: its AWS account, in place of those of the stacks (repeatable)"
-    parser.add_argument("--profile", metavar="P", type=not_empty, **repeated, help=profile)
-    region = "AWS region, of --cluster too (default: that of the profile)"
-    parser.add_argument("--region", metavar="R", type=not_empty, help=region)
 
 
 def inputs_of(options: argparse.Namespace) -> Sequence[Inputs]:

@@ -3,6 +3,7 @@
 import argparse
 import functools
 from pathlib import Path
+from typing import Any
 
 # Characters of a stack's name: https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
 LONGEST_STACK = 100
@@ -32,3 +33,20 @@ def add_stack_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a stack and bindings of it."""
     parser.add_argument("--stack", metavar="S", type=stack_name, help="name of the stack (default: the selected one)")
     parser.add_argument("bindings", metavar="BINDING", nargs="*", help="keys of bindings (default: all)")
+
+
+def add_discovery_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose clusters and AWS accounts."""
+    repeated: dict[str, Any] = {"action": "append", "default": []}
+    parser.add_argument(
+        "--context", metavar="C", type=not_empty, **repeated, help="context of the kubeconfig (repeatable)"
+    )
+    parser.add_argument(
+        "--cluster", metavar="NAME", type=not_empty, **repeated, help="name of an EKS cluster (repeatable)"
+    )
+    stack = "irsa stack: its clusters, AWS accounts and bindings (repeatable)"
+    parser.add_argument("--stack", metavar="S", type=stack_name, **repeated, help=stack)
+    profile = "AWS profile: its AWS account, in place of those of the stacks (repeatable)"
+    parser.add_argument("--profile", metavar="P", type=not_empty, **repeated, help=profile)
+    region = "AWS region, of --cluster too (default: that of the profile)"
+    parser.add_argument("--region", metavar="R", type=not_empty, help=region)

@@ -26,8 +26,8 @@ from irsa_cli.report.checks import OUTCOMES, Check, Outcome
 from irsa_cli.stages import Node, RunningPod, Way
 from irsa_cli.state.declared import DeclaredAssociation, DeclaredBinding
 from irsa_cli.verdict import of_missing_role
+from irsa_cli.verify import ASSOCIATION
 
-ASSOCIATION = "association"
 NONE = "none"
 TARGET_ROLE = "target role"
 NO_CREDENTIALS = "the stack has no credentials of AWS account {}"

@@ -1,7 +1,8 @@
 """The subcommands: modules that installed distributions name as entry points of the group `irsa.subcommands`.
 
 The first line of a module's docstring is its line in `irsa --help`. Its function `add` adds the arguments to a parser,
-and sets `run`, which returns the exit code. A subcommand with `--json` names the dataclass that it prints: `OUTPUT`.
+and sets `run`, which returns the exit code. A subcommand with `--json` names the dataclass that it prints: `OUTPUT`, or
+as `module:NAME`. For `--help` the module is imported, so that what the subcommand works with is imported by `run`.
 """
 
 import argparse

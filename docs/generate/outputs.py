@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
+from pkgutil import resolve_name
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -26,6 +27,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     """Yield each generated file and its text."""
     for name, entry in installed().items():
         output = getattr(entry.load(), "OUTPUT", None)
+        output = resolve_name(output) if isinstance(output, str) else output
         if output:
             schema = json.dumps(schema_of(name, output), indent=2)
             yield REFERENCE / f"{name}.schema.json", f"{schema}\n"

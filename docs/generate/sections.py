@@ -24,7 +24,7 @@ from irsa.add_ons.parameters import PARAMETERS
 from irsa.rules.leaves import items_of, leaves
 from irsa.rules.mistakes import path_of
 from irsa.rules.variables import reference
-from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.kinds import KINDS
 from irsa_cli.subcommands import help_line, installed
 from program.live.look import WARNINGS
 from program.lookups.rules import RULES as LIVE_RULES

@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from irsa_cli.guard.checks import GUARD
-from irsa_cli.pod_identity import ASSOCIATION
-from irsa_cli.verify import CHECKS, PODS, STAGE
+from irsa_cli.verify import ASSOCIATION, CHECKS, GUARD, PODS, STAGE
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, irsa, not_good, report
 from tests.sandbox.project import ROOT, STACK, Project
 

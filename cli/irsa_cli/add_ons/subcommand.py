@@ -2,13 +2,7 @@
 
 import argparse
 
-from irsa.add_ons.catalog import add_on, check_add_on, names
 from irsa.rules.mistakes import Mistake
-from irsa_cli.add_ons.output import AddOnsOutput, output_of
-from irsa_cli.add_ons.text import of_all, of_one
-from irsa_cli.exits import GOOD
-from irsa_cli.report.json import as_object, document
-from irsa_cli.report.publish import print_lines
 
 DESCRIPTION = """\
 List the add-ons whose policies irsa knows, such as external-dns: what must be
@@ -23,19 +17,21 @@ examples:
   irsa add-ons external-dns
 
 exit codes: 0 printed, 2 there is no such add-on"""
-OUTPUT = AddOnsOutput
+OUTPUT = "irsa_cli.add_ons.output:AddOnsOutput"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     text = "the add-on to describe in full (default: a table of all)"
-    parser.add_argument("name", metavar="NAME", nargs="?", type=_name, choices=names(), help=text)
+    parser.add_argument("name", metavar="NAME", nargs="?", type=_name, help=text)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def _name(text: str) -> str:
+    from irsa.add_ons.catalog import check_add_on  # noqa: PLC0415 (it imports PyYAML, which help does not need)
+
     try:
         return check_add_on(text)
     except Mistake as mistake:
@@ -46,9 +42,6 @@ def _name(text: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is known, and return the exit code."""
-    found = [output_of(add_on(each)) for each in ([options.name] if options.name else names())]
-    if options.json:
-        print(document("add-ons", True, as_object(AddOnsOutput(found))))
-    else:
-        print_lines(of_one(found[0]) if options.name else of_all(found))
-    return GOOD
+    from irsa_cli.add_ons import work  # noqa: PLC0415 (as above)
+
+    return work.run(options)

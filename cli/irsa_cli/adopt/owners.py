@@ -6,10 +6,12 @@ for (`--take-from`): two owners would each undo what the other does.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from irsa.rules.mistakes import named
-from irsa_cli.live.model import LiveAssociation, LiveRole, LiveServiceAccount
+
+if TYPE_CHECKING:
+    from irsa_cli.live.model import LiveAssociation, LiveRole, LiveServiceAccount
 
 Words = Mapping[str, str]
 
@@ -124,7 +126,7 @@ MARKS = (
 )
 
 
-def owners_of_role(role: LiveRole, annotated: Iterable[LiveServiceAccount] = ()) -> list[Owner]:
+def owners_of_role(role: "LiveRole", annotated: "Iterable[LiveServiceAccount]" = ()) -> list[Owner]:
     """Return who manages a role, by its tags, its name, or else the service accounts that are annotated with it.
 
     What eksctl created is not CloudFormation's alone; what CDK created is.
@@ -138,7 +140,7 @@ def owners_of_role(role: LiveRole, annotated: Iterable[LiveServiceAccount] = ())
     return [Owner(tool, by="its service account") for tool in sorted(tools & _OF_BOTH)]
 
 
-def owners_of_association(association: LiveAssociation) -> list[Owner]:
+def owners_of_association(association: "LiveAssociation") -> list[Owner]:
     """Return who manages an EKS Pod Identity association, by its tags."""
     return _by_tags(association.tags)
 
@@ -152,7 +154,7 @@ def _by_tags(tags: Words) -> list[Owner]:
     return [Owner(each) for each in dict.fromkeys(_tool(tags[key]) for key in keys) if each]
 
 
-def owners_of_service_account(service_account: LiveServiceAccount) -> list[Owner]:
+def owners_of_service_account(service_account: "LiveServiceAccount") -> list[Owner]:
     """Return who manages a service account, by its labels, annotations and field managers."""
     found = {}
     for tool, field, key in _OF_SERVICE_ACCOUNTS:

@@ -1,25 +1,30 @@
 """What a gate before `pulumi up` may stop at. What irsa cannot tell counts: a gate must not let it pass. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from irsa_cli.diff.output import Diff, dangerous
 from irsa_cli.diff.preview import DELETE, REPLACE
 
+if TYPE_CHECKING:
+    from irsa_cli.diff.output import Diff
 
-def _operations(diff: Diff) -> Iterator[str]:
+
+def _operations(diff: "Diff") -> Iterator[str]:
     yield from (each.operation for binding in diff.bindings for each in binding.resources)
     yield from (each.operation for each in diff.other)
 
 
-FAIL_ON: Mapping[str, Callable[[Diff], bool]] = {
+FAIL_ON: Mapping[str, "Callable[[Diff], bool]"] = {
     "gains": lambda diff: bool(diff.gains or diff.may_gain or diff.cannot_tell or diff.other_principals),
     "permissions": lambda diff: bool(
         diff.permissions_cannot_tell or any(each.change == "gains" for each in diff.permissions)
     ),
     "dangerous": lambda diff: bool(
-        dangerous(diff)
+        any(each.dangerous for each in diff.guard)
         or diff.permissions_cannot_tell
-        or any(each.change == "gains" and each.policy and not each.read for each in diff.permissions)
+        or any(
+            each.change == "gains" and (each.dangerous or (each.policy and not each.read)) for each in diff.permissions
+        )
     ),
     "replaces": lambda diff: REPLACE in _operations(diff),
     "deletes": lambda diff: DELETE in _operations(diff),

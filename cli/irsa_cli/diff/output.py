@@ -60,9 +60,3 @@ class Diff:
     permissions_cannot_tell: Sequence[Undecided] = ()
     other_ways: Sequence[OtherWay] = ()
     guard: Sequence[GuardChange] = ()
-
-
-def dangerous(diff: Diff) -> bool:
-    """Return whether a diff gives somebody what its rows call dangerous."""
-    gained = (each.dangerous for each in diff.permissions if each.change == "gains")
-    return any(gained) or any(each.dangerous for each in diff.guard)

@@ -1,45 +1,13 @@
 """Show what a preview would change, and who gains or loses the right to assume a role."""
 
 import argparse
-import re
-import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from pathlib import Path
 
-from irsa.rules import commands
-from irsa.rules.mistakes import named, visible
-from irsa_cli.diff.associations import clusters_of_both_ways, session_policy_changes, with_associations
-from irsa_cli.diff.chains import with_chains
-from irsa_cli.diff.changes import changes
-from irsa_cli.diff.components import Keys, clusters_by_issuer, component_keys_of, kubernetes_providers, providers
 from irsa_cli.diff.fail_on import FAIL_ON
-from irsa_cli.diff.guards import clusters_of_guards, guard_changes
-from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
-from irsa_cli.diff.live import Live, patched, read_in_aws, read_service_accounts, with_annotations
-from irsa_cli.diff.markdown import markdown
-from irsa_cli.diff.output import Diff
-from irsa_cli.diff.permissions import permission_changes, policies_of_others
-from irsa_cli.diff.preview import Preview, parse_preview
-from irsa_cli.diff.renamed import renamed_bindings
-from irsa_cli.diff.rights import changed_roles, rights
-from irsa_cli.diff.snapshots import Snapshot, before_and_after
-from irsa_cli.diff.texts import without_suffixes
-from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
-from irsa_cli.progress import under_way
-from irsa_cli.report.json import as_object, document
-from irsa_cli.report.publish import print_lines
-from irsa_cli.state import types
-from irsa_cli.state.pulumi import exported_state, previewed
-from irsa_cli.state.resource import Resource
-from irsa_cli.text_files import text_of
-from irsa_cli.whole_file import write
 
 STREAM = "-"
 FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(FAIL_ON)}; what irsa cannot tell counts (repeatable)"
-COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
-OUTPUT = Diff
+
 DESCRIPTION = """\
 Show what `pulumi up` would change, in words: first who gains or loses the
 right to assume a role, and what roles may then do, then the statements,
@@ -58,6 +26,7 @@ examples:
 
 exit codes: 0 shown, 1 there is what --fail-on names, 2 the preview failed, or
 cannot be read"""
+OUTPUT = "irsa_cli.diff.output:Diff"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -77,139 +46,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show the diff and return the exit code.
+    """Show the diff and return the exit code."""
+    from irsa_cli.diff import work  # noqa: PLC0415 (help needs no evaluation)
 
-    Raises:
-        CouldNotLookError: The preview cannot be read, or is of another stack.
-    """
-    if options.json and options.markdown == STREAM:
-        raise CouldNotLookError("--json and --markdown - both print: use one of them, or write the Markdown to a file")
-    if options.refresh and options.preview is not None:
-        raise CouldNotLookError(
-            "--refresh is for a preview that irsa runs: write FILE by `pulumi preview --refresh --json`"
-        )
-    found = _of_preview(options)
-    if not found:
-        return COULD_NOT_LOOK
-    failed = [each for each in dict.fromkeys(options.fail_on) if FAIL_ON[each](found)]
-    code = FINDINGS if failed else GOOD
-    _print(found, options, code)
-    if options.markdown not in {None, STREAM}:
-        write(Path(options.markdown), _markdown(found))
-    if failed:
-        sys.stderr.write(f"irsa diff: stopped by --fail-on: {', '.join(failed)}\n")
-    return code
-
-
-def _failed(stack: str | None, errors: Iterable[str]) -> None:
-    sys.stderr.write(f"irsa diff: the preview{f' of stack {named(stack)}' if stack else ''} failed\n")
-    lines = (line for each in errors for line in each.splitlines())
-    # GitHub's runner takes `::` for a command behind spaces, too.
-    escaped = (re.sub(r"^\s*:(?=:)", r"\\x3a", visible(line.rstrip())) for line in lines)
-    sys.stderr.writelines(f"  {line}\n" for line in escaped)
-
-
-def _of_preview(options: argparse.Namespace) -> Diff | None:
-    """Return what a preview changes; None where it failed.
-
-    Raises:
-        CouldNotLookError: It cannot be read, or is of another stack.
-    """
-    preview = _preview(options)
-    if preview.errors:
-        _failed(preview.stack or options.stack, preview.errors)
-        return None
-    if options.stack and preview.stack and preview.stack != options.stack.rsplit("/", 1)[-1]:
-        raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
-    is_file_alone = options.preview is not None and not options.stack
-    state: list[Resource] = []
-    not_read = []
-    if is_file_alone:
-        not_read.append("the state, AWS and the clusters: --preview without --stack reads the file alone")
-    else:
-        try:
-            with under_way("diff", "reading the stack's state"):
-                state = exported_state(options.stack)
-        except CouldNotLookError as error:
-            not_read.append(f"the state: {error}")
-    keys = component_keys_of(state, preview)
-    snapshots = before_and_after(state, preview.steps)
-    live = Live() if is_file_alone else _live(state, preview, keys, *snapshots)
-    live = live._replace(not_read=[*not_read, *live.not_read])
-    found = replace(
-        _diff(preview, state, keys, snapshots, live),
-        stack=options.stack or preview.stack,
-        before="live" if preview.refreshed or options.refresh else "state",
-    )
-    diff: Diff = without_suffixes(found, preview.steps)
-    return diff
-
-
-def _preview(options: argparse.Namespace) -> Preview:
-    if options.preview is None:
-        with under_way("diff", "pulumi preview"):
-            text, problem = previewed(options.stack, options.refresh)
-        preview = parse_preview(text, "what pulumi printed")
-        return preview._replace(errors=preview.errors or ((problem,) if problem else ()))
-    source = "standard input" if options.preview == STREAM else named(options.preview)
-    read = sys.stdin.buffer.read if options.preview == STREAM else Path(options.preview).read_bytes
-    return parse_preview(text_of(read, source), source)
-
-
-def _diff(
-    preview: Preview, state: Sequence[Resource], keys: Keys, snapshots: tuple[Snapshot, Snapshot], live: Live
-) -> Diff:
-    renamed = renamed_bindings(preview.steps, keys, in_stack_file="irsa:bindings" in preview.config)
-    before, after = snapshots
-    # The new role of a renamed binding is compared with its old one, whatever their names are.
-    new_keys = {before.keys[old]: after.keys[new] for each in renamed for new, old in each.roles}
-    snapshots = before.with_keys(new_keys), after
-    found, other_ways = with_associations(rights(*snapshots, live.names), *snapshots, live.names, live.eks_issuers)
-    found = with_chains(found, *(each.with_read(live.policies) for each in snapshots))
-    permissions, undecided = permission_changes(*snapshots, live.policies)
-    guards = clusters_of_guards(state, preview.steps)
-    bindings, other = changes(with_annotations(preview.steps, live.annotations), keys, guards)
-    return Diff(
-        preview.stack,
-        **vars(found),
-        permissions=permissions,
-        permissions_cannot_tell=[*undecided, *session_policy_changes(*snapshots, live.names, live.eks_issuers)],
-        other_ways=other_ways,
-        guard=guard_changes(state, preview.steps, guards),
-        clusters={**clusters_by_issuer(keys), **live.clusters},
-        bindings=bindings,
-        other=other,
-        unchanged=preview.unchanged,
-        warnings=preview.warnings,
-        not_read=live.not_read,
-        renamed=renamed,
-        failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
-    )
-
-
-def _live(state: list[Resource], preview: Preview, keys: Keys, before: Snapshot, after: Snapshot) -> Live:
-    """Return what is asked of AWS and the clusters: only about what changes."""
-    live = Live()
-    policies, clusters = policies_of_others(before, after), clusters_of_both_ways(before, after)
-    if policies or clusters:
-        with under_way("diff", "reading the managed policies and EKS clusters of the roles that change"):
-            live = read_in_aws(policies, clusters, providers(state, preview, types.AWS_PROVIDER))
-    if changed_roles(before, after) or any(map(patched, preview.steps)):
-        with under_way("diff", "reading the service accounts of the clusters"):
-            read = read_service_accounts(kubernetes_providers(state, preview, keys))
-        not_read = [*live.not_read, *read.not_read]
-        live = read._replace(policies=live.policies, eks_issuers=live.eks_issuers, not_read=not_read)
-    return live
-
-
-def _markdown(diff: Diff) -> str:
-    return markdown(diff, commands.of_stack("diff", diff.stack))
-
-
-def _print(diff: Diff, options: argparse.Namespace, code: int) -> None:
-    if options.json:
-        print(document("diff", code == GOOD, as_object(diff)))
-    elif options.markdown == STREAM:
-        print(_markdown(diff))
-    else:
-        print_lines((line, COLORS.get(row.sign, "")) for row in rows_of(diff) for line in row.lines)
+    return work.run(options)

@@ -14,8 +14,8 @@ from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Check, Outcome, outcome_of
 from irsa_cli.report.text import counted
 from irsa_cli.state.declared import DeclaredGuard, DeclaredStack
+from irsa_cli.verify import GUARD
 
-GUARD = "guard"
 KINDS = {"validatingadmissionpolicies": "policy", "validatingadmissionpolicybindings": "binding"}
 # What the API server fills in: https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/
 DEFAULTS: Mapping[str, Any] = {

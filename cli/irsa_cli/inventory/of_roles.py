@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 from irsa.rules.mistakes import listed
 from irsa_cli.inventory.facts import Facts
+from irsa_cli.inventory.kinds import UNUSED_DAYS
 from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import LiveRole
 
 # How long IAM tracks the last use:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
 TRACKED_DAYS = 400
-UNUSED_DAYS = 90
 DATE = "%Y-%m-%d"
 
 

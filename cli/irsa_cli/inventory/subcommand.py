@@ -1,26 +1,12 @@
 """List who may assume which role, as clusters and AWS accounts are now."""
 
 import argparse
-import sys
-from dataclasses import fields
-from datetime import UTC, datetime
 from pathlib import Path
 
-from irsa.rules.mistakes import named
-from irsa_cli.discovery import add_discovery_options, discover, inputs_of
-from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
-from irsa_cli.inventory.findings import KINDS
-from irsa_cli.inventory.output import Inventory
-from irsa_cli.inventory.table import answer_of
-from irsa_cli.inventory.taking import of_namespaces, take_inventory
-from irsa_cli.options import not_empty
-from irsa_cli.progress import under_way
-from irsa_cli.report.json import camel_case, document
-from irsa_cli.report.publish import print_answers, print_lines
-from irsa_cli.whole_file import write
+from irsa_cli.inventory.kinds import KINDS
+from irsa_cli.options import add_discovery_options, not_empty
 
 ALL = "all"
-OUTPUT = Inventory
 
 
 _HELP_OF_KINDS = "\n".join(f"  {name:<26}{kind.title}" for name, kind in KINDS.items())
@@ -45,6 +31,7 @@ examples:
 
 exit codes: 0 good, 1 a finding of a kind of --fail-on, 2 not checked (nothing
 could be read; with --fail-on, also where something could not)"""
+OUTPUT = "irsa_cli.inventory.output:Inventory"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -67,45 +54,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Take the inventory, print it and return the exit code.
+    """Take the inventory, print it and return the exit code."""
+    from irsa_cli.inventory import work  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
 
-    Raises:
-        CouldNotLookError: No cluster, or no AWS account, can be read; or there is nothing of a namespace.
-    """
-    with under_way("inventory", "reading clusters and AWS accounts"):
-        chosen = options.context, options.cluster, options.stack, inputs_of(options)
-        discovery = discover(*chosen, policies=True, guards=True)
-    with under_way("inventory", "evaluating trust policies"):
-        inventory = take_inventory(discovery, datetime.now(UTC))
-    if options.namespace:
-        inventory = of_namespaces(inventory, options.namespace)
-    code = exit_code(inventory, options.fail_on)
-    _print(inventory, options, code)
-    if options.html:
-        from irsa_cli.inventory.page import page  # noqa: PLC0415 (only this option needs it)
-
-        write(options.html, page(inventory), found=code)
-        line = f"page: {named(str(options.html))}"
-        print_lines([(line, "")], sys.stderr if options.json else sys.stdout)
-    return code
-
-
-def exit_code(inventory: Inventory, fail_on: list[str]) -> int:
-    """Return the exit code: with --fail-on, what was not checked is not good."""
-    kinds = {*KINDS} if ALL in fail_on else {*fail_on}
-    if any(kinds & {each.kind, *KINDS[each.kind].also} for each in inventory.findings):
-        return FINDINGS
-    return COULD_NOT_LOOK if kinds and inventory.not_checked else GOOD
-
-
-def _print(inventory: Inventory, options: argparse.Namespace, code: int) -> None:
-    if options.json:
-        print(as_json(inventory, code))
-    else:
-        print_answers([answer_of(inventory)])
-
-
-def as_json(inventory: Inventory, code: int) -> str:
-    """Return an inventory as JSON, with the exit code that decides whether it is good."""
-    values = {camel_case(each.name): getattr(inventory, each.name) for each in fields(inventory)}
-    return document("inventory", code == GOOD, values)
+    return work.run(options)

@@ -1,27 +1,9 @@
 """Prove with real tokens that service accounts can assume their roles, and that another cannot."""
 
 import argparse
-from collections.abc import Iterator
 
-from irsa.rules.identity import Use
-from irsa.rules.mistakes import named
 from irsa_cli.exits import EXIT_CODES
-from irsa_cli.live.aws import AwsAccountClients
-from irsa_cli.live.kubernetes import ClusterClients
-from irsa_cli.live.once import Once
-from irsa_cli.live.service import CONCURRENT
 from irsa_cli.options import add_stack_options
-from irsa_cli.progress import check_all
-from irsa_cli.prove.pod_identity import PodIdentityProof
-from irsa_cli.prove.proof import Asked, Proof, without_proof
-from irsa_cli.prove.web_identity import WebIdentityProof
-from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.report.json import ReportOutput
-from irsa_cli.report.publish import publish
-from irsa_cli.state.declared import DeclaredBinding
-from irsa_cli.state.pulumi import read_stack
-
-HEADINGS = ("binding", "proof", "service account", "outcome")
 
 DESCRIPTION = """\
 Prove that each declared service account can assume its role, as its Pods do:
@@ -45,9 +27,9 @@ ALLOW_UNPROVEN = (
     "a trusted subject or pattern for which no service account exists yet, and a service account without a running Pod "
     "for EKS Pod Identity, are reported, and no failure"
 )
-NEITHER = "the stack declares no association, so there is nothing to prove"
-OUTPUT = ReportOutput
+
 EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
+OUTPUT = "irsa_cli.report.json:ReportOutput"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -60,33 +42,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prove the chosen bindings, print the report and return the exit code.
+    """Prove the chosen bindings, print the report and return the exit code."""
+    from irsa_cli.prove import work  # noqa: PLC0415 (help needs no clients of AWS and Kubernetes)
 
-    Raises:
-        CouldNotLookError: The stack cannot be read, or has no such binding.
-    """
-    declared = read_stack(options.stack)
-    bindings, clusters = declared.chosen(options.bindings), ClusterClients(declared.clusters)
-    asked = Asked(declared, AwsAccountClients(declared.aws), clusters, Once(), options.allow_unproven)
-    # The negative checks of IRSA need all service accounts of a cluster.
-    everything = any(binding.identity.irsa is not Use.ABSENT for binding in bindings)
-    clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything)
-    checks = check_all("prove", bindings, lambda binding: checks_of(asked, binding), CONCURRENT)
-    rows = [(named(check.binding), check.check, check.about, check.outcome) for check in checks]
-    return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
-
-
-def checks_of(asked: Asked, binding: DeclaredBinding) -> list[Check]:
-    """Return the proofs of a binding, in each of its ways."""
-    if binding.unreadable:
-        return [without_proof(binding, Outcome.CANNOT_TELL, binding.unreadable)]
-    checks = [check for proof in _proofs(asked, binding) for check in proof.checks()]
-    return checks or [without_proof(binding, Outcome.NOT_CHECKED, NEITHER)]
-
-
-def _proofs(asked: Asked, binding: DeclaredBinding) -> Iterator[Proof]:
-    # The statement of IRSA admits tokens without the annotation, too; EKS asks for no role without an association.
-    if binding.identity.irsa is not Use.ABSENT:
-        yield WebIdentityProof(asked, binding)
-    if binding.identity.pod_identity is Use.USED:
-        yield PodIdentityProof(asked, binding)
+    return work.run(options)

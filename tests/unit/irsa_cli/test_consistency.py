@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli import verify
+from irsa_cli import verification
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.state.declared import DeclaredBinding, DeclaredStack, declared_stack
 from irsa_cli.state.resource import resources_of
@@ -45,11 +45,11 @@ def verified(
         reports.append(report)
         return report.exit_code
 
-    monkeypatch.setattr(verify, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
-    monkeypatch.setattr(verify, "look", look)
-    monkeypatch.setattr(verify, "publish", publish)
-    monkeypatch.setattr("irsa_cli.verify.time.sleep", pauses.append)
-    verify.run(OPTIONS)
+    monkeypatch.setattr(verification, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
+    monkeypatch.setattr(verification, "look", look)
+    monkeypatch.setattr(verification, "publish", publish)
+    monkeypatch.setattr("irsa_cli.verification.time.sleep", pauses.append)
+    verification.run(OPTIONS)
     return reports[0], looks, pauses
 
 
@@ -75,11 +75,11 @@ def looked_at_again(monkeypatch: pytest.MonkeyPatch, *looks: list[Check]) -> Seq
         reports.append(report)
         return report.exit_code
 
-    monkeypatch.setattr(verify, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
-    monkeypatch.setattr(verify, "look", lambda *_: next(left))
-    monkeypatch.setattr(verify, "publish", publish)
-    monkeypatch.setattr("irsa_cli.verify.time.sleep", lambda _: None)
-    verify.run(OPTIONS)
+    monkeypatch.setattr(verification, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
+    monkeypatch.setattr(verification, "look", lambda *_: next(left))
+    monkeypatch.setattr(verification, "publish", publish)
+    monkeypatch.setattr("irsa_cli.verification.time.sleep", lambda _: None)
+    verification.run(OPTIONS)
     assert next(left, None) is None
     return reports[0].checks
 

@@ -25,7 +25,7 @@ from irsa_cli.state.declared import (
     DeclaredStack,
 )
 from irsa_cli.state.types import POD_IDENTITY_ASSOCIATION
-from irsa_cli.verify import look
+from irsa_cli.verification import look
 from tests.unit.irsa_cli.live.eks_answers import ACCOUNT, DENIED, NOT_FOUND, REGION, Answer, Eks, association
 
 PERMISSIONS = Path(__file__).parents[3] / "docs" / "permissions"
@@ -134,9 +134,9 @@ def verified(
     first = declared[0]
     live = first.service_accounts[0].annotations if annotations is None else annotations
     iam = Iam(eks, trust or trust_of(first.identity), targets)
-    monkeypatch.setattr("irsa_cli.verify.AwsAccountClients", lambda _: iam)
-    monkeypatch.setattr("irsa_cli.verify.ClusterClients", lambda _: Cluster(live, pods or [], nodes))
-    monkeypatch.setattr("irsa_cli.verify.read_in_bulk", lambda *_: None)
+    monkeypatch.setattr("irsa_cli.verification.AwsAccountClients", lambda _: iam)
+    monkeypatch.setattr("irsa_cli.verification.ClusterClients", lambda _: Cluster(live, pods or [], nodes))
+    monkeypatch.setattr("irsa_cli.verification.read_in_bulk", lambda *_: None)
     return look(DeclaredStack("dev", tuple(declared), {}, {}), declared, pods is not None)
 
 

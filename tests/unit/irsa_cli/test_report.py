@@ -19,7 +19,8 @@ from irsa_cli.report.checks import Check, Outcome, Report, outcome_of, worst
 from irsa_cli.report.json import as_json
 from irsa_cli.report.publish import publish
 from irsa_cli.report.text import answer_of, plain
-from irsa_cli.verify import CHECKS, rows_of
+from irsa_cli.verification import rows_of
+from irsa_cli.verify import CHECKS
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")

@@ -13,7 +13,7 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
-from irsa_cli.verify import Verification, annotation_findings
+from irsa_cli.verification import Verification, annotation_findings
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -18,7 +18,7 @@ from irsa_cli.live.aws import AwsAccountClients, session_of
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
-from irsa_cli.verify import Verification, read_in_bulk
+from irsa_cli.verification import Verification, read_in_bulk
 from sandbox import missing_in_moto
 from sandbox.faster_moto import replacements
 

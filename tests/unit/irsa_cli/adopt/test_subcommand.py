@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from irsa_cli.adopt import subcommand
+from irsa_cli.adopt import subcommand, work
 from irsa_cli.adopt.stacks import InStacks
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.live.model import Discovery, LiveEksCluster, LivePolicy, PolicySettings
@@ -45,9 +45,9 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Set what the discovery finds."""
 
     def discovered(discovery: Discovery, number: str = AWS_ACCOUNT) -> None:
-        monkeypatch.setattr(subcommand, "discover", lambda *_, **__: discovery)
-        monkeypatch.setattr(subcommand, "_current_account", lambda *_: live(number))
-        monkeypatch.setattr(subcommand, "in_stacks", lambda _: InStacks({}))
+        monkeypatch.setattr(work, "discover", lambda *_, **__: discovery)
+        monkeypatch.setattr(work, "_current_account", lambda *_: live(number))
+        monkeypatch.setattr(work, "in_stacks", lambda _: InStacks({}))
 
     discovered(EVERYTHING)
     return discovered
@@ -213,7 +213,7 @@ def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
         asked.append(folder)
         return InStacks({role_arn("app"): stack})
 
-    monkeypatch.setattr(subcommand, "in_stacks", in_stacks)
+    monkeypatch.setattr(work, "in_stacks", in_stacks)
 
     assert run(tmp_path, "--role", "app") == GOOD
     assert asked == [tmp_path]
@@ -226,7 +226,7 @@ def test_what_another_stack_owns_is_left_unless_asked_for(
     stack: str, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects a live stack: its role would be in two states, and each `pulumi up` or `destroy` changes both."""
-    monkeypatch.setattr(subcommand, "in_stacks", lambda _: InStacks({role_arn("app"): stack}))
+    monkeypatch.setattr(work, "in_stacks", lambda _: InStacks({role_arn("app"): stack}))
 
     assert run(tmp_path, "--all") == FINDINGS
     assert f"role {role_arn('app')}; it belongs to pulumi ({stack}): --take-from pulumi" in capsys.readouterr().out
@@ -239,7 +239,7 @@ def test_states_that_cannot_be_read_are_said_first(
 ) -> None:
     """Protects from a second declaration that nobody looked for: the roles are taken, and it is no success."""
     why = "whether a Pulumi stack owns what is chosen: pulumi is not on PATH"
-    monkeypatch.setattr(subcommand, "in_stacks", lambda _: InStacks({}, (why,)))
+    monkeypatch.setattr(work, "in_stacks", lambda _: InStacks({}, (why,)))
 
     assert run(tmp_path, "--all") == COULD_NOT_LOOK
     assert capsys.readouterr().out.splitlines()[:2] == ["not checked", f"  {why}"]
@@ -252,7 +252,7 @@ def test_a_cluster_of_a_stack_without_an_issuer_is_refused(
     """Protects from a cluster whose issuer would be called None, and from a second one beside it."""
     (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  irsa:cluster: {stack: team/eks/prod}\n")
     for outputs in ({}, {"oidcIssuer": None}, {"oidcIssuer": ["x"]}):
-        monkeypatch.setattr(subcommand, "stack_outputs", lambda *_, outputs=outputs: outputs)
+        monkeypatch.setattr(work, "stack_outputs", lambda *_, outputs=outputs: outputs)
         with pytest.raises(CouldNotLookError, match="team/eks/prod has no output oidcIssuer that is a string"):
             run(tmp_path, "--all")
 
@@ -268,7 +268,7 @@ def test_policies_are_read_when_they_are_taken(
         asked.append(policies)
         return EVERYTHING
 
-    monkeypatch.setattr(subcommand, "discover", discover)
+    monkeypatch.setattr(work, "discover", discover)
 
     assert run(tmp_path, "--all", *words) == GOOD
     assert asked == [expected]
@@ -313,4 +313,4 @@ def test_credentials_of_another_aws_account_are_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr("irsa_cli.live.aws.AwsAccountClients.only", lambda _: live("999999999999"))
 
     with pytest.raises(CouldNotLookError, match="999999999999"):
-        subcommand._current_account(EVERYTHING, {})
+        work._current_account(EVERYTHING, {})

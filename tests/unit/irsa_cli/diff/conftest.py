@@ -39,7 +39,7 @@ def diff_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
     aws_accounts = SimpleNamespace(of_aws_account=AwsAccount)
     monkeypatch.setattr("irsa_cli.live.aws.AwsAccountClients", lambda _: aws_accounts)
-    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", lambda _: [])
+    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [])
 
     def run(
         *steps: Any, eks: Mapping[str, str] | None = None, managed: Mapping[str, Any] | None = None

@@ -45,8 +45,8 @@ def test_the_example_is_what_the_command_prints(
     warning = {"severity": "warning", "message": "warning: 'team-a:*' trusts all service accounts of team-a"}
     text = digest(steps, diagnostics=[warning], changeSummary={"same": 40}).replace("urn:pulumi:dev", "urn:pulumi:prod")
     provider = {"urn": "urn:pulumi:prod::irsa::pulumi:providers:kubernetes::k", "type": "pulumi:providers:kubernetes"}
-    monkeypatch.setattr("irsa_cli.diff.subcommand.previewed", lambda *_: (text, ""))
-    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", lambda _: [parse_resource(provider, "state")])
+    monkeypatch.setattr("irsa_cli.diff.work.previewed", lambda *_: (text, ""))
+    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(provider, "state")])
     found = [LiveServiceAccount("test", "team-a", name) for name in ("builder", "reports", "default")]
     monkeypatch.setattr(Cluster, "service_accounts", lambda *_: found)
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())

@@ -148,7 +148,7 @@ def test_the_stack_may_be_given_with_its_owner(
     def refused(*_: Any) -> Any:
         raise CouldNotLookError("no credentials")
 
-    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", refused)
+    monkeypatch.setattr("irsa_cli.diff.work.exported_state", refused)
     assert main(["diff", "--stack", "org/irsa/dev", "--preview", str(preview)]) == 0
 
     found = " ".join(capsys.readouterr().out.split())
@@ -190,7 +190,7 @@ def test_a_thousand_bindings_ask_the_cluster_once(
     ]
     file = tmp_path / "preview.json"
     file.write_text(digest(steps))
-    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
+    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
     Cluster.lists = 0
 
@@ -225,7 +225,7 @@ def test_an_annotation_that_is_there_is_not_added(
     provider = PROVIDER["urn"].replace("::k", "::other" if which == "another" else "::k")
     patch = resource(SERVICE_ACCOUNT_PATCH, "x", {"metadata": metadata}, provider=f"{provider}::1")
     file.write_text(digest([step("create", None, patch)]))
-    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
+    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", cluster)
     Cluster.lists = 0
 
@@ -249,7 +249,7 @@ def test_no_cluster_is_asked_where_no_role_changes(
     file = tmp_path / "preview.json"
     before = role(trust("team-a:worker"))
     file.write_text(digest([step("update", before, {**before, "inputs": {**before["inputs"], "tags": {"a": "b"}}})]))
-    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", lambda _: [])
+    monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [])
     Cluster.lists = 0
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
 
@@ -272,8 +272,8 @@ def test_the_preview_is_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         asked.append(stack)
         return []
 
-    monkeypatch.setattr("irsa_cli.diff.subcommand.previewed", previewed)
-    monkeypatch.setattr("irsa_cli.diff.subcommand.exported_state", exported_state)
+    monkeypatch.setattr("irsa_cli.diff.work.previewed", previewed)
+    monkeypatch.setattr("irsa_cli.diff.work.exported_state", exported_state)
 
     assert main(["diff"]) == 0
     assert asked == [None, None]
@@ -284,7 +284,7 @@ def test_a_preview_that_fails_without_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects policy packs: a mandatory policy that is violated ends the preview, and its JSON does not say so."""
-    monkeypatch.setattr("irsa_cli.diff.subcommand.previewed", lambda *_: (PREVIEW, "pulumi preview: exit code 255"))
+    monkeypatch.setattr("irsa_cli.diff.work.previewed", lambda *_: (PREVIEW, "pulumi preview: exit code 255"))
 
     assert main(["diff"]) == 2
     printed = capsys.readouterr()

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.kinds import KINDS
 from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import Discovery, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (

@@ -14,8 +14,8 @@ import pytest
 from irsa.rules.trust import trust_document
 from irsa_cli import progress
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.inventory import subcommand
-from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory import work
+from irsa_cli.inventory.kinds import KINDS
 from irsa_cli.live.model import Discovery
 from irsa_cli.main import main
 from tests.output_schemas import check_output
@@ -46,7 +46,7 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
                 raise found
             return found
 
-        monkeypatch.setattr(subcommand, "discover", discover)
+        monkeypatch.setattr(work, "discover", discover)
         return asked
 
     return set_found
@@ -288,7 +288,7 @@ def test_a_log_says_only_what_takes_long(
         time.sleep(0.2)
         raise CouldNotLookError("x")
 
-    monkeypatch.setattr(subcommand, "discover", discover)
+    monkeypatch.setattr(work, "discover", discover)
     main(["inventory"])
 
     assert re.fullmatch(f"{said}irsa inventory: x\n", capsys.readouterr().err)

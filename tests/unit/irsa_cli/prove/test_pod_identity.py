@@ -19,7 +19,7 @@ from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.live.once import Once
 from irsa_cli.live.sts import Refused
 from irsa_cli.prove.proof import Asked
-from irsa_cli.prove.subcommand import checks_of
+from irsa_cli.prove.work import checks_of
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.state.declared import (
     DeclaredAssociation,
