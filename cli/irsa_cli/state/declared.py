@@ -23,6 +23,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.state import types
 from irsa_cli.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
+from irsa_cli.state.types import GUARD
 
 # Outputs of the component that every check of a binding needs.
 NEEDED = (outputs.ROLE_ARN, outputs.ANNOTATIONS, outputs.NAMESPACE, outputs.SERVICE_ACCOUNT_NAME, outputs.SUBJECTS)
@@ -39,7 +40,6 @@ FORMS: Mapping[str, tuple[Any, Any]] = {
 }
 # Outputs of a guard, in the order of DeclaredGuard, and what they are.
 GUARD_OUTPUTS = {"stack": str, "mode": str, "namespace": str, "configMaps": dict, "policies": dict, "bindings": dict}
-GUARD = "irsa:guard"
 PARSERS: Mapping[str, Any] = {
     outputs.ROLE_ARN: functools.partial(parse_iam_arn, resource_type="role"),
     outputs.TRUST_POLICY: parse_object,

@@ -13,4 +13,6 @@ CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 ADMISSION_POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
 ADMISSION_BINDING = f"{ADMISSION_POLICY}Binding"
 NAMESPACE = "kubernetes:core/v1:Namespace"
+# In the name of a guard's component, in place of a binding's key.
+GUARD = "irsa:guard"
 AWS_PROVIDER, KUBERNETES_PROVIDER = "pulumi:providers:aws", "pulumi:providers:kubernetes"
