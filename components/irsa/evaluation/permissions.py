@@ -281,11 +281,11 @@ class Permissions:
     def _ways(self, request: Request) -> Iterator[_Way]:
         """Yield what applies to a request for certain: Allow statements whose conditions a caller meets together."""
         allows = [each for each in self.those(request.certain) if each.allows]
-        denies = [each for each in self.those(request.possible) if not each.allows and not each.never]
+        denies = tuple(each for each in self.those(request.possible) if not each.allows and not each.never)
         sides = [_by_conditions(each for each in allows if not each.in_boundary)]
         sides += [_by_conditions(each for each in allows if each.in_boundary)] if self.bounded else []
         for choice in itertools.product(*sides):
-            conditions = [each for condition, _ in choice for each in condition]
+            conditions = tuple(each for condition, _ in choice for each in condition)
             remaining = _unavoidable(conditions, denies, request.service)
             if remaining is not None:
                 yield _Way([statements for _, statements in choice], remaining)
@@ -409,13 +409,16 @@ def _by_conditions(statements: Iterable[Statement]) -> list[tuple[frozenset[_Com
     return [(conditions, those if those is always else [*always, *those]) for conditions, those in found.items()]
 
 
-def _unavoidable(required: Iterable[_Compared], denies: Iterable[Statement], service: str) -> list[Statement] | None:
+# Most requests ask for the conditions of others.
+@functools.lru_cache(maxsize=1_000)
+def _unavoidable(
+    required: tuple[_Compared, ...], denies: tuple[Statement, ...], service: str
+) -> tuple[Statement, ...] | None:
     """Return the Deny statements that a caller can't avoid for certain who meets conditions; None if nobody meets them.
 
     A caller avoids a Deny by a value with which one of its conditions is not met. Values that meet a condition of the
     Allow, or avoid another Deny, stay as they are.
     """
-    required, denies = [*required], [*denies]
     asked: dict[str, list[_Compared]] = {}
     for each in (*required, *(each for deny in denies for each in deny.conditions)):
         asked.setdefault(each.key, []).append(each)
@@ -439,7 +442,7 @@ def _unavoidable(required: Iterable[_Compared], denies: Iterable[Statement], ser
                 break
         else:
             remaining.append(deny)
-    return remaining
+    return tuple(remaining)
 
 
 def _is_chosen(key: str, service: str) -> bool:
