@@ -31,6 +31,7 @@ from irsa_cli.diff.rights import (
     PODS,
     TOO_MANY,
     UNDECIDED,
+    Compared,
     Right,
     Rights,
     Side,
@@ -110,9 +111,9 @@ def clusters_of_both_ways(before: Snapshot, after: Snapshot) -> list[str]:
 
 def with_associations(
     found: Rights,
+    compared: Iterable[Compared],
     before: Snapshot,
     after: Snapshot,
-    live: Mapping[str, Iterable[str]],
     eks_issuers: Mapping[str, str] = {},
 ) -> tuple[Rights, list[OtherWay]]:
     """Return who gains and who loses, by EKS Pod Identity too; and who keeps a role by another way.
@@ -122,16 +123,13 @@ def with_associations(
     """
     rights = {name: [*getattr(found, name)] for name in dict.fromkeys(CHANGES.values())}
     undecided, other_ways = [*found.cannot_tell], []
-    for key in changed_roles(before, after):
-        roles = before.roles.get(key), after.roles.get(key)
-        role = roles[1] or roles[0]
-        assert role
-        if problem_of(roles, (before, after)):
+    for of_role in compared:
+        role, issuers, sides = of_role.role, of_role.issuers, of_role.sides
+        if of_role.problem:
             continue
-        declared = [each.associations if each else () for each in roles]
+        declared = [each.associations if each else () for each in of_role.roles]
         if any(not (each.namespace and each.service_account) for those in declared for each in those):
             undecided.append(Undecided(role.name, role.arn, NOT_KNOWN))
-        issuers, sides = compared_sides(role, roles, (before, after), live)
         providers = _providers_of_clusters(issuers, sides[0], eks_issuers)
         places: dict[tuple[str, str], tuple[list[Association], ...]] = {}
         for index, those in enumerate(declared):

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from irsa.evaluation.unlimited import POWER_OF_POLICY
@@ -99,7 +99,7 @@ def headline(diff: Diff) -> list[tuple[str, str]]:
     # Of several, the rows below say whose.
     several = [f"{each.partition(': ')[0]}, and {len(guards) - 1:,} more" for each in guards[:1]]
     guard = [("guard", each) for each in (several if len(guards) > 1 else guards)]
-    return [*_who(diff), *permissions, *guard, *renamed]
+    return [*_who(_parts(diff)), *permissions, *guard, *renamed]
 
 
 def permission_rows(diff: Diff) -> list[Row]:
@@ -150,9 +150,9 @@ def guard_row(each: GuardChange) -> Row:
     return Row(sign, 0, text.split(" "))
 
 
-def _who(diff: Diff) -> list[tuple[str, str]]:
+def _who(said: Iterable[tuple[str, str, Row]]) -> list[tuple[str, str]]:
     parts: dict[str, list[str]] = {"gains": [], "loses": []}
-    for name, text, _ in _parts(diff):
+    for name, text, _ in said:
         parts.setdefault(name, []).append(text)
     whole = [(name, ", ".join(those) or NOBODY) for name, those in parts.items()]
     if len(_headline_row(whole).lines) == 1:
@@ -168,10 +168,11 @@ def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
 def right_rows(diff: Diff) -> list[Row]:
     """Return who gains and loses the right, and what roles may do, a line each, where the headline does not say all."""
     more = any(each.such_as or each.but_not or each.at_most for _, _, those in _rights(diff) for each in those)
-    says_all = not (more or diff.cannot_tell or any("(below)" in those for _, those in _who(diff)))
+    said = [*_parts(diff)]
+    says_all = not (more or diff.cannot_tell or any("(below)" in those for _, those in _who(said)))
     permissions = permission_rows(diff)
     return [
-        *([] if says_all else [row for _, _, row in _parts(diff)]),
+        *([] if says_all else [row for _, _, row in said]),
         *(permissions if len(permissions) > 1 else []),
         *(map(guard_row, diff.guard) if len(diff.guard) > 1 else []),
     ]

@@ -7,7 +7,7 @@ name, or a token of it, has the right.
 
 import functools
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -112,29 +112,63 @@ def changed_roles(before: Snapshot, after: Snapshot) -> list[str]:
     )
 
 
-def rights(before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]]) -> Rights:
+class Compared(NamedTuple):
+    """A role that changes.
+
+    Attributes:
+        roles: The role before and afterwards; None where it is not there.
+        problem: Why nobody can tell who may assume it; empty where irsa can.
+        issuers: The issuers of the OIDC providers of clusters that it names, by the provider's ARN.
+        sides: The role at both times; none with a problem.
+    """
+
+    roles: tuple[Role | None, Role | None]
+    problem: str
+    issuers: Mapping[str, str] = {}
+    sides: Sequence["Side"] = ()
+
+    @property
+    def role(self) -> Role:
+        """The role afterwards, or the one that is gone."""
+        found = self.roles[1] or self.roles[0]
+        assert found
+        return found
+
+
+def compared_roles(before: Snapshot, after: Snapshot, issuers: Collection[str]) -> list[Compared]:
+    """Return the roles that change, sorted by their keys; the issuers are those of the clusters that were read."""
+    found = []
+    for key in changed_roles(before, after):
+        roles = before.roles.get(key), after.roles.get(key)
+        each = Compared(roles, problem_of(roles, (before, after)))
+        if not each.problem:
+            each = Compared(roles, "", *compared_sides(each.role, roles, (before, after), issuers))
+        found.append(each)
+    return found
+
+
+def rights(compared: Iterable[Compared], declared: Set[str], live: Mapping[str, Iterable[str]]) -> Rights:
     """Return who gains and who loses the right to assume a role of the stack.
 
-    The live ones are the service accounts of each cluster that was read, as `namespace:name`, by its issuer without
-    https://.
+    Args:
+        compared: The roles that change.
+        declared: The service accounts of the stack at both times, as `namespace:name`.
+        live: Those of each cluster that was read, likewise, by its issuer without https://.
     """
     found: dict[str, list[Right]] = {name: [] for name in ("gains", "loses", "may_gain", "may_lose")}
     problems: list[Undecided] = []
     undecided: list[Undecided] = []
     other_principals: list[str] = []
-    declared = before.service_accounts | after.service_accounts
     claims = functools.cache(lambda issuer: Claims({each: each for each in {*declared, *live.get(issuer, ())}}))
-    for key in changed_roles(before, after):
-        roles = before.roles.get(key), after.roles.get(key)
-        role = roles[1] or roles[0]
-        assert role
-        if problem := problem_of(roles, (before, after)):
-            problems.append(Undecided(role.name, role.arn, problem))
+    for each in compared:
+        role, issuers = each.role, each.issuers
+        if each.problem:
+            problems.append(Undecided(role.name, role.arn, each.problem))
             continue
-        issuers, (old, new) = compared_sides(role, roles, (before, after), live)
+        old, new = each.sides
         changes_others = {*old.said_to_others(issuers)} != {*new.said_to_others(issuers)}
         other_principals += [role.name] if changes_others else []
-        if _are_alike(roles, old, new):
+        if _are_alike(each.roles, old, new):
             continue
         of_providers = {arn: changes(old.asked(arn), new.asked(arn), claims(issuer)) for arn, issuer in issuers.items()}
         for arn, of_provider in of_providers.items():

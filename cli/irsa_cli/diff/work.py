@@ -22,7 +22,7 @@ from irsa_cli.diff.output import Diff
 from irsa_cli.diff.permissions import permission_changes, policies_of_others
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
-from irsa_cli.diff.rights import changed_roles, rights
+from irsa_cli.diff.rights import changed_roles, compared_roles, rights
 from irsa_cli.diff.snapshots import Snapshot, before_and_after
 from irsa_cli.diff.subcommand import STREAM
 from irsa_cli.diff.texts import without_suffixes
@@ -127,7 +127,11 @@ def _diff(
     # The new role of a renamed binding is compared with its old one, whatever their names are.
     new_keys = {before.keys[old]: after.keys[new] for each in renamed for new, old in each.roles}
     snapshots = before.with_keys(new_keys), after
-    found, other_ways = with_associations(rights(*snapshots, live.names), *snapshots, live.names, live.eks_issuers)
+    compared = compared_roles(*snapshots, live.names)
+    declared = before.service_accounts | after.service_accounts
+    found, other_ways = with_associations(
+        rights(compared, declared, live.names), compared, *snapshots, live.eks_issuers
+    )
     found = with_chains(found, *(each.with_read(live.policies) for each in snapshots))
     permissions, undecided = permission_changes(*snapshots, live.policies)
     guards = clusters_of_guards(state, preview.steps)

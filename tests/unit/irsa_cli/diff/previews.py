@@ -6,8 +6,8 @@ from typing import Any
 
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import Preview, parse_preview
-from irsa_cli.diff.rights import Right, Rights, rights
-from irsa_cli.diff.snapshots import before_and_after
+from irsa_cli.diff.rights import Right, Rights, compared_roles, rights
+from irsa_cli.diff.snapshots import Snapshot, before_and_after
 from irsa_cli.state.resource import parse_resource
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -107,7 +107,13 @@ def rights_of(*steps: Any, state: Sequence[Mapping[str, Any]] = (), live: Sequen
     found = preview(*steps)
 
     before, after = before_and_after([parse_resource(each, "state") for each in state], found.steps)
-    return rights(before, after, {ISSUER: live})
+    return rights_between(before, after, {ISSUER: live})
+
+
+def rights_between(before: Snapshot, after: Snapshot, live: Mapping[str, Sequence[str]] = {}) -> Rights:
+    """Return who gains and who loses, with these service accounts in the clusters, by issuer."""
+    declared = before.service_accounts | after.service_accounts
+    return rights(compared_roles(before, after, live), declared, live)
 
 
 def pairs(found: Iterable[Right]) -> set[tuple[str, str]]:

@@ -20,7 +20,7 @@ from irsa_cli.diff.associations import OtherWay, session_policy_changes, with_as
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.lines import resource_rows, rows_of
-from irsa_cli.diff.rights import Right, Rights, rights
+from irsa_cli.diff.rights import Right, Rights, compared_roles
 from irsa_cli.diff.snapshots import before_and_after
 from irsa_cli.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
@@ -30,6 +30,7 @@ from tests.unit.irsa_cli.diff.previews import (
     diff,
     preview,
     resource,
+    rights_between,
     role,
     step,
     trust,
@@ -82,7 +83,8 @@ def association(name: str = "app", component: str = "app", **more: Any) -> dict[
 def found(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> tuple[Rights, list[OtherWay]]:
     """Return what is told where EKS says that ISSUER is that of CLUSTER."""
     snapshots = before_and_after([parse_resource(each, "state") for each in state], preview(*steps).steps)
-    return with_associations(rights(*snapshots, {}), *snapshots, {}, {CLUSTER: ISSUER})
+    compared = compared_roles(*snapshots, {})
+    return with_associations(rights_between(*snapshots), compared, *snapshots, {CLUSTER: ISSUER})
 
 
 def changed(before: Any, after: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from irsa.rules.policies import chaining_policy
 from irsa_cli.diff.chains import with_chains
 from irsa_cli.diff.lines import rows_of
-from irsa_cli.diff.rights import Right, Rights, rights
+from irsa_cli.diff.rights import Right, Rights
 from irsa_cli.diff.snapshots import before_and_after
 from irsa_cli.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
@@ -18,6 +18,7 @@ from tests.unit.irsa_cli.diff.previews import (
     diff,
     preview,
     resource,
+    rights_between,
     role,
     step,
     trust,
@@ -55,7 +56,7 @@ def told(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> dict[str, list
 
 def everything(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> Rights:
     before, after = before_and_after([parse_resource(each, "state") for each in state], preview(*steps).steps)
-    return with_chains(rights(before, after, {}), before, after)
+    return with_chains(rights_between(before, after), before, after)
 
 
 ROLE = role(trust("web:app"))
