@@ -6,9 +6,9 @@ The values may have any shape here; the models report what is wrong with a singl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from config.key_types import keys_at
 from config.lint import RULES, LintRule, check_rule_name
 from config.located_mistake import LocatedMistake
-from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.combinations import usual_subject
@@ -108,7 +108,7 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
     if cluster.get("createOidcProvider") and "oidcProviderArn" in cluster:
         found = "both createOidcProvider and oidcProviderArn"
         yield _mistake(place, found, "one of them", "remove one of them")
-    if mapping_of(cluster.get("kubernetes")).get("eks") and "name" not in cluster:
+    if mapping_of(cluster.get("kubernetes")).get("eks") is True and "name" not in cluster:
         yield _mistake((*place, "kubernetes", "eks"), "true, without name", "true, with name", "add name")
     if "account" in cluster:
         yield from _unknown((*place, "account"), cluster["account"], "irsa:accounts", values.get("accounts"))

@@ -1,27 +1,40 @@
 """The settings of a stack, from the values of its stack file: typed, with a marker for what is wrong or not known."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from config.argument_places import spelled
+from config.argument_places import place_of, spelled
 from config.between_keys import mistakes_between_keys
 from config.defaults import with_defaults
 from config.lint import RULES
 from config.located_mistake import LocatedMistake
-from config.models import Lint, Stack
+from config.models import Defaults, StackKeys
 from config.policy_sources import PolicySources
-from config.pydantic_errors import mistakes_of, secret_mistake, step
-from config.variables import BUILT_IN, partition_of, references
-from irsa.keys.binding import is_model
+from config.stack import Binding, Stack
+from config.variables import BUILT_IN, references
+from irsa.fields import MAPPING, READERS, Field, Group, Listed, Node, group_of, node_at, wrong_kind
+from irsa.keys.binding import Keys, Mark, SharedKeys
+from irsa.read import Arguments
 from irsa.rules.leaves import leaves
-from irsa.rules.mistakes import Mistake, Place, likely, path_of
+from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.unknown import SECRET, WRONG, Unknown, without_places
 
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
+OF_A_STACK = group_of(StackKeys, in_stack_file=True)
+# What only a stack file has of a binding; of a policy's `file`, the document is read already.
+OF_A_BINDING = ("clusters", "aws_account", "protect", "formerly", "create_namespace", "file")
+UNKNOWN_BINDING = Binding(dict.fromkeys(SharedKeys.model_fields, WRONG), *[WRONG] * 5)  # type: ignore[arg-type]
+POLICY_ARNS = node_at(("bindings", "", "policy_arns"), OF_A_STACK)
+KINDS = {bool: "true or false", int: "an integer", list: "a list", dict: MAPPING}
+# Keys of an earlier version, and what to do.
+REMOVED: Mapping[Place, str] = {
+    ("defaults", "retainNamespaces"): "remove it: irsa deletes no namespace, and `kubectl delete namespace` deletes one"
+}
 
 
 @dataclass(frozen=True)
@@ -29,10 +42,10 @@ class Settings:
     """The settings of a stack.
 
     Attributes:
-        stack: The settings, with `irsa:defaults` merged into the bindings. For a mistake or a secret stands a marker
-            (irsa.rules.unknown), whatever the type of the field is.
+        stack: The settings, with `irsa:defaults` merged into the bindings.
         written: The values as in the file, with the file of each policy read into its document.
-        mistakes: What is wrong with single values, and between keys.
+        mistakes: What is wrong with single values, and between keys; of a binding, what its component refuses is not
+            among them.
         not_checked: The secrets, for messages.
     """
 
@@ -69,42 +82,144 @@ class Settings:
         return place
 
 
-def read_settings(values: Mapping[str, Any], folder: Path, region: str | None = None) -> Settings:
+@dataclass
+class StackReader(Arguments):
+    """Reads the values of a stack file; those of the component's arguments stay as they are written.
+
+    Attributes:
+        of_bindings: What only a stack file has of each binding.
+    """
+
+    group: Group = OF_A_STACK
+    of_bindings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def _name(self, key: Any, group: Group) -> str | None:
+        return group.names.get(key) if isinstance(key, str) else None
+
+    def _binding(self, place: Place) -> Place:
+        return place[:2] if place[:1] == ("bindings",) else ("bindings", "")
+
+    def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
+        binding = node_at(("bindings", ""), OF_A_STACK)
+        if not place and isinstance(binding, Group) and key in binding.names:
+            return "move it to the binding that it is for, below irsa:bindings"
+        return REMOVED.get((*place, key)) or super()._advice_for(key, names, place)
+
+    def _group(self, args: Any, group: Group, place: Place) -> Any:
+        if args is SECRET and (mistake := _refused(args, group, place)):
+            self.found.append((place, mistake))
+        values = super()._group(args, group, place)
+        is_of_binding = place[:1] == ("bindings",)
+        if values is None and is_of_binding:
+            return WRONG
+        misspelled = [name for name in group.fields if self.given.get((*place, name)) is WRONG]
+        values = {**dict.fromkeys(group.fields if values is None else misspelled, WRONG), **(values or {})}
+        if is_of_binding:
+            self._of_binding(place).update({name: values.pop(name) for name in OF_A_BINDING if name in values})
+            # `policyArns: []` beside an existing role, or `anyServiceAccount: false`, is as if it were not there.
+            defaults = _defaults(group.model)
+            return {name: each for name, each in values.items() if (type(each), each) != defaults.get(name)}
+        values = {name: _known(each, group.fields[name], top=not place) for name, each in values.items()}
+        return group.model.model_construct(None, **values) if place else values
+
+    def _of_binding(self, place: Place) -> dict[str, Any]:
+        return self.of_bindings.setdefault(str(place[1]), {})
+
+    def _argument(self, value: Any, node: Node, here: Place) -> Any:
+        if not isinstance(node, Group) and (mistake := _refused(value, node, here)):
+            self.found.append((here, mistake))
+            return WRONG
+        is_of_binding = here[0] == "bindings" and bool(here[2:])
+        if isinstance(node, Field) and not node.stack_file and (is_of_binding or _has_variables(value, node)):
+            # It is read as an argument of the component, when its variables are replaced.
+            return value
+        read = super()._argument(value, node, here)
+        if isinstance(node, Field):
+            # What is right of it.
+            read = self.given[here]
+        if is_of_binding and here[-1] in OF_A_BINDING:
+            self._of_binding(here)[str(here[-1])] = read
+            return None
+        return WRONG if read is None else read
+
+
+@functools.cache
+def _defaults(model: type[Keys]) -> Mapping[str, tuple[type, Any]]:
+    """Return the values of keys that are not there, each with its type: 1 is not true."""
+    # An empty list that is refused is not as by default.
+    fields = {name: each for name, each in model.model_fields.items() if not _is_never_empty(each)}
+    found = {name: each.get_default(call_default_factory=True) for name, each in fields.items()}
+    return {name: (dict, {}) if isinstance(each, Keys) else (type(each), each) for name, each in found.items()}
+
+
+def _is_never_empty(key: FieldInfo) -> bool:
+    return any(getattr(mark, "min_length", 0) for mark in key.metadata)
+
+
+def _known(value: Any, node: Node, top: bool) -> Any:
+    """Return a setting of the stack; of a mapping at the top of which nothing is known, each key is a marker."""
+    if not isinstance(value, Unknown) or isinstance(node, Field):
+        return value
+    if not isinstance(node, Group):
+        return {}
+    inner = {name: _known(WRONG, each, top=False) for name, each in node.fields.items()}
+    return node.model.model_construct(None, **inner) if top else value
+
+
+def _refused(value: Any, node: Node, here: Place) -> Mistake | None:
+    """Return the mistake in what the component would not find: a program may have JSON text, and no secret is known."""
+    example = node.example if isinstance(node, Field) else [] if isinstance(node, Listed) else {}
+    if value is SECRET and here[1:] and not isinstance(example, str):
+        # The engine makes a string of each within a setting. A whole setting may be one: its text is read as JSON.
+        found, fix = "a secret, which Pulumi passes as a string", "write it out; a string within it may be a secret"
+        return Mistake(found, KINDS[type(example)], fix)
+    if node is POLICY_ARNS and not isinstance(value, list | dict | Unknown):
+        return wrong_kind(value, KINDS[list], example)
+    is_document = isinstance(node, Field) and node.parse is READERS[Mark.DOCUMENT]
+    return wrong_kind(value, MAPPING, example) if is_document and not isinstance(value, dict | Unknown) else None
+
+
+def _has_variables(value: Any, node: Field) -> bool:
+    return node.variables and isinstance(value, str) and "${" in value
+
+
+def read_settings(values: Mapping[str, Any], folder: Path) -> Settings:
     """Return the settings of a stack.
 
     Args:
         values: The `irsa:` values of a stack, without that prefix.
         folder: The folder of Pulumi.yaml, to which file paths are relative.
-        region: The stack's `aws:region`.
     """
     values = _with_long_guards(values)
     sources, bindings = PolicySources(folder), values.get("bindings")
     written = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
     all_leaves = leaves(values)
     empty = [place for place, leaf in all_leaves if leaf is None]
-    marked = without_places(written, empty)
     mistakes = [LocatedMistake(place, EMPTY) for place in empty]
     mistakes += [*mistakes_between_keys(without_places(dict(values), empty)), *sources.mistakes]
-    wrong = [mistake.place for mistake in mistakes if not isinstance(_at(marked, mistake.place), dict | list)]
-    try:
-        stack = Stack.model_validate(marked, context=partition_of(region) if region else None)
-        if wrong:
-            stack = _constructed(Stack, without_places(marked, wrong))
-    except ValidationError as error:
-        errors = error.errors()
-        mistakes += [each for each in mistakes_of(errors) if not isinstance(_at(marked, each.place), Unknown)]
-        # The value of a wrong key is judged as that of any other.
-        of_values = mistakes_of(each for each in errors if each["loc"][-1:] != ("[key]",))
-        wrong += [each.place for each in of_values if not isinstance(_at(marked, each.place), Unknown)]
-        marked = without_places(marked, wrong)
-        if isinstance(marked.get("variables"), Unknown):
-            marked = {**marked, "variables": dict.fromkeys({*references(written)} - BUILT_IN.keys(), WRONG)}
-        stack = _constructed(Stack, marked)
-    secrets = [place for place, leaf in all_leaves if leaf is SECRET]
-    refused = {place: mistake for place in secrets if (mistake := secret_mistake(place))}
-    mistakes += [LocatedMistake(*each) for each in refused.items()]
-    not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets if place not in refused]
-    return Settings(with_defaults(stack), written, mistakes, not_checked, sources)
+    # What should contain keys is read anyway: what is between keys does not say that it has none.
+    between = (each.place for each in mistakes if isinstance(node_at(each.place, OF_A_STACK), Field | None))
+    judged = {*empty, *(place for place in between if not isinstance(_at(written, place), dict | list))}
+    reader = StackReader("stack", lambda place: f"irsa:{path_of(place_of(place, OF_A_STACK))}")
+    read = reader.read(without_places(written, judged))
+    of_values = [LocatedMistake(place_of(place, OF_A_STACK), each) for place, each in reader.mistakes]
+    mistakes += [each for each in of_values if each.place not in judged]
+    refused = {each.place for each in of_values}
+    secrets = (place for place, leaf in all_leaves if leaf is SECRET and place not in refused)
+    not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets]
+    if isinstance(read.get("variables"), Unknown):
+        read["variables"] = dict.fromkeys({*references(written)} - BUILT_IN.keys(), WRONG)
+    defaults, bindings = read.pop("defaults", Defaults.model_construct()), read.pop("bindings")
+    read["bindings"] = {
+        key: _binding(each, defaults, reader.of_bindings.get(key, {})) for key, each in bindings.items()
+    }
+    return Settings(Stack(**read), written, mistakes, not_checked, sources)
+
+
+def _binding(args: Any, defaults: Defaults, others: Mapping[str, Any]) -> Binding:
+    if isinstance(args, Unknown):
+        return UNKNOWN_BINDING
+    return Binding(with_defaults(args, defaults), **{name: each for name, each in others.items() if name != "file"})
 
 
 def _with_long_guards(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -120,46 +235,10 @@ def _with_long_guards(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**long(dict(values)), **several, **one}
 
 
-def _constructed(annotation: Any, value: Any) -> Any:
-    """Return the value of a type, without validation: what is wrong in it is marked already."""
-    if is_model(annotation):
-        return _model(annotation, value) if isinstance(value, dict) else value
-    item = step(annotation, 0)
-    if isinstance(value, dict) and get_args(annotation):
-        read = {key: _constructed(item, each) for key, each in value.items() if isinstance(key, str)}
-        of_models = is_model(item)
-        return {k: _unknown_setting(item) if of_models and isinstance(v, Unknown) else v for k, v in read.items()}
-    return [_constructed(item, each) for each in value] if isinstance(value, list) else value
-
-
-def _model(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
-    fields: dict[str, Any] = {}
-    known = {field.alias or name for name, field in model.model_fields.items()}
-    misspelled = [likely(key, known - values.keys()) for key in values.keys() - known]
-    for name, field in model.model_fields.items():
-        key = field.alias or name
-        if key in values:
-            fields[key] = _constructed(step(model, key), values[key])
-        elif field.is_required() or key in misspelled:
-            fields[key] = WRONG
-        if model in (Stack, Lint) and isinstance(fields.get(key), Unknown):
-            fields[key] = _unknown_setting(step(model, key))
-    return model.model_construct(**fields)
-
-
-def _unknown_setting(annotation: Any) -> Any:
-    """Return a setting of the stack of which nothing is known: each of its keys is a marker."""
-    if is_model(annotation):
-        return _model(annotation, {field.alias or name: WRONG for name, field in annotation.model_fields.items()})
-    return (get_origin(annotation) or (lambda: WRONG))()
-
-
 def _at(value: Any, place: Place) -> Any:
-    for key in place:
-        inside = (isinstance(value, dict) and key in value) or (
-            isinstance(value, list) and isinstance(key, int) and key < len(value)
-        )
-        if isinstance(value, Unknown):
-            return value
-        value = value[key] if inside else None
+    for step in place:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
     return value

@@ -1,7 +1,6 @@
-"""The settings of a stack file. Docstrings of attributes become the descriptions in editors and docs."""
+"""The keys of a stack file. Docstrings of attributes become the descriptions in editors and docs."""
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -12,6 +11,7 @@ from irsa.keys.binding import (
     Identity,
     Key,
     Keys,
+    Mark,
     Namespace,
     PolicyArn,
     PolicyPath,
@@ -29,7 +29,7 @@ from irsa.keys.binding import (
 )
 from irsa.keys.guard import GuardModeOrOff, GuardSettings
 from irsa.rules import commands, names
-from irsa.rules.arns import LONGEST_ISSUER, check_issuer, parse_iam_arn
+from irsa.rules.arns import LONGEST_ISSUER, check_issuer
 from irsa.rules.mistakes import Located, Mistake, shortened
 
 
@@ -69,10 +69,12 @@ ISSUER_EXAMPLE = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E5
 STACK_NAME = "[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
 VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 # Used before any AWS account or region is known, so without variables.
-LiteralRoleArn = Annotated[str, arn("role", variables_allowed=False)]
+LiteralRoleArn = Annotated[str, arn("role", variables=False)]
 _issuer = rule(check_issuer, pattern=r"^https://[^?]+$", maxLength=LONGEST_ISSUER, examples=[ISSUER_EXAMPLE])
 Issuer = Annotated[str, _issuer]
 StackName = Annotated[str, rule(_stack_name, pattern=f"^{STACK_NAME}$", examples=["organization/platform/prod"])]
+AttachmentKey = Annotated[str, named(names.ATTACHMENT_KEY, "read-queues")]
+QUEUE_POLICY = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 VariableName = Annotated[str, rule(_variable_name, pattern=f"^{VARIABLE_NAME}$")]
 KubeconfigPath = Annotated[str, rule(_kubeconfig_path)]
 VariableValue = Annotated[str, Field(min_length=1), rule(_variable_value)]
@@ -124,14 +126,6 @@ class Cluster(Keys):
     """Default: `irsa:guard`."""
 
 
-def account_id(key: str, role_arn: object) -> str:
-    """Return the ID of an AWS account, where its role has it, else its key: two keys may be of one AWS account."""
-    try:
-        return parse_iam_arn(str(role_arn), "role").account_id
-    except Mistake:
-        return key
-
-
 class AwsAccount(Keys):
     """Another AWS account, by a `profile` or `assumeRoleArn`."""
 
@@ -143,20 +137,20 @@ class AwsAccount(Keys):
     """Default: the stack's region."""
 
 
-class Binding(SharedKeys, defer_build=False):
+class BindingKeys(SharedKeys):
     """One role and the service account that assumes it."""
 
-    policy_arns: list[PolicyArn] = a_list(["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"])
-    """ARNs of existing policies to attach."""
-    clusters: list[str] = a_list(["blue", "green"])
+    policy_arns: list[PolicyArn] | dict[AttachmentKey, PolicyArn] = a_list([QUEUE_POLICY])
+    """ARNs of existing policies to attach: a list, or a mapping whose keys you choose and do not change."""
+    clusters: Annotated[list[str], Mark.STACK_FILE] = a_list(["blue", "green"])
     """Keys of `irsa:clusters`. Default: all."""
-    aws_account: str | None = Field(default=None, alias="account", examples=["data"])
+    aws_account: Annotated[str | None, Mark.STACK_FILE] = Field(default=None, alias="account", examples=["data"])
     """Key in `irsa:accounts` of the role's AWS account. Default: the stack's.
 
     To move a role, give the binding a new key: Pulumi cannot move a resource to another AWS account."""
-    protect: bool = Field(default=False, examples=[True])
+    protect: Annotated[bool, Mark.STACK_FILE] = Field(default=False, examples=[True])
     """true: Pulumi refuses to delete or replace the binding's resources."""
-    formerly: Key | None = Field(default=None, examples=["old-key"])
+    formerly: Annotated[Key | None, Mark.STACK_FILE] = Field(default=None, examples=["old-key"])
     """Previous key of this binding. If you remove it, automatically named roles are recreated."""
 
 
@@ -201,7 +195,7 @@ class Lint(Keys):
     """Rules whose warnings are not shown."""
 
 
-class Stack(Keys):
+class StackKeys(Keys):
     """All `irsa:` settings of a stack file."""
 
     cluster: Cluster | None = Field(default=None, examples=[{"name": "my-cluster"}])
@@ -210,7 +204,7 @@ class Stack(Keys):
         {"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}
     )
     """Several EKS clusters, keyed by a name you choose, instead of `cluster`."""
-    bindings: dict[Key, Binding] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
+    bindings: dict[Key, BindingKeys] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
     """Roles and their service accounts, keyed by a name you choose. A new key replaces the role."""
     aws_accounts: dict[Key, AwsAccount] = a_mapping(
         {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}, alias="accounts"
@@ -230,28 +224,3 @@ class Stack(Keys):
     """Which warnings are errors, and which are not shown."""
     sandbox: bool = Field(default=False, examples=[True])
     """true: for the local sandbox only."""
-
-    @property
-    def clusters_by_key(self) -> Mapping[str, Cluster]:
-        """The clusters by their key in `clusters`; the one of `cluster` has the key `cluster`."""
-        return self.clusters or ({"cluster": self.cluster} if self.cluster else {})
-
-    def clusters_of(self, binding: Binding) -> Sequence[str]:
-        """Return the keys of the clusters whose service accounts a binding's role trusts."""
-        known = self.clusters_by_key
-        chosen = binding.clusters if isinstance(binding.clusters, list) else [binding.clusters]
-        return [key for key in chosen if key in known] if chosen else list(known)
-
-    def guard_of(self, cluster: str) -> "Guard | None":
-        """Return the guard of a cluster by its key; None where it is off."""
-        guard = self.clusters_by_key[cluster].guard or self.guard
-        return guard if isinstance(guard, Guard) and guard.mode != "off" else None
-
-    def account_id(self, aws_account: str | None) -> str | None:
-        """Return the ID of an AWS account, where the file has it, else its key; None for the stack's."""
-        settings = self.aws_accounts.get(aws_account or "")
-        return aws_account and account_id(aws_account, settings and settings.assume_role_arn)
-
-    def place_of_cluster(self, key: str) -> tuple[str, ...]:
-        """Return where a cluster of `clusters_by_key` stands in the stack file."""
-        return ("clusters", key) if self.clusters else ("cluster",)

@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 from config.engine_files import refusal, setting_of
+from config.key_types import type_at
 from config.located_mistake import LocatedMistake
-from config.pydantic_errors import annotation_at
-from config.scalars import in_yaml_words, key_of, other_key, parsed, scalar, time_in
-from irsa.rules.mistakes import Mistake, Place, named
+from config.scalars import key_of, other_key, parsed, scalar, time_in
+from irsa.rules.mistakes import Mistake, Place, kind_of, named
 from irsa.rules.policies import DEEPEST, TOO_DEEP
 from irsa.rules.unknown import SECRET
 
@@ -217,7 +217,7 @@ class Reader:
             return value
         is_refused = isinstance(value, float) and not math.isfinite(value)
         # What takes no strings takes numbers in any spelling, and its model refuses the rest.
-        if annotation_at(tuple(self._path)) not in (str, Any) if self._is_ours else not is_refused:
+        if type_at(tuple(self._path)) not in (str, Any) if self._is_ours else not is_refused:
             return value
         why = "for which the engine refuses the whole file" if is_refused else f"which YAML reads as {value}"
         found = f"{meant} without quotes, {why}"
@@ -242,7 +242,7 @@ class Reader:
                 for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
                     more = self.value(part)
                     if not isinstance(more, Mapping):
-                        found = f"{in_yaml_words(more)}, to be merged by <<"
+                        found = f"{kind_of(more)}, to be merged by <<"
                         fix = "write an alias (*name) of a mapping, or remove it"
                         self.complain(Mistake(found, "a mapping, or a list of mappings", fix), part, name)
                         continue

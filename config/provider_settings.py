@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from config.scalars import in_yaml_words, parsed
-from irsa.rules.mistakes import Mistake, Place
+from config.scalars import parsed
+from irsa.rules.mistakes import Mistake, Place, kind_of
 from irsa.rules.names import REGION, check_name
 from irsa.rules.unknown import SECRET, Unknown
 
@@ -19,7 +19,7 @@ def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mist
     011112222333 without quotes is another number: an AWS account that is to be refused never would be.
     """
     if values is not None and values is not SECRET and not isinstance(values, list):
-        mistake = Mistake(f"{in_yaml_words(values)} as aws:{setting}", 'a list: ["111122223333"]', "write it as a list")
+        mistake = Mistake(f"{kind_of(values)} as aws:{setting}", 'a list: ["111122223333"]', "write it as a list")
         yield (), mistake
     for index, value in enumerate(values if isinstance(values, list) else ()):
         if value is not SECRET and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
@@ -28,7 +28,7 @@ def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mist
                 if isinstance(value, int | float)
                 else "write the AWS account ID"
             )
-            found = f"{in_yaml_words(value)} in aws:{setting}"
+            found = f"{kind_of(value)} in aws:{setting}"
             yield (index,), Mistake(found, "AWS account IDs: strings of 12 digits", fix)
 
 
@@ -52,4 +52,4 @@ def region_of(value: Any) -> str | Unknown | None:
         return value or None
     if isinstance(value, str):
         return check_name(value, REGION)
-    raise Mistake(f"{in_yaml_words(value)} as aws:region", f"a string: {REGION.words}", "write the region's name")
+    raise Mistake(f"{kind_of(value)} as aws:region", f"a string: {REGION.words}", "write the region's name")

@@ -6,12 +6,12 @@ Go reads them otherwise than PyYAML: `yes` is a string, 0o17 a number, and a dat
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from irsa.rules.mistakes import Mistake, shortened
+from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import TOO_DEEP, each_key_once, is_too_deep
 
 WORDS = {
@@ -123,17 +123,6 @@ def key_of(text: str) -> str:
     digits = Decimal(repr(value)).normalize()
     is_short = 1e-4 <= abs(value) < 1e6  # noqa: PLR2004 (strconv's limits)
     return f"{digits:f}" if is_short else f"{value:.{len(digits.as_tuple().digits) - 1}e}"
-
-
-def in_yaml_words(value: object) -> str:
-    """Return a value for a message, in YAML's terms; a long one is shortened."""
-    if value is None or value == "":
-        return "nothing" if value is None else "an empty string"
-    if isinstance(value, Mapping):
-        return f"a mapping ({shortened(', '.join(map(str, value)))})" if value else "an empty mapping"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return str(value).lower() if isinstance(value, bool) else shortened(value)
 
 
 def parsed(text: str, complain: Callable[[Mistake], None] = lambda _: None) -> Any:

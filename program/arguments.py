@@ -1,12 +1,11 @@
 """A binding of a stack file as arguments of ServiceAccountRole, with values for its variables and clusters; pure."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from config.argument_places import arguments_of, place_of
-from config.defaults import identity_of
-from config.models import Binding, Stack
-from config.variable_keys import takes_variables, with_variables_replaced
+from config.argument_places import place_of
+from config.arguments_with_variables import takes_variables, with_variables_replaced
+from config.stack import Binding, Stack
 from config.variables import Values, Written, as_written, replaced
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.parameters import CLUSTER_NAMES
@@ -17,7 +16,19 @@ from irsa.rules.identity import Use
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
 from irsa.rules.unknown import WRONG, Unknown, has_unknown, sampled
+from irsa.spec import Spec
 from program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups
+
+
+class PlannedBinding(NamedTuple):
+    """What a binding declares of its role."""
+
+    binding: Binding
+    args: Mapping[str, Any]
+    """The arguments of ServiceAccountRole, with a marker in place of what is wrong."""
+    spec: Spec
+    cluster_names: Sequence[str]
+    """Names of the clusters whose service accounts the role trusts."""
 
 
 def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
@@ -53,21 +64,13 @@ def arguments(
 ) -> tuple[dict[str, Any], list[Located]]:
     """Return the component's arguments for a binding, with its variables replaced, and what is wrong with these."""
     found: list[Located] = []
-    written = arguments_of(binding)
-    args: dict[str, Any] = with_variables_replaced(written, lambda at, value: replaced(value, variables, found, at))
-    for settings in (
-        mapping_of(args.get("pod_identity")).get("policy"),
-        *mapping_of(args.get("inline_policies")).values(),
-    ):
-        # Of a file that cannot be read, nothing is known.
-        if isinstance(settings, dict):
-            settings.setdefault("document", WRONG)
-    if identity_of(binding).pod_identity is not Use.ABSENT:
+    args: dict[str, Any] = with_variables_replaced(
+        binding.args, lambda at, value: replaced(value, variables, found, place_of(at))
+    )
+    if binding.identity.pod_identity is not Use.ABSENT:
         args["cluster_arns"] = {key: lookups.clusters[key].arn for key in stack.clusters_of(binding)}
     found += _with_clusters(args, binding, stack, lookups)
     role = mapping_of(args.get("role"))
-    if "arn" not in role and binding.aws_account is None:
-        found += _not_allowed(args, lookups.account_ids)
     # For an existing role too: what it excludes has the right shape all the same.
     if isinstance(args.get("policy_arns"), list):
         args["policy_arns"] = _keyed(args["policy_arns"], found)
@@ -77,7 +80,7 @@ def arguments(
     found += [(place_of(at), each) for at, each in _clusters_elsewhere(args, binding, lookups)]
     pairs = ((cluster, binding.aws_account) for cluster in stack.clusters_of(binding))
     providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
-    if identity_of(binding).irsa is not Use.ABSENT:
+    if binding.identity.irsa is not Use.ABSENT:
         args["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
     args["quotas"] = {name: getattr(stack.quotas, name) for name in ("trust_policy_size", "attached_policies")}
     return args, found
@@ -123,27 +126,6 @@ def _clusters_elsewhere(args: Mapping[str, Any], binding: Binding, lookups: Look
         yield from clusters_elsewhere(args.get("cluster_arns", {}), AwsAccount(*known))
 
 
-def _not_allowed(args: Mapping[str, Any], account_ids: Collection[str]) -> Iterator[Located]:
-    """Yield the policies of an AWS account in which the role cannot be: one of these IDs is that of its own."""
-    arns: dict[Place, Any] = {("role", "permissionsBoundary"): mapping_of(args.get("role")).get("permissions_boundary")}
-    policy_arns = args.get("policy_arns")
-    arns |= {("policyArns", i): arn for i, arn in enumerate(policy_arns if isinstance(policy_arns, list) else ())}
-    for place, arn in arns.items() if len(account_ids) > 1 else ():
-        owner = _owner(arn) if isinstance(arn, str) else None
-        if owner and owner not in account_ids:
-            allowed = f"an AWS managed policy, or one in an AWS account of aws:allowedAccountIds: {listed(account_ids)}"
-            yield place, Mistake(f"{arn!r}, a policy in the AWS account {owner}", allowed, "create the policy there")
-
-
-def _owner(arn: str) -> str | None:
-    """Return the AWS account of a policy, where it is known; None for an AWS managed policy."""
-    try:
-        owner = parse_iam_arn(arn, "policy").account_id
-    except Mistake:
-        return None  # reported with the argument
-    return None if owner == "aws" or "account" in sampled(arn) else owner
-
-
 def _keyed(policy_arns: Sequence[Any], found: list[Located]) -> dict[str, Any]:
     keyed: dict[str, Any] = {}
     for index, (key, arn) in enumerate(zip(_policy_keys(policy_arns), policy_arns, strict=True)):
@@ -155,9 +137,9 @@ def _keyed(policy_arns: Sequence[Any], found: list[Located]) -> dict[str, Any]:
     return keyed
 
 
-def unkeyed(keyed: Any, policy_arns: Sequence[Any]) -> Any:
-    """Return the ARNs as a list again; what is wrong in the mapping is a marker."""
-    if not isinstance(keyed, dict):
+def unkeyed(keyed: Any, policy_arns: Any) -> Any:
+    """Return the ARNs as a list, where they are written so; what is wrong in the mapping is a marker."""
+    if not isinstance(keyed, dict) or not isinstance(policy_arns, list):
         return keyed
     by_key = zip(_policy_keys(policy_arns), policy_arns, strict=True)
     return [arn if keyed.get(key) == arn else WRONG for key, arn in by_key]
@@ -184,16 +166,17 @@ def policy_key(arn: str) -> str | None:
 def place_in_binding(argument: Place, binding: Binding, variables: Values, written: Written) -> Place:
     """Return the place of an argument in the binding, as it is written there."""
     if argument[:1] == ("policy_arns",) and argument[1:]:
-        arns = binding.policy_arns
-        if id(arns) not in written:
+        arns = binding.args.get("policy_arns")
+        if isinstance(arns, list) and id(arns) not in written:
             keys = _policy_keys(replaced(arns, variables, []))
             # The first of several with the same name.
             written[id(arns)] = {key: index for index, key in reversed([*enumerate(keys)])}
-        return ("policyArns", written[id(arns)][str(argument[1])])
+        return ("policyArns", written[id(arns)][str(argument[1])] if id(arns) in written else argument[1])
     place = place_of(argument)
-    value: Any = binding
+    value: Any = binding.args
     for end, step in enumerate(argument):
         if takes_variables(argument[:end]):
             return (*place[:end], *as_written(value, place[end:], variables, written))
-        value = value.get(step) if isinstance(value, dict) else getattr(value, str(step), None)
+        # The plan adds a subject to those of the file.
+        value = next(iter(list_of(value)[step:]), None) if isinstance(step, int) else mapping_of(value).get(step)
     return place

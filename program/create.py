@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from config.models import Binding, Stack
+from config.stack import Binding, Stack
 from irsa.component import ServiceAccountRole
 from irsa.failed_update import hooks
 from irsa.guard_component import IdentityGuard, parsed_guard
@@ -144,10 +144,9 @@ def _without_nothing_denied(output: Mapping[str, Any]) -> dict[str, Any]:
 
 def _output(binding: Binding, role: ServiceAccountRole) -> dict[str, Any]:
     """Return a binding's part of the stack output `bindings`."""
-    service_account = binding.service_account
     return {
-        "namespace": service_account.namespace if service_account else None,
-        "serviceAccount": service_account.name if service_account else None,
+        "namespace": binding.argument("service_account", "namespace"),
+        "serviceAccount": binding.argument("service_account", "name"),
         "roleArn": role.role_arn,
         "policyArns": role.policy_arns,
         "subjects": role.subjects,

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from config.argument_places import place_of
+from config.arguments_with_variables import values_with_variables
 from config.lint import lint, silence_reason
 from config.lint.checked import CheckedBinding, CheckedStack
 from config.loading import Settings, read_settings
 from config.located_mistake import LocatedMistake
-from config.models import Stack
-from config.variable_keys import values_with_variables
+from config.stack import Stack
 from config.variables import references
-from irsa.rules.leaves import leaves
+from irsa.rules.leaves import leaves, list_of
 from irsa.rules.mistakes import path_of
 from irsa.rules.unknown import SECRET
 from program.lookups.values import Lookups, unanswered
@@ -51,7 +52,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
         region: The stack's `aws:region`.
         allowed: The stack's `aws:allowedAccountIds`, of whatever shape.
     """
-    settings = read_settings(values, folder, region)
+    settings = read_settings(values, folder)
     stack = settings.stack
     lookups = unanswered(stack, region, allowed)
     planned = plan(stack, lookups)
@@ -64,7 +65,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
         if reason:
             silenced.append((warning, reason))
         else:
-            (mistakes if warning.rule in stack.lint.errors else remaining).append(warning)
+            (mistakes if warning.rule in list_of(stack.lint.errors) else remaining).append(warning)
     not_checked = [*settings.not_checked, *_secret_variables(settings)]
     good = None if mistakes or settings.not_checked else stack
     return Examination(good, settings, mistakes, remaining, silenced, not_checked, lookups)
@@ -75,23 +76,23 @@ def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:
         key: CheckedBinding(key, each.binding, settings.written["bindings"][key], each.args, each.spec)
         for key, each in planned.bindings.items()
     }
-    used = set(_used_variables(settings.written)) if complete and settings.stack.variables else set()
+    used = set(_used_variables(settings)) if complete and settings.stack.variables else set()
     return CheckedStack(settings.stack, settings.written, bindings, complete, used)
 
 
-def _used_variables(written: Mapping[str, Any]) -> Iterator[str]:
-    for binding in written["bindings"].values():
-        yield from references([value for _, value in values_with_variables(binding)])
-    yield from references(written.get("defaults", {}).get("permissionsBoundary"))
+def _used_variables(settings: Settings) -> Iterator[str]:
+    for binding in settings.stack.bindings.values():
+        yield from references([value for _, value in values_with_variables(binding.args)])
+    yield from references(settings.written.get("defaults", {}).get("permissionsBoundary"))
 
 
 def _secret_variables(settings: Settings) -> Iterator[str]:
     """Yield the values that hold a secret variable, and so are not checked."""
     variables = settings.written.get("variables")
     secret = {name for name, value in variables.items() if value is SECRET} if isinstance(variables, Mapping) else set()
-    bindings = settings.written.get("bindings")
-    for key, binding in bindings.items() if secret and isinstance(bindings, Mapping) else ():
-        for place, value in values_with_variables(binding):
+    for key, binding in settings.stack.bindings.items() if secret else ():
+        for place, value in values_with_variables(binding.args):
             for part, leaf in leaves(value):
                 if secret.intersection(references(leaf)):
-                    yield f"irsa:{path_of(('bindings', key, *place, *part))}: it contains a secret variable"
+                    at = ("bindings", key, *place_of(place), *part)
+                    yield f"irsa:{path_of(at)}: it contains a secret variable"

@@ -1,26 +1,22 @@
 """The guards of a stack's clusters, from its settings and bindings."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from config.argument_places import arguments_of, place_of
-from config.defaults import identity_of
+from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.stack import Stack
 from irsa.add_on_policies import service_account_of
 from irsa.fields import OF_A_GUARD
 from irsa.guard.rules import Settings
 from irsa.guard_spec import read_guard
-from irsa.keys.binding import ServiceAccount
+from irsa.keys.binding import Keys
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, path_of
-from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.rules.unknown import OUTPUT, has_unknown
+from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown
+from program.arguments import PlannedBinding
 from program.logical_names import in_cluster
 from program.lookups.values import Lookups
-
-if TYPE_CHECKING:
-    from program.plan import PlannedBinding
 
 
 class PlannedGuard(NamedTuple):
@@ -44,7 +40,7 @@ def guard_place(stack: Stack, cluster: str) -> Place:
 
 
 def planned_guards(
-    stack: Stack, lookups: Lookups, bindings: Mapping[str, "PlannedBinding"]
+    stack: Stack, lookups: Lookups, bindings: Mapping[str, PlannedBinding]
 ) -> tuple[Sequence[PlannedGuard], Sequence[LocatedMistake]]:
     """Return the guard of each cluster that has one, and what is wrong with them."""
     guards, mistakes = [], []
@@ -60,7 +56,7 @@ def planned_guards(
                 of_bindings.append(name)
         if not accounts:
             continue  # and nobody has asked for the cluster's API
-        args = {**arguments_of(guard, OF_A_GUARD), "service_accounts": accounts}
+        args = {**_arguments(guard), "service_accounts": accounts}
         name = in_cluster("guard", lookups.clusters[key].issuer or key)
         place = guard_place(stack, key)
         spec, wrong = read_guard(name, args, "stack", lambda at: path_of(_in_file(at)))
@@ -74,27 +70,35 @@ def planned_guards(
     return guards, mistakes
 
 
+def _arguments(settings: Any) -> Any:
+    """Return settings as arguments: those that are written."""
+    if not isinstance(settings, Keys):
+        return settings
+    return {name: _arguments(getattr(settings, name)) for name in settings.model_fields_set}
+
+
 def _in_file(at: Place) -> Place:
     """Return the place of an argument below a guard in the stack file, which has service accounts elsewhere."""
     return () if at[:1] == ("service_accounts",) else place_of(at, OF_A_GUARD)
 
 
-def _guarded(planned: "PlannedBinding") -> dict[str, Any] | None:
+def _guarded(planned: PlannedBinding) -> dict[str, Any] | None:
     """Return the service account of a binding as IdentityGuard takes it; None without one that is known."""
-    binding, declared = planned.binding, planned.binding.service_account
-    if declared is not None and not isinstance(declared, ServiceAccount):
+    binding, declared = planned.binding, planned.args.get("service_account")
+    if isinstance(declared, Unknown):
         return None
     # Without one, that of the chart of its add-ons: with IRSA, the chart annotates it later, nobody knows when.
-    if isinstance(declared, ServiceAccount):
-        namespace, name = declared.namespace or DEFAULT_NAMESPACE, declared.name
+    if declared is not None:
+        namespace, name = declared.get("namespace", WRONG), declared.get("name", WRONG)
     else:
         decides = {name: planned.args[name] for name in ("policy", "policies", "trust") if name in planned.args}
-        by_pods = identity_of(binding).pod_identity is Use.USED and not has_unknown(decides)
+        by_pods = binding.identity.pod_identity is Use.USED and not has_unknown(decides)
         usual = service_account_of(decides) if by_pods else None
         if usual is None:
             return None
         namespace, name = usual["namespace"], usual["name"]
     if has_unknown([namespace, name]):
         return None
-    account = {"namespace": namespace, "name": name, "role_arn": OUTPUT, "identity": identity_of(binding).recorded}
-    return {**account, "audience": binding.audience} if isinstance(binding.audience, str) else account
+    account = {"namespace": namespace, "name": name, "role_arn": OUTPUT, "identity": binding.identity.recorded}
+    audience = planned.args.get("audience")
+    return {**account, "audience": audience} if isinstance(audience, str) else account

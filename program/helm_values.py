@@ -5,9 +5,8 @@ from typing import Any
 from irsa.add_ons.catalog import add_on
 from irsa.add_ons.helm_values import helm_values
 from irsa.add_ons.parameters import PARAMETERS
-from irsa.keys.binding import ServiceAccount
 from irsa.rules.subjects import is_pattern
-from program.plan import PlannedBinding
+from program.arguments import PlannedBinding
 
 
 def of_binding(planned: PlannedBinding, annotations: Any) -> Any:
@@ -17,21 +16,20 @@ def of_binding(planned: PlannedBinding, annotations: Any) -> Any:
         planned: The binding.
         annotations: Those of its service account, which may be an output.
     """
-    declared = planned.binding.service_account
+    account = planned.args.get("service_account")
     of_add_ons = [*planned.args.get("policies", ()), planned.args.get("policy", {})]
     settings = [each for each in of_add_ons if "add_on" in each]
     one = add_on(settings[0]["add_on"]) if len(settings) == 1 else None
     if one is None or not one.helm_values:
-        return {"serviceAccount": {"create": True, "annotations": annotations}} if declared is None else None
-    account = declared if isinstance(declared, ServiceAccount) else None
+        return {"serviceAccount": {"create": True, "annotations": annotations}} if account is None else None
     subjects = planned.args.get("trust", {}).get("subjects", ())
     # The only one that the role trusts; a pattern names nobody.
     subject = subjects[0] if len(subjects) == 1 and not is_pattern(subjects[0]) else None
     namespace, name = subject.split(":") if subject else (one.namespace, one.service_account)
     values: dict[str, Any] = {
         "create": account is None,
-        "namespace": account.namespace if account else namespace,
-        "service_account_name": account.name if account else name,
+        "namespace": account["namespace"] if account else namespace,
+        "service_account_name": account["name"] if account else name,
         "annotations": annotations,
     }
     values |= {

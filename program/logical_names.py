@@ -7,7 +7,7 @@ what each change of a stack file does.
 import re
 from collections.abc import Mapping
 
-from config.models import Stack
+from config.stack import Stack
 from irsa.outputs import child_name
 from irsa.pod_identity import Association
 from irsa.rules.arns import issuer_host_path

@@ -8,21 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from config.argument_places import spelled
-from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
-from config.models import Binding, Stack
+from config.stack import Binding, Stack
 from config.variables import Written, replaced
-from irsa.keys.binding import ServiceAccount
+from irsa.fields import Found, collect
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import OF_AN_EXISTING_ROLE
 from irsa.rules.identity import Use
 from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import Located, Mistake, listed, path_of, shortened
-from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
-from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_places
+from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of, shortened
+from irsa.rules.subjects import DEFAULT_NAMESPACE, check_subject, subject_of
+from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, without_places
 from irsa.spec import Spec, read
-from program.arguments import arguments, place_in_binding, unkeyed, variables_of
+from program.arguments import PlannedBinding, arguments, place_in_binding, unkeyed, variables_of
 from program.guards import PlannedGuard, planned_guards
 from program.logical_names import identified, in_cluster
 from program.lookups.values import NOBODY, Lookups, account_id_of
@@ -58,17 +57,6 @@ class PlannedComponent(NamedTuple):
     """Its logical name, which comes from what it creates (program.logical_names)."""
 
 
-class PlannedBinding(NamedTuple):
-    """What a binding declares of its role."""
-
-    binding: Binding
-    args: Mapping[str, Any]
-    """The arguments of ServiceAccountRole, with a marker in place of what is wrong."""
-    spec: Spec
-    cluster_names: Sequence[str]
-    """Names of the clusters whose service accounts the role trusts."""
-
-
 class Plan(NamedTuple):
     """All that the stack creates.
 
@@ -100,6 +88,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         written: Written = {}
         for index, component in enumerate(_components(key, binding, args, stack, lookups)):
             spec, wrong = read(component.automatic_name, component.args, spelled)
+            wrong = [(_in_import(at, component.args, args), each) for at, each in wrong]
             # An automatic name starts with the binding's key, which has a rule of its own.
             named = "name" in mapping_of(component.args.get("role"))
             wrong = [each for each in wrong if each[0] != ("role", "name") or named]
@@ -109,7 +98,9 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
                 places = [argument for argument, _ in wrong if argument[1:] and argument[-1] != "Statement"]
                 marked = {**without_places(args, places)}
                 if "policy_arns" in marked:
-                    marked["policy_arns"] = unkeyed(marked["policy_arns"], replaced(binding.policy_arns, variables, []))
+                    marked["policy_arns"] = unkeyed(
+                        marked["policy_arns"], replaced(binding.args["policy_arns"], variables, [])
+                    )
                 bindings[key] = PlannedBinding(binding, marked, spec, clusters)
             planned.append((component, spec))
         if not found and not isinstance(binding.aws_account, Unknown):
@@ -127,6 +118,14 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     return Plan(components, bindings, [*mistakes.values()], guards)
 
 
+def _in_import(argument: Place, args: Mapping[str, Any], of_binding: Mapping[str, Any]) -> Place:
+    """Return the place of an item of `import` among those of the binding, of which a component has some."""
+    if argument[:1] != ("import_",) or not argument[1:]:
+        return argument
+    of_component = [index for index, what in enumerate(of_binding["import_"]) if what in args["import_"]]
+    return ("import_", of_component[int(argument[1])])
+
+
 def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:
     """Yield the OIDC providers of an AWS account that the stack's own cannot be."""
     for key, cluster in stack.clusters_by_key.items():
@@ -140,7 +139,7 @@ def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:
 
 def _clusters_without_name(stack: Stack) -> Iterator[Located]:
     """Yield the clusters of EKS Pod Identity without the name by which EKS tells their ARN."""
-    with_pod_identity = [each for each in stack.bindings.values() if identity_of(each).pod_identity is not Use.ABSENT]
+    with_pod_identity = [each for each in stack.bindings.values() if each.identity.pod_identity is not Use.ABSENT]
     for key in dict.fromkeys(key for each in with_pod_identity for key in stack.clusters_of(each)):
         if stack.clusters_by_key[key].name is None:
             found = "no name, of a cluster with EKS Pod Identity"
@@ -210,12 +209,16 @@ def _components(
     else:
         of_role = {name: value for name, value in args.items() if name != "service_account"}
         namespace, name = service_account.get("namespace", DEFAULT_NAMESPACE), service_account.get("name", WRONG)
-        subject = WRONG if has_unknown([namespace, name]) else subject_of(namespace, name)
+        subject = derive(subject_of, namespace, name)
+        with_mistake: Found = []
+        collect(lambda: isinstance(subject, str) and check_subject(subject), (), with_mistake)
+        # What is wrong in it is a mistake of the service account.
+        subject = WRONG if with_mistake else subject
         trust = args.get("trust", {})
         subjects = mapping_of(trust).get("subjects", [])
         subjects = [*subjects, subject] if isinstance(subjects, list) else subjects
         of_role["trust"] = {**trust, "subjects": subjects} if isinstance(trust, dict) else trust
-        ways = identity_of(binding)
+        ways = binding.identity
         if ways.pod_identity is Use.USED:
             # Of it, the associations are with the service accounts.
             of_role["identity"] = ways._replace(pod_identity=Use.TRUSTED).recorded
@@ -250,9 +253,9 @@ def _component(
 ) -> PlannedComponent:
     """Return a component; without a cluster it creates nothing in Kubernetes."""
     binding, one_of_several = stack.bindings[key], None if stack.cluster else cluster
-    service_account, namespace = binding.service_account, None
-    if cluster is not None and isinstance(service_account, ServiceAccount) and service_account.create_namespace is True:
-        name = service_account.namespace or DEFAULT_NAMESPACE
+    namespace = None
+    if cluster is not None and binding.create_namespace is True:
+        name = binding.argument("service_account", "namespace")
         namespace = PlannedNamespace(cluster, name, in_cluster(name, lookups.clusters[cluster].issuer))
     aws_account = binding.aws_account
     existing = "arn" in mapping_of(args.get("role"))

@@ -12,10 +12,10 @@ import pulumi
 
 from config.loading import Settings
 from config.located_mistake import LocatedMistake
-from config.models import Stack
 from config.project_file import stack_folder
 from config.provider_settings import ACCOUNT_LISTS, account_id_mistakes, lists_mistake
 from config.scalars import parsed
+from config.stack import Stack
 from config.stack_file import StackFile, located
 from irsa.rules import commands
 from irsa.rules.leaves import leaves

@@ -7,6 +7,10 @@ from typing import Any
 
 # Characters of a stack's name: https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
 LONGEST_STACK = 100
+# A file's name that stands for standard input or output.
+STREAM = "-"
+# The file that a dry run of `irsa adopt` prints: nobody has named its stack yet.
+NEW_STACK_FILE = Path("Pulumi.STACK.yaml")
 
 
 def not_empty(text: str, what: str = "the value") -> str:

@@ -18,6 +18,7 @@ from irsa.rules.identity import Use
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_PRINCIPAL, SOURCE_ARN, assume_role_actions
+from irsa_cli.compared import ASSOCIATION
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.eks import AGENT, EksClient
@@ -26,7 +27,6 @@ from irsa_cli.report.checks import OUTCOMES, Check, Outcome
 from irsa_cli.stages import Node, RunningPod, Way
 from irsa_cli.state.declared import DeclaredAssociation, DeclaredBinding
 from irsa_cli.verdict import of_missing_role
-from irsa_cli.verify import ASSOCIATION
 
 NONE = "none"
 TARGET_ROLE = "target role"

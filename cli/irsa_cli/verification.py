@@ -19,6 +19,19 @@ from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa_cli.compared import (
+    ASSOCIATION,
+    CHECKS,
+    DOCUMENTS,
+    GUARD,
+    PODS,
+    POLICIES,
+    PROVIDER,
+    ROLE,
+    SERVICE_ACCOUNT,
+    STAGE,
+    TRUST,
+)
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import CouldNotLookError, SecretInStateError, unexpected
 from irsa_cli.guard.checks import guard_checks
@@ -44,19 +57,6 @@ from irsa_cli.state.declared import (
 )
 from irsa_cli.state.pulumi import last_up_failed, read_stack
 from irsa_cli.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
-from irsa_cli.verify import (
-    ASSOCIATION,
-    CHECKS,
-    DOCUMENTS,
-    GUARD,
-    PODS,
-    POLICIES,
-    PROVIDER,
-    ROLE,
-    SERVICE_ACCOUNT,
-    STAGE,
-    TRUST,
-)
 
 NONE = "none"
 FAILED_UPDATE = "its last creation or update failed, and the state has it as done"

@@ -4,20 +4,24 @@ A parser takes a value with a marker in place of what is not known, adds the mis
 value that the component uses.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from functools import partial
+from typing import Any, NamedTuple, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from irsa.keys.binding import Keys, Mark, Plain, Role, Rule, ServiceAccountRole, Tags, is_model, unwrapped
 from irsa.keys.guard import IdentityGuard
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.identity import parse_identity
-from irsa.rules.mistakes import Located, Mistake, Place, in_advice, shortened
-from irsa.rules.names import NameRule
+from irsa.rules.mistakes import Located, Mistake, Place, kind_of, shortened
+from irsa.rules.names import NameRule, check_name
 from irsa.rules.policies import parse_document
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
-from irsa.rules.unknown import Unknown, without_places
+from irsa.rules.unknown import WRONG, Unknown, without_places
 
 Found = list[Located]
 Parser = Callable[[Any, Place, Found], Any]
@@ -44,22 +48,70 @@ def _in_json(value: Any, place: Place, found: Found, mistakes: Callable[[Any], I
     return rest
 
 
-def _string_of(check: Callable[[str], object]) -> Parser:
+def wrong_kind(value: Any, allowed: str, example: Any) -> Mistake:
+    """Return the mistake of a value that is of another type than is allowed, with an example of the key's value."""
+    quotes = ""
+    if isinstance(value, bool | int | float) and isinstance(example, str):
+        quotes = " in quotes"
+    elif isinstance(value, str) and isinstance(example, bool | int):
+        quotes = ", without quotes"
+    such = "" if example is None else f", such as {json.dumps(example, ensure_ascii=False)}"
+    return Mistake(kind_of(value), allowed, f"write {allowed}{quotes}{such}")
+
+
+def _typed(kinds: Any, allowed: str, example: Any, read: Parser) -> Parser:
+    """Return a parser of values of a type, which leaves markers as they are."""
+
     def parser(value: Any, place: Place, found: Found) -> Any:
-        if isinstance(value, str):
-            collect(lambda: check(value), place, found)
-        elif not isinstance(value, Unknown):
-            fix = f'put it in quotes: "{value}"' if isinstance(value, bool | int | float) else "write a string"
-            found.append((place, Mistake(shortened(value), "a string", fix)))
+        if isinstance(value, Unknown):
+            return value
+        if isinstance(value, kinds) and (not isinstance(value, bool) or kinds is bool):
+            return read(value, place, found)
+        found.append((place, wrong_kind(value, allowed, example)))
+        return WRONG
+
+    return parser
+
+
+def _checked(check: Callable[[Any], object]) -> Parser:
+    def parser(value: Any, place: Place, found: Found) -> Any:
+        collect(lambda: check(value), place, found)
         return value
 
     return parser
 
 
-def _flag(value: Any, place: Place, found: Found) -> Any:
-    if not isinstance(value, bool) and not isinstance(value, Unknown):
-        found.append((place, Mistake(shortened(value), "true or false", "write one of them, without quotes")))
-    return value
+def _integer(check: Callable[[int], object], example: Any) -> Parser:
+    def parser(value: Any, place: Place, found: Found) -> Any:
+        if value != value // 1:
+            found.append((place, wrong_kind(value, "an integer", example)))
+            return value
+        # Other languages have one type of number, and pass 3600.0.
+        collect(lambda: check(int(value)), place, found)
+        return int(value)
+
+    return parser
+
+
+def _items(item: Parser, not_empty: bool = False) -> Parser:
+    def parser(value: Any, place: Place, found: Found) -> Any:
+        if not_empty and not value:
+            found.append((place, Mistake("an empty list", "at least one", "add one")))
+        return [item(each, (*place, index), found) for index, each in enumerate(value)]
+
+    return parser
+
+
+def _keys(key_check: Callable[[str], object], item: Parser) -> Parser:
+    def parser(value: Any, place: Place, found: Found) -> Any:
+        for key in value:
+            if isinstance(key, str):
+                collect(lambda key=key: key_check(key), (*place, key), found)  # type: ignore[misc]
+            else:
+                found.append((place, Mistake(f"the key {shortened(key)}", "keys that are strings", "write a string")))
+        return {key: item(each, (*place, str(key)), found) for key, each in value.items()}
+
+    return parser
 
 
 def _identity(value: Any, place: Place, found: Found) -> Any:
@@ -70,53 +122,6 @@ def _identity(value: Any, place: Place, found: Found) -> Any:
     except Mistake as mistake:
         found.append((place, mistake))
         return None
-
-
-def _integer(check: Callable[[int], object]) -> Parser:
-    def parser(value: Any, place: Place, found: Found) -> Any:
-        if isinstance(value, Unknown):
-            return value
-        whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
-        if not whole:
-            found.append((place, Mistake(shortened(value), "an integer", "write an integer, without quotes")))
-            return value
-        # Other languages have one type of number, and pass 3600.0.
-        collect(lambda: check(int(value)), place, found)
-        return int(value)
-
-    return parser
-
-
-def _several(item: Parser, not_empty: bool = False) -> Parser:
-    def parser(value: Any, place: Place, found: Found) -> Any:
-        if isinstance(value, Unknown):
-            return value
-        if not isinstance(value, list):
-            fix = f"write {in_advice([value], 'a list that has it')}" if isinstance(value, str) else "write a list"
-            found.append((place, Mistake(shortened(value), "a list", fix)))
-            return []
-        if not_empty and not value:
-            found.append((place, Mistake("an empty list", "at least one", "add one")))
-        return [item(each, (*place, index), found) for index, each in enumerate(value)]
-
-    return parser
-
-
-def _with_keys(key_check: Callable[[str], object], item: Parser) -> Parser:
-    def parser(value: Any, place: Place, found: Found) -> Any:
-        if isinstance(value, Unknown):
-            return value
-        if not isinstance(value, Mapping):
-            found.append((place, Mistake(shortened(value), "a mapping of keys and values", "write key: value")))
-            return {}
-        for key in value:
-            if isinstance(key, str):
-                collect(lambda key=key: key_check(key), (*place, key), found)  # type: ignore[misc]
-            else:
-                found.append((place, Mistake(f"the key {shortened(key)}", "keys that are strings", "write a string")))
-        return {key: item(each, (*place, str(key)), found) for key, each in value.items()}
-
-    return parser
 
 
 class Document(NamedTuple):
@@ -159,7 +164,7 @@ def _statement(value: Any, place: Place, found: Found) -> Any:
 
 
 def _statements(value: Any, place: Place, found: Found) -> Any:
-    statements = _several(_statement)(value, place, found)
+    statements = _typed(list, "a list", None, _items(_statement))(value, place, found)
     if not isinstance(statements, Unknown):
         found += [(place + part, each) for part, each in sid_mistakes(statements)]
     return statements
@@ -191,24 +196,41 @@ class Field(NamedTuple):
         parse: Returns the value, and adds its mistakes.
         plain: Why the argument cannot be an output; empty where it can.
         required: Whether it must be there.
+        example: A value of it.
+        variables: Whether it may have variables in a stack file.
+        stack_file: Whether only a stack file has it.
     """
 
     parse: Parser
     plain: str = ""
     required: bool = False
+    example: Any = None
+    variables: bool = False
+    stack_file: bool = False
 
 
 class Group(NamedTuple):
-    """A mapping of arguments."""
+    """A mapping of arguments.
+
+    Attributes:
+        fields: The arguments by their names.
+        keys: The keys of a stack file by the names.
+        names: The names by these keys.
+        model: Declares them.
+        required: Whether it must be there.
+    """
 
     fields: Mapping[str, "Node"]
+    keys: Mapping[str, str]
+    names: Mapping[str, str]
+    model: type[Keys]
     required: bool = False
 
 
 class Keyed(NamedTuple):
     """A mapping whose keys become names of resources, by a rule; its values are read one by one."""
 
-    rule: NameRule
+    check: Callable[[str], object]
     item: "Field | Group"
     required: bool = False
 
@@ -221,6 +243,8 @@ class Listed(NamedTuple):
 
 
 Node = Field | Group | Keyed | Listed
+MAPPING = "a mapping of keys to values"
+WITH_VARIABLES = (Mark.DOCUMENT, Mark.CONDITIONS, Mark.STATEMENTS)
 
 
 def _role_tags(value: Any, place: Place, found: Found) -> Any:
@@ -232,7 +256,7 @@ def _role_tags(value: Any, place: Place, found: Found) -> Any:
     return tags
 
 
-READERS: Mapping[Any, Parser] = {
+READERS: Mapping[Mark, Parser] = {
     Mark.IDENTITY: _identity,
     Mark.DOCUMENT: _document,
     Mark.CONDITIONS: _conditions,
@@ -241,49 +265,93 @@ READERS: Mapping[Any, Parser] = {
 }
 
 
-def group_of(model: type[Keys]) -> Group:
-    """Return how the keys of a model are read as arguments."""
-    known = {name: each for name, each in model.model_fields.items() if Mark.STACK_FILE not in each.metadata}
-    return Group({name: _node(each.annotation, each.metadata, each.is_required()) for name, each in known.items()})
+def group_of(model: type[Keys], in_stack_file: bool = False) -> Group:
+    """Return how the keys of a model are read: as the arguments of a program, or also what only a stack file has."""
+    known = {
+        name: each for name, each in model.model_fields.items() if in_stack_file or Mark.STACK_FILE not in each.metadata
+    }
+    keys = {name: each.alias or name for name, each in known.items()}
+    return Group(
+        {name: _node(each, in_stack_file) for name, each in known.items()},
+        keys,
+        {key: name for name, key in keys.items()},
+        model,
+    )
 
 
-def _node(annotation: Any, marks: Sequence[Any], required: bool) -> Node:
-    annotation, marks = unwrapped(annotation, marks)
+def _node(key: FieldInfo, in_stack_file: bool) -> Node:
+    annotation, marks = unwrapped(key.annotation, key.metadata)
+    required = key.is_required() or (Mark.REQUIRED in marks and not in_stack_file)
     if is_model(annotation):
-        return group_of(annotation)
-    *_, item = get_args(annotation) or (None,)
-    rule = next((mark for mark in marks if isinstance(mark, NameRule)), None)
-    if rule:
-        return Keyed(rule, group_of(item) if is_model(item) else Field(_parser(item)))
+        return group_of(annotation, in_stack_file)._replace(required=required)
+    key_type, item = (None, *(get_args(annotation) or (None,)))[-2:]
+    rule = next((partial(check_name, rule=mark) for mark in marks if isinstance(mark, NameRule)), None)
     if is_model(item):
-        return Listed(group_of(item), required)
-    why = next((mark.why for mark in marks if isinstance(mark, Plain)), "")
-    return Field(_parser(annotation, marks), why, required or Mark.REQUIRED in marks)
+        inner = group_of(item, in_stack_file)
+        return Keyed(rule or _check(unwrapped(key_type)[1]), inner, required) if key_type else Listed(inner, required)
+    if rule:
+        return Keyed(rule, Field(_parser(item), variables=_variables(item)), required)
+    example = next(iter(key.examples or _examples(marks)), None)
+    return Field(
+        _parser(annotation, marks, example),
+        next((mark.why for mark in marks if isinstance(mark, Plain)), ""),
+        required,
+        example,
+        _variables(annotation, marks),
+        Mark.STACK_FILE in marks,
+    )
 
 
-def _parser(annotation: Any, marks: Sequence[Any] = ()) -> Parser:
+def _examples(marks: Sequence[Any]) -> Sequence[Any]:
+    found = [
+        mark.schema.get("examples") if isinstance(mark, Rule) else getattr(mark, "examples", None) for mark in marks
+    ]
+    return next(filter(None, found), [])
+
+
+def _variables(annotation: Any, marks: Sequence[Any] = ()) -> bool:
+    """Return whether a value, or an item of a list, may have variables."""
+    annotation, marks = unwrapped(annotation, marks)
+    item = get_args(annotation)[-1:] if get_origin(annotation) is list else ()
+    own = any(mark in WITH_VARIABLES or (isinstance(mark, Rule) and mark.variables) for mark in marks)
+    return own or any(map(_variables, item))
+
+
+def _parser(annotation: Any, marks: Sequence[Any] = (), example: Any = None) -> Parser:
     annotation, marks = unwrapped(annotation, marks)
     reader = next((READERS[mark] for mark in marks if isinstance(mark, Mark) and mark in READERS), None)
     if reader:
         return reader
+    example = next(iter(_examples(marks)), None) if example is None else example
     match get_args(annotation):
         case (key, value):
-            return _with_keys(_check(unwrapped(key)[1]), _parser(value))
-        case (item,):
-            return _several(_parser(item), any(getattr(mark, "min_length", 0) for mark in marks))
-    check = _check(marks)
-    return {bool: _flag, int: _integer(check), str: _string_of(check)}[annotation]
+            item = _parser(value, example=next(iter(example.values()), None) if example else None)
+            return _typed(Mapping, MAPPING, example, _keys(_check(unwrapped(key)[1]), item))
+        case (item_type,):
+            not_empty = any(getattr(mark, "min_length", 0) for mark in marks)
+            item = _parser(item_type, example=example[0] if example else None)
+            return _typed(list, "a list", example, _items(item, not_empty))
+    if annotation is int:
+        return _typed(int | float, "an integer", example, _integer(_check(marks), example))
+    return _typed(annotation, {bool: "true or false", str: "a string"}[annotation], example, _checked(_check(marks)))
 
 
 def _check(marks: Sequence[Any]) -> Callable[[Any], object]:
     """Return the rules among the marks, as one."""
-    rules = [mark for mark in marks if isinstance(mark, Rule)]
+    rules = [mark.check for mark in marks if isinstance(mark, Rule)]
+    if any(getattr(mark, "min_length", 0) for mark in marks):
+        rules.insert(0, _check_not_empty)
 
     def check(value: Any) -> None:
         for rule in rules:
-            rule.check(value, None)
+            rule(value)
 
     return check
+
+
+def _check_not_empty(value: str) -> None:
+    if not value:
+        raise Mistake(kind_of(value), "at least 1 character", "write one")
 
 
 TAGS = _parser(Tags)

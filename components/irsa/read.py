@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from irsa.add_ons.catalog import snake
 from irsa.fields import (
+    MAPPING,
     OF_A_ROLE,
     ROLE_SETTINGS,
     Field,
@@ -24,10 +25,22 @@ from irsa.fields import (
     collect,
     node_at,
     without_mistakes,
+    wrong_kind,
 )
 from irsa.rules.leaves import copied, map_leaves, step_of
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, in_advice, nearest, path_of, shortened
-from irsa.rules.names import check_name
+from irsa.rules.mistakes import (
+    Located,
+    Mistake,
+    Place,
+    Spelling,
+    described,
+    in_advice,
+    kind_of,
+    likely,
+    nearest,
+    path_of,
+    shortened,
+)
 from irsa.rules.policies import TOO_DEEP, is_too_deep
 from irsa.rules.trust import minified
 from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
@@ -135,41 +148,75 @@ class Arguments:
     def _known(self, _place: Place, leaf: Any) -> Any:
         return self.known.get(id(leaf), leaf)
 
-    def _group(self, args: Any, group: Group, place: Place) -> dict[str, Any] | None:
+    def _group(self, args: Any, group: Group, place: Place) -> Any:
         if isinstance(args, Unknown):
             return None
         if not isinstance(args, Mapping):
             self.found.append((place, self._not_a_mapping(args, group, place)))
             return None
         values: dict[str, Any] = {}
+        unknown: list[str] = []
         for key, value in args.items():
-            here: Place = (*place, step_of(key))
-            if not isinstance(key, str) or key not in group.fields:
-                names = self._spelled(group, place)
-                what = "an output as a key" if is_output(key) else f"unknown argument {key!r}"
-                self.found.append((here, Mistake(what, ", ".join(names), self._advice_for(here, names))))
+            name = self._name(key, group)
+            if name is None:
+                unknown.append(step_of(key))
+                self.found.append(((*place, step_of(key)), self._unknown_key(key, group, place)))
                 continue
+            here: Place = (*place, name)
             self.given[here] = value if isinstance(value, Mapping) else WRONG
-            read = self._argument(value, group.fields[key], here)
+            read = self._argument(value, group.fields[name], here)
             if read is not None:
-                values[key] = read
-        for key, each in group.fields.items():
-            if each.required and key not in args:
-                missing = self.spelling((*place, key))
-                self.found.append((place, Mistake(f"no {missing}", f"{missing} is required", f"add {missing}")))
+                values[name] = read
+        if unknown:
+            # What is misspelled is there, whatever it is.
+            missing = {self._key((*place, name)): name for name in group.fields if (*place, name) not in self.given}
+            meant = {likely(key, missing) for key in unknown}
+            meant |= {key for key, name in missing.items() if group.fields[name].required and likely(key, unknown)}
+            self.given |= {(*place, name): WRONG for key, name in missing.items() if key in meant}
+        for name, each in group.fields.items():
+            if each.required and (*place, name) not in self.given:
+                key = self._key((*place, name))
+                self.found.append(((*place, name), Mistake(f"no {key}", f"{key} is required", f"add {key}")))
             if each.required:
-                values.setdefault(key, WRONG)
+                values.setdefault(name, WRONG)
         return values
 
+    def _name(self, key: Any, group: Group) -> str | None:
+        """Return the name of the argument that a key is for; None for an unknown one."""
+        return key if isinstance(key, str) and key in group.fields else None
+
+    def _key(self, argument: Place) -> str:
+        return self.spelling(argument).rsplit(".", 1)[-1].removeprefix("irsa:")
+
     def _not_a_mapping(self, args: Any, group: Group, place: Place) -> Mistake:
-        found = "an output" if is_output(args) else shortened(args)
+        mistake = self._wrong_kind(args, MAPPING, place)
+        if "ARNs" in mistake.fix:
+            return mistake
         fix = f"write its keys: {', '.join(self._spelled(group, place))}"
         required = [name for name, each in group.fields.items() if each.required]
-        if place[:1] == ("policies",) and isinstance(args, str) and args.startswith("arn:"):
-            fix = f"write it under {self.spelling(('policy_arns',))}"
-        elif place and len(required) == 1 and isinstance(args, str):
-            fix = f"set {self.spelling((*place, required[0]))} to {in_advice(args, 'it')}"
-        return Mistake(found, "a plain mapping of arguments", fix)
+        if place and len(required) == 1 and isinstance(args, str):
+            wrong: Found = []
+            needed = group.fields[required[0]]
+            if isinstance(needed, Field) and needed.parse(args, place, wrong) and not wrong:
+                fix = f"set {self.spelling((*place, required[0]))} to {in_advice(args, 'it')}"
+        return Mistake(mistake.found, mistake.allowed, fix)
+
+    def _wrong_kind(self, value: Any, allowed: str, place: Place) -> Mistake:
+        """Return the mistake of what should contain further arguments, and so decides which resources exist."""
+        if is_output(value):
+            fix = f"write {allowed}; the values in it may be outputs"
+            return Mistake("an output", f"a plain {allowed[2:]}, which decides which resources exist", fix)
+        # One, or as terraform-aws-iam's `policies = {name = arn}`.
+        arns = [*value.values()] if isinstance(value, Mapping) else [value]
+        are_arns = bool(arns) and all(isinstance(each, str) and each.startswith("arn:") for each in arns)
+        if "policies" in place[-2:] and are_arns:
+            fix = f"write the ARNs under {self.spelling((*self._binding(place), 'policy_arns'))}"
+            return Mistake(kind_of(value), allowed, fix)
+        return wrong_kind(value, allowed, None)
+
+    def _binding(self, _place: Place) -> Place:
+        """Return the place of the component's arguments among which a place is."""
+        return ()
 
     def _argument(self, value: Any, node: Node, here: Place) -> Any:
         """Return the value of an argument; None where it is left out."""
@@ -188,34 +235,43 @@ class Arguments:
                 return self._listed(value, node, here)
         return self._value(value, node, here)
 
-    def _advice_for(self, here: Place, names: Sequence[str]) -> str:
-        """Return what to do with an unknown argument; it is spelled as the known ones are."""
-        key, fields = snake(str(here[-1])), self.group.fields
-        if here[1:] and key in fields:
-            return f"move it to {self.spelling((key,))}"
-        is_of_another = not node_at((*here[:-1], key), self.group)
-        if here[0] == "policies" and node_at(("policy", key), self.group) and is_of_another:
-            return f"move it to {self.spelling(('policy', key))}"
-        if key in FORMER and node_at(FORMER[key], self.group):
-            now = self.spelling(FORMER[key])
-            return f"move it to {now}" if here[1:] else f"it is {now} now"
-        if "document" in names and key[:1] == "_":
+    def _unknown_key(self, key: Any, group: Group, place: Place) -> Mistake:
+        names = self._spelled(group, place)
+        if is_output(key):
+            return Mistake("an output as a key", ", ".join(names), "write a string")
+        return Mistake(f"unknown key {key!r}", ", ".join(names) or "no key", self._advice_for(str(key), names, place))
+
+    def _advice_for(self, key: str, names: Sequence[str], place: Place) -> str:
+        """Return what to do with an unknown key; it is spelled as the known ones are."""
+        name = snake(key)
+        former = FORMER.get(name)
+        binding = self._binding(place)
+        if former and node_at((*binding, *former), self.group):
+            now = self.spelling((*binding, *former))
+            return f"it is {now} now" if place == binding else f"move it to {now}"
+        for end in reversed(range(len(place))):
+            outer = node_at(place[:end], self.group)
+            if isinstance(outer, Group) and name in outer.fields:
+                return f"move it to {self.spelling((*place[:end], name))}"
+        if "document" in names and key[:1].isupper():
             # `Version` or `Statement`.
-            return f"write the policy document under {self.spelling((*here[:-1], 'document'))}"
-        groups = [name for name, each in fields.items() if isinstance(each, Group) and key in each.fields]
-        move = f"move it to {self.spelling((groups[0], key))}" if len(groups) == 1 else "remove it"
-        return nearest(str(here[-1]), names, move)
+            return f"write the policy document under {self.spelling((*place, 'document'))}"
+        of_binding = node_at(binding, self.group)
+        fields = of_binding.fields if isinstance(of_binding, Group) else {}
+        groups = [outer for outer, each in fields.items() if isinstance(each, Group) and name in each.fields]
+        if "policies" in place and "policy" in groups:
+            groups = ["policy"]
+        move = self.spelling((*binding, groups[0], name)) if len(groups) == 1 else ""
+        return nearest(key, names, f"move it to {move}" if move else "remove it")
 
     def _spelled(self, group: Group, place: Place) -> list[str]:
-        return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in group.fields)
+        return sorted(self._key((*place, name)) for name in group.fields)
 
     def _keyed(self, value: Any, node: Keyed, place: Place) -> dict[str, Any] | None:
         if isinstance(value, Unknown):
             return None
         if not isinstance(value, Mapping):
-            found = "an output" if is_output(value) else shortened(value)
-            fix = "write key: value; a value may be an output"
-            self.found.append((place, Mistake(found, "a plain mapping: its keys decide which resources exist", fix)))
+            self.found.append((place, self._wrong_kind(value, MAPPING, place)))
             return None
         values: dict[str, Any] = {}
         for key, item in value.items():
@@ -224,23 +280,20 @@ class Arguments:
                 found = "an output as a key" if is_output(key) else f"the key {shortened(key)}"
                 self.found.append((here, Mistake(found, "keys that are strings", "write a string")))
                 continue
-            collect(lambda key=key: check_name(key, node.rule), here, self.found)  # type: ignore[misc]
+            collect(lambda key=key: node.check(key), here, self.found)  # type: ignore[misc]
             self.given[here] = item if isinstance(item, Mapping) else WRONG
             if isinstance(node.item, Field):
                 values[key] = self._value(item, node.item, here)
             else:
-                values[key] = self._group(item, node.item, here) or dict.fromkeys(node.item.fields, WRONG)
+                read = self._group(item, node.item, here)
+                values[key] = dict.fromkeys(node.item.fields, WRONG) if read is None else read
         return values
 
-    def _listed(self, value: Any, node: Listed, place: Place) -> list[dict[str, Any]] | None:
+    def _listed(self, value: Any, node: Listed, place: Place) -> list[Any] | None:
         if isinstance(value, Unknown):
             return None
         if not isinstance(value, list | tuple):
-            found, fix = (
-                "an output" if is_output(value) else shortened(value),
-                "write a list; the values in it may be outputs",
-            )
-            self.found.append((place, Mistake(found, "a plain list: its items decide which resources exist", fix)))
+            self.found.append((place, self._wrong_kind(value, "a list", place)))
             return None
         self.given[place] = [item if isinstance(item, Mapping) else WRONG for item in value]
         read = [self._group(item, node.item, (*place, index)) for index, item in enumerate(value)]

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from config.models import Binding, Stack
+from config.stack import Binding, Stack
 from irsa.rules.leaves import leaves, list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import Unknown, has_unknown
@@ -47,18 +47,19 @@ class CheckedBinding(NamedTuple):
         """Its policies' documents that are known, each with the policy's place, and as it is in the file."""
         policy, inline = self.args.get("policy"), self.args.get("inline_policies")
         if isinstance(policy, dict) and isinstance(policy.get("document"), dict):
-            yield (*self.place, "policy"), policy["document"], self.binding.policy and self.binding.policy.document
+            yield (*self.place, "policy"), policy["document"], self.binding.argument("policy", "document")
         for name, settings in inline.items() if isinstance(inline, dict) else ():
             document = mapping_of(settings).get("document")
             if isinstance(document, dict):
-                yield (*self.place, "inlinePolicies", name), document, self.binding.inline_policies[name].document
+                written = self.binding.argument("inline_policies", name, "document")
+                yield (*self.place, "inlinePolicies", name), document, written
 
     @property
     def session_policies(self) -> Iterator[tuple[Place, Any, Any]]:
         """Its session policy for EKS Pod Identity, likewise: it limits what the others give."""
-        association, document = self.binding.pod_identity, self.argument("pod_identity", "policy", "document")
-        if isinstance(document, dict) and association and association.policy:
-            yield (*self.place, "podIdentity", "policy"), document, association.policy.document
+        place = ("pod_identity", "policy", "document")
+        if isinstance(document := self.argument(*place), dict):
+            yield (*self.place, "podIdentity", "policy"), document, self.binding.argument(*place)
 
     @property
     def has_existing_role(self) -> bool:
@@ -72,9 +73,11 @@ class CheckedBinding(NamedTuple):
             value = value if isinstance(value, Unknown) else mapping_of(value).get(step)
         return value
 
-    def strings(self, *place: str) -> Iterator[tuple[int, str]]:
-        """Yield the known items of an argument that is a list, with their indexes."""
-        yield from ((i, item) for i, item in enumerate(list_of(self.argument(*place))) if isinstance(item, str))
+    def strings(self, *place: str) -> Iterator[tuple[int | str, str]]:
+        """Yield the known items of an argument that is a list or a mapping, with their indexes or keys."""
+        value = self.argument(*place)
+        items = value.items() if isinstance(value, dict) else enumerate(list_of(value))
+        yield from ((step, item) for step, item in items if isinstance(item, str))
 
 
 class CheckedStack(NamedTuple):

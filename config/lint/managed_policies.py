@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
-from config.defaults import identity_of
 from config.lint.add_ons import add_on_of, as_policies
 from config.lint.checked import CheckedBinding, Warnings
 from irsa.rules import commands
@@ -86,7 +85,7 @@ def replaced_managed_policy(checked: CheckedBinding) -> Warnings:
 
 def session_tag_policy(checked: CheckedBinding) -> Warnings:
     """Yield the managed policies that allow nothing in sessions of IRSA, which have no tags."""
-    if identity_of(checked.binding).irsa is Use.ABSENT:
+    if checked.binding.identity.irsa is Use.ABSENT:
         return
     for place, key in _of_aws(checked):
         tag = WITH_SESSION_TAG.get(key)

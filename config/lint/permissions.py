@@ -140,7 +140,7 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
     """
     args = checked.args
-    if isinstance(checked.binding.role, Unknown):
+    if isinstance(checked.argument("role"), Unknown):
         return  # it may be an existing one
     of_add_ons = args.get("policies") or "add_on" in mapping_of(args.get("policy"))
     if checked.has_existing_role or args.get("policy_arns") or args.get("assume_role_arns") or of_add_ons:
@@ -160,14 +160,14 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
 
 def attached_twice(checked: CheckedBinding) -> Warnings:
     """Yield the policies and the documents that a role has already."""
-    index_of: dict[str, int] = {}
+    index_of: dict[str, int | str] = {}
     policy = checked.args.get("policy")
     name, path = (policy.get("name"), policy.get("path", "/")) if isinstance(policy, dict) else (None, None)
     created = f"{path}{name}".lstrip("/") if isinstance(name, str) and isinstance(path, str) else None
     for index, arn in checked.strings("policy_arns"):
         here = (*checked.place, "policyArns", index)
         if index_of.setdefault(arn, index) != index:
-            found = f"{arn!r} is also policyArns[{index_of[arn]}]"
+            found = f"{arn!r} is also {path_of(('policyArns', index_of[arn]))}"
             yield here, Mistake(found, "each policy once", "remove one of them")
         policy_arn = parse_iam_arn(arn, "policy")
         # Any other policy that can be attached is in the role's AWS account.

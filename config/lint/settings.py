@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from config.argument_places import place_of
-from config.defaults import identity_of
 from config.lint.checked import CheckedBinding, CheckedStack, Warnings
-from config.models import Guard, Stack
+from config.models import Guard
+from config.stack import Stack
 from irsa.add_on_policies import service_account_of
 from irsa.guard.rules import SYSTEM, is_everybody, is_wide_prefix
 from irsa.rules.identity import Identity, Use
@@ -51,7 +51,7 @@ def unused_setting(checked: CheckedStack) -> Warnings:
             found = f"no document and no ARN contains ${{{name}}}"
             yield ("variables", name), Mistake(found, "a variable that is used", fix)
     written = checked.settings["bindings"].items()
-    bindings = [(each, identity_of(checked.stack.bindings[key])) for key, each in written if isinstance(each, dict)]
+    bindings = [(each, checked.stack.bindings[key].identity) for key, each in written if isinstance(each, dict)]
     for name in checked.settings.get("defaults", {}):
         if not any(TAKES_DEFAULT[name](*each) for each in bindings):
             found = f"every binding sets {name}, or does not need it"

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from config.lint import RULES as LINT_RULES
-from config.models import Stack
+from config.models import StackKeys
 from docs.generate.models import descriptions, models
 
 FILE = Path(__file__).parents[2] / "config" / "schema.json"
@@ -24,7 +24,9 @@ SECRET = {
 
 def stack_file_schema() -> dict[str, Any]:
     """Return the schema of a whole stack file; keys that do not start with irsa: may have any value."""
-    stack = _for_editors(_described(Stack.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")))
+    stack = _for_editors(_described(StackKeys.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")))
+    # The page's title of its keys.
+    stack = json.loads(json.dumps(stack).replace("BindingKeys", "Binding"))
     lint = stack["$defs"]["Lint"]["properties"]
     lint["errors"]["items"] = {"enum": list(LINT_RULES), "type": "string"}
     lint["silence"]["propertyNames"] = {"enum": list(LINT_RULES)}
@@ -64,8 +66,8 @@ def stack_file_schema() -> dict[str, Any]:
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema with descriptions, in which keys are spelled as in a stack file."""
-    known = {model.__name__: model for model in models(Stack)}
-    for name, definition in {"Stack": schema, **schema["$defs"]}.items():
+    known = {model.__name__: model for model in models(StackKeys)}
+    for name, definition in {"StackKeys": schema, **schema["$defs"]}.items():
         described = descriptions(known[name])
         definition["description"] = _in_camel_case(definition["description"])
         for attribute, field in known[name].model_fields.items():

@@ -12,17 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic.alias_generators import to_camel
 
-from config.variable_keys import EACH, KEYS_WITH_VARIABLES
 from config.variables import BUILT_IN
-from docs.generate.schema import stack_file_schema
 from docs.generate.tables import codes, table, takes_outputs, title, type_name, type_of, without_those_of_an_add_on
 from irsa import outputs
 from irsa.add_ons.catalog import snake
-from irsa.add_ons.parameters import PARAMETERS
 from irsa.rules.leaves import items_of, leaves
-from irsa.rules.mistakes import path_of
 from irsa.rules.variables import reference
 from irsa_cli.inventory.kinds import KINDS
 from irsa_cli.subcommands import help_line, installed
@@ -167,26 +162,6 @@ def built_in_variables() -> str:
     return table("variable", "value", "example", rows=rows)
 
 
-def keys_with_variables() -> str:
-    """Return the table of the keys of a binding in which variables are replaced."""
-    written = [key for key in KEYS_WITH_VARIABLES if key[-1] not in map(to_camel, PARAMETERS)]
-    spelled = {key: path_of("NAME" if part == EACH else part for part in key) for key in written}
-    rows = [(f"`{name}`", _description(key)) for key, name in spelled.items()]
-    rows.append(("the lists of `policies` and `policy`", "What an add-on may reach, such as `hostedZones`."))
-    return table("key of a binding", "what it is", rows=rows)
-
-
-def _description(key: tuple[str, ...]) -> str:
-    """Return what the stack file's reference says of a key of a binding."""
-    schema = stack_file_schema()
-    found: Any = {"$ref": "#/$defs/Binding"}
-    for part in key:
-        while "$ref" in found or "anyOf" in found:
-            found = schema["$defs"][found["$ref"].rsplit("/", 1)[-1]] if "$ref" in found else found["anyOf"][0]
-        found = found["additionalProperties"] if part == EACH else found["properties"][part]
-    return str(found["description"]).partition("\n")[0]
-
-
 def iam_files() -> str:
     """Return the table of the IAM files: what each statement of theirs allows."""
     rows = (
@@ -244,7 +219,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "reference/outputs.md": {"bindings": partial(component_outputs, "field", BINDING_FIELDS)},
     "reference/permissions.md": {"iam": iam_files, "kubernetes": kubernetes_files},
-    "reference/variables.md": {"built-in": built_in_variables, "keys": keys_with_variables},
+    "reference/variables.md": {"built-in": built_in_variables},
 }
 
 

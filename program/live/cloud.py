@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from config.models import Cluster, Stack
+from config.models import Cluster
+from config.stack import Stack
 from irsa.rules.arns import Arn
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.stack import Stack
 from irsa.guard.policies import STACK_LABEL
 from irsa.guard.rules import SYSTEM, may_annotate, mode_in
 from irsa.rules import commands

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import count
 
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.stack import Stack
 from irsa.evaluation import Decision, TrustDocumentError, evaluate
 from irsa.evaluation.answers import RoleRequest
 from irsa.pod_identity import Association

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.stack import Stack
 from irsa.rules import commands
 from irsa.rules.arns import Arn, issuer_of_provider
 from irsa.rules.mistakes import Place, likely, named
@@ -97,10 +97,12 @@ def _name(
 def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[str, Place, str]]:
     """Yield the ARN of each policy that must exist, with its rule and its place."""
     arns = [known(attachment.policy_arn) for attachment in planned.spec.attachments]
-    one_each = len(arns) == len(planned.binding.policy_arns)
+    written = planned.binding.args.get("policy_arns", ())
+    steps = [*written] if isinstance(written, dict) else [*range(len(written))]
     for index, arn in enumerate(arns):
         if arn is not None:
-            yield live_rules.POLICY_MISSING, planned.place("policyArns", *((index,) if one_each else ())), arn
+            at = steps[index : index + 1] if len(steps) == len(arns) else ()
+            yield live_rules.POLICY_MISSING, planned.place("policyArns", *at), arn
     boundary = known(role.settings.get("permissions_boundary"))
     if boundary is not None:
         yield live_rules.BOUNDARY_MISSING, planned.place("role", "permissionsBoundary"), boundary

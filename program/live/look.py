@@ -7,11 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from config.defaults import identity_of
 from config.located_mistake import LocatedMistake
-from config.models import Binding, Stack
 from config.project_file import project_name
 from config.scalars import parsed
+from config.stack import Binding, Stack
 from irsa.guard.rules import stack_key
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, listed
@@ -195,10 +194,10 @@ def _without_answers(stack: Stack, answers: Lookups) -> list[str]:
     def has_answers(binding: Binding) -> bool:
         clusters = stack.clusters_of(binding)
         pairs = [(key, binding.aws_account) for key in clusters]
-        needs_arns = identity_of(binding).pod_identity is not Use.ABSENT
+        needs_arns = binding.identity.pod_identity is not Use.ABSENT
         return (
             binding.aws_account in answers.aws_accounts
-            and all(answers.clusters[cluster].issuer for cluster in clusters if binding.service_account)
+            and all(answers.clusters[cluster].issuer for cluster in clusters if "service_account" in binding.args)
             and all(answers.clusters[cluster].arn for cluster in clusters if needs_arns)
             and all(pair in answers.oidc_providers for pair in pairs if trusts_providers(binding))
         )

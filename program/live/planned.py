@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
-from config.models import Binding, Stack
+from config.stack import Binding, Stack
 from irsa.rules.arns import Arn
 from irsa.rules.identity import Use
 from irsa.rules.leaves import list_of, mapping_of

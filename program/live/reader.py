@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.stack import Stack
 from irsa.guard.policies import STACK_LABEL, policies
 from irsa.outputs import child_name
 from irsa.rules import commands

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
-from config.models import Binding
+from config.stack import Binding
 from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, evaluate
 from irsa.outputs import COMPONENT_TYPE, IDENTITY
 from irsa.pod_identity import Association
@@ -67,7 +67,7 @@ def _before(binding: Binding, spec: Spec, held: Held) -> Identity | None:
     child = next((each for kind in CHILDREN if (each := held.find(kind, name))), None)
     found = held.find(COMPONENT_TYPE, child.parent.rpartition("::")[2]) if child else None
     if found is None:
-        return ONLY_IRSA if "role" in binding.import_ else None
+        return ONLY_IRSA if "role" in binding.args.get("import_", ()) else None
     with suppress(Mistake):
         return parse_identity(found.outputs[IDENTITY]) if IDENTITY in found.outputs else ONLY_IRSA
     return None
@@ -81,7 +81,11 @@ def whose_pods(binding: Binding, spec: Spec, change: Change) -> list[str]:
     own = spec.service_account
     names = [f"{known(own.namespace) or DEFAULT_NAMESPACE}/{known(own.name)}"] if own else []
     if change.way is Way.IRSA and spec.identity.irsa is Use.ABSENT:
-        names += [subject.replace(":", "/", 1) for subject in binding.trust.subjects if not is_pattern(subject)]
+        names += [
+            subject.replace(":", "/", 1)
+            for subject in binding.argument("trust", "subjects") or ()
+            if not is_pattern(subject)
+        ]
     return [*dict.fromkeys(names)]
 
 

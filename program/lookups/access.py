@@ -16,9 +16,10 @@ import pulumi
 import yaml
 
 from config.located_mistake import LocatedMistake
-from config.models import AwsAccount, Cluster, Stack
+from config.models import AwsAccount, Cluster
 from config.provider_settings import ACCOUNT_LISTS
 from config.scalars import parsed
+from config.stack import Stack
 from irsa.rules.mistakes import Place
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
@@ -191,7 +192,7 @@ def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]
 
 def clusters_with_service_accounts(stack: Stack) -> set[str]:
     """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
-    bindings = [binding for binding in stack.bindings.values() if binding.service_account]
+    bindings = [binding for binding in stack.bindings.values() if "service_account" in binding.args]
     return {key for binding in bindings for key in stack.clusters_of(binding)}
 
 

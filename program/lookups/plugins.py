@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import pulumi
 import pulumi_aws as aws
 
-from config.models import Cluster, Stack
+from config.models import Cluster
+from config.stack import Stack
 from irsa.spec import Spec
 from irsa_cli.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_cli.exits import CouldNotLookError

@@ -10,7 +10,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from config.between_keys import issuer_twice
 from config.located_mistake import LocatedMistake
-from config.models import AwsAccount, Cluster, Stack
+from config.models import AwsAccount, Cluster
+from config.stack import Stack
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.eks_access import eks_kubeconfig

@@ -4,11 +4,10 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from config.argument_places import arguments_of
-from config.defaults import identity_of
-from config.models import Binding, Cluster, Stack
+from config.arguments_with_variables import values_with_variables
+from config.models import Cluster
 from config.scalars import parsed
-from config.variable_keys import values_with_variables
+from config.stack import Binding, Stack
 from config.variables import partition_of, references
 from irsa.rules.arns import ClusterArn, oidc_provider_arn, parse_iam_arn
 from irsa.rules.identity import Use
@@ -108,12 +107,12 @@ class Needs(NamedTuple):
 
 def audience_of(binding: Binding) -> str:
     """Return the audience of the tokens that a binding's role trusts."""
-    return binding.audience or DEFAULT_AUDIENCE
+    return str(binding.args.get("audience", DEFAULT_AUDIENCE))
 
 
 def trusts_providers(binding: Binding) -> bool:
     """Return whether a binding's role gets a trust policy with OIDC providers; that of an existing role stays."""
-    return not binding.role.arn and identity_of(binding).irsa is not Use.ABSENT
+    return binding.argument("role", "arn") is None and binding.identity.irsa is not Use.ABSENT
 
 
 def account_id_of(stack: Stack, aws_account: str | None, identity: AwsIdentity | None) -> str | None:
@@ -130,23 +129,25 @@ def needs_of(stack: Stack) -> Needs:
     account_ids: set[str | None] = set()
     for binding in stack.bindings.values():
         clusters = stack.clusters_of(binding)
-        used = references([value for _, value in values_with_variables(arguments_of(binding))])
+        used = references([value for _, value in values_with_variables(binding.args)])
         variables.setdefault(binding.aws_account, set()).update(used)
-        ways = identity_of(binding)
+        ways = binding.identity
         if ways.pod_identity is not Use.ABSENT:
             cluster_arns.update(clusters)
             for aws_account in {stack.clusters_by_key[cluster].aws_account for cluster in clusters}:
                 variables.setdefault(aws_account, set())
-                if aws_account != binding.aws_account and not binding.role.arn:
+                if aws_account != binding.aws_account and binding.argument("role", "arn") is None:
                     account_ids.add(binding.aws_account)
         for cluster in clusters if trusts_providers(binding) else ():
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
-        if binding.service_account or stack.cluster:
+        if "service_account" in binding.args or stack.cluster:
             kubernetes.update(clusters)
         elif ways.pod_identity is Use.USED:
             # The guard knows the service account that an add-on's chart creates.
             kubernetes.update(filter(stack.guard_of, clusters))
-    with_names = [each for each in stack.bindings.values() if each.role.name or (each.policy and each.policy.name)]
+    with_names = [
+        each for each in stack.bindings.values() if each.argument("role", "name") or each.argument("policy", "name")
+    ]
     creating = {aws_account for key, aws_account in audiences if stack.clusters_by_key[key].create_oidc_provider}
     for several in ({each.aws_account for each in with_names}, creating):
         # Of those whose role the file has, it has the number.

@@ -118,7 +118,7 @@ def test_another_component_is_none_of_the_plugins() -> None:
         ({"serviceAccount": "c"}, "serviceAccount", "set serviceAccount.name to 'c'"),
         ({"serviceAccount": {"name": "c", "roleName": "r"}}, "serviceAccount.roleName", "move it to role.name"),
         ({"tokenExpiration": 600}, "tokenExpiration", "move it to serviceAccount.tokenExpiration"),
-        ({"policies": ["arn:aws:iam::aws:policy/A"]}, "policies[0]", "write it under policyArns"),
+        ({"policies": ["arn:aws:iam::aws:policy/A"]}, "policies[0]", "write the ARNs under policyArns"),
         ({"serviceAccount": {"name": "a", "namespce": "x"}}, "serviceAccount.namespce", "did you mean 'namespace'?"),
         ({"policy": {"documnt": "{}"}}, "policy.documnt", "did you mean 'document'?"),
         ({"policy": {}}, "policy", "add policy.document, or policy.addOn"),

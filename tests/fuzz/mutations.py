@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from config.pydantic_errors import keys_at
+from config.key_types import keys_at
 from irsa.rules.mistakes import Place
 from tests.places import at, places
 

@@ -340,6 +340,7 @@ ONE_ARGUMENT = st.sampled_from(ARGUMENTS).flatmap(
 @given(case=ONE_ARGUMENT)
 @example((("service_account", "labels"), {"a b": "c"}))
 @example((("audience",), ""))
+@example((("import_",), ["x", "x"]))
 def test_one_argument(case: tuple[Place, Any]) -> None:
     """Protects both front doors: a value of any kind in any argument is taken by both, or refused at the same place."""
     argument, value = case

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from config.loading import read_settings
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.stack import Stack
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.unknown import SECRET
@@ -200,7 +200,7 @@ def test_who_answers_the_look_ups_changes_only_what_they_say(
     values = data.draw(files(1))
     for place, value in changes.items():
         values = put(values, place, value)
-    stack = read_settings(values, NOWHERE, region).stack
+    stack = read_settings(values, NOWHERE).stack
     offline = plan(stack, unanswered(stack, region)).mistakes
     answered = plan(stack, data.draw(truths(stack, region))).mistakes
 

@@ -9,7 +9,7 @@ import pytest
 
 from config.loading import read_settings
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.stack import Stack
 from program.arguments import policy_key
 from program.examine import examine
 from program.helm_values import of_binding
@@ -81,9 +81,6 @@ def test_a_binding_of_one_cluster_is_one_component() -> None:
     assert (component.namespace, component.protect) == (None, False)
     assert component.args["oidc_provider_arns"] == [BLUE]
     assert component.args["service_account"] == {"name": "app", "namespace": "team-a"}
-    service_account = found.bindings["app"].binding.service_account
-    assert service_account is not None
-    assert service_account.name == "app"
 
 
 def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
@@ -197,7 +194,6 @@ def test_a_role_only_uses_no_cluster_of_several() -> None:
 
     assert component.name == "app"
     assert (component.cluster, component.args["oidc_provider_arns"]) == (None, [GREEN])
-    assert found.bindings["app"].binding.service_account is None
 
 
 class LaterKnown:

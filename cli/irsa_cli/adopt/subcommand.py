@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from irsa_cli.adopt.owners import TOOLS
-from irsa_cli.options import add_discovery_options, stack_file
+from irsa_cli.options import NEW_STACK_FILE, STREAM, add_discovery_options, stack_file
 
 DESCRIPTION = """\
 Write a stack file for the roles and service accounts of a cluster, so that
@@ -26,11 +26,7 @@ examples:
 
 exit codes: 0 everything that was chosen is in the file, 1 something is skipped,
 2 not checked (no permission, no answer), or nothing is chosen"""
-STANDARD_OUTPUT = Path("-")
-# The file that a dry run prints: nobody has named its stack yet.
-NEW = Path("Pulumi.STACK.yaml")
-DRY_RUN = f"dry run: nothing is written; --output {NEW} writes the stack file"
-OUTPUT_HELP = f"the stack file, {NEW}, which need not exist (default: -, a dry run)"
+OUTPUT_HELP = f"the stack file, {NEW_STACK_FILE}, which need not exist (default: -, a dry run)"
 DEAD_HELP = """adopt roles that trust OIDC providers of clusters that are gone, or that nobody read, as they are; the
 report names what may go after the import"""
 FROM_HELP = f"also adopt what this tool manages: {', '.join(TOOLS)} (repeatable)"
@@ -47,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     choice.add_argument("--role", metavar="NAME", **repeated, help="name or ARN of a role; * and ? stand for any text")
     choice.add_argument("--tag", metavar="KEY=VALUE", type=_tag, **repeated, help="roles with a tag")
     choice.add_argument("--all", action="store_true", help="everything")
-    parser.add_argument("--output", metavar="FILE", type=stack_file, default=STANDARD_OUTPUT, help=OUTPUT_HELP)
+    parser.add_argument("--output", metavar="FILE", type=stack_file, default=Path(STREAM), help=OUTPUT_HELP)
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents")
     parser.add_argument("--take-from", metavar="TOOL", choices=TOOLS, **repeated, help=FROM_HELP)
     parser.add_argument("--drop-dead-issuers", action="store_true", help=DEAD_HELP)

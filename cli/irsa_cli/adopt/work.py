@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from irsa.rules.leaves import mapping_of
@@ -15,15 +16,17 @@ from irsa_cli.adopt.outcomes import Outcome
 from irsa_cli.adopt.report import lines, written
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.adopt.stacks import in_stacks
-from irsa_cli.adopt.subcommand import DRY_RUN, NEW, STANDARD_OUTPUT
 from irsa_cli.discovery import discover, inputs_of
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.model import Discovery
+from irsa_cli.options import NEW_STACK_FILE, STREAM
 from irsa_cli.report.publish import print_lines
 from irsa_cli.state.pulumi import stack_outputs
 from irsa_cli.whole_file import write
+
+DRY_RUN = f"dry run: nothing is written; --output {NEW_STACK_FILE} writes the stack file"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
         CouldNotLookError: Nothing is chosen, the stack file cannot be used, or something cannot be read.
     """
     choice = _choice(options)
-    dry_run = options.output == STANDARD_OUTPUT
-    file = StackFile(NEW if dry_run else options.output)
+    dry_run = options.output == Path(STREAM)
+    file = StackFile(NEW_STACK_FILE if dry_run else options.output)
     credentials = inputs_of(options)
     discovery = discover(options.context, options.cluster, options.stack, credentials, policies=options.policies)
     states = in_stacks(file.path.parent)

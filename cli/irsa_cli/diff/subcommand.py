@@ -5,7 +5,6 @@ import argparse
 from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.options import stack_name
 
-STREAM = "-"
 FAIL_ON_HELP = f"exit code 1 if there are any: {', '.join(FAIL_ON)}; what irsa cannot tell counts (repeatable)"
 
 DESCRIPTION = """\

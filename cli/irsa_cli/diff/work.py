@@ -24,9 +24,9 @@ from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.rights import changed_roles, compared_roles, rights
 from irsa_cli.diff.snapshots import Snapshot, before_and_after
-from irsa_cli.diff.subcommand import STREAM
 from irsa_cli.diff.texts import without_suffixes
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.publish import print_lines

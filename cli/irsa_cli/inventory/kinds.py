@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 UNUSED_DAYS = 90
+ALL = "all"
 # What a kind of finding is about, the worst first.
 FAMILIES = {
     "access": "More access than needed",

@@ -3,11 +3,8 @@
 import argparse
 from pathlib import Path
 
-from irsa_cli.inventory.kinds import KINDS
+from irsa_cli.inventory.kinds import ALL, KINDS
 from irsa_cli.options import add_discovery_options, not_empty
-
-ALL = "all"
-
 
 _HELP_OF_KINDS = "\n".join(f"  {name:<26}{kind.title}" for name, kind in KINDS.items())
 DESCRIPTION = f"""\

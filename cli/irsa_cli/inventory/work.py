@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from irsa.rules.mistakes import named
 from irsa_cli.discovery import discover, inputs_of
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
-from irsa_cli.inventory.kinds import KINDS
+from irsa_cli.inventory.kinds import ALL, KINDS
 from irsa_cli.inventory.output import Inventory
-from irsa_cli.inventory.subcommand import ALL
 from irsa_cli.inventory.table import answer_of
 from irsa_cli.inventory.taking import of_namespaces, take_inventory
 from irsa_cli.progress import under_way

@@ -10,18 +10,10 @@ from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, TypeGuard, Union, get_args, get_origin
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationInfo,
-    WithJsonSchema,
-    create_model,
-)
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, create_model
 from pydantic.alias_generators import to_camel
-from pydantic_core.core_schema import CoreSchema, with_info_after_validator_function
+from pydantic.fields import FieldInfo
+from pydantic_core.core_schema import CoreSchema
 
 from irsa.add_ons import catalog
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS, SWITCHES, Parameter
@@ -33,11 +25,13 @@ from irsa.rules.identity import SHORT, Use, parse_identity
 from irsa.rules.mistakes import Mistake, nearest, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.subjects import check_subject
-from irsa.rules.unknown import Unknown
 
 
 class Keys(BaseModel):
-    """The base of all models: keys in camelCase, no unknown keys, no conversion of types."""
+    """The base of all models, which declare keys; what is written under them, `irsa.read` reads.
+
+    A stack file has them in camelCase.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True, defer_build=True)
 
@@ -49,13 +43,13 @@ class Plain(NamedTuple):
 
 
 class Mark(Enum):
-    """What pydantic does not need to know of a value."""
+    """What a type does not say of a value."""
 
     REQUIRED = auto()
     """In a program it must be there."""
     STACK_FILE = auto()
     """Only a stack file has it."""
-    # These are read by a function of their own in a program (irsa.fields).
+    # These are read by a function of their own (irsa.fields).
     IDENTITY = auto()
     DOCUMENT = auto()
     CONDITIONS = auto()
@@ -73,21 +67,14 @@ class Rule:
     """A rule of a value, and what an editor is told of it.
 
     Attributes:
-        check: Raises Mistake. Besides the value, it takes the `info` of pydantic, or None in a program.
+        check: Raises Mistake.
         schema: Keywords of JSON schema.
+        variables: Whether a stack file may have variables in the value.
     """
 
-    check: Callable[[Any, ValidationInfo | None], object]
+    check: Callable[[Any], object]
     schema: Mapping[str, Any]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return how pydantic applies it: the value stays as it is."""
-
-        def checked(value: Any, info: ValidationInfo) -> Any:
-            self.check(value, info)
-            return value
-
-        return with_info_after_validator_function(checked, handler(source))
+    variables: bool = False
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Return what an editor is told."""
@@ -103,7 +90,8 @@ def unwrapped(annotation: Any, marks: Sequence[Any] = ()) -> tuple[Any, Sequence
     """Return a type without None, and its marks with those that are given."""
     while (origin := get_origin(annotation)) in (Annotated, Union, UnionType):
         inner, *more = (each for each in get_args(annotation) if each is not NoneType)
-        annotation, marks = inner, [*marks, *(more if origin is Annotated else ())]
+        of_fields = [mark for each in more if isinstance(each, FieldInfo) for mark in each.metadata]
+        annotation, marks = inner, [*marks, *(more if origin is Annotated else ()), *of_fields]
     return annotation, marks
 
 
@@ -120,7 +108,7 @@ a_list, a_mapping = partial(_empty, list), partial(_empty, dict)
 
 def rule(check: Callable[[Any], object], **schema: Any) -> Rule:
     """Return a rule with these keywords of JSON schema."""
-    return Rule(lambda value, _info: check(value), schema)
+    return Rule(check, schema)
 
 
 def one_of(allowed: Collection[str], otherwise: str, **schema: Any) -> Rule:
@@ -140,25 +128,17 @@ def named(of: NameRule, example: str) -> Rule:
     return rule(partial(check_name, rule=of), maxLength=of.longest, **pattern, examples=[example])
 
 
-def arn(kind: str, variables_allowed: bool = True) -> Rule:
-    """Return the rule of an ARN of IAM, which has the partition of a stack file's region."""
-
-    def check(value: str, info: ValidationInfo | None) -> None:
-        if info and not variables_allowed and "${" in value:
-            found = f"{value!r}, in which variables are not replaced"
-            raise Mistake(found, "an ARN without variables", "write the ARN")
-        # With a variable in it, it is judged when that is replaced.
-        if not info or "${" not in value:
-            parse_iam_arn(value, kind, info.context if info else None)
-
-    pattern = rf"^arn:[^:]+:iam::[^:]+:{kind}/.+$" + (r"|\$\{" if variables_allowed else "")
-    return Rule(check, {"pattern": pattern, "examples": [EXAMPLES[kind]]})
+def arn(kind: str, variables: bool = True) -> Rule:
+    """Return the rule of an ARN of IAM."""
+    pattern = rf"^arn:[^:]+:iam::[^:]+:{kind}/.+$" + (r"|\$\{" if variables else "")
+    return Rule(
+        partial(parse_iam_arn, resource_type=kind), {"pattern": pattern, "examples": [EXAMPLES[kind]]}, variables
+    )
 
 
 def of_add_on(parameter: Parameter) -> Rule:
     """Return the rule of an item of a parameter of add-ons."""
-    # With a variable in it, it is judged when that is replaced.
-    return Rule(lambda value, info: (info and "${" in value) or parameter.check(value), {})
+    return Rule(parameter.check, {}, variables=True)
 
 
 def _seconds(limits: quotas.Seconds) -> Rule:
@@ -176,7 +156,7 @@ def _quota(least: int, most: int | None = None) -> Rule:
 
 RoleArn = Annotated[str, arn("role")]
 PolicyArn = Annotated[str, arn("policy")]
-ProviderArn = Annotated[str, arn("oidc-provider", variables_allowed=False)]
+ProviderArn = Annotated[str, arn("oidc-provider", variables=False)]
 Key = Annotated[str, named(names.KEY, "my-app")]
 PolicyPath = Annotated[str, named(names.MANAGED_POLICY_PATH, "/team/")]
 InlinePolicyName = Annotated[str, named(names.INLINE_POLICY, "read-reports")]
@@ -212,9 +192,7 @@ Document = Annotated[dict[str, Any], Mark.DOCUMENT]
 _way = {"enum": [Use.USED.value, Use.TRUSTED.value]}
 _ways = {"type": "object", "additionalProperties": False, "properties": {"irsa": _way, "podIdentity": _way}}
 _identity = {"anyOf": [{"enum": [*SHORT]}, {**_ways, "minProperties": 1}], "examples": ["both"]}
-# A marker is what it is.
-_check_identity = rule(lambda value: isinstance(value, Unknown) or parse_identity(value), **_identity)
-Identity = Annotated[Any, _check_identity, Mark.IDENTITY, DECIDES]
+Identity = Annotated[Any, rule(parse_identity, **_identity), Mark.IDENTITY, DECIDES]
 OTHER_SCOPE = f'name what it may reach in its parameters, or write "{EVERYTHING}" for everything'
 ADD_ON = {"addOn": "external-dns", "hostedZones": ["Z0123456789ABCDEFGHIJ"]}
 SERVICE_ACCOUNT = {"name": "my-service-account", "namespace": "default"}

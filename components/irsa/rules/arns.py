@@ -116,10 +116,8 @@ def parse_cluster_arn(text: str) -> ClusterArn:
 
 # The same ones occur in many bindings of a stack.
 @functools.lru_cache(maxsize=4096)
-def parse_iam_arn(text: str, resource_type: str, partition: str | None = None) -> Arn:
+def parse_iam_arn(text: str, resource_type: str) -> Arn:
     """Return the parts of an IAM ARN of the given type (`role`, `policy`, `oidc-provider`).
-
-    The partition, where it is known, is that of the ARN that is advised in place of a policy's name.
 
     Raises:
         Mistake: It is not such an ARN; the message names the wrong part.
@@ -130,7 +128,7 @@ def parse_iam_arn(text: str, resource_type: str, partition: str | None = None) -
     if problem:
         fix = f"copy the ARN from `{commands.LIST_ARNS[resource_type]}` or the IAM console"
         if resource_type == "policy" and re.fullmatch(f"{PATH}{IAM_NAME}", f"/{text}"):
-            fix = _advice_for_name(text, partition)
+            fix = _advice_for_name(text)
         if resource_type == "oidc-provider" and not text:
             # https://www.pulumi.com/registry/packages/eks/api-docs/cluster/: without a provider its output is empty.
             fix += "; if it is the output of an eks.Cluster, set createOidcProvider there"
@@ -138,16 +136,16 @@ def parse_iam_arn(text: str, resource_type: str, partition: str | None = None) -
     return Arn(parts[1], parts[4], resource_type, ":".join(parts[5:]).split("/", 1)[1])
 
 
-def _advice_for_name(name: str, partition: str | None) -> str:
+def _advice_for_name(name: str) -> str:
     """Return the ARNs that a policy may have of which only the name is known, and what in them is not known."""
     resource = POLICIES_WITH_A_PATH.get(name, name)
-    arns = [str(Arn(partition or "aws", owner, "policy", resource)) for owner in ("aws", "111122223333")]
+    arns = [str(Arn("aws", owner, "policy", resource)) for owner in ("aws", "111122223333")]
     advice = f"write {arns[0]} if it is AWS's"
     if resource == name:
         advice += f", or {arns[1]} with the number of your AWS account"
     if "/" not in resource:
         advice += "; if it has a path, such as service-role/, write it before the name"
-    return advice if partition else f"{advice}; in China, write aws-cn for the partition, in GovCloud aws-us-gov"
+    return f"{advice}; in China, write aws-cn for the partition, in GovCloud aws-us-gov"
 
 
 def _problem_of(parts: list[str], resource_type: str) -> str | None:

@@ -4,7 +4,7 @@ import difflib
 import itertools
 import json
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 LONGEST_NAMED = 2_048
@@ -133,6 +133,17 @@ def shortened(value: Any) -> str:
     # The quotes of a string are closed, or what follows could be taken for more of it.
     end = f"...{text[0]}" if isinstance(value, str) else "..."
     return text[: LINE - len(end)] + end
+
+
+def kind_of(value: object) -> str:
+    """Return a value of a wrong type for a message, in the terms of JSON and YAML; a long one is shortened."""
+    if isinstance(value, str) and not value:
+        return "an empty string"
+    if isinstance(value, Mapping):
+        return f"a mapping ({shortened(', '.join(map(str, value)))})" if value else "an empty mapping"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    return str(value).lower() if isinstance(value, bool) else shortened(value)
 
 
 def in_advice(value: Any, otherwise: str) -> str:

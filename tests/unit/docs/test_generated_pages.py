@@ -174,27 +174,6 @@ def test_two_keys_that_become_the_same_are_a_mistake() -> None:
     assert examine({**settings, "variables": {"key": "SourceVpc"}}, ROOT).mistakes
 
 
-@pytest.mark.parametrize(
-    "key", re.findall(r"^\| `([\w.]+)` \|", section(page("variables"), "Where they are replaced"), re.MULTILINE)
-)
-def test_a_variable_is_replaced_where_the_page_says(key: str) -> None:
-    """Protects the page about variables: in each of its keys, one that does not exist is refused by its name."""
-    value: Any = {
-        "policyArns": ["${acount}"],
-        "assumeRoleArns": ["${acount}"],
-        "trust.conditions": {"StringEquals": {"aws:SourceVpc": "${acount}"}},
-        "trust.statements": [{"Effect": "Allow", "Principal": {"AWS": "${acount}"}, "Action": "sts:AssumeRole"}],
-    }.get(key, "${acount}")
-    if key.endswith("document"):
-        value = document("${acount}")
-    for part in reversed(key.split(".")):
-        value = {part: value}
-
-    bindings = {"app": {"serviceAccount": {"name": "app"}, **value}}
-    mistakes = examine({"cluster": {"name": "my-cluster"}, "bindings": bindings}, ROOT).mistakes
-    assert any("unknown variable ${acount}" in mistake.mistake.found for mistake in mistakes)
-
-
 def test_each_file_of_permissions_is_in_the_table() -> None:
     """Protects who grants permissions: the table says of each file who needs it."""
     text = page("permissions").partition("## What is in the files")[0]

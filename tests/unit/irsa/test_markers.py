@@ -155,7 +155,7 @@ MOVES = "in the partition|in the AWS account|every service account of the cluste
 WHOLE = "compares as a string|compares . and|a string, or a list of strings|wildcard in a part"
 
 # An argument that must be plain is refused as a whole where it is an output, and so is a document that is not divided.
-ONLY_PLAIN = "a plain|at most 6,144"
+ONLY_PLAIN = "a plain|decides which resources exist|at most 6,144"
 
 UNKNOWN = st.sampled_from([SECRET, WRONG, OUTPUT])
 # Of any kind; the last ones are wrong for every argument, and what is beside them is judged all the same.

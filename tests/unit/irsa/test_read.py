@@ -48,7 +48,7 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
     )
     assert sorted(map(path_of, places(arguments))) == [
         *("audience", "policy_arns.c", 'policy_arns["a b"]', 'policy_arns["a b"]', "role.name", "rolle"),
-        *("service_account", "service_account.namespace", "service_account.nmae"),
+        *("service_account.namespace", "service_account.nmae"),
     ]
 
 
@@ -59,7 +59,7 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
         ({"service_account": {"name": "c", "audience": "a"}}, "move it to audience"),
         ({"service_account": {"name": "c", "role_name": "r"}}, "move it to role.name"),
         ({"role": {"conditions": {}}}, "move it to trust.conditions"),
-        ({"policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "write it under policy_arns"),
+        ({"policies": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "write the ARNs under policy_arns"),
         ({"policies": [{"document": {}}]}, "move it to policy.document"),
         ({"policies": [{"add_on": "cert-manager", "hostedZones": []}]}, "did you mean 'hosted_zones'?"),
         ({"policies": ["velero"]}, "set policies[0].add_on to 'velero'"),
@@ -98,7 +98,7 @@ def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None
     arguments = Arguments("my-app")
     arguments.read({argument: value})
     assert places(arguments)[0] == (argument,)
-    assert "plain mapping" in arguments.found[0][1].allowed
+    assert ("which decides which resources exist" in arguments.found[0][1].allowed) is is_output(value)
 
 
 def test_a_key_that_is_no_string_is_reported() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.pydantic_errors import annotation_at, keys_at
+from config.key_types import keys_at, type_at
 from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place
 from program.check import examined
@@ -17,7 +17,7 @@ ARN = "arn:aws:iam::999988887777:oidc-provider/oidc.eks.us-west-2.amazonaws.com/
 
 def places(above: Place = ()) -> Iterator[Place]:
     """Yield the places of all settings; of a mapping with keys of one's own, and of a list, one item."""
-    annotation = annotation_at(above)
+    annotation = type_at(above)
     if above:
         yield above
     if is_model(annotation):

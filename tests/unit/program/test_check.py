@@ -65,7 +65,7 @@ def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monk
 # https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/: 10 minutes
 DOCUMENTED = {
     "cluster.nam": ("", "did you mean 'name'?"),
-    "defaults.maxSessionDuration": ("at least 3,600", ""),
+    "defaults.maxSessionDuration": ("3,600 to 43,200", ""),
     "bindings.wrong-types.serviceAccount.create": ("true or false", "without quotes"),
     "bindings.wrong-types.policyArns": ("a list", '["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]'),
     "bindings.wrong-levels.role.policy": ("", "irsa:bindings.wrong-levels"),

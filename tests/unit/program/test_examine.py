@@ -19,15 +19,6 @@ def places(values: dict[str, Any], folder: Path) -> set[tuple[str | int, ...]]:
     return {mistake.place for mistake in examine(values, folder).mistakes}
 
 
-def test_a_good_stack_is_loaded_with_its_defaults(tmp_path: Path) -> None:
-    """Protects the program: it gets typed settings, in which the defaults are merged already."""
-    stack = examine({**GOOD, "defaults": {"namespace": "team-a"}}, tmp_path).stack
-    assert stack is not None
-    service_account = stack.bindings["app"].service_account
-    assert service_account is not None
-    assert (service_account.name, service_account.namespace) == ("app", "team-a")
-
-
 def test_mistakes_of_every_kind_are_reported_together(tmp_path: Path) -> None:
     """Protects who mends a stack file: models, rules between keys, documents and quotas in one report."""
     values = {

@@ -16,8 +16,9 @@ from config.lint import RULES, check_rule_name, silence_reason
 from config.lint.actions import applicability, in_a_policy, service, services
 from config.lint.checked import Statement
 from config.lint.settings import TAKES_DEFAULT
+from config.loading import read_settings
 from config.located_mistake import LocatedMistake
-from config.models import Defaults, Stack
+from config.models import Defaults
 from irsa.rules.identity import ONLY_IRSA, parse_identity
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import SECRET
@@ -691,8 +692,8 @@ def test_a_silence_is_for_its_rule_and_its_bindings(
     silence: dict[str, Any], rule: str, binding: str, reason: str | None
 ) -> None:
     """Protects the other warnings from a silence that is not meant for them."""
-    bindings = {name: {"serviceAccount": {"name": name}} for name in ("a", "b")}
-    stack = Stack.model_validate({"cluster": {"name": "cc"}, "bindings": bindings, "lint": {"silence": silence}})
+    bindings = {"a": APP, "b": APP}
+    stack = read_settings({"bindings": bindings, "lint": {"silence": silence}}, Path("/nowhere")).stack
     warning = LocatedMistake(("bindings", binding, "trust"), Mistake("F", "A", "D"), rule=rule)
     assert silence_reason(warning, stack.lint) == reason
 
@@ -793,9 +794,9 @@ def test_what_other_rules_advise_settles_it(
 def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
     """Protects a warning about the stack as a whole from a silence that names bindings."""
     silence = {"unused-setting": {"reason": "r", "bindings": ["a"]}}
-    values = {"cluster": {"name": "cc"}, "bindings": {"a": APP}, "lint": {"silence": silence}}
+    stack = read_settings({"bindings": {"a": APP}, "lint": {"silence": silence}}, Path("/nowhere")).stack
     warning = LocatedMistake(("variables", "a"), Mistake("F", "A", "D"), rule="unused-setting")
-    assert silence_reason(warning, Stack.model_validate(values).lint) is None
+    assert silence_reason(warning, stack.lint) is None
 
 
 def test_names_of_rules() -> None:

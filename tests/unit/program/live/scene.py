@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.stack import Stack
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from irsa_cli.state.resource import parse_resource
 from irsa_cli.state.types import (

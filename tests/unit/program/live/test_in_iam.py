@@ -144,10 +144,11 @@ def test_a_policy_that_cannot_be_attached() -> None:
 
     Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Policy.html
     """
-    (mistake,) = found(app(policyArns=[S3]), replace(account(), policies={S3: False}))
+    for arns, place in (([S3], "[0]"), ({"k": S3}, ".k")):
+        (mistake,) = found(app(policyArns=arns), replace(account(), policies={S3: False}))
 
-    assert rules([mistake]) == [("policy-missing", "bindings.app.policyArns[0]")]
-    assert "cannot be attached" in mistake.mistake.found
+        assert rules([mistake]) == [("policy-missing", f"bindings.app.policyArns{place}")]
+        assert "cannot be attached" in mistake.mistake.found
 
 
 def test_a_policy_that_this_stack_creates_will_exist() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from config.loading import read_settings
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.stack import Stack
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller
@@ -146,7 +147,7 @@ def test_a_kubeconfig_that_is_none_is_left_to_the_plugin(tmp_path: Path, text: s
 
 
 def stack(**values: Any) -> Stack:
-    return Stack.model_validate(values)
+    return read_settings(values, Path("/nowhere")).stack
 
 
 def used(**values: Any) -> set[str | None]:

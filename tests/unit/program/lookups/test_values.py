@@ -18,7 +18,7 @@ PROVIDER = f"arn:aws-cn:iam::444455556666:oidc-provider/{ISSUER}"
 def identities(
     settings: dict[str, Any], region: str | None, allowed: Any = None
 ) -> dict[str | None, AwsIdentity | None]:
-    stack = read_settings({"cluster": {"name": "cc"}, "bindings": {}, **settings}, Path("/nowhere"), region).stack
+    stack = read_settings({"cluster": {"name": "cc"}, "bindings": {}, **settings}, Path("/nowhere")).stack
     return {key: each.identity for key, each in unanswered(stack, region, allowed).aws_accounts.items()}
 
 

@@ -1,0 +1,155 @@
+"""What only a stack file's reader does; what it shares with that of a program is in test_fields.py and test_read.py."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config.loading import KINDS, read_settings
+from config.located_mistake import LocatedMistake
+from config.stack import Binding
+from irsa.fields import OF_A_ROLE
+from irsa.rules.mistakes import Place, path_of
+from program.examine import examine
+from tests.unit.program.test_advice import places
+
+APP = {"serviceAccount": {"name": "a"}}
+POLICY_ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+ADVICE = ("a string", *KINDS.values())
+
+
+def mistakes(**values: Any) -> Sequence[LocatedMistake]:
+    return examine({"cluster": {"name": "cc"}, "bindings": {"a": APP}, **values}, Path("/nowhere")).mistakes
+
+
+@pytest.mark.parametrize(
+    ("keys", "place", "fix"),
+    [
+        ({"role": {"policy": {}}}, "role.policy", "move it to irsa:bindings.a.policy"),
+        ({"role": {"bindings": {}}}, "role.bindings", "move it to irsa:bindings"),
+        ({"variables": {}}, "variables", "move it to irsa:variables"),
+        ({"zzzzz": 1}, "zzzzz", "remove it"),
+        ({"role": {"nam": "x"}}, "role.nam", "did you mean 'name'?"),
+        ({"serviceAccount": {"nam": "a"}}, "serviceAccount.nam", "did you mean 'name'?"),
+        ({"clustrs": ["x"]}, "clustrs", "did you mean 'clusters'?"),
+        ({"policies": [POLICY_ARN]}, "policies.0", "write the ARNs under irsa:bindings.a.policyArns"),
+        # As in terraform-aws-iam.
+        ({"policies": {"read": POLICY_ARN}}, "policies", "write the ARNs under irsa:bindings.a.policyArns"),
+        ({"policyArns": {"b": "x"}}, "policyArns.b", "arn:aws:iam::aws:policy/x"),
+        ({"policyArns": {"a b": POLICY_ARN}}, "policyArns.a b", "did you mean 'a-b'?"),
+        ({"policy": {"document": "{}"}}, "policy.document", "write a mapping of keys to values"),
+    ],
+)
+def test_one_mistake_in_a_binding(keys: dict[str, Any], place: str, fix: str) -> None:
+    (mistake,) = mistakes(bindings={"a": {**APP, **keys}})
+    assert ".".join(map(str, mistake.place)) == f"bindings.a.{place}"
+    assert fix in mistake.mistake.fix
+
+
+@pytest.mark.parametrize("key", ["serviceAccount", "policyArns", "role"])
+def test_a_key_of_a_binding_outside_of_the_bindings(key: str) -> None:
+    """Protects from a wrong hint: serviceAccount was answered with accounts, which is for AWS accounts."""
+    (mistake,) = mistakes(**{key: {}})
+    assert mistake.mistake.fix == "move it to the binding that it is for, below irsa:bindings"
+
+
+def test_a_key_of_an_earlier_version_is_not_taken_for_a_misspelled_one() -> None:
+    """Protects who upgrades: `namespace`, whose letters are in it, is another thing."""
+    (found,) = mistakes(defaults={"retainNamespaces": False})
+    assert found.place == ("defaults", "retainNamespaces")
+    assert found.mistake.fix.startswith("remove it: ")
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"lint": {"silence": {"wide-trust": "why"}}}, ("lint", "silence", "wide-trust")),
+        ({"cluster": 5, "clusters": {"blue": {"name": "blue"}}}, ("cluster",)),
+        ({"cluster": {"oidcIssuer": "https://x", "kubernetes": {"eks": "x"}}}, ("cluster", "kubernetes", "eks")),
+    ],
+)
+def test_a_mistake_between_keys_hides_no_wrong_kind(values: dict[str, Any], place: Place) -> None:
+    """Protects who mends what is told: the next run told more about the same place."""
+    assert any(each.mistake.allowed in ADVICE for each in mistakes(**values) if each.place == place)
+
+
+@pytest.mark.parametrize("arns", [[POLICY_ARN], {"read": POLICY_ARN}])
+def test_the_keys_of_a_binding_are_its_arguments(arns: Any, tmp_path: Path) -> None:
+    """Protects the rules between arguments: each key of a binding reaches them, and nothing else does."""
+    document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
+    (tmp_path / "p.json").write_text(json.dumps(document))
+    same = {"identity": "both", "role": {"name": "a"}, "audience": "a"}
+    keys = {
+        **same,
+        "serviceAccount": {"name": "a", "tokenExpiration": 600, "labels": {"a_b": "c"}, "createNamespace": True},
+        "podIdentity": {"importIds": {"a_b": "a-12345678"}},
+        "policy": {"file": "p.json", "name": "a"},
+        "policies": [{"addOn": "a", "readOnly": True}],
+        "policyArns": arns,
+        "inlinePolicies": {"a_b": {"document": {}}},
+        "assumeRoleArns": ["x"],
+        "trust": {"anyServiceAccount": True},
+        "import": ["role"],
+        "retainOnDelete": True,
+        "account": "data",
+        "clusters": ["blue"],
+        "protect": True,
+        "formerly": "b",
+    }
+    args = {
+        **same,
+        "service_account": {"name": "a", "namespace": "default", "token_expiration": 600, "labels": {"a_b": "c"}},
+        "pod_identity": {"import_ids": {"a_b": "a-12345678"}},
+        "policy": {"document": document, "name": "a"},
+        "policies": [{"add_on": "a", "read_only": True}],
+        "policy_arns": arns,
+        "inline_policies": {"a_b": {"document": {}}},
+        "assume_role_arns": ["x"],
+        "trust": {"any_service_account": True},
+        "import_": ["role"],
+        "retain_on_delete": True,
+    }
+    others = {"clusters": {"blue": {"name": "blue"}}, "accounts": {"data": {"profile": "data"}}}
+    binding = read_settings({"bindings": {"a": keys}, **others}, tmp_path).stack.bindings["a"]
+    assert binding == Binding(args, ["blue"], "data", protect=True, formerly="b", create_namespace=True)
+    assert OF_A_ROLE.fields.keys() - args.keys() == {"oidc_provider_arns", "cluster_arns", "quotas"}
+
+
+def test_what_is_as_by_default_is_as_if_it_were_not_there() -> None:
+    """Protects stacks that exist: an existing role with `policyArns: []` beside it is not refused."""
+    account = {"name": "a", "create": True, "takeOver": False, "labels": {}, "imagePullSecrets": []}
+    empty: dict[str, Any] = {"policyArns": [], "policies": [], "inlinePolicies": {}, "assumeRoleArns": [], "import": []}
+    trust = {"subjects": [], "anyServiceAccount": False, "conditions": {}, "statements": []}
+    keys = {"serviceAccount": account, **empty, "trust": trust, "retainOnDelete": False, "role": {"tags": {}}}
+    args = read_settings({"bindings": {"a": keys}}, Path("/nowhere")).stack.bindings["a"].args
+    assert args == {"service_account": {"name": "a", "namespace": "default"}}
+    existing = {**keys, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
+    assert not mistakes(bindings={"a": existing})
+    (mistake,) = mistakes(bindings={"a": {**existing, "retainOnDelete": 0}})
+    assert mistake.place[2:] == ("retainOnDelete",)
+
+
+# What is not wrong with the value itself.
+BETWEEN_KEYS = re.compile("without|is not in irsa:|for a service account|no file|'my-app' is not a variable name")
+OF_ALL_TYPES: tuple[Any, ...] = (True, 7, 7.5, [], {}, ["a"], [1], {"a": "b"}, "maybe", "1", [True], [[]], "a: b")
+
+
+@pytest.mark.parametrize("place", [*places()], ids=path_of)
+def test_the_advised_value_is_accepted_at_that_key(place: Place) -> None:
+    """Refuses advice that is refused: each key with a value of each other type, and what the fix names in its place."""
+
+    def found(value: Any) -> list[LocatedMistake]:
+        for part in reversed(place):
+            value = [value] if part == 0 else {str(part): value}
+        return [each for each in mistakes(**value) if each.place[: len(place)] == place]
+
+    of_types = [each for value in OF_ALL_TYPES for each in found(value)]
+    assert of_types
+    for allowed, fix in {(each.mistake.allowed, each.mistake.fix) for each in of_types if each.place == place}:
+        if allowed in ADVICE and " such as " in fix:
+            again = found(yaml.safe_load(fix.partition(" such as ")[2]))
+            assert all(BETWEEN_KEYS.search(each.mistake.found) for each in again), fix
