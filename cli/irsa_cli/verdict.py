@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from irsa.evaluation import DOCUMENTATION, Decision, Evaluation, PodIdentityRequest, WebIdentityRequest
-from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_parsed, with_values
+from irsa.evaluation.document import Parsed
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.evaluation.any_association import admits_any_association
-from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_parsed
-from irsa.evaluation.document import parse
+from irsa.evaluation.document import Parsed, parse
 from irsa.evaluation.normal_form import Spelling, are_equivalent, normal, normal_statement
 from irsa.evaluation.same_sessions import admits_the_same, difference
 from irsa.rules.arns import issuer_of_provider, parse_cluster_arn

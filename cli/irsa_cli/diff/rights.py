@@ -13,10 +13,9 @@ from typing import Literal, NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.evaluation.admission import admitted_by, providers_of
-from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.cover import subjects_of_claim
 from irsa.evaluation.decision import evaluate_parsed
-from irsa.evaluation.document import Statement
+from irsa.evaluation.document import Parsed, Statement
 from irsa.evaluation.normal_form import normal
 from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from irsa.evaluation import TrustDocumentError
-from irsa.evaluation.comparisons import Parsed
-from irsa.evaluation.document import parse
+from irsa.evaluation.document import Parsed, parse
 from irsa.rules.arns import issuer_host_path, oidc_provider_arn
 from irsa.rules.mistakes import named
 from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveRole

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from irsa.evaluation import DOCUMENTATION, Decision, Evaluation
-from irsa.evaluation.comparisons import compared, compared_with, met, reads_claims
 from irsa.evaluation.document import Statement
 from irsa.evaluation.kinds import bits
+from irsa.evaluation.representatives import asked, reads_claims
 from irsa_cli.trusts.claims import Claims
 from irsa_cli.trusts.trust import ProviderTrust, statement_text
 
@@ -43,23 +43,21 @@ def admitted(trust: Whose, claims: Claims[Any]) -> list[Admitted[Whose]]:
     """Return which service accounts of a cluster a role admits, or may admit."""
     if not trust.client_ids:
         return []
-    statements = compared(trust.parsed, trust.provider_arn)
-    matching = claims.matching(compared_with(statements))
-    meeting = {each.place: met(each.sub, matching, claims.everybody) for each in statements}
-    if reads_claims(trust.parsed, trust.provider_arn) or any(certain != may for certain, may in meeting.values()):
-        # What is not known of a claim is told of each one.
-        groups = [*bits(claims.everybody)]
-    else:
-        groups = claims.divided(certain for certain, _ in meeting.values())
+    of = asked(trust.parsed, trust.provider_arn)
+    classes = of.classes(claims.kinds(of.patterns("sub")))
+    # What is not known of a claim is told of each one.
+    alone = reads_claims(trust.parsed, trust.provider_arn) or any(None in outcomes for outcomes in classes)
+    groups = [(outcomes, each) for outcomes, those in classes.items() for each in (bits(those) if alone else [those])]
     found: dict[_Answer, int] = {}
-    for group in groups:
-        applying = {place: trust.parsed[1][place] for place, (_, may) in meeting.items() if group & may}
+    for outcomes, group in groups:
+        places = [one.place for one, outcome in zip(of.statements, outcomes, strict=True) if outcome is not False]
+        applying = {place: trust.parsed[1][place] for place in places}
         if any(each.effect == "Allow" for each in applying.values()):
             first = claims.subjects(group & -group)[0]
             answer = _answer(trust, applying, first)
             if answer and answer[0] is Decision.CANNOT_DECIDE and first in answer[2] and group & (group - 1):
                 # The reason is this one's alone; the list grows while it is read.
-                groups += bits(group)
+                groups += [(outcomes, each) for each in bits(group)]
             elif answer:
                 found[answer] = found.get(answer, 0) | group
     return [Admitted(trust, group, *answer) for answer, group in found.items()]

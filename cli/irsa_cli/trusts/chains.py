@@ -17,9 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from irsa.evaluation.answers import RoleRequest, StatementEvaluation, all_of
-from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_statements
-from irsa.evaluation.document import Statement
+from irsa.evaluation.document import Parsed, Statement
 from irsa.evaluation.permissions import Permissions, gives
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import is_pattern

@@ -1,17 +1,18 @@
 """Who gains and who loses, between what a role says to the tokens of a cluster before and after. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from irsa.evaluation.comparisons import Compared, Parsed, Taken, admits, audiences, compared, compared_with
+from irsa.evaluation import representatives
 from irsa.evaluation.cover import Within, cover, subjects_within
-from irsa.evaluation.kinds import Kinds, Parts
+from irsa.evaluation.document import Parsed
+from irsa.evaluation.kinds import Kinds
+from irsa.evaluation.representatives import admits, audiences, union
 from irsa.rules.subjects import subject_claim
 from irsa_cli.trusts.claims import Claims
 
-# The statements of a trust policy for the tokens of an OIDC provider, and what they say to each kind of audience; None
-# for too many kinds.
-Asked = tuple[Sequence[Compared], frozenset[Taken] | None]
+# A trust policy, for the tokens of an OIDC provider, and the audiences to ask about; None for too many kinds.
+Asked = tuple[representatives.Asked, Collection[str] | None]
 # A pattern for service accounts, `namespace:name`; those of them that exist, without the one of that name; and who is
 # within the pattern and yet an exception.
 Change = tuple[str, Collection[str], Within]
@@ -36,12 +37,12 @@ def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]
     sides = [[*before], [*after]]
     if any(taken is None for side in sides for _, taken in side):
         return Changes({}, undecided=False, too_many=True)
-    patterns = compared_with(each for side in sides for statements, _ in side for each in statements)
+    patterns = tuple(dict.fromkeys(one for side in sides for of, _ in side for one in of.patterns("sub")))
 
     def held_by(found: Kinds) -> _Held:
-        return _held(sides, dict(zip(patterns, found.matching, strict=False)), found.all)
+        return _held(sides, found.claims)
 
-    real = _held(sides, claims.matching(patterns), claims.everybody)
+    real = _held(sides, claims.kinds(patterns))
     covered = cover(patterns, lambda found: held_by(found).changes)
     if covered is None:
         alone: dict[str, list[Change]] = {
@@ -66,17 +67,16 @@ def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]
 
 def asked(parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None) -> Asked:
     """Return what a trust policy says to the tokens of an OIDC provider, with any audience where that lists None."""
-    statements = compared(parsed, provider_arn)
-    return statements, audiences(statements, client_ids)
+    of = representatives.asked(parsed, provider_arn)
+    return of, audiences(of, client_ids)
 
 
 def held_by_one(side: Iterable[Asked], subject: str) -> bool | None:
     """Return whether a service account, `namespace:name`, has the right; None where that cannot be decided."""
-    asked_of, claims = [*side], Claims({subject: subject})
+    asked_of = [*side]
     if any(taken is None for _, taken in asked_of):
         return None
-    patterns = compared_with(each for statements, _ in asked_of for each in statements)
-    held = _held([asked_of, ()], claims.matching(patterns), claims.everybody)
+    held = _held([asked_of, ()], {subject_claim(subject): 1})
     return True if held.had else None if held.may_have_had else False
 
 
@@ -105,12 +105,9 @@ class _Held(NamedTuple):
         return self.may_have_had & ~self.had & self.may_have & ~self.has
 
 
-def _held(sides: Iterable[Iterable[Asked]], matching: Mapping[Parts, int], everybody: int) -> _Held:
+def _held(sides: Iterable[Iterable[Asked]], subjects: Mapping[str, int]) -> _Held:
     found = []
     for side in sides:
-        certain = possible = 0
-        for statements, taken in side:
-            admitted = admits(statements, taken or (), matching, everybody)
-            certain, possible = certain | admitted.certain, possible | admitted.possible
-        found += [certain, possible]
+        admitted = [admits(of, subjects, taken or ()) for of, taken in side]
+        found += [union(each.certain for each in admitted), union(each.possible for each in admitted)]
     return _Held(*found)

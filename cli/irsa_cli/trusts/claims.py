@@ -4,8 +4,8 @@ import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from irsa.evaluation.kinds import Parts, bits, text_of
-from irsa.evaluation.patterns import regular_expression
+from irsa.evaluation.kinds import bits
+from irsa.evaluation.patterns import Pattern, regular_expression, text_of
 from irsa.rules.subjects import WILDCARDS, subject_claim
 
 Member = TypeVar("Member")
@@ -46,17 +46,17 @@ class Claims(Generic[Member]):
         match = regular_expression(pattern).fullmatch
         return sum(1 << index for index in range(start, end) if match(self._claims[index]))
 
-    def matching(self, patterns: Iterable[Parts]) -> dict[Parts, int]:
+    def matching(self, patterns: Iterable[Pattern]) -> dict[Pattern, int]:
         """Return whose `sub` each pattern matches. No name has upper case, nor `*` or `?`."""
         texts = {each: text_of(each) for each in patterns}
         return {each: 0 if text is None else self.like(text) for each, text in texts.items()}
 
-    def divided(self, sets: Iterable[int]) -> list[int]:
-        """Return the largest groups of which each is within, or outside of, each of these sets."""
+    def kinds(self, patterns: Iterable[Pattern]) -> dict[str, int]:
+        """Return the largest groups of which each pattern matches all or nobody, by the `sub` of the first of each."""
         groups = [self.everybody] if self.everybody else []
-        for each in dict.fromkeys(sets):
+        for each in dict.fromkeys(self.matching(patterns).values()):
             groups = [part for group in groups for part in (group & each, group & ~each) if part]
-        return groups
+        return {self._claims[(group & -group).bit_length() - 1]: group for group in groups}
 
     def members(self, group: int) -> Iterator[Member]:
         """Yield the service accounts of a group, in the order of `sub`."""

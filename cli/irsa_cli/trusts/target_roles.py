@@ -2,7 +2,7 @@
 
 from irsa.evaluation import Decision
 from irsa.evaluation.answers import RoleRequest
-from irsa.evaluation.comparisons import Parsed
+from irsa.evaluation.document import Parsed
 from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
 from irsa_cli.live.model import LiveAssociation

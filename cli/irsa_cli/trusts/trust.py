@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from irsa.evaluation import Evaluation, WebIdentityRequest, short_key
-from irsa.evaluation.comparisons import COMPARED, Parsed
 from irsa.evaluation.decision import evaluate_parsed, evaluate_statements
-from irsa.evaluation.document import Condition, Statement
+from irsa.evaluation.document import Condition, Parsed, Statement
+from irsa.evaluation.representatives import COMPARED
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import Mistake, listed, named

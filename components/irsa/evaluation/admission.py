@@ -5,11 +5,11 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from irsa.evaluation.comparisons import Admits, Compared, Parsed, admits, audiences, compared, compared_with
-from irsa.evaluation.cover import Within, cover, of_subjects, subjects_within
-from irsa.evaluation.document import Statement, parse
-from irsa.evaluation.kinds import MOST_STATES, Kinds, Parts
+from irsa.evaluation.cover import Within, cover, subjects_within
+from irsa.evaluation.document import Parsed, Statement, parse
+from irsa.evaluation.kinds import MOST_STATES, Kinds
 from irsa.evaluation.named_by import crowd_of, crowds
+from irsa.evaluation.representatives import Admits, Asked, OfTokens, admits, asked, audiences, union
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn, parse_iam_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake, named
@@ -165,21 +165,23 @@ def admitted_by(
         client_ids: The audiences that it lists; None for any.
         subjects: Patterns that are admitted if all are admitted whom they match, though a wider one says it already.
     """
-    statements = compared(parsed, provider_arn)
-    allowing = [each for each in statements if each.effect == "Allow"]
+    of = asked(parsed, provider_arn)
+    allowing = [each for each in of.statements if each.effect == "Allow"]
     if not allowing:
         return [], True
-    whole = _admitted_by(statements, provider_arn, client_ids, subjects)
+    whole = _admitted_by(of, provider_arn, client_ids, subjects)
     if whole is not None:
         return whole, True
     # Too much at once. Whoever is let in is let in by one value of one statement, against those that deny.
-    denying = [each for each in statements if each.effect == "Deny"]
+    denying = tuple(each for each in of.statements if each.effect == "Deny")
     found: dict[str, Admitted] = {}
     complete = True
     pieces = [*itertools.chain.from_iterable(map(_pieces, allowing))]
     most_states = min(500, MOST_STATES_OF_PIECES // len(pieces))
     for piece in pieces:
-        admitted = _admitted_by([piece, *denying], provider_arn, client_ids, subjects, most_states)
+        admitted = _admitted_by(
+            of._replace(statements=(piece, *denying)), provider_arn, client_ids, subjects, most_states
+        )
         complete &= admitted is not None
         for each in admitted or ():
             before = found.get(each.subject, each)
@@ -191,31 +193,31 @@ def admitted_by(
     return sorted(found.values()), complete
 
 
-def _pieces(allow: Compared) -> Iterator[Compared]:
+def _pieces(allow: OfTokens) -> Iterator[OfTokens]:
     """Yield a statement for each value of the condition on `sub` that has most of them."""
-    longest = max((each for each in allow.sub if not each.negated), key=lambda each: len(each.patterns), default=None)
-    if longest is None or not longest.patterns:
+    longest = max((each for each in allow.sub if not each.negated), key=lambda each: len(each.wanted), default=None)
+    if longest is None:
         yield allow
         return
     others = tuple(each for each in allow.sub if each is not longest)
-    yield from (allow._replace(sub=(longest._replace(patterns=(each,)), *others)) for each in longest.patterns)
+    yield from (allow._replace(sub=(longest._replace(wanted=(each,)), *others)) for each in longest.wanted)
 
 
 def _admitted_by(
-    statements: Sequence[Compared],
+    of: Asked,
     provider_arn: str,
     client_ids: Collection[str] | None,
     subjects: Iterable[str],
     most_states: int = MOST_STATES,
 ) -> list[Admitted] | None:
     """Return whom statements admit; None where it is too much to tell."""
-    taken = audiences(statements, client_ids, most_states)
+    taken = audiences(of, client_ids, most_states)
     if taken is None:
         return None
-    patterns = compared_with(statements)
+    patterns = of.patterns("sub")
 
     def answered(found: Kinds) -> Admits:
-        return admits(statements, taken, dict(zip(patterns, found.matching, strict=False)), found.all)
+        return admits(of, found.claims, taken)
 
     found = cover(patterns, lambda those: answered(those).possible_by, most_states)
     if found is None:
@@ -228,10 +230,14 @@ def _admitted_by(
         for subject in subjects_of_statement:
             by_subject.setdefault(subject, set()).add(index)
     exact = {tuple(subject_claim(subject)): subject for subject in subjects}
+    naming = {
+        each.place: {pattern for one in each.sub if not one.negated for pattern in of.compared(one)}
+        for each in of.statements
+    }
     for pattern, those in zip(patterns, everybody.matching, strict=False):
         if pattern in exact and those and not those & ~answer.possible:
             indexes = {i for i, admitted_by_it in answer.possible_by.items() if those & admitted_by_it}
-            if indexes := indexes & {each.place for each in statements if _names(each, pattern)}:
+            if indexes := indexes & {place for place, those in naming.items() if pattern in those}:
                 matching[exact[pattern]] = those
                 by_subject.setdefault(exact[pattern], set()).update(indexes)
     certain = {
@@ -257,10 +263,6 @@ def _admitted_by(
         )
         for subject, indexes in sorted(by_subject.items())
     ]
-
-
-def _names(statement: Compared, pattern: Parts) -> bool:
-    return any(pattern in each.patterns for each in statement.sub if not each.negated)
 
 
 def providers_of(statements: Iterable[Statement], known: Collection[str] = ()) -> Iterator[str]:
@@ -289,15 +291,8 @@ def providers_of(statements: Iterable[Statement], known: Collection[str] = ()) -
 
 def _refused(parsed: Parsed, provider_arns: Iterable[str], subjects: Sequence[str], audience: str) -> list[str]:
     """Return those of exact subjects that a provider's tokens of an audience can't get in."""
-    admitted = {*subjects}
+    claims = {subject_claim(subject): 1 << index for index, subject in enumerate(subjects)}
+    admitted = union(claims.values())
     for provider_arn in provider_arns if subjects else ():
-        statements = compared(parsed, provider_arn)
-        taken = audiences(statements, [audience])
-        claims = {subject: tuple(subject_claim(subject)) for subject in subjects}
-        patterns = tuple(dict.fromkeys((*compared_with(statements), *claims.values())))
-        found = of_subjects(patterns)
-        if taken is not None and found is not None:
-            matching = dict(zip(patterns, found.matching, strict=True))
-            possible = admits(statements, taken, matching, found.all).possible
-            admitted -= {subject for subject, claim in claims.items() if not matching[claim] & possible}
-    return [each for each in subjects if each not in admitted]
+        admitted &= admits(asked(parsed, provider_arn), claims, [audience]).possible
+    return [each for index, each in enumerate(subjects) if not admitted >> index & 1]

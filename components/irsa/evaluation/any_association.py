@@ -1,8 +1,8 @@
 """Whether a trust policy admits the associations of EKS Pod Identity that it does not name."""
 
 from irsa.evaluation.answers import Decision, PodIdentityRequest
-from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import Parsed
 
 # A service account, cluster and region of no name: a trust policy that admits these compares none of them.
 NOBODY, NOWHERE = "0-nobody-has-this-name-0", "xx-nowhere-1"

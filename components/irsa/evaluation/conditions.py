@@ -16,7 +16,7 @@ from irsa.evaluation.answers import (
     short_key,
 )
 from irsa.evaluation.document import Condition
-from irsa.evaluation.patterns import WILDCARDS, Pattern, matches, pattern_of
+from irsa.evaluation.patterns import Pattern, matches, pattern_of
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.grammar import Operator, split_operator
 from irsa.rules.mistakes import named
@@ -63,53 +63,40 @@ _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _VARIABLE_PARTS = re.compile(r"([^,']+?)(?:,\s*'([^']*)')?")
 
 
-def _pattern(text: str, wildcards: bool, known: Known) -> Pattern | None:
-    """Return the pattern of a condition's value; None when a variable in it has no known value."""
-    if not known.variables:
-        return pattern_of(text, wildcards)
+def value_pattern(text: str, operator: str, known: Known) -> Pattern | None:
+    """Return the pattern of a value; None where a variable in it, or the other case of a letter, is not known."""
+    compared = _COMPARISONS[operator]
     pattern: Pattern = ()
     # re.split returns plain text and the names of variables in turn.
-    for index, part in enumerate(_VARIABLE.split(text)):
-        if index % 2 == 0:
-            read = None if "${" in part else pattern_of(part, wildcards)
-        elif part in ("*", "?", "$"):
-            read = (part,)
-        else:
-            read = _variable(part, wildcards, known.context)
-        if read is None:
+    for index, part in enumerate(_VARIABLE.split(text) if known.variables else [text]):
+        is_text, read = index % 2 == 0, part
+        if not is_text and part not in ("*", "?", "$"):
+            read = _variable(part, compared.wildcards, known.context)
+        # No page says what the other case is beyond ASCII.
+        if read is None or (is_text and known.variables and "${" in part) or (compared.any_case and not read.isascii()):
             return None
-        pattern += read
+        # As IAM reads it, `**` is `*`.
+        read = re.sub(r"\*+", "*", read) if is_text and compared.wildcards else read
+        pattern += pattern_of(read, is_text and compared.wildcards, compared.any_case)
     return pattern
 
 
-def _variable(text: str, wildcards: bool, context: _Context) -> Pattern | None:
+def _variable(text: str, wildcards: bool, context: _Context) -> str | None:
     parts = _VARIABLE_PARTS.fullmatch(text)
     values = _values_of(parts[1], context) if parts else None
     if parts and values == () and parts[2] is not None:
         values = (parts[2],)
     # The page says that "the entire statement" *might* be invalid when a variable has no value. It does not say
     # whether a wildcard in the variable's value is still a wildcard.
-    if values is None or len(values) != 1 or (wildcards and WILDCARDS.keys() & set(values[0])):
+    if values is None or len(values) != 1 or (wildcards and {*"*?"} & {*values[0]}):
         return None
-    return tuple(values[0])
+    return values[0]
 
 
 # Operators
 
 
 _ARN_PARTS = 6
-
-
-def _text(pattern: Pattern) -> str:
-    return "".join(part for part in pattern if isinstance(part, str))
-
-
-def _equal(found: str, pattern: Pattern) -> bool | None:
-    return tuple(found) == pattern
-
-
-def _equal_without_case(found: str, pattern: Pattern) -> bool | None:
-    return found.lower() == _text(pattern).lower()
 
 
 def _arn_like(found: str, pattern: Pattern) -> bool | None:
@@ -127,34 +114,36 @@ def _arn_like(found: str, pattern: Pattern) -> bool | None:
 
 
 def _boolean(found: str, pattern: Pattern) -> bool | None:
-    values = (found.lower(), _text(pattern).lower())
+    values = (found.lower(), "".join(pattern).lower())
     return values[0] == values[1] if {"true", "false"}.issuperset(values) else None
 
 
 class _Comparison(NamedTuple):
     compare: Callable[[str, Pattern], bool | None]
-    negated: bool
     wildcards: bool
-    variables: bool
     rule: str
     wants: str
+    negated: bool = False
+    any_case: bool = False
+    variables: bool = True
 
 
+_STRING, _LIKE = _Comparison(matches, False, "string", "be exactly"), _Comparison(matches, True, "string", "match")
+_ANY_CASE = _STRING._replace(wants="be, in any letter case,", any_case=True)
+_ARN = _Comparison(_arn_like, True, "arn", "match, part by part,")
 _COMPARISONS = {
-    "StringEquals": _Comparison(_equal, False, False, True, "string", "be exactly"),
-    "StringNotEquals": _Comparison(_equal, True, False, True, "string", "not be"),
-    "StringEqualsIgnoreCase": _Comparison(_equal_without_case, False, False, True, "string", "be, in any letter case,"),
-    "StringNotEqualsIgnoreCase": _Comparison(
-        _equal_without_case, True, False, True, "string", "not be, in any letter case,"
-    ),
-    "StringLike": _Comparison(matches, False, True, True, "string", "match"),
-    "StringNotLike": _Comparison(matches, True, True, True, "string", "not match"),
-    "ArnEquals": _Comparison(_arn_like, False, True, True, "arn", "match, part by part,"),
-    "ArnLike": _Comparison(_arn_like, False, True, True, "arn", "match, part by part,"),
-    "ArnNotEquals": _Comparison(_arn_like, True, True, True, "arn", "not match, part by part,"),
-    "ArnNotLike": _Comparison(_arn_like, True, True, True, "arn", "not match, part by part,"),
+    "StringEquals": _STRING,
+    "StringNotEquals": _STRING._replace(wants="not be", negated=True),
+    "StringEqualsIgnoreCase": _ANY_CASE,
+    "StringNotEqualsIgnoreCase": _ANY_CASE._replace(wants=f"not {_ANY_CASE.wants}", negated=True),
+    "StringLike": _LIKE,
+    "StringNotLike": _LIKE._replace(wants="not match", negated=True),
+    "ArnEquals": _ARN,
+    "ArnLike": _ARN,
+    "ArnNotEquals": _ARN._replace(wants=f"not {_ARN.wants}", negated=True),
+    "ArnNotLike": _ARN._replace(wants=f"not {_ARN.wants}", negated=True),
     # The pages contradict each other on policy variables under Bool: undecided when there is one.
-    "Bool": _Comparison(_boolean, False, False, False, "bool", "be"),
+    "Bool": _Comparison(_boolean, False, "bool", "be", variables=False),
 }
 _SETS: Mapping[str, Callable[[Iterable[bool | None]], bool | None]] = {"ForAllValues": all_of, "ForAnyValue": any_of}
 
@@ -176,85 +165,88 @@ def _comparison(operator: str) -> Operator | None:
 class _Outcome(NamedTuple):
     outcome: bool | None
     rule: str
-    explanation: str
+    explanation: Callable[[str], str]
+    """A sentence, for the name of the key: most outcomes are never shown."""
+
+
+def condition_outcome(condition: Condition, known: Known) -> bool | None:
+    """Return the result of a condition."""
+    return _outcome(condition, _values_of(condition.key, known.context), known).outcome
 
 
 def evaluate_condition(condition: Condition, known: Known) -> Reason:
     """Return the result of a condition, with the reason."""
     operator, key, wanted = condition
     found = _values_of(key, known.context)
-    outcome, rule, explanation = _outcome(condition._replace(key=short_key(key, known.request.issuer)), found, known)
+    outcome, rule, explanation = _outcome(condition, found, known)
     hint = _hint(condition, found, outcome, known.request)
-    text = f"{explanation}.{hint and f' {hint}'}"
+    text = f"{explanation(named(short_key(key, known.request.issuer)))}.{hint and f' {hint}'}"
     return Reason("Condition", operator, key, outcome, found or (), wanted, text, DOCUMENTATION[rule], hint)
 
 
 def _outcome(condition: Condition, found: tuple[str, ...] | None, known: Known) -> _Outcome:
-    operator, key, wanted = condition
+    operator, _, wanted = condition
     parts = split_operator(operator)
-    can_evaluate = parts is not None and (parts.name == "Null" or parts.name in _COMPARISONS)
-    if found is None or not wanted or parts is None:
-        return _undecidable(condition, found, can_evaluate)
+    if parts is None or (parts.name != "Null" and parts.name not in _COMPARISONS and (found != () or not wanted)):
+        return _Outcome(None, "operators", lambda _: f"irsa cannot evaluate the operator {named(operator)}")
+    if found is None:
+        return _Outcome(
+            None, "keys", lambda key: f"irsa does not know whether the request has {key}, and with which value"
+        )
+    if not wanted:
+        page = "AWS's documentation does not say what that means"
+        return _Outcome(None, "values", lambda key: f"{operator} lists no value for {key}; {page}")
     of_set, name, if_exists = parts
     if name == "Null":
-        return _null(key, wanted, found)
-    if not found:
-        otherwise = of_set or ("negated" if "Not" in name else "positive")
-        return _absent(key, "IfExists" if if_exists else otherwise)
-    if not can_evaluate:
-        return _undecidable(condition, found, can_evaluate)
-    if of_set and not any(found):  # an empty string counts as no value, but only for the set operators
-        return _absent(key, of_set)
-    return _present(condition, found, of_set, _COMPARISONS[name], known)
+        return _null(wanted, found)
+    # An empty string counts as no value, but only for the set operators.
+    if not found or (of_set and not any(found)):
+        without = "IfExists" if if_exists and not found else of_set or ("negated" if "Not" in name else "positive")
+        outcome, rule, sentence = _ABSENT_RULES[without]
+        return _Outcome(outcome, rule, lambda key: f"The request has no {key}, and {sentence}")
+    return _present(condition, found, of_set, name, known)
 
 
-def _undecidable(condition: Condition, found: tuple[str, ...] | None, can_evaluate: bool) -> _Outcome:
-    operator, key, _ = condition
-    if not can_evaluate:
-        return _Outcome(None, "operators", f"irsa cannot evaluate the operator {named(operator)}")
-    if found is None:
-        return _Outcome(None, "keys", f"irsa does not know whether the request has {named(key)}, and with which value")
-    about = f"{operator} lists no value for {named(key)}"
-    return _Outcome(None, "values", f"{about}; AWS's documentation does not say what that means")
-
-
-def _null(key: str, wanted: tuple[str, ...], found: tuple[str, ...]) -> _Outcome:
+def _null(wanted: tuple[str, ...], found: tuple[str, ...]) -> _Outcome:
     if not {"true", "false"}.issuperset(wanted):
         takes = "true (the key is absent) or false (it is present)"
-        return _Outcome(None, "null", f"Null takes {takes}, not {joined(wanted)}")
+        return _Outcome(None, "null", lambda _: f"Null takes {takes}, not {joined(wanted)}")
     words = {"true": "absent", "false": "present"}
     asked, actual = " or ".join(words[each] for each in wanted), "false" if found else "true"
-    return _Outcome(actual in wanted, "null", f"Null requires {named(key)} to be {asked}; it is {words[actual]}")
-
-
-def _absent(key: str, case: str) -> _Outcome:
-    outcome, rule, sentence = _ABSENT_RULES[case]
-    return _Outcome(outcome, rule, f"The request has no {named(key)}, and {sentence}")
+    return _Outcome(actual in wanted, "null", lambda key: f"Null requires {key} to be {asked}; it is {words[actual]}")
 
 
 def _present(
-    condition: Condition, found: tuple[str, ...], set_operator: str | None, operator: _Comparison, known: Known
+    condition: Condition, found: tuple[str, ...], set_operator: str | None, name: str, known: Known
 ) -> _Outcome:
-    _, key, wanted = condition
+    wanted, operator = condition.wanted, _COMPARISONS[name]
     if len(found) > 1 and not set_operator:
-        several = f"{named(key)} has several values, which only ForAllValues and ForAnyValue compare"
-        return _Outcome(None, "sets", several)
-    if known.variables and not operator.variables and any("${" in value for value in wanted):
-        found_here = f"AWS's documentation contradicts itself on policy variables here: {joined(wanted)}"
-        return _Outcome(None, "variables", found_here)
-    patterns = [_pattern(value, operator.wildcards, known) for value in wanted]
+        several = "has several values, which only ForAllValues and ForAnyValue compare"
+        return _Outcome(None, "sets", lambda key: f"{key} {several}")
+    has_variables = known.variables and any("${" in value for value in wanted)
+    if has_variables and not operator.variables:
+        contradicts = "AWS's documentation contradicts itself on policy variables here"
+        return _Outcome(None, "variables", lambda _: f"{contradicts}: {joined(wanted)}")
+    # The commonest condition: it may list very many values.
+    is_plain = name in ("StringEquals", "StringNotEquals") and not has_variables
+    patterns = [] if is_plain else [value_pattern(value, name, known) for value in wanted]
 
     def satisfied(value: str) -> bool | None:
-        matched = any_of(None if pattern is None else operator.compare(value, pattern) for pattern in patterns)
+        compared = (None if pattern is None else operator.compare(value, pattern) for pattern in patterns)
+        matched = value in wanted if is_plain else any_of(compared)
         return opposite(matched) if operator.negated else matched
 
     outcome = _SETS[set_operator or "ForAllValues"](satisfied(value) for value in found)
-    which = {"ForAllValues": "each value must", "ForAnyValue": "at least one value must", None: "it must"}[set_operator]
-    choice = ("any of " if operator.negated else "one of ") if len(wanted) > 1 else ""
-    undecided = ", which cannot be decided here" if outcome is None else ""
-    rule = "variables" if outcome is None and None in patterns else operator.rule
-    asked = f"{which} {operator.wants} {choice}{joined(wanted)}"
-    return _Outcome(outcome, rule, f"{named(key)} is {joined(found)}; {asked}{undecided}")
+
+    def explanation(key: str) -> str:
+        which = {"ForAllValues": "each value must", "ForAnyValue": "at least one value must"}.get(
+            set_operator or "", "it must"
+        )
+        choice = ("any of " if operator.negated else "one of ") if len(wanted) > 1 else ""
+        undecided = ", which cannot be decided here" if outcome is None else ""
+        return f"{key} is {joined(found)}; {which} {operator.wants} {choice}{joined(wanted)}{undecided}"
+
+    return _Outcome(outcome, "variables" if outcome is None and None in patterns else operator.rule, explanation)
 
 
 def _hint(condition: Condition, found: tuple[str, ...] | None, outcome: bool | None, request: Request) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from typing import NamedTuple, TypeVar
 
 from irsa.evaluation.globs import TooManyError, intersection, widest
-from irsa.evaluation.kinds import MOST_STATES, OF_SERVICE_ACCOUNTS, Kinds, Parts, bits, kinds, text_of
-from irsa.evaluation.patterns import ends_of_match, pattern_of
+from irsa.evaluation.kinds import MOST_STATES, OF_SERVICE_ACCOUNTS, Kinds, bits, kinds
+from irsa.evaluation.patterns import Pattern, ends_of_match, pattern_of, text_of
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT
 
@@ -16,13 +16,13 @@ Key = TypeVar("Key", bound=Hashable)
 MOST_FURTHER = 200
 
 
-def of_subjects(patterns: tuple[Parts, ...], most_states: int = MOST_STATES) -> Kinds | None:
+def of_subjects(patterns: tuple[Pattern, ...], most_states: int = MOST_STATES) -> Kinds | None:
     """Return the kinds of service accounts, `namespace:name`, that patterns of `sub` make; None for too many."""
     return kinds(patterns, OF_SERVICE_ACCOUNTS, CLAIM_PREFIX, most_states)
 
 
 def cover(
-    patterns: tuple[Parts, ...], wanted: Callable[[Kinds], Mapping[Key, int]], most_states: int = MOST_STATES
+    patterns: tuple[Pattern, ...], wanted: Callable[[Kinds], Mapping[Key, int]], most_states: int = MOST_STATES
 ) -> tuple[Kinds, Mapping[Key, Mapping[str, int]]] | None:
     """Return for each set of kinds the `namespace:name` patterns that together match all of it.
 
@@ -79,7 +79,7 @@ class Within(NamedTuple):
     are_all: bool = True
 
 
-def subjects_within(patterns: tuple[Parts, ...], found: Kinds, those: int, within: Iterable[int]) -> list[Within]:
+def subjects_within(patterns: tuple[Pattern, ...], found: Kinds, those: int, within: Iterable[int]) -> list[Within]:
     """Return who is of one set of kinds and within another one, for each of several others."""
     found = found._replace(matching=found.matching[: len(patterns)])
     matched = _matched(found)
@@ -153,7 +153,7 @@ def _fewest(found: Kinds, matched: _Matched, those: int) -> frozenset[int]:
     return frozenset(kept)
 
 
-def _globs(patterns: Sequence[Parts], way: Collection[int]) -> list[str] | None:
+def _globs(patterns: Sequence[Pattern], way: Collection[int]) -> list[str] | None:
     """Return the `namespace:name` patterns of those who match all of some patterns; None for too many."""
     several = [[*_subjects(patterns[each])] for each in sorted(way)]
     try:
@@ -168,7 +168,7 @@ def _literal(subjects: Sequence[str]) -> tuple[int, int]:
 
 
 @functools.lru_cache(maxsize=1_000)
-def _subjects(pattern: Parts) -> tuple[str, ...]:
+def _subjects(pattern: Pattern) -> tuple[str, ...]:
     text = text_of(pattern)
     return () if text is None else tuple(widest(subjects_of_claim(text)))
 

@@ -17,7 +17,7 @@ from irsa.evaluation.answers import (
     joined,
     short_key,
 )
-from irsa.evaluation.conditions import Known, evaluate_condition, known_of
+from irsa.evaluation.conditions import Known, condition_outcome, evaluate_condition, known_of
 from irsa.evaluation.document import Statement, parse
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import VERSION
@@ -46,6 +46,12 @@ def evaluate_statements(version: str, statements: Iterable[Statement], request: 
     """Return what each statement says to a request of one action, without the decision."""
     known, (action,) = known_of(request, version == VERSION), request.actions
     return [_evaluate_statement(index, each, known, action) for index, each in enumerate(statements)]
+
+
+def statement_outcome(statement: Statement, known: Known, action: str) -> bool | None:
+    """Return whether a statement applies to a request of an action, without the reasons."""
+    conditions = (condition_outcome(each, known) for each in statement.conditions)
+    return all_of((_is_named(statement, known.request), statement.covers(action), *conditions))
 
 
 def _evaluate_action(action: str, statements: Sequence[Statement], known: Known) -> Evaluation:
@@ -135,7 +141,7 @@ def _evaluate_statement(index: int, statement: Statement, known: Known, action: 
 
 def _principal(statement: Statement, request: Request) -> Reason:
     provider = request.principal[1]
-    is_named = any_of(_is_principal(statement, type_, name, request) for type_, name in statement.principals)
+    is_named = _is_named(statement, request)
     names = tuple(name for _, name in statement.principals)
     everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
     who = "everybody" if everybody else joined(names) or "nobody"
@@ -153,6 +159,10 @@ def _principal(statement: Statement, request: Request) -> Reason:
     hint = _principal_hint(names, provider) if is_named is False and isinstance(request, WebIdentityRequest) else ""
     page, explanation = DOCUMENTATION["anybody" if everybody else "principal"], f"{explanation}{hint and f' {hint}'}"
     return Reason("Principal", "", "", is_named, (provider,), names, explanation, page, hint)
+
+
+def _is_named(statement: Statement, request: Request) -> bool | None:
+    return any_of(_is_principal(statement, type_, name, request) for type_, name in statement.principals)
 
 
 def _is_principal(statement: Statement, type_: str, name: str, request: Request) -> bool | None:

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.answers import DOCUMENTATION
@@ -30,6 +30,11 @@ class Condition(NamedTuple):
     key: str
     wanted: tuple[str, ...]
 
+    @property
+    def negated(self) -> bool:
+        """Whether none must match."""
+        return "Not" in self.operator
+
 
 class Statement(NamedTuple):
     """One statement; `action_element` is Action or NotAction, `principals` are types and names."""
@@ -45,6 +50,10 @@ class Statement(NamedTuple):
         """Return whether it is about an action. IAM ignores letter case in both the service's prefix and the name."""
         is_listed = any(_includes(each.lower(), action.lower()) for each in self.actions)
         return is_listed == (self.action_element == "Action")
+
+
+# The version of a trust policy, and its statements.
+Parsed = tuple[str, Sequence[Statement]]
 
 
 @functools.lru_cache(maxsize=1_000)

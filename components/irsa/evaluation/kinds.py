@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from irsa.evaluation.patterns import Pattern
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
 from irsa.rules.strangers import automaton
-
-# Each part is `*`, `?`, a character, or several of which one must stand there.
-Parts = tuple[str, ...]
+from irsa.rules.subjects import subject_claim
 
 # Patterns made to combine in very many ways are not followed to the end.
 MOST_STATES = 5_000
@@ -65,11 +64,6 @@ OF_AUDIENCES = Form(
 )
 
 
-def text_of(pattern: Parts) -> str | None:
-    """Return a pattern of `sub` with the wildcards `*` and `?`; None where it takes these signs literally."""
-    return None if {"**", "??"} & {*pattern} else "".join(part[0] for part in pattern)
-
-
 class Kinds(NamedTuple):
     """Kinds of texts: two texts are of one kind where each pattern matches both, or neither.
 
@@ -86,9 +80,16 @@ class Kinds(NamedTuple):
         """All kinds."""
         return (1 << len(self.texts)) - 1
 
+    @property
+    def claims(self) -> dict[str, int]:
+        """The `sub` of each kind of service accounts, with its bit."""
+        return {subject_claim(text): 1 << kind for kind, text in enumerate(self.texts)}
+
 
 @functools.lru_cache(maxsize=200)
-def kinds(patterns: tuple[Parts, ...], form: Form, beginning: str = "", most_states: int = MOST_STATES) -> Kinds | None:
+def kinds(
+    patterns: tuple[Pattern, ...], form: Form, beginning: str = "", most_states: int = MOST_STATES
+) -> Kinds | None:
     """Return the kinds of texts; None where the patterns make too many.
 
     Args:

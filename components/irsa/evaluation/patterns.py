@@ -2,24 +2,24 @@
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
-from enum import Enum
+from collections.abc import Iterator
+
+# Each part is `*`, `?`, a character, or several of which one must stand there: so `**` is a plain `*`.
+Pattern = tuple[str, ...]
 
 
-class Wildcard(Enum):
-    """A wildcard: for any number of characters, or for one."""
-
-    MANY = "*"
-    ONE = "?"
-
-
-Pattern = tuple[str | Wildcard, ...]
-WILDCARDS: Mapping[str, Wildcard] = {wildcard.value: wildcard for wildcard in Wildcard}
+@functools.lru_cache(1_000)
+def pattern_of(text: str, wildcards: bool, any_case: bool = False) -> Pattern:
+    """Return a string as a pattern, in which * and ? are wildcards or plain characters, and letters of either case."""
+    if wildcards:
+        return tuple(text)
+    plain = (each * 2 if each in "*?" else each for each in text)
+    return tuple(each.lower() + each.upper() if any_case and each.isalpha() else each for each in plain)
 
 
-def pattern_of(text: str, wildcards: bool) -> Pattern:
-    """Return a string as a pattern, in which * and ? are wildcards or plain characters."""
-    return tuple(WILDCARDS.get(character, character) if wildcards else character for character in text)
+def text_of(pattern: Pattern) -> str | None:
+    """Return a pattern of `sub` with the wildcards `*` and `?`; None where it takes these signs literally."""
+    return None if {"**", "??"} & {*pattern} else "".join(part[0] for part in pattern)
 
 
 def matches(text: str, pattern: Pattern) -> bool:
@@ -27,17 +27,17 @@ def matches(text: str, pattern: Pattern) -> bool:
     at, position, star, resume = 0, 0, -1, 0
     while at < len(text):
         part = pattern[position] if position < len(pattern) else None
-        if part is Wildcard.MANY:
+        if part == "*":
             star, resume = position, at
             position += 1
-        elif part is Wildcard.ONE or part == text[at]:
+        elif part == "?" or (part and text[at] in part):
             at, position = at + 1, position + 1
         elif star >= 0:
             resume += 1
             at, position = resume, star + 1
         else:
             return False
-    return all(part is Wildcard.MANY for part in pattern[position:])
+    return all(part == "*" for part in pattern[position:])
 
 
 def ends_of_match(text: str, pattern: Pattern) -> Iterator[int]:
@@ -45,10 +45,10 @@ def ends_of_match(text: str, pattern: Pattern) -> Iterator[int]:
     # The lengths of the text's beginnings that the pattern's beginning matches.
     reached = {0}
     for length, part in enumerate(pattern, start=1):
-        if part is Wildcard.MANY:
+        if part == "*":
             reached = set(range(min(reached), len(text) + 1))
         else:
-            reached = {at + 1 for at in reached if at < len(text) and part in (Wildcard.ONE, text[at])}
+            reached = {at + 1 for at in reached if at < len(text) and (part == "?" or text[at] in part)}
         if not reached:
             return
         if len(text) in reached:

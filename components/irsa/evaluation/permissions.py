@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.answers import WebIdentityRequest
-from irsa.evaluation.conditions import Known, evaluate_condition
+from irsa.evaluation.conditions import Known, condition_outcome
 from irsa.evaluation.document import Condition
 from irsa.evaluation.globs import TooManyError
 from irsa.evaluation.patterns import regular_expression
@@ -110,7 +110,7 @@ class _Compared(NamedTuple):
 
     def outcome(self, values: tuple[str, ...]) -> bool | None:
         """Return whether it is met by a request with these values of its key."""
-        return evaluate_condition(self.condition, Known(_NOBODY, {self.key: values}, self.variables)).outcome
+        return condition_outcome(self.condition, Known(_NOBODY, {self.key: values}, self.variables))
 
     @property
     def always(self) -> bool | None:

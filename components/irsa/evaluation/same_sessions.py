@@ -5,32 +5,22 @@ must then decide alike.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest
 from irsa.evaluation.admission import TOO_MANY_PATTERNS
-from irsa.evaluation.comparisons import (
-    Compared,
-    Comparison,
-    Parsed,
-    as_patterns,
-    compared,
-    compared_with,
-    met,
-    reads_claims,
-    union,
-)
 from irsa.evaluation.cover import of_subjects
 from irsa.evaluation.decision import evaluate_parsed
-from irsa.evaluation.document import parse
-from irsa.evaluation.kinds import OF_AUDIENCES, Kinds, Parts, kinds
+from irsa.evaluation.document import Parsed, parse
+from irsa.evaluation.kinds import OF_AUDIENCES, kinds
 from irsa.evaluation.normal_form import Document, normal
+from irsa.evaluation.patterns import pattern_of
+from irsa.evaluation.representatives import Asked, Claim, asked, reads_claims, told, union
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import named
 from irsa.rules.policies import parse_object
-from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, federated_providers
 
 _COMPARED = frozenset({"Effect", "Principal", "Action", "Condition"})
@@ -123,25 +113,25 @@ def _is_within(statement: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _difference(one: Parsed, other: Parsed, provider_arn: str, listed: Collection[str] | None) -> str:
-    sides = [compared(each, provider_arn) for each in (one, other)]
-    statements = [*sides[0], *sides[1]]
-    patterns, of_aud = compared_with(statements), compared_with(statements, "aud")
-    subjects = of_subjects(patterns)
-    audiences = kinds((*of_aud, *as_patterns(listed or [DEFAULT_AUDIENCE])), OF_AUDIENCES)
+    sides = [asked(each, provider_arn) for each in (one, other)]
+    of_sub, of_aud = (tuple(chain.from_iterable(each.patterns(claim) for each in sides)) for claim in ("sub", "aud"))
+    subjects = of_subjects(of_sub)
+    of_listed = [pattern_of(each, wildcards=False) for each in listed or [DEFAULT_AUDIENCE]]
+    audiences = kinds((*of_aud, *of_listed), OF_AUDIENCES)
     if subjects is None or audiences is None:
         return "" if _said(sides[0]) == _said(sides[1]) else TOO_MANY_PATTERNS
-    compared_aud = [each.aud for each in statements]
-    all_audiences = _one_of_each(compared_aud, of_aud, audiences, audiences.all)
-    named_ones = _one_of_each(compared_aud, of_aud, audiences, union(audiences.matching)) if listed is not None else []
+    all_audiences = _one_of_each(sides, "aud", audiences.texts)
+    are_named = union(audiences.matching) if listed is not None else 0
+    named_ones = _one_of_each(sides, "aud", [text for at, text in enumerate(audiences.texts) if are_named >> at & 1])
     issuer = f"https://{issuer_of_provider(provider_arn)}"
-    for subject in _one_of_each([each.sub for each in statements], patterns, subjects, subjects.all):
-        claim = subject_claim(subject)
+    documents = [told(each, provider_arn) for each in (one, other)]
+    for claim in _one_of_each(sides, "sub", subjects.claims):
         now, then = (
             {
                 audience: _outcome(evaluate_parsed(*each, WebIdentityRequest(issuer, provider_arn, claim, audience)))
                 for audience in {*all_audiences, *named_ones}
             }
-            for each in (one, other)
+            for each in documents
         )
         which = next((each for each in named_ones if now[each] != then[each]), None)
         if which is not None:
@@ -182,24 +172,16 @@ def _decision(outcomes: Collection[_Outcome]) -> str:
     return (Decision.CANNOT_DECIDE if {*outcomes} - {_DENIED} else Decision.DENIED).value
 
 
-def _said(statements: Iterable[Compared]) -> set[object]:
+def _said(side: Asked) -> set[object]:
     """Return what statements say, as far as it can be compared without a token; what cannot be is equal to nothing."""
-    return {
-        each._replace(place=-1)
-        if each.otherwise is not None and all(one.complete for one in (*each.aud, *each.sub))
-        else object()
-        for each in statements
-    }
+    found: set[object] = set()
+    for each in side.statements:
+        conditions = [(one.negated, *side.compared(one)) for of_claim in (each.aud, each.sub) for one in of_claim]
+        is_known = each.otherwise is not None and not any(None in one for one in conditions)
+        found.add((each.effect, len(each.aud), *conditions) if is_known else object())
+    return found
 
 
-def _one_of_each(
-    compared_by_statement: Iterable[Sequence[Comparison]], patterns: Sequence[Parts], found: Kinds, asked: int
-) -> list[str]:
-    """Return one of those texts for which all comparisons come out alike."""
-    matching = dict(zip(patterns, found.matching, strict=False))
-    sides = [side for each in compared_by_statement for side in met(each, matching, found.all)]
-    texts: dict[tuple[int, ...], str] = {}
-    for kind, text in enumerate(found.texts):
-        if asked >> kind & 1:
-            texts.setdefault(tuple(side >> kind & 1 for side in sides), text)
-    return sorted(texts.values())
+def _one_of_each(sides: Iterable[Asked], claim: Claim, texts: Iterable[str]) -> list[str]:
+    """Return one of those texts for which all conditions on a claim come out alike."""
+    return sorted({tuple(each.outcomes(claim, text) for each in sides): text for text in [*texts][::-1]}.values())

@@ -10,9 +10,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from irsa.evaluation import Decision, WebIdentityRequest
-from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_parsed
-from irsa.evaluation.document import parse
+from irsa.evaluation.document import Parsed, parse
 from irsa.evaluation.normal_form import are_equivalent, normal
 from irsa.evaluation.same_sessions import difference
 from irsa.rules.trust import trust_document
