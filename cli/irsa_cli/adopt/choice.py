@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.patterns import matches
 from irsa.rules.arns import Arn
 from irsa_cli.live.model import LiveServiceAccount, PolicySettings
 
@@ -90,4 +90,4 @@ class Choice:
 
 
 def _matches_one(patterns: Iterable[str], text: str) -> bool:
-    return any(matches(text, pattern_of(each, wildcards=True)) for each in patterns)
+    return any(matches(text, each) for each in patterns)

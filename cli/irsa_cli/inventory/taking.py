@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from irsa.evaluation import Decision
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.patterns import matches
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa_cli.exits import CouldNotLookError
@@ -77,7 +77,7 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     places |= {each.service_account.partition("/")[0] for each in inventory.findings} - {""}
     chosen: set[str] = set()
     for pattern in namespaces:
-        those = {each for each in places if matches(each, pattern_of(pattern, wildcards=True))}
+        those = {each for each in places if matches(each, pattern)}
         if not those:
             near = nearest(pattern, sorted(places), f"there are {listed(sorted(places))}")
             raise CouldNotLookError(f"--namespace {named(pattern)}: there is no service account in it; {near}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admission
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.patterns import matches
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
@@ -306,7 +306,7 @@ def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[li
 
 
 def _matches(service_account: LiveServiceAccount, subject: str) -> bool:
-    return matches(service_account.subject, pattern_of(subject, wildcards=True))
+    return matches(service_account.subject, subject)
 
 
 def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, audience: str) -> set[str] | None:

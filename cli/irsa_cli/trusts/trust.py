@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from irsa.evaluation import Evaluation, WebIdentityRequest, short_key
-from irsa.evaluation.decision import evaluate_parsed, evaluate_statements
+from irsa.evaluation.conditions import known_of
+from irsa.evaluation.decision import evaluate_parsed, statement_outcome
 from irsa.evaluation.document import Condition, Parsed, Statement
 from irsa.evaluation.representatives import COMPARED
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
-from irsa.rules.grammar import split_operator
+from irsa.rules.grammar import VERSION, split_operator
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS, subject_claim
+from irsa.rules.trust import ACTION
 from irsa_cli.issuers import eks_region
 
 # Principals with which a statement is for every OIDC provider of the AWS account, or may be.
@@ -141,7 +143,11 @@ def trusts_of(
             # `cognito-identity.amazonaws.com` or a SAML provider: no token of a cluster comes through these.
             continue
         request = WebIdentityRequest(f"https://{issuer}", arn, subject_claim("any:any"), "any")
-        evaluated = evaluate_statements(version, bare, request)
-        found = {each.index: statements[each.index] for each in evaluated if each.matched is not False}
+        known = known_of(request, version == VERSION)
+        found = {
+            place: statements[place]
+            for place, each in enumerate(bare)
+            if statement_outcome(each, known, ACTION) is not False
+        }
         if any(each.effect == "Allow" for each in found.values()):
             yield ProviderTrust(parsed, arn, issuer, client_ids.get(arn), found)

@@ -266,8 +266,7 @@ def _hint(condition: Condition, found: tuple[str, ...] | None, outcome: bool | N
 def _common_error(claim: str, operator: str, wanted: tuple[str, ...], request: WebIdentityRequest) -> str:
     value = request.subject if claim == "sub" else request.audience
     is_subject = any(each.startswith(CLAIM_PREFIX) for each in wanted)
-    patterns = [pattern_of(each, wildcards=True) for each in wanted if operator.startswith("StringEquals")]
-    is_like = any(matches(value, pattern) for pattern in patterns)
+    is_like = operator.startswith("StringEquals") and any(matches(value, each) for each in wanted)
     errors = (
         (claim == "aud" and is_subject, "The value is a subject, which belongs under sub, not aud."),
         (claim == "sub" and request.audience in wanted, "The value is the audience, which belongs under aud, not sub."),

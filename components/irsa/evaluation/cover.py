@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from irsa.evaluation.globs import TooManyError, intersection, widest
 from irsa.evaluation.kinds import MOST_STATES, OF_SERVICE_ACCOUNTS, Kinds, bits, kinds
-from irsa.evaluation.patterns import Pattern, ends_of_match, pattern_of, text_of
+from irsa.evaluation.patterns import Pattern, ends_of_match, text_of
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT
 
@@ -178,7 +178,7 @@ def subjects_of_claim(claim: str) -> tuple[str, ...]:
     """Return the `namespace:name` patterns that a pattern of `sub` amounts to, whatever its wildcards stand for."""
     # As IAM reads it, `**` is `*`; each of very many would be a way of its own.
     claim = re.sub(r"\*+", "*", claim)
-    ends = ends_of_match(CLAIM_PREFIX, pattern_of(claim, wildcards=True))
+    ends = ends_of_match(CLAIM_PREFIX, claim)
     starts = (start for end in ends for start in (end, *([end - 1] if claim[end - 1] == "*" else [])))
     return tuple(subject for start in starts for subject in _with_one_colon(claim[start:]))
 

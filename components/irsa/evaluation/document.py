@@ -1,12 +1,11 @@
 """A trust policy as IAM reads it: its statements, or why IAM would refuse it."""
 
-import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.answers import DOCUMENTATION
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.patterns import matches
 from irsa.rules.grammar import DEFAULT_VERSION, document_mistakes
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, Place, path_of
@@ -48,17 +47,12 @@ class Statement(NamedTuple):
 
     def covers(self, action: str) -> bool:
         """Return whether it is about an action. IAM ignores letter case in both the service's prefix and the name."""
-        is_listed = any(_includes(each.lower(), action.lower()) for each in self.actions)
+        is_listed = any(matches(action.lower(), each.lower()) for each in self.actions)
         return is_listed == (self.action_element == "Action")
 
 
 # The version of a trust policy, and its statements.
 Parsed = tuple[str, Sequence[Statement]]
-
-
-@functools.lru_cache(maxsize=1_000)
-def _includes(pattern: str, action: str) -> bool:
-    return matches(action, pattern_of(pattern, wildcards=True))
 
 
 def parse(document: str | Mapping[str, Any]) -> tuple[str, list[Statement]]:

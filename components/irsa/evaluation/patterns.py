@@ -22,25 +22,12 @@ def text_of(pattern: Pattern) -> str | None:
     return None if {"**", "??"} & {*pattern} else "".join(part[0] for part in pattern)
 
 
-def matches(text: str, pattern: Pattern) -> bool:
-    """Return whether the pattern matches the whole text, in time proportional to text times pattern."""
-    at, position, star, resume = 0, 0, -1, 0
-    while at < len(text):
-        part = pattern[position] if position < len(pattern) else None
-        if part == "*":
-            star, resume = position, at
-            position += 1
-        elif part == "?" or (part and text[at] in part):
-            at, position = at + 1, position + 1
-        elif star >= 0:
-            resume += 1
-            at, position = resume, star + 1
-        else:
-            return False
-    return all(part == "*" for part in pattern[position:])
+def matches(text: str, pattern: Pattern | str) -> bool:
+    """Return whether the pattern matches the whole text; in a pattern that is text, * and ? are wildcards."""
+    return regular_expression(pattern).fullmatch(text) is not None
 
 
-def ends_of_match(text: str, pattern: Pattern) -> Iterator[int]:
+def ends_of_match(text: str, pattern: str) -> Iterator[int]:
     """Yield the lengths of the pattern's beginnings that match the whole text, which is not empty; shortest first."""
     # The lengths of the text's beginnings that the pattern's beginning matches.
     reached = {0}
@@ -56,18 +43,24 @@ def ends_of_match(text: str, pattern: Pattern) -> Iterator[int]:
 
 
 @functools.lru_cache(10_000)
-def regular_expression(pattern: str, one: str = ".") -> re.Pattern[str]:
-    """Return a pattern of StringLike as a regular expression; it takes time proportional to text times pattern.
+def regular_expression(pattern: Pattern | str, one: str = ".") -> re.Pattern[str]:
+    """Return a pattern as a regular expression; it takes time proportional to text times pattern.
 
     Where a part between two `*` matches first, it may stay: whatever follows is found behind it, if it is there at all.
     So nothing is tried twice (an atomic group).
 
     Args:
-        pattern: The pattern.
+        pattern: The pattern; in one that is text, * and ? are wildcards.
         one: What `?` stands for, as a regular expression.
     """
-    first, *others = (re.escape(part).replace(r"\?", one) for part in re.split(r"\*+", pattern))
+    texts = [""]
+    for part in pattern:
+        if part == "*":
+            texts += [""]
+        else:
+            texts[-1] += one if part == "?" else re.escape(part) if len(part) == 1 else f"[{re.escape(part)}]"
+    first, *others = texts
     if not others:
         return re.compile(first, re.DOTALL)
     *between, last = others
-    return re.compile(f"{first}{''.join(f'(?>.*?{part})' for part in between)}.*{last}", re.DOTALL)
+    return re.compile(f"{first}{''.join(f'(?>.*?{each})' for each in between if each)}.*{last}", re.DOTALL)

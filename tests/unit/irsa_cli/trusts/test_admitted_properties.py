@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.patterns import matches
 from irsa_cli.trusts.admitted import admitted
 from irsa_cli.trusts.claims import Claims
 from irsa_cli.trusts.trust import trusts_of
@@ -148,9 +148,7 @@ def test_whose_subject_a_pattern_matches(accounts: list[tuple[str, str]], patter
     """Protects the search by the beginning of a pattern: it finds those that the evaluator's pattern matches."""
     claims = Claims({f"{namespace}:{name}": name for namespace, name in accounts})
     expected = {
-        f"{namespace}/{name}"
-        for namespace, name in accounts
-        if matches(f"{PREFIX}{namespace}:{name}", pattern_of(pattern, wildcards=True))
+        f"{namespace}/{name}" for namespace, name in accounts if matches(f"{PREFIX}{namespace}:{name}", pattern)
     }
 
     assert {*claims.names(claims.like(pattern))} == expected
