@@ -9,6 +9,7 @@ import pytest
 
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import Admission, admission, but_those, opening_statements
+from irsa.rules.grammar import OPERATORS
 from irsa.rules.trust import trust_document
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -136,6 +137,25 @@ def test_a_statement_that_opens_the_whole_cluster(name: str) -> None:
 def test_what_cannot_be_told_is_not_told_for_a_no(statement: Any) -> None:
     """The attack: `Federated: "*"`, or a condition that always holds and that irsa can't evaluate."""
     found = judged(statement)
+
+    assert opening(found, 1) == {1: False}
+    assert found.subjects is None
+
+
+# With each, the audience that is tried decides, and others of which all patterns say the same do not.
+OTHERWISE = {
+    **{name: {"StringLike": {AUD: "*:*:*:*:*:*"}, name: {AUD: ":::::"}} for name in OPERATORS},
+    "Bool": {"StringLike": {AUD: "true*"}, "Bool": {AUD: "true"}},
+    "a variable that reads sub": {"StringEquals": {AUD: f"${{{SUB}}}"}},
+    "a variable that reads aud": {"StringLike": {SUB: [f"{PREFIX}${{{AUD.upper()}}}:*", f"{PREFIX}b:*"]}},
+    "a letter beyond ASCII in any case": {"StringEqualsIgnoreCase": {AUD: "\u00e9"}},
+}
+
+
+@pytest.mark.parametrize("name", [each for each in OTHERWISE if each != "Null" and not each.startswith("String")])
+def test_where_nobody_speaks_for_others_it_cannot_be_told(name: str) -> None:
+    """The attack: one token of many is tried, which a condition lets in for what no other one has."""
+    found = judged(allow(OTHERWISE[name]))
 
     assert opening(found, 1) == {1: False}
     assert found.subjects is None

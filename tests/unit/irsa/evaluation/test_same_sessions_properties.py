@@ -10,7 +10,7 @@ from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import read_trust
 from irsa_cli.diff.rights import Rights
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, DOCUMENT, PROVIDER, SUBJECTS, best
-from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, policy_document, statement
+from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, statement
 from tests.unit.irsa_cli.adopt.test_trust_properties import ACCOUNTS, SURROUNDINGS, statements, users_of
 from tests.unit.irsa_cli.diff.previews import oidc_provider, rights_of, role, step, without_outputs
 
@@ -109,3 +109,12 @@ def test_an_allow_that_goes_is_a_difference_beside_what_nobody_can_decide() -> N
     before, after = policy_document(statement("a:x"), vpc, deny), policy_document(vpc, deny)
 
     assert "before" in difference(before, after, {BLUE: [STS]})
+
+
+def test_a_condition_that_only_the_audience_that_is_tried_meets_is_a_difference() -> None:
+    """The attack: an ARN is compared with `aud`, and of all audiences like it, that of no letters is tried."""
+    before = statement("a:x")
+    before["Condition"] = {"StringLike": {f"{host_path()}:aud": "*:*:*:*:*:*"}}
+    after = with_further(before, {"ArnLike": {f"{host_path()}:aud": ":::::"}})
+
+    assert difference(policy_document(before), policy_document(after), {BLUE: None})
