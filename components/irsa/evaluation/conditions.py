@@ -1,7 +1,8 @@
 """The evaluation of a statement's conditions: operators, keys, values and policy variables."""
 
+import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from irsa.evaluation.answers import (
@@ -63,17 +64,39 @@ _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _VARIABLE_PARTS = re.compile(r"([^,']+?)(?:,\s*'([^']*)')?")
 
 
-def value_pattern(text: str, operator: str, known: Known) -> Pattern | None:
-    """Return the pattern of a value; None where a variable in it, or the other case of a letter, is not known."""
+def value_patterns(condition: Condition, operator: str, known: Known) -> Sequence[Pattern | None]:
+    """Return the patterns of a condition's values; None where a variable, or the other case of a letter, is not known.
+
+    Args:
+        condition: The condition.
+        operator: The name of its operator, one that is compared.
+        known: What is known of the request.
+    """
+    if known.variables and any("${" in value for value in condition.wanted):
+        return [_pattern(value, operator, known.context) for value in condition.wanted]
+    return _plain_patterns(condition.wanted, operator)
+
+
+@functools.lru_cache(1_000)
+def _plain_patterns(wanted: tuple[str, ...], operator: str) -> Sequence[Pattern | None]:
+    return [_pattern(value, operator, None) for value in wanted]
+
+
+def _pattern(text: str, operator: str, context: _Context | None) -> Pattern | None:
+    """Return the pattern of a value; without a context, nothing in it is a variable."""
     compared = _COMPARISONS[operator]
     pattern: Pattern = ()
     # re.split returns plain text and the names of variables in turn.
-    for index, part in enumerate(_VARIABLE.split(text) if known.variables else [text]):
+    for index, part in enumerate([text] if context is None else _VARIABLE.split(text)):
         is_text, read = index % 2 == 0, part
-        if not is_text and part not in ("*", "?", "$"):
-            read = _variable(part, compared.wildcards, known.context)
+        if context is not None and not is_text and part not in ("*", "?", "$"):
+            read = _variable(part, compared.wildcards, context)
         # No page says what the other case is beyond ASCII.
-        if read is None or (is_text and known.variables and "${" in part) or (compared.any_case and not read.isascii()):
+        if (
+            read is None
+            or (is_text and context is not None and "${" in part)
+            or (compared.any_case and not read.isascii())
+        ):
             return None
         # As IAM reads it, `**` is `*`.
         read = re.sub(r"\*+", "*", read) if is_text and compared.wildcards else read
@@ -229,7 +252,7 @@ def _present(
         return _Outcome(None, "variables", lambda _: f"{contradicts}: {joined(wanted)}")
     # The commonest condition: it may list very many values.
     is_plain = name in ("StringEquals", "StringNotEquals") and not has_variables
-    patterns = [] if is_plain else [value_pattern(value, name, known) for value in wanted]
+    patterns = [] if is_plain else value_patterns(condition, name, known)
 
     def satisfied(value: str) -> bool | None:
         compared = (None if pattern is None else operator.compare(value, pattern) for pattern in patterns)

@@ -6,11 +6,11 @@ policy variable makes of them can't be decided, whatever the representative says
 
 import functools
 import itertools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from irsa.evaluation.answers import WebIdentityRequest, all_of, any_of, opposite
-from irsa.evaluation.conditions import Known, condition_outcome, known_of, value_pattern
+from irsa.evaluation.answers import WebIdentityRequest, all_of
+from irsa.evaluation.conditions import Known, condition_outcome, known_of, value_patterns
 from irsa.evaluation.decision import statement_outcome
 from irsa.evaluation.document import Condition, Parsed
 from irsa.evaluation.kinds import MOST_STATES, OF_AUDIENCES, kinds
@@ -61,10 +61,10 @@ class Asked(NamedTuple):
     issuer: str
     statements: tuple[OfTokens, ...]
 
-    def compared(self, condition: Condition) -> list[Pattern | None]:
+    def compared(self, condition: Condition) -> Sequence[Pattern | None]:
         """Return the patterns with which a condition compares a claim; None for one that is not known."""
         operator = split_operator(condition.operator)
-        return [value_pattern(value, operator.name, self.known) for value in condition.wanted] if operator else []
+        return value_patterns(condition, operator.name, self.known) if operator else ()
 
     def patterns(self, claim: Claim) -> tuple[Pattern, ...]:
         """Return the patterns with which the statements compare a claim."""
@@ -183,14 +183,22 @@ def admits(of: Asked, subjects: Mapping[str, int], audiences: Iterable[str]) -> 
     """
     certain_by = {each.place: 0 for each in of.statements if each.effect == "Allow"}
     possible_by = dict(certain_by)
-    of_aud = {of.outcomes("aud", each) for each in audiences}
-    for (of_sub, members), taken in itertools.product(of.classes(subjects).items(), of_aud):
-        applying = [all_of((one.otherwise, *both)) for one, *both in zip(of.statements, of_sub, taken, strict=True)]
-        denied = any_of(does for one, does in zip(of.statements, applying, strict=True) if one.effect == "Deny")
-        for one, does in zip(of.statements, applying, strict=True):
-            if one.effect == "Allow" and (allowed := all_of((does, opposite(denied)))) is not False:
-                certain_by[one.place] |= members if allowed else 0
-                possible_by[one.place] |= members
+    classes = of.classes(subjects).items()
+    meeting = [
+        (union(each for met, each in classes if met[at]), union(each for met, each in classes if met[at] is not False))
+        for at in range(len(of.statements))
+    ]
+    for taken in {of.outcomes("aud", each) for each in audiences}:
+        applying = [
+            (one, yes if aud and one.otherwise else 0, perhaps if aud is not False else 0)
+            for one, aud, (yes, perhaps) in zip(of.statements, taken, meeting, strict=True)
+        ]
+        denied = union(yes for one, yes, _ in applying if one.effect == "Deny")
+        may_be_denied = union(perhaps for one, _, perhaps in applying if one.effect == "Deny")
+        for one, yes, perhaps in applying:
+            if one.effect == "Allow":
+                certain_by[one.place] |= yes & ~may_be_denied
+                possible_by[one.place] |= perhaps & ~denied
     return Admits(union(certain_by.values()), union(possible_by.values()), certain_by, possible_by)
 
 
