@@ -23,7 +23,7 @@ from irsa.evaluation.globs import TooManyError
 from irsa.evaluation.patterns import regular_expression
 from irsa.rules.grammar import EFFECTS, VERSION, split_operator
 from irsa.rules.leaves import items_of, mapping_of
-from irsa.rules.strangers import MOST_WAYS, after_a_name, automaton, least
+from irsa.rules.strangers import MOST_WAYS, automaton, least, unmatched
 from irsa.rules.unknown import Unknown, has_unknown
 
 # Patterns made to combine in very many ways are not followed to the end: then the answer is "cannot tell".
@@ -463,7 +463,6 @@ def _values(conditions: Sequence[_Compared]) -> list[tuple[str, ...]]:
 # --- every resource --------------------------------------------------------------------------------------------------
 
 _OTHER_AWS_ACCOUNT, _OTHER_REGION = "987654321098", "zz-central-9"
-_LETTERS = "qjzxkvwyfhgbpumdlcrnoiatse"
 
 
 def _covers(way: _Way, arns: Collection[str], certain: bool) -> bool:
@@ -526,15 +525,7 @@ _automaton = functools.lru_cache(maxsize=100)(automaton)
 def _unmatched_text(patterns: tuple[str, ...], form: tuple[str, ...]) -> str | None:
     if "*" in patterns:
         return None
-    compared = _automaton(patterns)
-    unnamed = next((each for each in _LETTERS if each not in compared.steps), None)
-    letters = [*([unnamed] if unnamed else []), *(each for each in _LETTERS if each in compared.steps)]
-    first, *others = form
-    now = {compared.after(compared.start, first): first}
-    for literal in others:
-        names = after_a_name(compared, now, letters, _fewest)
-        now = {compared.after(bits, literal): text + literal for bits, text in names.items()}
-    return next((text for bits, text in now.items() if not bits & compared.ends), None)
+    return unmatched(_automaton(patterns), form, _fewest)
 
 
 def _fewest(found: Mapping[int, str]) -> dict[int, str]:

@@ -65,27 +65,6 @@ def automaton(patterns: Iterable[Iterable[str]]) -> Automaton:
     return Automaton(start, {character: bits | other for character, bits in named.items()}, other, stays, ends)
 
 
-def stranger(subjects: Collection[str], namespace: str | None = None) -> str | None:
-    """Return a service account that none of the patterns matches, as `namespace:name`; None where there is none.
-
-    Args:
-        subjects: `namespace:name` patterns, with the wildcards `*` and `?`.
-        namespace: Its namespace, where it may be in no other one.
-    """
-    compared = automaton(subjects)
-    letters = [letter for letter in string.ascii_lowercase if letter in compared.steps]
-    unnamed = next((letter for letter in string.ascii_lowercase if letter not in compared.steps), None)
-    alphabet = [*([unnamed] if unnamed else []), *letters]
-    starts = {compared.start: ""}
-    if namespace is None:
-        starts = after_a_name(compared, starts, alphabet, least)
-    else:
-        starts = {compared.after(compared.start, namespace): namespace}
-    in_namespace = {compared.after(bits, ":"): f"{text}:" for bits, text in starts.items()}
-    found = after_a_name(compared, in_namespace, alphabet, least)
-    return next((text for bits, text in found.items() if not bits & compared.ends), None)
-
-
 def least(found: Mapping[int, str], most: int = MOST_WAYS) -> dict[int, str]:
     """Return the bits with which least can still match, so many at most; with more bits, nothing can do better."""
     kept: dict[int, str] = {}
@@ -97,20 +76,46 @@ def least(found: Mapping[int, str], most: int = MOST_WAYS) -> dict[int, str]:
     return kept
 
 
-def after_a_name(
+def stranger(subjects: Collection[str], namespace: str | None = None) -> str | None:
+    """Return a service account that none of the patterns matches, as `namespace:name`; None where there is none.
+
+    Args:
+        subjects: `namespace:name` patterns, with the wildcards `*` and `?`.
+        namespace: Its namespace, where it may be in no other one.
+    """
+    return unmatched(automaton(subjects), ("", ":", "") if namespace is None else (f"{namespace}:", ""))
+
+
+def unmatched(
+    compared: Automaton,
+    form: Sequence[str],
+    kept: Callable[[Mapping[int, str]], dict[int, str]] = least,
+) -> str | None:
+    """Return a text that none of the patterns matches; None where there is none.
+
+    Args:
+        compared: The patterns.
+        form: What stands before, between and behind its names.
+        kept: Returns which bits are followed, of those that the beginnings of a name lead to.
+    """
+    letters = [letter for letter in string.ascii_lowercase if letter in compared.steps]
+    unnamed = next((letter for letter in string.ascii_lowercase if letter not in compared.steps), None)
+    alphabet = [*([unnamed] if unnamed else []), *letters]
+    first, *others = form
+    now = {compared.after(compared.start, first): first}
+    for literal in others:
+        names = _after_a_name(compared, now, alphabet, kept)
+        now = {compared.after(bits, literal): text + literal for bits, text in names.items()}
+    return next((text for bits, text in now.items() if not bits & compared.ends), None)
+
+
+def _after_a_name(
     compared: Automaton,
     starts: Mapping[int, str],
     alphabet: Sequence[str],
     kept: Callable[[Mapping[int, str]], dict[int, str]],
 ) -> dict[int, str]:
-    """Return the bits that names lead to, each with a text that does.
-
-    Args:
-        compared: The patterns.
-        starts: The bits before the name, each with its text.
-        alphabet: The letters of a name.
-        kept: Returns those of the bits that are followed.
-    """
+    """Return the bits that names lead to, each with a text that does, from the bits before the name."""
     found: dict[int, str] = {}
     now = dict(starts)
     for length in range(1, LONGEST + 1):
