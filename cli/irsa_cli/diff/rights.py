@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.evaluation.admission import admitted_by, providers_of
-from irsa.evaluation.cover import subjects_of_claim
+from irsa.evaluation.cover import is_of_subject
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Parsed, Statement
 from irsa.evaluation.normal_form import normal
@@ -313,7 +313,7 @@ def _is_for_others(statement: Statement, issuer: str) -> bool:
         # No service account has upper case in its name. Null has values of its own.
         operator = each.operator.lower()
         values = (value.lower() if "ignorecase" in operator else value for value in each.wanted)
-        is_theirs = claim == "sub" and (operator == "null" or all(any(subjects_of_claim(value)) for value in values))
+        is_theirs = claim == "sub" and (operator == "null" or all(map(is_of_subject, values)))
         if prefix == issuer.lower() and claim != "aud" and not is_theirs:
             return True
     return False

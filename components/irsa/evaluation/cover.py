@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from irsa.evaluation.globs import TooManyError, intersection, widest
+from irsa.evaluation.globs import TooManyError, both, intersection, widest
 from irsa.evaluation.kinds import MOST_STATES, OF_SERVICE_ACCOUNTS, Kinds, bits, kinds
-from irsa.evaluation.patterns import Pattern, ends_of_match, text_of
+from irsa.evaluation.patterns import Pattern, text_of
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT
 
@@ -155,8 +155,8 @@ def _fewest(found: Kinds, matched: _Matched, those: int) -> frozenset[int]:
 
 def _globs(patterns: Sequence[Pattern], way: Collection[int]) -> list[str] | None:
     """Return the `namespace:name` patterns of those who match all of some patterns; None for too many."""
-    several = [[*_subjects(patterns[each])] for each in sorted(way)]
     try:
+        several = [[*_subjects(patterns[each])] for each in sorted(way)]
         return functools.reduce(intersection, several) if several else [EVERY_SERVICE_ACCOUNT]
     except TooManyError:
         return None
@@ -170,27 +170,26 @@ def _literal(subjects: Sequence[str]) -> tuple[int, int]:
 @functools.lru_cache(maxsize=1_000)
 def _subjects(pattern: Pattern) -> tuple[str, ...]:
     text = text_of(pattern)
-    return () if text is None else tuple(widest(subjects_of_claim(text)))
+    return () if text is None else tuple(widest(_subjects_of_claim(text)))
+
+
+def is_of_subject(claim: str) -> bool:
+    """Return whether a pattern of `sub` is one for service accounts, by its spelling."""
+    try:
+        return bool(_subjects_of_claim(claim))
+    except TooManyError:
+        return True
 
 
 @functools.lru_cache(maxsize=1_000)
-def subjects_of_claim(claim: str) -> tuple[str, ...]:
+def _subjects_of_claim(claim: str) -> set[str]:
     """Return the `namespace:name` patterns that a pattern of `sub` amounts to, whatever its wildcards stand for."""
-    # As IAM reads it, `**` is `*`; each of very many would be a way of its own.
-    claim = re.sub(r"\*+", "*", claim)
-    ends = ends_of_match(CLAIM_PREFIX, claim)
-    starts = (start for end in ends for start in (end, *([end - 1] if claim[end - 1] == "*" else [])))
-    return tuple(subject for start in starts for subject in _with_one_colon(claim[start:]))
-
-
-def _with_one_colon(rest: str) -> Iterator[str]:
-    if rest.count(":") > 1:
-        return
-    ways = [rest]
-    if ":" not in rest:
-        between = {"*": "*:*", "?": ":"}
-        ways = [rest[:at] + between[rest[at]] + rest[at + 1 :] for at in range(len(rest)) if rest[at] in between]
-    yield from (subject for subject in ways if _has_names(*subject.split(":")))
+    rest = claim.removeprefix(CLAIM_PREFIX)
+    if rest == claim:
+        found = [each.removeprefix(CLAIM_PREFIX) for each in both(claim, f"{CLAIM_PREFIX}{EVERY_SERVICE_ACCOUNT}")]
+    else:
+        found = [rest] if ":" in rest else [*both(rest, EVERY_SERVICE_ACCOUNT)]
+    return {subject for subject in found if subject.count(":") == 1 and _has_names(*subject.split(":"))}
 
 
 def _has_names(namespace: str, name: str = "") -> bool:

@@ -43,7 +43,7 @@ def intersection(subjects: Iterable[str], others: Iterable[str]) -> list[str]:
     """
     found: set[str] = set()
     for one, other in itertools.product(subjects, others):
-        parts = [_intersection(*pair) for pair in zip(one.split(":"), other.split(":"), strict=True)]
+        parts = [both(*pair) for pair in zip(one.split(":"), other.split(":"), strict=True)]
         found |= {":".join(each) for each in itertools.product(*parts)}
         if len(found) > MOST_GLOBS:
             raise TooManyError
@@ -53,14 +53,18 @@ def intersection(subjects: Iterable[str], others: Iterable[str]) -> list[str]:
 def overlap(one: str, other: str) -> bool:
     """Return whether some text matches both patterns."""
     try:
-        return bool(_intersection(one, other))
+        return bool(both(one, other))
     except TooManyError:
         return True
 
 
 @functools.lru_cache(maxsize=10_000)
-def _intersection(one: str, other: str) -> frozenset[str]:
-    """Return patterns that together match what both of two match: a star takes in what the other one asks for."""
+def both(one: str, other: str) -> frozenset[str]:
+    """Return patterns that together match what both of two match: a star takes in what the other one asks for.
+
+    Raises:
+        TooManyError: There are too many.
+    """
     if one == other:
         return frozenset({one})
     # Texts that begin alike, by how much of either pattern is left; filled from the ends.

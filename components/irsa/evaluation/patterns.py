@@ -2,7 +2,6 @@
 
 import functools
 import re
-from collections.abc import Iterator
 
 # Each part is `*`, `?`, a character, or several of which one must stand there: so `**` is a plain `*`.
 Pattern = tuple[str, ...]
@@ -25,21 +24,6 @@ def text_of(pattern: Pattern) -> str | None:
 def matches(text: str, pattern: Pattern | str) -> bool:
     """Return whether the pattern matches the whole text; in a pattern that is text, * and ? are wildcards."""
     return regular_expression(pattern).fullmatch(text) is not None
-
-
-def ends_of_match(text: str, pattern: str) -> Iterator[int]:
-    """Yield the lengths of the pattern's beginnings that match the whole text, which is not empty; shortest first."""
-    # The lengths of the text's beginnings that the pattern's beginning matches.
-    reached = {0}
-    for length, part in enumerate(pattern, start=1):
-        if part == "*":
-            reached = set(range(min(reached), len(text) + 1))
-        else:
-            reached = {at + 1 for at in reached if at < len(text) and (part == "?" or text[at] in part)}
-        if not reached:
-            return
-        if len(text) in reached:
-            yield length
 
 
 @functools.lru_cache(10_000)

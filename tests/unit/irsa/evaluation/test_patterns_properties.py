@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from irsa.evaluation.globs import intersection, overlap
-from irsa.evaluation.patterns import ends_of_match, matches
+from irsa.evaluation.patterns import matches
 from tests.unit.irsa.evaluation.glob_oracle import glob
 
 TEXTS = st.text("ab.:\n\\", max_size=12)
@@ -22,16 +22,6 @@ def test_wildcards_agree_with_two_other_matchers(pattern: str, text: str) -> Non
     expected = re.fullmatch(translated, text, re.DOTALL) is not None
     assert glob(pattern, text) is expected
     assert matches(text, pattern) is expected
-
-
-@given(st.text("ab:", min_size=1, max_size=5), st.text("ab:*?", max_size=8))
-@example("ab", "a*b")
-@example("ab", "**")
-def test_the_beginnings_that_match_are_all_found(text: str, pattern: str) -> None:
-    """Protects rights by a wildcard in front of the colon: where `system:serviceaccount:` may end, a name may begin."""
-    expected = [end for end in range(1, len(pattern) + 1) if glob(pattern[:end], text)]
-
-    assert list(ends_of_match(text, pattern)) == expected
 
 
 # Of two patterns this short that overlap, a text of this length matches both: each star stands for a part of the other.
