@@ -120,7 +120,9 @@ def no_audience(facts: Facts) -> Iterator[Finding]:
 
 
 def _is_anything(each: ClaimCondition) -> bool:
-    return each.comparison == "Like" and any(value and not value.strip("*") for value in each.condition.wanted)
+    return each.condition.comparison == "Like" and any(
+        value and not value.strip("*") for value in each.condition.wanted
+    )
 
 
 def misspelled_key(facts: Facts) -> Iterator[Finding]:
@@ -155,9 +157,9 @@ def _issuers_of(trust: Trust, statement: Statement) -> set[str]:
 def literal_wildcard(facts: Facts) -> Iterator[Finding]:
     """Yield the conditions that compare `*` or `?` literally."""
     for trust in facts.of_kubernetes:
-        for place, _, condition, comparison, _ in trust.compared:
+        for place, _, condition, _ in trust.compared:
             values = [each for each in condition.wanted if WILDCARDS.search(each) and "${" not in each]
-            if values and comparison != "Like":
+            if values and condition.comparison != "Like":
                 yield _of(
                     trust,
                     "literal-wildcard",

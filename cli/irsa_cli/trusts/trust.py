@@ -9,9 +9,8 @@ from irsa.evaluation import Evaluation, WebIdentityRequest, short_key
 from irsa.evaluation.conditions import known_of
 from irsa.evaluation.decision import evaluate_parsed, statement_outcome
 from irsa.evaluation.document import Condition, Parsed, Statement
-from irsa.evaluation.representatives import COMPARED
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
-from irsa.rules.grammar import VERSION, split_operator
+from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS, subject_claim
 from irsa.rules.trust import ACTION
@@ -49,12 +48,10 @@ class ProviderTrust:
         """The conditions that compare `aud` or `sub` of this provider's tokens with values."""
         claims = {f"{self.issuer}:{claim}".lower(): claim for claim in ("aud", "sub")}
         return [
-            ClaimCondition(place, claims[key], condition, comparison, statement.effect == "Allow" and not negated)
+            ClaimCondition(place, claims[key], condition, statement.effect == "Allow" and not condition.negated)
             for place, statement in self.statements.items()
             for condition in statement.conditions
-            if (key := condition.key.lower()) in claims and (operator := split_operator(condition.operator))
-            for comparison, negated in [COMPARED.get(operator.name, ("", False))]
-            if comparison
+            if (key := condition.key.lower()) in claims and condition.comparison
         ]
 
     def naming(self, claim: str) -> list["ClaimCondition"]:
@@ -73,7 +70,6 @@ class ClaimCondition(NamedTuple):
     place: int
     claim: str
     condition: Condition
-    comparison: str
     names: bool
 
 
@@ -81,7 +77,7 @@ class ClaimCondition(NamedTuple):
 def exact_subjects(trust: ProviderTrust) -> Mapping[str, int]:
     """Return the values of `sub` that allowing statements name without a wildcard, each with the statement's place."""
     return {
-        value.lower() if each.comparison == "EqualsIgnoreCase" else value: each.place
+        value.lower() if each.condition.comparison == "EqualsIgnoreCase" else value: each.place
         for each in trust.naming("sub")
         for value in each.condition.wanted
         if not WILDCARDS.search(value) and "${" not in value

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.answers import DOCUMENTATION
 from irsa.evaluation.patterns import matches
-from irsa.rules.grammar import DEFAULT_VERSION, document_mistakes
+from irsa.rules.grammar import DEFAULT_VERSION, document_mistakes, split_operator
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.policies import parse_object
@@ -28,6 +28,13 @@ class Condition(NamedTuple):
     operator: str
     key: str
     wanted: tuple[str, ...]
+
+    @property
+    def comparison(self) -> str:
+        """How a string is compared with each value: `Equals`, `EqualsIgnoreCase` or `Like`; empty for no string."""
+        operator = split_operator(self.operator)
+        name = operator.name if operator else ""
+        return name.removeprefix("String").removeprefix("Not") if name.startswith("String") else ""
 
     @property
     def negated(self) -> bool:

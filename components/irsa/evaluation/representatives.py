@@ -16,17 +16,11 @@ from irsa.evaluation.document import Condition, Parsed
 from irsa.evaluation.kinds import MOST_STATES, OF_AUDIENCES, kinds
 from irsa.evaluation.patterns import Pattern
 from irsa.rules.arns import issuer_of_provider
-from irsa.rules.grammar import VERSION, split_operator
+from irsa.rules.grammar import VERSION
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import ACTION
 
 Claim = Literal["aud", "sub"]
-# With these a claim decides only by whether it is equal to a value, or matches it.
-COMPARED = {
-    f"String{negation}{comparison}": (comparison, bool(negation))
-    for negation in ("", "Not")
-    for comparison in ("Equals", "EqualsIgnoreCase", "Like")
-}
 _UNDECIDABLE = "undecidable: "
 
 
@@ -63,8 +57,7 @@ class Asked(NamedTuple):
 
     def compared(self, condition: Condition) -> Sequence[Pattern | None]:
         """Return the patterns with which a condition compares a claim; None for one that is not known."""
-        operator = split_operator(condition.operator)
-        return value_patterns(condition, operator.name, self.known) if operator else ()
+        return value_patterns(condition, f"String{condition.comparison}", self.known)
 
     def patterns(self, claim: Claim) -> tuple[Pattern, ...]:
         """Return the patterns with which the statements compare a claim."""
@@ -100,7 +93,7 @@ def asked(parsed: Parsed, provider_arn: str) -> Asked:
     for place, statement in enumerate(statements):
         of_claims: dict[str, list[Condition]] = {"aud": [], "sub": [], "": []}
         for each in statement.conditions:
-            is_compared = each.wanted and (operator := split_operator(each.operator)) and operator.name in COMPARED
+            is_compared = each.wanted and each.comparison
             of_claims[claims.get(each.key.lower(), "") if is_compared else ""].append(each)
         aud, sub, others = map(tuple, of_claims.values())
         otherwise = statement_outcome(statement._replace(conditions=others), known, ACTION)
@@ -114,13 +107,10 @@ def told(parsed: Parsed, provider_arn: str) -> Parsed:
     version, statements = parsed
     claims = _claims(provider_arn)
 
-    def is_told(condition: Condition) -> bool:
-        operator = split_operator(condition.operator)
-        others = condition.key.lower() in claims and operator and operator.name not in (*COMPARED, "Null")
-        return not others and not (version == VERSION and _reads_claim(condition, claims))
-
     def one(condition: Condition) -> Condition:
-        return condition if is_told(condition) else condition._replace(operator=_UNDECIDABLE + condition.operator)
+        is_compared = condition.comparison or condition.operator == "Null" or condition.key.lower() not in claims
+        is_told = is_compared and not (version == VERSION and _reads_claim(condition, claims))
+        return condition if is_told else condition._replace(operator=_UNDECIDABLE + condition.operator)
 
     return version, [each._replace(conditions=tuple(map(one, each.conditions))) for each in statements]
 
