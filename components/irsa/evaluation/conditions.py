@@ -255,6 +255,8 @@ def _present(
     patterns = [] if is_plain else value_patterns(condition, name, known)
 
     def satisfied(value: str) -> bool | None:
+        if operator.any_case and not value.isascii():
+            return None
         compared = (None if pattern is None else operator.compare(value, pattern) for pattern in patterns)
         matched = value in wanted if is_plain else any_of(compared)
         return opposite(matched) if operator.negated else matched

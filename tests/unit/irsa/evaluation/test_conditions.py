@@ -131,6 +131,13 @@ def test_set_operators(condition: dict[str, Any], tag_keys: tuple[str, ...], dec
     assert under(condition, aws__TagKeys=tag_keys).decision is decision
 
 
+@pytest.mark.parametrize(("wanted", "found"), [("\u00c9", "\u00e9"), ("k", "\u212a"), ("stra\u00dfe", "STRASSE")])
+def test_no_page_says_what_the_other_case_is_beyond_ascii(wanted: str, found: str) -> None:
+    """Protects the operators' table, "case-insensitive matching": Unicode has several foldings, AWS names none."""
+    for operator in ("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"):
+        assert under({operator: {"aws:x": wanted}}, aws__x=(found,)).decision is UNKNOWN
+
+
 VARIABLES = [
     ("${*} is an asterisk", {"StringLike": {"aws:x": "a${*}b"}}, ("a*b",), MATCHED),
     ("${*} is no wildcard", {"StringLike": {"aws:x": "a${*}b"}}, ("axb",), NOT_MATCHED),
