@@ -13,7 +13,7 @@ from typing import NamedTuple
 from irsa.evaluation.answers import PodIdentityRequest, any_of
 from irsa.evaluation.document import Statement
 from irsa.evaluation.gains import gains
-from irsa.evaluation.globs import TooManyError, covers, intersection
+from irsa.evaluation.patterns import TooManyError, covers, intersection
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import ClusterArn
 from irsa.rules.grammar import split_operator

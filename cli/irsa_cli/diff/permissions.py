@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.gains import Gain, gains
-from irsa.evaluation.globs import overlap
 from irsa.evaluation.normal_form import normal
+from irsa.evaluation.patterns import overlap
 from irsa.evaluation.permissions import CHOSEN, Permissions, gives
 from irsa.evaluation.unlimited import POWER_OF_POLICY
 from irsa.rules.arns import Arn

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from irsa.evaluation.globs import TooManyError, both, intersection, widest
 from irsa.evaluation.kinds import MOST_STATES, OF_SERVICE_ACCOUNTS, Kinds, bits, kinds
-from irsa.evaluation.patterns import Pattern, text_of
+from irsa.evaluation.patterns import Pattern, TooManyError, both, intersection, text_of, widest
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT
 

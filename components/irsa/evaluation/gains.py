@@ -13,7 +13,7 @@ import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from irsa.evaluation.globs import TooManyError, widest
+from irsa.evaluation.patterns import TooManyError, widest
 from irsa.evaluation.permissions import (
     PLAIN,
     UNKNOWN,

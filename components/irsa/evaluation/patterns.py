@@ -1,10 +1,18 @@
-"""Strings with the wildcards * and ?, and what they match."""
+"""Patterns with the wildcards * and ?: what they match, their intersections, and which is within which. Pure."""
 
 import functools
+import itertools
 import re
+from collections.abc import Iterable
 
 # Each part is `*`, `?`, a character, or several of which one must stand there: so `**` is a plain `*`.
 Pattern = tuple[str, ...]
+# Two patterns with several stars have very many intersections.
+MOST_GLOBS = 64
+
+
+class TooManyError(Exception):
+    """Patterns have too many intersections to list."""
 
 
 @functools.lru_cache(1_000)
@@ -48,3 +56,75 @@ def regular_expression(pattern: Pattern | str, one: str = ".") -> re.Pattern[str
         return re.compile(first, re.DOTALL)
     *between, last = others
     return re.compile(f"{first}{''.join(f'(?>.*?{each})' for each in between if each)}.*{last}", re.DOTALL)
+
+
+def covers(glob: str, other: str) -> bool:
+    """Return whether a pattern matches whatever another one matches, as far as their spelling tells.
+
+    A `?` stands for no `*`: that may be nothing, or several characters.
+    """
+    if not is_pattern(glob):
+        return glob == other
+    return regular_expression(glob, "[^*]").fullmatch(other) is not None
+
+
+def widest(globs: Iterable[str]) -> list[str]:
+    """Return patterns without those that are within another one, sorted."""
+    found: list[str] = []
+    for glob in sorted({*globs}, key=lambda each: (len(each), each)):
+        if not any(covers(each, glob) for each in found):
+            found = [each for each in found if not covers(glob, each)] + [glob]
+    return sorted(found)
+
+
+def intersection(subjects: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Return the `namespace:name` patterns for whom one of the first matches and one of the others.
+
+    Raises:
+        TooManyError: There are too many.
+    """
+    found: set[str] = set()
+    for one, other in itertools.product(subjects, others):
+        parts = [both(*pair) for pair in zip(one.split(":"), other.split(":"), strict=True)]
+        found |= {":".join(each) for each in itertools.product(*parts)}
+        if len(found) > MOST_GLOBS:
+            raise TooManyError
+    return widest(found)
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether some text matches both patterns."""
+    try:
+        return bool(both(one, other))
+    except TooManyError:
+        return True
+
+
+@functools.lru_cache(maxsize=10_000)
+def both(one: str, other: str) -> frozenset[str]:
+    """Return patterns that together match what both of two match: a star takes in what the other one asks for.
+
+    Raises:
+        TooManyError: There are too many.
+    """
+    if one == other:
+        return frozenset({one})
+    # Texts that begin alike, by how much of either pattern is left; filled from the ends.
+    left: dict[tuple[int, int], set[str]] = {}
+    for at, place in itertools.product(range(len(one), -1, -1), range(len(other), -1, -1)):
+        here, there = one[at : at + 1], other[place : place + 1]
+        found: set[str] = set()
+        if not here and not there:
+            found = {""}
+        elif here == there == "*":
+            found = {f"*{each}" for each in left[at + 1, place] | left[at, place + 1]}
+        elif here == "*":
+            found = left[at + 1, place] | {f"{there}{each}" for each in left.get((at, place + 1), ())}
+        elif there == "*":
+            found = left[at, place + 1] | {f"{here}{each}" for each in left.get((at + 1, place), ())}
+        elif here and there and (here == there or "?" in (here, there)):
+            found = {f"{there if here == '?' else here}{each}" for each in left[at + 1, place + 1]}
+        left[at, place] = {re.sub(r"\*+", "*", each) for each in found}
+        if len(left[at, place]) > MOST_GLOBS:
+            raise TooManyError
+    return frozenset(left[0, 0])

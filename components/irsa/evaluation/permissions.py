@@ -19,8 +19,7 @@ from typing import Any, Literal, NamedTuple
 from irsa.evaluation.answers import WebIdentityRequest
 from irsa.evaluation.conditions import Known, condition_outcome
 from irsa.evaluation.document import Condition
-from irsa.evaluation.globs import TooManyError
-from irsa.evaluation.patterns import regular_expression
+from irsa.evaluation.patterns import TooManyError, regular_expression
 from irsa.rules.grammar import EFFECTS, VERSION, split_operator
 from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.strangers import MOST_WAYS, automaton, least, unmatched

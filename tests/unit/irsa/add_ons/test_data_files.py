@@ -19,7 +19,7 @@ from config.lint.actions import matching
 from irsa.add_ons.catalog import add_on, names, snake
 from irsa.add_ons.document import document, managed_policies
 from irsa.add_ons.parameters import PARAMETERS, SWITCHES
-from irsa.evaluation.globs import overlap
+from irsa.evaluation.patterns import overlap
 from irsa.read import ArgumentMistakes
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake

@@ -6,8 +6,7 @@ import re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irsa.evaluation.globs import intersection, overlap
-from irsa.evaluation.patterns import matches
+from irsa.evaluation.patterns import intersection, matches, overlap
 from tests.unit.irsa.evaluation.glob_oracle import glob
 
 TEXTS = st.text("ab.:\n\\", max_size=12)
