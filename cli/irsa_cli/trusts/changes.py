@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from irsa.evaluation import representatives
 from irsa.evaluation.cover import Within, cover, subjects_within
 from irsa.evaluation.document import Parsed
-from irsa.evaluation.kinds import Kinds
-from irsa.evaluation.representatives import admits, audiences, union
+from irsa.evaluation.kinds import Kinds, union
+from irsa.evaluation.representatives import admits, audiences
 from irsa.rules.subjects import subject_claim
 from irsa_cli.trusts.claims import Claims
 

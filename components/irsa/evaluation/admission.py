@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from irsa.evaluation.cover import Within, cover, subjects_within
 from irsa.evaluation.document import Parsed, Statement, parse
-from irsa.evaluation.kinds import MOST_STATES, Kinds
+from irsa.evaluation.kinds import MOST_STATES, Kinds, union
 from irsa.evaluation.named_by import crowd_of, crowds
-from irsa.evaluation.representatives import Admits, Asked, OfTokens, admits, asked, audiences, union
+from irsa.evaluation.representatives import Admits, Asked, OfTokens, admits, asked, audiences
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn, parse_iam_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake, named

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from irsa.evaluation.kinds import MOST_STATES, OF_SERVICE_ACCOUNTS, Kinds, bits, kinds
+from irsa.evaluation.kinds import MOST_STATES, OF_SERVICE_ACCOUNTS, Kinds, bits, kinds, union
 from irsa.evaluation.patterns import Pattern, TooManyError, both, intersection, text_of, widest
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT
@@ -61,7 +61,7 @@ def cover(
     for key, those in wanted(found).items():
         subjects = widest(glob for way in ways[key] for glob in globs[way] if matching[glob] & those)
         covered[key] = {each: matching[each] for each in subjects}
-        if those & ~functools.reduce(int.__or__, covered[key].values(), 0):
+        if those & ~union(covered[key].values()):
             return None
     return found, covered
 

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -173,3 +173,8 @@ def bits(number: int) -> Iterator[int]:
         lowest = number & -number
         yield lowest
         number ^= lowest
+
+
+def union(sets: Iterable[int]) -> int:
+    """Return what is in one of several sets."""
+    return functools.reduce(int.__or__, sets, 0)

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 from irsa.evaluation.answers import WebIdentityRequest
 from irsa.evaluation.conditions import Known, condition_outcome
 from irsa.evaluation.document import Condition
-from irsa.evaluation.patterns import TooManyError, regular_expression
+from irsa.evaluation.patterns import TooManyError, matches
 from irsa.rules.grammar import EFFECTS, VERSION, split_operator
 from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.strangers import MOST_WAYS, automaton, least, unmatched
@@ -207,7 +207,7 @@ class Permissions:
             resource: Its resource's ARN, or `*` for an action without resource types.
         """
         request = self._of_action(action)
-        certain, possible = self.including("resources", _matcher(resource.translate(TO_PLAIN)))
+        certain, possible = self.including("resources", functools.partial(matches, resource.translate(TO_PLAIN)))
         return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & possible))
 
     def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool | None:
@@ -240,18 +240,17 @@ class Permissions:
         # IAM ignores the letter case of actions.
         name = action.lower()
         if name not in self._of_actions:
-            matches = _matcher(name)
-            bits = self.including("actions", lambda pattern: matches(pattern.lower()))
+            bits = self.including("actions", lambda pattern: matches(name, pattern.lower()))
             self._of_actions[name] = Request(service_of(name), *bits)
         return self._of_actions[name]
 
-    def including(self, element: Element, matches: Callable[[str], object]) -> tuple[int, int]:
-        """Return which statements include what the patterns match for which `matches` is true, and which ones may."""
+    def including(self, element: Element, is_matched: Callable[[str], object]) -> tuple[int, int]:
+        """Return which statements include what the patterns match for which `is_matched` is true, and which ones may."""
         if element not in self._having:
             self._having[element] = self._of_patterns(element)
         negated, *those = self._having[element]
         # Statements share most of their patterns: each is asked about once.
-        matched = [[having[pattern] for pattern in filter(matches, having)] for having in those]
+        matched = [[having[pattern] for pattern in filter(is_matched, having)] for having in those]
         certain, possible = (functools.reduce(int.__or__, each, 0) ^ negated for each in matched)
         return certain, possible
 
@@ -304,10 +303,6 @@ class Permissions:
 def _answers(_said: tuple[Any, ...], _bounded: bool) -> dict[Request, bool | None]:
     """Return the decisions about requests, for all permissions whose statements apply alike."""
     return {}
-
-
-def _matcher(text: str) -> Callable[[str], object]:
-    return lambda pattern: regular_expression(pattern).fullmatch(text)
 
 
 def service_of(action: str) -> str:

@@ -4,7 +4,6 @@ One speaks for its class where `aud` and `sub` decide only by the patterns that 
 policy variable makes of them can't be decided, whatever the representative says.
 """
 
-import functools
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -13,7 +12,7 @@ from irsa.evaluation.answers import WebIdentityRequest, all_of
 from irsa.evaluation.conditions import Known, condition_outcome, known_of, value_patterns
 from irsa.evaluation.decision import statement_outcome
 from irsa.evaluation.document import Condition, Parsed
-from irsa.evaluation.kinds import MOST_STATES, OF_AUDIENCES, kinds
+from irsa.evaluation.kinds import MOST_STATES, OF_AUDIENCES, kinds, union
 from irsa.evaluation.patterns import Pattern
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import VERSION
@@ -190,8 +189,3 @@ def admits(of: Asked, subjects: Mapping[str, int], audiences: Iterable[str]) -> 
                 certain_by[one.place] |= yes & ~may_be_denied
                 possible_by[one.place] |= perhaps & ~denied
     return Admits(union(certain_by.values()), union(possible_by.values()), certain_by, possible_by)
-
-
-def union(sets: Iterable[int]) -> int:
-    """Return what is in one of several sets."""
-    return functools.reduce(int.__or__, sets, 0)

@@ -14,10 +14,10 @@ from irsa.evaluation.admission import TOO_MANY_PATTERNS
 from irsa.evaluation.cover import of_subjects
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Parsed, parse
-from irsa.evaluation.kinds import OF_AUDIENCES, kinds
+from irsa.evaluation.kinds import OF_AUDIENCES, kinds, union
 from irsa.evaluation.normal_form import Document, normal
 from irsa.evaluation.patterns import pattern_of
-from irsa.evaluation.representatives import Asked, Claim, asked, reads_claims, told, union
+from irsa.evaluation.representatives import Asked, Claim, asked, reads_claims, told
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import named
 from irsa.rules.policies import parse_object
