@@ -1,5 +1,6 @@
 """Who gains and who loses, between what a role says to the tokens of a cluster before and after. Pure."""
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]
         return Changes({}, undecided=False, too_many=True)
     patterns = tuple(dict.fromkeys(one for side in sides for of, _ in side for one in of.patterns("sub")))
 
+    @functools.cache
     def held_by(found: Kinds) -> _Held:
         return _held(sides, found.claims)
 

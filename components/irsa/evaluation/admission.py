@@ -1,6 +1,7 @@
 """Whom a trust policy admits: patterns of service accounts, over all its statements at once."""
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -216,6 +217,7 @@ def _admitted_by(
         return None
     patterns = of.patterns("sub")
 
+    @functools.cache
     def answered(found: Kinds) -> Admits:
         return admits(of, found.claims, taken)
 
