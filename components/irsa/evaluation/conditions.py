@@ -19,7 +19,7 @@ from irsa.evaluation.answers import (
 from irsa.evaluation.document import Condition
 from irsa.evaluation.patterns import Pattern, matches, pattern_of
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.grammar import Operator, split_operator
+from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import CLAIM_PREFIX
 
@@ -179,12 +179,6 @@ _ABSENT_RULES = {
 }
 
 
-def _comparison(operator: str) -> Operator | None:
-    """Return the parts of a comparison operator that can be evaluated here."""
-    parts = split_operator(operator)
-    return parts if parts and parts.name in _COMPARISONS else None
-
-
 class _Outcome(NamedTuple):
     outcome: bool | None
     rule: str
@@ -282,10 +276,11 @@ def _hint(condition: Condition, found: tuple[str, ...] | None, outcome: bool | N
     issuer = issuer_host_path(request.issuer)
     if not found and claim in ("aud", "sub"):
         return f"The keys of this token start with {named(issuer)} (the issuer without https://)."
-    parts = _comparison(condition.operator)
-    if outcome is not False or not parts or _COMPARISONS[parts.name].negated or prefix != issuer.lower():
-        return ""
-    return _common_error(claim, parts.name, condition.wanted, request)
+    parts = split_operator(condition.operator)
+    is_of_token = outcome is False and prefix == issuer.lower()
+    if is_of_token and parts and parts.name in _COMPARISONS and not condition.negated:
+        return _common_error(claim, parts.name, condition.wanted, request)
+    return ""
 
 
 def _common_error(claim: str, operator: str, wanted: tuple[str, ...], request: WebIdentityRequest) -> str:
