@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 from irsa.evaluation import TrustDocumentError
 from irsa.evaluation.answers import PodIdentityRequest
-from irsa.evaluation.comparisons import Parsed
-from irsa.evaluation.document import parse
+from irsa.evaluation.document import Parsed, parse
 from irsa.outputs import COMPONENT_TYPE
 from irsa.rules.arns import (
     Arn,

@@ -5,6 +5,8 @@ import itertools
 import re
 from collections.abc import Iterable
 
+from irsa.rules.subjects import is_pattern
+
 # Each part is `*`, `?`, a character, or several of which one must stand there: so `**` is a plain `*`.
 Pattern = tuple[str, ...]
 # Two patterns with several stars have very many intersections.

@@ -245,7 +245,7 @@ class Permissions:
         return self._of_actions[name]
 
     def including(self, element: Element, is_matched: Callable[[str], object]) -> tuple[int, int]:
-        """Return which statements include what the patterns match for which `is_matched` is true, and which ones may."""
+        """Return which statements include what patterns match for which `is_matched` is true, and which ones may."""
         if element not in self._having:
             self._having[element] = self._of_patterns(element)
         negated, *those = self._having[element]
