@@ -116,7 +116,6 @@ def test_an_add_on_that_changes(deploy: Deploy, cloud: Any) -> None:
 
 
 def test_pod_identity_for_an_add_on(deploy: Deploy, cloud: Any) -> None:
-    """Protects add-ons whose chart creates the service account: the association is there for it, by its usual name."""
     project = deploy({"bindings": {"dns": {"policies": [keys("external-dns")], "identity": "podIdentity"}}})
     project.up()
     listed = cloud.aws("eks").list_pod_identity_associations(clusterName="my-cluster", namespace="external-dns")
@@ -157,7 +156,6 @@ def program(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_every_add_on_of_a_component(program: Stack, deploy: Deploy, cloud: Any) -> None:
-    """Protects programs of one's own: with outputs, IAM has the very documents that a stack file gives it."""
     program.up()
     assert program.up() == {}
     bindings = {name: {"policies": [keys(name)], "role": {"name": f"add-on-{name}"}} for name in names()}

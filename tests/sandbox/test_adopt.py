@@ -255,7 +255,6 @@ def project(planted: Any, tmp_path: Path) -> Project:
 
 
 def test_what_another_tool_manages_is_left_to_it(project: Project) -> None:
-    """Protects from two owners: without --take-from, the roles of eksctl, Terraform and CloudFormation are left."""
     said = adopt(project, "--all")
     taken = {each["role"].get("name") for each in bindings_of(project).values()}
     # Without a tag, Terraform leaves a mark on the service account, and CloudFormation one in the role's name.
@@ -270,7 +269,6 @@ def test_what_another_tool_manages_is_left_to_it(project: Project) -> None:
 
 
 def test_one_owner_at_a_time(project: Project) -> None:
-    """Protects a move in steps: --take-from eksctl takes its roles, tells how eksctl lets go, and leaves the rest."""
     said = adopt(project, "--all", "--take-from", "eksctl")
     taken = {each["role"].get("name") for each in bindings_of(project).values()}
 
@@ -280,7 +278,6 @@ def test_one_owner_at_a_time(project: Project) -> None:
 
 
 def test_a_dead_issuer_is_dropped_after_the_import(project: Project) -> None:
-    """Protects blue/green leftovers: the role is imported as it is, and the report says which statement may go then."""
     name = role("tempo").name
     said = adopt(project, "--role", role("tempo").arn, *TAKE_FROM, "--drop-dead-issuers")
     assert said.returncode == 0, said.stdout + said.stderr
@@ -311,7 +308,6 @@ ORDERS = {each.name for each in estate.ROLES if each.name.startswith("orders-")}
     ],
 )
 def test_only_what_is_chosen_is_taken(project: Project, arguments: tuple[str, ...], expected: set[str]) -> None:
-    """Protects a move in steps: by namespace, by role, by service account, and nothing beside it."""
     said = adopt(project, *arguments, *TAKE_FROM)
     taken = {each["role"].get("name") for each in bindings_of(project).values()}
 
@@ -323,7 +319,6 @@ def test_only_what_is_chosen_is_taken(project: Project, arguments: tuple[str, ..
 
 
 def test_an_existing_file_is_merged_into(project: Project) -> None:
-    """Protects a file that people keep: comments and order stay, and what it declares already is not taken twice."""
     file = project.folder / FILE
     text = file.read_text() + (
         "  # The first team that moved.\n"
@@ -381,7 +376,6 @@ def test_a_new_file_is_enough(project: Project) -> None:
 
 
 def test_reading_rights_are_enough(project: Project, tmp_path: Path) -> None:
-    """Protects least privilege: adopt only reads, with the permissions in Kubernetes of an inventory."""
     looking = access(project.cloud, tmp_path, "adopting", "kubernetes-inventory.yaml")
     said = adopt(project, "--role", "my-role", **looking)
     project.cloud.kubernetes().delete(ServiceAccount, "adopting", namespace="kube-system")
@@ -391,7 +385,6 @@ def test_reading_rights_are_enough(project: Project, tmp_path: Path) -> None:
 
 
 def test_what_another_stack_owns_is_left(project: Project) -> None:
-    """Protects a live stack of the same backend: its role and service account are left, with its name."""
     name = "of-another-stack"
     binding = {"serviceAccount": {"name": name}, "role": {"name": name}}
     owner = Project(project.cloud, project.folder.parent / "owner", {"bindings": {"mine": binding}})
@@ -410,7 +403,6 @@ def test_what_another_stack_owns_is_left(project: Project) -> None:
 
 
 def test_what_cannot_be_chosen_is_said_in_one_line(project: Project) -> None:
-    """Protects from an empty file: nothing chosen, and nothing that matches, are no traceback."""
     before = (project.folder / FILE).read_text()
     nothing, nobody = adopt(project), adopt(project, "--namespace", "no-such-namespace")
 
@@ -446,12 +438,10 @@ def test_it_only_imports(adoption: Adoption) -> None:
 
 
 def test_the_plain_roles_of_every_maker_are_taken(adoption: Adoption) -> None:
-    """Protects the purpose: what eksctl, Terraform, CDK, CloudFormation and the AWS page make can be taken over."""
     assert set(PLAIN) - adoption.taken == set()
 
 
 def test_the_same_service_accounts_get_sessions(adoption: Adoption) -> None:
-    """Protects everybody: STS gives the same sessions before and after, where a trust policy was rewritten."""
     beyond = role("hand-for-any-value").arn
     before, after = ({each for each in given if each[2] != beyond} for given in adoption.sessions)
 
@@ -461,7 +451,6 @@ def test_the_same_service_accounts_get_sessions(adoption: Adoption) -> None:
 
 
 def test_nothing_else_of_a_role_changes(adoption: Adoption) -> None:
-    """Protects permissions: policies, boundary, tags, path, description and session duration are what they were."""
     before, after = adoption.roles
 
     assert before.keys() == after.keys()
@@ -472,14 +461,12 @@ def test_nothing_else_of_a_role_changes(adoption: Adoption) -> None:
 
 
 def test_nothing_of_a_service_account_changes(adoption: Adoption) -> None:
-    """Protects Pods and the other tools: the same accounts, annotations, labels and pull secrets as before."""
     before, after = (without_marks(each) for each in adoption.accounts)
 
     assert after == before
 
 
 def test_verify_and_prove_are_green(adoption: Adoption) -> None:
-    """Protects the hand-over: what was adopted is as declared, and works; what cannot be proven here is no finding."""
     code, checks = report(adoption.project, "verify")
     assert (code, not_good(checks)) == (0, [])
     _, proven = report(adoption.project, "prove")
@@ -495,7 +482,6 @@ def test_verify_and_prove_are_green(adoption: Adoption) -> None:
 
 
 def test_what_is_left_is_named_with_its_reason(adoption: Adoption) -> None:
-    """Protects from a silence that looks like success: each role of the estate is taken or named, with a reason."""
     lines = [line.partition("; ") for line in adoption.sections["skipped"]]
     # `role arn:aws:iam::111122223333:role/path/NAME`, `service account NAMESPACE/NAME in CLUSTER`
     reasons = {re.sub(r"arn:\S*/| in \S+$", "", about): reason for about, _, reason in lines}
@@ -529,7 +515,6 @@ def test_the_stack_file_is_checked_and_readable(adoption: Adoption) -> None:
 
 
 def test_it_takes_nothing_twice(adoption: Adoption) -> None:
-    """Protects the second run: what the stack declares already is not taken again, and the file stays as it is."""
     before = (adoption.project.folder / FILE).read_text()
     again = adopt(adoption.project, "--all", *TAKE_FROM)
 
@@ -539,7 +524,6 @@ def test_it_takes_nothing_twice(adoption: Adoption) -> None:
 
 
 def test_a_destroy_is_refused(adoption: Adoption) -> None:
-    """Protects what existed before irsa: what was adopted is protected."""
     assert "protect" in adoption.project.refused("destroy", "--yes", "--skip-preview")
 
 
@@ -573,7 +557,6 @@ def test_the_old_owners_let_go_without_a_moment_without_a_role(adoption: Adoptio
 
 
 def test_what_was_adopted_outlives_the_stack(adoption: Adoption) -> None:
-    """Protects what existed before irsa: what is given back stays."""
     cloud = adoption.project.cloud
     adoption.project.destroy()
 

@@ -376,7 +376,6 @@ def ask(project: Project, without_lists: dict[str, str], *bindings: str) -> Answ
 
 
 def test_everything_is_good_at_first(project: Project) -> None:
-    """Protects from findings where there is nothing to find: both verbs are green on what `up` has just made."""
     require_green(project)
 
 
@@ -401,13 +400,11 @@ def broken(project: Project, without_lists: dict[str, str]) -> Answers:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_broken_link(broken: Answers, case: Case) -> None:
-    """Protects that each broken link is found by whom it must be, and repaired by the command that is advised."""
     broken.require(case)
 
 
 @pytest.mark.parametrize("case", OF_THE_PROVIDER, ids=lambda case: case.name)
 def test_a_broken_provider(project: Project, without_lists: dict[str, str], case: Case) -> None:
-    """Protects all roles of a cluster: what is broken of its provider is found, and repaired as is advised."""
     case.break_it(project.cloud)
     answers = ask(project, without_lists, case.word)
     for fix in answers.fixes:
@@ -428,7 +425,6 @@ def of_another_issuer(cloud: Any, deploy: Callable[..., Project]) -> Iterator[Pr
 
 
 def test_a_wrong_issuer(cloud: Any, of_another_issuer: Project) -> None:
-    """Protects from tokens that no role admits: the finding says so, and the page's steps lose no service account."""
     project, retained = of_another_issuer, named("issuer", retainOnDelete=True)
     verified, proven = (report(project, verb, "issuer") for verb in ("verify", "prove"))
     before = uid(cloud, "issuer-sa")
@@ -451,7 +447,6 @@ def test_a_wrong_issuer(cloud: Any, of_another_issuer: Project) -> None:
 
 
 def test_a_rebuilt_cluster(cloud: Any, of_another_issuer: Project) -> None:
-    """Protects the new cluster's service account from the old one's deletion, which has its name and its context."""
     project = of_another_issuer
     kubectl(cloud, "delete", "serviceaccount", "issuer-sa")
     project.set({"bindings": {"issuer": named("issuer")}})

@@ -21,7 +21,6 @@ GUARDED = {"guard": "deny", "bindings": {"guarded": BINDING}}
 def test_the_documented_rights_deploy_a_guard_and_check_it(
     cloud: Any, deploy: Callable[..., Project], tmp_path: Path
 ) -> None:
-    """Protects least privilege: kube-apiserver takes the deployer's policies, and the reader's file reads them all."""
     deploying = access(cloud, tmp_path, "guarding", "kubernetes-deployer.yaml", "kubernetes-deployer-guard.yaml")
     files = ("kubernetes-verify.yaml", "kubernetes-verify-guard.yaml")
     verifying = access(cloud, tmp_path, "verifying-guards", *files)
@@ -40,7 +39,6 @@ def test_the_documented_rights_deploy_a_guard_and_check_it(
 
 
 def test_somebodys_edit_is_found_and_repaired(cloud: Any, deploy: Callable[..., Project]) -> None:
-    """Protects the guard from a quiet end: each object that somebody changes is shown, and the command restores it."""
     project = deploy(GUARDED)
     project.up()
     policy = f"validatingadmissionpolicy/{named(cloud, 'validatingadmissionpolicies')}"
@@ -64,7 +62,6 @@ def test_somebodys_edit_is_found_and_repaired(cloud: Any, deploy: Callable[..., 
 
 
 def test_two_teams_with_one_name(deploy: Callable[..., Project]) -> None:
-    """Protects the second team from an `up` that ends half-way: what it is going to refuse, the check says."""
     first = deploy(GUARDED)
     second = deploy({**GUARDED, "bindings": {"other": {**BINDING, "serviceAccount": {"name": "of-the-other"}}}})
     assert rules(checked(second)[1]) == []
@@ -77,8 +74,6 @@ def test_two_teams_with_one_name(deploy: Callable[..., Project]) -> None:
 
 
 def test_a_deployer_who_locks_itself_out(deploy: Callable[..., Project]) -> None:
-    """Protects the deployer: the list that leaves it out is deployed, and the next `up` that writes a role is not."""
-
     def settings(*users: str, **bindings: Any) -> dict[str, Any]:
         rule = {"mode": "deny", "users": [*users]}
         return {"guard": {"mode": "deny", "annotations": rule}, "bindings": {"guarded": BINDING, **bindings}}
@@ -107,7 +102,6 @@ def named(cloud: Any, resource: str) -> str:
 
 
 def test_check_live_explain_and_inventory_know_it(cloud: Any, deploy: Callable[..., Project]) -> None:
-    """Protects who looks for Pods without their role: before it refuses them, and by each command afterwards."""
     spec = {"serviceAccountName": "guarded", "containers": [{"name": "app", "image": "app"}]}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"}, "spec": spec}
     project = deploy({"bindings": {"guarded": BINDING}})

@@ -143,7 +143,6 @@ def found_in(report: dict[str, Any], without: Iterable[dict[str, Any]] = ()) -> 
 
 
 def test_the_estate_is_as_large_as_it_says(report: dict[str, Any], before: dict[str, Any]) -> None:
-    """Protects what the other tests show: 59 service accounts and 49 roles, beside those that the sandbox has."""
     names = {str(each) for each in estate.ACCOUNTS}
     listed = {f"{each['namespace']}/{each['name']}" for each in report["serviceAccounts"]}
     own = {f"{each['namespace']}/{each['name']}" for each in before["serviceAccounts"]}
@@ -153,7 +152,6 @@ def test_the_estate_is_as_large_as_it_says(report: dict[str, Any], before: dict[
 
 
 def test_it_agrees_with_an_evaluation_of_every_pair(planted: Any, report: dict[str, Any]) -> None:
-    """Protects the answer: what is grouped, indexed and not evaluated is what evaluating each pair says."""
     exhaustive = evaluated(planted, planted.kubernetes())
 
     assert pairs(report) == exhaustive[Decision.ALLOWED]
@@ -191,7 +189,6 @@ def test_it_agrees_with_the_answers_of_sts(planted: Any, report: dict[str, Any])
 
 
 def test_each_admission_says_why(report: dict[str, Any]) -> None:
-    """Protects the security review: a reason by statement and condition, and the page of AWS's documentation."""
     for each in report["admissions"]:
         assert each["reason"], each
         assert each["documentation"].startswith("https://docs.aws.amazon.com/"), each
@@ -204,7 +201,6 @@ def test_each_admission_says_why(report: dict[str, Any]) -> None:
 
 
 def test_each_planted_mistake_is_found_and_nothing_else(report: dict[str, Any], before: dict[str, Any]) -> None:
-    """Protects from false alarms and from silence: 59 service accounts and 49 roles have these findings, no others."""
     found = found_in(report, before["findings"])
 
     assert set(found) - FINDINGS == set()
@@ -225,7 +221,6 @@ def test_each_planted_mistake_is_found_and_nothing_else(report: dict[str, Any], 
 
 
 def test_fail_on_decides_the_exit_code(planted: Any) -> None:
-    """Protects CI: only the kinds that are asked for fail, and a kind that does not exist is not silence."""
     for kind in ("missing-role", "orphaned-issuer", "wide-trust"):
         code, report = inventory(planted, "--fail-on", kind)
         assert (kind, code, report["good"]) == (kind, 1, False)
@@ -242,7 +237,6 @@ def test_fail_on_decides_the_exit_code(planted: Any) -> None:
 
 
 def test_few_requests_are_sent(planted: Any) -> None:
-    """Protects AWS accounts from throttling: lists are read, never one role, and one question per OIDC provider."""
     sent = planted.aws_requests()
     assert inventory(planted)[0] == 0
     sent = planted.aws_requests() - sent
@@ -256,7 +250,6 @@ def test_few_requests_are_sent(planted: Any) -> None:
 
 
 def test_what_iam_denies_is_said_and_the_rest_is_done(planted: Any, report: dict[str, Any]) -> None:
-    """Protects from half an answer that looks whole: without the roles' details, unused roles are not said to be so."""
     denied = (403, "AccessDenied", "User: arn:aws:iam::111122223333:user/auditor is not authorized to perform this")
     with failing_aws({"GetAccountAuthorizationDetails": denied}, planted.aws_address) as address:
         _, denying = inventory(planted, AWS_ENDPOINT_URL=address)
@@ -272,7 +265,6 @@ def test_what_iam_denies_is_said_and_the_rest_is_done(planted: Any, report: dict
 
 
 def test_what_a_stack_declares_is_managed(planted: Any, deploy: Callable[..., Project]) -> None:
-    """Protects the comparison with a stack: what it creates is managed; a role that it only annotates with is not."""
     everybody = role("hand-everybody").arn
     project = deploy({"bindings": {
         "own": {"serviceAccount": {"name": "declared"}, "role": {"name": "declared-role"}},
@@ -348,7 +340,6 @@ def test_a_second_provider_and_a_misspelled_key(planted: Any) -> None:
 
 
 def test_unused_roles(planted: Any, report: dict[str, Any]) -> None:
-    """Protects who tidies up: in an AWS account of years, the roles are unused but for the one that was used today."""
     used, today = role("hand-everybody"), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
     def years_ago(question: Question, body: bytes) -> bytes:
@@ -370,7 +361,6 @@ def test_unused_roles(planted: Any, report: dict[str, Any]) -> None:
 
 
 def test_every_form_has_the_same_service_accounts(planted: Any, tmp_path: Path) -> None:
-    """Protects readers of a pipe and of the page: nobody is missing, and nothing is coloured."""
     printed, page = planted.run("irsa", "inventory"), tmp_path / "page.html"
     written = planted.run("irsa", "inventory", "--html", str(page))
 

@@ -13,7 +13,6 @@ pytestmark = pytest.mark.sandbox
 
 
 def test_the_documented_rights_are_enough(cloud: Any, tmp_path: Path) -> None:
-    """Protects least privilege: docs/permissions/kubernetes-inventory.yaml suffices, and allows nothing else."""
     taking = access(cloud, tmp_path, "taking-inventory", "kubernetes-inventory.yaml")
     answer = cloud.run("irsa", "inventory", "--json", **taking)
     found = check_output("inventory", answer.stdout)
@@ -30,7 +29,6 @@ def test_the_documented_rights_are_enough(cloud: Any, tmp_path: Path) -> None:
 
 
 def test_less_is_said(cloud: Any, tmp_path: Path) -> None:
-    """Protects from an empty inventory: with the rights in one namespace, the cluster's list is denied: exit code 2."""
     narrow = access(cloud, tmp_path, "taking-one-namespace", "kubernetes-inventory.yaml", namespace="default")
     answer = cloud.run("irsa", "inventory", "--json", **narrow)
 

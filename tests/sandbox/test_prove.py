@@ -23,7 +23,6 @@ SECRETS = re.compile(r"eyJ[\w-]{10,}\.|ASIA[A-Z0-9]{16}|FQoGZXIvYXdz|IQoJb3JpZ2l
 def test_tokens_and_credentials_are_never_shown_or_kept(
     cloud: Any, deploy: Callable[..., Project], tmp_path: Path
 ) -> None:
-    """Protects the accounts: nothing that acts as them is in any output, in the state or in the sandbox's logs."""
     project = deploy({"bindings": {"secret": {"serviceAccount": {"name": "secret"}, "policyArns": []}}})
     project.up()
     token = cloud.kubectl("create", "token", "secret", "--audience", "sts.amazonaws.com").stdout.strip()
@@ -123,7 +122,6 @@ def test_what_cannot_be_proven_here_is_not_a_finding(project: Project) -> None:
 
 
 def test_an_own_audience_is_the_one_of_the_token(cloud: Any, project: Project) -> None:
-    """Protects `audience`: the annotation, the token, the provider's client ids and the trust policy agree."""
     code, checks = report(project, "prove", "own")
     assert (code, not_good(checks)) == (0, [])
     cloud.aws("iam").remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="vault")
@@ -210,7 +208,6 @@ def test_a_pod_gets_its_role_from_eks(cloud: Any, associated: Project) -> None:
 def test_pods_are_proven_by_the_documented_rights_in_their_namespace(
     cloud: Any, associated: Project, tmp_path: Path
 ) -> None:
-    """Protects least privilege, and tokens: both ways with kubernetes-prove.yaml alone, and nothing secret is shown."""
     start(cloud, "pods-1", "pods")
     proving = access(cloud, tmp_path, "proving-pods", "kubernetes-prove.yaml", namespace="default")
     runs = [irsa(associated, "prove", "pods", *form, **proving) for form in ((), ("--json",))]
@@ -223,7 +220,6 @@ def test_pods_are_proven_by_the_documented_rights_in_their_namespace(
 
 
 def test_what_is_only_trusted_is_proven_too(cloud: Any, associated: Project) -> None:
-    """Protects the stage before the last: the statement of IRSA still admits tokens, which then have no annotation."""
     start(cloud, "ways-0", "ways")
     code, checks = report(associated, "prove", "ways")
     assert (code, not_good(checks)) == (0, [])
@@ -232,7 +228,6 @@ def test_what_is_only_trusted_is_proven_too(cloud: Any, associated: Project) -> 
 
 
 def test_a_pod_that_gets_no_role_is_a_finding_with_its_fix(cloud: Any, associated: Project) -> None:
-    """Protects drift: a trust policy that does not admit the Pod, then no association; and what repairs both."""
     eks, at = cloud.aws("eks"), {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "ways"}
     (listed,) = eks.list_pod_identity_associations(**at)["associations"]
     cloud.aws("iam").update_assume_role_policy(RoleName="ways-role", PolicyDocument=fenced("somebody-else"))
@@ -253,7 +248,6 @@ def test_a_pod_that_gets_no_role_is_a_finding_with_its_fix(cloud: Any, associate
 
 
 def test_each_cluster_is_asked_for_its_own_pods(cloud: Any, green: str, deploy: Callable[..., Project]) -> None:
-    """Protects blue/green: EKS of each cluster's region, with a token of that cluster, gives the one role."""
     binding = {"serviceAccount": {"name": "both-pods"}, "identity": "podIdentity", "policyArns": []}
     clusters = {key: {**each, "createOidcProvider": False} for key, each in blue_and_green(green).items()}
     project = deploy({"clusters": clusters, "bindings": {"both": {**binding, "clusters": ["blue", "green"]}}})

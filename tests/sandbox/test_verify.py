@@ -64,7 +64,6 @@ def grant(cloud: Any, name: str, role_file: str, namespace: str | None = None) -
 
 
 def test_what_is_deployed_is_good_in_every_form(project: Project) -> None:
-    """Protects programs, CI and readers of a log: JSON and aligned text say the same, and exit with 0."""
     answer = irsa(project, "verify")
     code, checks = report(project, "verify")
 
@@ -75,18 +74,6 @@ def test_what_is_deployed_is_good_in_every_form(project: Project) -> None:
     # A stack with IRSA alone has no column more.
     assert re.split(" {2,}", headings) == ["binding", *(name for name in CHECKS if name not in OPTIONAL)]
     assert "\x1b" not in answer.stdout
-
-
-def test_a_finding_has_its_fix(project: Project, cloud: Any) -> None:
-    """Protects CI: a finding is exit code 1, with found, expected and fix."""
-    key = "eks.amazonaws.com/token-expiration"
-    assert cloud.kubectl("annotate", "sa", "verified", f"{key}=600").returncode == 0
-    code, checks = report(project, "verify")
-    assert cloud.kubectl("annotate", "sa", "verified", f"{key}-").returncode == 0
-
-    (finding,) = not_good(checks)
-    assert code == 1
-    assert finding["fix"] == f"kubectl annotate serviceaccount verified -n default {key}-"
 
 
 @pytest.mark.usefixtures("webhook_down")
@@ -123,7 +110,6 @@ def test_pods_carry_the_role_or_are_to_be_restarted(project: Project, cloud: Any
 
 
 def test_an_existing_role_is_asked_whether_it_admits_the_account(cloud: Any, deploy: Callable[..., Project]) -> None:
-    """Protects `role.arn`: nobody declares its trust policy here, so it must admit the service account."""
     iam = cloud.aws("iam")
     for name, subject in (("admitting", "default:admitted"), ("refusing", "default:somebody-else")):
         claims = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": f"system:serviceaccount:{subject}"}
@@ -154,7 +140,6 @@ def test_an_existing_role_is_asked_whether_it_admits_the_account(cloud: Any, dep
 
 
 def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path: Path) -> None:
-    """Protects least privilege: the files of docs/permissions suffice, and the smaller one does not make tokens."""
     verifying = access(cloud, tmp_path, "verifying", "kubernetes-verify.yaml")
     proving = access(cloud, tmp_path, "proving", "kubernetes-prove.yaml")
 
@@ -166,7 +151,6 @@ def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path
 
 
 def test_the_right_to_make_tokens_can_be_given_per_namespace(project: Project, cloud: Any, tmp_path: Path) -> None:
-    """Protects other namespaces: prove works without seeing them, with the negative check in the binding's own."""
     proving = access(cloud, tmp_path, "proving-here", "kubernetes-prove.yaml", namespace="default")
     code, checks = report(project, "prove", **proving)
 
@@ -178,7 +162,6 @@ def test_the_right_to_make_tokens_can_be_given_per_namespace(project: Project, c
 
 
 def test_the_documented_rights_deploy(cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> None:
-    """Protects least privilege: the deployer's files suffice for accounts and namespaces, made, changed and deleted."""
     deploying = access(cloud, tmp_path, "deploying", "kubernetes-deployer.yaml", "kubernetes-deployer-namespaces.yaml")
     bindings: dict[str, Any] = {
         "made": {
@@ -198,7 +181,6 @@ def test_the_documented_rights_deploy(cloud: Any, deploy: Callable[..., Project]
 
 @pytest.mark.parametrize("name", ["deployer", "preview"])
 def test_namespaces_need_a_file_more(cloud: Any, tmp_path: Path, name: str) -> None:
-    """Protects namespaces: without createNamespace nobody who deploys or previews may make, change or delete one."""
     user = access(cloud, tmp_path, f"{name}-of-accounts", f"kubernetes-{name}.yaml")
     verbs = ("create", "patch", "update", "delete")
     may = {verb: cloud.run("kubectl", "auth", "can-i", verb, "namespaces", **user).stdout.split()[0] for verb in verbs}
@@ -208,7 +190,6 @@ def test_namespaces_need_a_file_more(cloud: Any, tmp_path: Path, name: str) -> N
 
 
 def test_nobody_there_is_no_answer(project: Project, cloud: Any, tmp_path: Path) -> None:
-    """Protects the meaning of 1: an API that cannot be asked is exit code 2 with the reason, not a finding."""
     kubeconfig = json.loads((cloud.folder / "kubeconfig").read_text())
     kubeconfig["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
     file = tmp_path / "kubeconfig"
@@ -227,7 +208,6 @@ def test_nobody_there_is_no_answer(project: Project, cloud: Any, tmp_path: Path)
 
 @pytest.mark.parametrize("verb", ["verify", "prove"])
 def test_what_cannot_be_chosen_is_said_in_one_line(project: Project, verb: str, tmp_path: Path) -> None:
-    """Protects readers: a stack or binding that is not there is exit code 2 and one line with what is near."""
     binding = irsa(project, verb, "--stack", STACK, "verfied")
     stack = irsa(project, verb, "--stack", "nowhere")
     folder = project.cloud.run("irsa", verb, folder=tmp_path)
@@ -240,7 +220,6 @@ def test_what_cannot_be_chosen_is_said_in_one_line(project: Project, verb: str, 
 
 
 def test_credentials_of_another_account_find_nothing(project: Project, cloud: Any) -> None:
-    """Protects from a false alarm: with somebody else's credentials nothing is missing, it is only not to be seen."""
     role = "arn:aws:iam::444455556666:role/administrator"
     keys = cloud.aws("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     variables = {
@@ -259,7 +238,6 @@ def test_credentials_of_another_account_find_nothing(project: Project, cloud: An
 
 
 def test_a_kubeconfig_is_read_as_kubectl_reads_it(project: Project, cloud: Any, tmp_path: Path) -> None:
-    """Protects kubeconfigs of today: paths in their own folder, a program of v1, and the name in the certificate."""
     variables = access(cloud, tmp_path, "as-kubectl", "kubernetes-verify.yaml")
     kubeconfig = json.loads(Path(variables["KUBECONFIG"]).read_text())
     token = kubeconfig["users"][0]["user"]["token"]
@@ -284,7 +262,6 @@ def test_a_kubeconfig_is_read_as_kubectl_reads_it(project: Project, cloud: Any, 
 
 
 def test_explain_says_first_that_there_is_no_such_service_account(project: Project) -> None:
-    """Protects from a typo that is called allowed, and from a silent guess of the audience."""
     there = irsa(project, "explain", "default:verified", "verified", "--stack", STACK)
     missing = irsa(project, "explain", "default/not-there-yet", ROLE, "--stack", STACK)
 

@@ -6,7 +6,6 @@ from tests.all.page.terminal import picture, printed
 
 
 def test_a_command_is_run_on_a_terminal_and_drawn(tmp_path: Path) -> None:
-    """Protects who looks at a picture: the command has a terminal, its colors are kept, and the file is a PNG."""
     command = ["sh", "-c", "test -t 1 && printf '\\033[31mred\\033[0m\\n'"]
     text = printed(command)
     picture(command, text, tmp_path / "picture.png")

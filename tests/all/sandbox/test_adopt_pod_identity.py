@@ -73,7 +73,6 @@ def without_imports(project: Project) -> None:
 
 
 def test_associations_are_imported_as_they_are(cloud: Any, associated: dict[str, str], tmp_path: Path) -> None:
-    """Protects who moves: roles, associations and service accounts are imported, and lose nothing by that."""
     project = Project(cloud, tmp_path / "project", {})
     before = live(cloud, associated)
     chosen = [word for name in ROLES for word in ("--role", name)]

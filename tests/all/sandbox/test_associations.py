@@ -117,7 +117,6 @@ def gets_credentials(cloud: Any, name: str) -> bool:
 
 
 def test_inventory_and_eks_agree_about_each_association(associated: Any) -> None:
-    """Protects a migration: whoever is `allowed` gets credentials, and whoever is refused has a finding."""
     answer = associated.run("irsa", "inventory", "--json", "--namespace", NAMESPACE)
     found = check_output("inventory", answer.stdout)
     decisions = {each["serviceAccount"].partition("/")[2]: each["decision"] for each in found["associations"]}
@@ -143,7 +142,6 @@ def test_inventory_and_eks_agree_about_each_association(associated: Any) -> None
 
 @pytest.mark.parametrize(("name", "code"), [("narrow", 0), ("another", 1), ("target", 2), ("target-closed", 1)])
 def test_explain_finds_the_association_of_the_cluster(associated: Any, name: str, code: int) -> None:
-    """Protects who asks for one: without a role named, it explains the one that new Pods ask for."""
     answer = associated.run("irsa", "explain", f"{NAMESPACE}/{name}", "--json")
     found = check_output("explain", answer.stdout)
     role, more = ASSOCIATIONS[name]

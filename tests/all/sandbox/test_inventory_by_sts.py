@@ -22,7 +22,6 @@ def planted(cloud: Any) -> Iterator[Any]:
 
 
 def test_it_agrees_with_the_answers_of_sts(planted: Any) -> None:
-    """Protects the answer: STS gives sessions to the pairs that are listed, with real tokens, and to no other pair."""
     _, report = inventory(planted)
     of = tokens(planted, all_service_accounts(planted.kubernetes()), (AUDIENCE, OWN_AUDIENCE))
     sessions = admitted(planted, of, estate.trust_policies(planted))

@@ -75,7 +75,6 @@ def changed(project: Project) -> list[dict[str, str]]:
 
 
 def test_each_part_of_an_association_is_found_and_repaired(deploy: Deploy, cloud: Any, roles: None) -> None:
-    """Protects Pods from drift: every setting that somebody changes is found, and the advised command restores it."""
     project, eks = deploy({"bindings": {"app": {**APP, "podIdentity": SETTINGS}}}), cloud.aws("eks")
     project.up()
     code, checks = report(project, "verify")
@@ -107,7 +106,6 @@ def test_each_part_of_an_association_is_found_and_repaired(deploy: Deploy, cloud
 
 
 def test_what_eks_keeps_has_a_command_of_its_own(deploy: Deploy, cloud: Any) -> None:
-    """Protects from advice that repairs nothing: an update that leaves a target role out does not remove it."""
     project = deploy({"bindings": {"app": APP}})
     project.up()
     cloud.aws("eks").update_pod_identity_association(
@@ -118,7 +116,6 @@ def test_what_eks_keeps_has_a_command_of_its_own(deploy: Deploy, cloud: Any) -> 
 
 
 def test_a_cluster_without_the_agent(deploy: Deploy, cloud: Any) -> None:
-    """Protects Pods of a cluster without the agent: the finding's command installs it."""
     project = deploy({"bindings": {"app": APP}})
     project.up()
     cloud.aws("eks").delete_addon(clusterName=CLUSTER, addonName=AGENT)

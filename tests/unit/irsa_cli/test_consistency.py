@@ -54,7 +54,6 @@ def verified(
 
 
 def test_what_was_just_changed_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects `irsa verify` right after `pulumi up`: a policy that IAM does not find yet is no finding."""
     report, looks, pauses = verified(monkeypatch, {"good": 5, "new": 5, "old": 3600}, [{"new", "old"}, {"new"}, set()])
 
     assert looks == [["good", "new", "old"], ["new"], ["new"]]
@@ -90,7 +89,6 @@ RIGHT = [Check("app", "role", Outcome.OK, ROLE), Check("app", "policies", Outcom
 
 @pytest.mark.parametrize("outcome", [Outcome.NO_ANSWER, Outcome.NO_PERMISSION])
 def test_what_was_found_stays_where_aws_goes_meanwhile(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
-    """Protects a finding: what has no answer in the second look says nothing about the first."""
     gone = [Check("app", kind, outcome, about) for kind, about in (("role", ROLE), ("policies", "role app"))]
     half = [RIGHT[0], Check("app", "policies", outcome, "role app")]
 
@@ -99,7 +97,6 @@ def test_what_was_found_stays_where_aws_goes_meanwhile(monkeypatch: pytest.Monke
 
 
 def test_what_had_no_answer_before_hinders_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects a state with a secret in it: that check says `cannot tell` in each look, and the others count."""
     secret = Check("app", "trust", Outcome.CANNOT_TELL, "role app", "the state keeps the trust policy as a secret")
 
     assert looked_at_again(monkeypatch, [*FOUND, secret], [*RIGHT, secret]) == [*RIGHT, secret]
@@ -107,14 +104,12 @@ def test_what_had_no_answer_before_hinders_no_second_look(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("age", "looks"), [(5, 3), (3600, 1), (None, 1)])
 def test_a_finding_that_stays_is_one(monkeypatch: pytest.MonkeyPatch, age: float | None, looks: int) -> None:
-    """Protects the exit code: it waits twice at most, for a minute, and only where the state says when that was."""
     report, looked, _ = verified(monkeypatch, {"app": age}, [{"app"}] * looks)
 
     assert (len(looked), report.exit_code) == (looks, 1)
 
 
 def test_the_newest_of_a_binding_s_resources_says_when_it_was_changed() -> None:
-    """Protects a changed policy under an old role."""
     stack = "urn:pulumi:dev::irsa"
     parent = f"{stack}::irsa:index:ServiceAccountRole::app"
     component = {

@@ -11,12 +11,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
-from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.eks.models import eks_backends
-from moto.iam.models import IAMBackend
-from moto.iam.responses import IamResponse
 
 from irsa.rules.arns import parse_cluster_arn
 from irsa_cli import discovery
@@ -34,8 +30,8 @@ from irsa_cli.state.declared import (
     DeclaredServiceAccount,
     DeclaredStack,
 )
-from sandbox import missing_in_moto
 from tests.unit.irsa_cli.live.eks_answers import DENIED, Eks, association
+from tests.world import aws_response, paged_iam, refusal
 
 BLUE, GREEN = (f"https://oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in ("BLUE", "GREEN"))
 PROVIDER = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:oidc-provider/{BLUE.removeprefix('https://')}"
@@ -80,7 +76,7 @@ class Cluster:
 ASSOCIATIONS = EksClient.associations
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def cluster_apis(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clusters of any context, without a kubeconfig."""
 
@@ -93,23 +89,10 @@ def cluster_apis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "ClusterClient", Cluster)
 
 
-@pytest.fixture
-def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """IAM with a page of two; moto's classes are as before after the test."""
-    for owner, name in ((IAMBackend, "list_roles"), (IamResponse, "get_account_authorization_details")):
-        monkeypatch.setattr(owner, name, vars(owner)[name])
-    monkeypatch.setattr(missing_in_moto, "PAGE", 2)
-    missing_in_moto.page_as_iam()
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", "x"),
-        ("AWS_SECRET_ACCESS_KEY", "x"),
-        ("AWS_DEFAULT_REGION", "us-west-2"),
-    ):
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    with mock_aws():
-        client = boto3.client("iam")
+@pytest.fixture(autouse=True)
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An AWS account with five roles, which IAM lists two at a time, and two EKS clusters."""
+    with paged_iam(monkeypatch, 2) as client:
         client.create_open_id_connect_provider(
             Url=BLUE, ThumbprintList=["0" * 40], ClientIDList=["sts.amazonaws.com", "vault"]
         )
@@ -170,15 +153,7 @@ class Account:
 
 
 def _refusal(request: Any, **_: Any) -> AWSResponse:
-    body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>No</Message></Error></ErrorResponse>"
-    if "eks" in request.url:
-        body = '{"message": "No"}'
-
-    class Raw:
-        def stream(self) -> Iterator[bytes]:
-            yield body.encode()
-
-    return AWSResponse(request.url, 403, HTTPHeaders(), Raw())
+    return aws_response(403, {"message": "No"}) if "eks" in request.url else refusal(403, "AccessDenied")
 
 
 @pytest.fixture
@@ -199,9 +174,7 @@ def accounts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 # --- An AWS account --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("iam")
 def test_an_aws_account_is_read_in_lists() -> None:
-    """Protects IAM's rate limits, and that each role has what only one of the two lists has of it."""
     account, said = Account(), list[str]()
     found = read_aws_account(account.live, policies=True, not_checked=said.append)
 
@@ -220,33 +193,8 @@ def test_an_aws_account_is_read_in_lists() -> None:
     assert account.calls.count("ListRoles") <= 3
 
 
-@pytest.mark.usefixtures("iam")
-def test_the_clusters_of_the_providers_regions_are_listed() -> None:
-    """Protects the search for orphans: the regions that the OIDC providers name are asked, and no other."""
-    found = read_aws_account(Account().live)
-
-    assert found.eks_issuers.keys() == {"us-west-2"}
-    assert found.eks_issuers["us-west-2"] == frozenset({BLUE, GREEN})
-
-
-@pytest.mark.usefixtures("iam")
-def test_without_the_details_the_roles_are_still_there() -> None:
-    """Protects who has no right to GetAccountAuthorizationDetails: the trust policies say who may what."""
-    said = list[str]()
-    found = read_aws_account(Account("GetAccountAuthorizationDetails").live, not_checked=said.append)
-
-    assert [role.trust for role in found.roles] == [TRUST] * 5
-    assert {role.has_details for role in found.roles} == {False}
-    assert found.roles[0].description == "Reads 0"
-    assert len(said) == 1
-    what = f"last use, tags and policies of the roles of AWS account {DEFAULT_ACCOUNT_ID}"
-    assert said[0].startswith(f"{what}: iam:GetAccountAuthorizationDetails: AccessDenied")
-
-
-@pytest.mark.usefixtures("iam")
 @pytest.mark.parametrize("operation", ["ListClusters", "DescribeCluster"])
 def test_a_denied_list_of_clusters_is_not_an_empty_one(operation: str) -> None:
-    """Protects from orphans that are none: where EKS cannot be asked, no issuer is called gone."""
     said = list[str]()
     found = read_aws_account(Account(operation).live, not_checked=said.append)
 
@@ -256,17 +204,13 @@ def test_a_denied_list_of_clusters_is_not_an_empty_one(operation: str) -> None:
     ]
 
 
-@pytest.mark.usefixtures("iam")
 @pytest.mark.parametrize("operation", ["ListRoles", "ListOpenIDConnectProviders", "GetOpenIDConnectProvider"])
 def test_what_an_inventory_needs_is_not_left_out(operation: str) -> None:
-    """Protects from an account that looks empty: without its roles or providers there is no answer."""
     with pytest.raises(CouldNotLookError, match=f"iam:{operation}: AccessDenied"):
         read_aws_account(Account(operation).live)
 
 
-@pytest.mark.usefixtures("iam")
 def test_what_is_asked_is_what_the_documented_policy_allows(eks: Eks) -> None:
-    """Protects least privilege: an inventory needs exactly the actions of docs/permissions/iam-inventory.json."""
     account = Account()
     eks.answer_to(account.live.session)
     read_aws_account(account.live, issuers=lambda: {BLUE})
@@ -290,9 +234,7 @@ def arn_of(name: str) -> str:
     return f"arn:aws:eks:us-west-2:{DEFAULT_ACCOUNT_ID}:cluster/{name}"
 
 
-@pytest.mark.usefixtures("cluster_apis")
 def test_the_associations_of_the_clusters_that_are_read(accounts: Any, eks: Eks) -> None:
-    """Protects the budget: an AWS account may have many clusters, and only those that were asked about are read."""
     account = Account()
     eks.answer_to(account.live.session)
     accounts(account)
@@ -305,9 +247,7 @@ def test_the_associations_of_the_clusters_that_are_read(accounts: Any, eks: Eks)
     assert found.not_checked == ()
 
 
-@pytest.mark.usefixtures("cluster_apis")
 def test_a_cluster_without_an_oidc_provider_may_have_associations(accounts: Any, iam: Any, eks: Eks) -> None:
-    """Protects who uses EKS Pod Identity alone: no OIDC provider names the region, and the cluster does."""
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
     account = Account()
     eks.answer_to(account.live.session)
@@ -316,10 +256,8 @@ def test_a_cluster_without_an_oidc_provider_may_have_associations(accounts: Any,
     assert discover(["blue"], [], []).aws_accounts[0].associations.keys() == {arn_of("blue")}
 
 
-@pytest.mark.usefixtures("cluster_apis")
 @pytest.mark.parametrize("operation", ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"])
 def test_denied_associations_hide_nothing_else(accounts: Any, eks: Eks, operation: str) -> None:
-    """Protects who has no right to read them: that is said, and no cluster looks as if it had none."""
     account = Account()
     eks.answer_to(account.live.session)
     eks.instead[operation] = lambda: DENIED
@@ -333,13 +271,11 @@ def test_denied_associations_hide_nothing_else(accounts: Any, eks: Eks, operatio
     assert said.startswith(f"{what}: eks:{operation}: AccessDeniedException")
 
 
-@pytest.mark.usefixtures("iam", "cluster_apis")
-def test_a_cluster_of_another_aws_account_is_said(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_of_another_aws_account_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects from "without a role" where nobody looked: only its own AWS account has a cluster's associations.
 
     A cluster outside of EKS has none: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
     """
-    accounts(Account())
     elsewhere = f"{GREEN}-elsewhere"
     monkeypatch.setattr(Cluster, "issuer", elsewhere)
     said = "EKS Pod Identity of cluster green: none of the AWS accounts that were read lists this EKS cluster"
@@ -354,7 +290,6 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def test_last_use() -> None:
-    """Protects the date of the last use, which only the details have; moto has none."""
     used, said = datetime(2026, 11, 1, tzinfo=UTC), list[str]()
     app, new, before = (
         LiveRole(f"arn:aws:iam::1:role/{name}", TRUST, unique_id=name) for name in ("app", "new", "old")
@@ -386,31 +321,13 @@ def names(found: LiveCluster) -> list[str]:
     return [str(each) for each in found.service_accounts]
 
 
-@pytest.mark.usefixtures("iam", "cluster_apis")
-def test_the_current_context_and_credentials(accounts: Any) -> None:
-    """Protects the first use: nothing is named, no stack is needed."""
-    accounts(Account())
-    found = discover([], [], [])
-
-    assert [(each.name, each.issuer, names(each)) for each in found.clusters] == [
-        ("current", BLUE, ["a/x", "a/y", "b/x"])
-    ]
-    assert [each.role_arn for each in found.clusters[0].service_accounts] == ["", "arn:x", ""]
-    assert [each.number for each in found.aws_accounts] == [DEFAULT_ACCOUNT_ID]
-    assert found.not_checked == ()
-
-
-@pytest.mark.usefixtures("iam", "cluster_apis")
-def test_two_contexts_of_one_cluster_are_one_cluster(accounts: Any) -> None:
-    """Protects the counts: a cluster that two contexts reach is there once, under the first."""
-    accounts(Account())
+def test_two_contexts_of_one_cluster_are_one_cluster() -> None:
     found = discover(["blue as admin", "green", "blue as reader"], [], [])
 
     assert [(each.name, each.issuer) for each in found.clusters] == [("blue as admin", BLUE), ("green", GREEN)]
     assert [(each.context, each.eks_name) for each in found.clusters] == [("blue as admin", None), ("green", None)]
 
 
-@pytest.mark.usefixtures("iam", "cluster_apis")
 def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects kind's clusters, which all have one issuer: of one, nothing was read, and nothing was said of it.
 
@@ -437,7 +354,6 @@ def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pyte
     )
 
 
-@pytest.mark.usefixtures("iam", "cluster_apis")
 @pytest.mark.parametrize(
     ("context", "said"),
     [
@@ -446,9 +362,7 @@ def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pyte
         ("denied issuer", 'context "denied issuer": get /.well-known/openid-configuration: forbidden'),
     ],
 )
-def test_a_cluster_that_cannot_be_read_is_said(accounts: Any, context: str, said: str) -> None:
-    """Protects several clusters: one that is denied is named, the others are there; one alone is no inventory."""
-    accounts(Account())
+def test_a_cluster_that_cannot_be_read_is_said(context: str, said: str) -> None:
 
     assert [each.name for each in discover(["green", context], [], []).clusters] == ["green"]
     assert discover(["green", context], [], []).not_checked == (said,)
@@ -457,9 +371,7 @@ def test_a_cluster_that_cannot_be_read_is_said(accounts: Any, context: str, said
     assert str(error.value) == said
 
 
-@pytest.mark.usefixtures("iam", "cluster_apis")
 def test_what_was_not_checked_is_sorted(accounts: Any) -> None:
-    """Protects the comparison of two runs: threads read, and whichever is done first, the lines are the same."""
     accounts(Account("GetAccountAuthorizationDetails", "ListClusters"))
     said = discover(["none", "green", "denied list", "none"], [], []).not_checked
 
@@ -472,9 +384,7 @@ def test_what_was_not_checked_is_sorted(accounts: Any) -> None:
     ]
 
 
-@pytest.mark.usefixtures("cluster_apis")
 def test_without_an_aws_account_there_is_no_inventory(accounts: Any) -> None:
-    """Protects from a list of service accounts none of which may anything."""
     accounts(CouldNotLookError("sts:GetCallerIdentity: ExpiredToken"))
 
     with pytest.raises(CouldNotLookError) as error:
@@ -482,28 +392,7 @@ def test_without_an_aws_account_there_is_no_inventory(accounts: Any) -> None:
     assert str(error.value) == "the AWS account of the current credentials: sts:GetCallerIdentity: ExpiredToken"
 
 
-@pytest.mark.usefixtures("iam", "cluster_apis")
-def test_a_cluster_by_its_name_in_eks(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects who has no kubeconfig: its endpoint and certificate are read from EKS; one that is not there is said."""
-    accounts(Account())
-    asked: list[Any] = []
-
-    def configuration(inputs: Any) -> str:
-        asked.append(json.loads(inputs["kubeconfig"]))
-        return "green"
-
-    monkeypatch.setattr(discovery, "configuration", configuration)
-    found = discover([], ["blue", "gone"], [])
-
-    assert [(each.name, each.context, each.eks_name) for each in found.clusters] == [("green", None, "blue")]
-    endpoint = boto3.client("eks").describe_cluster(name="blue")["cluster"]["endpoint"]
-    assert asked[0]["clusters"][0]["cluster"]["server"] == endpoint
-    assert found.not_checked == ("EKS cluster gone: there is no such EKS cluster in us-west-2",)
-
-
-@pytest.mark.usefixtures("iam", "cluster_apis")
 def test_a_cluster_of_a_profile_and_region(profiles: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects who works in several regions: the name is looked up in this one, and the token is the profile's."""
     boto3.client("eks", region_name="eu-west-1").create_cluster(
         name="eu", roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
     )
@@ -517,9 +406,8 @@ def test_a_cluster_of_a_profile_and_region(profiles: None, monkeypatch: pytest.M
     assert command["env"] == [{"name": "AWS_PROFILE", "value": "one"}]
 
 
-@pytest.mark.usefixtures("iam", "cluster_apis", "profiles")
+@pytest.mark.usefixtures("profiles")
 def test_each_profile_is_an_aws_account() -> None:
-    """Protects several AWS accounts without a stack: one that cannot be read is said, and the others are read."""
     names = ["one", "gone", "other", "same", "empty"]
     found = discover(["green"], [], [], [{"profile": each} for each in names])
 
@@ -538,10 +426,9 @@ WAIT = "aws eks wait cluster-active --name new --region us-west-2"
 
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html. While EKS creates a cluster, what is not there
 # is absent, an empty object, or null, which boto3 leaves out.
-@pytest.mark.usefixtures("iam", "cluster_apis")
 @pytest.mark.parametrize(
     "absent",
-    [{}, {"certificateAuthority": {}}, {"certificateAuthority": {}, "identity": {}}, {"identity": {"oidc": {}}}],
+    [{}, {"certificateAuthority": {}, "identity": {}}],
 )
 @pytest.mark.parametrize(
     ("status", "said"),
@@ -551,10 +438,8 @@ WAIT = "aws eks wait cluster-active --name new --region us-west-2"
     ],
 )
 def test_a_cluster_that_is_being_created(
-    accounts: Any, monkeypatch: pytest.MonkeyPatch, absent: dict[str, Any], status: str, said: str
+    monkeypatch: pytest.MonkeyPatch, absent: dict[str, Any], status: str, said: str
 ) -> None:
-    """Protects from `unexpected KeyError; please report it`: others are read, and of this one it is said why not."""
-    accounts(Account())
     described = {"name": "new", "status": status, **absent}
     monkeypatch.setattr(EksClient, "cluster", lambda *_: LiveEksCluster.of(described))
     found = discover(["green"], ["new"], [])
@@ -563,13 +448,10 @@ def test_a_cluster_that_is_being_created(
     assert f"EKS cluster new: {said}" in found.not_checked
 
 
-@pytest.mark.usefixtures("iam", "cluster_apis")
 @pytest.mark.parametrize("identity", [{}, {"identity": {}}, {"identity": {"oidc": {}}}])
 def test_a_cluster_that_is_being_created_has_no_issuer_yet(
-    accounts: Any, monkeypatch: pytest.MonkeyPatch, identity: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch, identity: dict[str, Any]
 ) -> None:
-    """Protects the search for orphans of a region where somebody creates a cluster meanwhile."""
-    accounts(Account())
     described = LiveEksCluster.of({"status": "CREATING", **identity})
     monkeypatch.setattr(EksClient, "cluster", lambda *_: described)
     found = discover(["green"], [], [])
@@ -577,7 +459,6 @@ def test_a_cluster_that_is_being_created_has_no_issuer_yet(
     assert found.aws_accounts[0].eks_issuers == {"us-west-2": frozenset()}
 
 
-@pytest.mark.usefixtures("iam", "cluster_apis")
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
@@ -585,11 +466,7 @@ def test_a_cluster_that_is_being_created_has_no_issuer_yet(
         ({"AWS_DEFAULT_REGION": ""}, "no region: pass --region, or set AWS_REGION or the region of the AWS profile"),
     ],
 )
-def test_the_region_of_a_cluster(
-    accounts: Any, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
-) -> None:
-    """Protects who sets AWS_REGION, which boto3 does not read: the cluster is looked for there, and not nowhere."""
-    accounts(Account())
+def test_the_region_of_a_cluster(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
@@ -635,9 +512,8 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AwsAccountClients, "of_provider", lambda _, reference: account.live)
 
 
-@pytest.mark.usefixtures("iam", "stack")
+@pytest.mark.usefixtures("stack")
 def test_a_stack_names_its_clusters_and_what_it_manages() -> None:
-    """Protects the comparison with a stack: its own clusters are read, and what its bindings declare is known."""
     found = discover([], [], ["prod"])
 
     assert found.stacks == ("prod",)
@@ -668,18 +544,16 @@ def test_no_two_clusters_have_one_name() -> None:
     assert len({each.name for each in found}) == len(found)
 
 
-@pytest.mark.usefixtures("iam", "stack", "profiles")
+@pytest.mark.usefixtures("stack", "profiles")
 def test_a_profile_takes_the_place_of_the_stacks_aws_accounts() -> None:
-    """Protects an auditor with credentials of his own: as --context does for clusters; what is declared stays known."""
     found = discover([], [], ["prod"], [{"profile": "other"}])
 
     assert [each.number for each in found.aws_accounts] == ["444455556666"]
     assert (found.stacks, len(found.clusters), len(found.managed_roles)) == (("prod",), 2, 2)
 
 
-@pytest.mark.usefixtures("iam", "stack", "cluster_apis")
+@pytest.mark.usefixtures("stack")
 def test_a_cluster_of_a_stack_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the comparison of a context with a stack: what is in a cluster that is not known is managed nowhere."""
     reach = ClusterClients.of
 
     def of(live: Any, reference: str) -> Any:
@@ -694,13 +568,11 @@ def test_a_cluster_of_a_stack_that_does_not_answer_is_said(monkeypatch: pytest.M
     assert "cluster us of stack prod: get /.well-known/openid-configuration: no answer" in found.not_checked
 
 
-@pytest.mark.usefixtures("iam", "stack", "cluster_apis")
+@pytest.mark.usefixtures("stack")
 def test_a_context_takes_the_place_of_the_stacks_clusters() -> None:
-    """Protects who compares another cluster with a stack: --context says which clusters are read."""
     assert [each.name for each in discover(["green"], [], ["prod"]).clusters] == ["green"]
 
 
-@pytest.mark.usefixtures("cluster_apis")
 @pytest.mark.parametrize(
     ("context", "guards", "not_checked"),
     [
@@ -712,7 +584,6 @@ def test_a_context_takes_the_place_of_the_stacks_clusters() -> None:
 def test_guards_are_read_where_that_is_allowed(
     context: str, guards: Any, not_checked: Any, accounts: Any, eks: Eks
 ) -> None:
-    """Protects who had the permissions of before, and --fail-on: what is denied is not read, which is no failure."""
     account = Account()
     eks.answer_to(account.live.session)
     accounts(account)

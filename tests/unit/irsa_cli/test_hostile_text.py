@@ -248,7 +248,6 @@ def test_each_labeled_line_is_ours(
 
 
 def test_the_check_finds_what_has_no_quotes() -> None:
-    """Protects this test itself: what it looks for is found."""
     assert without_quotes("a: found EVIL; expected", "x EVIL")
     assert without_quotes("AWS's x EVIL's", "x EVIL")
     assert without_quotes("a; fix: kubectl delete pod x; EVIL", "x; EVIL")

@@ -1,6 +1,8 @@
 """Which issuers have a cluster: what `irsa inventory` calls an orphan, and `irsa adopt` a cluster that is gone."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from irsa_cli.issuers import Issuers, Standing, eks_region
 from irsa_cli.live.model import LiveAwsAccount, LiveCluster
@@ -25,34 +27,44 @@ ELSEWHERE = LiveAwsAccount("444455556666", (), {}, {"eu-central-1": None})
     ],
 )
 def test_the_region_of_an_issuer(issuer: str, region: str) -> None:
-    """Protects the search for orphans: the region says whose list has the cluster, and only EKS has such a list."""
     assert eks_region(issuer) == region
 
 
-@pytest.mark.parametrize(
-    ("aws_accounts", "standing"),
-    [
-        ([LISTED], Standing.GONE),
-        ([LISTED, ELSEWHERE], Standing.GONE),
-        # A list that was denied is not an empty one, whichever AWS account's it is.
-        ([LISTED, DENIED], Standing.NOT_KNOWN),
-        ([DENIED, LISTED], Standing.NOT_KNOWN),
-        ([ELSEWHERE], Standing.NOT_KNOWN),
-        ([], Standing.NOT_KNOWN),
-    ],
-)
-def test_a_cluster_is_gone_where_every_list_was_read(aws_accounts: list[LiveAwsAccount], standing: Standing) -> None:
-    """Protects a live cluster from being called gone."""
-    issuers = Issuers([LiveCluster("blue", f"https://{BLUE}", ())], aws_accounts)
-
-    assert issuers.standing(GONE) is standing
-    assert issuers.standing(BLUE) is Standing.KNOWN
-    assert issuers.standing("token.actions.githubusercontent.com") is Standing.NOT_KNOWN
-    assert issuers.standing("oidc.example.com/prod") is Standing.NOT_KNOWN
-
-
 def test_a_cluster_in_one_list_is_known() -> None:
-    """Protects a cluster of one AWS account of several, whether the others' lists were denied or not."""
     for aws_accounts in ([LISTED], [LISTED, DENIED]):
         assert Issuers([], aws_accounts).standing(GREEN) is Standing.KNOWN
     assert Issuers([], [LISTED, DENIED, ELSEWHERE]).listed_by(GONE) == ["111122223333"]
+
+
+REGIONS = ["us-west-2", "eu-central-1"]
+OF_REGION = {region: [f"oidc.eks.{region}.amazonaws.com/id/{name}" for name in "ABC"] for region in REGIONS}
+OTHERS = ["token.actions.githubusercontent.com", "oidc.example.com/prod"]
+ISSUERS = [*(issuer for issuers in OF_REGION.values() for issuer in issuers), *OTHERS]
+
+
+def lists(region: str) -> st.SearchStrategy[frozenset[str] | None]:
+    urls = st.sampled_from([f"https://{issuer}" for issuer in OF_REGION[region]])
+    return st.none() | st.frozensets(urls)
+
+
+LISTS = st.fixed_dictionaries({}, optional={region: lists(region) for region in REGIONS})
+
+
+@given(st.lists(LISTS, max_size=3), st.sets(st.sampled_from(ISSUERS)), st.sampled_from(ISSUERS))
+def test_only_lists_that_were_all_read_say_that_an_issuer_is_gone(
+    of_aws_accounts: list[dict[str, frozenset[str] | None]], read: set[str], issuer: str
+) -> None:
+    aws_accounts = [LiveAwsAccount(str(number), (), {}, each) for number, each in enumerate(of_aws_accounts)]
+    issuers = Issuers([LiveCluster(each, f"https://{each}", ()) for each in read], aws_accounts)
+    of_region = [
+        found
+        for each in of_aws_accounts
+        for region, found in each.items()
+        if f"oidc.eks.{region}." in issuer
+    ]  # fmt: skip
+    somewhere = issuer in read or any(f"https://{issuer}" in (found or ()) for found in of_region)
+
+    assert (issuers.standing(issuer) is Standing.KNOWN) == somewhere
+    assert (issuers.standing(issuer) is Standing.GONE) == (
+        not somewhere and bool(of_region) and all(found is not None for found in of_region)
+    )

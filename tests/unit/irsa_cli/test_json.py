@@ -24,7 +24,6 @@ ROLE = "arn:aws:iam::111122223333:role/my-role"
 
 
 def test_each_subcommand_has_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who adds a subcommand: what it prints as JSON is published."""
     published = {file.name.removesuffix(".schema.json") for file in REFERENCE.glob("*.schema.json")}
     printing = set()
     for subcommand in installed():
@@ -48,7 +47,6 @@ def objects(schema: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("file", sorted(REFERENCE.glob("*.schema.json")), ids=lambda file: file.name)
 def test_a_schema_admits_only_keys_that_it_names_in_one_style(file: Path) -> None:
-    """Protects parsers: camelCase as in the stack file, and no key that is not published."""
     for each in objects(json.loads(file.read_text())):
         assert each["additionalProperties"] is False
         assert [key for key in each["properties"] if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", key)] == []
@@ -56,7 +54,6 @@ def test_a_schema_admits_only_keys_that_it_names_in_one_style(file: Path) -> Non
 
 @pytest.mark.parametrize(("subcommand", "kinds"), [("verify", CHECKS), ("prove", (ASSUMES, IS_REFUSED))])
 def test_every_check_and_outcome(subcommand: str, kinds: tuple[str, ...]) -> None:
-    """Protects pipelines that read verify and prove; the sandbox's tests hold real runs against the same schemas."""
     checks = [Check("app", kind, outcome, "role app", "a", "b", "c") for kind in kinds for outcome in Outcome]
     document = check_output(subcommand, as_json(Report(subcommand, "dev", checks)))
     each = len(kinds)
@@ -70,7 +67,6 @@ def test_every_check_and_outcome(subcommand: str, kinds: tuple[str, ...]) -> Non
     "files", [[GOLDEN], [str(ROOT / "Pulumi.dev.yaml"), str(ROOT / "Pulumi.showcase.yaml")], ["none.yaml"]]
 )
 def test_check(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects pipelines that read check: mistakes, warnings, what is silenced, and files that cannot be read."""
     code = main(["check", "--json", *files])
 
     assert check_output("check", capsys.readouterr().out)["good"] is (code == 0)
@@ -85,7 +81,6 @@ def test_check(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str], condition: Any, code: int, decision: str) -> None:
-    """Protects pipelines that read explain: the answer, its reasons, and the keys of the token."""
     principal = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
     file = tmp_path / "trust.json"
     file.write_text(json.dumps({"Version": "2012-10-17", "Statement": [{**principal, "Condition": condition}]}))

@@ -18,7 +18,6 @@ IRSA = Path(sys.executable).with_name("irsa")
 
 @pytest.mark.parametrize("subcommand", ["verify", "prove", "explain", "inventory"])
 def test_an_empty_stack_name_is_no_other_stack(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects CI with an unset variable: `--stack ""` would have meant whatever stack is selected."""
     with pytest.raises(SystemExit) as ended:
         main([subcommand, "--stack", ""])
 
@@ -28,7 +27,6 @@ def test_an_empty_stack_name_is_no_other_stack(subcommand: str, capsys: pytest.C
 
 @pytest.mark.parametrize("subcommand", ["check", "verify"])
 def test_an_unknown_option_shows_those_of_the_subcommand(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who writes `irsa check --stack prod`: its own usage has what can be written."""
     with pytest.raises(SystemExit) as ended:
         main([subcommand, "--no-such-option"])
 
@@ -81,7 +79,6 @@ def test_behind_two_dashes_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("verb", [*installed()])
 def test_a_misspelled_option_is_named(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who types by hand: of each option of the verb, with a letter less, the one that is meant."""
     with pytest.raises(SystemExit):
         main([verb, "--help"])
     options = re.findall(r"^  (?:-., )?(--[a-z-]{4,})", capsys.readouterr().out, re.MULTILINE)
@@ -95,7 +92,6 @@ def test_a_misspelled_option_is_named(verb: str, capsys: pytest.CaptureFixture[s
 def test_a_stack_in_place_of_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects who knows the other subcommands: `irsa check prod` says which file that is, and reads none unasked."""
     (tmp_path / "Pulumi.prod.yaml").write_text("config: {}\n")
     monkeypatch.chdir(tmp_path)
 
@@ -106,21 +102,8 @@ def test_a_stack_in_place_of_its_file(
     ]
 
 
-@pytest.mark.parametrize("words", [[], *([subcommand] for subcommand in installed())], ids=" ".join)
-def test_help_fits_a_terminal(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Protects readers of a terminal of 80 columns: no line of help is broken by it."""
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        main([*words, "--help"])
-
-    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
-
-
 @pytest.mark.parametrize("subcommand", sorted(installed()))
 def test_help_has_an_example_and_the_exit_codes(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects newcomers: each subcommand shows how it is called and what its exit codes mean."""
     with pytest.raises(SystemExit):
         main([subcommand, "--help"])
     said = capsys.readouterr().out
@@ -130,8 +113,6 @@ def test_help_has_an_example_and_the_exit_codes(subcommand: str, capsys: pytest.
 
 
 def test_a_fault_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects from tracebacks and tokens: the kind of the fault is said, and none of its words."""
-
     def fail(_: object) -> int:
         raise LookupError("secret-token")
 
@@ -142,7 +123,6 @@ def test_a_fault_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 
 def test_a_reader_that_has_read_enough_is_no_fault(tmp_path: Path) -> None:
-    """Protects `irsa ... | head -1`: no word on standard error when the pipe is closed."""
     (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\n")
     bindings = "".join(f"    b{number}: {{nonsense: true}}\n" for number in range(3000))
     (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n  irsa:bindings:\n{bindings}")
@@ -158,7 +138,6 @@ def test_a_reader_that_has_read_enough_is_no_fault(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("subcommand", [*installed()])
 def test_a_misspelled_subcommand_is_named(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who types by hand: the one that is meant, and not a list to search."""
     with pytest.raises(SystemExit) as ended:
         main([f"{subcommand}{subcommand[-1]}"])
 

@@ -120,7 +120,6 @@ def trust_of(identity: Identity) -> str:
 
 
 def verified(
-    monkeypatch: pytest.MonkeyPatch,
     eks: Eks,
     declared: Sequence[DeclaredBinding],
     *,
@@ -134,10 +133,11 @@ def verified(
     first = declared[0]
     live = first.service_accounts[0].annotations if annotations is None else annotations
     iam = Iam(eks, trust or trust_of(first.identity), targets)
-    monkeypatch.setattr("irsa_cli.verification.AwsAccountClients", lambda _: iam)
-    monkeypatch.setattr("irsa_cli.verification.ClusterClients", lambda _: Cluster(live, pods or [], nodes))
-    monkeypatch.setattr("irsa_cli.verification.read_in_bulk", lambda *_: None)
-    return look(DeclaredStack("dev", tuple(declared), {}, {}), declared, pods is not None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("irsa_cli.verification.AwsAccountClients", lambda _: iam)
+        patch.setattr("irsa_cli.verification.ClusterClients", lambda _: Cluster(live, pods or [], nodes))
+        patch.setattr("irsa_cli.verification.read_in_bulk", lambda *_: None)
+        return look(DeclaredStack("dev", tuple(declared), {}, {}), declared, pods is not None)
 
 
 def bad(checks: Sequence[Check]) -> list[Check]:
@@ -157,9 +157,8 @@ LIVE = association("blue", 1, "web", "app")
 
 
 @pytest.mark.parametrize("identity", [BOTH, ONLY, parse_identity({"irsa": "trusted", "podIdentity": "used"})])
-def test_what_is_as_declared_is_good(monkeypatch: pytest.MonkeyPatch, identity: Identity) -> None:
-    """Protects each stage: what a way does not have is not missing, such as the provider without IRSA."""
-    checks = verified(monkeypatch, live_eks(LIVE), [binding(identity, DECLARED)])
+def test_what_is_as_declared_is_good(identity: Identity) -> None:
+    checks = verified(live_eks(LIVE), [binding(identity, DECLARED)])
 
     assert bad(checks) == []
     assert Counter(check.check for check in checks)["association"] == 2
@@ -196,10 +195,9 @@ DRIFT: dict[str, tuple[DeclaredAssociation, dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize(("declared", "changed", "found", "expected"), DRIFT.values(), ids=[*DRIFT])
 def test_each_part_that_was_changed_is_found(
-    monkeypatch: pytest.MonkeyPatch, declared: DeclaredAssociation, changed: dict[str, Any], found: str, expected: str
+    declared: DeclaredAssociation, changed: dict[str, Any], found: str, expected: str
 ) -> None:
-    """Protects from drift: every setting that decides what the Pods get, with the command that restores it."""
-    checks = verified(monkeypatch, live_eks({**LIVE, **changed}), [binding(BOTH, declared)])
+    checks = verified(live_eks({**LIVE, **changed}), [binding(BOTH, declared)])
     (finding,) = bad(checks)
 
     # EKS keeps what an update leaves out: KEPT in components/irsa/association_hooks.py.
@@ -211,45 +209,40 @@ def test_each_part_that_was_changed_is_found(
     assert finding.about == "web/app in EKS cluster blue"
 
 
-def test_a_policy_that_means_the_same_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from false alarms: EKS keeps the text, and IAM reads its meaning; tags of the provider are no drift."""
+def test_a_policy_that_means_the_same_is_no_finding() -> None:
     same = {**SESSION, "Statement": {"Sid": "x", "Effect": "Allow", "Action": ["s3:getobject"], "Resource": ["*"]}}
     declared = replace(DECLARED, session_tags=False, policy=json.dumps(SESSION), tags={"team": "a"})
     live = {**LIVE, "disableSessionTags": True, "policy": json.dumps(same), "tags": {"team": "a", "cost": "b"}}
 
-    assert bad(verified(monkeypatch, live_eks(live), [binding(BOTH, declared)])) == []
+    assert bad(verified(live_eks(live), [binding(BOTH, declared)])) == []
 
 
-def test_what_others_wrote_stays_in_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects logs and terminals: whoever may write an association chooses its tags, and roles have names."""
+def test_what_others_wrote_stays_in_its_line() -> None:
     hostile = "a\nerror: \x1b[31m"
     declared = replace(DECLARED, tags={hostile: "b"})
     live = {**LIVE, "roleArn": f"{ROLE}{hostile}", "tags": {hostile: hostile}, "targetRoleArn": hostile}
-    checks = bad(verified(monkeypatch, live_eks(live), [binding(BOTH, declared)]))
+    checks = bad(verified(live_eks(live), [binding(BOTH, declared)]))
 
     assert len(checks) == 3
     assert all(text.isprintable() for each in checks for text in (each.about, each.found, each.expected, each.fix))
 
 
-def test_secrets_of_the_state_are_never_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a green row: what is declared is not known; the rest of the association is compared."""
+def test_secrets_of_the_state_are_never_good() -> None:
     declared = replace(DECLARED, policy=None, tags=None)
-    checks = bad(verified(monkeypatch, live_eks({**LIVE, "roleArn": f"{ROLE}-2"}), [binding(BOTH, declared)]))
+    checks = bad(verified(live_eks({**LIVE, "roleArn": f"{ROLE}-2"}), [binding(BOTH, declared)]))
 
     assert [check.outcome for check in checks] == [Outcome.CANNOT_TELL, Outcome.FINDING, Outcome.CANNOT_TELL]
 
 
-def test_an_association_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects Pods that start now: without the association they get IRSA, or nothing."""
-    (finding,) = bad(verified(monkeypatch, live_eks(), [binding(BOTH, DECLARED)]))
+def test_an_association_that_is_gone() -> None:
+    (finding,) = bad(verified(live_eks(), [binding(BOTH, DECLARED)]))
 
     assert (finding.found, finding.expected, finding.fix) == ("no association", f"an association of {ROLE}", REPAIR)
 
 
-def test_an_association_of_an_addon_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects add-ons: who owns the association is said, and nothing advises to delete or take it."""
+def test_an_association_of_an_addon_is_left_to_it() -> None:
     owner = f"arn:aws:eks:{REGION}:{ACCOUNT}:addon/blue/aws-ebs-csi-driver/1234"
-    (finding,) = bad(verified(monkeypatch, live_eks({**LIVE, "ownerArn": owner}), [binding(BOTH, DECLARED)]))
+    (finding,) = bad(verified(live_eks({**LIVE, "ownerArn": owner}), [binding(BOTH, DECLARED)]))
 
     assert finding.found == f"addon/aws-ebs-csi-driver owns the association, of {ROLE}"
     assert finding.fix == ""
@@ -277,36 +270,32 @@ def target_trust(**changed: Any) -> Trust:
         (NoPermissionError("iam:GetRole: AccessDenied"), True, Outcome.NOT_CHECKED),
     ],
 )
-def test_the_target_role(
-    monkeypatch: pytest.MonkeyPatch, trust: Trust | CouldNotLookError | None, session_tags: bool, outcome: Outcome
-) -> None:
+def test_the_target_role(trust: Trust | CouldNotLookError | None, session_tags: bool, outcome: Outcome) -> None:
     """Protects Pods with a target role: its trust policy must admit the role, and with session tags let it tag.
 
     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
     """
     declared = replace(DECLARED, target_role_arn=TARGET, session_tags=session_tags)
     live = {**LIVE, "targetRoleArn": TARGET, "externalId": EXTERNAL_ID, "disableSessionTags": not session_tags}
-    checks = verified(monkeypatch, live_eks(live), [binding(BOTH, declared)], targets={TARGET: trust})
+    checks = verified(live_eks(live), [binding(BOTH, declared)], targets={TARGET: trust})
     (found,) = [check for check in checks if check.about == f"target role {TARGET}"]
 
     assert found.outcome is outcome
     assert len(bad(checks)) == (outcome is not Outcome.OK)
 
 
-def test_a_target_role_under_another_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a role that has the name only: IAM takes the path as part of the ARN."""
+def test_a_target_role_under_another_path() -> None:
     elsewhere = TARGET.replace(":role/", ":role/team/")
     declared, live = replace(DECLARED, target_role_arn=elsewhere), {**LIVE, "targetRoleArn": elsewhere}
     targets = {TARGET: target_trust(), elsewhere: None}
-    (finding,) = bad(verified(monkeypatch, live_eks(live), [binding(BOTH, declared)], targets=targets))
+    (finding,) = bad(verified(live_eks(live), [binding(BOTH, declared)], targets=targets))
 
     assert finding.found == f"there is no such role; one of that name is {TARGET}"
 
 
-def test_a_target_role_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects exit codes: the target role is in another AWS account, by design, and nobody owes an answer."""
+def test_a_target_role_without_credentials() -> None:
     declared, live = replace(DECLARED, target_role_arn=TARGET), {**LIVE, "targetRoleArn": TARGET}
-    (check,) = bad(verified(monkeypatch, live_eks(live), [binding(BOTH, declared)]))
+    (check,) = bad(verified(live_eks(live), [binding(BOTH, declared)]))
 
     assert (check.outcome, check.found) == (
         Outcome.NOT_CHECKED,
@@ -322,35 +311,33 @@ def eks_without_agent(auto_mode: bool | None) -> Eks:
     return eks
 
 
-def test_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_agent() -> None:
     """Protects Pods: without the agent no association gives credentials; it is said once for a cluster.
 
     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
     """
     two = [binding(BOTH, DECLARED), replace(binding(BOTH, DECLARED), key="other")]
-    (finding,) = bad(verified(monkeypatch, eks_without_agent(auto_mode=False), two))
+    (finding,) = bad(verified(eks_without_agent(auto_mode=False), two))
     assert finding.about == "EKS cluster blue"
     assert finding.fix == (
         "aws eks create-addon --cluster-name blue --addon-name eks-pod-identity-agent --region us-west-2"
     )
-    assert bad(verified(monkeypatch, eks_without_agent(auto_mode=True), two)) == []
-    (gone,) = bad(verified(monkeypatch, eks_without_agent(auto_mode=None), two))
+    assert bad(verified(eks_without_agent(auto_mode=True), two)) == []
+    (gone,) = bad(verified(eks_without_agent(auto_mode=None), two))
     assert (gone.found, gone.expected, gone.fix) == ("there is no such EKS cluster", CLUSTER, "")
 
 
 @pytest.mark.parametrize(("status", "is_good"), [("ACTIVE", True), ("UPDATING", True), ("DEGRADED", False)])
-def test_the_status_of_the_agent(monkeypatch: pytest.MonkeyPatch, status: str, is_good: bool) -> None:
-    """Protects from an add-on that is there and does not run; one that is updated does."""
+def test_the_status_of_the_agent(status: str, is_good: bool) -> None:
     eks = live_eks(LIVE)
     eks.addons = {("blue", "eks-pod-identity-agent"): status}
 
-    assert (bad(verified(monkeypatch, eks, [binding(BOTH, DECLARED)])) == []) is is_good
+    assert (bad(verified(eks, [binding(BOTH, DECLARED)])) == []) is is_good
 
 
-def test_a_role_annotation_that_was_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the last stages: an annotation gives IRSA again, to Pods that start when the association is unknown."""
+def test_a_role_annotation_that_was_left() -> None:
     annotations = {"eks.amazonaws.com/role-arn": ROLE}
-    (finding,) = bad(verified(monkeypatch, live_eks(LIVE), [binding(ONLY, DECLARED)], annotations=annotations))
+    (finding,) = bad(verified(live_eks(LIVE), [binding(ONLY, DECLARED)], annotations=annotations))
 
     assert (finding.check, finding.expected) == ("service account", "no eks.amazonaws.com/role-arn")
     assert finding.fix == "kubectl annotate serviceaccount app -n web eks.amazonaws.com/role-arn-"
@@ -359,9 +346,8 @@ def test_a_role_annotation_that_was_left(monkeypatch: pytest.MonkeyPatch) -> Non
 BACK = parse_identity({"irsa": "used", "podIdentity": "trusted"})
 
 
-def test_an_association_that_should_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the way back: an association wins over the annotation, so that new Pods would not get IRSA."""
-    (finding,) = bad(verified(monkeypatch, live_eks(LIVE), [binding(BACK)]))
+def test_an_association_that_should_be_gone() -> None:
+    (finding,) = bad(verified(live_eks(LIVE), [binding(BACK)]))
     assert (finding.check, finding.expected, finding.about) == (
         "association",
         "no association",
@@ -372,50 +358,46 @@ def test_an_association_that_should_be_gone(monkeypatch: pytest.MonkeyPatch) -> 
     )
     # That of another role is somebody else's.
     other = {**LIVE, "roleArn": f"{ROLE}-2"}
-    (finding,) = bad(verified(monkeypatch, live_eks(other), [binding(BACK)]))
+    (finding,) = bad(verified(live_eks(other), [binding(BACK)]))
     assert finding.fix == ""
-    assert bad(verified(monkeypatch, live_eks(), [binding(BACK)])) == []
+    assert bad(verified(live_eks(), [binding(BACK)])) == []
     denied = live_eks(LIVE)
     denied.instead["ListPodIdentityAssociations"] = lambda: DENIED
-    (unread,) = bad(verified(monkeypatch, denied, [binding(BACK)]))
+    (unread,) = bad(verified(denied, [binding(BACK)]))
     assert (unread.check, unread.outcome) == ("association", Outcome.NOT_CHECKED)
 
 
-def test_an_association_that_should_be_gone_without_session_tags(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the way back with session tags off, where the trust policy names the cluster by another key."""
+def test_an_association_that_should_be_gone_without_session_tags() -> None:
     trust = trust_document([PROVIDER], ["web:app"], pod_identity=PodIdentityTrust([CLUSTER], session_tags=False))
     declared = replace(binding(BACK), role=DeclaredRole("app", trust))
-    (finding,) = bad(verified(monkeypatch, live_eks(LIVE), [declared], trust=trust))
+    (finding,) = bad(verified(live_eks(LIVE), [declared], trust=trust))
 
     assert finding.expected == "no association"
 
 
-def test_an_update_of_an_association_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a state that has a failed update as done: it is found where associations are."""
+def test_an_update_of_an_association_that_failed() -> None:
     failed = replace(binding(BOTH, DECLARED), failed_updates=((POD_IDENTITY_ASSOCIATION, "app"),))
-    (finding,) = bad(verified(monkeypatch, live_eks(LIVE), [failed]))
+    (finding,) = bad(verified(live_eks(LIVE), [failed]))
 
     assert (finding.check, finding.about, finding.fix) == ("association", "resource app", REPAIR)
 
 
-def test_an_existing_role_must_admit_pod_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects `role.arn`: nobody declares its trust policy here, so it must admit the ways that are used."""
+def test_an_existing_role_must_admit_pod_identity() -> None:
     existing = [binding(ONLY, DECLARED, created=False)]
-    assert bad(verified(monkeypatch, live_eks(LIVE), existing, trust=trust_of(ONLY))) == []
-    (finding,) = bad(verified(monkeypatch, live_eks(LIVE), existing, trust=trust_of(parse_identity("irsa"))))
+    assert bad(verified(live_eks(LIVE), existing, trust=trust_of(ONLY))) == []
+    (finding,) = bad(verified(live_eks(LIVE), existing, trust=trust_of(parse_identity("irsa"))))
     assert (finding.check, finding.outcome) == ("trust", Outcome.FINDING)
     assert finding.expected == "a trust policy that admits web/app by EKS Pod Identity"
     both = [binding(BOTH, DECLARED, created=False)]
-    assert [check.expected for check in bad(verified(monkeypatch, live_eks(LIVE), both, trust=trust_of(ONLY)))] == [
+    assert [check.expected for check in bad(verified(live_eks(LIVE), both, trust=trust_of(ONLY)))] == [
         "a trust policy that admits system:serviceaccount:web:app with the audience sts.amazonaws.com"
     ]
 
 
-def test_a_denial_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the report: without the permission the association is not good, and everything else is checked."""
+def test_a_denial_hides_nothing_else() -> None:
     eks = live_eks(LIVE)
     eks.instead["ListPodIdentityAssociations"] = lambda: DENIED
-    checks = verified(monkeypatch, eks, [binding(BOTH, DECLARED)])
+    checks = verified(eks, [binding(BOTH, DECLARED)])
 
     assert [(check.check, check.outcome) for check in bad(checks)] == [("association", Outcome.NO_PERMISSION)]
     assert {check.check for check in checks} == {
@@ -423,8 +405,7 @@ def test_a_denial_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects large stacks: one list and one description each, the agent once, and only what is documented."""
+def test_the_cost_is_two_requests_for_an_association() -> None:
     number = 40
     live = [association("blue", each, "web", f"app-{each}", roleArn=ROLE) for each in range(number)]
     bindings = [
@@ -432,7 +413,7 @@ def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyP
         for each in range(number)
     ]
     eks = live_eks(*live, *(association("blue", 100 + each, "other", f"app-{each}") for each in range(500)))
-    assert bad(verified(monkeypatch, eks, bindings)) == []
+    assert bad(verified(eks, bindings)) == []
 
     asked = Counter(operation for operation, _ in eks.asked)
     assert asked == {
@@ -477,9 +458,8 @@ def stages(checks: Sequence[Check]) -> list[str]:
     return [check.found for check in checks if check.check == "stage"]
 
 
-def test_a_pod_that_holds_the_next_stage_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the migration: which Pods still have IRSA, in one line, and as findings with the command."""
-    checks = verified(monkeypatch, live_eks(LIVE), [binding(BOTH, DECLARED)], pods=[IRSA_POD, NEW_POD], nodes=LINUX)
+def test_a_pod_that_holds_the_next_stage_back() -> None:
+    checks = verified(live_eks(LIVE), [binding(BOTH, DECLARED)], pods=[IRSA_POD, NEW_POD], nodes=LINUX)
     (finding,) = bad(checks)
 
     assert (finding.check, finding.found, finding.expected) == ("pods", "has IRSA", "has Pod Identity")
@@ -492,9 +472,8 @@ def test_a_pod_that_holds_the_next_stage_back(monkeypatch: pytest.MonkeyPatch) -
     ]
 
 
-def test_nodes_that_may_not_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects exit codes and the truth: without the list of nodes the next stage is neither safe nor a finding."""
-    checks = verified(monkeypatch, live_eks(LIVE), [binding(BOTH, DECLARED)], pods=[NEW_POD], nodes=None)
+def test_nodes_that_may_not_be_listed() -> None:
+    checks = verified(live_eks(LIVE), [binding(BOTH, DECLARED)], pods=[NEW_POD], nodes=None)
 
     assert bad(checks) == []
     assert stages(checks) == [
@@ -506,25 +485,23 @@ def test_nodes_that_may_not_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_pods_that_may_not_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a safe stage that nobody saw: without the Pods there is no stage, and the reason is said."""
-
     def deny(*_: str) -> None:
         raise NoPermissionError("list pods in web: forbidden")
 
     monkeypatch.setattr(Cluster, "pods", deny)
-    checks = verified(monkeypatch, live_eks(LIVE), [binding(BOTH, DECLARED)], pods=[], nodes=LINUX)
+    checks = verified(live_eks(LIVE), [binding(BOTH, DECLARED)], pods=[], nodes=LINUX)
 
     assert [(check.check, check.outcome) for check in bad(checks)] == [("pods", Outcome.NO_PERMISSION)]
     assert stages(checks) == []
 
 
-def test_pods_on_fargate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pods_on_fargate() -> None:
     """Protects Pods on Fargate, where nothing serves Pod Identity: a finding, and no advice to restart them.
 
     https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
     """
     fargate = {"node-1": {"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "fargate"}}
-    checks = verified(monkeypatch, live_eks(LIVE), [binding(BOTH, DECLARED)], pods=[IRSA_POD], nodes=fargate)
+    checks = verified(live_eks(LIVE), [binding(BOTH, DECLARED)], pods=[IRSA_POD], nodes=fargate)
     (finding,) = bad(checks)
 
     assert (finding.found, finding.fix) == ("runs on Fargate, where there is no EKS Pod Identity", "")
@@ -532,21 +509,19 @@ def test_pods_on_fargate(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "restart" not in stages(checks)[0]
 
 
-def test_pods_of_the_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects Pods whose association is deleted: they must restart while the agent still has credentials."""
-    checks = verified(monkeypatch, live_eks(), [binding(BACK)], pods=[NEW_POD], nodes=LINUX)
+def test_pods_of_the_way_back() -> None:
+    checks = verified(live_eks(), [binding(BACK)], pods=[NEW_POD], nodes=LINUX)
     (finding, *_) = bad(checks)
 
     assert (finding.check, finding.fix) == ("pods", "kubectl rollout restart deployment/app -n web")
     assert "within minutes" in stages(checks)[0]
 
 
-def test_a_stack_of_irsa_alone_has_no_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects readers who use IRSA: no line for each binding, no column, and no request to EKS or for nodes."""
+def test_a_stack_of_irsa_alone_has_no_stages() -> None:
     eks = live_eks()
     token = [{"serviceAccountToken": {"audience": "sts.amazonaws.com"}}]
     with_token = {**IRSA_POD, "spec": {**IRSA_POD["spec"], "volumes": [{"projected": {"sources": token}}]}}
-    checks = verified(monkeypatch, eks, [binding(parse_identity("irsa"))], pods=[with_token], nodes=None)
+    checks = verified(eks, [binding(parse_identity("irsa"))], pods=[with_token], nodes=None)
 
     assert bad(checks) == []
     assert {"stage", "association"}.isdisjoint(check.check for check in checks)

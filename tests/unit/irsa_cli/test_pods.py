@@ -28,7 +28,6 @@ def without(pod: dict[str, Any], variable: str, container: str = "app") -> None:
 
 
 def test_what_the_webhook_made_is_good(pod: dict[str, Any]) -> None:
-    """Protects from false alarms: the recorded Pod is good, and the container with a role of its own stands apart."""
     assert problems(pod, ROLE, AUDIENCE) == []
     assert containers_with_own_role(pod) == ["own"]
 
@@ -84,7 +83,6 @@ def test_a_pod_that_the_webhook_missed(pod: dict[str, Any]) -> None:
 
 
 def test_a_token_for_another_audience(pod: dict[str, Any]) -> None:
-    """Protects the audience: the token of the volume must be for the service account's audience."""
     (problem,) = problems(pod, ROLE, "vault")
 
     assert problem[0] == "a token for sts.amazonaws.com"
@@ -92,7 +90,6 @@ def test_a_token_for_another_audience(pod: dict[str, Any]) -> None:
 
 
 def test_skipped_containers_and_pods(pod: dict[str, Any]) -> None:
-    """Protects the webhook's own exceptions: skip-containers, and the label that skips the Pod."""
     without(pod, "AWS_ROLE_ARN")
     without(pod, "AWS_WEB_IDENTITY_TOKEN_FILE")
     assert problems(pod, ROLE, AUDIENCE)
@@ -107,7 +104,6 @@ def test_skipped_containers_and_pods(pod: dict[str, Any]) -> None:
 
 
 def test_pod_identity_wins(pod: dict[str, Any]) -> None:
-    """Protects from a riddle: with EKS Pod Identity the webhook leaves the annotation aside."""
     pod["spec"]["containers"] = [
         {
             "name": "app",
@@ -131,7 +127,6 @@ def test_pod_identity_wins(pod: dict[str, Any]) -> None:
     ],
 )
 def test_the_command_that_makes_a_pod_anew(owner: tuple[str, str] | None, labels: dict[str, str], command: str) -> None:
-    """Protects the advice: the owner is restarted, so that new Pods meet the webhook."""
     references = [{"kind": owner[0], "name": owner[1], "controller": True}] if owner else []
     metadata = {"name": "p", "namespace": "shop", "labels": labels, "ownerReferences": references}
 
@@ -208,14 +203,12 @@ def with_pod_identity(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_how_a_pod_gets_the_role(pod: dict[str, Any]) -> None:
-    """Protects stages: a Pod of the webhook has IRSA, and one that the webhook missed has no role."""
     assert running_pod(pod, ROLE, {}).ways == {Way.IRSA}
     pod["spec"]["initContainers"], pod["spec"]["containers"] = [], [{"name": "app", "image": "busybox"}]
     assert running_pod(pod, ROLE, {}).ways == {Way.NONE}
 
 
 def test_a_container_with_a_token_of_its_own(pod: dict[str, Any]) -> None:
-    """Protects stages: with a token of its own a container asks for this role, which needs IRSA, or for another one."""
     pod["spec"]["initContainers"] = []
     for role, ways in ((ROLE, {Way.IRSA}), (f"{ROLE}-2", set[Way]())):
         own = {"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/own/token"}
@@ -225,7 +218,6 @@ def test_a_container_with_a_token_of_its_own(pod: dict[str, Any]) -> None:
 
 
 def test_a_pod_with_pod_identity(with_pod_identity: dict[str, Any]) -> None:
-    """Protects stages: the variables of Pod Identity are that, and IRSA's beside them come first in every SDK."""
     assert running_pod(with_pod_identity, ROLE, {}).ways == {Way.POD_IDENTITY}
     token = {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": TOKEN_FILE}
     with_pod_identity["spec"]["containers"][0]["env"] += [{"name": "AWS_ROLE_ARN", "value": ROLE}, token]
@@ -233,7 +225,6 @@ def test_a_pod_with_pod_identity(with_pod_identity: dict[str, Any]) -> None:
 
 
 def test_container_credentials_of_another_server(with_pod_identity: dict[str, Any]) -> None:
-    """Protects a sidecar that serves credentials itself: it is not the agent of the node."""
     for container in (*with_pod_identity["spec"]["initContainers"], *with_pod_identity["spec"]["containers"]):
         for each in container["env"]:
             each["value"] = each["value"].replace("169.254.170.23", "localhost:1338")
@@ -252,7 +243,6 @@ def test_container_credentials_of_another_server(with_pod_identity: dict[str, An
     ],
 )
 def test_the_kind_of_a_node(pod: dict[str, Any], labels: dict[str, str], node: Node) -> None:
-    """Protects Pods where there is no Pod Identity: EKS labels the nodes."""
     pod["spec"]["nodeName"] = "node-1"
 
     assert running_pod(pod, ROLE, {"node-1": kind_of_node(labels)}).node is node
@@ -260,7 +250,6 @@ def test_the_kind_of_a_node(pod: dict[str, Any], labels: dict[str, str], node: N
 
 
 def test_what_a_pod_itself_says_of_its_node(pod: dict[str, Any]) -> None:
-    """Protects who may not list nodes: EKS labels a Pod on Fargate with its profile, and Windows is chosen by label."""
     on_fargate = {**pod, "metadata": {**pod["metadata"], "labels": {"eks.amazonaws.com/fargate-profile": "web"}}}
     on_windows = {**pod, "spec": {**pod["spec"], "nodeSelector": {"kubernetes.io/os": "windows"}}}
 
@@ -269,7 +258,6 @@ def test_what_a_pod_itself_says_of_its_node(pod: dict[str, Any]) -> None:
 
 
 def test_a_pod_that_is_ending_is_not_restarted(pod: dict[str, Any]) -> None:
-    """Protects from a second rollout: what is ending is replaced already."""
     assert running_pod(pod, ROLE, {}).restart
     pod["metadata"]["deletionTimestamp"] = "2026-11-28T00:00:00Z"
     assert running_pod(pod, ROLE, {}).restart == ""

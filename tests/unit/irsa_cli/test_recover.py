@@ -90,7 +90,6 @@ def test_what_may_exist_has_its_commands() -> None:
 
 
 def test_what_has_no_command() -> None:
-    """Protects from silence; and a namespace, with which what others have created in it would be deleted."""
     again = [
         creating(f"{types.NAMESPACE}Patch", "f", metadata=APP),
         creating(types.ATTACHMENT, "app", role="app"),
@@ -166,7 +165,6 @@ def test_annotations_are_removed_where_they_are_those_of_the_run() -> None:
 
 
 def test_annotations_that_the_state_has_by_now_stay() -> None:
-    """Protects Pods: a later `up` wrote the same annotation, and kept the pending creation; new Pods need it."""
     one = {"name": "app", "annotations": {"a/b": "x"}}
     own = resource(types.SERVICE_ACCOUNT_PATCH, "app", id="app", inputs={"metadata": one})
 
@@ -179,7 +177,6 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 @pytest.mark.parametrize("hidden", [SECRET, UNKNOWN, 7])
 def test_what_a_patch_has_that_is_no_known_text_is_in_no_command(hidden: Any) -> None:
-    """Protects secrets from terminals and CI logs, and the cluster from a command for another service account."""
     annotations = {"a/b": hidden, "c/d": "known"}
     metadata = {"name": "app", "annotations": annotations}
     patches = [metadata, {**metadata, "annotations": hidden}, {**metadata, "name": hidden}, hidden]
@@ -240,7 +237,6 @@ def test_a_pasted_list_runs_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("operations", [[], [{"type": "deleting", "resource": OLD}]])
 def test_a_state_without_pending_creations(operations: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who was lucky: there is nothing to look for."""
     file = tmp_path / "before.json"
     file.write_text(json.dumps(state([OLD], *operations)))
 
@@ -267,7 +263,6 @@ OTHER_FILES = [
 
 @pytest.mark.parametrize("text", ["", "[", "{}{}", "[]", "{}", "7", "[" * 9000, *OTHER_FILES])
 def test_a_file_that_is_no_state_is_an_error(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who names another file: no traceback, and no list."""
     file = tmp_path / "before.json"
     file.write_text(text)
 

@@ -20,7 +20,6 @@ def entry(name: str, module: str) -> EntryPoint:
 
 
 def test_the_line_of_help_is_read_and_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects `irsa --help` from the start-up time of a subcommand, of other distributions too, and its faults."""
     package = tmp_path / "some_package"
     package.mkdir()
     (package / "__init__.py").write_text("raise SystemExit('imported')\n")
@@ -31,7 +30,6 @@ def test_the_line_of_help_is_read_and_nothing_is_imported(tmp_path: Path, monkey
 
 
 def test_each_subcommand_says_in_its_first_line_what_it_does() -> None:
-    """Protects the list of subcommands: a module without a docstring would be a subcommand without a word."""
     for name, found in subcommands.installed().items():
         line = subcommands.help_line(found)
         assert line.endswith("."), name
@@ -39,7 +37,6 @@ def test_each_subcommand_says_in_its_first_line_what_it_does() -> None:
 
 
 def test_a_subcommand_whose_module_is_not_there_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects users of a wheel that brings no module: `check` without `config` is no traceback."""
     found = [entry("check", "no_such_package.check"), entry("other", "irsa_cli.no_such_subcommand")]
     monkeypatch.setattr(subcommands, "entry_points", lambda **_: [*found, entry("verify", "irsa_cli.verify")])
 
@@ -50,7 +47,6 @@ def test_a_subcommand_whose_module_is_not_there_is_not_offered(monkeypatch: pyte
 def test_a_subcommand_of_a_checkout_says_so(
     subcommand: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects who has the command without a checkout, and read of `irsa check`: where it works is said."""
     monkeypatch.setattr(subcommands, "installed", dict)
 
     assert main([subcommand, "--json"]) == 2
@@ -78,8 +74,6 @@ def test_a_missing_component_is_told_in_one_sentence(
     source: tuple[dict[str, str], str],
     found: tuple[str | None, str],
 ) -> None:
-    """Protects who has one of the two: what to install is named, from the repository that the command came from."""
-
     (vcs_info, revision), (installed, said) = source, found
 
     def version(name: str) -> str:
@@ -102,8 +96,6 @@ def test_a_missing_component_is_told_in_one_sentence(
 def test_another_package_of_that_name_is_told_apart(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects who took `irsa` from an index, where it is somebody else's: its version may even be the same."""
-
     def load(_: EntryPoint) -> Any:
         raise ModuleNotFoundError("No module named 'irsa.rules'", name="irsa.rules")
 

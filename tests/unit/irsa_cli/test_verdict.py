@@ -63,7 +63,6 @@ def is_known(sentence: str) -> bool:
 def test_the_provider_comes_first_and_each_sentence_is_one_of_the_list(
     statements: list[Any], client_ids: list[str] | None, subject: str, audience: str
 ) -> None:
-    """Protects the one vocabulary, and from a search in a trust policy that STS does not read."""
     request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, subject, audience)
     role = AskedRole(parse({"Statement": statements}), {} if client_ids is None else {PROVIDER: client_ids})
     found = verdict.verdict(role, request)
@@ -85,13 +84,11 @@ def test_the_provider_comes_first_and_each_sentence_is_one_of_the_list(
 def test_one_of_several_audiences_is_enough_and_without_any_the_provider_is(
     audiences: list[str], client_ids: list[str]
 ) -> None:
-    """Protects statements with alternatives, and those without a condition on aud."""
     is_good = not audiences or bool({*audiences} & {*client_ids})
     assert (of_provider(client_ids, PROVIDER, audiences) is None) is is_good
 
 
 def test_what_a_pod_asks_for_is_the_annotation() -> None:
-    """Protects Pods: the webhook gives the annotated role alone, and an empty audience is the API server's own."""
     assert of_annotations({ROLE_ARN: ROLE}, ROLE) is None
     for annotations in ({}, {ROLE_ARN: ""}, {ROLE_ARN: f"{ROLE}2"}, {ROLE_ARN: ROLE, AUDIENCE: ""}):
         found = of_annotations(annotations, ROLE)
@@ -100,7 +97,6 @@ def test_what_a_pod_asks_for_is_the_annotation() -> None:
 
 
 def test_a_role_of_the_same_name_is_named() -> None:
-    """Protects from a search: IAM ignores letter case and path in a name, and STS compares the ARN."""
     assert all(is_known(of_missing_role(ROLE, near).found) for near in (None, ROLE.upper()))
 
 
@@ -112,5 +108,4 @@ def test_a_role_of_the_same_name_is_named() -> None:
     ],
 )
 def test_prove_says_the_same_of_what_sts_answered(code: str, message: str, sentence: str) -> None:
-    """Protects who reads both: the evaluation and STS's own refusal are told in the same words."""
     assert cause_of(CAUSES, Refused(code, message)).meaning.startswith(sentence)

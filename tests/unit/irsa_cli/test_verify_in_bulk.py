@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
 from irsa.rules.trust import trust_document
@@ -20,7 +19,7 @@ from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verification import Verification, read_in_bulk
 from sandbox import missing_in_moto
-from sandbox.faster_moto import replacements
+from tests.world import page_as_iam
 
 OTHER_ACCOUNT = "444455556666"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -74,22 +73,7 @@ SECRETS = ("none", "trust", "document", "settings")
 def moto_as_iam() -> Iterator[None]:
     """moto that lists two at a time and changes roles as IAM does; its classes are as before after the tests."""
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name, replacement in replacements():
-            patch.setattr(owner, name, replacement)
-        for owner, name in (
-            (IAMBackend, "list_roles"),
-            (IAMBackend, "attach_role_policy"),
-            (IAMBackend, "delete_policy"),
-            (IAMBackend, "update_role"),
-            (IamResponse, "get_account_authorization_details"),
-        ):
-            patch.setattr(owner, name, vars(owner)[name])
-        patch.setattr(missing_in_moto, "PAGE", 2)
-        missing_in_moto.add_missing_operations()
-        for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_REGION", "us-west-2")):
-            patch.setenv(name, value)
-        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
-            patch.delenv(name, raising=False)
+        page_as_iam(patch, 2, missing_in_moto.add_missing_operations)
         yield
         for name in ("add_client_id_to_open_id_connect_provider", "remove_client_id_from_open_id_connect_provider"):
             patch.delattr(IamResponse, name)
@@ -173,7 +157,6 @@ ROLES = st.tuples(
 @given(st.lists(ROLES, min_size=2, max_size=6))
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_both_ways_report_the_same(roles: list[tuple[str, str, str]]) -> None:
-    """Protects every finding: whatever somebody did by hand to some roles of two AWS accounts is said in both ways."""
     with mock_aws():
         of_account = clients()
         bindings = tuple(declared(index, number, secret) for index, (_, number, secret) in enumerate(roles))
@@ -188,7 +171,6 @@ def test_both_ways_report_the_same(roles: list[tuple[str, str, str]]) -> None:
 
 
 def test_each_change_by_hand_is_found_in_bulk() -> None:
-    """Protects the property above from comparing nothing: each change but two is a finding."""
     with mock_aws():
         iam = clients()[DEFAULT_ACCOUNT_ID]
         iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"])
@@ -204,7 +186,6 @@ def test_each_change_by_hand_is_found_in_bulk() -> None:
 
 
 def test_a_role_that_is_only_named_is_asked_by_itself_where_it_is_the_only_one() -> None:
-    """Protects `role.arn`: one role takes one request, so that no list of the AWS account is worth it."""
     with mock_aws():
         arn = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/named"
         service_account = DeclaredServiceAccount("web", "named", {"eks.amazonaws.com/role-arn": arn}, True, "")

@@ -1,19 +1,228 @@
-"""How a file of the user's is written."""
+"""Every kind of target to which `--html`, `--markdown`, `--output` may write."""
 
+import errno
 import os
+import resource
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from irsa_cli import whole_file
+from irsa_cli.exits import FINDINGS, CouldNotLookError
 from irsa_cli.whole_file import write
+
+OLD, NEW = "old\n", "new é\r\n"
+
+
+class Target(NamedTuple):
+    """A target, and what comes of it.
+
+    Attributes:
+        make: Makes it in a folder, and returns the name to write to and the file that is read afterwards.
+        refused: The number of the error; None where it is written.
+        mode: The permissions that it has afterwards, under a umask of 022.
+    """
+
+    make: Callable[[Path], tuple[Path, Path]]
+    refused: int | None = None
+    mode: int = 0o644
+
+
+def new(folder: Path) -> tuple[Path, Path]:
+    return folder / "x", folder / "x"
+
+
+def existing(mode: int) -> Callable[[Path], tuple[Path, Path]]:
+    def make(folder: Path) -> tuple[Path, Path]:
+        (folder / "x").write_text(OLD)
+        (folder / "x").chmod(mode)
+        return folder / "x", folder / "x"
+
+    return make
+
+
+def named(name: str) -> Callable[[Path], tuple[Path, Path]]:
+    return lambda folder: (folder / name, folder / name)
+
+
+def link_to(name: str, present: bool) -> Callable[[Path], tuple[Path, Path]]:
+    def make(folder: Path) -> tuple[Path, Path]:
+        if present:
+            (folder / name).write_text(OLD)
+        (folder / "link").symlink_to(name)
+        return folder / "link", folder / name
+
+    return make
+
+
+def a_folder(folder: Path) -> tuple[Path, Path]:
+    (folder / "x").mkdir()
+    return folder / "x", folder / "x"
+
+
+# NAME_MAX is 255 bytes: https://man7.org/linux/man-pages/man3/sysconf.3.html, limits.h(0p); é is two of them.
+TARGETS = {
+    "new": Target(new),
+    **{f"existing, {mode:o}": Target(existing(mode), mode=mode) for mode in (0o600, 0o640, 0o644, 0o666, 0o755)},
+    "read-only": Target(existing(0o444), errno.EACCES, 0o444),
+    "link to a file": Target(link_to("x", present=True)),
+    "link to nothing": Target(link_to("x", present=False)),
+    "link to a folder that is missing": Target(link_to("none/x", present=False), errno.ENOENT),
+    "link to itself": Target(link_to("link", present=False), errno.ELOOP),
+    "folder missing": Target(named("none/x"), errno.ENOENT),
+    "folder given": Target(a_folder, errno.EISDIR),
+    **{f"a name of {length} bytes": Target(named("x" * length)) for length in (249, 250, 251, 252, 255)},
+    "a name of 255 bytes in 128 characters": Target(named("x" + "é" * 127)),
+    "a name of 256 bytes": Target(named("x" * 256), errno.ENAMETOOLONG),
+}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    return {each.name: each.read_bytes() if each.is_file() else None for each in folder.iterdir()}
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """A limit on the size of files stands for the disk: a write past it fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_is_written_or_refused_with_its_reason(name: str, tmp_path: Path) -> None:
+    make, refused, mode = TARGETS[name]
+    path, read = make(tmp_path)
+    before = contents(tmp_path)
+    if refused is None:
+        was_link = path.is_symlink()
+        write(path, NEW)
+        assert (read.stat().st_mode & 0o777, path.is_symlink()) == (mode, was_link)
+        assert contents(tmp_path) == {**before, path.name: NEW.encode(), read.name: NEW.encode()}
+        return
+    with pytest.raises(CouldNotLookError, match=rf"^cannot write .*: {os.strerror(refused)}$") as error:
+        write(path, NEW, found=FINDINGS)
+    assert error.value.exit_code == FINDINGS
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["new", "existing, 600", "link to a file"])
+def test_a_full_disk_leaves_the_old_file(name: str, tmp_path: Path) -> None:
+    path, _ = TARGETS[name].make(tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(CouldNotLookError, match=f"^cannot write .*: {os.strerror(errno.EFBIG)}$"), full_disk():
+        write(path, NEW)
+
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["new", "existing, 600", "link to a file"])
+def test_an_interruption_leaves_the_old_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path, _ = TARGETS[name].make(tmp_path)
+    before = contents(tmp_path)
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(path, NEW)
+
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EBUSY])
+def test_a_file_that_cannot_be_replaced_is_written_in_place(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects a file that a container has mounted, or in a folder of somebody else's: rename(2) refuses to replace it.
+
+    https://man7.org/linux/man-pages/man2/rename.2.html
+    """
+
+    def refuses(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    path, _ = existing(0o644)(tmp_path)
+    monkeypatch.setattr(Path, "replace", refuses)
+    write(path, NEW)
+
+    assert (path.read_bytes().decode(), names(tmp_path)) == (NEW, ["x"])
+
+
+def test_a_pipe_by_name_is_written_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    got: list[str] = []
+    reader = threading.Thread(target=lambda: got.append((tmp_path / "pipe").read_bytes().decode()), daemon=True)
+    reader.start()
+    write(tmp_path / "pipe", NEW)
+    reader.join(10)
+
+    assert (got, (tmp_path / "pipe").is_fifo()) == ([NEW], True)
+
+
+PROGRAM = "import sys; from pathlib import Path; from irsa_cli.whole_file import write; write(Path(sys.argv[1]), 'new')"
+
+
+# /dev/stdout is a link to /proc/self/fd/1. One of our own stands for it, and a terminal for /dev/null: a mistake in the
+# code would replace those of the machine, where root runs the tests.
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.parametrize("descriptor", [1, 2])
+@pytest.mark.parametrize("through_link", [True, False])
+@pytest.mark.parametrize("to", ["pipe", "file"])
+def test_the_command_may_write_to_its_own_output(to: str, through_link: bool, descriptor: int, tmp_path: Path) -> None:
+    path = Path(f"/proc/self/fd/{descriptor}")
+    if through_link:
+        (tmp_path / "link").symlink_to(path)
+        path = tmp_path / "link"
+    with (tmp_path / "file").open("w") as file:
+        output = subprocess.PIPE if to == "pipe" else file
+        command = [sys.executable, "-c", PROGRAM, str(path)]
+        done = subprocess.run(command, stdout=output, stderr=output, text=True, check=True, timeout=60)
+        same = (tmp_path / "file").stat().st_ino == os.fstat(file.fileno()).st_ino
+    said = (done.stdout + done.stderr) if to == "pipe" else (tmp_path / "file").read_text()
+
+    assert (said, same, path.is_symlink()) == ("new", True, True)
+    assert {*names(tmp_path)} - {"link"} == {"file"}
+
+
+def test_a_device_stays_a_device() -> None:
+    reader, terminal = os.openpty()
+    path = Path(os.ttyname(terminal))
+    try:
+        write(path, "new")
+        assert (os.read(reader, 10), path.is_char_device()) == (b"new", True)
+    finally:
+        os.close(reader)
+        os.close(terminal)
+
+
+def test_a_long_name_leaves_room_for_the_new_files(tmp_path: Path) -> None:
+    assert whole_file.NAME_LENGTH * 4 + len("..4194304.new") <= os.pathconf(tmp_path, "PC_NAME_MAX")
 
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o660, 0o666, 0o200, 0o700])
 def test_others_read_at_no_moment_what_they_could_not_read(tmp_path: Path, mode: int, umask: int) -> None:
-    """Protects secrets in a stack file: who opens the new file before it has the old one's permissions reads on."""
     target, new = tmp_path / "Pulumi.prod.yaml", tmp_path / f".Pulumi.prod.yaml.{os.getpid()}.new"
     target.write_text("old")
     target.chmod(mode)
@@ -32,7 +241,6 @@ def test_others_read_at_no_moment_what_they_could_not_read(tmp_path: Path, mode:
 
 
 def test_a_link_in_place_of_the_new_file_is_not_followed(tmp_path: Path) -> None:
-    """Protects a user's other files: a repository can bring a link of the name under which irsa writes first."""
     other = tmp_path / "other"
     other.write_text("precious")
     (tmp_path / f".Pulumi.prod.yaml.{os.getpid()}.new").symlink_to(other)
@@ -43,7 +251,6 @@ def test_a_link_in_place_of_the_new_file_is_not_followed(tmp_path: Path) -> None
 
 
 def test_runs_at_a_time_do_not_take_the_file_from_each_other(tmp_path: Path) -> None:
-    """Protects an editor that checks while a hook does: each run's file is whole, and none fails."""
     target = tmp_path / "Pulumi.prod.yaml"
     code = "import pathlib, sys; from irsa_cli.whole_file import write\n"
     code += "for _ in range(30): write(pathlib.Path(sys.argv[1]), sys.argv[2] * 300_000)"

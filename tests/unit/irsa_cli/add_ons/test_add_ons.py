@@ -46,7 +46,6 @@ def words_of(value: Any) -> Iterator[str]:
 
 
 def test_the_table_has_a_row_for_each_add_on(capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who looks for what there is: each add-on, what it takes, and what is left out in brackets."""
     first, *lines = said(capsys)
     rows = {line.split()[0]: line for line in lines if line.split()[:1] and line.split()[0] in DATA}
 
@@ -63,7 +62,6 @@ def test_the_table_has_a_row_for_each_add_on(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("name", sorted(DATA))
 def test_everything_of_one_is_said(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who decides by it: each parameter, source, purpose, action, condition and difference is there."""
     data = DATA[name]
     text = " ".join(said(capsys, name)).replace(",", " ")
     newest, *older = data["versions"].values()
@@ -95,7 +93,6 @@ def test_what_it_says_to_write_is_accepted(name: str, tmp_path: Path, capsys: py
 
 @pytest.mark.parametrize("words", [[], ["external-dns"]])
 def test_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects programs that read it: the published schema, and the same add-ons as in the table."""
     assert main(["add-ons", "--json", *words]) == 0
     found = check_output("add-ons", capsys.readouterr().out)
 
@@ -115,7 +112,6 @@ def test_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_an_unknown_name_has_near_ones(written: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who types by hand: what is meant is said, and the exit code is that of a wrong argument."""
     with pytest.raises(SystemExit) as ended:
         main(["add-ons", written])
 

@@ -17,7 +17,6 @@ from program.check import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     ELSEWHERE,
-    GONE,
     adopted,
     found,
     host_path,
@@ -61,7 +60,6 @@ def written(adoption: Adoption, folder: Path) -> dict[str, Any]:
 
 
 def test_a_role_and_its_service_account_are_one_binding(tmp_path: Path) -> None:
-    """Protects the common case: everything that was there is declared, imported and protected, and nothing else."""
     app = service_account(
         "app",
         role_arn("team/app"),
@@ -114,27 +112,35 @@ def test_a_role_and_its_service_account_are_one_binding(tmp_path: Path) -> None:
     }
 
 
-def test_the_settings_of_the_webhook(tmp_path: Path) -> None:
-    """Protects the annotations: each is the setting from which irsa writes the same one."""
-    annotations = {
-        "eks.amazonaws.com/audience": "my-audience",
-        "eks.amazonaws.com/sts-regional-endpoints": "false",
-        "eks.amazonaws.com/token-expiration": "7200",
-    }
-    app = service_account("app", ELSEWHERE, metadata={"annotations": annotations})
+WEBHOOK = "eks.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "declared"),
+    [
+        ({"sts-regional-endpoints": "false", "audience": "mine"}, {"stsRegionalEndpoints": False}),
+        ({"token-expiration": "7200"}, {"tokenExpiration": 7200}),
+        # An import with another value, or without it, would change the live object.
+        ({"audience": "sts.amazonaws.com"}, {"create": False}),
+        ({"sts-regional-endpoints": "True"}, {"create": False}),
+        ({"token-expiration": "60"}, {"create": False}),
+        ({"skip-containers": "x"}, {"create": False}),
+        ({"rolearn": "x"}, {"create": False}),
+        # What a tool wrote for itself.
+        ({"kubectl.kubernetes.io/last-applied-configuration": "{}"}, {}),
+        ({"pulumi.com/autonamed": "{}"}, {}),
+    ],
+)
+def test_what_becomes_of_an_annotation(annotations: dict[str, str], declared: dict[str, Any], tmp_path: Path) -> None:
+    live = {key if "/" in key else f"{WEBHOOK}/{key}": value for key, value in annotations.items()}
+    app = service_account("app", ELSEWHERE, metadata={"annotations": live})
     (binding,) = written(adopted(found([app])), tmp_path)["irsa:bindings"].values()
 
-    assert binding["audience"] == "my-audience"
-    assert binding["serviceAccount"] == {
-        "name": "app",
-        "namespace": "team-a",
-        "stsRegionalEndpoints": False,
-        "tokenExpiration": 7200,
-    }
+    assert binding["serviceAccount"] == {"name": "app", "namespace": "team-a", **declared}
+    assert binding.get("audience") == ("mine" if "mine" in annotations.values() else None)
 
 
 def test_a_role_of_several_service_accounts_is_a_binding_of_its_own(tmp_path: Path) -> None:
-    """Protects a shared role: it is declared once, and each service account is annotated with it."""
     shared = role("shared", statement("team-a:one", "team-b:two"))
     service_accounts = [
         service_account("one", shared.arn),
@@ -153,7 +159,6 @@ def test_a_role_of_several_service_accounts_is_a_binding_of_its_own(tmp_path: Pa
 
 
 def test_an_account_that_a_wildcard_admits_does_not_change_the_trust(tmp_path: Path) -> None:
-    """Protects `exact`: declared with the role, the account would become a subject of its own."""
     wide = role("wide", statement("team-a:*", operator="StringLike"))
     bindings = written(adopted(found([service_account("app", wide.arn)], [wide])), tmp_path)["irsa:bindings"]
 
@@ -162,14 +167,12 @@ def test_an_account_that_a_wildcard_admits_does_not_change_the_trust(tmp_path: P
 
 
 def test_every_service_account_is_said_so() -> None:
-    """Protects a stack whose role is for the whole cluster: irsa wants that in words."""
     adoption = adopted(found([], [role("all", statement("*:*", operator="StringLike"))]))
 
     assert adoption.bindings["all"]["trust"] == {"subjects": ["*:*"], "anyServiceAccount": True}
 
 
 def test_a_role_elsewhere_is_named(tmp_path: Path) -> None:
-    """Protects a role in another AWS account: it is not changed, and its service account is imported."""
     adoption = adopted(found([service_account("app", ELSEWHERE)]))
     (binding,) = written(adoption, tmp_path)["irsa:bindings"].values()
 
@@ -186,7 +189,6 @@ def test_a_role_elsewhere_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_taken_whole_is_only_annotated(settings: dict[str, Any], why: str, tmp_path: Path) -> None:
-    """Protects what irsa does not know: a service account with Secrets of its own keeps them."""
     adoption = adopted(found([service_account("app", ELSEWHERE, metadata={"labels": {"app": "x"}}, **settings)]))
     (binding,) = written(adoption, tmp_path)["irsa:bindings"].values()
 
@@ -196,37 +198,7 @@ def test_what_cannot_be_taken_whole_is_only_annotated(settings: dict[str, Any], 
     assert why in reason(adoption, "team-a/app")
 
 
-@pytest.mark.parametrize(
-    "annotations",
-    [
-        {"eks.amazonaws.com/audience": "sts.amazonaws.com"},
-        {"eks.amazonaws.com/sts-regional-endpoints": "True"},
-        {"eks.amazonaws.com/token-expiration": "60"},
-        {"eks.amazonaws.com/skip-containers": "x"},
-        {"eks.amazonaws.com/rolearn": "x"},
-    ],
-)
-def test_an_annotation_that_irsa_does_not_write_is_kept(annotations: dict[str, str], tmp_path: Path) -> None:
-    """Protects the live object: an import with another value, or without it, would change it."""
-    app = service_account("app", ELSEWHERE, metadata={"annotations": annotations})
-    (binding,) = written(adopted(found([app])), tmp_path)["irsa:bindings"].values()
-
-    assert binding["serviceAccount"]["create"] is False
-
-
-@pytest.mark.parametrize("key", ["kubectl.kubernetes.io/last-applied-configuration", "pulumi.com/autonamed"])
-def test_what_a_tool_wrote_for_itself_is_not_declared(key: str, tmp_path: Path) -> None:
-    """Protects the stack file from what kubectl writes again when it needs it, and from what irsa refuses in it."""
-    annotations = {key: "{}"}
-    app = service_account("app", ELSEWHERE, metadata={"annotations": annotations})
-    (binding,) = written(adopted(found([app])), tmp_path)["irsa:bindings"].values()
-
-    assert "annotations" not in binding["serviceAccount"]
-    assert binding["serviceAccount"].get("create", True)
-
-
 def test_iams_variables_stay_and_others_are_escaped(tmp_path: Path) -> None:
-    """Protects `${...}` in documents: with irsa's variables replaced, the document is the one that is there."""
     document = policy_document(permission("s3:GetObject", "arn:aws:s3:::${mine}/${aws:username}/${*}/*"))
     of_app = role("app", statement("team-a:app"), inline_policies={"read": document})
     settings = written(adopted(found([], [of_app])), tmp_path)
@@ -248,7 +220,6 @@ def with_policy(attachments: int = 1, **settings: Any) -> Any:
 
 
 def test_a_policy_is_taken_over_with_its_document(tmp_path: Path) -> None:
-    """Protects `--policies`: document, path, description and tags are those that are there."""
     adoption = adopted(with_policy(), **policies())
     (binding,) = written(adoption, tmp_path)["irsa:bindings"].values()
 
@@ -273,7 +244,6 @@ def test_a_policy_is_taken_over_with_its_document(tmp_path: Path) -> None:
 def test_a_policy_that_would_change_stays_where_it_is(
     discovery: Any, ways: dict[str, Any], why: str, tmp_path: Path
 ) -> None:
-    """Protects other roles that have it, and its tags."""
     adoption = adopted(discovery, **ways)
     (binding,) = written(adoption, tmp_path)["irsa:bindings"].values()
 
@@ -281,19 +251,7 @@ def test_a_policy_that_would_change_stays_where_it_is(
     assert reason(adoption, "role") == f"policy {POLICY} stays in policyArns: {why}"
 
 
-def test_what_belongs_to_a_tool_is_left_unless_asked_for() -> None:
-    """Protects from two owners: each would undo what the other does."""
-    of_app = role("app", statement("team-a:app"), tags={"ManagedBy": "Terraform"})
-    discovery = found([service_account("app", of_app.arn)], [of_app])
-
-    adoption = adopted(discovery)
-    assert outcomes(adoption) == {"app": Outcome.SKIPPED, "team-a/app": Outcome.IMPORTED}
-    assert reason(adoption, "role") == "it belongs to terraform: --take-from terraform"
-    assert outcomes(adopted(discovery, take_from=["terraform"]))["app"] is Outcome.EXACT
-
-
 def test_helms_account_is_taken_without_helms_marks(tmp_path: Path) -> None:
-    """Protects from a mark that lies: what irsa manages is not said to be Helm's."""
     metadata = {
         "labels": {"app.kubernetes.io/managed-by": "Helm", "app": "x"},
         "annotations": {"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "team-a"},
@@ -306,7 +264,6 @@ def test_helms_account_is_taken_without_helms_marks(tmp_path: Path) -> None:
 
 
 def test_what_is_declared_is_not_taken_twice() -> None:
-    """Protects a file that is added to, and a stack that is deployed: nothing gets two owners within irsa."""
     discovery = found(
         [service_account("app", role_arn("App")), service_account("two", role_arn("two"))],
         [role("App", statement("team-a:app")), role("two", statement("team-a:two"))],
@@ -332,24 +289,6 @@ def test_a_role_that_another_key_of_its_aws_account_declares() -> None:
     assert file.binding_of("role", "app", AWS_ACCOUNT) is None
 
 
-def test_the_same_again_adds_nothing(tmp_path: Path) -> None:
-    """Protects a second run: everything that was taken is declared then."""
-    shared = role("shared", statement("team-a:one", "team-b:two"))
-    discovery = found(
-        [
-            service_account("one", shared.arn),
-            service_account("two", shared.arn, namespace="team-b"),
-            service_account("app", role_arn("app")),
-        ],
-        [shared, role("app", statement("team-a:app"))],
-    )
-    settings = written(adopted(discovery), tmp_path)
-    of_irsa = {name.removeprefix("irsa:"): value for name, value in settings.items() if name.startswith("irsa:")}
-    again = adopted(discovery, file=Declared(of_irsa, {"cluster": f"https://{host_path()}"}))
-
-    assert (again.bindings, again.clusters) == ({}, {})
-
-
 @pytest.mark.parametrize(
     ("defaults", "why"),
     [
@@ -358,7 +297,6 @@ def test_the_same_again_adds_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_defaults_that_would_change_a_role_leave_it(defaults: dict[str, Any], why: str) -> None:
-    """Protects the live role from values that the file gives to all bindings."""
     file = Declared({"cluster": {}, "defaults": defaults}, {"cluster": f"https://{host_path()}"})
     adoption = adopted(found([], [role("app", statement("team-a:app"))]), file=file)
 
@@ -366,7 +304,6 @@ def test_defaults_that_would_change_a_role_leave_it(defaults: dict[str, Any], wh
 
 
 def test_other_defaults_are_written_over(tmp_path: Path) -> None:
-    """Protects the live role from values that a binding can set itself."""
     defaults = {"path": "/irsa/", "maxSessionDuration": 7200, "audience": "other", "namespace": "x"}
     file = Declared({"cluster": {}, "defaults": defaults}, {"cluster": f"https://{host_path()}"})
     adoption = adopted(found([], [role("app", statement("team-a:app"))]), file=file)
@@ -377,7 +314,6 @@ def test_other_defaults_are_written_over(tmp_path: Path) -> None:
 
 
 def test_several_clusters(tmp_path: Path) -> None:
-    """Protects a second cluster: each binding says for which it is, and an account of one stays out of the other."""
     both = role("both", statement("team-a:app"), statement("team-a:app", cluster="GREEN"))
     one = role("one", statement("team-a:one", cluster="GREEN"))
     green = "arn:aws:eks:us-west-2:111122223333:cluster/green"
@@ -399,7 +335,6 @@ def test_several_clusters(tmp_path: Path) -> None:
 
 
 def test_keys_are_unique_and_legal(tmp_path: Path) -> None:
-    """Protects from a lost binding: `a` with `b-c` and `a-b` with `c` have one key, and long names begin alike."""
     service_accounts = [
         service_account("b-c", ELSEWHERE, namespace="a"),
         service_account("c", ELSEWHERE, namespace="a-b"),
@@ -419,30 +354,15 @@ def test_keys_are_unique_and_legal(tmp_path: Path) -> None:
     assert len(declared_accounts) == len(service_accounts)
 
 
-def test_a_role_of_a_cluster_that_is_gone_is_left() -> None:
-    """Protects an orphan from being adopted unnoticed, and says what would adopt it."""
-    mixed = role("mixed", statement("team-a:app"), statement("team-a:app", cluster="GONE"))
-    adoption = adopted(found([], [mixed, role("gone", statement("team-a:app", cluster="GONE"))]))
-
-    assert outcomes(adoption) == {"gone": Outcome.SKIPPED, "mixed": Outcome.SKIPPED}
-    assert GONE in reason(adoption, "mixed")
-    # Its provider is there: the cluster may be one of another AWS account, which was not read.
-    assert "pass the cluster's --context" in reason(adoption, "mixed")
-    asked = adopted(found([], [mixed]), drop_dead_issuers=True)
-    assert outcomes(asked) == {"mixed": Outcome.EXACT}
-    assert f"after the import, remove {GONE} from trust.statements, if its cluster is gone" in reason(asked, "mixed")
-
-
-def test_a_provider_that_is_deleted_is_dropped_when_asked() -> None:
-    """Protects blue/green leftovers: no token comes by a provider that the AWS account does not have."""
-    mixed = role("mixed", statement("team-a:app"), statement("team-a:app", cluster="DELETED"))
+@pytest.mark.parametrize("cluster", ["GONE", "DELETED"])
+def test_a_cluster_that_is_gone_is_dropped_when_asked(cluster: str) -> None:
+    mixed = role("mixed", statement("team-a:app"), statement("team-a:app", cluster=cluster))
 
     assert outcomes(adopted(found([], [mixed]))) == {"mixed": Outcome.SKIPPED}
     assert outcomes(adopted(found([], [mixed]), drop_dead_issuers=True)) == {"mixed": Outcome.EXACT}
 
 
 def test_a_cluster_that_may_be_there_is_not_called_gone() -> None:
-    """Protects a trust policy from losing a statement: a list was denied, or the provider that is gone is GitHub's."""
     of_gone = role("mixed", statement("team-a:app"), statement("team-a:app", cluster="GONE"))
     discovery = found([], [of_gone])
     denied = LiveAwsAccount("444455556666", (), {}, {"us-west-2": None})
@@ -462,31 +382,11 @@ def test_a_cluster_that_may_be_there_is_not_called_gone() -> None:
 
 
 def test_a_missing_role_is_no_binding() -> None:
-    """Protects from adopting a broken service account: the report says what is wrong with it."""
     adoption = adopted(found([service_account("app", role_arn("missing")), service_account("bad", "no-arn")]))
 
     assert adoption.bindings == {}
     assert reason(adoption, "team-a/app") == f"annotated with {role_arn('missing')}: there is no such role"
     assert "not an ARN" in reason(adoption, "team-a/bad")
-
-
-def test_a_service_account_that_its_role_refuses_is_left() -> None:
-    """Protects `irsa verify` and `prove` from the first day: what is broken is named, and not declared."""
-    of_app = role("app", statement("team-a:other"))
-    other_audience = {"annotations": {"eks.amazonaws.com/audience": "other"}}
-    service_accounts = [
-        service_account("app", of_app.arn),
-        service_account("other", of_app.arn, metadata=other_audience),
-    ]
-    adoption = adopted(found(service_accounts, [of_app]))
-
-    assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.SKIPPED, "team-a/other": Outcome.SKIPPED}
-    refused = f"annotated with {of_app.arn}, which does not admit it:"
-    subject = "system:serviceaccount:team-a:"
-    why = f"no statement allows it; in statement 1, sub is {subject}app; it must be exactly {subject}other"
-    assert reason(adoption, "team-a/app") == f"{refused} {why}"
-    lists = f"the IAM OIDC provider {provider()} does not list the audience other, only sts.amazonaws.com"
-    assert reason(adoption, "team-a/other") == f"{refused} {lists}"
 
 
 @pytest.mark.parametrize("choice", [Choice(namespaces=["mine"]), Choice(service_accounts=["mine/app"])])
@@ -525,7 +425,6 @@ def test_an_annotation_alone_chooses_no_role(choice: Choice) -> None:
     ],
 )
 def test_a_role_that_may_admit_a_service_account_is_chosen_by_its_annotation(elements: dict[str, Any]) -> None:
-    """Protects a team that moves: its role is taken where the trust policy admits its service account, or may."""
     one = statement(*elements["subjects"], operator=elements["operator"])
     if "network" in elements:
         one["Condition"]["IpAddress"] = {"aws:SourceIp": elements["network"]}
@@ -573,7 +472,6 @@ def test_an_annotation_does_not_hide_a_role() -> None:
     ],
 )
 def test_a_choice(choice: Choice, expected: set[str] | None) -> None:
-    """Protects what is not chosen: it is neither taken nor named. A part that chooses nothing is refused (None)."""
     discovery = found(
         [service_account("one", role_arn("one")), service_account("two", role_arn("two"), namespace="team-b")],
         [role("one", statement("team-a:one")), role("two", statement("team-b:two"), tags={"team": "b"})],
@@ -587,7 +485,6 @@ def test_a_choice(choice: Choice, expected: set[str] | None) -> None:
 
 
 def test_each_part_that_chooses_nothing_is_named() -> None:
-    """Protects from a misspelled name among many: all of them are named, as they were written, and no other."""
     discovery = found([service_account("one", role_arn("one"))], [role("one", statement("team-a:one"))])
     choice = Choice(["team-a", "team-x"], ["team-a/one", "team-a/on"], ["one", "tow"], [])
 
@@ -599,7 +496,6 @@ def test_each_part_that_chooses_nothing_is_named() -> None:
 
 
 def test_what_is_in_the_state_is_not_taken_twice() -> None:
-    """Protects a stack whose binding was removed from the file, or renamed: its role and policy are its own still."""
     discovery = with_policy()
     in_state = adopted(discovery, file=Declared({}, {}, frozenset({role_arn("app")})), **policies())
     assert outcomes(in_state) == {"app": Outcome.DECLARED}
@@ -609,7 +505,6 @@ def test_what_is_in_the_state_is_not_taken_twice() -> None:
 
 @pytest.mark.parametrize("take_from", [[], ["pulumi"]])
 def test_what_another_stack_owns_is_not_taken_unless_asked_for(take_from: list[str]) -> None:
-    """Protects a live stack of the same backend: what it owns is left, with its name, and nothing else is."""
     uid = "8d3c1e0a-5d1f-4c59-9f0c-1f6a8c2b7e11"
     manager = {"manager": "pulumi-kubernetes-1a2b3c4d", "operation": "Apply"}
     service_accounts = [
@@ -639,17 +534,6 @@ def test_what_another_stack_owns_is_not_taken_unless_asked_for(take_from: list[s
         assert reason(adoption, "role/beside") == f"policy {POLICY} stays in policyArns: {why}"
 
 
-def test_the_role_of_another_tools_account_is_left_unless_asked_for() -> None:
-    """Protects the stacks of others: their roles often have no tag, and their service accounts say whose they are."""
-    app = service_account("app", role_arn("app"), metadata={"managedFields": [{"manager": "HashiCorp"}]})
-    discovery = found([app], [role("app", statement("team-a:app"))])
-    adoption = adopted(discovery)
-
-    assert set(outcomes(adoption).values()) == {Outcome.SKIPPED}
-    assert reason(adoption, "role") == "it belongs to terraform, by its service account: --take-from terraform"
-    assert outcomes(adopted(discovery, take_from=["terraform"]))["app"] is Outcome.EXACT
-
-
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
@@ -663,16 +547,13 @@ def test_the_role_of_another_tools_account_is_left_unless_asked_for() -> None:
     ],
 )
 def test_a_role_that_is_left(settings: dict[str, Any], why: str) -> None:
-    """Protects live roles that irsa must not change, or of which it does not know or accept all."""
     assert why in reason(adopted(found([], [role("app", statement("team-a:app"), **settings)])), "role")
 
 
 def test_an_audience_that_the_provider_does_not_list_leaves_the_role() -> None:
-    """Protects the deployment, which would be refused for it."""
     adoption = adopted(found([], [role("app", statement("team-a:app", audience="other"))]))
 
-    lists = f"the IAM OIDC provider {provider()} does not list the audience other, only sts.amazonaws.com"
-    assert reason(adoption, "role") == lists
+    assert "does not list the audience other" in reason(adoption, "role")
 
 
 def test_a_variable_that_a_new_version_would_replace_leaves_the_role() -> None:
@@ -700,7 +581,6 @@ def test_an_empty_audience_leaves_the_service_account() -> None:
 
 
 def test_a_second_cluster_is_not_added_to_a_file_of_one() -> None:
-    """Protects the service accounts of that file: with `irsa:clusters` they would be recreated."""
     file = Declared({"cluster": {"name": "green"}}, {"cluster": f"https://{host_path('GREEN')}"})
     adoption = adopted(found([service_account("app", ELSEWHERE)], [role("app", statement("team-a:app"))]), file=file)
 

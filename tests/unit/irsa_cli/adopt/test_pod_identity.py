@@ -57,7 +57,6 @@ def bindings(adoption: Adoption, folder: Path) -> dict[str, Any]:
 
 
 def test_one_service_account_with_its_association(tmp_path: Path) -> None:
-    """Protects the common case: role, association and service account are imported as they are, nothing changes."""
     app = role("app", narrowed())
     found_ones = found([service_account("app")], [app], associations=[association("app", APP, tags={"team": "a"})])
     adoption = adopted(found_ones)
@@ -79,7 +78,6 @@ def test_one_service_account_with_its_association(tmp_path: Path) -> None:
 
 
 def test_the_usual_statement_stays_and_who_would_lose_the_role_is_said(tmp_path: Path) -> None:
-    """Protects who shares a role without knowing: an import takes it from no other association."""
     app = role("app", PODS)
     discovery = found([service_account("app")], [app], associations=[association("app", APP)], in_eks=["OTHER"])
     adoption = adopted(discovery)
@@ -100,7 +98,6 @@ def test_the_usual_statement_stays_and_who_would_lose_the_role_is_said(tmp_path:
     ],
 )
 def test_each_stage(annotated: bool, statements: Any, identity: Any, tmp_path: Path) -> None:
-    """Protects a migration that another tool began: each of its stages is declared as it is."""
     app = service_account("app", APP if annotated else "")
     adoption = adopted(found([app], [role("app", *statements)], associations=[association("app", APP)]))
 
@@ -109,7 +106,6 @@ def test_each_stage(annotated: bool, statements: Any, identity: Any, tmp_path: P
 
 
 def test_another_role_in_the_annotation_is_left() -> None:
-    """Protects from a silent switch: the annotation names a role that the Pods do not get."""
     app = service_account("app", role_arn("old"))
     roles = [role("app", narrowed()), role("old", statement("team-a:app"))]
     adoption = adopted(found([app], roles, associations=[association("app", APP)]))
@@ -133,7 +129,6 @@ def test_another_role_in_the_annotation_is_left() -> None:
     ],
 )
 def test_an_association_that_is_left(more: Any, says: str, tmp_path: Path) -> None:
-    """Protects add-ons and other tools: their association stays theirs, and its role still lets it in."""
     adoption = adopted(
         found([service_account("app")], [role("app", PODS)], associations=[association("app", APP, **more)])
     )
@@ -144,14 +139,12 @@ def test_an_association_that_is_left(more: Any, says: str, tmp_path: Path) -> No
 
 
 def test_a_service_account_that_does_not_exist() -> None:
-    """Protects from a service account that an adoption would create."""
     adoption = adopted(found([], [role("app", PODS)], associations=[association("app", APP)]))
 
     assert reason(adoption, "association of") == "there is no such service account"
 
 
 def test_a_role_that_several_share(tmp_path: Path) -> None:
-    """Protects those who share a role: each is declared with its association, and the role lets all of them in."""
     accounts = [service_account("app"), service_account("web")]
     those = [association("app", APP), association("web", APP)]
     adoption = adopted(found(accounts, [role("app", PODS)], associations=those))
@@ -192,18 +185,6 @@ def test_the_stack_file_gives_the_trust_policy_that_was_read(
     assert [are_equivalent(app.trust, str(each)) for each in planned] == [True]
 
 
-def test_others_by_irsa_leave_the_statement_as_it_is(tmp_path: Path) -> None:
-    """Protects from a wider trust: irsa writes each subject for both ways, and these are for one of them."""
-    app = role("app", statement("team-a:web"), PODS)
-    accounts = [service_account("app"), service_account("web", APP)]
-    adoption = adopted(found(accounts, [app], associations=[association("app", APP)]))
-    declared = bindings(adoption, tmp_path)
-
-    assert PODS in [each for one in declared.values() for each in one.get("trust", {}).get("statements", [])]
-    assert declared["team-a-app"]["role"] == {"arn": APP}
-    assert outcomes(adoption)["app"] is Outcome.EXACT
-
-
 def test_nobody_is_let_in_by_the_other_way(tmp_path: Path) -> None:
     """The attack: a subject of IRSA that gets a statement for EKS Pod Identity, since irsa writes both for each."""
     app = role("app", statement("team-a:app", "team-a:web"), narrowed())
@@ -217,7 +198,6 @@ def test_nobody_is_let_in_by_the_other_way(tmp_path: Path) -> None:
 
 
 def test_conditions_of_irsa_are_not_those_of_pod_identity(tmp_path: Path) -> None:
-    """Protects who has an association: a further condition of the tokens' statement would be in its statement, too."""
     condition = {"StringEquals": {"aws:RequestedRegion": "us-west-2"}}
     of_irsa = statement("team-a:app")
     of_irsa["Condition"]["StringEquals"] |= condition["StringEquals"]
@@ -243,7 +223,6 @@ def test_nobody_is_let_in_from_another_cluster() -> None:
 
 
 def test_defaults_of_the_file_are_not_inherited(tmp_path: Path) -> None:
-    """Protects from a switch that nobody asked for: what uses IRSA says so where the file's default is another way."""
     issuer = f"https://{host_path()}"
     file = Declared({"cluster": {"name": "blue"}, "defaults": {"identity": "podIdentity"}}, {"cluster": issuer})
     adoption = adopted(found([service_account("app", APP)], [role("app", statement("team-a:app"))]), file=file)
@@ -252,7 +231,6 @@ def test_defaults_of_the_file_are_not_inherited(tmp_path: Path) -> None:
 
 
 def test_two_clusters(tmp_path: Path) -> None:
-    """Protects blue and green: one binding, with the ID of each cluster's association."""
     accounts = [service_account("app", cluster=each) for each in ("blue", "green")]
     those = [association("app", APP, cluster=each) for each in ("blue", "green")]
     clusters = {"blue": "BLUE", "green": "GREEN"}
@@ -266,7 +244,6 @@ def test_two_clusters(tmp_path: Path) -> None:
 
 
 def test_settings_of_an_association(tmp_path: Path) -> None:
-    """Protects what limits an association: its session policy and its target role are declared, tags are off."""
     policy = policy_document(permission())
     target = "arn:aws:iam::444455556666:role/target"
     one = association("app", APP, disable_session_tags=True, target_role_arn=target, policy=json.dumps(policy))
@@ -288,7 +265,6 @@ def test_settings_of_an_association(tmp_path: Path) -> None:
 
 
 def test_an_association_gets_no_tags_of_its_role() -> None:
-    """Protects from a change that nobody asked for: irsa gives an association without tags those of its role."""
     app = role("app", narrowed(), tags={"team": "a"})
     adoption = adopted(found([service_account("app")], [app], associations=[association("app", APP)]))
 
@@ -297,23 +273,12 @@ def test_an_association_gets_no_tags_of_its_role() -> None:
 
 
 def test_a_role_that_refuses_its_association() -> None:
-    """Protects from a stack that verify would find broken from the first day."""
     adoption = adopted(
         found([service_account("app")], [role("app", narrowed("other"))], associations=[association("app", APP)])
     )
 
     assert "associated with" in reason(adoption, "service account")
     assert "which does not admit it" in reason(adoption, "service account")
-
-
-def test_a_file_that_does_not_name_its_cluster() -> None:
-    """Protects from a preview that cannot find the association: EKS is asked by the name of the cluster."""
-    file = Declared({"cluster": {"oidcIssuer": f"https://{host_path()}"}}, {"cluster": f"https://{host_path()}"})
-    adoption = adopted(
-        found([service_account("app")], [role("app", PODS)], associations=[association("app", APP)]), file=file
-    )
-
-    assert "cluster needs `name: blue`" in reason(adoption, "association of")
 
 
 @pytest.mark.parametrize("more", [{"region": "us-east-1"}, {"account": "other"}])

@@ -19,7 +19,6 @@ def printed(
 
 
 def test_each_thing_is_said_once_under_its_heading() -> None:
-    """Protects the reader: what is adopted, rewritten (how) or skipped (why), and what could not be read."""
     said = printed(
         service_account("app", role_arn("app")),
         service_account("gone", role_arn("gone")),
@@ -36,7 +35,6 @@ def test_each_thing_is_said_once_under_its_heading() -> None:
 
 
 def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
-    """Protects Pods: the old owner is told to keep what it has before `pulumi up`, and lets go after `irsa prove`."""
     tags = {"alpha.eksctl.io/cluster-name": "c", "aws:cloudformation:stack-name": "$(reboot)"}
     unknown = role("other", statement("team-a:other"), tags={"alpha.eksctl.io/cluster-name": "c"})
     labelled = service_account("app", role_arn("app"), metadata={"labels": {"app.kubernetes.io/managed-by": "eksctl"}})
@@ -100,7 +98,6 @@ def test_everything_that_a_tool_must_keep_is_listed() -> None:
 
 @pytest.mark.parametrize("stack", ["prod", "it's $(reboot)"])
 def test_the_stack_is_created_first(stack: str) -> None:
-    """Protects from a preview that fails, and the shell from the name: it is one argument of the command."""
     said = printed(service_account("app", ELSEWHERE), stack=stack)
     command, _, unless = said[said.index("next, in this order") + 1].removeprefix("  1. ").partition("   (")
 
@@ -109,7 +106,6 @@ def test_the_stack_is_created_first(stack: str) -> None:
 
 
 def test_nothing_to_add_has_no_next_steps() -> None:
-    """Protects a second run from advice that is done."""
     said = printed(service_account("gone", role_arn("gone")))
 
     assert said[3] == "Pulumi.prod.yaml is unchanged: there is nothing to add"

@@ -9,6 +9,7 @@ import pytest
 from irsa_cli.adopt.stacks import InStacks, in_stacks, owned
 from irsa_cli.state.resource import resources_of
 from tests.unit.irsa_cli.adopt.scene import AWS_ACCOUNT, role_arn
+from tests.world import program
 
 POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/read"
 UID = "8d3c1e0a-5d1f-4c59-9f0c-1f6a8c2b7e11"
@@ -49,7 +50,6 @@ ROLE = resource("aws:iam/role:Role", "app", {"arn": role_arn("app"), "name": "ap
     ],
 )
 def test_what_a_stack_owns(owner: dict[str, Any]) -> None:
-    """Protects what a live stack creates, whichever provider and program created it."""
     assert {role_arn("app"), POLICY, UID} & {*owned(resources_of(state(owner)))}
 
 
@@ -68,13 +68,11 @@ def test_what_a_stack_owns(owner: dict[str, Any]) -> None:
     ],
 )
 def test_what_a_stack_only_reads_or_names(not_owner: dict[str, Any]) -> None:
-    """Protects an adoption from a stack that annotates, attaches or reads what somebody else manages."""
     assert not {role_arn("app"), POLICY, UID} & {*owned(resources_of(state(not_owner)))}
 
 
 @pytest.mark.parametrize("empty", [{}, {"deployment": None}, {"deployment": {"resources": None}}, state()])
 def test_a_stack_without_resources_owns_nothing(empty: dict[str, Any]) -> None:
-    """Protects from a traceback: `pulumi stack init` leaves such a state."""
     assert [*owned(resources_of(empty))] == []
 
 
@@ -82,19 +80,17 @@ def pulumi(folder: Path, monkeypatch: pytest.MonkeyPatch, stacks: str, **states:
     """Put a `pulumi` on PATH that lists these stacks, and exports these states by the last part of a name."""
     for name, each in states.items():
         (folder / f"{name}.json").write_text(f"{json.dumps(each)}\n")
-    program = folder / "pulumi"
-    program.write_text(
-        f"""#!/bin/sh
+    program(
+        folder / "pulumi",
+        f"""\
 echo "$*" >> {folder}/asked
 case "$2" in
 ls) {stacks} ;;
 *)
   [ -f {folder}/"${{4##*/}}".json ] || {{ echo "error: access denied" >&2; exit 255; }}
   read -r text < {folder}/"${{4##*/}}".json && echo "$text" ;;
-esac
-"""
+esac""",
     )
-    program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder))
 
 
@@ -108,7 +104,6 @@ def listed(**counts: int | None) -> str:
 
 
 def test_each_stack_of_the_backend_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects a run from stacks of other projects that it forgets, and a backend from needless questions."""
     pulumi(tmp_path, monkeypatch, listed(dev=7, empty=0, uncounted=None), dev=state(ROLE), uncounted=state())
 
     found = in_stacks(tmp_path)
@@ -123,7 +118,6 @@ def test_each_stack_of_the_backend_is_read_once(tmp_path: Path, monkeypatch: pyt
 
 
 def test_one_stack_that_cannot_be_read_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the stacks that can be read: the one that cannot is named, with the reason."""
     pulumi(tmp_path, monkeypatch, listed(secret=1, dev=7), dev=state(ROLE))
 
     found = in_stacks(tmp_path)
@@ -147,14 +141,12 @@ def test_one_stack_that_cannot_be_read_hides_no_other(tmp_path: Path, monkeypatc
     ],
 )
 def test_no_backend_is_no_error(answer: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the first step of a team that has not logged in yet: roles are read, and what was not is said."""
     pulumi(tmp_path, monkeypatch, answer)
 
     assert in_stacks(tmp_path) == InStacks({}, (f"whether a Pulumi stack owns what is chosen: {why}",))
 
 
 def test_no_pulumi_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the same where the program is not installed."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
     (why,) = in_stacks(tmp_path).not_checked

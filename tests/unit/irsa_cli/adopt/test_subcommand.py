@@ -12,10 +12,8 @@ from irsa_cli.adopt import subcommand, work
 from irsa_cli.adopt.stacks import InStacks
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.live.model import Discovery, LiveEksCluster, LivePolicy, PolicySettings
-from program.check import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
-    ELSEWHERE,
     found,
     host_path,
     permission,
@@ -69,52 +67,9 @@ def dry_run(*words: str) -> int:
     return code
 
 
-def test_everything_is_written_and_passes_the_check(discovered: Any, tmp_path: Path) -> None:
-    """Protects the next command of the user: `irsa check` accepts the file."""
-    assert run(tmp_path, "--all", "--policies") == GOOD
-
-    assert report_of(tmp_path / "Pulumi.prod.yaml").mistakes == []
-    settings = yaml.safe_load((tmp_path / "Pulumi.prod.yaml").read_text())["config"]
-    assert settings["irsa:bindings"]["team-a-app"]["policy"] == {
-        "name": "read",
-        "description": "Reads",
-        "document": policy_document(permission()),
-        "tags": {"team": "a"},
-    }
-
-
-@pytest.mark.usefixtures("discovered")
-@pytest.mark.parametrize("words", [[], ["--output", "-"]])
-def test_a_dry_run_prints_the_file_and_writes_nothing(
-    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Protects the first try: standard output is the file that would be written, standard error the report."""
-    monkeypatch.chdir(tmp_path)
-    assert dry_run("--policies", *words) == GOOD
-    printed = capsys.readouterr()
-    report = printed.err.splitlines()
-
-    assert [*tmp_path.iterdir()] == []
-    # What would be written comes before the stack file, and is not said again below it.
-    assert report[:2] == [
-        "dry run: nothing is written; --output Pulumi.STACK.yaml writes the stack file",
-        "Pulumi.STACK.yaml: 1 binding would be added",
-    ]
-    assert not [line for line in report[2:] if "would be" in line]
-    start = report.index("next, in this order") + 1
-    assert report[start : start + 3] == [
-        "  1. this command with --output Pulumi.STACK.yaml",
-        "  2. pulumi stack init STACK   (unless `pulumi stack ls` lists it)",
-        "  3. irsa check Pulumi.STACK.yaml",
-    ]
-    assert run(tmp_path, "--all", "--policies") == GOOD
-    assert printed.out == (tmp_path / "Pulumi.prod.yaml").read_text()
-
-
 def test_a_dry_run_with_nothing_to_add_prints_no_file(
     discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects `irsa adopt > FILE`: an empty file is none. The exit code is that of a run that writes."""
     discovered(found([service_account("gone", role_arn("gone"))]))
     monkeypatch.chdir(tmp_path)
 
@@ -134,7 +89,7 @@ def test_a_dry_run_prints_nothing_that_drives_a_terminal(
     document = policy_document({**permission(), "Condition": {"StringEquals": {"aws:PrincipalTag/x": hostile}}})
     discovered(found([], [role("app", statement("team-a:app"), inline_policies={"x": document})]))
     monkeypatch.chdir(tmp_path)
-    dry_run()
+    dry_run("--output", "-")
     printed = capsys.readouterr().out
 
     (policy,) = yaml.safe_load(printed)["config"]["irsa:bindings"]["app"]["inlinePolicies"].values()
@@ -144,28 +99,7 @@ def test_a_dry_run_prints_nothing_that_drives_a_terminal(
     assert not [line for line in printed.splitlines() if line.lstrip().startswith("::")]
 
 
-def test_a_second_run_changes_nothing(discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects a file under version control: not one byte of it changes."""
-    run(tmp_path, "--all", "--policies")
-    before = (tmp_path / "Pulumi.prod.yaml").read_bytes()
-    capsys.readouterr()
-
-    assert run(tmp_path, "--all", "--policies") == GOOD
-    assert (tmp_path / "Pulumi.prod.yaml").read_bytes() == before
-    assert "is unchanged" in capsys.readouterr().out
-
-
-def test_what_is_left_is_a_finding(discovered: Any, tmp_path: Path) -> None:
-    """Protects a script that takes everything to be adopted: something is not."""
-    discovered(found([], [role("app", statement("team-a:app"), tags={"ManagedBy": "terraform"})]))
-
-    assert run(tmp_path, "--all") == FINDINGS
-    assert not (tmp_path / "Pulumi.prod.yaml").exists()
-    assert run(tmp_path, "--all", "--take-from", "terraform") == GOOD
-
-
 def test_a_file_with_another_cluster_is_added_to_by_its_issuer(discovered: Any, tmp_path: Path) -> None:
-    """Protects the cluster that is declared: it is recognized by its issuer, whatever its key."""
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text(f"config:\n  irsa:clusters:\n    mine: {{oidcIssuer: 'https://{host_path()}'}}\n")
 
@@ -176,7 +110,6 @@ def test_a_file_with_another_cluster_is_added_to_by_its_issuer(discovered: Any, 
 
 
 def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects a file that names the cluster as EKS does."""
     issuer = {"oidc": {"issuer": f"https://{host_path()}"}}
     described: dict[str, Any] = {
         "prod": {"endpoint": "https://x", "certificateAuthority": {"data": "x"}, "identity": issuer},
@@ -225,7 +158,6 @@ def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
 def test_what_another_stack_owns_is_left_unless_asked_for(
     stack: str, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects a live stack: its role would be in two states, and each `pulumi up` or `destroy` changes both."""
     monkeypatch.setattr(work, "in_stacks", lambda _: InStacks({role_arn("app"): stack}))
 
     assert run(tmp_path, "--all") == FINDINGS
@@ -237,7 +169,6 @@ def test_what_another_stack_owns_is_left_unless_asked_for(
 def test_states_that_cannot_be_read_are_said_first(
     discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects from a second declaration that nobody looked for: the roles are taken, and it is no success."""
     why = "whether a Pulumi stack owns what is chosen: pulumi is not on PATH"
     monkeypatch.setattr(work, "in_stacks", lambda _: InStacks({}, (why,)))
 
@@ -249,7 +180,6 @@ def test_states_that_cannot_be_read_are_said_first(
 def test_a_cluster_of_a_stack_without_an_issuer_is_refused(
     discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects from a cluster whose issuer would be called None, and from a second one beside it."""
     (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  irsa:cluster: {stack: team/eks/prod}\n")
     for outputs in ({}, {"oidcIssuer": None}, {"oidcIssuer": ["x"]}):
         monkeypatch.setattr(work, "stack_outputs", lambda *_, outputs=outputs: outputs)
@@ -261,7 +191,6 @@ def test_a_cluster_of_a_stack_without_an_issuer_is_refused(
 def test_policies_are_read_when_they_are_taken(
     words: tuple[str, ...], expected: bool, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects AWS's quotas, and who has no permission for it: a list of all policies is asked for only if needed."""
     asked: list[bool] = []
 
     def discover(*_: Any, policies: bool) -> Discovery:
@@ -287,7 +216,6 @@ def test_policies_are_read_when_they_are_taken(
 def test_a_choice_that_chooses_nothing_is_refused(
     words: tuple[str, ...], why: str, discovered: Any, tmp_path: Path
 ) -> None:
-    """Protects from an empty file, and from taking more than was meant."""
     with pytest.raises(CouldNotLookError, match=why):
         run(tmp_path, *words)
 
@@ -296,20 +224,11 @@ def test_a_choice_that_chooses_nothing_is_refused(
     "words", [("--tag", "team"), ("--tag", "=x"), ("--service-account", "app"), ("--all", "--take-from", "eksctll")]
 )
 def test_a_misspelled_option_is_refused(words: tuple[str, ...], discovered: Any, tmp_path: Path) -> None:
-    """Protects from an option that matches nothing, silently."""
     with pytest.raises(SystemExit):
         run(tmp_path, *words)
 
 
-def test_what_could_not_be_read_is_no_success(discovered: Any, tmp_path: Path) -> None:
-    """Protects a script: what was not looked at may have been chosen too."""
-    discovered(found([service_account("app", ELSEWHERE)], not_checked=("context green: no answer",)))
-
-    assert run(tmp_path, "--all") == COULD_NOT_LOOK
-
-
 def test_credentials_of_another_aws_account_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a file for an AWS account that the stack would not be deployed to."""
     monkeypatch.setattr("irsa_cli.live.aws.AwsAccountClients.only", lambda _: live("999999999999"))
 
     with pytest.raises(CouldNotLookError, match="999999999999"):

@@ -11,11 +11,6 @@ from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import ADDED, ANOTHER_FORM, NO_STATEMENT, ReadTrust, User, read_trust
 from tests.unit.irsa_cli.adopt.scene import BLUE, GONE, GREEN, STS, host_path, policy_document, statement, surroundings
 
-POD_IDENTITY = {
-    "Effect": "Allow",
-    "Principal": {"Service": "pods.eks.amazonaws.com"},
-    "Action": ["sts:AssumeRole", "sts:TagSession"],
-}
 APP = User(BLUE, "team-a:app", STS)
 
 
@@ -45,34 +40,7 @@ def test_the_page_of_aws_is_exact() -> None:
     assert not read(statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity"])).change
 
 
-def test_conditions_and_statements_of_others_are_kept() -> None:
-    """Protects restrictions and further principals: nothing of the trust policy is lost, and nothing changes."""
-    first = statement("team-a:app")
-    first["Condition"]["StringEquals"]["aws:SourceVpc"] = "vpc-1"
-    deny = {
-        "Sid": "NotFromHere",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "sts:*",
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    found = read(deny, first, POD_IDENTITY)
-
-    assert not found.change
-    assert found.settings.conditions == {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
-    assert found.settings.statements == (deny, POD_IDENTITY)
-
-
-def test_two_clusters_are_one_binding() -> None:
-    """Protects a role for blue and green: a statement for each is what irsa writes itself."""
-    found = read(statement("team-a:app"), statement("team-a:app", cluster="GREEN"), clusters=("BLUE", "GREEN"))
-
-    assert not found.change
-    assert found.settings.provider_arns == tuple(sorted((BLUE, GREEN)))
-
-
 def test_one_statement_per_account_stays_so() -> None:
-    """Protects the preview without a change: the statement of a user becomes keys, and the others stay as they are."""
     statements = [statement(f"team-a:{name}") for name in ("a", "b", "c")]
     found = read(*statements, users=[User(BLUE, "team-a:b", STS)])
 
@@ -90,17 +58,9 @@ def test_one_statement_per_account_stays_so() -> None:
     ids=["Sid", "twice", "case"],
 )
 def test_what_means_the_same_to_iam_becomes_keys(other: dict[str, Any]) -> None:
-    """Protects readers from two statements for one thing; its form changes, which the report says."""
     found = read(other)
 
     assert (found.change, found.settings.subjects, found.settings.statements) == (ANOTHER_FORM, ("team-a:app",), ())
-
-
-def test_an_old_version_and_an_id_are_another_form() -> None:
-    """Protects the preview from a surprise: irsa writes the current version and no Id."""
-    document = {"Version": "2008-10-17", "Id": "x", "Statement": statement("team-a:app")}
-
-    assert read_trust(document, surroundings()).change == ANOTHER_FORM
 
 
 EVERYBODY = statement(operator="StringLike")
@@ -130,7 +90,6 @@ NULL = {"Condition": {**statement("team-a:app")["Condition"], "Null": {f"{host_p
     ],
 )
 def test_what_irsa_does_not_write_stays_word_for_word(other: dict[str, Any]) -> None:
-    """Protects everybody whom it admits: irsa's own statement comes beside it, for who has the role, or it is left."""
     found = read(other, users=[APP])
 
     assert found.change == ADDED
@@ -150,12 +109,10 @@ def test_nobody_is_let_in_by_a_statement_that_is_added() -> None:
 
 
 def test_a_literal_wildcard_is_left() -> None:
-    """Protects a role that admits nobody by a slip: neither that nor a fix is a decision of irsa's."""
     assert "where StringEquals compares * and ? literally" in left(statement("team-a:*"))
 
 
 def test_a_dead_issuer_is_left_or_kept() -> None:
-    """Protects the trust of a replaced cluster: an import takes nothing from anybody, and what may go is said."""
     statements = statement("team-a:app"), statement("team-a:app", cluster="GONE")
 
     assert left(*statements) == (
@@ -168,39 +125,10 @@ def test_a_dead_issuer_is_left_or_kept() -> None:
     assert (found.settings.provider_arns, found.settings.statements) == ((BLUE,), statements[1:])
 
 
-def test_only_dead_issuers_are_left() -> None:
-    """Protects a role of a cluster that is gone: irsa has no statement of its own for it."""
-    assert left(statement("team-a:app", cluster="GONE"), drop_dead_issuers=True) == NO_STATEMENT
-
-
-def test_a_provider_of_something_else_is_kept() -> None:
-    """Protects other OIDC providers of the same role, such as GitHub's: their statement stays as it is."""
-    github = {
-        "Effect": "Allow",
-        "Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringLike": {"token.actions.githubusercontent.com:sub": "repo:team/*"}},
-    }
-    found = read(statement("team-a:app"), github)
-
-    assert not found.change
-    assert found.settings.statements == (github,)
-
-
-def test_different_accounts_in_two_clusters_are_not_widened() -> None:
-    """Protects a cluster from accounts of the other one: a binding has the same subjects in all its clusters."""
-    both = statement("team-a:app"), statement("team-a:app", "team-b:app", cluster="GREEN")
-    found = read(*both, clusters=("BLUE", "GREEN"))
-
-    assert (found.change, found.settings.provider_arns, found.settings.statements) == ("", (GREEN,), both[:1])
-
-
 def test_a_document_that_iam_would_refuse_is_left() -> None:
-    """Protects from a traceback: an API that answers with something else is named as that."""
     with pytest.raises(Left, match="its trust policy: "):
         read_trust({"Statement": [{"Effect": "Perhaps"}]}, surroundings())
 
 
 def test_a_role_without_a_provider_of_the_clusters_is_left() -> None:
-    """Protects from taking what is for other clusters: none of those that were read is trusted."""
     assert left(statement("team-a:app", cluster="OTHER")) == NO_STATEMENT

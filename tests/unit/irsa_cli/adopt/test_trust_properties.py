@@ -56,7 +56,6 @@ def in_another_form(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]
 
 @given(st.data())
 def test_what_irsa_writes_is_read_back_exactly(data: st.DataObject) -> None:
-    """Protects everybody whose trust policy is as irsa writes it: whatever its settings, no change."""
     written = json.loads(
         trust_document(
             data.draw(st.lists(st.sampled_from((BLUE, GREEN)), min_size=1, max_size=2)),
@@ -151,7 +150,6 @@ def test_whatever_is_adopted_admits_the_same(found: list[dict[str, Any]], other:
 
 @given(st.lists(statements(), min_size=1, max_size=3), st.lists(statements(), min_size=1, max_size=3))
 def test_a_difference_is_found(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
-    """Protects the proof itself: of accounts that compare alike one is asked, and that misses nothing."""
     before, after = policy_document(*one), policy_document(*other)
     found = difference(before, after, SURROUNDINGS.audiences)
     event("different" if found else "the same")
@@ -162,7 +160,6 @@ def test_a_difference_is_found(one: list[dict[str, Any]], other: list[dict[str, 
 
 
 def test_patterns_in_too_many_combinations_are_compared_as_they_are() -> None:
-    """Protects a role with many patterns, which can be adopted as it is; what differs can't be told, and is left."""
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": provider("BLUE")},

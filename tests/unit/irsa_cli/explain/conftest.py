@@ -1,16 +1,50 @@
 """What the tests of `irsa explain` look at."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
+from irsa_cli.main import main
 from tests.fuzz.live_states import State
+from tests.fuzz.test_live_states import live
 from tests.unit.irsa_cli.test_hostile_text import calm_number
+
+
+class Said(NamedTuple):
+    """What `irsa explain` ended with and printed; its page is on one line."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def page(self) -> str:
+        return " ".join(self.out.split())
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
 
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
-    """Return a state in which the role `app` admits web/app."""
+    """Return a state in which the role `app` admits web/app, and is that of the binding `app`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     return State(0, calm_number())
+
+
+@pytest.fixture
+def explain(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """Return a function that explains web/app, as the state is then."""
+
+    def explained(*words: str) -> Said:
+        live(state, tmp_path, monkeypatch)
+        return Said(main(["explain", "web/app", *words]), *capsys.readouterr())
+
+    return explained

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from irsa_cli.guard.checks import of_guard
+from irsa_cli.guard.pods import has_no_identity
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.report.text import answer_of, plain
 from irsa_cli.state.declared import DeclaredGuard
 from tests.fuzz.live_states import DANGERS, MARK
 from tests.fuzz.printed import problems
+from tests.sandbox.test_guard_pods import CASES, Case
 from tests.unit.irsa_cli.guard.guarded import CONFIG_MAP, DATA, GUARD, POLICY, POLICY_SPEC, ROLE, StubCluster
 
 POLICIES, BINDINGS = "validatingadmissionpolicies", "validatingadmissionpolicybindings"
@@ -30,7 +32,6 @@ def findings(change: Callable[[Any], Any]) -> list[Check]:
 
 
 def test_a_guard_as_declared_says_its_mode() -> None:
-    """Protects from false alarms: what the API server fills in is no change; and the mode is said."""
     (as_declared,) = checked()
 
     assert as_declared.outcome is Outcome.OK
@@ -71,14 +72,12 @@ def spec_of(cluster: StubCluster, resource: str, name: str = POLICY) -> Any:
     ],
 )  # fmt: skip
 def test_what_is_missing_or_changed_is_shown(change: Any, about: str, found: str, expected: str) -> None:
-    """Protects the guard from a silent end: each of these lets Pods through, and `pulumi up` restores it."""
     first, *_ = findings(change)
 
     assert (first.about, first.found, first.expected, first.fix) == (about, found, expected, REPAIR)
 
 
 def test_an_expression_that_the_api_server_does_not_understand_is_a_finding() -> None:
-    """Protects from a guard that lets everything through by failurePolicy: Ignore. `up` does not repair it."""
     warning = {"fieldRef": "spec.validations[0].expression", "warning": "undefined field 'x'"}
 
     def warn(cluster: StubCluster) -> None:
@@ -89,26 +88,22 @@ def test_an_expression_that_the_api_server_does_not_understand_is_a_finding() ->
 
 
 def test_an_old_cluster_is_said_in_words() -> None:
-    """Protects who has Kubernetes 1.29, where the API server answers 404 to the kind itself."""
     (finding,) = findings(lambda cluster: cluster.unknown.add(POLICIES))
 
     assert finding.expected == "Kubernetes 1.30 or newer, or irsa:guard: off"
 
 
 def test_what_could_not_be_read_is_not_good() -> None:
-    """Protects from silence: without the permission there is a check that says so."""
     assert [each.outcome for each in checked(lambda cluster: cluster.denied.add(POLICIES))] == [Outcome.NO_PERMISSION]
 
 
 def test_a_guard_that_the_last_up_did_not_complete() -> None:
-    """Protects from comparing with half of what is declared."""
     (check,) = checked(guard=replace(GUARD, unreadable="the last `pulumi up` did not complete it"))
 
     assert check.outcome is Outcome.CANNOT_TELL
 
 
 def test_more_changes_than_a_message_takes() -> None:
-    """Protects the report: a ConfigMap may have a thousand entries."""
     (finding,) = findings(
         lambda cluster: cluster.objects["configmaps"][CONFIG_MAP].update(data=dict.fromkeys(DATA, "x"))
     )
@@ -132,3 +127,8 @@ def test_what_others_write_stays_a_name(danger: str) -> None:
 
     assert len(checks) > 4
     assert problems(printed) == []
+
+
+@pytest.mark.parametrize("case", [each for each in CASES if each.title != "undeclared"], ids=lambda case: case.title)
+def test_both_say_the_same(case: Case) -> None:
+    assert has_no_identity(case.pod) == bool(case.missing)

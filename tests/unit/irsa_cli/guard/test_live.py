@@ -13,7 +13,6 @@ DENIED, WARNED = {("web", "app"): [Guarded("shop-prod", "deny", ROLE)]}, ("kube-
 
 
 def test_each_namespace_has_the_mode_of_its_binding() -> None:
-    """Protects from a mode that is not in force: kube-system is only warned about."""
     cluster: Any = StubCluster()
 
     assert guards_of(cluster) == {**DENIED, WARNED: [Guarded("shop-prod", "warn", ROLE)]}
@@ -39,7 +38,6 @@ def selectors(cluster: Any) -> list[Any]:
     ],
 )
 def test_what_guards_nobody(change: Any) -> None:
-    """Protects from false safety: without a binding, its ConfigMap or a readable entry, nobody is guarded."""
     cluster: Any = StubCluster()
     change(cluster)
 
@@ -47,7 +45,6 @@ def test_what_guards_nobody(change: Any) -> None:
 
 
 def test_several_stacks_may_guard_one() -> None:
-    """Protects the other stack: it is named."""
     cluster: Any = StubCluster()
     name = "irsa-guard-other-identity"
     other = live(name, spec=binding("Warn", "web", policy=name))

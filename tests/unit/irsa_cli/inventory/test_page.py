@@ -134,7 +134,6 @@ def test_only_its_own_style_and_script_may_run() -> None:
 
 
 def test_what_was_not_checked_stands_before_every_answer() -> None:
-    """Protects from an answer that is taken for a whole one: what was not read, and what --namespace left out."""
     text = read(page(replace(SMALL, left_out="of other namespaces: 3"), WRITTEN))
     answer = text.index("may assume a role")
 
@@ -143,7 +142,6 @@ def test_what_was_not_checked_stands_before_every_answer() -> None:
 
 
 def test_findings_stand_worst_first_each_with_its_fix() -> None:
-    """Protects who reads from above: what gives access, then what does not work, with the command that fixes it."""
     accounts = [service_account("a", "bare"), service_account("a", "gone", "gone")]
     found = taken(
         discovery(accounts, [role("bare", page_trust("a:bare")), role("old", page_trust("a:x"), last_used=None)])
@@ -162,7 +160,6 @@ def test_findings_stand_worst_first_each_with_its_fix() -> None:
 
 
 def test_nothing_is_left_out() -> None:
-    """Protects a review on paper: each service account, role, reason and finding is there, at the size of a company."""
     found = inventory(400, 300)
     text = read(page(found, WRITTEN))
     of_findings = {words for each in found.findings for words in (each.found, each.expected, each.role)}

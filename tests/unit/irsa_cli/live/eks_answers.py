@@ -1,14 +1,14 @@
 """EKS's answers about associations, without a server: moto has none of these calls."""
 
-import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3
 from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
+
+from tests.world import aws_response
 
 ACCOUNT, REGION = "111122223333", "us-west-2"
 Answer = tuple[int, Mapping[str, Any]]
@@ -67,14 +67,8 @@ class Eks:
         instead = self.instead.get(operation, lambda: None)()
         status, body = instead or self._answer(operation, path[1], path[3:], query)
 
-        class Raw:
-            def stream(self) -> Iterator[bytes]:
-                yield json.dumps(body).encode()
-
-        headers = HTTPHeaders()
-        if status != 200:
-            headers["x-amzn-ErrorType"] = body["__type"]
-        return AWSResponse(request.url, status, headers, Raw())
+        headers = {} if status == 200 else {"x-amzn-ErrorType": body["__type"]}
+        return aws_response(status, body, headers, request.url)
 
     def _answer(self, operation: str, cluster: str, name: list[str], query: Mapping[str, str]) -> Answer:
         if cluster not in self.associations:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -15,16 +14,13 @@ import botocore.session
 import pulumi_aws
 import pytest
 from botocore import xform_name
-from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError
-from botocore.parsers import ResponseParserError
-from moto import mock_aws
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, AwsAccountClients, caller, session_for_tokens, session_of
-from irsa_cli.live.eks import EksClient
+from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, AwsAccountClients, session_for_tokens, session_of
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.sts import TokenService
+from tests.world import paged_iam
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 # How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/
@@ -33,17 +29,9 @@ PERMISSIONS = Path(__file__).parents[4] / "docs" / "permissions"
 
 
 @pytest.fixture
-def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_DEFAULT_REGION": "us-west-2",
-    }.items():
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        yield boto3.client("iam")
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with paged_iam(monkeypatch, 100) as client:
+        yield client
 
 
 @pytest.fixture
@@ -59,7 +47,6 @@ def calls_of(aws_account: AwsAccountClient) -> list[str]:
 
 
 def test_paging_is_followed(iam: Any, aws_account: AwsAccountClient) -> None:
-    """Protects long lists: ListAttachedRolePolicies gives at most 100 at a time, here 3."""
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
     for index in range(7):
         arn = iam.create_policy(PolicyName=f"p{index}", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
@@ -77,36 +64,7 @@ def test_paging_is_followed(iam: Any, aws_account: AwsAccountClient) -> None:
     assert calls.count("ListAttachedRolePolicies") == 3
 
 
-@pytest.mark.parametrize(("status", "code"), [(400, "Throttling"), (503, "ServiceFailure")])
-def test_throttling_is_retried(
-    iam: Any, aws_account: AwsAccountClient, no_pauses: None, status: int, code: str
-) -> None:
-    """Protects big stacks: IAM's Throttling, or a service out of order, is no answer; the question is asked again."""
-    iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
-    throttled = iter(range(5))
-
-    def throttle(request: Any, **_: Any) -> Any:
-        if next(throttled, None) is None:
-            return None
-        from botocore.awsrequest import AWSResponse
-
-        body = f"<ErrorResponse><Error><Code>{code}</Code><Message>Wait</Message></Error></ErrorResponse>".encode()
-
-        class Raw:
-            def stream(self) -> Iterator[bytes]:
-                yield body
-
-        return AWSResponse(request.url, status, HTTPHeaders(), Raw())
-
-    for client in (aws_account._iam.first, aws_account._iam.patient):
-        client.meta.events.register_first("before-send.iam.GetRole", throttle)
-
-    assert [each and each.name for each in [aws_account.role("app")]] == ["app"]
-    assert next(throttled, None) is None
-
-
 def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, aws_account: AwsAccountClient) -> None:
-    """Protects IAM's rate limits: 16 threads that look at one OIDC provider are one request."""
     calls, barrier = calls_of(aws_account), threading.Barrier(16)
 
     def look(_: int) -> Any:
@@ -119,7 +77,6 @@ def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, aws_acc
 
 
 def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, aws_account: AwsAccountClient) -> None:
-    """Protects least privilege: verify needs exactly the actions of docs/permissions/iam-verify.json."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
     iam.put_role_policy(RoleName="app", PolicyName="i", PolicyDocument=json.dumps(POLICY))
@@ -137,7 +94,6 @@ def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, aws_accoun
 
 
 def test_the_deployers_policy_names_what_the_provider_calls() -> None:
-    """Protects least privilege: every operation of the stand-in, which are the official plugin's, is there."""
     source = (PERMISSIONS.parents[1] / "sandbox" / "plugins" / "aws" / "iam.py").read_text()
     model = botocore.session.get_session().get_service_model("iam")
     operations = {xform_name(name): name for name in model.operation_names}
@@ -152,7 +108,6 @@ def test_the_deployers_policy_names_what_the_provider_calls() -> None:
 
 
 def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
-    """Protects from a wrong answer: a role of another AWS account is not looked for in this one."""
     aws_accounts = AwsAccountClients({"urn::id": {"region": "us-west-2"}})
     here, elsewhere = (f"arn:aws:iam::{number}:role/app" for number in ("123456789012", "444455556666"))
 
@@ -163,7 +118,6 @@ def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
 
 
 def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
-    """Protects from a false answer after a refresh: the AWS account is found by its number, or none is returned."""
     role = {"roleArn": "arn:aws:iam::444455556666:role/deployer"}
     aws_accounts = AwsAccountClients({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
     here, there, nowhere = (f"arn:aws:iam::{n}:role/app" for n in ("123456789012", "444455556666", "777788889999"))
@@ -183,7 +137,6 @@ def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
 
 
 def test_a_providers_role_is_assumed(iam: Any) -> None:
-    """Protects stacks with several AWS accounts: the session is that of the provider's assumeRoles."""
     roles = json.dumps([{"roleArn": "arn:aws:iam::444455556666:role/deployer", "externalId": "agreed"}])
     session = session_of({"region": "us-west-2", "assumeRoles": roles})
 
@@ -191,7 +144,6 @@ def test_a_providers_role_is_assumed(iam: Any) -> None:
 
 
 def test_a_second_session_loads_no_model_again(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects stacks of several AWS accounts: boto3 reads its services and models once: 40 ms."""
     session_of({}).client("sts")
     monkeypatch.setattr("botocore.loaders.JSONFileLoader.load_file", lambda *_: pytest.fail("loaded again"))
 
@@ -214,13 +166,11 @@ def test_a_second_session_loads_no_model_again(iam: Any, monkeypatch: pytest.Mon
     ],
 )
 def test_what_is_not_followed_is_said(iam: Any, inputs: dict[str, Any], words: str) -> None:
-    """Protects secrets, and from asking somebody else: what decides who asks where is followed, or nothing is asked."""
     with pytest.raises(CouldNotLookError, match=words):
         session_of(inputs)
 
 
 def test_what_is_followed_or_not_are_inputs_of_the_provider() -> None:
-    """Protects from a name that no provider has: the SDK of the AWS provider spells them."""
     names = inspect.signature(pulumi_aws.ProviderArgs.__init__).parameters
     spelled = {re.sub("_(.)", lambda match: match[1].upper(), name) for name in names}
 
@@ -228,14 +178,12 @@ def test_what_is_followed_or_not_are_inputs_of_the_provider() -> None:
 
 
 def test_settings_that_say_nothing_are_no_settings(iam: Any) -> None:
-    """Protects stacks of the official plugin, whose state holds empty lists."""
     inputs = {"region": "us-west-2", "endpoints": "[]", "sharedConfigFiles": "[]", "assumeRoles": "[]"}
 
     assert session_of(inputs).region_name == "us-west-2"
 
 
 def test_where_nobody_answers_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects big stacks, and runners that reach STS but not IAM: 100 questions take no longer than one."""
     for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "NO_PROXY": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -262,7 +210,6 @@ def test_where_nobody_answers_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_endpoint_that_is_no_url_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects readers: boto3 has an exception of another kind for it."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "notaurl")
     with pytest.raises(CouldNotLookError, match="Invalid endpoint: notaurl"):
         AwsAccountClients({}).only()
@@ -270,44 +217,7 @@ def test_an_endpoint_that_is_no_url_is_one_sentence(monkeypatch: pytest.MonkeyPa
         TokenService(session_for_tokens({"region": "us-west-2"}))
 
 
-def test_a_page_in_the_place_of_an_answer_is_one_sentence(
-    aws_account: AwsAccountClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Protects readers behind a proxy: its HTML is no answer of AWS, and is not printed."""
-
-    def page(**_: Any) -> None:
-        raise ResponseParserError("invalid XML received: <html>\x1b[31mForbidden")
-
-    for client in (aws_account._iam.first, aws_account._iam.patient):
-        monkeypatch.setattr(client, "get_role", page)
-    with pytest.raises(CouldNotLookError) as refused:
-        aws_account.role("app")
-
-    assert str(refused.value) == "iam:GetRole: an answer that ends early, or is not AWS's (a proxy, or the endpoint)"
-
-
-@pytest.mark.parametrize(
-    ("ask", "operation"),
-    [
-        (caller, "sts:GetCallerIdentity"),
-        (lambda session: EksClient(session, "us-west-2").cluster("my-cluster"), "eks:DescribeCluster"),
-    ],
-)
-def test_an_answer_that_ends_early_is_no_answer(ask: Any, operation: str) -> None:
-    """Protects the reader from `unexpected ResponseParserError; please report it` where the network failed."""
-
-    def cut_off(**_: Any) -> None:
-        raise ResponseParserError("invalid XML received: <Get")
-
-    client = SimpleNamespace(get_caller_identity=cut_off, describe_cluster=cut_off)
-    with pytest.raises(CouldNotLookError) as refused:
-        ask(SimpleNamespace(client=lambda *_, **__: client))
-
-    assert str(refused.value) == f"{operation}: an answer that ends early, or is not AWS's (a proxy, or the endpoint)"
-
-
 def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects tokens: what boto3 says of a failure may hold the parameters, so none of its words are passed on."""
     service = TokenService(session_for_tokens({"region": "us-west-2"}))
 
     class QuotingError(BotoCoreError):
@@ -322,19 +232,6 @@ def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch
         service.identity("secret-token", "arn:aws:iam::111122223333:role/app")
 
     assert str(refused.value) == "STS: QuotingError"
-
-
-def test_the_region_is_that_of_the_aws_cli(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects who sets AWS_REGION, in China above all: boto3 does not read it, and asks the STS of another partition.
-
-    https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
-    """
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    monkeypatch.setenv("AWS_REGION", "cn-north-1")
-
-    assert session_of({}).client("sts").meta.endpoint_url == "https://sts.cn-north-1.amazonaws.com.cn"
-    assert session_of({"region": "eu-west-1"}).region_name == "eu-west-1"
 
 
 # Endpoints: https://docs.aws.amazon.com/general/latest/gr/sts.html, of China https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-Beijing.html
@@ -353,7 +250,6 @@ def test_the_region_is_that_of_the_aws_cli(monkeypatch: pytest.MonkeyPatch) -> N
 def test_tokens_are_sent_to_the_sts_that_verify_asks(
     inputs: dict[str, str], variables: dict[str, str], endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Protects who works in China: the STS of another partition does not know the role, whatever the token."""
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "config").write_text("[profile china]\nregion = cn-north-1\n")
@@ -367,7 +263,6 @@ def test_tokens_are_sent_to_the_sts_that_verify_asks(
 
 
 def test_a_profile_that_is_not_needed_for_the_region_need_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects a proof on another machine than that of `pulumi up`: it takes no AWS credentials, and no profile."""
     monkeypatch.delenv("AWS_REGION", raising=False)
 
     assert session_for_tokens({"profile": "gone", "region": "eu-west-1"}).region_name == "eu-west-1"

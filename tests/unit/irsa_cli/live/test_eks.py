@@ -7,17 +7,16 @@ from typing import Any
 import pytest
 
 from irsa.evaluation import PodIdentityRequest
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live import eks as reading
 from irsa_cli.live.eks import EksClient
-from irsa_cli.live.model import LiveAssociation, LiveEksCluster
-from tests.unit.irsa_cli.live.eks_answers import ACCOUNT, DENIED, REGION, Eks, association
+from irsa_cli.live.model import LiveAssociation
+from tests.unit.irsa_cli.live.eks_answers import ACCOUNT, REGION, Eks, association
 
 CLUSTER_ARN = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/blue"
 
 
 def test_everything_that_eks_says_of_an_association_is_read() -> None:
-    """Protects what others decide by: a setting that is lost here would be a wrong verdict, or a wrong adoption."""
     settings: dict[str, Any] = {
         "ownerArn": f"arn:aws:eks:{REGION}:{ACCOUNT}:addon/blue/aws-ebs-csi-driver/1234",
         "disableSessionTags": True,
@@ -62,14 +61,12 @@ def test_everything_that_eks_says_of_an_association_is_read() -> None:
     ("owner_arn", "owner"), [("", ""), ("arn:aws:eks:us-west-2:1:capability/b/ack/1", None), ("odd", "odd")]
 )
 def test_an_owner_of_another_kind_is_named_whole(owner_arn: str, owner: str | None) -> None:
-    """Protects what nobody knows yet: only an add-on's ARN is read, any other is quoted."""
     assert LiveAssociation(CLUSTER_ARN, "a", "b", "c", "d", owner_arn=owner_arn).owner == (
         owner_arn if owner is None else owner
     )
 
 
 def test_each_is_asked_for_once_and_each_page_too() -> None:
-    """Protects EKS's rate limits: 250 associations are three pages and 250 requests, however many threads ask."""
     eks = Eks(*(association("blue", number, "web", f"app-{number:03}") for number in range(250)))
     found = EksClient(eks.session, REGION).associations("blue")
 
@@ -81,7 +78,6 @@ def test_each_is_asked_for_once_and_each_page_too() -> None:
 
 
 def test_one_service_account_is_one_list_and_one_request() -> None:
-    """Protects who asks about one service account in a cluster with thousands of associations."""
     eks = Eks(*(association("blue", number, f"ns-{number % 2}", f"app-{number // 2}") for number in range(50)))
     found = EksClient(eks.session, REGION).association("blue", "ns-1", "app-3")
 
@@ -90,7 +86,6 @@ def test_one_service_account_is_one_list_and_one_request() -> None:
 
 
 def test_one_that_is_deleted_meanwhile_is_left_out() -> None:
-    """Protects a run beside another one that deletes associations."""
     eks = Eks(association("blue", 1, "web", "app"), association("blue", 2, "web", "gone"))
     listed = eks.associations["blue"]
 
@@ -103,59 +98,13 @@ def test_one_that_is_deleted_meanwhile_is_left_out() -> None:
 
 
 def test_a_cluster_that_does_not_exist_has_none() -> None:
-    """Protects a cluster that was deleted since it was listed."""
     assert EksClient(Eks().session, REGION).associations("blue") == []
 
 
-@pytest.mark.parametrize("operation", ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"])
-def test_a_denial_is_not_an_empty_list(operation: str) -> None:
-    """Protects from "no association" where nobody may look."""
-    eks = Eks(association("blue", 1, "web", "app"))
-    eks.instead[operation] = lambda: DENIED
-
-    with pytest.raises(NoPermissionError, match=f"eks:{operation}: AccessDeniedException"):
-        EksClient(eks.session, REGION).associations("blue")
-
-
 def test_more_than_eks_allows_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the budget: what is beyond it is not asked for, and nothing is left out silently."""
     monkeypatch.setattr(reading, "MOST_ASSOCIATIONS", 2)
     eks = Eks(*(association("blue", number, "web", f"app-{number}") for number in range(3)))
 
     with pytest.raises(CouldNotLookError, match="EKS lists 3 associations of blue, and irsa reads 2"):
         EksClient(eks.session, REGION).associations("blue")
     assert {name for name, _ in eks.asked} == {"ListPodIdentityAssociations"}
-
-
-def test_throttling_is_waited_for(no_pauses: None) -> None:
-    """Protects big clusters: that EKS throttles is no answer."""
-    eks = Eks(association("blue", 1, "web", "app"))
-    throttled = iter([(429, {"__type": "ThrottlingException", "message": "Rate exceeded"})] * 4)
-    eks.instead["DescribePodIdentityAssociation"] = lambda: next(throttled, None)
-
-    assert [str(each) for each in EksClient(eks.session, REGION).associations("blue")] == ["web/app"]
-    assert next(throttled, None) is None
-
-
-@pytest.mark.parametrize(("status", "expected"), [("ACTIVE", "ACTIVE"), ("DEGRADED", "DEGRADED"), (None, None)])
-def test_the_status_of_an_addon(status: str | None, expected: str | None) -> None:
-    """Protects the check of the agent: a missing add-on is none, and not an error."""
-    eks = Eks(association("blue", 1, "web", "app"))
-    if status:
-        eks.addons["blue", "eks-pod-identity-agent"] = status
-
-    assert EksClient(eks.session, REGION).addon_status("blue") == expected
-    eks.instead["DescribeAddon"] = lambda: DENIED
-    with pytest.raises(NoPermissionError, match="eks:DescribeAddon"):
-        EksClient(eks.session, REGION).addon_status("blue")
-
-
-@pytest.mark.parametrize(
-    ("compute", "auto_mode"), [({}, False), ({"computeConfig": {"enabled": False}}, False),
-                               ({"computeConfig": {"enabled": True}}, True)],
-)  # fmt: skip
-def test_auto_mode(compute: dict[str, Any], auto_mode: bool) -> None:
-    """Protects clusters of Auto Mode, which have the agent without its add-on."""
-    found = LiveEksCluster.of({"status": "ACTIVE", "arn": CLUSTER_ARN, **compute})
-
-    assert (found.arn, found.auto_mode) == (CLUSTER_ARN, auto_mode)

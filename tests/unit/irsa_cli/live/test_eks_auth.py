@@ -9,7 +9,7 @@ import pytest
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.eks_auth import PodIdentityService, PodSession
 from irsa_cli.live.sts import Refused
-from tests.unit.irsa_cli.live.test_iam_in_bulk import aws_response
+from tests.world import aws_response
 
 TOKEN = "e30.SECRET-TOKEN.x"
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html
@@ -38,7 +38,6 @@ def service(monkeypatch: pytest.MonkeyPatch, status: int, body: str, sent: list[
 
 
 def test_a_token_goes_to_the_region_of_its_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects clusters elsewhere than the session's region: EKS knows those of the region that is asked."""
     sent: list[Any] = []
     answer = service(monkeypatch, 200, json.dumps(ANSWER), sent).pod_session("my-cluster", TOKEN)
 
@@ -48,7 +47,6 @@ def test_a_token_goes_to_the_region_of_its_cluster(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_refusal_has_the_words_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the table of answers: it finds a cause by the error's code and message."""
     body = json.dumps({"__type": "InvalidTokenException", "message": "The token is invalid."})
     with pytest.raises(Refused) as raised:
         service(monkeypatch, 400, body).pod_session("my-cluster", TOKEN)
@@ -58,7 +56,6 @@ def test_a_refusal_has_the_words_of_aws(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("name", ["my-cluster", ""])
 def test_no_answer_shows_no_token(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Protects tokens: an answer that ends early, or a request that botocore does not send, quotes what was asked."""
     with pytest.raises(CouldNotLookError) as raised:
         service(monkeypatch, 200, '{"assumedRole').pod_session(name, TOKEN)
 

@@ -9,18 +9,13 @@ from typing import Any, NamedTuple
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
-from moto import mock_aws
-from moto.iam.models import IAMBackend
-from moto.iam.responses import IamResponse
 
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.state.declared import DeclaredBinding, DeclaredRole
-from sandbox import missing_in_moto
+from tests.world import paged_iam, refusal
 
 ACCOUNT = "123456789012"
 PERMISSIONS = Path(__file__).parents[4] / "docs" / "permissions"
@@ -36,18 +31,9 @@ DETAILS, ROLES, SUMMARY = "GetAccountAuthorizationDetails", "ListRoles", "GetAcc
 
 
 @pytest.fixture
-def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """IAM that lists three at a time; moto's classes are as before after the test."""
-    for owner, name in ((IAMBackend, "list_roles"), (IamResponse, "get_account_authorization_details")):
-        monkeypatch.setattr(owner, name, vars(owner)[name])
-    monkeypatch.setattr(missing_in_moto, "PAGE", 3)
-    missing_in_moto.page_as_iam()
-    for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_REGION", "us-west-2")):
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    with mock_aws():
-        yield boto3.client("iam")
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with paged_iam(monkeypatch, 3) as client:
+        yield client
 
 
 class Wanted(NamedTuple):
@@ -114,25 +100,11 @@ class Account:
         }
 
 
-def refusal(status: int, code: str) -> AWSResponse:
-    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>No</Message></Error></ErrorResponse>"
-    return aws_response(status, body)
-
-
-def aws_response(status: int, body: str) -> AWSResponse:
-    class Raw:
-        def stream(self) -> Iterator[bytes]:
-            yield body.encode()
-
-    return AWSResponse("https://iam.amazonaws.com/", status, HTTPHeaders(), Raw())
-
-
 def one_by_one(wanted: Wanted) -> dict[str, Any]:
     return Account().facts(wanted)
 
 
 def test_lists_answer_what_the_questions_would(iam: Any) -> None:
-    """Protects equal findings: documents are decoded, settings of ListRoles are there, markers are followed."""
     wanted = create(iam, 7)
     account = Account()
     account.live.read_in_bulk(*wanted)
@@ -146,56 +118,6 @@ def test_lists_answer_what_the_questions_would(iam: Any) -> None:
     assert (found.description, found.max_session_duration) == ("Reads 3 %41", 7200)
     assert found.permissions_boundary == f"arn:aws:iam::{ACCOUNT}:policy/app-3"
     assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/app-3") == POLICY
-
-
-def test_the_default_version_counts(iam: Any) -> None:
-    """Protects who edits by hand: a policy has several versions, and only one is in force."""
-    wanted = create(iam, 3)
-    arn = f"arn:aws:iam::{ACCOUNT}:policy/app-1"
-    other = json.dumps({**POLICY, "Id": "other"})
-    iam.create_policy_version(PolicyArn=arn, PolicyDocument=other, SetAsDefault=True)
-    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps({**POLICY, "Id": "third"}), SetAsDefault=False)
-    account = Account()
-    account.live.read_in_bulk(*wanted)
-
-    assert account.live.document(arn) == {**POLICY, "Id": "other"}
-    assert account.calls["GetPolicyVersion"] == 0
-
-
-@pytest.mark.parametrize(
-    ("sizes", "asked"),
-    [
-        # Two bindings, asked about at the same time, take 4 and 2 requests each; a page is taken for 100 items.
-        ({"Roles": 100, "Policies": 100}, {SUMMARY, ROLES, "Role", "LocalManagedPolicy"}),
-        ({"Roles": 300, "Policies": 100}, {SUMMARY, ROLES, "Role", "LocalManagedPolicy"}),
-        ({"Roles": 301, "Policies": 100}, {SUMMARY, "LocalManagedPolicy"}),
-        ({"Roles": 300, "Policies": 101}, {SUMMARY, ROLES, "Role"}),
-        ({"Roles": 5000, "Policies": 5000}, {SUMMARY}),
-        ({"Roles": 0, "Policies": 0}, {SUMMARY, ROLES, "Role", "LocalManagedPolicy"}),
-    ],
-)
-def test_few_of_a_large_account_are_asked_by_themselves(
-    iam: Any, monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int], asked: set[str]
-) -> None:
-    """Protects a run's time: a list is read only where its pages take fewer turns than the questions that it saves."""
-    wanted = create(iam, 2)
-    account = Account()
-    read: set[str] = set()
-    details = account.live._details
-
-    def summary() -> dict[str, int]:
-        read.add(SUMMARY)
-        return sizes
-
-    def named(kind: str, element: str) -> list[dict[str, Any]]:
-        read.add(kind)
-        return details(kind, element)
-
-    monkeypatch.setattr(account.live, "summary", summary)
-    monkeypatch.setattr(account.live, "_details", named)
-    account.live.read_in_bulk(*wanted)
-
-    assert {*account.calls, *read} - {DETAILS} == asked
 
 
 @pytest.mark.parametrize(
@@ -220,7 +142,6 @@ def test_few_of_a_large_account_are_asked_by_themselves(
 def test_pages_one_after_another_are_held_against_questions_at_a_time(
     iam: Any, monkeypatch: pytest.MonkeyPatch, bindings: int, size: int, lists: list[str]
 ) -> None:
-    """Protects a platform team in a large AWS account: 40 bindings do not wait for pages of 5,000 roles."""
     account, read = Account(), list[str]()
     monkeypatch.setattr(account.live, "summary", lambda: {"Roles": size, "Policies": size})
     monkeypatch.setattr(account.live, "_read_roles", lambda: read.append("roles"))
@@ -243,7 +164,6 @@ def test_pages_one_after_another_are_held_against_questions_at_a_time(
     ],
 )
 def test_a_few_questions_are_not_worth_a_list(iam: Any, wanted: Wanted) -> None:
-    """Protects a check of one binding: not even the size of the AWS account is asked where it cannot matter."""
     account = Account()
     account.live.read_in_bulk(*wanted)
 
@@ -252,7 +172,6 @@ def test_a_few_questions_are_not_worth_a_list(iam: Any, wanted: Wanted) -> None:
 
 @pytest.mark.parametrize("denied", [{SUMMARY}, {DETAILS}, {ROLES}, {SUMMARY, DETAILS, ROLES}])
 def test_what_is_denied_is_asked_by_itself(iam: Any, denied: set[str]) -> None:
-    """Protects least privilege: without the rights to list, or with some of them, the answers are the same."""
     wanted = create(iam, 7)
     account = Account()
     for operation in denied:
@@ -270,7 +189,6 @@ def test_what_is_denied_is_asked_by_itself(iam: Any, denied: set[str]) -> None:
     [(400, "Throttling"), (503, "ServiceUnavailable"), (500, "ServiceFailure"), (403, "AccessDenied")],
 )
 def test_a_list_that_ends_half_way_says_nothing(iam: Any, no_pauses: None, status: int, code: str) -> None:
-    """Protects from a false "missing": where the second page fails for good, nothing of the list is relied on."""
     wanted = create(iam, 7)
     account = Account()
     for operation in (DETAILS, ROLES):
@@ -284,7 +202,6 @@ def test_a_list_that_ends_half_way_says_nothing(iam: Any, no_pauses: None, statu
 def test_a_list_without_an_answer_costs_no_other_question(
     iam: Any, no_pauses: None, error: Callable[..., Exception]
 ) -> None:
-    """Protects a big account behind a slow or nervous proxy: its large pages fail, its small answers do not."""
     wanted = create(iam, 7)
     account, sent = Account(), Counter[str]()
 
@@ -306,7 +223,6 @@ def test_a_list_without_an_answer_costs_no_other_question(
 
 
 def test_throttling_between_pages_is_waited_for(iam: Any, no_pauses: None) -> None:
-    """Protects big accounts: IAM's Throttling in the middle of a list is retried, and the list goes on where it was."""
     wanted = create(iam, 7)
     account = Account()
     throttled = iter(range(3))
@@ -319,7 +235,6 @@ def test_throttling_between_pages_is_waited_for(iam: Any, no_pauses: None) -> No
 
 
 def test_what_no_list_has_is_asked_by_itself(iam: Any) -> None:
-    """Protects from a false "missing": a role or policy made a moment ago may be in no list yet, or be gone."""
     wanted = create(iam, 3)
     account = Account()
     account.live.read_in_bulk(
@@ -339,7 +254,6 @@ def create_later(iam: Any) -> str:
 
 
 def test_a_role_made_anew_between_two_lists_is_asked_by_itself(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a role of two halves: the description of the deleted one beside the boundary of the new one."""
     wanted = create(iam, 3)
     account = Account()
     account.live.listed_roles()
@@ -352,16 +266,6 @@ def test_a_role_made_anew_between_two_lists_is_asked_by_itself(iam: Any, monkeyp
     assert [each and each.description for each in [account.live.role("app-1")]] == ["another"]
     assert account.live.attached_policies("app-1") == []
     assert account.calls["GetRole"] == account.calls["ListAttachedRolePolicies"] == 1
-
-
-def test_an_account_without_roles(iam: Any) -> None:
-    """Protects a stack whose roles were all deleted by hand: each is missing, and nothing else happens."""
-    wanted = Wanted({f"app-{index}": 3 for index in range(5)}, {f"arn:aws:iam::{ACCOUNT}:policy/app"})
-    account = Account()
-    account.live.read_in_bulk(*wanted)
-
-    assert [account.live.role(name) for name in wanted.roles] == [None] * 5
-    assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/app") is None
 
 
 def providers_of_one_account(
@@ -386,7 +290,6 @@ def providers_of_one_account(
 
 
 def test_several_providers_of_one_account_read_it_once(iam: Any) -> None:
-    """Protects a stack with a provider for each region: IAM is the same in all of them, and is listed once."""
     wanted = create(iam, 8)
     aws_accounts, bindings, seen = providers_of_one_account(wanted, 4)
     aws_accounts.read_in_bulk(bindings)
@@ -402,7 +305,6 @@ def test_several_providers_of_one_account_read_it_once(iam: Any) -> None:
 
 @pytest.mark.parametrize("denied", [SUMMARY, DETAILS])
 def test_the_first_provider_that_may_reads_for_all(iam: Any, denied: str) -> None:
-    """Protects providers with different rights: who is denied has what another one may list."""
     wanted = create(iam, 8)
     aws_accounts, bindings, seen = providers_of_one_account(wanted, 3)
     seen[0].fail(denied, 403, "AccessDenied")
@@ -417,7 +319,6 @@ def test_the_first_provider_that_may_reads_for_all(iam: Any, denied: str) -> Non
 
 
 def test_a_denied_question_of_one_provider_is_none_of_another(iam: Any) -> None:
-    """Protects the answers of a provider with more rights: why another one has none is not passed on."""
     wanted = create(iam, 8)
     aws_accounts, bindings, seen = providers_of_one_account(wanted, 2)
     arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/example.com"
@@ -431,7 +332,6 @@ def test_a_denied_question_of_one_provider_is_none_of_another(iam: Any) -> None:
 
 
 def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any) -> None:
-    """Protects least privilege: the lists need exactly the actions of docs/permissions/iam-verify-in-bulk.json."""
     account = Account()
     account.live.read_in_bulk(*create(iam, 3))
     (statement,) = json.loads((PERMISSIONS / "iam-verify-in-bulk.json").read_text())["Statement"]

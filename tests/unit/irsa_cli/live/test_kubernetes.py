@@ -17,13 +17,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lightkube import KubeConfig
 
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.kubeconfig import configuration
-from irsa_cli.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError
+from irsa_cli.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError, _pause
 from irsa_cli.live.model import LiveServiceAccount
+from tests.world import program
 
 # As kube-apiserver 1.37 answers for a kind that it does not have.
 OLD = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -36,7 +39,7 @@ UNKNOWN_KIND = {
 
 
 class Api(ThreadingHTTPServer):
-    """A Kubernetes API with 1,200 service accounts, which counts what it is asked."""
+    """A Kubernetes API, which counts what it is asked."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Requests)
@@ -81,13 +84,6 @@ class Requests(BaseHTTPRequestHandler):
             self.answer(404, {"kind": "Status", "reason": "NotFound", "message": "not found"})
         elif url.path.startswith("/api/v1/namespaces/elsewhere/"):
             self.answer(404, "404 page not found")
-        elif url.path == "/api/v1/serviceaccounts":
-            start, limit = int(query.get("continue", 0)), int(query["limit"])
-            items = [
-                {"metadata": {"namespace": "a", "name": f"n{i:04}"}} for i in range(start, min(start + limit, 1200))
-            ]
-            more = {"continue": str(start + limit)} if start + limit < 1200 else {}
-            self.answer(200, {"items": items, "metadata": more})
         else:
             self.answer(200, {"metadata": {"annotations": {"path": url.path}}})
 
@@ -117,11 +113,10 @@ def kubeconfig(url: str, context: str = "test") -> dict[str, Any]:
 
 
 @contextmanager
-def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+def serving(monkeypatch: pytest.MonkeyPatch, server: Any) -> Iterator[Any]:
     """Yield an API that is served until the end."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = Api()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -130,7 +125,7 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    with serving(monkeypatch) as server:
+    with serving(monkeypatch, Api()) as server:
         yield server
 
 
@@ -139,15 +134,7 @@ def cluster(api: Api) -> ClusterClient:
     return ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig(f"http://127.0.0.1:{api.server_port}"))}))
 
 
-def test_pages_are_followed(api: Api, cluster: ClusterClient) -> None:
-    """Protects big clusters: a list comes in pages of 500, and the last service account is there."""
-    found = cluster.service_accounts(None)
-
-    assert (len(found), found[-1].subject, len(api.asked)) == (1200, "a:n1199", 3)
-
-
 def test_some_running_pods_are_enough(api: Api, cluster: ClusterClient) -> None:
-    """Protects large clusters and the proof: one page, asked for once, and no Pod in it that is being deleted."""
     for _ in range(2):
         pods = cluster.running_pods("web", "spec.serviceAccountName=app")
         assert [pod["metadata"] for pod in pods] == [{"namespace": "web", "name": "app-0"}]
@@ -178,7 +165,6 @@ def test_a_token_is_bound_to_a_pod(cluster: ClusterClient) -> None:
 
 
 def test_a_busy_server_is_asked_again(api: Api, cluster: ClusterClient) -> None:
-    """Protects from priority and fairness: 429 is no answer; after five of them it is said."""
     api.busy = 3
     assert cluster.service_account("a", "b") is not None
     api.busy = 5
@@ -187,7 +173,6 @@ def test_a_busy_server_is_asked_again(api: Api, cluster: ClusterClient) -> None:
 
 
 def test_the_first_request_goes_alone_and_the_others_together(api: Api, cluster: ClusterClient) -> None:
-    """Protects from 16 credential programs at once, and from a queue: only the first request waits for nobody."""
     api.meet = threading.Barrier(2)
     with ThreadPoolExecutor(16) as pool:
         names = [f"n{index}" for index in range(64)]
@@ -204,13 +189,10 @@ def test_no_two_threads_use_one_client_at_a_time(api: Api, tmp_path: Path, monke
 
     The next threads use the same clients, and the kubeconfig's credential program runs once for all of them.
     """
-    runs, program = tmp_path / "runs", tmp_path / "program"
-    program.write_text(f"#!/bin/sh\necho run >> {runs}\necho '{json.dumps({'status': {'token': 't'}})}'\n")
-    program.chmod(0o700)
+    runs = tmp_path / "runs"
+    command = program(tmp_path / "program", f"echo run >> {runs}\necho '{json.dumps({'status': {'token': 't'}})}'")
     document = kubeconfig(f"http://127.0.0.1:{api.server_port}")
-    document["users"][0]["user"] = {
-        "exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(program)}
-    }
+    document["users"][0]["user"] = {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": command}}
     cluster = ClusterClient(configuration({"kubeconfig": json.dumps(document)}))
     assert cluster.service_account("a", "first") is not None
     used: list[httpx2.Client] = []
@@ -231,7 +213,6 @@ def test_no_two_threads_use_one_client_at_a_time(api: Api, tmp_path: Path, monke
 
 
 def test_refused_and_missing_are_told_apart(cluster: ClusterClient) -> None:
-    """Protects the meaning of a finding: what may not be seen is not said to be missing."""
     assert cluster.service_account("a", "missing") is None
     with pytest.raises(
         CouldNotLookError, match=r'get serviceaccount a/forbidden: "serviceaccounts \\"forbidden\\" is forb'
@@ -240,7 +221,6 @@ def test_refused_and_missing_are_told_apart(cluster: ClusterClient) -> None:
 
 
 def test_a_kind_that_is_unknown_is_no_missing_object(cluster: ClusterClient) -> None:
-    """Protects who has an old Kubernetes: that it has no such kind is another answer than that an object is gone."""
     assert cluster.object_of("validatingadmissionpolicies", "missing") is None
     for ask in (cluster.objects_of, cluster.object_of):
         with pytest.raises(NoSuchKindError, match="could not find the requested resource"):
@@ -248,7 +228,6 @@ def test_a_kind_that_is_unknown_is_no_missing_object(cluster: ClusterClient) -> 
 
 
 def test_a_missing_page_of_something_else_is_no_missing_account(cluster: ClusterClient) -> None:
-    """Protects from false findings: a proxy, or a wrong path in the kubeconfig, answers 404 as well."""
     with pytest.raises(CouldNotLookError, match="get serviceaccount elsewhere/a: HTTP 404"):
         cluster.service_account("elsewhere", "a")
     with pytest.raises(CouldNotLookError, match="list pods in elsewhere: HTTP 404"):
@@ -258,7 +237,6 @@ def test_a_missing_page_of_something_else_is_no_missing_account(cluster: Cluster
 
 
 def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects big stacks: where nobody answers, 1,000 questions take no longer than one."""
     monkeypatch.setattr("irsa_cli.live.kubernetes.TIMEOUT", 0.2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -280,7 +258,6 @@ def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cluster_that_falls_silent_is_waited_for_once(
     cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch, error: type[httpx2.TransportError]
 ) -> None:
-    """Protects from minutes for each question: who was under way waits, then one question alone, then nobody."""
     assert cluster.service_account("a", "b") is not None
     asked: list[str] = []
     under_way = threading.Barrier(16)
@@ -310,7 +287,6 @@ def test_a_cluster_that_falls_silent_is_waited_for_once(
 def test_the_issuer_is_asked_for_once_whatever_the_answer(
     cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects from a queue: each binding of a cluster needs its issuer, and why there is none is kept as well."""
     assert cluster.service_account("a", "b") is not None
     asked: list[str] = []
 
@@ -337,16 +313,11 @@ def test_the_issuer_is_asked_for_once_whatever_the_answer(
     ("said", "least", "most"),
     [
         ("7", 7, 7),
-        ("0", 0, 0),
         ("86400", 10, 10),
-        ("9" * 400, 10, 10),
         (6, 4, 6),
         (-3600, 0, 0),
-        (3600, 10, 10),
         # Neither form: the pause of an answer that does not say.
-        *((text, 1, 1) for text in ("-1", "nan", "inf", "1.5", "soon", "", "Wed, 99 Nov 2026 99:99:99 GMT")),
-        ("Wed, 25 Nov 2026 10:00:00 -0000", 0, 1),
-        ("Wed, 25 Nov 2026 10:00:00 +9999999999999999", 0, 10),
+        ("soon", 1, 1),
     ],
 )
 def test_a_busy_server_may_say_when_in_both_forms(
@@ -369,14 +340,11 @@ def test_a_busy_server_may_say_when_in_both_forms(
 
 @pytest.mark.parametrize(("said", "words"), [("{}", "KeyError"), ("[]", "TypeError"), ("no JSON", "JSONDecodeError")])
 def test_a_credential_program_that_gives_no_token_is_one_sentence(tmp_path: Path, said: str, words: str) -> None:
-    """Protects readers: `aws eks get-token` may print anything, and runs once however much is asked."""
     runs = tmp_path / "runs"
-    program = tmp_path / "program"
-    program.write_text(f"#!/bin/sh\necho run >> {runs}\necho '{said}'\n")
-    program.chmod(0o700)
+    command = program(tmp_path / "program", f"echo run >> {runs}\necho '{said}'")
     document = kubeconfig("http://127.0.0.1:9")
     document["users"] = [
-        {"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(program)}}}
+        {"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": command}}}
     ]
     cluster = ClusterClient(configuration({"kubeconfig": json.dumps(document)}))
     for _ in range(3):
@@ -412,7 +380,6 @@ def test_a_certificate_that_is_not_trusted_is_no_broken_network(
 
 
 def test_a_slow_answer_costs_no_other_one(api: Api, cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the rest of a run: a cluster that has answered is asked on, whatever one question met."""
     assert cluster.service_account("a", "b") is not None
     genuine = httpx2.Client.request
 
@@ -429,7 +396,6 @@ def test_a_slow_answer_costs_no_other_one(api: Api, cluster: ClusterClient, monk
 
 @pytest.mark.parametrize("token", ["SECRET\n", "SECRET\x00"])
 def test_a_token_that_cannot_be_sent_is_not_shown(api: Api, token: str) -> None:
-    """Protects tokens: the HTTP library's words quote the header that they are in."""
     document = kubeconfig(f"http://127.0.0.1:{api.server_port}")
     document["users"][0]["user"]["token"] = token
     with pytest.raises(CouldNotLookError) as refused:
@@ -440,7 +406,6 @@ def test_a_token_that_cannot_be_sent_is_not_shown(api: Api, token: str) -> None:
 
 
 def test_a_server_that_is_no_url_is_one_sentence() -> None:
-    """Protects readers: the HTTP library has an exception of another kind for it."""
     with pytest.raises(CouldNotLookError, match="connect: Invalid port: 'abc'"):
         ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig("https://host:abc"))}))
 
@@ -470,7 +435,6 @@ def test_files_are_merged_as_kubectl_does(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from the wrong cluster: text, file, KUBECONFIG of several files, and context."""
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text(json.dumps(kubeconfig("https://one.example.com", "one")))
     two.write_text(json.dumps(kubeconfig("https://two.example.com", "two")))
@@ -498,7 +462,6 @@ def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatc
 
 
 def test_no_cluster_is_guessed() -> None:
-    """Protects from a false answer: of several clusters none is taken when the state does not say which."""
     clusters = {name: {"kubeconfig": json.dumps(kubeconfig(f"https://{name}.example.com", name))} for name in "ab"}
 
     assert ClusterClients({"a": clusters["a"]}).of("forgotten").context == "a"
@@ -554,7 +517,6 @@ def test_a_broken_kubeconfig_is_named_and_its_secrets_are_not(tmp_path: Path, te
 
 
 def test_one_thread_at_a_time_reads_a_kubeconfig(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects stacks of several clusters from a crash of the interpreter: two first readers of a type at once."""
     together, read = threading.Barrier(2), KubeConfig.from_dict
 
     def slow(*arguments: Any) -> KubeConfig:
@@ -568,3 +530,27 @@ def test_one_thread_at_a_time_reads_a_kubeconfig(monkeypatch: pytest.MonkeyPatch
         found = list(pool.map(lambda text: configuration({"kubeconfig": text}), texts))
 
     assert [each.cluster.server for each in found] == ["https://one.example.com", "https://two.example.com"]
+
+
+PARTS = st.sampled_from(
+    [
+        *("Wed,", "25", "Nov", "2026", "10:00:00", "GMT", "-0000", "+9959", ":", "-", ",", "(", "99999", "٣", "²"),
+        *("-1", "1e9"),
+    ]
+)
+HEADERS = st.one_of(
+    st.text(max_size=30),
+    st.lists(PARTS, max_size=8).map(" ".join),
+    st.integers().map(str),
+    st.datetimes().map(format_datetime),
+)
+
+
+@given(HEADERS)
+def test_every_header_is_a_pause(said: str) -> None:
+    assert 0 <= _pause(said) <= 10
+
+
+@given(st.integers(min_value=0))
+def test_a_number_of_seconds_is_kept_up_to_ten(seconds: int) -> None:
+    assert _pause(str(seconds)) == min(seconds, 10)

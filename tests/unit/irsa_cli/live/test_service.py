@@ -3,6 +3,7 @@
 import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from irsa_cli.causes import Cause
 from irsa_cli.live.service import failure
@@ -48,8 +49,15 @@ def answer(code: str, message: str = "", operation: str = "DescribeCluster") -> 
     ids=lambda value: str(value)[:50],
 )
 def test_each_error_has_its_cause(error: Exception, cause: Cause) -> None:
-    """Protects from advice that does not help: it follows the cause, and no word of a text decides it."""
     found = failure("sts:GetCallerIdentity", error)
 
     assert found.cause is cause
     assert found.about == ("data" if cause is Cause.PROFILE_MISSING else "")
+
+
+def test_a_page_in_the_place_of_an_answer_is_not_printed() -> None:
+    """The attack: a proxy's HTML, with the codes of a terminal, instead of an answer; or the first half of one."""
+    found = failure("iam:GetRole", ResponseParserError("invalid XML received: <html>\x1b[31mForbidden"))
+
+    assert str(found).startswith("iam:GetRole: an answer that ends early, or is not AWS's")
+    assert "html" not in str(found)

@@ -1,10 +1,9 @@
 """Reading service accounts in bulk: when a list is asked for, when it ends, and that nothing is lost without it."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +13,8 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 from irsa_cli.state.declared import DeclaredServiceAccount
-from tests.unit.irsa_cli.live.test_kubernetes import kubeconfig
+from tests.unit.irsa_cli.live import test_kubernetes
+from tests.unit.irsa_cli.live.test_kubernetes import kubeconfig, serving
 
 EVERYWHERE = "/api/v1/serviceaccounts"
 
@@ -48,11 +48,10 @@ class Api(ThreadingHTTPServer):
         return json.dumps(kubeconfig(f"http://127.0.0.1:{self.server_port}"))
 
 
-class Requests(BaseHTTPRequestHandler):
-    server: Api
-    protocol_version = "HTTP/1.1"
+class Requests(test_kubernetes.Requests):
+    server: Any
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 (the name that the server calls)
         url = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         self.server.asked.append(url.path)
@@ -77,16 +76,6 @@ class Requests(BaseHTTPRequestHandler):
                 metadata["remainingItemCount"] = left
         return self.answer(200, {"items": [item(p) for p in places[start : start + limit]], "metadata": metadata})
 
-    def answer(self, code: int, body: Any) -> None:
-        text = json.dumps(body).encode()
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
 
 def item(place: tuple[str, str]) -> dict[str, Any]:
     metadata: dict[str, Any] = {"namespace": place[0], "name": place[1]}
@@ -97,13 +86,8 @@ def item(place: tuple[str, str]) -> dict[str, Any]:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = Api()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving(monkeypatch, Api()) as server:
+        yield server
 
 
 def found(cluster: ClusterClient, *places: tuple[str, str]) -> list[Mapping[str, str] | None]:
@@ -114,7 +98,6 @@ def found(cluster: ClusterClient, *places: tuple[str, str]) -> list[Mapping[str,
 
 
 def test_a_list_answers_what_the_questions_would(api: Api) -> None:
-    """Protects equal findings: annotations, none, and a service account that is not there."""
     wanted = [*api.places[::7], ("n0001", "missing")]
     listing, asking = api.cluster, api.cluster
     listing.read_service_accounts(set(wanted))
@@ -143,7 +126,6 @@ def test_a_list_answers_what_the_questions_would(api: Api) -> None:
     ],
 )
 def test_a_list_ends_where_questions_are_fewer(api: Api, wanted: list[tuple[str, str]], pages: int) -> None:
-    """Protects a big cluster from a check of a few bindings: at most one request more than one by one."""
     cluster = api.cluster
     cluster.read_service_accounts(wanted)
 
@@ -167,7 +149,6 @@ def test_a_server_that_does_not_say_how_many_are_left(api: Api) -> None:
 
 
 def test_a_list_that_ends_half_way_says_nothing(api: Api) -> None:
-    """Protects from a false "missing": what was read is kept, and the rest is asked for one by one."""
     api.fails_after_pages = 1
     cluster = api.cluster
     wanted = [("n0000", "app"), ("n0300", "app"), ("n0591", "app"), ("n0592", "app")]
@@ -198,7 +179,6 @@ def test_a_list_that_expires_once_is_started_again(api: Api, in_full: bool) -> N
 
 
 def test_a_list_that_expires_again_has_no_answer(api: Api) -> None:
-    """Protects from an endless list, and from half of one that passes for the whole."""
     api.fails_after_pages = 1
     cluster = api.cluster
     with pytest.raises(CouldNotLookError, match='in all namespaces: "the continue token is too old"'):
@@ -208,7 +188,6 @@ def test_a_list_that_expires_again_has_no_answer(api: Api) -> None:
 
 
 def test_a_list_of_a_namespace_ends_where_questions_are_fewer(api: Api) -> None:
-    """Protects a big namespace: 2,000 service accounts are four pages, for two that are wanted."""
     api.lists_denied = {EVERYWHERE}
     api.places += [("big", f"n{number:04}") for number in range(2000)]
     cluster = api.cluster
@@ -225,7 +204,6 @@ def test_a_list_of_a_namespace_ends_where_questions_are_fewer(api: Api) -> None:
 
 
 def test_who_may_list_in_namespaces_alone_lists_there(api: Api) -> None:
-    """Protects narrow rights: a namespace of which two are wanted is listed once, another one is not."""
     api.lists_denied = {EVERYWHERE}
     cluster = api.cluster
     wanted = [("n0001", "app"), ("n0001", "default"), ("n0002", "app"), ("n0003", "app"), ("n0003", "gone")]
@@ -238,7 +216,6 @@ def test_who_may_list_in_namespaces_alone_lists_there(api: Api) -> None:
 
 
 def test_who_may_not_list_asks_for_each(api: Api) -> None:
-    """Protects the rights of earlier versions, which were `get` alone: nothing is lost, few requests are refused."""
     wanted = [(f"n{number:04}", name) for number in range(40) for name in ("app", "default")]
     api.lists_denied = {EVERYWHERE, *(f"/api/v1/namespaces/{namespace}/serviceaccounts" for namespace, _ in wanted)}
     cluster = api.cluster
@@ -251,7 +228,6 @@ def test_who_may_not_list_asks_for_each(api: Api) -> None:
 
 
 def test_every_list_is_asked_for_once(api: Api) -> None:
-    """Protects the API server from prove: its patterns and its negative checks need the same list."""
     cluster = api.cluster
     cluster.read_service_accounts([("n0000", "app")], everything=True)
     with ThreadPoolExecutor(8) as pool:
@@ -266,7 +242,6 @@ def test_every_list_is_asked_for_once(api: Api) -> None:
 
 
 def test_a_refused_list_is_refused_once(api: Api) -> None:
-    """Protects the API server from prove without the right to list: the reason is kept, as often as it is asked for."""
     api.lists_denied = {EVERYWHERE}
     cluster = api.cluster
     cluster.read_service_accounts([("n0000", "app")], everything=True)
@@ -279,7 +254,6 @@ def test_a_refused_list_is_refused_once(api: Api) -> None:
 
 
 def test_each_cluster_is_read_by_itself(api: Api) -> None:
-    """Protects stacks of several clusters: one that cannot be reached costs the others nothing."""
     broken = json.dumps(kubeconfig("http://127.0.0.1:9", "broken"))
     clusters = ClusterClients({"one": {"kubeconfig": api.kubeconfig}, "two": {"kubeconfig": broken}, "three": {
         "kubeconfig": {"ciphertext": "v1:x"}}})  # fmt: skip

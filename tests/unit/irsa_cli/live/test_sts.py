@@ -12,7 +12,7 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import session_for_tokens
 from irsa_cli.live.service import Service
 from irsa_cli.live.sts import TokenService
-from tests.unit.irsa_cli.live.test_iam_in_bulk import aws_response, refusal
+from tests.world import aws_response, refusal
 
 ROLE = "arn:aws:iam::123456789012:role/app"
 
@@ -53,7 +53,6 @@ def test_throttling_is_waited_for(no_pauses: None, monkeypatch: pytest.MonkeyPat
 def test_an_answer_that_ends_early_is_no_defect_of_irsa(
     monkeypatch: pytest.MonkeyPatch, operation: str, said: str
 ) -> None:
-    """Protects the reader from `unexpected ResponseParserError; please report it` where the network failed."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
 
     def cut_off(**_: Any) -> Any:
@@ -90,7 +89,6 @@ class Asked(list[tuple[str, int]]):
 
 
 def test_a_service_that_falls_silent_is_waited_for_once() -> None:
-    """Protects from minutes for each question: ten attempts of one had no answer, and others wait to be asked."""
     asked = Asked()
     assert asked.service.ask(asked.answer) == "answer"
     for question in (asked.silence, asked.answer):
@@ -101,7 +99,6 @@ def test_a_service_that_falls_silent_is_waited_for_once() -> None:
 
 
 def test_a_list_that_is_silent_says_nothing_of_other_questions() -> None:
-    """Protects a big account: its list takes longer than a request may, and each single question is answered."""
     asked = Asked()
     assert asked.service.ask(asked.answer) == "answer"
     with pytest.raises(ReadTimeoutError):

@@ -20,7 +20,7 @@ from irsa_cli.live.once import Once
 from irsa_cli.live.sts import Refused
 from irsa_cli.prove.proof import Asked
 from irsa_cli.prove.work import checks_of
-from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state.declared import (
     DeclaredAssociation,
     DeclaredBinding,
@@ -108,7 +108,6 @@ class StubAwsAccounts:
 
 
 def prove(
-    monkeypatch: pytest.MonkeyPatch,
     answer: Answer,
     *running: tuple[str, str],
     binding: DeclaredBinding = BINDING,
@@ -127,11 +126,12 @@ def prove(
             claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
             return answer({**claims, "cluster": cluster})
 
-    monkeypatch.setattr("irsa_cli.prove.pod_identity.PodIdentityService", Eks)
     aws_accounts: Any = StubAwsAccounts()
     reached: Any = StubClusters(clusters or {"k": StubCluster(*running)})
     stack = DeclaredStack("dev", (binding, *others), {}, {})
-    return checks_of(Asked(stack, aws_accounts, reached, Once(), allow_unproven), binding)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("irsa_cli.prove.pod_identity.PodIdentityService", Eks)
+        return checks_of(Asked(stack, aws_accounts, reached, Once(), allow_unproven), binding)
 
 
 def eks(claims: Mapping[str, Any]) -> PodSession:
@@ -160,61 +160,22 @@ WRONG_AUDIENCE = ("is refused", Outcome.OK, f"web/app {BY} with the audience irs
 NO_OTHER = ("is refused", Outcome.NOT_CHECKED, "a Pod without an association")
 
 
-@pytest.mark.parametrize("refused", [NOT_ASSOCIATED, NOT_TRUSTED])
-def test_the_proof_and_its_negative_check(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
-    """Protects the subcommand's sense: a Pod becomes the role, and one of another service account is refused."""
-
-    def answer(claims: Mapping[str, Any]) -> PodSession:
-        if claims["sub"] == "web:other":
-            raise refused
-        return eks(claims)
-
-    checks = prove(monkeypatch, answer, ("web", "app"), ("web", "other"))
-
-    other = ("is refused", Outcome.OK, f"web/other {BY}, with which the stack associates no role")
-    assert said(checks) == [ASSUMES, other]
-    assert [check.found for check in checks] == [ASSUMED, str(refused)]
-
-
-def test_only_pods_that_the_stack_gives_no_role_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects other bindings: their Pods get roles by right. A Pod of the kubelet itself has no service account."""
+def test_only_pods_that_the_stack_gives_no_role_are_tried() -> None:
     other = replace(ASSOCIATION, service_account="other", role_arn=f"arn:aws:iam::{ACCOUNT}:role/other")
     others = (replace(BINDING, key="other", associations=(other,)),)
     running = (("web", "app"), ("web", "other"), ("kube-system", ""))
-    checks = prove(monkeypatch, eks, *running, others=others)
-    elsewhere = prove(monkeypatch, eks, *running, ("team-b", "worker"), others=others)
+    checks = prove(eks, *running, others=others)
+    elsewhere = prove(eks, *running, ("team-b", "worker"), others=others)
 
     assert said(checks) == [ASSUMES, NO_OTHER, WRONG_AUDIENCE]
     assert checks[1].found.startswith("there is no running Pod of a service account with which")
     assert [check.about for check in elsewhere][1].startswith("team-b/worker ")
 
 
-def test_pods_need_not_be_listed_in_all_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects least privilege: who may list Pods in the binding's namespace alone proves, and sees what is missing."""
-    cluster = StubCluster(("web", "app"), ("team-b", "worker"))
-    cluster.readable = ("web",)
-    checks = prove(monkeypatch, eks, clusters={"k": cluster})
-
-    assert said(checks) == [ASSUMES, NO_OTHER, WRONG_AUDIENCE]
-    assert checks[1].found == "list pods in all namespaces: forbidden"
-
-
-@pytest.mark.parametrize(("allow", "outcome", "code"), [(False, Outcome.NOT_CHECKED, 2), (True, Outcome.UNPROVEN, 0)])
-def test_without_a_running_pod(monkeypatch: pytest.MonkeyPatch, allow: bool, outcome: Outcome, code: int) -> None:
-    """Protects the meaning of 1: no Pod is no failure; alone it is no proof either, unless that is allowed."""
-    checks = prove(monkeypatch, eks, ("web", "other"), allow_unproven=allow)
-
-    assert said(checks)[0] == ("assumes", outcome, f"web/app {BY}")
-    assert checks[0].found == "no running Pod of web/app to bind a token to"
-    assert said(checks)[1:] == [NO_OTHER]
-    assert Report("prove", "dev", checks).exit_code == code
-
-
-def test_a_service_account_that_is_gone_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects what the stack declares: its service account is missing, whatever still runs."""
+def test_a_service_account_that_is_gone_is_a_finding() -> None:
     cluster = StubCluster(("web", "app"))
     cluster.has_service_account = False
-    (assumes, _) = prove(monkeypatch, eks, clusters={"k": cluster}, allow_unproven=True)
+    (assumes, _) = prove(eks, clusters={"k": cluster}, allow_unproven=True)
 
     assert (assumes.outcome, assumes.found) == (Outcome.FINDING, "there is no such service account")
     assert assumes.fix == "pulumi up --refresh --stack dev"
@@ -234,24 +195,22 @@ def test_a_service_account_that_is_gone_is_a_finding(monkeypatch: pytest.MonkeyP
     ids=["role", "association"],
 )
 def test_another_role_or_association_than_the_declared_one_is_a_finding(
-    monkeypatch: pytest.MonkeyPatch, session: PodSession, found: str, expected: str
+    session: PodSession, found: str, expected: str
 ) -> None:
-    """Protects from a green proof of what somebody changed: whom the Pod became is compared, and by what."""
-    (assumes, negative) = prove(monkeypatch, lambda _: session, ("web", "app"))
+    (assumes, negative) = prove(lambda _: session, ("web", "app"))
 
     assert (assumes.outcome, assumes.found, assumes.expected) == (Outcome.FINDING, found, expected)
     assert negative.outcome is Outcome.NOT_CHECKED
 
 
-def test_a_pod_gets_the_target_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects target roles: the Pods get those credentials, of another AWS account, and not those of the role."""
+def test_a_pod_gets_the_target_role() -> None:
     binding = replace(BINDING, associations=(replace(ASSOCIATION, target_role_arn=TARGET),))
     target = PodSession("arn:aws:sts::444455556666:assumed-role/data-reader/eks-x", "a-1")
     running = ("web", "app")
 
-    assert prove(monkeypatch, lambda _: target, running, binding=binding)[0].outcome is Outcome.OK
-    assert prove(monkeypatch, lambda _: SESSION, running, binding=binding)[0].outcome is Outcome.FINDING
-    (refused, _) = prove(monkeypatch, raising(NOT_TRUSTED), running, binding=binding)
+    assert prove(lambda _: target, running, binding=binding)[0].outcome is Outcome.OK
+    assert prove(lambda _: SESSION, running, binding=binding)[0].outcome is Outcome.FINDING
+    (refused, _) = prove(raising(NOT_TRUSTED), running, binding=binding)
     assert refused.found.endswith(f"; or {ROLE} may not assume the target role {TARGET}")
 
 
@@ -266,27 +225,24 @@ def test_a_pod_gets_the_target_role(monkeypatch: pytest.MonkeyPatch) -> None:
         (CouldNotLookError("eks-auth:AssumeRoleForPodIdentity: ConnectTimeoutError"), Outcome.NO_ANSWER, ""),
     ],
 )
-def test_what_a_refusal_means(monkeypatch: pytest.MonkeyPatch, refused: Exception, outcome: Outcome, fix: str) -> None:
-    """Protects the reader: the caller's own missing permission is no finding, and a refused Pod is."""
-    (assumes, negative) = prove(monkeypatch, raising(refused), ("web", "app"))
+def test_what_a_refusal_means(refused: Exception, outcome: Outcome, fix: str) -> None:
+    (assumes, negative) = prove(raising(refused), ("web", "app"))
 
     assert (assumes.outcome, assumes.fix) == (outcome, fix)
     assert (negative.outcome, negative.found) == (Outcome.NOT_CHECKED, "a refusal proves nothing if no Pod is admitted")
 
 
-def test_pulumi_does_not_repair_a_role_of_another_owner(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from advice that fixes nothing: the trust policy is not the stack's; the association is."""
+def test_pulumi_does_not_repair_a_role_of_another_owner() -> None:
     binding = replace(BINDING, role=None)
 
-    assert prove(monkeypatch, raising(NOT_TRUSTED), ("web", "app"), binding=binding)[0].fix == ""
-    assert prove(monkeypatch, raising(NOT_ASSOCIATED), ("web", "app"), binding=binding)[0].fix != ""
+    assert prove(raising(NOT_TRUSTED), ("web", "app"), binding=binding)[0].fix == ""
+    assert prove(raising(NOT_ASSOCIATED), ("web", "app"), binding=binding)[0].fix != ""
 
 
-def test_a_pod_that_gets_this_role_by_another_association_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the role: somebody associated it with a service account that the stack does not declare."""
+def test_a_pod_that_gets_this_role_by_another_association_is_a_finding() -> None:
     running = (("web", "app"), ("web", "other"))
-    (_, negative) = prove(monkeypatch, lambda _: SESSION._replace(association_id="a-1"), *running)
-    elsewhere = prove(monkeypatch, lambda _: SESSION, *running, binding=replace(BINDING, role=None))
+    (_, negative) = prove(lambda _: SESSION._replace(association_id="a-1"), *running)
+    elsewhere = prove(lambda _: SESSION, *running, binding=replace(BINDING, role=None))
 
     assert (negative.check, negative.outcome) == ("is refused", Outcome.FINDING)
     assert negative.found == f"EKS gave it {ASSUMED} by the association a-1"
@@ -294,15 +250,13 @@ def test_a_pod_that_gets_this_role_by_another_association_is_a_finding(monkeypat
     assert elsewhere[1].outcome is Outcome.NOT_CHECKED
 
 
-def test_a_pod_with_a_role_of_its_own_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the negative check: a Pod that gets another role is no refusal, and a wrong audience is tried."""
-
+def test_a_pod_with_a_role_of_its_own_refuses_nothing() -> None:
     def answer(claims: Mapping[str, Any]) -> PodSession:
         if claims["sub"] == "web:other":
             return PodSession(f"arn:aws:sts::{ACCOUNT}:assumed-role/theirs/eks-x", "a-9")
         return eks(claims)
 
-    checks = prove(monkeypatch, answer, ("web", "app"), ("web", "other"))
+    checks = prove(answer, ("web", "app"), ("web", "other"))
 
     assert said(checks) == [ASSUMES, NO_OTHER, WRONG_AUDIENCE]
 
@@ -310,22 +264,19 @@ def test_a_pod_with_a_role_of_its_own_refuses_nothing(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     "refused", [CALLER_LACKS, WRONG_TOKEN, Refused("ThrottlingException", "Rate"), Refused("ExpiredTokenException", "")]
 )
-def test_only_a_refusal_of_trust_is_a_negative_check(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
-    """Protects the negative check: an EKS that is out of order refuses everybody, and that shows nothing."""
-
+def test_only_a_refusal_of_trust_is_a_negative_check(refused: Refused) -> None:
     def answer(claims: Mapping[str, Any]) -> PodSession:
         if claims["sub"] == "web:other":
             raise refused
         return eks(claims)
 
-    (_, negative) = prove(monkeypatch, answer, ("web", "app"), ("web", "other"))
+    (_, negative) = prove(answer, ("web", "app"), ("web", "other"))
 
     assert (negative.check, negative.outcome) == ("is refused", Outcome.NO_ANSWER)
 
 
-def test_an_audience_that_eks_does_not_look_at_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the fallback: it is a check, too."""
-    checks = prove(monkeypatch, lambda _: SESSION, ("web", "app"))
+def test_an_audience_that_eks_does_not_look_at_is_a_finding() -> None:
+    checks = prove(lambda _: SESSION, ("web", "app"))
 
     assert [check.outcome for check in checks] == [Outcome.OK, Outcome.NOT_CHECKED, Outcome.FINDING]
 
@@ -346,7 +297,7 @@ def test_a_new_association_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, a
             raise refused
         return eks(claims)
 
-    (assumes, *_) = prove(monkeypatch, answer, ("web", "app"), binding=binding)
+    (assumes, *_) = prove(answer, ("web", "app"), binding=binding)
 
     assert (len(pauses), assumes.outcome is Outcome.OK) == (asked - 1, age is not None)
 
@@ -356,24 +307,22 @@ def test_only_what_a_new_association_explains_is_asked_for_again(monkeypatch: py
     monkeypatch.setattr("irsa_cli.prove.pod_identity.time.sleep", lambda _: pytest.fail("waits"))
     binding = replace(BINDING, modified=datetime.now(UTC))
 
-    assert prove(monkeypatch, raising(WRONG_TOKEN), ("web", "app"), binding=binding)[0].outcome is Outcome.FINDING
+    assert prove(raising(WRONG_TOKEN), ("web", "app"), binding=binding)[0].outcome is Outcome.FINDING
 
 
 GREEN = CLUSTER._replace(name="green")
 
 
-def test_an_association_in_another_cluster_gives_no_role_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the negative check: service accounts of one name are different ones in each cluster."""
+def test_an_association_in_another_cluster_gives_no_role_here() -> None:
     others = (
         replace(BINDING, key="other", associations=(replace(ASSOCIATION, cluster=GREEN, service_account="other"),)),
     )
-    (_, negative) = prove(monkeypatch, eks, ("web", "app"), ("web", "other"), others=others)
+    (_, negative) = prove(eks, ("web", "app"), ("web", "other"), others=others)
 
     assert (negative.outcome, negative.about.partition(" ")[0]) == (Outcome.OK, "web/other")
 
 
 def test_tokens_of_another_namespace_may_be_denied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects who may make tokens in the binding's namespace alone: what is denied is said, and the audience tried."""
     cluster = StubCluster(("web", "app"), ("team-b", "worker"))
     token = cluster.token
 
@@ -383,56 +332,13 @@ def test_tokens_of_another_namespace_may_be_denied(monkeypatch: pytest.MonkeyPat
         return token(namespace, *arguments)
 
     monkeypatch.setattr(cluster, "token", denied)
-    checks = prove(monkeypatch, eks, clusters={"k": cluster})
+    checks = prove(eks, clusters={"k": cluster})
 
     assert said(checks) == [ASSUMES, NO_OTHER, WRONG_AUDIENCE]
     assert checks[1].found == "create serviceaccounts/token team-b/worker: forbidden"
 
 
-def test_a_region_has_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects large stacks: each client reads the service's model, and one of each region is enough."""
-    made: list[str] = []
-
-    def service(_: str, region: str) -> Any:
-        made.append(region)
-        return type("Eks", (), {"pod_session": lambda *_: SESSION})()
-
-    monkeypatch.setattr("irsa_cli.prove.pod_identity.PodIdentityService", service)
-    regions = ("us-west-2", "us-west-2", "eu-west-1")
-    associations = tuple(replace(ASSOCIATION, cluster=CLUSTER._replace(region=each)) for each in regions)
-    binding = replace(BINDING, associations=associations)
-    aws_accounts: Any = StubAwsAccounts()
-    clusters: Any = StubClusters({"k": StubCluster(("web", "app"))})
-    asked = Asked(DeclaredStack("dev", (binding,), {}, {}), aws_accounts, clusters, Once())
-    for _ in range(3):
-        checks_of(asked, binding)
-
-    assert made == ["us-west-2", "eu-west-1"]
-
-
-def test_each_cluster_by_its_own_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects stacks of several clusters: each association is proven by a Pod of its own cluster, and named."""
-    own = (replace(OWN, cluster="b", cluster_key="blue"), replace(OWN, cluster="g", cluster_key="green"))
-    associations = (replace(ASSOCIATION, kubernetes="b"), replace(ASSOCIATION, cluster=GREEN, kubernetes="g"))
-    binding = replace(BINDING, service_accounts=own, associations=associations)
-    asked: list[tuple[str, str]] = []
-
-    def answer(claims: Mapping[str, Any]) -> PodSession:
-        asked.append((claims["cluster"], claims["iss"]))
-        return eks(claims)
-
-    clusters = {"b": StubCluster(("web", "app"), issuer="https://b"), "g": StubCluster(issuer="https://g")}
-    checks = prove(monkeypatch, answer, binding=binding, clusters=clusters)
-
-    assert [(check.about, check.outcome) for check in checks][:2] == [
-        (f"web/app in blue {BY}", Outcome.OK),
-        (f"web/app in green {BY}", Outcome.NOT_CHECKED),
-    ]
-    assert {*asked} == {("my-cluster", "https://b")}
-
-
 def test_the_clusters_of_one_component_are_known_by_their_issuers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects a program of one's own, whose state does not say which provider reaches which cluster."""
     issuers = {"my-cluster": "https://b", "green": "https://elsewhere"}
 
     def described(_: Any, session: str, name: str, region: str) -> Any:
@@ -442,7 +348,7 @@ def test_the_clusters_of_one_component_are_known_by_their_issuers(monkeypatch: p
     monkeypatch.setattr(StubAwsAccounts, "described", described)
     associations = tuple(replace(ASSOCIATION, cluster=each, kubernetes=None) for each in (CLUSTER, GREEN))
     clusters = {"k": StubCluster(issuer="https://a"), "b": StubCluster(("web", "app"), issuer="https://b")}
-    checks = prove(monkeypatch, eks, binding=replace(BINDING, associations=associations), clusters=clusters)
+    checks = prove(eks, binding=replace(BINDING, associations=associations), clusters=clusters)
 
     assert [(check.about, check.outcome) for check in checks][:2] == [
         (f"web/app in my-cluster {BY}", Outcome.OK),
@@ -462,7 +368,6 @@ def test_the_clusters_of_one_component_are_known_by_their_issuers(monkeypatch: p
     ],
 )
 def test_each_stage_proves_what_it_has(monkeypatch: pytest.MonkeyPatch, identity: Identity, ways: list[str]) -> None:
-    """Protects the stages: a statement that is trusted admits tokens; without an association EKS gives no role."""
     asked: list[str] = []
 
     def ran(way: str) -> list[Check]:
@@ -471,28 +376,25 @@ def test_each_stage_proves_what_it_has(monkeypatch: pytest.MonkeyPatch, identity
 
     for way, name in (("irsa", "web_identity.WebIdentityProof"), ("podIdentity", "pod_identity.PodIdentityProof")):
         monkeypatch.setattr(f"irsa_cli.prove.{name}.proven_checks", lambda _, way=way: ran(way))
-    (nothing,) = prove(monkeypatch, eks, binding=replace(BINDING, identity=identity))
+    (nothing,) = prove(eks, binding=replace(BINDING, identity=identity))
 
     assert asked == ways
     assert nothing.outcome is Outcome.NOT_CHECKED
 
 
-def test_a_state_that_hides_the_associations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from an empty report: what the state keeps as a secret cannot be told."""
-    (check,) = prove(monkeypatch, eks, binding=replace(BINDING, associations=()))
+def test_a_state_that_hides_the_associations() -> None:
+    (check,) = prove(eks, binding=replace(BINDING, associations=()))
 
     assert check.outcome is Outcome.CANNOT_TELL
 
 
-def test_a_fault_of_ours_shows_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the report: it is said of its binding, without a word that may hold a token."""
-    (check,) = prove(monkeypatch, raising(LookupError("secret-token")), ("web", "app"))
+def test_a_fault_of_ours_shows_no_token() -> None:
+    (check,) = prove(raising(LookupError("secret-token")), ("web", "app"))
 
     assert (check.outcome, check.found) == (Outcome.CANNOT_TELL, "unexpected LookupError; please report it")
 
 
 def test_what_is_asked_is_what_the_documented_policy_allows() -> None:
-    """Protects least privilege: one action on clusters for a proof, and one where a component has several."""
     file = Path(__file__).parents[4] / "docs/permissions/iam-prove.json"
     statements = json.loads(file.read_text())["Statement"]
 

@@ -1,4 +1,4 @@
-"""The proof of IRSA, with a cluster and an STS that answer what a test says."""
+"""The proof of IRSA and its negative check, with a cluster and an STS that answer what a test says."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.exits import CouldNotLookError
+from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.live.once import Once
 from irsa_cli.live.sts import Refused
@@ -75,7 +75,6 @@ class StubAwsAccounts:
 
 
 def prove(
-    monkeypatch: pytest.MonkeyPatch,
     answer: Callable[[Mapping[str, str]], str],
     *service_accounts: str,
     modified: datetime | None = None,
@@ -95,7 +94,6 @@ def prove(
             payload = token.split(".")[1]
             return answer(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
-    monkeypatch.setattr("irsa_cli.prove.web_identity.TokenService", Sts)
     own = DeclaredServiceAccount("web", "app", {"eks.amazonaws.com/role-arn": ROLE}, True, "")
     role = DeclaredRole("app", json.dumps(document or trust(subjects[0])))
     mine = (own,) if "web:app" in subjects else ()
@@ -103,7 +101,9 @@ def prove(
     declared = DeclaredStack("dev", (binding,), {}, {})
     stub: Any = StubClusters(cluster or StubCluster(*service_accounts))
     reach: Any = StubAwsAccounts()
-    return WebIdentityProof(Asked(declared, reach, stub, Once(), allow_unproven), binding).checks()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("irsa_cli.prove.web_identity.TokenService", Sts)
+        return WebIdentityProof(Asked(declared, reach, stub, Once(), allow_unproven), binding).checks()
 
 
 def admitting(*subjects: str, audience: str = "sts.amazonaws.com") -> Callable[[Mapping[str, str]], str]:
@@ -117,16 +117,6 @@ def admitting(*subjects: str, audience: str = "sts.amazonaws.com") -> Callable[[
     return answer
 
 
-def test_the_proof_and_its_negative_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the subcommand's sense: the service account becomes the role, and one that is not trusted is refused."""
-    checks = prove(monkeypatch, admitting("web:app"), "web:app", "web:other")
-
-    assert [(check.check, check.outcome, check.about) for check in checks] == [
-        ("assumes", Outcome.OK, "web/app"),
-        ("is refused", Outcome.OK, "web/other, which is not trusted"),
-    ]
-
-
 @pytest.mark.parametrize(
     ("provider", "region"),
     [("china", "cn-north-1"), ("profile", "cn-northwest-1"), ("gone", "us-gov-west-1")],
@@ -135,7 +125,6 @@ def test_the_proof_and_its_negative_check(monkeypatch: pytest.MonkeyPatch) -> No
 def test_tokens_go_to_the_sts_of_the_provider(
     provider: str, region: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Protects stacks of several AWS accounts: the STS of another partition does not know the role."""
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "config").write_text("[profile china]\nregion = cn-northwest-1\n")
@@ -161,14 +150,6 @@ def test_tokens_go_to_the_sts_of_the_provider(
     assert asked == [region]
 
 
-def test_without_a_untrusted_service_account_a_wrong_audience_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects clusters whose only service account is trusted: a wrong audience is used."""
-    (_, untrusted, counter) = prove(monkeypatch, admitting("web:app"), "web:app")
-
-    assert (untrusted.outcome, untrusted.found) == (Outcome.NOT_CHECKED, "every existing service account is trusted")
-    assert (counter.outcome, counter.about) == (Outcome.OK, "web/app with the audience irsa-prove.invalid")
-
-
 @pytest.mark.parametrize(
     ("refusal", "outcome"),
     [
@@ -179,31 +160,19 @@ def test_without_a_untrusted_service_account_a_wrong_audience_is_refused(monkeyp
         (Refused("Throttling", "Rate exceeded"), Outcome.NO_ANSWER),
     ],
 )
-def test_only_a_refusal_of_trust_is_a_negative_check(
-    monkeypatch: pytest.MonkeyPatch, refusal: Refused, outcome: Outcome
-) -> None:
-    """Protects the negative check: an STS that is out of order refuses everybody, and that shows nothing."""
-
+def test_only_a_refusal_of_trust_is_a_negative_check(refusal: Refused, outcome: Outcome) -> None:
     def answer(claims: Mapping[str, str]) -> str:
         if claims["sub"] == "web:app":
             return ASSUMED
         raise refusal
 
-    (_, counter) = prove(monkeypatch, answer, "web:app", "web:other")
+    (_, counter) = prove(answer, "web:app", "web:other")
 
     assert (counter.check, counter.outcome) == ("is refused", outcome)
 
 
-def test_a_untrusted_service_account_that_gets_in_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the service account: who is not declared and gets the role is found, whatever the trust policy says."""
-    (_, counter) = prove(monkeypatch, lambda _: ASSUMED, "web:app", "web:other")
-
-    assert (counter.outcome, counter.found) == (Outcome.FINDING, f"STS gave it {ASSUMED}")
-
-
-def test_another_role_than_the_declared_one_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a green proof of the wrong role: who the caller became is compared."""
-    (assumes, _) = prove(monkeypatch, lambda _: ASSUMED.replace("/app/", "/app-2/"), "web:app")
+def test_another_role_than_the_declared_one_is_a_finding() -> None:
+    (assumes, _) = prove(lambda _: ASSUMED.replace("/app/", "/app-2/"), "web:app")
 
     assert (assumes.outcome, assumes.expected) == (Outcome.FINDING, "arn:aws:sts::111122223333:assumed-role/app/")
 
@@ -223,13 +192,12 @@ def test_a_new_role_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, age: int
         raise DENIED
 
     modified = None if age is None else datetime.now(UTC) - timedelta(seconds=age)
-    (assumes, _) = prove(monkeypatch, answer, "web:app", modified=modified)
+    (assumes, _) = prove(answer, "web:app", modified=modified)
 
     assert (assumes.outcome, len(answers), len(pauses)) == (Outcome.FINDING, asked, asked - 1)
 
 
-def test_a_pattern_is_proven_by_the_service_account_that_proves_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the proof of a wildcard: `default` is in every namespace, and any other service account shows more."""
+def test_a_pattern_is_proven_by_the_service_account_that_proves_most() -> None:
     seen: list[str] = []
 
     def answer(claims: Mapping[str, str]) -> str:
@@ -237,8 +205,8 @@ def test_a_pattern_is_proven_by_the_service_account_that_proves_most(monkeypatch
         return admitting("team-a:default", "team-a:worker")(claims)
 
     service_accounts = ("team-a:default", "team-a:worker", "team-b:x")
-    checks = prove(monkeypatch, answer, *service_accounts, subjects=("team-a:*",))
-    nobody = prove(monkeypatch, answer, "team-b:x", subjects=("team-a:*",))
+    checks = prove(answer, *service_accounts, subjects=("team-a:*",))
+    nobody = prove(answer, "team-b:x", subjects=("team-a:*",))
 
     assert seen[0] == "team-a:worker"
     assert [check.about for check in checks] == ["team-a/* by team-a/worker", "team-b/x, which is not trusted"]
@@ -247,13 +215,12 @@ def test_a_pattern_is_proven_by_the_service_account_that_proves_most(monkeypatch
 
 
 @pytest.mark.parametrize("subject", ["team-a:*", "team-a:later"])
-def test_a_subject_without_a_service_account_may_be_allowed(monkeypatch: pytest.MonkeyPatch, subject: str) -> None:
-    """Protects CI where an application is not installed yet: that alone is allowed by --allow-unproven."""
+def test_a_subject_without_a_service_account_may_be_allowed(subject: str) -> None:
     service_accounts, subjects = ("team-b:x", "web:app"), (subject,)
-    allowed = prove(monkeypatch, admitting(), *service_accounts, subjects=subjects, allow_unproven=True)
+    allowed = prove(admitting(), *service_accounts, subjects=subjects, allow_unproven=True)
     exists = ("team-a:later", "team-b:x")
-    refused = prove(monkeypatch, admitting(), *exists, subjects=subjects, allow_unproven=True)
-    own_is_missing = prove(monkeypatch, admitting(), "team-b:x", allow_unproven=True)
+    refused = prove(admitting(), *exists, subjects=subjects, allow_unproven=True)
+    own_is_missing = prove(admitting(), "team-b:x", allow_unproven=True)
 
     assert [check.outcome for check in allowed] == [Outcome.UNPROVEN, Outcome.NOT_CHECKED]
     assert allowed[0].found.endswith(", so there is no proof")
@@ -262,34 +229,29 @@ def test_a_subject_without_a_service_account_may_be_allowed(monkeypatch: pytest.
     assert own_is_missing[0].outcome is Outcome.FINDING
 
 
-def test_what_is_denied_is_never_allowed_to_be_unproven(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the meaning of --allow-unproven: who may not list the service accounts does not know that none match."""
+def test_what_is_denied_is_never_allowed_to_be_unproven() -> None:
     cluster = StubCluster("team-a:worker")
     cluster.may_list = False
-    checks = prove(monkeypatch, admitting(), subjects=("team-a:*",), allow_unproven=True, cluster=cluster)
+    checks = prove(admitting(), subjects=("team-a:*",), allow_unproven=True, cluster=cluster)
 
     assert checks[0].outcome is Outcome.NO_ANSWER
 
 
-def test_one_binding_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the report: a fault of ours is said of its binding, without a word that may hold a token."""
-
+def test_one_binding_that_fails_costs_no_other() -> None:
     def answer(_: Mapping[str, str]) -> str:
         raise LookupError("secret-token")
 
-    (check,) = prove(monkeypatch, answer, "web:app")
+    (check,) = prove(answer, "web:app")
 
     assert (check.outcome, check.found) == (Outcome.CANNOT_TELL, "unexpected LookupError; please report it")
 
 
 def test_no_cluster_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the meaning of 1: a cluster that is not there is no finding."""
-
     def nobody(*_: str) -> None:
         raise CouldNotLookError("cluster test: connection refused")
 
     monkeypatch.setattr(StubCluster, "service_account", nobody)
-    (assumes, counter) = prove(monkeypatch, admitting("web:app"), "web:app")
+    (assumes, counter) = prove(admitting("web:app"), "web:app")
 
     assert (assumes.outcome, assumes.found) == (Outcome.NO_ANSWER, "cluster test: connection refused")
     assert counter.outcome is Outcome.NOT_CHECKED
@@ -324,5 +286,116 @@ IN_REGION = trust("web:app", StringEquals={"aws:RequestedRegion": "us-west-2"})
     ],
 )
 def test_whether_the_network_decides(document: dict[str, Any], depends: bool) -> None:
-    """Protects the meaning of 2: only where the caller's network is what is open, a refusal is no finding."""
     assert depends_on_network(document, NAMES) is depends
+
+
+SUB, AUD = f"{HOST_PATH}:sub", f"{HOST_PATH}:aud"
+NAMED = "a service account that is not trusted"
+
+
+def opened(**condition: Any) -> dict[str, Any]:
+    """Return a trust policy for web:app, and a statement of the caller's besides."""
+    document = trust("web:app")
+    first = document["Statement"][0]
+    document["Statement"].append({**first, "Condition": condition})
+    return document
+
+
+def negative(answer: Callable[[Mapping[str, str]], str], *accounts: str, **options: Any) -> list[Check]:
+    return [check for check in prove(answer, *accounts, **options) if check.check == "is refused"]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {},
+        {"StringEquals": {AUD: "sts.amazonaws.com"}},
+        {"StringLike": {SUB: "*"}},
+        {"StringNotEquals": {SUB: "system:serviceaccount:web:a-first-one"}},
+    ],
+)
+def test_a_statement_that_opens_the_cluster(condition: dict[str, Any]) -> None:
+    """The attack: the state names web:app, a statement besides admits everybody, and prove tried whom it denies."""
+    accounts = ("web:a-first-one", "web:app", "web:other")
+    admitted = admitting(*(accounts[1:] if "StringNotEquals" in condition else accounts))
+    (check,) = negative(admitted, *accounts, document=opened(**condition))
+
+    assert (check.outcome, check.found) == (Outcome.FINDING, f"STS gave it {ASSUMED}")
+    assert check.about.endswith(", which is not trusted")
+
+
+def test_everybody_is_trusted() -> None:
+    """The attack: where the whole cluster is trusted nobody is refused, and a wrong audience was taken for proof."""
+    checks = negative(
+        admitting("web:app", "web:other"), "web:app", "web:other", subjects=("web:app", "*:*"),
+        document=opened(),
+    )  # fmt: skip
+
+    assert [(check.outcome, check.about) for check in checks] == [
+        (Outcome.NOT_CHECKED, NAMED),
+        (Outcome.OK, "web/app with the audience irsa-prove.invalid"),
+    ]
+    assert checks[0].found == "every service account of the cluster is trusted"
+
+
+def test_whom_a_statement_names_is_no_stranger() -> None:
+    document = opened(StringLike={SUB: "system:serviceaccount:web:b*"})
+    (check,) = negative(admitting("web:app", "web:b"), "web:app", "web:b", "web:c", document=document)
+
+    assert (check.outcome, check.about) == (Outcome.OK, "web/c, which is not trusted")
+
+
+def test_a_refusal_that_depends_on_the_place_proves_nothing() -> None:
+    """The attack: a statement for everybody from one network, who are refused from where prove runs."""
+    document = opened(IpAddress={"aws:SourceIp": "203.0.113.0/24"})
+    (check,) = negative(admitting("web:app"), "web:app", "web:other", document=document)
+
+    assert (check.outcome, check.about) == (Outcome.CANNOT_TELL, "web/other, which is not trusted")
+    assert "other conditions" in check.found
+
+
+def test_a_provider_of_another_account_changes_nothing() -> None:
+    document = opened()
+    document["Statement"][1]["Principal"] = {"Federated": PROVIDER.replace("EXAMPLE", "OTHER")}
+    (check,) = negative(admitting("web:app"), "web:app", "web:other", document=document)
+
+    assert (check.outcome, check.about) == (Outcome.OK, "web/other, which is not trusted")
+
+
+def test_a_listing_that_is_not_allowed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: Any) -> list[str]:
+        raise NoPermissionError("list serviceaccounts in all namespaces: forbidden")
+
+    monkeypatch.setattr(StubCluster, "service_accounts", forbidden)
+    checks = negative(admitting("web:app"), "web:app", "web:other")
+
+    assert [(check.outcome, check.about) for check in checks] == [
+        (Outcome.NOT_CHECKED, NAMED),
+        (Outcome.OK, "web/app with the audience irsa-prove.invalid"),
+    ]
+    assert "forbidden" in checks[0].found
+
+
+def test_the_namespace_of_the_binding_is_tried_first() -> None:
+    accounts = (*(f"a-{number}:default" for number in range(30)), "web:app", "web:other")
+    (check,) = negative(admitting("web:app"), *accounts)
+
+    assert (check.outcome, check.about) == (Outcome.OK, "web/other, which is not trusted")
+
+
+def test_a_token_that_may_not_be_made_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = StubCluster.token
+
+    def token(self: StubCluster, namespace: str, *rest: Any) -> str | None:
+        if namespace != "web":
+            raise NoPermissionError("create serviceaccounts/token a/b: forbidden")
+        return make(self, namespace, *rest)
+
+    monkeypatch.setattr(StubCluster, "token", token)
+    checks = negative(admitting("web:app"), "a:b", "web:app", subjects=("web:*", "web:app"))
+
+    assert [(check.outcome, check.about) for check in checks] == [
+        (Outcome.NOT_CHECKED, NAMED),
+        (Outcome.OK, "web/app with the audience irsa-prove.invalid"),
+    ]
+    assert checks[0].found == "create serviceaccounts/token a/b: forbidden"

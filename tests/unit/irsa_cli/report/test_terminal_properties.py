@@ -18,7 +18,6 @@ from irsa_cli.report.text import Answer, answer_of
 from program.check_report import FileReport, answers
 
 WIDTH = 80
-LABELS = "ab"
 # Limits: 63 for a namespace and 253 for a service account (https://kubernetes.io/docs/concepts/overview/working-with-objects/names),
 # 64 for a role's name, and 512 for its path (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 PLAIN = st.integers(1, 70).map(lambda length: "n" * length) | st.sampled_from(
@@ -75,9 +74,6 @@ def test_a_table(monkeypatch: pytest.MonkeyPatch, rows: list[list[str]]) -> None
 @given(NAME, NAME, NAME, st.sampled_from([*Outcome]))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_failure(monkeypatch: pytest.MonkeyPatch, about: str, found: str, name: str, outcome: Outcome) -> None:
-    """Protects who reads a failure: what was found, expected and advised, each from the start of a line; the command
-    that is advised is one line, so that it can be copied.
-    """
     fix = f"kubectl annotate serviceaccount {'n' * 63} -n {'m' * 63} --overwrite"
     check = Check("app", "trust", outcome, about, found, name, fix)
     report = Report("verify", "dev", (check,))
@@ -93,7 +89,6 @@ def test_a_failure(monkeypatch: pytest.MonkeyPatch, about: str, found: str, name
 @given(NAME, NAME, NAME)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_mistake(monkeypatch: pytest.MonkeyPatch, found: str, allowed: str, fix: str) -> None:
-    """Protects who fixes a stack file: every word of a message is whole, beside its label or below it."""
     mistake = LocatedMistake(("bindings", "a" * 63, "role"), Mistake(found, allowed, fix), "P.yaml", 3)
     with monkeypatch.context() as context:
         lines = shown(context, lambda: terminal.show(answers([FileReport("P.yaml", 1, [mistake])])))

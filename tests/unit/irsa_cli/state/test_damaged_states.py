@@ -27,7 +27,6 @@ from tests.places import at, places
 
 STACK = "urn:pulumi:dev::irsa::"
 COMPONENT = f"{STACK}irsa:index:ServiceAccountRole::role/app"
-ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 ARN = "arn:aws:iam::111122223333:"
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -143,7 +142,6 @@ def printing(text: str, patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_whole_state_is_read(reader: Callable[[list[Resource]], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the tests below: what they damage is read."""
     printing(json.dumps(STATE), monkeypatch)
 
     reader(pulumi.exported_state("dev"))
@@ -160,7 +158,6 @@ def test_a_whole_state_is_read(reader: Callable[[list[Resource]], None], monkeyp
 @example([(("deployment", "resources", 2, "modified"), "yesterday")])
 @given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(OTHERS)), min_size=1, max_size=3))
 def test_a_damaged_state_has_no_traceback(damages: list[tuple[Any, Any]]) -> None:
-    """Protects from an unexpected error where a state was edited by hand, or is of another program or version."""
     damaged: Any = {"state": copy.deepcopy(STATE)}
     for place, value in damages:
         within = ("state", *place)
@@ -197,7 +194,6 @@ def nested(depth: int) -> str:
     ],
 )
 def test_what_is_no_state_is_said(text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects readers: the same words of every subcommand, with the place."""
     printing(text, monkeypatch)
     with pytest.raises(CouldNotLookError) as error:
         pulumi.read_stack("dev")
@@ -219,7 +215,6 @@ def test_what_is_no_state_is_said(text: str, says: str, tmp_path: Path, monkeypa
     ],
 )
 def test_an_output_of_another_form_is_named(value: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects readers: a state that somebody edited says which output to look at."""
     state: Any = copy.deepcopy(STATE)
     state["deployment"]["resources"][1]["outputs"] |= value
     printing(json.dumps(state), monkeypatch)

@@ -1,7 +1,6 @@
 """What a stack's state declares."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -52,7 +51,6 @@ def state(*resources: Any) -> list[Resource]:
 
 
 def test_a_binding_of_several_clusters_is_one() -> None:
-    """Protects blue/green: the service accounts of `key@cluster` belong to the binding `key`, each with its own way."""
     green = component("app@green", namespace="web", serviceAccountName="app")
     blue = component("app@blue", namespace="web", serviceAccountName="app")
     declared = declared_stack(
@@ -71,19 +69,7 @@ def test_a_binding_of_several_clusters_is_one() -> None:
     assert dict(declared.cluster_keys) == {"blue": "blue", "green": "green"}
 
 
-def test_a_binding_is_as_fresh_as_its_latest_change() -> None:
-    """Protects an `up` that updates: IAM may not show yet what was changed, however old the role is.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
-    """
-    times = {"created": "2026-01-01T00:00:00Z", "modified": "2026-11-01T12:00:00Z"}
-    (binding,) = declared_stack(state(component("app"), {**role(), **times})).bindings
-
-    assert binding.modified == datetime(2026, 11, 1, 12, tzinfo=UTC)
-
-
 def test_only_a_provider_that_the_stack_makes_is_the_stacks() -> None:
-    """Protects the advice: `pulumi up` makes nothing that the stack only reads; a secret ARN is nobody's."""
     kind = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
     arns: list[tuple[Any, bool]] = [("arn:made", False), ("arn:read", True), (SECRET, False)]
     made = [child("app", kind, f"p{n}", {}, {"arn": arn}, external=read) for n, (arn, read) in enumerate(arns)]
@@ -92,7 +78,6 @@ def test_only_a_provider_that_the_stack_makes_is_the_stacks() -> None:
 
 
 def test_two_components_of_one_name_stay_two() -> None:
-    """Protects stacks of others, where a name is unique only within the component that it stands in."""
     inner = [component("api"), component("api")]
     for resource, outer in zip(inner, ("my:index:Shop", "my:index:Blog"), strict=True):
         resource["urn"] = f"{STACK}{outer}${COMPONENT}::api"
@@ -105,7 +90,6 @@ def test_two_components_of_one_name_stay_two() -> None:
 
 
 def test_secrets_of_the_state_stay_unread() -> None:
-    """Protects secrets: an encrypted document is nothing that could be compared, and no ciphertext is shown."""
     arn = "arn:aws:iam::111122223333:policy/p"
     policy = child("app", "aws:iam/policy:Policy", "app", {"policy": SECRET}, {"arn": arn})
     secret = component("app", trustPolicy=SECRET, policyDocuments=SECRET)
@@ -134,7 +118,6 @@ def test_what_a_refresh_forgot_is_still_declared() -> None:
 
 
 def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
-    """Protects `irsa verify KEY`: logical names come from the things themselves, and no longer from the keys."""
     web, account = {"namespace": "web", "serviceAccountName": "app"}, "web/app@oidc.example.com"
     further = component(account, key="shop", cluster="blue", **web)
     declared = declared_stack(
@@ -148,7 +131,6 @@ def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
 
 @pytest.mark.parametrize("name", ["roleArn", "annotations", "namespace", "serviceAccountName", "subjects"])
 def test_a_secret_that_everything_depends_on_is_named(name: str) -> None:
-    """Protects from tracebacks and false findings: ciphertext is not compared with anything."""
     secret = component("app", **{"namespace": "web", "serviceAccountName": "app", name: SECRET})
     (binding,) = declared_stack(state(secret, role())).bindings
 
@@ -156,7 +138,6 @@ def test_a_secret_that_everything_depends_on_is_named(name: str) -> None:
 
 
 def test_a_secret_policy_is_not_taken_for_another() -> None:
-    """Protects `policies`: a secret ARN leaves open which policies are declared, and nothing else."""
     attachment = child("app", "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app@p", {}, {"policyArn": SECRET})
     for resources in ((component("app", policyArns=SECRET),), (component("app"), attachment)):
         (binding,) = declared_stack(state(*resources, role())).bindings
@@ -164,7 +145,6 @@ def test_a_secret_policy_is_not_taken_for_another() -> None:
 
 
 def test_a_binding_that_was_never_finished_says_so() -> None:
-    """Protects readers of a failed first `up`: nothing is known yet, which is neither good nor a finding."""
     begun = {"urn": f"{STACK}{COMPONENT}::app", "type": COMPONENT, "outputs": {}}
     (binding,) = declared_stack(state(begun, role())).bindings
 
@@ -172,7 +152,6 @@ def test_a_binding_that_was_never_finished_says_so() -> None:
 
 
 def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
-    """Protects from ghosts: a replaced resource that is to be deleted, and a service account that is only read."""
     read = {**service_account("app"), "external": True}
     going = {**role(), "delete": True}
     (binding,) = declared_stack(state(component("app"), read, going)).bindings
@@ -181,7 +160,6 @@ def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
 
 
 def test_an_empty_stack_says_so() -> None:
-    """Protects readers: nothing deployed is no green report."""
     with pytest.raises(CouldNotLookError, match="has no resources yet: run `pulumi up`"):
         declared_stack(resources_of({"deployment": {"manifest": {}}}), "prod")
     with pytest.raises(CouldNotLookError, match="has no resources yet"):
@@ -192,14 +170,12 @@ def test_an_empty_stack_says_so() -> None:
 
 @pytest.mark.parametrize(("outputs", "in_stack_file"), [({"key": "app", "cluster": None}, True), ({}, False)])
 def test_a_binding_of_a_stack_file_has_its_key(outputs: dict[str, Any], in_stack_file: bool) -> None:
-    """Protects messages: in a program of one's own there is no stack file, and no output `key` (outputs.py)."""
     (binding,) = declared_stack(state(component("app", **outputs), role())).bindings
 
     assert binding.in_stack_file is in_stack_file
 
 
 def test_an_unknown_binding_has_a_neighbour() -> None:
-    """Protects typists: the nearest key is named, or all keys."""
     declared = declared_stack(state(component("my-app"), role(name="my-app")))
 
     with pytest.raises(CouldNotLookError, match="did you mean 'my-app'"):
@@ -209,7 +185,6 @@ def test_an_unknown_binding_has_a_neighbour() -> None:
 
 
 def test_an_earlier_states_role_has_its_settings_of_its_inputs() -> None:
-    """Protects stacks that an older version deployed: their components do not record a role's settings."""
     own = role()
     own["inputs"] |= {"description": "Reads", "maxSessionDuration": 7200, "tags": {"team": "a"}, "path": "/team/"}
     (binding,) = declared_stack(state(component("app", trustPolicy="{}"), own)).bindings
@@ -219,7 +194,6 @@ def test_an_earlier_states_role_has_its_settings_of_its_inputs() -> None:
 
 
 def test_a_recorded_setting_is_what_the_program_wanted() -> None:
-    """Protects from a refresh, which writes what somebody changed by hand into the role's inputs."""
     own = role()
     own["inputs"] |= {"description": "theirs"}
     recorded = component("app", trustPolicy="{}", roleSettings={"permissionsBoundary": "arn"})
@@ -259,7 +233,6 @@ def associated(clusters: tuple[str, ...], *providers: str, **more: Any) -> Any:
 
 
 def test_an_association_is_of_the_cluster_of_its_service_account() -> None:
-    """Protects `irsa prove`: a Pod of another cluster proves nothing. Of several, the state does not say it."""
     (one,) = associated(("us-west-2/blue",), "k").associations
 
     assert (one.association_id, one.provider, one.kubernetes) == ("a-us-west-2/blue", "us-west-2/blue", "k")
@@ -299,7 +272,6 @@ def test_two_roles_of_components_whose_names_look_like_one_binding() -> None:
     ("ways", "audience"), [({"irsa": "trusted"}, "vault"), ({"podIdentity": "used"}, "sts.amazonaws.com")]
 )
 def test_the_audience_of_a_way_that_is_only_trusted(ways: dict[str, str], audience: str) -> None:
-    """Protects the last but one stage: there is no annotation that has the audience, and tokens still need it."""
     provider = "arn:aws:iam::111122223333:oidc-provider/example.com"
     statement = {
         "Effect": "Allow",
@@ -334,7 +306,6 @@ def guard(name: str, provider: str = "", **outputs: Any) -> list[dict[str, Any]]
 
 
 def test_each_cluster_has_its_guard() -> None:
-    """Protects a stack of several clusters: each guard is known by its cluster, and asked for there."""
     declared = declared_stack(state(*guard("b", "green", key="green", mode="warn"), *guard("a", "blue", key="blue")))
 
     assert [(each.name, each.mode, each.cluster) for each in declared.guards] == [
@@ -363,7 +334,6 @@ def test_each_cluster_has_its_guard() -> None:
     ],
 )
 def test_a_guard_that_cannot_be_checked_says_why(outputs: dict[str, Any], reason: str) -> None:
-    """Protects from a report about half a guard: an `up` that was killed, or a program with secret names."""
     (found,) = declared_stack(state(*guard("guard", **outputs))).guards
 
     assert found.unreadable == reason
@@ -371,6 +341,5 @@ def test_a_guard_that_cannot_be_checked_says_why(outputs: dict[str, Any], reason
 
 @pytest.mark.parametrize("outputs", [{"mode": 1}, {"policies": {"x": "y"}}, {"configMaps": {"x": {"y": 1}}}])
 def test_a_guard_of_another_form_is_refused(outputs: dict[str, Any]) -> None:
-    """Protects from a traceback where a state was edited by hand."""
     with pytest.raises(CouldNotLookError, match="another output"):
         declared_stack(state(*guard("guard", **outputs)))

@@ -36,7 +36,6 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 def test_every_field_has_its_value() -> None:
-    """Protects each reader: a field that is mixed up with its neighbour deletes, or keeps, the wrong thing."""
     assert parse_resource(WRITTEN, "x") == Resource(
         urn=URN,
         type="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -57,7 +56,6 @@ def test_every_field_has_its_value() -> None:
 
 @pytest.mark.parametrize("key", FLAGS)
 def test_each_flag_is_its_own(key: str) -> None:
-    """Protects what `pulumi up` keeps from what it deletes."""
     found = parse_resource({"urn": URN, "type": "x", key: True}, "x")
     flags = (found.external, found.retained, found.protected, found.pending)
 
@@ -65,13 +63,11 @@ def test_each_flag_is_its_own(key: str) -> None:
 
 
 def test_kubernetes_plugin_reports_what_was_done() -> None:
-    """Protects from a false alarm: `initErrors` of Kubernetes say that something is not ready yet."""
     assert not parse_resource({**WRITTEN, "type": "kubernetes:core/v1:ServiceAccount"}, "x").failed
 
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_what_is_hidden_is_no_text(secret: Any) -> None:
-    """Protects secrets and comparisons: neither ciphertext nor the engine's sign for a later value is a name."""
     found = Resource(URN, "x", inputs={"a": "b", "c": "d"}, outputs={"a": secret, "b": UNKNOWN, "m": {"n": [secret]}})
 
     assert (found.text("a"), found.text("b"), found.text("c"), found.text("m", "n")) == ("", "", "d", "")
@@ -80,7 +76,6 @@ def test_what_is_hidden_is_no_text(secret: Any) -> None:
 
 
 def test_the_keys_of_a_component_are_its_outputs_or_its_name() -> None:
-    """Protects `irsa verify KEY` in stacks of an older version, and in programs of one's own."""
     component = Resource("urn:pulumi:dev::irsa::irsa:index:ServiceAccountRole::shop@blue", "x")
 
     assert component.keys == ("shop", "blue")
@@ -89,7 +84,6 @@ def test_the_keys_of_a_component_are_its_outputs_or_its_name() -> None:
 
 @pytest.mark.parametrize(("depth", "is_read"), [(99, True), (101, False), (100_000, False)])
 def test_how_deep_values_are_nested(depth: int, is_read: bool) -> None:
-    """Protects each walk through values from Python's limit of recursion, wherever it starts."""
     text = "[" * depth + "]" * depth
     if is_read:
         assert is_secret(read_json(text)) is False

@@ -131,7 +131,6 @@ def by_pair(document: dict[str, Any], client_ids: tuple[str, ...]) -> dict[str, 
 def test_groups_say_what_every_pair_would(
     document: dict[str, Any], client_ids: tuple[str, ...], accounts: list[tuple[str, str]]
 ) -> None:
-    """Protects the answer of the whole inventory: no pair is lost, added or answered for another one."""
     claims = Claims({f"{namespace}:{name}": name for namespace, name in accounts})
     said = trusts_of(parse(document), "aws", NUMBER, {PROVIDER: client_ids}, [ISSUER])
     groups = [group for each in said if each.provider_arn == PROVIDER for group in admitted(each, claims)]
@@ -145,7 +144,6 @@ def test_groups_say_what_every_pair_would(
 @given(st.lists(st.sampled_from(ACCOUNTS), unique=True), SUBJECTS)
 @settings(max_examples=500)
 def test_whose_subject_a_pattern_matches(accounts: list[tuple[str, str]], pattern: str) -> None:
-    """Protects the search by the beginning of a pattern: it finds those that the evaluator's pattern matches."""
     claims = Claims({f"{namespace}:{name}": name for namespace, name in accounts})
     expected = {
         f"{namespace}/{name}" for namespace, name in accounts if matches(f"{PREFIX}{namespace}:{name}", pattern)
