@@ -12,7 +12,7 @@ import grpc  # type: ignore[import-untyped]
 from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
 
 from sandbox.plugins.serving import plain, properties_of
 
@@ -23,6 +23,19 @@ SECONDS = 120
 
 class PluginError(Exception):
     """What the plugin refused, in its words."""
+
+    def __init__(self, error: grpc.RpcError) -> None:
+        super().__init__(error.details())
+        self.kept = ""
+        """The ID of the resource that exists all the same, for the engine to keep."""
+        details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
+        for each in status_pb2.Status.FromString(details).details if details else ():
+            failed = provider_pb2.ErrorResourceInitFailed()
+            self.kept = failed.id if each.Unpack(failed) else ""
+
+
+class RefusedInputsError(Exception):
+    """What Check and CheckConfig refused, a line for each."""
 
 
 @dataclass
@@ -75,12 +88,14 @@ def started(program: Path, environment: Mapping[str, str]) -> Iterator[Any]:
 
 
 class Engine:
-    """Calls a Kubernetes plugin that is configured with these settings."""
+    """Calls the plugin of a package that is configured with these settings."""
 
-    def __init__(self, stub: Any, settings: Mapping[str, str]) -> None:
-        self.stub = stub
-        variables = {f"kubernetes:config:{key}": value for key, value in settings.items()}
+    def __init__(self, stub: Any, package: str, settings: Mapping[str, str]) -> None:
+        self.stub, self.package = stub, package
         arguments = PropertyValue.marshal_map(properties_of(settings))
+        provider = f"urn:pulumi:dev::p::pulumi:providers:{package}::default"
+        self._accepted(self.call("CheckConfig", provider_pb2.CheckRequest(urn=provider, news=arguments)))
+        variables = {f"{package}:config:{key}": value for key, value in settings.items()}
         request = provider_pb2.ConfigureRequest(
             variables=variables, args=arguments, acceptSecrets=True, acceptResources=True, sends_old_inputs=True,
             sends_old_inputs_to_delete=True,
@@ -91,20 +106,23 @@ class Engine:
         try:
             return getattr(self.stub, name)(request, timeout=SECONDS)
         except grpc.RpcError as error:
-            raise PluginError(error.details()) from error
+            raise PluginError(error) from error
 
     def urn(self, kind: str, name: str = "my-app") -> str:
         # The types of the parents stand in front of a `$`.
-        return f"urn:pulumi:dev::p::irsa:index:ServiceAccountRole$kubernetes:{kind}::{name}"
+        return f"urn:pulumi:dev::p::irsa:index:ServiceAccountRole${self.package}:{kind}::{name}"
 
     def check(self, urn: str, inputs: Any, old: Properties | None = None) -> Properties:
         request = provider_pb2.CheckRequest(
             urn=urn, olds=_sent(old or {}), news=_sent(_given(inputs)), randomSeed=b"seed" + urn.encode()
         )
         response = self.call("Check", request)
-        if response.failures:
-            raise PluginError("\n".join(failure.reason for failure in response.failures))
+        self._accepted(response)
         return PropertyValue.unmarshal_map(response.inputs)
+
+    def _accepted(self, response: Any) -> None:
+        if response.failures:
+            raise RefusedInputsError("\n".join(failure.reason for failure in response.failures))
 
     def create(self, kind: str, inputs: Any, name: str = "my-app") -> Resource:
         urn = self.urn(kind, name)
@@ -112,8 +130,8 @@ class Engine:
         response = self.call("Create", provider_pb2.CreateRequest(urn=urn, properties=_sent(checked)))
         return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
 
-    def preview(self, kind: str, inputs: Any) -> Resource:
-        urn = self.urn(kind)
+    def preview(self, kind: str, inputs: Any, name: str = "my-app") -> Resource:
+        urn = self.urn(kind, name)
         checked = self.check(urn, inputs)
         response = self.call("Create", provider_pb2.CreateRequest(urn=urn, properties=_sent(checked), preview=True))
         return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
@@ -146,6 +164,10 @@ class Engine:
         response = self.call("Read", request)
         inputs, state = (PropertyValue.unmarshal_map(each) for each in (response.inputs, response.properties))
         return Resource(resource.urn, response.id, inputs, state)
+
+    def invoke(self, function: str, arguments: Any) -> Any:
+        request = provider_pb2.InvokeRequest(tok=f"{self.package}:{function}", args=_sent(properties_of(arguments)))
+        return plain(PropertyValue.unmarshal_map(getattr(self.call("Invoke", request), "return")))
 
     def read(self, kind: str, resource_id: str) -> Resource:
         return self.refresh(Resource(self.urn(kind), resource_id, {}, {}))

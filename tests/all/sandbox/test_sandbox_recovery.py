@@ -185,19 +185,6 @@ def test_a_port_taken_while_its_server_starts_is_replaced(sandbox: Sandbox, monk
             each.server_close()
 
 
-def test_a_damaged_state_of_the_aws_api_is_put_aside(sandbox: Sandbox) -> None:
-    """A state file that cannot be read costs what was in it, never the start; the seeds are there again."""
-    started(sandbox)
-    stop(sandbox, "aws-api")
-    state = sandbox.folder / "aws" / "state.pickle"
-    state.write_bytes(state.read_bytes()[:1000])
-    port = started(sandbox)["aws-api"]
-    assert state.with_suffix(".damaged").exists()
-    assert "starting empty" in (sandbox.logs / "aws-api.log").read_text()
-    policy = "arn:aws:iam::111122223333:policy/existing-policy"
-    assert aws_client(sandbox, port, "iam").get_policy(PolicyArn=policy)["Policy"]["Arn"] == policy
-
-
 def test_a_server_that_cannot_start_says_so_in_one_line(sandbox: Sandbox) -> None:
     """A server that ends at once: its name, its last words and its log, not a wait of a minute."""
     started(sandbox)

@@ -1,7 +1,7 @@
 """What EKS does with Pod Identity associations and add-ons, and what it refuses.
 
-https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html and its neighbours; words that
-no page has are those of the errors that the tests' docstrings name.
+https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html and its neighbours; what no
+page has is in the reports that are named.
 """
 
 import json
@@ -13,12 +13,13 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from sandbox.pod_identity import PAGE, SUMMARY
+from sandbox.pod_identity import SUMMARY
 
 ACCOUNT, OTHER_ACCOUNT = "123456789012", "444455556666"
+ROLES = f"arn:aws:iam::{ACCOUNT}:role/"
 CLUSTER = f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/green"
 # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
-PODS = {
+PODS: dict[str, Any] = {
     "Effect": "Allow",
     "Principal": {"Service": "pods.eks.amazonaws.com"},
     "Action": ["sts:AssumeRole", "sts:TagSession"],
@@ -26,264 +27,176 @@ PODS = {
 NARROW = {**PODS, "Condition": {"StringEquals": {"aws:RequestTag/kubernetes-namespace": "web"}}}
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
 IRSA = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
-POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 APP = {"clusterName": "green", "namespace": "web", "serviceAccount": "app"}
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+# https://github.com/hashicorp/terraform-provider-aws/issues/41483
+UNTRUSTED = (400, "InvalidParameterException")
+NOT_FOUND = (404, "ResourceNotFoundException")
 
 
 @pytest.fixture
-def clients(pod_identity: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+def eks(pod_identity: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """EKS with one cluster, and a role for Pods."""
     for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_REGION", "us-west-2")):
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     with mock_aws():
-        yield lambda service: boto3.client(service, region_name="us-west-2")  # type: ignore[call-overload]
+        eks = boto3.client("eks", region_name="us-west-2")
+        eks.create_cluster(name="green", roleArn=f"{ROLES}eks", resourcesVpcConfig={})
+        role("app", PODS)
+        yield eks
 
 
-@pytest.fixture
-def role(clients: Callable[[str], Any]) -> Callable[..., str]:
-    """Create a role with these statements in its trust policy, and return its ARN."""
-    iam = clients("iam")
-
-    def create(name: str, *statements: Any, path: str = "/") -> str:
-        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements or (PODS,))})
-        arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document, Path=path)["Role"]["Arn"]
-        return arn
-
-    return create
+def role(name: str, *statements: Any, path: str = "/") -> None:
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    boto3.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document, Path=path)
 
 
-@pytest.fixture
-def eks(clients: Callable[[str], Any]) -> Any:
-    """EKS with one cluster."""
-    eks = clients("eks")
-    eks.create_cluster(name="green", roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig={})
-    return eks
-
-
-def refused(call: Callable[..., object], **arguments: Any) -> tuple[int, str, str]:
-    """Return the HTTP status, code and message of a refusal."""
+def refused(call: Callable[..., object], **arguments: Any) -> tuple[int, str]:
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     response: Any = caught.value.response
-    return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"], response["Error"]["Message"]
+    return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]
 
 
 def create(eks: Any, **arguments: Any) -> Any:
-    return eks.create_pod_identity_association(**{**APP, **arguments})["association"]
+    return eks.create_pod_identity_association(**{**APP, "roleArn": f"{ROLES}app", **arguments})["association"]
 
 
-def test_what_an_association_is_made_of(eks: Any, role: Callable[..., str]) -> None:
-    """Protects who reads an association: ARN and ID in the forms of EKS, the state of the tags, and no owner."""
-    arn = role("app", path="/irsa/")
-    made = create(eks, roleArn=arn, tags={"team": "a"})
-
-    found = eks.describe_pod_identity_association(clusterName="green", associationId=made["associationId"])
-    assert found["association"] == made
-    assert made["associationId"].startswith("a-")
-    assert made["associationArn"] == (
-        f"arn:aws:eks:us-west-2:{ACCOUNT}:podidentityassociation/green/{made['associationId']}"
-    )
-    assert (made["roleArn"], made["tags"], made["disableSessionTags"]) == (arn, {"team": "a"}, False)
-    assert {"ownerArn", "policy", "targetRoleArn", "externalId"}.isdisjoint(made)
+def at(association: Any) -> dict[str, str]:
+    return {"clusterName": "green", "associationId": association["associationId"]}
 
 
 @pytest.mark.parametrize(
-    ("statements", "admitted"),
+    ("statements", "refusal"),
     [
-        ([PODS], True),
-        ([IRSA, NARROW], True),
-        ([{**PODS, "Action": "sts:*"}], True),
-        ([IRSA], False),
-        ([{**PODS, "Action": "sts:AssumeRole"}], False),
-        ([{**PODS, "Action": "sts:TagSession"}], False),
-        ([{**PODS, "Effect": "Deny"}], False),
-        ([{**PODS, "Principal": {"Service": "eks.amazonaws.com"}}], False),
-        ([{**PODS, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}], False),
+        ([IRSA, NARROW], None),
+        ([{**PODS, "Action": "sts:*"}], None),
+        ([IRSA], UNTRUSTED),
+        ([{**PODS, "Action": "sts:AssumeRole"}], UNTRUSTED),
+        ([{**PODS, "Action": "sts:TagSession"}], UNTRUSTED),
+        ([{**PODS, "Effect": "Deny"}], UNTRUSTED),
+        ([{**PODS, "Principal": {"Service": "eks.amazonaws.com"}}], UNTRUSTED),
+        ([{**PODS, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}], UNTRUSTED),
     ],
 )
-def test_the_role_must_trust_eks_pods(
-    eks: Any, role: Callable[..., str], statements: list[Any], admitted: bool
-) -> None:
-    """Protects terraform-provider-aws#41483: an association whose role does not admit pods.eks is refused."""
-    arn = role("app", *statements)
-    if admitted:
-        assert create(eks, roleArn=arn)["roleArn"] == arn
-    else:
-        assert refused(create, eks=eks, roleArn=arn) == (
-            400,
-            "InvalidParameterException",
-            "Trust policy of the role provided is invalid",
-        )
+def test_the_role_must_trust_eks_pods(eks: Any, statements: list[Any], refusal: tuple[int, str] | None) -> None:
+    """At creation and at the change of a role, which leaves the association as it was."""
+    role("judged", *statements)
+    made, judged = create(eks, serviceAccount="changed"), {"roleArn": f"{ROLES}judged"}
+    if refusal is None:
+        assert create(eks, **judged)["roleArn"] == f"{ROLES}judged"
+        return
+    assert refused(create, eks=eks, **judged) == refusal
+    assert refused(eks.update_pod_identity_association, **at(made), **judged) == refusal
+    assert eks.describe_pod_identity_association(**at(made))["association"] == made
 
 
-def test_the_role_must_exist_in_the_clusters_account(eks: Any, role: Callable[..., str]) -> None:
-    """Protects eksctl#8718 and #34711 of Terraform's provider: another account's role, no role, and no ARN at all."""
-    absent = refused(create, eks=eks, roleArn=f"arn:aws:iam::{ACCOUNT}:role/absent")
-    assert absent == (400, "InvalidParameterException", "Role provided in the request does not exist.")
-    role("app", path="/team/")
-    without_path = refused(create, eks=eks, roleArn=f"arn:aws:iam::{ACCOUNT}:role/app")
-    assert without_path == absent
-    elsewhere = refused(create, eks=eks, roleArn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/app")
-    assert elsewhere == (403, "AccessDeniedException", "Cross-account pass role is not allowed")
-    assert refused(create, eks=eks, roleArn="") == elsewhere
-
-
-def test_one_association_of_a_service_account(eks: Any, role: Callable[..., str]) -> None:
-    """Protects eksctl#7753: the second one is refused, with the ID of the first; other names are others."""
-    arn = role("app")
-    first = create(eks, roleArn=arn)["associationId"]
-    assert refused(create, eks=eks, roleArn=arn) == (
-        409,
-        "ResourceInUseException",
-        f"Association already exists: {first}",
-    )
-    create(eks, roleArn=arn, namespace="other")
-    create(eks, roleArn=arn, serviceAccount="other")
-
-
-def test_what_is_not_there(eks: Any, role: Callable[..., str]) -> None:
-    """Protects who looks for what is gone: every call says ResourceNotFoundException, for cluster and association."""
-    arn = role("app")
-    assert refused(create, eks=eks, roleArn=arn, clusterName="blue")[:2] == (404, "ResourceNotFoundException")
-    assert refused(eks.list_pod_identity_associations, clusterName="blue")[:2] == (404, "ResourceNotFoundException")
-    for call in (
-        eks.describe_pod_identity_association,
-        eks.update_pod_identity_association,
-        eks.delete_pod_identity_association,
+def test_what_is_refused(eks: Any) -> None:
+    """Another account's role, no ARN at all: eksctl#8718, terraform-provider-aws#34711; and twice: eksctl#7753."""
+    role("elsewhere", PODS, path="/team/")
+    create(eks)
+    create(eks, namespace="other")
+    for arguments, refusal in (
+        ({"roleArn": f"{ROLES}absent"}, (400, "InvalidParameterException")),
+        ({"roleArn": f"{ROLES}elsewhere"}, (400, "InvalidParameterException")),
+        ({"roleArn": f"arn:aws:iam::{OTHER_ACCOUNT}:role/app"}, (403, "AccessDeniedException")),
+        ({"roleArn": ""}, (403, "AccessDeniedException")),
+        ({"serviceAccount": "app"}, (409, "ResourceInUseException")),
+        ({"clusterName": "blue"}, NOT_FOUND),
     ):
+        assert refused(create, eks=eks, **{"serviceAccount": "new", **arguments}) == refusal
+    assert refused(eks.list_pod_identity_associations, clusterName="blue") == NOT_FOUND
+    for verb in ("describe", "update", "delete"):
         for cluster in ("green", "blue"):
-            found = refused(call, clusterName=cluster, associationId="a-0123456789abcdefg")
-            assert found[:2] == (404, "ResourceNotFoundException")
+            call = getattr(eks, f"{verb}_pod_identity_association")
+            assert refused(call, clusterName=cluster, associationId="a-0123456789abcdefg") == NOT_FOUND
 
 
-def test_an_update_changes_what_it_names(eks: Any, role: Callable[..., str]) -> None:
-    """Protects a policy and a target role: what a request leaves out stays, an empty text takes it away.
-
-    https://github.com/aws-controllers-k8s/eks-controller/pull/164
-    """
-    first, second = role("first"), role("second")
+def test_an_association_from_its_creation_to_its_end(eks: Any) -> None:
+    """What an update leaves out stays, an empty text takes it away: aws-controllers-k8s/eks-controller#164."""
+    role("pathed", PODS, path="/irsa/")
     target = f"arn:aws:iam::{OTHER_ACCOUNT}:role/data-reader"
-    made = create(eks, roleArn=first, policy=POLICY, disableSessionTags=True, targetRoleArn=target)
-    assert made["externalId"] == f"us-west-2/{ACCOUNT}/green/web/app"
+    bare = create(eks, serviceAccount="bare")
+    assert {"ownerArn", "policy", "targetRoleArn", "externalId"}.isdisjoint(bare)
+    settings = {"policy": POLICY, "disableSessionTags": True, "targetRoleArn": target, "tags": {"a": "1", "b": "2"}}
+    made = create(eks, **settings)
+    arn = f"arn:aws:eks:us-west-2:{ACCOUNT}:podidentityassociation/green/{made['associationId']}"
+    external = {"associationArn": arn, "externalId": f"us-west-2/{ACCOUNT}/green/web/app"}
+    assert made.items() >= {**settings, **external}.items()
+    assert made["associationId"].startswith("a-")
 
-    def update(**settings: Any) -> Any:
-        at = {"clusterName": "green", "associationId": made["associationId"]}
-        answer = eks.update_pod_identity_association(**at, **settings)["association"]
-        assert eks.describe_pod_identity_association(**at)["association"] == answer
+    def update(**changed: Any) -> Any:
+        answer = eks.update_pod_identity_association(**at(made), **changed)["association"]
+        assert eks.describe_pod_identity_association(**at(made))["association"] == answer
         return answer
 
-    changed = update(roleArn=second)
-    assert changed["modifiedAt"] > made["modifiedAt"]
-    assert changed == {**made, "roleArn": second, "modifiedAt": changed["modifiedAt"]}
+    changed = update(roleArn=f"{ROLES}irsa/pathed")
+    assert changed == {**made, "roleArn": f"{ROLES}irsa/pathed", "modifiedAt": changed["modifiedAt"]}
     assert {"policy", "targetRoleArn", "externalId"}.isdisjoint(update(policy="", targetRoleArn=""))
     assert update(disableSessionTags=False)["disableSessionTags"] is False
+    # The official plugin's way: by the ARN, with several keys taken away at once; a cluster's tags are moto's.
+    for tagged in (arn, CLUSTER):
+        eks.tag_resource(resourceArn=tagged, tags={"a": "3", "c": "4", "d": "5"})
+        eks.untag_resource(resourceArn=tagged, tagKeys=["a", "c"])
+    assert [eks.list_tags_for_resource(resourceArn=each)["tags"] for each in (arn, CLUSTER)] == [
+        {"b": "2", "d": "5"},
+        {"d": "5"},
+    ]
+    assert refused(eks.list_tags_for_resource, resourceArn=f"{arn}x") == (404, "NotFoundException")
 
 
-def test_an_update_of_the_role_checks_its_trust(eks: Any, role: Callable[..., str]) -> None:
-    """Protects the change of a role: one that does not admit pods.eks is refused, and the association is as before."""
-    made = create(eks, roleArn=role("app"))
-    at = {"clusterName": "green", "associationId": made["associationId"]}
-    refusal = refused(eks.update_pod_identity_association, **at, roleArn=role("irsa", IRSA))
-    assert refusal[1:] == ("InvalidParameterException", "Trust policy of the role provided is invalid")
-    assert eks.describe_pod_identity_association(**at)["association"] == made
-
-
-def test_what_a_list_tells(eks: Any, role: Callable[..., str]) -> None:
-    """Protects who lists: the API's summary has neither role nor tags; filters are exact."""
-    arn = role("app")
-    for namespace, name in (("web", "app"), ("web", "application"), ("batch", "app")):
-        create(eks, roleArn=arn, namespace=namespace, serviceAccount=name)
-
-    def listed(**filters: str) -> set[tuple[str, str]]:
+def test_what_a_list_tells(eks: Any) -> None:
+    """The API's summary has neither role nor tags; filters are exact."""
+    pairs = {("web", "app"), ("web", "application"), ("batch", "app")}
+    for namespace, name in pairs:
+        create(eks, namespace=namespace, serviceAccount=name)
+    for filters in ({}, {"namespace": "web"}, {"serviceAccount": "app"}, {"namespace": "we"}):
         found = eks.list_pod_identity_associations(clusterName="green", **filters)["associations"]
         assert all(each.keys() == set(SUMMARY) - {"ownerArn"} for each in found)
-        return {(each["namespace"], each["serviceAccount"]) for each in found}
-
-    assert listed() == {("web", "app"), ("web", "application"), ("batch", "app")}
-    assert listed(namespace="web") == {("web", "app"), ("web", "application")}
-    assert listed(serviceAccount="app") == {("web", "app"), ("batch", "app")}
-    assert listed(namespace="web", serviceAccount="app") == {("web", "app")}
-    assert listed(namespace="we") == set()
+        expected = {
+            pair for pair in pairs if {"namespace": pair[0], "serviceAccount": pair[1]}.items() >= filters.items()
+        }
+        assert {(each["namespace"], each["serviceAccount"]) for each in found} == expected
 
 
 @pytest.mark.parametrize("deleting", [False, True])
-def test_lists_come_in_pages(eks: Any, role: Callable[..., str], deleting: bool) -> None:
-    """Protects a cluster with many associations: 100 at a time, each once, also where one is deleted in between."""
-    arn = role("app")
-    names = {f"app-{number}" for number in range(2 * PAGE + 1)}
+def test_lists_come_in_pages(eks: Any, deleting: bool) -> None:
+    """100 at a time, each once, also where one is deleted in between."""
+    names = {f"app-{number}" for number in range(201)}
     for name in names:
-        create(eks, roleArn=arn, serviceAccount=name)
-    pages = eks.get_paginator("list_pod_identity_associations").paginate(clusterName="green")
-    sizes, found = [], []
-    for page in pages:
-        sizes.append(len(page["associations"]))
-        found += [each["serviceAccount"] for each in page["associations"]]
+        create(eks, serviceAccount=name)
+    found: list[list[str]] = []
+    for page in eks.get_paginator("list_pod_identity_associations").paginate(clusterName="green"):
+        found.append([each["serviceAccount"] for each in page["associations"]])
         if deleting:
-            last = page["associations"][-1]["associationId"]
-            eks.delete_pod_identity_association(clusterName="green", associationId=last)
-    assert sizes == [PAGE, PAGE, 1]
-    assert (set(found), len(found)) == (names, len(names))
+            eks.delete_pod_identity_association(**at(page["associations"][-1]))
+    assert [len(page) for page in found] == [100, 100, 1]
+    assert {name for page in found for name in page} == names
 
 
-def test_tags_of_an_association(eks: Any, role: Callable[..., str]) -> None:
-    """Protects the official plugin's way: tags by the association's ARN, with several keys taken away at once."""
-    made = create(eks, roleArn=role("app"), tags={"a": "1", "b": "2", "c": "3"})
-    arn = made["associationArn"]
-    eks.tag_resource(resourceArn=arn, tags={"a": "4", "d": "5"})
-    eks.untag_resource(resourceArn=arn, tagKeys=["b", "c"])
-    assert eks.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "4", "d": "5"}
-    at = {"clusterName": "green", "associationId": made["associationId"]}
-    assert eks.describe_pod_identity_association(**at)["association"]["tags"] == {"a": "4", "d": "5"}
-    assert refused(eks.list_tags_for_resource, resourceArn=f"{arn}x")[:2] == (404, "NotFoundException")
-
-
-def test_tags_of_a_cluster_are_as_before(eks: Any) -> None:
-    """Protects clusters: their tags are moto's, all keys of a request included."""
-    eks.tag_resource(resourceArn=CLUSTER, tags={"a": "1", "b": "2", "c": "3"})
-    eks.untag_resource(resourceArn=CLUSTER, tagKeys=["a", "b"])
-    assert eks.list_tags_for_resource(resourceArn=CLUSTER)["tags"] == {"c": "3"}
-
-
-def test_the_agents_add_on(eks: Any) -> None:
-    """Protects who asks whether the agent runs: ACTIVE, or ResourceNotFoundException where it was never added."""
-    agent = {"clusterName": "green", "addonName": "eks-pod-identity-agent"}
-    assert refused(eks.describe_addon, **agent)[:2] == (404, "ResourceNotFoundException")
-    eks.create_addon(**agent)
-    assert eks.describe_addon(**agent)["addon"]["status"] == "ACTIVE"
-    assert refused(eks.create_addon, **agent)[:2] == (409, "ResourceInUseException")
-    eks.delete_addon(**agent)
-    assert refused(eks.describe_addon, **agent)[:2] == (404, "ResourceNotFoundException")
-
-
-def test_an_add_on_owns_its_associations(eks: Any, role: Callable[..., str]) -> None:
-    """Protects associations of an add-on: `ownerArn` names it, only it changes and deletes them.
-
-    https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html
-    """
+def test_add_ons(eks: Any) -> None:
+    """An add-on alone changes and deletes what it owns: https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html."""
     driver = {"clusterName": "green", "addonName": "aws-ebs-csi-driver"}
-    given = [{"serviceAccount": "ebs-csi-controller-sa", "roleArn": role("driver")}]
+    assert refused(eks.describe_addon, **driver) == NOT_FOUND
+    given = [{"serviceAccount": "ebs-csi-controller-sa", "roleArn": f"{ROLES}app"}]
     addon = eks.create_addon(**driver, podIdentityAssociations=given)["addon"]
-    own = create(eks, roleArn=role("app"))
-
+    assert eks.describe_addon(**driver)["addon"]["status"] == "ACTIVE"
+    assert refused(eks.create_addon, **driver) == (409, "ResourceInUseException")
+    own = create(eks)
     (owned,) = eks.list_pod_identity_associations(clusterName="green", namespace="kube-system")["associations"]
-    assert owned["ownerArn"] == addon["addonArn"]
-    assert addon["podIdentityAssociations"] == [owned["associationArn"]]
-    at = {"clusterName": "green", "associationId": owned["associationId"]}
-    assert refused(eks.delete_pod_identity_association, **at)[:2] == (400, "InvalidRequestException")
-    assert refused(eks.update_pod_identity_association, **at)[:2] == (400, "InvalidRequestException")
+    assert (owned["ownerArn"], addon["podIdentityAssociations"]) == (addon["addonArn"], [owned["associationArn"]])
+    for call in (eks.delete_pod_identity_association, eks.update_pod_identity_association):
+        assert refused(call, **at(owned)) == (400, "InvalidRequestException")
     eks.delete_addon(**driver)
+    assert refused(eks.describe_addon, **driver) == NOT_FOUND
     left = eks.list_pod_identity_associations(clusterName="green")["associations"]
     assert [each["associationId"] for each in left] == [own["associationId"]]
 
 
 def test_auto_mode_is_remembered(eks: Any) -> None:
-    """Protects who asks for the agent: a cluster of Auto Mode says so, and another one says nothing."""
-    eks.create_cluster(
-        name="auto",
-        roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks",
-        resourcesVpcConfig={},
-        computeConfig={"enabled": True, "nodePools": ["general-purpose"]},
-    )
+    compute = {"enabled": True, "nodePools": ["general-purpose"]}
+    eks.create_cluster(name="auto", roleArn=f"{ROLES}eks", resourcesVpcConfig={}, computeConfig=compute)
     assert eks.describe_cluster(name="auto")["cluster"]["computeConfig"]["enabled"] is True
     assert "computeConfig" not in eks.describe_cluster(name="green")["cluster"]

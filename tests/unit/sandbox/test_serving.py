@@ -1,31 +1,61 @@
 """The stand-in plugins and the language host as processes."""
 
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 import psutil
 import pytest
 
 from sandbox import language_host
 from sandbox.layout import CHECKOUT
+from sandbox.plugins.kubernetes.kinds import kind_of
+from sandbox.plugins.serving import ProviderError
 
 ENDS_WITHIN = 30.0
-# What starts a plugin, reads its port as the engine does, and is gone without a signal to it.
-KILLED_ENGINE = """
+# What starts a plugin, reads its port as the engine does, and ends without a signal to it once its input does.
+ENGINE = """
 import os, subprocess, sys
-plugin = subprocess.Popen([sys.executable, *sys.argv[1:], "127.0.0.1:1"], stdout=subprocess.PIPE)
+command = [sys.executable, *sys.argv[1:], "127.0.0.1:1"]
+plugin = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 print(plugin.pid, int(plugin.stdout.readline()), flush=True)
+sys.stdin.read()
 os._exit(0)
 """
+PROGRAMS = {
+    "aws": ("-m", "sandbox.plugins.aws"),
+    "kubernetes": ("-m", "sandbox.plugins.kubernetes"),
+    "python": ("-P", language_host.__file__),
+}
+ENDS: dict[str, Callable[[subprocess.Popen[str], psutil.Process], object]] = {
+    "SIGINT": lambda _, plugin: plugin.send_signal(signal.SIGINT),
+    "SIGTERM": lambda _, plugin: plugin.send_signal(signal.SIGTERM),
+    "the engine was killed": lambda engine, _: engine.kill(),
+}
 
 
-@pytest.mark.parametrize("plugin", [("-m", "sandbox.plugins.aws"), ("-P", language_host.__file__)], ids=str)
-def test_a_plugin_ends_with_its_engine(plugin: tuple[str, ...]) -> None:
-    """Protects the machine: the engine is killed, by CI for example, and its plugins would run for good."""
-    command = [sys.executable, "-c", KILLED_ENGINE, *plugin]
-    started = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
-    assert started.stdout is not None
-    process = psutil.Process(int(started.stdout.readline().split()[0]))
-    assert process.is_running()
-    started.wait()
-    process.wait(ENDS_WITHIN)
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("end", ENDS)
+def test_a_plugin_ends_with_its_engine(program: str, end: str) -> None:
+    """At a signal at once: the engine would wait for five seconds; and without one, or it would run for good."""
+    command = [sys.executable, "-c", ENGINE, *PROGRAMS[program]]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:
+        assert engine.stdout is not None
+        plugin = psutil.Process(int(engine.stdout.readline().split()[0]))
+        until = time.monotonic() + (3 if end.startswith("SIG") else ENDS_WITHIN)
+        ENDS[end](engine, plugin)
+        try:
+            while plugin.is_running() and plugin.status() != psutil.STATUS_ZOMBIE:
+                assert time.monotonic() < until
+                time.sleep(0.02)
+        finally:
+            engine.kill()
+            if plugin.is_running():
+                plugin.kill()
+
+
+def test_a_kind_that_the_stand_in_does_not_have_is_named() -> None:
+    with pytest.raises(ProviderError, match="core/v1:Unheard"):
+        kind_of("kubernetes:core/v1:Unheard")

@@ -1,0 +1,176 @@
+"""IAM of the sandbox, which is moto with what moto does not have, against AWS's documentation.
+
+https://docs.aws.amazon.com/IAM/latest/APIReference/ and, for quotas and for names ("not distinguished by case", "unique
+within the account"), https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from moto.iam.models import AccountSummary, IAMBackend
+from moto.iam.responses import IamResponse
+
+from sandbox.missing_in_moto import REFUSALS, answer_with_documents_as_iam, page_as_iam, refuse_as_iam
+
+ACCOUNT = "123456789012"
+# A literal percent sign that looks like an escape, a plus sign, and what RFC 3986 reserves or does not know.
+TEXT = "100%25 a+b/c*d~e é 漢 &<>\"'"
+STATEMENT = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*", "Condition": {"StringEquals": {"a:b": TEXT}}}
+DOCUMENT = json.dumps({"Version": "2012-10-17", "Statement": STATEMENT}, ensure_ascii=False)
+SIZE = len("".join(DOCUMENT.split()))
+OWN, OF_AWS = f"arn:aws:iam::{ACCOUNT}:policy/app", "arn:aws:iam::aws:policy/ReadOnlyAccess"
+ROLE = {"RoleName": "app", "AssumeRolePolicyDocument": DOCUMENT}
+LONGER = DOCUMENT[:-1] + ',"Id":"x"}'
+TAKEN, QUOTA, MISSING = (409, "EntityAlreadyExists"), (409, "LimitExceeded"), (404, "NoSuchEntity")
+
+
+@pytest.fixture
+def quotas(faster_moto: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file of quotas, which does not exist yet; moto's classes are as before after the test."""
+    own = ((IAMBackend, (*REFUSALS, "list_roles")), (AccountSummary, ("summary_map",)))
+    for owner, names in (
+        *own,
+        (IamResponse, ("get_account_authorization_details", "RESPONSE_KEY_PATH_TO_TRANSFORMER")),
+    ):
+        for name in names:
+            monkeypatch.setattr(owner, name, getattr(owner, name) if name.isupper() else vars(owner)[name])
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    answer_with_documents_as_iam()
+    page_as_iam()
+    refuse_as_iam(tmp_path / "quotas.json")
+    return tmp_path / "quotas.json"
+
+
+@pytest.fixture
+def iam(quotas: Path) -> Iterator[Any]:
+    with mock_aws(config={"iam": {"load_aws_managed_policies": True}}):
+        yield boto3.client("iam")
+
+
+DEFAULT_QUOTAS = {
+    "RolesQuota": 1000,
+    "PoliciesQuota": 1500,
+    "AttachedPoliciesPerRoleQuota": 10,
+    "AssumeRolePolicySizeQuota": 2048,
+}
+ATTACH, UPDATE = {"RoleName": "app", "PolicyArn": OWN}, {"RoleName": "app", "PolicyDocument": LONGER}
+Call = tuple[str, dict[str, str]]
+# Quotas of the AWS account, a call where one role has one policy, and IAM's refusal, None where it does it.
+REFUSED: list[tuple[dict[str, int], Call, tuple[int, str] | None]] = [
+    ({}, ("create_role", {**ROLE, "RoleName": "APP"}), TAKEN),
+    ({}, ("create_role", {**ROLE, "Path": "/other/"}), TAKEN),
+    ({}, ("create_policy", {"PolicyName": "App", "Path": "/other/", "PolicyDocument": DOCUMENT}), TAKEN),
+    # AWS's managed policies are in AWS's account, so their names can be used.
+    ({}, ("create_policy", {"PolicyName": "ReadOnlyAccess", "PolicyDocument": DOCUMENT}), None),
+    ({}, ("create_role", {**ROLE, "RoleName": "b", "PermissionsBoundary": f"{OWN}x"}), MISSING),
+    ({}, ("create_role", {**ROLE, "RoleName": "b", "PermissionsBoundary": OWN}), None),
+    ({}, ("put_role_permissions_boundary", {"RoleName": "app", "PermissionsBoundary": f"{OWN}x"}), MISSING),
+    ({"RolesQuota": 1}, ("create_role", {**ROLE, "RoleName": "b"}), QUOTA),
+    ({"RolesQuota": 2}, ("create_role", {**ROLE, "RoleName": "b"}), None),
+    ({"PoliciesQuota": 1}, ("create_policy", {"PolicyName": "b", "PolicyDocument": DOCUMENT}), QUOTA),
+    ({"PoliciesQuota": 2}, ("create_policy", {"PolicyName": "b", "PolicyDocument": DOCUMENT}), None),
+    ({"AttachedPoliciesPerRoleQuota": 1}, ("attach_role_policy", {**ATTACH, "PolicyArn": OF_AWS}), QUOTA),
+    ({"AttachedPoliciesPerRoleQuota": 1}, ("attach_role_policy", ATTACH), None),
+    # White space is not counted.
+    ({"AssumeRolePolicySizeQuota": SIZE}, ("create_role", {**ROLE, "RoleName": "b"}), None),
+    ({"AssumeRolePolicySizeQuota": SIZE}, ("update_assume_role_policy", UPDATE), QUOTA),
+]
+
+
+@pytest.mark.parametrize(("quota", "call", "refusal"), REFUSED)
+def test_what_is_refused(iam: Any, quotas: Path, quota: Any, call: Call, refusal: tuple[int, str] | None) -> None:
+    iam.create_role(**ROLE)
+    iam.create_policy(PolicyName="app", PolicyDocument=DOCUMENT)
+    iam.attach_role_policy(**ATTACH)
+    # Those of another AWS account change nothing here.
+    for aws_account, of_this in (("444455556666", {}), (ACCOUNT, quota)):
+        quotas.write_text(json.dumps({aws_account: quota}))
+        summary = iam.get_account_summary()["SummaryMap"]
+        assert summary.items() >= {**DEFAULT_QUOTAS, **of_this, "Roles": 1, "Policies": 1}.items()
+    if refusal is None:
+        getattr(iam, call[0])(**call[1])
+        return
+    with pytest.raises(ClientError) as caught:
+        getattr(iam, call[0])(**call[1])
+    response: Any = caught.value.response
+    assert (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) == refusal
+
+
+def test_what_is_gone_makes_room(iam: Any, quotas: Path) -> None:
+    quotas.write_text(json.dumps({ACCOUNT: {"RolesQuota": 1}}))
+    for path in ("/", "/team/"):
+        iam.create_role(**ROLE, Path=path)
+        iam.delete_role(RoleName="app")
+
+
+def test_a_page_has_no_more_than_iam_gives(iam: Any) -> None:
+    """Who reads in bulk follows markers, or most of an AWS account is missing; there may be fewer than MaxItems."""
+    for number in range(150):
+        iam.create_role(**{**ROLE, "RoleName": f"role-{number}"})
+    for number in range(60):
+        iam.create_policy(PolicyName=f"policy-{number}", PolicyDocument=DOCUMENT)
+    iam.create_user(UserName="someone")
+    pages = iam.get_paginator("get_account_authorization_details").paginate(Filter=["Role", "LocalManagedPolicy"])
+    assert [(len(page["RoleDetailList"]), len(page["Policies"])) for page in pages] == [(100, 0), (50, 50), (0, 10)]
+    assert [len(page["Roles"]) for page in iam.get_paginator("list_roles").paginate()] == [100, 50]
+    for kind, owner in (("LocalManagedPolicy", ACCOUNT), ("AWSManagedPolicy", "aws")):
+        page = iam.get_account_authorization_details(Filter=[kind], MaxItems=7)
+        assert {policy["Arn"].split(":")[4] for policy in page["Policies"]} == {owner}
+        assert (len(page["Policies"]), page["IsTruncated"], page["UserDetailList"]) == (7, True, [])
+
+
+NAMED = {f"{each}Name": "app" for each in ("User", "Group", "Role", "Policy", "InstanceProfile")}
+VERSION = {"PolicyArn": OWN, "VersionId": "v2"}
+# Each call and the number of documents in its answer: of a version's, GetPolicyVersion and the details alone have it.
+DOCUMENTS: list[tuple[str, dict[str, Any], int]] = [
+    ("create_role", {"AssumeRolePolicyDocument": DOCUMENT}, 1),
+    ("put_role_policy", {"PolicyDocument": DOCUMENT}, 0),
+    ("create_user", {}, 0),
+    ("put_user_policy", {"PolicyDocument": DOCUMENT}, 0),
+    ("create_group", {}, 0),
+    ("put_group_policy", {"PolicyDocument": DOCUMENT}, 0),
+    ("create_policy", {"PolicyDocument": DOCUMENT}, 0),
+    ("create_policy_version", {**VERSION, "PolicyDocument": DOCUMENT}, 0),
+    ("create_instance_profile", {}, 0),
+    ("add_role_to_instance_profile", {}, 0),
+    ("get_role", {}, 1),
+    ("get_role_policy", {}, 1),
+    ("get_user_policy", {}, 1),
+    ("get_group_policy", {}, 1),
+    ("get_policy_version", VERSION, 1),
+    ("list_policy_versions", VERSION, 0),
+    ("get_instance_profile", {}, 1),
+    ("list_instance_profiles", {}, 1),
+    ("list_instance_profiles_for_role", {}, 1),
+    ("list_roles", {}, 1),
+    ("update_role_description", {"Description": "d"}, 1),
+    # Three inline policies, a role's trust policy twice, with and in its instance profile, and two versions.
+    ("get_account_authorization_details", {"Filter": ["Role", "User", "Group", "LocalManagedPolicy"]}, 7),
+]
+
+
+def test_each_document_is_url_encoded(iam: Any) -> None:
+    """Provider code decodes each, as IAM's clients must: "URL-encoded compliant with RFC 3986"."""
+    bodies: list[str] = []
+    iam.meta.events.register(
+        "before-parse.iam", lambda response_dict, **_: bodies.append(response_dict["body"].decode())
+    )
+    for operation, arguments, number in DOCUMENTS:
+        known = iam.meta.service_model.operation_model(iam.meta.method_to_api_mapping[operation]).input_shape.members
+        given = {**NAMED, **arguments}
+        getattr(iam, operation)(**{name: given[name] for name in given if name in known})
+        found = re.findall(r"<\w*Document>(.*?)</", bodies[-1], re.DOTALL)
+        # Section 2.3 of RFC 3986 has what needs no escape, section 2.1 the escapes.
+        assert [each for each in found if not re.fullmatch(r"(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+", each)] == []
+        assert [unquote(each) for each in found] == [DOCUMENT] * number, operation

