@@ -50,6 +50,14 @@ def test_one_mistake_in_a_binding(keys: dict[str, Any], place: str, fix: str) ->
     assert fix in mistake.mistake.fix
 
 
+@pytest.mark.parametrize("content", ["apiVersion: v1\nusers: [{user: {token: hunter2}}]", ' {"token": "hunter2"}'])
+def test_the_content_of_a_kubeconfig_is_not_shown(content: str) -> None:
+    """The attack: a report of CI that everybody can read, with the credentials of a cluster."""
+    (mistake,) = mistakes(cluster={"name": "cc", "kubernetes": {"kubeconfig": content}})
+    assert mistake.place == ("cluster", "kubernetes", "kubeconfig")
+    assert "hunter2" not in str(mistake.mistake)
+
+
 @pytest.mark.parametrize("key", ["serviceAccount", "policyArns", "role"])
 def test_a_key_of_a_binding_outside_of_the_bindings(key: str) -> None:
     """Protects from a wrong hint: serviceAccount was answered with accounts, which is for AWS accounts."""
