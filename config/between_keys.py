@@ -180,7 +180,7 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
 def _guard_in(settings: Mapping[str, Any]) -> bool:
     """Return whether the settings of a stack or a cluster switch a guard on."""
     guard = settings.get("guard")
-    return guard is not None and mapping_of(guard).get("mode") != "off"
+    return guard not in (None, "off") and mapping_of(guard).get("mode") != "off"
 
 
 def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:

@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic.fields import FieldInfo
-
 from config.argument_places import place_of, spelled
 from config.between_keys import mistakes_between_keys
 from config.defaults import with_defaults
 from config.lint import RULES
 from config.located_mistake import LocatedMistake
-from config.models import Defaults, StackKeys
+from config.models import Defaults, Guard, StackKeys
 from config.policy_sources import PolicySources
 from config.stack import Binding, Stack
 from config.variables import BUILT_IN, references
@@ -26,8 +24,6 @@ from irsa.rules.unknown import SECRET, WRONG, Unknown, without_places
 
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
 OF_A_STACK = group_of(StackKeys, in_stack_file=True)
-# What only a stack file has of a binding; of a policy's `file`, the document is read already.
-OF_A_BINDING = ("clusters", "aws_account", "protect", "formerly", "create_namespace", "file")
 UNKNOWN_BINDING = Binding(dict.fromkeys(SharedKeys.model_fields, WRONG), *[WRONG] * 5)  # type: ignore[arg-type]
 POLICY_ARNS = node_at(("bindings", "", "policy_arns"), OF_A_STACK)
 KINDS = {bool: "true or false", int: "an integer", list: "a list", dict: MAPPING}
@@ -108,6 +104,8 @@ class StackReader(Arguments):
     def _group(self, args: Any, group: Group, place: Place) -> Any:
         if args is SECRET and (mistake := _refused(args, group, place)):
             self.found.append((place, mistake))
+        if group.model is Guard and isinstance(args, str):
+            args = {"mode": args}
         values = super()._group(args, group, place)
         is_of_binding = place[:1] == ("bindings",)
         if values is None and is_of_binding:
@@ -115,15 +113,21 @@ class StackReader(Arguments):
         misspelled = [name for name in group.fields if self.given.get((*place, name)) is WRONG]
         values = {**dict.fromkeys(group.fields if values is None else misspelled, WRONG), **(values or {})}
         if is_of_binding:
-            self._of_binding(place).update({name: values.pop(name) for name in OF_A_BINDING if name in values})
+            of_stack_file = [name for name in values if getattr(group.fields[name], "stack_file", False)]
+            self.of_bindings.setdefault(str(place[1]), {}).update({name: values.pop(name) for name in of_stack_file})
             # `policyArns: []` beside an existing role, or `anyServiceAccount: false`, is as if it were not there.
             defaults = _defaults(group.model)
             return {name: each for name, each in values.items() if (type(each), each) != defaults.get(name)}
-        values = {name: _known(each, group.fields[name], top=not place) for name, each in values.items()}
+        values = {name: self._setting(each, group.fields[name], (*place, name)) for name, each in values.items()}
         return group.model.model_construct(None, **values) if place else values
 
-    def _of_binding(self, place: Place) -> dict[str, Any]:
-        return self.of_bindings.setdefault(str(place[1]), {})
+    def _setting(self, value: Any, node: Node, here: Place) -> Any:
+        """Return a setting of the stack; of a mapping at the top of which nothing is known, each key is a marker."""
+        if not isinstance(value, Unknown) or isinstance(node, Field):
+            return value
+        if not isinstance(node, Group):
+            return {}
+        return value if here[1:] else self._group(WRONG, node, here)
 
     def _argument(self, value: Any, node: Node, here: Place) -> Any:
         if not isinstance(node, Group) and (mistake := _refused(value, node, here)):
@@ -137,33 +141,19 @@ class StackReader(Arguments):
         if isinstance(node, Field):
             # What is right of it.
             read = self.given[here]
-        if is_of_binding and here[-1] in OF_A_BINDING:
-            self._of_binding(here)[str(here[-1])] = read
-            return None
         return WRONG if read is None else read
 
 
 @functools.cache
 def _defaults(model: type[Keys]) -> Mapping[str, tuple[type, Any]]:
     """Return the values of keys that are not there, each with its type: 1 is not true."""
-    # An empty list that is refused is not as by default.
-    fields = {name: each for name, each in model.model_fields.items() if not _is_never_empty(each)}
-    found = {name: each.get_default(call_default_factory=True) for name, each in fields.items()}
+    found = {
+        name: each.get_default(call_default_factory=True)
+        for name, each in model.model_fields.items()
+        # An empty list that is refused is not as by default.
+        if not any(getattr(mark, "min_length", 0) for mark in each.metadata)
+    }
     return {name: (dict, {}) if isinstance(each, Keys) else (type(each), each) for name, each in found.items()}
-
-
-def _is_never_empty(key: FieldInfo) -> bool:
-    return any(getattr(mark, "min_length", 0) for mark in key.metadata)
-
-
-def _known(value: Any, node: Node, top: bool) -> Any:
-    """Return a setting of the stack; of a mapping at the top of which nothing is known, each key is a marker."""
-    if not isinstance(value, Unknown) or isinstance(node, Field):
-        return value
-    if not isinstance(node, Group):
-        return {}
-    inner = {name: _known(WRONG, each, top=False) for name, each in node.fields.items()}
-    return node.model.model_construct(None, **inner) if top else value
 
 
 def _refused(value: Any, node: Node, here: Place) -> Mistake | None:
@@ -190,7 +180,6 @@ def read_settings(values: Mapping[str, Any], folder: Path) -> Settings:
         values: The `irsa:` values of a stack, without that prefix.
         folder: The folder of Pulumi.yaml, to which file paths are relative.
     """
-    values = _with_long_guards(values)
     sources, bindings = PolicySources(folder), values.get("bindings")
     written = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
     all_leaves = leaves(values)
@@ -220,19 +209,6 @@ def _binding(args: Any, defaults: Defaults, others: Mapping[str, Any]) -> Bindin
     if isinstance(args, Unknown):
         return UNKNOWN_BINDING
     return Binding(with_defaults(args, defaults), **{name: each for name, each in others.items() if name != "file"})
-
-
-def _with_long_guards(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the values with a mapping for each guard that is one word."""
-
-    def long(settings: Any) -> Any:
-        word = settings.get("guard") if isinstance(settings, dict) else None
-        return {**settings, "guard": {"mode": word}} if isinstance(word, str) else settings
-
-    clusters = values.get("clusters")
-    several = {"clusters": {key: long(each) for key, each in clusters.items()}} if isinstance(clusters, dict) else {}
-    one = {"cluster": long(values["cluster"])} if "cluster" in values else {}
-    return {**long(dict(values)), **several, **one}
 
 
 def _at(value: Any, place: Place) -> Any:
