@@ -1,6 +1,6 @@
 """How a stack file spells the arguments of the component: a binding has the same keys, in camelCase."""
 
-from irsa.fields import OF_A_ROLE, Group, Keyed, Listed, Node
+from irsa.fields import OF_A_ROLE, Group, Node, node_within
 from irsa.rules.mistakes import Place, path_of
 
 
@@ -14,10 +14,7 @@ def place_of(argument: Place, node: Node | None = OF_A_ROLE) -> Place:
     place: list[str | int] = []
     for step in argument:
         place.append(node.keys.get(str(step), step) if isinstance(node, Group) else step)
-        if isinstance(node, Group):
-            node = node.fields.get(str(step))
-        else:
-            node = node.item if isinstance(node, Keyed | Listed) else None
+        node = node_within(node, step)
     return tuple(place)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from irsa.fields import OF_A_ROLE, Field, Group, Keyed, Listed, Node, node_at
+from irsa.fields import OF_A_ROLE, Field, Group, Keyed, Listed, Node, node_at, node_within
 from irsa.rules.mistakes import Place
 
 
@@ -15,16 +15,12 @@ def with_variables_replaced(
         return replaced(place, value) if node.variables else value
     if isinstance(value, list) and isinstance(node, Listed | Keyed):
         return [with_variables_replaced(item, replaced, node.item, (*place, at)) for at, item in enumerate(value)]
-    if isinstance(value, Mapping) and node is not None:
+    if isinstance(value, Mapping) and isinstance(node, Group | Keyed):
         return {
-            key: with_variables_replaced(item, replaced, _inner(node, key), (*place, key))
+            key: with_variables_replaced(item, replaced, node_within(node, key), (*place, key))
             for key, item in value.items()
         }
     return value
-
-
-def _inner(node: Node, key: str) -> Node | None:
-    return node.fields.get(key) if isinstance(node, Group) else node.item if isinstance(node, Keyed) else None
 
 
 def values_with_variables(args: Any) -> Sequence[tuple[Place, Any]]:

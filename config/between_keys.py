@@ -1,6 +1,6 @@
 """Rules between keys: which keys exclude, need or repeat one another.
 
-The values may have any shape here; the models report what is wrong with a single key.
+The values may have any shape here; config.loading reports what is wrong with a single key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -130,7 +130,7 @@ def _owner(arn: Any, kind: str) -> str | None:
     try:
         return parse_iam_arn(str(arn), kind).account_id
     except Mistake:
-        return None  # missing, or reported by the models
+        return None  # missing, or reported by the reader
 
 
 def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -186,7 +186,7 @@ def _guard_in(settings: Mapping[str, Any]) -> bool:
 def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:
     known = mapping_of(declared)
     if not isinstance(name, str) or name in known or not isinstance(declared, dict | None):
-        return  # a value of another type is reported by the models; of a secret nothing is known
+        return  # a value of another type is reported by the reader; of a secret nothing is known
     fix = nearest(name, known, f"add it to {where}")
     yield _mistake(place, f"{name!r} is not in {where}", listed(known) or f"nothing: {where} is empty", fix)
 

@@ -33,35 +33,31 @@ from irsa.rules.arns import LONGEST_ISSUER, check_issuer
 from irsa.rules.mistakes import Located, Mistake, shortened
 
 
-def _stack_name(value: str) -> str:
-    if re.fullmatch(STACK_NAME, value):
-        return value
-    fix = f"copy it from `{commands.LIST_STACKS}`"
-    raise Mistake(f"{value!r} is not the full name of a stack", "organization/project/stack", fix)
+def _check_stack_name(value: str) -> None:
+    if not re.fullmatch(STACK_NAME, value):
+        fix = f"copy it from `{commands.LIST_STACKS}`"
+        raise Mistake(f"{value!r} is not the full name of a stack", "organization/project/stack", fix)
 
 
-def _variable_name(value: str) -> str:
-    if re.fullmatch(VARIABLE_NAME, value):
-        return value
-    allowed = "letters, digits and _, not starting with a digit"
-    raise Mistake(f"{value!r} is not a variable name", allowed, "write another name")
+def _check_variable_name(value: str) -> None:
+    if not re.fullmatch(VARIABLE_NAME, value):
+        allowed = "letters, digits and _, not starting with a digit"
+        raise Mistake(f"{value!r} is not a variable name", allowed, "write another name")
 
 
-def _kubeconfig_path(value: str) -> str:
+def _check_kubeconfig_path(value: str) -> None:
     if "\n" in value or value.lstrip().startswith("{"):
         # Nothing of it is shown: it holds credentials.
         fix = "save it as a file, and name that"
         raise Mistake("the contents of a kubeconfig", "the path of a kubeconfig file", fix)
-    return value
 
 
-def _variable_value(value: str) -> str:
+def _check_variable_value(value: str) -> None:
     found: list[Located] = []
     replaced(value, {}, found)
     if found:
         fix = "write the value out"
         raise Mistake(f"{shortened(value)}, in which nothing is replaced", "a value without variables", fix)
-    return value
 
 
 ISSUER_EXAMPLE = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -72,12 +68,12 @@ VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 LiteralRoleArn = Annotated[str, arn("role", variables=False)]
 _issuer = rule(check_issuer, pattern=r"^https://[^?]+$", maxLength=LONGEST_ISSUER, examples=[ISSUER_EXAMPLE])
 Issuer = Annotated[str, _issuer]
-StackName = Annotated[str, rule(_stack_name, pattern=f"^{STACK_NAME}$", examples=["organization/platform/prod"])]
+StackName = Annotated[str, rule(_check_stack_name, pattern=f"^{STACK_NAME}$", examples=["organization/platform/prod"])]
 AttachmentKey = Annotated[str, named(names.ATTACHMENT_KEY, "read-queues")]
 QUEUE_POLICY = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
-VariableName = Annotated[str, rule(_variable_name, pattern=f"^{VARIABLE_NAME}$")]
-KubeconfigPath = Annotated[str, rule(_kubeconfig_path)]
-VariableValue = Annotated[str, Field(min_length=1), rule(_variable_value)]
+VariableName = Annotated[str, rule(_check_variable_name, pattern=f"^{VARIABLE_NAME}$")]
+KubeconfigPath = Annotated[str, rule(_check_kubeconfig_path)]
+VariableValue = Annotated[str, Field(min_length=1), rule(_check_variable_value)]
 ClusterName = Annotated[str, named(names.CLUSTER, "my-cluster")]
 Region = Annotated[str, named(names.REGION, "us-west-2")]
 SILENCE = {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}

@@ -4,7 +4,7 @@ For a mistake or a secret stands a marker (irsa.rules.unknown), whatever the typ
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,10 +39,7 @@ class Binding:
 
     def argument(self, *place: str) -> Any:
         """Return an argument, or a part of one; None where it is not there, a marker where that is not known."""
-        value: Any = self.args
-        for step in place:
-            value = value if isinstance(value, Unknown) else mapping_of(value).get(step)
-        return value
+        return part_of(self.args, place)
 
     @functools.cached_property
     def identity(self) -> Identity:
@@ -52,6 +49,13 @@ class Binding:
             return ONLY_IRSA if written is None or has_unknown(written) else parse_identity(written)
         except Mistake:
             return ONLY_IRSA
+
+
+def part_of(args: Any, place: Iterable[str]) -> Any:
+    """Return the part of arguments at a place; None where it is not there, a marker where that is not known."""
+    for step in place:
+        args = args if isinstance(args, Unknown) else mapping_of(args).get(step)
+    return args
 
 
 @dataclass(frozen=True)

@@ -364,8 +364,12 @@ def node_at(place: Place, group: Group = OF_A_ROLE) -> Node | None:
     """Return how the argument at a place is read; None below an argument that has a value, and at an unknown one."""
     node: Node | None = group
     for step in place:
-        if isinstance(node, Group):
-            node = node.fields.get(str(step))
-        else:
-            node = node.item if isinstance(node, Keyed | Listed) else None
+        node = node_within(node, step)
     return node
+
+
+def node_within(node: Node | None, step: str | int) -> Node | None:
+    """Return the same one step below a node."""
+    if isinstance(node, Group):
+        return node.fields.get(str(step))
+    return node.item if isinstance(node, Keyed | Listed) else None

@@ -4,10 +4,10 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from config.stack import Binding, Stack
+from config.stack import Binding, Stack, part_of
 from irsa.rules.leaves import leaves, list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place
-from irsa.rules.unknown import Unknown, has_unknown
+from irsa.rules.unknown import has_unknown
 from irsa.spec import Spec
 
 if TYPE_CHECKING:
@@ -68,10 +68,7 @@ class CheckedBinding(NamedTuple):
 
     def argument(self, *place: str) -> Any:
         """Return an argument; None where it is not there."""
-        value: Any = self.args
-        for step in place:
-            value = value if isinstance(value, Unknown) else mapping_of(value).get(step)
-        return value
+        return part_of(self.args, place)
 
     def strings(self, *place: str) -> Iterator[tuple[int | str, str]]:
         """Yield the known items of an argument that is a list or a mapping, with their indexes or keys."""
