@@ -146,7 +146,6 @@ class _Comparison(NamedTuple):
     wildcards: bool
     rule: str
     wants: str
-    negated: bool = False
     any_case: bool = False
     variables: bool = True
 
@@ -156,15 +155,15 @@ _ANY_CASE = _STRING._replace(wants="be, in any letter case,", any_case=True)
 _ARN = _Comparison(_arn_like, True, "arn", "match, part by part,")
 _COMPARISONS = {
     "StringEquals": _STRING,
-    "StringNotEquals": _STRING._replace(wants="not be", negated=True),
+    "StringNotEquals": _STRING._replace(wants="be"),
     "StringEqualsIgnoreCase": _ANY_CASE,
-    "StringNotEqualsIgnoreCase": _ANY_CASE._replace(wants=f"not {_ANY_CASE.wants}", negated=True),
+    "StringNotEqualsIgnoreCase": _ANY_CASE,
     "StringLike": _LIKE,
-    "StringNotLike": _LIKE._replace(wants="not match", negated=True),
+    "StringNotLike": _LIKE,
     "ArnEquals": _ARN,
     "ArnLike": _ARN,
-    "ArnNotEquals": _ARN._replace(wants=f"not {_ARN.wants}", negated=True),
-    "ArnNotLike": _ARN._replace(wants=f"not {_ARN.wants}", negated=True),
+    "ArnNotEquals": _ARN,
+    "ArnNotLike": _ARN,
     # The pages contradict each other on policy variables under Bool: undecided when there is one.
     "Bool": _Comparison(_boolean, False, "bool", "be", variables=False),
 }
@@ -218,7 +217,7 @@ def _outcome(condition: Condition, found: tuple[str, ...] | None, known: Known) 
         return _null(wanted, found)
     # An empty string counts as no value, but only for the set operators.
     if not found or (of_set and not any(found)):
-        without = "IfExists" if if_exists and not found else of_set or ("negated" if "Not" in name else "positive")
+        without = "IfExists" if if_exists and not found else of_set or ("negated" if condition.negated else "positive")
         outcome, rule, sentence = _ABSENT_RULES[without]
         return _Outcome(outcome, rule, lambda key: f"The request has no {key}, and {sentence}")
     return _present(condition, found, of_set, name, known)
@@ -253,7 +252,7 @@ def _present(
             return None
         compared = (None if pattern is None else operator.compare(value, pattern) for pattern in patterns)
         matched = value in wanted if is_plain else any_of(compared)
-        return opposite(matched) if operator.negated else matched
+        return opposite(matched) if condition.negated else matched
 
     outcome = _SETS[set_operator or "ForAllValues"](satisfied(value) for value in found)
 
@@ -261,9 +260,10 @@ def _present(
         which = {"ForAllValues": "each value must", "ForAnyValue": "at least one value must"}.get(
             set_operator or "", "it must"
         )
-        choice = ("any of " if operator.negated else "one of ") if len(wanted) > 1 else ""
+        wants = f"not {operator.wants}" if condition.negated else operator.wants
+        choice = ("any of " if condition.negated else "one of ") if len(wanted) > 1 else ""
         undecided = ", which cannot be decided here" if outcome is None else ""
-        return f"{key} is {joined(found)}; {which} {operator.wants} {choice}{joined(wanted)}{undecided}"
+        return f"{key} is {joined(found)}; {which} {wants} {choice}{joined(wanted)}{undecided}"
 
     return _Outcome(outcome, "variables" if outcome is None and None in patterns else operator.rule, explanation)
 
