@@ -33,7 +33,7 @@ class Keys(BaseModel):
     A stack file has them in camelCase.
     """
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True, defer_build=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, defer_build=True)
 
 
 class Plain(NamedTuple):
