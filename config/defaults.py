@@ -6,6 +6,7 @@ from typing import Any
 from config.models import Defaults
 from config.stack import Binding
 from irsa.rules.identity import Use
+from irsa.rules.leaves import mapping_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import Unknown
 
@@ -38,5 +39,6 @@ def _with(args: Mapping[str, Any], defaults: Defaults, *names: str) -> dict[str,
     found = {name: value for name in names if (value := getattr(defaults, name)) not in (None, {})}
     own, further = args.get("tags"), found.get("tags")
     if isinstance(own, dict | Unknown) and further:
-        args = {**args, "tags": {**further, **own} if isinstance(further, dict) and isinstance(own, dict) else further}
+        # Where one of the two is not known, the other one is judged all the same.
+        args = {**args, "tags": {**mapping_of(further), **mapping_of(own)}}
     return {**args, **{name: value for name, value in found.items() if name not in args}}

@@ -95,7 +95,8 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
             found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
             if not index:
                 # A list of statements that is too long is still a list of statements.
-                places = [argument for argument, _ in wrong if argument[1:] and argument[-1] != "Statement"]
+                too_long = ("document", "Statement")
+                places = [argument for argument, _ in wrong if argument[1:] and argument[-2:] != too_long]
                 marked = {**without_places(args, places)}
                 if "policy_arns" in marked:
                     marked["policy_arns"] = unkeyed(

@@ -54,6 +54,23 @@ def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, place: tuple[str, 
     assert (mistake.place, mistake.mistake.found) == (place, "an empty value")
 
 
+@pytest.mark.parametrize("key", ["Statement", "document", "policyArns"])
+@pytest.mark.parametrize("arn", ["x", "", 3, [], {"a": "b"}, "${x}"])
+def test_a_policy_that_is_wrong_is_told_whatever_its_key(tmp_path: Path, key: str, arn: Any) -> None:
+    """Protects from a traceback of a lint rule: it read the ARN, as the plan took the key for that of a document."""
+    values = {**GOOD, "bindings": {"app": {**APP, "policyArns": {key: arn}}}}
+    assert places(values, tmp_path) == {("bindings", "app", "policyArns", key)}
+
+
+@pytest.mark.parametrize("wrong", [3, "x", SECRET, [], {"a": 3}])
+@pytest.mark.parametrize("part", ["role", "policy", "podIdentity"])
+def test_defaults_that_are_wrong_hide_no_tag_of_a_binding(tmp_path: Path, part: str, wrong: Any) -> None:
+    """Protects from a second round: what is wrong in both is told at once."""
+    binding = {**APP, "identity": "podIdentity", part: {"tags": {"\n": "x"}}}
+    values = {**GOOD, "defaults": {"tags": wrong}, "bindings": {"app": binding}}
+    assert ("bindings", "app", part, "tags", "\n") in places(values, tmp_path)
+
+
 @pytest.mark.parametrize("several", [False, True])
 def test_what_an_existing_role_excludes_is_one_mistake(tmp_path: Path, several: bool) -> None:
     """Protects who expects irsa to change an existing role: one error names each such key, on several clusters too.
