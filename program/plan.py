@@ -16,7 +16,7 @@ from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import OF_AN_EXISTING_ROLE
 from irsa.rules.identity import Use
-from irsa.rules.leaves import mapping_of
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_subject, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, without_places
@@ -88,7 +88,8 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         written: Written = {}
         for index, component in enumerate(_components(key, binding, args, stack, lookups)):
             spec, wrong = read(component.automatic_name, component.args, spelled)
-            wrong = [(_in_import(at, component.args, args), each) for at, each in wrong]
+            items = _items_of_import(component.args, args)
+            wrong = [(_in_import(at, items), each) for at, each in wrong]
             # An automatic name starts with the binding's key, which has a rule of its own.
             named = "name" in mapping_of(component.args.get("role"))
             wrong = [each for each in wrong if each[0] != ("role", "name") or named]
@@ -119,12 +120,21 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     return Plan(components, bindings, [*mistakes.values()], guards)
 
 
-def _in_import(argument: Place, args: Mapping[str, Any], of_binding: Mapping[str, Any]) -> Place:
+def _in_import(argument: Place, items: Sequence[int]) -> Place:
     """Return the place of an item of `import` among those of the binding, of which a component has some."""
     if argument[:1] != ("import_",) or not argument[1:]:
         return argument
-    of_component = [index for index, what in enumerate(of_binding["import_"]) if what in args["import_"]]
-    return ("import_", of_component[int(argument[1])])
+    return ("import_", items[int(argument[1])], *argument[2:])
+
+
+def _items_of_import(args: Mapping[str, Any], of_binding: Mapping[str, Any]) -> list[int]:
+    """Return which items of the binding's `import` a component has."""
+    of_component = list_of(args.get("import_"))
+    found: list[int] = []
+    for index, what in enumerate(list_of(of_binding.get("import_"))):
+        if what in of_component[len(found) : len(found) + 1]:
+            found.append(index)
+    return found
 
 
 def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:

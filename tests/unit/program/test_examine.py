@@ -71,6 +71,28 @@ def test_defaults_that_are_wrong_hide_no_tag_of_a_binding(tmp_path: Path, part: 
     assert ("bindings", "app", part, "tags", "\n") in places(values, tmp_path)
 
 
+class Compared(str):
+    """A text that counts how often it is compared."""
+
+    times = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return str.__eq__(self, other)
+
+
+@pytest.mark.parametrize("clusters", [{"cluster": {"name": "cc"}}, {"clusters": {"a": {"name": "aa"}}}])
+def test_many_wrong_items_of_import_are_not_compared_with_each_other(tmp_path: Path, clusters: dict[str, Any]) -> None:
+    """Protects from minutes for a file of a few thousand lines: each mistake looked for all items among all."""
+    items = ["serviceAccount", *(Compared(f"x{number}") for number in range(100))]
+    binding = {**APP, "role": {"name": "r"}, "import": items}
+    Compared.times = 0
+    wrong = {("bindings", "app", "import", 1 + number) for number in range(100)}
+    assert places({**clusters, "bindings": {"app": binding}}, tmp_path) == wrong
+    assert Compared.times < 100 * len(items)
+
+
 @pytest.mark.parametrize("several", [False, True])
 def test_what_an_existing_role_excludes_is_one_mistake(tmp_path: Path, several: bool) -> None:
     """Protects who expects irsa to change an existing role: one error names each such key, on several clusters too.
