@@ -4,6 +4,10 @@ from irsa.fields import OF_A_ROLE, Group, Node, node_within
 from irsa.rules.mistakes import Place, path_of
 
 
+class Written(str):
+    """A key as a stack file has it, which may look like the name of an argument: `service_account`."""
+
+
 def place_of(argument: Place, node: Node | None = OF_A_ROLE) -> Place:
     """Return the place of an argument of the component, or of a part of one, in a binding; or of one below a node."""
     # A stack file names the clusters by their keys.
@@ -13,7 +17,8 @@ def place_of(argument: Place, node: Node | None = OF_A_ROLE) -> Place:
         return ("clusters", *argument[1:])
     place: list[str | int] = []
     for step in argument:
-        place.append(node.keys.get(str(step), step) if isinstance(node, Group) else step)
+        keys = node.keys if isinstance(node, Group) and not isinstance(step, Written) else {}
+        place.append(keys.get(str(step), step))
         node = node_within(node, step)
     return tuple(place)
 

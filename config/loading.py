@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from config.argument_places import place_of, spelled
+from config.argument_places import Written, place_of, spelled
 from config.between_keys import mistakes_between_keys
 from config.defaults import with_defaults
 from config.lint import RULES
@@ -91,6 +91,9 @@ class StackReader(Arguments):
 
     def _name(self, key: Any, group: Group) -> str | None:
         return group.names.get(key) if isinstance(key, str) else None
+
+    def _unknown_step(self, key: Any) -> str:
+        return Written(super()._unknown_step(key))
 
     def _binding(self, place: Place) -> Place:
         return place[:2] if place[:1] == ("bindings",) else ("bindings", "")

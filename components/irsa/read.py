@@ -160,7 +160,7 @@ class Arguments:
             name = self._name(key, group)
             if name is None:
                 unknown.append(step_of(key))
-                self.found.append(((*place, step_of(key)), self._unknown_key(key, group, place)))
+                self.found.append(((*place, self._unknown_step(key)), self._unknown_key(key, group, place)))
                 continue
             here: Place = (*place, name)
             self.given[here] = value if isinstance(value, Mapping) else WRONG
@@ -234,6 +234,10 @@ class Arguments:
             case Listed():
                 return self._listed(value, node, here)
         return self._value(value, node, here)
+
+    def _unknown_step(self, key: Any) -> str:
+        """Return the step to an unknown key in the place of its mistake."""
+        return step_of(key)
 
     def _unknown_key(self, key: Any, group: Group, place: Place) -> Mistake:
         names = self._spelled(group, place)

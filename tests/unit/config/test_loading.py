@@ -12,7 +12,7 @@ import yaml
 from config.loading import KINDS, read_settings
 from config.located_mistake import LocatedMistake
 from config.stack import Binding
-from irsa.fields import OF_A_ROLE
+from irsa.fields import OF_A_ROLE, Group
 from irsa.rules.mistakes import Place, path_of
 from program.examine import examine
 from tests.unit.program.test_advice import places
@@ -56,6 +56,26 @@ def test_the_content_of_a_kubeconfig_is_not_shown(content: str) -> None:
     (mistake,) = mistakes(cluster={"name": "cc", "kubernetes": {"kubeconfig": content}})
     assert mistake.place == ("cluster", "kubernetes", "kubeconfig")
     assert "hunter2" not in str(mistake.mistake)
+
+
+NAMES = [
+    (place, name)
+    for place, node in [((), OF_A_ROLE), *(((key,), node) for key, node in OF_A_ROLE.fields.items())]
+    # A binding has no quotas.
+    if isinstance(node, Group) and place != ("quotas",)
+    for name, key in node.keys.items()
+    if name != key
+]
+
+
+@pytest.mark.parametrize(("place", "name"), NAMES, ids=str)
+def test_the_name_of_an_argument_is_an_unknown_key_where_it_is_written(place: Place, name: str) -> None:
+    """Protects from the line of another key: `service_account` was told at that of serviceAccount, which is right."""
+    keys = [OF_A_ROLE.keys[str(step)] for step in place]
+    binding: dict[str, Any] = {**APP, **{key: {} for key in keys}, **({} if keys else {name: 1})}
+    for key in keys:
+        binding[key][name] = 1
+    assert ("bindings", "a", *keys, name) in {each.place for each in mistakes(bindings={"a": binding})}
 
 
 @pytest.mark.parametrize("key", ["serviceAccount", "policyArns", "role"])
