@@ -21,7 +21,7 @@ from irsa.evaluation.patterns import Pattern, matches, pattern_of
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import named
-from irsa.rules.subjects import CLAIM_PREFIX
+from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
 
 # What is known of the request
 
@@ -80,6 +80,11 @@ def value_patterns(condition: Condition, operator: str, known: Known) -> Sequenc
 @functools.lru_cache(1_000)
 def _plain_patterns(wanted: tuple[str, ...], operator: str) -> Sequence[Pattern | None]:
     return [_pattern(value, operator, None) for value in wanted]
+
+
+@functools.lru_cache(1_000)
+def _wildcards(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(is_pattern, wanted))
 
 
 def _pattern(text: str, operator: str, context: _Context | None) -> Pattern | None:
@@ -243,15 +248,16 @@ def _present(
     if has_variables and not operator.variables:
         contradicts = "AWS's documentation contradicts itself on policy variables here"
         return _Outcome(None, "variables", lambda _: f"{contradicts}: {joined(wanted)}")
-    # The commonest condition: it may list very many values.
-    is_plain = name in ("StringEquals", "StringNotEquals") and not has_variables
-    patterns = [] if is_plain else value_patterns(condition, name, known)
+    # The commonest conditions: they may list very many values, most of them without wildcards.
+    is_plain = operator.rule == "string" and not operator.any_case and not has_variables
+    compared_by = condition._replace(wanted=_wildcards(wanted) if operator.wildcards else ()) if is_plain else condition
+    patterns = value_patterns(compared_by, name, known)
 
     def satisfied(value: str) -> bool | None:
         if operator.any_case and not value.isascii():
             return None
         compared = (None if pattern is None else operator.compare(value, pattern) for pattern in patterns)
-        matched = value in wanted if is_plain else any_of(compared)
+        matched = (is_plain and value in wanted) or any_of(compared)
         return opposite(matched) if condition.negated else matched
 
     outcome = _SETS[set_operator or "ForAllValues"](satisfied(value) for value in found)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from irsa.evaluation import Decision
+from irsa.evaluation import Decision, patterns
 from tests.unit.irsa.evaluation.page_example import (
     AUD,
     AUDIENCE,
@@ -296,3 +296,13 @@ def test_a_condition_is_said_in_one_sentence(condition: dict[str, Any], values: 
 def test_what_is_no_known_slip_gets_no_hint(condition: dict[str, Any]) -> None:
     """Protects against a guess: a negated operator, a key that is no claim, and a value that is simply another."""
     assert only_reason(under(condition, aws__x=("a",))).hint == ""
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringNotEquals", "StringLike", "StringNotLike"])
+def test_values_without_wildcards_are_no_patterns(operator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects `irsa diff` of long lists under StringLike, where each kind of token was matched with each value."""
+    asked: list[object] = []
+    real = patterns.regular_expression
+    monkeypatch.setattr(patterns, "regular_expression", lambda each: (asked.append(each), real(each))[1])
+    under({operator: {SUB: [f"{SUBJECT}-{number}" for number in range(100)]}})
+    assert len(asked) < 10
