@@ -37,6 +37,8 @@ class Association(NamedTuple):
 
 
 SESSION_POLICY: Place = ("pod_identity", "policy", "document")
+# In place of an ARN that is not known, so that a length is a lower bound.
+SHORTEST_CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/a"
 
 
 def ways_of(values: Mapping[str, Any]) -> Identity:
@@ -54,6 +56,15 @@ def trust_of(values: Mapping[str, Any]) -> Value[PodIdentityTrust] | None:
         return None
     tags = _has_session_tags(values)
     return derive(lambda clusters: PodIdentityTrust([*clusters.values()], tags), values["cluster_arns"])
+
+
+def least_trust_of(arguments: Arguments, values: Mapping[str, Any]) -> PodIdentityTrust | None:
+    """Return the same with the shortest ARN in place of each that is not known."""
+    if ways_of(values).pod_identity is Use.ABSENT or not values.get("cluster_arns"):
+        return None
+    arns = (arguments.given.get(("cluster_arns", key)) for key in values["cluster_arns"])
+    shortest = [each if isinstance(each, str) else SHORTEST_CLUSTER for each in arns]
+    return PodIdentityTrust(shortest, _has_session_tags(values))
 
 
 def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]:

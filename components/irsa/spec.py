@@ -631,8 +631,7 @@ def _usages(
     yield from _tags_usages(arguments, (("association", ("pod_identity", "tags")),))
     if role is None:
         return
-    if isinstance(role.trust_policy, str):
-        yield SUBJECTS, trust_usage(role.trust_policy, _trust_quota(arguments, values))
+    yield SUBJECTS, _trust_usage(arguments, values, role)
     yield from _tags_usages(arguments, (("role", ("role", "tags")), ("policy", ("policy", "tags"))))
     documents = [
         policy.document
@@ -644,8 +643,37 @@ def _usages(
     yield from role_usages(*managed, documents, quota)
 
 
+def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedRole) -> Usage:
+    """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
+    quota = _trust_quota(arguments, values)
+    if isinstance(role.trust_policy, str):
+        return trust_usage(role.trust_policy, quota)
+    given = arguments.given
+    namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
+    names = strings_of([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
+    pods = pod_identity.least_trust_of(arguments, values)
+    providers = strings_of(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER]
+    audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust", "conditions"))
+    conditions = conditions if isinstance(conditions, Mapping) else {}
+    return trust_usage(
+        trust_document(
+            providers if pod_identity.ways_of(values).irsa is not Use.ABSENT or pods is None else [],
+            [*strings_of(given.get(SUBJECTS)), *(subject_of(namespace, each) for each in names)] or [SHORTEST_SUBJECT],
+            audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
+            {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
+            least(list_of(given.get(STATEMENTS))),
+            pods,
+        ),
+        quota,
+    )
+
+
 def _tags_usages(arguments: Arguments, places: Sequence[tuple[str, Place]]) -> Iterator[tuple[Place, Usage]]:
     for what, place in places:
         tags = arguments.given.get(place)
         if isinstance(tags, dict):
             yield place, tags_usage(what, tags)
+
+
+# In place of what is not known, so that a length is a lower bound.
+SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223333:oidc-provider/a", "a:a", "a"

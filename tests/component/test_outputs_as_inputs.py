@@ -236,6 +236,8 @@ def test_an_output_is_checked_when_it_is_known(
           "policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "str/*"}]}}},
          "policy.document.Statement[0].Resource"),
         # What is known alone exceeds a quota.
+        ({"trust": {"subjects": [output("a:b"), *(f"ns-{number}:{'x' * 60}" for number in range(30))]}},
+         "trust.subjects"),
         ({"policy": {"document": {**DOCUMENT, "Statement": [
             {**STATEMENT, "Resource": [f"arn:aws:s3:::{'x' * 6200}", output("arn:aws:s3:::c/*")]}]}}},
          "policy.document"),

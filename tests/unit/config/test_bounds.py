@@ -326,9 +326,10 @@ def test_the_places_of_filled_keys_are_found_in_one_pass(tmp_path: Path, monkeyp
     keys = {f"aws:RequestTag/{n}${{v}}": n for n in range(300)}
     binding = {"serviceAccount": {"name": "a"}, "trust": {"conditions": {"StringEquals": keys}}}
     values = {"cluster": {"name": "cc"}, "variables": {"v": "x"}, "bindings": {"a": binding}}
-    mistakes = examine(values, tmp_path).mistakes
+    *mistakes, too_long = examine(values, tmp_path).mistakes
 
     assert [mistake.place[-1] for mistake in mistakes] == list(keys)
+    assert too_long.mistake.found.startswith("characters of the trust policy")
     assert calls[0] < 20 * len(keys)
 
 
