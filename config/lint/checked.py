@@ -73,7 +73,9 @@ class CheckedBinding(NamedTuple):
     def strings(self, *place: str) -> Iterator[tuple[int | str, str]]:
         """Yield the known items of an argument that is a list or a mapping, with their indexes or keys."""
         value = self.argument(*place)
-        items = value.items() if isinstance(value, dict) else enumerate(list_of(value))
+        # A key that is no string is a mistake, and so is not marked by its name.
+        keyed = {key: each for key, each in mapping_of(value).items() if isinstance(key, str)}
+        items = keyed.items() if keyed else enumerate(list_of(value))
         yield from ((step, item) for step, item in items if isinstance(item, str))
 
 
