@@ -186,9 +186,7 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
         arguments.found += identity_mistakes(arguments.given, arguments.spelling)
         arguments.found += _between(arguments, values)
     of_role = values.get("role", {})
-    creates = not stands(("role", "arn"), arguments.given) and (
-        "oidc_provider_arns" in values or "cluster_arns" in values
-    )
+    creates = "arn" not in of_role and ("oidc_provider_arns" in values or "cluster_arns" in values)
     in_account = in_aws_account(arguments, values) if creates else {}
     role = _role(arguments, values, in_account) if creates else None
     of_add_ons = add_on_policies(arguments, values) if creates else ()
