@@ -9,6 +9,7 @@ from typing import Any
 from config.argument_places import Written, place_of, spelled
 from config.between_keys import mistakes_between_keys
 from config.defaults import with_defaults
+from config.key_types import type_at
 from config.lint import RULES
 from config.located_mistake import LocatedMistake
 from config.models import Defaults, Guard, StackKeys
@@ -16,7 +17,7 @@ from config.policy_sources import PolicySources
 from config.stack import Binding, Stack
 from config.variables import BUILT_IN, references
 from irsa.fields import MAPPING, READERS, Field, Group, Listed, Node, group_of, node_at, wrong_kind
-from irsa.keys.binding import Keys, Mark, SharedKeys
+from irsa.keys.binding import Keys, Mark, SharedKeys, is_model
 from irsa.read import Arguments
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Mistake, Place, path_of
@@ -92,6 +93,11 @@ class StackReader(Arguments):
     def _name(self, key: Any, group: Group) -> str | None:
         return group.names.get(key) if isinstance(key, str) else None
 
+    def _misspelled(self, values: dict[str, Any], unknown: Sequence[str], group: Group, place: Place) -> list[str]:
+        names = super()._misspelled(values, unknown, group, place)
+        values.update(dict.fromkeys(names, WRONG))
+        return names
+
     def _unknown_step(self, key: Any) -> str:
         return Written(super()._unknown_step(key))
 
@@ -113,14 +119,14 @@ class StackReader(Arguments):
         is_of_binding = place[:1] == ("bindings",)
         if values is None and is_of_binding:
             return WRONG
-        misspelled = [name for name in group.fields if self.given.get((*place, name)) is WRONG]
-        values = {**dict.fromkeys(group.fields if values is None else misspelled, WRONG), **(values or {})}
+        values = dict.fromkeys(group.fields, WRONG) if values is None else values
         if is_of_binding:
             of_stack_file = [name for name in values if getattr(group.fields[name], "stack_file", False)]
             self.of_bindings.setdefault(str(place[1]), {}).update({name: values.pop(name) for name in of_stack_file})
             # `policyArns: []` beside an existing role, or `anyServiceAccount: false`, is as if it were not there.
             defaults = _defaults(group.model)
-            return {name: each for name, each in values.items() if (type(each), each) != defaults.get(name)}
+            declared = {name: values[name] for name in group.fields if name in values}
+            return {name: each for name, each in declared.items() if (type(each), each) != defaults.get(name)}
         values = {name: self._setting(each, group.fields[name], (*place, name)) for name, each in values.items()}
         return group.model.model_construct(None, **values) if place else values
 
@@ -190,7 +196,7 @@ def read_settings(values: Mapping[str, Any], folder: Path) -> Settings:
     mistakes = [LocatedMistake(place, EMPTY) for place in empty]
     mistakes += [*mistakes_between_keys(without_places(dict(values), empty)), *sources.mistakes]
     # What should contain keys is read anyway: what is between keys does not say that it has none.
-    between = (each.place for each in mistakes if isinstance(node_at(each.place, OF_A_STACK), Field | None))
+    between = (each.place for each in mistakes if not is_model(type_at(each.place)))
     judged = {*empty, *(place for place in between if not isinstance(_at(written, place), dict | list))}
     reader = StackReader("stack", lambda place: f"irsa:{path_of(place_of(place, OF_A_STACK))}")
     read = reader.read(without_places(written, judged))

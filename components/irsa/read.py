@@ -168,11 +168,7 @@ class Arguments:
             if read is not None:
                 values[name] = read
         if unknown:
-            # What is misspelled is there, whatever it is.
-            missing = {self._key((*place, name)): name for name in group.fields if (*place, name) not in self.given}
-            meant = {likely(key, missing) for key in unknown}
-            meant |= {key for key, name in missing.items() if group.fields[name].required and likely(key, unknown)}
-            self.given |= {(*place, name): WRONG for key, name in missing.items() if key in meant}
+            self._misspelled(values, unknown, group, place)
         for name, each in group.fields.items():
             if each.required and (*place, name) not in self.given:
                 key = self._key((*place, name))
@@ -180,6 +176,15 @@ class Arguments:
             if each.required:
                 values.setdefault(name, WRONG)
         return values
+
+    def _misspelled(self, _values: dict[str, Any], unknown: Sequence[str], group: Group, place: Place) -> list[str]:
+        """Return the arguments that unknown keys are likely to mean: they are there, whatever they are."""
+        missing = {self._key((*place, name)): name for name in group.fields if (*place, name) not in self.given}
+        meant = {likely(key, missing) for key in unknown}
+        meant |= {key for key, name in missing.items() if group.fields[name].required and likely(key, unknown)}
+        names = [name for key, name in missing.items() if key in meant]
+        self.given |= {(*place, name): WRONG for name in names}
+        return names
 
     def _name(self, key: Any, group: Group) -> str | None:
         """Return the name of the argument that a key is for; None for an unknown one."""
@@ -190,7 +195,7 @@ class Arguments:
 
     def _not_a_mapping(self, args: Any, group: Group, place: Place) -> Mistake:
         mistake = self._wrong_kind(args, MAPPING, place)
-        if "ARNs" in mistake.fix:
+        if _are_policy_arns(args, place):
             return mistake
         fix = f"write its keys: {', '.join(self._spelled(group, place))}"
         required = [name for name, each in group.fields.items() if each.required]
@@ -206,10 +211,7 @@ class Arguments:
         if is_output(value):
             fix = f"write {allowed}; the values in it may be outputs"
             return Mistake("an output", f"a plain {allowed[2:]}, which decides which resources exist", fix)
-        # One, or as terraform-aws-iam's `policies = {name = arn}`.
-        arns = [*value.values()] if isinstance(value, Mapping) else [value]
-        are_arns = bool(arns) and all(isinstance(each, str) and each.startswith("arn:") for each in arns)
-        if "policies" in place[-2:] and are_arns:
+        if _are_policy_arns(value, place):
             fix = f"write the ARNs under {self.spelling((*self._binding(place), 'policy_arns'))}"
             return Mistake(kind_of(value), allowed, fix)
         return wrong_kind(value, allowed, None)
@@ -373,6 +375,13 @@ class Arguments:
         """Return the error that reports mistakes; it does not show a secret."""
         redacted = {(_argument_at(place, self.group), REDACTED): None for place, _ in mistakes} if secret else mistakes
         return ArgumentMistakes(self.name, redacted, self.spelling, self.component)
+
+
+def _are_policy_arns(value: Any, place: Place) -> bool:
+    """Return whether ARNs are in the place of add-ons: one, or as terraform-aws-iam's `policies = {name = arn}`."""
+    arns = [*value.values()] if isinstance(value, Mapping) else [value]
+    are_arns = bool(arns) and all(isinstance(each, str) and each.startswith("arn:") for each in arns)
+    return "policies" in place[-2:] and are_arns
 
 
 def _argument_at(place: Place, group: Group) -> Place:
