@@ -137,7 +137,8 @@ SEVERAL: Mapping[str, Sequence[Place]] = {
     "tags of the policy": [("policy", "tags")],
     "in the partition|in the AWS account": [("role", "permissions_boundary"), *((name,) for name in IN_AWS_ACCOUNT)],
     "every service account of the cluster": [SUBJECTS, ("trust", "any_service_account")],
-    "no service account may assume": [SUBJECTS],
+    # An add-on may have a usual service account, which is then trusted.
+    "no service account may assume": [SUBJECTS, ("policy", "add_on")],
     "for a service account that irsa creates": [("service_account", "create")],
     "'serviceAccount', together with": [("service_account", "create")],
     "'serviceAccount' without": [("service_account",)],

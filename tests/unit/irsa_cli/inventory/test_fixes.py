@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from irsa_cli.inventory.kinds import KINDS
@@ -21,6 +21,7 @@ from tests.unit.irsa_cli.inventory.estates import (
     PROVIDER,
     ROLE_ARN,
     discovery,
+    page_trust,
     role,
     role_arn,
     taken,
@@ -159,10 +160,23 @@ def estates(draw: st.DrawFn) -> Discovery:
 
 
 SEEN = Counter[str]()
+# Of each kind that a random estate seldom has, one is always there.
+A_TYPO = discovery(
+    [LiveServiceAccount("prod", "team-a", "reader", {ROLE_ARN: role_arn("app")})],
+    [role("app", page_trust("team-a:raeder"))],
+    {PROVIDER: ("sts.amazonaws.com",)},
+)
+A_MISSING_ROLE = discovery(
+    [LiveServiceAccount("prod", "team-a", "reader", {ROLE_ARN: role_arn("READER")})],
+    [role("reader", page_trust("team-a:reader"))],
+    {PROVIDER: ("sts.amazonaws.com",)},
+)
 
 
 @settings(max_examples=400, deadline=None)
 @given(estates())
+@example(A_TYPO)
+@example(A_MISSING_ROLE)
 def removes_the_finding(found: Discovery) -> None:
     """Protects who pastes a command: afterwards the finding is gone, and its service account has none that is new."""
     before = taken(found).findings
