@@ -10,6 +10,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from config.stack import Binding, Stack
+from irsa import types
 from irsa.component import ServiceAccountRole
 from irsa.failed_update import hooks
 from irsa.guard_component import IdentityGuard, parsed_guard
@@ -60,7 +61,7 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
     made: dict[tuple[str, str | None], list[pulumi.Resource]] = {}
     # Whether the trust policy denies some of `subjects` may be known later only.
     denying: dict[str, bool] = {}
-    creating = {planned.cluster for planned, spec in plan.components if (own := spec.service_account) and own.create}
+    creating = {planned.cluster for planned, spec in plan.components if spec.of(types.SERVICE_ACCOUNT)}
     existing = {
         key: creation_hooks(issuer_host_path(cluster.issuer), cluster.inputs)
         for key, cluster in lookups.clusters.items()
@@ -73,8 +74,8 @@ async def create(plan: Plan, lookups: Lookups, warnings: Mapping[str, Sequence[s
         if planned.takes_role:
             spec = parsed._replace(role_arn=roles[planned.binding].role_arn)
         options = _options(planned, lookups, roles, namespaces)
-        if parsed.role and parsed.role.denied_subjects is not None:
-            denying[planned.binding] = has_unknown(parsed.role.denied_subjects)
+        if parsed.trust and parsed.trust.denied_subjects is not None:
+            denying[planned.binding] = has_unknown(parsed.trust.denied_subjects)
         component = ServiceAccountRole(planned.name, {}, options, spec=spec, hooks=existing.get(planned.cluster or ""))
         if roles.setdefault(planned.binding, component) is component:
             for warning in warnings.get(planned.binding, ()):

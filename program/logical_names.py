@@ -5,13 +5,14 @@ what each change of a stack file does.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from config.stack import Stack
+from irsa import types
 from irsa.outputs import child_name
-from irsa.pod_identity import Association
+from irsa.resources import DeclaredResource, Ref, object_name
 from irsa.rules.arns import issuer_host_path
-from irsa.spec import CreatedRole, ManagedPolicy, Spec
+from irsa.spec import Spec
 
 
 def in_cluster(name: str, issuer: str) -> str:
@@ -52,42 +53,47 @@ def identified(
     def permission(policy: str) -> str:
         return child_name(automatic, policy) if role == automatic else f"{role}/{policy}"
 
-    def policy_of(policy: ManagedPolicy) -> ManagedPolicy:
-        name, attachment = policy.logical_name, policy.attachment_name
-        if isinstance(policy.name, str):
-            name = in_aws_account(f"policy/{policy.name.lower()}", account_id)
-            key = f"{policy.path or '/'}{policy.name}".lstrip("/")
-        else:
-            key = f"automatic:{name}"
-        unchanged = name == policy.logical_name and role == automatic
-        # What is attached by its ARN as well has that name already.
-        unchanged = unchanged or any(each.logical_name == child_name(automatic, key) for each in spec.attachments)
-        return policy._replace(logical_name=name, attachment_name=attachment if unchanged else permission(key))
+    def policy_of(policy: DeclaredResource) -> str:
+        name = policy.inputs["name"]
+        return in_aws_account(f"policy/{name.lower()}", account_id) if isinstance(name, str) else policy.logical_name
 
-    def association(each: Association) -> str:
+    def attachment(each: DeclaredResource) -> str:
+        arn = each.inputs["policyArn"]
+        if not isinstance(arn, Ref):
+            return permission(each.logical_name[len(child_name(automatic, "")) :])
+        name, path = (created[arn.key].inputs[part] for part in ("name", "path"))
+        is_named = isinstance(name, str)
+        key = f"{path or '/'}{name}".lstrip("/") if is_named else f"automatic:{each.logical_name}"
+        # What is attached by its ARN as well has that name already.
+        unchanged = (role == automatic and not is_named) or child_name(automatic, key) in by_arn
+        return each.logical_name if unchanged else permission(key)
+
+    def association(each: DeclaredResource) -> str:
         # That of an add-on's service account is in the component of its role, with those of other clusters. Once that
         # account is declared, it must keep its name: EKS refuses a second one.
-        own = in_cluster(f"{each.namespace}/{each.service_account}", issuers.get(str(each.cluster_arn), ""))
-        return service_account if spec.service_account else own
+        own = f"{each.inputs['namespace']}/{each.inputs['serviceAccount']}"
+        return service_account if declared else in_cluster(own, issuers.get(str(each.facts["clusterArn"]), ""))
 
     role = _role(spec.role, account_id) or automatic
-    key_at = len(child_name(automatic, ""))
-    declared = spec.service_account
-    service_account = in_cluster(f"{declared.namespace}/{declared.name}", issuer) if declared and issuer else automatic
+    declared, created = spec.service_account, {each.key: each for each in spec.of(types.POLICY)}
+    by_arn = {each.logical_name for each in spec.of(types.ATTACHMENT) if not isinstance(each.inputs["policyArn"], Ref)}
+    service_account = in_cluster(object_name(declared), issuer) if declared and issuer else automatic
     # In a namespace called `role`, of an issuer without a path, it looks like the name of a role.
     alone = f"{service_account}/" if re.fullmatch("role/[^/]+", service_account) else service_account
-    return role if spec.role else alone, spec._replace(
-        role=spec.role and spec.role._replace(logical_name=role),
-        policies=tuple(policy_of(policy) for policy in spec.policies),
-        attachments=tuple(
-            each._replace(logical_name=permission(each.logical_name[key_at:])) for each in spec.attachments
-        ),
-        inline_policies=tuple(each._replace(logical_name=permission(each.name)) for each in spec.inline_policies),
-        associations=tuple(each._replace(logical_name=association(each)) for each in spec.associations),
-        service_account=declared and declared._replace(logical_name=service_account),
-    )
+    names: Mapping[str, Callable[[DeclaredResource], str]] = {
+        types.POLICY: policy_of,
+        types.ROLE: lambda _: role,
+        types.ATTACHMENT: attachment,
+        types.INLINE_POLICY: lambda each: permission(each.inputs["name"]),
+        types.POD_IDENTITY_ASSOCIATION: association,
+        types.SERVICE_ACCOUNT: lambda _: service_account,
+        types.SERVICE_ACCOUNT_PATCH: lambda _: service_account,
+    }
+    resources = tuple(each._replace(logical_name=names[each.type](each)) for each in spec.resources)
+    return role if spec.role else alone, spec._replace(resources=resources)
 
 
-def _role(role: CreatedRole | None, account_id: str | None) -> str | None:
+def _role(role: DeclaredResource | None, account_id: str | None) -> str | None:
     """Return the name of a role that is not automatic. IAM compares names without letter case."""
-    return in_aws_account(f"role/{role.name.lower()}", account_id) if role and isinstance(role.name, str) else None
+    name = role.inputs["name"] if role else None
+    return in_aws_account(f"role/{name.lower()}", account_id) if isinstance(name, str) else None

@@ -11,6 +11,7 @@ from config.argument_places import spelled
 from config.located_mistake import LocatedMistake
 from config.stack import Binding, Stack
 from config.variables import Written, replaced
+from irsa import types
 from irsa.fields import Found, collect
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
@@ -166,11 +167,11 @@ def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack, lookups: Lookup
     Two keys may be of one AWS account. A document that is too long has a policy for each part, of which the first has
     the name that is written.
     """
-    claims = [(key, 0, "role", each.spec.role.name) for key, each in bindings.items() if each.spec.role]
-    claims += [
-        (key, part, "policy", policy.name)
+    claims = [
+        (key, part, kind, resource.inputs["name"])
+        for kind, of_type in (("role", types.ROLE), ("policy", types.POLICY))
         for key, each in bindings.items()
-        for part, policy in enumerate(each.spec.policies)
+        for part, resource in enumerate(each.spec.of(of_type))
     ]
     owners: dict[tuple[str | None, str, str], str] = {}
     for key, part, kind, name in sorted(claims, key=lambda each: each[1]):
@@ -181,7 +182,7 @@ def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack, lookups: Lookup
             if other != key:
                 found = f"{kind} {shortened(name)} is already used by irsa:{path_of(('bindings', other))}"
                 if part:
-                    found = f"a document divided over {len(bindings[key].spec.policies)} policies, and {found}"
+                    found = f"a document divided over {len(bindings[key].spec.of(types.POLICY))} policies, and {found}"
                 fix = "rename one, or merge the two bindings"
                 yield key, ((kind, "name"), Mistake(found, "each in one binding only", fix))
 
@@ -192,7 +193,9 @@ def _identified(
     """Return a component and what it creates under their logical names."""
     cluster, account_id = component.cluster, stack.account_id(component.aws_account)
     issuer = lookups.clusters[cluster].issuer if cluster else None
-    issuers = {each.arn: each.issuer for each in lookups.clusters.values()} if spec.associations else {}
+    issuers = (
+        {each.arn: each.issuer for each in lookups.clusters.values()} if spec.of(types.POD_IDENTITY_ASSOCIATION) else {}
+    )
     name, spec = identified(spec, component.automatic_name, issuer, account_id, issuers)
     recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name), spec._replace(recorded=recorded)

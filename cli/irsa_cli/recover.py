@@ -10,11 +10,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.exits import GOOD, CouldNotLookError
-from irsa_cli.state import types
 from irsa_cli.state.resource import (
     OtherFormError,
     is_secret,

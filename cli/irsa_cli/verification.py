@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from irsa import types
 from irsa.evaluation import PodIdentityRequest, WebIdentityRequest, evaluate
 from irsa.evaluation.differences import differences
 from irsa.rules import commands
@@ -46,7 +47,6 @@ from irsa_cli.progress import check_all
 from irsa_cli.report.checks import OUTCOMES, UNANSWERED, Check, Outcome, Report, by_binding, outcome_of, worst
 from irsa_cli.report.publish import publish
 from irsa_cli.stages import Node, RunningPod, Way, stage_of, way_of
-from irsa_cli.state import types
 from irsa_cli.state.declared import (
     DeclaredAssociation,
     DeclaredBinding,

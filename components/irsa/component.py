@@ -2,7 +2,8 @@
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -10,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from irsa import outputs
+from irsa import outputs, types
 from irsa.args import ServiceAccountRoleArgs
 from irsa.association_hooks import association_hooks
 from irsa.evaluation.unlimited import unlimited
@@ -18,14 +19,31 @@ from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.later import InvalidArgumentsError, Later, applied
-from irsa.pod_identity import Association
 from irsa.read import REDACTED, ArgumentMistakes
-from irsa.rules.annotations import PATCH_FORCE, ROLE_ARN, conflicts, webhook_annotations
-from irsa.rules.arns import parse_cluster_arn
+from irsa.resources import ROLE, ROLE_ARN, SERVICE_ACCOUNT, DeclaredResource, Ref
+from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
+from irsa.rules.annotations import ROLE_ARN as ANNOTATION
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Mistake, Spelling, path_of
 from irsa.rules.unknown import has_unknown
-from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse, read_again
+from irsa.spec import Spec, Trust, parse, read_again
+
+Hooks = Callable[[pulumi.Resource | None], pulumi.ResourceHookBinding | None]
+# The class and the hooks of each type of AWS.
+OF_AWS: Mapping[str, tuple[Callable[..., pulumi.Resource], Hooks | None]] = {
+    types.POLICY: (aws.iam.Policy, update_hooks),
+    types.ROLE: (aws.iam.Role, update_hooks),
+    types.ATTACHMENT: (aws.iam.RolePolicyAttachment, None),
+    types.INLINE_POLICY: (aws.iam.RolePolicy, update_hooks),
+    types.POD_IDENTITY_ASSOCIATION: (aws.eks.PodIdentityAssociation, association_hooks),
+}
+# What waits until the AWS accounts of role and clusters are compared.
+DOCUMENT = {types.ROLE: "assumeRolePolicy", types.POLICY: "policy"}
+# Inputs that the outputs have, besides the cluster.
+OF_AN_ASSOCIATION = (
+    *("namespace", "serviceAccount", "roleArn", "disableSessionTags", "targetRoleArn"),
+    *("policy", "tags"),
+)
 
 # Of each deployment, by its providers of AWS; None is the default one.
 _account_ids: WeakKeyDictionary[Any, dict[pulumi.ProviderResource | None, pulumi.Output[str]]] = WeakKeyDictionary()
@@ -115,39 +133,39 @@ class ServiceAccountRole(pulumi.ComponentResource):
             pulumi.log.warn(warning, self)
         self._spec, self._hooks = spec, hooks
         self._later = Later(functools.partial(read_again, spec.reading))
+        # Both by a resource's key.
+        self._at = {each.key: index for index, each in enumerate(spec.resources)}
+        self._made: dict[str, Any] = {}
         self._accounts = self._compared_accounts()
         # Of a stack file, the lint rules say more.
-        if spec.role and not spec.recorded:
-            self._warn_of_what_is_unlimited(spec.role)
-        policies = [(policy, self._policy(index, policy)) for index, policy in enumerate(spec.policies)]
-        role = self._role(spec.role, [resource for _, resource in policies]) if spec.role else None
-        if role:
-            self.role_arn, self.role_name = role.arn, role.name
-        else:
-            self.role_arn = pulumi.Output.from_input(self._input("role_arn"))
+        if spec.trust and not spec.recorded:
+            self._warn_of_what_is_unlimited(spec.trust)
+        if spec.trust is None:
+            self.role_arn = pulumi.Output.from_input(self._later.value(spec, ("role_arn",)))
             self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
-        attached = self._permissions(role, policies) if role else []
-        # A Pod must not start before its role has permissions, nor before its association is there.
-        attached += [self._association(index, each, attached) for index, each in enumerate(spec.associations)]
+        for resource in spec.resources:
+            if resource.key == ROLE:
+                role = self._registered(resource)
+                self.role_arn, self.role_name = role.arn, role.name
+            elif resource.key != SERVICE_ACCOUNT:
+                self._registered(resource)
         self.annotations = self._webhook_annotations()
         if spec.service_account:
-            self._service_account(spec.service_account, attached)
-        self._set_outputs([resource.arn for _, resource in policies])
+            self._service_account(spec.service_account)
+        self._set_outputs()
 
-    def _set_outputs(self, created_policy_arns: Sequence[pulumi.Output[str]]) -> None:
+    def _set_outputs(self) -> None:
         spec, service_account = self._spec, self._spec.service_account
-        attachments, inline_policies = range(len(spec.attachments)), enumerate(spec.inline_policies)
-        attached = (self._input("attachments", each, "policy_arn") for each in attachments)
-        policy_arns = [*created_policy_arns, *attached]
-        documents = [self._document(index) for index in range(len(spec.policies))]
-        self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
-        self.subjects = pulumi.Output.from_input(self._subjects(spec.role) if spec.role else None)
-        denied = spec.role.denied_subjects if spec.role else None
+        created = [self._made[policy.key] for policy in spec.of(types.POLICY)]
+        documents = self._inputs(types.POLICY, "policy")
+        self.policy_arns = pulumi.Output.all(*self._inputs(types.ATTACHMENT, "policyArn")).apply(sorted)
+        self.subjects = pulumi.Output.from_input(self._subjects(spec.trust) if spec.trust else None)
+        denied = spec.trust.denied_subjects if spec.trust else None
         self.denied_subjects = pulumi.Output.from_input(
-            denied if denied is None else self._input("role", "denied_subjects")
+            denied if denied is None else self._later.value(spec, ("trust", "denied_subjects"))
         )
         self.namespace, self.service_account_name = (
-            pulumi.Output.from_input(service_account and self._input("service_account", each))
+            pulumi.Output.from_input(service_account and self._input(service_account, f"metadata.{each}"))
             for each in ("namespace", "name")
         )
         self.register_outputs(
@@ -160,15 +178,15 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.NAMESPACE: self.namespace,
                 outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
                 outputs.ANNOTATIONS: self.annotations,
-                outputs.TRUST_POLICY: self._input("role", "trust_policy") if spec.role else None,
-                outputs.POLICY_DOCUMENTS: pulumi.Output.all(arns=[*created_policy_arns], documents=documents).apply(
-                    lambda known: dict(zip(known["arns"], known["documents"], strict=True))
-                ),
+                outputs.TRUST_POLICY: self._input(spec.role, "assumeRolePolicy") if spec.role else None,
+                outputs.POLICY_DOCUMENTS: pulumi.Output.all(
+                    arns=[policy.arn for policy in created], documents=documents
+                ).apply(lambda known: dict(zip(known["arns"], known["documents"], strict=True))),
                 outputs.ROLE_SETTINGS: self._recorded_settings(spec.role),
                 outputs.INLINE_POLICIES: {
-                    policy.name: self._inline_document(index) for index, policy in inline_policies
+                    policy.inputs["name"]: self._input(policy, "policy") for policy in spec.of(types.INLINE_POLICY)
                 },
-                outputs.CREATES_SERVICE_ACCOUNT: service_account.create if service_account else None,
+                outputs.CREATES_SERVICE_ACCOUNT: service_account and service_account.type == types.SERVICE_ACCOUNT,
                 **self._recorded_identity(),
                 **spec.recorded,
             }
@@ -179,62 +197,51 @@ class ServiceAccountRole(pulumi.ComponentResource):
         if self._spec.identity == ONLY_IRSA:
             return {}
         associations = [
-            {
-                "clusterArn": self._of_association(index, "cluster_arn"),
-                "namespace": self._of_association(index, "namespace"),
-                "serviceAccount": self._of_association(index, "service_account"),
-                "roleArn": self.role_arn,
-                "disableSessionTags": not each.session_tags,
-                "targetRoleArn": self._of_association(index, "target_role_arn"),
-                "policy": self._of_association(index, "policy"),
-                "tags": self._of_association(index, "tags"),
-            }
-            for index, each in enumerate(self._spec.associations)
+            {"clusterArn": self._cluster_arn(each), **{name: self._input(each, name) for name in OF_AN_ASSOCIATION}}
+            for each in self._spec.of(types.POD_IDENTITY_ASSOCIATION)
         ]
         recorded = {outputs.IDENTITY: self._spec.identity.recorded}
         return {**recorded, outputs.ASSOCIATIONS: associations} if associations else recorded
 
-    def _input(self, *path: str | int) -> Any:
-        """Return a value of the spec for a resource, now or, with outputs in it, when these are known."""
-        return self._later.value(self._spec, path)
+    def _input(self, resource: DeclaredResource, name: str) -> Any:
+        """Return an input: now or, with outputs in it, when these are known."""
+        value = resource.inputs[name]
+        if isinstance(value, Ref):
+            return self.role_arn if value == ROLE_ARN else getattr(self._made[value.key], value.output)
+        return self._later.value(self._spec, ("resources", self._at[resource.key], "inputs", name))
 
-    def _document(self, index: int) -> Any:
-        return self._input("policies", index, "document")
+    def _inputs(self, kind: str, name: str) -> list[Any]:
+        return [self._input(each, name) for each in self._spec.of(kind)]
 
-    def _inline_document(self, index: int) -> Any:
-        return self._input("inline_policies", index, "document")
+    def _cluster_arn(self, association: DeclaredResource) -> Any:
+        return self._later.value(self._spec, ("resources", self._at[association.key], "facts", "clusterArn"))
 
-    def _of_association(self, index: int, name: str) -> Any:
-        return self._input("associations", index, name)
-
-    def _recorded_settings(self, role: CreatedRole | None) -> dict[str, Any] | None:
+    def _recorded_settings(self, role: DeclaredResource | None) -> dict[str, Any] | None:
         if role is None:
             return None
-        given = (each for each in outputs.RECORDED_SETTINGS.items() if role.settings[each[0]] is not None)
-        return {name: self._input("role", "settings", key) for key, name in given}
+        return {each: self._input(role, each) for each in outputs.RECORDED_SETTINGS if role.inputs[each] is not None}
 
-    def _warn_of_what_is_unlimited(self, role: CreatedRole) -> None:
-        policies, inline, attached = self._spec.policies, self._spec.inline_policies, self._spec.attachments
-        documents = {f"document {each.logical_name}": self._document(index) for index, each in enumerate(policies)}
-        documents |= {f"inline {each.name}": self._inline_document(index) for index, each in enumerate(inline)}
-        arns = {
-            f"attached {each.logical_name}": self._input("attachments", index, "policy_arn")
-            for index, each in enumerate(attached)
-        }
+    def _warn_of_what_is_unlimited(self, trust: Trust) -> None:
+        documents = [*self._inputs(types.POLICY, "policy"), *self._inputs(types.INLINE_POLICY, "policy")]
+        existing = [each for each in self._spec.of(types.ATTACHMENT) if not isinstance(each.inputs["policyArn"], Ref)]
+        arns = [self._input(each, "policyArn") for each in existing]
 
         def warn(known: Mapping[str, Any]) -> None:
-            read = [json.loads(known[each]) for each in documents]
-            for warning in unlimited(read, [known[each] for each in arns], known["subjects"]):
+            read = [json.loads(known[f"document {index}"]) for index, _ in enumerate(documents)]
+            attached = [known[f"attached {index}"] for index, _ in enumerate(arns)]
+            for warning in unlimited(read, attached, known["subjects"]):
                 pulumi.log.warn(warning, self)
 
         # Where the trust policy has statements of the caller's, it is judged as a whole.
-        subjects = self._input("role", "subjects") if role.admission is None else []
-        applied(warn, **documents, **arns, subjects=subjects)
+        subjects = self._later.value(self._spec, ("trust", "subjects")) if trust.admission is None else []
+        by_name = {f"document {index}": each for index, each in enumerate(documents)}
+        by_name |= {f"attached {index}": each for index, each in enumerate(arns)}
+        applied(warn, **by_name, subjects=subjects)
 
-    def _subjects(self, role: CreatedRole) -> Any:
+    def _subjects(self, trust: Trust) -> Any:
         """Return whom the role trusts, and warn of others as soon as it is known."""
-        subjects = self._input("role", "subjects")
-        if not has_unknown(role.trust_warnings):
+        subjects, warnings = (self._later.value(self._spec, ("trust", each)) for each in ("subjects", "warnings"))
+        if not has_unknown(trust.warnings):
             return subjects
 
         def warned(known: Mapping[str, Any]) -> Any:
@@ -242,38 +249,48 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 pulumi.log.warn(warning, self)
             return known["subjects"]
 
-        return applied(warned, subjects=subjects, warnings=self._input("role", "trust_warnings"))
+        return applied(warned, subjects=subjects, warnings=warnings)
 
-    def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
-        """Return a child's options: parent, dependencies, import ID; none of the caller's."""
-        return pulumi.ResourceOptions(
+    def _options(self, resource: DeclaredResource, *hooks: pulumi.ResourceHookBinding | None) -> pulumi.ResourceOptions:
+        """Return a child's options: parent, dependencies, import ID, hooks; none of the caller's."""
+        own = pulumi.ResourceOptions(
             parent=self,
-            depends_on=[*after],
-            import_=import_id,
+            depends_on=[self._made[key] for key in resource.after],
+            import_=resource.import_id,
             retain_on_delete=self._spec.retain_on_delete,
-            hooks=import_hooks(self) if import_id else None,
+            hooks=import_hooks(self) if resource.import_id else None,
         )
+        of_hooks = (pulumi.ResourceOptions(hooks=each) for each in hooks)
+        return functools.reduce(pulumi.ResourceOptions.merge, [*of_hooks, own])
 
-    def _updated_child(
-        self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()
-    ) -> pulumi.ResourceOptions:
-        """Return the same of a child of AWS that may be updated in place."""
-        return pulumi.ResourceOptions.merge(
-            pulumi.ResourceOptions(hooks=update_hooks(self)), self._child(import_id, after)
+    def _registered(self, resource: DeclaredResource) -> Any:
+        """Register a resource of AWS."""
+        inputs = {name: self._input(resource, name) for name in resource.inputs}
+        if resource.type in DOCUMENT:
+            document = inputs[DOCUMENT[resource.type]]
+            inputs[DOCUMENT[resource.type]] = applied(
+                lambda known: known["document"], document=document, accounts=self._accounts
+            )
+        make, hooks = OF_AWS[resource.type]
+        of_role, of_type = None, hooks(self) if hooks else None
+        if resource.type == types.INLINE_POLICY and self._spec.role and self._spec.role.import_id:
+            of_role = inline_policy_hooks(self, resource.logical_name)
+        arguments = {_snake_case(name): value for name, value in inputs.items()}
+        self._made[resource.key] = made = make(
+            resource.logical_name, opts=self._options(resource, of_role, of_type), **arguments
         )
+        return made
 
     def _compared_accounts(self) -> Any:
         """Return what fails where the role would be in another AWS account than a cluster of its associations.
 
         EKS refuses those, but only when policy and role are there.
         """
-        if self._spec.recorded or not (self._spec.role and self._spec.associations):
+        associations = self._spec.of(types.POD_IDENTITY_ASSOCIATION)
+        if self._spec.recorded or not (self._spec.trust and associations):
             return None  # a stack file says both AWS accounts
 
-        arns = {
-            each.logical_name: self._of_association(at, "cluster_arn")
-            for at, each in enumerate(self._spec.associations)
-        }
+        arns = {each.logical_name: self._cluster_arn(each) for each in associations}
 
         def compare(found: Sequence[Any]) -> None:
             (known, account_id), secret = found
@@ -293,90 +310,6 @@ class ServiceAccountRole(pulumi.ComponentResource):
             asked[provider] = found.account_id
         return asked[provider]
 
-    def _role(self, role: CreatedRole, policies: Sequence[aws.iam.Policy]) -> aws.iam.Role:
-        return aws.iam.Role(
-            role.logical_name,
-            assume_role_policy=self._compared(self._input("role", "trust_policy")),
-            name=self._input("role", "name"),
-            name_prefix=self._input("role", "name_prefix"),
-            # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM
-            # refuses to delete a policy that is still attached, if that is replaced too.
-            opts=self._updated_child(role.import_id, after=policies),
-            **{key: self._input("role", "settings", key) for key in role.settings},
-        )
-
-    def _compared(self, document: Any) -> Any:
-        """Return a document once the AWS accounts of role and clusters are compared."""
-        return applied(lambda known: known["document"], document=document, accounts=self._accounts)
-
-    def _policy(self, index: int, policy: ManagedPolicy) -> aws.iam.Policy:
-        def of(name: str) -> Any:
-            return self._input("policies", index, name)
-
-        return aws.iam.Policy(
-            policy.logical_name,
-            policy=self._compared(of("document")),
-            name=of("name"),
-            name_prefix=policy.name_prefix,
-            path=of("path"),
-            description=of("description"),
-            tags=of("tags"),
-            opts=self._updated_child(policy.import_id),
-        )
-
-    def _permissions(
-        self, role: aws.iam.Role, policies: Sequence[tuple[ManagedPolicy, aws.iam.Policy]]
-    ) -> list[pulumi.Resource]:
-        attachments: list[tuple[str, pulumi.Input[str], str | None]] = [
-            (policy.attachment_name, resource.arn, policy.attachment_import_id) for policy, resource in policies
-        ]
-        attachments += [
-            (each.logical_name, self._input("attachments", index, "policy_arn"), each.import_id)
-            for index, each in enumerate(self._spec.attachments)
-        ]
-        attached: list[pulumi.Resource] = [
-            aws.iam.RolePolicyAttachment(logical_name, role=role.name, policy_arn=arn, opts=self._child(import_id))
-            for logical_name, arn, import_id in attachments
-        ]
-        is_imported = self._spec.role is not None and self._spec.role.import_id is not None
-        attached += [
-            aws.iam.RolePolicy(
-                policy.logical_name,
-                role=role.name,
-                name=policy.name,
-                policy=self._inline_document(index),
-                opts=pulumi.ResourceOptions.merge(
-                    pulumi.ResourceOptions(
-                        hooks=inline_policy_hooks(self, policy.logical_name) if is_imported else None
-                    ),
-                    self._updated_child(policy.import_id),
-                ),
-            )
-            for index, policy in enumerate(self._spec.inline_policies)
-        ]
-        return attached
-
-    def _association(self, index: int, each: Association, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
-        cluster = self._of_association(index, "cluster_arn")
-        name, region = (
-            applied(lambda known, part=part: getattr(parse_cluster_arn(known["arn"]), part), arn=cluster)  # type: ignore[misc]
-            for part in ("name", "region")
-        )
-        opts = pulumi.ResourceOptions(hooks=association_hooks(self))
-        return aws.eks.PodIdentityAssociation(
-            each.logical_name,
-            cluster_name=name,
-            region=region,
-            namespace=self._of_association(index, "namespace"),
-            service_account=self._of_association(index, "service_account"),
-            role_arn=self.role_arn,
-            disable_session_tags=not each.session_tags,
-            target_role_arn=self._of_association(index, "target_role_arn"),
-            policy=self._of_association(index, "policy"),
-            tags=self._of_association(index, "tags"),
-            opts=pulumi.ResourceOptions.merge(opts, self._child(each.import_id, after)),
-        )
-
     def _webhook_annotations(self) -> pulumi.Output[dict[str, str]]:
         webhook = self._spec.webhook
         if self._spec.identity.irsa is not Use.USED:
@@ -384,35 +317,36 @@ class ServiceAccountRole(pulumi.ComponentResource):
         annotations: pulumi.Output[dict[str, str]] = applied(
             lambda known: dict(webhook_annotations(**known, token_expiration=webhook.token_expiration)),
             role_arn=self.role_arn,
-            audience=self._input("webhook", "audience"),
-            sts_regional_endpoints=self._input("webhook", "sts_regional_endpoints"),
+            audience=self._of_webhook("audience"),
+            sts_regional_endpoints=self._of_webhook("sts_regional_endpoints"),
         )
         return annotations
 
-    def _service_account(self, service_account: AnnotatedServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
-        def of(attribute: str) -> Any:
-            return self._input("service_account", attribute)
+    def _of_webhook(self, name: str) -> Any:
+        return self._later.value(self._spec, ("webhook", name))
 
-        name, namespace, declared = of("name"), of("namespace"), of("annotations")
-        logical_name = service_account.logical_name
+    def _service_account(self, service_account: DeclaredResource) -> None:
+        def of(name: str) -> Any:
+            return self._input(service_account, name)
+
+        name, namespace, declared = (of(f"metadata.{each}") for each in ("name", "namespace", "annotations"))
+        logical_name, take_over = service_account.logical_name, service_account.facts["takeOver"]
         annotations = applied(lambda known: known["own"] | known["webhook"], own=declared, webhook=self.annotations)
-        if service_account.create:
+        if service_account.type == types.SERVICE_ACCOUNT:
             metadata = kubernetes.meta.v1.ObjectMetaArgs(
                 name=name,
                 namespace=namespace,
-                labels=of("labels"),
+                labels=of("metadata.labels"),
                 # The API server keeps no empty mapping: each preview would show it as a change.
                 annotations=applied(lambda known: known["annotations"] or None, annotations=annotations),
             )
-            secrets = of("image_pull_secrets")
+            secrets = of("imagePullSecrets")
             kubernetes.core.v1.ServiceAccount(
                 logical_name,
                 metadata=metadata,
                 image_pull_secrets=None if secrets is None else applied(_references, secrets=secrets),
-                automount_service_account_token=of("automount_service_account_token"),
-                opts=pulumi.ResourceOptions.merge(
-                    pulumi.ResourceOptions(hooks=self._hooks), self._child(service_account.import_id, after=attached)
-                ),
+                automount_service_account_token=of("automountServiceAccountToken"),
+                opts=self._options(service_account, self._hooks),
             )
             return
         # A patch would create a missing service account; reading it first fails when it does not exist.
@@ -430,16 +364,16 @@ class ServiceAccountRole(pulumi.ComponentResource):
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                 name=name,
                 namespace=namespace,
-                annotations=self._by_key(
-                    declared, self._patched(annotations, existing.metadata, service_account), service_account.take_over
-                ),
+                annotations=self._by_key(declared, self._patched(annotations, existing.metadata, take_over), take_over),
             ),
-            opts=self._child(after=[*attached, existing]),
+            opts=pulumi.ResourceOptions.merge(
+                self._options(service_account), pulumi.ResourceOptions(depends_on=[existing])
+            ),
         )
 
-    def _patched(self, annotations: Any, live: Any, service_account: AnnotatedServiceAccount) -> Any:
+    def _patched(self, annotations: Any, live: Any, take_over: bool) -> Any:
         """Return the annotations of a patch, and warn of those that the API server will not let it overwrite."""
-        if service_account.take_over:
+        if take_over:
             return annotations
 
         def warned(known: Mapping[str, Any]) -> Any:
@@ -460,12 +394,16 @@ class ServiceAccountRole(pulumi.ComponentResource):
         """Return the annotations of a patch one by one: a preview shows all but the ARN of a role that is created."""
         forced = {PATCH_FORCE: "true"} if take_over else {}
         webhook, is_used = self._spec.webhook, self._spec.identity.irsa is Use.USED
-        audience = self._input("webhook", "audience")
-        endpoints = self._input("webhook", "sts_regional_endpoints")
+        audience, endpoints = self._of_webhook("audience"), self._of_webhook("sts_regional_endpoints")
         if not is_used or any(isinstance(each, pulumi.Output) for each in (declared, audience, endpoints)):
             return applied(lambda known: {**known["annotations"], **forced}, annotations=annotations)
         settings = webhook_annotations("", audience, endpoints, webhook.token_expiration)
-        return {**declared, **settings, ROLE_ARN: annotations.apply(lambda known: known[ROLE_ARN]), **forced}
+        return {**declared, **settings, ANNOTATION: annotations.apply(lambda known: known[ANNOTATION]), **forced}
+
+
+def _snake_case(name: str) -> str:
+    """Return the name of an input in the SDK for Python."""
+    return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)
 
 
 def _references(known: Mapping[str, Sequence[str]]) -> list[kubernetes.core.v1.LocalObjectReferenceArgs]:

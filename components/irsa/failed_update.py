@@ -14,17 +14,11 @@ from weakref import WeakKeyDictionary
 import pulumi
 from pulumi.runtime.proto import resource_pb2
 
+from irsa.types import NOUNS
+
 # What an update may take away: the state has it, and the program does not declare it any more.
 REMOVABLE = frozenset({"description", "permissionsBoundary", "policy", "tags", "targetRoleArn"})
 DOCUMENTS = frozenset({"assumeRolePolicy", "policy"})
-KINDS = {
-    "aws:eks/podIdentityAssociation:PodIdentityAssociation": "association",
-    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": "OIDC provider",
-    "aws:iam/policy:Policy": "policy",
-    "aws:iam/role:Role": "role",
-    "aws:iam/rolePolicy:RolePolicy": "inline policy",
-    "kubernetes:core/v1:ServiceAccount": "service account",
-}
 
 
 class NothingUpdatedError(Exception):
@@ -69,7 +63,7 @@ def hooks(_: pulumi.Resource | None, own: str) -> pulumi.ResourceHookBinding | N
 
 def about(update: pulumi.ResourceHookArgs) -> str:
     """Return the kind and the logical name of what is updated: one name may be of several kinds."""
-    return f"the {KINDS.get(update.type, update.type)} {update.name}"
+    return f"the {NOUNS.get(update.type, update.type)} {update.name}"
 
 
 def supports(feature: str) -> bool:

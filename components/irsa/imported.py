@@ -15,30 +15,12 @@ import pulumi_aws as aws
 
 from irsa.evaluation.differences import Difference, differences
 from irsa.evaluation.same_sessions import admits_the_same
-from irsa.failed_update import KINDS, known, once_for_each_owner, supports
+from irsa.failed_update import known, once_for_each_owner, supports
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, named, visible
-from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
+from irsa.types import COMPARED, NOUNS, SERVICE_ACCOUNT
 
-ROLE, POLICY, INLINE_POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy", "aws:iam/rolePolicy:RolePolicy"
-ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
-SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
-# What is compared of each type, with what it is where it is left out. What the provider alone knows, such as
-# forceDetachPolicies, is nothing of what is there.
-COMPARED: Mapping[str, Mapping[str, Any]] = {
-    ROLE: {
-        "assumeRolePolicy": "",
-        "description": "",
-        "maxSessionDuration": SESSION_DURATION.least,
-        "path": "/",
-        "permissionsBoundary": "",
-    },
-    POLICY: {"description": "", "path": "/", "policy": ""},
-    INLINE_POLICY: {"policy": ""},
-    ASSOCIATION: {"disableSessionTags": False, "policy": "", "roleArn": "", "targetRoleArn": ""},
-    SERVICE_ACCOUNT: {"automountServiceAccountToken": True, "imagePullSecrets": []},
-}
 TRUST_POLICY = "assumeRolePolicy"
 DOCUMENTS = frozenset({TRUST_POLICY, "policy"})
 # Whose annotations and labels say who manages an object, which an import changes.
@@ -138,7 +120,7 @@ async def _refuse(update: pulumi.ResourceHookArgs) -> None:
     declared, there = await known(update.new_inputs), await known(update.old_outputs)
     found = not_as_declared(update.type, _marked(declared), there)
     if found:
-        what = f"the {KINDS[update.type]} {named(update.id)} is imported"
+        what = f"the {NOUNS[update.type]} {named(update.id)} is imported"
         state = ""
         if not pulumi.runtime.is_dry_run():
             out = commands.delete_from_state(update.urn, pulumi.get_stack())

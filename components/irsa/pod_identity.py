@@ -1,9 +1,11 @@
 """What a ServiceAccountRole declares of EKS Pod Identity: associations, the trust, and whom that admits."""
 
 import functools
+import operator
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from irsa import types
 from irsa.add_on_policies import service_account_of
 from irsa.evaluation.admission import Admission
 from irsa.evaluation.answers import Decision, PodIdentityRequest
@@ -12,6 +14,7 @@ from irsa.fields import Document, Found, collect
 from irsa.in_aws_account import account_in, account_of_cluster
 from irsa.outputs import child_name
 from irsa.read import Arguments, Value
+from irsa.resources import ROLE_ARN, DeclaredResource
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.identity import ONLY_IRSA, Identity, Use
 from irsa.rules.leaves import strings_of
@@ -20,21 +23,6 @@ from irsa.rules.quotas import SESSION_POLICY_SIZE, Usage, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
 from irsa.rules.trust import PodIdentityTrust, known_conditions, minified, pod_identity_warnings
 from irsa.rules.unknown import derive
-
-
-class Association(NamedTuple):
-    """An EKS Pod Identity association of the service account in one cluster."""
-
-    logical_name: str
-    cluster_arn: Value[str]
-    namespace: Value[str]
-    service_account: Value[str]
-    session_tags: bool
-    target_role_arn: Value[str] | None
-    policy: Value[str] | None
-    tags: Value[Mapping[str, str]] | None
-    import_id: str | None
-
 
 SESSION_POLICY: Place = ("pod_identity", "policy", "document")
 # In place of an ARN that is not known, so that a length is a lower bound.
@@ -84,9 +72,13 @@ def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]
 
 
 def associations(
-    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], tags: Any
-) -> Iterator[Association]:
-    """Yield the association of each cluster with these tags, where Pod Identity is used."""
+    arguments: Arguments,
+    values: Mapping[str, Any],
+    in_account: Mapping[Place, Any],
+    tags: Any,
+    permissions: tuple[str, ...],
+) -> Iterator[DeclaredResource]:
+    """Yield the association of each cluster with these tags, where Pod Identity is used, after the permissions."""
     service_account = service_account_of(values)
     if ways_of(values).pod_identity is not Use.USED or not service_account:
         return
@@ -95,18 +87,27 @@ def associations(
     policy = None if document is None else derive(functools.partial(_session_policy, arguments.found), document)
     for key, cluster_arn in clusters.items():
         existing = settings.get("import_ids", {}).get(key)
-        yield Association(
-            logical_name=child_name(arguments.name, key),
-            cluster_arn=cluster_arn,
-            namespace=service_account.get("namespace", DEFAULT_NAMESPACE),
-            service_account=service_account["name"],
-            session_tags=_has_session_tags(values),
-            target_role_arn=in_account.get(("pod_identity", "target_role_arn"), settings.get("target_role_arn")),
-            policy=policy,
-            tags=tags,
-            import_id=f"{parse_cluster_arn(cluster_arn).name},{existing}"
-            if existing and isinstance(cluster_arn, str)
-            else None,
+        cluster = derive(parse_cluster_arn, cluster_arn)
+        name, region = (derive(operator.attrgetter(part), cluster) for part in ("name", "region"))
+        inputs = {
+            "clusterName": name,
+            "region": region,
+            "namespace": service_account.get("namespace", DEFAULT_NAMESPACE),
+            "serviceAccount": service_account["name"],
+            "roleArn": ROLE_ARN,
+            "disableSessionTags": not _has_session_tags(values),
+            "targetRoleArn": in_account.get(("pod_identity", "target_role_arn"), settings.get("target_role_arn")),
+            "policy": policy,
+            "tags": tags,
+        }
+        yield DeclaredResource(
+            f"association {key}",
+            types.POD_IDENTITY_ASSOCIATION,
+            child_name(arguments.name, key),
+            inputs,
+            f"{name},{existing}" if existing and isinstance(cluster_arn, str) else None,
+            permissions,
+            {"clusterArn": cluster_arn},
         )
 
 

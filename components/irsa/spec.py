@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from irsa import pod_identity
+from pydantic.alias_generators import to_camel
+
+from irsa import pod_identity, types
 from irsa.add_on_policies import AddOnPolicy, add_on_policies, service_account_of
 from irsa.add_ons.combinations import add_on_mistakes
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
@@ -18,6 +20,7 @@ from irsa.identity_combinations import identity_mistakes, identity_of
 from irsa.in_aws_account import aws_account_of, in_aws_account
 from irsa.outputs import child_name, part_name
 from irsa.read import ArgumentMistakes, Arguments, Reading, Value
+from irsa.resources import ROLE, ROLE_NAME, SERVICE_ACCOUNT, DeclaredResource, Ref
 from irsa.rules import names
 from irsa.rules.arns import Arn
 from irsa.rules.combinations import combination_mistakes
@@ -44,69 +47,16 @@ STATEMENTS: Place = ("trust", "statements")
 CHAINED: Place = ("assume_role_arns",)
 
 
-class AnnotatedServiceAccount(NamedTuple):
-    """The Kubernetes service account."""
+class Trust(NamedTuple):
+    """The trust policy of the role to create, and whom it admits."""
 
-    logical_name: str
-    name: Value[str]
-    namespace: Value[str]
-    create: bool
-    take_over: bool
-    annotations: Value[Mapping[str, str]]
-    labels: Value[Mapping[str, str]] | None
-    image_pull_secrets: Value[Sequence[str]] | None
-    automount_service_account_token: Value[bool] | None
-    import_id: str | None
-
-
-class CreatedRole(NamedTuple):
-    """The role to create."""
-
-    logical_name: str
-    trust_policy: Value[str]
+    policy: Value[str]
     subjects: Value[list[str]] | Value[list[str] | None]
     denied_subjects: Value[list[str] | None]
     """Patterns within the subjects that the trust policy denies; None where each subject is exact."""
     admission: Value[Admission] | None
     """Whom the trust policy admits, where it has statements of the caller's."""
-    trust_warnings: Value[Sequence[str]]
-    name: Value[str] | None
-    name_prefix: Value[str] | None
-    settings: Mapping[str, Value[Any]]
-    """Further inputs of `aws.iam.Role` by their names, which are those of the arguments (irsa.fields)."""
-    import_id: str | None
-
-
-class ManagedPolicy(NamedTuple):
-    """A managed policy to create and to attach."""
-
-    logical_name: str
-    attachment_name: str
-    document: Value[str]
-    name: Value[str] | None
-    name_prefix: str | None
-    path: Value[str] | None
-    description: Value[str] | None
-    tags: Value[Mapping[str, str]] | None
-    import_id: str | None
-    attachment_import_id: str | None
-
-
-class Attachment(NamedTuple):
-    """The attachment of an existing managed policy."""
-
-    logical_name: str
-    policy_arn: Value[str]
-    import_id: str | None
-
-
-class InlinePolicy(NamedTuple):
-    """An inline policy of the role."""
-
-    logical_name: str
-    name: str
-    document: Value[str]
-    import_id: str | None
+    warnings: Value[Sequence[str]]
 
 
 class Webhook(NamedTuple):
@@ -118,16 +68,15 @@ class Webhook(NamedTuple):
 
 
 class Spec(NamedTuple):
-    """What a ServiceAccountRole creates: either `role` or an existing role, `role_arn`."""
+    """What a ServiceAccountRole creates, for a role of its own or for an existing one."""
 
-    role: CreatedRole | None
+    resources: tuple[DeclaredResource, ...]
+    """In the order of creation."""
+    trust: Trust | None
+    """None for an existing role."""
     role_arn: Any
-    policies: tuple[ManagedPolicy, ...]
-    attachments: tuple[Attachment, ...]
-    inline_policies: tuple[InlinePolicy, ...]
-    service_account: AnnotatedServiceAccount | None
+    """ARN of an existing role; None for one to create."""
     identity: Identity
-    associations: tuple[pod_identity.Association, ...]
     webhook: Webhook
     retain_on_delete: bool | None
     usages: Usages
@@ -136,6 +85,20 @@ class Spec(NamedTuple):
     reading: Reading
     recorded: Mapping[str, str | None] = MappingProxyType({})
     """Further outputs that are recorded in the state: the keys of a stack file."""
+
+    def of(self, *types: str) -> tuple[DeclaredResource, ...]:
+        """Return the resources of these types."""
+        return tuple(each for each in self.resources if each.type in types)
+
+    @property
+    def role(self) -> DeclaredResource | None:
+        """The role to create."""
+        return next(iter(self.of(types.ROLE)), None)
+
+    @property
+    def service_account(self) -> DeclaredResource | None:
+        """The service account, created or annotated."""
+        return next(iter(self.of(types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)), None)
 
 
 def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> Spec:
@@ -188,28 +151,26 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
     of_role = values.get("role", {})
     creates = "arn" not in of_role and ("oidc_provider_arns" in values or "cluster_arns" in values)
     in_account = in_aws_account(arguments, values) if creates else {}
-    role = _role(arguments, values, in_account) if creates else None
-    of_add_ons = add_on_policies(arguments, values) if creates else ()
-    policies = _policies(arguments, values, in_account, of_add_ons) if creates else ()
-    inline_policies = _inline_policies(arguments, values, in_account) if creates else ()
-    attachments = _attachments(arguments, values, in_account, policies, of_add_ons) if creates else ()
-    usages = tuple(_usages(arguments, values, role, (len(policies), len(attachments)), inline_policies))
+    trust = _trust(arguments, values) if creates else None
+    of_the_role = tuple(_of_the_role(arguments, values, in_account, trust)) if trust else ()
+    usages = tuple(_usages(arguments, values, trust, of_the_role))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
     tags = values.get("pod_identity", {}).get("tags", of_role.get("tags"))
+    role_arn = pod_identity.existing_role(arguments, values) if "arn" in of_role else None
+    # A Pod must not start before its role has permissions, nor before its association is there.
+    permissions = tuple(each.key for each in of_the_role if each.type in (types.ATTACHMENT, types.INLINE_POLICY))
+    associations = tuple(pod_identity.associations(arguments, values, in_account, tags, permissions))
+    before = (*permissions, *(each.key for each in associations))
     return Spec(
-        role=role,
-        role_arn=pod_identity.existing_role(arguments, values) if "arn" in of_role else None,
-        policies=policies,
-        attachments=attachments,
-        inline_policies=inline_policies,
-        service_account=_service_account(arguments, values),
+        resources=(*of_the_role, *associations, *_service_account(arguments, values, before)),
+        trust=trust,
+        role_arn=role_arn,
         identity=pod_identity.ways_of(values),
-        associations=tuple(pod_identity.associations(arguments, values, in_account, tags)),
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
         usages=usages,
-        warnings=() if arguments.found else tuple(_warnings(arguments, values, role, usages, policies)),
+        warnings=() if arguments.found else tuple(_warnings(arguments, values, trust, usages, of_the_role)),
         reading=arguments.reading(args),
     )
 
@@ -217,21 +178,22 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
 def _warnings(
     arguments: Arguments,
     values: Mapping[str, Any],
-    role: CreatedRole | None,
+    trust: Trust | None,
     usages: Usages,
-    policies: Sequence[ManagedPolicy],
+    of_the_role: Sequence[DeclaredResource],
 ) -> Iterator[str]:
     """Yield warnings: what is legal, but likely not intended, as far as it is known."""
-    parts = [each for index, each in enumerate(policies) if each.logical_name == part_name(arguments.name, index)]
+    policies = [each.logical_name for each in of_the_role if each.type == types.POLICY]
+    parts = [each for index, each in enumerate(policies) if each == part_name(arguments.name, index)]
     if len(parts) > 1:
         longer = f"more than {MANAGED_POLICY_SIZE:,} characters"
         yield f"policy: its document has {longer} and is split over {len(parts)} managed policies"
     for _, usage in usages:
         if check_usage(usage):
             yield f"more than 80% of a quota is used: {usage}"
-    if role is not None and not isinstance(role.trust_warnings, Unknown):
-        yield from role.trust_warnings
-    yield from pod_identity.warnings(arguments, values, creates_role=role is not None)
+    if trust is not None and not isinstance(trust.warnings, Unknown):
+        yield from trust.warnings
+    yield from pod_identity.warnings(arguments, values, creates_role=trust is not None)
     expiration = _webhook(values).token_expiration
     if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
         argument = arguments.spelling(("service_account", "token_expiration"))
@@ -313,8 +275,41 @@ class TrustParts(NamedTuple):
     pods: PodIdentityTrust | None
 
 
-def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]) -> CreatedRole:
-    settings, trust = values.get("role", {}), values.get("trust", {})
+def _of_the_role(
+    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], trust: Trust
+) -> Iterator[DeclaredResource]:
+    """Yield the role and its policies."""
+    of_add_ons = add_on_policies(arguments, values)
+    policies = _policies(arguments, values, in_account, of_add_ons)
+    inline_policies = _inline_policies(arguments, values, in_account)
+    attachments = _attachments(arguments, values, in_account, policies, of_add_ons)
+    yield from policies
+    yield _role(arguments, values, in_account, trust, policies)
+    yield from attachments
+    yield from inline_policies
+
+
+def _role(
+    arguments: Arguments,
+    values: Mapping[str, Any],
+    in_account: Mapping[Place, Any],
+    trust: Trust,
+    policies: Sequence[DeclaredResource],
+) -> DeclaredResource:
+    settings = values.get("role", {})
+    name, prefix = settings.get("name"), settings.get("name_prefix")
+    if name is None and prefix is None:
+        prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
+    inputs = {"assumeRolePolicy": trust.policy, "name": name, "namePrefix": prefix}
+    inputs |= {to_camel(key): in_account.get(("role", key), settings.get(key)) for key in ROLE_SETTINGS}
+    import_id = name if "role" in values.get("import_", ()) else None
+    # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM refuses to
+    # delete a policy that is still attached, if that is replaced too.
+    return DeclaredResource(ROLE, types.ROLE, arguments.name, inputs, import_id, tuple(each.key for each in policies))
+
+
+def _trust(arguments: Arguments, values: Mapping[str, Any]) -> Trust:
+    trust = values.get("trust", {})
     subjects: Any = _subjects(values)
     pods: Any = pod_identity.trust_of(values)
     parts = TrustParts(
@@ -325,23 +320,15 @@ def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[P
         statements=trust.get("statements", ()),
         pods=pods,
     )
-    name, prefix = settings.get("name"), settings.get("name_prefix")
-    if name is None and prefix is None:
-        prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
     document = derive(_trust_policy, parts)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(arguments, values, parts, document) if trust.get("statements") else None
-    return CreatedRole(
-        logical_name=arguments.name,
-        trust_policy=document,
+    return Trust(
+        policy=document,
         subjects=subjects if judged is None else derive(lambda known: known.subjects, judged),
         denied_subjects=None if judged is None else derive(lambda known: known.denied, judged),
         admission=judged,
-        trust_warnings=() if judged is None else _trust_warnings(arguments, trust["statements"], document, judged),
-        name=name,
-        name_prefix=prefix,
-        settings={key: in_account.get(("role", key), settings.get(key)) for key in ROLE_SETTINGS},
-        import_id=name if "role" in values.get("import_", ()) else None,
+        warnings=() if judged is None else _trust_warnings(arguments, trust["statements"], document, judged),
     )
 
 
@@ -424,7 +411,7 @@ class PolicySource(NamedTuple):
 
 def _policies(
     arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], of_add_ons: Sequence[AddOnPolicy]
-) -> tuple[ManagedPolicy, ...]:
+) -> tuple[DeclaredResource, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
     settings = values.get("policy", {})
     sources: list[PolicySource] = []
@@ -461,10 +448,9 @@ def _texts(arguments: Arguments, document: Any) -> Sequence[Value[str]]:
     return arguments.divided(place, texts)
 
 
-def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySource, index: int) -> ManagedPolicy:
+def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySource, index: int) -> DeclaredResource:
     settings, logical_name = source.settings, part_name(source.name, index)
     adopted = values.get("import_", ()) if settings is values.get("policy") else ()
-    both = {"attachments", "policy"} <= set(adopted)
     name = settings.get("name")
     if name is not None and index:
         name = derive(lambda known: policy_part_name(known, index), name)
@@ -474,18 +460,16 @@ def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySourc
     prefix = names.automatic_name_prefix(logical_name, names.POLICY, names.POLICY_PREFIX)
     if source.automatic:
         prefix = names.prefix_of(part_name(source.automatic, index), names.POLICY_PREFIX)
-    return ManagedPolicy(
-        logical_name=logical_name,
-        attachment_name=logical_name,
-        document=source.texts[index],
-        name=name,
-        name_prefix=prefix if name is None else None,
-        path=settings.get("path"),
-        description=settings.get("description"),
-        tags=settings.get("tags", values.get("role", {}).get("tags")),
-        import_id=arn if "policy" in adopted else None,
-        attachment_import_id=f"{_role_name(values)}/{arn}" if arn and both else None,
-    )
+    inputs = {
+        "policy": source.texts[index],
+        "name": name,
+        "namePrefix": prefix if name is None else None,
+        "path": settings.get("path"),
+        "description": settings.get("description"),
+        "tags": settings.get("tags", values.get("role", {}).get("tags")),
+    }
+    key, import_id = f"policy {logical_name}", arn if "policy" in adopted else None
+    return DeclaredResource(key, types.POLICY, logical_name, inputs, import_id)
 
 
 def _role_name(values: Mapping[str, Any]) -> Any:
@@ -507,28 +491,35 @@ def _attachments(
     arguments: Arguments,
     values: Mapping[str, Any],
     in_account: Mapping[Place, Any],
-    policies: Sequence[ManagedPolicy],
+    policies: Sequence[DeclaredResource],
     of_add_ons: Sequence[AddOnPolicy],
-) -> tuple[Attachment, ...]:
+) -> Sequence[DeclaredResource]:
     adopted = "attachments" in values.get("import_", ())
+
+    def attachment(logical_name: str, policy_arn: Any, imported: Any = None) -> DeclaredResource:
+        import_id = f"{_role_name(values)}/{imported}" if adopted and imported else None
+        inputs = {"role": ROLE_NAME, "policyArn": policy_arn}
+        return DeclaredResource(f"attachment {logical_name}", types.ATTACHMENT, logical_name, inputs, import_id)
+
+    attachments = {
+        each.logical_name: attachment(each.logical_name, Ref(each.key, "arn"), each.import_id) for each in policies
+    }
     parts = {policy.logical_name for policy in policies}
     for key in values.get("policy_arns", {}):
-        if child_name(arguments.name, key) in parts:
+        logical_name = child_name(arguments.name, key)
+        if logical_name in parts:
             found = f"the key {key!r}, which is the name of a part of the split policy"
             arguments.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
-    arns = {key: in_account["policy_arns", key] for key in values.get("policy_arns", {})}
-    role = f"{_role_name(values)}/" if adopted else ""
-    attachments = {
-        key: Attachment(child_name(arguments.name, key), arn, f"{role}{values['policy_arns'][key]}" if role else None)
-        for key, arn in arns.items()
-    }
+        arn = in_account["policy_arns", key]
+        attachments[logical_name] = attachment(logical_name, arn, values["policy_arns"][key])
     # Under the names that a stack file gives them in `policyArns`: what is attached already stays.
     for each in of_add_ons:
-        for key, arn in each.managed_policy_arns.items():
-            name = f"aws:{key}"
-            arguments.found += _attached_as(name, key, each.name, values.get("policy_arns", {}))
-            attachments.setdefault(name, Attachment(child_name(arguments.name, name), arn, None))
-    return tuple(attachments.values())
+        for of_aws, arn in each.managed_policy_arns.items():
+            key = f"aws:{of_aws}"
+            logical_name = child_name(arguments.name, key)
+            arguments.found += _attached_as(key, of_aws, each.name, values.get("policy_arns", {}))
+            attachments.setdefault(logical_name, attachment(logical_name, arn))
+    return [*attachments.values()]
 
 
 def _attached_as(name: str, of_aws: str, add_on: str, policy_arns: Mapping[str, Value[str]]) -> Iterator[Located]:
@@ -548,7 +539,7 @@ def _attached_as(name: str, of_aws: str, add_on: str, policy_arns: Mapping[str, 
 
 def _inline_policies(
     arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]
-) -> tuple[InlinePolicy, ...]:
+) -> tuple[DeclaredResource, ...]:
     adopted = "inlinePolicies" in values.get("import_", ())
 
     def text(document: Document) -> str:
@@ -573,30 +564,39 @@ def _inline_policies(
         texts[last] = checked_with(texts[last], *texts.values())
     role = f"{_role_name(values)}:" if adopted else ""
     return tuple(
-        InlinePolicy(child_name(arguments.name, key), key, document, f"{role}{key}" if role else None)
-        for key, document in texts.items()
+        DeclaredResource(
+            f"inline {name}",
+            types.INLINE_POLICY,
+            child_name(arguments.name, name),
+            {"role": ROLE_NAME, "name": name, "policy": document},
+            f"{role}{name}" if role else None,
+        )
+        for name, document in texts.items()
     )
 
 
 # --- the service account ---------------------------------------------------------------------------------------------
 
 
-def _service_account(arguments: Arguments, values: Mapping[str, Any]) -> AnnotatedServiceAccount | None:
+def _service_account(
+    arguments: Arguments, values: Mapping[str, Any], before: tuple[str, ...]
+) -> Iterator[DeclaredResource]:
     settings = values.get("service_account")
     if settings is None:
-        return None
+        return
     name, namespace = settings["name"], settings.get("namespace", DEFAULT_NAMESPACE)
-    optional = ("labels", "image_pull_secrets", "automount_service_account_token")
-    return AnnotatedServiceAccount(
-        logical_name=arguments.name,
-        name=name,
-        namespace=namespace,
-        create=settings.get("create", True),
-        take_over=settings.get("take_over", False),
-        annotations=settings.get("annotations", {}),
-        **{argument: settings.get(argument) for argument in optional},
-        import_id=f"{namespace}/{name}" if "serviceAccount" in values.get("import_", ()) else None,
-    )
+    inputs = {
+        "metadata.name": name,
+        "metadata.namespace": namespace,
+        "metadata.labels": settings.get("labels"),
+        "metadata.annotations": settings.get("annotations", {}),
+        "imagePullSecrets": settings.get("image_pull_secrets"),
+        "automountServiceAccountToken": settings.get("automount_service_account_token"),
+    }
+    kind = types.SERVICE_ACCOUNT if settings.get("create", True) else types.SERVICE_ACCOUNT_PATCH
+    import_id = f"{namespace}/{name}" if "serviceAccount" in values.get("import_", ()) else None
+    take_over = {"takeOver": settings.get("take_over", False)}
+    yield DeclaredResource(SERVICE_ACCOUNT, kind, arguments.name, inputs, import_id, before, take_over)
 
 
 def _webhook(values: Mapping[str, Any]) -> Webhook:
@@ -619,33 +619,30 @@ def _trust_quota(arguments: Arguments, values: Mapping[str, Any]) -> int:
 
 
 def _usages(
-    arguments: Arguments,
-    values: Mapping[str, Any],
-    role: CreatedRole | None,
-    managed: tuple[int, int],
-    inline: Sequence[InlinePolicy],
+    arguments: Arguments, values: Mapping[str, Any], trust: Trust | None, of_the_role: Sequence[DeclaredResource]
 ) -> Iterator[tuple[Place, Usage]]:
     """Yield how much of each quota the role and its associations use, at least."""
     yield from _tags_usages(arguments, (("association", ("pod_identity", "tags")),))
-    if role is None:
+    if trust is None:
         return
-    yield SUBJECTS, _trust_usage(arguments, values, role)
+    yield SUBJECTS, _trust_usage(arguments, values, trust)
     yield from _tags_usages(arguments, (("role", ("role", "tags")), ("policy", ("policy", "tags"))))
     documents = [
-        policy.document
-        if isinstance(policy.document, str)
-        else minified(least(arguments.given.get(("inline_policies", policy.name, "document"), {})))
-        for policy in inline
+        text
+        if isinstance(text := each.inputs["policy"], str)
+        else minified(least(arguments.given.get(("inline_policies", each.inputs["name"], "document"), {})))
+        for each in of_the_role
+        if each.type == types.INLINE_POLICY
     ]
-    quota = _quota(arguments, values, "attached_policies", ATTACHED_POLICIES)
-    yield from role_usages(*managed, documents, quota)
+    attached = sum(each.type == types.ATTACHMENT for each in of_the_role)
+    yield from role_usages(attached, documents, _quota(arguments, values, "attached_policies", ATTACHED_POLICIES))
 
 
-def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedRole) -> Usage:
+def _trust_usage(arguments: Arguments, values: Mapping[str, Any], trust: Trust) -> Usage:
     """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
     quota = _trust_quota(arguments, values)
-    if isinstance(role.trust_policy, str):
-        return trust_usage(role.trust_policy, quota)
+    if isinstance(trust.policy, str):
+        return trust_usage(trust.policy, quota)
     given = arguments.given
     namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
     names = strings_of([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []

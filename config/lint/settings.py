@@ -7,6 +7,7 @@ from config.argument_places import place_of
 from config.lint.checked import CheckedBinding, CheckedStack, Warnings
 from config.models import Guard
 from config.stack import Stack
+from irsa import types
 from irsa.add_on_policies import service_account_of
 from irsa.guard.rules import SYSTEM, is_everybody, is_wide_prefix
 from irsa.rules.identity import Identity, Use
@@ -30,7 +31,7 @@ def near_limit(checked: CheckedBinding) -> Warnings:
 
 def split_policy(checked: CheckedBinding) -> Warnings:
     """Yield the policy whose document is split, since it is longer than one managed policy may be."""
-    number = len(checked.spec.policies)
+    number = len(checked.spec.of(types.POLICY))
     for place, document, _ in checked.documents if number > 1 else ():
         if place == (*checked.place, "policy"):
             size = largest_policy_size(minified(least(document)))

@@ -139,7 +139,7 @@ def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, Admitted | N
 
 def _statements_of_irsa(checked: CheckedBinding) -> int:
     """Return how many statements irsa writes: for each provider, and for each service account with Pod Identity."""
-    document = checked.spec.role.trust_policy if checked.spec.role else None
+    document = checked.spec.trust.policy if checked.spec.trust else None
     return len(parse(document)[1]) - len([*_statements(checked)]) if isinstance(document, str) else 0
 
 
@@ -149,7 +149,7 @@ def _provider_arns(checked: CheckedBinding) -> set[str]:
 
 def _admission(checked: CheckedBinding) -> Admission:
     """Return whom the trust policy admits that has statements of the binding's; nobody where that is not known."""
-    admission = checked.spec.role.admission if checked.spec.role else None
+    admission = checked.spec.trust.admission if checked.spec.trust else None
     return admission if isinstance(admission, Admission) else Admission()
 
 

@@ -6,12 +6,12 @@ docs/reference/changes.md has the same for every kind of change.
 from collections.abc import Collection, Iterable, Iterator
 
 from config.located_mistake import LocatedMistake
+from irsa import types
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, listed, named, shortened
-from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
 from program.live.held import Held
-from program.live.planned import Planned, changed, finding, known
+from program.live.planned import Planned, changed, finding, fixed, known
 from program.lookups import rules as live_rules
 
 RETAIN = "first run `pulumi up` with retainOnDelete: true"
@@ -58,32 +58,21 @@ def pod_losses(components: Collection[Planned], providers: Iterable[str], held: 
 
 def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, str]]:
     for planned in components:
-        role, service_account = planned.spec.role, planned.spec.service_account
         if planned.component.namespace:
             yield types.NAMESPACE, planned.component.namespace.logical_name
-        if role:
-            yield types.ROLE, role.logical_name
-        if service_account:
-            kind = types.SERVICE_ACCOUNT if service_account.create else types.SERVICE_ACCOUNT_PATCH
-            yield kind, service_account.logical_name
-        yield from ((types.POD_IDENTITY_ASSOCIATION, each.logical_name) for each in planned.spec.associations)
+        yield from ((each.type, each.logical_name) for each in planned.spec.resources)
 
 
 def _successor(resource: Resource, components: Collection[Planned], held: Held) -> Planned | None:
     """Return the planned component that has the service account, or the binding, of a resource that is deleted."""
     places = {resource.object_name} if resource.type != types.ROLE else set(held.service_accounts_of(resource.arn))
-    by_place = (planned for planned in components if _object_name(planned) in places)
+    by_place = (planned for planned in components if planned.service_account in places)
     by_key = (planned for planned in components if planned.key == held.binding_of(resource))
     return next(by_key, next(by_place, None))
 
 
 def _loss(place: Place, found: str, fix: str) -> LocatedMistake:
     return finding(live_rules.PODS_LOSE_ROLE, place, found, "a change after which every Pod has its role", fix)
-
-
-def _object_name(planned: Planned) -> str | None:
-    service_account = planned.spec.service_account
-    return f"{known(service_account.namespace)}/{known(service_account.name)}" if service_account else None
 
 
 def _logical_names(components: Iterable[Planned]) -> set[str]:
@@ -110,13 +99,13 @@ def _deleted_role(role: Resource, successor: Planned | None, held: Held) -> Loca
 
 def _deleted_service_account(resource: Resource, successor: Planned | None) -> Iterator[LocatedMistake]:
     about = f"the service account {named(resource.object_name)}"
-    is_same = successor is not None and _object_name(successor) == resource.object_name
+    is_same = successor is not None and successor.service_account == resource.object_name
     if resource.type == types.SERVICE_ACCOUNT_PATCH:
         # To create the one that it annotated is refused. Of several clusters, each may have one of that name.
         if not (successor and is_same and (not successor.where or resource.name in _logical_names([successor]))):
             found = f"the annotations of {about} are removed: new Pods get no role"
             yield _loss(("bindings",), found, f"{RETAIN} for its binding, if they are to stay")
-    elif successor and is_same and successor.spec.service_account and successor.spec.service_account.create:
+    elif successor and is_same and successor.spec.of(types.SERVICE_ACCOUNT):
         # The plugin deletes by namespace and name, after what is created: in a rebuilt cluster, it is the new one.
         where = f" of the issuer {named(resource.issuer)}" if resource.issuer else ""
         found = f"{about}{where} is deleted: its Pods lose their role, and new ones do not start"
@@ -151,18 +140,19 @@ def _deleted_association(resource: Resource, components: Collection[Planned], he
 
 def _recreated(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
     """Yield the role and the policies that are replaced; those of a given name are deleted first."""
-    for kind, resource_type, resource, fixed in planned.in_iam():
-        before = held.find(resource_type, resource.logical_name)
+    for resource in planned.spec.of(types.ROLE, types.POLICY):
+        kind, before = types.NOUNS[resource.type], held.find(resource.type, resource.logical_name)
         if before is None or resource.import_id:
             continue
         about = f"the {kind} {named(before.arn or before.id)}"
-        if known(resource.name) is None:
-            if kind == "role" and changed(fixed, before):
+        name = resource.inputs["name"]
+        if known(name) is None:
+            if kind == "role" and changed(fixed(resource), before):
                 found = f"{about} is replaced, which running Pods use until they restart: its path changes"
                 fix = "keep the path, or restart the Pods at once after `pulumi up`"
                 yield _loss(planned.place("role", "path"), found, fix)
         # Under one logical name, names differ in letter case alone.
-        elif changes := changed({"name": resource.name, **fixed}, before):
+        elif changes := changed({"name": name, **fixed(resource)}, before):
             lack = "have no role" if kind == "role" else "lack it"
             found = f"{about} is deleted and recreated, because its {changes[0]} changes: in between Pods {lack}"
             fix = f"write another name in the same change: then the new {kind} comes first"

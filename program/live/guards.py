@@ -5,6 +5,7 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.stack import Stack
+from irsa import types
 from irsa.guard.policies import STACK_LABEL
 from irsa.guard.rules import SYSTEM, may_annotate, mode_in
 from irsa.rules import commands
@@ -13,7 +14,6 @@ from irsa_cli.guard.pods import added_later, has_no_identity
 from irsa_cli.pods import SKIP_CONTAINERS, running_pod
 from irsa_cli.report.text import counted
 from irsa_cli.stages import listed_pods, restarts
-from irsa_cli.state import types
 from program.guards import PlannedGuard, guard_place
 from program.live.held import Held
 from program.live.planned import Planned, finding

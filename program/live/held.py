@@ -4,10 +4,10 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from irsa import types
 from irsa.outputs import COMPONENT_TYPE, NAMESPACE, ROLE_ARN, SERVICE_ACCOUNT_NAME
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake
-from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
 
 KINDS = {types.ROLE: "role", types.POLICY: "policy"}

@@ -5,17 +5,17 @@ from itertools import count
 
 from config.located_mistake import LocatedMistake
 from config.stack import Stack
+from irsa import types
 from irsa.evaluation import Decision, TrustDocumentError, evaluate
 from irsa.evaluation.answers import RoleRequest
-from irsa.pod_identity import Association
+from irsa.resources import DeclaredResource
 from irsa.rules import commands
 from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
 from irsa_cli.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
 from irsa_cli.stages import Way, spelled
-from irsa_cli.state import types
 from program.live.held import Held
-from program.live.planned import Planned, finding, known, roles_to_tag
+from program.live.planned import Planned, finding, roles_to_tag, service_account_of
 from program.live.reads import Reads
 from program.live.stages import Change, gives_up
 from program.lookups import rules as live_rules
@@ -43,10 +43,10 @@ def eks_conflicts(components: Collection[Planned], reads: Reads, held: Held) -> 
     for planned in components:
         key = planned.component.cluster or ""
         eks = reads.eks.get(key)
-        for association in planned.spec.associations:
+        for association in planned.spec.of(types.POD_IDENTITY_ASSOCIATION):
             if eks is None or eks.associations is None:
                 continue
-            live = eks.associations.get((known(association.namespace), known(association.service_account)))
+            live = eks.associations.get(service_account_of(association))
             if held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
                 change = gives_up(planned.binding, planned.spec, held)
                 if live is None and change and change.way is Way.IRSA:
@@ -64,9 +64,9 @@ def eks_conflicts(components: Collection[Planned], reads: Reads, held: Held) -> 
                 yield finding(live_rules.QUOTA_REACHED, place, f"{found}, and more to be created", allowed, fix)
 
 
-def _gone(planned: Planned, association: Association, change: Change) -> LocatedMistake:
+def _gone(planned: Planned, association: DeclaredResource, change: Change) -> LocatedMistake:
     """Return that IRSA ends without the association that the state has: somebody deleted it."""
-    about = named(f"{known(association.namespace)}/{known(association.service_account)}")
+    about = named("/".join(service_account_of(association)))
     found = (
         f"the association of {about}{planned.where}, which is in the state, is gone: new Pods would get no credentials"
     )
@@ -75,13 +75,12 @@ def _gone(planned: Planned, association: Association, change: Change) -> Located
 
 
 def _existing(
-    planned: Planned, key: str, association: Association, live: ListedAssociation | None, ids: dict[str, str]
+    planned: Planned, key: str, association: DeclaredResource, live: ListedAssociation | None, ids: dict[str, str]
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with an association that exists, or is to be adopted."""
     place, rule = planned.place("identity"), live_rules.ASSOCIATION_EXISTS
     at_import = planned.place("podIdentity", "importIds", key)
-    service_account = f"{known(association.namespace)}/{known(association.service_account)}"
-    about = f"the service account {named(service_account)}{planned.where}"
+    about = f"the service account {named('/'.join(service_account_of(association)))}{planned.where}"
     adopted = (association.import_id or "").rpartition(",")[2]
     if live is None:
         found = f"{about} has no association to import"

@@ -6,15 +6,15 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.stack import Stack
+from irsa import types
+from irsa.resources import DeclaredResource, Ref
 from irsa.rules import commands
 from irsa.rules.arns import Arn, issuer_of_provider
 from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
-from irsa.spec import CreatedRole, ManagedPolicy
-from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
 from program.live.held import Held, account_and_name, named_in_iam
-from program.live.planned import Planned, changed, finding, known
+from program.live.planned import Planned, changed, finding, fixed, known
 from program.live.reads import AwsReads, Reads
 from program.lookups import rules as live_rules
 from program.lookups.imported import There, import_differences
@@ -32,17 +32,17 @@ def iam_conflicts(
 
     The settings are those of the stack's default AWS provider, by their names without `aws:`.
     """
-    created = {planned.policy_arn(policy) for planned in components for policy in planned.spec.policies}
+    created = {planned.arn_of(each) for planned in components for each in planned.spec.of(types.POLICY)}
     nearest = functools.cache(_nearest)
     for planned in components:
         aws_account, role = planned.aws_account, planned.spec.role
         if aws_account is None or role is None:
             continue
         if aws_account.roles is not None:
-            yield from _name(planned, role, planned.role_arn, aws_account, held)
+            yield from _name(planned, role, aws_account, held)
         if aws_account.policies is not None:
-            for policy in planned.spec.policies:
-                yield from _name(planned, policy, planned.policy_arn(policy), aws_account, held)
+            for policy in planned.spec.of(types.POLICY):
+                yield from _name(planned, policy, aws_account, held)
             for rule, place, arn in _existing_policies(planned, role):
                 known = aws_account.policies.get(arn)
                 if known is None and arn not in created:
@@ -59,13 +59,10 @@ def iam_conflicts(
 # Names
 
 
-def _name(
-    planned: Planned, created: CreatedRole | ManagedPolicy, arn: str | None, aws_account: AwsReads, held: Held
-) -> Iterator[LocatedMistake]:
+def _name(planned: Planned, created: DeclaredResource, aws_account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the name of a role or policy that is created, or imported."""
-    is_role = isinstance(created, CreatedRole)
-    kind, resource_type = ("role", types.ROLE) if is_role else ("policy", types.POLICY)
-    rule = live_rules.ROLE_EXISTS if is_role else live_rules.POLICY_EXISTS
+    is_role, kind, resource_type = created.type == types.ROLE, types.NOUNS[created.type], created.type
+    arn, rule = planned.arn_of(created), live_rules.ROLE_EXISTS if is_role else live_rules.POLICY_EXISTS
     before, place = held.find(resource_type, created.logical_name), planned.place(kind, "name")
     # One of the state that has another name is to be replaced.
     if arn is None:
@@ -94,16 +91,17 @@ def _name(
         yield finding(live_rules.IMPORT_MISSING, place, found, f"an existing {kind} to import", fix)
 
 
-def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[str, Place, str]]:
+def _existing_policies(planned: Planned, role: DeclaredResource) -> Iterator[tuple[str, Place, str]]:
     """Yield the ARN of each policy that must exist, with its rule and its place."""
-    arns = [known(attachment.policy_arn) for attachment in planned.spec.attachments]
+    attached = [each.inputs["policyArn"] for each in planned.spec.of(types.ATTACHMENT)]
+    arns = [known(each) for each in attached if not isinstance(each, Ref)]
     written = planned.binding.args.get("policy_arns", ())
     steps = [*written] if isinstance(written, dict) else [*range(len(written))]
     for index, arn in enumerate(arns):
         if arn is not None:
             at = steps[index : index + 1] if len(steps) == len(arns) else ()
             yield live_rules.POLICY_MISSING, planned.place("policyArns", *at), arn
-    boundary = known(role.settings.get("permissions_boundary"))
+    boundary = known(role.inputs["permissionsBoundary"])
     if boundary is not None:
         yield live_rules.BOUNDARY_MISSING, planned.place("role", "permissionsBoundary"), boundary
 
@@ -132,32 +130,29 @@ def _nearest(arn: str, kind: str, known: tuple[str, ...]) -> str:
 # What is to be adopted
 
 
-def _to_adopt(planned: Planned, role: CreatedRole, aws_account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
+def _to_adopt(planned: Planned, role: DeclaredResource, aws_account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
-    name = known(role.name)
+    name = known(role.inputs["name"])
     if name is None:
         return
     attached, inline = aws_account.attached.get(name), aws_account.inline.get(name)
-    wanted = [(each.import_id, each.logical_name, known(each.policy_arn)) for each in planned.spec.attachments]
-    policies = planned.spec.policies
-    wanted += [(each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in policies]
-    for import_id, logical_name, arn in wanted:
-        if not import_id or attached is None or held.find(types.ATTACHMENT, logical_name):
+    for each, arn in zip(planned.spec.of(types.ATTACHMENT), planned.attached_arns(), strict=True):
+        if not each.import_id or attached is None or held.find(types.ATTACHMENT, each.logical_name):
             continue
         if arn not in attached:
             found = f"the policy {arn} is not attached to the role {name}"
             fix = "remove attachments from import, or attach it first"
             yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "attachments that exist", fix)
-    for policy in planned.spec.inline_policies:
+    for policy in planned.spec.of(types.INLINE_POLICY):
         if inline is None or held.find(types.INLINE_POLICY, policy.logical_name):
             continue
-        if policy.import_id and policy.name not in inline:
-            found = f"the role {name} has no inline policy {policy.name}"
+        if policy.import_id and policy.inputs["name"] not in inline:
+            found = f"the role {name} has no inline policy {policy.inputs['name']}"
             fix = "remove inlinePolicies from import: then irsa creates it"
             yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "inline policies that exist", fix)
-        elif not policy.import_id and policy.name in inline:
-            place = planned.place("inlinePolicies", policy.name)
-            found = f"the role {name} has an inline policy {policy.name} already, which this one overwrites"
+        elif not policy.import_id and policy.inputs["name"] in inline:
+            place = planned.place("inlinePolicies", policy.inputs["name"])
+            found = f"the role {name} has an inline policy {policy.inputs['name']} already, which this one overwrites"
             fix = "write another name, or import: [inlinePolicies] to adopt it"
             allowed = "a name that is not in use on the role"
             yield finding(live_rules.INLINE_POLICY_EXISTS, place, found, allowed, fix)
@@ -205,7 +200,9 @@ def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held)
 # Quotas
 
 
-def _quotas_of_role(planned: Planned, role: CreatedRole, aws_account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
+def _quotas_of_role(
+    planned: Planned, role: DeclaredResource, aws_account: AwsReads, held: Held
+) -> Iterator[LocatedMistake]:
     if aws_account.summary is None:
         return
     ask, where = "use fewer, or ask AWS to raise the quota (Service Quotas)", aws_account.identity.account_id
@@ -217,30 +214,30 @@ def _quotas_of_role(planned: Planned, role: CreatedRole, aws_account: AwsReads, 
         fix = f"{ask}; or remove the old ones first, in a change of its own" if detached else ask
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("policyArns"), found, allowed, fix)
-    trust, quota = known(role.trust_policy), aws_account.summary.get("AssumeRolePolicySizeQuota")
+    trust, quota = known(role.inputs["assumeRolePolicy"]), aws_account.summary.get("AssumeRolePolicySizeQuota")
     if quota is not None and trust is not None and (used := policy_size(trust)) > quota:
         found = f"characters of the trust policy: {used:,}"
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("trust"), found, allowed, ask)
 
 
-def _attachments(planned: Planned, role: CreatedRole, aws_account: AwsReads, held: Held) -> tuple[int, int]:
+def _attachments(planned: Planned, role: DeclaredResource, aws_account: AwsReads, held: Held) -> tuple[int, int]:
     """Return how many policies the role gets, and how many more it has until the engine detaches those at the end."""
-    policies = [planned.policy_arn(policy) for policy in planned.spec.policies]
-    policies += [known(attachment.policy_arn) for attachment in planned.spec.attachments]
+    policies = planned.attached_arns()
     before = held.attached.get(planned.role_arn or "", frozenset())
-    before |= aws_account.attached.get(known(role.name), frozenset())
+    before |= aws_account.attached.get(known(role.inputs["name"]), frozenset())
     # One with an automatic name is among those that the state holds, or new.
     automatic = min(policies.count(None), len((before & held.arns) - {*policies}))
     new = len({*policies} - before - {None}) + policies.count(None) - automatic
     return len(policies), len(before - {*policies}) - automatic if new else 0
 
 
-def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], before: Resource | None) -> bool:
+def _is_created(created: DeclaredResource, before: Resource | None) -> bool:
     """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted."""
     if before is None:
         return True
-    return known(resource.name) is None and bool(changed({**fixed, "namePrefix": resource.name_prefix}, before))
+    inputs = {**fixed(created), "namePrefix": created.inputs["namePrefix"]}
+    return known(created.inputs["name"]) is None and bool(changed(inputs, before))
 
 
 def account_quotas(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
@@ -254,10 +251,9 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
         account_id = aws_account.identity.account_id
         summaries[account_id] = aws_account.summary
         kinds = new.setdefault(account_id, {"role": [], "policy": []})
-        for kind, resource_type, resource, fixed in planned.in_iam():
-            before = held.find(resource_type, resource.logical_name)
-            if not resource.import_id and _is_created(resource, fixed, before):
-                kinds[kind].append(planned)
+        for each in planned.spec.of(types.ROLE, types.POLICY):
+            if not each.import_id and _is_created(each, held.find(each.type, each.logical_name)):
+                kinds[types.NOUNS[each.type]].append(planned)
     for account_id, kinds in new.items():
         for kind, created in kinds.items():
             name = "Roles" if kind == "role" else "Policies"

@@ -4,20 +4,19 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from config.located_mistake import LocatedMistake
-from irsa.imported import SERVICE_ACCOUNT, not_as_declared
+from irsa import types
+from irsa.imported import not_as_declared
+from irsa.resources import DeclaredResource
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.identity import Use
 from irsa.rules.mistakes import listed, named
-from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import OUTPUT
-from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.live.model import LiveServiceAccount
-from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
 from program.live.changes import CORRECTED_ISSUER
 from program.live.held import Held
-from program.live.planned import Planned, finding, known
+from program.live.planned import Planned, finding, known, service_account_of
 from program.live.reads import ClusterReads
 from program.lookups import rules as live_rules
 from program.lookups.imported import differing
@@ -37,26 +36,25 @@ def kubernetes_conflicts(components: Collection[Planned], held: Held) -> Iterato
         service_account, cluster = planned.spec.service_account, planned.cluster
         if service_account is None or cluster is None:
             continue
-        namespace, name = known(service_account.namespace) or DEFAULT_NAMESPACE, known(service_account.name)
+        namespace, name = service_account_of(service_account)
         creator = created.get((planned.component.cluster or "", namespace))
         if cluster.namespaces is not None:
             yield from _namespace(planned, cluster, namespace, creator)
         if cluster.service_accounts is None:
             continue
         live = cluster.service_accounts.get((namespace, name))
-        kind = types.SERVICE_ACCOUNT if service_account.create else types.SERVICE_ACCOUNT_PATCH
-        ours = held.find(kind, service_account.logical_name)
+        ours = held.find(service_account.type, service_account.logical_name)
         # One of another service account is to be replaced.
         ours = ours if ours and ours.object_name == f"{namespace}/{name}" else None
         about = f"the service account {named(f'{namespace}/{name}')}"
-        if service_account.create:
+        if service_account.type == types.SERVICE_ACCOUNT:
             if not ours:
                 before = former.get(live.uid) if live and live.uid else None
                 yield from _to_create(planned, service_account, live, before, about)
         elif live is None:
             yield from _missing(planned, cluster, namespace, name)
-        elif not service_account.take_over:
-            yield from _taken(planned, known(service_account.annotations) or {}, live, ours, about)
+        elif not service_account.facts["takeOver"]:
+            yield from _taken(planned, known(service_account.inputs["metadata.annotations"]) or {}, live, ours, about)
 
 
 def _missing(planned: Planned, cluster: ClusterReads, namespace: str, name: str) -> Iterator[LocatedMistake]:
@@ -85,7 +83,7 @@ def _namespace(planned: Planned, cluster: ClusterReads, name: str, creator: str 
 
 def _to_create(
     planned: Planned,
-    service_account: AnnotatedServiceAccount,
+    service_account: DeclaredResource,
     live: LiveServiceAccount | None,
     former: Resource | None,
     about: str,
@@ -97,14 +95,15 @@ def _to_create(
         found = f"{about} does not exist{planned.where}"
         yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "an existing one to import", fix)
     elif live and import_id:
-        annotations = _declared(planned, known(service_account.annotations) or {})
+        inputs = {name: known(value) for name, value in service_account.inputs.items()}
+        annotations = _declared(planned, inputs["metadata.annotations"] or {})
         annotations |= {ROLE_ARN: annotations[ROLE_ARN] or OUTPUT} if ROLE_ARN in annotations else {}
         declared = {
-            "metadata": {"annotations": annotations, "labels": known(service_account.labels)},
-            "imagePullSecrets": [{"name": each} for each in known(service_account.image_pull_secrets) or ()],
-            "automountServiceAccountToken": known(service_account.automount_service_account_token),
+            "metadata": {"annotations": annotations, "labels": inputs["metadata.labels"]},
+            "imagePullSecrets": [{"name": each} for each in inputs["imagePullSecrets"] or ()],
+            "automountServiceAccountToken": inputs["automountServiceAccountToken"],
         }
-        if differences := not_as_declared(SERVICE_ACCOUNT, declared, live.manifest):
+        if differences := not_as_declared(types.SERVICE_ACCOUNT, declared, live.manifest):
             yield differing(planned.key, "serviceAccount", f"{about}{planned.where}", differences)
     elif live:
         creator, fix = "did not create it", "set create: false to annotate it, or import: [serviceAccount] to adopt it"

@@ -5,13 +5,15 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from config.stack import Binding, Stack
+from irsa import types
+from irsa.resources import DeclaredResource, Ref
 from irsa.rules.arns import Arn
 from irsa.rules.identity import Use
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, named
+from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import has_unknown, sampled
-from irsa.spec import CreatedRole, ManagedPolicy, Spec
-from irsa_cli.state import types
+from irsa.spec import Spec
 from irsa_cli.state.resource import Resource
 from program.live.reads import AwsReads, ClusterReads, Reads
 from program.lookups.values import AwsIdentity, Lookups
@@ -39,21 +41,40 @@ class Planned(NamedTuple):
         """Return a place in its binding."""
         return ("bindings", self.key, *keys)
 
-    def policy_arn(self, policy: ManagedPolicy) -> str | None:
-        """Return the ARN of a policy that it creates; None where IAM chooses the name."""
-        if self.aws_account is None or policy.name is None:
-            return None
-        return _arn(self.aws_account.identity, "policy", policy.path, policy.name)
+    def arn_of(self, created: DeclaredResource) -> str | None:
+        """Return the ARN of the role or a policy that it creates; None where IAM chooses the name."""
+        if created.type == types.ROLE:
+            return self.role_arn
+        return _arn(self.aws_account.identity if self.aws_account else None, created)
 
-    def in_iam(self) -> Iterator[tuple[str, str, CreatedRole | ManagedPolicy, dict[str, Any]]]:
-        """Yield the role and the policies that it creates: kind, type, and what IAM never changes, by the state's keys.
+    @property
+    def service_account(self) -> str | None:
+        """The service account as `namespace/name`; None without one."""
+        own = self.spec.service_account
+        return "/".join(service_account_of(own)) if own else None
 
-        Sources: API_UpdateRole.html and API_CreatePolicy.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
-        """
-        if role := self.spec.role:
-            yield "role", types.ROLE, role, {"path": role.settings.get("path")}
-        for policy in self.spec.policies:
-            yield "policy", types.POLICY, policy, {"path": policy.path, "description": policy.description}
+    def attached_arns(self) -> list[str | None]:
+        """Return the ARNs of the policies that it attaches, None where IAM chooses the name, or nobody knows it yet."""
+        created = {each.key: each for each in self.spec.of(types.POLICY)}
+        arns = [each.inputs["policyArn"] for each in self.spec.of(types.ATTACHMENT)]
+        return [self.arn_of(created[arn.key]) if isinstance(arn, Ref) else known(arn) for arn in arns]
+
+
+def service_account_of(resource: DeclaredResource) -> tuple[str, str]:
+    """Return the namespace and the name of a service account, or of that of an association, as far as it is known."""
+    of_association = resource.type == types.POD_IDENTITY_ASSOCIATION
+    names = ("namespace", "serviceAccount") if of_association else ("metadata.namespace", "metadata.name")
+    namespace, name = (known(resource.inputs[each]) for each in names)
+    return namespace or DEFAULT_NAMESPACE, str(name)
+
+
+def fixed(created: DeclaredResource) -> dict[str, Any]:
+    """Return what IAM never changes of a role or a policy, by the state's keys.
+
+    Sources: API_UpdateRole.html and API_CreatePolicy.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
+    """
+    names = ("path",) if created.type == types.ROLE else ("path", "description")
+    return {name: created.inputs[name] for name in names}
 
 
 def changed(wanted: Mapping[str, Any], before: Resource) -> list[str]:
@@ -75,7 +96,7 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
         elif spec.role is None:
             role_arn = known(spec.role_arn)
         else:
-            role_arn = _arn(identity, "role", spec.role.settings.get("path"), spec.role.name)
+            role_arn = _arn(identity, spec.role)
         role_arns.setdefault(key, role_arn)
         found.append(
             Planned(
@@ -92,10 +113,12 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
     return found
 
 
-def _arn(identity: AwsIdentity | None, kind: str, path: Any, name: Any) -> str | None:
-    if identity is None or known(name) is None:
+def _arn(identity: AwsIdentity | None, created: DeclaredResource) -> str | None:
+    name, path = (known(created.inputs[each]) for each in ("name", "path"))
+    if identity is None or name is None:
         return None
-    return str(Arn(identity.partition, identity.account_id, kind, Arn.with_path(known(path), name)))
+    kind = types.NOUNS[created.type]
+    return str(Arn(identity.partition, identity.account_id, kind, Arn.with_path(path, name)))
 
 
 def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Place, str]]:

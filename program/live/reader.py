@@ -11,6 +11,7 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.stack import Stack
+from irsa import types
 from irsa.guard.policies import STACK_LABEL, policies
 from irsa.outputs import child_name
 from irsa.rules import commands
@@ -26,7 +27,6 @@ from irsa_cli.live.kubernetes import ClusterClient, NoSuchKindError
 from irsa_cli.live.model import Guards
 from irsa_cli.live.once import Answer
 from irsa_cli.stages import Way
-from irsa_cli.state import types
 from program.guards import PlannedGuard, guard_place
 from program.live.cloud import LiveCloud
 from program.live.guards import guard_modes
@@ -134,7 +134,7 @@ class Reader:
             if change:
                 names = whose_pods(binding, spec, change)
                 with_pods.setdefault(key, set()).update(name.partition("/")[0] for name in names)
-            for each in spec.associations:
+            for each in spec.of(types.POD_IDENTITY_ASSOCIATION):
                 is_new = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name) is None
                 asked = is_new or (change is not None and change.way is Way.IRSA)
                 with_associations[key] = with_associations.get(key, False) or asked
@@ -281,12 +281,12 @@ class Reader:
             existing = [name for name in sorted(adopted) if name.lower() in reads.roles_by_name]
             attached, inline = of_each(live.attached_policies, existing), of_each(live.inline_policies, existing)
             documents = [
-                (name, each.name)
+                (name, each.inputs["name"])
                 for name in existing
-                for each in adopted[name].inline_policies
-                if each.import_id and each.name in inline.get(name, ())
+                for each in adopted[name].of(types.INLINE_POLICY)
+                if each.import_id and each.inputs["name"] in inline.get(name, ())
             ]
-            arns = {each.import_id for spec in created for each in spec.policies if each.import_id}
+            arns = {each.import_id for spec in created for each in spec.of(types.POLICY) if each.import_id}
             there = sorted(arn for arn in arns if arn in (reads.policies or ()))
             return replace(
                 reads,

@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from config.stack import Binding
+from irsa import types
 from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, evaluate
 from irsa.outputs import COMPONENT_TYPE, IDENTITY
-from irsa.pod_identity import Association
+from irsa.resources import DeclaredResource
 from irsa.rules.identity import BOTH, ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.mistakes import Mistake, named
-from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern
+from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
-from irsa.spec import CreatedRole, Spec
+from irsa.spec import Spec
 from irsa_cli.pods import ROLE_VARIABLE, running_pod
 from irsa_cli.stages import CACHED, CACHED_OF_TARGET, RunningPod, Way, listed_pods, restarts, spelled
-from irsa_cli.state import types
 from program.live.held import Held
-from program.live.planned import Planned, finding, known
+from program.live.planned import Planned, finding, service_account_of
 from program.lookups import rules as live_rules
 
 CHILDREN = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH, types.POD_IDENTITY_ASSOCIATION)
@@ -79,7 +79,7 @@ def whose_pods(binding: Binding, spec: Spec, change: Change) -> list[str]:
     With IRSA the statement for further subjects ends, and those have no association of this binding.
     """
     own = spec.service_account
-    names = [f"{known(own.namespace) or DEFAULT_NAMESPACE}/{known(own.name)}"] if own else []
+    names = ["/".join(service_account_of(own))] if own else []
     if change.way is Way.IRSA and spec.identity.irsa is Use.ABSENT:
         names += [
             subject.replace(":", "/", 1)
@@ -113,15 +113,16 @@ def session_tags_return(components: Collection[Planned], held: Held) -> Iterator
     The trust policy changes first, and EKS asks for credentials without tags until the association has changed too. The
     other way round nothing is missing: a trust policy that names the cluster alone admits sessions with tags.
     """
-    roles = {planned.key: planned.spec.role for planned in components if planned.spec.role}
+    policies = {planned.key: planned.spec.trust.policy for planned in components if planned.spec.trust}
     for planned in components:
-        role = roles.get(planned.key)
-        for each in planned.spec.associations if role else ():
+        policy = policies.get(planned.key)
+        for each in planned.spec.of(types.POD_IDENTITY_ASSOCIATION) if policy is not None else ():
             before = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name)
             has_none = before is not None and before.inputs.get("disableSessionTags") is True
-            if role and each.session_tags and has_none and not _admits_without_tags(role, each):
-                name = f"{known(each.namespace)}/{known(each.service_account)}"
-                found = f"Pods of the service account {named(name)}{planned.where} get no new credentials from when the"
+            has_tags = not each.inputs["disableSessionTags"]
+            if has_tags and has_none and not _admits_without_tags(policy, each):
+                name = named("/".join(service_account_of(each)))
+                found = f"Pods of the service account {name}{planned.where} get no new credentials from when the"
                 found = f"{found} trust policy has changed until the association has, which a failed `pulumi up` leaves"
                 fix = f"in the same change, add to trust.statements the statement for {POD_IDENTITY_PRINCIPAL} that the"
                 fix = f"{fix} role's trust policy has now, and remove it in the next"
@@ -130,13 +131,13 @@ def session_tags_return(components: Collection[Planned], held: Held) -> Iterator
                 yield finding(live_rules.SESSION_TAGS_RETURN, place, found, allowed, fix)
 
 
-def _admits_without_tags(role: CreatedRole, association: Association) -> bool:
-    if not isinstance(role.trust_policy, str) or not isinstance(association.cluster_arn, str):
+def _admits_without_tags(trust_policy: Any, association: DeclaredResource) -> bool:
+    cluster_arn = association.facts["clusterArn"]
+    if not isinstance(trust_policy, str) or not isinstance(cluster_arn, str):
         return False
-    names = (known(association.namespace) or "", known(association.service_account) or "")
-    request = PodIdentityRequest(*names, association.cluster_arn, session_tags=False)
+    request = PodIdentityRequest(*service_account_of(association), cluster_arn, session_tags=False)
     with suppress(TrustDocumentError):
-        return evaluate(role.trust_policy, request).decision is Decision.ALLOWED
+        return evaluate(trust_policy, request).decision is Decision.ALLOWED
     return False
 
 

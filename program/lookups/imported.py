@@ -9,28 +9,31 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from config.scalars import parsed
+from irsa import types
 from irsa.evaluation.differences import Difference
-from irsa.failed_update import KINDS
-from irsa.imported import INLINE_POLICY, POLICY, ROLE, WHAT_TO_DO, not_as_declared, said
+from irsa.imported import WHAT_TO_DO, not_as_declared, said
+from irsa.resources import ROLE, Ref
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, sampled
 from irsa.spec import Spec
 from program.lookups import rules as live_rules
 
-# The component's arguments of a role, which AWS's answers have as well, by the names of the resource's properties.
+# What AWS's answers have of a role as well, by the names of the resource's properties.
 OF_ROLE = {
     "description": "description",
     "maxSessionDuration": "max_session_duration",
     "path": "path",
     "permissionsBoundary": "permissions_boundary",
 }
+# How `import` of a binding names them.
+WORDS = {types.ROLE: "role", types.POLICY: "policy", types.INLINE_POLICY: "inlinePolicies"}
 AS_DECLARED = "an import that changes nothing"
 
 
 def imports(spec: Spec) -> bool:
     """Return whether a component imports a role, or managed policies."""
-    return bool((spec.role and spec.role.import_id) or any(each.import_id for each in spec.policies))
+    return any(each.import_id for each in spec.of(types.ROLE, types.POLICY))
 
 
 class There(NamedTuple):
@@ -69,30 +72,29 @@ def import_differences(key: str, spec: Spec, there: There, aws: Mapping[str, Any
         there: What is there.
         aws: The settings of the provider of its AWS account, by their names without `aws:`.
     """
-    role = spec.role
-    compared: list[tuple[str, str, str, dict[str, Any], Mapping[str, Any] | None]] = []
+    role, policies, inline = spec.role, spec.of(types.POLICY), spec.of(types.INLINE_POLICY)
     if role and role.import_id and there.role is not None:
-        inputs = {name: role.settings.get(argument) for name, argument in OF_ROLE.items()}
-        inputs |= {"assumeRolePolicy": role.trust_policy, "tags": role.settings.get("tags")}
-        compared.append(("role", ROLE, role.import_id, inputs, there.role))
-        arns = [*(each.policy_arn for each in spec.attachments), *(each.import_id for each in spec.policies)]
+        attached = [each.inputs["policyArn"] for each in spec.of(types.ATTACHMENT)]
+        arns = [each for each in attached if not isinstance(each, Ref)] + [each.import_id for each in policies]
         if all(_is_known(each) for each in arns):
             yield from _further(key, "policyArns", role.import_id, {*there.attached} - {*arns})
-        names = {each.name for each in spec.inline_policies}
+        names = {each.inputs["name"] for each in inline}
         yield from _further(key, "inlinePolicies", role.import_id, there.inline.keys() - names)
-    for policy in spec.policies:
-        inputs = {"policy": policy.document, "description": policy.description, "tags": policy.tags}
-        found = there.policies.get(policy.import_id) if policy.import_id else None
-        compared.append(("policy", POLICY, str(policy.import_id), inputs, found))
-    for inline in spec.inline_policies:
-        document = there.inline.get(inline.name) if inline.import_id else None
-        found = None if document is None else {"policy": document}
-        compared.append(("inlinePolicies", INLINE_POLICY, str(inline.import_id), {"policy": inline.document}, found))
-    for what, type_, name, inputs, live in compared:
+    found = {
+        **({ROLE: there.role} if role else {}),
+        **{each.key: there.policies.get(each.import_id or "") for each in policies},
+        **{
+            each.key: {"policy": text} for each in inline if (text := there.inline.get(each.inputs["name"])) is not None
+        },
+    }
+    for each in spec.of(*WORDS):
+        live = found.get(each.key) if each.import_id else None
         if live is not None:
-            known = {each: value if _is_known(value) else OUTPUT for each, value in inputs.items()}
-            if differences := not_as_declared(type_, *_with_tags_of_the_provider(known, live, aws)):
-                yield differing(key, what, f"the {KINDS[type_]} {named(name)}", differences)
+            inputs = {name: each.inputs.get(name) for name in (*live, "tags")}
+            known = {name: value if _is_known(value) else OUTPUT for name, value in inputs.items()}
+            if differences := not_as_declared(each.type, *_with_tags_of_the_provider(known, live, aws)):
+                about = f"the {types.NOUNS[each.type]} {named(str(each.import_id))}"
+                yield differing(key, WORDS[each.type], about, differences)
 
 
 def differing(key: str, what: str, about: str, found: list[Difference]) -> LocatedMistake:

@@ -15,6 +15,7 @@ import pulumi_aws as aws
 
 from config.models import Cluster
 from config.stack import Stack
+from irsa import types
 from irsa.spec import Spec
 from irsa_cli.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_cli.exits import CouldNotLookError
@@ -121,7 +122,7 @@ async def imported(spec: Spec, provider: aws.Provider | None) -> There:
         CouldNotLookError: AWS does not answer, or denies it.
     """
     options = pulumi.InvokeOptions(provider=provider)
-    arns = [each.import_id for each in spec.policies if each.import_id]
+    arns = [each.import_id for each in spec.of(types.POLICY) if each.import_id]
     found = await asyncio.gather(*(_later(aws.iam.get_policy_output(arn=arn, opts=options)) for arn in arns))
     policies = {arn: policy_properties(each.policy, each) for arn, each in zip(arns, found, strict=True) if each}
     name = spec.role.import_id if spec.role else None

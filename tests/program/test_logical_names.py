@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa import types
 from irsa.add_ons.catalog import AddOn, add_on
 from irsa.add_ons.catalog import names as add_on_names
 from irsa.spec import Spec, parse
@@ -47,17 +48,19 @@ def named(
     return identified(parse(key, args), key, f"https://{issuer}", account_id, {})
 
 
+KINDS = {
+    types.ROLE: "role",
+    types.POLICY: "policy",
+    types.ATTACHMENT: "attachment",
+    types.INLINE_POLICY: "inline",
+    types.SERVICE_ACCOUNT: "service account",
+}
+
+
 def names(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
     """Yield the type and the name of each resource, as Pulumi's URNs hold them."""
     yield "component", component
-    if spec.role:
-        yield "role", spec.role.logical_name
-    yield from (("policy", each.logical_name) for each in spec.policies)
-    yield from (("attachment", each.attachment_name) for each in spec.policies)
-    yield from (("attachment", each.logical_name) for each in spec.attachments)
-    yield from (("inline", each.logical_name) for each in spec.inline_policies)
-    if spec.service_account:
-        yield "service account", spec.service_account.logical_name
+    yield from ((kind, each.logical_name) for type_, kind in KINDS.items() for each in spec.of(type_))
 
 
 @pytest.mark.parametrize(
@@ -149,9 +152,9 @@ def test_the_association_of_an_add_on_stays_when_its_service_account_is_declared
     declared = {"serviceAccount": {"name": add_on.service_account, "namespace": add_on.namespace}}
     usual, own = (
         {
-            (association.cluster_arn, association.logical_name)
+            (association.facts["clusterArn"], association.logical_name)
             for _, spec in planned({**of_stack, "bindings": {"key": binding}}, clusters=CLUSTERS).components
-            for association in spec.associations
+            for association in spec.of(types.POD_IDENTITY_ASSOCIATION)
         }
         for binding in (keys, {**keys, **declared})
     )

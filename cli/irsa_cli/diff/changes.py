@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from irsa import outputs
+from irsa import outputs, types
 from irsa.rules.annotations import PATCH_FORCE
 from irsa.rules.mistakes import path_of
 from irsa_cli.diff.guards import as_shown
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, SAME, UPDATE, Step
 from irsa_cli.diff.statements import Documents, StatementChange, statement_changes
-from irsa_cli.state import types
 from irsa_cli.state.resource import SECRET, SECRET_TEXT, Resource, is_secret, is_unknown, known_text
 
 STACK = "pulumi:pulumi:Stack"

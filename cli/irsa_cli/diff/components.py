@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from irsa import outputs
+from irsa import outputs, types
 from irsa.rules.leaves import mapping_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.diff.changes import type_of
 from irsa_cli.diff.preview import Preview
-from irsa_cli.state import types
 from irsa_cli.state.resource import Resource, known_text
 
 Keys = Mapping[str, tuple[str, str]]

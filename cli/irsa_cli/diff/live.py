@@ -6,11 +6,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
+from irsa.types import SERVICE_ACCOUNT_PATCH
 from irsa_cli.diff.preview import CREATE, Step
 from irsa_cli.diff.snapshots import subjects_of
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.state.resource import SECRET_TEXT, Resource, is_unknown
-from irsa_cli.state.types import SERVICE_ACCOUNT_PATCH
 from irsa_cli.trusts.chains import Document
 
 Answer = TypeVar("Answer")

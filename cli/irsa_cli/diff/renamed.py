@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from irsa import outputs
+from irsa import outputs, types
 from irsa.rules.mistakes import named
 from irsa_cli.diff.changes import DEFAULTS, KINDS
 from irsa_cli.diff.preview import CREATE, DELETE, Step
-from irsa_cli.state import types
 from irsa_cli.state.resource import Resource
 
 ANY, NONE = "any", "none"

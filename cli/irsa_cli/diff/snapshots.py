@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
+from irsa import types
 from irsa.evaluation import TrustDocumentError
 from irsa.evaluation.answers import PodIdentityRequest
 from irsa.evaluation.document import Parsed, parse
@@ -23,7 +24,6 @@ from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, Step
-from irsa_cli.state import types
 from irsa_cli.state.resource import Resource, is_secret, is_unknown, known_text
 from irsa_cli.trusts.chains import Document, RolePolicies
 

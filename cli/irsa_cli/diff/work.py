@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.associations import clusters_of_both_ways, session_policy_changes, with_associations
@@ -30,7 +31,6 @@ from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.publish import print_lines
-from irsa_cli.state import types
 from irsa_cli.state.pulumi import exported_state, previewed
 from irsa_cli.state.resource import Resource
 from irsa_cli.text_files import text_of

@@ -10,7 +10,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from irsa import outputs
+from irsa import outputs, types
 from irsa.evaluation.answers import PodIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
@@ -20,10 +20,9 @@ from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.policies import parse_object
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa.types import GUARD
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.state import types
 from irsa_cli.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
-from irsa_cli.state.types import GUARD
 
 # Outputs of the component that every check of a binding needs.
 NEEDED = (outputs.ROLE_ARN, outputs.ANNOTATIONS, outputs.NAMESPACE, outputs.SERVICE_ACCOUNT_NAME, outputs.SUBJECTS)
@@ -460,7 +459,7 @@ def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], resources: Sequ
     if recorded.get(outputs.ROLE_SETTINGS) is None:
         # States of earlier versions lack the output: the role's own inputs have the same names.
         inputs = resources[0].inputs if resources else {}
-        settings = {key: inputs[key] for key in outputs.RECORDED_SETTINGS.values() if inputs.get(key) is not None}
+        settings = {key: inputs[key] for key in outputs.RECORDED_SETTINGS if inputs.get(key) is not None}
     name = (resources[0].text("name") if resources else "") or known.get(outputs.ROLE_NAME)
     if not name:
         raise CouldNotLookError(f"pulumi stack export: the role {named(known[outputs.ROLE_ARN])} has no name")

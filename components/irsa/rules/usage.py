@@ -26,10 +26,10 @@ def document_usage(document: str) -> Usage:
 
 
 def role_usages(
-    policy_parts: int, policy_arns: int, inline_policies: Iterable[str], quota: int = quotas.ATTACHED_POLICIES
+    attached_policies: int, inline_policies: Iterable[str], quota: int = quotas.ATTACHED_POLICIES
 ) -> Iterator[tuple[Place, Usage]]:
     """Yield how much a role's permissions use of each quota, at least, with the argument that adds to it."""
-    attached = Usage("managed policies of the role", policy_parts + policy_arns, quota, ("quotas", "attached_policies"))
+    attached = Usage("managed policies of the role", attached_policies, quota, ("quotas", "attached_policies"))
     yield ("policy_arns",), attached
     sizes = [(policy_size(document), largest_policy_size(document)) for document in inline_policies]
     least, most = sum(size for size, _ in sizes), sum(size for _, size in sizes)

@@ -5,8 +5,8 @@ from typing import Any
 
 from lightkube.resources.core_v1 import ServiceAccount
 
+from irsa import types
 from irsa.rules.annotations import ROLE_ARN
-from irsa_cli.state import types
 from tests.all.faults.interruption import OIDC_PROVIDER, PATCH, POLICY, ROLE, SERVICE_ACCOUNT, deployment
 from tests.sandbox.project import Stack
 

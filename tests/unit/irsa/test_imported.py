@@ -12,8 +12,9 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from irsa.evaluation.same_sessions import admits_the_same
-from irsa.imported import ASSOCIATION, COMPARED, POLICY, ROLE, SERVICE_ACCOUNT, not_as_declared
+from irsa.imported import not_as_declared
 from irsa.rules.unknown import OUTPUT
+from irsa.types import COMPARED, POD_IDENTITY_ASSOCIATION, POLICY, ROLE, SERVICE_ACCOUNT
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import read_trust
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
@@ -124,7 +125,7 @@ PROPERTIES: dict[str, st.SearchStrategy[Any]] = {
 DEFAULTS = {"disableSessionTags": False, "maxSessionDuration": 3600, "path": "/"}
 
 
-@given(st.sampled_from((ROLE, POLICY, ASSOCIATION)), st.data())
+@given(st.sampled_from((ROLE, POLICY, POD_IDENTITY_ASSOCIATION)), st.data())
 def test_each_property_that_differs_is_named(type_: str, data: st.DataObject) -> None:
     """Protects every setting: what the declaration lacks, changes or adds is found, and nothing else is."""
     names = [*COMPARED[type_], "tags"]

@@ -13,6 +13,7 @@ from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.identity import Identity, parse_identity
 from irsa.rules.leaves import items_of
 from irsa.rules.trust import PodIdentityTrust, trust_document
+from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.eks import EksClient
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
@@ -24,7 +25,6 @@ from irsa_cli.state.declared import (
     DeclaredServiceAccount,
     DeclaredStack,
 )
-from irsa_cli.state.types import POD_IDENTITY_ASSOCIATION
 from irsa_cli.verification import look
 from tests.unit.irsa_cli.live.eks_answers import ACCOUNT, DENIED, NOT_FOUND, REGION, Answer, Eks, association
 

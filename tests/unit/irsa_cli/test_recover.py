@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from irsa import types
 from irsa_cli.main import main
 from irsa_cli.recover import COMMANDS, list_of
-from irsa_cli.state import types
 
 PROVIDER = "urn:pulumi:test::irsa::pulumi:providers:aws::default::04da6b54"
 

@@ -85,7 +85,7 @@ def test_divisions_without_white_space_in_strings_stay(lengths: list[int]) -> No
 def test_a_quota_is_exceeded_by_the_lower_figure_and_warned_of_by_the_higher() -> None:
     """Protects trust and inline policies: what may be too long is warned of, what surely is too long is refused."""
     unsure, too_long = json.dumps(" " * 12_000), json.dumps("x" * 12_000)
-    ((_, _), (_, inline)) = role_usages(0, 0, [unsure])
+    ((_, _), (_, inline)) = role_usages(0, [unsure])
 
     for usage in (document_usage(unsure), trust_usage(unsure), inline):
         assert check_usage(usage) is True

@@ -26,15 +26,15 @@ def test_a_managed_policy_is_counted_without_white_space() -> None:
 
 def test_created_and_existing_policies_count_together() -> None:
     """Protects the quota of 10 attached policies: each part of a divided document is one, each ARN is one."""
-    (place, attached), _ = role_usages(3, 4, [])
+    (place, attached), _ = role_usages(7, [])
     assert (place, attached.used, attached.quota) == (("policy_arns",), 7, 10)
     assert attached.setting == ("quotas", "attached_policies")
-    (_, raised), _ = role_usages(3, 4, [], 20)
+    (_, raised), _ = role_usages(7, [], 20)
     assert raised.quota == 20
 
 
 def test_inline_policies_share_one_quota() -> None:
     """Protects the 10,240 characters that all inline policies of a role have together, white space left out."""
-    _, (place, inline) = role_usages(0, 0, ['{ "a": 1 }', "{}"])
+    _, (place, inline) = role_usages(0, ['{ "a": 1 }', "{}"])
     assert (place, inline.used, inline.quota) == (("inline_policies",), len('{"a":1}') + 2, 10240)
     assert inline.setting is None

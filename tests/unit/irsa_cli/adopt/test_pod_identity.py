@@ -180,7 +180,7 @@ def test_the_stack_file_gives_the_trust_policy_that_was_read(
         clusters={"cluster": ResolvedCluster("blue", None, f"https://{host_path()}", cluster_arn())},
         oidc_providers={("cluster", None): provider()},
     )
-    planned = [each.spec.role.trust_policy for each in plan(stack, lookups).bindings.values() if each.spec.role]
+    planned = [each.spec.trust.policy for each in plan(stack, lookups).bindings.values() if each.spec.trust]
 
     assert [are_equivalent(app.trust, str(each)) for each in planned] == [True]
 

@@ -6,9 +6,7 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.stack import Stack
-from irsa_cli.live.model import LiveRole, LiveServiceAccount
-from irsa_cli.state.resource import parse_resource
-from irsa_cli.state.types import (
+from irsa.types import (
     ATTACHMENT,
     INLINE_POLICY,
     OIDC_PROVIDER,
@@ -18,6 +16,8 @@ from irsa_cli.state.types import (
     SERVICE_ACCOUNT,
     SERVICE_ACCOUNT_PATCH,
 )
+from irsa_cli.live.model import LiveRole, LiveServiceAccount
+from irsa_cli.state.resource import parse_resource
 from program.examine import examine
 from program.live.changes import pod_losses
 from program.live.held import Held, held_by

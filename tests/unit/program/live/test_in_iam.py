@@ -184,8 +184,8 @@ def test_what_is_adopted_must_exist() -> None:
     bare = account([role], [policy], attached={"app-role": frozenset()}, inline={"app-role": frozenset()})
     messages = [mistake.mistake.found for mistake in found(adopting, bare)]
     assert messages == [
-        f"the policy {S3} is not attached to the role app-role",
         f"the policy {policy} is not attached to the role app-role",
+        f"the policy {S3} is not attached to the role app-role",
         "the role app-role has no inline policy inline",
     ]
 

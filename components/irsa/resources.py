@@ -1,0 +1,47 @@
+"""What a component creates, as a list of resources: the component registers it, and whoever compares reads the same."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+
+class Ref(NamedTuple):
+    """An input that is an output of another resource of the list."""
+
+    key: str
+    output: str
+
+
+class DeclaredResource(NamedTuple):
+    """One resource.
+
+    Attributes:
+        key: Which one it is in its list; it stays when the logical name is another one.
+        type: One of irsa.types.
+        logical_name: Its name in the state.
+        inputs: By Pulumi's names, one of Kubernetes metadata as `metadata.name`; a value, a marker or a Ref. What is
+            left to the provider is None.
+        import_id: By what an existing one is adopted; None where it is created.
+        after: Keys of what must be there before.
+        facts: What is known of it besides: of an association, `clusterArn`; of a service account, `takeOver`.
+    """
+
+    key: str
+    type: str
+    logical_name: str
+    inputs: Mapping[str, Any]
+    import_id: str | None = None
+    after: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = MappingProxyType({})
+
+
+ROLE = "role"
+SERVICE_ACCOUNT = "service account"
+ROLE_ARN = Ref(ROLE, "arn")
+"""The ARN of the role, also of an existing one, which is not in the list."""
+ROLE_NAME = Ref(ROLE, "name")
+
+
+def object_name(service_account: DeclaredResource) -> str:
+    """Return the namespace and the name of a service account as `namespace/name`."""
+    return f"{service_account.inputs['metadata.namespace']}/{service_account.inputs['metadata.name']}"

@@ -1,0 +1,47 @@
+"""The types of resources that irsa knows, as a state names them, and what is compared of those that it imports."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from irsa.rules.quotas import SESSION_DURATION
+
+ROLE = "aws:iam/role:Role"
+POLICY = "aws:iam/policy:Policy"
+ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+POLICY_ATTACHMENT = "aws:iam/policyAttachment:PolicyAttachment"
+INLINE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+POD_IDENTITY_ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+SERVICE_ACCOUNT_PATCH = "kubernetes:core/v1:ServiceAccountPatch"
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+ADMISSION_POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
+ADMISSION_BINDING = f"{ADMISSION_POLICY}Binding"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+# In the name of a guard's component, in place of a binding's key.
+GUARD = "irsa:guard"
+AWS_PROVIDER, KUBERNETES_PROVIDER = "pulumi:providers:aws", "pulumi:providers:kubernetes"
+
+NOUNS = {
+    POD_IDENTITY_ASSOCIATION: "association",
+    OIDC_PROVIDER: "OIDC provider",
+    POLICY: "policy",
+    ROLE: "role",
+    INLINE_POLICY: "inline policy",
+    SERVICE_ACCOUNT: "service account",
+}
+# What is compared of each type before it is imported, with what it is where it is left out. What the provider alone
+# knows, such as forceDetachPolicies, is nothing of what is there.
+COMPARED: Mapping[str, Mapping[str, Any]] = {
+    ROLE: {
+        "assumeRolePolicy": "",
+        "description": "",
+        "maxSessionDuration": SESSION_DURATION.least,
+        "path": "/",
+        "permissionsBoundary": "",
+    },
+    POLICY: {"description": "", "path": "/", "policy": ""},
+    INLINE_POLICY: {"policy": ""},
+    POD_IDENTITY_ASSOCIATION: {"disableSessionTags": False, "policy": "", "roleArn": "", "targetRoleArn": ""},
+    SERVICE_ACCOUNT: {"automountServiceAccountToken": True, "imagePullSecrets": []},
+}
