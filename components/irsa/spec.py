@@ -11,23 +11,23 @@ from typing import Any, NamedTuple
 from pydantic.alias_generators import to_camel
 
 from irsa import pod_identity, types
-from irsa.add_on_policies import AddOnPolicy, add_on_policies, service_account_of
+from irsa.add_on_policies import add_on_policies, service_account_of
 from irsa.add_ons.combinations import add_on_mistakes
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
 from irsa.evaluation.document import parse as parsed_document
-from irsa.fields import ROLE_SETTINGS, Document, Found, collect
+from irsa.fields import ROLE_SETTINGS, Found, collect
 from irsa.identity_combinations import identity_mistakes, identity_of
-from irsa.in_aws_account import aws_account_of, in_aws_account
-from irsa.outputs import child_name, part_name
+from irsa.in_aws_account import in_aws_account
+from irsa.outputs import part_name
 from irsa.read import ArgumentMistakes, Arguments, Reading, Value
-from irsa.resources import ROLE, ROLE_NAME, SERVICE_ACCOUNT, DeclaredResource, Ref
+from irsa.resources import ROLE, SERVICE_ACCOUNT, DeclaredResource
+from irsa.role.policies import attachments, inline_policies, policies
 from irsa.rules import names
-from irsa.rules.arns import Arn
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.identity import Identity, Use
 from irsa.rules.leaves import list_of, mapping_of, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
-from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
+from irsa.rules.policies import policy_size
 from irsa.rules.quotas import (
     ATTACHED_POLICIES,
     MANAGED_POLICY_SIZE,
@@ -38,13 +38,12 @@ from irsa.rules.quotas import (
 )
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, PodIdentityTrust, minified, trust_document
-from irsa.rules.unknown import WRONG, Unknown, checked_with, derive, has_output, has_unknown, least, stands
-from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
+from irsa.rules.unknown import Unknown, derive, has_output, least, stands
+from irsa.rules.usage import role_usages, tags_usage, trust_usage
 
 Usages = Sequence[tuple[Place, Usage]]
 SUBJECTS: Place = ("trust", "subjects")
 STATEMENTS: Place = ("trust", "statements")
-CHAINED: Place = ("assume_role_arns",)
 
 
 class Trust(NamedTuple):
@@ -152,7 +151,13 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
     creates = "arn" not in of_role and ("oidc_provider_arns" in values or "cluster_arns" in values)
     in_account = in_aws_account(arguments, values) if creates else {}
     trust = _trust(arguments, values) if creates else None
-    of_the_role = tuple(_of_the_role(arguments, values, in_account, trust)) if trust else ()
+    of_the_role: tuple[DeclaredResource, ...] = ()
+    if trust:
+        of_add_ons = add_on_policies(arguments, values)
+        managed = policies(arguments, values, in_account, of_add_ons)
+        inline = inline_policies(arguments, values, in_account)
+        attached = attachments(arguments, values, in_account, managed, of_add_ons)
+        of_the_role = (*managed, _role(arguments, values, in_account, trust, managed), *attached, *inline)
     usages = tuple(_usages(arguments, values, trust, of_the_role))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
@@ -275,20 +280,6 @@ class TrustParts(NamedTuple):
     pods: PodIdentityTrust | None
 
 
-def _of_the_role(
-    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], trust: Trust
-) -> Iterator[DeclaredResource]:
-    """Yield the role and its policies."""
-    of_add_ons = add_on_policies(arguments, values)
-    policies = _policies(arguments, values, in_account, of_add_ons)
-    inline_policies = _inline_policies(arguments, values, in_account)
-    attachments = _attachments(arguments, values, in_account, policies, of_add_ons)
-    yield from policies
-    yield _role(arguments, values, in_account, trust, policies)
-    yield from attachments
-    yield from inline_policies
-
-
 def _role(
     arguments: Arguments,
     values: Mapping[str, Any],
@@ -388,191 +379,6 @@ def _trust_warnings(
         return warnings
 
     return derive(compute, statements, document, judged)
-
-
-# --- its permissions -------------------------------------------------------------------------------------------------
-
-
-class PolicySource(NamedTuple):
-    """Of what managed policies are created.
-
-    Attributes:
-        name: The logical name of the first.
-        settings: As in the argument `policy`.
-        texts: Their documents.
-        automatic: How automatic names begin in IAM where the logical name is not legal there: it has no colon.
-    """
-
-    name: str
-    settings: Mapping[str, Any]
-    texts: Sequence[Value[str]]
-    automatic: str = ""
-
-
-def _policies(
-    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], of_add_ons: Sequence[AddOnPolicy]
-) -> tuple[DeclaredResource, ...]:
-    """Return the managed policies to create: several for a large document that is known already."""
-    settings = values.get("policy", {})
-    sources: list[PolicySource] = []
-    if "document" in settings:
-        sources.append(PolicySource(arguments.name, settings, _texts(arguments, in_account["policy", "document"])))
-    of_role = {name: each for name, each in values.get("role", {}).items() if name == "path"}
-    for each in of_add_ons:
-        if each.place == ("policy",):
-            sources.append(PolicySource(arguments.name, settings, each.texts))
-            continue
-        name, automatic = (child_name(arguments.name, prefix + each.name) for prefix in ("add-on:", ""))
-        sources.append(PolicySource(name, of_role, each.texts, automatic))
-    return tuple(_policy(arguments, values, each, index) for each in sources for index in range(len(each.texts)))
-
-
-def _texts(arguments: Arguments, document: Any) -> Sequence[Value[str]]:
-    """Return the documents of the policies over which the caller's document is divided."""
-    place: Place = ("policy", "document")
-    if not has_unknown(document):
-        try:
-            divided = split_document(document.content)
-        except Mistake as mistake:
-            arguments.found.append(((*place, "Statement"), mistake))
-            return []
-        return arguments.divided(place, divided, document.content)
-    known = arguments.given.get(place)
-    texts: list[Value[str]] = [derive(lambda known: minified(known.content), document)]
-    if has_output(known):
-        # A document that is known only later cannot decide how many policies there are.
-        collect(lambda: check_usage(document_usage(minified(least(known)))), place, arguments.found)
-    elif isinstance(known, dict) and "Statement" in known:
-        parts = (*place, "Statement")
-        collect(lambda: texts.extend([WRONG] * (len(split_document(least(known))) - 1)), parts, arguments.found)
-    return arguments.divided(place, texts)
-
-
-def _policy(arguments: Arguments, values: Mapping[str, Any], source: PolicySource, index: int) -> DeclaredResource:
-    settings, logical_name = source.settings, part_name(source.name, index)
-    adopted = values.get("import_", ()) if settings is values.get("policy") else ()
-    name = settings.get("name")
-    if name is not None and index:
-        name = derive(lambda known: policy_part_name(known, index), name)
-        if isinstance(name, str):
-            collect(lambda: names.check_name(name, names.POLICY), ("policy", "name"), arguments.found)
-    arn = _policy_arn(name, settings.get("path", "/"), values)
-    prefix = names.automatic_name_prefix(logical_name, names.POLICY, names.POLICY_PREFIX)
-    if source.automatic:
-        prefix = names.prefix_of(part_name(source.automatic, index), names.POLICY_PREFIX)
-    inputs = {
-        "policy": source.texts[index],
-        "name": name,
-        "namePrefix": prefix if name is None else None,
-        "path": settings.get("path"),
-        "description": settings.get("description"),
-        "tags": settings.get("tags", values.get("role", {}).get("tags")),
-    }
-    key, import_id = f"policy {logical_name}", arn if "policy" in adopted else None
-    return DeclaredResource(key, types.POLICY, logical_name, inputs, import_id)
-
-
-def _role_name(values: Mapping[str, Any]) -> Any:
-    return values.get("role", {}).get("name")
-
-
-def _policy_arn(name: Any, path: Any, values: Mapping[str, Any]) -> str | None:
-    """Return the ARN of a policy to create, where that is known: it is in the role's AWS account."""
-    providers, clusters = values.get("oidc_provider_arns", []), values.get("cluster_arns", {})
-    if name is None or has_unknown([name, path, providers, clusters]):
-        return None
-    partition, account_id = aws_account_of(providers, [], clusters)
-    if not partition or not account_id:
-        return None
-    return str(Arn(partition, account_id, "policy", f"{path}{name}".lstrip("/")))
-
-
-def _attachments(
-    arguments: Arguments,
-    values: Mapping[str, Any],
-    in_account: Mapping[Place, Any],
-    policies: Sequence[DeclaredResource],
-    of_add_ons: Sequence[AddOnPolicy],
-) -> Sequence[DeclaredResource]:
-    adopted = "attachments" in values.get("import_", ())
-
-    def attachment(logical_name: str, policy_arn: Any, imported: Any = None) -> DeclaredResource:
-        import_id = f"{_role_name(values)}/{imported}" if adopted and imported else None
-        inputs = {"role": ROLE_NAME, "policyArn": policy_arn}
-        return DeclaredResource(f"attachment {logical_name}", types.ATTACHMENT, logical_name, inputs, import_id)
-
-    attachments = {
-        each.logical_name: attachment(each.logical_name, Ref(each.key, "arn"), each.import_id) for each in policies
-    }
-    parts = {policy.logical_name for policy in policies}
-    for key in values.get("policy_arns", {}):
-        logical_name = child_name(arguments.name, key)
-        if logical_name in parts:
-            found = f"the key {key!r}, which is the name of a part of the split policy"
-            arguments.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
-        arn = in_account["policy_arns", key]
-        attachments[logical_name] = attachment(logical_name, arn, values["policy_arns"][key])
-    # Under the names that a stack file gives them in `policyArns`: what is attached already stays.
-    for each in of_add_ons:
-        for of_aws, arn in each.managed_policy_arns.items():
-            key = f"aws:{of_aws}"
-            logical_name = child_name(arguments.name, key)
-            arguments.found += _attached_as(key, of_aws, each.name, values.get("policy_arns", {}))
-            attachments.setdefault(logical_name, attachment(logical_name, arn))
-    return [*attachments.values()]
-
-
-def _attached_as(name: str, of_aws: str, add_on: str, policy_arns: Mapping[str, Value[str]]) -> Iterator[Located]:
-    """Yield the keys by which an add-on's managed policy of AWS is attached twice, or another one in its place.
-
-    Of two attachments of one policy, the end of one detaches it for both.
-    """
-    for key, arn in policy_arns.items():
-        is_same = isinstance(arn, str) and arn.partition(":iam::aws:policy/")[2] == of_aws
-        if key != name and is_same:
-            found = f"{of_aws}, which {add_on} attaches, too"
-            yield ("policy_arns", key), Mistake(found, f"only one of them, or the key {name!r}", "remove it")
-        elif key == name and isinstance(arn, str) and not is_same:
-            found = f"the key {key!r}, which is that of {of_aws} of {add_on}"
-            yield ("policy_arns", key), Mistake(found, "another key", "rename it")
-
-
-def _inline_policies(
-    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]
-) -> tuple[DeclaredResource, ...]:
-    adopted = "inlinePolicies" in values.get("import_", ())
-
-    def text(document: Document) -> str:
-        return document.text if document.text is not None else minified(document.content)
-
-    texts: dict[str, Value[str]] = {
-        key: derive(text, in_account["inline_policies", key, "document"]) for key in values.get("inline_policies", {})
-    }
-    target = in_account.get(("pod_identity", "target_role_arn"))
-    role_arns: Any = in_account.get(CHAINED, [])
-    chains = bool(role_arns) or target is not None
-    arguments.parts[CHAINED] = int(chains)
-    if arguments.parts_before.get(CHAINED) and not chains:
-        fix = "give the output an item, or leave the argument out"
-        arguments.found.append((CHAINED, Mistake("an empty list", "at least one", fix)))
-    if chains:
-        texts[CHAINING_POLICY] = derive(
-            lambda role_arns, target: chaining_policy([*{*role_arns, *filter(None, [target])}]), role_arns, target
-        )
-    # With the last one, the size of all is checked: so the others do not become unknown or secret.
-    if last := next((key for key in reversed(texts) if isinstance(texts[key], Unknown)), None):
-        texts[last] = checked_with(texts[last], *texts.values())
-    role = f"{_role_name(values)}:" if adopted else ""
-    return tuple(
-        DeclaredResource(
-            f"inline {name}",
-            types.INLINE_POLICY,
-            child_name(arguments.name, name),
-            {"role": ROLE_NAME, "name": name, "policy": document},
-            f"{role}{name}" if role else None,
-        )
-        for name, document in texts.items()
-    )
 
 
 # --- the service account ---------------------------------------------------------------------------------------------
