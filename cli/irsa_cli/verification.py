@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 from irsa import types
 from irsa.evaluation import PodIdentityRequest, WebIdentityRequest, evaluate
 from irsa.evaluation.differences import differences
+from irsa.resources import snake_case
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, meant_by
 from irsa.rules.arns import ClusterArn, parse_iam_arn, provider_of_role
 from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Mistake, listed, named
-from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.compared import (
@@ -64,12 +64,6 @@ TRUST_POLICY = "the trust policy"
 OTHER_AWS_ACCOUNT = (
     "the stack has no credentials of AWS account {}; `{}` shows whether the role admits the service accounts"
 )
-# Of `outputs.ROLE_SETTINGS`: what it is, where LiveRole has it, and what a role has that is created without it.
-ROLE_SETTINGS: Mapping[str, tuple[str, str, Any]] = {
-    "description": ("description", "description", ""),
-    "permissionsBoundary": ("permissions boundary", "permissions_boundary", ""),
-    "maxSessionDuration": ("longest session in seconds", "max_session_duration", SESSION_DURATION.least),
-}
 NewCheck = Callable[..., Check]
 """Makes a check of a question: of its outcome, found, expected, fix and, if not what the question is about, that."""
 Value = TypeVar("Value")
@@ -313,8 +307,8 @@ class Verification:
     def _settings(self, check: NewCheck, role: DeclaredRole | None, live: LiveRole) -> Iterator[Check]:
         """Yield the settings of a role that the stack created and that somebody changed."""
         settings = _of_state(role.settings, "a setting of the role") if role else {}
-        for setting, (label, attribute, default) in ROLE_SETTINGS.items() if role else ():
-            declared, found = settings.get(setting, default), getattr(live, attribute)
+        for setting, (label, default) in types.ROLE_SETTINGS.items() if role else ():
+            declared, found = settings.get(setting, default), getattr(live, snake_case(setting))
             if found != declared:
                 texts = (f"{label}: {named(str(each)) if each else NONE}" for each in (found, declared))
                 yield check(Outcome.FINDING, *texts, self._repair)

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 from weakref import WeakKeyDictionary
@@ -20,7 +19,7 @@ from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.later import InvalidArgumentsError, Later, applied
 from irsa.read import REDACTED, ArgumentMistakes
-from irsa.resources import ROLE, ROLE_ARN, SERVICE_ACCOUNT, DeclaredResource, Ref
+from irsa.resources import ROLE, ROLE_ARN, SERVICE_ACCOUNT, DeclaredResource, Ref, snake_case
 from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
 from irsa.rules.annotations import ROLE_ARN as ANNOTATION
 from irsa.rules.identity import ONLY_IRSA, Use
@@ -219,7 +218,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _recorded_settings(self, role: DeclaredResource | None) -> dict[str, Any] | None:
         if role is None:
             return None
-        return {each: self._input(role, each) for each in outputs.RECORDED_SETTINGS if role.inputs[each] is not None}
+        return {each: self._input(role, each) for each in types.ROLE_SETTINGS if role.inputs[each] is not None}
 
     def _warn_of_what_is_unlimited(self, trust: Trust) -> None:
         documents = [*self._inputs(types.POLICY, "policy"), *self._inputs(types.INLINE_POLICY, "policy")]
@@ -275,7 +274,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         of_role, of_type = None, hooks(self) if hooks else None
         if resource.type == types.INLINE_POLICY and self._spec.role and self._spec.role.import_id:
             of_role = inline_policy_hooks(self, resource.logical_name)
-        arguments = {_snake_case(name): value for name, value in inputs.items()}
+        arguments = {snake_case(name): value for name, value in inputs.items()}
         self._made[resource.key] = made = make(
             resource.logical_name, opts=self._options(resource, of_role, of_type), **arguments
         )
@@ -399,11 +398,6 @@ class ServiceAccountRole(pulumi.ComponentResource):
             return applied(lambda known: {**known["annotations"], **forced}, annotations=annotations)
         settings = webhook_annotations("", audience, endpoints, webhook.token_expiration)
         return {**declared, **settings, ANNOTATION: annotations.apply(lambda known: known[ANNOTATION]), **forced}
-
-
-def _snake_case(name: str) -> str:
-    """Return the name of an input in the SDK for Python."""
-    return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)
 
 
 def _references(known: Mapping[str, Sequence[str]]) -> list[kubernetes.core.v1.LocalObjectReferenceArgs]:

@@ -38,10 +38,8 @@ ASSOCIATIONS = "podIdentityAssociations"
 # Keys of the binding, and of its cluster in a stack of several, in a stack file; absent in a program of one's own.
 KEY = "key"
 CLUSTER = "cluster"
-# Settings of a created role that IAM can change in place, those of RECORDED_SETTINGS, without those left to IAM.
+# Settings of a created role, those of `irsa.types.ROLE_SETTINGS`, without those left to IAM.
 ROLE_SETTINGS = "roleSettings"
-RECORDED_SETTINGS = ("description", "permissionsBoundary", "maxSessionDuration")
-
 # Between a component's name and the part for one of its children, or for a cluster. Keys of bindings cannot contain it,
 # so that no two names collide. IAM's names can: automatic names start with the component's.
 SEPARATOR = "@"

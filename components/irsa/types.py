@@ -30,16 +30,16 @@ NOUNS = {
     INLINE_POLICY: "inline policy",
     SERVICE_ACCOUNT: "service account",
 }
+# The settings of a role that IAM can change in place: what they are, and what a role has that is created without them.
+ROLE_SETTINGS: Mapping[str, tuple[str, Any]] = {
+    "description": ("description", ""),
+    "permissionsBoundary": ("permissions boundary", ""),
+    "maxSessionDuration": ("longest session in seconds", SESSION_DURATION.least),
+}
 # What is compared of each type before it is imported, with what it is where it is left out. What the provider alone
 # knows, such as forceDetachPolicies, is nothing of what is there.
 COMPARED: Mapping[str, Mapping[str, Any]] = {
-    ROLE: {
-        "assumeRolePolicy": "",
-        "description": "",
-        "maxSessionDuration": SESSION_DURATION.least,
-        "path": "/",
-        "permissionsBoundary": "",
-    },
+    ROLE: {"assumeRolePolicy": "", "path": "/", **{name: default for name, (_, default) in ROLE_SETTINGS.items()}},
     POLICY: {"description": "", "path": "/", "policy": ""},
     INLINE_POLICY: {"policy": ""},
     POD_IDENTITY_ASSOCIATION: {"disableSessionTags": False, "policy": "", "roleArn": "", "targetRoleArn": ""},

@@ -12,20 +12,15 @@ from config.scalars import parsed
 from irsa import types
 from irsa.evaluation.differences import Difference
 from irsa.imported import WHAT_TO_DO, not_as_declared, said
-from irsa.resources import ROLE, Ref
+from irsa.resources import ROLE, Ref, snake_case
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, sampled
 from irsa.spec import Spec
 from program.lookups import rules as live_rules
 
-# What AWS's answers have of a role as well, by the names of the resource's properties.
-OF_ROLE = {
-    "description": "description",
-    "maxSessionDuration": "max_session_duration",
-    "path": "path",
-    "permissionsBoundary": "permissions_boundary",
-}
+# What AWS's answers have of a role as well.
+OF_ROLE = ("path", *types.ROLE_SETTINGS)
 # How `import` of a binding names them.
 WORDS = {types.ROLE: "role", types.POLICY: "policy", types.INLINE_POLICY: "inlinePolicies"}
 AS_DECLARED = "an import that changes nothing"
@@ -54,7 +49,7 @@ class There(NamedTuple):
 
 def role_properties(trust: Any, found: Any) -> dict[str, Any]:
     """Return the properties of a role as AWS has it, by the answer of whichever client."""
-    of_role = {name: getattr(found, attribute) for name, attribute in OF_ROLE.items()}
+    of_role = {name: getattr(found, snake_case(name)) for name in OF_ROLE}
     return {**of_role, "assumeRolePolicy": trust, "tagsAll": found.tags}
 
 

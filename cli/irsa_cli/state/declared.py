@@ -20,7 +20,6 @@ from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.policies import parse_object
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
-from irsa.types import GUARD
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
 
@@ -291,10 +290,12 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
 def _guards(components: Sequence[Resource], children: Mapping[str, Sequence[Resource]]) -> Iterator[DeclaredGuard]:
     # That of a single cluster is known without its key.
     keys = [known_text(each.outputs.get(outputs.KEY)) if len(components) > 1 else "" for each in components]
-    names = [outputs.component_name(GUARD, key or None) for key in keys]
+    names = [outputs.component_name(types.GUARD, key or None) for key in keys]
     for component, name in sorted(zip(components, names, strict=True), key=itemgetter(1)):
         # In a program of one's own, none may have a cluster's key.
-        called = name if names.count(name) == 1 else outputs.component_name(GUARD, component.urn.split("::", 2)[2])
+        called = (
+            name if names.count(name) == 1 else outputs.component_name(types.GUARD, component.urn.split("::", 2)[2])
+        )
         own = (each.provider for each in children.get(component.urn, ()) if each.provider)
         yield _guard(called, component, next(own, ""))
 
@@ -459,7 +460,7 @@ def _role(recorded: Mapping[str, Any], known: Mapping[str, Any], resources: Sequ
     if recorded.get(outputs.ROLE_SETTINGS) is None:
         # States of earlier versions lack the output: the role's own inputs have the same names.
         inputs = resources[0].inputs if resources else {}
-        settings = {key: inputs[key] for key in outputs.RECORDED_SETTINGS if inputs.get(key) is not None}
+        settings = {key: inputs[key] for key in types.ROLE_SETTINGS if inputs.get(key) is not None}
     name = (resources[0].text("name") if resources else "") or known.get(outputs.ROLE_NAME)
     if not name:
         raise CouldNotLookError(f"pulumi stack export: the role {named(known[outputs.ROLE_ARN])} has no name")
