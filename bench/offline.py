@@ -14,7 +14,7 @@ import yaml
 
 from bench.figures import Figure, compared
 from bench.measuring import in_turn, seconds
-from irsa.rules.trust import trust_document
+from irsa.ways import TrustParts, trust_document
 from irsa_cli.main import main as irsa
 from irsa_cli.subcommands import installed
 from program.check import report_of
@@ -108,7 +108,7 @@ def startup(folder: Path) -> list[Figure]:
     input.
     """
     trust = folder / "trust.json"
-    trust.write_text(trust_document([f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"], ["default:app"]))
+    trust.write_text(trust_document(TrustParts([f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"], ["default:app"])))
     work = {
         "check": ["Pulumi.dev.yaml"],
         "explain": ["default/app", ROLE, "--trust", str(trust), "--issuer", f"https://{ISSUER}"],

@@ -5,10 +5,10 @@ from typing import Any
 
 from config.models import Defaults
 from config.stack import Binding
-from irsa.rules.identity import Use
 from irsa.rules.leaves import mapping_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import Unknown
+from irsa.ways import IRSA, POD_IDENTITY
 
 OF_THE_ROLE = ("path", "permissions_boundary", "max_session_duration")
 OF_THE_TOKENS = ("sts_regional_endpoints", "token_expiration")
@@ -18,7 +18,7 @@ def with_defaults(args: Mapping[str, Any], defaults: Defaults) -> dict[str, Any]
     """Return the arguments of a binding and, where it has none, the defaults for them, all by their names."""
     merged = _with(args, defaults, "identity")
     identity = Binding(merged).identity
-    if identity.irsa is not Use.ABSENT:
+    if IRSA in identity.trusted:
         merged = _with(merged, defaults, "audience")
     role = merged.get("role", {})
     if isinstance(role, dict) and "arn" not in role and (role := _with(role, defaults, "tags", *OF_THE_ROLE)):
@@ -26,10 +26,10 @@ def with_defaults(args: Mapping[str, Any], defaults: Defaults) -> dict[str, Any]
     if isinstance(merged.get("policy"), dict):
         merged["policy"] = _with(merged["policy"], defaults, "tags", "path")
     if isinstance(merged.get("service_account"), dict):
-        names = OF_THE_TOKENS if identity.irsa is not Use.ABSENT else ()
+        names = OF_THE_TOKENS if IRSA in identity.trusted else ()
         service_account = _with(merged["service_account"], defaults, "namespace", *names)
         merged["service_account"] = {"namespace": DEFAULT_NAMESPACE, **service_account}
-    if identity.pod_identity is Use.USED and isinstance(merged.get("pod_identity", {}), dict):
+    if POD_IDENTITY in identity.used and isinstance(merged.get("pod_identity", {}), dict):
         merged["pod_identity"] = _with(merged.get("pod_identity", {}), defaults, "tags")
     return merged
 

@@ -11,10 +11,10 @@ from typing import Any
 from config.models import AwsAccount, Cluster, Guard, Lint
 from irsa.keys.binding import Quotas
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.identity import ONLY_IRSA, Identity, parse_identity
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import Unknown, has_unknown
+from irsa.ways import ONLY_IRSA, Identity, parse_identity
 
 
 @dataclass(frozen=True)

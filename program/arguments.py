@@ -12,7 +12,6 @@ from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
-from irsa.rules.identity import Use
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
 from irsa.rules.unknown import WRONG, Unknown, has_unknown, sampled
@@ -67,7 +66,7 @@ def arguments(
     args: dict[str, Any] = with_variables_replaced(
         binding.args, lambda at, value: replaced(value, variables, found, place_of(at))
     )
-    if binding.identity.pod_identity is not Use.ABSENT:
+    if binding.identity.needs("cluster_arns"):
         args["cluster_arns"] = {key: lookups.clusters[key].arn for key in stack.clusters_of(binding)}
     found += _with_clusters(args, binding, stack, lookups)
     role = mapping_of(args.get("role"))
@@ -80,7 +79,7 @@ def arguments(
     found += [(place_of(at), each) for at, each in _clusters_elsewhere(args, binding, lookups)]
     pairs = ((cluster, binding.aws_account) for cluster in stack.clusters_of(binding))
     providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
-    if binding.identity.irsa is not Use.ABSENT:
+    if binding.identity.needs("oidc_provider_arns"):
         args["oidc_provider_arns"] = providers or [UNKNOWN_PROVIDER]
     args["quotas"] = {name: getattr(stack.quotas, name) for name in ("trust_policy_size", "attached_policies")}
     return args, found

@@ -11,9 +11,9 @@ from irsa.fields import OF_A_GUARD
 from irsa.guard.rules import Settings
 from irsa.guard_spec import read_guard
 from irsa.keys.binding import Keys
-from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown
+from irsa.ways import POD_IDENTITY
 from program.arguments import PlannedBinding
 from program.logical_names import in_cluster
 from program.lookups.values import Lookups
@@ -92,7 +92,7 @@ def _guarded(planned: PlannedBinding) -> dict[str, Any] | None:
         namespace, name = declared.get("namespace", WRONG), declared.get("name", WRONG)
     else:
         decides = {name: planned.args[name] for name in ("policy", "policies", "trust") if name in planned.args}
-        by_pods = binding.identity.pod_identity is Use.USED and not has_unknown(decides)
+        by_pods = POD_IDENTITY in binding.identity.used and not has_unknown(decides)
         usual = service_account_of(decides) if by_pods else None
         if usual is None:
             return None

@@ -16,12 +16,12 @@ from irsa.fields import Found, collect
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import OF_AN_EXISTING_ROLE
-from irsa.rules.identity import Use
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_subject, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, derive, without_places
 from irsa.spec import Spec, read
+from irsa.ways import POD_IDENTITY, TRUSTED
 from program.arguments import PlannedBinding, arguments, place_in_binding, unkeyed, variables_of
 from program.guards import PlannedGuard, planned_guards
 from program.logical_names import identified, in_cluster
@@ -151,7 +151,7 @@ def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:
 
 def _clusters_without_name(stack: Stack) -> Iterator[Located]:
     """Yield the clusters of EKS Pod Identity without the name by which EKS tells their ARN."""
-    with_pod_identity = [each for each in stack.bindings.values() if each.identity.pod_identity is not Use.ABSENT]
+    with_pod_identity = [each for each in stack.bindings.values() if each.identity.needs("cluster_arns")]
     for key in dict.fromkeys(key for each in with_pod_identity for key in stack.clusters_of(each)):
         if stack.clusters_by_key[key].name is None:
             found = "no name, of a cluster with EKS Pod Identity"
@@ -233,9 +233,9 @@ def _components(
         subjects = [*subjects, subject] if isinstance(subjects, list) else subjects
         of_role["trust"] = {**trust, "subjects": subjects} if isinstance(trust, dict) else trust
         ways = binding.identity
-        if ways.pod_identity is Use.USED:
+        if POD_IDENTITY in ways.used:
             # Of it, the associations are with the service accounts.
-            of_role["identity"] = ways._replace(pod_identity=Use.TRUSTED).recorded
+            of_role["identity"] = ways.recorded | {POD_IDENTITY.key: TRUSTED}
         if isinstance(adopted, list) and adopted:
             of_role["import_"] = [what for what in adopted if what != "serviceAccount"]
         yield _component(key, of_role, stack, lookups, None)

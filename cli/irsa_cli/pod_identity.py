@@ -14,17 +14,17 @@ from irsa.evaluation.decision import with_values
 from irsa.evaluation.differences import differences
 from irsa.rules import commands
 from irsa.rules.arns import ClusterArn, parse_cluster_arn, parse_iam_arn
-from irsa.rules.identity import Use
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_PRINCIPAL, SOURCE_ARN, assume_role_actions
+from irsa.ways import POD_IDENTITY
 from irsa_cli.compared import ASSOCIATION
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.eks import AGENT, EksClient
 from irsa_cli.live.model import LiveAssociation, LiveEksCluster
 from irsa_cli.report.checks import OUTCOMES, Check, Outcome
-from irsa_cli.stages import Node, RunningPod, Way
+from irsa_cli.stages import Node, RunningPod
 from irsa_cli.state.declared import DeclaredAssociation, DeclaredBinding
 from irsa_cli.verdict import of_missing_role
 
@@ -169,10 +169,10 @@ def of_pod(check: NewCheck, pod: RunningPod, about: str) -> Check:
         return check(Outcome.FINDING, found, "a Linux node, or a service account of its own with IRSA", "", about)
     if not pod.ways:
         return check(Outcome.NOT_CHECKED, "its containers have credentials of their own", about=about)
-    if pod.ways == {Way.POD_IDENTITY}:
+    if pod.ways == {POD_IDENTITY}:
         return check(Outcome.OK, about=about)
-    others = " and ".join(sorted(each for each in pod.ways if each is not Way.POD_IDENTITY))
-    return check(Outcome.FINDING, f"has {others}", f"has {Way.POD_IDENTITY}", pod.restart, about)
+    others = " and ".join(sorted(each.name for each in pod.ways if each is not POD_IDENTITY))
+    return check(Outcome.FINDING, f"has {others}", f"has {POD_IDENTITY}", pod.restart, about)
 
 
 def unique_clusters(associations: Iterable[DeclaredAssociation]) -> dict[ClusterArn, DeclaredAssociation]:
@@ -209,7 +209,7 @@ class AssociationChecks:
                 checks += self.ask(ASSOCIATION, f"{TARGET_ROLE} {named(each.target_role_arn)}", self._target, each)
         for each in agents_of:
             checks += self.ask(ASSOCIATION, f"EKS cluster {named(each.cluster.name)}", self._agent, each)
-        if binding.identity.pod_identity is Use.TRUSTED and binding.role and binding.role.trust:
+        if binding.identity.only_trusts(POD_IDENTITY) and binding.role and binding.role.trust:
             checks += self.ask(ASSOCIATION, f"binding {named(binding.key)}", self._undeclared, binding.role.trust)
         return checks
 

@@ -10,7 +10,8 @@ from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.names import NAMESPACE, NameRule, check_name
 from irsa.rules.names import SERVICE_ACCOUNT as SUBDOMAIN
-from irsa_cli.stages import Node, RunningPod, Way
+from irsa.ways import IRSA, POD_IDENTITY, Way
+from irsa_cli.stages import NO_ROLE, Node, RunningPod
 
 TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"  # noqa: S105 (a path)
 WINDOWS_TOKEN_FILE = "C:" + TOKEN_FILE.replace("/", "\\")
@@ -85,10 +86,10 @@ def _way(container: Mapping[str, Any], role_arn: str) -> Way | None:
     variables = _variables(container)
     if {ROLE_VARIABLE, TOKEN_VARIABLE} <= variables.keys():
         is_own = _sets_role_itself(container) and variables[ROLE_VARIABLE] != role_arn
-        return None if is_own else Way.IRSA
+        return None if is_own else IRSA
     if {POD_IDENTITY_VARIABLE, POD_IDENTITY_TOKEN_VARIABLE} <= variables.keys():
-        return Way.POD_IDENTITY if variables[POD_IDENTITY_VARIABLE].startswith(AGENT_HOSTS) else None
-    return None if _sets_role_itself(container) else Way.NONE
+        return POD_IDENTITY if variables[POD_IDENTITY_VARIABLE].startswith(AGENT_HOSTS) else None
+    return None if _sets_role_itself(container) else NO_ROLE
 
 
 def _node(pod: PodObject, nodes: Mapping[str, Node] | None) -> Node:

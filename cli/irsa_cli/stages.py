@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from irsa.rules.identity import BOTH, SHORT, Identity, Use
+from irsa.ways import BOTH, IRSA, ONLY_IRSA, POD_IDENTITY, SHORT, Identity, Way
 from irsa_cli.report.message import first_few
 from irsa_cli.state.declared import in_cluster
 
@@ -20,12 +20,7 @@ from irsa_cli.state.declared import in_cluster
 CACHED, CACHED_OF_TARGET = "6 hours", "59 minutes"
 
 
-class Way(StrEnum):
-    """How the containers of a Pod get a role."""
-
-    IRSA = "IRSA"
-    POD_IDENTITY = "Pod Identity"
-    NONE = "no role"
+NO_ROLE = Way("", "no role", lambda _: ())
 
 
 class Node(StrEnum):
@@ -83,18 +78,13 @@ class Stage(NamedTuple):
 
 
 # The way there, and the way back, which has no stage in which new Pods could have either.
-NEXT: Mapping[Identity, Identity] = {
-    Identity(Use.USED, Use.ABSENT): BOTH,
-    BOTH: Identity(Use.TRUSTED, Use.USED),
-    Identity(Use.TRUSTED, Use.USED): Identity(Use.ABSENT, Use.USED),
-    Identity(Use.USED, Use.TRUSTED): Identity(Use.USED, Use.ABSENT),
-}
+FORTH, BACK = Identity((POD_IDENTITY,), BOTH.trusted), Identity((IRSA,), BOTH.trusted)
+NEXT: Mapping[Identity, Identity] = {ONLY_IRSA: BOTH, BOTH: FORTH, FORTH: SHORT[POD_IDENTITY.key], BACK: ONLY_IRSA}
 
 
 def way_of(identity: Identity) -> Way:
     """Return how a Pod gets the role that is created now: an association wins over the annotation."""
-    used = {Way.POD_IDENTITY: identity.pod_identity, Way.IRSA: identity.irsa}
-    return next((way for way, use in used.items() if use is Use.USED), Way.NONE)
+    return next((way for way in (POD_IDENTITY, IRSA) if way in identity.used), NO_ROLE)
 
 
 def spelled(identity: Identity) -> str:
@@ -118,7 +108,7 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     counted, way, following = [pod for pod in pods if pod.ways], way_of(identity), NEXT.get(identity)
     others = [pod for pod in counted if pod.ways != {way}]
     # Where Pod Identity is used, or is about to be.
-    needs_agent = Way.POD_IDENTITY in (way, way_of(following or identity))
+    needs_agent = POD_IDENTITY in (way, way_of(following or identity))
     without = [pod for pod in counted if needs_agent and not has_agent(pod)]
     in_doubt = tuple(pod for pod in counted if needs_agent and pod.node in IN_DOUBT)
     # Before the first stage each Pod has IRSA or nothing, and keeps it.
@@ -127,7 +117,7 @@ def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
     to_restart = tuple(pod for pod in others if pod not in without)
     stage = Stage(following, to_restart, tuple(holding), in_doubt if following else (), "")
     parts = [_count(counted, others, way)]
-    if identity.pod_identity is Use.TRUSTED and any(Way.POD_IDENTITY in pod.ways for pod in counted):
+    if identity.only_trusts(POD_IDENTITY) and any(POD_IDENTITY in pod.ways for pod in counted):
         # Whether the association that is gone had a target role, no state tells.
         time = f"{CACHED} ({CACHED_OF_TARGET} with a target role)"
         parts.append(

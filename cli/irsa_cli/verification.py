@@ -16,10 +16,10 @@ from irsa.resources import snake_case
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, meant_by
 from irsa.rules.arns import ClusterArn, parse_iam_arn, provider_of_role
-from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa.ways import IRSA, ONLY_IRSA, POD_IDENTITY
 from irsa_cli.compared import (
     ASSOCIATION,
     CHECKS,
@@ -46,7 +46,7 @@ from irsa_cli.pods import containers_with_own_role, kind_of_node, problems, rest
 from irsa_cli.progress import check_all
 from irsa_cli.report.checks import OUTCOMES, UNANSWERED, Check, Outcome, Report, by_binding, outcome_of, worst
 from irsa_cli.report.publish import publish
-from irsa_cli.stages import Node, RunningPod, Way, stage_of, way_of
+from irsa_cli.stages import Node, RunningPod, stage_of, way_of
 from irsa_cli.state.declared import (
     DeclaredAssociation,
     DeclaredBinding,
@@ -189,7 +189,7 @@ class Verification:
         checks = [*failed, *ask(PROVIDER, "IAM OIDC provider", self._providers)]
         checks += ask(ROLE, named(binding.role_arn), self._role)
         if role := binding.role:
-            for each in binding.service_accounts if binding.identity.irsa is not Use.ABSENT else ():
+            for each in binding.service_accounts if IRSA in binding.identity.trusted else ():
                 checks += ask(PROVIDER, f"cluster of {each.place}", self._issuer, each, role)
             checks += ask(TRUST, f"role {named(role.name)}", self._trust, role)
             checks += ask(POLICIES, f"role {named(role.name)}", self._policies, role)
@@ -253,7 +253,7 @@ class Verification:
                 for audiences in alternatives:
                     yield from ask(named(arn), self._provider, aws_account, arn, audiences)
             return
-        for each in self.binding.service_accounts if self.binding.identity.irsa is not Use.ABSENT else ():
+        for each in self.binding.service_accounts if IRSA in self.binding.identity.trusted else ():
             yield from ask(f"cluster of {each.place}", self._provider_of_tokens, aws_account, each)
 
     def _provider_of_tokens(
@@ -328,7 +328,7 @@ class Verification:
         if live is None or live.arn != self.binding.role_arn:
             yield check(Outcome.NOT_CHECKED, NO_ROLE)
             return
-        for each in self.binding.service_accounts if self.binding.identity.irsa is not Use.ABSENT else ():
+        for each in self.binding.service_accounts if IRSA in self.binding.identity.trusted else ():
             yield from self._ask(TRUST, f"cluster of {each.place}", self._admits_token, live.trust, each)
         for association in self.binding.associations:
             yield from self._ask(TRUST, named(live.arn), self._admitted, live.trust, association.request)
@@ -428,7 +428,7 @@ class Verification:
         cluster = self.clusters.of(service_account.cluster)
         pods = cluster.pods(service_account.namespace, service_account.name)
         nodes = self._nodes(cluster) if pods and self._has_stage else None
-        by_pod_identity = way_of(self.binding.identity) is Way.POD_IDENTITY
+        by_pod_identity = way_of(self.binding.identity) is POD_IDENTITY
         for pod in pods:
             state = running_pod(pod, role_arn, nodes, service_account.cluster_key)
             running.append(state)

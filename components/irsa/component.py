@@ -22,10 +22,10 @@ from irsa.read import REDACTED, ArgumentMistakes
 from irsa.resources import ROLE, ROLE_ARN, SERVICE_ACCOUNT, DeclaredResource, Ref, snake_case
 from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
 from irsa.rules.annotations import ROLE_ARN as ANNOTATION
-from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Mistake, Spelling, path_of
 from irsa.rules.unknown import has_unknown
 from irsa.spec import Spec, Trust, parse, read_again
+from irsa.ways import IRSA, ONLY_IRSA
 
 Hooks = Callable[[pulumi.Resource | None], pulumi.ResourceHookBinding | None]
 # The class and the hooks of each type of AWS.
@@ -311,7 +311,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _webhook_annotations(self) -> pulumi.Output[dict[str, str]]:
         webhook = self._spec.webhook
-        if self._spec.identity.irsa is not Use.USED:
+        if IRSA not in self._spec.identity.used:
             return pulumi.Output.from_input({})
         annotations: pulumi.Output[dict[str, str]] = applied(
             lambda known: dict(webhook_annotations(**known, token_expiration=webhook.token_expiration)),
@@ -356,7 +356,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             pulumi.Output.unsecret(identifier) if isinstance(identifier, pulumi.Output) else identifier,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        if self._spec.identity.irsa is not Use.USED and declared == {}:
+        if IRSA not in self._spec.identity.used and declared == {}:
             return
         kubernetes.core.v1.ServiceAccountPatch(
             logical_name,
@@ -392,7 +392,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _by_key(self, declared: Any, annotations: Any, take_over: bool) -> Any:
         """Return the annotations of a patch one by one: a preview shows all but the ARN of a role that is created."""
         forced = {PATCH_FORCE: "true"} if take_over else {}
-        webhook, is_used = self._spec.webhook, self._spec.identity.irsa is Use.USED
+        webhook, is_used = self._spec.webhook, IRSA in self._spec.identity.used
         audience, endpoints = self._of_webhook("audience"), self._of_webhook("sts_regional_endpoints")
         if not is_used or any(isinstance(each, pulumi.Output) for each in (declared, audience, endpoints)):
             return applied(lambda known: {**known["annotations"], **forced}, annotations=annotations)

@@ -15,13 +15,13 @@ from pydantic.fields import FieldInfo
 from irsa.keys.binding import Keys, Mark, Plain, Role, Rule, ServiceAccountRole, Tags, is_model, unwrapped
 from irsa.keys.guard import IdentityGuard
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
-from irsa.rules.identity import parse_identity
 from irsa.rules.mistakes import Located, Mistake, Place, kind_of, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.policies import parse_document
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
 from irsa.rules.unknown import WRONG, Unknown, without_places
+from irsa.ways import parse_identity
 
 Found = list[Located]
 Parser = Callable[[Any, Place, Found], Any]

@@ -20,12 +20,12 @@ from irsa.guard.rules import (
 )
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
 from irsa.read import Arguments, Reading, Value
-from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Unknown, derive, has_unknown
+from irsa.ways import IRSA, ONLY_IRSA, SHORT
 
 COMPONENT = "IdentityGuard"
 ACCOUNTS: Place = ("service_accounts",)
@@ -171,9 +171,8 @@ def _check_once(accounts: Sequence[Declared]) -> None:
 
 def _ways(account: Mapping[str, Any]) -> str:
     """Return the ways in which new Pods get the role."""
-    identity = account.get("identity", ONLY_IRSA)
-    used = [use is Use.USED for use in identity]
-    return "both" if all(used) else "podIdentity" if used[1] else "irsa"
+    used = account.get("identity", ONLY_IRSA).used
+    return next((word for word, identity in SHORT.items() if identity.used == used), IRSA.key)
 
 
 def _audience(account: Mapping[str, Any]) -> Any:

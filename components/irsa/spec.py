@@ -16,7 +16,6 @@ from irsa.add_ons.combinations import add_on_mistakes
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
 from irsa.evaluation.document import parse as parsed_document
 from irsa.fields import ROLE_SETTINGS, Found, collect
-from irsa.identity_combinations import identity_mistakes, identity_of
 from irsa.in_aws_account import in_aws_account
 from irsa.outputs import part_name
 from irsa.read import ArgumentMistakes, Arguments, Reading, Value
@@ -24,7 +23,6 @@ from irsa.resources import ROLE, SERVICE_ACCOUNT, DeclaredResource
 from irsa.role.policies import attachments, inline_policies, policies
 from irsa.rules import names
 from irsa.rules.combinations import combination_mistakes
-from irsa.rules.identity import Identity, Use
 from irsa.rules.leaves import list_of, mapping_of, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
 from irsa.rules.policies import policy_size
@@ -37,9 +35,10 @@ from irsa.rules.quotas import (
     check_usage,
 )
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
-from irsa.rules.trust import DEFAULT_AUDIENCE, PodIdentityTrust, minified, trust_document
+from irsa.rules.trust import DEFAULT_AUDIENCE, minified
 from irsa.rules.unknown import Unknown, derive, has_output, least, stands
 from irsa.rules.usage import role_usages, tags_usage, trust_usage
+from irsa.ways import WAYS, Identity, TrustParts, identity_mistakes, identity_of, trust_document
 
 Usages = Sequence[tuple[Place, Usage]]
 SUBJECTS: Place = ("trust", "subjects")
@@ -148,7 +147,9 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
         arguments.found += identity_mistakes(arguments.given, arguments.spelling)
         arguments.found += _between(arguments, values)
     of_role = values.get("role", {})
-    creates = "arn" not in of_role and ("oidc_provider_arns" in values or "cluster_arns" in values)
+    identity = pod_identity.ways_of(values)
+    trusts = any(way.needs in values if way.needs else way in identity.trusted for way in WAYS)
+    creates = trusts and "arn" not in of_role
     in_account = in_aws_account(arguments, values) if creates else {}
     trust = _trust(arguments, values) if creates else None
     of_the_role: tuple[DeclaredResource, ...] = ()
@@ -171,7 +172,7 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
         resources=(*of_the_role, *associations, *_service_account(arguments, values, before)),
         trust=trust,
         role_arn=role_arn,
-        identity=pod_identity.ways_of(values),
+        identity=identity,
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
         usages=usages,
@@ -198,7 +199,10 @@ def _warnings(
             yield f"more than 80% of a quota is used: {usage}"
     if trust is not None and not isinstance(trust.warnings, Unknown):
         yield from trust.warnings
-    yield from pod_identity.warnings(arguments, values, creates_role=trust is not None)
+    identity = pod_identity.ways_of(values)
+    for way in identity.trusted:
+        for place, mistake in way.warnings(identity, arguments.given.get, trust is not None):
+            yield f"{arguments.spelling(place)}: {mistake.found}"
     expiration = _webhook(values).token_expiration
     if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
         argument = arguments.spelling(("service_account", "token_expiration"))
@@ -209,7 +213,7 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling = arguments.spelling
     identity = identity_of(arguments.given)
-    needs_provider = identity is not None and identity.irsa is not Use.ABSENT
+    needs_provider = identity is not None and identity.needs("oidc_provider_arns")
     # Pod Identity has no wildcards, which is a mistake of its own.
     has_wildcards = identity is None or needs_provider
     if has_wildcards and arguments.given.get(("trust", "any_service_account"), False) is False:
@@ -269,17 +273,6 @@ def _subjects(values: Mapping[str, Any]) -> Value[list[str]]:
     return derive(lambda further, own: sorted({*further, *([subject_of(*own)] if own else [])}), further, own)
 
 
-class TrustParts(NamedTuple):
-    """What the trust policy is made of, with markers for what is not known."""
-
-    provider_arns: Sequence[str]
-    subjects: Sequence[str]
-    audience: str
-    conditions: Mapping[str, Any] | None
-    statements: Sequence[Mapping[str, Any]]
-    pods: PodIdentityTrust | None
-
-
 def _role(
     arguments: Arguments,
     values: Mapping[str, Any],
@@ -302,16 +295,18 @@ def _role(
 def _trust(arguments: Arguments, values: Mapping[str, Any]) -> Trust:
     trust = values.get("trust", {})
     subjects: Any = _subjects(values)
-    pods: Any = pod_identity.trust_of(values)
+    ways = pod_identity.ways_of(values).trusted
+    # With markers for what is not known.
     parts = TrustParts(
         provider_arns=values.get("oidc_provider_arns", []),
         subjects=subjects,
         audience=values.get("audience", DEFAULT_AUDIENCE),
         conditions=trust.get("conditions"),
         statements=trust.get("statements", ()),
-        pods=pods,
+        cluster_arns=[*values.get("cluster_arns", {}).values()],
+        session_tags=pod_identity.has_session_tags(values),
     )
-    document = derive(_trust_policy, parts)
+    document = derive(lambda known: trust_document(known, ways), parts)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(arguments, values, parts, document) if trust.get("statements") else None
     return Trust(
@@ -323,13 +318,6 @@ def _trust(arguments: Arguments, values: Mapping[str, Any]) -> Trust:
     )
 
 
-def _trust_policy(parts: TrustParts) -> str:
-    """Return the trust policy; nothing where it would trust nobody, which is a mistake already."""
-    if not parts.subjects or not (parts.provider_arns or parts.pods):
-        return ""
-    return trust_document(*parts)
-
-
 def _admission(
     arguments: Arguments, values: Mapping[str, Any], parts: TrustParts, document: Value[str]
 ) -> Value[Admission]:
@@ -337,15 +325,17 @@ def _admission(
 
     def compute(document: str, parts: TrustParts) -> Admission:
         nothing = Admission()
-        # One that is too long for IAM is a mistake already, and would take long.
+        # One that trusts nobody, or is too long for IAM and would take long, is a mistake already.
         if not document or policy_size(document) > _trust_quota(arguments, values):
             return nothing
         try:
-            by_irsa = admission(document, parts.provider_arns, parts.subjects, parts.audience)
-            return pod_identity.with_pod_identity(by_irsa, document, parts.subjects, parts.pods)
+            found = admission(document, parts.provider_arns, parts.subjects, parts.audience)
+            for way in pod_identity.ways_of(values).trusted:
+                found = way.admitted(found, document, parts)
         except Mistake as mistake:
             arguments.found.append((STATEMENTS, mistake))
             return nothing
+        return found
 
     return derive(compute, document, parts)
 
@@ -452,18 +442,23 @@ def _trust_usage(arguments: Arguments, values: Mapping[str, Any], trust: Trust) 
     given = arguments.given
     namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
     names = strings_of([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
-    pods = pod_identity.least_trust_of(arguments, values)
     providers = strings_of(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER]
+    clusters = [given.get(("cluster_arns", key)) for key in values.get("cluster_arns", ())]
     audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust", "conditions"))
     conditions = conditions if isinstance(conditions, Mapping) else {}
     return trust_usage(
         trust_document(
-            providers if pod_identity.ways_of(values).irsa is not Use.ABSENT or pods is None else [],
-            [*strings_of(given.get(SUBJECTS)), *(subject_of(namespace, each) for each in names)] or [SHORTEST_SUBJECT],
-            audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
-            {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
-            least(list_of(given.get(STATEMENTS))),
-            pods,
+            TrustParts(
+                providers,
+                [*strings_of(given.get(SUBJECTS)), *(subject_of(namespace, each) for each in names)]
+                or [SHORTEST_SUBJECT],
+                audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
+                {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
+                least(list_of(given.get(STATEMENTS))),
+                [each if isinstance(each, str) else SHORTEST_CLUSTER for each in clusters],
+                pod_identity.has_session_tags(values),
+            ),
+            pod_identity.ways_of(values).trusted,
         ),
         quota,
     )
@@ -478,3 +473,4 @@ def _tags_usages(arguments: Arguments, places: Sequence[tuple[str, Place]]) -> I
 
 # In place of what is not known, so that a length is a lower bound.
 SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223333:oidc-provider/a", "a:a", "a"
+SHORTEST_CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/a"

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from config.lint.add_ons import add_on_of, as_policies
 from config.lint.checked import CheckedBinding, Warnings
 from irsa.rules import commands
-from irsa.rules.identity import Use
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place, likely
 from irsa.rules.unknown import sampled
@@ -85,12 +84,13 @@ def replaced_managed_policy(checked: CheckedBinding) -> Warnings:
 
 def session_tag_policy(checked: CheckedBinding) -> Warnings:
     """Yield the managed policies that allow nothing in sessions of IRSA, which have no tags."""
-    if checked.binding.identity.irsa is Use.ABSENT:
-        return
-    for place, key in _of_aws(checked):
+    without = [way for way in checked.binding.identity.trusted if not way.has_tags]
+    for place, key in _of_aws(checked) if without else ():
         tag = WITH_SESSION_TAG.get(key)
         if tag and tag not in mapping_of(checked.argument("role", "tags")):
-            found = f"{key}, which allows only what has the value of the session's tag {tag}: IRSA sends no tags"
+            found = (
+                f"{key}, which allows only what has the value of the session's tag {tag}: {without[0]} sends no tags"
+            )
             fix = f"set identity to podIdentity, or tag the role with {tag}, where it is for one cluster"
             if key.startswith("AmazonEBSCSIDriver"):
                 fix = "write policies: [{addOn: ebs-csi}] in its place, which names the clusters"

@@ -10,13 +10,13 @@ from config.stack import Stack
 from irsa import types
 from irsa.add_on_policies import service_account_of
 from irsa.guard.rules import SYSTEM, is_everybody, is_wide_prefix
-from irsa.rules.identity import Identity, Use
 from irsa.rules.mistakes import Mistake, Place, likely, named
 from irsa.rules.policies import largest_policy_size
 from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import minified
 from irsa.rules.unknown import least
+from irsa.ways import IRSA, POD_IDENTITY, Identity
 
 
 def near_limit(checked: CheckedBinding) -> Warnings:
@@ -120,7 +120,7 @@ def _creates_role_without(setting: str) -> Takes:
 
 def _has_service_account_without(setting: str, irsa: bool = False) -> Takes:
     def takes(binding: Mapping[str, Any], identity: Identity) -> bool:
-        is_used = identity.irsa is not Use.ABSENT or not irsa
+        is_used = IRSA in identity.trusted or not irsa
         return is_used and "serviceAccount" in binding and setting not in binding["serviceAccount"]
 
     return takes
@@ -130,12 +130,12 @@ def _has_service_account_without(setting: str, irsa: bool = False) -> Takes:
 TAKES_DEFAULT: Mapping[str, Takes] = {
     "namespace": _has_service_account_without("namespace"),
     "identity": lambda binding, _: "identity" not in binding,
-    "audience": lambda binding, identity: identity.irsa is not Use.ABSENT and "audience" not in binding,
+    "audience": lambda binding, identity: IRSA in identity.trusted and "audience" not in binding,
     "path": lambda binding, identity: (
         _creates_role_without("path")(binding, identity) or "path" not in binding.get("policy", {"path": ""})
     ),
     "permissionsBoundary": _creates_role_without("permissionsBoundary"),
-    "tags": lambda binding, identity: identity.pod_identity is Use.USED or "arn" not in binding.get("role", {}),
+    "tags": lambda binding, identity: POD_IDENTITY in identity.used or "arn" not in binding.get("role", {}),
     "maxSessionDuration": _creates_role_without("maxSessionDuration"),
     "stsRegionalEndpoints": _has_service_account_without("stsRegionalEndpoints", irsa=True),
     "tokenExpiration": _has_service_account_without("tokenExpiration", irsa=True),

@@ -12,12 +12,10 @@ from irsa.evaluation.document import parse, statement_of
 from irsa.evaluation.named_by import crowds
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.grammar import VERSION, statement_mistakes
-from irsa.rules.identity import Use
 from irsa.rules.leaves import list_of, map_leaves, mapping_of
 from irsa.rules.mistakes import Mistake, Place, shortened
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
-from irsa.rules.trust import known_conditions, pod_identity_warnings
 from irsa.rules.unknown import Unknown, has_unknown
 
 DEFAULT_SERVICE_ACCOUNT = "default"
@@ -55,27 +53,20 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
             where = (*place, "subjects" if [*checked.strings("trust", "subjects")] else "statements")
             yield where, Mistake(found, allowed, or_silence) if of_namespace else Danger(found, allowed, fix)
     yield from (((*place, "statements", index), mistake) for index, mistake in _crowds(checked))
-    yield from _of_pod_identity(checked, wide=True)
+    yield from _of_ways(checked, wide=True)
 
 
 def pod_identity_trust(checked: CheckedBinding) -> Warnings:
     """Yield the subjects, conditions and session policies that are another thing for one of both ways, or nothing."""
-    yield from _of_pod_identity(checked, wide=False)
+    yield from _of_ways(checked, wide=False)
 
 
-def _of_pod_identity(checked: CheckedBinding, *, wide: bool) -> Warnings:
-    identity = checked.spec.identity
-    if identity.pod_identity is Use.ABSENT:
-        return
-    settings = mapping_of(checked.argument("pod_identity"))
-    subjects = [subject for _, subject in checked.strings("trust", "subjects")]
-    conditions = known_conditions(checked.argument("trust", "conditions"))
-    unlimited = identity.irsa is not Use.ABSENT and "policy" in settings
-    trust = settings.get("session_tags") is not False, conditions, subjects
-    creates_role = checked.spec.role is not None
-    for place, mistake in pod_identity_warnings(*trust, creates_role=creates_role, unlimited_irsa=unlimited):
-        if (place[-1] == "session_tags") is wide:
-            yield (*checked.place, *place_of(place)), mistake
+def _of_ways(checked: CheckedBinding, *, wide: bool) -> Warnings:
+    identity, creates_role = checked.spec.identity, checked.spec.role is not None
+    for way in identity.trusted:
+        for place, mistake in way.warnings(identity, lambda place: checked.argument(*map(str, place)), creates_role):
+            if (place[-1] == "session_tags") is wide:
+                yield (*checked.place, *place_of(place)), mistake
 
 
 def _crowds(checked: CheckedBinding) -> Iterator[tuple[int, Mistake]]:

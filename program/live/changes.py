@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from config.located_mistake import LocatedMistake
 from irsa import types
-from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, listed, named, shortened
+from irsa.ways import POD_IDENTITY
 from irsa_cli.state.resource import Resource
 from program.live.held import Held
 from program.live.planned import Planned, changed, finding, fixed, known
@@ -131,7 +131,7 @@ def _deleted_association(resource: Resource, components: Collection[Planned], he
     name = f"{resource.text('namespace')}/{resource.text('serviceAccount')}"
     if any(held.find(kind, resource.name) for kind in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)):
         return
-    gave_up = (each for each in components if each.spec.identity.pod_identity is not Use.USED)
+    gave_up = (each for each in components if POD_IDENTITY not in each.spec.identity.used)
     if resource.name not in _logical_names(gave_up):
         found = f"the association of {named(name)} in the EKS cluster {named(resource.text('clusterName'))} is deleted:"
         found = f"{found} new Pods get no credentials, and those of running ones end"

@@ -12,8 +12,9 @@ from irsa.resources import DeclaredResource
 from irsa.rules import commands
 from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
+from irsa.ways import IRSA
 from irsa_cli.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
-from irsa_cli.stages import Way, spelled
+from irsa_cli.stages import spelled
 from program.live.held import Held
 from program.live.planned import Planned, finding, roles_to_tag, service_account_of
 from program.live.reads import Reads
@@ -49,7 +50,7 @@ def eks_conflicts(components: Collection[Planned], reads: Reads, held: Held) -> 
             live = eks.associations.get(service_account_of(association))
             if held.find(types.POD_IDENTITY_ASSOCIATION, association.logical_name):
                 change = gives_up(planned.binding, planned.spec, held)
-                if live is None and change and change.way is Way.IRSA:
+                if live is None and change and change.way is IRSA:
                     yield _gone(planned, association, change)
                 continue
             if association.import_id or live:

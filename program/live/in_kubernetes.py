@@ -9,9 +9,9 @@ from irsa.imported import not_as_declared
 from irsa.resources import DeclaredResource
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
-from irsa.rules.identity import Use
 from irsa.rules.mistakes import listed, named
 from irsa.rules.unknown import OUTPUT
+from irsa.ways import IRSA
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.state.resource import Resource
 from program.live.changes import CORRECTED_ISSUER
@@ -119,7 +119,7 @@ def _to_create(
 def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any]:
     """Return the annotations of a service account with those of the webhook."""
     webhook = planned.spec.webhook
-    if planned.spec.identity.irsa is not Use.USED:
+    if IRSA not in planned.spec.identity.used:
         return {**annotations}
     of_webhook = webhook_annotations(
         # A role whose name IAM chooses is empty.

@@ -12,7 +12,6 @@ from config.project_file import project_name
 from config.scalars import parsed
 from config.stack import Binding, Stack
 from irsa.guard.rules import stack_key
-from irsa.rules.identity import Use
 from irsa.rules.mistakes import Place, listed
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError
@@ -194,7 +193,7 @@ def _without_answers(stack: Stack, answers: Lookups) -> list[str]:
     def has_answers(binding: Binding) -> bool:
         clusters = stack.clusters_of(binding)
         pairs = [(key, binding.aws_account) for key in clusters]
-        needs_arns = binding.identity.pod_identity is not Use.ABSENT
+        needs_arns = binding.identity.needs("cluster_arns")
         return (
             binding.aws_account in answers.aws_accounts
             and all(answers.clusters[cluster].issuer for cluster in clusters if "service_account" in binding.args)

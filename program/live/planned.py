@@ -8,7 +8,6 @@ from config.stack import Binding, Stack
 from irsa import types
 from irsa.resources import DeclaredResource, Ref
 from irsa.rules.arns import Arn
-from irsa.rules.identity import Use
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
@@ -124,7 +123,7 @@ def _arn(identity: AwsIdentity | None, created: DeclaredResource) -> str | None:
 def roles_to_tag(component: PlannedComponent, spec: Spec) -> Iterator[tuple[Place, str]]:
     """Yield the roles that Pods go on to assume with the session tags of EKS Pod Identity, each with its key."""
     settings = mapping_of(component.args.get("pod_identity"))
-    if spec.identity.pod_identity is Use.ABSENT or settings.get("session_tags", True) is not True:
+    if not any(way.has_tags for way in spec.identity.trusted) or settings.get("session_tags", True) is not True:
         return
     places: dict[Place, Any] = {("podIdentity", "targetRoleArn"): settings.get("target_role_arn")}
     roles = list_of(component.args.get("assume_role_arns"))

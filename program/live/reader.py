@@ -19,6 +19,7 @@ from irsa.rules.arns import issuer_host_path
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.spec import Spec
+from irsa.ways import IRSA
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_cli.guard.live import guards_of
 from irsa_cli.live.iam import AwsAccountClient
@@ -26,7 +27,6 @@ from irsa_cli.live.kubeconfig import UnreadKeyError, configuration
 from irsa_cli.live.kubernetes import ClusterClient, NoSuchKindError
 from irsa_cli.live.model import Guards
 from irsa_cli.live.once import Answer
-from irsa_cli.stages import Way
 from program.guards import PlannedGuard, guard_place
 from program.live.cloud import LiveCloud
 from program.live.guards import guard_modes
@@ -136,7 +136,7 @@ class Reader:
                 with_pods.setdefault(key, set()).update(name.partition("/")[0] for name in names)
             for each in spec.of(types.POD_IDENTITY_ASSOCIATION):
                 is_new = held.find(types.POD_IDENTITY_ASSOCIATION, each.logical_name) is None
-                asked = is_new or (change is not None and change.way is Way.IRSA)
+                asked = is_new or (change is not None and change.way is IRSA)
                 with_associations[key] = with_associations.get(key, False) or asked
         for guard in guards:
             with_pods.setdefault(guard.cluster, set()).update(namespace for _, namespace, _, _ in guard_modes(guard))

@@ -14,27 +14,18 @@ from irsa import types
 from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, evaluate
 from irsa.outputs import COMPONENT_TYPE, IDENTITY
 from irsa.resources import DeclaredResource
-from irsa.rules.identity import BOTH, ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
 from irsa.spec import Spec
+from irsa.ways import BOTH, IRSA, ONLY_IRSA, POD_IDENTITY, WAYS, Identity, Way, parse_identity
 from irsa_cli.pods import ROLE_VARIABLE, running_pod
-from irsa_cli.stages import CACHED, CACHED_OF_TARGET, RunningPod, Way, listed_pods, restarts, spelled
+from irsa_cli.stages import BACK, CACHED, CACHED_OF_TARGET, FORTH, RunningPod, listed_pods, restarts, spelled
 from program.live.held import Held
 from program.live.planned import Planned, finding, service_account_of
 from program.lookups import rules as live_rules
 
 CHILDREN = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH, types.POD_IDENTITY_ASSOCIATION)
-ORDER = (Use.ABSENT, Use.TRUSTED, Use.USED)
-BACK = Identity(Use.USED, Use.TRUSTED)
-HAVE = {Way.IRSA: "the token of IRSA", Way.POD_IDENTITY: "the credentials of EKS Pod Identity"}
-# What the change does to them.
-ENDS: Mapping[tuple[Way, Use], str] = {
-    (Way.IRSA, Use.ABSENT): "which the trust policy would not admit any more",
-    (Way.IRSA, Use.TRUSTED): "which new Pods would not get any more",
-    (Way.POD_IDENTITY, Use.ABSENT): "which EKS would not renew",
-}
 
 
 class Change(NamedTuple):
@@ -47,15 +38,11 @@ class Change(NamedTuple):
 def gives_up(binding: Binding, spec: Spec, held: Held) -> Change | None:
     """Return what a change gives up of a service account's ways to its role; None where it keeps, or adds, some."""
     before, after = _before(binding, spec, held), spec.identity
-    if before and _is_less(after.irsa, before.irsa):
-        return Change(Way.IRSA, before)
-    if before and _is_less(after.pod_identity, before.pod_identity):
-        return Change(Way.POD_IDENTITY, before)
-    return None
-
-
-def _is_less(after: Use, before: Use) -> bool:
-    return ORDER.index(after) < ORDER.index(before)
+    if before is None:
+        return None
+    less = (set(of_before) - set(of_after) for of_before, of_after in zip(before, after, strict=True))
+    given_up = set[Way]().union(*less)
+    return next((Change(way, before) for way in WAYS if way.credentials and way in given_up), None)
 
 
 def _before(binding: Binding, spec: Spec, held: Held) -> Identity | None:
@@ -80,7 +67,7 @@ def whose_pods(binding: Binding, spec: Spec, change: Change) -> list[str]:
     """
     own = spec.service_account
     names = ["/".join(service_account_of(own))] if own else []
-    if change.way is Way.IRSA and spec.identity.irsa is Use.ABSENT:
+    if change.way is IRSA and IRSA not in spec.identity.trusted:
         names += [
             subject.replace(":", "/", 1)
             for subject in binding.argument("trust", "subjects") or ()
@@ -163,13 +150,13 @@ def by_service_account(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequen
 
 def _has(planned: Planned, service_account: str, way: Way, pods: Sequence[RunningPod]) -> str:
     number, have = f"{len(pods):,} Pod{'s' if len(pods) > 1 else ''}", "have" if len(pods) > 1 else "has"
-    return f"{number} of the service account {named(service_account)}{planned.where} {have} {HAVE[way]}"
+    return f"{number} of the service account {named(service_account)}{planned.where} {have} {way.credentials}"
 
 
 def _without_association(
     planned: Planned, service_account: str, change: Change, pods: Sequence[RunningPod]
 ) -> LocatedMistake:
-    found = f"{_has(planned, service_account, change.way, pods)}, {ENDS[change.way, Use.ABSENT]}: {listed_pods(pods)}"
+    found = f"{_has(planned, service_account, change.way, pods)}, {change.way.ends[1]}: {listed_pods(pods)}"
     fix = f"first give {named(service_account)} a binding of its own with identity: both, and restart its Pods"
     allowed = f"an association for each service account before identity: {spelled(planned.spec.identity)}"
     return finding(live_rules.PODS_HOLD_BACK, planned.place("trust", "subjects"), found, allowed, fix)
@@ -181,19 +168,18 @@ def _held_back(
     after, has = planned.spec.identity, _has(planned, service_account, change.way, pods)
     restart = f"restart {'them' if len(pods) > 1 else 'it'}{restarts(pods)}"
     place = planned.place("identity")
-    if change.way is Way.POD_IDENTITY and after == BACK:
+    if change.way is POD_IDENTITY and after == BACK:
         time = CACHED_OF_TARGET if _has_target(planned, held) else CACHED
         found = (
             f"{has}, which may end within minutes of this `pulumi up`, at the latest {time} after their last renewal"
         )
-        found, allowed = f"{found}: {listed_pods(pods)}", f"Pods with {HAVE[Way.IRSA]} right after it"
+        found, allowed = f"{found}: {listed_pods(pods)}", f"Pods with {IRSA.credentials} right after it"
         return finding(live_rules.PODS_MUST_RESTART, place, found, allowed, f"right after `pulumi up`, {restart}")
-    use = after.irsa if change.way is Way.IRSA else after.pod_identity
-    ends = ENDS.get((change.way, use), ENDS[change.way, Use.ABSENT])
+    ends = change.way.ends[change.way not in after.trusted]
     found, allowed = f"{has}, {ends}: {listed_pods(pods)}", f"no such Pods before identity: {spelled(after)}"
     # New Pods have it as long as the state is not one of the two.
-    first = BOTH if change.way is Way.IRSA else BACK
-    is_there = change.before in ((BOTH, Identity(Use.TRUSTED, Use.USED)) if change.way is Way.IRSA else (BACK,))
+    first = BOTH if change.way is IRSA else BACK
+    is_there = change.before in ((BOTH, FORTH) if change.way is IRSA else (BACK,))
     fix = restart if is_there else f"first run `pulumi up` with identity: {spelled(first)}, and then {restart}"
     fix = f"{fix}; until then, leave identity: {spelled(change.before)}" if is_there else fix
     return finding(live_rules.PODS_HOLD_BACK, place, found, allowed, fix)

@@ -10,9 +10,9 @@ from config.scalars import parsed
 from config.stack import Binding, Stack
 from config.variables import partition_of, references
 from irsa.rules.arns import ClusterArn, oidc_provider_arn, parse_iam_arn
-from irsa.rules.identity import Use
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Sample, sampled
+from irsa.ways import POD_IDENTITY
 
 if TYPE_CHECKING:
     import pulumi
@@ -112,7 +112,7 @@ def audience_of(binding: Binding) -> str:
 
 def trusts_providers(binding: Binding) -> bool:
     """Return whether a binding's role gets a trust policy with OIDC providers; that of an existing role stays."""
-    return binding.argument("role", "arn") is None and binding.identity.irsa is not Use.ABSENT
+    return binding.argument("role", "arn") is None and binding.identity.needs("oidc_provider_arns")
 
 
 def account_id_of(stack: Stack, aws_account: str | None, identity: AwsIdentity | None) -> str | None:
@@ -131,8 +131,7 @@ def needs_of(stack: Stack) -> Needs:
         clusters = stack.clusters_of(binding)
         used = references([value for _, value in values_with_variables(binding.args)])
         variables.setdefault(binding.aws_account, set()).update(used)
-        ways = binding.identity
-        if ways.pod_identity is not Use.ABSENT:
+        if binding.identity.needs("cluster_arns"):
             cluster_arns.update(clusters)
             for aws_account in {stack.clusters_by_key[cluster].aws_account for cluster in clusters}:
                 variables.setdefault(aws_account, set())
@@ -142,7 +141,7 @@ def needs_of(stack: Stack) -> Needs:
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
         if "service_account" in binding.args or stack.cluster:
             kubernetes.update(clusters)
-        elif ways.pod_identity is Use.USED:
+        elif POD_IDENTITY in binding.identity.used:
             # The guard knows the service account that an add-on's chart creates.
             kubernetes.update(filter(stack.guard_of, clusters))
     with_names = [

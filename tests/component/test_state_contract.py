@@ -10,7 +10,7 @@ import pytest
 
 from irsa import outputs
 from irsa.rules.arns import parse_cluster_arn
-from irsa.rules.identity import ONLY_IRSA, Identity, Use
+from irsa.ways import ONLY_IRSA, parse_identity
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.state.declared import (
     DeclaredAssociation,
@@ -153,7 +153,7 @@ def test_an_association_is_read_as_declared(deploy: Any, children: bool) -> None
     }
     binding = binding_of(declared_stack(state_of(deploy(arguments), children=children)))
 
-    assert binding.identity == Identity(Use.ABSENT, Use.USED)
+    assert binding.identity == parse_identity("podIdentity")
     (found,) = binding.associations
     assert json.loads(found.policy or "") == DOCUMENT
     place = ("team-a", "my-service-account", ROLE_ARN)

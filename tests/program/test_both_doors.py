@@ -14,11 +14,10 @@ from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from irsa.add_ons.catalog import names, snake
 from irsa.fields import OF_A_ROLE, Field, Group, Keyed, Listed, Node, group_of, node_at
-from irsa.identity_combinations import identity_of
 from irsa.keys.binding import AddOn
-from irsa.rules.identity import ONLY_IRSA, Use
 from irsa.rules.mistakes import Located, Place
 from irsa.spec import read
+from irsa.ways import IRSA, ONLY_IRSA, POD_IDENTITY, identity_of
 from program.examine import examine
 from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import plan
@@ -219,9 +218,9 @@ def changed(value: dict[str, Any], place: Place, new: Any) -> dict[str, Any]:
 def component_mistakes(args: dict[str, Any]) -> Sequence[Located]:
     ways = identity_of({("identity",): args.get("identity", "irsa")}) or ONLY_IRSA
     # A stack file has each cluster's ARN where it is needed, and its OIDC provider.
-    if ways.pod_identity is not Use.ABSENT:
+    if POD_IDENTITY in ways.trusted:
         args = {"cluster_arns": {"cluster": CLUSTER_ARN}, **args}
-    if ways.irsa is Use.ABSENT:
+    if IRSA not in ways.trusted:
         args = {name: value for name, value in args.items() if name != "oidc_provider_arns"}
     return read("my-app", args)[1]
 

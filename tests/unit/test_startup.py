@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from irsa.rules.trust import trust_document
+from irsa.ways import TrustParts, trust_document
 
 ROOT = Path(__file__).parents[2]
 IRSA = Path(sys.executable).with_name("irsa")
@@ -76,7 +76,7 @@ def test_the_help_of_a_subcommand_draws_nothing(subcommand: str, needs: set[str]
 def test_explain_offline_imports_no_client(tmp_path: Path) -> None:
     """Protects who explains a file: nothing that could reach AWS or Kubernetes is even loaded."""
     file = tmp_path / "trust.json"
-    file.write_text(trust_document([f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"], ["default:app"]))
+    file.write_text(trust_document(TrustParts([f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"], ["default:app"])))
     names = imported(str(IRSA), *EXPLAIN, str(file))
 
     assert "irsa" in names

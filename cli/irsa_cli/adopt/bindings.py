@@ -7,11 +7,11 @@ from typing import Any
 from irsa.evaluation import Decision, PodIdentityRequest, WebIdentityRequest
 from irsa.evaluation.document import parse
 from irsa.rules.arns import parse_iam_arn, provider_of_role
-from irsa.rules.identity import IRSA, POD_IDENTITY, SHORT
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.ways import IRSA, POD_IDENTITY, SHORT, TRUSTED, USED
 from irsa_cli.adopt.associations import (
     THE_OTHER_WINS,
     Associated,
@@ -180,7 +180,7 @@ def _fits(association: TakenAssociation, taken: TakenRole) -> bool:
     adds = "targetRoleArn" in association.settings or (
         "tags" in taken.settings["role"] and "tags" not in association.settings
     )
-    return taken.trust.settings.pod_identity is not None and not adds
+    return bool(taken.trust.settings.cluster_arns) and not adds
 
 
 def _common(each: TakenServiceAccount) -> str:
@@ -192,9 +192,9 @@ def _common(each: TakenServiceAccount) -> str:
 def _identity(each: TakenServiceAccount | None, settings: Settings | None) -> dict[str, Any]:
     """Return how Pods get a role, by its service account and its trust policy, as far as the binding has them."""
     irsa, pods = (each is None or bool(each.found.role_arn)), bool(each and each.association)
-    trusts_irsa, trusts_pods = (settings.provider_arns, settings.pod_identity) if settings else (irsa, pods)
-    uses = {IRSA: "used" if irsa else "trusted"} if trusts_irsa else {}
-    uses |= {POD_IDENTITY: "used" if pods else "trusted"} if trusts_pods else {}
+    trusts_irsa, trusts_pods = (settings.provider_arns, settings.cluster_arns) if settings else (irsa, pods)
+    uses = {IRSA.key: USED if irsa else TRUSTED} if trusts_irsa else {}
+    uses |= {POD_IDENTITY.key: USED if pods else TRUSTED} if trusts_pods else {}
     short = next((word for word, identity in SHORT.items() if identity.recorded == uses), None)
     return {"identity": short or uses}
 
@@ -215,9 +215,9 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
         key = _key(task, _key_of(service_account))
     else:
         key = _key(task, taken.role.name)
-        pods = taken.trust.settings.pod_identity
+        trusted = taken.trust.settings
         # Its trust policy asks for session tags otherwise, which its associations do not have.
-        settings |= {"podIdentity": {"sessionTags": False}} if pods and not pods.session_tags else {}
+        settings |= {"podIdentity": {"sessionTags": False}} if trusted.cluster_arns and not trusted.session_tags else {}
     settings["trust"] = {name: value for name, value in trust.items() if value}
     settings |= _identity(with_role[0] if with_role else None, taken.trust.settings)
     _add(task, key, settings, imported)
@@ -247,7 +247,7 @@ def _add_annotating(task: Task, arn: str, ready: Sequence[TakenServiceAccount], 
 
 def _add(task: Task, key: str, settings: Mapping[str, Any], imported: Sequence[str]) -> None:
     # What is the default need not be said.
-    said = {name: each for name, each in settings.items() if (name, each) != ("identity", IRSA)}
+    said = {name: each for name, each in settings.items() if (name, each) != ("identity", IRSA.key)}
     if "identity" in task.declared.defaults:
         said = {**settings}
     binding = {name: said[name] for name in _KEYS if said.get(name)}

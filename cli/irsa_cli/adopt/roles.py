@@ -79,7 +79,7 @@ def _read_trust(task: Task, role: LiveRole, users: Iterable[LiveServiceAccount],
         refused = of_provider(task.aws_account.client_ids.get(arn), arn, [trust.settings.audience])
         if refused:
             raise Left(refused.found)
-    for arn in trust.settings.pod_identity.cluster_arns if trust.settings.pod_identity else ():
+    for arn in trust.settings.cluster_arns:
         found = task.clusters.by_arn.get(arn)
         task.clusters.key_of_arn(arn, found.name if found else arn)
     return trust
@@ -87,8 +87,7 @@ def _read_trust(task: Task, role: LiveRole, users: Iterable[LiveServiceAccount],
 
 def clusters_of(task: Task, settings: Settings) -> list[str]:
     """Return the names of the clusters that a trust policy is for."""
-    arns = settings.pod_identity.cluster_arns if settings.pod_identity else ()
-    of_pods = [cluster.name for arn in arns if (cluster := task.clusters.by_arn.get(arn))]
+    of_pods = [cluster.name for arn in settings.cluster_arns if (cluster := task.clusters.by_arn.get(arn))]
     return [task.clusters.of_provider(arn).name for arn in settings.provider_arns] or of_pods
 
 

@@ -7,7 +7,7 @@ or be shut out.
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
@@ -22,13 +22,8 @@ from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.subjects import CLAIM_PREFIX, check_subject, is_pattern
-from irsa.rules.trust import (
-    DEFAULT_AUDIENCE,
-    POD_IDENTITY_PRINCIPAL,
-    PodIdentityTrust,
-    check_conditions,
-    trust_document,
-)
+from irsa.rules.trust import POD_IDENTITY_PRINCIPAL, check_conditions
+from irsa.ways import TrustParts, trust_document
 from irsa_cli.adopt.outcomes import Left
 
 ADDED = "a statement that irsa writes is added; the others stay as they are"
@@ -36,28 +31,13 @@ ANOTHER_FORM = "it is written in another form"
 NO_STATEMENT = "none of its statements is one that irsa would write, and no service account has it that irsa could name"
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The arguments of `trust_document`, by which irsa writes a trust policy."""
-
-    provider_arns: tuple[str, ...]
-    subjects: tuple[str, ...]
-    audience: str = DEFAULT_AUDIENCE
-    conditions: Mapping[str, Any] | None = None
-    statements: tuple[Mapping[str, Any], ...] = ()
-    pod_identity: PodIdentityTrust | None = None
-
-    @property
-    def text(self) -> str:
-        """The trust policy, as minified JSON."""
-        return trust_document(
-            self.provider_arns, self.subjects, self.audience, self.conditions, self.statements, self.pod_identity
-        )
+class Settings(TrustParts):
+    """The settings by which irsa writes a trust policy."""
 
     @property
     def document(self) -> dict[str, Any]:
         """The trust policy."""
-        document: dict[str, Any] = json.loads(self.text)
+        document: dict[str, Any] = json.loads(trust_document(self))
         return document
 
     @property
@@ -149,7 +129,7 @@ def read_trust(
         written = {*normal(keys.document, spelling).texts}
         present = normal(document, spelling).texts
         others = (each for each, text in zip(statements, present, strict=True) if text not in written)
-        settings = replace(keys, statements=tuple(others))
+        settings = keys._replace(statements=tuple(others))
         reason = _refused(settings.statements) or _unequal(document, settings.document, surroundings)
         if not reason:
             form = "" if are_equivalent(settings.document, document) else ANOTHER_FORM
@@ -202,16 +182,16 @@ def _proposals(
     providers: dict[str, set[str]] = {}
     for each in written:
         providers.setdefault(each.terms, set()).update(each.provider_arns)
-    alike = [replace(each, provider_arns=tuple(sorted(providers[each.terms]))) for each in written]
+    alike = [each._replace(provider_arns=tuple(sorted(providers[each.terms]))) for each in written]
     named_ones = {each.subject for each in users}
     alike.sort(key=lambda each: (-len(named_ones & {*each.subjects}), -len(each.subjects) * len(each.provider_arns)))
-    trust = of_associations.pod_identity if of_associations else None
-    if of_associations and trust:
+    if of_associations:
+        clusters, tags = of_associations.cluster_arns, of_associations.session_tags
         for each in alike:
             # irsa writes each subject, cluster and condition for both ways.
-            same_clusters = {surroundings.clusters.get(arn) for arn in each.provider_arns} == {*trust.cluster_arns}
+            same_clusters = {surroundings.clusters.get(arn) for arn in each.provider_arns} == {*clusters}
             if same_clusters and not each.conditions and {*of_associations.subjects} <= {*each.subjects}:
-                yield replace(each, pod_identity=trust)
+                yield each._replace(cluster_arns=clusters, session_tags=tags)
     yield from alike
     if of_associations:
         yield of_associations
@@ -251,8 +231,8 @@ def _of_associations(parsed: Parsed, pods: Pods) -> Settings | None:
     if len({each.session_tags for each in admitted}) != 1:
         return None
     subjects = {check_subject(f"{each.namespace}:{each.service_account}") for each in admitted}
-    trust = PodIdentityTrust(sorted({each.cluster_arn for each in admitted}), admitted[0].session_tags)
-    return Settings((), tuple(sorted(subjects)), pod_identity=trust)
+    clusters = sorted({each.cluster_arn for each in admitted})
+    return Settings((), tuple(sorted(subjects)), cluster_arns=clusters, session_tags=admitted[0].session_tags)
 
 
 def _any_association(document: Mapping[str, Any], settings: Settings, pods: Pods) -> Iterator[str]:
@@ -260,14 +240,11 @@ def _any_association(document: Mapping[str, Any], settings: Settings, pods: Pods
 
     It is the usual one: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
     """
-    trust = settings.pod_identity
-    if trust is None:
-        return
-    arns = [parse_cluster_arn(each) for each in trust.cluster_arns]
-    if not admits_any_association(parse(document), arns[0].partition, arns[0].account_id):
+    arns = [parse_cluster_arn(each) for each in settings.cluster_arns]
+    if not arns or not admits_any_association(parse(document), arns[0].partition, arns[0].account_id):
         return
     names = listed([each.replace(":", "/", 1) for each in settings.subjects if not is_pattern(each)])
-    who = f"{names if trust.session_tags else 'any association'} in {listed([each.name for each in arns])} only"
+    who = f"{names if settings.session_tags else 'any association'} in {listed([each.name for each in arns])} only"
     only = f"EKS Pod Identity then gives it to {who}; until then, to whatever association names it"
     yield f"after the import, remove {POD_IDENTITY_PRINCIPAL} from trust.statements: {only}"
     if pods.unread:

@@ -17,7 +17,6 @@ from irsa.evaluation.patterns import TooManyError, covers, intersection
 from irsa.evaluation.permissions import gives
 from irsa.rules.arns import ClusterArn
 from irsa.rules.grammar import split_operator
-from irsa.rules.identity import IRSA, POD_IDENTITY
 from irsa.rules.subjects import WILDCARDS, subject_of
 from irsa.rules.trust import (
     CLUSTER_TAG,
@@ -27,6 +26,7 @@ from irsa.rules.trust import (
     SOURCE_ARN,
 )
 from irsa.rules.unknown import Unknown
+from irsa.ways import WAYS
 from irsa_cli.diff.rights import (
     PODS,
     TOO_MANY,
@@ -95,7 +95,7 @@ class _Held(NamedTuple):
 
     @property
     def ways(self) -> tuple[str, ...]:
-        return tuple(way for way, held in zip((IRSA, POD_IDENTITY), self, strict=True) if held)
+        return tuple(way.key for way, held in zip(WAYS, self, strict=True) if held)
 
 
 def clusters_of_both_ways(before: Snapshot, after: Snapshot) -> list[str]:

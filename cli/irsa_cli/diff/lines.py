@@ -8,8 +8,8 @@ from typing import NamedTuple
 from irsa.evaluation.unlimited import POWER_OF_POLICY
 from irsa.rules import commands
 from irsa.rules.arns import Arn, parse_iam_arn
-from irsa.rules.identity import IRSA, POD_IDENTITY
 from irsa.rules.mistakes import Mistake, named, visible
+from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.diff.changes import KINDS, PropertyChange, ResourceChange
 from irsa_cli.diff.guards import CANNOT_TELL, CONFIG_MAPS, EXCEPTIONS, OFF, PODS, STRICTEST_FIRST, GuardChange
 from irsa_cli.diff.output import Diff
@@ -187,7 +187,7 @@ def _rights(diff: Diff) -> list[tuple[str, str, Sequence[Right]]]:
     ]
 
 
-BY = {IRSA: "IRSA", POD_IDENTITY: "EKS Pod Identity"}
+BY = {IRSA.key: "IRSA", POD_IDENTITY.key: "EKS Pod Identity"}
 
 
 def _by(before: Sequence[str], after: Sequence[str]) -> list[str]:
@@ -217,7 +217,7 @@ def _parts(diff: Diff) -> Iterator[tuple[str, str, Row]]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
         place = diff.clusters.get(each.issuer) or each.issuer or cluster(each.cluster_arn)
         where = ["in", named(place)] if place and (several or each.if_associated) else []
-        if each.way == POD_IDENTITY:
+        if each.way == POD_IDENTITY.key:
             where += ["by an", "association of", BY[each.way]] if each.if_associated else ["by", BY[each.way]]
         then = ["->", named(each.then)] if each.then else []
         then += ["(if its trust", "policy lets it)"] if each.if_trusted else []

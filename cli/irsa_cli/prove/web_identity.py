@@ -14,11 +14,11 @@ from irsa.evaluation.patterns import matches
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
-from irsa.rules.identity import Use
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
 from irsa.rules.trust import NETWORK_KEYS, federated_providers
+from irsa.ways import IRSA
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import session_for_tokens
@@ -76,7 +76,7 @@ class WebIdentityProof(Proof):
         if live is None:
             return missing
         # Without an annotation, the trust policy still admits tokens.
-        if self.binding.identity.irsa is not Use.USED:
+        if IRSA not in self.binding.identity.used:
             return self._assume(service_account, about) or missing
         restore = service_account.command_to_restore(self.asked.declared.stack, live.annotations)
         wrong = of_annotations(live.annotations, self.binding.role_arn)

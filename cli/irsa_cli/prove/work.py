@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Iterator
 
-from irsa.rules.identity import Use
 from irsa.rules.mistakes import named
+from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.kubernetes import ClusterClients
 from irsa_cli.live.once import Once
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     bindings, clusters = declared.chosen(options.bindings), ClusterClients(declared.clusters)
     asked = Asked(declared, AwsAccountClients(declared.aws), clusters, Once(), options.allow_unproven)
     # The negative checks of IRSA need all service accounts of a cluster.
-    everything = any(binding.identity.irsa is not Use.ABSENT for binding in bindings)
+    everything = any(IRSA in binding.identity.trusted for binding in bindings)
     clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything)
     checks = check_all("prove", bindings, lambda binding: checks_of(asked, binding), CONCURRENT)
     rows = [(named(check.binding), check.check, check.about, check.outcome) for check in checks]
@@ -49,7 +49,7 @@ def checks_of(asked: Asked, binding: DeclaredBinding) -> list[Check]:
 
 def _proofs(asked: Asked, binding: DeclaredBinding) -> Iterator[Proof]:
     # The statement of IRSA admits tokens without the annotation, too; EKS asks for no role without an association.
-    if binding.identity.irsa is not Use.ABSENT:
+    if IRSA in binding.identity.trusted:
         yield WebIdentityProof(asked, binding)
-    if binding.identity.pod_identity is Use.USED:
+    if POD_IDENTITY in binding.identity.used:
         yield PodIdentityProof(asked, binding)

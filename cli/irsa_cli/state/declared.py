@@ -15,11 +15,11 @@ from irsa.evaluation.answers import PodIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import ClusterArn, cluster_of_association, parse_cluster_arn, parse_iam_arn
-from irsa.rules.identity import ONLY_IRSA, Identity, Use, parse_identity
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.policies import parse_object
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa.ways import IRSA, ONLY_IRSA, Identity, parse_identity
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
 
@@ -371,7 +371,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
 
 def _trusted_audience(identity: Identity, trust: str | None) -> str:
     """Return the audience of tokens where no annotation has it: without one, the trust policy may have another."""
-    if trust and identity.irsa is Use.TRUSTED:
+    if trust and identity.only_trusts(IRSA):
         # The statements of irsa come before those of the caller's own.
         with contextlib.suppress(AttributeError, TypeError):
             statements = itertools.chain(*federated_providers(trust).values())

@@ -21,10 +21,10 @@ from irsa.rules import names, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, parse_cluster_arn, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE
-from irsa.rules.identity import SHORT, Use, parse_identity
 from irsa.rules.mistakes import Mistake, nearest, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.subjects import check_subject
+from irsa.ways import SHORT, TRUSTED, USED, WAYS, parse_identity
 
 
 class Keys(BaseModel):
@@ -189,8 +189,8 @@ Conditions = Annotated[dict[str, Any], _conditions, Mark.CONDITIONS]
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::my-bucket/*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 Document = Annotated[dict[str, Any], Mark.DOCUMENT]
-_way = {"enum": [Use.USED.value, Use.TRUSTED.value]}
-_ways = {"type": "object", "additionalProperties": False, "properties": {"irsa": _way, "podIdentity": _way}}
+_way = {"enum": [USED, TRUSTED]}
+_ways = {"type": "object", "additionalProperties": False, "properties": {way.key: _way for way in WAYS}}
 _identity = {"anyOf": [{"enum": [*SHORT]}, {**_ways, "minProperties": 1}], "examples": ["both"]}
 Identity = Annotated[Any, rule(parse_identity, **_identity), Mark.IDENTITY, DECIDES]
 OTHER_SCOPE = f'name what it may reach in its parameters, or write "{EVERYTHING}" for everything'

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.loading import read_settings
-from irsa.rules.identity import SHORT
+from irsa.ways import SHORT
 
 DEFAULTS: dict[str, Any] = {
     "namespace": "team-a",

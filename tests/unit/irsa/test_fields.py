@@ -10,9 +10,9 @@ import pytest
 
 from irsa.fields import OF_A_ROLE, Document, Field, Found, Group, Node, collect
 from irsa.read import Arguments
-from irsa.rules.identity import Identity, Use
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import OUTPUT
+from irsa.ways import BOTH
 
 STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
@@ -163,7 +163,7 @@ def test_a_field_takes_what_is_legal(name: str) -> None:
     value, found = read(ALL[name], good)
 
     assert found == []
-    expected = {"identity": Identity(Use.USED, Use.USED)}
+    expected = {"identity": BOTH}
     documents = ("policy.document", "inline_policies.document", "pod_identity.policy.document")
     assert value == (Document(None, good) if name in documents else expected.get(name, good))
 

@@ -15,6 +15,7 @@ from irsa.evaluation.same_sessions import admits_the_same
 from irsa.imported import not_as_declared
 from irsa.rules.unknown import OUTPUT
 from irsa.types import COMPARED, POD_IDENTITY_ASSOCIATION, POLICY, ROLE, SERVICE_ACCOUNT
+from irsa.ways import trust_document
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import read_trust
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
@@ -96,7 +97,7 @@ def test_what_adopt_writes_is_as_it_is_there(found: Any, others: Any, data: st.D
     """Protects adoption: a role that `irsa adopt` calls exact or rewritten is one that `pulumi up` imports."""
     document = data.draw(in_another_form(policy_document(*found, *others)))
     try:
-        written = read_trust(document, SURROUNDINGS, users_of(document)).settings.text
+        written = trust_document(read_trust(document, SURROUNDINGS, users_of(document)).settings)
     except Left:
         event("left")
         return

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from irsa.rules.arns import parse_cluster_arn
-from irsa.rules.identity import Identity, parse_identity
 from irsa.rules.leaves import items_of
-from irsa.rules.trust import PodIdentityTrust, trust_document
 from irsa.types import POD_IDENTITY_ASSOCIATION
+from irsa.ways import IRSA, Identity, TrustParts, parse_identity, trust_document
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.eks import EksClient
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
@@ -101,7 +100,7 @@ class Cluster:
 
 
 def binding(identity: Identity, *associations: DeclaredAssociation, created: bool = True) -> DeclaredBinding:
-    uses_irsa = identity.irsa == "used"
+    uses_irsa = IRSA in identity.used
     annotations = {"eks.amazonaws.com/role-arn": ROLE} if uses_irsa else {}
     return DeclaredBinding(
         "app",
@@ -114,9 +113,7 @@ def binding(identity: Identity, *associations: DeclaredAssociation, created: boo
 
 
 def trust_of(identity: Identity) -> str:
-    providers = [PROVIDER] if identity.irsa != "absent" else []
-    pods = PodIdentityTrust([CLUSTER]) if identity.pod_identity != "absent" else None
-    return trust_document(providers, ["web:app"], pod_identity=pods)
+    return trust_document(TrustParts([PROVIDER], ["web:app"], cluster_arns=[CLUSTER]), identity.trusted)
 
 
 def verified(
@@ -368,7 +365,7 @@ def test_an_association_that_should_be_gone() -> None:
 
 
 def test_an_association_that_should_be_gone_without_session_tags() -> None:
-    trust = trust_document([PROVIDER], ["web:app"], pod_identity=PodIdentityTrust([CLUSTER], session_tags=False))
+    trust = trust_document(TrustParts([PROVIDER], ["web:app"], cluster_arns=[CLUSTER], session_tags=False))
     declared = replace(binding(BACK), role=DeclaredRole("app", trust))
     (finding,) = bad(verified(live_eks(LIVE), [declared], trust=trust))
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from irsa.ways import IRSA, POD_IDENTITY, Way
 from irsa_cli.pods import TOKEN_FILE, containers_with_own_role, kind_of_node, problems, restart_command, running_pod
-from irsa_cli.stages import Node, Way
+from irsa_cli.stages import NO_ROLE, Node
 
 # Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
 RECORDED = Path(__file__).parents[2] / "sandbox" / "recorded" / "injected-pod.json"
@@ -203,14 +204,14 @@ def with_pod_identity(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_how_a_pod_gets_the_role(pod: dict[str, Any]) -> None:
-    assert running_pod(pod, ROLE, {}).ways == {Way.IRSA}
+    assert running_pod(pod, ROLE, {}).ways == {IRSA}
     pod["spec"]["initContainers"], pod["spec"]["containers"] = [], [{"name": "app", "image": "busybox"}]
-    assert running_pod(pod, ROLE, {}).ways == {Way.NONE}
+    assert running_pod(pod, ROLE, {}).ways == {NO_ROLE}
 
 
 def test_a_container_with_a_token_of_its_own(pod: dict[str, Any]) -> None:
     pod["spec"]["initContainers"] = []
-    for role, ways in ((ROLE, {Way.IRSA}), (f"{ROLE}-2", set[Way]())):
+    for role, ways in ((ROLE, {IRSA}), (f"{ROLE}-2", set[Way]())):
         own = {"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/own/token"}
         env = [{"name": name, "value": value} for name, value in own.items()]
         pod["spec"]["containers"] = [{"name": "app", "image": "busybox", "env": env}]
@@ -218,10 +219,10 @@ def test_a_container_with_a_token_of_its_own(pod: dict[str, Any]) -> None:
 
 
 def test_a_pod_with_pod_identity(with_pod_identity: dict[str, Any]) -> None:
-    assert running_pod(with_pod_identity, ROLE, {}).ways == {Way.POD_IDENTITY}
+    assert running_pod(with_pod_identity, ROLE, {}).ways == {POD_IDENTITY}
     token = {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": TOKEN_FILE}
     with_pod_identity["spec"]["containers"][0]["env"] += [{"name": "AWS_ROLE_ARN", "value": ROLE}, token]
-    assert running_pod(with_pod_identity, ROLE, {}).ways == {Way.POD_IDENTITY, Way.IRSA}
+    assert running_pod(with_pod_identity, ROLE, {}).ways == {POD_IDENTITY, IRSA}
 
 
 def test_container_credentials_of_another_server(with_pod_identity: dict[str, Any]) -> None:

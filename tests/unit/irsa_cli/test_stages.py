@@ -7,40 +7,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.rules.identity import Identity, Use, parse_identity
-from irsa_cli.stages import NEXT, Node, RunningPod, Stage, Way, stage_of
+from irsa.ways import IRSA, POD_IDENTITY, Identity, Way, parse_identity
+from irsa_cli.stages import NEXT, NO_ROLE, Node, RunningPod, Stage, stage_of
 
 RESTART = "kubectl rollout restart deployment/app -n web"
-WAYS = st.frozensets(st.sampled_from(Way), max_size=2)
+WAYS = st.frozensets(st.sampled_from([IRSA, POD_IDENTITY, NO_ROLE]), max_size=2)
 PODS = st.lists(
     st.builds(lambda number, ways, node: RunningPod(f"web/app-{number}", ways, node, RESTART),
               st.integers(0, 9), WAYS, st.sampled_from(Node)),
     max_size=6,
 )  # fmt: skip
-IDENTITIES = [Identity(*uses) for uses in itertools.product(Use, Use) if set(uses) != {Use.ABSENT}]
+USES = ["used", "trusted", "absent"]
+IDENTITIES = [
+    parse_identity({way: use for way, use in zip(("irsa", "podIdentity"), uses, strict=True) if use != "absent"})
+    for uses in [*itertools.product(USES, USES)][:-1]
+]
 
 
 def pod(name: str, *ways: Way, node: Node = Node.LINUX) -> RunningPod:
     return RunningPod(f"web/{name}", frozenset(ways), node, f"kubectl rollout restart deployment/{name} -n web")
 
 
-OLD, NEW = (pod(name, way) for name, way in (("old", Way.IRSA), ("new", Way.POD_IDENTITY)))
+OLD, NEW = (pod(name, way) for name, way in (("old", IRSA), ("new", POD_IDENTITY)))
 
 
 def has_role(way: Way, node: Node, identity: Identity) -> bool:
     """Return whether a container has the role: IRSA needs its statement, Pod Identity an association and an agent."""
     return {
-        Way.IRSA: identity.irsa is not Use.ABSENT,
-        Way.POD_IDENTITY: identity.pod_identity is Use.USED and node in (Node.LINUX, Node.HYBRID, Node.UNKNOWN),
-        Way.NONE: False,
+        IRSA: IRSA in identity.trusted,
+        POD_IDENTITY: POD_IDENTITY in identity.used and node in (Node.LINUX, Node.HYBRID, Node.UNKNOWN),
+        NO_ROLE: False,
     }[way]
 
 
 def created_again(identity: Identity) -> Way:
     """Return what the webhook injects: https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189."""
-    if identity.pod_identity is Use.USED:
-        return Way.POD_IDENTITY
-    return Way.IRSA if identity.irsa is Use.USED else Way.NONE
+    if POD_IDENTITY in identity.used:
+        return POD_IDENTITY
+    return IRSA if IRSA in identity.used else NO_ROLE
 
 
 def loses(each: RunningPod, before: Identity, after: Identity) -> bool:
@@ -79,7 +83,7 @@ def test_no_pod_is_named_without_need(identity: Identity, pods: list[RunningPod]
     assert all(each.node in (Node.HYBRID, Node.UNKNOWN) for each in stage.in_doubt)
     assert "\n" not in stage.line
     # Where nothing serves Pod Identity, a restart would take the role away.
-    if identity.pod_identity is Use.USED:
+    if POD_IDENTITY in identity.used:
         assert all(each.node not in (Node.FARGATE, Node.WINDOWS) for each in stage.to_restart)
 
 
@@ -120,7 +124,7 @@ def test_the_line_of_a_stage(identity: object, pods: Sequence[RunningPod], safe:
 
 @pytest.mark.parametrize(("node", "safe"), [(Node.FARGATE, False), (Node.WINDOWS, False), (Node.HYBRID, None)])
 def test_nodes_without_pod_identity(node: Node, safe: bool | None) -> None:
-    stage: Stage = stage_of(parse_identity("irsa"), [pod("app", Way.IRSA, node=node)])
+    stage: Stage = stage_of(parse_identity("irsa"), [pod("app", IRSA, node=node)])
 
     assert is_safe(stage) is safe
     assert f"web/app runs on {node}" in stage.line
@@ -128,6 +132,6 @@ def test_nodes_without_pod_identity(node: Node, safe: bool | None) -> None:
 
 
 def test_hostile_names_stay_one_line() -> None:
-    hostile = RunningPod("web/a\nerror: \x1b[31mapp", frozenset({Way.IRSA}), Node.LINUX, "")
+    hostile = RunningPod("web/a\nerror: \x1b[31mapp", frozenset({IRSA}), Node.LINUX, "")
 
     assert '"web/a\\nerror: \\u001b[31mapp" holds back' in stage_of(parse_identity("both"), [hostile]).line

@@ -12,7 +12,7 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.responses import IamResponse
 
-from irsa.rules.trust import trust_document
+from irsa.ways import TrustParts, trust_document
 from irsa_cli.live.aws import AwsAccountClients, session_of
 from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome
@@ -23,7 +23,7 @@ from tests.world import page_as_iam
 
 OTHER_ACCOUNT = "444455556666"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-OTHER_TRUST = trust_document([f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:oidc-provider/{ISSUER}"], ["web:someone"])
+OTHER_TRUST = trust_document(TrustParts([f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:oidc-provider/{ISSUER}"], ["web:someone"]))
 SHARED = "shared"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
 OTHER = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::a%b"}]}
@@ -99,7 +99,7 @@ class StubClusters:
 def declared(index: int, number: str, secret: str) -> DeclaredBinding:
     name = f"app-{index}"
     arn, policy = (f"arn:aws:iam::{number}:{kind}/{name}" for kind in ("role", "policy"))
-    trust = trust_document([f"arn:aws:iam::{number}:oidc-provider/{ISSUER}"], [f"web:{name}"])
+    trust = trust_document(TrustParts([f"arn:aws:iam::{number}:oidc-provider/{ISSUER}"], [f"web:{name}"]))
     own = None if secret == "settings" else {"description": "Reads"}
     role = DeclaredRole(name, None if secret == "trust" else trust, own)
     document = None if secret == "document" else json.dumps(POLICY)

@@ -19,9 +19,9 @@ from config.lint.settings import TAKES_DEFAULT
 from config.loading import read_settings
 from config.located_mistake import LocatedMistake
 from config.models import Defaults
-from irsa.rules.identity import ONLY_IRSA, parse_identity
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import SECRET
+from irsa.ways import ONLY_IRSA, parse_identity
 from program.examine import examine
 
 APP = {"serviceAccount": {"name": "app"}}

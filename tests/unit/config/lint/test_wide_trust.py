@@ -12,8 +12,8 @@ from config.lint.trust import wide_trust
 from config.stack import Binding
 from irsa import spec
 from irsa.rules import unknown
-from irsa.rules.identity import ONLY_IRSA
 from irsa.rules.mistakes import Mistake
+from irsa.ways import ONLY_IRSA
 from program.examine import examine
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

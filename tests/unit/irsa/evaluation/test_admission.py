@@ -10,7 +10,7 @@ import pytest
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import Admission, admission, but_those, opening_statements
 from irsa.rules.grammar import OPERATORS
-from irsa.rules.trust import trust_document
+from irsa.ways import TrustParts, trust_document
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
@@ -30,7 +30,7 @@ def judged(
     *statements: Any, subjects: Sequence[str] = ("team-a:app",), providers: Sequence[str] = (PROVIDER,)
 ) -> Admission:
     """Return whom the trust policy of one account admits, with these statements besides."""
-    document = trust_document(providers, subjects, AUDIENCE, statements=statements)
+    document = trust_document(TrustParts(providers, subjects, AUDIENCE, statements=statements))
     return admission(document, providers, subjects, AUDIENCE)
 
 
@@ -307,7 +307,7 @@ def test_any_service_account_that_was_asked_for() -> None:
 @pytest.mark.parametrize("principal", ["arn:aws:iam::111122223333:root", "111122223333"])
 def test_a_deny_for_the_roles_own_account(principal: str) -> None:
     """The attack on trust in an answer: AWS does not say whether a web identity counts as the account's, we said no."""
-    document = json.loads(trust_document([PROVIDER], ["team-a:app"]))
+    document = json.loads(trust_document(TrustParts([PROVIDER], ["team-a:app"])))
     document["Statement"].append(allow(Effect="Deny", Principal={"AWS": principal}))
     request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, f"{PREFIX}team-a:app", AUDIENCE)
 

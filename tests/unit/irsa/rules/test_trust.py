@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from irsa.rules.mistakes import Mistake
-from irsa.rules.trust import check_conditions, federated_providers, minified, trust_document
+from irsa.rules.trust import check_conditions, federated_providers, minified
+from irsa.ways import TrustParts, trust_document
 
 ISSUER = "oidc.eks.region-code.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
@@ -33,21 +34,22 @@ PAGE_DOCUMENT = {
 
 def test_the_pages_own_document() -> None:
     """Protects the document that the AWS page shows for one service account."""
-    assert json.loads(trust_document([PROVIDER], ["default:my-service-account"])) == PAGE_DOCUMENT
+    assert json.loads(trust_document(TrustParts([PROVIDER], ["default:my-service-account"]))) == PAGE_DOCUMENT
 
 
 @pytest.mark.parametrize(("provider_arns", "names"), [([], ["a:b"]), ([PROVIDER], [])])
-def test_nobody_or_everybody_is_refused(provider_arns: list[str], names: list[str]) -> None:
+def test_nobody_or_everybody_is_no_document(provider_arns: list[str], names: list[str]) -> None:
     """Protects against a statement without `sub`, which would trust every Pod of the cluster."""
-    with pytest.raises(ValueError, match="at least one"):
-        trust_document(provider_arns, names)
+    assert not trust_document(TrustParts(provider_arns, names, statements=[{"Effect": "Allow"}]))
 
 
 def test_further_conditions_stand_in_every_statement() -> None:
     """Protects terraform-aws-iam#426's wish: one's own conditions, without losing `aud` and `sub`."""
     document = json.loads(
         trust_document(
-            [PROVIDER], ["a:b"], conditions={"StringEquals": {"aws:SourceVpc": "vpc-1"}, "Bool": {"k": "true"}}
+            TrustParts(
+                [PROVIDER], ["a:b"], conditions={"StringEquals": {"aws:SourceVpc": "vpc-1"}, "Bool": {"k": "true"}}
+            )
         )
     )
 
@@ -65,12 +67,13 @@ def test_further_statements_stand_behind() -> None:
     """Protects terraform-aws-iam#535's wish: further principals in the trust policy."""
     statement = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
 
-    assert json.loads(trust_document([PROVIDER], ["a:b"], statements=[statement]))["Statement"][1] == statement
+    document = json.loads(trust_document(TrustParts([PROVIDER], ["a:b"], statements=[statement])))
+    assert document["Statement"][1] == statement
 
 
 def test_another_audience_takes_the_place_of_the_usual_one() -> None:
     """Protects China, whose clusters' tokens may have sts.amazonaws.com.cn: `aud` is exactly that one."""
-    (statement,) = json.loads(trust_document([PROVIDER], ["a:b"], "sts.amazonaws.com.cn"))["Statement"]
+    (statement,) = json.loads(trust_document(TrustParts([PROVIDER], ["a:b"], "sts.amazonaws.com.cn")))["Statement"]
 
     assert statement["Condition"]["StringEquals"][f"{ISSUER}:aud"] == "sts.amazonaws.com.cn"
 
@@ -78,23 +81,24 @@ def test_another_audience_takes_the_place_of_the_usual_one() -> None:
 def test_the_callers_conditions_stay_as_they_are() -> None:
     """Protects the caller's value, of which a second role is made: nothing is written into it."""
     conditions = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
-    first = trust_document([PROVIDER], ["a:b"], conditions=conditions)
+    first = trust_document(TrustParts([PROVIDER], ["a:b"], conditions=conditions))
 
     assert conditions == {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
-    assert trust_document([PROVIDER], ["a:b"], conditions=conditions) == first
+    assert trust_document(TrustParts([PROVIDER], ["a:b"], conditions=conditions)) == first
 
 
 def test_a_subject_that_is_there_twice_is_one() -> None:
     """Protects deployed stacks: one claim is a string, as on the page, also when it is named twice."""
-    assert trust_document([PROVIDER], ["a:b", "a:b"]) == trust_document([PROVIDER, PROVIDER], ["a:b"])
-    (statement,) = json.loads(trust_document([PROVIDER], ["a:b", "a:b"]))["Statement"]
+    document = trust_document(TrustParts([PROVIDER], ["a:b", "a:b"]))
+    assert document == trust_document(TrustParts([PROVIDER, PROVIDER], ["a:b"]))
+    (statement,) = json.loads(document)["Statement"]
     assert statement["Condition"]["StringEquals"][f"{ISSUER}:sub"] == "system:serviceaccount:a:b"
 
 
 def test_a_provider_that_is_none_is_refused() -> None:
     """Protects condition keys, which are made of the provider's ARN."""
     with pytest.raises(Mistake):
-        trust_document(["arn:aws:iam::111122223333:role/r"], ["a:b"])
+        trust_document(TrustParts(["arn:aws:iam::111122223333:role/r"], ["a:b"]))
 
 
 @pytest.mark.parametrize("key", [f"{ISSUER}:sub", f"{ISSUER}:aud", "OTHER.example:SUB", "other.example:Aud"])
@@ -122,7 +126,7 @@ def test_other_conditions_are_the_callers(key: str) -> None:
 def test_the_providers_of_our_own_document() -> None:
     """Protects what `irsa verify` looks up: each provider once per statement, with the audience that a token needs."""
     other = PROVIDER.replace("region-code", "us-west-2")
-    document = trust_document([PROVIDER, other], ["a:b"], "ci")
+    document = trust_document(TrustParts([PROVIDER, other], ["a:b"], "ci"))
     assert federated_providers(document) == {PROVIDER: [["ci"]], other: [["ci"]]}
 
 

@@ -3,7 +3,6 @@
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import event, given
@@ -14,7 +13,7 @@ from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Parsed, parse
 from irsa.evaluation.normal_form import are_equivalent, normal
 from irsa.evaluation.same_sessions import difference
-from irsa.rules.trust import trust_document
+from irsa.ways import TrustParts, trust_document
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import Surroundings, User, read_trust
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, provider
@@ -58,11 +57,13 @@ def in_another_form(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]
 def test_what_irsa_writes_is_read_back_exactly(data: st.DataObject) -> None:
     written = json.loads(
         trust_document(
-            data.draw(st.lists(st.sampled_from((BLUE, GREEN)), min_size=1, max_size=2)),
-            data.draw(subjects),
-            data.draw(st.sampled_from(AUDIENCES)),
-            data.draw(further),
-            data.draw(st.lists(foreign, unique_by=json.dumps, max_size=2)),
+            TrustParts(
+                data.draw(st.lists(st.sampled_from((BLUE, GREEN)), min_size=1, max_size=2)),
+                data.draw(subjects),
+                data.draw(st.sampled_from(AUDIENCES)),
+                data.draw(further),
+                data.draw(st.lists(foreign, unique_by=json.dumps, max_size=2)),
+            )
         )
     )
     document = data.draw(in_another_form(written))
@@ -142,7 +143,7 @@ def test_whatever_is_adopted_admits_the_same(found: list[dict[str, Any]], other:
 
     assert answers(trust.settings.document) == answers(document)
     assert (not trust.change) == are_equivalent(trust.settings.document, document)
-    keys, spelling = replace(trust.settings, statements=()).document, dict[str, str]()
+    keys, spelling = trust.settings._replace(statements=()).document, dict[str, str]()
     written = normal(keys, spelling).texts
     for each in found:
         assert each in trust.settings.statements or normal(policy_document(each), spelling).texts[0] in written

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from irsa.rules.trust import trust_document
+from irsa.ways import TrustParts, trust_document
 from irsa_cli.main import main
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_read_is_one_line(
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_file_of_windows_powershell(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "trust.json"
-    document = trust_document([f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"], ["a:b"])
+    document = trust_document(TrustParts([f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"], ["a:b"]))
     file.write_text(document, encoding=encoding)
 
     assert main(["explain", "a/b", ROLE, "--trust", str(file), "--issuer", ISSUER]) == 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from irsa.rules.trust import trust_document
+from irsa.ways import TrustParts, trust_document
 from irsa_cli import progress
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.inventory import work
@@ -216,7 +216,7 @@ def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixt
     roles = [
         role("reports", page_trust("default:reports")),
         role("team-a-web", page_trust("team-a:web")),
-        role("shared-logs", json.loads(trust_document([PROVIDER], ["team-a:*"]))),
+        role("shared-logs", json.loads(trust_document(TrustParts([PROVIDER], ["team-a:*"])))),
         *(role(f"ec2-{number}", EC2_TRUST) for number in range(53)),
     ]
     finds(discovery(accounts, roles))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from irsa.rules.arns import ClusterArn
-from irsa.rules.identity import Identity, Use
+from irsa.ways import parse_identity
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.eks_auth import PodSession
 from irsa_cli.live.model import LiveServiceAccount
@@ -38,7 +38,7 @@ OWN = DeclaredServiceAccount("web", "app", {}, True, "k")
 ASSOCIATION = DeclaredAssociation(CLUSTER, "web", "app", ROLE, association_id="a-1", kubernetes="k")
 BINDING = DeclaredBinding(
     "app", ROLE, DeclaredRole("app", "{}"), service_accounts=(OWN,), associations=(ASSOCIATION,),
-    identity=Identity(Use.ABSENT, Use.USED),
+    identity=parse_identity("podIdentity"),
 )  # fmt: skip
 SESSION = PodSession(ASSUMED, "a-1")
 NOT_ASSOCIATED = Refused("ResourceNotFoundException", "No association found")
@@ -360,14 +360,14 @@ def test_the_clusters_of_one_component_are_known_by_their_issuers(monkeypatch: p
 @pytest.mark.parametrize(
     ("identity", "ways"),
     [
-        (Identity(Use.USED, Use.USED), ["irsa", "podIdentity"]),
-        (Identity(Use.TRUSTED, Use.USED), ["irsa", "podIdentity"]),
-        (Identity(Use.ABSENT, Use.USED), ["podIdentity"]),
-        (Identity(Use.USED, Use.TRUSTED), ["irsa"]),
-        (Identity(Use.ABSENT, Use.TRUSTED), []),
+        ("both", ["irsa", "podIdentity"]),
+        ({"irsa": "trusted", "podIdentity": "used"}, ["irsa", "podIdentity"]),
+        ("podIdentity", ["podIdentity"]),
+        ({"irsa": "used", "podIdentity": "trusted"}, ["irsa"]),
+        ({"podIdentity": "trusted"}, []),
     ],
 )
-def test_each_stage_proves_what_it_has(monkeypatch: pytest.MonkeyPatch, identity: Identity, ways: list[str]) -> None:
+def test_each_stage_proves_what_it_has(monkeypatch: pytest.MonkeyPatch, identity: Any, ways: list[str]) -> None:
     asked: list[str] = []
 
     def ran(way: str) -> list[Check]:
@@ -376,7 +376,7 @@ def test_each_stage_proves_what_it_has(monkeypatch: pytest.MonkeyPatch, identity
 
     for way, name in (("irsa", "web_identity.WebIdentityProof"), ("podIdentity", "pod_identity.PodIdentityProof")):
         monkeypatch.setattr(f"irsa_cli.prove.{name}.proven_checks", lambda _, way=way: ran(way))
-    (nothing,) = prove(eks, binding=replace(BINDING, identity=identity))
+    (nothing,) = prove(eks, binding=replace(BINDING, identity=parse_identity(identity)))
 
     assert asked == ways
     assert nothing.outcome is Outcome.NOT_CHECKED

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import policy_size
-from irsa.rules.trust import PodIdentityTrust, check_pod_identity_conditions, trust_document
+from irsa.ways import TrustParts, trust_document
+from irsa.ways.pod_identity import check_conditions
 from sandbox.sts_decision import trusts_service
 
 PODS, ACTIONS = "pods.eks.amazonaws.com", ("sts:AssumeRole", "sts:TagSession")
@@ -55,7 +56,7 @@ def test_it_admits_the_service_accounts_of_its_clusters_alone(
     subjects: Sequence[str], clusters: Sequence[str], irsa: bool
 ) -> None:
     """Protects from the cross product: of a:x and b:y, neither a:y nor b:x gets in, nor anybody of another cluster."""
-    document = trust_document([PROVIDER] if irsa else [], subjects, pod_identity=PodIdentityTrust(clusters))
+    document = trust_document(TrustParts([PROVIDER] if irsa else [], subjects, cluster_arns=clusters))
     assert admitted(document, session_tags=True) == {*itertools.product(clusters, subjects)}
     # An association without session tags gets nothing: the keys are not there.
     assert admitted(document, session_tags=False) == set()
@@ -64,7 +65,7 @@ def test_it_admits_the_service_accounts_of_its_clusters_alone(
 @given(SUBJECTS, CHOSEN)
 def test_without_tags_it_admits_its_clusters_alone(subjects: Sequence[str], clusters: Sequence[str]) -> None:
     """Protects who is warned of it: the whole of the clusters gets in, and no other one."""
-    document = trust_document([], subjects, pod_identity=PodIdentityTrust(clusters, session_tags=False))
+    document = trust_document(TrustParts([], subjects, cluster_arns=clusters, session_tags=False))
     for session_tags in (False, True):
         assert {cluster for cluster, _ in admitted(document, session_tags)} == {*clusters}
 
@@ -72,14 +73,14 @@ def test_without_tags_it_admits_its_clusters_alone(subjects: Sequence[str], clus
 @given(SUBJECTS, CHOSEN, st.booleans())
 def test_the_same_input_makes_the_same_text(subjects: list[str], clusters: list[str], tags: bool) -> None:
     """Protects from updates without a change: neither order nor repetition is in the document."""
-    document = trust_document([PROVIDER], subjects, pod_identity=PodIdentityTrust(clusters, tags))
-    other = PodIdentityTrust([*reversed(clusters), clusters[0]], tags)
-    assert trust_document([PROVIDER], [*reversed(subjects), subjects[0]], pod_identity=other) == document
+    document = trust_document(TrustParts([PROVIDER], subjects, cluster_arns=clusters, session_tags=tags))
+    other, again = [*reversed(clusters), clusters[0]], [*reversed(subjects), subjects[0]]
+    assert trust_document(TrustParts([PROVIDER], again, cluster_arns=other, session_tags=tags)) == document
 
 
 def test_wildcards_stay_those_of_irsa() -> None:
     """Protects from an association of anybody: a pattern makes no statement for Pod Identity, and stays in IRSA's."""
-    document = trust_document([PROVIDER], ["a:*", "b:app"], pod_identity=PodIdentityTrust(CLUSTERS[:1]))
+    document = trust_document(TrustParts([PROVIDER], ["a:*", "b:app"], cluster_arns=CLUSTERS[:1]))
     assert admitted(document, session_tags=True) == {(CLUSTERS[0], "b:app")}
     assert '"system:serviceaccount:a:*"' in document
 
@@ -91,20 +92,20 @@ def test_four_providers_and_pod_identity_exceed_the_quota() -> None:
     """
     issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPL"
     providers = [f"arn:aws:iam::111122223333:oidc-provider/{issuer}{n}" for n in range(4)]
-    alone = trust_document(providers, ["default:my-service-account"])
-    both = trust_document(providers, ["default:my-service-account"], pod_identity=PodIdentityTrust(CLUSTERS[:1]))
+    alone = trust_document(TrustParts(providers, ["default:my-service-account"]))
+    both = trust_document(TrustParts(providers, ["default:my-service-account"], cluster_arns=CLUSTERS[:1]))
     assert policy_size(alone) < 2_048 < policy_size(both)
 
 
 @given(SUBJECTS, st.sampled_from(["StringLike", "StringEquals"]))
 def test_a_further_condition_narrows(subjects: list[str], operator: str) -> None:
     """Protects who adds a condition: it is in each statement of irsa's, and takes away none of irsa's own."""
-    trust, key = PodIdentityTrust(CLUSTERS[:2]), "aws:RequestTag/eks-cluster-name"
-    document = trust_document([], subjects, conditions={operator: {key: "blue"}}, pod_identity=trust)
+    parts = TrustParts([], subjects, conditions={operator: {"aws:RequestTag/eks-cluster-name": "blue"}})
+    document = trust_document(parts._replace(cluster_arns=CLUSTERS[:2]))
     assert admitted(document, session_tags=True) == {(CLUSTERS[0], subject) for subject in subjects}
-    for absent in (PodIdentityTrust(CLUSTERS), PodIdentityTrust(CLUSTERS, session_tags=False)):
-        never = trust_document([], subjects, conditions={operator: {"aws:RequestTag/team": "x"}}, pod_identity=absent)
-        assert admitted(never, absent.session_tags) == set()
+    parts = TrustParts([], subjects, conditions={operator: {"aws:RequestTag/team": "x"}}, cluster_arns=CLUSTERS)
+    for tags in (True, False):
+        assert admitted(trust_document(parts._replace(session_tags=tags)), tags) == set()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_a_further_condition_narrows(subjects: list[str], operator: str) -> None
 def test_irsa_writes_some_conditions_itself(key: str) -> None:
     """Protects the narrowing: a second condition on the same key could replace irsa's own."""
     with pytest.raises(Mistake, match="writes itself"):
-        check_pod_identity_conditions({"StringLike": {key: "*"}}, session_tags=True, irsa=False)
+        check_conditions({"StringLike": {key: "*"}}, session_tags=True, irsa=False)
 
 
 @pytest.mark.parametrize(
@@ -130,14 +131,15 @@ def test_irsa_writes_some_conditions_itself(key: str) -> None:
 @pytest.mark.parametrize("session_tags", [True, False])
 def test_a_condition_that_eks_never_meets_is_refused(key: str, session_tags: bool) -> None:
     """Protects the Pods: the judge, which knows what EKS sends, would admit none of them."""
-    trust = PodIdentityTrust(CLUSTERS, session_tags)
-    never = trust_document([], ["a:app"], conditions={"StringLike": {key: "*"}}, pod_identity=trust)
+    conditions = {"StringLike": {key: "*"}}
+    parts = TrustParts([], ["a:app"], conditions=conditions, cluster_arns=CLUSTERS, session_tags=session_tags)
+    never = trust_document(parts)
     assert admitted(never, session_tags) == set()
     with pytest.raises(Mistake, match=r"none of the session tags|no request"):
-        check_pod_identity_conditions({"StringLike": {key: "*"}}, session_tags, irsa=False)
+        check_conditions(conditions, session_tags, irsa=False)
 
 
 @pytest.mark.parametrize("tag", ["eks-cluster-name", "kubernetes-pod-name", "kubernetes-pod-uid"])
 def test_a_condition_on_what_eks_sends_is_allowed(tag: str) -> None:
     """Protects who narrows further: these tags are in each session, and irsa writes no condition on them."""
-    check_pod_identity_conditions({"StringLike": {f"aws:RequestTag/{tag}": "*"}}, session_tags=True, irsa=False)
+    check_conditions({"StringLike": {f"aws:RequestTag/{tag}": "*"}}, session_tags=True, irsa=False)

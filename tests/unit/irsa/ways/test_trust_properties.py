@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.rules.trust import trust_document
+from irsa.ways import TrustParts, trust_document
 
 labels = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True)
 patterns = st.one_of(labels, labels.map(lambda label: f"{label}*"), st.just("*"), labels.map(lambda label: f"{label}?"))
@@ -22,7 +22,7 @@ providers = st.lists(
 @given(providers, subjects)
 def test_every_statement_names_audience_and_subjects(provider_arns: list[str], names: list[str]) -> None:
     """Protects the rule: a statement per provider, `aud` exact, `sub` never missing, StringLike for wildcards only."""
-    statements = json.loads(trust_document(provider_arns, names))["Statement"]
+    statements = json.loads(trust_document(TrustParts(provider_arns, names)))["Statement"]
 
     assert {s["Principal"]["Federated"] for s in statements} == set(provider_arns)
     assert len(statements) == len(set(provider_arns))
@@ -43,4 +43,6 @@ def test_order_does_not_change_the_text(provider_arns: list[str], names: list[st
     random.shuffle(shuffled_providers)  # type: ignore[attr-defined]
     random.shuffle(shuffled_names)  # type: ignore[attr-defined]
 
-    assert trust_document(provider_arns, names) == trust_document(shuffled_providers, shuffled_names)
+    assert trust_document(TrustParts(provider_arns, names)) == trust_document(
+        TrustParts(shuffled_providers, shuffled_names)
+    )

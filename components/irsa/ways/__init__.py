@@ -1,0 +1,103 @@
+"""The ways in which the Pods of a service account get a role: IRSA, EKS Pod Identity, or both in the stages between."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from irsa.rules.grammar import VERSION
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, likely, shortened
+from irsa.rules.trust import minified
+from irsa.rules.unknown import Unknown
+from irsa.ways.irsa import IRSA
+from irsa.ways.pod_identity import POD_IDENTITY
+from irsa.ways.way import IDENTITY, TRUSTED, USED, Identity, TrustParts, Way
+
+__all__ = ["IRSA", "POD_IDENTITY", "TRUSTED", "USED", "Identity", "TrustParts", "Way"]
+WAYS = (IRSA, POD_IDENTITY)
+
+
+def _identity(uses: Mapping[str, str]) -> Identity:
+    """Return what is there of each way, by `used` or `trusted` for its key."""
+    trusted = tuple(way for way in WAYS if way.key in uses)
+    return Identity(tuple(way for way in trusted if uses[way.key] == USED), trusted)
+
+
+ONLY_IRSA, BOTH = _identity({IRSA.key: USED}), _identity({IRSA.key: USED, POD_IDENTITY.key: USED})
+SHORT: Mapping[str, Identity] = {
+    IRSA.key: ONLY_IRSA,
+    "both": BOTH,
+    POD_IDENTITY.key: _identity({POD_IDENTITY.key: USED}),
+}
+_KEYS = [way.key for way in WAYS]
+_ALLOWED = f"{', '.join(SHORT)}, or a mapping of {' and '.join(_KEYS)}, each used or trusted"
+_MAPPING = "write {irsa: trusted, podIdentity: used}"
+
+
+def parse_identity(value: Any) -> Identity:
+    """Return the ways that are meant: `irsa`, `both`, `podIdentity`, or a mapping of ways to `used` or `trusted`.
+
+    Raises:
+        Mistake: It is neither, or names no way.
+    """
+    if isinstance(value, str):
+        if value in SHORT:
+            return SHORT[value]
+        raise Mistake(shortened(value), _ALLOWED, _meant(value, [*SHORT]))
+    if not isinstance(value, Mapping) or isinstance(value, Unknown):
+        raise Mistake(shortened(value), _ALLOWED, "write one of these words")
+    for way, use in value.items():
+        if way not in _KEYS:
+            raise Mistake(f"unknown way {shortened(way)}", _ALLOWED, _meant(way, _KEYS))
+        if use not in (USED, TRUSTED):
+            fix = "leave it out" if use in ("absent", None) else _meant(use, [USED, TRUSTED])
+            raise Mistake(f"{way}: {shortened(use)}", "used, or trusted", fix)
+    if not value:
+        raise Mistake("an empty mapping", _ALLOWED, _MAPPING)
+    return _identity(value)
+
+
+def _meant(text: Any, known: list[str]) -> str:
+    close = likely(text, known)
+    return f"write {json.dumps(close)}" if close is not None else f"write {' or '.join(known)}"
+
+
+def identity_of(given: Mapping[Place, Any]) -> Identity | None:
+    """Return how Pods get the role; None where that is wrong or not known."""
+    if IDENTITY not in given:
+        return ONLY_IRSA
+    with contextlib.suppress(Mistake):
+        return parse_identity(given[IDENTITY])
+    return None
+
+
+def identity_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
+    """Yield what the ways to the role exclude and need, each with the argument to look at, whatever its shape is."""
+    ways = identity_of(given)
+    if ways is None:
+        return
+    place = spelling(IDENTITY)
+    for way in WAYS:
+        for argument in way.arguments if way not in ways.trusted else ():
+            if argument in given:
+                found, fix = f"{spelling(argument)} without {way}", f"remove it, or set {place} to {way.instead}"
+                yield argument, Mistake(found, f"what {place} uses", fix)
+    if ("service_account",) in given and not ways.used:
+        found = "a service account whose Pods would get no role"
+        yield IDENTITY, Mistake(found, "a way that is used", "write used for one of them")
+    for way in ways.trusted:
+        yield from way.mistakes(ways, given, spelling)
+
+
+def trust_document(parts: TrustParts, ways: Sequence[Way] = BOTH.trusted) -> str:
+    """Return the trust policy of a role with these ways, as minified JSON: the same input makes the same text.
+
+    It is empty without a subject or a statement: the role would trust nobody or, without `sub`, everybody.
+
+    Raises:
+        Mistake: A provider ARN is not one.
+    """
+    trusting = [statement for way in ways for statement in way.statements(parts)]
+    if not parts.subjects or not trusting:
+        return ""
+    return minified({"Version": VERSION, "Statement": [*trusting, *parts.statements]})

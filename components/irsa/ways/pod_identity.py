@@ -1,0 +1,212 @@
+"""EKS Pod Identity: an association of a service account, for which EKS assumes the role.
+
+The trust policy has one statement per service account, narrowed by the session tags of
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html: lists under two keys would admit every combination.
+Without session tags those keys are absent, and only the cluster can be named:
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
+
+Sources of what it excludes: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html (its limits),
+https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from irsa.add_ons.combinations import add_ons_of, usual_subject
+from irsa.evaluation.admission import Admission
+from irsa.evaluation.answers import Decision, PodIdentityRequest
+from irsa.evaluation.decision import evaluate
+from irsa.rules import trust
+from irsa.rules.arns import parse_cluster_arn
+from irsa.rules.leaves import list_of, mapping_of, strings_of
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, listed, named, nearest, shortened
+from irsa.rules.subjects import is_pattern, subject_of
+from irsa.rules.trust import CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ACCOUNT, SOURCE_ARN
+from irsa.rules.unknown import sampled, stands
+from irsa.ways.irsa import IRSA
+from irsa.ways.way import IDENTITY, Identity, TrustParts, Way
+
+CLUSTERS: Place = ("cluster_arns",)
+SUBJECTS: Place = ("trust", "subjects")
+STATEMENTS: Place = ("trust", "statements")
+CONDITIONS: Place = ("trust", "conditions")
+TAGS: Place = ("pod_identity", "session_tags")
+POLICY: Place = ("pod_identity", "policy")
+# EKS is a service: it has neither tags nor the provider of a token, and gives an external ID to a target role only.
+_NEVER_KEYS = re.compile("aws:principaltag/.*|aws:federatedprovider|sts:externalid", re.DOTALL)
+# The conditions that irsa writes into its statements.
+_WRITTEN_KEYS = {key.lower() for key in (CLUSTER_TAG, NAMESPACE_TAG, SERVICE_ACCOUNT_TAG, SOURCE_ACCOUNT, SOURCE_ARN)}
+# "EKS Pod Identity uses AssumeRole to assume the IAM role before passing the temporary credentials to your pods":
+_ROLE_PAGE = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"
+
+
+def _statements(parts: TrustParts) -> Iterator[dict[str, Any]]:
+    clusters, conditions = sorted(set(parts.cluster_arns)), parts.conditions or {}
+    if clusters and not parts.session_tags:
+        accounts = sorted({parse_cluster_arn(arn).account_id for arn in clusters})
+        source = {"StringEquals": {SOURCE_ACCOUNT: _one_or(accounts)}, "ArnEquals": {SOURCE_ARN: _one_or(clusters)}}
+        yield _statement(conditions, **source)
+    elif clusters:
+        for namespace, name in _exact(parts):
+            tags = {CLUSTER_TAG: _one_or(clusters), NAMESPACE_TAG: namespace, SERVICE_ACCOUNT_TAG: name}
+            yield _statement(conditions, StringEquals=tags)
+
+
+def _exact(parts: TrustParts) -> Iterator[list[str]]:
+    """Yield namespace and name of each service account that is named: no association is of a pattern."""
+    yield from (subject.split(":") for subject in sorted(set(parts.subjects)) if not is_pattern(subject))
+
+
+def _statement(conditions: trust.Conditions, **written: Mapping[str, Any]) -> dict[str, Any]:
+    condition = {name: {**conditions.get(name, {}), **written.get(name, {})} for name in {*conditions, *written}}
+    principal, actions = {"Service": trust.POD_IDENTITY_PRINCIPAL}, [*trust.assume_role_actions(session_tags=True)]
+    return {"Effect": "Allow", "Principal": principal, "Action": actions, "Condition": condition}
+
+
+def _one_or(values: Sequence[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else [*values]
+
+
+def _admitted(admission: Admission, document: str, parts: TrustParts) -> Admission:
+    if not parts.cluster_arns:
+        return admission
+    named_ones, denied = {subject_of(*each) for each in _exact(parts)}, set()
+    for (namespace, name), arn in itertools.product(_exact(parts), parts.cluster_arns):
+        request = PodIdentityRequest(namespace, name, arn, parts.session_tags)
+        if evaluate(document, request).decision is Decision.DENIED:
+            denied.add(subject_of(namespace, name))
+    every = None if admission.subjects is None else sorted({*admission.subjects, *(named_ones - denied)})
+    return admission._replace(refused=tuple(sorted({*admission.refused, *denied})), subjects=every)
+
+
+def _mistakes(identity: Identity, given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
+    irsa, used = IRSA in identity.trusted, POD_IDENTITY in identity.used
+    if not given.get(CLUSTERS) and (used or ("role", "arn") not in given):
+        found, fix = f"Pod Identity without {spelling(CLUSTERS)}", f"add {spelling(CLUSTERS)}"
+        yield IDENTITY, Mistake(found, "the clusters whose Pods get the role", fix)
+    yield from _same_clusters(given)
+    by_name = ("service_account",) in given or (
+        not stands(SUBJECTS, given) and usual_subject([*add_ons_of(given).values()])
+    )
+    if used and not by_name:
+        found = f"Pod Identity without {spelling(('service_account',))}"
+        fix = f"add {spelling(('service_account',))}, or write {{podIdentity: trusted}}"
+        yield IDENTITY, Mistake(found, "a service account, of which an association is made", fix)
+    subjects = [each for each in list_of(given.get(SUBJECTS)) if isinstance(each, str)]
+    for index, subject in enumerate(subjects):
+        if not irsa and is_pattern(subject):
+            found = f"{subject!r}, with wildcards, which EKS Pod Identity does not have"
+            fix = f"name each service account, or set {spelling(IDENTITY)} to both"
+            yield (*SUBJECTS, index), Mistake(found, "a namespace and a name", fix)
+    if irsa and ("service_account",) not in given and subjects and all(map(is_pattern, subjects)):
+        found = "subjects with wildcards only, which EKS Pod Identity does not have"
+        yield IDENTITY, Mistake(found, "a service account by its name", "add it, or remove Pod Identity")
+    yield from _of_the_settings(irsa, given, spelling)
+
+
+def _same_clusters(given: Mapping[Place, Any]) -> Iterator[Located]:
+    """Yield the keys of a cluster that has another one: EKS has one association for a service account and cluster."""
+    first: dict[str, str] = {}
+    for key in mapping_of(given.get(CLUSTERS)):
+        arn = given.get((*CLUSTERS, key))
+        if isinstance(arn, str) and not sampled(arn) and (other := first.setdefault(arn, key)) != key:
+            found, allowed = f"the EKS cluster of {shortened(other)}, once more", "one key for each cluster"
+            yield (*CLUSTERS, key), Mistake(found, allowed, "remove one of them")
+
+
+def _of_the_settings(irsa: bool, given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
+    """Yield what is wrong with the settings of an association."""
+    session_tags = given.get(TAGS, True)
+    if POLICY in given and session_tags is True:
+        # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
+        found = f"a session policy together with {spelling(TAGS)}"
+        yield POLICY, Mistake(found, f"a session policy with {spelling(TAGS)} false", f"set {spelling(TAGS)} to false")
+    conditions = given.get(CONDITIONS)
+    if isinstance(conditions, Mapping) and isinstance(session_tags, bool):
+        try:
+            check_conditions(trust.known_conditions(conditions), session_tags, irsa)
+        except Mistake as mistake:
+            yield CONDITIONS, mistake
+    clusters, ids = given.get(CLUSTERS), given.get(("pod_identity", "import_ids"))
+    if isinstance(ids, Mapping) and isinstance(clusters, Mapping) and clusters:
+        for key in map(str, ids.keys() - clusters.keys()):
+            found, fix = f"{shortened(key)}, which is no key of a cluster", nearest(key, clusters, "remove it")
+            yield ("pod_identity", "import_ids", key), Mistake(found, listed([*clusters]), fix)
+
+
+def check_conditions(conditions: trust.Conditions, session_tags: bool, irsa: bool) -> None:
+    """Refuse further conditions that a statement for Pod Identity, or one for IRSA beside it, could never meet.
+
+    Raises:
+        Mistake: There is such a condition, or one that irsa writes itself.
+    """
+    for operator, keys in conditions.items():
+        for key in keys:
+            found = f"the condition {named(operator)} on {key!r}"
+            lower = key.lower()
+            of_tags = lower.startswith(trust.REQUEST_TAG.lower()) or lower == "aws:tagkeys"
+            if lower in _WRITTEN_KEYS:
+                raise Mistake(f"{found}, which irsa writes itself", "conditions on other keys", "remove it")
+            if of_tags and not session_tags:
+                text = f"{found}, which no request has while session tags are off"
+                raise Mistake(text, "conditions on other keys", "remove it, or set {} to true", TAGS)
+            if of_tags and irsa:
+                text = f"{found}, which no request of IRSA has"
+                raise Mistake(text, "conditions that both ways can meet", "write a statement in {}", STATEMENTS)
+            if lower.startswith(trust.REQUEST_TAG.lower()) and lower.partition("/")[2] not in trust.SESSION_TAGS:
+                text = f"{found}, which is none of the session tags of EKS Pod Identity"
+                raise Mistake(text, listed(trust.SESSION_TAGS), "name one of them, or remove it")
+            text = ""
+            if _NEVER_KEYS.fullmatch(lower):
+                text = f"{found}, which no request of EKS Pod Identity has"
+            elif not lower.startswith(("aws:", "sts:")):
+                text = f"{found}, a claim of a token, which no request of Pod Identity has"
+            if text:
+                allowed = "conditions that Pod Identity can meet"
+                fix = "remove it, and write a statement for IRSA in {}"
+                raise Mistake(text, allowed, fix, STATEMENTS) if irsa else Mistake(text, allowed, "remove it")
+
+
+def _warnings(identity: Identity, argument: Callable[[Place], Any], creates_role: bool) -> Iterator[Located]:
+    if IRSA in identity.trusted and "policy" in mapping_of(argument(("pod_identity",))):
+        # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreatePodIdentityAssociation.html
+        found = "a session policy beside IRSA, whose sessions it does not limit: they have all permissions of the role"
+        fix = "narrow the policies of the role; or, for the time of a migration, silence the rule with a reason"
+        yield POLICY, Mistake(found, "a session policy where EKS Pod Identity is the only way", fix)
+    # The trust policy of an existing role stays as it is.
+    if not creates_role:
+        return
+    if argument(TAGS) is False:
+        found = "without session tags the trust policy names the cluster only: any association in it may have this role"
+        fix = "leave session tags on, where no session policy needs this; or silence the rule with a reason"
+        yield TAGS, Mistake(f"{found} ({_ROLE_PAGE})", "a trust policy that names the service account", fix)
+    for operator, keys in trust.known_conditions(argument(CONDITIONS)).items():
+        for key in keys:
+            if key.lower() in trust.NETWORK_KEYS:
+                found = f"the condition {named(operator)} on {named(key)} is about the network of EKS, which assumes"
+                found = f"{found} the role, and not about that of the Pods ({_ROLE_PAGE})"
+                allowed = "conditions that EKS Pod Identity can meet"
+                fix = "write it in a policy of the role, whose requests the Pods send, or in a statement for IRSA"
+                yield CONDITIONS, Mistake(found, allowed, fix)
+    if patterns := [each for each in strings_of(argument(SUBJECTS)) if is_pattern(each)]:
+        found = f"{shortened(', '.join(patterns))} may assume the role by IRSA only; EKS Pod Identity has no wildcards"
+        fix = "name each service account that is to have an association, or silence the rule with a reason"
+        yield SUBJECTS, Mistake(found, "subjects without wildcards", fix)
+
+
+POD_IDENTITY = Way(
+    key="podIdentity",
+    name="Pod Identity",
+    statements=_statements,
+    needs="cluster_arns",
+    arguments=(CLUSTERS, ("pod_identity",)),
+    instead="both or podIdentity",
+    has_tags=True,
+    credentials="the credentials of EKS Pod Identity",
+    ends=("which EKS would not renew", "which EKS would not renew"),
+    mistakes=_mistakes,
+    admitted=_admitted,
+    warnings=_warnings,
+)
