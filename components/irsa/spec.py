@@ -331,7 +331,9 @@ def _admission(
         try:
             found = admission(document, parts.provider_arns, parts.subjects, parts.audience)
             for way in pod_identity.ways_of(values).trusted:
-                found = way.admitted(found, document, parts)
+                more, refused = way.admits(document, parts)
+                every = None if found.subjects is None else sorted({*found.subjects, *more})
+                found = found._replace(refused=tuple(sorted({*found.refused, *refused})), subjects=every)
         except Mistake as mistake:
             arguments.found.append((STATEMENTS, mistake))
             return nothing

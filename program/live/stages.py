@@ -18,9 +18,9 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
 from irsa.spec import Spec
-from irsa.ways import BOTH, IRSA, ONLY_IRSA, POD_IDENTITY, WAYS, Identity, Way, parse_identity
+from irsa.ways import BOTH, IRSA, ONLY_IRSA, WAYS, Identity, Way, parse_identity
 from irsa_cli.pods import ROLE_VARIABLE, running_pod
-from irsa_cli.stages import BACK, CACHED, CACHED_OF_TARGET, FORTH, RunningPod, listed_pods, restarts, spelled
+from irsa_cli.stages import BACK, CACHED, CACHED_OF_TARGET, NO_ROLE, RunningPod, listed_pods, restarts, spelled, way_of
 from program.live.held import Held
 from program.live.planned import Planned, finding, service_account_of
 from program.lookups import rules as live_rules
@@ -168,7 +168,7 @@ def _held_back(
     after, has = planned.spec.identity, _has(planned, service_account, change.way, pods)
     restart = f"restart {'them' if len(pods) > 1 else 'it'}{restarts(pods)}"
     place = planned.place("identity")
-    if change.way is POD_IDENTITY and after == BACK:
+    if change.way in after.trusted and way_of(after) is IRSA:
         time = CACHED_OF_TARGET if _has_target(planned, held) else CACHED
         found = (
             f"{has}, which may end within minutes of this `pulumi up`, at the latest {time} after their last renewal"
@@ -177,9 +177,9 @@ def _held_back(
         return finding(live_rules.PODS_MUST_RESTART, place, found, allowed, f"right after `pulumi up`, {restart}")
     ends = change.way.ends[change.way not in after.trusted]
     found, allowed = f"{has}, {ends}: {listed_pods(pods)}", f"no such Pods before identity: {spelled(after)}"
-    # New Pods have it as long as the state is not one of the two.
+    # New Pods have it until they get the role by the other way.
     first = BOTH if change.way is IRSA else BACK
-    is_there = change.before in ((BOTH, FORTH) if change.way is IRSA else (BACK,))
+    is_there = way_of(change.before) not in (change.way, NO_ROLE)
     fix = restart if is_there else f"first run `pulumi up` with identity: {spelled(first)}, and then {restart}"
     fix = f"{fix}; until then, leave identity: {spelled(change.before)}" if is_there else fix
     return finding(live_rules.PODS_HOLD_BACK, place, found, allowed, fix)

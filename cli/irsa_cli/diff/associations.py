@@ -26,7 +26,7 @@ from irsa.rules.trust import (
     SOURCE_ARN,
 )
 from irsa.rules.unknown import Unknown
-from irsa.ways import WAYS
+from irsa.ways import IRSA, POD_IDENTITY
 from irsa_cli.diff.rights import (
     PODS,
     TOO_MANY,
@@ -95,7 +95,7 @@ class _Held(NamedTuple):
 
     @property
     def ways(self) -> tuple[str, ...]:
-        return tuple(way.key for way, held in zip(WAYS, self, strict=True) if held)
+        return tuple(way.key for way, held in zip((IRSA, POD_IDENTITY), self, strict=True) if held)
 
 
 def clusters_of_both_ways(before: Snapshot, after: Snapshot) -> list[str]:

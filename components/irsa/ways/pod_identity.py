@@ -14,8 +14,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from irsa.add_ons.combinations import add_ons_of, usual_subject
-from irsa.evaluation.admission import Admission
 from irsa.evaluation.answers import Decision, PodIdentityRequest
 from irsa.evaluation.decision import evaluate
 from irsa.rules import trust
@@ -69,19 +67,19 @@ def _one_or(values: Sequence[str]) -> str | list[str]:
     return values[0] if len(values) == 1 else [*values]
 
 
-def _admitted(admission: Admission, document: str, parts: TrustParts) -> Admission:
-    if not parts.cluster_arns:
-        return admission
-    named_ones, denied = {subject_of(*each) for each in _exact(parts)}, set()
+def _admits(document: str, parts: TrustParts) -> tuple[set[str], set[str]]:
+    asked, denied = set[str](), set[str]()
     for (namespace, name), arn in itertools.product(_exact(parts), parts.cluster_arns):
-        request = PodIdentityRequest(namespace, name, arn, parts.session_tags)
+        request, subject = PodIdentityRequest(namespace, name, arn, parts.session_tags), subject_of(namespace, name)
+        asked.add(subject)
         if evaluate(document, request).decision is Decision.DENIED:
-            denied.add(subject_of(namespace, name))
-    every = None if admission.subjects is None else sorted({*admission.subjects, *(named_ones - denied)})
-    return admission._replace(refused=tuple(sorted({*admission.refused, *denied})), subjects=every)
+            denied.add(subject)
+    return asked - denied, denied
 
 
 def _mistakes(identity: Identity, given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
+    from irsa.add_ons.combinations import add_ons_of, usual_subject  # noqa: PLC0415 (who reads a state needs no YAML)
+
     irsa, used = IRSA in identity.trusted, POD_IDENTITY in identity.used
     if not given.get(CLUSTERS) and (used or ("role", "arn") not in given):
         found, fix = f"Pod Identity without {spelling(CLUSTERS)}", f"add {spelling(CLUSTERS)}"
@@ -207,6 +205,6 @@ POD_IDENTITY = Way(
     credentials="the credentials of EKS Pod Identity",
     ends=("which EKS would not renew", "which EKS would not renew"),
     mistakes=_mistakes,
-    admitted=_admitted,
+    admits=_admits,
     warnings=_warnings,
 )

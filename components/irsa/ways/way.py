@@ -3,11 +3,10 @@
 https://docs.aws.amazon.com/eks/latest/userguide/service-accounts.html#service-accounts-iam
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from irsa.evaluation.admission import Admission
 from irsa.rules.mistakes import Located, Place, Spelling
 from irsa.rules.trust import DEFAULT_AUDIENCE, Conditions
 
@@ -84,7 +83,8 @@ class Way:
         credentials: What its Pods have; empty where Pods have nothing of it.
         ends: What becomes of these credentials when it is only trusted, and when it is not there any more.
         mistakes: Yields what it excludes and needs among the arguments, by identity, arguments, and their spelling.
-        admitted: Returns whom a trust policy admits by it, too, given whom it admits else, and the policy's parts.
+        admits: Returns the subjects that a trust policy of these parts admits by it without a token, and those that it
+            refuses.
         warnings: Yields what is legal but likely not intended, by identity, the arguments by their places, and whether
             irsa creates the role.
     """
@@ -99,7 +99,7 @@ class Way:
     credentials: str = ""
     ends: tuple[str, str] = ("", "")
     mistakes: Callable[[Identity, Mapping[Place, Any], Spelling], Iterable[Located]] = _nothing
-    admitted: Callable[[Admission, str, TrustParts], Admission] = lambda admission, *_: admission
+    admits: Callable[[str, TrustParts], tuple[Collection[str], Collection[str]]] = lambda *_: ((), ())
     warnings: Callable[[Identity, Callable[[Place], Any], bool], Iterable[Located]] = _nothing
 
     def __str__(self) -> str:
