@@ -295,7 +295,7 @@ def _role(
 def _trust(arguments: Arguments, values: Mapping[str, Any]) -> Trust:
     trust = values.get("trust", {})
     subjects: Any = _subjects(values)
-    ways = pod_identity.ways_of(values).trusted
+    identity = pod_identity.ways_of(values)
     # With markers for what is not known.
     parts = TrustParts(
         provider_arns=values.get("oidc_provider_arns", []),
@@ -303,10 +303,10 @@ def _trust(arguments: Arguments, values: Mapping[str, Any]) -> Trust:
         audience=values.get("audience", DEFAULT_AUDIENCE),
         conditions=trust.get("conditions"),
         statements=trust.get("statements", ()),
-        cluster_arns=[*values.get("cluster_arns", {}).values()],
+        cluster_arns=[*values.get("cluster_arns", {}).values()] if identity.needs("cluster_arns") else [],
         session_tags=pod_identity.has_session_tags(values),
     )
-    document = derive(lambda known: trust_document(known, ways), parts)
+    document = derive(lambda known: trust_document(known, identity.trusted), parts)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(arguments, values, parts, document) if trust.get("statements") else None
     return Trust(
@@ -444,8 +444,11 @@ def _trust_usage(arguments: Arguments, values: Mapping[str, Any], trust: Trust) 
     given = arguments.given
     namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
     names = strings_of([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
-    providers = strings_of(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER]
-    clusters = [given.get(("cluster_arns", key)) for key in values.get("cluster_arns", ())]
+    identity = pod_identity.ways_of(values)
+    keys = values.get("cluster_arns", ()) if identity.needs("cluster_arns") else ()
+    clusters = [given.get(("cluster_arns", key)) for key in keys]
+    has_providers = identity.needs("oidc_provider_arns") or not clusters
+    providers = strings_of(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER] if has_providers else []
     audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust", "conditions"))
     conditions = conditions if isinstance(conditions, Mapping) else {}
     return trust_usage(
@@ -460,7 +463,7 @@ def _trust_usage(arguments: Arguments, values: Mapping[str, Any], trust: Trust) 
                 [each if isinstance(each, str) else SHORTEST_CLUSTER for each in clusters],
                 pod_identity.has_session_tags(values),
             ),
-            pod_identity.ways_of(values).trusted,
+            identity.trusted,
         ),
         quota,
     )

@@ -89,15 +89,16 @@ def identity_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iterato
         yield from way.mistakes(ways, given, spelling)
 
 
-def trust_document(parts: TrustParts, ways: Sequence[Way] = BOTH.trusted) -> str:
-    """Return the trust policy of a role with these ways, as minified JSON: the same input makes the same text.
+def trust_document(parts: TrustParts, ways: Sequence[Way] = ()) -> str:
+    """Return the trust policy of a role, as minified JSON: the same input makes the same text.
 
-    It is empty without a subject or a statement: the role would trust nobody or, without `sub`, everybody.
+    A way that needs an argument is trusted where that is among the parts, another one where it is among these ways.
+    The text is empty without a subject or a statement: the role would trust nobody or, without `sub`, everybody.
 
     Raises:
         Mistake: A provider ARN is not one.
     """
-    trusting = [statement for way in ways for statement in way.statements(parts)]
+    trusting = [each for way in WAYS if way.needs or way in ways for each in way.statements(parts)]
     if not parts.subjects or not trusting:
         return ""
     return minified({"Version": VERSION, "Statement": [*trusting, *parts.statements]})
