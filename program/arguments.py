@@ -9,7 +9,7 @@ from config.stack import Binding, Stack
 from config.variables import Values, Written, as_written, replaced
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.parameters import CLUSTER_NAMES
-from irsa.in_aws_account import AwsAccount, clusters_elsewhere
+from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.leaves import list_of, mapping_of

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from config.stack import Stack
-from irsa.add_on_policies import service_account_of
 from irsa.fields import OF_A_GUARD
 from irsa.guard.rules import Settings
 from irsa.guard_spec import read_guard
 from irsa.keys.binding import Keys
+from irsa.role.add_on_policies import service_account_of
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown
 from irsa.ways import POD_IDENTITY

@@ -16,15 +16,16 @@ from irsa.association_hooks import association_hooks
 from irsa.evaluation.unlimited import unlimited
 from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
-from irsa.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.later import InvalidArgumentsError, Later, applied
 from irsa.read import REDACTED, ArgumentMistakes
 from irsa.resources import ROLE, ROLE_ARN, SERVICE_ACCOUNT, DeclaredResource, Ref, snake_case
+from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
+from irsa.role.trust import Trust
 from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
 from irsa.rules.annotations import ROLE_ARN as ANNOTATION
 from irsa.rules.mistakes import Mistake, Spelling, path_of
 from irsa.rules.unknown import has_unknown
-from irsa.spec import Spec, Trust, parse, read_again
+from irsa.spec import Spec, parse, read_again
 from irsa.ways import IRSA, ONLY_IRSA
 
 Hooks = Callable[[pulumi.Resource | None], pulumi.ResourceHookBinding | None]

@@ -3,58 +3,41 @@
 Arguments are read here only: the component creates resources from this value.
 """
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic.alias_generators import to_camel
 
-from irsa import pod_identity, types
-from irsa.add_on_policies import add_on_policies, service_account_of
+from irsa import types
 from irsa.add_ons.combinations import add_on_mistakes
-from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
-from irsa.evaluation.document import parse as parsed_document
 from irsa.fields import ROLE_SETTINGS, Found, collect
-from irsa.in_aws_account import in_aws_account
 from irsa.outputs import part_name
 from irsa.read import ArgumentMistakes, Arguments, Reading, Value
 from irsa.resources import ROLE, SERVICE_ACCOUNT, DeclaredResource
+from irsa.role.add_on_policies import add_on_policies
+from irsa.role.associations import associations, existing_role, ways_of
+from irsa.role.in_aws_account import in_aws_account
 from irsa.role.policies import attachments, inline_policies, policies
+from irsa.role.trust import SUBJECTS, Trust, quota_of, trust_of, trust_usage_of
 from irsa.rules import names
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.leaves import list_of, mapping_of, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
-from irsa.rules.policies import policy_size
 from irsa.rules.quotas import (
     ATTACHED_POLICIES,
     MANAGED_POLICY_SIZE,
-    TRUST_POLICY_SIZE,
     USUAL_TOKEN_EXPIRATION,
     Usage,
     check_usage,
 )
-from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
-from irsa.rules.trust import DEFAULT_AUDIENCE, minified
-from irsa.rules.unknown import Unknown, derive, has_output, least, stands
-from irsa.rules.usage import role_usages, tags_usage, trust_usage
-from irsa.ways import WAYS, Identity, TrustParts, identity_mistakes, identity_of, trust_document
+from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
+from irsa.rules.trust import minified
+from irsa.rules.unknown import Unknown, has_output, least, stands
+from irsa.rules.usage import role_usages, tags_usage
+from irsa.ways import WAYS, Identity, identity_mistakes, identity_of
 
 Usages = Sequence[tuple[Place, Usage]]
-SUBJECTS: Place = ("trust", "subjects")
-STATEMENTS: Place = ("trust", "statements")
-
-
-class Trust(NamedTuple):
-    """The trust policy of the role to create, and whom it admits."""
-
-    policy: Value[str]
-    subjects: Value[list[str]] | Value[list[str] | None]
-    denied_subjects: Value[list[str] | None]
-    """Patterns within the subjects that the trust policy denies; None where each subject is exact."""
-    admission: Value[Admission] | None
-    """Whom the trust policy admits, where it has statements of the caller's."""
-    warnings: Value[Sequence[str]]
 
 
 class Webhook(NamedTuple):
@@ -147,11 +130,11 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
         arguments.found += identity_mistakes(arguments.given, arguments.spelling)
         arguments.found += _between(arguments, values)
     of_role = values.get("role", {})
-    identity = pod_identity.ways_of(values)
+    identity = ways_of(values)
     trusts = any(way.needs in values if way.needs else way in identity.trusted for way in WAYS)
     creates = trusts and "arn" not in of_role
     in_account = in_aws_account(arguments, values) if creates else {}
-    trust = _trust(arguments, values) if creates else None
+    trust = trust_of(arguments, values) if creates else None
     of_the_role: tuple[DeclaredResource, ...] = ()
     if trust:
         of_add_ons = add_on_policies(arguments, values)
@@ -163,13 +146,13 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
     tags = values.get("pod_identity", {}).get("tags", of_role.get("tags"))
-    role_arn = pod_identity.existing_role(arguments, values) if "arn" in of_role else None
+    role_arn = existing_role(arguments, values) if "arn" in of_role else None
     # A Pod must not start before its role has permissions, nor before its association is there.
     permissions = tuple(each.key for each in of_the_role if each.type in (types.ATTACHMENT, types.INLINE_POLICY))
-    associations = tuple(pod_identity.associations(arguments, values, in_account, tags, permissions))
-    before = (*permissions, *(each.key for each in associations))
+    of_pod_identity = tuple(associations(arguments, values, in_account, tags, permissions))
+    before = (*permissions, *(each.key for each in of_pod_identity))
     return Spec(
-        resources=(*of_the_role, *associations, *_service_account(arguments, values, before)),
+        resources=(*of_the_role, *of_pod_identity, *_service_account(arguments, values, before)),
         trust=trust,
         role_arn=role_arn,
         identity=identity,
@@ -199,7 +182,7 @@ def _warnings(
             yield f"more than 80% of a quota is used: {usage}"
     if trust is not None and not isinstance(trust.warnings, Unknown):
         yield from trust.warnings
-    identity = pod_identity.ways_of(values)
+    identity = ways_of(values)
     for way in identity.trusted:
         for place, mistake in way.warnings(identity, arguments.given.get, trust is not None):
             yield f"{arguments.spelling(place)}: {mistake.found}"
@@ -265,14 +248,6 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
 # --- the role --------------------------------------------------------------------------------------------------------
 
 
-def _subjects(values: Mapping[str, Any]) -> Value[list[str]]:
-    """Return the sorted `namespace:name` patterns that the role trusts, those of its service account included."""
-    further = values.get("trust", {}).get("subjects", [])
-    service_account = service_account_of(values)
-    own = service_account and [service_account.get("namespace", DEFAULT_NAMESPACE), service_account["name"]]
-    return derive(lambda further, own: sorted({*further, *([subject_of(*own)] if own else [])}), further, own)
-
-
 def _role(
     arguments: Arguments,
     values: Mapping[str, Any],
@@ -290,87 +265,6 @@ def _role(
     # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM refuses to
     # delete a policy that is still attached, if that is replaced too.
     return DeclaredResource(ROLE, types.ROLE, arguments.name, inputs, import_id, tuple(each.key for each in policies))
-
-
-def _trust(arguments: Arguments, values: Mapping[str, Any]) -> Trust:
-    trust = values.get("trust", {})
-    subjects: Any = _subjects(values)
-    identity = pod_identity.ways_of(values)
-    # With markers for what is not known.
-    parts = TrustParts(
-        provider_arns=values.get("oidc_provider_arns", []),
-        subjects=subjects,
-        audience=values.get("audience", DEFAULT_AUDIENCE),
-        conditions=trust.get("conditions"),
-        statements=trust.get("statements", ()),
-        cluster_arns=[*values.get("cluster_arns", {}).values()] if identity.needs("cluster_arns") else [],
-        session_tags=pod_identity.has_session_tags(values),
-    )
-    document = derive(lambda known: trust_document(known, identity.trusted), parts)
-    # Without statements of the caller's, the trust policy admits its subjects and nobody else.
-    judged = _admission(arguments, values, parts, document) if trust.get("statements") else None
-    return Trust(
-        policy=document,
-        subjects=subjects if judged is None else derive(lambda known: known.subjects, judged),
-        denied_subjects=None if judged is None else derive(lambda known: known.denied, judged),
-        admission=judged,
-        warnings=() if judged is None else _trust_warnings(arguments, trust["statements"], document, judged),
-    )
-
-
-def _admission(
-    arguments: Arguments, values: Mapping[str, Any], parts: TrustParts, document: Value[str]
-) -> Value[Admission]:
-    """Return whom the final trust policy admits."""
-
-    def compute(document: str, parts: TrustParts) -> Admission:
-        nothing = Admission()
-        # One that trusts nobody, or is too long for IAM and would take long, is a mistake already.
-        if not document or policy_size(document) > _trust_quota(arguments, values):
-            return nothing
-        try:
-            found = admission(document, parts.provider_arns, parts.subjects, parts.audience)
-            for way in pod_identity.ways_of(values).trusted:
-                more, refused = way.admits(document, parts)
-                every = None if found.subjects is None else sorted({*found.subjects, *more})
-                found = found._replace(refused=tuple(sorted({*found.refused, *refused})), subjects=every)
-        except Mistake as mistake:
-            arguments.found.append((STATEMENTS, mistake))
-            return nothing
-        return found
-
-    return derive(compute, document, parts)
-
-
-def _trust_warnings(
-    arguments: Arguments, statements: Value[Sequence[Any]], document: Value[str], judged: Value[Admission]
-) -> Value[Sequence[str]]:
-    """Return in words whom the trust policy admits or refuses, against what the subjects say."""
-    spelling = arguments.spelling
-
-    def compute(statements: Sequence[Any], document: str, judged: Admission) -> Sequence[str]:
-        its_own = len(parsed_document(document)[1]) - len(statements) if document else 0
-        warnings = [
-            f"{spelling((*STATEMENTS, index - its_own))}: {noun} may assume the role"
-            f"{'' if certain else ', as far as irsa can tell'}"
-            for index, noun, certain in judged.crowds
-        ]
-        if not judged.complete:
-            warnings.append(f"{spelling(STATEMENTS)}: {TOO_MANY_PATTERNS}; write fewer wildcards")
-        for index, those in sorted(opening_statements(judged.admitted, its_own).items()):
-            but = f"{exceptions}," if (exceptions := but_those(those)) else ""
-            certain = any(each.certain for each in those)
-            warnings.append(
-                f"{spelling((*STATEMENTS, index - its_own))}: every service account of the cluster{but} "
-                f"may assume the role{'' if certain else ', or some: irsa cannot evaluate the conditions'}"
-            )
-        if judged.refused:
-            # What was an output may be a secret.
-            which = f"{len(judged.refused)} of them" if arguments.known else ", ".join(judged.refused)
-            warnings.append(f"{spelling(SUBJECTS)}: the trust policy refuses {which}: see the Deny statements")
-        return warnings
-
-    return derive(compute, statements, document, judged)
 
 
 # --- the service account ---------------------------------------------------------------------------------------------
@@ -405,17 +299,6 @@ def _webhook(values: Mapping[str, Any]) -> Webhook:
 # --- quotas ----------------------------------------------------------------------------------------------------------
 
 
-def _quota(arguments: Arguments, values: Mapping[str, Any], argument: str, usual: int) -> int:
-    """Return the quota of an AWS account; one that is not known refuses nothing."""
-    otherwise = sys.maxsize if stands(("quotas", argument), arguments.given) else usual
-    quota: int = values.get("quotas", {}).get(argument, otherwise)
-    return quota
-
-
-def _trust_quota(arguments: Arguments, values: Mapping[str, Any]) -> int:
-    return _quota(arguments, values, "trust_policy_size", TRUST_POLICY_SIZE)
-
-
 def _usages(
     arguments: Arguments, values: Mapping[str, Any], trust: Trust | None, of_the_role: Sequence[DeclaredResource]
 ) -> Iterator[tuple[Place, Usage]]:
@@ -423,7 +306,7 @@ def _usages(
     yield from _tags_usages(arguments, (("association", ("pod_identity", "tags")),))
     if trust is None:
         return
-    yield SUBJECTS, _trust_usage(arguments, values, trust)
+    yield SUBJECTS, trust_usage_of(arguments, values, trust)
     yield from _tags_usages(arguments, (("role", ("role", "tags")), ("policy", ("policy", "tags"))))
     documents = [
         text
@@ -433,40 +316,7 @@ def _usages(
         if each.type == types.INLINE_POLICY
     ]
     attached = sum(each.type == types.ATTACHMENT for each in of_the_role)
-    yield from role_usages(attached, documents, _quota(arguments, values, "attached_policies", ATTACHED_POLICIES))
-
-
-def _trust_usage(arguments: Arguments, values: Mapping[str, Any], trust: Trust) -> Usage:
-    """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
-    quota = _trust_quota(arguments, values)
-    if isinstance(trust.policy, str):
-        return trust_usage(trust.policy, quota)
-    given = arguments.given
-    namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
-    names = strings_of([given.get(("service_account", "name"))]) if isinstance(namespace, str) else []
-    identity = pod_identity.ways_of(values)
-    keys = values.get("cluster_arns", ()) if identity.needs("cluster_arns") else ()
-    clusters = [given.get(("cluster_arns", key)) for key in keys]
-    has_providers = identity.needs("oidc_provider_arns") or not clusters
-    providers = strings_of(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER] if has_providers else []
-    audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust", "conditions"))
-    conditions = conditions if isinstance(conditions, Mapping) else {}
-    return trust_usage(
-        trust_document(
-            TrustParts(
-                providers,
-                [*strings_of(given.get(SUBJECTS)), *(subject_of(namespace, each) for each in names)]
-                or [SHORTEST_SUBJECT],
-                audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
-                {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
-                least(list_of(given.get(STATEMENTS))),
-                [each if isinstance(each, str) else SHORTEST_CLUSTER for each in clusters],
-                pod_identity.has_session_tags(values),
-            ),
-            identity.trusted,
-        ),
-        quota,
-    )
+    yield from role_usages(attached, documents, quota_of(arguments, values, "attached_policies", ATTACHED_POLICIES))
 
 
 def _tags_usages(arguments: Arguments, places: Sequence[tuple[str, Place]]) -> Iterator[tuple[Place, Usage]]:
@@ -474,8 +324,3 @@ def _tags_usages(arguments: Arguments, places: Sequence[tuple[str, Place]]) -> I
         tags = arguments.given.get(place)
         if isinstance(tags, dict):
             yield place, tags_usage(what, tags)
-
-
-# In place of what is not known, so that a length is a lower bound.
-SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223333:oidc-provider/a", "a:a", "a"
-SHORTEST_CLUSTER = "arn:aws:eks:us-west-2:111122223333:cluster/a"

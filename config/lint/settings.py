@@ -8,8 +8,8 @@ from config.lint.checked import CheckedBinding, CheckedStack, Warnings
 from config.models import Guard
 from config.stack import Stack
 from irsa import types
-from irsa.add_on_policies import service_account_of
 from irsa.guard.rules import SYSTEM, is_everybody, is_wide_prefix
+from irsa.role.add_on_policies import service_account_of
 from irsa.rules.mistakes import Mistake, Place, likely, named
 from irsa.rules.policies import largest_policy_size
 from irsa.rules.quotas import MANAGED_POLICY_SIZE, check_usage

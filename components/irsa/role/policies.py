@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa import types
-from irsa.add_on_policies import AddOnPolicy
 from irsa.fields import Document, collect
-from irsa.in_aws_account import aws_account_of
 from irsa.outputs import child_name, part_name
 from irsa.read import Arguments, Value
 from irsa.resources import ROLE_NAME, DeclaredResource, Ref
+from irsa.role.add_on_policies import AddOnPolicy
+from irsa.role.in_aws_account import aws_account_of
 from irsa.rules import names
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import Located, Mistake, Place

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from irsa import types
-from irsa.add_on_policies import service_account_of
 from irsa.fields import Document, Found, collect
-from irsa.in_aws_account import account_in, account_of_cluster
 from irsa.outputs import child_name
 from irsa.read import Arguments, Value
 from irsa.resources import ROLE_ARN, DeclaredResource
+from irsa.role.add_on_policies import service_account_of
+from irsa.role.in_aws_account import account_in, account_of_cluster
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.quotas import SESSION_POLICY_SIZE, Usage, check_usage
