@@ -14,15 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from irsa.evaluation.patterns import TooManyError, widest
-from irsa.evaluation.permissions import (
-    PLAIN,
-    UNKNOWN,
-    Element,
-    Permissions,
-    Request,
-    Statement,
-    service_of,
-)
+from irsa.evaluation.permission_statements import PLAIN, UNKNOWN, Element, Statement, service_of
+from irsa.evaluation.permissions import Permissions, Request
 from irsa.rules.strangers import automaton
 
 # Patterns made to combine in very many ways are not followed to the end: then it can't be told what is gained.

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from irsa.evaluation.gains import Gain, gains
-from irsa.evaluation.permissions import CHOSEN, gives
+from irsa.evaluation.permission_statements import CHOSEN
+from irsa.evaluation.permissions import gives
 from irsa.rules.unknown import SECRET
 
 OBJECT = ["arn:${Partition}:s3:::${BucketName}/${ObjectName}"]

@@ -1,0 +1,224 @@
+"""The statements of policy documents, as permissions.py asks about them, and the keys whose values a caller chooses."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from irsa.evaluation.answers import WebIdentityRequest
+from irsa.evaluation.conditions import Known, condition_outcome
+from irsa.evaluation.document import Condition
+from irsa.rules.grammar import EFFECTS, VERSION, split_operator
+from irsa.rules.leaves import items_of, mapping_of
+from irsa.rules.unknown import Unknown, has_unknown
+
+
+class Chosen(NamedTuple):
+    """A condition key whose value the caller chooses, so that a condition on it limits nobody."""
+
+    values: tuple[str, ...] = ()
+    """The values that every caller can choose; any, where there are none."""
+    may_be_absent: bool = False
+    several: bool = False
+
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html, section of each key. That a
+# value fits the action (a tag, where it creates something; a region, where it has a choice) is not asked.
+_ANYTHING = Chosen(may_be_absent=True)
+CHOSEN: Mapping[str, Chosen] = {
+    "aws:referer": _ANYTHING,
+    "aws:requestedregion": Chosen(),
+    "aws:requesttag": _ANYTHING,
+    "aws:securetransport": Chosen(("true",)),
+    "aws:tagkeys": Chosen(may_be_absent=True, several=True),
+    "aws:useragent": Chosen(),
+    "aws:viaawsservice": Chosen(("false",)),
+    # .../reference_policies_iam-condition-keys.html: "Available keys for AWS STS"
+    "sts:externalid": _ANYTHING,
+    "sts:rolesessionname": Chosen(),
+    "sts:transitivetagkeys": Chosen(may_be_absent=True, several=True),
+    # .../id_roles_use_passrole.html: they say to whom a role is passed, not which one.
+    "iam:associatedresourcearn": _ANYTHING,
+    "iam:passedtoservice": Chosen(),
+}
+# Of the same page: keys that are in each request that a role signs, with the value where it is the same for all.
+PRESENT: Mapping[str, tuple[str, ...]] = {
+    "aws:currenttime": (),
+    "aws:epochtime": (),
+    "aws:principalaccount": (),
+    "aws:principalarn": (),
+    "aws:principaltype": ("AssumedRole",),
+    "aws:userid": (),
+}
+_SERVICES = {key.partition(":")[0] for key in CHOSEN} - {"aws"}
+_NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
+
+# In place of the plain characters * and ?, in patterns and in what is compared with them.
+PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
+TO_PLAIN = str.maketrans({"*": "\ue000", "?": "\ue001"})
+_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+
+
+Element = Literal["actions", "resources"]
+
+
+class Names(NamedTuple):
+    """The patterns of Action or Resource, or of their opposites."""
+
+    certain: tuple[str, ...]
+    uncertain: tuple[str, ...]
+    """Those with a text that is not known, which `*` stands for."""
+    negated: bool
+
+    def patterns(self, widest: bool) -> tuple[str, ...]:
+        """Return the patterns by which most, or least, is included."""
+        return self.certain if widest == self.negated else self.certain + self.uncertain
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All patterns."""
+        return self.certain + self.uncertain
+
+
+class Compared(NamedTuple):
+    """A condition; `variables` says whether policy variables work in its document."""
+
+    condition: Condition
+    variables: bool
+
+    @property
+    def key(self) -> str:
+        """The key in lower case: IAM ignores the case of keys."""
+        return self.condition.key
+
+    def outcome(self, values: tuple[str, ...]) -> bool | None:
+        """Return whether it is met by a request with these values of its key."""
+        return condition_outcome(self.condition, Known(_NOBODY, {self.key: values}, self.variables))
+
+    @property
+    def always(self) -> bool | None:
+        """Whether every request meets it, or none; None where that depends on the request."""
+        operator, _, wanted = self.condition
+        present = PRESENT.get(self.key)
+        if operator == "Null":
+            return True if {"true", "false"} <= set(wanted) else None if present is None else "false" in wanted
+        if present:
+            return self.outcome(present)
+        parts = split_operator(operator)
+        if parts is None or parts.name not in ("StringLike", "StringNotLike"):
+            return None
+        negated = parts.name == "StringNotLike"
+        if not any(value and not value.strip("*") for value in wanted):
+            return None
+        if present is not None:
+            return not negated
+        absent = {None: negated, "ForAllValues": True, "ForAnyValue": False}[parts.of_set] or parts.if_exists
+        return absent if absent != negated else None
+
+
+class Statement(NamedTuple):
+    """A statement of any of the documents."""
+
+    allows: bool
+    in_boundary: bool
+    actions: Names
+    resources: Names
+    conditions: tuple[Compared, ...]
+    """Without those that every request meets."""
+    marked: bool
+    """Whether it holds what is not known, and so is not the same as another one that looks like it."""
+
+    @property
+    def never(self) -> bool:
+        """Whether no request meets its conditions."""
+        return any(each.always is False for each in self.conditions)
+
+    def names(self, element: Element) -> Names:
+        """Return the patterns of its actions or resources."""
+        return self.actions if element == "actions" else self.resources
+
+
+_ANY = {"Effect": Unknown("any"), "Action": "*", "Resource": "*"}
+
+
+def statements_of(document: Mapping[str, Any] | Unknown, in_boundary: bool) -> Iterator[Statement]:
+    """Yield the statements of a document; of one that is not known, such as may say anything."""
+    if isinstance(document, Unknown):
+        yield from _statement(_ANY, in_boundary, variables=True)
+        return
+    variables = document.get("Version") == VERSION
+    for each in items_of(document.get("Statement", ())):
+        yield from _statement(each if isinstance(each, dict | Mapping) else _ANY, in_boundary, variables)
+
+
+def _statement(values: Mapping[str, Any], in_boundary: bool, variables: bool) -> Iterator[Statement]:
+    """Yield a statement; where its Effect is not known, one of each, and neither for certain."""
+    effect, marked = values.get("Effect"), has_unknown(dict(values))
+    conditions = [*_conditions(values.get("Condition", {}), variables)]
+    unknown = [] if effect in EFFECTS else [UNKNOWN]
+    for allows in (True, False) if unknown else (effect == "Allow",):
+        yield Statement(
+            allows,
+            in_boundary,
+            _names(values, "Action", lambda action: (action, True)),
+            _names(values, "Resource", _resource if variables else lambda resource: (resource, True)),
+            (*(each for each in conditions if each.always is not True), *unknown),
+            marked,
+        )
+
+
+def _names(values: Mapping[str, Any], element: str, read: Callable[[str], tuple[str, bool]]) -> Names:
+    negated = element not in values and f"Not{element}" in values
+    items = items_of(values.get(f"Not{element}" if negated else element, ()))
+    patterns = [read(item) if isinstance(item, str) else ("*", False) for item in items]
+    certain, uncertain = (tuple(text for text, known in patterns if known is wanted) for wanted in (True, False))
+    return Names(certain, uncertain, negated)
+
+
+def _resource(text: str) -> tuple[str, bool]:
+    """Return the pattern of a resource, and whether all of its text is known."""
+    known = all(name in PLAIN for name in _VARIABLE.findall(text))
+    return _VARIABLE.sub(lambda match: PLAIN.get(match[1], "*"), text), known
+
+
+UNKNOWN = Compared(Condition("", "", ()), variables=True)
+
+
+def _conditions(condition: Any, variables: bool) -> Iterator[Compared]:
+    if not isinstance(condition, dict | Mapping):
+        yield UNKNOWN
+        return
+    for operator, keys in condition.items():
+        if not isinstance(keys, dict | Mapping):
+            yield UNKNOWN
+        for key, values in mapping_of(keys).items():
+            items = items_of(values)
+            texts = [
+                each if isinstance(each, str) else json.dumps(each, default=str)
+                for each in items
+                if not has_unknown(each)
+            ]
+            wanted = tuple(sorted(set(texts)))
+            known = len(texts) == len(items)
+            yield Compared(Condition(str(operator), str(key).lower(), wanted), variables) if known else UNKNOWN
+
+
+def service_of(action: str) -> str:
+    """Return the service of an action, where a condition key of its own is one that the caller chooses."""
+    service = action.partition(":")[0]
+    return service if service in _SERVICES else ""
+
+
+def is_chosen(key: str, service: str) -> bool:
+    """Return whether the caller of a service's action chooses the value; keys of a service are absent elsewhere."""
+    return key.partition("/")[0] in CHOSEN and key.partition(":")[0] in ("aws", service)
+
+
+def values_to_try(conditions: Sequence[Compared]) -> list[tuple[str, ...]]:
+    """Return values to try for a key: those that its conditions name, one that none names, and none at all."""
+    kind = CHOSEN[conditions[0].key.partition("/")[0]]
+    wanted = sorted({value for each in conditions for value in each.condition.wanted})
+    texts = [text for value in wanted for text in (value, *(re.sub(r"\*", each, value) for each in ("", "strangerzq")))]
+    found = kind.values or tuple(dict.fromkeys([*(text.replace("?", "q") for text in texts), "strangerzq"]))
+    several = [found] if kind.several else []
+    return [*([()] if kind.may_be_absent else []), *((text,) for text in found), *several]
