@@ -84,7 +84,7 @@ test-official: environment ## build the official Kubernetes plugin and YAML host
 	@OFFICIAL=built $(PYTHON) -m sandbox programs
 	@OFFICIAL=built $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m sandbox tests/sandbox tests/all/sandbox tests/official
 
-generate: environment ## generate the arguments, the schemas, the reference pages, AWS's actions and policies (config/lint) and tests/golden/mistakes.txt
+generate: environment ## generate the arguments, the schemas, the reference pages, AWS's actions and policies and tests/golden/mistakes.txt
 	@$(PYTHON) -c "from docs.generate import arguments; arguments.FILE.write_text(arguments.text())"
 	@$(PYTHON) components --schema > components/schema.json.new && mv components/schema.json.new components/schema.json
 	@$(PYTHON) -m docs.generate

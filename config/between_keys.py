@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from config.key_types import keys_at
-from config.lint import RULES, LintRule, check_rule_name
+from config.lint import RULES, check_rule_name
 from config.located_mistake import LocatedMistake
 from config.variables import BUILT_IN
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.combinations import usual_subject
+from irsa.evaluation.lint.rule import LintRule
 from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
@@ -80,7 +81,7 @@ def _of_lint(lint: Mapping[str, Any], bindings: Any) -> Iterator[LocatedMistake]
             yield from _unknown(("lint", "silence", name, "bindings", index), key, "irsa:bindings", bindings)
 
 
-def _of_silence(place: Place, rule: LintRule | None, silenced: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+def _of_silence(place: Place, rule: LintRule[Any] | None, silenced: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     reason = silenced.get("reason")
     if isinstance(reason, str) and reason and not reason.strip():
         yield _mistake((*place, "reason"), "blanks only", "the reason why you accept this", "write it")

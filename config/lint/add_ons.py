@@ -8,15 +8,17 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from config.lint import actions
-from config.lint.checked import CheckedBinding, Policies, Statement, Warnings
+from config.lint.checked import CheckedBinding
 from config.lint.trust import own_subject
 from config.scalars import scalar
 from irsa.add_ons.catalog import AddOn, add_on, names, service_accounts
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
+from irsa.evaluation.lint import actions
+from irsa.evaluation.lint.actions import UNNAMED
+from irsa.evaluation.lint.policies import Policies, Statement
+from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa.evaluation.unlimited import UNNAMED
 from irsa.rules.arns import PARTITIONS
 from irsa.rules.leaves import items_of, list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, listed
@@ -27,8 +29,9 @@ from irsa.rules.unknown import has_unknown, sampled
 NAMED = 5
 
 
+@rule()
 def add_on_version(checked: CheckedBinding) -> Warnings:
-    """Yield the add-ons without a version, whose policies change with a release of irsa."""
+    """An add-on has no version, so that a newer irsa may change its policy."""
     args = checked.args
     places: list[tuple[Place, Any]] = [(("policy",), args.get("policy"))]
     places += [(("policies", index), each) for index, each in enumerate(list_of(args.get("policies")))]
@@ -75,18 +78,19 @@ def as_policies(each: AddOn) -> str:
     return f"`policies: [{{{', '.join([f'addOn: {each.name}', *samples])}}}]`{with_yours}"
 
 
+@rule()
 def add_on_policy(checked: CheckedBinding) -> Warnings:
-    """Yield the policies for an add-on, written by hand, that lack what it needs, or give what it never needed."""
+    """A policy for an add-on, written by hand, lacks an action that it needs, or gives one that it never needed."""
     args, documents = checked.args, [*checked.documents]
     each = add_on_of(checked) if documents and not args.get("policies") else None
     if each is None:
         return
-    content = repr([document for _, document, _ in documents])
-    lacking, others = _judged(each.name, _partition(checked), Documents(content, [each[1:] for each in documents]))
+    contents = [document for _, document, _ in documents]
+    lacking, others = _judged(each.name, _partition(checked), Documents(repr(contents), contents))
     use = f"use {as_policies(each)}, in place of the document"
     inline = args.get("inline_policies", {})
     policies = ("policy" in args) + (len(inline) if isinstance(inline, dict) else 1)
-    are_known = len(documents) == policies and not any(has_unknown(document) for _, document, _ in documents)
+    are_known = len(documents) == policies and not any(map(has_unknown, contents))
     if lacking and are_known and not args.get("policy_arns"):
         found = f"a policy for {each.name} that does not allow {listed(lacking)}"
         allowed = f"what {each.name} {each.newest} needs ({each.versions[each.newest].source})"
@@ -104,10 +108,10 @@ def add_on_policy(checked: CheckedBinding) -> Warnings:
 
 @dataclass(frozen=True)
 class Documents:
-    """The documents of a role, each with what is written, and their text, by which they are told from others."""
+    """The documents of a role, and their text, by which they are told from others."""
 
     content: str
-    documents: Sequence[tuple[Any, Any]] = field(compare=False)
+    documents: Sequence[Any] = field(compare=False)
 
 
 # Thousands of bindings may have one document.

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from config.argument_places import place_of
-from config.lint.checked import CheckedBinding, CheckedStack, Warnings
+from config.lint.checked import CheckedBinding, CheckedStack
 from config.models import Guard
 from config.stack import Stack
 from irsa import types
+from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.guard.rules import SYSTEM, is_everybody, is_wide_prefix
 from irsa.role.add_on_policies import service_account_of
 from irsa.rules.mistakes import Mistake, Place, likely, named
@@ -19,8 +20,9 @@ from irsa.rules.unknown import least
 from irsa.ways import IRSA, POD_IDENTITY, Identity
 
 
+@rule()
 def near_limit(checked: CheckedBinding) -> Warnings:
-    """Yield the quotas of which more than 80% is used."""
+    """More than 80% of a quota is used."""
     for argument, usage in checked.spec.usages:
         place = (*checked.place, *place_of(argument))
         if usage.used <= usage.quota and check_usage(usage):
@@ -29,8 +31,9 @@ def near_limit(checked: CheckedBinding) -> Warnings:
             yield place, Mistake(found, "at most 80%, so that it can grow", fix)
 
 
+@rule()
 def split_policy(checked: CheckedBinding) -> Warnings:
-    """Yield the policy whose document is split, since it is longer than one managed policy may be."""
+    """A policy is split over several, since it is too long."""
     number = len(checked.spec.of(types.POLICY))
     for place, document, _ in checked.documents if number > 1 else ():
         if place == (*checked.place, "policy"):
@@ -40,8 +43,9 @@ def split_policy(checked: CheckedBinding) -> Warnings:
             yield place, Mistake(found, f"at most {MANAGED_POLICY_SIZE:,} in one managed policy (a quota of IAM)", fix)
 
 
+@rule()
 def unused_setting(checked: CheckedStack) -> Warnings:
-    """Yield the variables that nothing contains, the defaults that no binding takes, and what guards nothing."""
+    """A default, a variable or a guard's namespace is not used."""
     if not checked.complete:
         return
     for name in checked.stack.variables:
@@ -60,8 +64,9 @@ def unused_setting(checked: CheckedStack) -> Warnings:
     yield from _unused_in_guards(checked)
 
 
+@rule()
 def wide_guard(checked: CheckedStack) -> Warnings:
-    """Yield by what many may avoid a guard: everybody, users of several roles, who may edit a tenant's ConfigMaps."""
+    """More than one role or user may avoid a guard, or who may edit ConfigMaps in a guarded namespace."""
     for place, guard in _guards(checked.stack) if checked.complete else ():
         rule, namespace = guard.annotations, guard.namespace
         names = {"users": rule.users, "userPrefixes": rule.user_prefixes, "groups": rule.groups} if rule else {}

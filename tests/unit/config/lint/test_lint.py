@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from config.lint import RULES, check_rule_name, silence_reason
-from config.lint.actions import applicability, in_a_policy, service, services
-from config.lint.checked import Statement
 from config.lint.settings import TAKES_DEFAULT
 from config.loading import read_settings
 from config.located_mistake import LocatedMistake
 from config.models import Defaults
+from irsa.evaluation.lint.actions import applicability, in_a_policy, service, services
+from irsa.evaluation.lint.policies import Policies, Statement
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import SECRET
 from irsa.ways import ONLY_IRSA, parse_identity
@@ -194,12 +194,12 @@ def test_what_a_statement_leaves_out_may_be_on_any_resource(tmp_path: Path) -> N
 
 def test_a_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects a stack of 10,000 bindings with one file: its statements are judged once, and each binding warned."""
-    seen: list[Statement] = []
+    seen: list[Policies] = []
     rule = RULES["write-everything"]
 
-    def counted(statement: Statement) -> Iterator[tuple[Place, Mistake]]:
-        seen.append(statement)
-        yield from rule.warnings(statement)
+    def counted(policies: Policies) -> Iterator[tuple[Place, Mistake]]:
+        seen.append(policies)
+        yield from rule(policies)
 
     monkeypatch.setattr("config.lint.RULES", {"write-everything": rule._replace(warnings=counted)})
     (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
@@ -298,7 +298,7 @@ def test_an_advised_arn_can_be_pasted() -> None:
                 assert {*re.findall(r"\$\{(\w+)\}", pasted)} <= variables.keys()
                 known = re.sub(r"\$\{(\w+)\}", lambda each: variables[each[1]], pasted)
                 statement = {"Effect": "Allow", "Action": f"{prefix}:{action.name}", "Resource": known}
-                assert not [*RULES["wrong-resource"].warnings(Statement(statement, statement))], pasted
+                assert not [*RULES["wrong-resource"](Statement(statement, statement))], pasted
 
 
 def test_aws_itself_writes_few_wrong_resources() -> None:
@@ -311,7 +311,7 @@ def test_aws_itself_writes_few_wrong_resources() -> None:
         for managed in json.loads(aws_managed_policies_data).values()
         for statement in _listed(managed["Document"]["Statement"])
     ]
-    wrong = [each for each in statements if [*RULES["wrong-resource"].warnings(Statement(each, each))]]
+    wrong = [each for each in statements if [*RULES["wrong-resource"](Statement(each, each))]]
     assert len(statements) > 5000
     assert len(wrong) < len(statements) * 0.02
 

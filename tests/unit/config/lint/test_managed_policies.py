@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from config.lint import managed_policies
-from config.lint.managed_policies import known, replaced
+from config.lint.managed_policies import WITH_SESSION_TAG
+from irsa.evaluation.lint import managed_policies
+from irsa.evaluation.lint.managed_policies import known, replaced
 from irsa.rules.arns import POLICIES_WITH_A_PATH
 from program.examine import examine
 from tests.unit.irsa.add_ons.every_add_on import aws_managed
@@ -132,6 +133,6 @@ def test_a_policy_for_sessions_with_tags(tmp_path: Path) -> None:
         key: set(re.findall(r"aws:PrincipalTag/((?:eks|kubernetes)-[\w-]+)", json.dumps(policy)))
         for key, policy in aws_managed().items()
     }
-    assert {key: {tag} for key, tag in managed_policies.WITH_SESSION_TAG.items()} == {
+    assert {key: {tag} for key, tag in WITH_SESSION_TAG.items()} == {
         key: tags for key, tags in compared.items() if tags
     }

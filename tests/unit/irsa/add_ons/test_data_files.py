@@ -15,10 +15,10 @@ import yaml
 from hypothesis import given as examples
 from hypothesis import strategies as st
 
-from config.lint.actions import matching
 from irsa.add_ons.catalog import add_on, names, snake
 from irsa.add_ons.document import document, managed_policies
 from irsa.add_ons.parameters import PARAMETERS, SWITCHES
+from irsa.evaluation.lint.actions import matching
 from irsa.evaluation.patterns import overlap
 from irsa.read import ArgumentMistakes
 from irsa.rules.leaves import items_of

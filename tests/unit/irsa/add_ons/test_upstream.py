@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from config.lint.actions import matching
 from irsa.add_ons.catalog import add_on
 from irsa.add_ons.document import document
 from irsa.add_ons.parameters import SWITCHES
+from irsa.evaluation.lint.actions import matching
 from irsa.rules.leaves import items_of
 from tests.unit.irsa.add_ons.every_add_on import AWS_ACCOUNT, NARROWEST, REGIONS, aws_managed, given, values, where
 

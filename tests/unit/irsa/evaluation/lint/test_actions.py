@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from config.lint.actions import nearest_action, service, services
 from docs.generate.actions import FILE, files, reference
+from irsa.evaluation.lint.actions import nearest_action, service, services
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 
 
 def test_every_service_is_what_the_package_says() -> None:

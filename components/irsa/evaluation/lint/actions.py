@@ -14,11 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from config.lint.checked import Statement, Warnings, strings
+from irsa.evaluation.lint.policies import Statement, strings
+from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa.evaluation.unlimited import UNNAMED
 from irsa.rules.mistakes import Mistake, likely, shortened
 
+ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
+# Any action of any service: nobody has one of this name.
+UNNAMED = "strangerzq"
 WRITING = ("Write", "Permissions management", "Tagging")
 
 
@@ -231,8 +234,9 @@ def _share_a_character(first: str | Run, second: str | Run) -> bool:
     return first in ("?", second)
 
 
+@rule()
 def unknown_action(statement: Statement) -> Warnings:
-    """Yield the actions that AWS does not have."""
+    """An action does not exist, so it allows nothing."""
     for element in ("Action", "NotAction"):
         for place, action in statement.placed(element):
             if action == "*" or matching(action):
@@ -248,8 +252,9 @@ def unknown_action(statement: Statement) -> Warnings:
             yield place, mistake
 
 
+@rule()
 def wrong_resource(statement: Statement) -> Warnings:
-    """Yield the actions that apply to none of their statement's resources, so that they allow or deny nothing.
+    """An action applies to none of its resources, so it allows nothing.
 
     Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """

@@ -1,0 +1,191 @@
+"""Lint rules about what a role may do."""
+
+import functools
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from irsa.evaluation.lint import actions
+from irsa.evaluation.lint.actions import ROLE, UNNAMED
+from irsa.evaluation.lint.policies import Policies, Statement, strings
+from irsa.evaluation.lint.rule import Danger, Warnings, rule
+from irsa.evaluation.patterns import matches, pattern_of
+from irsa.rules.grammar import VERSION
+from irsa.rules.mistakes import shortened
+from irsa.rules.strangers import stranger
+from irsa.rules.subjects import is_pattern
+
+if TYPE_CHECKING:
+    from irsa.evaluation.permissions import Permissions
+
+# Fewer patterns than those that begin with each three letters fit into a role's policies.
+_LONGEST_BEGINNING = 2
+
+
+@rule(danger="always")
+def write_everything(policies: Policies) -> Warnings:
+    """Write actions are allowed on every resource, or on every one of a type."""
+    for index, (place, statement) in enumerate(policies.statements):
+        patterns = statement.items("Action") if statement.allows else ()
+        writing = [each for each in patterns if _gives_any(policies, index, _written(policies, statement, each))]
+        if statement.allows and "NotAction" in statement.values:
+            every = _written(policies, statement, "*")
+            writing += ["all but NotAction"] if _gives_any(policies, index, every) else []
+        if writing:
+            which = ", ".join(writing[:3]) + (", ..." if writing[3:] else "")
+            element, resources = _resources(statement)
+            found = f"{which} on {resources}, which is every resource of a type"
+            if element == "NotResource" or "*" in statement.items("Resource"):
+                but = "but NotResource" if element == "NotResource" else '("*")'
+                found = f"{which} on every resource {but} of the AWS account"
+            found += ", with a Condition that every caller can meet" if statement.values.get("Condition") else ""
+            fix = "name them in Resource, such as arn:${partition}:s3:::my-bucket/*"
+            yield (*place, element), Danger(found, "only the resources that the role needs", fix)
+
+
+def _written(policies: Policies, statement: Statement, pattern: str) -> Iterator[actions.Written]:
+    """Yield the actions of a pattern that change something; of `*`, some that stand for all."""
+    if pattern != "*":
+        yield from actions.written(pattern)
+        return
+    yield actions.ANY
+    # Of the services that policies name, other rights may be left than of all others.
+    named = [each for _, other in policies.statements for each in (*other.items("Action"), *other.items("NotAction"))]
+    services = [each.partition(":")[0] for each in named]
+    services += [each.split(":")[2] for each in statement.items("Resource") if each.count(":") > 1]
+    for service in dict.fromkeys(services):
+        yield from actions.written(f"{service}:*")
+
+
+def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written]) -> bool:
+    """Return whether a statement gives one of several actions on every resource of a type."""
+    statement = policies.statements[index][1]
+    return any(_may_be_open(statement, arns) and policies.give(action, arns, index) for action, arns in several)
+
+
+def _may_be_open(statement: Statement, arns: Sequence[str]) -> bool:
+    """Return whether a statement may be part of what gives every resource; quick, since most name theirs."""
+    if "NotResource" in statement.values:
+        return True
+    for resource in statement.items("Resource"):
+        parts = resource.split(":", 5)
+        # Without all six of them, a wildcard stands for the rest.
+        written = _OPEN.split(parts[5], maxsplit=1)[0] if parts[5:] else ""
+        if any(_begins(written, _beginning(arn)) for arn in arns):
+            return True
+    return False
+
+
+_OPEN = re.compile(r"[*?]|\$\{")
+
+
+@functools.cache
+def _beginning(arn: str) -> str:
+    """Return the last part of an ARN of the reference, up to the first name in it."""
+    return _OPEN.split(arn.split(":", 5)[5], maxsplit=1)[0]
+
+
+def _begins(written: str, known: str) -> bool:
+    """Return whether what is written leaves the name open, or nearly."""
+    return known.startswith(written) or (written.startswith(known) and len(written) - len(known) <= _LONGEST_BEGINNING)
+
+
+def _resources(statement: Statement) -> tuple[str, str]:
+    """Return the element that names the resources, and its values as they are written."""
+    element = "NotResource" if "NotResource" in statement.values else "Resource"
+    return element, shortened(", ".join(strings(statement.written.get(element))))
+
+
+@rule(danger="always")
+def pass_any_role(policies: Policies) -> Warnings:
+    """iam:PassRole is allowed on every role.
+
+    With it, a role acts as the most powerful one that a service may have. The keys of a Condition that iam:PassRole has
+    of its own say to whom a role is passed, not which one.
+    """
+    for index, (place, statement) in enumerate(policies.statements):
+        passing = [action for action in statement.items("Action") if _includes_pass_role(action)]
+        passing += ["all but NotAction"] if "NotAction" in statement.values else []
+        passes = passing and statement.allows and _may_be_open(statement, [ROLE])
+        if not passes or not policies.give("iam:PassRole", [ROLE], index):
+            continue
+        element, resources = _resources(statement)
+        alone = [
+            ((*place, *inner), repr(resource))
+            for inner, resource in statement.placed("Resource")
+            if resource == "*" or actions.includes_all(resource, ROLE)
+        ]
+        together = "every resource but NotResource" if element == "NotResource" else resources
+        for where, on in alone or [((*place, element), together)]:
+            found = f"{passing[0]} on {on}, which includes iam:PassRole on every role of the AWS account"
+            if passing[0].lower() == "iam:passrole":
+                found = f"{passing[0]} on {on}, which is every role of the AWS account"
+            fix = "name the roles in Resource, in a statement of its own with a Condition on iam:PassedToService"
+            yield where, Danger(found, "the roles that a service needs", fix)
+
+
+@functools.cache
+def _includes_pass_role(action: str) -> bool:
+    return matches("iam:passrole", pattern_of(action.lower(), wildcards=True))
+
+
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
+POWER_OF_POLICY = {
+    "AdministratorAccess": "every action on every resource",
+    "PowerUserAccess": "every action but the management of IAM, AWS Organizations and the AWS account",
+    "IAMFullAccess": "every action of IAM, by which the role can give itself all others",
+}
+_POWERFUL_POLICY = re.compile(rf"arn:[^:]+:iam::aws:policy/({'|'.join(POWER_OF_POLICY)})")
+# What of it a document would say, and a service of which no Deny takes an action away.
+_OF_POLICY: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "AdministratorAccess": ({"Action": "*"}, UNNAMED),
+    "PowerUserAccess": ({"NotAction": ["iam:*", "organizations:*", "account:*"]}, UNNAMED),
+    "IAMFullAccess": ({"Action": "iam:*"}, "iam"),
+}
+
+
+def power(policy_arn: str, documents: Iterable[Mapping[str, Any]]) -> str:
+    """Return by which name, and what, a managed policy of AWS allows that lets a role control the AWS account.
+
+    Empty for any other one, and where a Deny in the role's documents takes it away.
+    """
+    found = _POWERFUL_POLICY.fullmatch(policy_arn)
+    if not found:
+        return ""
+    of_policy, service = _OF_POLICY[found[1]]
+    document = {"Version": VERSION, "Statement": [{"Effect": "Allow", **of_policy, "Resource": "*"}]}
+    permissions = Policies([document, *documents]).permissions
+    return f"{found[1]}: {POWER_OF_POLICY[found[1]]}" if _has_all(permissions, service) else ""
+
+
+def unlimited(
+    documents: Collection[Mapping[str, Any]], policy_arns: Iterable[str], subjects: Collection[str]
+) -> Iterator[str]:
+    """Yield what is unlimited of a role, in words, whatever AWS's actions are.
+
+    Args:
+        documents: The documents of its policies.
+        policy_arns: ARNs of the managed policies that it has besides.
+        subjects: The `namespace:name` patterns that it trusts.
+    """
+    policies = Policies([*documents])
+    permissions = policies.permissions
+    allowed = [action for _, each in policies.statements if each.allows for action in each.items("Action")]
+    services = {action.lower().partition(":")[0] for action in allowed}
+    if _has_all(permissions, UNNAMED):
+        yield "its policies allow every action on every resource"
+    elif any(_has_all(permissions, each) for each in services if not is_pattern(each)):
+        # Which one is a secret, where the document is one.
+        yield "its policies allow every action of an AWS service on every resource"
+    elif any(pass_any_role(policies)):
+        yield "its policies allow iam:PassRole on every role"
+    yield from filter(None, (power(each, documents) for each in policy_arns))
+    wide = [each for each in subjects if is_pattern(each.partition(":")[0])]
+    if wide and stranger(wide) is None:
+        yield "every service account of the cluster may assume the role"
+
+
+def _has_all(permissions: "Permissions", service: str) -> bool:
+    """Return whether any action of a service is given on any of its resources."""
+    resources = [f"arn:${{Partition}}:{service}:{place}:${{Name}}" for place in ("${Region}:${Account}", ":")]
+    return bool(permissions.everywhere(f"{service}:{UNNAMED}", resources))
