@@ -72,10 +72,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
 
 
 def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:
-    bindings = {
-        key: CheckedBinding(key, each.binding, settings.written["bindings"][key], each.args, each.spec)
-        for key, each in planned.bindings.items()
-    }
+    bindings = {key: CheckedBinding(key, each.binding, each.args, each.spec) for key, each in planned.bindings.items()}
     used = set(_used_variables(settings)) if complete and settings.stack.variables else set()
     return CheckedStack(settings.stack, settings.written, bindings, complete, used)
 

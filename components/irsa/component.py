@@ -13,7 +13,7 @@ import pulumi_kubernetes as kubernetes
 from irsa import outputs, types
 from irsa.args import ServiceAccountRoleArgs
 from irsa.association_hooks import association_hooks
-from irsa.evaluation.lint import unlimited
+from irsa.evaluation.lint.permissions import unlimited
 from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.later import InvalidArgumentsError, Later, applied

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from config.lint import add_ons, managed_policies, permissions, settings, trust
+from config.lint import add_ons, permissions, settings, trust
 from config.lint.checked import CheckedBinding, CheckedStack
 from config.located_mistake import LocatedMistake
 from config.models import Lint
-from irsa.evaluation.lint import actions
-from irsa.evaluation.lint import permissions as of_policies
+from irsa.evaluation.lint import actions, managed_policies
+from irsa.evaluation.lint import permissions as of_documents
+from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.policies import Policies, Statement, statements
 from irsa.evaluation.lint.rule import Danger, LintRule, rules_of
 from irsa.rules.mistakes import Mistake, nearest, shortened
@@ -19,11 +20,14 @@ def lint(checked: CheckedStack) -> list[LocatedMistake]:
     warnings: list[LocatedMistake] = []
     judged: dict[str, list[LocatedMistake]] = {}
     judged_together: dict[tuple[str, ...], list[LocatedMistake]] = {}
-    kinds = (Statement, Policies, CheckedBinding, CheckedStack)
+    kinds = (Statement, Policies, ManagedPolicy, CheckedBinding, CheckedStack)
     judging = {kind: [each for each in RULES.items() if each[1].judges is kind] for kind in kinds}
     for binding in checked.bindings.values():
         for name, rule in judging[CheckedBinding]:
             warnings += [LocatedMistake(*found, rule=name) for found in rule(binding)]
+        for at, policy in permissions.managed_policies(binding):
+            for name, rule in judging[ManagedPolicy]:
+                warnings += [LocatedMistake(at, mistake, rule=name) for _, mistake in rule(policy)]
         contents: list[str] = []
         documents = [*binding.documents]
         # A session policy gives nothing, so that it is not judged together with them.
@@ -81,5 +85,5 @@ def check_rule_name(name: str) -> str:
 
 
 RULES: Mapping[str, LintRule[Any]] = rules_of(
-    trust, of_policies, permissions, settings, actions, add_ons, managed_policies
+    trust, of_documents, permissions, managed_policies, settings, actions, add_ons
 )

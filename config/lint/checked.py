@@ -15,8 +15,6 @@ class CheckedBinding(NamedTuple):
     key: str
     binding: Binding
     """Its settings, `irsa:defaults` merged into them."""
-    written: Mapping[str, Any]
-    """Its settings as they are in the file."""
     args: Mapping[str, Any]
     """The arguments of its component, with their variables replaced."""
     spec: Spec

@@ -1,26 +1,40 @@
 """Lint rules about the policies that a role has."""
 
+from collections.abc import Iterator
+
+from config.lint.add_ons import add_on_of, as_policies
 from config.lint.checked import CheckedBinding
-from irsa.evaluation.lint.permissions import power
+from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.policies import statements
-from irsa.evaluation.lint.rule import Danger, Warnings, rule
+from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown, has_unknown
 
+# Policies that compare with a tag of the session, `aws:PrincipalTag/...`: EKS Pod Identity sends it, IRSA does not.
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverEKSClusterScopedPolicy.html
+WITH_SESSION_TAG = {
+    "AmazonEBSCSIDriverEKSClusterScopedPolicy": "eks-cluster-name",
+    "AmazonSageMakerSpacesControllerPolicy": "eks-cluster-arn",
+    "AmazonSageMakerSpacesRouterPolicy": "eks-cluster-arn",
+}
 
-@rule(danger="always")
-def administrator_access(checked: CheckedBinding) -> Warnings:
-    """A role has AdministratorAccess, PowerUserAccess or IAMFullAccess.
 
-    A document that allows `*` on `*` is one of write-everything.
-    """
+def managed_policies(checked: CheckedBinding) -> Iterator[tuple[Place, ManagedPolicy]]:
+    """Yield the managed policies of a role, each with its place."""
+    documents = [document for _, document, _ in checked.documents]
+
+    def add_on() -> str:
+        found = add_on_of(checked)
+        return f"; or, in its place, {as_policies(found)}" if found else ""
+
     for index, arn in checked.strings("policy_arns"):
-        if found := power(arn, [known for _, known, _ in checked.documents]):
-            fix = "attach a policy with the actions that the Pods call"
-            yield (*checked.place, "policyArns", index), Danger(found, "the permissions that the role needs", fix)
+        yield (*checked.place, "policyArns", index), ManagedPolicy(arn, documents, in_its_place=add_on)
+    boundary = checked.argument("role", "permissions_boundary")
+    if isinstance(boundary, str):
+        yield (*checked.place, "role", "permissionsBoundary"), ManagedPolicy(boundary, is_boundary=True)
 
 
 @rule()
@@ -76,3 +90,18 @@ def attached_twice(checked: CheckedBinding) -> Warnings:
         if first != source:
             found = f"the same document as {path_of(first[2:])}"
             yield source, Mistake(found, "each policy once", "remove one of them")
+
+
+@rule()
+def session_tag_policy(checked: CheckedBinding) -> Warnings:
+    """A managed policy of AWS compares with a tag of the session, which IRSA does not send."""
+    without = [way for way in checked.binding.identity.trusted if not way.has_tags]
+    for place, policy in managed_policies(checked) if without else ():
+        key = policy.of_aws
+        tag = WITH_SESSION_TAG.get(key)
+        if tag and tag not in mapping_of(checked.argument("role", "tags")):
+            found = f"{key}, which allows only what has the value of the session's tag {tag}: {without[0]} sends none"
+            fix = f"set identity to podIdentity, or tag the role with {tag}, where it is for one cluster"
+            if key.startswith("AmazonEBSCSIDriver"):
+                fix = "write policies: [{addOn: ebs-csi}] in its place, which names the clusters"
+            yield place, Mistake(found, "a policy that does not compare with tags of the session", fix)

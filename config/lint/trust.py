@@ -93,9 +93,8 @@ def kube_system_wildcard(checked: CheckedBinding) -> Warnings:
     if checked.has_existing_role:
         return
     trusted, own = _trusted(checked), own_subject(checked)
-    system = [subject for _, subject in trusted if _names_kube_system(subject)]
-    if own and own.startswith(f"{SYSTEM_NAMESPACE}:"):
-        system.insert(0, own)
+    subjects = [*([own] if own else []), *(subject for _, subject in trusted)]
+    system = [*filter(_names_kube_system, subjects)]
     for where, subject in trusted if system else ():
         if is_pattern(subject):
             others = "" if subject == system[0] else f", on the role of {system[0]!r}"

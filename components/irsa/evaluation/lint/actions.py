@@ -153,8 +153,7 @@ class Applicability(NamedTuple):
         # Some services compare such an action with all resources of a type, as iam:ListRoles with those of role/*.
         if self.only_everything and any(includes_all(resource, arn) for arn in _arns_like(resource)):
             return True
-        pattern = [Run() if char == "*" else char for char in resource]
-        return any(_have_common_text(pattern, parts) for parts in self.parts)
+        return any(_may_match(resource, parts) for parts in self.parts)
 
 
 @functools.cache
@@ -207,31 +206,29 @@ def _expression_of(part: str | Run) -> str:
     return re.escape(part)
 
 
-def _have_common_text(pattern: Sequence[str | Run], parts: Sequence[str | Run]) -> bool:
-    """Return whether a text exists that a pattern, with `?` and runs, and the parts of an ARN both match."""
-    ends = (len(pattern), len(parts))
-    open_positions, seen = [(0, 0)], {(0, 0)}
-    while open_positions:
-        left, right = open_positions.pop()
-        if (left, right) == ends:
-            return True
-        first = pattern[left] if left < ends[0] else None
-        second = parts[right] if right < ends[1] else None
-        following = [(left + 1, right)] if isinstance(first, Run) else []
-        following += [(left, right + 1)] if isinstance(second, Run) else []
-        if first is not None and second is not None and _share_a_character(first, second):
-            following.append((left + (not isinstance(first, Run)), right + (not isinstance(second, Run))))
-        open_positions += [position for position in following if position not in seen]
-        seen.update(following)
-    return False
+def _may_match(resource: str, parts: Sequence[str | Run]) -> bool:
+    """Return whether a text exists that a resource, with `*` and `?`, and the parts of an ARN both match."""
+    end = len(parts)
+    positions = _behind_runs({0}, parts)
+    for char in resource:
+        if char == "*":
+            positions = {*range(min(positions, default=end + 1), end + 1)}
+        else:
+            taking = [(at, parts[at]) for at in positions - {end} if _takes(parts[at], char)]
+            positions = _behind_runs({at + (not isinstance(part, Run)) for at, part in taking}, parts)
+    return end in positions
 
 
-def _share_a_character(first: str | Run, second: str | Run) -> bool:
-    if isinstance(first, Run):
-        return isinstance(second, Run) or second not in first.never
-    if isinstance(second, Run):
-        return first not in second.never
-    return first in ("?", second)
+def _behind_runs(positions: set[int], parts: Sequence[str | Run]) -> set[int]:
+    """Return positions in an ARN, and those behind its runs, which may be empty."""
+    for at, part in enumerate(parts):
+        if at in positions and isinstance(part, Run):
+            positions.add(at + 1)
+    return positions
+
+
+def _takes(part: str | Run, char: str) -> bool:
+    return char == "?" or (char not in part.never if isinstance(part, Run) else char == part)
 
 
 @rule()
@@ -241,15 +238,13 @@ def unknown_action(statement: Statement) -> Warnings:
         for place, action in statement.placed(element):
             if action == "*" or matching(action):
                 continue
-            near = nearest_action(action)
-            fix = (
-                f"did you mean {near!r}?"
-                if near
-                else "write an action of the service, or silence the rule with a reason"
+            near, otherwise = (
+                nearest_action(action),
+                "write an action of the service, or silence the rule with a reason",
             )
+            fix = f"did you mean {near!r}?" if near else otherwise
             found = f"{action!r}, which is not an action of AWS"
-            mistake = Mistake(found, "actions of AWS's service authorization reference", fix)
-            yield place, mistake
+            yield place, Mistake(found, "actions of AWS's service authorization reference", fix)
 
 
 @rule()
@@ -270,7 +265,8 @@ def wrong_resource(statement: Statement) -> Warnings:
             groups.setdefault((_applies_to(applies), instead), []).append(action)
     for (allowed, (resource, prefixes, is_resource)), wrong in groups.items():
         verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
-        found = f"{_some(wrong)} on {_some(strings(statement.written.get('Resource')))}, which {verb} nothing"
+        written = strings(statement.written.get("Resource"))
+        found = f"{shortened(', '.join(wrong))} on {shortened(', '.join(written))}, which {verb} nothing"
         fix = f"write {resource}"
         if is_resource:
             alone = " instead" if len(wrong) == len(actions) else " in a statement of its own"
@@ -294,10 +290,6 @@ _IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
 # The first slash that is not within a variable, and all that follows.
 _BELOW = re.compile(r"/(?![^{}]*\}).*")
 _WORD = re.compile("(?<=[a-z])(?=[A-Z])")
-
-
-def _some(values: Sequence[str]) -> str:
-    return shortened(values[0]) if len(values) == 1 else shortened(", ".join(values))
 
 
 def _applies_to(applies: Applicability) -> str:

@@ -1,16 +1,18 @@
-"""Which managed policies AWS has, by the lists in managed_policies.json and replaced_policies.json.
+"""Lint rules about AWS's managed policies, by the lists in managed_policies.json and replaced_policies.json.
 
 `make generate` writes the first one. Both are of the partition aws: other partitions have other policies.
 """
 
 import functools
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from irsa.evaluation.lint.rule import Warnings, rule
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, likely
+from irsa.rules.unknown import sampled
 
 PREFIX = "arn:aws:iam::aws:policy/"
 # Most names begin and end with the same words.
@@ -49,22 +51,39 @@ def nearest_policy(key: str) -> str | None:
     return by_name[close] if close else None
 
 
-def unknown_managed_policy(arn: str) -> Mistake | None:
-    """Return what is wrong with the ARN of a managed policy of the partition aws that AWS does not have."""
-    key = arn.removeprefix(PREFIX)
-    if key == arn or key in known().keys or key in replaced():
-        return None
-    found = f"{arn!r}, which is not among AWS's {len(known().keys):,} policies of {known().date}"
-    near = nearest_policy(key)
-    ask = f"`{commands.show_policy(arn)}` says whether it is newer than this list"
-    return Mistake(found, "a managed policy of AWS", f"did you mean {PREFIX + near!r}? {ask}" if near else ask)
+class ManagedPolicy(NamedTuple):
+    """A managed policy of a role."""
+
+    arn: str
+    documents: Sequence[Mapping[str, Any]] = ()
+    """Those of the role's other policies, which may deny what it gives."""
+    is_boundary: bool = False
+    """Whether it is the role's permissions boundary."""
+    in_its_place: Callable[[], str] = str
+    """Returns what else could be written in place of one that is replaced."""
+
+    @property
+    def of_aws(self) -> str:
+        """Its path and name, if it is one of AWS in the partition aws."""
+        return self.arn.removeprefix(PREFIX) if self.arn.startswith(PREFIX) and not sampled(self.arn) else ""
 
 
-def replaced_managed_policy(arn: str) -> Mistake | None:
-    """Return what is wrong with the ARN of a managed policy of the partition aws that a newer one replaces."""
-    key = arn.removeprefix(PREFIX)
-    new = replaced().get(key) if key != arn else None
-    if not new:
-        return None
-    found = f"{key}, which {new['by']} replaces since {new['date']}: {new['why']}"
-    return Mistake(found, f"the policy that replaces it ({new['source']})", f"write {PREFIX}{new['by']}")
+@rule()
+def unknown_managed_policy(policy: ManagedPolicy) -> Warnings:
+    """An AWS managed policy does not exist."""
+    key = policy.of_aws
+    if key and key not in known().keys and key not in replaced():
+        found = f"{PREFIX + key!r}, which is not among AWS's {len(known().keys):,} policies of {known().date}"
+        near = nearest_policy(key)
+        ask = f"`{commands.show_policy(PREFIX + key)}` says whether it is newer than this list"
+        fix = f"did you mean {PREFIX + near!r}? {ask}" if near else ask
+        yield (), Mistake(found, "a managed policy of AWS", fix)
+
+
+@rule()
+def replaced_managed_policy(policy: ManagedPolicy) -> Warnings:
+    """A newer AWS managed policy replaces one."""
+    if policy.of_aws and (new := replaced().get(policy.of_aws)):
+        found = f"{policy.of_aws}, which {new['by']} replaces since {new['date']}: {new['why']}"
+        fix = f"write {PREFIX}{new['by']}{policy.in_its_place()}"
+        yield (), Mistake(found, f"the policy that replaces it ({new['source']})", fix)

@@ -3,10 +3,11 @@
 import functools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import ROLE, UNNAMED
+from irsa.evaluation.lint.managed_policies import ManagedPolicy
 from irsa.evaluation.lint.policies import Policies, Statement, strings
 from irsa.evaluation.lint.rule import Danger, Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
@@ -14,9 +15,6 @@ from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import shortened
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern
-
-if TYPE_CHECKING:
-    from irsa.evaluation.permissions import Permissions
 
 # Fewer patterns than those that begin with each three letters fit into a role's policies.
 _LONGEST_BEGINNING = 2
@@ -129,37 +127,38 @@ def _includes_pass_role(action: str) -> bool:
     return matches("iam:passrole", pattern_of(action.lower(), wildcards=True))
 
 
+# What they allow, in words and as a document says it, and a service of which no Deny takes an action away.
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
-POWER_OF_POLICY = {
-    "AdministratorAccess": "every action on every resource",
-    "PowerUserAccess": "every action but the management of IAM, AWS Organizations and the AWS account",
-    "IAMFullAccess": "every action of IAM, by which the role can give itself all others",
+POWER_OF_POLICY: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
+    "AdministratorAccess": ("every action on every resource", {"Action": "*"}, UNNAMED),
+    "PowerUserAccess": (
+        "every action but the management of IAM, AWS Organizations and the AWS account",
+        {"NotAction": ["iam:*", "organizations:*", "account:*"]},
+        UNNAMED,
+    ),
+    "IAMFullAccess": ("every action of IAM, by which the role can give itself all others", {"Action": "iam:*"}, "iam"),
 }
 _POWERFUL_POLICY = re.compile(rf"arn:[^:]+:iam::aws:policy/({'|'.join(POWER_OF_POLICY)})")
-# What of it a document would say, and a service of which no Deny takes an action away.
-_OF_POLICY: Mapping[str, tuple[Mapping[str, Any], str]] = {
-    "AdministratorAccess": ({"Action": "*"}, UNNAMED),
-    "PowerUserAccess": ({"NotAction": ["iam:*", "organizations:*", "account:*"]}, UNNAMED),
-    "IAMFullAccess": ({"Action": "iam:*"}, "iam"),
-}
 
 
-def power(policy_arn: str, documents: Iterable[Mapping[str, Any]]) -> str:
-    """Return by which name, and what, a managed policy of AWS allows that lets a role control the AWS account.
+@rule(danger="always")
+def administrator_access(policy: ManagedPolicy) -> Warnings:
+    """A role has AdministratorAccess, PowerUserAccess or IAMFullAccess.
 
-    Empty for any other one, and where a Deny in the role's documents takes it away.
+    A Deny in the role's documents may take it away. A document that allows `*` on `*` is one of write-everything.
     """
-    found = _POWERFUL_POLICY.fullmatch(policy_arn)
-    if not found:
-        return ""
-    of_policy, service = _OF_POLICY[found[1]]
+    found = _POWERFUL_POLICY.fullmatch(policy.arn)
+    if not found or policy.is_boundary:
+        return
+    what, of_policy, service = POWER_OF_POLICY[found[1]]
     document = {"Version": VERSION, "Statement": [{"Effect": "Allow", **of_policy, "Resource": "*"}]}
-    permissions = Policies([document, *documents]).permissions
-    return f"{found[1]}: {POWER_OF_POLICY[found[1]]}" if _has_all(permissions, service) else ""
+    if _has_all(Policies([document, *policy.documents]), service):
+        fix = "attach a policy with the actions that the Pods call"
+        yield (), Danger(f"{found[1]}: {what}", "the permissions that the role needs", fix)
 
 
 def unlimited(
-    documents: Collection[Mapping[str, Any]], policy_arns: Iterable[str], subjects: Collection[str]
+    documents: Sequence[Mapping[str, Any]], policy_arns: Iterable[str], subjects: Collection[str]
 ) -> Iterator[str]:
     """Yield what is unlimited of a role, in words, whatever AWS's actions are.
 
@@ -168,24 +167,24 @@ def unlimited(
         policy_arns: ARNs of the managed policies that it has besides.
         subjects: The `namespace:name` patterns that it trusts.
     """
-    policies = Policies([*documents])
-    permissions = policies.permissions
+    policies = Policies(documents)
     allowed = [action for _, each in policies.statements if each.allows for action in each.items("Action")]
     services = {action.lower().partition(":")[0] for action in allowed}
-    if _has_all(permissions, UNNAMED):
+    if _has_all(policies, UNNAMED):
         yield "its policies allow every action on every resource"
-    elif any(_has_all(permissions, each) for each in services if not is_pattern(each)):
+    elif any(_has_all(policies, each) for each in services if not is_pattern(each)):
         # Which one is a secret, where the document is one.
         yield "its policies allow every action of an AWS service on every resource"
     elif any(pass_any_role(policies)):
         yield "its policies allow iam:PassRole on every role"
-    yield from filter(None, (power(each, documents) for each in policy_arns))
+    for each in policy_arns:
+        yield from (mistake.found for _, mistake in administrator_access(ManagedPolicy(each, documents)))
     wide = [each for each in subjects if is_pattern(each.partition(":")[0])]
     if wide and stranger(wide) is None:
         yield "every service account of the cluster may assume the role"
 
 
-def _has_all(permissions: "Permissions", service: str) -> bool:
+def _has_all(policies: Policies, service: str) -> bool:
     """Return whether any action of a service is given on any of its resources."""
     resources = [f"arn:${{Partition}}:{service}:{place}:${{Name}}" for place in ("${Region}:${Account}", ":")]
-    return bool(permissions.everywhere(f"{service}:{UNNAMED}", resources))
+    return bool(policies.permissions.everywhere(f"{service}:{UNNAMED}", resources))

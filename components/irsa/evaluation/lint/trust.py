@@ -50,8 +50,7 @@ def wide_trust(trust: Trust) -> Warnings:
     # By OIDC provider and namespace, None for several; the subjects are for each of the role's clusters.
     together: dict[tuple[str, str | None], set[str]] = {}
     if not trust.admission.complete:
-        mistake = Danger(TOO_MANY_PATTERNS, "patterns that irsa can compare", "write fewer wildcards")
-        yield ("statements",), mistake
+        yield ("statements",), Danger(TOO_MANY_PATTERNS, "patterns that irsa can compare", "write fewer wildcards")
     for where, subject, admitted in trust.trusted:
         whom, namespace = _whole(subject), subject.partition(":")[0]
         if whom:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.lint.managed_policies import WITH_SESSION_TAG
+from config.lint.permissions import WITH_SESSION_TAG
 from irsa.evaluation.lint import managed_policies
 from irsa.evaluation.lint.managed_policies import known, replaced
 from irsa.rules.arns import POLICIES_WITH_A_PATH

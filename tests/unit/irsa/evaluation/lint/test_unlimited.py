@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from irsa.add_ons.document import managed_policies, managed_policy_arn
-from irsa.evaluation.lint import unlimited
+from irsa.evaluation.lint.permissions import unlimited
 from tests.unit.irsa.add_ons.every_add_on import all_documents
 
 EVERYTHING, SERVICE = "every action on every resource", "every action of an AWS service"
