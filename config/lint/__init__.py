@@ -29,7 +29,7 @@ def lint(checked: CheckedStack) -> list[LocatedMistake]:
             for name, rule in judging[ManagedPolicy]:
                 warnings += [LocatedMistake(at, mistake, rule=name) for _, mistake in rule(policy)]
         contents: list[str] = []
-        documents = [*binding.documents]
+        documents = binding.documents
         # A session policy gives nothing, so that it is not judged together with them.
         for source, document, written in [*documents, *binding.session_policies]:
             # Thousands of bindings may have one document.

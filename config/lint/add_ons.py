@@ -81,7 +81,7 @@ def as_policies(each: AddOn) -> str:
 @rule()
 def add_on_policy(checked: CheckedBinding) -> Warnings:
     """A policy for an add-on, written by hand, lacks an action that it needs, or gives one that it never needed."""
-    args, documents = checked.args, [*checked.documents]
+    args, documents = checked.args, checked.documents
     each = add_on_of(checked) if documents and not args.get("policies") else None
     if each is None:
         return

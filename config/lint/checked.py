@@ -1,15 +1,21 @@
 """What lint rules are given of a stack file: the stack, and its bindings."""
 
-from collections.abc import Iterator, Mapping, Set
+import functools
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from config.stack import Binding, Stack, part_of
+from irsa.evaluation.admission import Admission
+from irsa.evaluation.document import parse
+from irsa.evaluation.lint.trust import Trust
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Place
 from irsa.spec import Spec
 
 
-class CheckedBinding(NamedTuple):
+@dataclass(frozen=True)
+class CheckedBinding:
     """A binding; what is wrong or not known in it is a marker."""
 
     key: str
@@ -25,17 +31,31 @@ class CheckedBinding(NamedTuple):
         """Its place in the settings."""
         return ("bindings", self.key)
 
-    @property
-    def documents(self) -> Iterator[tuple[Place, Any, Any]]:
+    @functools.cached_property
+    def documents(self) -> Sequence[tuple[Place, Any, Any]]:
         """Its policies' documents that are known, each with the policy's place, and as it is in the file."""
-        policy, inline = self.args.get("policy"), self.args.get("inline_policies")
+        policy, inline, found = self.args.get("policy"), self.args.get("inline_policies"), []
         if isinstance(policy, dict) and isinstance(policy.get("document"), dict):
-            yield (*self.place, "policy"), policy["document"], self.binding.argument("policy", "document")
+            found.append(((*self.place, "policy"), policy["document"], self.binding.argument("policy", "document")))
         for name, settings in inline.items() if isinstance(inline, dict) else ():
             document = mapping_of(settings).get("document")
             if isinstance(document, dict):
                 written = self.binding.argument("inline_policies", name, "document")
-                yield (*self.place, "inlinePolicies", name), document, written
+                found.append(((*self.place, "inlinePolicies", name), document, written))
+        return found
+
+    @functools.cached_property
+    def trust(self) -> Trust:
+        """Whom its role trusts. Only a trust policy with statements of the binding's is judged as a whole."""
+        trust = self.spec.trust
+        statements = [*map(mapping_of, list_of(self.argument("trust", "statements")))]
+        admission = trust.admission if trust and isinstance(trust.admission, Admission) else Admission()
+        first = 0
+        if trust and admission.admitted and isinstance(trust.policy, str):
+            # Those that irsa writes come first: for each provider, and for each service account with Pod Identity.
+            first = len(parse(trust.policy)[1]) - len(statements)
+        subjects = [(("subjects", index), subject) for index, subject in self.strings("trust", "subjects")]
+        return Trust(statements, admission, first, subjects, {arn for _, arn in self.strings("oidc_provider_arns")})
 
     @property
     def session_policies(self) -> Iterator[tuple[Place, Any, Any]]:

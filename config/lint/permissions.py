@@ -54,10 +54,10 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
         return
     inline = args.get("inline_policies", {})
     policies = [*(["policy"] if "policy" in args else []), *(inline if isinstance(inline, dict) else [inline])]
-    documents = [*checked.documents]
-    if len(documents) < len(policies) or any(has_unknown(document) for _, document, _ in documents):
-        return
+    documents = checked.documents
     if any(each.allows for _, document, written in documents for _, each in statements(document, written)):
+        return
+    if len(documents) < len(policies) or any(has_unknown(document) for _, document, _ in documents):
         return
     found = "policies that only deny" if policies else "a role without policies: it may do nothing"
     allowed = "permissions, in policy, policies, policyArns, inlinePolicies or assumeRoleArns"
@@ -83,7 +83,7 @@ def attached_twice(checked: CheckedBinding) -> Warnings:
             found = f"{arn!r} is the policy that this binding creates and attaches"
             yield here, Mistake(found, "each policy once", "remove it from policyArns")
     source_of: dict[str, Place] = {}
-    for source, document, _ in checked.documents:
+    for source, document, _ in checked.documents if checked.documents[1:] else ():
         if has_unknown(document):
             continue
         first = source_of.setdefault(minified(document), source)

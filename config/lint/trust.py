@@ -2,13 +2,9 @@
 
 from config.argument_places import place_of
 from config.lint.checked import CheckedBinding
-from irsa.evaluation.admission import Admission
-from irsa.evaluation.document import parse
 from irsa.evaluation.lint import trust
 from irsa.evaluation.lint.rule import Warnings, rule
-from irsa.evaluation.lint.trust import Trust
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
 
@@ -19,7 +15,7 @@ SYSTEM_NAMESPACE = "kube-system"
 @rule(danger="a whole cluster or more")
 def wide_trust(checked: CheckedBinding) -> Warnings:
     """A role trusts a whole namespace or more, anybody, or any customer of an identity provider."""
-    yield from (((*checked.place, "trust", *place), mistake) for place, mistake in trust.wide_trust(_trust(checked)))
+    yield from (((*checked.place, "trust", *place), mistake) for place, mistake in trust.wide_trust(checked.trust))
     yield from _of_ways(checked, wide=True)
 
 
@@ -37,23 +33,10 @@ def _of_ways(checked: CheckedBinding, *, wide: bool) -> Warnings:
                 yield (*checked.place, *place_of(place)), mistake
 
 
-def _trust(checked: CheckedBinding) -> Trust:
-    """Return whom the role trusts. With statements of the binding's alone, the trust policy is judged as a whole."""
-    declared = checked.spec.trust
-    statements = [*map(mapping_of, list_of(checked.argument("trust", "statements")))]
-    admission = declared.admission if declared and isinstance(declared.admission, Admission) else Admission()
-    first = 0
-    if declared and admission.admitted and isinstance(declared.policy, str):
-        # Those that irsa writes come first: for each provider, and for each service account with Pod Identity.
-        first = len(parse(declared.policy)[1]) - len(statements)
-    subjects = [(("subjects", index), subject) for index, subject in checked.strings("trust", "subjects")]
-    return Trust(statements, admission, first, subjects, {arn for _, arn in checked.strings("oidc_provider_arns")})
-
-
 @rule()
 def refused_subject(checked: CheckedBinding) -> Warnings:
     """A role's own trust policy refuses a subject."""
-    for subject in _trust(checked).admission.refused:
+    for subject in checked.trust.admission.refused:
         found = f"{subject!r} can't assume the role: a statement denies it"
         fix = "narrow the Deny statement, or leave out the subject"
         yield (*checked.place, "trust", "statements"), Mistake(found, "subjects that the trust policy admits", fix)
@@ -79,7 +62,7 @@ def default_service_account(checked: CheckedBinding) -> Warnings:
 
 def _trusted(checked: CheckedBinding) -> list[tuple[Place, str]]:
     """Return whom it trusts besides its service account, and where it says so."""
-    return [((*checked.place, "trust", *place), subject) for place, subject, _ in _trust(checked).trusted]
+    return [((*checked.place, "trust", *place), subject) for place, subject, _ in checked.trust.trusted]
 
 
 @rule()
