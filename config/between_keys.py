@@ -81,7 +81,7 @@ def _of_lint(lint: Mapping[str, Any], bindings: Any) -> Iterator[LocatedMistake]
             yield from _unknown(("lint", "silence", name, "bindings", index), key, "irsa:bindings", bindings)
 
 
-def _of_silence(place: Place, rule: LintRule[Any] | None, silenced: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+def _of_silence(place: Place, rule: LintRule | None, silenced: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     reason = silenced.get("reason")
     if isinstance(reason, str) and reason and not reason.strip():
         yield _mistake((*place, "reason"), "blanks only", "the reason why you accept this", "write it")

@@ -1,7 +1,6 @@
 """Lint rules: what is legal in a stack file, but likely an error. `RULES` is the registry."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from config.lint import add_ons, permissions, settings, trust
 from config.lint.checked import CheckedBinding, CheckedStack
@@ -10,8 +9,7 @@ from config.models import Lint
 from irsa.evaluation.lint import actions, managed_policies
 from irsa.evaluation.lint import permissions as of_documents
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
-from irsa.evaluation.lint.policies import Policies, Statement, statements
-from irsa.evaluation.lint.rule import Danger, LintRule, rules_of
+from irsa.evaluation.lint.rule import Danger, LintRule, Policies, Statement, rules_of, statements
 from irsa.rules.mistakes import Mistake, nearest, shortened
 
 
@@ -84,6 +82,4 @@ def check_rule_name(name: str) -> str:
     raise Mistake(shortened(name), ", ".join(RULES), nearest(name, RULES, "name one of these"))
 
 
-RULES: Mapping[str, LintRule[Any]] = rules_of(
-    trust, of_documents, permissions, managed_policies, settings, actions, add_ons
-)
+RULES: Mapping[str, LintRule] = rules_of(trust, of_documents, permissions, managed_policies, settings, actions, add_ons)

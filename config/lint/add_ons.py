@@ -16,8 +16,7 @@ from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import UNNAMED
-from irsa.evaluation.lint.policies import Policies, Statement
-from irsa.evaluation.lint.rule import Warnings, rule
+from irsa.evaluation.lint.rule import Policies, Statement, Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import PARTITIONS
 from irsa.rules.leaves import items_of, list_of, mapping_of
@@ -100,10 +99,8 @@ def add_on_policy(checked: CheckedBinding) -> Warnings:
         found = ", ".join(label for _, label in others[:NAMED]) + (", ..." if others[NAMED:] else "")
         allowed = f"what {each.name} needs, in any version that is known here"
         fix = f"remove it, {use}, or silence the rule with a reason"
-        yield (
-            (*documents[int(index)][0], "document", *place),
-            Mistake(f"{found}, which {each.name} never needed", allowed, fix),
-        )
+        mistake = Mistake(f"{found}, which {each.name} never needed", allowed, fix)
+        yield (*documents[int(index)][0], "document", *place), mistake
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from config.lint.add_ons import add_on_of, as_policies
 from config.lint.checked import CheckedBinding
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
-from irsa.evaluation.lint.policies import statements
-from irsa.evaluation.lint.rule import Warnings, rule
+from irsa.evaluation.lint.rule import Warnings, rule, statements
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake, Place, path_of
@@ -40,8 +39,6 @@ def managed_policies(checked: CheckedBinding) -> Iterator[tuple[Place, ManagedPo
 @rule()
 def grants_nothing(checked: CheckedBinding) -> Warnings:
     """A role has no permissions.
-
-    It can do only what policies of resources allow.
 
     "By default, users and roles have no permissions; permissions must be granted with a policy":
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html

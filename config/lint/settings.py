@@ -78,10 +78,8 @@ def wide_guard(checked: CheckedStack) -> Warnings:
         is_of_tenants = namespace in _namespaces(checked) - {SYSTEM}
         if namespace and is_of_tenants and guard.namespaces.get(namespace, guard.mode) != "off":
             found = f"{named(namespace)} has guarded service accounts: who may edit ConfigMaps there can switch it off"
-            yield (
-                (*place, "namespace"),
-                Mistake(found, "a namespace of the platform's team", "remove it, or name another"),
-            )
+            mistake = Mistake(found, "a namespace of the platform's team", "remove it, or name another")
+            yield (*place, "namespace"), mistake
 
 
 def _guards(stack: Stack) -> Iterator[tuple[Place, Guard]]:

@@ -192,15 +192,10 @@ def _conditions(condition: Any, variables: bool) -> Iterator[Compared]:
         if not isinstance(keys, dict | Mapping):
             yield UNKNOWN
         for key, values in mapping_of(keys).items():
-            items = items_of(values)
-            texts = [
-                each if isinstance(each, str) else json.dumps(each, default=str)
-                for each in items
-                if not has_unknown(each)
-            ]
-            wanted = tuple(sorted(set(texts)))
-            known = len(texts) == len(items)
-            yield Compared(Condition(str(operator), str(key).lower(), wanted), variables) if known else UNKNOWN
+            known = [] if has_unknown(values) else items_of(values)
+            texts = {each if isinstance(each, str) else json.dumps(each, default=str) for each in known}
+            condition = Condition(str(operator), str(key).lower(), tuple(sorted(texts)))
+            yield UNKNOWN if has_unknown(values) else Compared(condition, variables)
 
 
 def service_of(action: str) -> str:

@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsa.evaluation.lint.policies import Statement, strings
-from irsa.evaluation.lint.rule import Warnings, rule
+from irsa.evaluation.lint.rule import Statement, Warnings, rule, strings
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.mistakes import Mistake, likely, shortened
 

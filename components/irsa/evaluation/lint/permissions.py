@@ -8,8 +8,7 @@ from typing import Any
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import ROLE, UNNAMED
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
-from irsa.evaluation.lint.policies import Policies, Statement, strings
-from irsa.evaluation.lint.rule import Danger, Warnings, rule
+from irsa.evaluation.lint.rule import Danger, Policies, Statement, Warnings, rule, strings
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import shortened

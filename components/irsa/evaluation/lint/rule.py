@@ -1,14 +1,19 @@
-"""A lint rule: one function, whose name, docstring and danger are its entry."""
+"""A lint rule, which is one function with its entry, and what it is given of IAM documents."""
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.unknown import has_unknown
+
+if TYPE_CHECKING:
+    from irsa.evaluation.permissions import Permissions
 
 # Each with its place in what the rule was given.
 Warnings = Iterator[tuple[Place, Mistake]]
-Judged = TypeVar("Judged")
 
 
 class Danger(Mistake):
@@ -18,17 +23,17 @@ class Danger(Mistake):
         super().__init__(found, allowed, f"{fix}; or silence the rule for this binding, with a reason")
 
 
-class LintRule(NamedTuple, Generic[Judged]):
+class LintRule(NamedTuple):
     """A rule, which is called with what it judges."""
 
-    warnings: Callable[[Judged], Warnings]
+    warnings: Callable[[Any], Warnings]
     """Yields its warnings. Its name is the rule's, and its docstring begins with when it warns, in one sentence."""
     danger: str
     """Which of its warnings `irsa check` fails by, in words."""
     judges: type
     """What it is given, as its parameter's annotation says: it runs for each of them."""
 
-    def __call__(self, judged: Judged) -> Warnings:
+    def __call__(self, judged: Any) -> Warnings:
         """Yield the warnings."""
         return self.warnings(judged)
 
@@ -39,12 +44,90 @@ class LintRule(NamedTuple, Generic[Judged]):
         return sentence[:1].lower() + sentence[1:]
 
 
-def rule(danger: str = "") -> Callable[[Callable[[Judged], Warnings]], LintRule[Judged]]:
+def rule(danger: str = "") -> Callable[[Callable[[Any], Warnings]], LintRule]:
     """Make a function a lint rule; by default, `irsa check` fails by none of its warnings."""
     return lambda warnings: LintRule(warnings, danger, next(iter(warnings.__annotations__.values())))
 
 
-def rules_of(*modules: ModuleType) -> dict[str, LintRule[Any]]:
+def rules_of(*modules: ModuleType) -> dict[str, LintRule]:
     """Return the rules of modules by their names, in the order in which they stand there."""
     found = (each for module in modules for each in vars(module).values() if isinstance(each, LintRule))
     return {each.warnings.__name__.replace("_", "-"): each for each in found}
+
+
+class Statement(NamedTuple):
+    """A statement of a policy document."""
+
+    values: Mapping[str, Any]
+    """Its elements, variables replaced, with a marker for what is not known."""
+    written: Mapping[str, Any]
+    """Its elements as they are in the document."""
+
+    def items(self, element: str) -> Sequence[str]:
+        """Return the values of an element that are known."""
+        return strings(self.values.get(element))
+
+    def placed(self, element: str) -> Iterator[tuple[Place, str]]:
+        """Yield the same with their places in the statement."""
+        value = self.values.get(element)
+        yield from ((place, item) for place, item in leaves(value, (element,)) if isinstance(item, str))
+
+    def is_known(self, element: str) -> bool:
+        """Return whether all values of an element are known."""
+        return not has_unknown(self.values.get(element))
+
+    @property
+    def allows(self) -> bool:
+        """Whether it allows what it names."""
+        return bool(self.values.get("Effect") == "Allow")
+
+
+class Policies:
+    """The documents of one role, which decide together.
+
+    A Deny statement that is not known whole is not among them, nor is a managed policy that is attached by its ARN, nor
+    a permissions boundary: what can't be seen silences nothing.
+    """
+
+    def __init__(self, documents: Sequence[Any], written: Sequence[Any] = ()) -> None:
+        found = [
+            ((index, *place), statement, document.get("Version"))
+            for index, (document, as_written) in enumerate(zip(documents, written or documents, strict=True))
+            for place, statement in statements(document, as_written)
+            if statement.allows or not has_unknown(statement.values)
+        ]
+        self.statements = [(place, statement) for place, statement, _ in found]
+        """Each with its place, which begins with the index of its document."""
+        self.documents = [{"Version": version, "Statement": statement.values} for _, statement, version in found]
+
+    @functools.cached_property
+    def permissions(self) -> "Permissions":
+        """What they give; its statements have the indexes of `statements`."""
+        from irsa.evaluation.permissions import gives  # noqa: PLC0415 (most policies name their resources, and need none)
+
+        return gives(self.documents)
+
+    def give(self, action: str, arns: Sequence[str], index: int) -> bool:
+        """Return whether a statement gives an action on every resource of a type, alone or where none does alone."""
+        allowing = self.permissions.allowing(action)
+        if index not in allowing or self.permissions.limited(index):
+            return False
+        everywhere = self.permissions.everywhere
+        if everywhere(action, arns, [index]):
+            return True
+        return bool(everywhere(action, arns)) and not any(everywhere(action, arns, [each]) for each in allowing)
+
+
+def statements(document: Any, written: Any) -> Iterator[tuple[Place, Statement]]:
+    """Yield each statement of a document with its place."""
+    several = document.get("Statement")
+    if isinstance(several, dict):
+        yield ("Statement",), Statement(several, written["Statement"])
+    for index, each in enumerate(several if isinstance(several, list) else ()):
+        if isinstance(each, dict):
+            yield ("Statement", index), Statement(each, written["Statement"][index])
+
+
+def strings(value: Any) -> Sequence[str]:
+    """Return the strings of an element that may be one or a list."""
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]

@@ -18,7 +18,7 @@ from config.loading import read_settings
 from config.located_mistake import LocatedMistake
 from config.models import Defaults
 from irsa.evaluation.lint.actions import applicability, in_a_policy, service, services
-from irsa.evaluation.lint.policies import Policies, Statement
+from irsa.evaluation.lint.rule import Policies, Statement
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import SECRET
 from irsa.ways import ONLY_IRSA, parse_identity
