@@ -19,7 +19,7 @@ from irsa import outputs
 from irsa.add_ons.catalog import snake
 from irsa.rules.leaves import items_of, leaves
 from irsa.rules.variables import reference
-from irsa_cli.inventory.kinds import KINDS
+from irsa_cli.inventory.findings import KINDS
 from irsa_cli.subcommands import help_line, installed
 from program.live.look import WARNINGS
 from program.lookups.rules import RULES as LIVE_RULES
@@ -29,6 +29,7 @@ DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
 PERMISSIONS = DOCS / "permissions"
 SCHEMA: Mapping[str, Any] = json.loads((ROOT / "components" / "schema.json").read_text(encoding="utf-8"))
+KINDS_FILE = ROOT / "cli" / "irsa_cli" / "inventory" / "kinds.txt"
 OF_THE_CHECKOUT = "irsa-checkout"
 # Fields of a binding in the stack output `bindings`, and the component's outputs with the same meaning.
 BINDING_FIELDS = {
@@ -195,6 +196,11 @@ def program(name: str) -> str:
     code = file.read_text(encoding="utf-8")
     code = textwrap.dedent(code[code.index(first) : code.index(end)])
     return f"```{FENCES[file.suffix]}\n{code.strip()}\n```"
+
+
+def kinds_text() -> str:
+    """Return the kinds of findings as the help of `irsa inventory` lists them."""
+    return "".join(f"  {name:<26}{each.title}\n" for name, each in KINDS.items())
 
 
 # By page, and by the name of the section between its two comments.

@@ -8,6 +8,7 @@ from irsa.evaluation import TrustDocumentError
 from irsa.evaluation.document import Parsed, parse
 from irsa.rules.arns import issuer_host_path, oidc_provider_arn
 from irsa.rules.mistakes import named
+from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveRole
 from irsa_cli.trusts import admitted
 from irsa_cli.trusts.trust import ProviderTrust, trusts_of
@@ -41,6 +42,11 @@ class Trust(ProviderTrust):
 
     policy: TrustPolicy
     cluster: LiveCluster | None
+
+    def finding(self, found: str, expected: str, service_account: str = "", fix: str = "") -> Finding:
+        """Return a finding about it."""
+        cluster, role = self.cluster.name if self.cluster else "", self.policy.role.arn
+        return Finding("", cluster, service_account, role, self.provider_arn, found, expected, fix)
 
 
 Admitted = admitted.Admitted[Trust]

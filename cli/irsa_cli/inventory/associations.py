@@ -8,6 +8,7 @@ from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.rules.mistakes import named
 from irsa_cli.inventory.admissions import TrustPolicy
 from irsa_cli.inventory.chains import NOT_READ, OF_AWS, role_policies
+from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import LiveAssociation, LiveCluster, LiveServiceAccount
 from irsa_cli.trusts.chains import NAMED
 from irsa_cli.trusts.target_roles import ORDER, of_target_role
@@ -51,6 +52,12 @@ class Associated:
     def decision(self) -> Decision:
         """Whether the Pods get credentials."""
         return self.deciding.verdict.decision
+
+    def finding(self, role_arn: str, found: str, expected: str) -> Finding:
+        """Return a finding about it and one of its roles."""
+        owner = self.association.owner
+        found += f"; {named(owner)} owns the association" if owner else ""
+        return Finding("", self.cluster.name, str(self.association), role_arn, found=found, expected=expected)
 
 
 def answers_of(

@@ -172,7 +172,7 @@ class Finding:
         fix: A command that fixes it; empty where there is none.
     """
 
-    kind: str
+    kind: str = ""
     cluster: str = ""
     service_account: str = ""
     role: str = ""

@@ -13,7 +13,8 @@ from jinja2 import Environment, StrictUndefined
 from irsa.evaluation import Decision
 from irsa.rules.mistakes import listed, named, visible
 from irsa_cli.inventory.chains import Steps
-from irsa_cli.inventory.kinds import FAMILIES, KINDS
+from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.picture import picture
 from irsa_cli.inventory.table import DECISIONS, Alike, Table, alike, read, summary, table_of

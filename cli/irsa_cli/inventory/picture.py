@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from irsa.evaluation import Decision
-from irsa_cli.inventory.kinds import FAMILIES, KINDS
+from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import Inventory
 
 REFUSED, NO_FINDING = "refused", "no finding"

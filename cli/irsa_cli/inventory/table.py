@@ -10,7 +10,8 @@ from irsa.evaluation import Decision
 from irsa.rules.mistakes import LISTED, listed, named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.chains import Steps
-from irsa_cli.inventory.kinds import FAMILIES, KINDS
+from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import NOT_READ, InventoriedAssociation, InventoriedServiceAccount, Inventory
 from irsa_cli.report.message import Message, first_few
 from irsa_cli.report.text import VERDICTS, Answer, counted

@@ -13,7 +13,7 @@ from irsa_cli.inventory.admissions import Admitted, trust_policies, trusts
 from irsa_cli.inventory.chains import Steps, chains
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings import findings
-from irsa_cli.inventory.of_roles import last_used_text
+from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.output import (
     NOT_READ,
     Admission,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from irsa.rules.mistakes import named
 from irsa_cli.discovery import discover, inputs_of
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
-from irsa_cli.inventory.kinds import ALL, KINDS
+from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.table import answer_of
 from irsa_cli.inventory.taking import of_namespaces, take_inventory
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
 def exit_code(inventory: Inventory, fail_on: list[str]) -> int:
     """Return the exit code: with --fail-on, what was not checked is not good."""
-    kinds = {*KINDS} if ALL in fail_on else {*fail_on}
+    kinds = {*KINDS} if "all" in fail_on else {*fail_on}
     if any(kinds & {each.kind, *KINDS[each.kind].also} for each in inventory.findings):
         return FINDINGS
     return COULD_NOT_LOOK if kinds and inventory.not_checked else GOOD

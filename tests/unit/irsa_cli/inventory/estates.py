@@ -14,6 +14,9 @@ PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{ISSUER}"
 CLUSTER_ARN = f"arn:aws:eks:us-west-2:{NUMBER}:cluster/prod"
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 ROLE_ARN = "eks.amazonaws.com/role-arn"
+# The kinds with a command, which test_fixes.py runs. Of the others, what to do is their owner's choice, or an edit of a
+# trust policy that a command would replace whole.
+WITH_A_COMMAND = {"not-annotated", "missing-role", "not-admitted", "missing-provider", "misspelled-annotation"}
 EC2_TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]
 }
@@ -101,7 +104,9 @@ def discovery(
 
 
 def taken(found: Discovery) -> Inventory:
-    return take_inventory(found, NOW)
+    inventory = take_inventory(found, NOW)
+    assert {each.kind for each in inventory.findings if each.fix} <= WITH_A_COMMAND
+    return inventory
 
 
 def of_kind(kind: str, found: Discovery) -> list[Finding]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.exits import FINDINGS
-from irsa_cli.inventory.kinds import KINDS
+from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.work import exit_code
 from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
@@ -157,6 +157,19 @@ def test_an_audience_is_not_read_from_a_file(audience: str, providers: Any) -> N
     (found,) = of_kind("not-admitted", discovery([account], [role("app", document)], providers))
 
     assert found.fix == ""
+
+
+def test_a_command_of_kubectl_says_for_which_cluster_it_is() -> None:
+    """Protects another cluster: without --context, kubectl writes to the one that is chosen. The AWS CLI has none."""
+    accounts = [service_account("a", "bare"), service_account("a", "vault", "vault")]
+    found = discovery(
+        accounts, [role("bare", page_trust("a:bare")), role("vault", page_trust("a:vault"))], {PROVIDER: ()}
+    )
+    both = replace(found, aws_accounts=(replace(found.aws_accounts[0], client_ids={PROVIDER: STS}),))
+    for each, kind, said in ((both, "not-annotated", True), (found, "not-admitted", False)):
+        (finding,) = of_kind(kind, replace(each, clusters=(replace(each.clusters[0], context=None),)))
+        assert finding.fix.startswith("kubectl" if said else "aws")
+        assert ("the command is for cluster prod" in finding.expected) is said
 
 
 def test_not_annotated() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irsa_cli.inventory.kinds import KINDS
+from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import Discovery, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
@@ -20,6 +20,7 @@ from tests.unit.irsa_cli.inventory.estates import (
     NUMBER,
     PROVIDER,
     ROLE_ARN,
+    WITH_A_COMMAND,
     discovery,
     page_trust,
     role,
@@ -29,25 +30,6 @@ from tests.unit.irsa_cli.inventory.estates import (
 )
 
 PREFIX = "system:serviceaccount:"
-AN_EDIT = "a command replaces a trust policy whole, and its owner may restore it: `expected` has the edit"
-# Kinds without a command, and why no command fixes them.
-WITHOUT_A_COMMAND = {
-    "wide-trust": "which service accounts are meant is the owner's choice",
-    "missing-service-account": "whether the name or the trust policy is wrong is the owner's choice",
-    "no-audience": AN_EDIT,
-    "association-missing-role": "which role is meant is the owner's choice",
-    "association-not-admitted": AN_EDIT,
-    "association-wins": "which of the two roles is meant is the owner's choice",
-    "several-namespaces": "which namespace keeps the role is the owner's choice",
-    "orphaned-issuer": "the cluster may be one that was not read",
-    "misspelled-subject": AN_EDIT,
-    "literal-wildcard": AN_EDIT,
-    "misspelled-key": AN_EDIT,
-    "unseen-account": "credentials are not irsa's to get",
-    "duplicate-provider": "roles may trust either of the two",
-    "unused": "only its owner knows whether the role is still needed",
-    "unmanaged": "a binding of a stack is written by its owner, or by `irsa adopt`",
-}
 ARGUMENTS = argparse.ArgumentParser()
 for option in ("-n", "--context", "--url", "--open-id-connect-provider-arn", "--client-id"):
     ARGUMENTS.add_argument(option)
@@ -196,8 +178,7 @@ def removes_the_finding(found: Discovery) -> None:
             assert broken[1] <= broken[0] if finding.service_account else True
 
 
-def test_what_do_says_removes_the_finding_and_each_kind_has_it_or_a_reason() -> None:
+def test_what_do_says_removes_the_finding() -> None:
     removes_the_finding()
 
-    assert {*SEEN} - {"misspelled-subject"} == KINDS.keys() - WITHOUT_A_COMMAND.keys()
-    assert SEEN["misspelled-subject"]
+    assert {*SEEN} == WITH_A_COMMAND | {"misspelled-subject"}

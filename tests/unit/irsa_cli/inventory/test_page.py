@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irsa_cli.inventory.kinds import KINDS
+from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.page import page
 from irsa_cli.inventory.picture import MOST, picture
 from tests.all.page.inventories import WRITTEN, inventory

@@ -15,7 +15,7 @@ from irsa.ways import TrustParts, trust_document
 from irsa_cli import progress
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.inventory import work
-from irsa_cli.inventory.kinds import KINDS
+from irsa_cli.inventory.findings import KINDS
 from irsa_cli.live.model import Discovery
 from irsa_cli.main import main
 from tests.output_schemas import check_output

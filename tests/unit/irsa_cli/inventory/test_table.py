@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from irsa.rules.mistakes import visible
-from irsa_cli.inventory.kinds import FAMILIES, KINDS
+from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.table import answer_of
 from irsa_cli.live.model import Discovery, Guarded, LiveAwsAccount, LiveCluster, LiveServiceAccount

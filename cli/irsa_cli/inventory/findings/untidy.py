@@ -1,17 +1,18 @@
-"""Findings about a role as a whole: its use, and the stacks that declare it."""
+"""Findings about what is to be tidied up."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from irsa.rules.mistakes import listed
+from irsa.rules.mistakes import listed, named
 from irsa_cli.inventory.facts import Facts
-from irsa_cli.inventory.kinds import UNUSED_DAYS
+from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import LiveRole
 
 # How long IAM tracks the last use:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
 TRACKED_DAYS = 400
+UNUSED_DAYS = 90
 DATE = "%Y-%m-%d"
 
 
@@ -25,6 +26,26 @@ def last_used_text(role: LiveRole, now: datetime) -> str:
     return "no use reported yet" if is_younger else f"not in {TRACKED_DAYS} days"
 
 
+@kind("Two OIDC providers for one issuer", "Roles must trust the one with the audience.")
+def duplicate_provider(facts: Facts) -> Iterator[Finding]:
+    """Yield the further OIDC providers of an AWS account for one issuer."""
+    for aws_account in facts.discovery.aws_accounts:
+        by_issuer: dict[str, list[str]] = {}
+        for arn in sorted(aws_account.client_ids):
+            by_issuer.setdefault(_same_issuer(arn), []).append(arn)
+        for first, *others in by_issuer.values():
+            for arn in others:
+                found = f"AWS account {aws_account.number} has {named(first)} for the same issuer"
+                yield Finding(provider=arn, found=found, expected="one OIDC provider per issuer")
+
+
+def _same_issuer(provider_arn: str) -> str:
+    """Return the issuer of a provider as a URL is compared: without letter case, standard port and trailing slash."""
+    host, slash, path = provider_arn.partition(":oidc-provider/")[2].partition("/")
+    return f"{host.lower().removesuffix(':443')}{slash}{path.lower()}".rstrip("/")
+
+
+@kind(f"Role not used for {UNUSED_DAYS} days", "IAM has no record of a recent session.")
 def unused(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that were not used for UNUSED_DAYS."""
     limit = facts.now - timedelta(days=UNUSED_DAYS)
@@ -34,9 +55,10 @@ def unused(facts: Facts) -> Iterator[Finding]:
         if recent or not role.has_details:
             continue
         found = f"last used: {last_used_text(role, facts.now)}"
-        yield Finding("unused", role=role.arn, found=found, expected=f"used in the last {UNUSED_DAYS} days")
+        yield Finding(role=role.arn, found=found, expected=f"used in the last {UNUSED_DAYS} days")
 
 
+@kind("In no stack of --stack", "No binding of these stacks declares it.")
 def unmanaged(facts: Facts) -> Iterator[Finding]:
     """Yield the roles and service accounts that no binding of the stacks declares."""
     discovery = facts.discovery
@@ -46,7 +68,7 @@ def unmanaged(facts: Facts) -> Iterator[Finding]:
     for role in facts.kubernetes_roles:
         if role.arn not in discovery.managed_roles:
             found = f"the role is in no binding of {stacks}"
-            yield Finding("unmanaged", role=role.arn, found=found, expected=expected)
+            yield Finding(role=role.arn, found=found, expected=expected)
     unmanaged_ones = [
         (cluster.name, str(each), each.role_arn)
         for cluster, each in facts.annotated
@@ -60,4 +82,4 @@ def unmanaged(facts: Facts) -> Iterator[Finding]:
     ]
     for place in dict.fromkeys(unmanaged_ones):
         found = f"no binding of {stacks} has this service account and role"
-        yield Finding("unmanaged", *place, found=found, expected=expected)
+        yield Finding("", *place, found=found, expected=expected)

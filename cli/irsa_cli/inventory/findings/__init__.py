@@ -1,0 +1,36 @@
+"""What is wrong, wide or unused in what was found: each kind is a function with its entry, in the module of its family.
+
+What all have is added here: their kind, their order, and for which cluster a command is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from irsa.rules.mistakes import named
+from irsa_cli.inventory.facts import Facts
+from irsa_cli.inventory.findings import access, broken, unseen, untidy
+from irsa_cli.inventory.findings.kinds import Kind
+from irsa_cli.inventory.output import Finding
+
+# The worst first, and in each module.
+KINDS: Mapping[str, Kind] = {
+    each.name: each
+    for module in (access, broken, unseen, untidy)
+    for each in vars(module).values()
+    if isinstance(each, Kind)
+}
+
+
+def findings(facts: Facts) -> list[Finding]:
+    """Return all findings, in the order of KINDS, each kind sorted."""
+    without_context = {each.name for each in facts.discovery.clusters if not each.context}
+
+    def for_which(each: Finding) -> str:
+        is_open = each.fix.startswith("kubectl ") and each.cluster in without_context
+        return f"; the command is for cluster {named(each.cluster)}: choose a context of it first" if is_open else ""
+
+    return [
+        replace(each, kind=name, expected=f"{each.expected}{for_which(each)}")
+        for name, kind in KINDS.items()
+        for each in sorted(kind.find(facts), key=lambda each: (each.cluster, each.service_account, each.role))
+    ]

@@ -1,0 +1,276 @@
+"""Findings about what does not work, the worst first."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from irsa.evaluation import Decision, WebIdentityRequest
+from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import Statement
+from irsa.rules import commands
+from irsa.rules.annotations import (
+    AUDIENCE,
+    POD_ONLY,
+    ROLE_ARN,
+    STS_REGIONAL_ENDPOINTS,
+    TOKEN_EXPIRATION,
+    WRITTEN_FROM,
+    meant_by,
+)
+from irsa.rules.arns import Arn, parse_iam_arn
+from irsa.rules.mistakes import Mistake, likely, listed, named
+from irsa.rules.subjects import WILDCARDS, is_pattern, subject_claim
+from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.inventory.admissions import Trust, TrustPolicy
+from irsa_cli.inventory.associations import Associated
+from irsa_cli.inventory.facts import Answer, Facts
+from irsa_cli.inventory.findings.kinds import kind
+from irsa_cli.inventory.output import Finding
+from irsa_cli.live.model import LiveCluster, LiveServiceAccount
+from irsa_cli.trusts.trust import ANYBODY, place_text
+from irsa_cli.verdict import NO_PROVIDER, of_annotations
+
+# A Pod has what the webhook wrote when the Pod was created.
+RESTART = "; then restart its Pods"
+# What the webhook and Kubernetes take: https://github.com/aws/amazon-eks-pod-identity-webhook, and TokenRequest
+VALUES = {AUDIENCE: ".+", STS_REGIONAL_ENDPOINTS: "true|false", TOKEN_EXPIRATION: "[1-9][0-9]{3,8}|[6-9][0-9]{2}"}
+
+
+@kind("Annotated with a role that does not exist", "Its Pods get no credentials.")
+def missing_role(facts: Facts) -> Iterator[Finding]:
+    """Yield the annotations that name no role that exists."""
+    for cluster, each in facts.annotated:
+        missing = facts.missing(each.role_arn)
+        if missing is None:
+            continue
+        near = _meant_role(facts, cluster, each, each.role_arn)
+        fix = commands.annotate(each.namespace, each.name, ROLE_ARN, near, cluster.context) if near else ""
+        expected = f"{named(near)}, which admits it{RESTART}" if near else missing.expected
+        found = f"{missing.found}{_beside_association(facts, cluster, each)}"
+        yield Finding("", cluster.name, str(each), each.role_arn, found=found, expected=expected, fix=fix)
+
+
+def _beside_association(facts: Facts, cluster: LiveCluster, service_account: LiveServiceAccount) -> str:
+    """Return words for an association of the service account, whose role its new Pods get in place of this one."""
+    associated = facts.associated_with.get((cluster.issuer, service_account.subject))
+    return f"; its new Pods ask for {named(associated.role_arn)} by an association instead" if associated else ""
+
+
+def _meant_role(facts: Facts, cluster: LiveCluster, service_account: LiveServiceAccount, value: str) -> str:
+    """Return the role that the value of an annotation means: one of a near name that admits the service account."""
+    roles = facts.admitting(cluster, service_account)
+    by_name = {Arn.name_in(arn): arn for arn, audiences in roles.items() if service_account.audience in audiences}
+    return by_name.get(likely(Arn.name_in(value).strip(), by_name, least=0.75) or "", "")
+
+
+@kind("Annotated, but not admitted", "The role refuses the token that the webhook mounts.")
+def not_admitted(facts: Facts) -> Iterator[Finding]:
+    """Yield the service accounts that their annotated role refuses, with the token that the webhook mounts."""
+    typos = {id(answer) for _, answer in facts.typos}
+    for answer in facts.answers:
+        cluster, each, provider, refused = answer
+        if refused.decision is Decision.CANNOT_DECIDE:
+            whom = f"the service accounts of {named(cluster.name)} that are annotated with it"
+            facts.not_checked(f"whether {named(each.role_arn)} admits {whom} cannot be decided here")
+        elif id(answer) not in typos:
+            text, expected = refused.details, refused.expected
+            if wrong := of_annotations(each.annotations, each.role_arn):
+                text, expected = wrong.found, wrong.expected
+            change, fix = _to_be_admitted(facts, answer)
+            text += _beside_association(facts, cluster, each)
+            yield Finding("", cluster.name, str(each), each.role_arn, provider, text, f"{expected}{change}", fix)
+
+
+def _to_be_admitted(facts: Facts, refused: Answer) -> tuple[str, str]:
+    """Return what would change for a role to admit a service account, and the command; both empty if none does."""
+    cluster, each, _, answer = refused
+    audiences = facts.admitting(cluster, each).get(each.role_arn, ())
+    if audiences:
+        audience = DEFAULT_AUDIENCE if DEFAULT_AUDIENCE in audiences else audiences[0]
+        place = each.namespace, each.name
+        if audience == DEFAULT_AUDIENCE:
+            fix = commands.remove_annotations(*place, AUDIENCE, context=cluster.context)
+            return f"; or no {AUDIENCE}{RESTART}", fix
+        fix = commands.annotate(*place, AUDIENCE, audience, cluster.context)
+        return f"; or {AUDIENCE}: {named(audience)}{RESTART}", fix
+    # The provider's command helps where only the provider refuses.
+    if answer.fix:
+        policy = facts.policies[each.role_arn]
+        request = WebIdentityRequest(cluster.issuer, refused.provider_arn, subject_claim(each.subject), each.audience)
+        if evaluate_parsed(*policy.parsed, request).decision is not Decision.DENIED:
+            return "", answer.fix
+    return "", ""
+
+
+@kind("Association with a role that does not exist", "Its Pods get no credentials.")
+def association_missing_role(facts: Facts) -> Iterator[Finding]:
+    """Yield the associations whose role, or target role, does not exist."""
+    for each in facts.associated:
+        for role_arn, verdict, missing in each.answers:
+            if missing:
+                yield each.finding(role_arn, verdict.found, verdict.expected)
+
+
+@kind("Association with a role that refuses it", "EKS gives its Pods no credentials.")
+def association_not_admitted(facts: Facts) -> Iterator[Finding]:
+    """Yield the associations that their role, or their target role, refuses."""
+    for each in facts.associated:
+        role_arn, verdict, missing = each.deciding
+        if missing or verdict.decision is Decision.ALLOWED:
+            continue
+        if verdict.decision is Decision.CANNOT_DECIDE:
+            which = f"the association of {named(str(each.association))} in {named(each.cluster.name)}"
+            facts.not_checked(
+                f"whether {named(role_arn)} admits {which} cannot be decided here: {verdict.details or verdict.found}"
+            )
+            continue
+        expected = f"{verdict.expected}{_with_other_tags(each, facts.policies[role_arn])}"
+        yield each.finding(role_arn, verdict.details, expected)
+
+
+def _with_other_tags(each: Associated, policy: TrustPolicy) -> str:
+    """Return that the role would admit the association with session tags, or without them; empty where it would not."""
+    request = each.association.request
+    if policy.role.arn != each.association.role_arn:
+        return ""
+    other = evaluate_parsed(*policy.parsed, replace(request, session_tags=not request.session_tags))
+    how = "without" if request.session_tags else "with"
+    return f"; or the association {how} session tags" if other.decision is Decision.ALLOWED else ""
+
+
+@kind(
+    "Annotated with another role than its association", "New Pods get that of the association; older ones keep theirs."
+)
+def association_wins(facts: Facts) -> Iterator[Finding]:
+    """Yield the service accounts that are annotated with another role than their association gives.
+
+    The webhook then injects Pod Identity's variables alone: https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189
+    """
+    for each in facts.associated:
+        annotated = each.service_account.role_arn if each.service_account else ""
+        if annotated and annotated != each.role_arn:
+            role = named(each.role_arn)
+            found = f"annotated with {named(annotated)}, but new Pods ask for {role} by the association alone"
+            yield each.finding(each.role_arn, found, "one role: that of the annotation or that of the association")
+
+
+@kind(
+    "Trust policy with a misspelled service account",
+    "The role refuses it, and whoever creates the other one may assume the role.",
+    "not-admitted",
+    "missing-service-account",
+)
+def misspelled_subject(facts: Facts) -> Iterator[Finding]:
+    """Yield the names in trust policies that are likely typos of a service account that is annotated with the role."""
+    for (trust, value, index), answer in facts.typos:
+        service_account = answer.service_account
+        right, wrong = named(subject_claim(service_account.subject)), named(value)
+        yield trust.finding(
+            f"{place_text(trust, index)} names {wrong}, which is no service account; {named(str(service_account))} is "
+            "annotated with the role, which refuses it: likely a typo",
+            f"in the trust policy, {right} in place of {wrong}, if it is meant to have the role",
+            str(service_account),
+        )
+
+
+@kind("Role trusts a missing OIDC provider", "It admits no token of that issuer.")
+def missing_provider(facts: Facts) -> Iterator[Finding]:
+    """Yield the trust in OIDC providers that do not exist."""
+    for trust in facts.of_kubernetes:
+        if trust.client_ids is not None:
+            continue
+        number, owner = trust.policy.aws_account.number, trust.provider_arn.split(":")[4]
+        cluster = trust.cluster
+        if owner != number:
+            found = f"the OIDC provider is of AWS account {owner}; STS looks in the role's own, {number}"
+        else:
+            found = NO_PROVIDER.format(aws_account=number, issuer=named(f"https://{trust.issuer}"))
+        audiences = {value for each in trust.naming("aud") for value in each.condition.wanted}
+        named_ones = {each for each in audiences if not is_pattern(each)} or {DEFAULT_AUDIENCE}
+        fix = commands.create_provider(cluster.issuer, named_ones) if cluster and owner == number else ""
+        yield trust.finding(found, "an OIDC provider that exists, or a trust policy without it", fix=fix)
+
+
+@kind("* or ? under StringEquals", "They stand for no other characters there.")
+def literal_wildcard(facts: Facts) -> Iterator[Finding]:
+    """Yield the conditions that compare `*` or `?` literally."""
+    for trust in facts.of_kubernetes:
+        for place, _, condition, _ in trust.compared:
+            values = [each for each in condition.wanted if WILDCARDS.search(each) and "${" not in each]
+            if values and condition.comparison != "Like":
+                yield trust.finding(
+                    f"{place_text(trust, place)}: {condition.operator} compares * and ? literally: {listed(values)}",
+                    condition.operator.replace("EqualsIgnoreCase", "Like").replace("Equals", "Like"),
+                )
+
+
+@kind("Annotation that the webhook does not read", "Its key is misspelled.")
+def misspelled_annotation(facts: Facts) -> Iterator[Finding]:
+    """Yield the annotations of `eks.amazonaws.com/` that the webhook does not read."""
+    for cluster in facts.discovery.clusters:
+        for each in cluster.service_accounts:
+            for key, value in sorted(each.annotations.items()):
+                meant = None if key in WRITTEN_FROM else meant_by(key)
+                if meant:
+                    expected, fix = _spelled_right(facts, cluster, each, key, meant)
+                    found = f"{named(key)}: {named(value)}, which the webhook does not read"
+                    yield Finding("", cluster.name, str(each), found=found, expected=expected, fix=fix)
+
+
+def _is_value(facts: Facts, key: str, value: str) -> bool:
+    """Return whether an annotation may have this value; a role of an AWS account that was not read may exist."""
+    if key != ROLE_ARN:
+        return re.fullmatch(VALUES[key], value) is not None
+    try:
+        number = parse_iam_arn(value, "role").account_id
+    except Mistake:
+        return False
+    return value in facts.roles or number not in facts.numbers
+
+
+def _spelled_right(
+    facts: Facts, cluster: LiveCluster, service_account: LiveServiceAccount, key: str, meant: str
+) -> tuple[str, str]:
+    """Return what should be in place of a misspelled annotation, and the command; empty where the value is wrong."""
+    place, annotations = (service_account.namespace, service_account.name), service_account.annotations
+    if meant in POD_ONLY or meant in annotations:
+        why = POD_ONLY.get(meant) or f"it has {meant}: {named(annotations[meant])}"
+        return f"no such annotation: {why}", commands.remove_annotations(*place, key, context=cluster.context)
+    value = annotations[key]
+    if meant == ROLE_ARN and value not in facts.roles:
+        value = _meant_role(facts, cluster, service_account, value) or value
+    right = replace(service_account, annotations={**annotations, meant: value})
+    answer = facts.answer(cluster, right)
+    is_refused = answer is not None and answer.verdict.decision is Decision.DENIED
+    if is_refused or not _is_value(facts, meant, value):
+        return f"{meant}, with a value that the webhook and the role take", ""
+    fix = commands.annotate(*place, meant, value, cluster.context, removed=[key])
+    return f"{meant}: {named(value)}{RESTART}", fix
+
+
+@kind("Condition on a key of another issuer", "No token of the OIDC provider has this key.")
+def misspelled_key(facts: Facts) -> Iterator[Finding]:
+    """Yield the conditions on `aud` or `sub` that have another issuer in their key than the provider's.
+
+    No token has such a key, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html:
+    the URL of the provider stands before the claim, as in its ARN.
+    """
+    for trust in facts.of_kubernetes:
+        for index, statement in trust.statements.items():
+            issuers = _issuers_of(trust, statement)
+            for key in dict.fromkeys(each.key for each in statement.conditions):
+                prefix, _, claim = key.lower().rpartition(":")
+                if claim not in ("aud", "sub") or prefix in issuers or prefix.startswith("aws:"):
+                    continue
+                yield trust.finding(
+                    f"{place_text(trust, index)}: {named(key)}, which no token of this OIDC provider has",
+                    named(f"{trust.issuer}:{claim}"),
+                )
+
+
+def _issuers_of(trust: Trust, statement: Statement) -> set[str]:
+    """Return the issuers whose keys a statement may have, in lower case as IAM compares keys."""
+    arns = {name for _, name in statement.principals}
+    if ANYBODY & {*statement.principals}:
+        arns |= {*trust.policy.aws_account.client_ids}
+    return {arn.partition(":oidc-provider/")[2].lower() for arn in arns}

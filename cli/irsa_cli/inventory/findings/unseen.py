@@ -1,0 +1,21 @@
+"""Findings about what was not read."""
+
+from collections.abc import Iterator
+
+from irsa_cli.inventory.facts import Facts
+from irsa_cli.inventory.findings.kinds import kind
+from irsa_cli.inventory.output import Finding
+
+
+@kind("Role in an AWS account that was not read", "Whether it admits the Pods is not known.")
+def unseen_account(facts: Facts) -> Iterator[Finding]:
+    """Yield the annotations and associations with a role of an AWS account that was not read."""
+    asked = [(cluster.name, str(each), each.role_arn) for cluster, each in facts.annotated]
+    for one in facts.associated:
+        asked += [(one.cluster.name, str(one.association), each.role_arn) for each in one.answers]
+    for cluster, service_account, role in asked:
+        if role not in facts.roles and not facts.missing(role):
+            number = role.split(":")[4]
+            found = f"the role is in AWS account {number}, which was not read"
+            expected = f"AWS credentials of {number}: a profile of it, or a stack with a provider of it"
+            yield Finding("", cluster, service_account, role, found=found, expected=expected)
