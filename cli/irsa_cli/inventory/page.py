@@ -2,8 +2,7 @@
 
 import base64
 import hashlib
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -49,7 +48,7 @@ def page(inventory: Inventory, written: datetime | None = None) -> str:
         inventory=inventory,
         summary=summary(inventory),
         read=read(inventory),
-        families=[*_families(inventory)],
+        families=_families(inventory),
         picture=picture(inventory),
         table=table,
         without_row=_without_row(inventory, table),
@@ -75,13 +74,12 @@ def _shown(value: Any) -> Any:
     return visible(value) if type(value) is str else value
 
 
-def _families(inventory: Inventory) -> Iterator[tuple[str, dict[str, list[Alike]]]]:
-    """Yield each family of findings, the worst first, with its findings by kind."""
-    for family, those in itertools.groupby(alike(inventory), lambda each: KINDS[each.kind].family):
-        by_kind: dict[str, list[Alike]] = {}
-        for each in those:
-            by_kind.setdefault(each.kind, []).append(each)
-        yield family, by_kind
+def _families(inventory: Inventory) -> dict[str, dict[str, list[Alike]]]:
+    """Return the findings by family and kind, the worst first."""
+    found: dict[str, dict[str, list[Alike]]] = {}
+    for each in alike(inventory):
+        found.setdefault(KINDS[each.kind].family, {}).setdefault(each.kind, []).append(each)
+    return found
 
 
 def _kinds(inventory: Inventory) -> dict[tuple[str, str], list[str]]:

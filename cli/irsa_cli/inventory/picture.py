@@ -33,7 +33,7 @@ class Box:
     members: int = 0
     findings: Counter[str] = field(default_factory=Counter)
     order: float = math.inf
-    y: float = 0
+    y: int = 0
 
     @property
     def worst(self) -> str:
@@ -42,12 +42,11 @@ class Box:
 
 
 class Picture(NamedTuple):
-    """Two columns of boxes, the names above their groups, and lines: two boxes, what the roles say, and the width."""
+    """Two columns of boxes, each group of them below its name, and lines: two boxes, what roles say, and the width."""
 
     columns: Sequence[Sequence[Box]]
-    headings: Sequence[Sequence[tuple[float, str]]]
     lines: Sequence[tuple[Box, Box, str, float]]
-    height: float
+    height: int
 
 
 def picture(inventory: Inventory) -> Picture:
@@ -76,10 +75,9 @@ def picture(inventory: Inventory) -> Picture:
     for box, role_box, _ in pairs:
         role_box.order = min(role_box.order, places[box])
     columns.append(_ordered(right))
-    headings = [_placed(each) for each in columns]
-    height = max((column[-1].y + ROW for column in columns if column), default=0)
+    height = max(map(_place, columns))
     lines = [(*ends, 1 + math.log2(number) / 3) for ends, number in pairs.items()]
-    return Picture(columns, headings, sorted(lines, key=lambda each: each[2] == REFUSED), height)
+    return Picture(columns, sorted(lines, key=lambda each: each[2] == REFUSED), height)
 
 
 def _answers(inventory: Inventory) -> Iterator[tuple[str, str, tuple[str, tuple[str, ...]]]]:
@@ -119,13 +117,10 @@ def _ordered(boxes: Mapping[Item, Box]) -> list[Box]:
     return sorted({*boxes.values()}, key=lambda each: (not each.group, each.group, each.order, each.label))
 
 
-def _placed(column: Sequence[Box]) -> list[tuple[float, str]]:
-    """Set the place of each box of a column, and return the names above its groups with their base line."""
-    headings, y, group = [], 0.0, ""
+def _place(column: Sequence[Box]) -> int:
+    """Set the place of the middle of each box of a column, and return the height of the column."""
+    height, group = 0, None
     for box in column:
-        if box.group != group:
-            headings.append((y + HEADING - 10, box.group))
-            y, group = y + HEADING, box.group
-        box.y = y
-        y += ROW
-    return headings
+        height += ROW + (HEADING if box.group != group else 0)
+        box.y, group = height - ROW // 2, box.group
+    return height

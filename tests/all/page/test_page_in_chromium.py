@@ -88,7 +88,7 @@ def test_filter_leaves_what_has_every_word(open_page: Open) -> None:
 def test_a_box_of_the_picture_leads_to_what_is_in_it(open_page: Open) -> None:
     """A namespace that stands for many service accounts is looked into with a click."""
     found = open_page(LARGE)
-    box = found.locator("svg.wide a.box", has_text="checkout/").first
+    box = found.locator("a.box", has_text="checkout/").first
     box.click()
     expect(found.locator("#text")).to_have_value("prod checkout/")
     expect(found.locator("#service-accounts")).to_be_in_viewport()
@@ -103,7 +103,7 @@ def test_it_reads_without_javascript(open_page: Open) -> None:
     found = open_page(SMALL, script=False)
 
     expect(found.locator("#filter")).to_be_hidden()
-    expect(found.locator("svg.wide a.box").first).to_be_visible()
+    expect(found.locator("a.box").first).to_be_visible()
     assert shown(found, "roles") == len(SMALL.roles)
     found.locator("#roles summary").first.click()
     expect(found.locator("#roles details[open] p").last).to_be_visible()
