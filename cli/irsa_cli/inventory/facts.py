@@ -1,16 +1,17 @@
 """What the findings are about, and what several kinds of them need, computed once. Pure."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from irsa.evaluation import Decision, WebIdentityRequest
+from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by
 from irsa.evaluation.admission import Admitted as AdmittedPattern
+from irsa.evaluation.document import parse
 from irsa.rules.annotations import WRITTEN_FROM, meant_by
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.mistakes import COMPARED, Mistake, likely, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern, subject_claim
@@ -18,8 +19,9 @@ from irsa_cli.inventory.admissions import Admitted, Trust, TrustPolicy
 from irsa_cli.inventory.associations import Associated, answers_of, trusts_pod_identity
 from irsa_cli.inventory.chains import documents_of
 from irsa_cli.live.model import Discovery, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_cli.trusts.admitted import admitted
 from irsa_cli.trusts.claims import Claims
-from irsa_cli.trusts.trust import exact_subjects, is_of_kubernetes
+from irsa_cli.trusts.trust import exact_subjects, is_of_kubernetes, trusts_of
 from irsa_cli.verdict import AskedRole, Verdict, of_missing_role, verdict
 
 # Stands for whatever a pattern of namespaces matches.
@@ -49,21 +51,58 @@ class Facts:
 
     Attributes:
         discovery: What was found.
-        policies: The trust policies, by the ARN of their role.
-        trusts: What they say to the tokens of OIDC providers.
-        claims: The service accounts of each cluster, by its issuer.
-        admitted: Who is admitted.
         now: Now.
         not_checked: Takes what cannot be decided, as a sentence.
     """
 
     discovery: Discovery
-    policies: Mapping[str, TrustPolicy]
-    trusts: Sequence[Trust]
-    claims: Mapping[str, Claims[LiveServiceAccount]]
-    admitted: Sequence[Admitted]
     now: datetime
     not_checked: Callable[[str], None]
+
+    @functools.cached_property
+    def policies(self) -> dict[str, TrustPolicy]:
+        """The trust policies that can be read, by the ARN of their role."""
+        found = {}
+        for aws_account in self.discovery.aws_accounts:
+            for role in aws_account.roles:
+                try:
+                    found[role.arn] = TrustPolicy(role, aws_account, parse(role.trust))
+                except TrustDocumentError as error:
+                    self.not_checked(f"trust policy of {named(role.arn)}: {error}")
+        return found
+
+    @functools.cached_property
+    def trusts(self) -> list[Trust]:
+        """What they say to the tokens of each OIDC provider that they name, or of which a cluster is."""
+        by_issuer = {issuer_host_path(each.issuer): each for each in self.discovery.clusters}
+        return [
+            Trust(**vars(each), policy=policy, cluster=by_issuer.get(each.issuer))
+            for policy in self.policies.values()
+            for each in trusts_of(
+                policy.parsed, policy.partition, policy.aws_account.number, policy.aws_account.client_ids, by_issuer
+            )
+        ]
+
+    @functools.cached_property
+    def claims(self) -> dict[str, Claims[LiveServiceAccount]]:
+        """The service accounts of each cluster, by its issuer."""
+        clusters = self.discovery.clusters
+        return {
+            cluster.issuer: Claims({each.subject: each for each in cluster.service_accounts}) for cluster in clusters
+        }
+
+    @functools.cached_property
+    def admitted(self) -> list[tuple[LiveCluster, Admitted]]:
+        """Who is admitted, or may be, each with its cluster."""
+        of_clusters = [(each.cluster, each) for each in self.trusts if each.cluster]
+        return [
+            (cluster, group) for cluster, each in of_clusters for group in admitted(each, self.claims[cluster.issuer])
+        ]
+
+    @property
+    def allowed(self) -> Iterator[tuple[LiveCluster, Admitted]]:
+        """Who is admitted for certain."""
+        return (each for each in self.admitted if each[1].decision is Decision.ALLOWED)
 
     @functools.cached_property
     def roles(self) -> dict[str, LiveRole]:
@@ -163,12 +202,11 @@ class Facts:
                 if is_missing or (cluster.issuer, each.subject) in refused or any(wrong):
                     in_question[cluster.issuer] |= self.claims[cluster.issuer].bit(each.subject)
         found: dict[tuple[str, str], dict[str, list[str]]] = {}
-        for group in self.admitted:
-            issuer = group.trust.cluster.issuer if group.trust.cluster else ""
-            if issuer and group.decision is Decision.ALLOWED:
-                for subject in self.claims[issuer].subjects(group.service_accounts & in_question[issuer]):
-                    of_roles = found.setdefault((issuer, subject), {})
-                    of_roles.setdefault(group.trust.policy.role.arn, []).extend(group.audiences)
+        for cluster, group in self.allowed:
+            those = group.service_accounts & in_question[cluster.issuer]
+            for subject in self.claims[cluster.issuer].subjects(those):
+                of_roles = found.setdefault((cluster.issuer, subject), {})
+                of_roles.setdefault(group.trust.policy.role.arn, []).extend(group.audiences)
         return found
 
     @functools.cached_property

@@ -16,7 +16,7 @@ from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.picture import picture
-from irsa_cli.inventory.table import DECISIONS, Alike, Table, alike, read, summary, table_of
+from irsa_cli.inventory.table import DECISIONS, Alike, alike, read, summary, table_of
 
 # How many service accounts an answer of a role lists: 1,500 roles that trust everybody are no 3,000,000 names.
 LISTED = 100
@@ -38,7 +38,7 @@ def page(inventory: Inventory, written: datetime | None = None) -> str:
     )
     environment.filters["named"] = named
     environment.globals |= {"FAMILIES": FAMILIES, "KINDS": KINDS, "SIGNS": SIGNS, "LISTED": LISTED}
-    table, steps = table_of(inventory), Steps(inventory.chains)
+    steps = Steps(inventory.chains)
     text = environment.from_string(_resource("page.html")).render(
         policy=f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; base-uri 'none'; "
         "form-action 'none'",
@@ -50,8 +50,7 @@ def page(inventory: Inventory, written: datetime | None = None) -> str:
         read=read(inventory),
         families=_families(inventory),
         picture=picture(inventory),
-        table=table,
-        without_row=_without_row(inventory, table),
+        table=table_of(inventory),
         kinds=_kinds(inventory),
         then=lambda role: _then(steps.reached(role)),
     )
@@ -96,13 +95,6 @@ def _then(reached: Mapping[str, Decision]) -> str:
     allowed, undecided = ([arn for arn, each in reached.items() if each is decision] for decision in DECISIONS)
     cannot_decide = f"cannot decide: {listed(sorted(undecided))}" if undecided else ""
     return "; ".join(filter(None, [listed(sorted(allowed)), cannot_decide]))
-
-
-def _without_row(inventory: Inventory, table: Table) -> list[str]:
-    """Return the names of the service accounts that have to do with no role."""
-    having = {id(each) for each, _ in table.rows}
-    others = [each for each in inventory.service_accounts if id(each) not in having]
-    return [f"{named(f'{each.namespace}/{each.name}')} in {named(each.cluster)}" for each in others]
 
 
 def _resource(name: str) -> str:

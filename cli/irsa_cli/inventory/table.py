@@ -1,9 +1,10 @@
 """An inventory as text: a message for each finding, then a table of service accounts."""
 
+import functools
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from irsa.evaluation import Decision
@@ -12,17 +13,16 @@ from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
-from irsa_cli.inventory.output import NOT_READ, InventoriedAssociation, InventoriedServiceAccount, Inventory
+from irsa_cli.inventory.output import NOT_READ, InventoriedServiceAccount, Inventory
 from irsa_cli.report.message import Message, first_few
 from irsa_cli.report.text import VERDICTS, Answer, counted
 
 NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
-ADMITTED = ("may assume", "cannot decide")
-THEN = ("then", "then, cannot decide")
-OF_GUARDS = "docs/permissions/kubernetes-verify-guard.yaml"
-# Between the role of an association and its target role.
-TARGET = " -> "
+HEADINGS = (
+    *("cluster", "service account", "annotated with", "associated with"),
+    *("may assume", "cannot decide", "then", "then, cannot decide", "guard"),
+)
 
 
 class Table(NamedTuple):
@@ -31,12 +31,14 @@ class Table(NamedTuple):
     Attributes:
         headings: Those of the columns in which there is something; a single cluster has none.
         rows: The service accounts, each with its cells.
-        others: How many service accounts have no row, and what was not read, each as one line.
+        without_row: The other service accounts, each as its cluster and NAMESPACE/NAME.
+        below: How many these are, and what was not read, each as one line.
     """
 
     headings: list[str]
     rows: list[tuple[InventoriedServiceAccount, list[str]]]
-    others: list[str]
+    without_row: list[tuple[str, str]]
+    below: list[str]
 
 
 class Alike(NamedTuple):
@@ -51,14 +53,14 @@ class Alike(NamedTuple):
 
 def answer_of(inventory: Inventory) -> Answer:
     """Return what is printed of an inventory; what has no row is counted below the table."""
-    headings, rows, others = table_of(inventory)
+    table = table_of(inventory)
     return Answer(
         summary(inventory),
         VERDICTS[FINDINGS if inventory.findings else COULD_NOT_LOOK if inventory.not_checked else GOOD],
         [*_messages(inventory), *((Message(f"not checked: {each}"), "yellow") for each in inventory.not_checked)],
-        headings,
-        [cells for _, cells in rows],
-        [(Message(each), "dim") for each in (*others, inventory.left_out, read(inventory)) if each],
+        table.headings,
+        [cells for _, cells in table.rows],
+        [(Message(each), "dim") for each in (*table.below, inventory.left_out, read(inventory)) if each],
     )
 
 
@@ -70,78 +72,80 @@ def _cell(groups: Iterable[Sequence[str]]) -> str:
     return listed(first) + (f", and {more:,} more" if more else "")
 
 
-def _short(arns: Iterable[str], inventory: Inventory) -> dict[str, str]:
-    """Return roles as they are named in a cell: without what all of them have in common in one AWS account."""
-    if len(inventory.aws_accounts) != 1:
-        return {arn: arn for arn in arns}
-    return {arn: arn.partition(f":iam::{inventory.aws_accounts[0].number}:role/")[2] or arn for arn in arns}
-
-
 def table_of(inventory: Inventory) -> Table:
     """Return who has a row, and who is counted."""
+    # Of a single AWS account, the names of its roles are enough.
+    common = f":iam::{inventory.aws_accounts[0].number}:role/" if len(inventory.aws_accounts) == 1 else "\n"
+
+    @functools.cache
+    def short(arn: str) -> str:
+        return arn.partition(common)[2] or arn
+
+    in_turn, admitting = _in_turn(inventory), _admitting(inventory, short)
+    associated = {(each.cluster, each.service_account): each for each in inventory.associations}
+    not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
+    rows: list[tuple[InventoriedServiceAccount, list[str]]] = []
+    without_row = []
+    for each in inventory.service_accounts:
+        key = each.cluster, f"{each.namespace}/{each.name}"
+        found = [_cell(admitting.get((decision, *key), ())) for decision in DECISIONS]
+        if key in not_read:
+            found[0] = ", ".join(filter(None, (found[0], NOT_READ)))
+        association = associated.get(key)
+        if each.annotated_role or association or any(found):
+            annotated = named(short(each.annotated_role)) if each.annotated_role else NONE
+            arns = (association.role, association.target_role) if association else ()
+            by_association = " -> ".join(named(short(arn)) for arn in arns if arn)
+            reached = in_turn.get(key, {}).items()
+            then = [_cell([sorted(short(arn) for arn, each in reached if each is wanted)]) for wanted in DECISIONS]
+            guard = "" if each.guard == NOT_READ else each.guard
+            rows.append((each, [*map(named, key), annotated, by_association, *found, *then, guard]))
+        else:
+            without_row.append(key)
+    what = "other service accounts, which have no annotation and which no role trusts"
+    below = [
+        f"{named(cluster)}: {what}: {count:,}" for cluster, count in Counter(key[0] for key in without_row).items()
+    ]
+    unread = {each.cluster for each in inventory.service_accounts if each.guard == NOT_READ}
+    allows = "docs/permissions/kubernetes-verify-guard.yaml allows it"
+    below += [f"{named(each)}: guards were not read: {allows}" for each in sorted(unread)]
+    # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
+    first = 1 if len(inventory.clusters) == 1 else 0
+    columns = [n for n in range(first, len(HEADINGS)) if any(cells[n] not in ("", NONE) for _, cells in rows)]
+    rows = [(each, [cells[n] for n in columns]) for each, cells in rows]
+    return Table([HEADINGS[n] for n in columns], rows, without_row, below)
+
+
+def _in_turn(inventory: Inventory) -> dict[tuple[str, str], dict[str, Decision]]:
+    """Return the roles that those of each service account may assume in turn."""
     tagged = {each.id for each in inventory.associations if each.session_tags}
-    steps = Steps(inventory.chains)
-    of_tagged = Steps(inventory.chains, tagged=True) if tagged else steps
-    in_turn: dict[tuple[str, str], dict[str, Decision]] = {}
+    steps, of_tagged = Steps(inventory.chains), Steps(inventory.chains, tagged=True)
+    found: dict[tuple[str, str], dict[str, Decision]] = {}
     for each in inventory.admissions:
         of_each = of_tagged if each.association in tagged else steps
         for arn, decision in of_each.reached(each.role).items():
             for name in each.service_accounts:
-                of_name = in_turn.setdefault((each.cluster, name), {})
+                of_name = found.setdefault((each.cluster, name), {})
                 certain = decision is each.decision is Decision.ALLOWED
                 of_name[arn] = Decision.ALLOWED if certain else of_name.get(arn, Decision.CANNOT_DECIDE)
-    chained = {arn for each in inventory.chains for arn in (each.role, each.assumes)}
-    associated = {(each.cluster, each.service_account): each for each in inventory.associations}
-    further = {arn for each in inventory.associations for arn in (each.role, each.target_role)}
-    short = _short(chained | further | {each.role for each in inventory.admissions}, inventory)
+    return found
+
+
+def _admitting(
+    inventory: Inventory, short: Callable[[str], str]
+) -> dict[tuple[Decision, str, str], list[Sequence[str]]]:
+    """Return the roles of each service account, by decision, cluster and name: sorted lists of their short names."""
     # Many roles may admit the same service accounts: their names are put together once.
     of_group: dict[tuple[Decision, str, Sequence[str]], list[str]] = {}
     for each in inventory.admissions:
         group = each.decision, each.cluster, tuple(each.service_accounts)
-        of_group.setdefault(group, []).append(short[each.role])
-    admitting: dict[tuple[Decision, str, str], list[Sequence[str]]] = {}
+        of_group.setdefault(group, []).append(short(each.role))
+    found: dict[tuple[Decision, str, str], list[Sequence[str]]] = {}
     for (decision, cluster, service_accounts), roles in of_group.items():
         roles.sort()
         for name in service_accounts:
-            admitting.setdefault((decision, cluster, name), []).append(roles)
-    not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
-    rows: list[tuple[InventoriedServiceAccount, list[str]]] = []
-    others = Counter[str]()
-    for service_account in inventory.service_accounts:
-        name = f"{service_account.namespace}/{service_account.name}"
-        found = [_cell(admitting.get((each, service_account.cluster, name), ())) for each in DECISIONS]
-        if (service_account.cluster, name) in not_read:
-            found[0] = ", ".join(filter(None, (found[0], NOT_READ)))
-        association = associated.get((service_account.cluster, name))
-        if service_account.annotated_role or association or any(found):
-            annotated = _short([service_account.annotated_role], inventory)[service_account.annotated_role]
-            then = _then(in_turn.get((service_account.cluster, name), {}), short)
-            place = [named(service_account.cluster), named(name), named(annotated) if annotated else NONE]
-            guard = "" if service_account.guard == NOT_READ else service_account.guard
-            rows.append((service_account, [*place, _associated(association, short), *found, *then, guard]))
-        else:
-            others[service_account.cluster] += 1
-    what = "other service accounts, which have no annotation and which no role trusts"
-    lines = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
-    unread = {each.cluster for each in inventory.service_accounts if each.guard == NOT_READ}
-    lines += [f"{named(each)}: guards were not read: {OF_GUARDS} allows it" for each in sorted(unread)]
-    headings = ["cluster", "service account", "annotated with", "associated with", *ADMITTED, *THEN, "guard"]
-    # Fewer columns to read: that of a single cluster, and those in which nobody has anything.
-    first = 1 if len(inventory.clusters) == 1 else 0
-    columns = [n for n in range(first, len(headings)) if any(cells[n] not in ("", NONE) for _, cells in rows)]
-    return Table([headings[n] for n in columns], [(each, [cells[n] for n in columns]) for each, cells in rows], lines)
-
-
-def _associated(association: InventoriedAssociation | None, short: Mapping[str, str]) -> str:
-    """Return the cell with the role of an association, and its target role."""
-    arns = (association.role, association.target_role) if association else ()
-    return TARGET.join(named(short[arn]) for arn in arns if arn)
-
-
-def _then(in_turn: Mapping[str, Decision], short: Mapping[str, str]) -> list[str]:
-    """Return the cells with the roles that those of a service account may assume in turn."""
-    cells = ([short[arn] for arn, each in in_turn.items() if each is wanted] for wanted in DECISIONS)
-    return [_cell([sorted(each)]) if each else "" for each in cells]
+            found.setdefault((decision, cluster, name), []).append(roles)
+    return found
 
 
 def _messages(inventory: Inventory) -> Iterator[tuple[Message, str]]:

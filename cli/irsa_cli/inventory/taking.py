@@ -9,7 +9,6 @@ from irsa.evaluation.patterns import matches
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.inventory.admissions import Admitted, trust_policies, trusts
 from irsa_cli.inventory.chains import Steps, chains
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings import findings
@@ -24,9 +23,7 @@ from irsa_cli.inventory.output import (
     InventoriedServiceAccount,
     Inventory,
 )
-from irsa_cli.live.model import Discovery, Guards, LiveRole, LiveServiceAccount
-from irsa_cli.trusts.admitted import admitted
-from irsa_cli.trusts.claims import Claims
+from irsa_cli.live.model import Discovery, Guards, LiveRole
 
 
 def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
@@ -38,19 +35,12 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
     """
     not_checked = list(discovery.not_checked)
     not_checked += _unreadable_providers(discovery)
-    policies = trust_policies(discovery.aws_accounts, not_checked.append)
-    claims = {
-        cluster.issuer: Claims({each.subject: each for each in cluster.service_accounts})
-        for cluster in discovery.clusters
-    }
-    said = trusts(policies.values(), discovery.clusters)
-    groups = [group for each in said if each.cluster for group in admitted(each, claims[each.cluster.issuer])]
-    facts = Facts(discovery, policies, said, claims, groups, now, not_checked.append)
+    facts = Facts(discovery, now, not_checked.append)
     found = findings(facts)
-    roles = {each.trust.policy.role.arn for each in groups} | {each.role_arn for _, each in facts.annotated}
+    roles = {each.trust.policy.role.arn for _, each in facts.admitted} | {each.role_arn for _, each in facts.annotated}
     roles |= {each.role_arn for each in facts.associated}
     tagged = any(not each.association.disable_session_tags for each in facts.associated)
-    further = chains(roles, discovery.aws_accounts, policies, not_checked.append, tagged)
+    further = chains(roles, discovery.aws_accounts, facts.policies, not_checked.append, tagged)
     return Inventory(
         [InventoriedCluster(each.name, each.issuer, len(each.service_accounts)) for each in discovery.clusters],
         [
@@ -59,7 +49,7 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
         ],
         list(_service_accounts(discovery)),
         [_role(each, discovery, now) for each in facts.kubernetes_roles],
-        [*(each for group in groups for each in _admission(group, claims)), *_by_association(facts)],
+        [*_by_tokens(facts), *_by_association(facts)],
         found,
         list(dict.fromkeys(not_checked)),
         further,
@@ -124,13 +114,25 @@ def _associations(facts: Facts) -> Iterator[InventoriedAssociation]:
         )
 
 
+def _by_tokens(facts: Facts) -> Iterator[Admission]:
+    for cluster, group in facts.admitted:
+        yield Admission(
+            group.trust.policy.role.arn,
+            cluster.name,
+            group.decision,
+            group.audiences,
+            group.reason,
+            group.documentation,
+            facts.claims[cluster.issuer].names(group.service_accounts),
+        )
+
+
 def _by_association(facts: Facts) -> Iterator[Admission]:
     """Yield who gets a role by an association, but not those whose tokens have it anyway."""
     by_token: dict[tuple[str, str], int] = {}
-    for group in facts.admitted if facts.associated else ():
-        if group.trust.cluster and group.decision is Decision.ALLOWED:
-            key = group.trust.cluster.issuer, group.trust.policy.role.arn
-            by_token[key] = by_token.get(key, 0) | group.service_accounts
+    for cluster, group in facts.allowed if facts.associated else ():
+        key = cluster.issuer, group.trust.policy.role.arn
+        by_token[key] = by_token.get(key, 0) | group.service_accounts
     for each in facts.associated:
         issuer = each.cluster.issuer
         bit = facts.claims[issuer].bit(each.association.subject) if each.service_account else 0
@@ -184,17 +186,3 @@ def _role(role: LiveRole, discovery: Discovery, now: datetime) -> InventoriedRol
     last_used = role.last_used.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if role.last_used else ""
     managed = role.arn in discovery.managed_roles
     return InventoriedRole(role.arn, last_used, role.has_details, last_used_text(role, now), managed)
-
-
-def _admission(group: Admitted, claims: dict[str, Claims[LiveServiceAccount]]) -> Iterator[Admission]:
-    cluster = group.trust.cluster
-    if cluster:
-        yield Admission(
-            group.trust.policy.role.arn,
-            cluster.name,
-            group.decision,
-            group.audiences,
-            group.reason,
-            group.documentation,
-            claims[cluster.issuer].names(group.service_accounts),
-        )

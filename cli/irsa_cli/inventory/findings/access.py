@@ -10,7 +10,7 @@ from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import CLAIM_PREFIX
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.inventory.admissions import Admitted, Trust
+from irsa_cli.inventory.admissions import Admitted
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
@@ -97,9 +97,8 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
     whole = {id(facts.trusts[index]) for index, namespaces in facts.wide.items() if "*" in namespaces}
     by_role: dict[str, tuple[set[str], set[str]]] = {}
     known: dict[tuple[str, int], set[str]] = {}
-    for each in facts.admitted:
-        cluster = each.trust.cluster
-        if cluster is None or each.decision is not Decision.ALLOWED or id(each.trust) in whole:
+    for cluster, each in facts.allowed:
+        if id(each.trust) in whole:
             continue
         key = cluster.issuer, each.service_accounts
         if key not in known:
@@ -118,11 +117,8 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
 @kind("Admitted, but not annotated", "The service account may assume a role it does not name.")
 def not_annotated(facts: Facts) -> Iterator[Finding]:
     """Yield who is admitted by a role and not annotated with it; all whom a pattern admits are one finding."""
-    by_pattern: dict[int, tuple[Trust, int]] = {}
-    for each in facts.admitted:
-        cluster = each.trust.cluster
-        if cluster is None or each.decision is not Decision.ALLOWED:
-            continue
+    by_pattern: dict[int, tuple[LiveCluster, str, int]] = {}
+    for cluster, each in facts.allowed:
         claims, arn = facts.claims[cluster.issuer], each.trust.policy.role.arn
         others = each.service_accounts & ~facts.having.get((cluster.issuer, arn), 0)
         exact = 0
@@ -131,14 +127,12 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
         for service_account in claims.members(others & exact):
             yield _admitted_only(each, cluster, service_account)
         if others & ~exact:
-            _, before = by_pattern.get(id(each.trust), (each.trust, 0))
-            by_pattern[id(each.trust)] = each.trust, before | others & ~exact
-    for trust, group in by_pattern.values():
-        if trust.cluster:
-            names = facts.claims[trust.cluster.issuer].names(group)
-            found = f"{len(names):,} trusted, but not annotated with it: {listed(names)}"
-            expected = "a narrower trust policy, or the annotation"
-            yield Finding(cluster=trust.cluster.name, role=trust.policy.role.arn, found=found, expected=expected)
+            *_, before = by_pattern.get(id(each.trust), (0,))
+            by_pattern[id(each.trust)] = cluster, arn, before | others & ~exact
+    for cluster, arn, group in by_pattern.values():
+        names = facts.claims[cluster.issuer].names(group)
+        found = f"{len(names):,} trusted, but not annotated with it: {listed(names)}"
+        yield Finding("", cluster.name, "", arn, found=found, expected="a narrower trust policy, or the annotation")
 
 
 def _admitted_only(admitted: Admitted, cluster: LiveCluster, service_account: LiveServiceAccount) -> Finding:
