@@ -119,7 +119,8 @@ def table_of(inventory: Inventory) -> Table:
 def _in_turn(inventory: Inventory) -> dict[tuple[str, str], dict[str, Decision]]:
     """Return the roles that those of each service account may assume in turn."""
     tagged = {each.id for each in inventory.associations if each.session_tags}
-    steps, of_tagged = Steps(inventory.chains), Steps(inventory.chains, tagged=True)
+    steps = Steps(inventory.chains)
+    of_tagged = Steps(inventory.chains, tagged=True) if tagged else steps
     found: dict[tuple[str, str], dict[str, Decision]] = {}
     for each in inventory.admissions:
         of_each = of_tagged if each.association in tagged else steps

@@ -32,7 +32,10 @@ def run(options: argparse.Namespace) -> int:
     if options.namespace:
         inventory = of_namespaces(inventory, options.namespace)
     code = exit_code(inventory, options.fail_on)
-    _print(inventory, options, code)
+    if options.json:
+        print(as_json(inventory, code))
+    else:
+        print_answers([answer_of(inventory)])
     if options.html:
         from irsa_cli.inventory.page import page  # noqa: PLC0415 (only this option needs it)
 
@@ -48,13 +51,6 @@ def exit_code(inventory: Inventory, fail_on: list[str]) -> int:
     if any(kinds & {each.kind, *KINDS[each.kind].also} for each in inventory.findings):
         return FINDINGS
     return COULD_NOT_LOOK if kinds and inventory.not_checked else GOOD
-
-
-def _print(inventory: Inventory, options: argparse.Namespace, code: int) -> None:
-    if options.json:
-        print(as_json(inventory, code))
-    else:
-        print_answers([answer_of(inventory)])
 
 
 def as_json(inventory: Inventory, code: int) -> str:
