@@ -1,19 +1,16 @@
 """What the roles of associations of EKS Pod Identity say to EKS. Pure."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.rules.mistakes import named
 from irsa_cli.inventory.admissions import TrustPolicy
-from irsa_cli.inventory.chains import NOT_READ, OF_AWS, role_policies
 from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import LiveAssociation, LiveCluster, LiveServiceAccount
-from irsa_cli.trusts.chains import NAMED
-from irsa_cli.trusts.target_roles import ORDER, of_target_role
+from irsa_cli.trusts.target_roles import ORDER
 from irsa_cli.trusts.trust import allowed_principals
-from irsa_cli.verdict import AskedRole, Verdict, verdict
+from irsa_cli.verdict import Verdict
 
 
 class RoleAnswer(NamedTuple):
@@ -58,41 +55,6 @@ class Associated:
         owner = self.association.owner
         found += f"; {named(owner)} owns the association" if owner else ""
         return Finding("", self.cluster.name, str(self.association), role_arn, found=found, expected=expected)
-
-
-def answers_of(
-    association: LiveAssociation,
-    policies: Mapping[str, TrustPolicy],
-    documents: Mapping[str, Mapping[str, Any]],
-    missing: Callable[[str], Verdict | None],
-) -> tuple[RoleAnswer, ...]:
-    """Return what the roles of an association say.
-
-    Args:
-        association: The association.
-        policies: The trust policies, by the ARN of their role.
-        documents: The managed policies that were read, by ARN.
-        missing: Returns that a role does not exist; None where it does, or its AWS account was not read.
-    """
-
-    def answer(role_arn: str, of_policy: Callable[[TrustPolicy], Verdict]) -> RoleAnswer:
-        if of_missing := missing(role_arn):
-            return RoleAnswer(role_arn, of_missing, missing=True)
-        policy = policies.get(role_arn)
-        unread = NOT_READ.format(role=named(role_arn))
-        return RoleAnswer(role_arn, of_policy(policy) if policy else Verdict(Decision.CANNOT_DECIDE, unread))
-
-    def of_target(target: TrustPolicy) -> Verdict:
-        first = policies.get(association.role_arn)
-        if first is None:
-            return Verdict(Decision.CANNOT_DECIDE, NOT_READ.format(role=named(association.role_arn)))
-        of_role = role_policies(first.role, documents)
-        if any(map(OF_AWS.fullmatch, first.role.attached_policies)):
-            of_role = replace(of_role, documents=[*of_role.documents, NAMED])
-        return of_target_role(association, of_role, target.parsed)
-
-    first = answer(association.role_arn, lambda policy: verdict(AskedRole(policy.parsed, {}), association.request))
-    return (first, answer(association.target_role_arn, of_target)) if association.target_role_arn else (first,)
 
 
 def trusts_pod_identity(policy: TrustPolicy) -> bool:

@@ -1,10 +1,11 @@
 """What the findings are about, and what several kinds of them need, computed once. Pure."""
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by
@@ -15,17 +16,24 @@ from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.mistakes import COMPARED, Mistake, likely, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern, subject_claim
+from irsa.rules.unknown import Unknown
 from irsa_cli.inventory.admissions import Admitted, Trust, TrustPolicy
-from irsa_cli.inventory.associations import Associated, answers_of, trusts_pod_identity
-from irsa_cli.inventory.chains import documents_of
-from irsa_cli.live.model import Discovery, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_cli.inventory.associations import Associated, RoleAnswer, trusts_pod_identity
+from irsa_cli.live.model import Discovery, LiveAssociation, LiveCluster, LiveRole, LiveServiceAccount
 from irsa_cli.trusts.admitted import admitted
+from irsa_cli.trusts.chains import NAMED, RolePolicies
 from irsa_cli.trusts.claims import Claims
+from irsa_cli.trusts.target_roles import of_target_role
 from irsa_cli.trusts.trust import exact_subjects, is_of_kubernetes, trusts_of
 from irsa_cli.verdict import AskedRole, Verdict, of_missing_role, verdict
 
 # Stands for whatever a pattern of namespaces matches.
 FILLING = "namespace"
+NOT_READ = "the trust policy of {role} was not read"
+# Of AWS's own policies, whose documents no list of the AWS account has, those that give sts:AssumeRole on every role:
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/PowerUserAccess.html
+OF_AWS = re.compile(r"arn:[\w-]+:iam::aws:policy/(AdministratorAccess|PowerUserAccess)")
+NOTHING, UNREAD = RolePolicies(()), Unknown("it was not read")
 
 
 class Answer(NamedTuple):
@@ -133,11 +141,50 @@ class Facts:
     @functools.cached_property
     def associated(self) -> list[Associated]:
         """The associations of the clusters, each with what its roles say."""
-        documents = documents_of(self.discovery.aws_accounts)
         return [
-            Associated(cluster, each, found, answers_of(each, self.policies, documents, self.missing))
+            Associated(cluster, each, found, self._answers_of(each))
             for cluster, each, found in self.discovery.associated
         ]
+
+    def _answers_of(self, association: LiveAssociation) -> tuple[RoleAnswer, ...]:
+        """Return the answer of the role of an association to EKS, and that of its target role to the first role."""
+
+        def of_target(target: TrustPolicy) -> Verdict:
+            first = self.policies.get(association.role_arn)
+            if first is None:
+                return Verdict(Decision.CANNOT_DECIDE, NOT_READ.format(role=named(association.role_arn)))
+            of_role = self.with_policies_of_aws(first.role) or self.role_policies(first.role)
+            return of_target_role(association, of_role, target.parsed)
+
+        def answer(role_arn: str, of_policy: Callable[[TrustPolicy], Verdict]) -> RoleAnswer:
+            if of_missing := self.missing(role_arn):
+                return RoleAnswer(role_arn, of_missing, missing=True)
+            policy, unread = self.policies.get(role_arn), NOT_READ.format(role=named(role_arn))
+            return RoleAnswer(role_arn, of_policy(policy) if policy else Verdict(Decision.CANNOT_DECIDE, unread))
+
+        first = answer(association.role_arn, lambda policy: verdict(AskedRole(policy.parsed, {}), association.request))
+        return (first, answer(association.target_role_arn, of_target)) if association.target_role_arn else (first,)
+
+    @functools.cached_property
+    def _documents(self) -> dict[str, Mapping[str, Any]]:
+        """The managed policies of the AWS accounts, by ARN."""
+        return {each.arn: each.document for aws_account in self.discovery.aws_accounts for each in aws_account.policies}
+
+    def role_policies(self, role: LiveRole) -> RolePolicies:
+        """Return what the policies of a role say; what was not read is not known."""
+        if not role.has_details:
+            return RolePolicies([UNREAD])
+        attached = [arn for arn in role.attached_policies if ":iam::aws:" not in arn]
+        of_role = [*role.inline_policies.values(), *(self._documents.get(arn, UNREAD) for arn in attached)]
+        boundary = self._documents.get(role.permissions_boundary, UNREAD) if role.permissions_boundary else None
+        return RolePolicies(of_role, boundary) if of_role or boundary else NOTHING
+
+    def with_policies_of_aws(self, role: LiveRole) -> RolePolicies | None:
+        """Return what they say with a policy of AWS that gives sts:AssumeRole on every role; None where it has none."""
+        if not any(map(OF_AWS.fullmatch, role.attached_policies)):
+            return None
+        of_role = self.role_policies(role)
+        return replace(of_role, documents=[*of_role.documents, NAMED])
 
     @functools.cached_property
     def associated_with(self) -> dict[tuple[str, str], Associated]:

@@ -36,17 +36,11 @@ def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
     not_checked = list(discovery.not_checked)
     not_checked += _unreadable_providers(discovery)
     facts = Facts(discovery, now, not_checked.append)
-    found = findings(facts)
-    roles = {each.trust.policy.role.arn for _, each in facts.admitted} | {each.role_arn for _, each in facts.annotated}
-    roles |= {each.role_arn for each in facts.associated}
-    tagged = any(not each.association.disable_session_tags for each in facts.associated)
-    further = chains(roles, discovery.aws_accounts, facts.policies, not_checked.append, tagged)
+    # Both add to what is not checked.
+    found, further = findings(facts), chains(facts)
     return Inventory(
         [InventoriedCluster(each.name, each.issuer, len(each.service_accounts)) for each in discovery.clusters],
-        [
-            InventoriedAwsAccount(each.number, len(each.roles), sorted(each.client_ids))
-            for each in discovery.aws_accounts
-        ],
+        [InventoriedAwsAccount(one.number, len(one.roles), sorted(one.client_ids)) for one in discovery.aws_accounts],
         list(_service_accounts(discovery)),
         [_role(each, discovery, now) for each in facts.kubernetes_roles],
         [*_by_tokens(facts), *_by_association(facts)],
