@@ -63,7 +63,7 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
     task = Task(aws_account, ways, declared, clusters, documents, adoption)
     roles = {role.arn: role for role in aws_account.roles}
     annotated: dict[str, list[LiveServiceAccount]] = {}
-    for each in (each for cluster in discovery.clusters for each in cluster.service_accounts if each.role_arn):
+    for _, each in discovery.annotated:
         annotated.setdefault(each.role_arn, []).append(each)
     associated = associated_by_role(discovery)
     trusting = (arn for arn, role in roles.items() if clusters.trusts_one(role))

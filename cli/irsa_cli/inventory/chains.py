@@ -19,8 +19,8 @@ def chains(facts: Facts) -> list[Chain]:
     """Return which roles those of service accounts may assume, which ones those, and so on; sorted."""
     policies = facts.policies
     trusting = Trusting({arn: each.parsed for arn, each in policies.items()})
-    roles = {each.trust.policy.role.arn for _, each in facts.admitted} | {each.role_arn for _, each in facts.annotated}
-    roles |= {each.role_arn for each in facts.associated}
+    roles = {each.trust.policy.role.arn for _, each in facts.admitted}
+    roles |= {each.role_arn for _, each in facts.discovery.annotated} | {each.role_arn for each in facts.associated}
     # Session tags are transitive.
     tagged = any(not each.association.disable_session_tags for each in facts.associated)
     asked = dict.fromkeys(arn for arn in sorted(roles) if arn in policies)

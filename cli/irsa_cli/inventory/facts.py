@@ -192,17 +192,10 @@ class Facts:
         return {(each.cluster.issuer, each.association.subject): each for each in self.associated}
 
     @functools.cached_property
-    def annotated(self) -> list[tuple[LiveCluster, LiveServiceAccount]]:
-        """The service accounts that have a role in their annotation."""
-        return [
-            (cluster, each) for cluster in self.discovery.clusters for each in cluster.service_accounts if each.role_arn
-        ]
-
-    @functools.cached_property
     def having(self) -> dict[tuple[str, str], int]:
         """The service accounts of a cluster that have a role by annotation or association, by issuer and ARN."""
         found: dict[tuple[str, str], int] = {}
-        pairs = [(cluster, each.role_arn, each.subject) for cluster, each in self.annotated]
+        pairs = [(cluster, each.role_arn, each.subject) for cluster, each in self.discovery.annotated]
         pairs += [
             (each.cluster, each.role_arn, each.association.subject) for each in self.associated if each.service_account
         ]
@@ -230,7 +223,7 @@ class Facts:
     @functools.cached_property
     def answers(self) -> list[Answer]:
         """The answers of annotated roles that do not allow."""
-        found = (self.answer(*each) for each in self.annotated)
+        found = (self.answer(*each) for each in self.discovery.annotated)
         return [each for each in found if each and each.verdict.decision is not Decision.ALLOWED]
 
     def admitting(self, cluster: LiveCluster, service_account: LiveServiceAccount) -> Mapping[str, Sequence[str]]:
@@ -303,7 +296,7 @@ class Facts:
         """The roles that trust an OIDC provider of Kubernetes or EKS Pod Identity, or that a service account has."""
         found = {each.policy.role.arn for each in self.of_kubernetes}
         found |= {arn for arn, each in self.policies.items() if trusts_pod_identity(each)}
-        found |= {each.role_arn for _, each in self.annotated}
+        found |= {each.role_arn for _, each in self.discovery.annotated}
         found |= {answer.role_arn for each in self.associated for answer in each.answers}
         return [self.roles[arn] for arn in sorted(found & self.roles.keys())]
 

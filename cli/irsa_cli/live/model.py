@@ -383,6 +383,11 @@ class Discovery:
     managed_service_accounts: frozenset[tuple[str, str, str, str]] = frozenset()
     managed_associations: frozenset[tuple[str, str, str, str]] = frozenset()
 
+    @functools.cached_property
+    def annotated(self) -> list[tuple[LiveCluster, LiveServiceAccount]]:
+        """The service accounts that have a role in their annotation."""
+        return [(cluster, each) for cluster in self.clusters for each in cluster.service_accounts if each.role_arn]
+
     @property
     def associated(self) -> Iterator[tuple[LiveCluster, LiveAssociation, LiveServiceAccount | None]]:
         """The associations of the clusters, each with its service account, where that exists."""

@@ -39,7 +39,7 @@ VALUES = {AUDIENCE: ".+", STS_REGIONAL_ENDPOINTS: "true|false", TOKEN_EXPIRATION
 @kind("Annotated with a role that does not exist", "Its Pods get no credentials.")
 def missing_role(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations that name no role that exists."""
-    for cluster, each in facts.annotated:
+    for cluster, each in facts.discovery.annotated:
         missing = facts.missing(each.role_arn)
         if missing is None:
             continue

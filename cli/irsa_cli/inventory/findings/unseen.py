@@ -10,7 +10,7 @@ from irsa_cli.inventory.output import Finding
 @kind("Role in an AWS account that was not read", "Whether it admits the Pods is not known.")
 def unseen_account(facts: Facts) -> Iterator[Finding]:
     """Yield the annotations and associations with a role of an AWS account that was not read."""
-    asked = [(cluster.name, str(each), each.role_arn) for cluster, each in facts.annotated]
+    asked = [(cluster.name, str(each), each.role_arn) for cluster, each in facts.discovery.annotated]
     for one in facts.associated:
         asked += [(one.cluster.name, str(one.association), each.role_arn) for each in one.answers]
     for cluster, service_account, role in asked:

@@ -71,7 +71,7 @@ def unmanaged(facts: Facts) -> Iterator[Finding]:
             yield Finding(role=role.arn, found=found, expected=expected)
     unmanaged_ones = [
         (cluster.name, str(each), each.role_arn)
-        for cluster, each in facts.annotated
+        for cluster, each in facts.discovery.annotated
         if (cluster.issuer, each.role_arn, each.namespace, each.name) not in discovery.managed_service_accounts
     ]
     # What an add-on owns is nobody's to declare.
