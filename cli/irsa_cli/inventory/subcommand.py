@@ -6,7 +6,7 @@ from pathlib import Path
 from irsa_cli.options import add_discovery_options, not_empty
 
 # Generated: what finds them imports what evaluates policies, which takes four times as long as this help.
-KINDS = Path(__file__).with_name("kinds.txt").read_text(encoding="utf-8").rstrip()
+HELP_OF_KINDS = Path(__file__).with_name("kinds.txt").read_text(encoding="utf-8").rstrip()
 DESCRIPTION = f"""\
 List every service account of the cluster with the roles that it may assume, by
 the trust policies that the AWS account has now, and what is wrong with them.
@@ -16,7 +16,7 @@ no stack is needed. The cluster is that of the current context, the AWS account
 that of the current credentials.
 
 kinds of findings:
-{KINDS}
+{HELP_OF_KINDS}
 
 The permissions that it needs: docs/reference/permissions.md.
 """
@@ -44,7 +44,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         action="append",
         default=[],
-        choices=[*(line.split()[0] for line in KINDS.splitlines()), "all"],
+        choices=[*(line.split()[0] for line in HELP_OF_KINDS.splitlines()), "all"],
         help="exit code 1 if there is such a finding; all: any (repeatable)",
     )
     parser.set_defaults(run=run)
