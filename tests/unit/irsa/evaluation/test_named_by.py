@@ -427,4 +427,5 @@ def test_long_conditions_take_no_long_time() -> None:
 
     assert named(many) is False
     assert of(GITHUB, {"StringLike": {f"{GITHUB}:sub": ["environment:" * 600 + "*" * 900] * 2}}) is False
-    assert time.process_time() - started < 2
+    # Half a second; many times that is a busy machine.
+    assert time.process_time() - started < 20
