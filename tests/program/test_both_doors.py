@@ -335,7 +335,7 @@ ONE_ARGUMENT = st.sampled_from(ARGUMENTS).flatmap(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(case=ONE_ARGUMENT)
 @example((("service_account", "labels"), {"a b": "c"}))
 @example((("audience",), ""))
@@ -353,7 +353,7 @@ def test_one_argument(case: tuple[Place, Any]) -> None:
     assert same, f"component: {refused or 'takes it'}\nstack file: {refused_too or 'takes it'}"
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(name=st.sampled_from([*names(), "nothing"]), keys=PARAMETERS_OF_ADD_ONS, single=st.booleans())
 def test_one_add_on(name: str, keys: dict[str, Any], single: bool) -> None:
     """Protects both front doors: an add-on with any parameters is taken by both, or refused at the same places."""
@@ -366,7 +366,6 @@ def test_one_add_on(name: str, keys: dict[str, Any], single: bool) -> None:
     assert {place_of(place) for place, _ in refused} == {mistake.place[2:] for mistake in refused_too}
 
 
-@settings(max_examples=150)
 @given(
     what=st.sampled_from(["inlinePolicies", "policyArns", "podIdentity"]),
     key=TEXTS,
@@ -452,7 +451,6 @@ def judged(world: World, values: dict[str, Any]) -> tuple[set[Place], set[Place]
     return {each.place for each in examined.mistakes}, {each.place for each in plan(stack, found).mistakes}
 
 
-@settings(max_examples=200)
 @given(world=worlds(), of_role=KEYS, of_cluster=KEYS, ways=st.sampled_from(["irsa", "both", "podIdentity"]))
 def test_a_role_of_another_account_than_the_cluster(
     world: World, of_role: str | None, of_cluster: str | None, ways: str
@@ -471,7 +469,6 @@ def test_a_role_of_another_account_than_the_cluster(
     assert before == (wrong if elsewhere and {of_role, of_cluster} <= world.written.keys() else set())
 
 
-@settings(max_examples=200)
 @given(
     world=worlds(),
     keys=st.tuples(KEYS, KEYS),

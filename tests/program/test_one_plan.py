@@ -191,7 +191,7 @@ def _provider(cluster: Any, aws_account: str | None, identity: AwsIdentity, issu
 
 
 @pytest.mark.parametrize("changes", [{}, *TOGETHER], ids=lambda changes: " ".join(map(path_of, changes)))
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(data=st.data(), region=st.sampled_from([None, None, "us-west-2", "cn-north-1"]))
 def test_who_answers_the_look_ups_changes_only_what_they_say(
     changes: Mapping[Place, Any], data: st.DataObject, region: str | None
@@ -281,7 +281,7 @@ def all_of(examined: Examination) -> Sequence[LocatedMistake]:
     return [*examined.mistakes, *examined.warnings]
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(values=files(1), data=st.data())
 def test_a_wrong_value_hides_nothing_elsewhere(values: dict[str, Any], data: st.DataObject) -> None:
     """Protects who fixes a file: all mistakes and warnings are told at once, and no more than the file has.
@@ -314,7 +314,6 @@ def test_a_wrong_value_hides_nothing_elsewhere(values: dict[str, Any], data: st.
     assert not [each for each in new_ones if not within(each.place, place) and not within(place, each.place)]
 
 
-@settings(max_examples=250)
 @given(values=files(1), data=st.data())
 def test_no_shape_of_a_value_ends_in_a_traceback(values: dict[str, Any], data: st.DataObject) -> None:
     """The attack: any value at any place, lists for mappings, numbers for strings, secrets for whole settings."""

@@ -155,7 +155,7 @@ def check_json(text: str) -> None:
     assert "##[" not in text
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(sorted(PLACES)), text=HOSTILE)
 @example("a key of a binding", "\n::error::EVIL")
 @example("an operator of the trust", "x; do: EVIL")

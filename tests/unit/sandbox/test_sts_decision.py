@@ -148,7 +148,7 @@ GENERATED = st.fixed_dictionaries(
 
 
 @given(st.lists(GENERATED, min_size=1, max_size=3))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_neither_evaluator_contradicts_the_other(statements: list[dict[str, Any]]) -> None:
     """Protects from a mistake in one of the two: they share no code, and what both decide, they decide alike."""
     policy = {"Version": "2012-10-17", "Statement": statements}

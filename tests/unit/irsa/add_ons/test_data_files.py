@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given as examples
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from irsa.add_ons.catalog import add_on, names, snake
@@ -243,6 +244,7 @@ def test_a_parameter_names_its_own_and_nothing_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("key", PARAMETERS)
+@settings(max_examples=40)
 @examples(st.data())
 def test_what_a_parameter_takes_is_one_plain_resource(key: str, data: st.DataObject) -> None:
     """Protects the scope: no text that is taken reaches beyond its resource, but for the wildcards in names of secrets.

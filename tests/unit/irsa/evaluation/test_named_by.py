@@ -322,7 +322,7 @@ def networks(version: int, longest: int) -> st.SearchStrategy[Any]:
 
 
 @given(st.one_of(networks(4, 24), networks(6, 48)), st.data())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_a_range_that_is_split_is_the_same(network: Any, data: st.DataObject) -> None:
     """The attack: `0.0.0.0/1` and `128.0.0.0/1`, or such halves at any depth, in place of `0.0.0.0/0`."""
     broadest = {4: 8, 6: 32}[network.version]
@@ -394,7 +394,6 @@ def documents(draw: st.DrawFn) -> tuple[list[dict[str, Any]], bool]:
 
 
 @given(documents())
-@settings(max_examples=150, deadline=None)
 def test_who_is_named_against_the_evaluator(document: tuple[list[dict[str, Any]], bool]) -> None:
     """Protects from silence: where somebody is named, no stranger gets in, by any operator, in an Allow or in a Deny.
 

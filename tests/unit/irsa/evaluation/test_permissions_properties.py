@@ -160,7 +160,7 @@ def matching(gain: Gain, action: str, resource: str) -> bool:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(changes())
 def test_what_is_gained(case: tuple[iam.Role, iam.Role, list[tuple[str, str]]]) -> None:
     """Protects from a gain that is not named and from a false "no change"; what is named for certain is gained."""
@@ -259,7 +259,7 @@ def may(policy: dict[str, Any], action: str) -> int:
     return sides["Allow"] & ~sides["Deny"]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(some_documents, some_documents)
 def test_each_gain_is_one_of_an_arn_that_can_exist(before: dict[str, Any], after: dict[str, Any]) -> None:
     """Protects from an invented gain, such as AttachVolume on a snapshot: https://docs.python.org/3/library/fnmatch.html

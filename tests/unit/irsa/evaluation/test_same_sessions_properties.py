@@ -36,7 +36,7 @@ def says_nothing(found: Rights) -> bool:
     return not (*found.gains, *found.loses, *found.may_gain, *found.may_lose, *found.cannot_tell)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.lists(st.builds(with_further, statements(), FURTHER), min_size=1, max_size=4), st.booleans())
 @example([statement("a:x", Sid="A"), statement("a:y", Condition=TAGGED)], False)
 @example([with_further(statement("a:x"), VPC), with_further(statement("a:y"), VPC)], False)
@@ -82,7 +82,7 @@ def audiences_named(document: dict[str, Any]) -> list[str]:
     return [value for keys in conditions for key, values in keys.items() if key.endswith(":aud") for value in values]
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(st.data(), DOCUMENT, st.none() | st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=2), st.booleans())
 def test_the_proof_is_nothing_to_diff(
     data: st.DataObject, before: dict[str, Any], client_ids: list[str] | None, is_tagged: bool

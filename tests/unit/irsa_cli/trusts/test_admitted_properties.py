@@ -101,7 +101,7 @@ def by_pair(document: dict[str, Any], client_ids: tuple[str, ...]) -> dict[str, 
 
 
 @given(DOCUMENTS, CLIENT_IDS, st.permutations(ACCOUNTS))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @example(
     {
         "Statement": {
@@ -142,7 +142,7 @@ def test_groups_say_what_every_pair_would(
 
 
 @given(st.lists(st.sampled_from(ACCOUNTS), unique=True), SUBJECTS)
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_whose_subject_a_pattern_matches(accounts: list[tuple[str, str]], pattern: str) -> None:
     claims = Claims({f"{namespace}:{name}": name for namespace, name in accounts})
     expected = {
