@@ -34,7 +34,6 @@ FINDING = "app: pods: web/web-0: finding; found {}; expected x; fix: {}"
     ],
 )
 def test_what_is_found(line: str, found: str) -> None:
-    """Protects the fuzz itself: a check that finds nothing would let everything pass."""
     assert [each for each in problems(line) if each.startswith(found)]
 
 
@@ -55,7 +54,6 @@ def test_what_is_found(line: str, found: str) -> None:
     ],
 )
 def test_what_is_good(line: str) -> None:
-    """Protects from false alarms: quoted text is text, and our own commands are commands."""
     assert problems(line) == []
 
 

@@ -11,6 +11,5 @@ from tests.all.sandbox.plugin_calls import started
 
 @pytest.mark.sandbox
 def test_the_plugin_is_the_official_one_of_january_2026(cloud: Any) -> None:
-    """Protects every other test of `make test-official`: it ran with that plugin, and that never passes for 4.34."""
     with started(plugin_program(cloud.sandbox, "kubernetes"), cloud.environment()) as stub:
         assert stub.GetPluginInfo(Empty()).version == "4.0.0-20260115033456-f47bc2d6f199"

@@ -29,7 +29,6 @@ def stack(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stac
 
 
 def test_up_creates_the_role_and_the_service_account(stack: Stack, cloud: Any) -> None:
-    """Protects programs in YAML: the role trusts the service account, which is annotated with it."""
     # The stack, the component, a role, a policy, its attachment and a service account.
     assert stack.up() == {"create": 6}
     outputs = stack.outputs()
@@ -43,13 +42,11 @@ def test_up_creates_the_role_and_the_service_account(stack: Stack, cloud: Any) -
 
 
 def test_the_second_up_changes_nothing(stack: Stack) -> None:
-    """Protects stable documents: the same program is 0 changes, with and without a refresh."""
     assert stack.up() == {}
     assert stack.up("--refresh") == {}
 
 
 def test_mistakes_are_reported_in_the_words_of_the_schema(stack: Stack) -> None:
-    """Protects callers: what YAML's own types let through is refused by the component, with what to do."""
     file = stack.folder / "Pulumi.yaml"
     before = file.read_text()
     program = yaml.safe_load(before)
@@ -62,7 +59,6 @@ def test_mistakes_are_reported_in_the_words_of_the_schema(stack: Stack) -> None:
 
 
 def test_nothing_is_left_behind(stack: Stack, cloud: Any) -> None:
-    """Protects accounts and clusters: what the program created is gone with the stack."""
     name = stack.outputs()["roleArn"].rpartition("/")[2]
     stack.destroy()
     assert name not in [role["RoleName"] for role in cloud.aws("iam").list_roles()["Roles"]]

@@ -341,7 +341,6 @@ ONE_ARGUMENT = st.sampled_from(ARGUMENTS).flatmap(
 @example((("audience",), ""))
 @example((("import_",), ["x", "x"]))
 def test_one_argument(case: tuple[Place, Any]) -> None:
-    """Protects both front doors: a value of any kind in any argument is taken by both, or refused at the same place."""
     argument, value = case
     refused = component_mistakes(changed(ARGS, argument, value))
     refused_too = stack_file_mistakes(changed(BINDING, place_of(argument), value))
@@ -356,7 +355,6 @@ def test_one_argument(case: tuple[Place, Any]) -> None:
 @settings(max_examples=150)
 @given(name=st.sampled_from([*names(), "nothing"]), keys=PARAMETERS_OF_ADD_ONS, single=st.booleans())
 def test_one_add_on(name: str, keys: dict[str, Any], single: bool) -> None:
-    """Protects both front doors: an add-on with any parameters is taken by both, or refused at the same places."""
     keys = {"addOn": name, **keys}
     binding = {**BINDING, "identity": "both", **(policy(**keys) if single else add_ons(keys))}
     # A stack file knows the names of its clusters.
@@ -372,7 +370,6 @@ def test_one_add_on(name: str, keys: dict[str, Any], single: bool) -> None:
     value=st.one_of(st.sampled_from([*ARNS, DOCUMENT]), PLAIN),
 )
 def test_one_policy(what: str, key: str, value: Any) -> None:
-    """Protects both front doors: attached, inline and session policies, their names and documents."""
     keys = {
         "inlinePolicies": inline(key, value),
         "policyArns": {"policyArns": [value]},

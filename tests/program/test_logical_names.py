@@ -126,12 +126,10 @@ def names(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
 def test_what_is_named_has_that_name_and_the_rest_the_key(
     args: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
-    """Protects deployed stacks: a name that changes replaces the resource."""
     assert list(names(*named(args))) == expected
 
 
 def test_an_attachment_by_arn_of_the_policy_that_is_created_keeps_its_name() -> None:
-    """Protects from two resources of one name, where a binding attaches its own policy a second time."""
     arn = "arn:aws:iam::111122223333:policy/mine"
     args = {**OF_A_ROLE, "policy": {"document": ALLOW, "name": "mine"}, "policy_arns": {"mine": arn}}
     found = [name for kind, name in names(*named(args)) if kind == "attachment"]
@@ -212,7 +210,6 @@ def test_names_never_meet() -> None:
 
 @given(args=bindings(), one=KEYS, other=KEYS)
 def test_another_key_gives_the_same_names(args: dict[str, Any], one: str, other: str) -> None:
-    """Protects a renamed key: what has a name keeps its place in the state."""
     before, after = ([name for _, name in names(*named(args, key))] for key in (one, other))
 
     assert before == after
@@ -235,7 +232,6 @@ def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -
 
 
 def test_another_aws_account_is_told_by_its_id_where_the_file_has_it() -> None:
-    """Protects a renamed key of `accounts`: the roles stay, and those of one name in two accounts are two."""
     stack = stack_of({"accounts": ACCOUNTS, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}})
     component, _ = named({**OF_A_ROLE, "role": {"name": "app"}}, account_id=stack.account_id("data"))
 

@@ -196,7 +196,6 @@ def _provider(cluster: Any, aws_account: str | None, identity: AwsIdentity, issu
 def test_who_answers_the_look_ups_changes_only_what_they_say(
     changes: Mapping[Place, Any], data: st.DataObject, region: str | None
 ) -> None:
-    """Protects `check` and `up` from drift: the one refuses nothing that the other takes, but for what is looked up."""
     values = data.draw(files(1))
     for place, value in changes.items():
         values = put(values, place, value)
@@ -284,10 +283,6 @@ def all_of(examined: Examination) -> Sequence[LocatedMistake]:
 @settings(max_examples=80)
 @given(values=files(1), data=st.data())
 def test_a_wrong_value_hides_nothing_elsewhere(values: dict[str, Any], data: st.DataObject) -> None:
-    """Protects who fixes a file: all mistakes and warnings are told at once, and no more than the file has.
-
-    A secret adds at most that it is no string; what is wrong, what is said of it, at its place or at what contains it.
-    """
     inner = [place for place in places(values) if place[:1] == ("bindings",)]
     place = data.draw(st.sampled_from(inner) | st.sampled_from([each for each in inner if len(each) < 5]))
     new = data.draw(WRONG_OR_SECRET)

@@ -72,7 +72,6 @@ def only(found: Plan) -> PlannedComponent:
 
 
 def test_a_binding_of_one_cluster_is_one_component() -> None:
-    """Protects the common case: role and account together, trusted through the cluster's OIDC provider."""
     found = planned({"bindings": {"app": APP}})
     component = only(found)
 
@@ -84,7 +83,6 @@ def test_a_binding_of_one_cluster_is_one_component() -> None:
 
 
 def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
-    """Protects two accounts in one stack: each role's ARNs have the account in which it is."""
     boundary = {"role": {"permissionsBoundary": "arn:${partition}:iam::${account}:policy/boundary"}, **APP}
     data = {**boundary, "account": "data", "serviceAccount": {"name": "data"}}
     values = {
@@ -135,7 +133,6 @@ def test_an_existing_role_is_only_named() -> None:
 
 
 def test_several_clusters_have_one_role_and_an_account_each() -> None:
-    """Protects blue/green: no name has a key of the file, and each service account waits for the role."""
     binding = {
         "serviceAccount": {"name": "app", "namespace": "team-a", "createNamespace": True},
         "role": {"name": "app-role"},
@@ -177,7 +174,6 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
 
 
 def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> None:
-    """Protects roles of others: the accounts name it, and the first of them speaks for the binding."""
     arn = "arn:aws:iam::444455556666:role/theirs"
     found = planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, oidc_providers={})
 
@@ -204,7 +200,6 @@ class LaterKnown:
 
 
 def test_a_created_provider_is_handed_on_as_it_is() -> None:
-    """Protects the order of creation: the ARN of a provider that this stack creates stays the output that it is."""
     output = LaterKnown()
     component = only(planned({"bindings": {"app": APP}}, oidc_providers={("cluster", None): output}))
 
@@ -238,7 +233,6 @@ def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names
 
 
 def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
-    """Protects readers: one setting of a binding is one mistake, in however many clusters its account is."""
     arn = "arn:aws:iam::${account}:role/theirs"
     aws_accounts = {None: ResolvedAwsAccount(AwsIdentity("12", "aws"), None)}
     values = {"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}
@@ -249,7 +243,6 @@ def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
 
 
 def test_an_account_that_is_not_known_is_like_any_other(tmp_path: Path) -> None:
-    """Protects a good stack file: whether both name one policy is known with the account, and `up` compares them."""
     arns = ["arn:aws:iam::${account}:policy/q", "arn:aws:iam::555566667777:policy/q"]
     values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policyArns": arns}}}
     assert examine(values, tmp_path).mistakes == []
@@ -274,12 +267,10 @@ def test_a_message_has_what_is_written_and_no_sample(tmp_path: Path) -> None:
     ],
 )
 def test_the_key_of_an_attachment(arn: str, key: str) -> None:
-    """Protects deployed stacks: the key is in the attachment's logical name, and another one replaces it."""
     assert policy_key(arn) == key
 
 
 def test_what_no_binding_asks_for_is_not_looked_up() -> None:
-    """Protects narrow credentials and quick previews: only the accounts, providers and variables in use are needed."""
     values = {
         "clusters": SEVERAL,
         "accounts": {"data": {"profile": "data"}, "idle": {"profile": "idle"}},
@@ -333,7 +324,6 @@ BALANCER = "aws-load-balancer-controller"
 
 
 def test_an_add_on_knows_the_clusters_of_its_binding() -> None:
-    """Protects narrow policies: the names are those of the binding's clusters; nobody writes them a second time."""
     declared: dict[str, Any] = {
         "both": {"policies": [{"addOn": BALANCER}]},
         "green": {"policies": [{"addOn": BALANCER}], "clusters": ["green"]},
@@ -369,11 +359,6 @@ def test_an_add_on_of_a_cluster_without_a_name() -> None:
 
 
 def test_the_helm_values_of_an_add_on() -> None:
-    """Protects what is given to `helm --values`: the service account's name and annotations, and the chart's own keys.
-
-    The keys are those of the charts: serviceAccount.annotations, extraArgs, clusterName.
-    """
-
     def values(binding: dict[str, Any]) -> Any:
         found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
         return of_binding(found.bindings["app"], {"role": "arn"})
@@ -403,7 +388,6 @@ def test_the_helm_values_of_an_add_on() -> None:
 
 
 def test_the_guard_of_each_cluster() -> None:
-    """Protects clusters: each knows the service accounts that it has, the charts' too, and their ways to the role."""
     bindings = {
         "app": {**APP, "clusters": ["blue"]},
         "pods": {"serviceAccount": {"name": "b"}, "identity": {"irsa": "trusted", "podIdentity": "used"}},

@@ -150,7 +150,6 @@ def test_a_stack_that_an_earlier_version_deployed_does_not_change(file: Path, mo
     ],
 )
 def test_the_records_have_each_kind_of_logical_name(kind: str, names: list[str]) -> None:
-    """Protects the test above from records without what a change would break: docs/architecture.md has the kinds."""
     urns = [urn for file in RECORDS for urn in json.loads(file.read_text())["resources"]]
     found = [urn.rpartition("::")[2] for urn in urns if f":{kind}::" in urn]
 

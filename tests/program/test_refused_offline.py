@@ -60,7 +60,6 @@ def test_aws_accounts_that_cannot_meet(
 @pytest.mark.parametrize("cluster", [CLUSTER, {"name": "cc"}, {"stack": "organization/platform/prod"}])
 @pytest.mark.parametrize("policy", [OWN, OWN.replace("aws", "${partition}", 1)])
 def test_what_is_looked_up_later_refuses_nothing(cluster: dict[str, Any], policy: str) -> None:
-    """Protects from a mistake that only a sample makes: `${account}` is the role's own account, whichever that is."""
     assert refused(examined({**APP, "policyArns": [policy]}, cluster=cluster)) == []
     assert refused(examined({**APP, "policyArns": [FOREIGN]}, cluster={"name": "cc"})) == []
 
@@ -132,7 +131,6 @@ def test_one_issuer_of_two_clusters_in_whatever_setting() -> None:
 
 
 def test_a_condition_beside_a_variable_that_is_unknown_is_judged() -> None:
-    """Protects from a second round, and from a `sub` that hides beside a key that nobody can read yet."""
     conditions = {"StringEquals": {"x:${nope}": "a", "x:sub": "b"}}
     assert [place for place, _ in refused(examined({**APP, "trust": {"conditions": conditions}}))] == [
         ("trust", "conditions", "StringEquals", "x:${nope}"),
@@ -154,14 +152,12 @@ def test_a_condition_beside_a_variable_that_is_unknown_is_judged() -> None:
     ],
 )  # fmt: skip
 def test_a_guard_with_a_mistake(guard: Any, place: tuple[str | int, ...], words: str) -> None:
-    """Protects from a riddle: one error for one mistake, at the key and in the spelling of the stack file."""
     [mistake] = examined(APP, guard=guard).mistakes
     assert mistake.place == ("guard", *place)
     assert words in mistake.mistake.allowed
 
 
 def test_a_service_account_that_a_guard_cannot_hold() -> None:
-    """Protects from half a deployment: a key of a ConfigMap has 253 characters, NAMESPACE and NAME with the dot."""
     long = {**READS, "serviceAccount": {"name": "x" * 253}}
     assert examined(long).mistakes == []
     [mistake] = examined(long, guard={"mode": "deny"}).mistakes

@@ -94,7 +94,6 @@ def test_every_question_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_role_is_assumed_with_the_credentials_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from other credentials: an explicit provider does not inherit aws:profile by itself."""
     values = {**settings(1), "aws:profile": "of-the-stack"}
     role = {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}
     for account, profile in ((role, "of-the-stack"), ({"profile": "its-own"}, "its-own")):
@@ -105,7 +104,6 @@ def test_a_role_is_assumed_with_the_credentials_of_the_stack(monkeypatch: pytest
 
 
 def test_a_provider_is_held_against_the_audiences_of_all_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from one error per run: the provider is read once, and every audience that it lacks is told."""
     bindings = {
         name: {"serviceAccount": {"name": name}, "audience": audience}
         for name, audience in (("a", "first-audience"), ("b", "sts.amazonaws.com"), ("c", "second-audience"))
@@ -122,7 +120,6 @@ def test_a_provider_is_held_against_the_audiences_of_all_bindings(monkeypatch: p
 
 
 def test_all_failed_look_ups_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from one error per run: clusters, accounts and other stacks that can't be read are in one message."""
     values = settings(2)
     values["irsa:clusters"]["platform"] = {"stack": "organization/platform/prod", "kubernetes": {"context": "p"}}
     values["irsa:bindings"]["p"] = {"trust": {"subjects": ["a:b"]}, "clusters": ["platform"]}

@@ -92,7 +92,6 @@ def run_program(
 
 
 def test_the_dev_stack_exports_every_binding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the stack output that other programs read: one entry per binding, all five keys always there."""
     values = stack_values(ROOT / "Pulumi.dev.yaml")
     bindings = run_program(values, Answers(), monkeypatch)["bindings"]
 
@@ -163,7 +162,6 @@ def test_the_trust_policy_names_the_looked_up_issuer(monkeypatch: pytest.MonkeyP
 
 
 def test_the_file_to_start_with_has_one_binding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the first ten minutes: nothing but the cluster must exist, and nothing is left at a warning."""
     example = stack_values(ROOT / "Pulumi.prod.yaml.example")
 
     assert {"irsa:sandbox", "irsa:lint"}.isdisjoint(example)
@@ -172,7 +170,6 @@ def test_the_file_to_start_with_has_one_binding(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_example_of_six_bindings_holds_those_of_the_dev_stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the example: it runs through the program, with the dev stack's bindings."""
     example = stack_values(ROOT / "examples" / "stack-files" / "six-bindings.yaml")
 
     assert "irsa:sandbox" not in example
@@ -194,7 +191,6 @@ def test_the_example_of_six_bindings_holds_those_of_the_dev_stack(monkeypatch: p
 def test_what_another_stack_says_is_checked_too(
     outputs: dict[str, Any], words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects values that are known only later: another stack's outputs give the same clean error."""
     answers = Answers()
     answers.stack_outputs = outputs
     values = {
@@ -210,7 +206,6 @@ def test_what_another_stack_says_is_checked_too(
 
 
 def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects secrets: a value of a role or a document can't stay one, so whoever encrypted it is told."""
     warned: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: warned.append(text))
     monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda key: key == "irsa:variables")

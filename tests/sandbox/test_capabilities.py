@@ -243,13 +243,11 @@ def test_what_is_refused_before_anything_is_made(deploy: Callable[..., Project])
 
 
 def test_a_second_up_changes_nothing_and_warns_again(deployed: Deployed) -> None:
-    """Protects stable documents, of each capability; a warning is there as long as its cause is."""
     assert {each["op"] for each in deployed.first} <= {"create", "import", "update", "read", "same"}
     assert "90,000 seconds is longer than the default of 86,400" in deployed.said
 
 
 def test_three_lines_are_enough(deployed: Deployed, cloud: Any) -> None:
-    """Protects the common case: a service account and a policy; the rest is defaults."""
     kinds = ("Policy", "Role", "RolePolicyAttachment", "ServiceAccount", "ServiceAccountRole")
     assert deployed.happened("app") == [("create", kind) for kind in kinds]
     output = deployed.stack.outputs()["bindings"]["app"]
@@ -317,19 +315,16 @@ def test_subjects_are_who_gets_a_session(deployed: Deployed, cloud: Any) -> None
 
 
 def test_every_account_of_the_cluster_when_asked_for(deployed: Deployed, iam: Any) -> None:
-    """Protects `anyServiceAccount`: with its opt-in, `*:*` is what the trust policy has."""
     assert trust(iam, "any-role")[0]["Condition"]["StringLike"] == {f"{ISSUER}:sub": "system:serviceaccount:*:*"}
 
 
 def test_one_audience_setting_drives_all_three(deployed: Deployed, iam: Any, cloud: Any) -> None:
-    """Protects own audiences: trust and annotation follow one setting, which the provider's client ids must admit."""
     assert trust(iam, "audience-role")[0]["Condition"]["StringEquals"][f"{ISSUER}:aud"] == "my-audience"
     annotations = service_account(cloud, "audience")["metadata"]["annotations"]
     assert annotations["eks.amazonaws.com/audience"] == "my-audience"
 
 
 def test_role_chaining(deployed: Deployed, iam: Any) -> None:
-    """Protects the cross-account page's second way: the role may assume a role of another account."""
     found = iam.get_role_policy(RoleName="chain-role", PolicyName="assume-roles")["PolicyDocument"]["Statement"]
 
     assert found == [{"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": [OTHER_ROLE]}]
@@ -359,7 +354,6 @@ def test_what_exists_is_adopted(deployed: Deployed, cloud: Any) -> None:
 
 
 def test_every_setting_of_an_account(deployed: Deployed, cloud: Any) -> None:
-    """Protects a service account's settings: labels, annotations, pull secrets, automount, the webhook's own."""
     found = service_account(cloud, "full", "team-b")
 
     assert found["metadata"]["labels"] == {"app": "full"}
@@ -417,7 +411,6 @@ def test_policies_are_detached_and_grow_without_moves(deployed: Deployed, iam: A
 
 
 def test_what_outlives_the_stack(deployed: Deployed, iam: Any, cloud: Any) -> None:
-    """Protects what must not go: `retainOnDelete` leaves all of a binding behind, and a created namespace is kept."""
     deployed.stack.destroy()
 
     assert iam.get_role(RoleName="retained-role")
@@ -429,7 +422,6 @@ def test_what_outlives_the_stack(deployed: Deployed, iam: Any, cloud: Any) -> No
 
 
 def test_every_setting_of_a_role_and_the_defaults(deploy: Callable[..., Project], iam: Any, cloud: Any) -> None:
-    """Protects the role's settings and `irsa:defaults`: own values win, tags are joined."""
     defaults = {
         "path": "/irsa/",
         "tags": {"team": "payments", "stage": "dev"},

@@ -27,7 +27,6 @@ def walked(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wal
 
 @pytest.mark.parametrize("scenario", COMMON, ids=[each.word for each in COMMON])
 def test_the_page_has_what_a_change_does(walked: Walk, scenario: Scenario) -> None:
-    """Protects Pods from a surprise: what a change creates, deletes and leaves is written down, and no more moves."""
     check(walked, scenario)
 
 
@@ -46,7 +45,6 @@ def test_a_role_and_its_policy_are_replaced_together(deploy: Callable[..., Proje
 
 
 def test_every_row_is_walked() -> None:
-    """Protects the page: no row is there that no test has measured."""
     walked = {step.change for each in [*OF_ONE_CLUSTER, *DEFAULTS, *GROWING, *MOVING] for step in each.steps}
 
     assert rows().keys() - walked == {

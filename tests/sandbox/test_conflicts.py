@@ -715,7 +715,6 @@ def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPat
 
 @pytest.mark.parametrize("case", [*CONFLICTS, *CONFLICTS_OF_POLICIES, *LOOK_ALIKES], ids=lambda case: case.name)
 def test_the_engine_refuses_what_the_check_names(case: Case, outcome: Outcome) -> None:
-    """Protects from an `up` that fails half-way after a check that said good, and from a check that cries wolf."""
     assert (case.name in outcome.refused) == (case.kind is not None), outcome.refused.get(case.name)
     assert outcome.found.get(case.name, set()) == ({case.kind} if case.kind else set()), outcome.refused.get(case.name)
 
@@ -748,7 +747,6 @@ def test_failed_look_ups_are_those_of_the_check(cloud: Any, green: str, tmp_path
 
 
 def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects from a check that cries wolf about a whole stack."""
     settings = {
         "accounts": {"data": DATA},
         "clusters": {
@@ -773,7 +771,6 @@ def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_pa
 
 @pytest.mark.parametrize("case", STACKS, ids=lambda case: case.name)
 def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects the same of what stops a whole stack."""
     found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
 
     assert code != 0, said

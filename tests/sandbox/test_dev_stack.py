@@ -67,7 +67,6 @@ def service_account(cloud: Any, name: str, namespace: str = "default") -> dict[s
 
 
 def test_the_first_up_creates_everything(stack: Project) -> None:
-    """Protects the main job: six bindings become 6 components, 2 policies, 5 roles, 5 attachments, 5 accounts."""
     kinds = Counter(each["type"].rsplit(":", 1)[-1] for each in stack.state() if not each.get("external"))
 
     assert {
@@ -81,7 +80,6 @@ def test_the_first_up_creates_everything(stack: Project) -> None:
 
 
 def test_the_roles_trust_policy_is_the_pages(stack: Project, iam: Any) -> None:
-    """Protects the page's step 3.1: aws iam get-role."""
     role = iam.get_role(RoleName="my-role")["Role"]
 
     assert role["AssumeRolePolicyDocument"] == TRUST
@@ -89,14 +87,12 @@ def test_the_roles_trust_policy_is_the_pages(stack: Project, iam: Any) -> None:
 
 
 def test_the_policy_is_attached(stack: Project, iam: Any) -> None:
-    """Protects the page's step 3.2: aws iam list-attached-role-policies."""
     attached = iam.list_attached_role_policies(RoleName="my-role")["AttachedPolicies"]
 
     assert [policy["PolicyArn"] for policy in attached] == ["arn:aws:iam::111122223333:policy/my-policy"]
 
 
 def test_the_policys_default_version_is_the_document(stack: Project, iam: Any) -> None:
-    """Protects the page's steps 3.4 and 3.5: aws iam get-policy, get-policy-version."""
     arn = "arn:aws:iam::111122223333:policy/my-policy"
     policy = iam.get_policy(PolicyArn=arn)["Policy"]
     version = iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
@@ -113,8 +109,6 @@ def test_the_account_is_annotated(stack: Project, cloud: Any) -> None:
 
 
 def test_wildcards_and_several_accounts(stack: Project, iam: Any) -> None:
-    """Protects the page's further cases: a whole namespace by StringLike, several accounts by a list."""
-
     def condition(role: str) -> Any:
         return iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]
 
@@ -141,7 +135,6 @@ def test_an_existing_account_keeps_what_it_has(stack: Project, cloud: Any) -> No
 
 
 def test_a_role_of_another_account_is_only_named(stack: Project, cloud: Any) -> None:
-    """Protects the page's cross-account case: the annotation carries the other account's ARN."""
     annotations = service_account(cloud, "other-account", "team-b")["metadata"]["annotations"]
 
     assert annotations == {ROLE_ARN: "arn:aws:iam::444455556666:role/other-account-role"}
@@ -189,7 +182,6 @@ def test_drift_is_shown_and_repaired(stack: Project, iam: Any, cloud: Any) -> No
 
 
 def test_what_was_repaired_stays(stack: Project) -> None:
-    """Protects stable documents: the same settings are 0 changes, with a refresh too."""
     assert stack.up("--refresh") == {}
 
 
@@ -206,7 +198,6 @@ def test_a_missing_oidc_provider_is_reported(stack: Project, iam: Any) -> None:
 
 
 def test_without_the_sandbox_the_dev_stack_says_so(stack: Project, cloud: Any) -> None:
-    """Protects real accounts: the dev stack refuses to run where the sandbox is not."""
     variables = {name: value for name, value in cloud.environment().items() if name != "IRSA_SANDBOX"}
     answer = subprocess.run(
         ["pulumi", "preview", "--non-interactive"],

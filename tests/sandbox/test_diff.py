@@ -67,7 +67,6 @@ def rights(found: Iterable[dict[str, Any]]) -> set[tuple[str, str]]:
 def test_who_gains_and_who_loses_is_what_sts_then_says(
     cloud: Any, deploy: Callable[..., Project], tmp_path: Path
 ) -> None:
-    """Protects reviewers: of every service account that exists, the first line says what a real token then gets."""
     cloud.kubectl("create", "namespace", "diff-a")
     for name in ("worker", "builder"):
         cloud.kubectl("create", "serviceaccount", name, "-n", "diff-a")
@@ -150,7 +149,6 @@ def assert_repairs(cloud: Any, project: Project, preview: Path) -> None:
 
 
 def test_a_preview_that_fails(deploy: Callable[..., Project]) -> None:
-    """Protects pipelines: exit code 2, and the program's own mistakes as it wrote them."""
     project = deploy({"bindings": {"app": binding("APP")}})
     answer = irsa(project, "diff", "--stack", STACK)
     project.set({"bindings": {}})
@@ -250,7 +248,6 @@ def test_whose_pods_a_guard_newly_refuses(cloud: Any, deploy: Callable[..., Proj
 
 
 def test_who_may_newly_avoid_a_guard(deploy: Callable[..., Project]) -> None:
-    """Protects reviewers: the first line says who, also beside a new role, with which the rest is not known yet."""
     rule = {"mode": "deny", "groups": ["system:masters"]}
     account = {"name": "known", "namespace": "diff-guard", "createNamespace": True}
     known = {"known": binding("known", serviceAccount=account)}

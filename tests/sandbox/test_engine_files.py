@@ -197,7 +197,6 @@ def test_the_key_of_a_setting(cloud: Any, tmp_path: Path) -> None:
 
 
 def test_each_way_is_tried() -> None:
-    """Protects from a way that is only listed."""
     assert {case.way for case in CASES} | OF_PROGRAMS == WAYS.keys()
 
 

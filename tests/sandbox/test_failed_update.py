@@ -123,7 +123,6 @@ def failing(project: Project) -> set[str]:
 
 
 def test_what_was_denied_is_in_the_state_as_planned(failed: Failed) -> None:
-    """Protects the stand-in: as the real provider, it returns the planned state with the error."""
     kinds = {each["urn"].rsplit("::", 1)[-1]: each["type"].rsplit(":", 1)[-1] for each in failed.project.state()}
 
     assert failed.first.returncode != 0
@@ -178,7 +177,6 @@ def test_what_aws_created_and_did_not_describe_is_the_stacks_own(deploy: Deploy,
 
 
 def test_what_is_taken_away_is_updated(deploy: Deploy, cloud: Any) -> None:
-    """Protects every ordinary update: a setting that goes, and one that somebody added by hand, which is repaired."""
     role = {"description": "reads", "permissionsBoundary": BOUNDARY, "tags": {"team": "a"}, "maxSessionDuration": 7200}
     project = deploy({"bindings": {"less": granted("less", **role)}})
     project.up()
@@ -231,7 +229,6 @@ def test_what_another_update_hides_is_told_after_it(deploy: Deploy, cloud: Any) 
 
 
 def test_verify_after_an_up_that_failed_in_part(deploy: Deploy) -> None:
-    """Protects from repairing what is right: the role has what the failed `up` declared, the state has not."""
     before, after = ({"bindings": {"old": granted("old", description=text)}} for text in ("before", "after"))
     project = deploy(before)
     project.up()

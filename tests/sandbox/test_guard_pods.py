@@ -276,7 +276,6 @@ def guarded(api: ApiServer) -> Iterator[ApiServer]:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.title for case in CASES])
 def test_pods(guarded: ApiServer, case: Case) -> None:
-    """Protects every Pod that is right from refusal, and its owner from one that silently uses the node's role."""
     for namespace in NAMESPACES:
         refusal, warnings = ask(guarded, namespace, case.pod)
         found = " ".join(warnings)
@@ -321,10 +320,6 @@ ANNOTATING: list[tuple[str, str | None, tuple[str, list[str]], str | None]] = [
 def test_annotations(
     annotating: ApiServer, account: str, role: str | None, who: tuple[str, list[str]], refused: str | None
 ) -> None:
-    """Protects roles from whoever may write service accounts: one that is not declared is refused, not the deployer.
-
-    With `warn`, nothing is refused, and whoever would be refused sees the same words.
-    """
     annotations = {f"{PREFIX}/role-arn": role} if role else {}
     manifest = {"metadata": {"name": account, "annotations": annotations}}
     denied, warned = (
@@ -339,7 +334,6 @@ def test_annotations(
 
 
 def test_changed_annotations(annotating: ApiServer) -> None:
-    """Protects others' changes of a service account whose annotation stays as it is, and the removal of one."""
     path = f"/api/v1/namespaces/{DENY}/serviceaccounts/annotated"
     manifest = {"metadata": {"name": "annotated", "annotations": {f"{PREFIX}/role-arn": OLD}}}
     assert is_silent(annotating.create(ACCOUNTS, manifest, DENY, user="alice", dry=False))

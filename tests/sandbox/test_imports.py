@@ -219,7 +219,6 @@ LATER: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("what", LATER)
 def test_what_only_the_engine_reads(what: str, deploy: Deploy, existing: Existing) -> None:
-    """Protects what no look-up has: it is in the state when the hook refuses, and the text says how it gets out."""
     binding, differs = LATER[what]
     if what == "association":
         binding = {**binding, "podIdentity": {"importIds": {"cluster": existing.place["associationId"]}}}
@@ -247,7 +246,6 @@ def program(cloud: Any, tmp_path: Path) -> Stack:
 
 
 def test_a_role_by_the_component(program: Stack, existing: Existing) -> None:
-    """Protects programs: what the stack file refuses, the component refuses, in the preview already."""
     assert "maxSessionDuration: 43200 is there, 3600 is declared" in " ".join(program.refused("preview").split())
     forget(program, refused(program, existing))
     program.destroy()

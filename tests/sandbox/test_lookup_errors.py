@@ -96,7 +96,6 @@ def test_a_region_without_the_cluster(project: Project) -> None:
 
 @pytest.mark.parametrize("verb", ["preview", "up"])
 def test_no_credentials(project: Project, verb: str) -> None:
-    """Protects the first run on a new machine: what is missing, for which region, and how to check it."""
     given(project)
     none = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "")
 
@@ -104,7 +103,6 @@ def test_no_credentials(project: Project, verb: str) -> None:
 
 
 def test_no_credentials_at_the_first_resource(project: Project) -> None:
-    """Protects the first run where nothing is looked up: the first resource would have failed."""
     given(project, NOTHING_TO_LOOK_UP)
     none = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "")
 
@@ -112,14 +110,12 @@ def test_no_credentials_at_the_first_resource(project: Project) -> None:
 
 
 def test_a_profile_that_does_not_exist(project: Project) -> None:
-    """Protects from a typing mistake in AWS_PROFILE or aws:profile."""
     given(project)
 
     refused(project, "the AWS profile nope does not exist", "aws configure list-profiles", AWS_PROFILE="nope")
 
 
 def test_no_region(project: Project) -> None:
-    """Protects the first run of a new stack."""
     given(project, config={"aws:region": None})
     none = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), "")
 
@@ -270,14 +266,12 @@ def untrusted(cloud: Cloud) -> Iterator[str]:
 
 
 def test_no_answer(project: Project, silent: str) -> None:
-    """Protects from minutes of silence: no connection is said within seconds."""
     given(project)
 
     refused(project, "no connection to AWS", "region us-west-2", "HTTPS_PROXY", AWS_ENDPOINT_URL=silent)
 
 
 def test_a_certificate_that_is_not_trusted(project: Project, untrusted: str) -> None:
-    """Protects those behind a proxy with certificates of its own: what to set is said."""
     given(project)
 
     refused(project, "is not trusted", "AWS_CA_BUNDLE", AWS_ENDPOINT_URL=untrusted)

@@ -80,10 +80,6 @@ def test_a_config_file_elsewhere_has_paths_without_lines(deploy: Deploy) -> None
 
 
 def test_a_warning_is_shown_and_stops_nothing(deploy: Deploy) -> None:
-    """Protects the lint in a preview: a warning on the binding's row with its line, and the preview goes on.
-
-    Of what `irsa check` refuses, too: `*` on `*` went through with a warning that nobody looks for.
-    """
     everything = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}, "Version": "2012-10-17"}
     wide = {"trust": {"subjects": ["team-a:*"]}, "policy": {"document": everything}}
     project = deploy({"bindings": {"wide": wide}})

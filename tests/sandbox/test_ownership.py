@@ -83,11 +83,6 @@ def warned(said: str) -> set[str]:
 
 
 def test_two_stacks_annotate_one_service_account(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects two stacks: another role is refused, and told by whom; the same is shared; `takeOver` says whose it is.
-
-    A shared annotation goes with the last of the two. Of what is taken over, the first stack hears, and its destruction
-    leaves it.
-    """
     accounts = ServiceAccounts(cloud, "claimed", "agreed", "taken")
     of_first = {"claimed": annotating(ONE), "agreed": annotating(ONE)}
     taken = bindings(taken=annotating(TWO, takeOver=True))
@@ -127,7 +122,6 @@ def test_two_stacks_annotate_one_service_account(cloud: Cloud, deploy: Deploy) -
 
 
 def test_the_advised_commands_restore_what_is_gone_or_overwritten(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects from advice that is refused: nobody owns what is missing, but somebody what they overwrote."""
     accounts = ServiceAccounts(cloud, "removed", "overwritten")
     stack = deploy(bindings(removed=annotating(ONE), overwritten=annotating(ONE)))
     stack.up()

@@ -97,11 +97,6 @@ def not_proven(project: Project, name: str, *options: str) -> tuple[int, str, st
 
 
 def test_what_cannot_be_proven_here_is_not_a_finding(project: Project) -> None:
-    """Protects the meaning of 1: no account that matches, or a condition on the caller's network, is exit code 2.
-
-    The condition counts wherever it stands: added by hand, or of a role that is only named. What is refused for another
-    reason as well is still a finding.
-    """
     missing = {
         "nobody": "no existing service account matches, so there is no proof",
         "later": "there is no such service account, so there is no proof",

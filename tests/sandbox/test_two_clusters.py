@@ -79,7 +79,6 @@ def kubeconfig(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 def test_an_adoption_only_imports(cloud: Any, kubeconfig: str, tmp_path: Path) -> None:
-    """Protects blue/green: each account is imported in its own cluster, the role once, and each is named with it."""
     project = Project(cloud, tmp_path / "project", {}, variables={"KUBECONFIG": kubeconfig})
     contexts = ("--context", "blue", "--context", "green")
     chosen = ("--role", "adopted-*", "--take-from", "eksctl", "--output", "Pulumi.two.yaml")
@@ -164,7 +163,6 @@ def both(cloud: Any, green: str, kubeconfig: str, tmp_path_factory: pytest.TempP
 
 
 def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project, cloud: Any, green: str) -> None:
-    """Protects blue/green: a token of each cluster assumes the one role, and drift in the second cluster is seen."""
     verified, proven = report(both, "verify"), report(both, "prove")
 
     assert (verified[0], not_good(verified[1]), proven[0], not_good(proven[1])) == (0, [], 0, [])
@@ -224,10 +222,6 @@ def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
 
 
 def test_a_cluster_is_removed_from_an_adopted_file(cloud: Any, kubeconfig: str, tmp_path: Path) -> None:
-    """Protects who replaces a cluster below adopted bindings, by the commands of docs/guides/clusters.md.
-
-    `protect` refuses until they are run; then only the old cluster's service account goes, and the rest is protected.
-    """
     project = Project(cloud, tmp_path / "project", {}, variables={"KUBECONFIG": kubeconfig})
     contexts = ("--context", "blue", "--context", "green")
     file = project.folder / f"Pulumi.{STACK}.yaml"

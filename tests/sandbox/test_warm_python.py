@@ -55,7 +55,6 @@ def test_a_process_is_as_python_itself_would_be(warm: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_process_ends_with_its_client(warm: Path, number: signal.Signals) -> None:
-    """Protects from processes that outlive a test: what the client gets, the process gets."""
     code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
     with subprocess.Popen([warm, "-c", code], stdout=subprocess.PIPE, text=True) as client:
         assert client.stdout is not None

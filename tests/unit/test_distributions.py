@@ -32,7 +32,6 @@ def project(file: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_no_index_is_asked_for_a_name_of_ours(file: str) -> None:
-    """Protects against another's package: whoever owns a name of ours on an index would run code in every install."""
     own = project(file)
     asked = [*own["dependencies"], *(each for more in own.get("optional-dependencies", {}).values() for each in more)]
     names = {re.split(r"[\s\[<>=!~;@]", each, maxsplit=1)[0].lower() for each in asked}
@@ -43,7 +42,6 @@ def test_no_index_is_asked_for_a_name_of_ours(file: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_one_version(file: str) -> None:
-    """Protects `irsa verify` right after a release: the command refuses a component of another version."""
     assert "version" not in project(file)
     hatch = tomllib.loads((ROOT / file).read_text())["tool"]["hatch"]
     home = (ROOT / file).parent / hatch["version"]["path"]
@@ -54,7 +52,6 @@ def test_one_version(file: str) -> None:
 
 @pytest.mark.parametrize("file", DOCUMENTING, ids=lambda file: str(file.relative_to(ROOT)))
 def test_every_install_works_in_a_clone_and_brings_ours(file: Path) -> None:
-    """Protects who copies a line: nothing is released, and a bare name would bring another's package from an index."""
     text = file.read_text()
 
     assert not re.findall(r"HOST/ORGANIZATION|@v\d", text)

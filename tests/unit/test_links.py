@@ -53,5 +53,4 @@ def test_each_link_leads_somewhere(page: Path) -> None:
 
 
 def test_links_are_found() -> None:
-    """Protects the test itself: pages without a link would show nothing."""
     assert sum(len(links(page)) for page in PAGES) > 50

@@ -84,20 +84,17 @@ def test_no_role_outside_the_path(action: str, prefix: str, name: str) -> None:
 
 @given(st.sampled_from(sorted(KNOW_THE_BOUNDARY)), st.sampled_from([None, f"{BOUNDARY}-2", f"{IAM}policy/irsa/mine"]))
 def test_no_role_without_the_boundary(action: str, boundary: str | None) -> None:
-    """Protects the boundary: no role is made, or gets a policy, with another boundary or none; nor loses it."""
     assert not allowed("iam-deployer-bounded.json", action, OURS, boundary)
 
 
 @pytest.mark.parametrize("action", [*VERSIONS, "iam:CreatePolicy"])
 def test_the_boundary_is_not_rewritten(action: str) -> None:
-    """Protects what the boundary says, which iam:PermissionsBoundary does not: no action on a policy knows that key."""
     assert not allowed("iam-deployer-bounded.json", action, BOUNDARY)
     assert allowed("iam-deployer-bounded.json", action, f"{IAM}policy/irsa/app")
 
 
 @pytest.mark.parametrize("action", VERSIONS)
 def test_nor_with_a_wider_policy_beside(action: str) -> None:
-    """Protects where the files are merged or both attached: the Deny stands alone."""
     (deny,) = [each for each in statements("iam-deployer-bounded.json") if BOUNDARY in items_of(each["Resource"])]
     assert allowed("iam-deployer.json", action, BOUNDARY)
     assert (deny["Effect"], action in deny["Action"], "Condition" in deny) == ("Deny", True, False)
@@ -148,10 +145,6 @@ def test_a_workflow_may_do_what_it_runs(environment: str) -> None:
 
 
 def test_what_a_deployment_needs_is_allowed() -> None:
-    """Protects who takes it: all that iam-deployer.json allows is allowed for a role with the boundary, but for two.
-
-    A role is taken out of an instance profile, and loses its boundary, by an administrator.
-    """
     resources = {"role": OURS, "policy": f"{IAM}policy/irsa/app", "oidc-provider": PROVIDERS[0]}
     resources |= {"cluster": CLUSTER, "podidentityassociation": ASSOCIATION}
     refused = {
@@ -205,12 +198,10 @@ def test_roles_are_passed_to_pods_alone(file: str) -> None:
 
 
 def test_no_other_role_is_passed() -> None:
-    """Protects the deployer's own role, and an administrator's: Pods would get it by an association."""
     assert not allowed("iam-deployer-bounded.json", "iam:PassRole", THEIRS)
 
 
 def test_a_preview_reads_associations() -> None:
-    """Protects a preview with --refresh, and least privilege: it creates none."""
     assert allowed("iam-preview.json", "eks:DescribePodIdentityAssociation", ASSOCIATION)
     writing = [f"eks:{each}PodIdentityAssociation" for each in ("Create", "Delete", "Update")]
     assert not any(allowed("iam-preview.json", each, on) for each in writing for on in (ASSOCIATION, CLUSTER))
@@ -249,7 +240,6 @@ def test_the_deployer_of_a_guard_writes_config_maps_of_its_namespace_only() -> N
 
 
 def test_who_checks_a_guard_cannot_change_it() -> None:
-    """Protects the guard from its own check, and ConfigMaps elsewhere from being read."""
     rights = kubernetes_rules("kubernetes-verify-guard.yaml")
 
     assert {verb for _, _, verb in rights} == {"get", "list"}

@@ -76,7 +76,6 @@ def test_each_failure_is_named_at_once_and_a_dead_worker_ends_the_run(tmp_path: 
 
 
 def test_a_run_that_stands_still_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects who waits for a worker that no alarm reaches: the whole run has a limit, and says what it waited for."""
     monkeypatch.setattr("tests.progress.GRACE_SECONDS", 0.2)
     codes: SimpleQueue[int] = SimpleQueue()
     monkeypatch.setattr("os._exit", codes.put)

@@ -7,7 +7,6 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_page_says_how_to_report() -> None:
-    """Protects reporters: the page about claims and the page about reporting lead to each other."""
     report = (ROOT / "SECURITY.md").read_text()
 
     assert "../SECURITY.md" in (ROOT / "docs" / "security.md").read_text()

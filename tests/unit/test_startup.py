@@ -32,7 +32,6 @@ def imported(*arguments: str, cwd: Path = ROOT) -> set[str]:
 
 
 def test_the_component_is_there_on_first_use() -> None:
-    """Protects `from irsa import ServiceAccountRole`, star imports and completion, and that a wrong name is told."""
     code = """
 import sys, irsa
 assert "ServiceAccountRole" in dir(irsa) and "pulumi" not in sys.modules
@@ -49,7 +48,6 @@ else:
 
 
 def test_help_imports_nothing_of_the_subcommands() -> None:
-    """Protects who asks for help: neither a subcommand's own module nor what it needs."""
     of_subcommands = {"pydantic", "rich", "yaml", "config", "program", "irsa"}
 
     assert not imported(str(IRSA), "--help") & {*SDKS, *CLIENTS, *of_subcommands}
@@ -64,9 +62,6 @@ def test_help_imports_nothing_of_the_subcommands() -> None:
     ],
 )
 def test_the_help_of_a_subcommand_draws_nothing(subcommand: str, needs: set[str]) -> None:
-    """Protects this module from counting nothing: what a subcommand needs is seen; rich is for terminals, Jinja2 for
-    the page alone.
-    """
     names = imported(str(IRSA), subcommand, "--help")
 
     assert needs <= names

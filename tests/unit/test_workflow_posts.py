@@ -81,7 +81,6 @@ def steps(tmp_path: Path) -> Steps:
 
 
 def test_a_comment_is_edited_and_not_repeated(steps: Steps) -> None:
-    """Protects the pull request's page: one comment for each stack, with the latest preview."""
     first = steps.comment("first")
     second = steps.comment("second")
     steps.stack = "prod-eu"
@@ -98,7 +97,6 @@ def test_a_comment_is_edited_and_not_repeated(steps: Steps) -> None:
 
 
 def test_the_comment_of_somebody_else_is_not_edited(steps: Steps) -> None:
-    """Protects what others wrote: whoever may comment may write the marker. The second page has the workflow's own."""
     others = [
         {"id": number, "issue": 7, "user": MALLORY, "body": "<!-- irsa preview of prod -->\nApprove this."}
         for number in (1, 2)
@@ -113,7 +111,6 @@ def test_the_comment_of_somebody_else_is_not_edited(steps: Steps) -> None:
 
 @pytest.mark.parametrize("letter", ["a", "ä"])
 def test_the_longest_diff_is_a_comment(steps: Steps, letter: str) -> None:
-    """Protects a large preview: 65,000 characters, which `irsa diff` writes at most, are posted with what is added."""
     (found,) = steps.comment(letter * 65_000)
 
     assert found["body"].count(letter) >= 65_000
@@ -229,7 +226,6 @@ def test_a_report_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
 
 
 def test_a_night_without_an_answer_is_reported(steps: Steps) -> None:
-    """Protects from silence: a stack that could not be compared is not as declared."""
     assert steps.run("drift", "Report", COMPARED="skipped") == 0
     (issue,) = steps.record["issues"]
 
@@ -237,10 +233,6 @@ def test_a_night_without_an_answer_is_reported(steps: Steps) -> None:
 
 
 def test_what_verify_found_is_a_block_of_code(steps: Steps) -> None:
-    """Protects readers: the verdict and the findings without the table of all bindings, each line indented.
-
-    The command itself prints the report here, so that the step finds the table where it is.
-    """
     checks = [
         Check("prod", "role", Outcome.FINDING, "role prod", HOSTILE, "x"),
         Check("binding", "role", Outcome.FINDING, "role binding", "y", "z"),

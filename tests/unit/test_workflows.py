@@ -52,7 +52,6 @@ def test_every_action_is_pinned_to_the_commit_of_a_release(file: Path) -> None:
 
 
 def test_pins_are_found() -> None:
-    """Protects the test above: files without a pin would show nothing; one action has one pin everywhere."""
     pins = {pin for file in [*WORKFLOWS, *ACTIONS] for pin in used(file)}
 
     assert len(pins) == len({pin.partition("@")[0] for pin in pins}) >= 4
@@ -180,7 +179,6 @@ def test_a_deployment_is_never_cancelled() -> None:
 
 
 def test_the_guide_names_every_variable_and_secret() -> None:
-    """Protects who sets up a fork: the table of docs/guides/ci.md has what the workflows read, and nothing else."""
     files = [*WORKFLOWS, *ACTIONS]
     read = {found for file in files for found in re.findall(r"\b(vars|secrets)\.(\w+)", file.read_text())}
     rows = re.findall(r"^\|.*\|$", GUIDE.read_text(), re.MULTILINE)
@@ -191,7 +189,6 @@ def test_the_guide_names_every_variable_and_secret() -> None:
 
 @pytest.mark.parametrize("name", FOR_A_STACK)
 def test_the_guide_names_every_environment_and_its_files(name: str) -> None:
-    """Protects who sets up a fork: its table has each environment, with the trust policy of the environment's role."""
     table = "\n".join(re.findall(r"^\|.*\|$", GUIDE.read_text(), re.MULTILINE))
 
     assert f"`{name}-prod`" in table
@@ -222,7 +219,6 @@ def test_each_trust_policy_admits_one_environment_of_one_repository(file: str, c
 
 
 def test_the_guides_command_replaces_every_placeholder(tmp_path: Path) -> None:
-    """Protects who sets up a fork: no role trusts the example's repository, and nothing else of a document changes."""
     (command,) = re.findall(r"^\$ (sed .*)$", GUIDE.read_text(), re.MULTILINE)
     shutil.copytree(PERMISSIONS, tmp_path / "docs" / "permissions")
     mine = {"AWS_ACCOUNT": "999988887777", "AWS_REGION": "eu-west-1", "STACK": "live"}
@@ -305,7 +301,6 @@ def test_no_stack_of_the_sandbox_is_previewed(tmp_path: Path) -> None:
 
 
 def test_the_hashes_are_of_the_pinned_versions() -> None:
-    """Protects previews from stale versions: every pin of requirements.txt has its hashes, of the same version."""
     pinned = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line]
     entries = (ROOT / "requirements-hashes.txt").read_text().replace("\\\n", " ").splitlines()
     hashed = {entry.split()[0]: entry for entry in entries if entry and not entry.startswith("#")}

@@ -106,12 +106,10 @@ def server(environment: dict[str, str]) -> Iterator[Server]:
 
 
 def test_a_good_file_has_no_marks(server: Server) -> None:
-    """Protects the trust in the marks: our own stack file has none."""
     assert server.open((ROOT / "Pulumi.dev.yaml").read_text()) == []
 
 
 def test_a_mistake_is_marked_where_it_is(server: Server) -> None:
-    """Protects the fastest way to a good file: a wrong key and a wrong value are marked on their lines."""
     text = (ROOT / "Pulumi.dev.yaml").read_text().replace("role: {name: my-role,", "roel: {name: my-role,", 1)
     text = text.replace("role: {name: team-a-role}", f"role: {{name: {'x' * 65}}}")
     marks = {mark["range"]["start"]["line"]: mark["message"] for mark in server.open(text)}
@@ -123,7 +121,6 @@ def test_a_mistake_is_marked_where_it_is(server: Server) -> None:
 
 
 def test_keys_are_completed_with_their_descriptions(server: Server) -> None:
-    """Protects newcomers: the editor offers every key of a role, with the sentence about it."""
     modeline = "# yaml-language-server: $schema=config/schema.json"
     server.open(f"{modeline}\nconfig:\n  irsa:bindings:\n    my-app:\n      role:\n        \n")
     position = {"textDocument": {"uri": DOCUMENT}, "position": {"line": 5, "character": 8}}

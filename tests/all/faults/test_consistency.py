@@ -25,10 +25,6 @@ def failing(failure: Failure, times: int) -> Callable[[], Failure | None]:
 
 
 def test_a_role_that_sts_does_not_know_yet(cloud: Any, deploy: Callable[..., Project]) -> None:
-    """Protects a pipeline that proves right after `up`: some seconds are waited for, and no longer.
-
-    Two refusals are six seconds. One that stays is a finding, as any other.
-    """
     project = deploy({"bindings": {"new": {"serviceAccount": {"name": "new"}, "policyArns": []}}})
     project.up()
     answers = {}
@@ -44,7 +40,6 @@ def test_a_role_that_sts_does_not_know_yet(cloud: Any, deploy: Callable[..., Pro
 
 
 def test_a_policy_that_iam_does_not_find_yet(cloud: Any, deploy: Callable[..., Project]) -> None:
-    """Protects a pipeline that verifies right after `up`: what is missing then is looked for again, and no longer."""
     document = {
         "Version": "2012-10-17",
         "Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::my-bucket"},

@@ -89,7 +89,6 @@ def test_a_full_disk_costs_nothing_that_was_written(sandbox: Sandbox) -> None:
 def test_a_start_on_a_full_disk_is_one_line(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects the reader: what is full is said, without a traceback, and the next start works."""
     monkeypatch.setattr(commands, "checkout_sandbox", lambda: sandbox)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
@@ -106,8 +105,6 @@ def test_a_start_on_a_full_disk_is_one_line(
 def test_a_first_start_on_a_full_disk_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects the reader of the very first `make up`: the sandbox has not even its folders."""
-
     class WithoutRoom(Sandbox):
         def prepare(self) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))

@@ -158,7 +158,6 @@ def test_no_right_pod_is_refused_whenever_the_engine_is_killed(
     tmp_path: Path,
     record_property: Callable[..., None],
 ) -> None:
-    """Protects Pods while a guard, or what it knows, is changed; after the recovery it is as declared."""
     numbers = itertools.count() if EVERY else USUAL[title]
     before, after = WALKS[title]
     project, kills = deploy(before), 0

@@ -70,11 +70,6 @@ def writes(question: Question) -> bool:
 def test_no_pod_is_without_credentials_whenever_the_engine_is_killed(
     cloud: Any, door: Door, tmp_path: Path, record_property: Callable[..., None]
 ) -> None:
-    """Protects Pods in the middle of a stage: those that run and a new one have credentials.
-
-    But for those that lose them with the association on the way back (docs/guides/pod-identity.md). After the
-    documented recovery the stage is complete.
-    """
     (project, declare), pods, before = door, Pods(cloud, "default", "staged"), "irsa"
     declare(before)
     project.up()

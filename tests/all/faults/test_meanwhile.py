@@ -35,7 +35,6 @@ def one(name: str, **service_account: Any) -> dict[str, Any]:
 
 
 def test_two_ups_at_once(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects the state of a stack: the second is refused, in the words of docs/guides/troubleshooting.md."""
     project = deploy(one("at-once"))
     creating, go_on = threading.Event(), threading.Event()
 
@@ -120,7 +119,6 @@ def test_a_service_account_that_is_recreated_gets_its_annotation_back(cloud: Clo
 
 @pytest.mark.long
 def test_a_namespace_that_ends(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects from half a deployment: while it ends, all say so; when it is gone, `up --refresh` recreates all."""
     project = deploy(one("ending", namespace="ending", createNamespace=True))
     project.up()
     kubernetes = cloud.kubernetes()

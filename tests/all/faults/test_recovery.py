@@ -22,11 +22,6 @@ SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 
 
 def test_a_replacement_that_is_killed(cloud: Any, deploy: Deploy, tmp_path: Path) -> None:
-    """Protects the role in use, which has the URN of its killed replacement: that alone is deleted by hand.
-
-    A role with a name of its own is deleted before its successor is created.
-    """
-
     def in_path(path: str) -> dict[str, Any]:
         return {
             "bindings": {
@@ -61,7 +56,6 @@ def annotations(cloud: Any, name: str) -> dict[str, str]:
 def test_annotations_of_a_killed_patch_are_removed_and_those_of_others_stay(
     cloud: Any, deploy: Deploy, tmp_path: Path
 ) -> None:
-    """Protects what others wrote to a service account, and `destroy` from annotations that no manager removes."""
     iam, provider = cloud.aws("iam"), {"OpenIDConnectProviderArn": PROVIDER}
     iam.add_client_id_to_open_id_connect_provider(**provider, ClientID="my-audience")
     cloud.kubectl("create", "serviceaccount", "patched")
@@ -83,7 +77,6 @@ def test_annotations_of_a_killed_patch_are_removed_and_those_of_others_stay(
 def test_an_annotation_that_another_wrote_in_place_of_a_killed_patch(
     cloud: Any, deploy: Deploy, tmp_path: Path
 ) -> None:
-    """Protects another owner's role: it is not removed, and so is not taken over silently by the next `up`."""
     cloud.kubectl("create", "serviceaccount", "contested")
     project = deploy({"bindings": {"app": {"serviceAccount": {"name": "contested", "create": False}}}})
     killed = kill_while_held(project, tmp_path, passed=["CreateRole"], before=True)
@@ -104,7 +97,6 @@ def test_an_annotation_that_another_wrote_in_place_of_a_killed_patch(
 
 
 def test_an_older_provider_of_somebody_else_is_left_out(cloud: Any, deploy: Deploy, tmp_path: Path) -> None:
-    """Protects what others share: an OIDC provider that is older than the interrupted run is not deleted."""
     before = existing(cloud)
     bindings = {"app": {"serviceAccount": {"name": "shared-provider"}}}
     project = deploy({"cluster": {"name": "my-cluster", "createOidcProvider": True}, "bindings": bindings})

@@ -46,7 +46,6 @@ STACKS = (
 
 @pytest.mark.parametrize("case", STACKS, ids=lambda case: case.name)
 def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects from a check that says good of what stops a whole stack."""
     found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
 
     assert code != 0, said

@@ -36,7 +36,6 @@ def shown(project: Project) -> dict[str, Any]:
 
 
 def test_the_stages_of_a_migration(deploy: Callable[..., Project]) -> None:
-    """Protects a migration and its way back: each preview says by which way the role is had, and nobody gains it."""
     project = deploy(bindings("irsa"))
     project.up()
     for identity, ways in STAGES:

@@ -105,7 +105,6 @@ def identity(cloud: Cloud, answer: Any) -> str:
 
 
 def test_a_pod_becomes_the_role_of_its_association(cloud: Cloud, pod: Any, association: Association) -> None:
-    """Protects the way that works: whose token it is, which association, and credentials that are the role's."""
     answer = assume(cloud, pod_token(cloud, pod))
 
     assert answer["subject"] == {"namespace": "team-b", "serviceAccount": "worker"}
@@ -132,7 +131,6 @@ def test_tokens_that_are_refused(cloud: Cloud, pod: Any, association: Associatio
 
 
 def test_what_is_not_there(cloud: Cloud, pod: Any) -> None:
-    """Protects who asks too early: no association, and no cluster of that name."""
     assert refusal(cloud, pod_token(cloud, pod)) == "ResourceNotFoundException"
     assert refusal(cloud, pod_token(cloud, pod), "another-cluster") == "ResourceNotFoundException"
 
@@ -169,7 +167,6 @@ def test_the_trust_policy_decides(
 
 
 def test_a_role_that_is_gone(cloud: Cloud, pod: Any, association: Association) -> None:
-    """Protects who deletes a role before its association: the Pod gets AccessDenied, and nobody else's role."""
     iam = cloud.aws("iam")
     iam.delete_role(RoleName=ROLE)
     assert refusal(cloud, pod_token(cloud, pod)) == "AccessDeniedException"
@@ -189,7 +186,6 @@ def target(cloud: Cloud) -> Iterator[Any]:
 
 
 def test_the_target_role(cloud: Cloud, pod: Any, association: Association, target: Any) -> None:
-    """Protects target roles of another account: both sides must allow it, and sts:TagSession while there are tags."""
     arn = f"arn:aws:iam::{OTHER_ACCOUNT}:role/{TARGET}"
     association.update(targetRoleArn=arn)
     assert refusal(cloud, pod_token(cloud, pod)) == "AccessDeniedException"
@@ -220,6 +216,5 @@ def test_the_target_role(cloud: Cloud, pod: Any, association: Association, targe
 
 
 def test_the_seeded_agent(cloud: Cloud) -> None:
-    """Protects who asks whether the agent runs: the sandbox's own cluster has its add-on."""
     addon = cloud.aws("eks").describe_addon(clusterName="my-cluster", addonName="eks-pod-identity-agent")["addon"]
     assert addon["status"] == "ACTIVE"

@@ -26,7 +26,6 @@ def walked(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wal
 
 @pytest.mark.parametrize("scenario", FURTHER, ids=[each.word for each in FURTHER])
 def test_the_page_has_what_a_change_does(walked: Walk, scenario: Scenario) -> None:
-    """Protects Pods from a surprise: what a change creates, deletes and leaves is written down, and no more moves."""
     check(walked, scenario)
 
 
@@ -40,12 +39,10 @@ def defaulted(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.parametrize("scenario", DEFAULTS, ids=[each.word for each in DEFAULTS])
 def test_the_page_has_what_other_defaults_do(defaulted: Walk, scenario: Scenario) -> None:
-    """Protects a whole stack: other tags replace nothing, another path replaces every role."""
     check(defaulted, scenario)
 
 
 def test_formerly_helps_after_a_failed_up(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects from a half-done rename: the state holds both roles, the earlier one stays and the new one goes."""
     binding = automatic("failed")
     words = [scenario("failed", {})]
     project = deploy({"bindings": {"failed-old": binding}})

@@ -94,7 +94,6 @@ def example(name: str, language: str, folder: Path) -> Path:
 
 
 def test_typescript_compiles(tmp_path: Path) -> None:
-    """Protects programs in TypeScript: outputs fit where the guides have them, and mistakes are errors of tsc."""
     node = with_node(os.environ)
     project = example("typescript-stack", "nodejs", tmp_path)
     # The scripts of other packages are not asked for; ours compiles the SDK.
@@ -111,7 +110,6 @@ def test_typescript_compiles(tmp_path: Path) -> None:
 
 
 def test_go_compiles(tmp_path: Path) -> None:
-    """Protects programs in Go: outputs fit where the example has them, and an unknown argument does not compile."""
     project = example("go-stack", "go", tmp_path)
     # Built as the engine is: what is compiled for it is not compiled again.
     command = [find_go(project, os.environ, StepProgress()), "run", "-trimpath", str(TYPES)]

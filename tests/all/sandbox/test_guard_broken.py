@@ -66,7 +66,6 @@ def test_running_pods_are_left_alone(api: ApiServer, put: Put) -> None:
 
 
 def test_stacks_do_not_switch_each_other_off(api: ApiServer, put: Put) -> None:
-    """Protects the guard of one stack from another one's, in the same namespace too, and from its removal."""
     first = guard(Settings("first", "deny"), [Declared(DENY, "irsa", ROLE)])
     second = guard(Settings("second", "deny"), [Declared(DENY, "long", ROLE)])
     names = [{(each["kind"], each["metadata"]["name"]) for each in stack} for stack in (first, second)]
@@ -166,7 +165,6 @@ def test_a_broken_guard_lets_through(api: ApiServer, put: Put, damage: Callable[
 
 
 def test_a_namespace_of_the_bindings_may_be_gone(api: ApiServer, put: Put) -> None:
-    """Protects the others of a stack from a namespace, also that of the ConfigMaps, that somebody has deleted."""
     gone = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "guard-gone"}}
     put(gone)
     settings = Settings("gone", "deny", namespace="guard-gone")
@@ -181,10 +179,6 @@ def test_a_namespace_of_the_bindings_may_be_gone(api: ApiServer, put: Put) -> No
 
 
 def test_many_accounts(api: ApiServer, put: Put, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects big stacks: 1,070 accounts, and creating Pods is measured with and without the guard.
-
-    Nothing is asserted of the time: `-s` or a failure shows it.
-    """
     settings, pod = Settings("many", "deny"), right("irsa")
     many = [Declared(f"team-{number % 100}", f"app-{number}", ROLE) for number in range(1_069)]
     data = config_map_data(settings, [*many, Declared(DENY, "irsa", ROLE)])
@@ -212,7 +206,6 @@ def durations(api: ApiServer, pod: Pod) -> list[float]:
 
 
 def test_data_that_are_divided(api: ApiServer, put: Put) -> None:
-    """Protects stacks beyond 1 MiB: each part has its ConfigMap and bindings, and each guards its own namespaces."""
     settings = Settings("divided", "deny", namespaces={WARN: "warn"})
     long = "arn:aws:iam::111122223333:role/" + "p/" * 255 + "r"
     many = [Declared(f"guard-m{number % 40}", f"app-{number}", long) for number in range(2_500)]

@@ -102,5 +102,4 @@ def test_the_commands_of_a_guide_run_in_their_order(guide: str, project: Project
 
 
 def test_every_guide_is_tried() -> None:
-    """Protects a new guide from being one that nobody has followed."""
     assert {"../adopt", *(each.stem for each in GUIDES.glob("from-*.md"))} == set(FOLLOWED)

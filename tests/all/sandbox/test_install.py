@@ -96,7 +96,6 @@ def stack(cloud: Any, environment: Environment, tmp_path_factory: pytest.TempPat
 
 
 def test_nothing_generic_is_installed(environment: Environment) -> None:
-    """Protects whoever has a `config` or a `program` of their own: two packages land there, named for what they are."""
     code = """
 import importlib.metadata, importlib.util, json
 files = [file for name in ("irsa", "irsa-cli") for file in importlib.metadata.files(name)]
@@ -112,7 +111,6 @@ print(json.dumps([found, sorted({file.parts[0] for file in files}), importlib.me
 
 @pytest.mark.parametrize("package", ["components/irsa", "cli/irsa_cli"])
 def test_each_file_of_a_package_is_installed(environment: Environment, package: str) -> None:
-    """Protects the inventory's page and the schemas: nothing misses a file that is no module until it is read."""
     packages = environment.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip()
     installed = Path(packages) / Path(package).name
     tracked = subprocess.run(
@@ -124,7 +122,6 @@ def test_each_file_of_a_package_is_installed(environment: Environment, package: 
 
 
 def test_check_is_no_subcommand_outside_its_checkout(environment: Environment) -> None:
-    """Protects users of the component: `check` is about this checkout's stack file, and they have none."""
     said = environment.run("irsa", "--help")
     refused = environment.run("irsa", "check")
 
@@ -155,8 +152,6 @@ def test_the_guide_deploys_what_it_says(stack: Stack, cloud: Any) -> None:
 
 
 def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, environment: Environment) -> None:
-    """Protects application teams: the command works on their own stack, from their own environment."""
-
     def irsa(*arguments: str) -> Any:
         answer: subprocess.CompletedProcess[str] = stack.cloud.run(
             str(environment.folder / "bin" / "irsa"), *arguments, "--json", folder=stack.folder, **stack.variables
@@ -174,7 +169,6 @@ def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, environm
 
 
 def test_the_missing_component_is_named_with_what_to_install(environment: Environment) -> None:
-    """Protects who installs the command alone, or updates one of the two: what is advised is right as it stands."""
     environment.install("--force-reinstall", "--no-deps", f"irsa-cli @ git+{environment.origin}#subdirectory=cli")
     environment.pip("uninstall", "--quiet", "--yes", "irsa")
     alone = environment.run("irsa", "explain", "default/app", "my-role")
@@ -190,7 +184,6 @@ def test_the_missing_component_is_named_with_what_to_install(environment: Enviro
 
 
 def test_the_checkout_itself_packages_no_module(environment: Environment, tmp_path: Path) -> None:
-    """Protects who installs the repository without naming a folder: no `config` and no `program` comes of it."""
     environment.pip("wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, str(environment.repository))
     (wheel,) = tmp_path.glob("*.whl")
 

@@ -41,7 +41,6 @@ def project(deploy: Callable[..., Project]) -> Project:
 
 
 def test_the_outputs_are_those_of_the_page(project: Project, tmp_path: Path) -> None:
-    """Protects other stacks and charts: names, shapes and values of the outputs; and how another stack reads them."""
     (expected,) = map(json.loads, blocks("outputs", "json"))
     first, second = commands("outputs")
 

@@ -155,7 +155,6 @@ class Stranger(BaseHTTPRequestHandler):
 
 
 def test_a_port_taken_while_its_server_starts_is_replaced(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects several sandboxes that start: a taken port of the controller manager failed all tests of a worker."""
     before = started(sandbox)
     stop_servers(sandbox, StepProgress())
     taken: dict[str, HTTPServer] = {}
@@ -239,7 +238,6 @@ with prepared_sandbox(Path(sys.argv[1]), progress) as sandbox:
 
 
 def test_servers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
-    """Protects a machine on which runs of the tests are killed: their servers stayed, with 400 MB for each worker."""
     clusters = (Sandbox(tmp_path / "killed"), Sandbox(tmp_path / "killed" / "green"))
     started, command = tmp_path / "killed" / "started", [sys.executable, "-c", RUN, str(tmp_path / "killed")]
     with subprocess.Popen(command, cwd=CHECKOUT) as run:

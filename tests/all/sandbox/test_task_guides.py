@@ -154,7 +154,6 @@ def test_the_readme(follow: Follow, project: Path) -> None:
 
 
 def test_the_first_role(follow: Follow, project: Path, cloud: Any) -> None:
-    """Protects who has never heard of irsa: from nothing to a proven role and back, and the file is the example."""
     follow("first-role", {**INSTALL, **LOGIN, **AWS_CLI}, project)
 
     example = yaml.safe_load((ROOT / "Pulumi.prod.yaml.example").read_text())["config"]
@@ -179,7 +178,6 @@ def release(origin: Path) -> None:
 
 
 def test_a_repository_of_its_own_and_its_upgrade(follow: Follow, origin: Path, cloud: Any) -> None:
-    """Protects teams: what is said to be needed is enough, and an upgrade replaces that, and nothing of theirs."""
     follow("own-repository", {**BACKENDS, **INSTALL}, origin.parent)
     own = origin.parent / "my-roles"
     assert {"secretsprovider", "encryptedkey"} <= {*yaml.safe_load((own / "Pulumi.prod.yaml").read_text())}
@@ -193,7 +191,6 @@ def test_a_repository_of_its_own_and_its_upgrade(follow: Follow, origin: Path, c
 
 
 def test_several_clusters_and_one_less(follow: Follow, green: str, project: Path, cloud: Any) -> None:
-    """Protects the replacement of a cluster: the role stays, and only the old cluster's service account goes."""
     follow("clusters", {}, project)
 
     with pytest.raises(ApiError, match="not found"):
@@ -202,12 +199,10 @@ def test_several_clusters_and_one_less(follow: Follow, green: str, project: Path
 
 
 def test_to_pod_identity_and_back(follow: Follow, project: Path) -> None:
-    """Protects Pods from a page that leaves them without credentials: each stage prints what the page says."""
     follow("pod-identity", {}, project)
 
 
 def test_five_add_ons(follow: Follow, project: Path, cloud: Any) -> None:
-    """Protects who comes from the first guide: its stack file takes them; roles work, whoever creates the account."""
     recipes = (guide.GUIDES / "add-ons.md").read_text().partition("## Five recipes\n")[2]
     bindings = recipes.partition("```yaml\n")[2].partition("```")[0]
     (project / "Pulumi.prod.yaml").write_text((ROOT / "Pulumi.prod.yaml.example").read_text() + bindings)
@@ -226,14 +221,12 @@ def test_five_add_ons(follow: Follow, project: Path, cloud: Any) -> None:
 
 
 def test_changes_without_an_outage(follow: Follow, project: Path, cloud: Any) -> None:
-    """Protects Pods from the guide itself: a renamed key changes nothing, and the old role stays until they restart."""
     # That of the reader.
     assert cloud.kubectl("create", "deployment", "my-reports", "--image=app").returncode == 0
     follow("change-safely", {}, project)
 
 
 def test_a_guard(follow: Follow, project: Path) -> None:
-    """Protects who switches a guard on: each step is deployed, and verified."""
     # Nobody may, who has no role for it: then kubectl ends with 1.
     asked = "kubectl auth can-i update validatingadmissionpolicybindings --as jane --as-group developers"
     follow("guard", {asked: f"! {asked}"}, project)
@@ -257,7 +250,6 @@ def test_the_engine_says_what_troubleshooting_quotes(cloud: Any) -> None:
 
 
 def test_every_guide_is_followed() -> None:
-    """Protects a new guide from being one that nobody has followed."""
     tried = set(re.findall(r'follow\("([\w-]+)"', Path(__file__).read_text()))
 
     assert {page.stem for page in guide.GUIDES.glob("*.md")} - tried - {*NOT_HERE} == set()

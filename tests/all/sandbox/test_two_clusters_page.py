@@ -15,7 +15,6 @@ pytestmark = pytest.mark.sandbox
 
 
 def test_the_commands_of_the_page_run_in_their_order(cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects who tries two clusters as docs/sandbox.md says; the fixtures do what its `make` commands do."""
     project = Project(cloud, tmp_path / "project", {})
     (project.folder / ".sandbox").symlink_to(cloud.folder)
     shutil.copytree(ROOT / "examples" / "stack-files", project.folder / "examples" / "stack-files")

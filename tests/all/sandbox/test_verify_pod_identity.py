@@ -124,10 +124,6 @@ def test_a_cluster_without_the_agent(deploy: Deploy, cloud: Any) -> None:
 
 
 def test_the_stages_of_pods(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
-    """Protects the migration: one line says the stage, whether the next is safe, and who holds it back.
-
-    The permissions of docs/permissions/kubernetes-verify.yaml suffice.
-    """
     project, pods = deploy({"bindings": {"app": {**APP, "identity": "irsa"}}}), Pods(cloud, "default", "verified-pods")
     project.up()
     old = pods.start()

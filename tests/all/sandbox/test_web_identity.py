@@ -105,7 +105,6 @@ def refusal(cloud: Any, web_identity: str, role_arn: str = ROLE, **more: Any) ->
 
 
 def test_the_trusted_account_becomes_the_role(cloud: Any, role: Any) -> None:
-    """Protects the way that works: the credentials are those of the role."""
     keys = assume(cloud, token(cloud), DurationSeconds=900)["Credentials"]
 
     assert cloud.aws("sts", keys).get_caller_identity()["Arn"] == (
@@ -143,7 +142,6 @@ def test_what_is_refused_before_the_trust_policy(cloud: Any, role: Any) -> None:
 
 
 def test_the_signature_counts_and_not_only_the_claims(cloud: Any, role: Any) -> None:
-    """Protects from a judge that believes claims: a forged subject under a genuine signature is refused."""
     header, payload, signature = token(cloud, name="default").split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     forged = base64.urlsafe_b64encode(json.dumps({**claims, "sub": SUBJECT}).encode()).decode().rstrip("=")
@@ -165,10 +163,6 @@ def test_the_signature_counts_and_not_only_the_claims(cloud: Any, role: Any) -> 
     ],
 )
 def test_the_trust_policy_decides(cloud: Any, role: Any, document: str, granted: bool) -> None:
-    """Protects from a judge that asks nobody: provider, claims and address of the request reach the decision.
-
-    The decision itself is in tests/unit/sandbox/test_sts_decision.py; what it cannot decide is refused.
-    """
     role(document)
 
     if granted:
@@ -183,7 +177,6 @@ def test_a_missing_role_looks_like_one_that_does_not_trust(cloud: Any) -> None:
 
 
 def test_the_duration_has_limits(cloud: Any, role: Any) -> None:
-    """Protects the role's MaxSessionDuration, 3,600 seconds unless set."""
     assert refusal(cloud, token(cloud), DurationSeconds=3601) == (
         "ValidationError",
         "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
@@ -215,7 +208,6 @@ def test_a_token_without_a_required_claim(cloud: Any, role: Any, claim: str) -> 
 
 
 def test_a_partition_that_is_none(cloud: Any, role: Any) -> None:
-    """Protects from an error of the server: an ARN may have the shape of one, and yet no partition."""
     nowhere = ROLE.replace("arn:aws:", "arn:aws-nowhere:")
 
     assert refusal(cloud, token(cloud), nowhere) == ("ValidationError", "Request ARN is invalid")

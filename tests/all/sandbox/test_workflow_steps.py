@@ -115,7 +115,6 @@ def test_a_push_after_a_failed_deployment_reads_aws_first(
 
 
 def test_what_main_has_left_behind_is_not_deployed(repository: Repository) -> None:
-    """Protects a newer deployment: a run that waited for its reviewers is refused when main has gone on."""
     repository.record_file.write_text(json.dumps({**repository.record, "main": "deadbeef"}))
     old = repository.run("deploy", {})
 

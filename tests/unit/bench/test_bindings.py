@@ -6,7 +6,6 @@ from bench.bindings import declared, literal, numbered, real_size
 
 
 def test_the_real_size() -> None:
-    """Protects the figures of the large organisation: fewer roles, namespaces or policies would flatter them."""
     bindings = real_size()
     per_namespace = Counter(Counter(binding.namespace for binding in bindings).values())
     per_role = Counter(1 + len(binding.aws_policies) for binding in bindings)

@@ -10,7 +10,6 @@ FIGURES = (
 
 
 def test_a_figure_shows_its_spread_its_runs_its_goal_and_what_it_comes_from() -> None:
-    """Protects who reads the page for a decision from a lucky run: the median counts, and a miss is as visible."""
     text = page({"floors": Result("The program against its floor", "How.", FIGURES, "2026-11-25.")})
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
     assert [[cell.strip() for cell in row] for row in rows[2:]] == [
@@ -23,6 +22,5 @@ def test_a_figure_shows_its_spread_its_runs_its_goal_and_what_it_comes_from() ->
 
 
 def test_the_page_is_that_of_the_results() -> None:
-    """Protects the page from figures that nobody measured: it is generated, by `make bench` alone."""
     assert read()
     assert PAGE.read_text() == page(read())

@@ -22,7 +22,6 @@ def arguments(node: Node = OF_A_ROLE, place: Place = ()) -> Iterator[Place]:
 
 @pytest.mark.parametrize("argument", [*arguments()], ids=lambda place: ".".join(map(str, place)))
 def test_every_argument_has_its_place_in_a_binding(argument: Place) -> None:
-    """Protects messages of the stack file: an argument that a rule names leads to a key that the models have."""
     *parents, key = place_of(argument)
     assert key in keys_at((*(() if argument[0] == "quotas" else ("bindings", "my-app")), *parents))
 
@@ -44,5 +43,4 @@ def test_every_argument_has_its_place_in_a_binding(argument: Place) -> None:
     ],
 )
 def test_a_stack_files_own_spelling(argument: Place, text: str) -> None:
-    """Protects the reader: the words of docs/stack-file.md, also below a key, where the user's own keys stay."""
     assert spelled(argument) == text

@@ -133,7 +133,6 @@ def test_what_does_not_go_together(values: dict[str, Any], place: Place, word: s
     ],
 )
 def test_what_excludes_needs_or_repeats_another_in_a_binding(keys: dict[str, Any], place: Place, word: str) -> None:
-    """Protects a binding: each rule finds its case, at its key and in the stack file's own words, and nothing else."""
     mistakes = of_binding(**keys)
     assert [where for where, _ in mistakes] == ([place] if word else [])
     assert all(word in words for _, words in mistakes)
@@ -150,12 +149,10 @@ def test_what_excludes_needs_or_repeats_another_in_a_binding(keys: dict[str, Any
     ],
 )
 def test_what_is_right_or_of_another_shape(keys: dict[str, Any]) -> None:
-    """Protects good bindings, and from a second mistake for a value that the models report."""
     assert of_binding(**keys) == []
 
 
 def test_clusters_of_a_binding_are_declared() -> None:
-    """Protects the deployment: a name that no cluster has, with the one that is meant."""
     bindings = {"app": {**APP, "clusters": ["blue", "gren"]}}
     (mistake,) = mistakes_between_keys({"clusters": TWO, "bindings": bindings})
     assert mistake.place == ("bindings", "app", "clusters", 1)
@@ -165,7 +162,6 @@ def test_clusters_of_a_binding_are_declared() -> None:
 
 
 def test_two_clusters_are_not_reached_by_one_kubeconfig() -> None:
-    """Protects blue/green: without `kubernetes` both accounts would be made in the stack's own cluster."""
     plain = {"blue": {"name": "bb"}, "green": {"name": "gg"}, "red": TWO["blue"]}
     assert [place for place, _ in found(cluster=..., clusters=plain)] == [("bindings", "app", "serviceAccount")]
     for clusters in (["blue", "red"], ["green"]):
@@ -179,7 +175,6 @@ def test_two_clusters_are_not_reached_by_one_kubeconfig() -> None:
 
 
 def test_a_misspelled_key_is_not_reported_as_a_missing_one(tmp_path: Path) -> None:
-    """Protects the reader from two mistakes for one error: the models report the key."""
     assert found(cluster={"nam": "c"}, bindings={"app": {"serviceAcount": {"name": "a"}}}) == []
     for binding, place in (({"serviceAcount": {"name": "a"}}, ("serviceAcount",)), ({}, ())):
         (mistake,) = examine({"cluster": CLUSTER, "bindings": {"app": binding}}, tmp_path).mistakes
@@ -202,7 +197,6 @@ REPEATED: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize(("one", "other", "kinds"), REPEATED)
 def test_two_bindings_claim_one_thing(one: dict[str, Any], other: dict[str, Any], kinds: list[str]) -> None:
-    """Protects from two owners: of a service account, and of an association that both would import."""
     somebody = {"trust": {"subjects": ["a:b"]}}
     values = {
         "cluster": CLUSTER,
@@ -215,7 +209,6 @@ def test_two_bindings_claim_one_thing(one: dict[str, Any], other: dict[str, Any]
 
 
 def test_one_account_in_two_clusters_is_two() -> None:
-    """Protects blue/green with a binding for each cluster: the same name in another cluster is another account."""
     for second, expected in (("green", []), ("blue", [("bindings", "b", "serviceAccount")])):
         bindings = {"a": {**APP, "clusters": ["blue"]}, "b": {**APP, "clusters": [second]}}
         assert [place for place, _ in found(cluster=..., clusters=TWO, bindings=bindings)] == expected
@@ -228,7 +221,6 @@ def test_one_account_in_two_clusters_is_two() -> None:
 @pytest.mark.parametrize("value", [None, [], "x", 5, {"a": None}, {"a": []}, {"a": "x"}])
 @pytest.mark.parametrize("name", ["bindings", "clusters", "accounts", "lint", "variables", "defaults", "cluster"])
 def test_values_of_any_shape(name: str, value: Any) -> None:
-    """Protects from a traceback: whatever stands there, the rules pass it over, and the models report it."""
     assert {place[0] for place, _ in found(**{name: value})} <= {name, "bindings", "cluster"}
 
 

@@ -290,7 +290,6 @@ def test_a_json_file_that_is_no_policy_is_not_quoted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "a\0b", "x" * 5_000, "\ud800", "nothing/\n.json"])
 def test_names_that_are_no_files(tmp_path: Path, name: str) -> None:
-    """Protects from a traceback for a name that no file can have."""
     binding = {"serviceAccount": {"name": "a"}, "policy": {"file": name}}
     mistakes = examine({"cluster": {"name": "cc"}, "bindings": {"a": binding}}, tmp_path).mistakes
 

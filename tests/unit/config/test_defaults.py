@@ -30,7 +30,6 @@ def merged(binding: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_binding_without_its_own_gets_them_all() -> None:
-    """Protects the promise of docs/stack-file.md: each default reaches the part of the binding that it is for."""
     assert merged({**APP, "policy": POLICY}, DEFAULTS) == {
         "audience": "ci",
         "role": {
@@ -50,7 +49,6 @@ def test_a_binding_without_its_own_gets_them_all() -> None:
 
 
 def test_its_own_come_first() -> None:
-    """Protects a binding that says otherwise, also with false; tags are merged key by key."""
     own = {
         "serviceAccount": {"name": "a", "namespace": "b", "stsRegionalEndpoints": False, "tokenExpiration": 600},
         "role": {"path": "/own/", "maxSessionDuration": 3600, "permissionsBoundary": "x", "tags": {"team": "own"}},
@@ -64,7 +62,6 @@ def test_its_own_come_first() -> None:
 
 
 def test_an_existing_role_gets_none() -> None:
-    """Protects roles of others: defaults of created roles are not for them, those of the account are."""
     existing = {"arn": "arn:aws:iam::111122223333:role/r"}
     found = merged({**APP, "role": existing}, DEFAULTS)
     assert found["role"] == existing
@@ -80,7 +77,6 @@ def test_without_defaults_only_the_namespace_is_filled_in() -> None:
 
 
 def test_no_service_account_comes_from_defaults() -> None:
-    """Protects a role for subjects alone: a default namespace makes no account."""
     assert "service_account" not in merged({"trust": {"subjects": ["a:b"]}}, DEFAULTS)
 
 
@@ -109,5 +105,4 @@ def test_the_way_to_the_role_is_that_of_the_binding_else_the_default(
 @pytest.mark.parametrize("settings", [{}, {"sessionTags": True}])
 @pytest.mark.parametrize("identity", ["irsa", {"irsa": "used", "podIdentity": "trusted"}])
 def test_tags_are_for_an_association_that_is_there(identity: Any, settings: dict[str, Any]) -> None:
-    """Protects a binding of IRSA: tags of all bindings say nothing of an association that it does not have."""
     assert "tags" not in merged({**APP, "identity": identity, "podIdentity": settings}, DEFAULTS)["pod_identity"]

@@ -86,7 +86,6 @@ def test_a_key_of_a_binding_outside_of_the_bindings(key: str) -> None:
 
 
 def test_a_key_of_an_earlier_version_is_not_taken_for_a_misspelled_one() -> None:
-    """Protects who upgrades: `namespace`, whose letters are in it, is another thing."""
     (found,) = mistakes(defaults={"retainNamespaces": False})
     assert found.place == ("defaults", "retainNamespaces")
     assert found.mistake.fix.startswith("remove it: ")
@@ -101,13 +100,11 @@ def test_a_key_of_an_earlier_version_is_not_taken_for_a_misspelled_one() -> None
     ],
 )
 def test_a_mistake_between_keys_hides_no_wrong_kind(values: dict[str, Any], place: Place) -> None:
-    """Protects who mends what is told: the next run told more about the same place."""
     assert any(each.mistake.allowed in ADVICE for each in mistakes(**values) if each.place == place)
 
 
 @pytest.mark.parametrize("arns", [[POLICY_ARN], {"read": POLICY_ARN}])
 def test_the_keys_of_a_binding_are_its_arguments(arns: Any, tmp_path: Path) -> None:
-    """Protects the rules between arguments: each key of a binding reaches them, and nothing else does."""
     document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
     (tmp_path / "p.json").write_text(json.dumps(document))
     same = {"identity": "both", "role": {"name": "a"}, "audience": "a"}
@@ -148,7 +145,6 @@ def test_the_keys_of_a_binding_are_its_arguments(arns: Any, tmp_path: Path) -> N
 
 
 def test_what_is_as_by_default_is_as_if_it_were_not_there() -> None:
-    """Protects stacks that exist: an existing role with `policyArns: []` beside it is not refused."""
     account = {"name": "a", "create": True, "takeOver": False, "labels": {}, "imagePullSecrets": []}
     empty: dict[str, Any] = {"policyArns": [], "policies": [], "inlinePolicies": {}, "assumeRoleArns": [], "import": []}
     trust = {"subjects": [], "anyServiceAccount": False, "conditions": {}, "statements": []}

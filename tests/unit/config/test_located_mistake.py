@@ -24,7 +24,6 @@ PLACE = ("bindings", "my-app", "policyArns", 1)
     ],
 )
 def test_file_line_and_path(located: LocatedMistake, where: str) -> None:
-    """Protects editors and terminals, which make a link of `file:line`, and what is known of it where that is less."""
     assert located.where == where
     assert str(located).splitlines()[0] == where
     assert [line.split()[1] for line in str(located).splitlines()[1:]] == ["F", "A", "D"]

@@ -208,7 +208,6 @@ def test_a_setting_in_two_spellings(tmp_path: Path, setting: str) -> None:
 
 
 def test_secret_account_ids_are_not_seen(tmp_path: Path) -> None:
-    """Protects those who encrypt them."""
     values: list[Any] = ["[{secure: v1:x}]", "{secure: v1:x}", "['111122223333']", "[]"]
     for value in values:
         text = f"{HEAD}  aws:allowedAccountIds: {value}\n  irsa:bindings: {{app: {{serviceAccount: {{name: app}}}}}}\n"

@@ -70,7 +70,6 @@ def test_a_mistake_in_a_file_is_reported_where_it_is(
     ],
 )
 def test_a_file_that_cannot_be_read_is_reported_at_the_key(tmp_path: Path, name: str, word: str, fix: str) -> None:
-    """Protects the reader: the line that names the file is the one to change, and the file that is meant is near."""
     (tmp_path / "policies.json").write_text("{}")
     (tmp_path / "folder").mkdir()
     (tmp_path / "latin.json").write_bytes(b'{"Id": "\xe4"}')
@@ -96,7 +95,6 @@ NAMES = ["s3-read", "sqs-consumer", "dynamodb-orders", "kms", "str-big", "billin
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("folder", ["", "policies/", "policies/team-a/"])
 def test_a_file_that_is_near_is_named_as_the_user_writes_it(tmp_path: Path, folder: str, name: str) -> None:
-    """Protects who misspells a policy file: the file in its folder, never one whose name only ends alike."""
     (tmp_path / folder).mkdir(parents=True, exist_ok=True)
     (tmp_path / "tests").mkdir()
     for each in NAMES:
@@ -110,7 +108,6 @@ def test_a_file_that_is_near_is_named_as_the_user_writes_it(tmp_path: Path, fold
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_in_another_folder_is_named_with_that(tmp_path: Path, name: str) -> None:
-    """Protects who misspells the folder, or leaves it out: the path as it must be; nothing outside, and no folder."""
     for folder in ("policies", "empty", f"empty/{name}.json"):
         (tmp_path / "project" / folder).mkdir(parents=True)
     (tmp_path / "project/link").symlink_to(tmp_path)
@@ -144,7 +141,6 @@ def test_a_file_in_another_folder_is_named_with_that(tmp_path: Path, name: str) 
     ],
 )
 def test_a_mistake_in_the_stack_file_is_reported_there(tmp_path: Path, binding: dict[str, Any], place: Place) -> None:
-    """Protects inline documents and trust: the place in the stack file, down to the item, unknown variables too."""
     mistakes = examined(tmp_path, binding).mistakes
 
     assert ("bindings", "app", *place) in [mistake.place for mistake in mistakes]
@@ -152,7 +148,6 @@ def test_a_mistake_in_the_stack_file_is_reported_there(tmp_path: Path, binding: 
 
 
 def test_a_resource_of_another_partition_is_reported_where_the_region_is_known(tmp_path: Path) -> None:
-    """Protects users in China: a policy of the partition `aws` gives no permission there."""
     document = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "arn:aws:s3:::b"}]}
     for region, count in (("cn-north-1", 1), ("us-west-2", 0), (None, 0)):
         assert len(examined(tmp_path, {"policy": {"document": document}}, region).mistakes) == count
@@ -194,7 +189,6 @@ def test_a_statement_that_is_too_long_is_one_of_a_managed_policy_only(tmp_path: 
 
 
 def test_a_place_in_a_file_and_one_in_the_stack_file(tmp_path: Path) -> None:
-    """Protects lint warnings, which are located after the check: in the policy's own file with its line, or here."""
     (tmp_path / "p.json").write_text('{"Version": "2012-10-17",\n "Statement": [\n  ' + json.dumps(STATEMENT) + "]}")
     read = PolicySources(tmp_path)
     read.with_documents({"app": {"policy": {"file": "p.json"}}})
@@ -220,7 +214,6 @@ def test_a_place_in_a_file_and_one_in_the_stack_file(tmp_path: Path) -> None:
     ],
 )
 def test_values_of_any_shape(tmp_path: Path, binding: Any) -> None:
-    """Protects from a traceback: what is of another shape is left to the models, which report it."""
     read = PolicySources(tmp_path)
     read.with_documents({"app": binding})
     assert read.mistakes == []

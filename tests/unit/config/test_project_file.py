@@ -46,7 +46,6 @@ def test_stack_files_in_the_folder_that_is_named(project: Path, capsys: pytest.C
 def test_what_is_relative_is_relative_to_the_project(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: str, file: str
 ) -> None:
-    """Protects policy files and the project's own settings, from wherever a stack file is checked."""
     (project / "Pulumi.yaml").write_text(
         "name: irsa\nruntime: python\nstackConfigDir: stacks\nconfig: {irsa:cluster: {default: {name: cc}}}\n"
     )
@@ -61,7 +60,6 @@ def test_what_is_relative_is_relative_to_the_project(
 
 
 def test_a_folder_beside_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects stacks that are kept beside the program, not below it."""
     (project / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\nstackConfigDir: ../{project.name}-stacks\n")
     (project / "stacks").rename(project.with_name(f"{project.name}-stacks"))
 

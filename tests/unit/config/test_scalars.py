@@ -23,5 +23,4 @@ def test_a_plain_scalar_is_what_the_engine_makes_of_it(text: str, value: Any) ->
 
 @pytest.mark.parametrize(("text", "key"), [(text, key) for text, (_, key) in ENGINE.items()])
 def test_a_plain_key_is_what_the_engine_makes_of_it(text: str, key: str) -> None:
-    """Protects keys: each that is another one in the deployment is a mistake that says which."""
     assert key_of(text) == key

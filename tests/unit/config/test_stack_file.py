@@ -19,7 +19,6 @@ def stack_file(folder: Path, text: str) -> StackFile:
 
 
 def test_values_and_lines(tmp_path: Path) -> None:
-    """Protects lines in every shape of YAML: maps and lists in both styles, aliases and merged keys."""
     file = stack_file(
         tmp_path,
         """config:
@@ -71,7 +70,6 @@ def test_keys_as_the_engine_takes_them(tmp_path: Path) -> None:
 
 
 def test_lines_only_where_the_value_is_the_files_own(tmp_path: Path) -> None:
-    """Protects runs with --config-file or ESC: a line of a file that the value is not from would mislead."""
     file = stack_file(tmp_path, "config:\n  irsa:cluster: {nam: c}\n  irsa:bindings: {a: {}}\n")
     values = {"cluster": {"nam": "c"}, "bindings": {"a": {"role": {}}}}
     found = {mistake.place: mistake for mistake in located(examine(values, tmp_path).mistakes, file, values)}
@@ -94,7 +92,6 @@ def test_lines_only_where_the_value_is_the_files_own(tmp_path: Path) -> None:
     ],
 )
 def test_the_partition_is_that_of_the_region(tmp_path: Path, region: str | None, arn: str, good: bool) -> None:
-    """Protects users in China and GovCloud: an ARN of another partition is refused where the region is known."""
     values = {"cluster": {"name": "cc"}, "bindings": {"a": {"serviceAccount": {"name": "a"}, "policyArns": [arn]}}}
     mistakes = examine(values, tmp_path, region).mistakes
 
@@ -102,7 +99,6 @@ def test_the_partition_is_that_of_the_region(tmp_path: Path, region: str | None,
 
 
 def test_a_shared_policy_file_is_reported_once(tmp_path: Path) -> None:
-    """Protects the reader of a long report: one mistake in one file is one mistake, however many bindings use it."""
     (tmp_path / "p.json").write_text('{"Version": "2012-10-17",\n "Statement": {"Effect": "Allow", "Action": "x"}}')
     bindings = {f"b{i}": {"serviceAccount": {"name": f"b{i}"}, "policy": {"file": "p.json"}} for i in range(5)}
     mistakes = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).mistakes
@@ -112,7 +108,6 @@ def test_a_shared_policy_file_is_reported_once(tmp_path: Path) -> None:
 
 
 def test_one_slip_is_one_mistake(tmp_path: Path) -> None:
-    """Protects the reader: a misspelled key is not reported a second time as the setting that is missing."""
     values = {"cluster": {"nam": "c"}, "bindings": {"a": {"serviceAccout": {"name": "a"}}}}
     mistakes = examine(values, tmp_path).mistakes
 

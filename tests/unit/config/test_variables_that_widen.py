@@ -104,7 +104,6 @@ def test_a_cluster_of_several_is_not_the_first_one(tmp_path: Path) -> None:
 
 
 def test_the_line_of_the_variable(tmp_path: Path) -> None:
-    """Protects the exact place: the line in the stack file, the line in a policy's file, and that of the defaults."""
     (tmp_path / "p.json").write_text(
         '{"Version": "2012-10-17", "Statement": [\n{"Effect": "Allow", "Action": "s3:GetObject",\n'
         '"Resource": "arn:aws:s3:::${cluster}*"}]}'
@@ -174,7 +173,6 @@ def test_what_cannot_be_filled_in(text: str, words: str) -> None:
 
 @given(st.lists(st.sampled_from(["${a}", "${b}", "${aws:x}", "${$}", "x", "$", "}", "*"]), max_size=8))
 def test_what_is_filled_in_is_the_text_of_its_parts(parts: list[str]) -> None:
-    """Protects filling by an independent statement of it: each part by itself, one after the other."""
     text = "".join(parts)
     expected = "".join({"${a}": "1", "${b}": "22"}.get(part, part) for part in parts)
     if "$" not in parts:
@@ -228,7 +226,6 @@ def test_two_keys_that_become_one(tmp_path: Path, binding: dict[str, Any], place
 
 
 def test_two_keys_that_stay_two(tmp_path: Path) -> None:
-    """Protects what is right: two variables of two values."""
     assert mistakes(tmp_path, SAME_KEYS[0][0], variables={"a": "team", "b": "unit"}) == []
 
 
@@ -242,7 +239,6 @@ def test_a_condition_on_sub_that_shows_only_when_it_is_filled_in(tmp_path: Path,
 
 
 def test_a_mistake_of_a_filled_key_is_on_the_line_of_the_key_as_written(tmp_path: Path) -> None:
-    """Protects the place: the key in the file holds a variable, the key that is refused does not."""
     binding = with_condition({"StringEquals": {"aws:ResourceTag/${a}": 5}})
     (mistake,) = mistakes(tmp_path, binding, variables={"a": "team"})
 

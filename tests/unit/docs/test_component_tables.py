@@ -34,7 +34,6 @@ def takes_outputs(hint: Any) -> str:
     ],
 )
 def test_the_page_says_where_outputs_may_stand(title: str, arguments: Any) -> None:
-    """Protects callers: every argument has its row, in order, and the column Output agrees with the annotation."""
     (section,) = re.findall(rf"^#+ {title}\n(.*?)(?:^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
     rows = re.findall(r"^\| `(\w+)`.*? \| (yes|inside|no) \| .*\.", section, re.MULTILINE)
     expected = []

@@ -37,7 +37,6 @@ def section(text: str, heading: str) -> str:
 
 
 def test_what_is_generated_is_up_to_date() -> None:
-    """Protects readers and editors from a change of the code that pages and schemas lack: run `make generate`."""
     generated = dict(files())
 
     expected = {schema.FILE, stack_file.FILE, actions.FILE, REFERENCE / "verify.schema.json"}
@@ -47,7 +46,6 @@ def test_what_is_generated_is_up_to_date() -> None:
 
 
 def test_every_commit_generates() -> None:
-    """Protects from a list of what feeds `make generate`, which is code, examples, permissions and pages."""
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     (generated,) = [hook for hook in hooks if "make --no-print-directory generate" in hook["entry"]]
 
@@ -58,7 +56,6 @@ def test_every_commit_generates() -> None:
     "file", [*sorted(REFERENCE.glob("*.md")), ROOT / "docs/guides/own-program.md"], ids=lambda file: file.stem
 )
 def test_a_page_begins_with_an_example(file: Path) -> None:
-    """Protects readers who look for how it is written: the example comes before every explanation."""
     _, _, body = SECTION.sub("", file.read_text()).partition("\n")
 
     assert body.lstrip().startswith("```"), body[:80]
@@ -79,7 +76,6 @@ def test_a_page_without_its_one_place_is_refused(place: str, tmp_path: Path, mon
 
 @pytest.mark.parametrize("subcommand", sorted(installed()))
 def test_the_command_has_all_of_the_help(subcommand: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects readers of docs/reference/command.md: each option, argument and exit code of --help is there."""
     with pytest.raises(SystemExit):
         main([subcommand, "--help"])
     said = capsys.readouterr().out
@@ -126,7 +122,6 @@ def irsa_settings(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["variables", "outputs"])
 def test_the_stack_file_of_a_page_is_legal(name: str) -> None:
-    """Protects who copies it: it has no mistakes."""
     assert examine(irsa_settings(page(name)), ROOT).mistakes == []
 
 
@@ -150,7 +145,6 @@ def document(resource: str, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_what_the_page_calls_a_mistake_is_one(row: str, bucket: str, settings: dict[str, Any]) -> None:
-    """Protects the page about variables: what a row of its table says is refused, and is allowed without it."""
     binding = {"serviceAccount": {"name": "app"}, "policy": {"document": document(f"arn:aws:s3:::{bucket}/*")}}
     values = {"cluster": {"name": "my-cluster"}, **settings, "bindings": {"app": binding}}
     legal = json.loads(json.dumps(binding).replace(bucket, "my-bucket"))
@@ -161,7 +155,6 @@ def test_what_the_page_calls_a_mistake_is_one(row: str, bucket: str, settings: d
 
 
 def test_two_keys_that_become_the_same_are_a_mistake() -> None:
-    """Protects the page about variables: its row about two keys, of which one would replace the other."""
     condition = {"StringEquals": {"aws:SourceVpc": "vpc-0abc", "aws:${key}": "vpc-0def"}}
     binding = {
         "policy": {"document": document("arn:aws:s3:::b/*", Condition=condition)},
@@ -175,7 +168,6 @@ def test_two_keys_that_become_the_same_are_a_mistake() -> None:
 
 
 def test_each_file_of_permissions_is_in_the_table() -> None:
-    """Protects who grants permissions: the table says of each file who needs it."""
     text = page("permissions").partition("## What is in the files")[0]
     files = {file.name for file in (ROOT / "docs" / "permissions").iterdir()}
 
@@ -203,7 +195,6 @@ def test_the_options_of_the_guide_exist() -> None:
 
 
 def test_the_program_in_yaml_is_of_the_schema() -> None:
-    """Protects programs in YAML: the type and the properties are those of the component's schema."""
     schema = json.loads((ROOT / "components" / "schema.json").read_text())
     program = yaml.safe_load((ROOT / "examples" / "yaml-stack" / "Pulumi.yaml").read_text())
     ((name, reader),) = ((n, each) for n, each in program["resources"].items() if each["type"] in schema["resources"])
@@ -229,7 +220,6 @@ def test_the_container_of_the_example_keeps_running() -> None:
 
 
 def test_the_tests_of_the_example_pass(tmp_path: Path) -> None:
-    """Protects who copies the guide's test: it passes, and fails for a role that trusts somebody else."""
     (command,) = blocks(section(GUIDE, "Your own tests"), "console")
     words = command.removeprefix("$ .venv/bin/python").split()
     for name in ("__main__.py", "test_program.py"):
@@ -255,7 +245,6 @@ COMMANDS = {
 
 
 def test_every_command_of_the_guide_is_run_or_says_why_not() -> None:
-    """Protects the guide from commands that nobody has tried."""
     sections = re.split(r"^## (.*)$", GUIDE, flags=re.MULTILINE)
 
     with_commands = [

@@ -19,7 +19,6 @@ class Weather:
 
 
 def test_each_subcommand_with_json_has_a_schema() -> None:
-    """Protects programs that read what a subcommand prints: its schema is published."""
     assert {file.name for file, _ in pages()} >= {
         "explain.schema.json",
         "prove.schema.json",
@@ -42,7 +41,6 @@ def test_each_subcommand_with_json_has_a_schema() -> None:
     ],
 )
 def test_the_schema_of_a_dataclass(document: dict[str, Any], valid: bool) -> None:
-    """Protects parsers of --json: keys are camelCase, all are required, no other is allowed, types count."""
     schema = schema_of("weather", Weather)
     Draft202012Validator.check_schema(schema)
 
@@ -66,8 +64,6 @@ def test_a_field_is_described_in_every_python(spaces: str, monkeypatch: pytest.M
 
 
 def test_a_type_without_a_schema_is_refused() -> None:
-    """Protects from a schema that admits everything: a type that the generator does not know is an error."""
-
     @dataclass
     class Odd:
         """Has a field that JSON lacks."""

@@ -30,13 +30,11 @@ def validator() -> Draft7Validator:
 
 
 def test_the_schema_is_one() -> None:
-    """Protects the schema itself against the draft that it names."""
     Draft7Validator.check_schema(json.loads(schema.FILE.read_text()))
 
 
 @pytest.mark.parametrize("name", STACK_FILES)
 def test_the_stack_files_are_good_and_name_the_schema(name: str) -> None:
-    """Protects editors: our own files show no mistakes, and their first line leads to the schema."""
     text = (ROOT / name).read_text()
 
     assert text.startswith("# yaml-language-server: $schema=config/schema.json\n")
@@ -67,7 +65,6 @@ def test_the_stack_files_are_good_and_name_the_schema(name: str) -> None:
     ],
 )
 def test_what_is_bad_in_an_editor_is_bad_in_check(path: str, value: Any) -> None:
-    """Protects the agreement of both: the editor marks it, and `irsa check` refuses it."""
     document = deepcopy(MINIMAL)
     *parents, last = path.split("/")
     place = document
@@ -81,7 +78,6 @@ def test_what_is_bad_in_an_editor_is_bad_in_check(path: str, value: Any) -> None
 
 
 def test_the_minimal_file_is_good() -> None:
-    """Protects the test above: its starting point has no mistake that would explain the results."""
     assert list(validator().iter_errors(MINIMAL)) == []
 
 
@@ -94,7 +90,6 @@ def test_a_secret_is_good_in_an_editor() -> None:
 
 
 def test_every_key_is_described_with_an_example_that_is_valid() -> None:
-    """Protects readers; that irsa takes the examples is tests/unit/config/test_loading.py."""
     whole = json.loads(schema.FILE.read_text())
     models = [whole["properties"]["config"], *whole["$defs"].values()]
     keys = [each for model in models for each in model.get("properties", {}).values() if each != {"type": "string"}]
@@ -105,7 +100,6 @@ def test_every_key_is_described_with_an_example_that_is_valid() -> None:
 
 
 def test_every_section_of_the_page_is_yaml() -> None:
-    """Protects readers who copy from docs/stack-file.md: each line of an example parses to the key of the table."""
     page = stack_file.FILE.read_text()
     blocks = 0
     for section in page.split("\n## ")[1:]:

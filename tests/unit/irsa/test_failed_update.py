@@ -31,7 +31,6 @@ OUTPUTS: dict[str, Any] = {
 
 
 def test_what_the_state_has_already_is_nothing() -> None:
-    """Protects the answer: numbers and spaces in a document are as the provider keeps them."""
     spaced = json.dumps(json.loads(DOCUMENT), indent=2)
 
     assert is_same(ROLE, OUTPUTS)
@@ -56,7 +55,6 @@ def test_what_the_state_has_already_is_nothing() -> None:
     ],
 )
 def test_an_update_that_changes_something_is_never_refused(change: dict[str, Any]) -> None:
-    """Protects every ordinary update."""
     assert not is_same({**ROLE, **change}, OUTPUTS)
 
 
@@ -72,6 +70,5 @@ VALUES = st.one_of(
     st.dictionaries(st.sampled_from("abcd"), VALUES), st.sampled_from("abcd"), st.text("xyz", min_size=1, max_size=5)
 )
 def test_one_difference_is_enough(inputs: dict[str, Any], key: str, value: str) -> None:
-    """Protects every update, whatever it has: a value that the state has not is a change."""
     assert is_same(inputs, inputs)
     assert not is_same({**inputs, key: value}, {**inputs, key: f"{value}."})

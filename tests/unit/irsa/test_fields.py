@@ -151,14 +151,12 @@ def read(field: Field, value: Any) -> tuple[Any, list[tuple[Place, Mistake]]]:
 
 
 def test_every_field_has_its_values() -> None:
-    """Protects the tests below: a new argument must come with a value that is good and some that are not."""
     assert set(VALUES) == set(ALL)
     assert all(bad for _, bad in VALUES.values())
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_field_takes_what_is_legal(name: str) -> None:
-    """Protects users of every argument; the value stays as it is, a document beside its text."""
     good, _ = VALUES[name]
     value, found = read(ALL[name], good)
 
@@ -170,7 +168,6 @@ def test_a_field_takes_what_is_legal(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "bad"), [(name, bad) for name, (_, several) in VALUES.items() for bad in several])
 def test_a_field_refuses_what_is_not(name: str, bad: Any) -> None:
-    """Protects the deployment: each value is reported below the argument's own place, with all parts of a message."""
     _, found = read(ALL[name], bad)
 
     assert found != []
@@ -200,7 +197,6 @@ def test_advice_has_a_value_whole_or_not_at_all(name: str, length: int) -> None:
 
 @pytest.mark.parametrize("name", [name for name, each in ALL.items() if not each.plain])
 def test_an_output_may_stand_for_the_value(name: str) -> None:
-    """Protects outputs as arguments: what is known later is no mistake now, as a whole or within a list or mapping."""
     field, (good, _) = ALL[name], VALUES[name]
     within: list[Any] = [[OUTPUT]] if isinstance(good, list) else []
     if isinstance(good, dict) and "Statement" not in good:
@@ -237,14 +233,12 @@ PLAIN = {
 
 
 def test_what_decides_before_the_deployment_is_plain() -> None:
-    """Protects a preview: which resources there are can't depend on an output, and all else may."""
     assert {name for name, each in ALL.items() if each.plain} == set(PLAIN)
     for name, word in PLAIN.items():
         assert word in ALL[name].plain
 
 
 def test_what_is_always_needed() -> None:
-    """Protects those that have no default: the service account's name, which add-on it is, and a policy's document."""
     documents = {"inline_policies.document", "pod_identity.policy.document"}
     needed = {"service_account.name", "policies.add_on", *documents}
     assert {name for name, each in ALL.items() if each.required} == needed
@@ -266,7 +260,6 @@ def test_what_is_always_needed() -> None:
     ],
 )
 def test_a_value_of_another_kind_says_how_to_write_it(name: str, value: Any, advice: str) -> None:
-    """Protects the advice for the common errors: quotes that are missing or too many, and one in place of a list."""
     _, ((_, mistake),) = read(ALL[name], value)
     assert advice in mistake.fix
 
@@ -292,21 +285,18 @@ def test_a_value_of_another_kind_says_how_to_write_it(name: str, value: Any, adv
     ],
 )
 def test_a_mistake_is_placed_where_it_is(name: str, value: Any, place: Place) -> None:
-    """Protects the reader of a long value: the index and the keys that lead to it."""
     _, found = read(ALL[name], value)
     assert [where for where, _ in found] == [("here", *place)]
 
 
 @pytest.mark.parametrize(("value", "known"), [(3600.0, 3600), (43200, 43200)])
 def test_other_languages_have_one_kind_of_number(value: float, known: int) -> None:
-    """Protects TypeScript and Go, whose 3600 arrives as 3600.0: it is an integer, and stays one in the state."""
     seconds, found = read(ALL["role.max_session_duration"], value)
     assert (seconds, type(seconds), found) == (known, int, [])
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
 def test_a_number_that_is_none(number: float) -> None:
-    """Protects from a traceback, and from a document that JSON cannot hold."""
     _, ((_, mistake),) = read(ALL["role.max_session_duration"], number)
     assert mistake.allowed == "an integer"
     _, ((place, _),) = read(ALL["policy.document"], {**DOCUMENT, "Id": number})
@@ -314,7 +304,6 @@ def test_a_number_that_is_none(number: float) -> None:
 
 
 def test_json_text_is_kept_beside_what_it_says() -> None:
-    """Protects a document that a program wrote: its own text, white space and all, and its content for the rules."""
     text = '{ "Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"} }'
     value, found = read(ALL["policy.document"], text)
     assert found == []
@@ -323,13 +312,11 @@ def test_json_text_is_kept_beside_what_it_says() -> None:
 
 
 def test_json_text_is_checked_by_the_same_rules() -> None:
-    """Protects users of `json.dumps` and of `aws.iam.getPolicyDocument`: a text is no way around the grammar."""
     _, ((place, mistake),) = read(ALL["policy.document"], '{"Version": "2012-10-17", "Statement": []}')
     assert (place, mistake.found) == (("here", "Statement"), "[]")
 
 
 def test_all_mistakes_of_a_value_are_found() -> None:
-    """Protects the promise of one report: a list's second mistake is not hidden by the first."""
     _, found = read(ALL["trust.subjects"], ["x", "a:b", "y", 5])
     assert [place for place, _ in found] == [("here", 0), ("here", 2), ("here", 3)]
 

@@ -165,7 +165,6 @@ def one(side: dict[str, Any], name: str) -> Any:
     ],
 )
 def test_what_does_not_count(declared: Any, there: Any) -> None:
-    """Protects adoption: what the provider alone knows, or adds by default, and what nobody can set."""
     assert not_as_declared(ROLE, declared, there) == []
 
 
@@ -185,7 +184,6 @@ def test_what_does_not_count(declared: Any, there: Any) -> None:
     ],
 )
 def test_annotations_are_added_and_never_overwritten_or_removed(declared: Any, there: Any, places: Any) -> None:
-    """Protects the owner of a service account: its own annotations stay; what tools write about themselves may go."""
     sides = [{"metadata": {"annotations": each}} for each in (declared, there)]
 
     assert [each.place for each in not_as_declared(SERVICE_ACCOUNT, sides[0], sides[1])] == places

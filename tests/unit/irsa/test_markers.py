@@ -307,7 +307,6 @@ def test_each_parameter_of_an_add_on_is_judged(secrets: Any) -> None:
 
 @pytest.mark.parametrize("changes", TOGETHER, ids=lambda changes: " ".join(map(path_of, changes)))
 def test_a_marker_in_what_is_said_together(changes: Mapping[Place, Any]) -> None:
-    """Protects the rules over several arguments, and several mistakes in one: the same, for a marker in each part."""
     args = CREATED
     for place, value in changes.items():
         args = put(args, place, value)
@@ -328,10 +327,6 @@ def test_a_marker_in_what_is_said_together(changes: Mapping[Place, Any]) -> None
 @example(case=({**EXISTING, "pod_identity": {"tags": {"team": "a"}}}, ("pod_identity", "tags")))
 @given(case=cases([NOT_ADOPTED, EXISTING], 1))
 def test_what_an_output_hides_is_found_when_it_is_known(case: tuple[dict[str, Any], Place]) -> None:
-    """Protects the deployment: the values of outputs are judged by the rules that plain values have, none left out.
-
-    A mistake that is told at preview is told no second time, so nothing more is asked of arguments with one.
-    """
     args, place = case
     value = at(args, place)
     before = mistakes(args)
@@ -353,7 +348,6 @@ def test_what_an_output_hides_is_found_when_it_is_known(case: tuple[dict[str, An
 @settings(max_examples=60)
 @given(case=CASES, of=st.sampled_from([["account"], ["partition"], ["account", "partition"]]))
 def test_a_sample_changes_nothing_but_comparisons_with_it(case: tuple[dict[str, Any], Place], of: list[str]) -> None:
-    """Protects `check`: a string that holds a sample is judged as the string, but not compared with other accounts."""
     args, place = case
     text = at(args, place)
     if not isinstance(text, str):

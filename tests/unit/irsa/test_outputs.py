@@ -11,7 +11,6 @@ KEYS = st.text("ab-_+=,.9", min_size=1, max_size=12)
 
 @given(KEYS, st.one_of(st.just(""), KEYS))
 def test_a_components_name_leads_back_to_binding_and_cluster(binding: str, cluster: str) -> None:
-    """Protects blue/green, and `irsa verify`, which finds a binding by its component's name, for any legal keys."""
     assert outputs.binding_and_cluster(outputs.component_name(binding, cluster)) == (binding, cluster)
 
 
@@ -25,7 +24,6 @@ def test_no_two_children_have_one_name(component: str, key: str, first: int, sec
 
 
 def test_the_names_of_deployed_stacks() -> None:
-    """Protects deployed stacks from replacement: another name would delete the resource and create it again."""
     assert outputs.COMPONENT_TYPE == "irsa:index:ServiceAccountRole"
     assert outputs.component_name("my-app") == "my-app"
     assert outputs.component_name("my-app", "green") == "my-app@green"

@@ -25,7 +25,6 @@ def places(arguments: Arguments) -> list[Place]:
 
 
 def test_plain_values_are_read_at_once() -> None:
-    """Protects previews: a plain argument is its value, and so is one within another."""
     arguments = Arguments("my-app")
     given = {"role": {"arn": ROLE}, "service_account": {"name": "app", "labels": {"a": "b"}}, "audience": "a"}
 
@@ -35,7 +34,6 @@ def test_plain_values_are_read_at_once() -> None:
 
 
 def test_all_mistakes_are_found_in_one_reading() -> None:
-    """Protects the reader: an unknown name, a None, a wrong value, one within and one that is missing, together."""
     arguments = Arguments("my-app")
     arguments.read(
         {
@@ -76,7 +74,6 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
     ],
 )
 def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> None:
-    """Protects from a wrong hint: the most similar argument is not always the one that is meant."""
     arguments = Arguments("my-app")
     arguments.read(args)
 
@@ -85,7 +82,6 @@ def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> N
 
 @pytest.mark.parametrize("args", [None, [], "x", output({"role": {"arn": ROLE}})])
 def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
-    """Protects from a second wave of mistakes: without keys nothing else can be checked."""
     arguments = Arguments("my-app")
     assert arguments.read(args) == {}
     assert places(arguments) == [()]
@@ -94,7 +90,6 @@ def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
 @pytest.mark.parametrize("value", [[], "x", output({})])
 @pytest.mark.parametrize("argument", ["service_account", "role", "trust", "policy", "policy_arns", "inline_policies"])
 def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None:
-    """Protects the preview: the keys say which resources there are, so no output stands for the whole mapping."""
     arguments = Arguments("my-app")
     arguments.read({argument: value})
     assert places(arguments)[0] == (argument,)
@@ -102,7 +97,6 @@ def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None
 
 
 def test_a_key_that_is_no_string_is_reported() -> None:
-    """Protects from a name of a resource that is made of a number."""
     arguments = Arguments("my-app")
     values = arguments.read({"policy_arns": {5: ROLE}, "inline_policies": {"a": {"document": output({})}}})
     assert places(arguments) == [("policy_arns", "5")]
@@ -111,7 +105,6 @@ def test_a_key_that_is_no_string_is_reported() -> None:
 
 
 def test_an_output_is_read_when_it_is_known() -> None:
-    """Protects outputs as arguments: marked as unknown for the rules now, and read by the same rule afterwards."""
     name, arguments = output("x"), Arguments("my-app")
     args = {"role": {"name": name, "description": "d"}}
     marker = arguments.read(args)["role"]["name"]
@@ -128,7 +121,6 @@ def test_an_output_is_read_when_it_is_known() -> None:
 
 
 def test_an_output_without_a_value_is_reported() -> None:
-    """Protects from a role without a name: an output of None can no more be left out."""
     name = output("x")
     arguments = Arguments("my-app", known={id(name): None})
     arguments.read({"role": {"name": name}})
@@ -138,7 +130,6 @@ def test_an_output_without_a_value_is_reported() -> None:
 
 
 def test_a_secret_that_is_refused_is_not_shown() -> None:
-    """Protects secrets: the message names the argument, not what is in it, and no key within it."""
     tags = output({})
     arguments = Arguments("my-app", known={id(tags): {"s,ecret": "hunter2", "b": 5}})
     arguments.read({"role": {"tags": tags}})
@@ -183,8 +174,6 @@ def test_a_string_that_no_string_should_be(text: str, place: tuple[str, ...]) ->
 
 
 def test_a_member_of_an_enum_is_its_value() -> None:
-    """Protects the SDK's own enums, such as ManagedPolicy: the f-string of a member is `Colour.RED`."""
-
     class Colour(str, Enum):  # noqa: UP042 (as Pulumi generates them)
         RED = "red"
 
@@ -195,7 +184,6 @@ def test_a_member_of_an_enum_is_its_value() -> None:
 
 @pytest.mark.parametrize(("levels", "found"), [(DEEPEST - 1, False), (DEEPEST + 1, True)])
 def test_a_value_is_bounded_in_depth(levels: int, found: bool) -> None:
-    """Protects from a value that holds itself: a hundred levels are more than any document has."""
     value: Any = "x"
     for _ in range(levels):
         value = [value]

@@ -69,7 +69,6 @@ def test_arguments_may_stand_anywhere(subcommand: str, monkeypatch: pytest.Monke
 
 
 def test_behind_two_dashes_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects `irsa prove` from a binding that is named as an option (POSIX, guideline 10 of the utility syntax)."""
     asked: list[argparse.Namespace] = []
     monkeypatch.setattr(installed()["prove"].load(), "run", lambda options: (asked.append(options), 0)[1])  # type: ignore[func-returns-value]
 

@@ -119,7 +119,6 @@ def test_a_name_that_the_provider_completes() -> None:
 
 @pytest.mark.parametrize("name", ["x; curl evil", "a`b", "a'b", "a\nb", '"] || [', "", None])
 def test_a_name_that_no_cloud_has_is_in_no_command(name: Any) -> None:
-    """Protects who pastes: a name in a state that somebody else wrote neither leaves its place nor its line."""
     for kind in COMMANDS:
         recorded = resource(types.ROLE, "x", id=name)
         text = list_of(state([recorded], creating(kind.partition(" ")[0], "app", name=name, namePrefix=name)))
@@ -210,10 +209,6 @@ def test_a_urn_stays_one_word_of_one_line(name: str) -> None:
 
 
 def test_a_pasted_list_runs_nothing(tmp_path: Path) -> None:
-    """Protects from the same, in bash itself; and in zsh, which runs comments that are typed.
-
-    The last line shows that bash has run all of them.
-    """
     hostile = [
         "$(touch PWN)",
         "`touch PWN`'; touch PWN; '",

@@ -77,11 +77,6 @@ KEYS = st.sampled_from(["app", "ok", "finding", "no answer"])
 
 @given(st.lists(st.builds(Check, KEYS, st.sampled_from([*CHECKS]), st.sampled_from(Outcome), st.text(max_size=9))))
 def test_the_first_line_counts_what_the_table_shows(checks: list[Check]) -> None:
-    """Protects trust in the report: who counts the cells has the numbers of the first line, whatever keys are named.
-
-    Each cell is one kind of check of one binding; the cell, and so the number, is of its worst outcome. What the exit
-    code is of comes first; only where that is 0 the line says good. It is there once.
-    """
     columns = [*CHECKS]
     rows, report = rows_of(checks, columns), Report("verify", "dev", checks)
     first, *rest = printed(report, ("binding", *columns), rows)

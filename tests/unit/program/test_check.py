@@ -114,7 +114,6 @@ def test_what_is_allowed_is_what_is_documented(
 
 
 def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the trust in a line number: it is that of the last key or item of the path that is there."""
     monkeypatch.chdir(ROOT)
     _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
     (report,) = json.loads(text)["files"]
@@ -191,7 +190,6 @@ def test_what_cannot_be_read_is_said(
 
 @pytest.mark.parametrize("text", ["config: {}\n", "config:\n  aws:region: us-west-2\n", "config:\n  app:replicas: 3\n"])
 def test_in_another_program_it_says_what_to_run(project: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
-    """Protects who has the component in a program of their own: there is no `irsa:` setting to add."""
     (project / "Pulumi.dev.yaml").write_text(text)
     code, report = findings(capsys)
     (mistake,) = report["errors"]
@@ -208,7 +206,6 @@ def test_in_another_program_it_says_what_to_run(project: Path, capsys: pytest.Ca
     ],
 )
 def test_files_that_are_no_text(project: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: str) -> None:
-    """Protects users of an editor that saves something else: one mistake that says so."""
     (project / "Pulumi.dev.yaml").write_bytes(content)
     code, output = check(capsys)
 
@@ -230,7 +227,6 @@ def test_files_that_are_no_text(project: Path, capsys: pytest.CaptureFixture[str
 def test_policies_that_break_a_reader(
     project: Path, capsys: pytest.CaptureFixture[str], policy: str, words: str, shape: list[str]
 ) -> None:
-    """Protects from a policy that a program wrote: what JSON allows and no policy has is a mistake in that file."""
     binding = "    my-app: {serviceAccount: {name: my-app}, policy: {file: p.json}}\n"
     (project / "Pulumi.dev.yaml").write_text(f"config:\n  irsa:cluster: {{name: c}}\n  irsa:bindings:\n{binding}")
     (project / "p.json").write_text(policy)
@@ -259,7 +255,6 @@ def test_a_region_that_is_none(project: Path, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("region", ["us-gov-west-1", "'eusc-de-east-1'", "", "''", "~"])
 def test_a_region_that_is_one_or_left_open(project: Path, capsys: pytest.CaptureFixture[str], region: str) -> None:
-    """Protects the good ones: a region of any partition, and none, which leaves it to the environment."""
     (project / "Pulumi.dev.yaml").write_text(f"{GOOD}  aws:region: {region}\n")
 
     assert check(capsys) == (0, "Pulumi.dev.yaml: good, 1 binding\n")
@@ -319,7 +314,6 @@ def test_a_broken_project_file_is_not_seen(
 
 
 def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the command without arguments: it takes every stack file, also from a folder below."""
     for name in ("Pulumi.one.yaml", "Pulumi.two.yaml"):
         (project / name).write_text(GOOD)
     (project / "below").mkdir()
@@ -370,7 +364,6 @@ def test_a_file_that_cannot_be_read_hides_no_other(
 
 
 def test_a_file_that_cannot_be_read_is_in_the_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects programs: standard output is one whole document, and no good one, also when nothing could be read."""
     (project / "Pulumi.dev.yaml").write_text(GOOD)
     assert main(["check", "--json", "none.yaml", "Pulumi.dev.yaml"]) == 2
     document = json.loads(capsys.readouterr().out)
@@ -385,7 +378,6 @@ def test_a_file_that_cannot_be_read_is_in_the_json(project: Path, capsys: pytest
 
 
 def test_what_is_beside_a_secret_is_checked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects files with secrets: a binding that holds one is checked for the rest, and so are the others."""
     (project / "Pulumi.dev.yaml").write_text(
         GOOD
         + """
@@ -521,7 +513,6 @@ def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 
 def test_each_lint_rule_warns_at_its_place(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects each rule, and who reviews: a role that may write everything fails, and not where there is only "*"."""
     (project / "Pulumi.dev.yaml").write_text(LINTED)
     code, report = findings(capsys)
 
@@ -582,7 +573,6 @@ FOLLOWED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 
 
 def test_what_lint_advises_settles_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who does what is advised: the warning is gone, and no other comes in its place."""
     text = re.sub(
         r'(subjects: \["external-dns:external-dns"\]\}\n)      policy:\n(?:        .*\n){3}',
         r"\1      policy: # of external-dns\n",
@@ -606,7 +596,6 @@ def test_what_lint_advises_settles_it(project: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("rule", [*LINT, "unused-setting"])
 def test_a_warning_becomes_a_mistake_or_silent(project: Path, capsys: pytest.CaptureFixture[str], rule: str) -> None:
-    """Protects both ways to settle a warning, for every rule: an error for all, silence with a reason for one."""
     accepted = {name: {"bindings": bindings, "reason": "known"} for name, bindings in DANGERS.items() if name != rule}
     (project / "Pulumi.dev.yaml").write_text(
         f"{LINTED}  irsa:lint: {json.dumps({'errors': [rule], 'silence': accepted})}\n"

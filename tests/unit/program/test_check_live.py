@@ -79,7 +79,6 @@ def test_exit_codes(
 def test_findings_have_their_lines_and_rules(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects editors and programs: file, line, place and rule, as for any other mistake."""
     found = LiveReport([TAKEN], [LOSS], [], True)
     _, text, _ = check(monkeypatch, capsys, found)
     assert text.splitlines()[2] == "Pulumi.prod.yaml:9  irsa:bindings.my-app.role.name  [role-exists]"
@@ -92,7 +91,6 @@ def test_findings_have_their_lines_and_rules(
 def test_a_provider_s_setting_has_its_line(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects who reads the line: a wrong `kubernetes:context` is at its own, not at that of a cluster."""
     wrong = LocatedMistake(("kubernetes:context",), Mistake("none", "one", "correct it"), rule="context-missing")
     _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True))
     assert text.splitlines()[2] == "Pulumi.prod.yaml:4  kubernetes:context  [context-missing]"
@@ -118,7 +116,6 @@ def test_what_it_looks_with(project: Path, monkeypatch: pytest.MonkeyPatch, caps
 def test_a_file_with_mistakes_or_secrets_is_not_looked_at(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
 ) -> None:
-    """Protects from half a comparison: without all settings there is no plan."""
     (project / "Pulumi.prod.yaml").write_text(FILE.replace("role: {name: my-role}", broken))
     code, text, asked = check(monkeypatch, capsys, LiveReport([], [], [], True))
 

@@ -13,7 +13,6 @@ PAGE = (Path(__file__).parents[3] / "docs" / "check.md").read_text()
 def test_each_example_prints_what_the_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects the reader: the commands of the page, run in their order, print what stands below them."""
     (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
     (tmp_path / "Pulumi.prod.yaml").write_text(re.findall("```yaml\n(.*?)```", PAGE, re.DOTALL)[0])
     monkeypatch.chdir(tmp_path)

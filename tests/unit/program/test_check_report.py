@@ -30,7 +30,6 @@ def test_warnings_are_good_and_an_unread_file_is_not() -> None:
 
 
 def test_the_lines_for_a_pipe() -> None:
-    """Protects grep and editors: a summary per file, then a line for the place, three for the parts, an empty one."""
     lines = [*plain(answers([REPORT, GOOD]))]
     assert lines[:3] == [REPORT.summary, GOOD.summary, ""]
     lines = lines[3:]
@@ -43,7 +42,6 @@ def test_the_lines_for_a_pipe() -> None:
 
 
 def test_json_has_everything() -> None:
-    """Protects programs: each part under its name, none that says nothing, and good only if all of them are."""
     document = json.loads(as_json([REPORT, GOOD, UNREAD]))
     report, good, unread = document["files"]
 

@@ -20,7 +20,6 @@ def places(values: dict[str, Any], folder: Path) -> set[tuple[str | int, ...]]:
 
 
 def test_mistakes_of_every_kind_are_reported_together(tmp_path: Path) -> None:
-    """Protects who mends a stack file: models, rules between keys, documents and quotas in one report."""
     values = {
         **GOOD,
         "accounts": {"a": {}},
@@ -40,7 +39,6 @@ def test_mistakes_of_every_kind_are_reported_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", [("bindings", "app", "role"), ("bindings", "app", "role", "name"), ("defaults",)])
 def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, place: tuple[str, ...]) -> None:
-    """Protects from `namespace:` with nothing behind it, which YAML reads as null, and one mistake."""
     values: dict[str, Any] = {
         "cluster": {"name": "cc"},
         "bindings": {"app": {**APP, "role": {"path": "/"}}},
@@ -65,7 +63,6 @@ def test_a_policy_that_is_wrong_is_told_whatever_its_key(tmp_path: Path, key: An
 @pytest.mark.parametrize("wrong", [3, "x", SECRET, [], {"a": 3}])
 @pytest.mark.parametrize("part", ["role", "policy", "podIdentity"])
 def test_defaults_that_are_wrong_hide_no_tag_of_a_binding(tmp_path: Path, part: str, wrong: Any) -> None:
-    """Protects from a second round: what is wrong in both is told at once."""
     binding = {**APP, "identity": "podIdentity", part: {"tags": {"\n": "x"}}}
     values = {**GOOD, "defaults": {"tags": wrong}, "bindings": {"app": binding}}
     assert ("bindings", "app", part, "tags", "\n") in places(values, tmp_path)
@@ -84,7 +81,6 @@ class Compared(str):
 
 @pytest.mark.parametrize("clusters", [{"cluster": {"name": "cc"}}, {"clusters": {"a": {"name": "aa"}}}])
 def test_many_wrong_items_of_import_are_not_compared_with_each_other(tmp_path: Path, clusters: dict[str, Any]) -> None:
-    """Protects from minutes for a file of a few thousand lines: each mistake looked for all items among all."""
     items = ["serviceAccount", *(Compared(f"x{number}") for number in range(100))]
     binding = {**APP, "role": {"name": "r"}, "import": items}
     Compared.times = 0
@@ -95,10 +91,6 @@ def test_many_wrong_items_of_import_are_not_compared_with_each_other(tmp_path: P
 
 @pytest.mark.parametrize("several", [False, True])
 def test_what_an_existing_role_excludes_is_one_mistake(tmp_path: Path, several: bool) -> None:
-    """Protects who expects irsa to change an existing role: one error names each such key, on several clusters too.
-
-    Each key is right without `role.arn`: nothing is said of how it is written.
-    """
     document = {"document": document_of({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"})}
     excluded = {
         "role.name": "app",
@@ -127,7 +119,6 @@ def test_what_an_existing_role_excludes_is_one_mistake(tmp_path: Path, several: 
 
 
 def test_a_secret_is_not_checked_and_is_no_mistake(tmp_path: Path) -> None:
-    """Protects secrets: named as not checked, with what is beside them checked all the same; no stack comes of it."""
     binding = {**APP, "role": {"description": SECRET, "path": "team"}}
     examination = examine({**GOOD, "bindings": {"app": binding}}, tmp_path)
     assert [mistake.place for mistake in examination.mistakes] == [("bindings", "app", "role", "path")]
@@ -136,7 +127,6 @@ def test_a_secret_is_not_checked_and_is_no_mistake(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_a_binding_hides_no_warning(tmp_path: Path) -> None:
-    """Protects the reader from a second round: lint asks about what is not wrong of this binding, and the others."""
     wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
     values = {**GOOD, "bindings": {"wrong": {"serviceAccount": {"name": "A"}}, "wide": wide}}
     examination = examine(values, tmp_path)
@@ -157,10 +147,6 @@ def document_of(*statements: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_mistake_in_a_document_hides_no_warning_of_the_rest(tmp_path: Path, wrong: dict[str, Any]) -> None:
-    """Protects who mends one mistake and deploys: other statements, documents and settings of the binding warn at once.
-
-    Nothing is said of the statement itself: without its mistake it may mean something else.
-    """
     binding = {
         "serviceAccount": {"name": "app"},
         "policy": {"document": document_of(wrong, EVERYTHING)},
@@ -186,7 +172,6 @@ def test_a_mistake_in_a_document_hides_no_warning_of_the_rest(tmp_path: Path, wr
     [(json.dumps(document_of(WRONG[0], EVERYTHING), indent=0), 12), ('{"Version": "2012-10-17"', None)],
 )
 def test_a_mistake_in_a_file_hides_no_warning_of_the_rest(tmp_path: Path, file: str, line: int | None) -> None:
-    """Protects the other bindings with the file, and what else the binding has, where the file is not even JSON."""
     (tmp_path / "p.json").write_text(file)
     policy = {"policy": {"file": "p.json"}}
     wide = {"trust": {"subjects": ["team-a:*"]}}
@@ -208,7 +193,6 @@ def test_messages_spell_arguments_as_the_stack_file_does(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("value", [None, [], "x", 5])
 def test_bindings_of_any_shape(tmp_path: Path, value: Any) -> None:
-    """Protects from a traceback, and from a stack without bindings that passes as good."""
     assert ("bindings",) in places({"cluster": {"name": "cc"}, "bindings": value}, tmp_path)
     assert ("bindings",) in places({"cluster": {"name": "cc"}}, tmp_path)
 
@@ -232,7 +216,6 @@ def test_a_secret_in_place_of_tags(tmp_path: Path, role: Any, found: Any) -> Non
     [({"import": 5}, ("bindings", "app", "import")), ({"account": "data"}, ("accounts", "data", "assumeRoleArn"))],
 )
 def test_a_wrong_setting_in_several_clusters(tmp_path: Path, binding: dict[str, Any], place: Any) -> None:
-    """Protects from a traceback: what is not known of a role is not known of its service accounts either."""
     clusters = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
     accounts = {"data": {"assumeRoleArn": 5 if "account" in binding else "arn:aws:iam::111122223333:role/r"}}
     values = {"clusters": clusters, "accounts": accounts, "bindings": {"app": {**APP, **binding}}}

@@ -198,7 +198,6 @@ def test_a_terminal_is_not_driven(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @given(HOSTILE)
 def test_the_words_for_a_text(text: str) -> None:
-    """Protects the one function that every message goes through, by what it is for."""
     for safe in (visible(text), named(text), listed([text]), Mistake(text, text, text).found):
         assert safe.isprintable()
         assert "##[" not in safe
@@ -208,7 +207,6 @@ def test_the_words_for_a_text(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["my-app", "日本 é", "policies/my-policy.json", "a 'b' \\ \"c\""])
 def test_what_is_harmless_stays(text: str) -> None:
-    """Protects the reader: letters of every script are printed as they are."""
     assert visible(text) == text
 
 

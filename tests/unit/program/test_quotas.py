@@ -23,7 +23,6 @@ def document(*resources: str) -> dict[str, Any]:
 
 
 def test_one_file_as_an_inline_and_as_a_managed_policy(tmp_path: Path) -> None:
-    """Protects a statement of 8,000 characters: an inline policy may have it, a managed one may not."""
     (tmp_path / "long.json").write_text(json.dumps(document("arn:aws:s3:::" + "x" * 8_000)))
     mistakes, _ = found(tmp_path, {"inlinePolicies": {"long": {"file": "long.json"}}})
     assert mistakes == []

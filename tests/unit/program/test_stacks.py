@@ -59,7 +59,6 @@ def test_a_stack_of_the_sandbox_is_never_previewed(
     ],
 )
 def test_any_other_stack_is_listed(project: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
-    """Protects from a stack that nobody previews: one with mistakes is listed too, and `irsa check` reports them."""
     add(project, "prod", text)
 
     assert listed(capsys) == ["prod"]
@@ -75,14 +74,12 @@ def test_the_projects_own_setting(project: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_no_stacks(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects a workflow of a new project: an empty list is an answer. The example of a stack file is no stack."""
     (project / "Pulumi.prod.yaml.example").write_text("config: {}\n")
 
     assert listed(capsys) == []
 
 
 def test_a_file_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects from an incomplete list: none is printed."""
     add(project, "prod", "config: {}\n")
     (project / "Pulumi.link.yaml").symlink_to("none")
 
@@ -95,7 +92,6 @@ def test_a_file_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture
 def test_it_needs_neither_credentials_nor_the_network(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects the job that lists the stacks, which has no credentials."""
     monkeypatch.setattr("socket.socket", None)
     add(project, "prod", "config: {}\n")
 

@@ -38,7 +38,6 @@ def test_every_difference_is_that_of_a_test() -> None:
 def test_only_an_expected_difference_may_fail_and_must(
     monkeypatch: pytest.MonkeyPatch, official: str, test: str, failure: BaseException | None, outcome: Any
 ) -> None:
-    """Protects `make test-official` from hiding another failure, and from a difference that is no longer there."""
     monkeypatch.setenv("OFFICIAL", official)
     monkeypatch.setattr(official_differences, "DIFFERENCES", (EXPECTED,))
     item: Any = SimpleNamespace(name=test)

@@ -150,7 +150,6 @@ GENERATED = st.fixed_dictionaries(
 @given(st.lists(GENERATED, min_size=1, max_size=3))
 @settings(max_examples=200)
 def test_neither_evaluator_contradicts_the_other(statements: list[dict[str, Any]]) -> None:
-    """Protects from a mistake in one of the two: they share no code, and what both decide, they decide alike."""
     policy = {"Version": "2012-10-17", "Statement": statements}
     request = WebIdentityRequest(f"https://{ISSUER}", PROVIDER, WORKER, "sts.amazonaws.com")
     product = evaluate(policy, request).decision
@@ -168,8 +167,6 @@ def test_a_pattern_with_many_ways_to_match_takes_one() -> None:
 
 @given(st.text("ab*?", max_size=8), st.text("ab", max_size=8))
 def test_a_pattern_matches_what_its_wildcards_stand_for(pattern: str, text: str) -> None:
-    """Protects the one way that is tried, by the two lines that define the wildcards."""
-
     def matches(pattern: str, text: str) -> bool:
         if pattern[:1] == "*":
             return any(matches(pattern[1:], text[at:]) for at in range(len(text) + 1))

@@ -12,16 +12,11 @@ NAMES = sorted(each.stem for each in CALLS.glob("*.json"))
 
 @pytest.mark.parametrize("call", [each for name in NAMES for each in calls(name)], ids=lambda each: each.name)
 def test_an_add_on_may_do_what_it_does_on_its_own(call: Call) -> None:
-    """Protects the add-on, which may do what its source does, and others' resources, on which it may not.
-
-    "Cannot tell" is no answer here: all that decides is in the request.
-    """
     assert allowed(policy_of_calls(call.add_on), *call.request) is call.allowed
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_statement_is_there_for_a_call(name: str) -> None:
-    """Protects against more than an add-on needs: without a statement, some call of its source would be denied."""
     policy = policy_of_calls(name)
     for index, statement in enumerate(policy["Statement"]):
         others = {**policy, "Statement": [each for at, each in enumerate(policy["Statement"]) if at != index]}

@@ -102,14 +102,12 @@ def switched(statement: dict[str, Any]) -> list[str]:
 
 
 def test_each_add_on_is_in_the_table() -> None:
-    """Protects the other tests, which try what the tables name."""
     assert [*NARROWEST] == names()
     assert VALUES.keys() == PARAMETERS.keys()
 
 
 @pytest.mark.parametrize("name", NARROWEST)
 def test_a_data_file_has_what_is_read_and_nothing_else(name: str) -> None:
-    """Protects every line of a data file: a misspelled key or variable would be left out without a word."""
     file = read(name)
     nodes = [("file", file), *(("parameters", each) for each in file["parameters"].values())]
     for version in file["versions"].values():
@@ -139,7 +137,6 @@ def test_a_data_file_has_what_is_read_and_nothing_else(name: str) -> None:
 
 @pytest.mark.parametrize("name", NARROWEST)
 def test_versions_have_a_source_and_are_the_newest_first(name: str) -> None:
-    """Protects the default, which is the first version, and who wants to compare it with upstream's document."""
     versions = read(name)["versions"].values()
     dates = [each["date"] for each in versions]
     assert {*map(type, dates)} == {datetime.date}
@@ -227,7 +224,6 @@ def test_everything_is_at_least_what_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", NARROWEST)
 def test_a_parameter_names_its_own_and_nothing_else(name: str) -> None:
-    """Protects another's resources: a list allows on each of its values what it allows on one, and on no other."""
     each = add_on(name)
     for version, key in itertools.product(each.versions, [one for one in each.parameters if one in PARAMETERS]):
         own, other = values(key)
@@ -247,10 +243,6 @@ def test_a_parameter_names_its_own_and_nothing_else(name: str) -> None:
 @settings(max_examples=40)
 @examples(st.data())
 def test_what_a_parameter_takes_is_one_plain_resource(key: str, data: st.DataObject) -> None:
-    """Protects the scope: no text that is taken reaches beyond its resource, but for the wildcards in names of secrets.
-
-    Tried are all texts that a pattern matches, and legal ones with something hostile anywhere in them.
-    """
     parameter, legal = PARAMETERS[key], st.sampled_from(values(key))
     hostile = st.sampled_from([*"\n\r\x00*?$\"' :/", "${aws:username}", "${*}", "\u0661", "\u00e9", "\uff10"])
     damaged = st.builds(
@@ -281,7 +273,6 @@ def test_what_a_parameter_takes_is_one_plain_resource(key: str, data: st.DataObj
 @pytest.mark.parametrize("partition", [each for each in REGIONS if each != "aws"])
 @pytest.mark.parametrize("key", [key for key, each in VALUES.items() if each[0].startswith("arn:")])
 def test_an_arn_of_another_partition_is_refused(key: str, partition: str) -> None:
-    """Protects against a statement that allows nothing: a role reaches its own partition only."""
     name = next(one for one in NARROWEST if key in add_on(one).parameters)
     entry = {"add_on": name, **given(NARROWEST[name]), key: values(key, partition)}
     arguments = {"oidc_provider_arns": [PROVIDER], "policies": [entry]}

@@ -16,7 +16,6 @@ IN_EVERY_REQUEST = {"aws:RequestedRegion"}
 
 
 def test_each_document_is_one_that_iam_takes() -> None:
-    """Protects the deployment: an independent program reads each document as a policy of known actions."""
     documents = [*all_documents()]
     resources = {
         f"Policy{index}": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": each.document}}

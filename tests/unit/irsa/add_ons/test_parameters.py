@@ -17,7 +17,6 @@ WHERE = Where("aws", "111122223333", ["us-west-2"])
 
 
 def test_a_bucket_that_is_only_read_cannot_be_written() -> None:
-    """Protects a bucket that is mounted with readOnly; without it, Mountpoint writes, as its documentation says."""
     mountpoint = add_on("mountpoint-s3")
     key = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     given = {"buckets": ["my-bucket"], "kms_keys": [key]}
@@ -65,7 +64,6 @@ def test_what_is_read_may_be_in_another_region(name: str, reads: dict[str, list[
 @example(name="?*", rest="a")
 @example(name="?*-??????", rest="a-aaaaaa")
 def test_a_wildcard_is_behind_the_start_of_a_name(parameter: str, start: str, name: str, rest: str) -> None:
-    """Protects the scope: everything is written as `scope: "*"`, never as a pattern that matches whatever the name."""
     with contextlib.suppress(Mistake):
         pattern = PARAMETERS[parameter].check(start + name)
         assert not all(fnmatchcase(f"{start}{first}{rest}", pattern) for first in "xy")

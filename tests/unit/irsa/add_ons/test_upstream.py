@@ -85,7 +85,6 @@ CASES = [(name, key) for name in NARROWEST for key, version in add_on(name).vers
 
 @pytest.mark.parametrize(("name", "version"), CASES)
 def test_what_differs_from_upstream_is_what_is_said_to(name: str, version: str) -> None:
-    """Protects the users of an add-on: it gets what upstream says it needs, but for what the data file explains."""
     each, (of_version, statements) = add_on(name), upstream_of(name)
     not_yet = NOT_YET[name, version] if version != of_version else set()
     upstream = {action: on for action, on in grants(statements).items() if action not in not_yet}

@@ -41,7 +41,6 @@ def opening(found: Admission, first: int) -> dict[int, bool]:
 
 
 def test_irsas_own_statements_admit_their_subjects_and_nobody_else() -> None:
-    """Protects the rule that every trust policy of irsa names its subjects: no stranger gets in."""
     found = judged(subjects=("team-a:app", "team-b:*"), providers=(PROVIDER, OTHER))
 
     assert (found.subjects, found.refused) == (["team-a:app", "team-b:*"], ())
@@ -49,7 +48,6 @@ def test_irsas_own_statements_admit_their_subjects_and_nobody_else() -> None:
 
 
 def test_a_subject_that_one_cluster_shuts_out_is_refused() -> None:
-    """Protects a role of several clusters: a Deny for the tokens of one of them alone is told."""
     found = judged(allow({"StringEquals": {SUB: f"{PREFIX}team-a:app"}}, Effect="Deny"), providers=(PROVIDER, OTHER))
 
     assert found.refused == ("team-a:app",)
@@ -220,7 +218,6 @@ def test_conditions_that_combine(name: str) -> None:
 
 
 def test_what_no_pattern_can_say() -> None:
-    """Protects readers of `subjects`: "all but one" is no pattern, so it is said who is denied within the pattern."""
     found = judged(allow(), allow({"StringLike": {SUB: [f"{PREFIX}kube-system:*", f"{PREFIX}a:b"]}}, Effect="Deny"))
 
     assert (found.subjects, found.denied) == (["*:*", "team-a:app"], ["a:b", "kube-system:*"])
@@ -232,7 +229,6 @@ TOO_MANY = {"StringLike": {SUB: [f"{PREFIX}*{a}{b}*:*" for a in "abcdefg" for b 
 
 
 def test_many_patterns_of_which_one_is_enough() -> None:
-    """Protects ordinary documents: patterns of which any is enough need not be combined."""
     found = judged(allow(TOO_MANY))
 
     assert found.complete
@@ -297,7 +293,6 @@ def test_another_provider_that_lets_everybody_in() -> None:
 
 
 def test_any_service_account_that_was_asked_for() -> None:
-    """Protects `any_service_account`: who declares `*:*` gets no warning."""
     found = judged(subjects=("*:*",))
 
     assert found.subjects == ["*:*"]

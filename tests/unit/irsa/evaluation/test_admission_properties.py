@@ -168,13 +168,11 @@ CLIENT_IDS = st.none() | st.lists(st.sampled_from(AUDIENCES), max_size=2)
 @settings(max_examples=200)
 @given(DOCUMENT, CLIENT_IDS)
 def test_patterns_say_who_is_admitted(document: dict[str, Any], client_ids: list[str] | None) -> None:
-    """Protects the one answer: nobody is admitted unsaid, no pattern is empty, exact is exact, denied is denied."""
     _check(document, client_ids, _judged(document, client_ids), in_pieces=False)
 
 
 @given(DOCUMENT, CLIENT_IDS)
 def test_pieces_say_who_is_admitted(document: dict[str, Any], client_ids: list[str] | None) -> None:
-    """Protects the same where a document is judged value by value, since all of it would be too much."""
     whole = admission._admitted_by
 
     def admitted_by(*arguments: Any) -> Any:

@@ -40,10 +40,6 @@ def test_the_provider_of_the_issuer_is_taken(issuer: str, provider: str) -> None
     "outcomes", [each for length in range(4) for each in product((True, False, None), repeat=length)]
 )
 def test_three_valued_logic(outcomes: tuple[bool | None, ...]) -> None:
-    """Protects answers with unknowns: each unknown is tried both ways, and only where all agree is the answer known.
-
-    Source: Kleene's strong logic of indeterminacy, Introduction to Metamathematics, section 64.
-    """
     worlds = [*product(*([True, False] if outcome is None else [outcome] for outcome in outcomes))]
     for function, two_valued in ((all_of, all), (any_of, any)):
         possible = {two_valued(world) for world in worlds}
@@ -51,5 +47,4 @@ def test_three_valued_logic(outcomes: tuple[bool | None, ...]) -> None:
 
 
 def test_the_opposite_of_unknown_is_unknown() -> None:
-    """Protects negated operators: what is not known does not become true by being negated."""
     assert [opposite(outcome) for outcome in (True, False, None)] == [False, True, None]

@@ -171,13 +171,11 @@ VARIABLES = [
     ("condition", "value", "decision"), [each[1:] for each in VARIABLES], ids=[each[0] for each in VARIABLES]
 )
 def test_policy_variables(condition: dict[str, Any], value: tuple[str, ...], decision: Decision) -> None:
-    """Protects policy variables: fixed ones, known ones, and that one without a known value decides nothing."""
     assert under(condition, aws__x=value).decision is decision
 
 
 @pytest.mark.parametrize("version", [None, "2008-10-17"])
 def test_earlier_versions_have_no_variables(version: str | None) -> None:
-    """Protects that, without Version 2012-10-17, `${...}` is a literal text."""
     condition = {"StringEquals": {"aws:x": "${aws:username}"}}
     assert under(condition, version, aws__x=("${aws:username}",)).decision is MATCHED
     assert under(condition, version, aws__x=("bob",)).decision is NOT_MATCHED
@@ -201,7 +199,6 @@ OTHERS = [
 
 @pytest.mark.parametrize(("condition", "value", "decision"), OTHERS)
 def test_arn_and_bool_operators(condition: dict[str, Any], value: str, decision: Decision) -> None:
-    """Protects the ARN operators' part-by-part comparison, and Bool."""
     assert under(condition, aws__x=(value,)).decision is decision
 
 
@@ -253,7 +250,6 @@ PAGES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("condition", "page"), PAGES)
 def test_a_reason_cites_the_page_that_states_its_rule(condition: dict[str, Any], page: str) -> None:
-    """Protects that whoever doubts an answer can look the rule up: the operator's own section where it has one."""
     guide = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_"
     assert only_reason(under(condition)).documentation == f"{guide}{page}"
 
@@ -295,7 +291,6 @@ def test_a_condition_is_said_in_one_sentence(condition: dict[str, Any], values: 
     ],
 )
 def test_what_is_no_known_slip_gets_no_hint(condition: dict[str, Any]) -> None:
-    """Protects against a guess: a negated operator, a key that is no claim, and a value that is simply another."""
     assert only_reason(under(condition, aws__x=("a",))).hint == ""
 
 

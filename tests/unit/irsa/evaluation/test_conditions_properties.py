@@ -48,14 +48,12 @@ OPERATORS = st.tuples(st.sampled_from([*SAME, *NEGATIONS]), st.sampled_from(["",
 
 @given(OPERATORS, st.none() | VALUES, WANTED)
 def test_string_operators_agree_with_the_oracle(operator: str, found: str | None, wanted: list[str]) -> None:
-    """Protects every string operator, with and without IfExists, for present and absent keys and lists of values."""
     evaluation = under({operator: {"aws:x": wanted}}, aws__x=() if found is None else (found,))
     assert only_reason(evaluation).outcome is truth_of_operator(operator, found, wanted)
 
 
 @given(OPERATORS, st.lists(VALUES.filter(bool), max_size=3), WANTED)
 def test_set_operators_agree_with_the_oracle(operator: str, found: list[str], wanted: list[str]) -> None:
-    """Protects that ForAllValues asks each value of the request, ForAnyValue some, and none where the key is absent."""
     truths = [truth_of_operator(operator, each, wanted) for each in found]
     all_values = under({f"ForAllValues:{operator}": {"aws:x": wanted}}, aws__x=tuple(found))
     any_value = under({f"ForAnyValue:{operator}": {"aws:x": wanted}}, aws__x=tuple(found))
@@ -65,7 +63,6 @@ def test_set_operators_agree_with_the_oracle(operator: str, found: list[str], wa
 
 @given(VALUES, VALUES)
 def test_the_negated_operator_is_the_opposite_on_a_present_key(found: str, wanted: str) -> None:
-    """Protects that StringEquals and StringNotEquals never both hold, nor both fail."""
     for operator in SAME:
         negated = operator.replace("String", "StringNot")
         outcomes = [
@@ -83,7 +80,6 @@ PATTERNS = st.tuples(st.text("ab-*?", min_size=1, max_size=4), st.text("ab-*?", 
 
 @given(SUBJECTS, st.lists(PATTERNS, min_size=1, max_size=3))
 def test_a_namespace_pattern_admits_exactly_the_accounts_that_it_matches(subject: str, patterns: list[str]) -> None:
-    """Protects the page's own use of StringLike, through the whole evaluator."""
     trust = document(statement(Condition={"StringLike": {SUB: patterns}, "StringEquals": {AUD: AUDIENCE}}))
     request = WebIdentityRequest(REQUEST.issuer, PROVIDER, subject, AUDIENCE)
     admitted = any(glob(pattern, subject) for pattern in patterns)

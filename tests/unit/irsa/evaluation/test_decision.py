@@ -25,7 +25,6 @@ from tests.unit.irsa.evaluation.page_example import (
 
 
 def test_the_trust_document_of_the_page_admits_its_service_account() -> None:
-    """Protects the one case that everybody has, as a mapping, as text, and with one statement outside a list."""
     single = PAGE | {"Statement": PAGE["Statement"][0]}
     for each in (PAGE, json.dumps(PAGE), single):
         assert evaluate(each, REQUEST).decision is MATCHED
@@ -42,7 +41,6 @@ def test_the_trust_document_of_the_page_admits_its_service_account() -> None:
     ],
 )
 def test_the_trust_document_of_the_page_refuses_everybody_else(change: dict[str, Any], element: str, key: str) -> None:
-    """Protects that a refusal names exactly the element, and the key, that caused it."""
     evaluation = evaluate(PAGE, replace(REQUEST, **change))
     assert evaluation.decision is NOT_MATCHED
     (wrong,) = [reason for reason in evaluation.statements[0].reasons if reason.outcome is not True]
@@ -50,7 +48,6 @@ def test_the_trust_document_of_the_page_refuses_everybody_else(change: dict[str,
 
 
 def test_a_token_of_another_issuer_fails_at_the_principal_and_at_both_keys() -> None:
-    """Protects that a cluster's token never passes for another cluster's, whose keys it does not fill."""
     other = WebIdentityRequest("https://oidc.eks.us-west-2.amazonaws.com/id/OTHER", OTHER_PROVIDER, SUBJECT, AUDIENCE)
     evaluation = evaluate(PAGE, other)
     assert evaluation.decision is NOT_MATCHED
@@ -87,7 +84,6 @@ ELEMENTS: list[tuple[dict[str, Any], Decision]] = [
 
 @pytest.mark.parametrize(("elements", "decision"), ELEMENTS)
 def test_principals_and_actions(elements: dict[str, Any], decision: Decision) -> None:
-    """Protects whom Principal names, and which actions Action and NotAction cover."""
     assert evaluate(document(statement(**elements)), REQUEST).decision is decision
 
 
@@ -95,14 +91,12 @@ def test_principals_and_actions(elements: dict[str, Any], decision: Decision) ->
     "subject", [SUBJECT, "system:serviceaccount:kube-system:anything", "system:serviceaccount:a:b"]
 )
 def test_a_statement_without_sub_admits_every_account_of_the_cluster(subject: str) -> None:
-    """Protects the warning of the reference: never omit `sub`."""
     request = WebIdentityRequest(REQUEST.issuer, PROVIDER, subject, AUDIENCE)
     trust = document(statement(Condition={"StringEquals": {AUD: AUDIENCE}}))
     assert evaluate(trust, request).decision is MATCHED
 
 
 def test_a_deny_wins_wherever_it_stands() -> None:
-    """Protects that an explicit Deny beats an Allow, before or after it."""
     deny = statement(
         "Deny", Principal="*", Action="*", Condition={"StringLike": {SUB: "system:serviceaccount:default:*"}}
     )
@@ -113,7 +107,6 @@ def test_a_deny_wins_wherever_it_stands() -> None:
 
 
 def test_a_deny_on_a_misspelled_key_is_a_deny_for_all() -> None:
-    """Protects that a negated condition on an absent key matches: such a Deny locks everybody out."""
     deny = statement("Deny", Condition={"StringNotEquals": {f"{PROVIDER}:sub": SUBJECT}})
     evaluation = evaluate(document(statement(), deny), REQUEST)
     assert evaluation.decision is NOT_MATCHED
@@ -121,10 +114,6 @@ def test_a_deny_on_a_misspelled_key_is_a_deny_for_all() -> None:
 
 
 def test_a_deny_that_cannot_be_decided_leaves_an_allow_undecided() -> None:
-    """Protects from a yes that an unknown Deny may take back; without any Allow it changes nothing.
-
-    The order is that of the page on allow and deny: a Deny that applies wins, and what nothing allows is denied.
-    """
     unknown = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
     deny, allow = statement("Deny", Condition=unknown), statement()
     for order in ([allow, deny], [deny, allow], [deny, statement(Condition=unknown)]):
@@ -140,7 +129,6 @@ def test_a_deny_that_cannot_be_decided_leaves_an_allow_undecided() -> None:
     ],
 )
 def test_known_slips_of_the_principal_are_named(principal: str, words: str) -> None:
-    """Protects the hint for a provider of another account, and for one in other letters."""
     evaluation = evaluate(document(statement(Principal={"Federated": principal})), REQUEST)
     assert words in evaluation.statements[0].reasons[0].explanation
 
@@ -155,7 +143,6 @@ def test_known_slips_of_the_principal_are_named(principal: str, words: str) -> N
     ],
 )
 def test_a_reason_cites_the_page_on_its_element(elements: dict[str, Any], pages: list[str]) -> None:
-    """Protects whoever doubts an answer: the page of the element itself, and for everybody the part that says so."""
     evaluation = evaluate(document(statement(**elements)), REQUEST)
     guide = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_"
     assert [reason.documentation for reason in evaluation.statements[0].reasons] == [f"{guide}{page}" for page in pages]
@@ -190,7 +177,6 @@ def test_a_reason_says_what_the_token_has_and_what_the_statement_wants() -> None
     ],
 )
 def test_what_a_statement_is_about_is_said(elements: dict[str, Any], reason: int, words: str) -> None:
-    """Protects the sentences for who is named, without a hint for everybody and nobody, and for what is covered."""
     said = evaluate(document(statement(**elements)), REQUEST).statements[0].reasons[reason].explanation
     assert said == words if reason == 0 else words in said
 
@@ -225,7 +211,6 @@ def test_what_a_statement_is_about_is_said(elements: dict[str, Any], reason: int
 def test_the_explanation_names_the_statements_that_decide(
     statements: list[dict[str, Any]], decision: Decision, words: str
 ) -> None:
-    """Protects the one sentence of the answer: it names those statements, and no other, by number and Sid."""
     evaluation = evaluate(document(*statements), REQUEST)
     assert evaluation.decision is decision
     assert evaluation.explanation.startswith(words)

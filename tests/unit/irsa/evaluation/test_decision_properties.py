@@ -25,7 +25,6 @@ def decide(statements: tuple[tuple[str, bool], ...]) -> Decision:
 
 @given(st.lists(st.tuples(st.sampled_from(["Allow", "Deny"]), st.sampled_from([True, False, None])), max_size=5))
 def test_cannot_decide_exactly_when_the_unknown_matters(statements: list[tuple[str, bool | None]]) -> None:
-    """Protects three-valued logic: each unknown tried both ways, one answer is that answer, two are "cannot decide"."""
     trust = document(*(statement(effect, Condition=CONDITIONS[matched]) for effect, matched in statements))
     evaluation = evaluate(trust, REQUEST)
     worlds = product(*([True, False] if matched is None else [matched] for _, matched in statements))
@@ -37,7 +36,6 @@ def test_cannot_decide_exactly_when_the_unknown_matters(statements: list[tuple[s
 
 @given(st.lists(st.sampled_from([True, False, None]), max_size=4))
 def test_a_statement_matches_when_every_condition_does(outcomes: list[bool | None]) -> None:
-    """Protects AND over conditions with unknowns: a condition that is false decides alone."""
     keys = {True: (AUD, AUDIENCE), False: (AUD, "another"), None: ("aws:SourceVpc", "vpc-1")}
     # A different operator each, as one object has each name once; all of them compare exactly here.
     operators = ["StringEquals", "StringLike", "StringEqualsIgnoreCase", "StringEqualsIfExists"]

@@ -94,7 +94,6 @@ def test_an_accounts_number_is_its_root() -> None:
     ],
 )
 def test_what_does_not_mean_the_same(live: Any, place: str) -> None:
-    """Protects the alarm: another effect, principal, action, condition or version is told with its place."""
     assert any(place in found.place for found in differences(TRUST, live))
 
 
@@ -113,7 +112,6 @@ def test_everybody_that_is_left_beside_another_is_found(everybody: Any) -> None:
 
 
 def test_one_more_statement_is_something_wider() -> None:
-    """Protects from a trust that somebody widened: the further statement is shown whole."""
     further = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     (found,) = differences(TRUST, {**TRUST, "Statement": [*TRUST["Statement"], further]})
 
@@ -178,7 +176,6 @@ def test_what_is_no_policy_document_is_a_mistake(odd: Any, words: str) -> None:
     ],
 )
 def test_another_value_where_iam_has_a_text_is_a_difference(odd: Any) -> None:
-    """Protects from a traceback: what has the shape of a document is compared, whatever its values are."""
     assert differences(TRUST, odd)
     assert differences(odd, TRUST)
     assert differences(odd, copy.deepcopy(odd)) == []
@@ -217,7 +214,6 @@ def shuffled(value: Any, order: random.Random) -> Any:
 
 @given(st.lists(_STATEMENTS, min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_writing_it_in_another_way_changes_nothing(statements: list[Any], order: random.Random) -> None:
-    """Protects every document, not only those above: order and lists of one never make a difference."""
     document = {"Version": "2012-10-17", "Statement": statements}
 
     assert differences(document, {**document, "Statement": shuffled(statements, order)}) == []
@@ -225,7 +221,6 @@ def test_writing_it_in_another_way_changes_nothing(statements: list[Any], order:
 
 @given(st.lists(_STATEMENTS, min_size=1, max_size=4), _STATEMENTS)
 def test_a_statement_that_is_not_there_is_always_told(statements: list[Any], further: Any) -> None:
-    """Protects from a comparison that overlooks: a statement of another meaning is a difference both ways."""
     document = {"Version": "2012-10-17", "Statement": statements}
     wider = {**document, "Statement": [*statements, {**further, "Resource": ["only-here"]}]}
 
@@ -234,7 +229,6 @@ def test_a_statement_that_is_not_there_is_always_told(statements: list[Any], fur
 
 
 def test_two_spellings_of_one_key_are_two_conditions() -> None:
-    """Protects from a hidden change: condition keys have no case, and both conditions must hold."""
     sub = "system:serviceaccount:default:one"
     both = {"StringLike": {f"{ISSUER}:sub": [sub], f"{ISSUER}:SUB": ["system:serviceaccount:*"]}}
     turned = {"StringLike": dict(reversed(both["StringLike"].items()))}

@@ -40,7 +40,6 @@ from tests.unit.irsa.evaluation.page_example import PROVIDER, REQUEST, SUB, SUBJ
     ],
 )
 def test_a_document_that_iam_refuses_is_an_error_with_its_place(malformed: Any, place: str) -> None:
-    """Protects that a malformed document is never answered, and that the message says where."""
     with pytest.raises(TrustDocumentError) as error:
         evaluate(malformed, REQUEST)
     assert error.value.place == place
@@ -85,7 +84,6 @@ def test_not_principal_is_refused(effect: str, principal: Any, others: dict[str,
     ],
 )
 def test_what_irsa_would_not_write_is_read(live: dict[str, Any]) -> None:
-    """Protects the subcommands that judge live roles: no value and no version keeps them from an answer."""
     assert len(evaluate(live, REQUEST).statements) == len(live["Statement"])
 
 
@@ -97,7 +95,6 @@ def test_a_number_that_python_does_not_read_is_refused() -> None:
 
 
 def test_a_name_that_an_object_has_twice_is_reported() -> None:
-    """Protects the message from being taken for that of a number: one condition of the two would get lost."""
     with pytest.raises(TrustDocumentError, match="'Statement' twice"):
         evaluate('{"Statement": [], "Statement": []}', REQUEST)
 
@@ -138,7 +135,6 @@ def test_an_unpaired_surrogate_is_refused_wherever_it_stands(broken: dict[str, A
 
 
 def test_both_halves_are_a_character() -> None:
-    """Protects a character beyond the first 65,536, which JSON may write as two halves."""
     written = json.dumps(document(statement(Sid="\U0001f600")))
     assert "\\ud83d\\ude00" in written
     assert evaluate(written, REQUEST).statements[0].sid == "\U0001f600"

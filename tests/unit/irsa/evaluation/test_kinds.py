@@ -24,7 +24,6 @@ def matched(patterns: frozenset[str], text: str) -> frozenset[str]:
 
 @given(PATTERNS)
 def test_no_service_account_has_an_answer_of_its_own(patterns: frozenset[str]) -> None:
-    """Protects reviewers: whatever combination of patterns somebody meets, it is tried with a name that may exist."""
     ordered = sorted(patterns)
     found = kinds(tuple(map(tuple, ordered)), OF_SERVICE_ACCOUNTS)
     assert found is not None, "so few patterns cannot be too many"
@@ -38,7 +37,6 @@ def test_no_service_account_has_an_answer_of_its_own(patterns: frozenset[str]) -
 
 @given(st.frozensets(st.text("aZ/:*", min_size=1, max_size=4), min_size=1, max_size=4), st.text("aZ/:q", min_size=1))
 def test_no_audience_has_an_answer_of_its_own(patterns: frozenset[str], audience: str) -> None:
-    """Protects reviewers: an audience may be any text, such as a URL."""
     found = kinds(tuple(map(tuple, sorted(patterns))), OF_AUDIENCES)
     assert found is not None
 

@@ -183,12 +183,10 @@ def test_a_deny_with_aws_services_beside_is_not_judged() -> None:
 
 
 def test_a_statement_that_is_not_about_assuming_the_role() -> None:
-    """Protects `sts:TagSession` for everybody, by which alone nobody assumes the role."""
     assert named({}, action=["sts:TagSession", "sts:SetSourceIdentity"]) is True
 
 
 def test_variables_need_the_version() -> None:
-    """Protects old documents, in which `${` is text."""
     condition = {"StringEquals": {"aws:PrincipalTag/x": "a", "aws:SourceVpc": "${aws:SourceVpc}"}}
     allow = statement_of({**EVERYTHING, "Condition": condition})
 
@@ -245,7 +243,6 @@ def test_the_claims_of_other_providers(provider: str, claim: str, value: str, ex
 
 
 def test_the_claims_of_other_providers_together() -> None:
-    """Protects what is narrowed by several conditions, or by a Deny, and not what one of several values opens."""
     key, aud = f"{GITHUB}:sub", {f"{GITHUB}:aud": "sts.amazonaws.com"}
 
     assert of(GITHUB, {"StringEquals": aud, "StringLike": {key: "repo:acme/*"}}) is True
@@ -267,7 +264,6 @@ FREE = [
 
 @given(st.sampled_from([{}, *NAMING, *NOBODY, *CANNOT_TELL]), st.lists(st.sampled_from(FREE), max_size=3))
 def test_what_names_nobody_changes_nothing(condition: dict[str, Any], others: list[dict[str, Any]]) -> None:
-    """Protects from a warning that goes away by one more condition of no use, in an Allow or in a Deny of its own."""
     together = dict(condition)
     for other in others:
         for operator, keys in other.items():
@@ -279,7 +275,6 @@ def test_what_names_nobody_changes_nothing(condition: dict[str, Any], others: li
 
 @given(st.sampled_from([*NAMING, *NOBODY, *CANNOT_TELL]), st.data())
 def test_spelling_changes_nothing(condition: dict[str, Any], data: st.DataObject) -> None:
-    """Protects from an answer by spelling: keys have no letter case, and one value is a list of it."""
     spelled: dict[str, Any] = {}
     for operator, keys in condition.items():
         for key, value in keys.items():
@@ -300,7 +295,6 @@ SAMPLES = {
 
 @given(st.dictionaries(st.sampled_from([*SAMPLES]), st.lists(st.booleans(), min_size=1, max_size=3), min_size=1))
 def test_values_are_alternatives_and_conditions_are_not(keys: dict[str, list[bool]]) -> None:
-    """Protects from a list of values judged by its best one, and from a Deny judged by its best condition."""
     values = {key: [SAMPLES[key][names] for names in of_key] for key, of_key in keys.items()}
 
     assert named({"StringLike": values}) is any(map(all, keys.values()))
@@ -343,7 +337,6 @@ RANGES = st.lists(networks(4, 10), min_size=1, max_size=4)
 
 @given(RANGES, RANGES)
 def test_two_conditions_on_addresses_are_met_together(one: list[Any], other: list[Any]) -> None:
-    """Protects two ranges of which only what they have in common is let in, against all addresses, block by block."""
     condition = {
         "IpAddress": {"aws:SourceIp": [str(each) for each in one]},
         "ForAnyValue:IpAddress": {"aws:SourceIp": [str(each) for each in other]},
@@ -395,10 +388,6 @@ def documents(draw: st.DrawFn) -> tuple[list[dict[str, Any]], bool]:
 
 @given(documents())
 def test_who_is_named_against_the_evaluator(document: tuple[list[dict[str, Any]], bool]) -> None:
-    """Protects from silence: where somebody is named, no stranger gets in, by any operator, in an Allow or in a Deny.
-
-    And from a false warning: where nobody is, and no key is there twice to contradict itself, some stranger gets in.
-    """
     statements, each_key_once = document
     parsed = [statement_of(each) for each in statements]
     answer = names_somebody(parsed[0], ("*", "*"), parsed)

@@ -43,7 +43,6 @@ REVERSED = {
     ],
 )
 def test_the_same(other: dict[str, Any]) -> None:
-    """Protects `exact`: these forms are no change in a preview."""
     assert are_equivalent(DOCUMENT, other)
 
 
@@ -62,7 +61,6 @@ def test_the_same(other: dict[str, Any]) -> None:
     ids=["Sid", "case", "Version", "no Version", "Id", "a statement less", "operator", "case of the operator"],
 )
 def test_not_the_same(other: dict[str, Any]) -> None:
-    """Protects `exact` from what the preview would show as an update."""
     assert not are_equivalent(DOCUMENT, other)
 
 

@@ -38,7 +38,6 @@ def test_a_star_is_any_number_of_characters_and_a_question_mark_one(pattern: str
 
 
 def test_a_wildcard_is_a_plain_character_where_it_is_none() -> None:
-    """Protects operators that know no wildcard, and `${*}`: a star of the text is none of the pattern."""
     plain = pattern_of("a*?", wildcards=False)
 
     assert matches("a*?", plain)
@@ -47,5 +46,4 @@ def test_a_wildcard_is_a_plain_character_where_it_is_none() -> None:
 
 
 def test_a_pattern_of_many_stars_is_matched_in_no_time() -> None:
-    """Protects against a matcher that tries every split: this would take longer than the universe has."""
     assert not matches("a" * 400, pattern_of("*a" * 60 + "b", wildcards=True))

@@ -33,7 +33,6 @@ ALL_TEXTS = ["".join(each) for length in range(8) for each in itertools.product(
 @example("*", "")
 @settings(max_examples=200)
 def test_the_intersection_of_two_patterns_is_what_both_match(one: str, other: str) -> None:
-    """Protects `subjects`, and a choice by a pattern: a role for `team-*` is one of those for `*-a`."""
     texts = [text for text in ALL_TEXTS if text]
     both = {text for text in texts if all(matches(text, each) for each in (one, other))}
     globs = [each.removesuffix(":x") for each in intersection([f"{one}:x"], [f"{other}:x"])]

@@ -34,7 +34,6 @@ def under(**condition: Any) -> dict[str, Any]:
 
 
 def test_a_deny_wins_over_an_allow_of_another_document() -> None:
-    """Protects the order of reference_policies_evaluation-logic_policy-eval-denyallow.html: Deny, Allow, or denied."""
     role = gives([document(allow()), document(deny("s3:Delete*"))])
     assert role.of("s3:GetObject", NOBODYS) is True
     assert role.of("s3:DeleteObject", NOBODYS) is False
@@ -42,7 +41,6 @@ def test_a_deny_wins_over_an_allow_of_another_document() -> None:
 
 
 def test_a_boundary_is_an_upper_bound() -> None:
-    """Protects access_policies_boundaries.html: the boundary gives nothing, and what it lacks is not given."""
     boundary = document(allow(["s3:*", "cloudwatch:*"]))
     role = gives([document(allow("iam:CreateUser"), allow("s3:GetObject"))], boundary)
     assert role.of("iam:CreateUser", "arn:aws:iam::111122223333:user/a") is False
@@ -89,7 +87,6 @@ def test_one_statement(statement: Any, action: str, resource: str, given: bool |
 
 
 def test_an_older_version_has_no_variables() -> None:
-    """Protects reference_policies_elements_version.html: `${aws:username}` is "treated as a literal string"."""
     old = gives([document(allow("s3:*", "arn:aws:s3:::b/${aws:username}"), version="2008-10-17")])
     assert old.of("s3:GetObject", "arn:aws:s3:::b/${aws:username}") is True
     assert old.of("s3:GetObject", "arn:aws:s3:::b/x") is False
@@ -133,7 +130,6 @@ def test_an_older_version_has_no_variables() -> None:
     ],
 )
 def test_a_condition_of_an_allow(condition: Any, given: bool | None) -> None:
-    """Protects from a condition that limits nobody and counts as a limit, and from the opposite."""
     assert gives([document(allow(Condition=condition))]).of("s3:GetObject", NOBODYS) is given
 
 
@@ -156,20 +152,17 @@ def test_a_condition_of_an_allow(condition: Any, given: bool | None) -> None:
     ],
 )
 def test_a_condition_of_a_deny(allows: Any, denies: Any, given: bool | None) -> None:
-    """Protects from a Deny that callers avoid and that counts as a limit; with the same key, both must be possible."""
     role = gives([document(allow(Condition=allows), deny(Condition=denies))])
     assert role.of("s3:GetObject", NOBODYS) is given
 
 
 def test_two_denies_that_nobody_avoids_together() -> None:
-    """Protects from a caller who would need two values of one key."""
     both = [deny(**under(**{name: {"aws:UserAgent": "x"}})) for name in ("StringEquals", "StringNotEquals")]
     assert gives([document(allow(), *both)]).of("s3:GetObject", NOBODYS) is None
 
 
 @pytest.mark.parametrize("key", sorted(CHOSEN))
 def test_the_keys_that_the_caller_chooses(key: str) -> None:
-    """Protects each key of the table: a condition on it limits nobody, and a Deny under it is avoided."""
     service, key = key.partition(":")[0], f"{key}/x" if key == "aws:requesttag" else key
     action = "s3:GetObject" if service == "aws" else f"{service}:PassRole"
     value = {"aws:securetransport": "true", "aws:viaawsservice": "false"}.get(key, "x")
@@ -200,7 +193,6 @@ def test_the_keys_that_the_caller_chooses(key: str) -> None:
     ],
 )
 def test_every_resource(statements: list[Any], everywhere: bool | None) -> None:
-    """Protects from all spellings of "every object": single patterns, several together, and all but some."""
     assert gives([document(*statements)]).everywhere("s3:PutObject", OBJECT) is everywhere
 
 
@@ -247,12 +239,10 @@ STAR = ("*",)
     ],
 )
 def test_what_is_gained(before: list[Any], after: list[Any], gained: list[Gain]) -> None:
-    """Protects reviewers: each gain by its narrowest name, what is certain and what is not, and nothing else."""
     assert gains(gives([document(*before)]), gives([document(*after)])) == tuple(gained)
 
 
 def test_a_boundary_that_goes_gives_more() -> None:
-    """Protects from a boundary that is taken away, or widened, without a word."""
     policies = [document(allow("s3:*"), allow("sqs:*"))]
     bounded = gives(policies, document(allow("s3:*")))
     assert gains(bounded, gives(policies)) == (Gain(("sqs:*",), STAR, "all"),)
@@ -281,7 +271,6 @@ NASTY = {
 
 @pytest.mark.parametrize("name", sorted(NASTY))
 def test_a_nasty_document_takes_no_long_time(name: str) -> None:
-    """Protects from patterns that combine in very many ways, in a policy of 6,144 characters."""
     nasty = document(*NASTY[name])
     assert 3000 < len(json.dumps(nasty)) < 9000
     began = time.process_time()

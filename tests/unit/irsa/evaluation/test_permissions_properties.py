@@ -130,7 +130,6 @@ def changes(draw: st.DrawFn) -> tuple[iam.Role, iam.Role, list[tuple[str, str]]]
 
 @given(cases())
 def test_what_is_given(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
-    """Protects every answer: True is a request that the caller finds whatever others decide, False is none at all."""
     role, asked = case
     for action, resource in asked:
         answer = gives(*role).of(action, resource)
@@ -143,7 +142,6 @@ def test_what_is_given(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
 
 @given(cases())
 def test_what_is_certain_without_conditions_is_told(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
-    """Protects from an evaluator that can never tell: without conditions and variables, it always can."""
     role, asked = case
     plain = json.loads(json.dumps(role).replace(iam.VARIABLE, "a"))
     for each in (*plain[0], *([plain[1]] if plain[1] else [])):
@@ -163,7 +161,6 @@ def matching(gain: Gain, action: str, resource: str) -> bool:
 @settings(max_examples=150)
 @given(changes())
 def test_what_is_gained(case: tuple[iam.Role, iam.Role, list[tuple[str, str]]]) -> None:
-    """Protects from a gain that is not named and from a false "no change"; what is named for certain is gained."""
     before, after, asked = case
     found = gains(gives(*before), gives(*after))
     for gain in found:
@@ -284,7 +281,6 @@ def test_each_gain_is_one_of_an_arn_that_can_exist(before: dict[str, Any], after
 
 @given(cases())
 def test_nothing_is_gained_by_another_order(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
-    """Protects who moves statements: their order, and in which document they stand, changes nothing."""
     (several, boundary), _ = case
     split = [document([one]) for each in reversed(several) for one in reversed(each["Statement"])]
     assert gains(gives(several, boundary), gives(split, boundary)) == ()
@@ -293,7 +289,6 @@ def test_nothing_is_gained_by_another_order(case: tuple[iam.Role, list[tuple[str
 
 @given(cases(), st.data())
 def test_everywhere(case: tuple[iam.Role, list[tuple[str, str]]], data: st.DataObject) -> None:
-    """Protects "on every resource": each whose names nobody wrote is given, unless a Deny or NotResource names it."""
     role, asked = case
     action = asked[0][0]
     assume(ARNS_OF[action])
@@ -314,6 +309,5 @@ def test_everywhere(case: tuple[iam.Role, list[tuple[str, str]]], data: st.DataO
 
 
 def test_permissions_of_nothing() -> None:
-    """Protects a role without policies."""
     assert isinstance(gives([]), Permissions)
     assert gives([]).of("s3:GetObject", "arn:aws:s3:::a/b") is False

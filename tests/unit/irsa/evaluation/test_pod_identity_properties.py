@@ -75,7 +75,6 @@ def test_it_admits_whom_the_pages_say(statements: list[Statement], with_tags: bo
 
 
 def test_what_only_the_pod_knows_cannot_be_decided() -> None:
-    """Protects from a verdict for all Pods where a condition is for one: the name of the Pod is not known here."""
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "pods.eks.amazonaws.com"},

@@ -44,7 +44,6 @@ def says_nothing(found: Rights) -> bool:
 @example([statement(*MANY, operator="StringLike", Sid="A")], False)
 @example([statement(*MANY, operator="ForAnyValue:StringLike")], False)
 def test_what_adopt_writes_is_nothing_to_diff(found: list[dict[str, Any]], is_managed: bool) -> None:
-    """Protects who adopts a role and reviews the change: "admits the same" is not followed by "cannot tell"."""
     document = policy_document(*found)
     try:
         trust = read_trust(document, SURROUNDINGS, users_of(document))
@@ -87,7 +86,6 @@ def audiences_named(document: dict[str, Any]) -> list[str]:
 def test_the_proof_is_nothing_to_diff(
     data: st.DataObject, before: dict[str, Any], client_ids: list[str] | None, is_tagged: bool
 ) -> None:
-    """Protects both: where the proof holds, another evaluator agrees for each service account, and diff is silent."""
     if is_tagged:
         before = {**before, "Statement": [with_further(each, TAGGED) for each in before["Statement"]]}
     after = data.draw(in_other_words(before))

@@ -86,14 +86,12 @@ def test_names_of_stacks(name: str) -> None:
 
 @given(st.lists(st.tuples(SHORT, SHORT), unique=True, max_size=40))
 def test_two_stacks_have_two_names(stacks: list[tuple[str, str]]) -> None:
-    """Protects project a-b, stack c from project a, stack b-c: one name could not be created in the same cluster."""
     assert len({stack_key(f"{project}/{stack}") for project, stack in stacks}) == len(stacks)
     assert (stack_key("a-b/c"), stack_key("a/b-c")) == ("a-b.c", "a.b-c")
 
 
 @pytest.mark.parametrize("stack", ["a", "a-b.c", stack_key("A stack, of a very long name that nobody would give")])
 def test_names_of_parts(stack: str) -> None:
-    """Protects the divided guard: every policy and binding has a name of its own, and each binding its policy."""
     settings = Settings(stack, "deny", namespaces={"b": "warn"}, annotations=AnnotationRule("deny"))
     data = [{f"{namespace}.x": "" for namespace in part} for part in (("a", "b"), ("c", "kube-system"))]
     written = [*policies(settings), *bindings(settings, data, ["one", "two"])]
@@ -127,7 +125,6 @@ WARN, DENY = ["Warn", "Audit"], ["Deny", "Audit"]
     ],
 )
 def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> None:
-    """Protects namespaces from another mode than theirs, and kube-system from refusals unless it is named."""
     settings = Settings("s", mode, namespaces=namespaces)
     data = config_map_data(
         settings, [Declared(each, "x", "arn:aws:iam::1:role/x") for each in ("a", "b", "kube-system")]
@@ -147,7 +144,6 @@ def test_modes(mode: str, namespaces: dict[str, str], found: dict[str, Any]) -> 
 
 
 def test_what_is_declared_twice() -> None:
-    """Protects from a guard that knows only the last of two; the same twice is no mistake."""
     one, other = Declared("a", "x", "arn:aws:iam::1:role/x"), Declared("a", "x", "arn:aws:iam::1:role/y")
     assert declared_data([one, one]) == declared_data([one])
     with pytest.raises(Mistake, match="a/x twice"):
@@ -189,7 +185,6 @@ def test_a_namespace_that_is_too_long_is_named() -> None:
     ],
 )
 def test_wide_prefixes(of_many: str, one: str) -> None:
-    """Protects the rule for annotations: what ends before the name of one is the beginning of others' names, too."""
     name = of_many + one
     for cut in range(1, len(name) + 1):
         assert is_wide_prefix(name[:cut]) == (cut <= len(of_many)), name[:cut]

@@ -34,7 +34,6 @@ def mistakes(add_ons: list[dict[str, Any]], **more: Any) -> dict[Place, str]:
     ],
 )
 def test_a_policy_of_aws_is_attached_once_and_under_one_key(each: AddOn, of_aws: str, scope: dict[str, str]) -> None:
-    """Protects access: two attachments of one policy end with the first of them, and a taken key hid the add-on's."""
     add_ons, key = [{"add_on": each.name, **scope}], f"aws:{of_aws}"
 
     assert mistakes(add_ons, policy_arns={key: OF_AWS + of_aws}) == {}

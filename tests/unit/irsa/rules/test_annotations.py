@@ -47,7 +47,6 @@ def test_annotation_keys_that_do_nothing(key: str, word: str) -> None:
     ],
 )
 def test_annotation_keys_of_others(key: str) -> None:
-    """Protects annotations that are none of our business."""
     assert check_annotation_key(key) == key
 
 
@@ -61,7 +60,6 @@ def test_annotation_keys_of_others(key: str) -> None:
     ],
 )
 def test_an_annotation_is_no_instruction_to_pulumi(key: str) -> None:
-    """Protects what another field manager owns: patchForce would overwrite it, and no preview says so."""
     with pytest.raises(Mistake, match="remove it") as error:
         check_annotation_key(f"pulumi.com/{key}")
     assert ("service_account", "take_over") in error.value.arguments or not key.startswith("patch")
@@ -69,7 +67,6 @@ def test_an_annotation_is_no_instruction_to_pulumi(key: str) -> None:
 
 @pytest.mark.parametrize("key", ["eks.amazonaws.com/role-arn", "eks.amazonaws.com/audience"])
 def test_an_annotation_that_irsa_writes_is_not_the_callers(key: str) -> None:
-    """Protects from two owners of one annotation: the caller's value would be replaced, or replace the role."""
     with pytest.raises(Mistake) as error:
         check_annotation_key(key)
     assert (
@@ -95,7 +92,6 @@ def test_an_annotation_that_irsa_writes_is_not_the_callers(key: str) -> None:
     ],
 )
 def test_the_advice_names_the_argument_that_writes_it(key: str, argument: tuple[str, ...], advice: str) -> None:
-    """Protects the advice for a key of the webhook, also a misspelled one: the argument, as the caller spells it."""
     with pytest.raises(Mistake) as error:
         check_annotation_key(key)
     assert error.value.arguments == (argument,)
@@ -104,7 +100,6 @@ def test_the_advice_names_the_argument_that_writes_it(key: str, argument: tuple[
 
 @pytest.mark.parametrize("key", ["eks.amazonaws.com/skip-container", "eks.amazonaws.com/skip-pod-identity-webhok"])
 def test_a_misspelled_key_of_pods_leads_to_the_pod_template(key: str) -> None:
-    """Protects from the advice to write a key of Pods on a service account, where it does nothing."""
     with pytest.raises(Mistake, match="Pod template"):
         check_annotation_key(key)
 
@@ -121,7 +116,6 @@ def test_the_keys_of_the_webhook_are_all_known() -> None:
 
 
 def test_only_the_role_is_written_where_nothing_else_is_set() -> None:
-    """Protects the walkthrough's account: one annotation, and no default of ours that the webhook has itself."""
     assert webhook_annotations(ROLE) == {"eks.amazonaws.com/role-arn": ROLE}
     assert webhook_annotations(ROLE, "sts.amazonaws.com") == {"eks.amazonaws.com/role-arn": ROLE}
 
@@ -194,7 +188,6 @@ def test_the_same_value_and_what_is_not_declared_are_no_conflict(live: dict[str,
     ],
 )
 def test_a_conflict_names_the_role_and_its_manager(managers: tuple[str, ...], by: str, condition: str) -> None:
-    """Protects whoever must decide: which role Pods get now, who wrote it, and what takes it over."""
     (warning,) = warnings_of({ROLE_ARN: OTHER}, *managers)
     assert warning == (
         f"service account default/app has {ROLE_ARN}: {OTHER}{by}; {condition}Kubernetes refuses to overwrite it, "
@@ -203,7 +196,6 @@ def test_a_conflict_names_the_role_and_its_manager(managers: tuple[str, ...], by
 
 
 def test_a_conflict_quotes_what_others_wrote() -> None:
-    """Protects the reader of a preview: neither a value nor a manager's name can pass for our words."""
     (warning,) = warnings_of({ROLE_ARN: "x; all is well\n::error::"}, "me; unless you pay\x1b[31m")
     assert '"x; all is well\\n::error::"' in warning
     assert '"me; unless you pay\\u001b[31m"' in warning

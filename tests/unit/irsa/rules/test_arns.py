@@ -58,7 +58,6 @@ def test_provider_arns_of_every_partition(partition: str, issuer: str) -> None:
     ],
 )
 def test_what_part_of_an_arn_is_wrong(arn: str, kind: str, word: str) -> None:
-    """Protects the error text: it says which of the ARN's parts is wrong."""
     with pytest.raises(Mistake, match=word):
         parse_iam_arn(arn, kind)
 
@@ -102,7 +101,6 @@ def test_the_policies_of_the_drivers_on_eks_get_their_path(name: str) -> None:
 
 
 def test_parts_of_an_arn_with_a_path() -> None:
-    """Protects roles with a path: the annotation must carry it, the name must not."""
     arn = parse_iam_arn("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy", "policy")
 
     assert (arn.account_id, arn.resource, arn.name) == (
@@ -122,7 +120,6 @@ def test_parts_of_an_arn_with_a_path() -> None:
     ],
 )
 def test_a_path_and_a_name_in_an_arn(path: str | None, name: str, arn: str) -> None:
-    """Protects the ARN of what is to be created; the ARNs are examples of the user guide's page."""
     assert str(Arn("aws", "123456789012", "role", Arn.with_path(path, name))) == arn
     assert Arn.name_in(arn) == name
 
@@ -152,7 +149,6 @@ def test_an_issuer_comes_only_from_a_provider(arn: str) -> None:
 
 
 def test_a_provider_comes_only_from_a_role() -> None:
-    """Protects from a provider in the account of something else."""
     with pytest.raises(Mistake):
         provider_of_role("arn:aws:iam::111122223333:user/u", "https://issuer.example")
 
@@ -200,5 +196,4 @@ def test_issuers_that_no_provider_can_have(issuer: str) -> None:
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_the_example_in_a_message_is_one(kind: str) -> None:
-    """Protects the reader who copies the example: it is read as what it is an example of."""
     assert str(parse_iam_arn(EXAMPLES[kind], kind)) == EXAMPLES[kind]

@@ -23,7 +23,6 @@ NEARLY = st.lists(
 
 @given(PARTITIONS, AWS_ACCOUNTS, st.sampled_from([*EXAMPLES]), HOSTS, st.lists(NAMES, min_size=1, max_size=3))
 def test_an_arn_is_its_parts(partition: str, aws_account: str, kind: str, host: str, names: list[str]) -> None:
-    """Protects the parts: an ARN that is put together from documented parts is read as these, and written the same."""
     names = [host, *names] if kind == "oidc-provider" else names
     text = f"arn:{partition}:iam::{aws_account}:{kind}/{'/'.join(names)}"
     arn = parse_iam_arn(text, kind)
@@ -35,7 +34,6 @@ def test_an_arn_is_its_parts(partition: str, aws_account: str, kind: str, host: 
 
 @given(st.one_of(st.text(max_size=60), NEARLY), st.sampled_from([*EXAMPLES]))
 def test_whatever_is_read_is_written_the_same(text: str, kind: str) -> None:
-    """Protects from a traceback, and from an ARN that is read as another: it is refused, or comes back as it was."""
     try:
         arn = parse_iam_arn(text, kind)
     except Mistake:

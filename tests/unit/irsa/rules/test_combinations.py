@@ -36,7 +36,6 @@ def found(given: dict[Place, Any]) -> list[tuple[Place, str]]:
     ],
 )
 def test_what_goes_together(given: dict[Place, Any]) -> None:
-    """Protects the combinations that are meant: a role with an account, with subjects, or an existing one of either."""
     assert found(given) == []
 
 
@@ -62,20 +61,17 @@ def test_an_existing_role_is_never_changed(argument: Place) -> None:
 
 
 def test_everything_that_would_change_a_role_is_reported_together() -> None:
-    """Protects the reader: one mistake names all the arguments to leave out."""
     ((_, mistake),) = combination_mistakes({**EXISTING_ROLE, ("role", "path"): "/", ("role", "tags"): {}}, path_of)
     assert "role.path, role.tags" in mistake.found
     assert "remove role.path, role.tags, or role.arn" in mistake.fix
 
 
 def test_what_is_below_an_argument_is_reported_as_that() -> None:
-    """Protects the reader: a policy with three settings is one thing to leave out."""
     policy: dict[Place, Any] = {("policy",): {}, ("policy", "name"): "p", ("policy", "path"): "/"}
     assert found({**EXISTING_ROLE, **policy}) == [(("role", "arn"), "role.arn together with policy")]
 
 
 def test_an_existing_role_needs_an_account() -> None:
-    """Protects from a component that would make nothing at all."""
     assert found({("role", "arn"): "arn:aws:iam::111122223333:role/r"}) == [((), "role.arn without service_account")]
 
 
@@ -83,13 +79,11 @@ def test_an_existing_role_needs_an_account() -> None:
     "given", [{}, {("trust", "subjects"): []}, {("trust", "subjects"): ()}, {("role", "name"): "r"}]
 )
 def test_a_role_needs_somebody_who_may_assume_it(given: dict[Place, Any]) -> None:
-    """Protects from a trust policy without a subject, which would trust nobody or everybody."""
     assert found(given) == [((), "no service account may assume the role")]
 
 
 @pytest.mark.parametrize("argument", OF_A_CREATED_SERVICE_ACCOUNT, ids=path_of)
 def test_an_existing_account_keeps_what_it_has(argument: Place) -> None:
-    """Protects service accounts of others: what only a created one would get is reported, not dropped in silence."""
     given = {**ACCOUNT, ("service_account", "create"): False, argument: {}}
     ((place, words),) = found(given)
     assert place == ("service_account", "create")
@@ -98,7 +92,6 @@ def test_an_existing_account_keeps_what_it_has(argument: Place) -> None:
 
 @pytest.mark.parametrize("create", [{}, {("service_account", "create"): True}])
 def test_only_an_existing_account_is_taken_over(create: dict[Place, Any]) -> None:
-    """Protects the reader: an account that irsa creates is its own, so the setting would do nothing."""
     given = {**ACCOUNT, ("service_account", "take_over"): True}
     ((place, words),) = found({**given, **create})
     assert place == ("service_account", "take_over")
@@ -135,26 +128,22 @@ def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Place) 
 
 
 def test_each_kind_has_its_place_in_the_list() -> None:
-    """Protects the place of a mistake: its index among what is adopted, the good ones passed over."""
     given = {**ACCOUNT, ("role", "name"): "r", ("import_",): ["role", "policy", "attachments", "policy"]}
     assert [place for place, _ in found(given)] == [("import_", 1), ("import_", 3)]
 
 
 @pytest.mark.parametrize("kind", [each for each in ADOPTABLE if each != "serviceAccount"])
 def test_nothing_of_an_existing_role_is_adopted(kind: str) -> None:
-    """Protects roles of others from an adoption, after which a destroy would delete them."""
     ((place, words),) = found({**EXISTING_ROLE, ("import_",): [kind]})
     assert (place, words) == (("import_", 0), f"{kind!r} of an existing role")
 
 
 @pytest.mark.parametrize("value", ["role", None, 5, {}, OUTPUT, [None, 5, {}, "roel"]])
 def test_what_is_no_list_of_kinds_is_left_to_the_value_itself(value: Any) -> None:
-    """Protects from a second mistake, or a traceback, for a value that is reported where it is read."""
     assert found({**ACCOUNT, ("import_",): value}) == []
 
 
 def test_rules_report_together() -> None:
-    """Protects the reader of many mistakes: one rule does not hide the next."""
     given: dict[Place, Any] = {
         ("role", "arn"): "x",
         ("role", "name"): "r",

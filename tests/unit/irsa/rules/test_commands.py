@@ -194,7 +194,6 @@ def test_no_command_for_what_cannot_be_pasted(name: str, value: str) -> None:
 
 
 def test_no_half_of_two_commands() -> None:
-    """Protects who pastes two commands: where one of them cannot be printed, neither is."""
     assert commands.up_with_service_account("dev", "a\n", "app", False) == ""
     assert commands.up_with_service_account("a\n", "team-a", "app", False) == ""
     assert commands.up_with_annotations("dev", "team-a", "app", ["a\n"]) == ""
@@ -228,7 +227,6 @@ def test_no_shell_finds_a_comment() -> None:
 
 
 def test_options_of_an_aws_account_are_left_out_where_they_are_not_known() -> None:
-    """Protects from commands that ask another account or region than the stack."""
     assert commands.who_am_i() == "aws sts get-caller-identity"
     assert commands.who_am_i("a b") == "aws sts get-caller-identity --profile 'a b'"
     listing = "aws eks list-clusters --region eu-central-1 --profile data"
@@ -237,7 +235,6 @@ def test_options_of_an_aws_account_are_left_out_where_they_are_not_known() -> No
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
-    """Protects who pastes two commands joined by &&: a real shell sees the same words."""
     text = commands.up_with_service_account(value, value, value, False)
     shown = 'pulumi() { printf "<%s>" pulumi "$@"; }; kubectl() { printf "<%s>" kubectl "$@"; }\n'
     answer = subprocess.run(["sh", "-c", shown + text], capture_output=True, text=True, check=True, timeout=20)

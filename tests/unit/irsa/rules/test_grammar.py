@@ -60,7 +60,6 @@ def places(mistakes: Iterable[Located]) -> list[Place]:
     ],
 )
 def test_documents_that_iam_takes(good: dict[str, Any]) -> None:
-    """Protects the grammar's own alternatives: one statement or a list, Not-elements, wildcards, policy variables."""
     assert [*document_mistakes(good)] == []
 
 
@@ -118,10 +117,6 @@ def test_documents_that_iam_takes(good: dict[str, Any]) -> None:
     ],
 )
 def test_documents_that_iam_refuses(bad: dict[str, Any], place: Place, word: str) -> None:
-    """Protects the deployment from MalformedPolicyDocument: each is reported at its place, and nothing else is.
-
-    For a missing Sid, Id, Effect and the like the elements' own pages: reference_policies_elements_*.html.
-    """
     mistakes = dict(document_mistakes(bad))
     assert place in mistakes
     assert word in mistakes[place].found
@@ -151,13 +146,11 @@ def test_a_sid_that_is_used_twice() -> None:
     ],
 )
 def test_what_to_do_about_it(wrong: dict[str, Any], advice: str) -> None:
-    """Protects the advice for the common errors: case, plural, a service that is missing."""
     ((_, mistake),) = statement_mistakes(wrong)
     assert advice in mistake.fix
 
 
 def test_who_may_assume_a_role_is_said_elsewhere() -> None:
-    """Protects the way from a Principal in a role's policy to the argument that is meant."""
     ((_, mistake),) = statement_mistakes({**STATEMENT, "Principal": "*"})
     assert mistake.arguments == (("trust", "subjects"),)
 
@@ -218,17 +211,12 @@ def test_trust_statements_that_iam_takes(good: dict[str, Any]) -> None:
     ],
 )
 def test_trust_statements_that_iam_refuses(change: dict[str, Any], place: Place, word: str) -> None:
-    """Protects the deployment: a trust policy has no Resource, is about sts alone, and names who is trusted.
-
-    Sources: reference_policies_elements_principal.html, reference_policies_elements_notprincipal.html.
-    """
     ((found, mistake),) = statement_mistakes({**TRUST, **change}, ("here",), trust=True)
     assert found == ("here", *place)
     assert word in mistake.found
 
 
 def test_a_trust_statement_without_principal() -> None:
-    """Protects from a statement that trusts nobody; the advice for NotPrincipal is to write a Principal, once."""
     nobody = {key: value for key, value in TRUST.items() if key != "Principal"}
     ((place, mistake),) = statement_mistakes(nobody, trust=True)
     assert (place, mistake.found) == ((), "no Principal")
@@ -263,7 +251,6 @@ def test_operators_that_the_guide_lists(name: str, of_set: str | None, if_exists
 
 
 def test_null_is_an_operator() -> None:
-    """Protects the operator for the presence of a key."""
     assert split_operator("Null") == Operator(None, "Null", False)
 
 
@@ -330,7 +317,6 @@ def test_conditions_that_iam_refuses(conditions: Any, place: Place, word: str) -
     ],
 )
 def test_conditions_that_iam_takes(conditions: Any) -> None:
-    """Protects JSON's own numbers and booleans under the operators that compare such values."""
     assert [*condition_mistakes(conditions)] == []
 
 
@@ -356,7 +342,6 @@ def test_a_wildcard_that_does_not_work(operator: str, subject: Any) -> None:
     ],
 )
 def test_a_wildcard_that_works_or_is_none(conditions: Any) -> None:
-    """Protects StringLike, and other keys than a token's `sub`, in which a star may be meant as it stands."""
     assert [*condition_mistakes(conditions)] == []
 
 
@@ -390,12 +375,10 @@ def test_characters_of_latin_1_and_keys() -> None:
     ],
 )
 def test_an_output_is_passed_over(value: dict[str, Any]) -> None:
-    """Protects outputs in documents: what is known later is no mistake now."""
     assert [*document_mistakes(value)] == []
 
 
 def test_what_is_beside_an_output_is_checked() -> None:
-    """Protects the check of what is known: one output in a list hides no mistake of its neighbours."""
     statement = {**STATEMENT, "Action": [OUTPUT, "GetObject"], "Resource": OUTPUT, "Effect": "allow"}
     assert places(document_mistakes(document(OUTPUT, statement))) == [
         ("Statement", 1, "Effect"),
@@ -429,7 +412,6 @@ def test_a_resource_of_another_partition() -> None:
 
 @pytest.mark.parametrize("value", [{}, {"Statement": None}, {"Statement": "x"}, {"Statement": [5, {"Resource": 5}]}])
 def test_a_document_of_any_shape_has_no_partition(value: dict[str, Any]) -> None:
-    """Protects from a traceback: what is wrong with the shape is reported by the grammar."""
     assert [*partition_mistakes(value, "aws-cn")] == []
 
 
@@ -445,7 +427,6 @@ def test_a_document_of_any_shape_has_no_partition(value: dict[str, Any]) -> None
     ],
 )
 def test_another_partition_only_where_both_are_known(found: str, partition: str | None, wrong: bool) -> None:
-    """Protects stacks whose region is not known, and what is reported as no partition at all."""
     assert (wrong_partition(f"arn:{found}:s3:::b", found, partition) is not None) is wrong
 
 

@@ -54,13 +54,11 @@ def places_of(value: Any, place: Place = ()) -> Iterator[Place]:
 
 @given(DOCUMENTS)
 def test_what_follows_the_grammar_has_no_mistake(document: dict[str, Any]) -> None:
-    """Protects users of legal documents, of whatever alternatives they are made."""
     assert [*document_mistakes(document)] == []
 
 
 @given(DOCUMENTS, st.data())
 def test_an_output_in_any_place_is_no_mistake(document: dict[str, Any], data: st.DataObject) -> None:
-    """Protects outputs at every depth: a legal document with one value that is not known yet stays legal."""
     marked = copy.deepcopy(document)
     *path, last = data.draw(st.sampled_from([place for place in places_of(document) if place]))
     container: Any = marked
@@ -72,7 +70,6 @@ def test_an_output_in_any_place_is_no_mistake(document: dict[str, Any], data: st
 
 @given(DOCUMENTS, st.data())
 def test_every_element_that_is_needed_is_missed(document: dict[str, Any], data: st.DataObject) -> None:
-    """Protects from MalformedPolicyDocument: without its Effect, its actions or its resources no statement is whole."""
     broken = copy.deepcopy(document)
     statements = broken["Statement"] if isinstance(broken["Statement"], list) else [broken["Statement"]]
     statement = data.draw(st.sampled_from(statements))
@@ -82,10 +79,6 @@ def test_every_element_that_is_needed_is_missed(document: dict[str, Any], data: 
 
 @given(ANYTHING)
 def test_a_value_of_any_shape_is_judged(value: Any) -> None:
-    """Protects from a traceback: whatever stands where a document, statement or condition should, it is judged.
-
-    A place leads to what is there, or to the element that is missing there.
-    """
     found = [*statement_mistakes(value), *statement_mistakes(value, trust=True), *condition_mistakes(value)]
     if isinstance(value, dict):
         found += [*document_mistakes(value), *partition_mistakes(value, "aws")]

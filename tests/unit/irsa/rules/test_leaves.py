@@ -18,7 +18,6 @@ VALUES = st.recursive(
 
 @given(value=VALUES)
 def test_each_leaf_and_each_key_is_found_once_where_it_is(value: Any) -> None:
-    """Protects what looks for secrets, outputs and variables: nothing is passed over, at any depth."""
     inner = [place for place in places(value) if not isinstance(at(value, place), dict | list)]
     keys = [place for place in places(value) if place and isinstance(at(value, place[:-1]), dict)]
 
@@ -29,7 +28,6 @@ def test_each_leaf_and_each_key_is_found_once_where_it_is(value: Any) -> None:
 
 @given(value=VALUES)
 def test_a_copy_has_the_same_shape(value: Any) -> None:
-    """Protects documents: a leaf is replaced where it is, and its neighbours, their order and their keys stay."""
     seen: list[Place] = []
 
     def same(place: Place, leaf: Any) -> Any:
@@ -43,7 +41,6 @@ def test_a_copy_has_the_same_shape(value: Any) -> None:
 
 
 def test_keys_are_replaced_where_it_is_asked() -> None:
-    """Protects variables in keys, and places of keys that are no strings, whose text could be an essay of an SDK."""
     assert map_leaves({"a": [{"b": 1}]}, lambda _, leaf: leaf, lambda place, _: ".".join(map(str, place))) == {
         "a": [{"a.0.b": 1}]
     }

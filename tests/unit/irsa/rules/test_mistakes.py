@@ -22,12 +22,10 @@ from irsa.rules.mistakes import Mistake, Place, described, named, nearest, path_
     ],
 )
 def test_a_path_is_one_line_that_can_be_read_back(parts: Place, text: str) -> None:
-    """Protects places in messages: the forms of its docstring; a key that others wrote begins no line of its own."""
     assert path_of(parts) == text
 
 
 def test_a_mistake_has_its_parts() -> None:
-    """Protects callers that print the parts with a place, and a traceback that shows them all."""
     mistake = Mistake("F", "A", "D")
 
     assert (mistake.found, mistake.allowed, mistake.fix, mistake.arguments) == ("F", "A", "D", ())
@@ -36,7 +34,6 @@ def test_a_mistake_has_its_parts() -> None:
 
 
 def test_arguments_are_spelled_as_the_caller_does() -> None:
-    """Protects callers of three languages: the fix names arguments by their own spelling, in their order."""
     mistake = Mistake("F", "A", "set {} or {}", ("role", "name"), ("policy", "name"))
 
     assert mistake.spelled(lambda part: "/".join(map(str, part)).upper()).fix == "set ROLE/NAME or POLICY/NAME"
@@ -71,7 +68,6 @@ def test_the_nearest_name_is_advised_or_none(text: object, advice: str) -> None:
 
 
 def test_nothing_is_near_where_nothing_is_known() -> None:
-    """Protects messages about an empty list of names."""
     assert nearest("role", [], "add it") == "add it"
 
 
@@ -79,12 +75,10 @@ def test_nothing_is_near_where_nothing_is_known() -> None:
     ("value", "text"), [(None, "nothing"), ("a\nb", r"'a\nb'"), (1, "1"), ([], "[]"), ("x" * 78, repr("x" * 78))]
 )
 def test_a_value_is_shown_on_one_line(value: object, text: str) -> None:
-    """Protects messages: a value is quoted, so a line break in it begins no line of ours."""
     assert shortened(value) == text
 
 
 def test_a_long_value_is_cut_at_80_characters() -> None:
-    """Protects messages from a whole document: 80 characters at most, three dots tell that it goes on."""
     assert shortened("x" * 79) == "'" + "x" * 75 + "...'"
     assert len(shortened(["x" * 1000])) == 80
 

@@ -76,10 +76,6 @@ def test_limits_of_names(kind: NameRule, good: list[str], bad: list[str]) -> Non
     ],
 )
 def test_the_name_that_is_meant(kind: NameRule, wrong: str, meant: str) -> None:
-    """Protects the advice for the common errors: upper case, underscores, blanks, a path without slashes.
-
-    What is advised must itself be legal.
-    """
     with pytest.raises(Mistake) as error:
         check_name(wrong, kind)
     assert repr(meant) in error.value.fix
@@ -88,14 +84,12 @@ def test_the_name_that_is_meant(kind: NameRule, wrong: str, meant: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "日本", "!!!"])
 def test_no_name_is_advised_where_none_is_near(name: str) -> None:
-    """Protects from the advice to take a name that is refused as well."""
     with pytest.raises(Mistake) as error:
         check_name(name, names.NAMESPACE)
     assert "did you mean" not in error.value.fix
 
 
 def test_a_name_that_is_too_long_is_reported_by_its_length() -> None:
-    """Protects the reader: how long it is and how long it may be, and not the whole of it."""
     with pytest.raises(Mistake) as error:
         check_name("x" * 500, names.ROLE)
     assert "500 characters" in error.value.found
@@ -106,14 +100,12 @@ def test_a_name_that_is_too_long_is_reported_by_its_length() -> None:
 @pytest.mark.parametrize("kind", [names.NAMESPACE, names.SERVICE_ACCOUNT, names.ROLE])
 @pytest.mark.parametrize("name", ["team-*", "?"])
 def test_a_wildcard_in_an_exact_name_leads_to_the_subjects(kind: NameRule, name: str) -> None:
-    """Protects the way to what is meant: a wildcard works in subjects only, and the name of a role is no subject."""
     with pytest.raises(Mistake) as error:
         check_name(name, kind)
     assert error.value.arguments == ((("trust", "subjects"),) if kind != names.ROLE else ())
 
 
 def test_the_prefix_of_a_long_name_begins_with_it() -> None:
-    """Protects who looks for a role in the console: the prefix begins as the binding's key does."""
     prefix = automatic_name_prefix("my-application-" * 5, ROLE, ROLE_PREFIX)
 
     assert prefix is not None

@@ -31,7 +31,6 @@ def test_a_prefix_is_made_of_what_iam_takes(part: str, length: int) -> None:
 
 @given(st.text("ab-", max_size=40), st.text("ab-", max_size=40))
 def test_two_long_names_have_two_prefixes(one: str, other: str) -> None:
-    """Protects from two roles that claim one name, for names that are alike at the beginning, or at the end."""
     assume(one != other)
     for first, second in ((f"{'x' * 60}{one}", f"{'x' * 60}{other}"), (f"{one}{'x' * 60}", f"{other}{'x' * 60}")):
         assert automatic_name_prefix(first, ROLE, ROLE_PREFIX) != automatic_name_prefix(second, ROLE, ROLE_PREFIX)
@@ -39,7 +38,6 @@ def test_two_long_names_have_two_prefixes(one: str, other: str) -> None:
 
 @given(st.text(max_size=30), st.sampled_from([each for each in vars(names).values() if isinstance(each, NameRule)]))
 def test_a_name_is_taken_as_it_is_or_refused_with_all_parts(name: str, rule: NameRule) -> None:
-    """Protects every rule from a traceback, and from a name that is changed in silence."""
     try:
         taken = check_name(name, rule)
     except Mistake as mistake:

@@ -19,7 +19,6 @@ def test_white_space_is_free() -> None:
 
 
 def test_a_statement_that_is_too_long_alone() -> None:
-    """Protects the message: it names the statement that no division can help."""
     items = [{"Effect": "Allow", "Action": "s3:*", "Resource": "x" * 6200}]
 
     with pytest.raises(Mistake, match="statement 0 alone"):
@@ -67,7 +66,6 @@ def test_an_object_is_read_as_json_has_it() -> None:
 
 
 def test_a_document_that_fits_stays_one() -> None:
-    """Protects stacks that are deployed: a document within 6,144 characters is one policy, its statement no list."""
     single = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
     (text,) = split_document(single)
     assert json.loads(text) == single
@@ -75,7 +73,6 @@ def test_a_document_that_fits_stays_one() -> None:
 
 @pytest.mark.parametrize(("extra", "expected"), [(0, 1), (1, 2)])
 def test_a_document_is_divided_just_above_the_quota(extra: int, expected: int) -> None:
-    """Protects the edge: 6,144 characters are one policy, one more makes two, each with the other elements."""
     frame = '{"Id":"i","Statement":[,],"Version":"2012-10-17"}'
     statement = '{"Action":"s3:*","Effect":"Allow","Resource":""}'
     room = 6144 - len(frame) - 2 * len(statement) + extra
@@ -92,7 +89,6 @@ def test_a_document_is_divided_just_above_the_quota(extra: int, expected: int) -
 
 
 def test_a_later_statement_fills_an_earlier_policy() -> None:
-    """Protects the 10 attached policies of a role: a small statement goes where there is room."""
     big = {"Effect": "Allow", "Action": "s3:*", "Resource": "x" * 5000}
     small = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
     first, second = split_document(_document([big, {**big, "Action": "sns:*"}, small]))
@@ -101,7 +97,6 @@ def test_a_later_statement_fills_an_earlier_policy() -> None:
 
 
 def test_the_length_may_be_another() -> None:
-    """Protects callers with a limit of their own; one statement that is over it is named."""
     items = [{"Effect": "Allow", "Action": "s3:*", "Resource": resource} for resource in ("a", "bb")]
     whole, first = (len(json.dumps(_document(part), separators=(",", ":"))) for part in (items, items[:1]))
     assert len(split_document(_document(items), whole)) == 1

@@ -25,7 +25,6 @@ def _document(items: list[Any]) -> dict[str, Any]:
 
 @given(st.lists(statements, min_size=1, max_size=20))
 def test_every_part_fits_and_nothing_is_lost(items: list[Any]) -> None:
-    """Protects the 6,144 characters of a managed policy, and every statement, once, in one of the parts."""
     parts = [json.loads(part) for part in split_document(_document(items))]
 
     assert all(len(json.dumps(part, separators=(",", ":"))) <= 6144 for part in parts)
@@ -36,7 +35,6 @@ def test_every_part_fits_and_nothing_is_lost(items: list[Any]) -> None:
 
 @given(st.lists(statements, min_size=1, max_size=20), statements)
 def test_an_added_statement_moves_no_other(items: list[Any], added: Any) -> None:
-    """Protects permissions while a document grows: a statement that moves between policies is missing for a moment."""
     before = [json.loads(part)["Statement"] for part in split_document(_document(items))]
     after = [json.loads(part)["Statement"] for part in split_document(_document([*items, added]))]
 

@@ -29,7 +29,6 @@ def document(*resources: str) -> dict[str, Any]:
 
 @given(JSON_VALUES, st.sampled_from([None, 1, "\t"]))
 def test_between_the_two_figures(value: Any, indent: Any) -> None:
-    """Protects both figures by JSON's own module: layout never counts; strings count whole, or without white space."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     compact = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -68,7 +67,6 @@ def test_a_statement_is_refused_by_the_lower_figure_only() -> None:
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=8))
 def test_divisions_without_white_space_in_strings_stay(lengths: list[int]) -> None:
-    """Protects deployed policies: without white space in strings both figures are one, and no statement moves."""
     whole = document(*(f"arn:aws:s3:::{'x' * length}" for length in lengths))
     expected: list[list[Any]] = []
     for statement in whole["Statement"]:
@@ -83,7 +81,6 @@ def test_divisions_without_white_space_in_strings_stay(lengths: list[int]) -> No
 
 
 def test_a_quota_is_exceeded_by_the_lower_figure_and_warned_of_by_the_higher() -> None:
-    """Protects trust and inline policies: what may be too long is warned of, what surely is too long is refused."""
     unsure, too_long = json.dumps(" " * 12_000), json.dumps("x" * 12_000)
     ((_, _), (_, inline)) = role_usages(0, [unsure])
 

@@ -21,12 +21,10 @@ def test_the_numbers_of_the_quotas_page() -> None:
 
 @pytest.mark.parametrize(("used", "warns"), [(0, False), (80, False), (81, True), (100, True)])
 def test_over_four_fifths_warns(used: int, warns: bool) -> None:
-    """Protects the lint rule's own words, "over 80%", at its edges: 80% itself is not over it."""
     assert check_usage(Usage("things", used, 100)) is warns
 
 
 def test_a_quota_that_five_does_not_divide() -> None:
-    """Protects quotas such as 2,048, of which 80% is 1,638.4: 1,638 is under it, and 1,639 over."""
     assert check_usage(Usage("characters", 1638, 2048)) is False
     assert check_usage(Usage("characters", 1639, 2048)) is True
 
@@ -40,7 +38,6 @@ def test_more_than_the_quota_is_a_mistake() -> None:
 
 
 def test_a_quota_that_aws_raises_names_its_setting() -> None:
-    """Protects users with a raised quota: the advice names the argument that says so."""
     with pytest.raises(Mistake) as error:
         check_usage(Usage("managed policies", 11, 10, ("quotas", "attached_policies")))
     assert error.value.arguments == (("quotas", "attached_policies"),)
@@ -48,7 +45,6 @@ def test_a_quota_that_aws_raises_names_its_setting() -> None:
 
 
 def test_a_usage_is_reported_as_used_of_quota() -> None:
-    """Protects the warning's text, which its docstring promises."""
     assert str(Usage("characters of the trust policy", 1700, 2048)) == "characters of the trust policy: 1,700 of 2,048"
 
 

@@ -23,7 +23,6 @@ patterns = st.lists(st.builds("{}:{}".format, parts, parts), min_size=1, max_siz
 
 @given(patterns)
 def test_nobody_named_a_stranger(subjects: list[str]) -> None:
-    """Protects the answer: a stranger matches no pattern, by the standard library's matching of * and ?."""
     found = stranger(subjects)
 
     assert found is None or not any(fnmatch.fnmatchcase(found, subject) for subject in subjects)
@@ -31,7 +30,6 @@ def test_nobody_named_a_stranger(subjects: list[str]) -> None:
 
 @given(patterns, names, names)
 def test_who_is_left_out_is_found(subjects: list[str], namespace: str, name: str) -> None:
-    """Protects who writes narrow patterns: where an ordinary account is left out, they don't count as everything."""
     left_out = not any(fnmatch.fnmatchcase(f"{namespace}:{name}", subject) for subject in subjects)
 
     assert not left_out or stranger(subjects) is not None
@@ -55,14 +53,12 @@ def test_everybody_however_spelled(subjects: list[str]) -> None:
     "subjects", [["team-a:*"], ["*:app"], ["team-?:*"], EVERY_BEGINNING[:25], [f"{c}*:app" for c in BEGINNINGS]]
 )
 def test_wide_and_yet_not_everybody(subjects: list[str]) -> None:
-    """Protects stack files that worked: patterns that leave somebody out are not refused."""
     assert stranger(subjects) is not None
     check_any_service_account(subjects)
     check_any_service_account([])
 
 
 def test_a_namespace_is_asked_about_alone() -> None:
-    """Protects the rule about whole namespaces: what covers one says nothing of another."""
     assert stranger(["team-a:?*"], "team-a") is None
     assert stranger(["team-a:?*"], "team-b") is not None
     assert stranger([f"team-a:{c}*" for c in BEGINNINGS], "team-a") is None

@@ -36,7 +36,6 @@ def test_subjects_that_never_match(subject: str, word: str) -> None:
 
 
 def test_a_wildcard_in_place_of_a_legal_character_only() -> None:
-    """Protects from a pattern that trusts nobody: what stands beside the wildcard must be a name's own character."""
     for subject in ("team_*:app", "team-a:App-*", "*:", "a.b*:c", "x" * 63 + "?:a"):
         with pytest.raises(Mistake):
             check_subject(subject)

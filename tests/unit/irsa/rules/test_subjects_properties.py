@@ -19,10 +19,6 @@ NEARLY = st.builds("{}:{}".format, NAMES, NAMES)
 
 @given(st.one_of(NEARLY, st.text("ab1-.:*?_A/", max_size=12), st.text(max_size=8)))
 def test_a_subject_is_two_names_with_wildcards(subject: str) -> None:
-    """Protects users of every legal name, and from a subject that no token has.
-
-    The rule as one expression: a wildcard stands where a letter might, and the lengths are those of the names.
-    """
     try:
         check_subject(subject)
     except Mistake:

@@ -79,7 +79,6 @@ def test_another_audience_takes_the_place_of_the_usual_one() -> None:
 
 
 def test_the_callers_conditions_stay_as_they_are() -> None:
-    """Protects the caller's value, of which a second role is made: nothing is written into it."""
     conditions = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
     first = trust_document(TrustParts([PROVIDER], ["a:b"], conditions=conditions))
 
@@ -96,7 +95,6 @@ def test_a_subject_that_is_there_twice_is_one() -> None:
 
 
 def test_a_provider_that_is_none_is_refused() -> None:
-    """Protects condition keys, which are made of the provider's ARN."""
     with pytest.raises(Mistake):
         trust_document(TrustParts(["arn:aws:iam::111122223333:role/r"], ["a:b"]))
 
@@ -118,7 +116,6 @@ def test_aud_and_sub_are_irsas_own(key: str, operator: str) -> None:
     "key", ["aws:SourceVpc", f"{ISSUER}:amr", "aws:RequestTag/sub", "sub", "aws:PrincipalTag/a:subject"]
 )
 def test_other_conditions_are_the_callers(key: str) -> None:
-    """Protects further conditions on everything else."""
     check_conditions({"StringEquals": {key: "a"}})
     check_conditions({})
 
@@ -160,12 +157,10 @@ def test_the_providers_of_a_document_of_others(document: str, expected: dict[str
 
 
 def test_statements_of_one_provider_are_reported_one_by_one() -> None:
-    """Protects from taking the audiences of two statements together: a token needs those of one."""
     first = json.loads(trusting(Condition={"StringEquals": {f"{ISSUER}:aud": "a"}}))["Statement"]
     second = json.loads(trusting())["Statement"]
     assert federated_providers(json.dumps({"Statement": [first, second]})) == {PROVIDER: [["a"], []]}
 
 
 def test_json_without_white_space_and_with_sorted_keys() -> None:
-    """Protects the second `up`: one document is one text; letters of any script stay as they are."""
     assert minified({"b": [1, "é b"], "a": {"d": True, "c": None}}) == '{"a":{"c":null,"d":true},"b":[1,"é b"]}'

@@ -31,13 +31,11 @@ from tests.places import at, places
     "value", [OUTPUT, [OUTPUT], {"a": OUTPUT}, [1, {"a": [{"b": OUTPUT}]}], {"a": 1, "b": ["x", OUTPUT]}]
 )
 def test_an_unknown_is_seen_at_any_depth(value: Any) -> None:
-    """Protects outputs inside of documents: a value that holds one is looked at again when it is known."""
     assert has_unknown(value) is True
 
 
 @pytest.mark.parametrize("value", [None, "", "OUTPUT", OUTPUT.reason, 0, [], {}, [[]], {"a": {}}, {"OUTPUT": [None]}])
 def test_what_is_known_is_known(value: Any) -> None:
-    """Protects plain values, empty ones too: they are checked at once."""
     assert has_unknown(value) is False
 
 
@@ -49,7 +47,6 @@ VALUES = st.recursive(
 
 @given(value=VALUES, data=st.data())
 def test_markers_stand_at_the_places_and_nowhere_else(value: Any, data: st.DataObject) -> None:
-    """Protects what is beside a mistake: it stays as it is, and a place that is not there changes nothing."""
     chosen = data.draw(st.lists(st.sampled_from([*places(value), ("z",), (9, "z"), ("a", 0, "z")]), max_size=3))
     marked = without_places(value, chosen)
 
@@ -64,7 +61,6 @@ def test_markers_stand_at_the_places_and_nowhere_else(value: Any, data: st.DataO
 
 @given(value=VALUES, data=st.data())
 def test_what_is_not_known_is_as_short_as_it_can_become(value: Any, data: st.DataObject) -> None:
-    """Protects quotas: with a marker in place of any part, no document is counted as longer than it may be."""
     place = data.draw(st.sampled_from([*places(value)]))
     assert len(json.dumps(least(without_places(value, [place])))) <= len(json.dumps(value))
 
@@ -85,7 +81,6 @@ def test_a_value_of_several_parts_waits_for_the_last() -> None:
 
 
 def test_an_argument_may_be_within_one_that_is_not_known() -> None:
-    """Protects rules about what is missing: nothing is missing in a mapping that is not known."""
     place = ("role", "name")
     assert stands(place, {place: "x"})
     assert stands(place, {("role",): SECRET})
@@ -93,7 +88,6 @@ def test_an_argument_may_be_within_one_that_is_not_known() -> None:
 
 
 def test_a_sample_is_its_text() -> None:
-    """Protects what is filled in: a sample compares, and is written, as its text; what it stands for is beside it."""
     sample = Sample("arn:aws:x", ["account"])
     assert sample == "arn:aws:x"
     assert json.dumps(sample) == '"arn:aws:x"'
@@ -103,5 +97,4 @@ def test_a_sample_is_its_text() -> None:
 
 
 def test_only_an_output_is_one() -> None:
-    """Protects what must be plain: a secret or a wrong value is not refused as an output."""
     assert [has_output({"a": [each]}) for each in (OUTPUT, SECRET, WRONG, "x")] == [True, False, False, False]

@@ -4,7 +4,6 @@ from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usag
 
 
 def test_tags_are_counted_per_resource() -> None:
-    """Protects the quota of 50 tags, which a role and each policy have for themselves."""
     for what in ("role", "policy"):
         usage = tags_usage(what, {"a": "1", "b": "2"})
         assert (usage.used, usage.quota, usage.setting) == (2, 50, None)

@@ -22,6 +22,5 @@ def test_filled_in_it_is_what_it_was(value: Any) -> None:
 
 @given(texts)
 def test_iams_variables_stay(text: str) -> None:
-    """Protects the reader: only what irsa would replace is written otherwise."""
     if literal(text, "dollar") != text:
         assert "${" in text

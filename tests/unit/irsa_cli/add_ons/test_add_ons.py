@@ -79,7 +79,6 @@ def test_everything_of_one_is_said(name: str, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("name", sorted(DATA))
 def test_what_it_says_to_write_is_accepted(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who pastes the first lines into a stack file: `irsa check` has no error about them."""
     lines = said(capsys, name)
     start = lines.index("irsa:bindings:")
     pasted = yaml.safe_load("\n".join(lines[start : lines.index("", start)]))

@@ -437,10 +437,6 @@ def test_a_role_that_may_admit_a_service_account_is_chosen_by_its_annotation(ele
 
 
 def test_an_annotation_does_not_hide_a_role() -> None:
-    """Protects from a silent gap: a binding's service account annotated with a foreign role does not declare that one.
-
-    The binding's role has an automatic name, and so the annotation says which role it is, if that role admits it.
-    """
     foreign = role("foreign", statement("theirs:app"))
     file = Declared(
         {"cluster": {}, "bindings": {"web": {"serviceAccount": {"name": "app", "namespace": "mine"}}}},

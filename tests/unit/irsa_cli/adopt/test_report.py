@@ -121,7 +121,6 @@ def test_what_others_wrote_is_quoted() -> None:
 
 
 def test_a_step_whose_command_cannot_be_given_is_none() -> None:
-    """Protects who follows the steps: a stack file in a folder whose name ends a paste has no `irsa check` to paste."""
     adoption = adopted(found([service_account("app", role_arn("app"))], [role("app", statement("team-a:app"))]))
     report = [text for text, _ in lines(adoption, Path("a\nb/Pulumi.-x.yaml"), "-x", [], dry_run=False)]
 

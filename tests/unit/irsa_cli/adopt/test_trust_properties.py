@@ -128,10 +128,6 @@ def answer(parsed: Parsed, arn: str, subject: str, audience: str) -> str:
 
 @given(st.lists(statements(), min_size=1, max_size=4), st.none() | st.sampled_from(EXACT))
 def test_whatever_is_adopted_admits_the_same(found: list[dict[str, Any]], other: str | None) -> None:
-    """Protects every service account: none gains or loses a role, and what irsa does not write stays word for word.
-
-    Whether it is said to have the role, or has it.
-    """
     document = policy_document(*found)
     users = [User(BLUE, other, STS)] if other else users_of(document)
     try:

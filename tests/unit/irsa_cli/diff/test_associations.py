@@ -103,7 +103,6 @@ APP = ("web/app", "my-role", CLUSTER, False)
 
 
 def test_a_new_role_with_its_association() -> None:
-    """Protects reviewers: an association is the right of a service account, as a subject in a trust policy is."""
     new = {**without_outputs(role(document(pods()))), "urn": urn("aws:iam/role:Role", "app")}
     with_role = {**association(roleArn=UNKNOWN), "propertyDependencies": {"roleArn": [new["urn"]]}}
     gained, other_ways = found(step("create", None, new), step("create", None, with_role))
@@ -114,7 +113,6 @@ def test_a_new_role_with_its_association() -> None:
 
 
 def test_an_association_alone() -> None:
-    """Protects reviewers: with an open trust policy, an association is all that it takes."""
     state = [role(document(ANYBODY))]
     gained, _ = found(step("create", None, association()), state=state)
     lost, _ = found(step("delete", association()), state=[*state, association()])
@@ -131,7 +129,6 @@ def test_an_association_that_the_trust_policy_refuses() -> None:
 
 
 def test_tags_that_are_off() -> None:
-    """Protects from a wrong `gains`: without session tags, no request has the tags that the statement asks for."""
     off = association(disableSessionTags=True)
 
     assert nobody(found(step("create", None, off), state=[role(document(pods()))])[0])
@@ -153,7 +150,6 @@ def test_tags_that_are_off() -> None:
     ],
 )
 def test_stages(before: Any, after: Any, steps: str, ways: tuple[Any, Any]) -> None:
-    """Protects a migration and its way back: the same service account gains nothing and loses nothing."""
     one = association()
     of_association = {"create": [step("create", None, one)], "delete": [step("delete", one)], "same": []}
     state = [role(before), *([] if steps == "create" else [one])]
@@ -166,7 +162,6 @@ def test_stages(before: Any, after: Any, steps: str, ways: tuple[Any, Any]) -> N
 
 
 def test_only_the_statement_of_a_stage() -> None:
-    """Protects the stage `podIdentity: trusted`: the statement is of the service account that has the role."""
     both = document(OIDC, pods())
 
     assert nobody(found(changed(document(OIDC), both), state=[role(document(OIDC))])[0])
@@ -235,7 +230,6 @@ def test_what_a_condition_excludes() -> None:
 
 
 def test_many_service_accounts() -> None:
-    """Protects from `cannot tell` for a role that many share: a statement each is what irsa writes."""
     many = [pods("web", f"app-{each}") for each in range(100)]
     gained, _ = found(changed(document(*many[:-1]), document(*many)))
 
@@ -297,7 +291,6 @@ def test_a_condition_that_cannot_be_evaluated_is_not_silent() -> None:
 
 
 def test_an_existing_role() -> None:
-    """Protects reviewers: the trust policy of a role that is not in the stack may let the association in."""
     target = f"arn:aws:iam::{ACCOUNT}:role/target"
     one = association(targetRoleArn=target)
     gained, _ = found(step("create", None, one))
@@ -323,8 +316,6 @@ def test_an_existing_role() -> None:
     ],
 )
 def test_a_session_policy(before: str | None, after: str | None, reason: str) -> None:
-    """Protects reviewers: without its session policy, a service account has all that its role may do."""
-
     def limited(action: str | None) -> dict[str, Any]:
         statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
         return association(disableSessionTags=True, **({"policy": json.dumps(document(statement))} if action else {}))
@@ -344,7 +335,6 @@ def lines(*steps: Any) -> list[str]:
 
 
 def test_the_lines_of_an_association() -> None:
-    """Protects reviewers: which service account of which cluster, and what of it changes."""
     policy = json.dumps(document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}))
     other = association(tags={"team": "a"}, disableSessionTags=True, policy=policy)
 
@@ -361,7 +351,6 @@ def test_the_lines_of_an_association() -> None:
 
 
 def test_a_statement_does_not_move_into_a_session_policy() -> None:
-    """Protects reviewers: the role loses what a policy allowed; a session policy of the same words gives nothing."""
     statement = {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
     inline = resource("aws:iam/rolePolicy:RolePolicy", "app@read", {"name": "read", "policy": document(statement)})
     limited = association(disableSessionTags=True, policy=json.dumps(document(statement)))
@@ -372,7 +361,6 @@ def test_a_statement_does_not_move_into_a_session_policy() -> None:
 
 
 def test_what_the_headline_says() -> None:
-    """Protects reviewers: the way is said with who gains; another way to the same role is no gain."""
     before, after = document(OIDC), document(OIDC, pods())
     kept = found(changed(before, after), step("create", None, association()), state=[role(before)])
     gained = found(step("create", None, association()), state=[role(document(ANYBODY))])

@@ -107,13 +107,11 @@ def test_further_roles_of_others(steps: list[Any], state: list[Any], expected: d
     ],
 )
 def test_further_roles_of_the_stack(steps: list[Any], state: list[Any], expected: str) -> None:
-    """Protects reviewers: where the other role is in the preview, its trust policy decides, and may be what changes."""
     is_read = not any(each.get("external") for each in state)
     assert told(*steps, state=state) == ({expected: [("web/app", OTHER, not is_read)]} if expected else {})
 
 
 def test_who_has_the_role() -> None:
-    """Protects reviewers: the exceptions of a pattern are told, and a chain also where nobody knows who begins it."""
     deny = {**trust("web:admin")["Statement"][0], "Effect": "Deny"}
     statements = {**trust("web:*"), "Statement": [*trust("web:*")["Statement"], deny]}
     (found,) = everything(step("create", None, policy(ELSEWHERE)), state=[role(statements)]).gains
@@ -134,7 +132,6 @@ def told_lines(*steps: Any, state: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def test_the_first_lines() -> None:
-    """Protects reviewers: beside who gains a role stands which role it gives in turn, and on what that depends."""
     found = told_lines(step("create", None, policy(ELSEWHERE)), state=[ROLE])
     assert found[:3] == [
         "gains: 1 (below); loses: nobody",

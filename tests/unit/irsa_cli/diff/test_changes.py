@@ -72,12 +72,10 @@ def settings(before: Any, after: Any, type_: str = ROLE, **more: Any) -> list[tu
     ],
 )
 def test_settings_that_change(before: Any, after: Any, expected: Any) -> None:
-    """Protects readers: every setting that changes, and none that does not."""
     assert settings(before, after) == expected
 
 
 def test_tags_are_listed_once() -> None:
-    """Protects readers: `tagsAll` repeats the tags; what the provider's defaults add is only there."""
     before, after = (
         {"tags": {"a": "1"}, "tagsAll": {"a": "1"}},
         {"tags": {"a": "2"}, "tagsAll": {"a": "2", "team": "x"}},
@@ -87,7 +85,6 @@ def test_tags_are_listed_once() -> None:
 
 
 def test_a_value_that_is_not_known_yet() -> None:
-    """Protects readers: of what changes it is said, and of what is created it says nothing."""
     old, new = (resource(ROLE, "x", {"description": each}) for each in ("a", UNKNOWN))
     (found,) = only(step("update", old, new)).settings
 
@@ -96,7 +93,6 @@ def test_a_value_that_is_not_known_yet() -> None:
 
 
 def test_annotations_that_are_not_known_yet_are_named_one_by_one() -> None:
-    """Protects readers of a renamed role: which annotation has which value today, and no JSON of all of them."""
     before = {"annotations": {"eks.amazonaws.com/role-arn": "arn:a", "team": "b"}}
     old, new = (resource(ROLE, "x", {"metadata": each}) for each in (before, {"annotations": UNKNOWN}))
     found = only(step("update", old, new)).settings
@@ -134,7 +130,6 @@ def test_a_secret_with_show_secrets() -> None:
 
 
 def test_a_secret_that_stays_is_not_named() -> None:
-    """Protects readers from noise."""
     old, new = (resource(ROLE, "x", {"a": SECRET, "description": each}) for each in "ab")
 
     assert [each.property for each in only(step("update", old, new, diffReasons=["description"])).settings] == [
@@ -152,7 +147,6 @@ def test_what_drifted_is_compared_with_what_the_cloud_had() -> None:
 
 
 def test_a_document_that_drifted_is_compared_statement_by_statement() -> None:
-    """Protects repairs of policies: what somebody added by hand is named, and not that nothing differs."""
     declared, live = (
         json.dumps({"Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}})
         for actions in (["s3:GetObject"], ["s3:GetObject", "s3:*"])
@@ -166,7 +160,6 @@ def test_a_document_that_drifted_is_compared_statement_by_statement() -> None:
 
 
 def test_defaults_of_what_is_created_are_left_out() -> None:
-    """Protects readers from what nobody wrote."""
     inputs = {"name": "x", "path": "/", "description": "d", "__defaults": ["path"], "tags": {"a": "1"}}
     found = only(step("create", None, resource(ROLE, "x", inputs)))
 
@@ -174,7 +167,6 @@ def test_defaults_of_what_is_created_are_left_out() -> None:
 
 
 def test_a_document_that_is_no_policy_is_shown_whole() -> None:
-    """Protects reviewers: what irsa cannot compare it does not hide."""
     old, new = (resource(POLICY, "p", {"name": "p", "policy": each}) for each in ("{}", "x"))
     found = only(step("update", old, new))
 
@@ -182,8 +174,6 @@ def test_a_document_that_is_no_policy_is_shown_whole() -> None:
 
 
 def test_an_annotation_that_changes_keeps_the_others() -> None:
-    """Protects readers of service accounts."""
-
     def service_account(role_arn: str) -> dict[str, Any]:
         metadata = {
             "name": "app",
@@ -211,7 +201,6 @@ def test_an_annotation_that_changes_keeps_the_others() -> None:
     ],
 )
 def test_words_for_operations(op: str, type_: str, word: str) -> None:
-    """Protects readers: an attachment is attached, and what a stack only annotates is not created."""
     states = [resource(type_, "x", {})]
     found = only(step(op, *states) if op == "delete" else step(op, None, *states))
 
@@ -244,7 +233,6 @@ def test_a_patch_says_what_it_writes_and_what_it_takes_over(op: str, arn: str) -
 
 
 def test_an_attachment_has_the_name_of_its_policy() -> None:
-    """Protects readers: the ARN of a policy that is created is not known yet."""
     policy = resource(POLICY, "policy/app-policy", {"name": "app-policy", "policy": json.dumps(trust())})
     inputs = {"policyArn": UNKNOWN, "role": "my-role"}
     attachment = resource(ATTACHMENT, "x", inputs, propertyDependencies={"policyArn": [policy["urn"]]})
@@ -257,7 +245,6 @@ def test_an_attachment_has_the_name_of_its_policy() -> None:
 
 
 def test_bindings_have_the_keys_of_the_stack_file() -> None:
-    """Protects readers: components are named after their role, and people know the key."""
     old = {**role(trust(), "old-role"), "parent": urn(COMPONENT, "role/old-role", "")}
     component = {"urn": old["parent"], "type": COMPONENT, "outputs": {"key": "old-key"}}
     new = {
@@ -272,7 +259,6 @@ def test_bindings_have_the_keys_of_the_stack_file() -> None:
 
 
 def test_components_of_one_name_stay_apart() -> None:
-    """Protects programs of one's own, where two components of one name have different parents."""
     parents = [f"urn:pulumi:dev::irsa::my:app:{each}${COMPONENT}::app" for each in ("One", "Two")]
     bindings, _ = all_changes(
         *(step("create", None, {**role(trust()), "parent": each, "urn": f"{each}-role"}) for each in parents)
@@ -282,7 +268,6 @@ def test_components_of_one_name_stay_apart() -> None:
 
 
 def test_what_belongs_to_no_binding() -> None:
-    """Protects readers: nothing that changes is left out, and the stack itself is no change."""
     stack = {"urn": "urn:pulumi:dev::irsa::pulumi:pulumi:Stack::irsa-dev", "type": "pulumi:pulumi:Stack"}
     bucket = resource(BUCKET, "logs", {"bucket": "logs"}, "")
     provider = resource(OIDC_PROVIDER, "x", {"url": "https://x.example", "clientIdLists": ["a"]}, "")
@@ -293,7 +278,6 @@ def test_what_belongs_to_no_binding() -> None:
 
 
 def test_the_providers_that_lead_to_clusters() -> None:
-    """Protects the look into clusters: by the providers; before the first deployment, by the configuration."""
     first = preview(
         step("create", None, resource(SERVICE_ACCOUNT, "x", {})),
         config={"kubernetes:context": "blue", "aws:region": "x"},
@@ -310,7 +294,6 @@ def test_the_providers_that_lead_to_clusters() -> None:
 
 
 def test_a_kubeconfig_is_never_shown() -> None:
-    """Protects tokens in a kubeconfig that the program does not say is a secret."""
     old, new = (
         resource("pulumi:providers:kubernetes", "green", {"kubeconfig": text, "context": text}, "") for text in "ab"
     )
@@ -320,7 +303,6 @@ def test_a_kubeconfig_is_never_shown() -> None:
 
 
 def test_a_renamed_role_stays_in_its_binding() -> None:
-    """Protects readers: the component has another name then, and the key is the same."""
     old, new = ({**role(trust(), name), "parent": urn(COMPONENT, f"role/{name}", "")} for name in ("one", "two"))
     component = {"urn": old["parent"], "type": COMPONENT, "outputs": {"key": "app"}}
     config = {"irsa:bindings": json.dumps({"app": {"role": {"name": "two"}}})}
@@ -344,7 +326,6 @@ def test_roles_of_one_name_in_two_aws_accounts_are_of_no_others_binding() -> Non
 
 
 def test_a_component_of_one_of_several_clusters_has_its_key() -> None:
-    """Protects readers of several clusters: what is new in a cluster that the stack knows has the cluster's key."""
     urns = [urn(COMPONENT, f"default/{name}@oidc.example", "") for name in "ab"]
     known = {"urn": urns[0], "type": COMPONENT, "outputs": {"key": "a", "cluster": "green"}}
     new = resource(SERVICE_ACCOUNT, "b", {"metadata": {"name": "b"}}, parent=urns[1])

@@ -76,7 +76,6 @@ NOTHING: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("gate", FAIL_ON)
 def test_what_a_gate_stops_at(gate: str) -> None:
-    """Protects who deploys without reading: each gate stops at its own, and at nothing else."""
     others = [each for each in itertools.chain(NOTHING, *STOPS.values()) if each not in STOPS[gate]]
 
     assert all(FAIL_ON[gate](diff(**each)) for each in STOPS[gate])
@@ -104,7 +103,6 @@ def test_a_preview_that_gives_everything(tmp_path: Path, new: Any, code: int) ->
 
 
 def test_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects pipelines: everything is printed all the same, and what stopped it is named."""
     file = tmp_path / "preview.json"
     after = without_outputs(role(trust("team-a:worker", "team-a:builder")))
     file.write_text(digest([step("update", role(trust("team-a:worker")), after)]))

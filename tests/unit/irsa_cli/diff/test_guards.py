@@ -79,12 +79,10 @@ def pods(before: str, after: str, *accounts: str, cluster: str = "green") -> Gua
     ],
 )
 def test_whose_pods(before: Modes, after: Modes, expected: list[GuardChange]) -> None:
-    """Protects whoever is newly refused: each service account whose mode changes, the strictest first."""
     assert found(step("update", guard(before), guard(after))) == expected
 
 
 def test_on_and_off() -> None:
-    """Protects who switches a guard on or off: a component that is new or gone guards nobody on the other side."""
     assert found(step("create", None, guard({"a/x": "deny"}))) == [pods("off", "deny", "a/x")]
     assert found(step("delete", guard({"a/x": "deny"}))) == [pods("deny", "off", "a/x")]
     assert found(step("create", None, guard({"a/x": "deny"}, "cluster")))[0].cluster == ""
@@ -119,7 +117,6 @@ def test_what_somebody_deleted_guards_nobody(deleted: list[Any]) -> None:
 
 
 def test_what_is_not_known_yet() -> None:
-    """Protects from a guess: with a new role the data is not known; then the component says it, or nobody can tell."""
     unknown = [config_map(data=UNKNOWN), child(f"{POLICY}Binding", "irsa-guard-shop-identity", {"spec": UNKNOWN})]
     created = [step("create", None, each) for each in unknown]
 
@@ -128,7 +125,6 @@ def test_what_is_not_known_yet() -> None:
 
 
 def test_the_rule_for_annotations() -> None:
-    """Protects who annotates service accounts by hand: the rule is one of its own."""
     steps = step("update", guard({}, annotations="warn"), guard({}, annotations="deny"))
 
     (change,) = found(steps)
@@ -170,7 +166,6 @@ def avoiding(before: Any, after: Any, mode: str = "deny") -> list[tuple[list[str
     ],
 )  # fmt: skip
 def test_who_may_avoid_it(change: Mapping[str, Any], who: list[str], dangerous: bool) -> None:
-    """Protects from a guard that somebody widens: whoever it does not stop any more is a gain, and named."""
     assert avoiding(rule({}), rule(change)) == ([(who, "deny", dangerous)] if who else [])
     # Without one of the lists, it stopped nobody; without the rule, too.
     damaged = config_map(data={"a.x": ROLE})
@@ -178,7 +173,6 @@ def test_who_may_avoid_it(change: Mapping[str, Any], who: list[str], dangerous: 
 
 
 def test_who_may_avoid_it_is_not_known_yet() -> None:
-    """Protects from silence: a program may write ConfigMaps of which nothing is known before `up`."""
     state = [guard({"a/x": "deny"}, annotations="deny"), rule({})]
     (change,) = found(step("create-replacement", rule({}), config_map(data=UNKNOWN)), state=state)
 
@@ -188,12 +182,10 @@ def test_who_may_avoid_it_is_not_known_yet() -> None:
 
 @pytest.mark.parametrize(("namespace", "dangerous"), [("platform", False), ("a", True)])
 def test_where_its_config_maps_go(namespace: str, dangerous: bool) -> None:
-    """Protects from a guard that its tenants may switch off: whoever may edit its ConfigMaps can."""
     assert avoiding(rule({}), rule({}, namespace)) == [([f"namespace {namespace}"], "deny", dangerous)]
 
 
 def test_the_first_lines() -> None:
-    """Protects reviewers: in the first lines of text who is refused, and each change where there are several."""
     refused, warned = pods("off", "deny", "default/my-app", "default/other"), pods("deny", "warn", "a/x", cluster="")
     one, both = (
         "\n".join(line for row in rows_of(diff(guard=those)) for line in row.lines)
@@ -217,7 +209,6 @@ def test_the_first_lines() -> None:
 
 
 def test_its_own_resources_are_a_line_each() -> None:
-    """Protects readers from CEL and data: names, what happens, and of a binding its actions and namespaces."""
     old, new = ({"spec": {"variables": [{"name": "x", "expression": each}]}} for each in ("1 == 1", "2 == 2"))
     moved = step("create-replacement", config_map("a/x"), config_map("a/x", namespace="platform", name="map-2"))
 
@@ -244,7 +235,6 @@ def test_its_own_resources_are_a_line_each() -> None:
 
 
 def test_resources_of_two_clusters() -> None:
-    """Protects who reads two guards of one name: each line says the cluster."""
     read = preview(
         step("update", binding(["Warn"], "a"), binding(["Deny"], "a")), step("create", None, guard({}))
     ).steps

@@ -69,7 +69,6 @@ def test_what_an_import_takes_away(key: str, before: Any, tmp_path: Path, capsys
 
 
 def test_who_loses_a_role_by_its_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who uses the role by now: what the import rewrites is a gain of some, and a loss of others."""
     steps = imported({"assumeRolePolicy": json.dumps(trust("team-b:other"))}, ["assumeRolePolicy"])
     code, found = said(tmp_path, capsys, *steps, gate="gains")
 
@@ -81,14 +80,12 @@ def test_who_loses_a_role_by_its_import(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_what_is_there_as_declared_is_no_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects adoption: an update for a provider's own defaults is not shown as one of the role."""
     _, found = said(tmp_path, capsys, *imported({}, ["forceDetachPolicies"]))
 
     assert settings(found) in ({}, {"forceDetachPolicies": (None, "false")})
 
 
 def test_the_update_after_an_import_that_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects readers of the second preview: the state has inline policies that nobody declares, and no defaults."""
     old = resource(ROLE, "app", {**INPUTS, "description": "before"}, outputs={**READ, "description": "before"})
     new = resource(ROLE, "app", {**DECLARED, "description": "after"})
     _, found = said(tmp_path, capsys, step("update", old, new, diffReasons=["description"]))

@@ -397,7 +397,6 @@ def test_associations_of_which_the_cluster_is_not_known(diff_json: DiffJson) -> 
 
 
 def test_a_cluster_of_which_eks_says_nothing_is_named(diff_json: DiffJson) -> None:
-    """Protects a reviewer of a migration: why it is a gain of one way, and what would tell that it is none."""
     before, after = BY_PODS, and_token(BY_PODS, EKS[0])
     found = diff_json(*steps(before, after, CALLED_RIGHT), eks={})
 
@@ -441,7 +440,6 @@ def test_two_session_policies_of_clusters_of_one_name(other: str, diff_json: Dif
 
 
 def test_clusters_and_roles_of_one_name_are_written_by_their_arns() -> None:
-    """Protects a reviewer: two lines that look alike say nothing of which cluster, or which role, each is about."""
     rights = [
         Right("a/b", "app", ROLES[index > 1], "", way="podIdentity", cluster_arn=arn)
         for index, arn in enumerate(CLUSTERS)

@@ -39,7 +39,6 @@ def change(**values: Any) -> ResourceChange:
 
 
 def test_one_role() -> None:
-    """Protects the form: who gains and loses first, then the statement with what is added and removed."""
     sub = "Condition StringLike sub"
     statement = StatementChange(
         "1", "Allow", "changed", "", (Element(sub, "system:serviceaccount:team-a:worker"),), (Element(sub, "a b"),)
@@ -73,7 +72,6 @@ stack dev: 1 binding changes: 1 update; 3 resources stay as they are"""
 
 
 def test_nothing_changes() -> None:
-    """Protects who deploys nothing: it is said, not left empty."""
     assert (
         text(diff(unchanged=7))
         == """\
@@ -86,7 +84,6 @@ stack dev: no changes; 7 resources stay as they are"""
 
 
 def test_a_whole_statement_has_its_effect_in_the_title() -> None:
-    """Protects readers from one line too many; of an effect that changes, both are shown."""
     elements = (Element("Effect", "Allow"), Element("Action", "s3:GetObject"))
     added = change(document="policy document", statements=(StatementChange("Read", "Allow", "added", "", elements),))
     moved = change(document="policy document", statements=(StatementChange("Read", "Allow", "moved", "app-2"),))
@@ -113,7 +110,6 @@ def test_the_arn_of_an_oidc_provider_fits() -> None:
 
 
 def test_many_rights_are_counted_in_the_first_line() -> None:
-    """Protects the first line: it fits 80 columns, and each right has a line below."""
     many = [Right(f"team-a/{index}", "my-role", ARN, ISSUER) for index in range(1_000)]
     lines = text(diff(gains=many, loses=[WORKER])).splitlines()
 
@@ -123,7 +119,6 @@ def test_many_rights_are_counted_in_the_first_line() -> None:
 
 
 def test_what_is_not_certain() -> None:
-    """Protects reviewers: what may be is said apart from what is, with the reason."""
     found = diff(
         may_gain=[WORKER],
         cannot_tell=[Undecided("other-role", "", "its trust policy is not known until `pulumi up`")],
@@ -154,7 +149,6 @@ def test_a_role_of_the_name_nobody() -> None:
 
 
 def test_a_pattern_has_examples() -> None:
-    """Protects reviewers: whom a pattern admits today, and how many more."""
     names = tuple(f"a/{index}" for index in range(7))
     found = text(diff(gains=[Right("a/*", "my-role", ARN, ISSUER, names), Right("*/*", "my-role", ARN, ISSUER)]))
 
@@ -230,7 +224,6 @@ DIFFS = st.builds(
 
 @given(DIFFS)
 def test_lines_of_any_text(found: Diff) -> None:
-    """Protects terminals and logs: 80 columns, unless one text alone is longer, and no control characters."""
     for row in rows_of(found):
         assert row.lines
         for line in row.lines:
@@ -241,14 +234,12 @@ def test_lines_of_any_text(found: Diff) -> None:
 
 
 def test_a_wide_character_takes_two_columns() -> None:
-    """Protects the layout where a tag is not ASCII: two parts of 60 columns are two lines."""
     wide = "\u6f22" * 30
 
     assert Row("+", 0, [wide, wide]).lines == [f"+ {wide}", f"+     {wide}"]
 
 
 def test_what_is_not_seen_is_said() -> None:
-    """Protects from taking "no changes" for the whole truth: each source leaves something out."""
     says = {before: text(diff(before=before)) for before in ("state", "live")}
 
     assert "~ not seen: what others changed in AWS or Kubernetes (--refresh reads it)" in says["state"]

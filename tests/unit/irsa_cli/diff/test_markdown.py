@@ -78,7 +78,6 @@ def test_what_others_wrote_stays_in_code(text: str) -> None:
 
 @given(DIFFS)
 def test_any_text_stays_in_code(found: Diff) -> None:
-    """Protects comments: outside of code there are only our own words, and the elements are closed."""
     text = markdown(found, COMMAND)
     outside = outside_of_code(text)
 
@@ -120,7 +119,6 @@ def test_the_form() -> None:
 
 
 def test_all_that_fits_is_there() -> None:
-    """Protects readers: every line of the text is in the comment."""
     resource = change(settings=tuple(PropertyChange(f"tags.t{index}", "a", "b") for index in range(100)))
     found = diff(gains=[WORKER], bindings=[BindingChange(f"app-{index}", (resource,)) for index in range(4)])
     text = markdown(found, COMMAND)
@@ -146,7 +144,6 @@ def test_what_does_not_fit_is_counted() -> None:
 
 
 def test_one_line_that_is_too_long() -> None:
-    """Protects against one value that leaves no room for anything else."""
     resource = change(settings=tuple(PropertyChange("x" * 9_000 + str(index), "a", "b") for index in range(50)))
     text = markdown(diff(bindings=[BindingChange("app", (resource,))], warnings=["y" * 90_000]), COMMAND)
 

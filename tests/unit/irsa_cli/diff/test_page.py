@@ -35,7 +35,6 @@ def named(name: str, *subjects: str, **tags: str) -> dict[str, Any]:
 def test_the_example_is_what_the_command_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects readers of the page."""
     steps = [
         step(
             "update", named("reports", "team-a:reports"), without_outputs(named("reports", "team-a:*", team="payments"))

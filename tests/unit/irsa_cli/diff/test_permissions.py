@@ -48,7 +48,6 @@ def of(*steps: Any) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
 
 
 def test_everything_is_told_first() -> None:
-    """Protects a reviewer: a policy that becomes `*` on `*` began with "gains: nobody; loses: nobody"."""
     old = policy(POLICY, "app", statement("s3:GetObject", "arn:aws:s3:::a/*"))
     new = policy(
         POLICY, "app", statement("*"), statement("iam:PassRole"), statement("s3:GetObject", "arn:aws:s3:::a/*")
@@ -61,7 +60,6 @@ def test_everything_is_told_first() -> None:
 
 
 def test_who_may_assume_a_role_that_may_do_everything_is_named() -> None:
-    """Protects a reviewer: it said which role may do everything, and nobody knew whose Pods that are."""
     found, _ = changes(step("update", ROLE, ROLE), step("create", None, policy(POLICY, "app", statement("*"))))
     small = PermissionChange("r", "", "gains", ("s3:GetObject",), ("arn:aws:s3:::a/*",), service_accounts=("a/b",))
     lines = [" ".join(row.pieces) for row in permission_rows(diff(permissions=[*found, small]))]
@@ -78,14 +76,12 @@ def test_nothing_is_said_twice() -> None:
 
 
 def test_a_statement_that_moves_is_no_change() -> None:
-    """Protects from noise: a policy that is split, or an inline one that becomes a managed one, gives the same."""
     read = statement("s3:GetObject", "arn:aws:s3:::a/*")
 
     assert of(step("delete", policy(INLINE, "a", read)), step("create", None, policy(POLICY, "b", read))) == []
 
 
 def test_a_policy_of_others_is_told_by_its_name() -> None:
-    """Protects from AdministratorAccess among small changes: it comes first, though its document is not read."""
     put = policy(INLINE, "a", statement("s3:PutObject", "arn:aws:s3:::a/*"))
     steps = [step("create", None, each) for each in (attachment(READ_ONLY), put, attachment(ADMINISTRATOR))]
 
@@ -115,7 +111,6 @@ def test_a_policy_of_others_that_was_read_is_told_by_its_content() -> None:
 
 
 def test_a_policy_of_another_binding_is_no_policy_of_others() -> None:
-    """Protects the sum of what a role may do: what the stack creates and attaches to a second role counts for both."""
     own = resource(
         POLICY, "other", {"name": "p", "policy": json.dumps(document_of(statement("s3:GetObject")))}, "other"
     )
@@ -133,7 +128,6 @@ BOUNDARY = "arn:aws:iam::111122223333:policy/boundary"
 
 @pytest.mark.parametrize(("before", "after"), [(BOUNDARY, None), (None, BOUNDARY), (BOUNDARY, f"{BOUNDARY}2")])
 def test_a_boundary_that_changes(before: str | None, after: str | None) -> None:
-    """Protects a reviewer: a role without its boundary may do more, and no policy of it has changed."""
     put = policy(INLINE, "a", statement(["s3:GetObject", "iam:PassRole"]))
     sides = [{**ROLE, "inputs": {**ROLE["inputs"], "permissionsBoundary": each}} for each in (before, after)]
     found = preview(step("update", *sides), step("update", put, put))
@@ -149,7 +143,6 @@ def test_a_boundary_that_changes(before: str | None, after: str | None) -> None:
 
 
 def test_what_is_not_known_is_said() -> None:
-    """Protects from "no change" for a document that nobody could read."""
     secret = resource(INLINE, "a", {"name": "a", "role": "my-role", "policy": SECRET})
     found, undecided = changes(step("update", ROLE, ROLE), step("create", None, secret))
 
@@ -228,7 +221,6 @@ def test_a_limit_on_what_the_caller_chooses_is_not_dropped_unseen(old: Any, new:
 
 
 def test_a_boundary_of_a_thousand_actions_is_about_those_of_the_role() -> None:
-    """Protects from "may gain 312 services": of ReadOnlyAccess, a role that may use S3 has what it allows for S3."""
     own = policy(INLINE, "a", statement(["s3:GetObject", "s3:PutObject"]))
     sides = [{**ROLE, "inputs": {**ROLE["inputs"], "permissionsBoundary": each}} for each in (None, BOUNDARY)]
     found = preview(step("update", *sides), step("update", own, own))
@@ -302,7 +294,6 @@ def test_two_roles_of_one_name_that_are_not_in_the_preview() -> None:
     ],
 )
 def test_what_is_dangerous(action: str, resource_: str, dangerous: bool) -> None:
-    """Protects the order: everything, rights on rights, and a write on every resource come before the rest."""
     (found,), _ = changes(
         step("update", ROLE, ROLE), step("create", None, policy(INLINE, "a", statement(action, resource_)))
     )
@@ -321,7 +312,6 @@ def test_the_policies_of_administrators_are_known_by_name(name: str) -> None:
 
 
 def test_chains_follow_what_was_read() -> None:
-    """Protects from two answers to one question: an attached policy that lets a role assume another is a chain."""
     other = "arn:aws:iam::444455556666:role/other"
     found = preview(step("update", ROLE, ROLE), step("create", None, attachment(READ_ONLY)))
     read = {READ_ONLY: document_of(statement("sts:AssumeRole", other))}

@@ -41,7 +41,6 @@ OLD, NEW = (resource(POLICY, "p", {"name": name}) for name in ("old", "new"))
     ],
 )
 def test_what_is_no_preview_is_said(text: str, says: str) -> None:
-    """Protects who passes a wrong file, or one that a failed command left empty: where, and never a traceback."""
     with pytest.raises(
         CouldNotLookError, match=r"^preview\.json is not what `pulumi preview --json` prints: "
     ) as error:
@@ -69,7 +68,6 @@ def test_a_replacement_is_one_step(steps: list[Any]) -> None:
 
 @pytest.mark.parametrize("op", ["same", "read", "refresh", "discard", "read-replacement"])
 def test_what_changes_nothing_is_no_step(op: str) -> None:
-    """Protects readers from resources that stay as they are, which --show-sames and --refresh list."""
     assert preview(step(op, OLD, OLD)).steps == ()
 
 
@@ -82,7 +80,6 @@ def test_a_protection_that_changes_is_a_step() -> None:
 
 
 def test_what_an_earlier_replacement_left_is_beside_its_successor() -> None:
-    """Protects the resource that lives: the one that is deleted has the same URN."""
     found = preview(step("update", OLD, NEW), step("delete", {**OLD, "delete": True})).steps
 
     assert [each.operation for each in found] == ["update", "delete"]
@@ -102,7 +99,6 @@ def test_messages_are_listed_by_severity() -> None:
 
 
 def test_stack_and_what_is_unchanged() -> None:
-    """Protects the last line of the report."""
     found = preview(step("update", OLD, NEW))
 
     assert (found.stack, found.unchanged) == ("dev", 7)
@@ -126,7 +122,6 @@ def test_what_a_refresh_found_is_what_was_there() -> None:
 
 
 def test_a_stack_name_that_pulumi_would_not_take() -> None:
-    """Protects the comment: a name without end, of a preview that nobody made, is in its heading and its commands."""
     steps = [step("create", None, role(trust("team-a:worker")))]
     text = digest(steps).replace("urn:pulumi:dev:", f"urn:pulumi:{'x' * 101}:")
 

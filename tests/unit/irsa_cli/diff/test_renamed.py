@@ -88,7 +88,6 @@ def test_one_line_for_a_renamed_key() -> None:
     ids=["another trust policy", "no role", "a new binding", "a binding that is gone"],
 )
 def test_what_is_no_new_name(old: list[Any], new: list[Any]) -> None:
-    """Protects from hiding a change: what differs in more than its automatic name is shown whole."""
     renamed, text = found(*moved(old, new))
 
     assert renamed == []
@@ -105,7 +104,6 @@ def access(tmp_path: Path, capsys: pytest.CaptureFixture[str], *steps: Any) -> d
 
 
 def test_a_new_name_is_nobodys_gain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the first line, and gates: who could assume the old role may assume the new one, and do the same."""
     found = access(tmp_path, capsys, *moved(binding("old", False), binding("new", True)))
 
     assert found == {"gains": [], "loses": [], "permissions": [], "permissionsCannotTell": []}
@@ -142,7 +140,6 @@ def test_a_new_name_hides_no_new_permission(way: str, tmp_path: Path, capsys: py
 
 
 def test_advice_that_would_not_keep_the_role_is_not_given() -> None:
-    """Protects who follows it: `formerly` keeps neither another prefix of one's own, nor deletes what is protected."""
     old, new = binding("old", False), binding("new", True)
     other = [
         {**each, "inputs": {**each["inputs"], "namePrefix": "z-"}} if each["type"] == ROLE else each for each in new
@@ -154,7 +151,6 @@ def test_advice_that_would_not_keep_the_role_is_not_given() -> None:
 
 
 def test_another_document_is_shown() -> None:
-    """Protects from hiding a change beside a new name: the role has a new name alone, and the policy says more."""
     (renamed,), text = found(*moved(binding("old", False), binding("new", True, bucket="*")))
 
     assert renamed.kinds == ("role",)
@@ -163,15 +159,12 @@ def test_another_document_is_shown() -> None:
 
 
 def test_a_name_of_ones_own_is_shown() -> None:
-    """Protects from advice that does not fix: `formerly` keeps automatic names, no others."""
     named = [{**each, "inputs": {**each["inputs"], "__defaults": []}} for each in binding("new", True)]
 
     assert found(*moved(binding("old", False), named))[0] == []
 
 
 def test_only_the_policy_is_created_again() -> None:
-    """Protects the reader of a split policy: within a role that has a name, its policies alone follow the key."""
-
     parent = {"parent": urn("irsa:index:ServiceAccountRole", "role/app", "")}
     old, new = ([{**each, **parent} for each in binding(key, key == "new")[1:2]] for key in ("old", "new"))
     (renamed,), _ = found(*moved(old, new))

@@ -59,7 +59,6 @@ def changed(before: Any, after: Any) -> dict[str, Any]:
     ],
 )
 def test_a_changed_trust(before: list[str], after: list[str], gains: set[str], loses: set[str]) -> None:
-    """Protects reviewers: a pattern that grows is seen though no service account of it exists, and no more than it."""
     found = rights_of(changed(trust(*before), trust(*after)))
 
     assert {each.service_account for each in found.gains} == gains
@@ -70,7 +69,6 @@ def test_a_changed_trust(before: list[str], after: list[str], gains: set[str], l
 
 
 def test_a_pattern_is_seen_whatever_exists() -> None:
-    """Protects reviewers: a service account of the name that stands for the others hides none of them."""
     everyone = [f"a:{letter}" for letter in string.ascii_lowercase + string.digits]
     (right,) = rights_of(changed(trust("a:*"), trust("b:one")), live=everyone).loses
 
@@ -87,7 +85,6 @@ def test_a_pattern_names_those_that_exist() -> None:
 
 
 def test_a_deny_takes_away_a_part() -> None:
-    """Protects reviewers: an explicit Deny wins over every Allow."""
     before = trust("team-a:*")
     after = {**before, "Statement": [*before["Statement"], DENY]}
     found = rights_of(changed(before, after), live=["team-a:sun", "team-a:moon"])
@@ -139,7 +136,6 @@ def test_a_deny_takes_away_a_part() -> None:
 def test_what_a_pattern_leaves_out(
     before: Any, after: Any, right: str, but_not: tuple[str, ...], at_most: bool
 ) -> None:
-    """Protects reviewers: "all but one" is no pattern, so the one is named, or that there are some."""
     version = {"Version": "2012-10-17"}
     found = rights_of(changed({**version, **before}, {**version, **after}))
     (wide,) = [each for each in (*found.gains, *found.loses) if each.service_account == right]
@@ -148,7 +144,6 @@ def test_what_a_pattern_leaves_out(
 
 
 def test_a_role_that_comes_and_goes() -> None:
-    """Protects both ends: without the role nobody may assume it."""
     there = role(trust("team-a:worker"))
 
     assert pairs(rights_of(step("create", None, without_outputs(there))).gains) == {WORKER}
@@ -158,7 +153,6 @@ def test_a_role_that_comes_and_goes() -> None:
 
 
 def test_a_renamed_role_is_another_one() -> None:
-    """Protects who uses the ARN: the right is on the new one, and not on the old one any more."""
     old, new = role(trust("team-a:worker")), role(trust("team-a:worker"), "new-role")
     found = rights_of(step("replace", old, without_outputs(new), replaceReasons=["name"]))
 
@@ -168,7 +162,6 @@ def test_a_renamed_role_is_another_one() -> None:
 
 
 def test_a_role_whose_name_iam_chooses() -> None:
-    """Protects automatic names: the role has its logical name, and no ARN."""
     new = without_outputs(role(trust("team-a:worker")))
     del new["inputs"]["name"]
     (right,) = rights_of(step("create", None, new)).gains
@@ -208,7 +201,6 @@ def test_an_oidc_provider_that_changes(old: Any, new: Any, gains: set[Any], lose
     ],
 )
 def test_a_trust_policy_that_cannot_be_read(written: str, reason: str) -> None:
-    """Protects reviewers: nobody gains or loses on a guess."""
     found = rights_of(changed(trust("team-a:worker"), written))
 
     (undecided,) = found.cannot_tell
@@ -219,7 +211,6 @@ def test_a_trust_policy_that_cannot_be_read(written: str, reason: str) -> None:
 
 
 def test_a_secret_trust_policy_that_changes() -> None:
-    """Protects reviewers: a preview has the same text for two secrets, and names the property that changes."""
     secret = role(SECRET)
     tagged = {**secret, "inputs": {**secret["inputs"], "tags": {"team": "payments"}}}
     changes = rights_of(step("update", secret, without_outputs(secret), diffReasons=["assumeRolePolicy"]))
@@ -249,7 +240,6 @@ def test_a_trust_policy_that_somebody_changed_by_hand() -> None:
 
 
 def test_a_role_that_another_resource_takes_over() -> None:
-    """Protects moved bindings: the stack releases the role under one name, and imports it under another one."""
     old, new = role(trust("team-a:worker"), retainOnDelete=True), role(trust("team-a:worker", "team-a:two"))
     taken = {**without_outputs(new), "urn": "urn:pulumi:dev::irsa::aws:iam/role:Role::other"}
 
@@ -257,7 +247,6 @@ def test_a_role_that_another_resource_takes_over() -> None:
 
 
 def test_client_ids_that_are_not_known() -> None:
-    """Protects reviewers: a list that depends on another resource is no empty list."""
     old, new = oidc_provider("sts.amazonaws.com"), oidc_provider(UNKNOWN)
     found = rights_of(step("update", old, without_outputs(new)), state=[role(trust("team-a:worker")), old])
 
@@ -268,7 +257,6 @@ def test_client_ids_that_are_not_known() -> None:
 
 
 def test_conditions_that_cannot_be_evaluated() -> None:
-    """Protects reviewers: a condition on the network is neither granted nor refused."""
     one, other = (trust("team-a:worker", IpAddress={"aws:SourceIp": f"203.0.113.0/{size}"}) for size in (24, 28))
     plain = trust("team-a:worker")
 
@@ -303,7 +291,6 @@ def test_others_than_service_accounts_are_not_forgotten(statement: Any) -> None:
 
 
 def test_a_second_cluster() -> None:
-    """Protects blue and green: the rights of one cluster's service accounts are not those of the other's."""
     other = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
     both = {
         "Version": "2012-10-17",
@@ -323,7 +310,6 @@ def test_a_provider_of_another_account_admits_nobody() -> None:
 
 
 def test_what_a_statement_says_in_other_words_changes_nothing() -> None:
-    """Protects from noise: order, Sid, and one value or a list of one."""
     before = trust("a:one", "a:two")
     after = trust("a:two", "a:one")
     after["Statement"][0] |= {"Sid": "Pods", "Action": ["STS:AssumeRoleWithWebIdentity"]}
@@ -425,7 +411,6 @@ def test_letter_case_that_does_not_count() -> None:
 
 
 def test_two_resources_that_change_their_urns() -> None:
-    """Protects moved resources: one may take the URN that another one leaves."""
     one, two = role(trust("a:one"), "one", "x"), role(trust("a:two"), "two", "y")
     moved = {**two, "urn": one["urn"]}
     found = rights_of(
@@ -517,7 +502,6 @@ def test_an_issuer_is_no_cluster_for_one_service_account(added: str) -> None:
     "conditions", [{"Null": {SUB: "false"}}, {"StringEqualsIgnoreCase": {SUB: "SYSTEM:serviceaccount:team-b:worker"}}]
 )
 def test_service_accounts_alone_are_no_others(conditions: Any) -> None:
-    """Protects readers: what only service accounts meet is told of them, and of nobody else."""
     found = rights_of(changed(trust("team-a:worker"), for_conditions(conditions)))
 
     assert found.gains

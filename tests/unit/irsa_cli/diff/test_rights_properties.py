@@ -44,7 +44,6 @@ def admits(subjects: list[str], name: str) -> bool:
 def test_the_rights_are_those_of_the_patterns(
     before: list[str], after: list[str], live: set[str], anybody: str
 ) -> None:
-    """Protects reviewers: who exists is listed if and only if it changes; who may exist one day is within a pattern."""
     documents = (without_outputs(role(trust(*after))), role(trust(*before)))
     found = rights_of(step("update", documents[1], documents[0]), live=sorted(live))
 
@@ -60,7 +59,6 @@ def test_the_rights_are_those_of_the_patterns(
 
 @given(SUBJECTS, SUBJECTS)
 def test_back_is_the_other_way_round(before: list[str], after: list[str]) -> None:
-    """Protects both lists alike: what one change gives, its reversal takes."""
     old, new = role(trust(*before)), role(trust(*after))
     there = rights_of(step("update", old, without_outputs(new)))
     back = rights_of(step("update", new, without_outputs(old)))
@@ -112,7 +110,6 @@ POLICIES = st.lists(st.sampled_from(list(PROVIDERS)).flatmap(statements), min_si
 
 @given(POLICIES, POLICIES, st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=2, unique=True))
 def test_each_service_account_is_told_as_iam_decides(before: Any, after: Any, audiences: list[str]) -> None:
-    """Protects reviewers: whoever gains or loses is in a line, and who is named in one does gain, or lose."""
     state = [oidc_provider(*audiences, issuer=each) for each in PROVIDERS]
     found = rights_of(step("update", role(before), without_outputs(role(after))), state=state, live=EVERYONE)
 

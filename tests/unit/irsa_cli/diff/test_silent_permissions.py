@@ -142,7 +142,6 @@ def test_a_tag_of_the_role_that_statements_ask_for(key: str, before: Any, after:
 
 
 def test_a_tag_that_nothing_asks_for(diff_json: DiffJson) -> None:
-    """Protects from an alarm for each tag."""
     own, changed = BY_TAG["aws:PrincipalTag/team"], with_inputs(ROLE, **tags(costs="a"))
 
     assert reasons(diff_json(update(ROLE, changed, diffReasons=["tags"]), update(own, own))) == []

@@ -33,7 +33,6 @@ def values(elements: Sequence[Any]) -> list[str]:
 
 
 def test_a_statement_is_known_by_its_sid() -> None:
-    """Protects readers: a statement keeps its name, though another statement is more alike."""
     alike = {**READ, "Sid": "More", "Action": ["s3:GetObject", "s3:PutObject"]}
     found = between(document(READ), document({**READ, "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::a"}, alike))
 
@@ -50,7 +49,6 @@ def test_a_statement_is_known_by_its_sid() -> None:
 
 
 def test_a_statement_without_a_sid_is_known_by_what_it_has_in_common() -> None:
-    """Protects readers of policies without Sid; the number is that of the new document."""
     new = {**SEND, "Action": ["sqs:SendMessage", "sqs:GetQueueUrl"]}
     other = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::a"}
     found = {each.statement: each for each in between(document(SEND), document(other, new))}
@@ -60,7 +58,6 @@ def test_a_statement_without_a_sid_is_known_by_what_it_has_in_common() -> None:
 
 
 def test_what_has_little_in_common_is_two_statements() -> None:
-    """Protects readers from a change in which nothing stays."""
     assert [each.change for each in between(document(READ), document(SEND))] == ["removed", "added"]
 
 
@@ -72,7 +69,6 @@ def test_an_effect_that_turns_round() -> None:
 
 
 def test_conditions_of_a_trust_policy_have_short_names() -> None:
-    """Protects readers of trust policies: `aud` and `sub` of the statement's own provider, every other key whole."""
     host = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
     statement = {
         "Effect": "Allow",
@@ -93,7 +89,6 @@ def when(**condition: Any) -> dict[str, Any]:
 
 
 def test_a_pattern_turns_the_operator_of_the_other_values() -> None:
-    """Protects readers: for a value without a wildcard, StringLike is StringEquals, and the value stays."""
     (found,) = between(when(StringEquals={"k": ["a", "b"]}), when(StringLike={"k": ["a", "c*"]}))
 
     assert values(found.removed) == ["Condition StringEquals k: b"]
@@ -130,7 +125,6 @@ def test_an_operator_that_makes_a_difference(before: Any, after: Any, removed: l
 
 
 def test_a_statement_moves_between_parts_of_a_policy() -> None:
-    """Protects split policies: what one part loses and the next one gets is no new right."""
     found = statement_changes(
         [
             Documents("app", document(READ, SEND), document(SEND)),
@@ -157,7 +151,6 @@ def test_what_means_the_same_is_no_change(before: Any, after: Any) -> None:
 
 
 def test_the_version_counts() -> None:
-    """Protects readers: with the version of 2008, variables are plain text."""
     (found,) = between(document(SEND, version="2008-10-17"), document(SEND))
 
     assert (values(found.removed), values(found.added)) == (["Version: 2008-10-17"], ["Version: 2012-10-17"])
@@ -167,7 +160,6 @@ def test_the_version_counts() -> None:
     "other", ["no JSON", "[]", '{"Statement": ["x"]}', '{"Statement": {"Condition": 1}}', "[" * 9999]
 )
 def test_what_is_no_document_is_not_compared(other: str) -> None:
-    """Protects from a traceback: what is no policy is shown as it is."""
     assert statement_changes([Documents("p", document(SEND), other)]) == [None]
 
 
@@ -191,7 +183,6 @@ def meant(statement: Any) -> frozenset[tuple[str, str]]:
 
 @given(STATEMENTS, STATEMENTS)
 def test_the_changes_lead_from_one_document_to_the_other(before: list[Any], after: list[Any]) -> None:
-    """Protects reviewers: no right appears or goes without its line, and no line is about a right that stays."""
     gone, come = {meant(each) for each in before}, {meant(each) for each in after}
     kept = gone & come
     removed = [value for each in gone - kept for value in each]

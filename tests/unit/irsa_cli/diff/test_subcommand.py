@@ -38,7 +38,6 @@ def preview(tmp_path: Path) -> Path:
 
 
 def test_a_file(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects who has no stack at hand: only the file is read, and that is said."""
     assert main(["diff", "--preview", str(preview)]) == 0
 
     lines = capsys.readouterr().out.splitlines()
@@ -56,7 +55,6 @@ def test_standard_input(encoding: str, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def test_json(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects programs: what is printed matches the published schema."""
     assert main(["diff", "--preview", str(preview), "--json"]) == 0
 
     found = check_output("diff", capsys.readouterr().out)
@@ -67,7 +65,6 @@ def test_json(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_markdown(preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects workflows: the comment beside the text, or in its place."""
     comment = tmp_path / "comment.md"
     assert main(["diff", "--preview", str(preview), "--markdown", str(comment)]) == 0
     assert capsys.readouterr().out.startswith(FIRST)
@@ -91,7 +88,6 @@ def test_a_failure_commands_no_ci(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("depth", [101, 480, 100_000])
 def test_a_preview_that_is_nested_too_deeply(depth: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects from a traceback, and from minutes: what no resource needs is not read, and that is said."""
     new = without_outputs(role(trust("team-a:worker")))
     new["inputs"]["tags"] = "DEEP"
     text = digest([step("update", role(trust("team-a:worker")), new)])
@@ -129,7 +125,6 @@ def test_a_preview_that_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_wrong_arguments(
     arguments: list[str], says: str, preview: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects users: exit code 2 and one line."""
     monkeypatch.chdir(preview.parent)
     Path("latin.json").write_bytes("{é}".encode("latin-1"))
     Path("empty.json").touch()
@@ -179,7 +174,6 @@ class Cluster:
 def test_a_thousand_bindings_ask_the_cluster_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects large stacks: one list of service accounts, whatever the number of bindings."""
     steps = [
         step(
             "update",
@@ -207,11 +201,6 @@ def test_a_thousand_bindings_ask_the_cluster_once(
 def test_an_annotation_that_is_there_is_not_added(
     name: str, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects who adopts annotated service accounts: what each has already is no change, and what it loses is shown.
-
-    Of a cluster that cannot be read, and of a service account that is not there, all is shown as added: that another
-    provider's cluster has one of that name says nothing.
-    """
     is_read = which != "not read"
 
     def cluster(*_: Any) -> Cluster:
@@ -245,7 +234,6 @@ def test_an_annotation_that_is_there_is_not_added(
 def test_no_cluster_is_asked_where_no_role_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects who only changes tags, perhaps without access to the cluster."""
     file = tmp_path / "preview.json"
     before = role(trust("team-a:worker"))
     file.write_text(digest([step("update", before, {**before, "inputs": {**before["inputs"], "tags": {"a": "b"}}})]))
@@ -283,7 +271,6 @@ def test_the_preview_is_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def test_a_preview_that_fails_without_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects policy packs: a mandatory policy that is violated ends the preview, and its JSON does not say so."""
     monkeypatch.setattr("irsa_cli.diff.work.previewed", lambda *_: (PREVIEW, "pulumi preview: exit code 255"))
 
     assert main(["diff"]) == 2

@@ -8,7 +8,6 @@ from tests.unit.irsa_cli.diff.previews import ROLE, diff, preview, resource, ste
 
 
 def test_a_suffix_that_the_deployment_chooses_anew_is_not_shown() -> None:
-    """Protects who copies a role's name: each preview makes up another end of an automatic name."""
     inputs: dict[str, Any] = {"name": "app-1a2b3c4", "__defaults": ["name"], "assumeRolePolicy": trust("a:b")}
     named = {**inputs, "name": "own-1a2b3c4", "__defaults": []}
     found = preview(*(step("create", None, resource(ROLE, each["name"], each, "")) for each in (inputs, named)))

@@ -54,7 +54,6 @@ def test_a_missing_annotation_is_said_with_the_command_that_sets_it(
     "misspelled", ["eks.amazonaws.com/role-arm", "eks.amazonaws.com/rolearn", "eks.amazon.com/role-arn"]
 )
 def test_a_misspelled_annotation_is_corrected(state: State, explain: Any, misspelled: str) -> None:
-    """Protects who pastes the command: the key that the webhook reads is set, and the misspelled one is gone."""
     state.annotations = {misspelled: ROLE}
 
     assert shlex.split(explain(ROLE, "--json").json["fix"])[-2:] == [f"{KEY}={ROLE}", f"{misspelled}-"]

@@ -366,11 +366,6 @@ def test_a_credential_program_that_gives_no_token_is_one_sentence(tmp_path: Path
 def test_a_certificate_that_is_not_trusted_is_no_broken_network(
     cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch, reason: OSError, cause: Cause
 ) -> None:
-    """Protects from advice that does not help: the kubeconfig lacks the authority, and the network is good.
-
-    So is the question that is not sent any more.
-    """
-
     def refuse(*_: Any, **__: Any) -> Any:
         raise httpx2.ConnectError(str(reason)) from reason
 

@@ -303,7 +303,6 @@ def test_a_new_association_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, a
 
 
 def test_only_what_a_new_association_explains_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the reader's time: a token that is not accepted is not accepted later."""
     monkeypatch.setattr("irsa_cli.prove.pod_identity.time.sleep", lambda _: pytest.fail("waits"))
     binding = replace(BINDING, modified=datetime.now(UTC))
 

@@ -104,10 +104,6 @@ def test_secrets_of_the_state_stay_unread() -> None:
 
 
 def test_what_a_refresh_forgot_is_still_declared() -> None:
-    """Protects from silence: a refresh forgets a deleted service account and attachment; the component does not.
-
-    A service account that the stack only annotated is not the stack's to make.
-    """
     forgotten = {"namespace": "web", "serviceAccountName": "app", "policyArns": ["arn:aws:iam::aws:policy/X"]}
     for created in (True, False):
         own = component("app", **forgotten, **({} if created else {"createsServiceAccount": False}))

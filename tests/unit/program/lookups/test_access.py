@@ -45,7 +45,6 @@ def checked(files: list[Path], context: str | None = None, **variables: str) -> 
 
 
 def test_a_context_that_exists(kubeconfig: Path) -> None:
-    """Protects those whose kubeconfig is right: named, current, or in the environment."""
     assert checked([kubeconfig], "prod") is None
     assert checked([kubeconfig]) is None
     assert checked([], "prod", KUBECONFIG=str(kubeconfig)) is None
@@ -62,7 +61,6 @@ def test_a_missing_context_has_its_place(kubeconfig: Path) -> None:
 
 
 def test_a_context_of_the_provider_has_no_key_of_the_cluster(kubeconfig: Path, tmp_path: Path) -> None:
-    """Protects who wrote `kubernetes:context`: the place is that setting, and no key that the file does not have."""
     context = kubeconfig_mistake(("cluster",), {"kubeconfig": str(kubeconfig), "context": "gone"}, {})
     file = kubeconfig_mistake(("cluster",), {"kubeconfig": str(tmp_path / "none")}, {})
     of_environment = kubeconfig_mistake(("cluster",), {}, {"KUBECONFIG": str(tmp_path / "none")})
@@ -104,7 +102,6 @@ def test_a_current_context_that_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_a_missing_kubeconfig(tmp_path: Path) -> None:
-    """Protects from a typing mistake in a path, and from a machine without a kubeconfig."""
     file = tmp_path / "none"
     of_file, of_environment = checked([file]), checked([], KUBECONFIG=str(file))
 
@@ -130,7 +127,6 @@ def test_several_kubeconfigs_are_merged(kubeconfig: Path, tmp_path: Path) -> Non
 
 
 def test_in_a_pod_there_is_no_kubeconfig(tmp_path: Path) -> None:
-    """Protects runners inside of a cluster, which have a service account instead."""
     variables = {"KUBECONFIG": str(tmp_path / "none"), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
 
     assert checked([], **variables) is None
@@ -139,7 +135,6 @@ def test_in_a_pod_there_is_no_kubeconfig(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["{", "[]", "text", "contexts: {a: b}", "contexts: [a]", "\0"])
 def test_a_kubeconfig_that_is_none_is_left_to_the_plugin(tmp_path: Path, text: str) -> None:
-    """Protects from a traceback about somebody else's file."""
     file = tmp_path / "config"
     file.write_text(text)
 
@@ -156,7 +151,6 @@ def used(**values: Any) -> set[str | None]:
 
 
 def test_an_account_counts_where_something_is_asked_or_created() -> None:
-    """Protects stacks that need no credentials of an account: its provider never exists."""
     own = {"serviceAccount": {"name": "app"}}
     existing = {**own, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
     data = {"data": {"profile": "data", "region": "us-west-2"}}
@@ -207,7 +201,6 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
 
 
 def test_credentials_that_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects a good stack."""
     assert asked(monkeypatch, "111122223333", {}) == ""
     assert asked(monkeypatch, "111122223333", {"aws:allowedAccountIds": '["111122223333"]'}) == ""
 
@@ -263,7 +256,6 @@ def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.Monk
 
 
 def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the first minute with a new stack: the command that sets the region is there."""
     for name in access.REGION_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)

@@ -39,7 +39,6 @@ def test_a_mistake_is_four_lines_with_something_to_do(cause: Cause) -> None:
 
 
 def test_every_cause_has_its_own_advice() -> None:
-    """Protects from a cause without advice: it would be told like one that nobody knows."""
     elsewhere = {Cause.NOT_FOUND, Cause.ROLE_NOT_ASSUMABLE}
 
     assert {*Cause} - elsewhere == failures.OF_ACCOUNT.keys() | failures.OF_SUBJECT.keys()
@@ -66,7 +65,6 @@ def test_the_account_and_the_region_that_were_asked_are_named(cause: Cause) -> N
 
 @pytest.mark.parametrize("cause", [Cause.NO_CREDENTIALS, Cause.EXPIRED, Cause.WRONG_AWS_ACCOUNT, Cause.NO_CONNECTION])
 def test_what_is_of_the_account_is_the_same_for_each_question(cause: Cause) -> None:
-    """Protects from one message per look-up: what several of them fail for is one mistake, of the account."""
     failure = error_of(cause)
     other = Question((), "the identity", "sts:GetCallerIdentity", OWN)
 
@@ -74,7 +72,6 @@ def test_what_is_of_the_account_is_the_same_for_each_question(cause: Cause) -> N
 
 
 def test_the_wrong_account_names_both() -> None:
-    """Protects from deploying to another account: the one of the credentials, and the one that is allowed."""
     located = aws_mistake(error_of(Cause.WRONG_AWS_ACCOUNT), question())
 
     assert "111122223333" in located.mistake.found
@@ -83,7 +80,6 @@ def test_the_wrong_account_names_both() -> None:
 
 
 def test_a_forbidden_account_is_not_called_unlisted() -> None:
-    """Protects from a wrong direction: the official plugin says the same of both lists."""
     failure = error_of(Cause.WRONG_AWS_ACCOUNT)
     located = aws_mistake(failure, question(AskedAwsAccount()))
 
@@ -115,7 +111,6 @@ def test_a_role_that_cannot_be_assumed_is_the_accounts() -> None:
 
 
 def test_a_missing_cluster_names_region_and_account() -> None:
-    """Protects from a search in the wrong region: "couldn't find resource" says neither."""
     asked = AskedAwsAccount(number="111122223333", region="eu-central-1")
     located = failures.cluster_missing(CLUSTER, "my-cluster", asked)
 
@@ -127,7 +122,6 @@ def test_a_missing_cluster_names_region_and_account() -> None:
 
 @pytest.mark.parametrize(("status", "words"), [("CREATING", "wait for it"), ("DELETING", "name another cluster")])
 def test_nobody_waits_for_a_cluster_that_goes(status: str, words: str) -> None:
-    """Protects from waiting for ever."""
     located = failures.cluster_not_active(CLUSTER, "prod", status, None)
 
     assert status in located.mistake.found
@@ -136,7 +130,6 @@ def test_nobody_waits_for_a_cluster_that_goes(status: str, words: str) -> None:
 
 @pytest.mark.parametrize("cause", [*failures.KUBERNETES_ADVICE, Cause.NO_CONNECTION], ids=lambda each: each.name)
 def test_a_cluster_that_does_not_answer(cause: Cause) -> None:
-    """Protects the one form of all messages for a cluster too: which one, and what to do."""
     located = kubernetes_mistake(
         error_of(cause), ("cluster", "kubernetes"), "the cluster 'blue'", "cluster-unreachable"
     )
@@ -147,7 +140,6 @@ def test_a_cluster_that_does_not_answer(cause: Cause) -> None:
 
 
 def test_a_misspelled_context_has_the_right_one() -> None:
-    """Protects a common error: the nearest context of the kubeconfig is named."""
     located = failures.context_missing(("cluster", "kubernetes", "context"), "prd", ["prod", "dev"])
 
     assert located.mistake.found == "the kubeconfig has no context prd; it has: dev, prod"
@@ -175,7 +167,6 @@ def test_a_long_answer_is_shortened() -> None:
 
 
 def test_an_output_keeps_its_own_rule() -> None:
-    """Protects the cause: what is wrong in another stack's output is said by the rule of the value."""
     located = failures.output_wrong(CLUSTER, "o/p/s", "oidcIssuer", Mistake("found", "allowed", "fix"))
 
     assert located.mistake.found == "the output 'oidcIssuer' of o/p/s: found"

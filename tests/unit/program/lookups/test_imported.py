@@ -31,7 +31,6 @@ def found(there: There, aws: dict[str, Any] | None = None, **arguments: Any) -> 
 
 
 def test_what_is_there_as_declared() -> None:
-    """Protects adoption."""
     assert found(AS_DECLARED) == []
     # What was not read, or is not there, is said elsewhere.
     assert found(There()) == []
@@ -54,7 +53,6 @@ def test_what_is_there_as_declared() -> None:
     ],
 )
 def test_what_differs(there: There, says: str) -> None:
-    """Protects a role and its policies from being rewritten, or from being taken for less than they are."""
     ((rule, place, text),) = found(there)
 
     assert (rule, place) == ("import-differs", "bindings.app.import")

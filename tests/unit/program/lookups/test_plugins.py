@@ -147,7 +147,6 @@ SAID: tuple[tuple[Cause, str, str, str], ...] = (
 
 @pytest.mark.parametrize(("cause", "about", "text", "source"), SAID, ids=lambda value: str(value)[:60])
 def test_each_text_has_its_cause(cause: Cause, about: str, text: str, source: str) -> None:
-    """Protects from advice that does not help: what the plugin says leads to one cause."""
     found = understood(text)
 
     assert (found.cause, found.about) == (cause, about)
@@ -155,7 +154,6 @@ def test_each_text_has_its_cause(cause: Cause, about: str, text: str, source: st
 
 @pytest.mark.parametrize(("cause", "about", "text"), [each[:3] for each in SAID], ids=lambda value: str(value)[:60])
 def test_each_text_has_its_cause_in_both_forms(cause: Cause, about: str, text: str) -> None:
-    """Protects the answer from the provider's log: each error comes twice, and after retries with their number."""
     retried = text.replace(", https response", ", exceeded maximum number of attempts, 25, https response")
     for said in (f"sdk-v2/provider2.go:572: sdk.helper_schema: {text}", retried):
         found = understood(said)

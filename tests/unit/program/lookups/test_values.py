@@ -38,7 +38,6 @@ def identities(
 def test_the_partition_of_each_account(
     settings: dict[str, Any], region: str | None, partitions: list[str | None]
 ) -> None:
-    """Protects stacks over two partitions, and those whose region comes from the environment: a sample of it is one."""
     found = [each.partition for each in identities(settings, region).values() if each]
     assert [None if sampled(partition) else partition for partition in found] == partitions
 
@@ -55,7 +54,6 @@ def test_the_partition_of_each_account(
     ],
 )
 def test_the_account_id_is_known_where_the_file_has_it(settings: Any, allowed: Any, account_id: str | None) -> None:
-    """Protects who names another account's policy: by the only allowed account, or by the OIDC provider's ARN."""
     identity = identities(settings, "us-west-2", allowed)[None]
     assert identity is not None
     assert (None if sampled(identity.account_id) else identity.account_id) == account_id
@@ -63,7 +61,6 @@ def test_the_account_id_is_known_where_the_file_has_it(settings: Any, allowed: A
 
 @pytest.mark.parametrize("region", [None, "eu-west-1"])
 def test_samples_stand_for_what_is_looked_up(region: str | None) -> None:
-    """Protects the check before a look-up: the built-in variables have legal values, wherever they are."""
     resource = "-".join(f"${{{name}}}" for name in BUILT_IN)
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:${{partition}}:s3:::{resource}"}
     binding = {
@@ -76,7 +73,6 @@ def test_samples_stand_for_what_is_looked_up(region: str | None) -> None:
 
 @pytest.mark.parametrize(("value", "mistakes", "secrets"), [(5, 1, 0), (SECRET, 0, 2)])
 def test_a_variable_that_cannot_be_read_is_no_mistake_where_it_is_used(value: Any, mistakes: int, secrets: int) -> None:
-    """Protects the reader from a second mistake; of a secret, the variable and its use are named as not checked."""
     binding = {"serviceAccount": {"name": "app"}, "policyArns": ["arn:aws:iam::aws:policy/${v}"]}
     values = {"cluster": {"name": "cc"}, "bindings": {"app": binding}, "variables": {"v": value}}
     examination = examine(values, Path("/nowhere"), "us-west-2")
@@ -87,7 +83,6 @@ def test_a_variable_that_cannot_be_read_is_no_mistake_where_it_is_used(value: An
 
 
 def test_a_provider_is_of_a_cluster_and_an_aws_account_that_a_binding_has_together() -> None:
-    """Protects large stacks, and `--live` from asking for a provider that the stack does not create."""
     values = {
         "clusters": {name: {"name": name, "createOidcProvider": True} for name in ("blue", "green")},
         "accounts": {"data": {"profile": "data"}, "idle": {"profile": "idle"}},

@@ -41,7 +41,6 @@ def said(*statements: Any, arns: Any = (), subjects: Any = ()) -> list[str]:
     ],
 )
 def test_what_its_policies_allow(statements: list[Any], text: str) -> None:
-    """Protects a program without `irsa check`: `*` on `*`, however spelled, is said; a Deny and a Condition count."""
     found = said(*statements)
 
     assert len(found) == bool(text)
@@ -57,7 +56,6 @@ def test_what_its_policies_allow(statements: list[Any], text: str) -> None:
     ],
 )
 def test_which_policies_of_aws(arns: list[str], statements: list[Any], count: int) -> None:
-    """Protects a program that attaches AdministratorAccess, in any partition; one of that name may be anything."""
     assert len(said(*statements, arns=arns)) == count
 
 
@@ -76,7 +74,6 @@ def test_who_may_have_it(subjects: list[str], count: int) -> None:
 
 
 def test_no_add_on_is_unlimited() -> None:
-    """Protects irsa's own add-ons from its own alarm, with the fewest parameters, with all, and with everything."""
     for each in all_documents():
         arns = [managed_policy_arn("aws", key) for key in managed_policies(each.add_on, each.version, each.scope)]
         assert [*unlimited([each.document], arns, [each.add_on.subject])] == []
