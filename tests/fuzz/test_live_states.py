@@ -17,7 +17,7 @@ from tests.fuzz.live_states import ISSUER, ROLE, Http, Session, State, kubeconfi
 from tests.fuzz.printed import problems, unquoted
 from tests.output_schemas import check_output
 
-FEW, MANY = 160, 2_000
+FEW, MANY = 96, 2_000
 TRUST = Path("trust.json")
 OFFLINE = ["explain", "web/app", ROLE, "--trust", str(TRUST), "--issuer", ISSUER]
 SUBCOMMANDS = (["verify", "--pods"], ["prove"], ["explain", "web/app", ROLE], ["explain", "web/app"], OFFLINE)

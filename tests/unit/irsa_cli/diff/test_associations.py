@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa_cli.diff.associations import OtherWay, session_policy_changes, with_associations
@@ -262,7 +262,6 @@ def lets_in(statements: Sequence[tuple[str, str | None, str | None]], namespace:
     return is_let_in(tags=True) or is_let_in(tags=False)
 
 
-@settings(max_examples=200, deadline=None)
 @given(before=STATEMENTS, after=STATEMENTS)
 def test_nobody_is_let_in_silently(
     before: list[tuple[str, str | None, str | None]], after: list[tuple[str, str | None, str | None]]

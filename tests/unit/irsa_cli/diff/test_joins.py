@@ -223,7 +223,7 @@ def and_token(world: World, issuer: str) -> World:
     return world._replace(trust={ROLES[0]: world.trust[ROLES[0]] | {Token(ONE, issuer, "default:app")}})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(BY_PODS, and_token(BY_PODS, EKS[1]), CALLED_RIGHT, frozenset())
 @example(BY_PODS, and_token(BY_PODS, EVIL), {**CALLED_RIGHT, APP: EVIL}, frozenset())
 @example(BY_PODS, and_token(BY_PODS, EVIL), {**CALLED_RIGHT, APP: EVIL}, frozenset(CLUSTERS))
