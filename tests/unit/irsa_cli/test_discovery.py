@@ -35,6 +35,7 @@ from tests.world import aws_response, paged_iam, refusal
 
 BLUE, GREEN = (f"https://oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in ("BLUE", "GREEN"))
 PROVIDER = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:oidc-provider/{BLUE.removeprefix('https://')}"
+OF_BLUE = {"Url": BLUE, "ThumbprintList": ["0" * 40], "ClientIDList": ["sts.amazonaws.com", "vault"]}
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}],
@@ -87,15 +88,15 @@ def cluster_apis(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(discovery, "configuration", configuration)
     monkeypatch.setattr(discovery, "ClusterClient", Cluster)
+    # moto has no associations.
+    monkeypatch.setattr(EksClient, "associations", lambda *_: [])
 
 
-@pytest.fixture(autouse=True)
-def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An AWS account with five roles, which IAM lists two at a time, and two EKS clusters."""
-    with paged_iam(monkeypatch, 2) as client:
-        client.create_open_id_connect_provider(
-            Url=BLUE, ThumbprintList=["0" * 40], ClientIDList=["sts.amazonaws.com", "vault"]
-        )
+@pytest.fixture(autouse=True, scope="module")
+def iam() -> Iterator[Any]:
+    """An AWS account with five roles, which IAM lists two at a time, and two EKS clusters; they are only read."""
+    with pytest.MonkeyPatch.context() as patch, paged_iam(patch, 2) as client:
+        client.create_open_id_connect_provider(**OF_BLUE)
         arn = client.create_policy(PolicyName="read", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
         for number in range(5):
             client.create_role(
@@ -114,8 +115,6 @@ def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
                 name=name, roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
             )
             eks_backends[DEFAULT_ACCOUNT_ID]["us-west-2"].clusters[name].identity = {"oidc": {"issuer": issuer}}
-        # moto has no associations.
-        monkeypatch.setattr(EksClient, "associations", lambda *_: [])
         yield client
 
 
@@ -248,12 +247,14 @@ def test_the_associations_of_the_clusters_that_are_read(accounts: Any, eks: Eks)
 
 
 def test_a_cluster_without_an_oidc_provider_may_have_associations(accounts: Any, iam: Any, eks: Eks) -> None:
-    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
     account = Account()
     eks.answer_to(account.live.session)
     accounts(account)
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
+    found = discover(["blue"], [], []).aws_accounts[0]
+    iam.create_open_id_connect_provider(**OF_BLUE)
 
-    assert discover(["blue"], [], []).aws_accounts[0].associations.keys() == {arn_of("blue")}
+    assert found.associations.keys() == {arn_of("blue")}
 
 
 @pytest.mark.parametrize("operation", ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"])
