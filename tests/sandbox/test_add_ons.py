@@ -45,7 +45,38 @@ def subjects(cloud: Any, role: str) -> set[str]:
     return {value for each in conditions for key, value in each.items() if key.endswith(":sub")}
 
 
-def test_every_add_on_of_a_stack_file(deploy: Deploy, cloud: Any) -> None:
+PROGRAM = """
+import pulumi
+import pulumi_aws
+from irsa import ServiceAccountRole
+
+cluster = pulumi_aws.eks.get_cluster_output(name="my-cluster")
+for name, parameters in {add_ons}.items():
+    later = {{key: [pulumi.Output.from_input(each) for each in value] for key, value in parameters.items()}}
+    args = {{"cluster_names": [cluster.name]}} if name in {with_clusters} else {{}}
+    ServiceAccountRole(name, {{
+        "oidc_provider_arns": ["{provider}"],
+        "role": {{"name": f"component-{{name}}"}},
+        "policies": [{{"add_on": name, **later, **args}}],
+    }})
+"""
+
+
+@pytest.fixture
+def program(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
+    """A program of one's own with a component for each add-on, whose parameters are outputs."""
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
+    (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
+    (tmp_path / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))
+    with_clusters = [name for name in names() if "cluster_names" in add_on(name).parameters]
+    text = PROGRAM.format(add_ons=NARROWEST, with_clusters=with_clusters, provider=PROVIDER)
+    (tmp_path / "__main__.py").write_text(text)
+    stack = Stack(cloud, tmp_path)
+    yield stack
+    stack.clean_up()
+
+
+def test_every_add_on_by_both_doors(deploy: Deploy, program: Stack, cloud: Any) -> None:
     """Protects who writes a name in place of a policy: each is deployed once, attached, and trusted by its usual name.
 
     The names of the service accounts are those of the EKS user guide.
@@ -73,6 +104,12 @@ def test_every_add_on_of_a_stack_file(deploy: Deploy, cloud: Any) -> None:
     }
     assert values["aws-load-balancer-controller"]["clusterName"] == "my-cluster"
 
+    program.up()
+    assert program.up() == {}
+    for name in names():
+        by_program, by_file = (attached(cloud, f"{door}-{name}") for door in ("component", "add-on"))
+        assert sorted(map(json.dumps, by_program.values())) == sorted(map(json.dumps, by_file.values())), name
+    program.destroy()
     project.destroy()
     roles = [each["RoleName"] for each in cloud.aws("iam").list_roles()["Roles"]]
     policies = [each["PolicyName"] for each in cloud.aws("iam").list_policies(Scope="Local")["Policies"]]
@@ -122,45 +159,3 @@ def test_pod_identity_for_an_add_on(deploy: Deploy, cloud: Any) -> None:
     assert [each["serviceAccount"] for each in listed["associations"]] == ["external-dns"]
     assert project.outputs()["helmValues"]["dns"]["serviceAccount"]["annotations"] == {}
     assert project.up() == {}
-
-
-PROGRAM = """
-import pulumi
-import pulumi_aws
-from irsa import ServiceAccountRole
-
-cluster = pulumi_aws.eks.get_cluster_output(name="my-cluster")
-for name, parameters in {add_ons}.items():
-    later = {{key: [pulumi.Output.from_input(each) for each in value] for key, value in parameters.items()}}
-    args = {{"cluster_names": [cluster.name]}} if name in {with_clusters} else {{}}
-    ServiceAccountRole(name, {{
-        "oidc_provider_arns": ["{provider}"],
-        "role": {{"name": f"component-{{name}}"}},
-        "policies": [{{"add_on": name, **later, **args}}],
-    }})
-"""
-
-
-@pytest.fixture
-def program(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
-    """A program of one's own with a component for each add-on, whose parameters are outputs."""
-    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
-    (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
-    (tmp_path / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))
-    with_clusters = [name for name in names() if "cluster_names" in add_on(name).parameters]
-    text = PROGRAM.format(add_ons=NARROWEST, with_clusters=with_clusters, provider=PROVIDER)
-    (tmp_path / "__main__.py").write_text(text)
-    stack = Stack(cloud, tmp_path)
-    yield stack
-    stack.clean_up()
-
-
-def test_every_add_on_of_a_component(program: Stack, deploy: Deploy, cloud: Any) -> None:
-    program.up()
-    assert program.up() == {}
-    bindings = {name: {"policies": [keys(name)], "role": {"name": f"add-on-{name}"}} for name in names()}
-    deploy({"bindings": bindings}).up()
-
-    for name in names():
-        by_program, by_file = (attached(cloud, f"{door}-{name}") for door in ("component", "add-on"))
-        assert sorted(map(json.dumps, by_program.values())) == sorted(map(json.dumps, by_file.values())), name

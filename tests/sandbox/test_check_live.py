@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.irsa_command import irsa
-from tests.sandbox.pods import CLUSTER, Pods
+from tests.sandbox.pods import CLUSTER
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.test_verify import access
 
@@ -61,7 +61,6 @@ def test_it_asks_the_same_for_3_and_for_300_bindings(deploy: Callable[..., Proje
 
 
 def test_the_documented_rights_are_enough(deploy: Callable[..., Project], cloud: Any, tmp_path: Path) -> None:
-    """Protects least privilege: docs/permissions/kubernetes-check-live.yaml leaves nothing unchecked."""
     checking = access(cloud, tmp_path, "checking", "kubernetes-check-live.yaml")
     project = deploy({"bindings": bindings(1)})
     code, report = checked(project, **checking)
@@ -85,7 +84,6 @@ def deployed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 
 def test_a_good_stack_has_no_findings_before_and_after(deployed: Project, deploy: Callable[..., Project]) -> None:
-    """Protects every deployment: what is not in the way is not reported, nor what this stack created itself."""
     code, report = checked(deployed)
     assert (code, report["errors"], report["warnings"], report["notChecked"]) == (0, [], [], [])
     # A second stack of the same names: everything that the first one has is in its way.
@@ -99,7 +97,6 @@ def test_a_good_stack_has_no_findings_before_and_after(deployed: Project, deploy
 
 
 def test_what_pods_would_lose(deployed: Project, cloud: Any) -> None:
-    """Protects running Pods: create: true to false deletes the service account; the way that is told keeps it."""
     project = deployed
     changed = bindings(1)
     changed["live-0"]["serviceAccount"].update(create=False)
@@ -164,7 +161,6 @@ def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any, 
 
 
 def test_an_association_of_an_add_on(deploy: Callable[..., Project], cloud: Any, theirs: str) -> None:
-    """Protects add-ons: what is theirs is not to be adopted, and is named."""
     eks = cloud.aws("eks")
     addon = {"clusterName": CLUSTER, "addonName": "aws-ebs-csi-driver"}
     association = {"serviceAccount": "ebs-csi-controller-sa", "roleArn": theirs}
@@ -195,7 +191,6 @@ def test_a_cluster_without_the_agent(deploy: Callable[..., Project], cloud: Any)
 
 
 def test_a_chained_role_without_tags(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects who assumes further roles: with session tags, each of these needs sts:TagSession."""
     iam = cloud.aws("iam")
     number = cloud.aws("sts").get_caller_identity()["Account"]
     principal = {"AWS": f"arn:aws:iam::{number}:root"}
@@ -208,40 +203,3 @@ def test_a_chained_role_without_tags(deploy: Callable[..., Project], cloud: Any)
         iam.delete_role(RoleName="chained")
 
     assert (code, rules(report)) == (1, [("tag-session-missing", "bindings.app.assumeRoleArns[0]")])
-
-
-def test_the_stages_from_irsa_and_back(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects Pods: no way ends while one has it, and the deployed stage is good; the way back has a deadline."""
-    held = [("pods-hold-back", "bindings.app.identity")]
-    to_pods, from_pods = {"irsa": "trusted", "podIdentity": "used"}, {"irsa": "used", "podIdentity": "trusted"}
-    project, pods = deploy(using_pods("walker", identity="irsa")), Pods(cloud, "default", "walker")
-
-    def judged(identity: Any) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-        project.set(using_pods("walker", identity=identity))
-        report = checked(project)[1]
-        return rules(report), [each["rule"] for each in report["warnings"]], report["notChecked"]
-
-    good: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
-    try:
-        project.up()
-        pods.start()
-        assert judged("podIdentity") == (held, [], [])
-        assert judged("both") == good
-        project.up()
-        assert judged(to_pods) == (held, [], [])
-        pods.restart()
-        for identity in (to_pods, "podIdentity"):
-            assert judged(identity) == good
-            project.up()
-            assert judged(identity) == good
-        assert judged("irsa") == (held, [], [])
-        assert judged("both") == good
-        project.up()
-        assert judged(from_pods) == ([], ["pods-must-restart"], [])
-        project.up()
-        assert judged("irsa") == (held, [], [])
-        pods.restart()
-        assert judged("irsa") == good
-    finally:
-        for name in [*pods.names]:
-            pods.stop(name)

@@ -28,10 +28,6 @@ def pod(name: str) -> dict[str, Any]:
 
 
 def test_on_stricter_and_off(deploy: Deploy, cloud: Any) -> None:
-    """Protects the cluster: warned of, then refused, a Pod with its identity never; the second `up` changes nothing.
-
-    Switched off, nothing is left of it.
-    """
     server = ApiServer(cloud)
 
     def bare(name: str = "guarded-app") -> Any:
@@ -39,7 +35,6 @@ def test_on_stricter_and_off(deploy: Deploy, cloud: Any) -> None:
 
     project = deploy({"guard": "warn", "bindings": {"app": APP}})
     project.up()
-    assert project.up() == {}
     answer = eventually(bare, lambda each: bool(each.warnings))
     assert answer.refusal is None
     assert "default/guarded-app has no AWS identity" in answer.warnings[0]
@@ -57,7 +52,6 @@ def test_on_stricter_and_off(deploy: Deploy, cloud: Any) -> None:
 
     project.set({"bindings": {"app": APP}})
     assert project.up() == {"delete": 10}
-    assert project.up() == {}
     eventually(bare, lambda each: each.refusal is None and not each.warnings)
     for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings", "configmaps -n kube-system"):
         assert "irsa-guard" not in cloud.kubectl("get", *plural.split(), "-o", "name").stdout
@@ -98,7 +92,6 @@ def test_from_mode_to_mode(deploy: Deploy, cloud: Any) -> None:
 
 
 def test_the_guard_comes_last_and_goes_first(deploy: Deploy) -> None:
-    """Protects Pods while a stack is created or destroyed: none is asked for a role that its account has not."""
     both = {**OTHER, "identity": "both", "role": {"name": "guarded-other"}}
     project = deploy({"guard": "deny", "bindings": {"app": APP, "other": both}})
     project.up()
@@ -132,7 +125,6 @@ IdentityGuard("guard", {{
 
 
 def test_a_guard_in_a_program_of_ones_own(cloud: Any, tmp_path: Path) -> None:
-    """Protects programs: outputs of the role are what the guard knows, the namespace too."""
     runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
     (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
     (tmp_path / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))

@@ -17,7 +17,8 @@ from sandbox.pod_identity_webhook import IRSA, POD_IDENTITY
 from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import irsa
 from tests.sandbox.pods import CLUSTER, Pods, annotation
-from tests.sandbox.project import STACK, Project
+from tests.sandbox.project import STACK, Project, counts
+from tests.sandbox.test_check_live import checked, rules
 
 pytestmark = pytest.mark.sandbox
 
@@ -27,9 +28,10 @@ ROLE_ARN = "arn:aws:iam::111122223333:role/staged-role"
 STAGED = {
     "serviceAccount": {"name": "staged"},
     "role": {"name": "staged-role"},
-    "policy": {"file": "policies/my-policy.json"},
+    "policyArns": ["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"],
 }
 TO_PODS, FROM_PODS = {"irsa": "trusted", "podIdentity": "used"}, {"irsa": "used", "podIdentity": "trusted"}
+HELD = [("pods-hold-back", "bindings.app.identity")]
 # Of each stage: what is written, what `pulumi up` then does, whether Pods restart, and how many ways are trusted.
 STAGES: list[tuple[Any, dict[str, int], bool, int]] = [
     ("both", {"update": 1, "create": 1}, True, 2),
@@ -73,22 +75,33 @@ def left_out(pods: Pods, identity: Any) -> list[str]:
     return [each for each in without if identity != FROM_PODS or pods.way(each) is not POD_IDENTITY]
 
 
+def judged(project: Project, identity: Any) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+    """Set a stage, and return what `irsa check --live` says of it: rules, warnings and what is not checked."""
+    project.set({"bindings": {"app": {**STAGED, "identity": identity}}})
+    report = checked(project)[1]
+    return rules(report), [each["rule"] for each in report["warnings"]], report["notChecked"]
+
+
 def test_each_stage_and_back(staged: tuple[Project, Pods], cloud: Any) -> None:
     """Protects every Pod: after each `pulumi up` old and new ones have credentials, and the next one does nothing.
 
-    But for one stage on the way back, after which the old ones must restart at once.
+    But for one stage on the way back, after which the old ones must restart at once. `irsa check --live` says so, and
+    that no way may end while a Pod has it.
     """
     project, pods = staged
     before = {IRSA}
-    for identity, changes, restart, trusted in STAGES:
-        project.set({"bindings": {"app": {**STAGED, "identity": identity}}})
-        assert project.up() == changes
+    assert judged(project, "podIdentity") == (HELD, [], [])
+    for (identity, changes, restart, trusted), (following, *_) in zip(STAGES, [*STAGES[1:], STAGES[0]], strict=True):
+        assert judged(project, identity) == ([], ["pods-must-restart"] if identity == FROM_PODS else [], [])
+        # With a preview, as a user does.
+        assert counts(project.events("up", "--yes")) == changes
         pods.start()
         way = POD_IDENTITY if identity in ("both", "podIdentity", TO_PODS) else IRSA
         assert {pods.way(each) for each in pods.names} == before | {way}
         assert left_out(pods, identity) == []
         assert bool(pods.without_credentials()) is (identity == FROM_PODS)
         if restart:
+            assert judged(project, following) == (HELD, [], [])
             pods.restart()
             assert pods.without_credentials() == []
         before = {way}
@@ -96,6 +109,7 @@ def test_each_stage_and_back(staged: tuple[Project, Pods], cloud: Any) -> None:
         assert len(statements(cloud)) == trusted
         assert annotation(cloud, "default", "staged") == (None if identity in (TO_PODS, "podIdentity") else ROLE_ARN)
         assert [each["roleArn"] for each in associations(cloud)] == ([ROLE_ARN] if way is POD_IDENTITY else [])
+        assert judged(project, identity) == ([], [], [])
         assert project.up() == {}
 
 
@@ -113,7 +127,7 @@ def test_eks_does_not_know_the_trust_policy_yet(deploy: Deploy, cloud: Any) -> N
     # The list for the next look-up has the same path, and is no POST.
     with failing_aws({f"POST /clusters/{CLUSTER}/pod-identity-associations": not_yet}, cloud.aws_address) as address:
         project = deploy({"bindings": {"app": {**STAGED, "identity": "both"}}}, AWS_ENDPOINT_URL=address)
-        assert project.up()["create"] == 7
+        assert project.up()["create"] == 6
     project.variables["AWS_ENDPOINT_URL"] = cloud.aws_address
     assert len(refused) == 3
     assert len(associations(cloud)) == 1

@@ -24,7 +24,6 @@ def test_the_short_words_are_mappings() -> None:
     assert parse_identity("both") == parse_identity({"podIdentity": "used", "irsa": "used"})
 
 
-<<<<<<< HEAD:tests/unit/irsa/ways/test_identity.py
 USES = ["used", "trusted", "absent"]
 
 
@@ -35,13 +34,6 @@ def test_what_is_recorded_is_read_again(irsa: str, pods: str) -> None:
     identity = parse_identity(recorded)
     assert identity.recorded == recorded
     assert [way.key for way in identity.used] == [way for way, use in recorded.items() if use == "used"]
-=======
-@pytest.mark.parametrize("uses", [*itertools.product(Use, Use)])
-def test_what_is_recorded_is_read_again(uses: tuple[Use, Use]) -> None:
-    identity = Identity(*uses)
-    if identity.recorded:
-        assert parse_identity(identity.recorded) == identity
->>>>>>> 8c24f073 (A docstring of a test names a source or an attack; what only says its name again goes):tests/unit/irsa/rules/test_identity.py
 
 
 @given(ANYTHING)

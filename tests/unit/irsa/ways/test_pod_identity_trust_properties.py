@@ -55,12 +55,8 @@ def admitted(document: str, session_tags: bool) -> set[tuple[str, str]]:
 def test_it_admits_the_service_accounts_of_its_clusters_alone(
     subjects: Sequence[str], clusters: Sequence[str], irsa: bool
 ) -> None:
-<<<<<<< HEAD:tests/unit/irsa/ways/test_pod_identity_trust_properties.py
     """Protects from the cross product: of a:x and b:y, neither a:y nor b:x gets in, nor anybody of another cluster."""
     document = trust_document(TrustParts([PROVIDER] if irsa else [], subjects, cluster_arns=clusters))
-=======
-    document = trust_document([PROVIDER] if irsa else [], subjects, pod_identity=PodIdentityTrust(clusters))
->>>>>>> 8c24f073 (A docstring of a test names a source or an attack; what only says its name again goes):tests/unit/irsa/rules/test_pod_identity_trust_properties.py
     assert admitted(document, session_tags=True) == {*itertools.product(clusters, subjects)}
     # An association without session tags gets nothing: the keys are not there.
     assert admitted(document, session_tags=False) == set()
@@ -68,19 +64,14 @@ def test_it_admits_the_service_accounts_of_its_clusters_alone(
 
 @given(SUBJECTS, CHOSEN)
 def test_without_tags_it_admits_its_clusters_alone(subjects: Sequence[str], clusters: Sequence[str]) -> None:
-<<<<<<< HEAD:tests/unit/irsa/ways/test_pod_identity_trust_properties.py
     """Protects who is warned of it: the whole of the clusters gets in, and no other one."""
     document = trust_document(TrustParts([], subjects, cluster_arns=clusters, session_tags=False))
-=======
-    document = trust_document([], subjects, pod_identity=PodIdentityTrust(clusters, session_tags=False))
->>>>>>> 8c24f073 (A docstring of a test names a source or an attack; what only says its name again goes):tests/unit/irsa/rules/test_pod_identity_trust_properties.py
     for session_tags in (False, True):
         assert {cluster for cluster, _ in admitted(document, session_tags)} == {*clusters}
 
 
 @given(SUBJECTS, CHOSEN, st.booleans())
 def test_the_same_input_makes_the_same_text(subjects: list[str], clusters: list[str], tags: bool) -> None:
-<<<<<<< HEAD:tests/unit/irsa/ways/test_pod_identity_trust_properties.py
     """Protects from updates without a change: neither order nor repetition is in the document."""
     document = trust_document(TrustParts([PROVIDER], subjects, cluster_arns=clusters, session_tags=tags))
     other, again = [*reversed(clusters), clusters[0]], [*reversed(subjects), subjects[0]]
@@ -90,15 +81,6 @@ def test_the_same_input_makes_the_same_text(subjects: list[str], clusters: list[
 def test_wildcards_stay_those_of_irsa() -> None:
     """Protects from an association of anybody: a pattern makes no statement for Pod Identity, and stays in IRSA's."""
     document = trust_document(TrustParts([PROVIDER], ["a:*", "b:app"], cluster_arns=CLUSTERS[:1]))
-=======
-    document = trust_document([PROVIDER], subjects, pod_identity=PodIdentityTrust(clusters, tags))
-    other = PodIdentityTrust([*reversed(clusters), clusters[0]], tags)
-    assert trust_document([PROVIDER], [*reversed(subjects), subjects[0]], pod_identity=other) == document
-
-
-def test_wildcards_stay_those_of_irsa() -> None:
-    document = trust_document([PROVIDER], ["a:*", "b:app"], pod_identity=PodIdentityTrust(CLUSTERS[:1]))
->>>>>>> 8c24f073 (A docstring of a test names a source or an attack; what only says its name again goes):tests/unit/irsa/rules/test_pod_identity_trust_properties.py
     assert admitted(document, session_tags=True) == {(CLUSTERS[0], "b:app")}
     assert '"system:serviceaccount:a:*"' in document
 
@@ -117,14 +99,9 @@ def test_four_providers_and_pod_identity_exceed_the_quota() -> None:
 
 @given(SUBJECTS, st.sampled_from(["StringLike", "StringEquals"]))
 def test_a_further_condition_narrows(subjects: list[str], operator: str) -> None:
-<<<<<<< HEAD:tests/unit/irsa/ways/test_pod_identity_trust_properties.py
     """Protects who adds a condition: it is in each statement of irsa's, and takes away none of irsa's own."""
     parts = TrustParts([], subjects, conditions={operator: {"aws:RequestTag/eks-cluster-name": "blue"}})
     document = trust_document(parts._replace(cluster_arns=CLUSTERS[:2]))
-=======
-    trust, key = PodIdentityTrust(CLUSTERS[:2]), "aws:RequestTag/eks-cluster-name"
-    document = trust_document([], subjects, conditions={operator: {key: "blue"}}, pod_identity=trust)
->>>>>>> 8c24f073 (A docstring of a test names a source or an attack; what only says its name again goes):tests/unit/irsa/rules/test_pod_identity_trust_properties.py
     assert admitted(document, session_tags=True) == {(CLUSTERS[0], subject) for subject in subjects}
     parts = TrustParts([], subjects, conditions={operator: {"aws:RequestTag/team": "x"}}, cluster_arns=CLUSTERS)
     for tags in (True, False):
@@ -163,9 +140,5 @@ def test_a_condition_that_eks_never_meets_is_refused(key: str, session_tags: boo
 
 @pytest.mark.parametrize("tag", ["eks-cluster-name", "kubernetes-pod-name", "kubernetes-pod-uid"])
 def test_a_condition_on_what_eks_sends_is_allowed(tag: str) -> None:
-<<<<<<< HEAD:tests/unit/irsa/ways/test_pod_identity_trust_properties.py
     """Protects who narrows further: these tags are in each session, and irsa writes no condition on them."""
     check_conditions({"StringLike": {f"aws:RequestTag/{tag}": "*"}}, session_tags=True, irsa=False)
-=======
-    check_pod_identity_conditions({"StringLike": {f"aws:RequestTag/{tag}": "*"}}, session_tags=True, irsa=False)
->>>>>>> 8c24f073 (A docstring of a test names a source or an attack; what only says its name again goes):tests/unit/irsa/rules/test_pod_identity_trust_properties.py

@@ -21,12 +21,8 @@ providers = st.lists(
 
 @given(providers, subjects)
 def test_every_statement_names_audience_and_subjects(provider_arns: list[str], names: list[str]) -> None:
-<<<<<<< HEAD:tests/unit/irsa/ways/test_trust_properties.py
     """Protects the rule: a statement per provider, `aud` exact, `sub` never missing, StringLike for wildcards only."""
     statements = json.loads(trust_document(TrustParts(provider_arns, names)))["Statement"]
-=======
-    statements = json.loads(trust_document(provider_arns, names))["Statement"]
->>>>>>> 8c24f073 (A docstring of a test names a source or an attack; what only says its name again goes):tests/unit/irsa/rules/test_trust_properties.py
 
     assert {s["Principal"]["Federated"] for s in statements} == set(provider_arns)
     assert len(statements) == len(set(provider_arns))
