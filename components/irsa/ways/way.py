@@ -102,6 +102,6 @@ class Way:
     admits: Callable[[str, TrustParts], tuple[Collection[str], Collection[str]]] = lambda *_: ((), ())
     warnings: Callable[[Identity, Callable[[Place], Any], bool], Iterable[Located]] = _nothing
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Return its name."""
         return self.name

@@ -12,7 +12,7 @@ import pytest
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.leaves import items_of
 from irsa.types import POD_IDENTITY_ASSOCIATION
-from irsa.ways import IRSA, Identity, TrustParts, parse_identity, trust_document
+from irsa.ways import IRSA, POD_IDENTITY, Identity, TrustParts, parse_identity, trust_document
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.eks import EksClient
 from irsa_cli.live.model import LiveRole, LiveServiceAccount
@@ -113,7 +113,9 @@ def binding(identity: Identity, *associations: DeclaredAssociation, created: boo
 
 
 def trust_of(identity: Identity) -> str:
-    return trust_document(TrustParts([PROVIDER], ["web:app"], cluster_arns=[CLUSTER]), identity.trusted)
+    providers = [PROVIDER] if IRSA in identity.trusted else []
+    clusters = [CLUSTER] if POD_IDENTITY in identity.trusted else []
+    return trust_document(TrustParts(providers, ["web:app"], cluster_arns=clusters))
 
 
 def verified(
