@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.project_file import project_settings
-from config.stack_file import StackFile
 from irsa.rules.mistakes import listed, named
 from irsa_cli.exits import GOOD, CouldNotLookError
 from irsa_cli.options import LONGEST_STACK
 from irsa_cli.report.json import as_object, document
-from program.check import stack_files, stack_name
 
 EXIT_CODES = "exit codes: 0 listed (or none), 2 not listed: a file cannot be read, or is of no stack"
 # https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
@@ -48,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         CouldNotLookError: A stack file cannot be read, or has a name that no stack has.
     """
+    from program.check_report import stack_files, stack_name  # noqa: PLC0415 (help needs no rule)
+
     files = stack_files(Path())
     # CI takes the names for those of environments, and writes them into comments.
     if wrong := [file.name for file in files if not STACK_NAME.fullmatch(stack_name(file))]:
@@ -71,6 +70,9 @@ def is_of_sandbox(file: Path) -> bool:
     Raises:
         CouldNotLookError: The file cannot be read.
     """
+    from config.project_file import project_settings  # noqa: PLC0415
+    from config.stack_file import StackFile  # noqa: PLC0415
+
     try:
         stack = StackFile(file)
     except OSError as error:

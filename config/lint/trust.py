@@ -26,7 +26,7 @@ def pod_identity_trust(checked: CheckedBinding) -> Warnings:
 
 
 def _of_ways(checked: CheckedBinding, *, wide: bool) -> Warnings:
-    identity, creates_role = checked.spec.identity, checked.spec.role is not None
+    identity, creates_role = checked.spec.identity, checked.spec.trust is not None
     for way in identity.trusted:
         for place, mistake in way.warnings(identity, lambda place: checked.argument(*map(str, place)), creates_role):
             if (place[-1] == "session_tags") is wide:

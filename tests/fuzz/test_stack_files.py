@@ -12,8 +12,7 @@ from config.located_mistake import LocatedMistake
 from config.project_file import project_settings
 from config.stack_file import StackFile
 from irsa_cli.report.text import plain
-from program.check import report_of
-from program.check_report import FileReport, answers, as_json
+from program.check_report import FileReport, answers, as_json, report_of
 from program.examine import examine
 from program.settings import StackSettings
 from tests.fuzz.conftest import SHARDS, amount_of

@@ -13,7 +13,7 @@ import yaml
 from pulumi.runtime.mocks import MockMonitor
 
 from irsa import ServiceAccountRole
-from program.check import report_of
+from program.check_report import report_of
 from program.lookups.access import Access
 from program.settings import load_settings
 

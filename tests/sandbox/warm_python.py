@@ -41,7 +41,7 @@ PRELOADED = (
     "irsa_cli.subcommands",
     "irsa_cli.verification",
     "lightkube",
-    "program.check",
+    "program.check_report",
     "program.create",
     "program.resolve",
     "program.settings",

@@ -57,8 +57,6 @@ _NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-p
 PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
 TO_PLAIN = str.maketrans({"*": "\ue000", "?": "\ue001"})
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
-
-
 Element = Literal["actions", "resources"]
 
 

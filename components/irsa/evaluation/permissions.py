@@ -283,12 +283,10 @@ def _forms(arns: Collection[str], patterns: Iterable[str]) -> list[tuple[str, ..
         for index in (1, 4)
     )
     found: dict[tuple[str, ...], None] = {}
-    for arn in arns:
-        for partition in sorted(partitions | {"aws"}):
-            for aws_account in sorted(aws_accounts | {_OTHER_AWS_ACCOUNT}):
-                text = arn.replace("${Partition}", partition).replace("${Account}", aws_account)
-                text = text.replace("${Region}", _OTHER_REGION)
-                found[tuple(re.split(r"\$\{\w+\}|\*", text))] = None
+    every = itertools.product(arns, sorted(partitions | {"aws"}), sorted(aws_accounts | {_OTHER_AWS_ACCOUNT}))
+    for arn, partition, aws_account in every:
+        text = arn.replace("${Partition}", partition).replace("${Account}", aws_account)
+        found[tuple(re.split(r"\$\{\w+\}|\*", text.replace("${Region}", _OTHER_REGION)))] = None
     found = {form: None for form in found if len(form) > 1}
     if len(found) > MOST_FORMS:
         raise TooManyError

@@ -19,8 +19,7 @@ from config.located_mistake import LocatedMistake
 from config.stack_file import StackFile, located
 from irsa.rules.trust import minified
 from irsa_cli.report.text import plain
-from program.check import report_of
-from program.check_report import FileReport, answers, as_json
+from program.check_report import FileReport, answers, as_json, report_of
 from program.examine import examine
 
 MIB = 2**20

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.located_mistake import LocatedMistake
-from program.check import report_of
+from program.check_report import report_of
 
 HEAD = """config:
   irsa:cluster: {name: my-cluster}

@@ -13,7 +13,7 @@ from config.variables import references, replaced
 from irsa.rules.grammar import document_mistakes
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import WRONG
-from program.check import report_of
+from program.check_report import report_of
 from program.examine import examine
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

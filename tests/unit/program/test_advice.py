@@ -10,7 +10,7 @@ import pytest
 from config.key_types import keys_at, type_at
 from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place
-from program.check import examined
+from program.check_report import examined
 
 ARN = "arn:aws:iam::999988887777:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/"
 

@@ -56,8 +56,7 @@ def wide_trust(trust: Trust) -> Warnings:
         if whom:
             trusts = "trusts" if admitted is None or admitted.certain else "may trust"
             found = f"{subject!r} {trusts} {whom}{but_those([admitted]) if admitted else ''}"
-            is_whole = whom == EVERYBODY
-            yield where, Danger(found, allowed, fix) if is_whole else Mistake(found, allowed, or_silence)
+            yield where, Danger(found, allowed, fix) if whom == EVERYBODY else Mistake(found, allowed, or_silence)
         if whom != EVERYBODY and (not whom or is_pattern(namespace)):
             key = admitted.provider_arn if admitted else "", None if whom else namespace
             together.setdefault(key, set()).add(subject)

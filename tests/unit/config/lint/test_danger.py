@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from config.lint import RULES, fails
 from irsa.add_ons.catalog import add_on
-from program.check import report_of
+from program.check_report import report_of
 from program.examine import Examination, examine
 from tests.unit.irsa.add_ons.every_add_on import AWS_ACCOUNT, NARROWEST, asked, given
 

@@ -10,7 +10,6 @@ import pytest
 from config.lint.checked import CheckedBinding
 from config.lint.trust import wide_trust
 from config.stack import Binding
-from irsa import spec
 from irsa.rules import unknown
 from irsa.rules.mistakes import Mistake
 from irsa.ways import ONLY_IRSA
@@ -213,7 +212,7 @@ def test_narrow_statements_are_left_alone(statement: dict[str, Any]) -> None:
 
 def test_a_policy_that_is_too_long_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: a trust policy of any length, whose judging takes the third power of that; it is refused anyway."""
-    monkeypatch.setattr(spec, "admission", lambda *_: pytest.fail("judged"))
+    monkeypatch.setattr("irsa.role.trust.admission", lambda *_: pytest.fail("judged"))
     audiences = {"StringEquals": {f"{ISSUER}:aud": [f"audience-{number}" for number in range(300)]}}
     binding = {"serviceAccount": {"name": "app"}, "trust": {"statements": [{**OPEN, "Condition": audiences}]}}
     (mistake,) = examine({"cluster": CLUSTER, "bindings": {"app": binding}}, tmp_path, "us-west-2").mistakes

@@ -13,7 +13,7 @@ from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import LiveAwsAccount, LivePolicy, LiveRole, PolicySettings
-from program.check import report_of
+from program.check_report import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     ELSEWHERE,
