@@ -67,3 +67,30 @@ def test_a_session_policy_has_2048_characters(size: int) -> None:
     found = [(place, mistake.found) for place, mistake in read("app", args)[1]]
     too_long = (("pod_identity", "policy", "document"), "characters of the session policy: 2,049")
     assert found == ([] if size == 2_048 else [too_long])
+
+
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
+BOTH = {**POD_IDENTITY, "oidc_provider_arns": [PROVIDER], "cluster_arns": {"a": CLUSTERS[0]}}
+
+
+@pytest.mark.parametrize(("use", "refused"), [("used", 0), ("trusted", 0), ("", 2)])
+def test_an_audience_goes_with_the_statement_of_irsa(use: str, refused: int) -> None:
+    """Protects the stage between: the tokens of old Pods have their audience until the statement goes."""
+    ways = {**({"irsa": use} if use else {}), "podIdentity": "used"}
+    found = [place for place, _ in read("app", {**BOTH, "identity": ways, "audience": "vault"})[1]]
+    assert found == [("oidc_provider_arns",), ("audience",)][:refused]
+
+
+@pytest.mark.parametrize("names", [["app"], ["other"]])
+def test_a_denied_association_is_no_subject(names: list[str]) -> None:
+    """Protects who reads `subjects`: whom a Deny statement keeps from an association does not have the role by it.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+    """
+    condition = {"StringEquals": {"aws:RequestTag/kubernetes-service-account": names}}
+    pods = {"Service": "pods.eks.amazonaws.com"}
+    deny = {"Effect": "Deny", "Principal": pods, "Action": "sts:AssumeRole", "Condition": condition}
+    spec, mistakes = read("app", {**BOTH, "identity": "both", "trust": {"statements": [deny]}})
+    assert not mistakes
+    admission: Any = spec.role and spec.role.admission
+    assert admission.refused == (("default:app",) if names == ["app"] else ())

@@ -88,6 +88,7 @@ def test_a_stage_that_pods_hold_back(before: Any, after: Any, way: str) -> None:
     assert rules([mistake]) == [("pods-hold-back", "bindings.app.identity")]
     assert about.found.startswith("1 Pod of the service account team-a/app has")
     assert about.found.endswith(f": team-a/app-{way}")
+    assert ("new Pods would not get" in about.found) is (after == FORTH)
     assert "kubectl rollout restart statefulset/app -n team-a" in about.fix
 
 
