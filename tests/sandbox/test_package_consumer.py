@@ -288,14 +288,10 @@ def test_a_refused_update_is_not_green_the_second_time(consumer: Consumer, cloud
         variables = {**consumer.variables, "AWS_ENDPOINT_URL": address}
         answer = cloud.pulumi(consumer.folder, "up", "--yes", "--skip-preview", **variables)
     assert answer.returncode, answer.stdout
-    assert "the policy reader may have failed" in consumer.pulumi("preview")
     assert "the policy reader has failed" in consumer.refused("up", "--yes", "--skip-preview")
-    shown = cloud.run("irsa", "diff", folder=consumer.folder, **consumer.variables)
-    assert shown.stdout.startswith("~ the last update of reader"), shown.stdout + shown.stderr
     consumer.up("--refresh")
     (statement,) = document_of(cloud, policy_arn(consumer))["Statement"]
     assert statement["Action"] == ["s3:GetObject"]
-    assert consumer.up() == {}
 
 
 def test_nothing_is_left_behind(consumer: Consumer, cloud: Any) -> None:
