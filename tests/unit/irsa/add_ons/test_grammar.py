@@ -3,7 +3,6 @@
 import json
 import re
 
-from cfnlint.api import ManualArgs, lint
 from policy_sentry.querying.actions import get_action_data
 
 from irsa.rules.leaves import items_of
@@ -16,6 +15,8 @@ IN_EVERY_REQUEST = {"aws:RequestedRegion"}
 
 
 def test_each_document_is_one_that_iam_takes() -> None:
+    from cfnlint.api import ManualArgs, lint  # noqa: PLC0415 (a second and a half, for each process that collects tests)
+
     documents = [*all_documents()]
     resources = {
         f"Policy{index}": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": each.document}}
