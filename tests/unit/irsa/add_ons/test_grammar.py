@@ -15,7 +15,8 @@ IN_EVERY_REQUEST = {"aws:RequestedRegion"}
 
 
 def test_each_document_is_one_that_iam_takes() -> None:
-    from cfnlint.api import ManualArgs, lint  # noqa: PLC0415 (a second and a half, for each process that collects tests)
+    # Imported here: it takes a second and a half, of each process that collects tests.
+    from cfnlint.api import ManualArgs, lint
 
     documents = [*all_documents()]
     resources = {
