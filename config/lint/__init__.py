@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 
 from config.lint import add_ons, permissions, settings, trust
-from config.lint.checked import CheckedBinding, CheckedStack
+from config.lint.checked import CheckedStack
 from config.located_mistake import LocatedMistake
 from config.models import Lint
 from irsa.evaluation.lint import actions, managed_policies
 from irsa.evaluation.lint import permissions as of_documents
-from irsa.evaluation.lint.managed_policies import ManagedPolicy
-from irsa.evaluation.lint.rule import Danger, LintRule, Policies, Statement, rules_of, statements
-from irsa.rules.mistakes import Mistake, nearest, shortened
+from irsa.evaluation.lint.rule import Danger, LintRule, Policies, rules_of, statements
+from irsa.rules.mistakes import Mistake, Place, nearest, shortened
 
 
 def lint(checked: CheckedStack) -> list[LocatedMistake]:
@@ -18,14 +17,21 @@ def lint(checked: CheckedStack) -> list[LocatedMistake]:
     warnings: list[LocatedMistake] = []
     judged: dict[str, list[LocatedMistake]] = {}
     judged_together: dict[tuple[str, ...], list[LocatedMistake]] = {}
-    kinds = (Statement, Policies, ManagedPolicy, CheckedBinding, CheckedStack)
-    judging = {kind: [each for each in RULES.items() if each[1].judges is kind] for kind in kinds}
+    judging: dict[type, list[tuple[str, LintRule]]] = {}
+    for name, rule in RULES.items():
+        judging.setdefault(rule.judges, []).append((name, rule))
+
+    def of(what: object, place: Place = ()) -> list[LocatedMistake]:
+        return [
+            LocatedMistake((*place, *inner), mistake, rule=name)
+            for name, rule in judging[type(what)]
+            for inner, mistake in rule(what)
+        ]
+
     for binding in checked.bindings.values():
-        for name, rule in judging[CheckedBinding]:
-            warnings += [LocatedMistake(*found, rule=name) for found in rule(binding)]
+        warnings += of(binding)
         for at, policy in permissions.managed_policies(binding):
-            for name, rule in judging[ManagedPolicy]:
-                warnings += [LocatedMistake(at, mistake, rule=name) for _, mistake in rule(policy)]
+            warnings += of(policy, at)
         contents: list[str] = []
         documents = binding.documents
         # A session policy gives nothing, so that it is not judged together with them.
@@ -34,25 +40,15 @@ def lint(checked: CheckedStack) -> list[LocatedMistake]:
             content = repr((document, written))
             contents.append(content)
             if content not in judged:
-                judged[content] = [
-                    LocatedMistake((*part, *inner), mistake, rule=name)
-                    for part, statement in statements(document, written)
-                    for name, rule in judging[Statement]
-                    for inner, mistake in rule(statement)
-                ]
+                judged[content] = [each for part, one in statements(document, written) for each in of(one, part)]
             warnings += [each._replace(place=(*source, "document", *each.place)) for each in judged[content]]
         together = tuple(contents)
         if together not in judged_together:
-            policies = Policies([document for _, document, _ in documents], [written for *_, written in documents])
-            judged_together[together] = [
-                LocatedMistake(*found, rule=name) for name, rule in judging[Policies] for found in rule(policies)
-            ]
+            judged_together[together] = of(Policies(*([each[at] for each in documents] for at in (1, 2))))
         for each in judged_together[together]:
             index, *place = each.place
             warnings.append(each._replace(place=(*documents[int(index)][0], "document", *place)))
-    for name, rule in judging[CheckedStack]:
-        warnings += [LocatedMistake(*found, rule=name) for found in rule(checked)]
-    return warnings
+    return warnings + of(checked)
 
 
 def silence_reason(warning: LocatedMistake, settings: Lint) -> str | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsa.evaluation.lint.rule import Statement, Warnings, rule, strings
+from irsa.evaluation.lint.rule import Statement, Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.mistakes import Mistake, likely, shortened
 
@@ -237,11 +237,8 @@ def unknown_action(statement: Statement) -> Warnings:
         for place, action in statement.placed(element):
             if action == "*" or matching(action):
                 continue
-            near, otherwise = (
-                nearest_action(action),
-                "write an action of the service, or silence the rule with a reason",
-            )
-            fix = f"did you mean {near!r}?" if near else otherwise
+            otherwise = "write an action of the service, or silence the rule with a reason"
+            fix = f"did you mean {near!r}?" if (near := nearest_action(action)) else otherwise
             found = f"{action!r}, which is not an action of AWS"
             yield place, Mistake(found, "actions of AWS's service authorization reference", fix)
 
@@ -264,7 +261,7 @@ def wrong_resource(statement: Statement) -> Warnings:
             groups.setdefault((_applies_to(applies), instead), []).append(action)
     for (allowed, (resource, prefixes, is_resource)), wrong in groups.items():
         verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
-        written = strings(statement.written.get("Resource"))
+        written = statement.as_written("Resource")
         found = f"{shortened(', '.join(wrong))} on {shortened(', '.join(written))}, which {verb} nothing"
         fix = f"write {resource}"
         if is_resource:
@@ -313,7 +310,7 @@ def _instead(applies: Applicability, statement: Statement) -> Instead:
     """Return the resources to write: those that are there with what they lack, or without what is too much."""
     nears: dict[str, None] = {}
     prefixes: list[str] = []
-    for written, known in zip(strings(statement.written.get("Resource")), statement.items("Resource"), strict=False):
+    for written, known in zip(statement.as_written("Resource"), statement.items("Resource"), strict=False):
         near, below = _near(applies, written)
         if near == written:
             return Instead(f"the name alone into the variable, which makes it {known!r}", is_resource=False)

@@ -8,7 +8,7 @@ from typing import Any
 from irsa.evaluation.lint import actions
 from irsa.evaluation.lint.actions import ROLE, UNNAMED
 from irsa.evaluation.lint.managed_policies import ManagedPolicy
-from irsa.evaluation.lint.rule import Danger, Policies, Statement, Warnings, rule, strings
+from irsa.evaluation.lint.rule import Danger, Policies, Statement, Warnings, rule
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import shortened
@@ -90,7 +90,7 @@ def _begins(written: str, known: str) -> bool:
 def _resources(statement: Statement) -> tuple[str, str]:
     """Return the element that names the resources, and its values as they are written."""
     element = "NotResource" if "NotResource" in statement.values else "Resource"
-    return element, shortened(", ".join(strings(statement.written.get(element))))
+    return element, shortened(", ".join(statement.as_written(element)))
 
 
 @rule(danger="always")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from irsa.rules.leaves import leaves
+from irsa.rules.leaves import items_of, leaves, list_of, strings_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import has_unknown
 
@@ -65,7 +65,11 @@ class Statement(NamedTuple):
 
     def items(self, element: str) -> Sequence[str]:
         """Return the values of an element that are known."""
-        return strings(self.values.get(element))
+        return strings_of(items_of(self.values.get(element)))
+
+    def as_written(self, element: str) -> Sequence[str]:
+        """Return them as they are in the document."""
+        return strings_of(items_of(self.written.get(element)))
 
     def placed(self, element: str) -> Iterator[tuple[Place, str]]:
         """Yield the same with their places in the statement."""
@@ -123,11 +127,6 @@ def statements(document: Any, written: Any) -> Iterator[tuple[Place, Statement]]
     several = document.get("Statement")
     if isinstance(several, dict):
         yield ("Statement",), Statement(several, written["Statement"])
-    for index, each in enumerate(several if isinstance(several, list) else ()):
+    for index, each in enumerate(list_of(several)):
         if isinstance(each, dict):
             yield ("Statement", index), Statement(each, written["Statement"][index])
-
-
-def strings(value: Any) -> Sequence[str]:
-    """Return the strings of an element that may be one or a list."""
-    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
