@@ -133,6 +133,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             pulumi.log.warn(warning, self)
         self._spec, self._hooks = spec, hooks
         self._later = Later(functools.partial(read_again, spec.reading))
+        self._webhook = {name: self._later.value(spec, ("webhook", name)) for name in spec.webhook}
         # Both by a resource's key.
         self._at = {each.key: index for index, each in enumerate(spec.resources)}
         self._made: dict[str, Any] = {}
@@ -155,7 +156,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         self._set_outputs()
 
     def _set_outputs(self) -> None:
-        spec, service_account = self._spec, self._spec.service_account
+        spec, role, service_account = self._spec, self._spec.role, self._spec.service_account
         created = [self._made[policy.key] for policy in spec.of(types.POLICY)]
         documents = self._inputs(types.POLICY, "policy")
         self.policy_arns = pulumi.Output.all(*self._inputs(types.ATTACHMENT, "policyArn")).apply(sorted)
@@ -178,11 +179,12 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.NAMESPACE: self.namespace,
                 outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
                 outputs.ANNOTATIONS: self.annotations,
-                outputs.TRUST_POLICY: self._input(spec.role, "assumeRolePolicy") if spec.role else None,
+                outputs.TRUST_POLICY: role and self._input(role, "assumeRolePolicy"),
                 outputs.POLICY_DOCUMENTS: pulumi.Output.all(
                     arns=[policy.arn for policy in created], documents=documents
                 ).apply(lambda known: dict(zip(known["arns"], known["documents"], strict=True))),
-                outputs.ROLE_SETTINGS: self._recorded_settings(spec.role),
+                outputs.ROLE_SETTINGS: role
+                and {each: self._input(role, each) for each in types.ROLE_SETTINGS if role.inputs[each] is not None},
                 outputs.INLINE_POLICIES: {
                     policy.inputs["name"]: self._input(policy, "policy") for policy in spec.of(types.INLINE_POLICY)
                 },
@@ -215,11 +217,6 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _cluster_arn(self, association: DeclaredResource) -> Any:
         return self._later.value(self._spec, ("resources", self._at[association.key], "facts", "clusterArn"))
-
-    def _recorded_settings(self, role: DeclaredResource | None) -> dict[str, Any] | None:
-        if role is None:
-            return None
-        return {each: self._input(role, each) for each in types.ROLE_SETTINGS if role.inputs[each] is not None}
 
     def _warn_of_what_is_unlimited(self, trust: Trust) -> None:
         documents = [*self._inputs(types.POLICY, "policy"), *self._inputs(types.INLINE_POLICY, "policy")]
@@ -311,19 +308,12 @@ class ServiceAccountRole(pulumi.ComponentResource):
         return asked[provider]
 
     def _webhook_annotations(self) -> pulumi.Output[dict[str, str]]:
-        webhook = self._spec.webhook
         if IRSA not in self._spec.identity.used:
             return pulumi.Output.from_input({})
         annotations: pulumi.Output[dict[str, str]] = applied(
-            lambda known: dict(webhook_annotations(**known, token_expiration=webhook.token_expiration)),
-            role_arn=self.role_arn,
-            audience=self._of_webhook("audience"),
-            sts_regional_endpoints=self._of_webhook("sts_regional_endpoints"),
+            lambda known: dict(webhook_annotations(**known)), role_arn=self.role_arn, **self._webhook
         )
         return annotations
-
-    def _of_webhook(self, name: str) -> Any:
-        return self._later.value(self._spec, ("webhook", name))
 
     def _service_account(self, service_account: DeclaredResource) -> None:
         def of(name: str) -> Any:
@@ -393,12 +383,15 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _by_key(self, declared: Any, annotations: Any, take_over: bool) -> Any:
         """Return the annotations of a patch one by one: a preview shows all but the ARN of a role that is created."""
         forced = {PATCH_FORCE: "true"} if take_over else {}
-        webhook, is_used = self._spec.webhook, IRSA in self._spec.identity.used
-        audience, endpoints = self._of_webhook("audience"), self._of_webhook("sts_regional_endpoints")
-        if not is_used or any(isinstance(each, pulumi.Output) for each in (declared, audience, endpoints)):
+        is_later = any(isinstance(each, pulumi.Output) for each in (declared, *self._webhook.values()))
+        if is_later or IRSA not in self._spec.identity.used:
             return applied(lambda known: {**known["annotations"], **forced}, annotations=annotations)
-        settings = webhook_annotations("", audience, endpoints, webhook.token_expiration)
-        return {**declared, **settings, ANNOTATION: annotations.apply(lambda known: known[ANNOTATION]), **forced}
+        return {
+            **declared,
+            **webhook_annotations("", **self._webhook),
+            ANNOTATION: annotations.apply(lambda known: known[ANNOTATION]),
+            **forced,
+        }
 
 
 def _references(known: Mapping[str, Sequence[str]]) -> list[kubernetes.core.v1.LocalObjectReferenceArgs]:

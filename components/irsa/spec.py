@@ -13,7 +13,7 @@ from irsa import types
 from irsa.add_ons.combinations import add_on_mistakes
 from irsa.fields import ROLE_SETTINGS, Found, collect
 from irsa.outputs import part_name
-from irsa.read import ArgumentMistakes, Arguments, Reading, Value
+from irsa.read import ArgumentMistakes, Arguments, Reading
 from irsa.resources import ROLE, SERVICE_ACCOUNT, DeclaredResource
 from irsa.role.add_on_policies import add_on_policies
 from irsa.role.associations import associations, existing_role, ways_of
@@ -24,13 +24,7 @@ from irsa.rules import names
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.leaves import list_of, mapping_of, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
-from irsa.rules.quotas import (
-    ATTACHED_POLICIES,
-    MANAGED_POLICY_SIZE,
-    USUAL_TOKEN_EXPIRATION,
-    Usage,
-    check_usage,
-)
+from irsa.rules.quotas import ATTACHED_POLICIES, MANAGED_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown, has_output, least, stands
@@ -38,14 +32,6 @@ from irsa.rules.usage import role_usages, tags_usage
 from irsa.ways import WAYS, Identity, identity_mistakes, identity_of
 
 Usages = Sequence[tuple[Place, Usage]]
-
-
-class Webhook(NamedTuple):
-    """The settings in annotations for the EKS webhook, besides the role; None for no annotation."""
-
-    audience: Value[str] | None
-    sts_regional_endpoints: Value[bool] | None
-    token_expiration: int | None
 
 
 class Spec(NamedTuple):
@@ -58,7 +44,8 @@ class Spec(NamedTuple):
     role_arn: Any
     """ARN of an existing role; None for one to create."""
     identity: Identity
-    webhook: Webhook
+    webhook: Mapping[str, Any]
+    """The settings in annotations for the EKS webhook, besides the role; None for no annotation."""
     retain_on_delete: bool | None
     usages: Usages
     """How much it uses of each quota, at least, with the argument that adds to it."""
@@ -145,7 +132,7 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
     usages = tuple(_usages(arguments, values, trust, of_the_role))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
-    tags = values.get("pod_identity", {}).get("tags", of_role.get("tags"))
+    tags, of_tokens = values.get("pod_identity", {}).get("tags", of_role.get("tags")), values.get("service_account", {})
     role_arn = existing_role(arguments, values) if "arn" in of_role else None
     # A Pod must not start before its role has permissions, nor before its association is there.
     permissions = tuple(each.key for each in of_the_role if each.type in (types.ATTACHMENT, types.INLINE_POLICY))
@@ -156,7 +143,10 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
         trust=trust,
         role_arn=role_arn,
         identity=identity,
-        webhook=_webhook(values),
+        webhook={
+            "audience": values.get("audience"),
+            **{name: of_tokens.get(name) for name in ("sts_regional_endpoints", "token_expiration")},
+        },
         retain_on_delete=values.get("retain_on_delete"),
         usages=usages,
         warnings=() if arguments.found else tuple(_warnings(arguments, values, trust, usages, of_the_role)),
@@ -186,7 +176,7 @@ def _warnings(
     for way in identity.trusted:
         for place, mistake in way.warnings(identity, arguments.given.get, trust is not None):
             yield f"{arguments.spelling(place)}: {mistake.found}"
-    expiration = _webhook(values).token_expiration
+    expiration = values.get("service_account", {}).get("token_expiration")
     if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
         argument = arguments.spelling(("service_account", "token_expiration"))
         yield f"{argument}: {expiration:,} seconds is longer than the default of {USUAL_TOKEN_EXPIRATION:,}"
@@ -289,11 +279,6 @@ def _service_account(
     import_id = f"{namespace}/{name}" if "serviceAccount" in values.get("import_", ()) else None
     take_over = {"takeOver": settings.get("take_over", False)}
     yield DeclaredResource(SERVICE_ACCOUNT, kind, arguments.name, inputs, import_id, before, take_over)
-
-
-def _webhook(values: Mapping[str, Any]) -> Webhook:
-    settings = values.get("service_account", {})
-    return Webhook(values.get("audience"), settings.get("sts_regional_endpoints"), settings.get("token_expiration"))
 
 
 # --- quotas ----------------------------------------------------------------------------------------------------------

@@ -118,17 +118,11 @@ def _to_create(
 
 def _declared(planned: Planned, annotations: Mapping[str, Any]) -> dict[str, Any]:
     """Return the annotations of a service account with those of the webhook."""
-    webhook = planned.spec.webhook
     if IRSA not in planned.spec.identity.used:
         return {**annotations}
-    of_webhook = webhook_annotations(
-        # A role whose name IAM chooses is empty.
-        role_arn=planned.role_arn or "",
-        audience=known(webhook.audience),
-        sts_regional_endpoints=known(webhook.sts_regional_endpoints),
-        token_expiration=webhook.token_expiration,
-    )
-    return {**annotations, **of_webhook}
+    settings = {name: known(value) for name, value in planned.spec.webhook.items()}
+    # A role whose name IAM chooses is empty.
+    return {**annotations, **webhook_annotations(planned.role_arn or "", **settings)}
 
 
 def _taken(
