@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from config.stack import Stack
 from irsa import types
 from irsa.outputs import child_name
-from irsa.resources import DeclaredResource, Ref, object_name
+from irsa.resources import DeclaredResource, Ref
 from irsa.rules.arns import issuer_host_path
 from irsa.spec import Spec
 
@@ -71,13 +71,15 @@ def identified(
     def association(each: DeclaredResource) -> str:
         # That of an add-on's service account is in the component of its role, with those of other clusters. Once that
         # account is declared, it must keep its name: EKS refuses a second one.
-        own = f"{each.inputs['namespace']}/{each.inputs['serviceAccount']}"
-        return service_account if declared else in_cluster(own, issuers.get(str(each.facts["clusterArn"]), ""))
+        return service_account if declared else of_cluster(each, issuers.get(str(each.facts["clusterArn"]), ""))
+
+    def of_cluster(each: DeclaredResource, issuer: str) -> str:
+        return in_cluster("/".join(map(str, each.service_account)), issuer)
 
     role = _role(spec.role, account_id) or automatic
     declared, created = spec.service_account, {each.key: each for each in spec.of(types.POLICY)}
     by_arn = {each.logical_name for each in spec.of(types.ATTACHMENT) if not isinstance(each.inputs["policyArn"], Ref)}
-    service_account = in_cluster(object_name(declared), issuer) if declared and issuer else automatic
+    service_account = of_cluster(declared, issuer) if declared and issuer else automatic
     # In a namespace called `role`, of an issuer without a path, it looks like the name of a role.
     alone = f"{service_account}/" if re.fullmatch("role/[^/]+", service_account) else service_account
     names: Mapping[str, Callable[[DeclaredResource], str]] = {

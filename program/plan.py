@@ -154,11 +154,8 @@ def _clusters_without_name(stack: Stack) -> Iterator[Located]:
     with_pod_identity = [each for each in stack.bindings.values() if each.identity.needs("cluster_arns")]
     for key in dict.fromkeys(key for each in with_pod_identity for key in stack.clusters_of(each)):
         if stack.clusters_by_key[key].name is None:
-            found = "no name, of a cluster with EKS Pod Identity"
-            yield (
-                stack.place_of_cluster(key),
-                Mistake(found, "the name of the EKS cluster, which has its ARN", "add name"),
-            )
+            found, fix = "no name, of a cluster with EKS Pod Identity", "add name"
+            yield stack.place_of_cluster(key), Mistake(found, "the name of the EKS cluster, which has its ARN", fix)
 
 
 def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack, lookups: Lookups) -> Iterator[tuple[str, Located]]:

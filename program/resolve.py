@@ -21,13 +21,7 @@ from program.lookups.failures import Question, aws_mistake
 from program.lookups.imported import import_differences, imports
 from program.lookups.plugins import Plugins, imported
 from program.lookups.questions import LookupFailure, Questions
-from program.lookups.values import (
-    Lookups,
-    ResolvedAwsAccount,
-    ResolvedCluster,
-    known_provider,
-    needs_of,
-)
+from program.lookups.values import Lookups, ResolvedAwsAccount, ResolvedCluster, known_provider, needs_of
 from program.plan import Plan, PlannedComponent
 from program.settings import StackSettings
 

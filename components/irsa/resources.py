@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from irsa.types import POD_IDENTITY_ASSOCIATION
+
 
 class Ref(NamedTuple):
     """An input that is an output of another resource of the list."""
@@ -35,6 +37,13 @@ class DeclaredResource(NamedTuple):
     after: tuple[str, ...] = ()
     facts: Mapping[str, Any] = MappingProxyType({})
 
+    @property
+    def service_account(self) -> tuple[Any, Any]:
+        """The namespace and the name of a service account, or of that of an association."""
+        of_association = self.type == POD_IDENTITY_ASSOCIATION
+        names = ("namespace", "serviceAccount") if of_association else ("metadata.namespace", "metadata.name")
+        return self.inputs[names[0]], self.inputs[names[1]]
+
 
 ROLE = "role"
 SERVICE_ACCOUNT = "service account"
@@ -46,8 +55,3 @@ ROLE_NAME = Ref(ROLE, "name")
 def snake_case(name: str) -> str:
     """Return Pulumi's name of an input as the SDK for Python has it."""
     return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)
-
-
-def object_name(service_account: DeclaredResource) -> str:
-    """Return the namespace and the name of a service account as `namespace/name`."""
-    return f"{service_account.inputs['metadata.namespace']}/{service_account.inputs['metadata.name']}"

@@ -61,9 +61,7 @@ class Planned(NamedTuple):
 
 def service_account_of(resource: DeclaredResource) -> tuple[str, str]:
     """Return the namespace and the name of a service account, or of that of an association, as far as it is known."""
-    of_association = resource.type == types.POD_IDENTITY_ASSOCIATION
-    names = ("namespace", "serviceAccount") if of_association else ("metadata.namespace", "metadata.name")
-    namespace, name = (known(resource.inputs[each]) for each in names)
+    namespace, name = map(known, resource.service_account)
     return namespace or DEFAULT_NAMESPACE, str(name)
 
 

@@ -7,7 +7,7 @@ from irsa.fields import Document, Found
 from irsa.read import Arguments
 from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.grammar import partition_mistakes, wrong_partition
-from irsa.rules.leaves import list_of, mapping_of
+from irsa.rules.leaves import leaves, list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place
 from irsa.rules.unknown import checked_with, has_unknown, sampled
 
@@ -94,14 +94,10 @@ def _check_policy_arn(text: Any, place: Place, aws_account: AwsAccount) -> Itera
 
 def _check_role_arns(role_arns: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
     """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
-    for index, text in enumerate(list_of(role_arns)):
-        yield from _check_role_arn(text, (*place, index), aws_account)
-
-
-def _check_role_arn(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
-    of_role = account_in(text, "role").partition
-    if partition := wrong_partition(text, of_role, aws_account.partition) if of_role else None:
-        yield place, partition
+    for at, text in leaves(role_arns, place):
+        of_role = account_in(text, "role").partition
+        if partition := wrong_partition(text, of_role, aws_account.partition) if of_role else None:
+            yield at, partition
 
 
 def _check_document(document: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
@@ -123,7 +119,7 @@ def _values_in_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, Any, 
     if "assume_role_arns" in values:
         yield ("assume_role_arns",), values["assume_role_arns"], _check_role_arns
     if "target_role_arn" in values.get("pod_identity", {}):
-        yield ("pod_identity", "target_role_arn"), values["pod_identity"]["target_role_arn"], _check_role_arn
+        yield ("pod_identity", "target_role_arn"), values["pod_identity"]["target_role_arn"], _check_role_arns
     documents: dict[Place, Mapping[str, Any]] = {
         ("policy",): values.get("policy", {}),
         ("pod_identity", "policy"): values.get("pod_identity", {}).get("policy", {}),

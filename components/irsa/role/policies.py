@@ -14,9 +14,7 @@ from irsa.rules import names
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import Located, Mistake, Place
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, split_document
-from irsa.rules.quotas import (
-    check_usage,
-)
+from irsa.rules.quotas import check_usage
 from irsa.rules.trust import minified
 from irsa.rules.unknown import WRONG, Unknown, checked_with, derive, has_output, has_unknown, least
 from irsa.rules.usage import document_usage

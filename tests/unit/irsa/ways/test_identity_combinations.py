@@ -92,5 +92,5 @@ def test_a_denied_association_is_no_subject(names: list[str]) -> None:
     deny = {"Effect": "Deny", "Principal": pods, "Action": "sts:AssumeRole", "Condition": condition}
     spec, mistakes = read("app", {**BOTH, "identity": "both", "trust": {"statements": [deny]}})
     assert not mistakes
-    admission: Any = spec.role and spec.role.admission
+    admission: Any = spec.trust and spec.trust.admission
     assert admission.refused == (("default:app",) if names == ["app"] else ())
