@@ -24,7 +24,7 @@ def lint(checked: CheckedStack) -> list[LocatedMistake]:
     def of(what: object, place: Place = ()) -> list[LocatedMistake]:
         return [
             LocatedMistake((*place, *inner), mistake, rule=name)
-            for name, rule in judging[type(what)]
+            for name, rule in judging.get(type(what), ())
             for inner, mistake in rule(what)
         ]
 
