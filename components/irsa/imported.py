@@ -16,6 +16,7 @@ import pulumi_aws as aws
 from irsa.evaluation.differences import Difference, differences
 from irsa.evaluation.same_sessions import admits_the_same
 from irsa.failed_update import known, once_for_each_owner, supports
+from irsa.later import awaited
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, named, visible
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown
@@ -143,17 +144,11 @@ def inline_policy_hooks(component: pulumi.Resource, logical_name: str) -> pulumi
         role, name = inputs.get("role"), inputs.get("name")
         if has_unknown([role, name]):
             return
-        errors: list[Exception] = []
-
-        def noted(error: Exception) -> Any:
-            errors.append(error)
-
-        answer = aws.iam.get_role_policies_output(role_name=role, opts=pulumi.InvokeOutputOptions(parent=component))
-        # An output that failed and has not recovered ends the program, with a traceback: so in an older SDK.
-        there = await (answer.recover(noted) if hasattr(pulumi.Output, "recover") else answer).future()
-        for error in errors:
+        options = pulumi.InvokeOutputOptions(parent=component)
+        there = await awaited(aws.iam.get_role_policies_output(role_name=role, opts=options))
+        if isinstance(there, Exception):
             why = f"the inline policies of the role {named(role)} cannot be listed, and {named(name)} may be one"
-            raise NotAsDeclaredError(f"{why} (iam:ListRolePolicies): {visible(' '.join(str(error).split()))}")
+            raise NotAsDeclaredError(f"{why} (iam:ListRolePolicies): {visible(' '.join(str(there).split()))}")
         if there and name in there.policy_names:
             found = f"the role {named(role)} has an inline policy {named(name)} already, which this one would overwrite"
             raise NotAsDeclaredError(f"{found}: write another name, or import: [inlinePolicies] to adopt it")

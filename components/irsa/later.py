@@ -1,12 +1,14 @@
 """Values that are known only during the deployment: outputs, and what is computed of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 
 from irsa.read import ArgumentMistakes
 from irsa.rules.unknown import sources_of
+
+T = TypeVar("T")
 
 
 class InvalidArgumentsError(pulumi.RunError):
@@ -60,6 +62,18 @@ def _at(value: Any, path: Sequence[str | int]) -> Any:
     for step in path:
         value = value[step] if isinstance(step, int) or isinstance(value, Mapping) else getattr(value, step)
     return value
+
+
+async def awaited(answer: pulumi.Output[T]) -> T | Exception | None:
+    """Return the value of an output, or why there is none: unless it recovers, that ends the program by a traceback."""
+    errors: list[Exception] = []
+
+    def noted(error: Exception) -> Any:
+        errors.append(error)
+
+    # An older SDK has none of it.
+    found = await (answer.recover(noted) if hasattr(pulumi.Output, "recover") else answer).future()
+    return errors[0] if errors else found
 
 
 def applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:

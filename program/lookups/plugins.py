@@ -16,6 +16,7 @@ import pulumi_aws as aws
 from config.models import Cluster
 from config.stack import Stack
 from irsa import types
+from irsa.later import awaited
 from irsa.spec import Spec
 from irsa_cli.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_cli.exits import CouldNotLookError
@@ -159,19 +160,13 @@ async def _later(answer: pulumi.Output[ANSWER]) -> ANSWER | None:
         pulumi.RunError: As _answer.
         CouldNotLookError: Likewise.
     """
-    errors: list[Exception] = []
-
-    def noted(error: Exception) -> Any:
-        errors.append(error)
-
-    # An output that failed and has not recovered ends the program, with a traceback.
-    found = await answer.recover(noted).future()
-    for error in errors:
-        why = _why(error)
-        if isinstance(why, CouldNotLookError) and why.cause is Cause.NOT_FOUND:
-            return None
-        raise why from None
-    return found
+    found = await awaited(answer)
+    if not isinstance(found, Exception):
+        return found
+    why = _why(found)
+    if isinstance(why, CouldNotLookError) and why.cause is Cause.NOT_FOUND:
+        return None
+    raise why from None
 
 
 def _why(error: Exception) -> Exception:
