@@ -143,7 +143,8 @@ class StackReader(Arguments):
             self.found.append((here, mistake))
             return WRONG
         is_of_binding = here[0] == "bindings" and bool(here[2:])
-        if isinstance(node, Field) and not node.stack_file and (is_of_binding or _has_variables(value, node)):
+        has_variables = isinstance(node, Field) and node.variables and isinstance(value, str) and "${" in value
+        if isinstance(node, Field) and not node.stack_file and (is_of_binding or has_variables):
             # It is read as an argument of the component, when its variables are replaced.
             return value
         read = super()._argument(value, node, here)
@@ -176,10 +177,6 @@ def _refused(value: Any, node: Node, here: Place) -> Mistake | None:
         return wrong_kind(value, KINDS[list], example)
     is_document = isinstance(node, Field) and node.parse is READERS[Mark.DOCUMENT]
     return wrong_kind(value, MAPPING, example) if is_document and not isinstance(value, dict | Unknown) else None
-
-
-def _has_variables(value: Any, node: Field) -> bool:
-    return node.variables and isinstance(value, str) and "${" in value
 
 
 def read_settings(values: Mapping[str, Any], folder: Path) -> Settings:

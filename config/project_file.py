@@ -131,10 +131,9 @@ def _project_settings(root: Any, name: str, region_is_set: bool) -> ProjectSetti
         return ProjectSettings(not_checked=f"the settings in {named(name)}: a list in `config:`")
     if isinstance(config, yaml.ScalarNode) and isinstance(theirs.value(config), str) and "stackConfigDir" in top:
         theirs.complain(refusal("both folders"), top["config"][0])
-    settings = (
-        _settings(config, ours, theirs, region_is_set) if isinstance(config, yaml.MappingNode) else ({}, None, {})
-    )
-    return ProjectSettings(*settings, mistakes, refused)
+    if not isinstance(config, yaml.MappingNode):
+        return ProjectSettings(mistakes=mistakes, refused=refused)
+    return ProjectSettings(*_settings(config, ours, theirs, region_is_set), mistakes, refused)
 
 
 def _settings(

@@ -190,9 +190,8 @@ def _identified(
     """Return a component and what it creates under their logical names."""
     cluster, account_id = component.cluster, stack.account_id(component.aws_account)
     issuer = lookups.clusters[cluster].issuer if cluster else None
-    issuers = (
-        {each.arn: each.issuer for each in lookups.clusters.values()} if spec.of(types.POD_IDENTITY_ASSOCIATION) else {}
-    )
+    clusters = lookups.clusters.values() if spec.of(types.POD_IDENTITY_ASSOCIATION) else ()
+    issuers = {each.arn: each.issuer for each in clusters}
     name, spec = identified(spec, component.automatic_name, issuer, account_id, issuers)
     recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name), spec._replace(recorded=recorded)

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,16 +37,12 @@ def add_on_version(checked: CheckedBinding) -> Warnings:
     for place, settings in places:
         name = mapping_of(settings).get("add_on")
         if isinstance(name, str) and name in names() and "version" not in settings:
-            found = f"{name} without a version: the newest of this release, {add_on(name).newest}"
-            fix = f"write version: {_newest_version(name)}"
+            newest = add_on(name).newest
+            found = f"{name} without a version: the newest of this release, {newest}"
+            # In quotes where YAML would read no text without them.
+            fix = f"write version: {newest if scalar(newest) == newest else json.dumps(newest)}"
             allowed = "a version, so that a newer irsa does not change the policy"
             yield (*checked.place, *place, "addOn"), Mistake(found, allowed, fix)
-
-
-def _newest_version(name: str) -> str:
-    """Return an add-on's newest version as YAML, in quotes where it is none without them."""
-    version = add_on(name).newest
-    return version if scalar(version) == version else json.dumps(version)
 
 
 def add_on_of(checked: CheckedBinding) -> AddOn | None:
@@ -155,15 +151,10 @@ def _ever(name: str) -> Set[str]:
     each = add_on(name)
     if not all(version.statements for version in each.versions.values()):
         return frozenset()
-    of_versions = [(*version.statements, *version.differences) for version in each.versions.values()]
-    recognised = [action for other in each.recognised for action in other["actions"]]
-    own = (action for several in of_versions for one in several for action in _actions(one))
-    return frozenset(action.lower() for action in (*recognised, *own))
-
-
-def _actions(one: Any) -> Sequence[str]:
-    found: Sequence[str] = one.get("actions", ()) if isinstance(one, Mapping) else one.actions
-    return found
+    own = [one.actions for version in each.versions.values() for one in version.statements]
+    of_upstream = [one.get("actions", ()) for version in each.versions.values() for one in version.differences]
+    recognised = [other["actions"] for other in each.recognised]
+    return frozenset(action.lower() for actions in (*recognised, *own, *of_upstream) for action in actions)
 
 
 def _others(policies: Policies, ever: Set[str]) -> Iterator[tuple[Place, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from config.argument_places import place_of
 from config.stack import Binding, Stack, part_of
 from irsa.evaluation.admission import Admission
 from irsa.evaluation.document import parse
@@ -34,15 +35,8 @@ class CheckedBinding:
     @functools.cached_property
     def documents(self) -> Sequence[tuple[Place, Any, Any]]:
         """Its policies' documents that are known, each with the policy's place, and as it is in the file."""
-        policy, inline, found = self.args.get("policy"), self.args.get("inline_policies"), []
-        if isinstance(policy, dict) and isinstance(policy.get("document"), dict):
-            found.append(((*self.place, "policy"), policy["document"], self.binding.argument("policy", "document")))
-        for name, settings in inline.items() if isinstance(inline, dict) else ():
-            document = mapping_of(settings).get("document")
-            if isinstance(document, dict):
-                written = self.binding.argument("inline_policies", name, "document")
-                found.append(((*self.place, "inlinePolicies", name), document, written))
-        return found
+        inline = [("inline_policies", name) for name in mapping_of(self.args.get("inline_policies"))]
+        return [*self._documents(("policy",), *inline)]
 
     @functools.cached_property
     def trust(self) -> Trust:
@@ -60,9 +54,12 @@ class CheckedBinding:
     @property
     def session_policies(self) -> Iterator[tuple[Place, Any, Any]]:
         """Its session policy for EKS Pod Identity, likewise: it limits what the others give."""
-        place = ("pod_identity", "policy", "document")
-        if isinstance(document := self.argument(*place), dict):
-            yield (*self.place, "podIdentity", "policy"), document, self.binding.argument(*place)
+        return self._documents(("pod_identity", "policy"))
+
+    def _documents(self, *policies: tuple[str, ...]) -> Iterator[tuple[Place, Any, Any]]:
+        for place in policies:
+            if isinstance(document := self.argument(*place, "document"), dict):
+                yield (*self.place, *place_of(place)), document, self.binding.argument(*place, "document")
 
     @property
     def has_existing_role(self) -> bool:

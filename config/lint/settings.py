@@ -89,8 +89,9 @@ def _guards(stack: Stack) -> Iterator[tuple[Place, Guard]]:
 
 
 def _namespaces(checked: CheckedStack) -> set[str]:
-    """Return the namespaces of the service accounts of a stack."""
-    return {name for each in checked.bindings.values() if (name := _namespace(each))}
+    """Return the namespaces of the service accounts of a stack, those of its add-ons' charts included."""
+    accounts = (service_account_of(each.args) for each in checked.bindings.values())
+    return {str(each.get("namespace", DEFAULT_NAMESPACE)) for each in accounts if each}
 
 
 def _unused_in_guards(checked: CheckedStack) -> Warnings:
@@ -106,12 +107,6 @@ def _unused_in_guards(checked: CheckedStack) -> Warnings:
                 found = f"no service account of this stack is in the namespace {named(namespace)}"
                 fix = f"write {close}" if close else "remove it"
                 yield at, Mistake(found, "a namespace of its service accounts", fix)
-
-
-def _namespace(checked: CheckedBinding) -> str | None:
-    """Return the namespace of a binding's service account, or that of its add-on's chart."""
-    account = service_account_of(checked.args)
-    return str(account.get("namespace", DEFAULT_NAMESPACE)) if account else None
 
 
 Takes = Callable[[Mapping[str, Any], Identity], bool]

@@ -198,17 +198,16 @@ def _pairs(stack: Stack) -> Collection[tuple[str, str | None]]:
 
 def completed(answers: Lookups, known: Lookups) -> Lookups:
     """Return the answers and, where a look-up has none, what is known without it."""
-    clusters = {key: _completed(each, known.clusters[key]) for key, each in answers.clusters.items()}
+    clusters = {
+        key: each._replace(issuer=each.issuer or known.clusters[key].issuer, arn=each.arn or known.clusters[key].arn)
+        for key, each in answers.clusters.items()
+    }
     return Lookups(
         answers.region or known.region,
         {**known.aws_accounts, **answers.aws_accounts},
         clusters,
         {**known.oidc_providers, **answers.oidc_providers},
     )
-
-
-def _completed(answer: ResolvedCluster, known: ResolvedCluster) -> ResolvedCluster:
-    return answer._replace(issuer=answer.issuer or known.issuer, arn=answer.arn or known.arn)
 
 
 def known_cluster_arn(cluster: Cluster, region: str | None, identity: AwsIdentity | None) -> str:

@@ -46,10 +46,8 @@ def combination_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iter
     existing_role = existing in given
     if existing_role:
         arguments = dict.fromkeys(argument[: 2 if argument[0] in GROUPS else 1] for argument in given)
-        of_the_role = (
-            argument for argument in arguments if argument not in (*OF_AN_EXISTING_ROLE, *zip(GROUPS, strict=True))
-        )
-        changing = ", ".join(map(spelling, of_the_role))
+        kept = (*OF_AN_EXISTING_ROLE, *zip(GROUPS, strict=True))
+        changing = ", ".join(spelling(argument) for argument in arguments if argument not in kept)
         if changing:
             found = f"{spelling(existing)} together with {changing}"
             fix = f"remove {changing}, or {spelling(existing)}"
