@@ -13,7 +13,7 @@ from config.variables import BUILT_IN
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.combinations import usual_subject
 from irsa.evaluation.lint.rule import LintRule
-from irsa.rules.arns import issuer_host_path, parse_iam_arn
+from irsa.rules.arns import iam_arn, issuer_host_path
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
@@ -115,9 +115,13 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
         yield from _unknown((*place, "account"), cluster["account"], "irsa:accounts", values.get("accounts"))
     issuer, provider, key = (cluster.get(each) for each in ("oidcIssuer", "oidcProviderArn", "account"))
     aws_account = mapping_of(values.get("accounts")).get(key) if isinstance(key, str) else None
-    owner, known = _owner(provider, "oidc-provider"), _owner(mapping_of(aws_account).get("assumeRoleArn"), "role")
-    if owner and known and owner != known:
-        found, allowed = f"{provider!r}, a provider in the AWS account {owner}", f"one in {known}: irsa:accounts.{key}"
+    of_provider, of_role = (
+        iam_arn(provider, "oidc-provider"),
+        iam_arn(mapping_of(aws_account).get("assumeRoleArn"), "role"),
+    )
+    if of_provider and of_role and of_provider.account_id != of_role.account_id:
+        found = f"{provider!r}, a provider in the AWS account {of_provider.account_id}"
+        allowed = f"one in {of_role.account_id}: irsa:accounts.{key}"
         yield _mistake((*place, "oidcProviderArn"), found, allowed, "fix one of the two")
     if isinstance(issuer, str) and isinstance(provider, str) and ":oidc-provider/" in provider:
         wanted = issuer_host_path(issuer)
@@ -125,13 +129,6 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
             found = f"{provider!r}, a provider for another issuer"
             allowed = f"the provider of oidcIssuer: its ARN ends with {wanted}"
             yield _mistake((*place, "oidcProviderArn"), found, allowed, "fix one of the two")
-
-
-def _owner(arn: Any, kind: str) -> str | None:
-    try:
-        return parse_iam_arn(str(arn), kind).account_id
-    except Mistake:
-        return None  # missing, or reported by the reader
 
 
 def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -154,10 +151,9 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Yield what is wrong with references to clusters, AWS accounts and bindings in the file."""
     place: Place = ("bindings", key)
-    for index, cluster in enumerate(list_of(binding.get("clusters"))):
-        yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
     first: dict[str, int] = {}
     for index, cluster in enumerate(list_of(binding.get("clusters"))):
+        yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
         if isinstance(cluster, str) and cluster and first.setdefault(cluster, index) != index:
             found = f"{shortened(cluster)} a second time"
             yield _mistake((*place, "clusters", index), found, "each cluster once", "remove it")

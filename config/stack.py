@@ -10,7 +10,7 @@ from typing import Any
 
 from config.models import AwsAccount, Cluster, Guard, Lint
 from irsa.keys.binding import Quotas
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import iam_arn
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import Unknown, has_unknown
@@ -93,10 +93,8 @@ class Stack:
     def account_id(self, aws_account: str | None) -> str | None:
         """Return the ID of an AWS account, where the file has it, else its key; None for the stack's."""
         settings = self.aws_accounts.get(aws_account or "")
-        try:
-            return parse_iam_arn(str(settings and settings.assume_role_arn), "role").account_id
-        except Mistake:
-            return aws_account
+        role = iam_arn(settings and settings.assume_role_arn, "role")
+        return role.account_id if role else aws_account
 
     def place_of_cluster(self, key: str) -> tuple[str, ...]:
         """Return where a cluster of `clusters_by_key` stands in the stack file."""

@@ -10,7 +10,7 @@ from config.variables import Values, Written, as_written, replaced
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
@@ -107,10 +107,7 @@ def _with_clusters(args: dict[str, Any], binding: Binding, stack: Stack, lookups
 def _partition_of_role(role_arn: Any, lookups: Lookups) -> Iterator[Located]:
     """Yield the mistake of an existing role in another partition than the stack."""
     of_stack = lookups.aws_accounts.get(None, NOBODY).identity
-    try:
-        role = parse_iam_arn(role_arn, "role") if isinstance(role_arn, str) else None
-    except Mistake:
-        return  # reported with the argument
+    role = iam_arn(role_arn, "role")
     if role and of_stack and "partition" not in sampled(of_stack.partition):
         mistake = wrong_partition(role_arn, role.partition, of_stack.partition)
         if mistake:
@@ -155,9 +152,8 @@ def policy_key(arn: str) -> str | None:
 
     It is the policy's path and name, with `aws:` before those of AWS managed policies.
     """
-    try:
-        parsed = parse_iam_arn(arn, "policy")
-    except Mistake:
+    parsed = iam_arn(arn, "policy")
+    if parsed is None:
         return None
     return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource
 

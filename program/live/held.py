@@ -6,11 +6,8 @@ from dataclasses import dataclass, field
 
 from irsa import types
 from irsa.outputs import COMPONENT_TYPE, NAMESPACE, ROLE_ARN, SERVICE_ACCOUNT_NAME
-from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake
+from irsa.rules.arns import iam_arn
 from irsa_cli.state.resource import Resource
-
-KINDS = {types.ROLE: "role", types.POLICY: "policy"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Held:
     @functools.cached_property
     def by_name(self) -> Mapping[tuple[str, str, str], Resource]:
         """Roles and managed policies by type, ID of the AWS account, if it is known, and name in lower case."""
-        both = [each for each in self.resources.values() if each.type in KINDS]
+        both = [*self.of(types.ROLE), *self.of(types.POLICY)]
         return {(each.type, *named_in_iam(each)): each for each in both}
 
     @functools.cached_property
@@ -77,7 +74,7 @@ def held_by(state: Iterable[Resource]) -> Held:
 
 def named_in_iam(resource: Resource) -> tuple[str, str]:
     """Return the ID of the AWS account, empty where only a role's name is known, and the name in lower case."""
-    return account_and_name(resource.arn or resource.id, KINDS[resource.type])
+    return account_and_name(resource.arn or resource.id, types.NOUNS[resource.type])
 
 
 def account_and_name(arn: str, kind: str) -> tuple[str, str]:
@@ -85,8 +82,5 @@ def account_and_name(arn: str, kind: str) -> tuple[str, str]:
 
     IAM ignores the case of names, and their paths: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
     """
-    try:
-        parsed = parse_iam_arn(arn, kind)
-    except Mistake:
-        return "", arn.lower()
-    return parsed.account_id, parsed.name.lower()
+    parsed = iam_arn(arn, kind)
+    return (parsed.account_id, parsed.name.lower()) if parsed else ("", arn.lower())

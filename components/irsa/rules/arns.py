@@ -7,6 +7,7 @@ Characters of names and paths: https://docs.aws.amazon.com/IAM/latest/UserGuide/
 import functools
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from irsa.rules import commands
@@ -134,6 +135,13 @@ def parse_iam_arn(text: str, resource_type: str) -> Arn:
             fix += "; if it is the output of an eks.Cluster, set createOidcProvider there"
         raise Mistake(f"{text!r}: {problem}", f"an ARN such as {example}", fix)
     return Arn(parts[1], parts[4], resource_type, ":".join(parts[5:]).split("/", 1)[1])
+
+
+def iam_arn(text: object, resource_type: str) -> Arn | None:
+    """Return the parts of an IAM ARN of the given type; None where a value is not one, as its reader reports."""
+    with suppress(Mistake):
+        return parse_iam_arn(str(text), resource_type)
+    return None
 
 
 def _advice_for_name(name: str) -> str:
