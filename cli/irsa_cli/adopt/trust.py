@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, PodIdentityRequest
-from irsa.evaluation.any_association import admits_any_association
-from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.decision import admits_any_association, evaluate_parsed
 from irsa.evaluation.document import Parsed, parse
 from irsa.evaluation.normal_form import Spelling, are_equivalent, normal, normal_statement
 from irsa.evaluation.same_sessions import admits_the_same, difference

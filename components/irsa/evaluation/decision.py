@@ -18,7 +18,7 @@ from irsa.evaluation.answers import (
     short_key,
 )
 from irsa.evaluation.conditions import Known, condition_outcome, evaluate_condition, known_of
-from irsa.evaluation.document import Statement, parse
+from irsa.evaluation.document import Parsed, Statement, parse
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import listed, named
@@ -207,3 +207,14 @@ def _action(statement: Statement, action: str) -> Reason:
     includes, page = statement.covers(action), DOCUMENTATION["not-action" if negated else "action"]
     text = f"The statement covers {scope}, which {'includes' if includes else 'does not include'} {action}."
     return Reason(statement.action_element, "", "", includes, (action,), statement.actions, text, page)
+
+
+# A service account, cluster and region of no name: a trust policy that admits these compares none of them.
+NOBODY, NOWHERE = "0-nobody-has-this-name-0", "xx-nowhere-1"
+
+
+def admits_any_association(trust: Parsed, partition: str = "aws", aws_account: str = "0" * 12) -> bool:
+    """Return whether a trust policy surely admits any association of an AWS account, with session tags or without."""
+    arn = f"arn:{partition}:eks:{NOWHERE}:{aws_account}:cluster/{NOBODY}"
+    requests = (PodIdentityRequest(NOBODY, NOBODY, arn, session_tags) for session_tags in (True, False))
+    return any(evaluate_parsed(*trust, each).decision is Decision.ALLOWED for each in requests)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from irsa.evaluation import Decision
 from irsa.evaluation.admission import but_those
-from irsa.evaluation.any_association import admits_any_association
+from irsa.evaluation.decision import admits_any_association
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.mistakes import listed, named

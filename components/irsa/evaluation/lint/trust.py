@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, Admitted, but_those
 from irsa.evaluation.answers import PodIdentityRequest
-from irsa.evaluation.any_association import admits_any_association
+from irsa.evaluation.decision import admits_any_association
 from irsa.evaluation.document import statement_of
 from irsa.evaluation.lint.rule import Danger, Warnings
 from irsa.evaluation.named_by import crowds
