@@ -56,9 +56,6 @@ def iam_conflicts(
         yield from _quotas_of_role(planned, role, aws_account, held)
 
 
-# Names
-
-
 def _name(planned: Planned, created: DeclaredResource, aws_account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the name of a role or policy that is created, or imported."""
     is_role, kind, resource_type = created.type == types.ROLE, types.NOUNS[created.type], created.type
@@ -127,9 +124,6 @@ def _nearest(arn: str, kind: str, known: tuple[str, ...]) -> str:
     return f"did you mean {named(names[name])}?" if name else f"name one that exists, of {commands.LIST_ARNS[kind]}"
 
 
-# What is to be adopted
-
-
 def _to_adopt(planned: Planned, role: DeclaredResource, aws_account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
     name = known(role.inputs["name"])
@@ -166,9 +160,6 @@ def _differences(planned: Planned, reads: AwsReads, aws_settings: Mapping[str, A
     yield from import_differences(planned.key, planned.spec, there, settings)
 
 
-# OIDC providers
-
-
 def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held) -> Iterator[LocatedMistake]:
     """Yield the OIDC providers that exist, although the stack is to create them, and those that exceed the quota."""
     new: dict[str, set[object]] = {}
@@ -195,9 +186,6 @@ def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held)
             allowed = f"at most {OIDC_PROVIDERS}, unless AWS raised the quota, to {MOST_OIDC_PROVIDERS} at most"
             fix = "ask AWS to raise the quota (Service Quotas: L-858F3967), or remove some that are not in use"
             yield finding(live_rules.DEFAULT_QUOTA, place, found, allowed, fix)
-
-
-# Quotas
 
 
 def _quotas_of_role(

@@ -188,8 +188,6 @@ class Reader:
                 self._unanswered = True
             return None
 
-    # Kubernetes
-
     def _place(self, key: str) -> Place:
         """Return the place of the settings by which a cluster is reached."""
         place = self._stack.place_of_cluster(key)

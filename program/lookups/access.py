@@ -65,9 +65,6 @@ def access_of(stack: Stack, folder: Path) -> Access:
     return Access(dict(_credential_mistakes(stack)), list(_kubeconfig_mistakes(stack, folder)))
 
 
-# --- AWS -------------------------------------------------------------------------------------------------------------
-
-
 def aws_settings() -> dict[str, Any]:
     """Return the settings of the running stack's default AWS provider that messages name."""
     config = pulumi.Config("aws")
@@ -173,9 +170,6 @@ def reached(asked: AskedAwsAccount, inputs: Mapping[str, Any]) -> "tuple[Any, Ca
 def first_variable(names: Iterable[str]) -> str | None:
     """Return the value of the first environment variable that is set; None where none is."""
     return next(filter(None, map(os.environ.get, names)), None)
-
-
-# --- Kubernetes ------------------------------------------------------------------------------------------------------
 
 
 def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]:

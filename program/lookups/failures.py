@@ -188,9 +188,6 @@ def quoted(error: CouldNotLookError) -> str:
     return named(said if len(said) <= LONGEST_ANSWER else f"{said[:LONGEST_ANSWER]}...")
 
 
-# --- answers that are mistakes ---------------------------------------------------------------------------------------
-
-
 def cluster_missing(place: Place, name: str, aws_account: AskedAwsAccount) -> LocatedMistake:
     """Return the mistake for an EKS cluster that the AWS account does not have in this region."""
     found = f"there is no EKS cluster {name!r} in {aws_account}"
@@ -219,9 +216,6 @@ def output_wrong(place: Place, stack: str, name: str, mistake: Mistake) -> Locat
     """Return the mistake for another stack's output that is not what its name says."""
     found = f"the output {name!r} of {stack}: {mistake.found}"
     return LocatedMistake(place, Mistake(found, mistake.allowed, "fix that stack's output"))
-
-
-# --- Kubernetes ------------------------------------------------------------------------------------------------------
 
 
 def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:

@@ -23,8 +23,6 @@ from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
 
-# What is known of the request
-
 _Context = Mapping[str, tuple[str, ...]]
 
 
@@ -57,8 +55,6 @@ def _values_of(key: str, context: _Context) -> tuple[str, ...] | None:
     of_token = name.endswith((":aud", ":sub")) and not name.startswith(_AWS_NAMESPACES)
     return () if of_token and "aws:principaltype" not in context else None
 
-
-# A condition's value, with its policy variables
 
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _VARIABLE_PARTS = re.compile(r"([^,']+?)(?:,\s*'([^']*)')?")
@@ -119,9 +115,6 @@ def _variable(text: str, wildcards: bool, context: _Context) -> str | None:
     if values is None or len(values) != 1 or (wildcards and {*"*?"} & {*values[0]}):
         return None
     return values[0]
-
-
-# Operators
 
 
 _ARN_PARTS = 6

@@ -34,8 +34,6 @@ GUIDE = "irsa: docs/guides/guard.md"
 IDENTITY, ROLE, ANNOTATION = "identity", "role", "annotation"
 ACTIONS = {"warn": ["Warn", "Audit"], "deny": ["Deny", "Audit"]}
 
-# --- what the policies compute ----------------------------------------------------------------------------------------
-
 # What is declared of a service account: `WAYS AUDIENCE ROLE_ARN`.
 _DECLARED = {
     "entry": "has(params.data) && variables.key in params.data ? params.data[variables.key] : ''",
@@ -146,8 +144,6 @@ _ANNOTATION = {
     "passes": """!variables.readable || variables.allowed
   || variables.annotated in ['', variables.before, variables.role]""",
 }
-
-# --- manifests --------------------------------------------------------------------------------------------------------
 
 
 def policies(settings: Settings) -> list[dict[str, Any]]:
