@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from irsa import types
 from irsa.evaluation import PodIdentityRequest, WebIdentityRequest, evaluate
 from irsa.evaluation.differences import differences
-from irsa.resources import snake_case
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, meant_by
 from irsa.rules.arns import ClusterArn, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, listed, named
+from irsa.rules.names import snake
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa.ways import IRSA, ONLY_IRSA, POD_IDENTITY
@@ -308,7 +308,7 @@ class Verification:
         """Yield the settings of a role that the stack created and that somebody changed."""
         settings = _of_state(role.settings, "a setting of the role") if role else {}
         for setting, (label, default) in types.ROLE_SETTINGS.items() if role else ():
-            declared, found = settings.get(setting, default), getattr(live, snake_case(setting))
+            declared, found = settings.get(setting, default), getattr(live, snake(setting))
             if found != declared:
                 texts = (f"{label}: {named(str(each)) if each else NONE}" for each in (found, declared))
                 yield check(Outcome.FINDING, *texts, self._repair)

@@ -18,12 +18,13 @@ from irsa.failed_update import hooks as update_hooks
 from irsa.imported import import_hooks, inline_policy_hooks
 from irsa.later import InvalidArgumentsError, Later, applied
 from irsa.read import REDACTED, ArgumentMistakes
-from irsa.resources import ROLE, ROLE_ARN, SERVICE_ACCOUNT, DeclaredResource, Ref, snake_case
+from irsa.resources import ROLE, ROLE_ARN, SERVICE_ACCOUNT, DeclaredResource, Ref
 from irsa.role.in_aws_account import AwsAccount, clusters_elsewhere
 from irsa.role.trust import Trust
 from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
 from irsa.rules.annotations import ROLE_ARN as ANNOTATION
 from irsa.rules.mistakes import Mistake, Spelling, path_of
+from irsa.rules.names import snake
 from irsa.rules.unknown import has_unknown
 from irsa.spec import Spec, parse, read_again
 from irsa.ways import IRSA, ONLY_IRSA
@@ -39,11 +40,8 @@ OF_AWS: Mapping[str, tuple[Callable[..., pulumi.Resource], Hooks | None]] = {
 }
 # What waits until the AWS accounts of role and clusters are compared.
 DOCUMENT = {types.ROLE: "assumeRolePolicy", types.POLICY: "policy"}
-# Inputs that the outputs have, besides the cluster.
-OF_AN_ASSOCIATION = (
-    *("namespace", "serviceAccount", "roleArn", "disableSessionTags", "targetRoleArn"),
-    *("policy", "tags"),
-)
+# Inputs of an association in place of which the outputs have the ARN of the cluster.
+OF_THE_CLUSTER = {"clusterName", "region"}
 
 # Of each deployment, by its providers of AWS; None is the default one.
 _account_ids: WeakKeyDictionary[Any, dict[pulumi.ProviderResource | None, pulumi.Output[str]]] = WeakKeyDictionary()
@@ -199,7 +197,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
         if self._spec.identity == ONLY_IRSA:
             return {}
         associations = [
-            {"clusterArn": self._cluster_arn(each), **{name: self._input(each, name) for name in OF_AN_ASSOCIATION}}
+            {"clusterArn": self._cluster_arn(each)}
+            | {name: self._input(each, name) for name in each.inputs if name not in OF_THE_CLUSTER}
             for each in self._spec.of(types.POD_IDENTITY_ASSOCIATION)
         ]
         recorded = {outputs.IDENTITY: self._spec.identity.recorded}
@@ -272,7 +271,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         of_role, of_type = None, hooks(self) if hooks else None
         if resource.type == types.INLINE_POLICY and self._spec.role and self._spec.role.import_id:
             of_role = inline_policy_hooks(self, resource.logical_name)
-        arguments = {snake_case(name): value for name, value in inputs.items()}
+        arguments = {snake(name): value for name, value in inputs.items()}
         self._made[resource.key] = made = make(
             resource.logical_name, opts=self._options(resource, of_role, of_type), **arguments
         )

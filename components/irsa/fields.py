@@ -16,9 +16,8 @@ from irsa.keys.binding import Keys, Mark, Plain, Role, Rule, ServiceAccountRole,
 from irsa.keys.guard import IdentityGuard
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.mistakes import Located, Mistake, Place, kind_of, shortened
-from irsa.rules.names import NameRule, check_name
+from irsa.rules.names import NameRule, check_name, role_tags_mistakes
 from irsa.rules.policies import parse_document
-from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
 from irsa.rules.unknown import WRONG, Unknown, without_places
 from irsa.ways import parse_identity
@@ -184,9 +183,6 @@ def _not_json(value: Any, place: Place) -> Iterator[Located]:
         yield place, Mistake(f"the number {value}", "a JSON number", "write a number, or a string")
     elif not isinstance(value, str | bool | int | float) and value is not None and not isinstance(value, Unknown):
         yield place, Mistake(shortened(value), "a JSON value: string, number, list or mapping", "write it as a string")
-
-
-# --- the arguments ---------------------------------------------------------------------------------------------------
 
 
 class Field(NamedTuple):
@@ -357,7 +353,7 @@ def _check_not_empty(value: str) -> None:
 TAGS = _parser(Tags)
 OF_A_ROLE, OF_A_GUARD = group_of(ServiceAccountRole), group_of(IdentityGuard)
 # Settings of the role that have the same names as inputs of `aws.iam.Role`.
-ROLE_SETTINGS = {k: each for k, each in group_of(Role).fields.items() if k not in ("arn", "name", "name_prefix")}
+ROLE_INPUTS = {k: each for k, each in group_of(Role).fields.items() if k not in ("arn", "name", "name_prefix")}
 
 
 def node_at(place: Place, group: Group = OF_A_ROLE) -> Node | None:

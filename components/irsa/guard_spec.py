@@ -1,5 +1,6 @@
 """What an IdentityGuard creates, as one frozen value; or all mistakes in its arguments."""
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from irsa.guard.rules import (
     stack_key,
 )
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES
-from irsa.read import Arguments, Reading, Value
+from irsa.read import Arguments, Reading, Value, read_again
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
@@ -84,20 +85,6 @@ def read_guard(
     return spec, arguments.mistakes
 
 
-def read_guard_again(reading: Reading, known: Mapping[int, Any], secret: bool) -> GuardSpec:
-    """Return the same, with the values of outputs by their identity; what is in each ConfigMap stays.
-
-    Raises:
-        ArgumentMistakes: All mistakes in these values; they do not show a secret.
-    """
-    arguments = Arguments(reading.name, reading.spelling, group=OF_A_GUARD, component=COMPONENT)
-    arguments.known, arguments.parts_before = known, reading.parts
-    spec = _read(arguments, reading.args)
-    if arguments.found:
-        raise arguments.refusal(arguments.mistakes, secret)
-    return spec
-
-
 def _read(arguments: Arguments, args: Mapping[str, Any]) -> GuardSpec:
     spelling = arguments.spelling
     values = arguments.read(args)
@@ -126,6 +113,9 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> GuardSpec:
         modes = {f"{each['namespace']}/{each['name']}": mode_in(settings, each["namespace"]) for each in accounts}
     arguments.parts[ACCOUNTS] = [part.indexes for part in parts]
     return GuardSpec(settings, values.get("namespace", SYSTEM), parts, arguments.reading(args), modes)
+
+
+read_guard_again = functools.partial(read_again, _read)
 
 
 def _named_later(accounts: Sequence[Mapping[str, Any]]) -> bool:

@@ -6,16 +6,15 @@ Pulumi's SDK is not loaded here: a value can be an output only where a program h
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from irsa.add_ons.catalog import snake
 from irsa.fields import (
     MAPPING,
     OF_A_ROLE,
-    ROLE_SETTINGS,
+    ROLE_INPUTS,
     Field,
     Found,
     Group,
@@ -41,10 +40,10 @@ from irsa.rules.mistakes import (
     path_of,
     shortened,
 )
-from irsa.rules.policies import TOO_DEEP, is_too_deep
+from irsa.rules.names import snake
+from irsa.rules.policies import TOO_DEEP, document_usage, is_too_deep
 from irsa.rules.trust import minified
 from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
-from irsa.rules.usage import document_usage
 
 REDACTED = Mistake(
     "a secret value that breaks a rule of the argument", "what the argument's description says", "correct the secret"
@@ -81,7 +80,7 @@ def is_output(value: object) -> bool:
 # Arguments of an earlier version, and where each is now.
 FORMER: Mapping[str, Place] = {
     **{f"role_{name}": ("role", name) for name in ("arn", "name", "name_prefix")},
-    **{name: ("role", name) for name in ROLE_SETTINGS},
+    **{name: ("role", name) for name in ROLE_INPUTS},
     **{name: ("trust", name) for name in ("subjects", "any_service_account")},
     **{f"trust_{name}": ("trust", name) for name in ("conditions", "statements")},
     **{f"{name}_quota": ("quotas", name) for name in ("trust_policy_size", "attached_policies")},
@@ -97,6 +96,8 @@ class Reading(NamedTuple):
     spelling: Spelling
     parts: Mapping[Place, Any]
     """How the document at a place, or the list, is divided over resources."""
+    group: Group = OF_A_ROLE
+    component: str = "ServiceAccountRole"
 
 
 @dataclass
@@ -349,7 +350,8 @@ class Arguments:
 
     def reading(self, args: Any) -> Reading:
         """Return how to read the arguments again; the program may change its lists and dictionaries until then."""
-        return Reading(self.name, copied(args) if self.has_outputs else args, self.spelling, self.parts)
+        args = copied(args) if self.has_outputs else args
+        return Reading(self.name, args, self.spelling, self.parts, self.group, self.component)
 
     def divided(
         self, place: Place, texts: Sequence[Value[str]], document: Any = None, fix: str = "use fewer"
@@ -375,6 +377,24 @@ class Arguments:
         """Return the error that reports mistakes; it does not show a secret."""
         redacted = {(_argument_at(place, self.group), REDACTED): None for place, _ in mistakes} if secret else mistakes
         return ArgumentMistakes(self.name, redacted, self.spelling, self.component)
+
+
+def read_again(
+    read: Callable[[Arguments, Mapping[str, Any]], T], reading: Reading, known: Mapping[int, Any], secret: bool
+) -> T:
+    """Return what a function reads of the arguments, with the values of outputs by their identity.
+
+    How many resources a document or a list is divided over stays.
+
+    Raises:
+        ArgumentMistakes: All mistakes in these values; they do not show a secret.
+    """
+    name, args, spelling, parts, group, component = reading
+    arguments = Arguments(name, spelling, known=known, parts_before=parts, group=group, component=component)
+    found = read(arguments, args)
+    if arguments.found:
+        raise arguments.refusal(arguments.mistakes, secret)
+    return found
 
 
 def _are_policy_arns(value: Any, place: Place) -> bool:

@@ -1,6 +1,5 @@
 """What a component creates, as a list of resources: the component registers it, and whoever compares reads the same."""
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -50,8 +49,3 @@ SERVICE_ACCOUNT = "service account"
 ROLE_ARN = Ref(ROLE, "arn")
 """The ARN of the role, also of an existing one, which is not in the list."""
 ROLE_NAME = Ref(ROLE, "name")
-
-
-def snake_case(name: str) -> str:
-    """Return Pulumi's name of an input as the SDK for Python has it."""
-    return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)

@@ -3,6 +3,7 @@
 Arguments are read here only: the component creates resources from this value.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,9 +12,10 @@ from pydantic.alias_generators import to_camel
 
 from irsa import types
 from irsa.add_ons.combinations import add_on_mistakes
-from irsa.fields import ROLE_SETTINGS, Found, collect
+from irsa.fields import ROLE_INPUTS, Found, collect
 from irsa.outputs import part_name
 from irsa.read import ArgumentMistakes, Arguments, Reading
+from irsa.read import read_again as again
 from irsa.resources import ROLE, SERVICE_ACCOUNT, DeclaredResource
 from irsa.role.add_on_policies import add_on_policies
 from irsa.role.associations import associations, existing_role, ways_of
@@ -24,11 +26,11 @@ from irsa.rules import names
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.leaves import list_of, mapping_of, strings_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of
+from irsa.rules.policies import role_usages, tags_usage
 from irsa.rules.quotas import ATTACHED_POLICIES, MANAGED_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown, has_output, least, stands
-from irsa.rules.usage import role_usages, tags_usage
 from irsa.ways import WAYS, Identity, identity_mistakes, identity_of
 
 Usages = Sequence[tuple[Place, Usage]]
@@ -96,21 +98,8 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
     return spec, arguments.mistakes
 
 
-def read_again(reading: Reading, known: Mapping[int, Any], secret: bool) -> Spec:
-    """Return the same, with the values of outputs by their identity; how many policies there are stays.
-
-    Raises:
-        ArgumentMistakes: All mistakes in these values; they do not show a secret.
-    """
-    arguments = Arguments(reading.name, reading.spelling, known=known, parts_before=reading.parts)
-    spec = _read(arguments, reading.args)
-    if arguments.found:
-        raise arguments.refusal(arguments.mistakes, secret)
-    return spec
-
-
 def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
-    values = arguments.read(args)
+    values: Mapping[str, Any] = arguments.read(args)
     if isinstance(args, Mapping):
         arguments.found += combination_mistakes(arguments.given, arguments.spelling)
         arguments.found += add_on_mistakes(arguments.given, arguments.spelling)
@@ -120,38 +109,40 @@ def _read(arguments: Arguments, args: Mapping[str, Any]) -> Spec:
     identity = ways_of(values)
     trusts = any(way.needs in values if way.needs else way in identity.trusted for way in WAYS)
     creates = trusts and "arn" not in of_role
-    in_account = in_aws_account(arguments, values) if creates else {}
+    values = in_aws_account(arguments, values) if creates else values
     trust = trust_of(arguments, values) if creates else None
     of_the_role: tuple[DeclaredResource, ...] = ()
     if trust:
         of_add_ons = add_on_policies(arguments, values)
-        managed = policies(arguments, values, in_account, of_add_ons)
-        inline = inline_policies(arguments, values, in_account)
-        attached = attachments(arguments, values, in_account, managed, of_add_ons)
-        of_the_role = (*managed, _role(arguments, values, in_account, trust, managed), *attached, *inline)
+        managed = policies(arguments, values, of_add_ons)
+        inline = inline_policies(arguments, values)
+        attached = attachments(arguments, values, managed, of_add_ons)
+        of_the_role = (*managed, _role(arguments, values, trust, managed), *attached, *inline)
     usages = tuple(_usages(arguments, values, trust, of_the_role))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
-    tags, of_tokens = values.get("pod_identity", {}).get("tags", of_role.get("tags")), values.get("service_account", {})
+    tags = values.get("pod_identity", {}).get("tags", of_role.get("tags"))
+    service_account = values.get("service_account", {})
+    webhook = {name: service_account.get(name) for name in ("sts_regional_endpoints", "token_expiration")}
     role_arn = existing_role(arguments, values) if "arn" in of_role else None
     # A Pod must not start before its role has permissions, nor before its association is there.
     permissions = tuple(each.key for each in of_the_role if each.type in (types.ATTACHMENT, types.INLINE_POLICY))
-    of_pod_identity = tuple(associations(arguments, values, in_account, tags, permissions))
+    of_pod_identity = tuple(associations(arguments, values, tags, permissions))
     before = (*permissions, *(each.key for each in of_pod_identity))
     return Spec(
         resources=(*of_the_role, *of_pod_identity, *_service_account(arguments, values, before)),
         trust=trust,
         role_arn=role_arn,
         identity=identity,
-        webhook={
-            "audience": values.get("audience"),
-            **{name: of_tokens.get(name) for name in ("sts_regional_endpoints", "token_expiration")},
-        },
+        webhook={"audience": values.get("audience"), **webhook},
         retain_on_delete=values.get("retain_on_delete"),
         usages=usages,
         warnings=() if arguments.found else tuple(_warnings(arguments, values, trust, usages, of_the_role)),
         reading=arguments.reading(args),
     )
+
+
+read_again = functools.partial(again, _read)
 
 
 def _warnings(
@@ -235,13 +226,9 @@ def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Locate
             yield ("role", "name"), Mistake(mistake.found, mistake.allowed, fix, *named)
 
 
-# --- the role --------------------------------------------------------------------------------------------------------
-
-
 def _role(
     arguments: Arguments,
     values: Mapping[str, Any],
-    in_account: Mapping[Place, Any],
     trust: Trust,
     policies: Sequence[DeclaredResource],
 ) -> DeclaredResource:
@@ -250,14 +237,11 @@ def _role(
     if name is None and prefix is None:
         prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
     inputs = {"assumeRolePolicy": trust.policy, "name": name, "namePrefix": prefix}
-    inputs |= {to_camel(key): in_account.get(("role", key), settings.get(key)) for key in ROLE_SETTINGS}
+    inputs |= {to_camel(key): settings.get(key) for key in ROLE_INPUTS}
     import_id = name if "role" in values.get("import_", ()) else None
     # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM refuses to
     # delete a policy that is still attached, if that is replaced too.
     return DeclaredResource(ROLE, types.ROLE, arguments.name, inputs, import_id, tuple(each.key for each in policies))
-
-
-# --- the service account ---------------------------------------------------------------------------------------------
 
 
 def _service_account(
@@ -279,9 +263,6 @@ def _service_account(
     import_id = f"{namespace}/{name}" if "serviceAccount" in values.get("import_", ()) else None
     take_over = {"takeOver": settings.get("take_over", False)}
     yield DeclaredResource(SERVICE_ACCOUNT, kind, arguments.name, inputs, import_id, before, take_over)
-
-
-# --- quotas ----------------------------------------------------------------------------------------------------------
 
 
 def _usages(

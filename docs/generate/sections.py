@@ -16,8 +16,8 @@ import yaml
 from config.variables import BUILT_IN
 from docs.generate.tables import codes, table, takes_outputs, title, type_name, type_of, without_those_of_an_add_on
 from irsa import outputs
-from irsa.add_ons.catalog import snake
 from irsa.rules.leaves import items_of, leaves
+from irsa.rules.names import snake
 from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.subcommands import help_line, installed

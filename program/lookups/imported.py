@@ -12,9 +12,10 @@ from config.scalars import parsed
 from irsa import types
 from irsa.evaluation.differences import Difference
 from irsa.imported import WHAT_TO_DO, not_as_declared, said
-from irsa.resources import ROLE, Ref, snake_case
+from irsa.resources import ROLE, Ref
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, listed, named
+from irsa.rules.names import snake
 from irsa.rules.unknown import OUTPUT, Unknown, has_unknown, sampled
 from irsa.spec import Spec
 from program.lookups import rules as live_rules
@@ -49,7 +50,7 @@ class There(NamedTuple):
 
 def role_properties(trust: Any, found: Any) -> dict[str, Any]:
     """Return the properties of a role as AWS has it, by the answer of whichever client."""
-    of_role = {name: getattr(found, snake_case(name)) for name in OF_ROLE}
+    of_role = {name: getattr(found, snake(name)) for name in OF_ROLE}
     return {**of_role, "assumeRolePolicy": trust, "tagsAll": found.tags}
 
 

@@ -12,10 +12,11 @@ from pydantic.alias_generators import to_camel
 
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
-from irsa.add_ons.catalog import names, snake
+from irsa.add_ons.catalog import names
 from irsa.fields import OF_A_ROLE, Field, Group, Keyed, Listed, Node, group_of, node_at
 from irsa.keys.binding import AddOn
 from irsa.rules.mistakes import Located, Place
+from irsa.rules.names import snake
 from irsa.spec import read
 from irsa.ways import IRSA, ONLY_IRSA, POD_IDENTITY, identity_of
 from program.examine import examine

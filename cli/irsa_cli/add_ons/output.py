@@ -7,9 +7,10 @@ from typing import Any
 import yaml
 
 from irsa.add_ons.catalog import AddOn, Statement, Version
-from irsa.add_ons.document import Where, document, managed_policies, size
+from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import CLUSTER_NAMES, PARAMETERS, SWITCHES
 from irsa.rules.leaves import items_of
+from irsa.rules.trust import minified
 from irsa_cli.report.json import camel_case
 
 SOMEWHERE = Where("aws", "111122223333", ["us-west-2"])
@@ -181,7 +182,7 @@ def _size(add_on: AddOn) -> int:
     names = [first for first, *_ in add_on.must_be_named]
     names += [CLUSTER_NAMES] if CLUSTER_NAMES in add_on.parameters else []
     parameters = {name: [PARAMETERS[name].example] for name in names}
-    return size(document(add_on, add_on.newest, None, parameters, SOMEWHERE))
+    return len(minified(document(add_on, add_on.newest, None, parameters, SOMEWHERE)))
 
 
 def _parameter(name: str, required: bool, about: str) -> ParameterOutput:

@@ -1,7 +1,6 @@
 """The add-ons, as their data files have them."""
 
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from types import MappingProxyType
@@ -11,6 +10,7 @@ import yaml
 
 from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.rules.mistakes import Mistake, nearest, shortened
+from irsa.rules.names import snake
 
 # The parser of libyaml, if PyYAML was built with it, takes a tenth of the time.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -186,8 +186,3 @@ def _statement(read: Mapping[str, Any]) -> Statement:
         only_with=[*map(snake, [needed] if isinstance(needed, str) else needed)],
         when=read.get("when", ""),
     )
-
-
-def snake(key: str) -> str:
-    """Return the name of an argument for a key of a stack file: `hosted_zones` for `hostedZones`."""
-    return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", key)

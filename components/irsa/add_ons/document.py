@@ -5,11 +5,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.add_ons.catalog import AddOn, Statement, snake
+from irsa.add_ons.catalog import AddOn, Statement
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
 from irsa.rules.arns import Arn
 from irsa.rules.grammar import VERSION
-from irsa.rules.trust import minified
+from irsa.rules.names import snake
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -117,8 +117,3 @@ def replaced_in(template: str, values: Mapping[str, Sequence[str]]) -> list[str]
         for each in itertools.product(*(values.get(name, ()) for name in variables))
         for chosen in [dict(zip(variables, each, strict=True))]
     ]
-
-
-def size(of_document: Mapping[str, Any]) -> int:
-    """Return the characters of a document, as IAM counts them."""
-    return len(minified(of_document))

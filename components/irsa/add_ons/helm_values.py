@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from irsa.add_ons.catalog import snake
 from irsa.add_ons.document import replaced_in
+from irsa.rules.names import snake
 
 
 def helm_values(template: Any, values: Mapping[str, Any]) -> Any:

@@ -75,7 +75,7 @@ def _policy(
     for name in given.keys() & PARAMETERS.keys():
         _check_partition(arguments, (*place, name), where)
     # What is wrong is reported, and makes no document that is wrong too.
-    is_wrong = _is_wrong(arguments, place)
+    is_wrong = any(at[: len(place)] == place for at, _ in arguments.found)
     asked = {name for name, value in given.items() if value is not False}
     only_managed = arns and not any(asked & {*statement.only_with} for statement in each.versions[version].statements)
     if is_wrong or only_managed:
@@ -89,10 +89,6 @@ def _policy(
 
     texts = _texts(arguments, place, each, given, derive(whole, where, clusters, given))
     return AddOnPolicy(place, each.name, texts, arns)
-
-
-def _is_wrong(arguments: Arguments, place: Place) -> bool:
-    return any(at[: len(place)] == place for at, _ in arguments.found)
 
 
 def _check_partition(arguments: Arguments, place: Place, where: Any) -> None:

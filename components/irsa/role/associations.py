@@ -11,7 +11,7 @@ from irsa.outputs import child_name
 from irsa.read import Arguments, Value
 from irsa.resources import ROLE_ARN, DeclaredResource
 from irsa.role.add_on_policies import service_account_of
-from irsa.role.in_aws_account import account_in, account_of_cluster
+from irsa.role.in_aws_account import account_in
 from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.quotas import SESSION_POLICY_SIZE, Usage, check_usage
@@ -38,7 +38,7 @@ def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]
     role_arn, clusters = values["role"]["arn"], values.get("cluster_arns", {})
     of_role = account_in(role_arn, "role").account_id
     for text in clusters.values():
-        of_cluster = account_of_cluster(text).account_id
+        of_cluster = account_in(text, "cluster").account_id
         if of_cluster and of_role and of_cluster != of_role:
             # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
             name = parse_cluster_arn(text).name
@@ -50,18 +50,14 @@ def existing_role(arguments: Arguments, values: Mapping[str, Any]) -> Value[str]
 
 
 def associations(
-    arguments: Arguments,
-    values: Mapping[str, Any],
-    in_account: Mapping[Place, Any],
-    tags: Any,
-    permissions: tuple[str, ...],
+    arguments: Arguments, values: Mapping[str, Any], tags: Any, permissions: tuple[str, ...]
 ) -> Iterator[DeclaredResource]:
     """Yield the association of each cluster with these tags, where Pod Identity is used, after the permissions."""
     service_account = service_account_of(values)
     if POD_IDENTITY not in ways_of(values).used or not service_account:
         return
     settings, clusters = values.get("pod_identity", {}), values.get("cluster_arns", {})
-    document = in_account.get(SESSION_POLICY, settings.get("policy", {}).get("document"))
+    document = settings.get("policy", {}).get("document")
     policy = None if document is None else derive(functools.partial(_session_policy, arguments.found), document)
     for key, cluster_arn in clusters.items():
         existing = settings.get("import_ids", {}).get(key)
@@ -74,7 +70,7 @@ def associations(
             "serviceAccount": service_account["name"],
             "roleArn": ROLE_ARN,
             "disableSessionTags": not has_session_tags(values),
-            "targetRoleArn": in_account.get(("pod_identity", "target_role_arn"), settings.get("target_role_arn")),
+            "targetRoleArn": settings.get("target_role_arn"),
             "policy": policy,
             "tags": tags,
         }

@@ -23,18 +23,9 @@ def account_in(text: Any, kind: str) -> AwsAccount:
     """Return the AWS account in an ARN, as far as that is known; an AWS managed policy is in every one."""
     if not isinstance(text, str):
         return AwsAccount()
-    arn, samples = parse_iam_arn(text, kind), sampled(text)
+    arn, samples = parse_cluster_arn(text) if kind == "cluster" else parse_iam_arn(text, kind), sampled(text)
     account_id = None if "account" in samples or arn.account_id == "aws" else arn.account_id
     return AwsAccount(None if "partition" in samples else arn.partition, account_id)
-
-
-def account_of_cluster(text: Any) -> AwsAccount:
-    """Return the AWS account in a cluster's ARN, as far as that is known."""
-    if not isinstance(text, str):
-        return AwsAccount()
-    arn, samples = parse_cluster_arn(text), sampled(text)
-    partition = None if "partition" in samples else arn.partition
-    return AwsAccount(partition, None if "account" in samples else arn.account_id)
 
 
 def _first_known(aws_accounts: Iterable[AwsAccount]) -> AwsAccount:
@@ -49,7 +40,7 @@ def aws_account_of(provider_arns: Any, found: Found, cluster_arns: Any = None) -
     It is that of the OIDC providers, and for Pod Identity that of the clusters: all must be in one.
     """
     known = [account_in(text, "oidc-provider") for text in list_of(provider_arns)]
-    first = _first_known([*known, *map(account_of_cluster, mapping_of(cluster_arns).values())])
+    first = _first_known([*known, *(account_in(text, "cluster") for text in mapping_of(cluster_arns).values())])
     found += clusters_elsewhere(mapping_of(cluster_arns), first)
     for index, each in enumerate(known):
         if _is_elsewhere(each, first):
@@ -67,7 +58,7 @@ def clusters_elsewhere(cluster_arns: Mapping[str, Any], of_role: AwsAccount) -> 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
     """
     for key, arn in cluster_arns.items():
-        of_cluster = account_of_cluster(arn)
+        of_cluster = account_in(arn, "cluster")
         if _is_elsewhere(of_cluster, of_role):
             found = f"a cluster in the AWS account {of_cluster.account_id or '?'}: {arn}"
             allowed = f"a cluster in the role's AWS account, {of_role.account_id}"
@@ -130,8 +121,8 @@ def _values_in_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, Any, 
             yield (*place, "document"), settings["document"], _check_document
 
 
-def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[Place, Any]:
-    """Return the values that depend on the role's AWS account, which are checked with it.
+def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values, of which those that depend on the role's AWS account are checked with it.
 
     Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,
     which needs it too, is read again with them. Until then, what names one AWS account speaks for the others.
@@ -143,5 +134,13 @@ def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[P
     arns = [given.get(place) for place, _, rule in in_account if rule is _check_policy_arn]
     aws_account = _first_known([of_both, *(account_in(text, "policy") for text in arns)])
     for place, value, rule in in_account:
-        arguments.found += rule(given.get(place) if has_unknown(value) else value, place, aws_account)
-    return {place: checked_with(value, providers, clusters) for place, value, _ in in_account}
+        if not has_unknown(value):
+            arguments.found += rule(value, place, aws_account)
+            continue
+        arguments.found += rule(given.get(place), place, aws_account)
+        values = _with(values, place, checked_with(value, providers, clusters))
+    return values
+
+
+def _with(values: Any, place: Place, value: Any) -> Any:
+    return {**values, place[0]: _with(values[place[0]], place[1:], value)} if place else value

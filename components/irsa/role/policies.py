@@ -13,11 +13,10 @@ from irsa.role.in_aws_account import aws_account_of
 from irsa.rules import names
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import Located, Mistake, Place
-from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, split_document
+from irsa.rules.policies import CHAINING_POLICY, chaining_policy, document_usage, policy_part_name, split_document
 from irsa.rules.quotas import check_usage
 from irsa.rules.trust import minified
 from irsa.rules.unknown import WRONG, Unknown, checked_with, derive, has_output, has_unknown, least
-from irsa.rules.usage import document_usage
 
 CHAINED: Place = ("assume_role_arns",)
 
@@ -39,13 +38,13 @@ class PolicySource(NamedTuple):
 
 
 def policies(
-    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any], of_add_ons: Sequence[AddOnPolicy]
+    arguments: Arguments, values: Mapping[str, Any], of_add_ons: Sequence[AddOnPolicy]
 ) -> tuple[DeclaredResource, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
     settings = values.get("policy", {})
     sources: list[PolicySource] = []
     if "document" in settings:
-        sources.append(PolicySource(arguments.name, settings, _texts(arguments, in_account["policy", "document"])))
+        sources.append(PolicySource(arguments.name, settings, _texts(arguments, settings["document"])))
     of_role = {name: each for name, each in values.get("role", {}).items() if name == "path"}
     for each in of_add_ons:
         if each.place == ("policy",):
@@ -119,7 +118,6 @@ def _policy_arn(name: Any, path: Any, values: Mapping[str, Any]) -> str | None:
 def attachments(
     arguments: Arguments,
     values: Mapping[str, Any],
-    in_account: Mapping[Place, Any],
     policies: Sequence[DeclaredResource],
     of_add_ons: Sequence[AddOnPolicy],
 ) -> Sequence[DeclaredResource]:
@@ -135,13 +133,12 @@ def attachments(
         each.logical_name: attachment(each.logical_name, Ref(each.key, "arn"), each.import_id) for each in policies
     }
     parts = {policy.logical_name for policy in policies}
-    for key in values.get("policy_arns", {}):
+    for key, arn in values.get("policy_arns", {}).items():
         logical_name = child_name(arguments.name, key)
         if logical_name in parts:
             found = f"the key {key!r}, which is the name of a part of the split policy"
             arguments.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
-        arn = in_account["policy_arns", key]
-        attached[logical_name] = attachment(logical_name, arn, values["policy_arns"][key])
+        attached[logical_name] = attachment(logical_name, arn, arn)
     # Under the names that a stack file gives them in `policyArns`: what is attached already stays.
     for each in of_add_ons:
         for of_aws, arn in each.managed_policy_arns.items():
@@ -167,9 +164,7 @@ def _attached_as(name: str, of_aws: str, add_on: str, policy_arns: Mapping[str, 
             yield ("policy_arns", key), Mistake(found, "another key", "rename it")
 
 
-def inline_policies(
-    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]
-) -> tuple[DeclaredResource, ...]:
+def inline_policies(arguments: Arguments, values: Mapping[str, Any]) -> tuple[DeclaredResource, ...]:
     """Return the inline policies, the one for roles to assume included."""
     adopted = "inlinePolicies" in values.get("import_", ())
 
@@ -177,10 +172,10 @@ def inline_policies(
         return document.text if document.text is not None else minified(document.content)
 
     texts: dict[str, Value[str]] = {
-        key: derive(text, in_account["inline_policies", key, "document"]) for key in values.get("inline_policies", {})
+        key: derive(text, each["document"]) for key, each in values.get("inline_policies", {}).items()
     }
-    target = in_account.get(("pod_identity", "target_role_arn"))
-    role_arns: Any = in_account.get(CHAINED, [])
+    target = values.get("pod_identity", {}).get("target_role_arn")
+    role_arns: Any = values.get("assume_role_arns", [])
     chains = bool(role_arns) or target is not None
     arguments.parts[CHAINED] = int(chains)
     if arguments.parts_before.get(CHAINED) and not chains:

@@ -11,12 +11,11 @@ from irsa.role.add_on_policies import service_account_of
 from irsa.role.associations import has_session_tags, ways_of
 from irsa.rules.leaves import list_of, strings_of
 from irsa.rules.mistakes import Mistake, Place
-from irsa.rules.policies import policy_size
+from irsa.rules.policies import policy_size, trust_usage
 from irsa.rules.quotas import TRUST_POLICY_SIZE, Usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import derive, least, stands
-from irsa.rules.usage import trust_usage
 from irsa.ways import TrustParts, trust_document
 
 SUBJECTS: Place = ("trust", "subjects")

@@ -6,9 +6,10 @@ Kubernetes: https://kubernetes.io/docs/concepts/overview/working-with-objects/na
 
 import hashlib
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from irsa.rules.mistakes import Mistake, shortened
+from irsa.rules.mistakes import Located, Mistake, shortened
 
 LONGEST_PATH = 512
 IAM_NAME = "[A-Za-z0-9_+=,.@-]+"
@@ -119,3 +120,22 @@ def prefix_of(name: str, prefix_rule: NameRule) -> str:
 def _with_hash(name: str, prefix_rule: NameRule) -> str:
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{name[: prefix_rule.longest - len(digest) - 2]}-{digest}-"
+
+
+def snake(name: str) -> str:
+    """Return a key of a stack file, or Pulumi's name of an input, as Python has it: `hosted_zones`."""
+    return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)
+
+
+def role_tags_mistakes(keys: Iterable[str]) -> Iterator[Located]:
+    """Yield the keys of a role's tags that differ from an earlier one in case only: IAM refuses the role, or drops one.
+
+    The keys of a policy's tags are case-sensitive. Source:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html ("Rules for tagging in IAM and AWS STS").
+    """
+    first: dict[str, str] = {}
+    for key in keys:
+        other = first.setdefault(key.lower(), key)
+        if other != key:
+            found = f"the tag keys {other!r} and {key!r}, which are one for IAM"
+            yield (key,), Mistake(found, "keys that differ not in case alone", "remove one of them")

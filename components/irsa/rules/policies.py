@@ -1,4 +1,4 @@
-"""IAM policy documents: their size as IAM counts it, and splitting one into several managed policies.
+"""IAM policy documents: their size as IAM counts it, what they use of its quotas, and splitting one into several.
 
 Quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
@@ -8,12 +8,19 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from irsa.rules.grammar import VERSION
-from irsa.rules.mistakes import Mistake
-from irsa.rules.quotas import MANAGED_POLICY_SIZE
+from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.quotas import (
+    ATTACHED_POLICIES,
+    INLINE_POLICIES_SIZE,
+    MANAGED_POLICY_SIZE,
+    TAGS,
+    TRUST_POLICY_SIZE,
+    Usage,
+)
 from irsa.rules.trust import ASSUME_ROLE, TAG_SESSION, minified
 
 # The name of the inline policy that lets a role assume further roles.
@@ -180,3 +187,32 @@ def chaining_policy(role_arns: list[str]) -> str:
     """
     statement = {"Effect": "Allow", "Action": [ASSUME_ROLE, TAG_SESSION], "Resource": sorted(role_arns)}
     return minified({"Version": VERSION, "Statement": [statement]})
+
+
+def tags_usage(what: str, tags: Mapping[str, object]) -> Usage:
+    """Return how much of the quota on tags a role or a policy uses."""
+    return Usage(f"tags of the {what}", len(tags), TAGS)
+
+
+def trust_usage(trust_policy: str, quota: int = TRUST_POLICY_SIZE) -> Usage:
+    """Return how much of the quota a trust policy uses, in characters without white space."""
+    what, setting = "characters of the trust policy", ("quotas", "trust_policy_size")
+    return Usage(what, policy_size(trust_policy), quota, setting, largest_policy_size(trust_policy))
+
+
+def document_usage(document: str) -> Usage:
+    """Return how much of the quota one managed policy uses, in characters without white space."""
+    what = "characters of the policy document"
+    return Usage(what, policy_size(document), MANAGED_POLICY_SIZE, None, largest_policy_size(document))
+
+
+def role_usages(
+    attached_policies: int, inline_policies: Iterable[str], quota: int = ATTACHED_POLICIES
+) -> Iterator[tuple[Place, Usage]]:
+    """Yield how much a role's permissions use of each quota, at least, with the argument that adds to it."""
+    attached = Usage("managed policies of the role", attached_policies, quota, ("quotas", "attached_policies"))
+    yield ("policy_arns",), attached
+    sizes = [(policy_size(document), largest_policy_size(document)) for document in inline_policies]
+    least, most = sum(size for size, _ in sizes), sum(size for _, size in sizes)
+    what = "characters of all inline policies"
+    yield ("inline_policies",), Usage(what, least, INLINE_POLICIES_SIZE, None, most)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from irsa.add_ons.catalog import AddOn, add_on, snake
+from irsa.add_ons.catalog import AddOn, add_on
 from irsa.add_ons.document import Where, document
 from irsa.add_ons.parameters import SWITCHES
 from irsa.evaluation.answers import WebIdentityRequest
@@ -18,6 +18,7 @@ from irsa.evaluation.conditions import Known, evaluate_condition
 from irsa.evaluation.document import Condition
 from irsa.evaluation.permissions import gives
 from irsa.rules.leaves import items_of
+from irsa.rules.names import snake
 
 # A new add-on is a line here: the parameters with which it reaches least.
 NARROWEST: Mapping[str, Sequence[str]] = {

@@ -16,7 +16,7 @@ from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from irsa.add_ons.catalog import add_on, names, snake
+from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.document import document, managed_policies
 from irsa.add_ons.parameters import PARAMETERS, SWITCHES
 from irsa.evaluation.lint.actions import matching
@@ -24,6 +24,7 @@ from irsa.evaluation.patterns import overlap
 from irsa.read import ArgumentMistakes
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake
+from irsa.rules.names import snake
 from irsa.rules.policies import split_document
 from irsa.spec import parse
 from tests.unit.irsa.add_ons.every_add_on import (

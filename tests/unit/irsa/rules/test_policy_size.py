@@ -11,9 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake
-from irsa.rules.policies import largest_policy_size, policy_size, split_document
+from irsa.rules.policies import (
+    document_usage,
+    largest_policy_size,
+    policy_size,
+    role_usages,
+    split_document,
+    trust_usage,
+)
 from irsa.rules.quotas import check_usage
-from irsa.rules.usage import document_usage, role_usages, trust_usage
 
 QUOTA = 6_144
 JSON_VALUES = st.recursive(

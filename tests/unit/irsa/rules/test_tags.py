@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from irsa.rules import names
 from irsa.rules.mistakes import Mistake
-from irsa.rules.names import NameRule, check_name
-from irsa.rules.tags import role_tags_mistakes
+from irsa.rules.names import NameRule, check_name, role_tags_mistakes
 
 
 @given(st.lists(st.text(st.sampled_from("aAbB-"), min_size=1, max_size=3), unique=True))

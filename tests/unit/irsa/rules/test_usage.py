@@ -1,6 +1,6 @@
 """What a role uses of IAM's quotas (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html)."""
 
-from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
+from irsa.rules.policies import document_usage, role_usages, tags_usage, trust_usage
 
 
 def test_tags_are_counted_per_resource() -> None:
