@@ -116,7 +116,7 @@ def test_what_is_not_known_is_not_judged() -> None:
 
     def texts(statements: list[Any]) -> list[str]:
         args = {"trust": {"statements": statements}}
-        checked = CheckedBinding("app", Binding({}), args, SimpleNamespace(trust=None, identity=ONLY_IRSA))  # type: ignore[arg-type]
+        checked = CheckedBinding("app", Binding({}), args, SimpleNamespace(trust=None, role=None, identity=ONLY_IRSA))  # type: ignore[arg-type]
         return [mistake.found for _, mistake in wide_trust(checked)]
 
     assert texts(markers) == []
