@@ -226,7 +226,9 @@ def _settings_of(statement: Mapping[str, Any], surroundings: Surroundings) -> Se
 
 def _of_associations(parsed: Parsed, pods: Pods) -> Settings | None:
     """Return the settings by which irsa trusts the associations that a trust policy admits; None without any."""
-    admitted = [each for each in pods.requests if evaluate_parsed(*parsed, each).decision is Decision.ALLOWED]
+    # EKS takes an association of any name, and no statement of irsa's is for one with wildcards.
+    named_ones = [each for each in pods.requests if not is_pattern(f"{each.namespace}:{each.service_account}")]
+    admitted = [each for each in named_ones if evaluate_parsed(*parsed, each).decision is Decision.ALLOWED]
     if len({each.session_tags for each in admitted}) != 1:
         return None
     subjects = {check_subject(f"{each.namespace}:{each.service_account}") for each in admitted}

@@ -89,6 +89,17 @@ def test_the_usual_statement_stays_and_who_would_lose_the_role_is_said(tmp_path:
     assert "not read, and shut out then if they use it: associations of other" in reason(adoption, "role ")
 
 
+@pytest.mark.parametrize("name", ["*", "a?"])
+def test_an_association_of_a_wildcard_is_no_pattern(name: str, tmp_path: Path) -> None:
+    """The attack: EKS takes any name of a service account, and with this one, `irsa adopt` ended in a traceback."""
+    associations = [association(name, APP), association("app", APP)]
+    alone = adopted(found([service_account("app")], [role("app", PODS)], associations=associations[:1]))
+    beside = adopted(found([service_account("app")], [role("app", PODS)], associations=associations))
+
+    assert outcomes(alone)["app"] is Outcome.SKIPPED
+    assert bindings(beside, tmp_path)["team-a-app"]["trust"] == {"statements": [PODS]}
+
+
 @pytest.mark.parametrize(
     ("annotated", "statements", "identity"),
     [
