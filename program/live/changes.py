@@ -39,15 +39,26 @@ def pod_losses(components: Collection[Planned], providers: Iterable[str], held: 
     """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment."""
     planned_resources = [*_planned_resources(components), *((types.OIDC_PROVIDER, name) for name in providers)]
     continued = {id(found) for kind, name in planned_resources if (found := held.find(kind, name))}
+    several = [*components]
+    by_key = {each.key: each for each in reversed(several)}
+    by_place = {each.service_account: index for index, each in reversed([*enumerate(several)])}
+    gave_up = _logical_names(each for each in several if POD_IDENTITY not in each.spec.identity.used)
+
+    def successor(deleted: Resource) -> Planned | None:
+        """Return the planned component that has the binding, or the service account, of what is deleted."""
+        is_role = deleted.type == types.ROLE
+        places = held.service_accounts_of(deleted.arn) if is_role else [deleted.object_name]
+        first = min((by_place[each] for each in places if each in by_place), default=None)
+        return by_key.get(held.binding_of(deleted), None if first is None else several[first])
+
     for resource in held.resources.values():
         if id(resource) not in continued and not resource.retained:
-            # It is looked for among all components, so not for each policy of a stack that stays as it is.
             if resource.type == types.ROLE:
-                yield _deleted_role(resource, _successor(resource, components, held), held)
+                yield _deleted_role(resource, successor(resource), held)
             elif resource.type in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH):
-                yield from _deleted_service_account(resource, _successor(resource, components, held))
+                yield from _deleted_service_account(resource, successor(resource))
             elif resource.type == types.POD_IDENTITY_ASSOCIATION:
-                yield from _deleted_association(resource, components, held)
+                yield from _deleted_association(resource, gave_up, held)
             elif resource.type in DELETED_WITH:
                 about, key = DELETED_WITH[resource.type]
                 text = about.format(named(resource.arn or resource.text("metadata", "name")))
@@ -61,14 +72,6 @@ def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, s
         if planned.component.namespace:
             yield types.NAMESPACE, planned.component.namespace.logical_name
         yield from ((each.type, each.logical_name) for each in planned.spec.resources)
-
-
-def _successor(resource: Resource, components: Collection[Planned], held: Held) -> Planned | None:
-    """Return the planned component that has the service account, or the binding, of a resource that is deleted."""
-    places = {resource.object_name} if resource.type != types.ROLE else set(held.service_accounts_of(resource.arn))
-    by_place = (planned for planned in components if planned.service_account in places)
-    by_key = (planned for planned in components if planned.key == held.binding_of(resource))
-    return next(by_key, next(by_place, None))
 
 
 def _loss(place: Place, found: str, fix: str) -> LocatedMistake:
@@ -123,7 +126,7 @@ def _deleted_service_account(resource: Resource, successor: Planned | None) -> I
         yield _loss(place, found, fix)
 
 
-def _deleted_association(resource: Resource, components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
+def _deleted_association(resource: Resource, gave_up: Collection[str], held: Held) -> Iterator[LocatedMistake]:
     """Yield the association of a service account of which the stack has nothing else: all else is found with that.
 
     A binding that stays, and gives EKS Pod Identity up, is a matter of its Pods (program.live.stages).
@@ -131,8 +134,7 @@ def _deleted_association(resource: Resource, components: Collection[Planned], he
     name = f"{resource.text('namespace')}/{resource.text('serviceAccount')}"
     if any(held.find(kind, resource.name) for kind in (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)):
         return
-    gave_up = (each for each in components if POD_IDENTITY not in each.spec.identity.used)
-    if resource.name not in _logical_names(gave_up):
+    if resource.name not in gave_up:
         found = f"the association of {named(name)} in the EKS cluster {named(resource.text('clusterName'))} is deleted:"
         found = f"{found} new Pods get no credentials, and those of running ones end"
         yield _loss(("bindings",), found, f"{RETAIN} for its binding, if it is to stay")

@@ -7,9 +7,12 @@ https://www.pulumi.com/docs/iac/concepts/options/deletebeforereplace/
 """
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from program.live import planned
+from program.live.planned import service_account_of
 from tests.unit.program.live.scene import (
     HOST,
     arn,
@@ -54,6 +57,18 @@ def test_what_is_retained_is_not_lost() -> None:
     state = [{**resource, "retainOnDelete": True} for resource in deployed()]
 
     assert lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, state) == []
+
+
+def test_what_succeeds_is_looked_up_once_for_each_component(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects who renames 5,000 bindings: each deleted resource was compared with every component."""
+    asked = Mock(wraps=service_account_of)
+    monkeypatch.setattr(planned, "service_account_of", asked)
+    keys = [f"b{number}" for number in range(30)]
+    bindings = {f"new-{key}": {"serviceAccount": {"name": f"new-{key}"}} for key in keys}
+    state = [each for key in keys for each in (held_role(key, key), held_service_account(key, "default", key))]
+
+    assert len(lost({"bindings": bindings}, state)) == len(state)
+    assert asked.call_count < 5 * len(keys)
 
 
 def test_a_binding_that_is_removed() -> None:
