@@ -14,8 +14,8 @@ import pulumi
 
 from irsa.failed_update import known, supports
 from irsa.rules.mistakes import named
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.once import Once
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.live.once import Once
 
 TAKES_OVER = "set create: false to annotate it, or import: [serviceAccount] to adopt it"
 
@@ -40,8 +40,8 @@ def creation_hooks(name: str, inputs: Mapping[str, Any]) -> pulumi.ResourceHookB
     def exists(namespace: str, name: str) -> bool:
         """Return whether a service account exists: by one list of the cluster, where that is allowed."""
         # With the client, it takes a third of a second to import.
-        from irsa_cli.live.kubeconfig import configuration  # noqa: PLC0415
-        from irsa_cli.live.kubernetes import ClusterClient  # noqa: PLC0415
+        from irsa_world.live.kubeconfig import configuration  # noqa: PLC0415
+        from irsa_world.live.kubernetes import ClusterClient  # noqa: PLC0415
 
         client = clients.answer("client", lambda: ClusterClient(configuration(inputs)))
         with suppress(NoPermissionError):

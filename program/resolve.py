@@ -15,7 +15,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Cluster
 from irsa.rules.arns import issuer_host_path
 from irsa.spec import Spec
-from irsa_cli.exits import CouldNotLookError
+from irsa_world.exits import CouldNotLookError
 from program.lookups.access import Access, asked_aws_account, aws_settings, kubernetes_inputs
 from program.lookups.failures import Question, aws_mistake
 from program.lookups.imported import import_differences, imports

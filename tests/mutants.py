@@ -29,7 +29,7 @@ from hypothesis import Phase, settings
 from sandbox.layout import CHECKOUT
 from sandbox.parent import end_with_parent
 
-ROOMS = {"components": "components/irsa", "config": "config", "program": "program", "cli": "cli/irsa_cli"}
+ROOMS = {"components": "components/irsa", "config": "config", "program": "program", "cli": "cli"}
 TREE = CHECKOUT / ".sandbox" / "mutants" / "tree"
 LEFT_OUT = TREE.parent / "left_out"
 EQUIVALENT = CHECKOUT / "tests" / "equivalent_mutants.tsv"

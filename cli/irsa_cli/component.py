@@ -8,7 +8,7 @@ import json
 import shlex
 from importlib.metadata import PackageNotFoundError, distribution, version
 
-from irsa_cli.exits import CouldNotLookError
+from irsa_world.exits import CouldNotLookError
 
 COMMAND, COMPONENT = "irsa-cli", "irsa"
 

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troub
 
 from datetime import UTC, datetime
 
-from irsa_cli.state.declared import DeclaredBinding
+from irsa_world.state.declared import DeclaredBinding
 
 FRESH_SECONDS = 60
 PAUSES = (2.0, 4.0)

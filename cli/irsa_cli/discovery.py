@@ -12,17 +12,17 @@ from typing import Any
 from irsa.rules.arns import issuer_host_path, parse_cluster_arn
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.guard.live import guards_of
-from irsa_cli.issuers import eks_region
-from irsa_cli.live.aws import AwsAccountClients, Inputs, created_eks_cluster, session_of
-from irsa_cli.live.iam import AwsAccountClient, with_details
-from irsa_cli.live.kubeconfig import configuration
-from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
-from irsa_cli.live.model import Discovery, Guards, LiveAwsAccount, LiveCluster, LiveEksCluster
-from irsa_cli.live.once import Answer
-from irsa_cli.state.declared import DeclaredStack
-from irsa_cli.state.pulumi import read_stack
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.issuers import eks_region
+from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster, session_of
+from irsa_world.live.guards import guards_of
+from irsa_world.live.iam import AwsAccountClient, with_details
+from irsa_world.live.kubeconfig import configuration
+from irsa_world.live.kubernetes import ClusterClient, ClusterClients
+from irsa_world.live.model import Discovery, Guards, LiveAwsAccount, LiveCluster, LiveEksCluster
+from irsa_world.live.once import Answer
+from irsa_world.state.declared import DeclaredStack
+from irsa_world.state.pulumi import read_stack
 
 # A stack, and its clusters, which are reached once.
 Stack = tuple[DeclaredStack, ClusterClients]

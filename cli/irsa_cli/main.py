@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from irsa_cli.component import on_one_line
-from irsa_cli.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
+from irsa_world.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand and return its exit code (see irsa_cli.exits)."""
+    """Run a subcommand and return its exit code (see irsa_world.exits)."""
     # Modules and models live until the end: garbage collection takes a tenth of a short run, at its exit a sixth.
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)

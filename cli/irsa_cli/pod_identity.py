@@ -19,14 +19,14 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.trust import CLUSTER_TAG, POD_IDENTITY_PRINCIPAL, SOURCE_ARN, assume_role_actions
 from irsa.ways import POD_IDENTITY
 from irsa_cli.compared import ASSOCIATION
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.aws import AwsAccountClients
-from irsa_cli.live.eks import AGENT, EksClient
-from irsa_cli.live.model import LiveAssociation, LiveEksCluster
 from irsa_cli.report.checks import OUTCOMES, Check, Outcome
-from irsa_cli.stages import Node, RunningPod
-from irsa_cli.state.declared import DeclaredAssociation, DeclaredBinding
-from irsa_cli.verdict import of_missing_role
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.live.aws import AwsAccountClients
+from irsa_world.live.eks import AGENT, EksClient
+from irsa_world.live.model import LiveAssociation, LiveEksCluster
+from irsa_world.stages import Node, RunningPod
+from irsa_world.state.declared import DeclaredAssociation, DeclaredBinding
+from irsa_world.verdict import of_missing_role
 
 NONE = "none"
 TARGET_ROLE = "target role"

@@ -14,8 +14,9 @@ from irsa import types
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa_cli.exits import GOOD, CouldNotLookError
-from irsa_cli.state.resource import (
+from irsa_cli.text_files import text_of
+from irsa_world.exits import GOOD, CouldNotLookError
+from irsa_world.state.resource import (
     OtherFormError,
     is_secret,
     known_text,
@@ -25,7 +26,6 @@ from irsa_cli.state.resource import (
     read_json,
     resources_of,
 )
-from irsa_cli.text_files import text_of
 
 DESCRIPTION = """\
 List what a killed `pulumi up` or `pulumi destroy` may have created although the

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from irsa_cli.component import COMMAND, COMPONENT, missing, require_component
-from irsa_cli.exits import CouldNotLookError
+from irsa_world.exits import CouldNotLookError
 
 GROUP = "irsa.subcommands"
 # Entry points of a checkout, about its own stack files.

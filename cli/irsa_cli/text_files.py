@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Callable
 
-from irsa_cli.exits import CouldNotLookError
+from irsa_world.exits import CouldNotLookError
 
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

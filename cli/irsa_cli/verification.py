@@ -34,20 +34,20 @@ from irsa_cli.compared import (
     TRUST,
 )
 from irsa_cli.consistency import PAUSES, is_fresh
-from irsa_cli.exits import CouldNotLookError, SecretInStateError, unexpected
 from irsa_cli.guard.checks import guard_checks
-from irsa_cli.live.aws import AwsAccountClients
-from irsa_cli.live.iam import AwsAccountClient
-from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
-from irsa_cli.live.model import LiveRole
-from irsa_cli.live.service import CONCURRENT
 from irsa_cli.pod_identity import AssociationChecks, of_pod, unique_clusters
-from irsa_cli.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
 from irsa_cli.progress import check_all
 from irsa_cli.report.checks import OUTCOMES, UNANSWERED, Check, Outcome, Report, by_binding, outcome_of, worst
 from irsa_cli.report.publish import publish
-from irsa_cli.stages import Node, RunningPod, stage_of, way_of
-from irsa_cli.state.declared import (
+from irsa_world.exits import CouldNotLookError, SecretInStateError, unexpected
+from irsa_world.live.aws import AwsAccountClients
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.kubernetes import ClusterClient, ClusterClients
+from irsa_world.live.model import LiveRole
+from irsa_world.live.service import CONCURRENT
+from irsa_world.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
+from irsa_world.stages import Node, RunningPod, stage_of, way_of
+from irsa_world.state.declared import (
     DeclaredAssociation,
     DeclaredBinding,
     DeclaredRole,
@@ -55,8 +55,8 @@ from irsa_cli.state.declared import (
     DeclaredStack,
     in_cluster,
 )
-from irsa_cli.state.pulumi import last_up_failed, read_stack
-from irsa_cli.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
+from irsa_world.state.pulumi import last_up_failed, read_stack
+from irsa_world.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
 
 NONE = "none"
 FAILED_UPDATE = "its last creation or update failed, and the state has it as done"

@@ -4,8 +4,8 @@ import argparse
 import textwrap
 
 from irsa_cli.compared import CHECKS
-from irsa_cli.exits import EXIT_CODES
 from irsa_cli.options import add_stack_options
+from irsa_world.exits import EXIT_CODES
 
 OUTPUT = "irsa_cli.report.json:ReportOutput"
 

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from irsa.rules.mistakes import named
-from irsa_cli.exits import GOOD, CouldNotLookError
+from irsa_world.exits import GOOD, CouldNotLookError
 
 WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 # With a number and `.new`, shorter than the 255 bytes that a name may have, of which a character takes at most 4.

@@ -9,7 +9,7 @@ from config.located_mistake import LocatedMistake
 from irsa import types
 from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa.ways import POD_IDENTITY
-from irsa_cli.state.resource import Resource
+from irsa_world.state.resource import Resource
 from program.live.held import Held
 from program.live.planned import Planned, changed, finding, fixed, known
 from program.lookups import rules as live_rules

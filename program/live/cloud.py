@@ -7,13 +7,13 @@ from typing import Any
 from config.models import Cluster
 from config.stack import Stack
 from irsa.rules.arns import Arn
-from irsa_cli.causes import Cause
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import Caller
-from irsa_cli.live.eks import EksClient, ListedAssociation
-from irsa_cli.live.iam import AwsAccountClient
-from irsa_cli.live.model import LiveEksCluster
-from irsa_cli.state.pulumi import stack_outputs
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.aws import Caller
+from irsa_world.live.eks import EksClient, ListedAssociation
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.model import LiveEksCluster
+from irsa_world.state.pulumi import stack_outputs
 from program.lookups.access import asked_aws_account, reached
 from program.lookups.values import AwsIdentity
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from irsa import types
 from irsa.outputs import COMPONENT_TYPE, NAMESPACE, ROLE_ARN, SERVICE_ACCOUNT_NAME
 from irsa.rules.arns import iam_arn
-from irsa_cli.state.resource import Resource
+from irsa_world.state.resource import Resource
 
 
 @dataclass(frozen=True)

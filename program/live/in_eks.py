@@ -13,8 +13,8 @@ from irsa.rules import commands
 from irsa.rules.mistakes import named
 from irsa.rules.trust import assume_role_actions
 from irsa.ways import IRSA
-from irsa_cli.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
-from irsa_cli.stages import spelled
+from irsa_world.live.eks import AGENT, MOST_ASSOCIATIONS, ListedAssociation
+from irsa_world.stages import spelled
 from program.live.held import Held
 from program.live.planned import Planned, finding, roles_to_tag, service_account_of
 from program.live.reads import Reads

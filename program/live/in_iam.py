@@ -12,7 +12,7 @@ from irsa.rules import commands
 from irsa.rules.arns import Arn, issuer_of_provider
 from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
-from irsa_cli.state.resource import Resource
+from irsa_world.state.resource import Resource
 from program.live.held import Held, account_and_name, named_in_iam
 from program.live.planned import Planned, changed, finding, fixed, known
 from program.live.reads import AwsReads, Reads

@@ -12,8 +12,8 @@ from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.mistakes import listed, named
 from irsa.rules.unknown import OUTPUT
 from irsa.ways import IRSA
-from irsa_cli.live.model import LiveServiceAccount
-from irsa_cli.state.resource import Resource
+from irsa_world.live.model import LiveServiceAccount
+from irsa_world.state.resource import Resource
 from program.live.changes import CORRECTED_ISSUER
 from program.live.held import Held
 from program.live.planned import Planned, finding, known, service_account_of

@@ -14,10 +14,10 @@ from config.stack import Binding, Stack
 from irsa.guard.rules import stack_key
 from irsa.rules.mistakes import Place, listed
 from irsa.rules.unknown import SECRET
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import NOT_FOLLOWED
-from irsa_cli.state.pulumi import exported_state
-from irsa_cli.state.resource import Resource
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.aws import NOT_FOLLOWED
+from irsa_world.state.pulumi import exported_state
+from irsa_world.state.resource import Resource
 from program.live.changes import failed_updates, pod_losses
 from program.live.guards import existing_guards, guarded_twice, locked_out, missing_namespaces, unguarded_pods
 from program.live.held import Held, held_by

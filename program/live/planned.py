@@ -13,7 +13,7 @@ from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import has_unknown, sampled
 from irsa.spec import Spec
-from irsa_cli.state.resource import Resource
+from irsa_world.state.resource import Resource
 from program.live.reads import AwsReads, ClusterReads, Reads
 from program.lookups.values import AwsIdentity, Lookups
 from program.plan import Plan, PlannedComponent

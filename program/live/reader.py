@@ -20,13 +20,13 @@ from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Place, named, path_of
 from irsa.spec import Spec
 from irsa.ways import IRSA
-from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
-from irsa_cli.guard.live import guards_of
-from irsa_cli.live.iam import AwsAccountClient
-from irsa_cli.live.kubeconfig import UnreadKeyError, configuration
-from irsa_cli.live.kubernetes import ClusterClient, NoSuchKindError
-from irsa_cli.live.model import Guards
-from irsa_cli.live.once import Answer
+from irsa_world.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
+from irsa_world.live.guards import guards_of
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.kubeconfig import UnreadKeyError, configuration
+from irsa_world.live.kubernetes import ClusterClient, NoSuchKindError
+from irsa_world.live.model import Guards
+from irsa_world.live.once import Answer
 from program.guards import PlannedGuard, guard_place
 from program.live.cloud import LiveCloud
 from program.live.guards import guard_modes

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.located_mistake import LocatedMistake
-from irsa_cli.live.eks import ListedAssociation
-from irsa_cli.live.model import Guards, LiveRole, LiveServiceAccount, User
+from irsa_world.live.eks import ListedAssociation
+from irsa_world.live.model import Guards, LiveRole, LiveServiceAccount, User
 from program.live.held import account_and_name
 from program.lookups.values import AwsIdentity
 

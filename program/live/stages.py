@@ -1,7 +1,7 @@
 """Which Pods hold a change of `identity` back, and which must restart after it.
 
 Pods keep what they were created with: the token of IRSA, or the credentials of EKS Pod Identity. The stages, and what
-the Pods of each have, are those of `irsa verify --pods` (irsa_cli.stages).
+the Pods of each have, are those of `irsa verify --pods` (irsa_world.stages).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,8 +19,18 @@ from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
 from irsa.spec import Spec
 from irsa.ways import BOTH, IRSA, ONLY_IRSA, WAYS, Identity, Way, parse_identity
-from irsa_cli.pods import ROLE_VARIABLE, running_pod
-from irsa_cli.stages import BACK, CACHED, CACHED_OF_TARGET, NO_ROLE, RunningPod, listed_pods, restarts, spelled, way_of
+from irsa_world.pods import ROLE_VARIABLE, running_pod
+from irsa_world.stages import (
+    BACK,
+    CACHED,
+    CACHED_OF_TARGET,
+    NO_ROLE,
+    RunningPod,
+    listed_pods,
+    restarts,
+    spelled,
+    way_of,
+)
 from program.live.held import Held
 from program.live.planned import Planned, finding, service_account_of
 from program.lookups import rules as live_rules

@@ -21,14 +21,14 @@ from config.provider_settings import ACCOUNT_LISTS
 from config.scalars import parsed
 from config.stack import Stack
 from irsa.rules.mistakes import Place
-from irsa_cli.causes import Cause
-from irsa_cli.exits import CouldNotLookError
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
 from program.lookups import failures as mistakes
 from program.lookups.failures import AskedAwsAccount, Question, aws_mistake
 from program.lookups.values import Needs, needs_of
 
 if TYPE_CHECKING:
-    from irsa_cli.live.aws import Caller
+    from irsa_world.live.aws import Caller
 
 # The variables that the AWS plugin reads where the setting is missing, by precedence.
 REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
@@ -148,7 +148,7 @@ def reached(asked: AskedAwsAccount, inputs: Mapping[str, Any]) -> "tuple[Any, Ca
         CouldNotLookError: AWS refuses the credentials, or the stack refuses their AWS account.
     """
     # With boto3, it takes a tenth of a second to import.
-    from irsa_cli.live.aws import caller, session_of  # noqa: PLC0415
+    from irsa_world.live.aws import caller, session_of  # noqa: PLC0415
 
     authorities = ssl.get_default_verify_paths().cafile
     try:

@@ -8,9 +8,9 @@ from config.located_mistake import LocatedMistake
 from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, listed, named, nearest
-from irsa_cli.causes import Cause
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.verdict import NO_PROVIDER
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
+from irsa_world.verdict import NO_PROVIDER
 from program.lookups import rules as live_rules
 
 LONGEST_ANSWER = 300

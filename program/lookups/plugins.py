@@ -18,9 +18,9 @@ from config.stack import Stack
 from irsa import types
 from irsa.later import awaited
 from irsa.spec import Spec
-from irsa_cli.causes import CODES, OF_A_WRONG_CLOCK, Cause
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.model import LiveEksCluster
+from irsa_world.causes import CODES, OF_A_WRONG_CLOCK, Cause
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.model import LiveEksCluster
 from program.logical_names import aws_provider
 from program.lookups.access import Access
 from program.lookups.imported import There, policy_properties, role_properties

@@ -16,10 +16,10 @@ from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import Mistake, Place, shortened
-from irsa_cli.causes import Cause
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.model import LiveEksCluster
-from irsa_cli.verdict import NOT_LISTED
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.model import LiveEksCluster
+from irsa_world.verdict import NOT_LISTED
 from program.lookups import failures as mistakes
 from program.lookups import rules as live_rules
 from program.lookups.access import asked_aws_account

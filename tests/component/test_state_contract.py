@@ -11,15 +11,15 @@ import pytest
 from irsa import outputs
 from irsa.rules.arns import parse_cluster_arn
 from irsa.ways import ONLY_IRSA, parse_identity
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.state.declared import (
+from irsa_world.exits import CouldNotLookError
+from irsa_world.state.declared import (
     DeclaredAssociation,
     DeclaredBinding,
     DeclaredServiceAccount,
     DeclaredStack,
     declared_stack,
 )
-from irsa_cli.state.resource import Resource, resources_of
+from irsa_world.state.resource import Resource, resources_of
 
 COMPONENT = "irsa:index:ServiceAccountRole"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -31,7 +31,7 @@ def all_service_accounts(client: Any) -> list[str]:
 
 def tokens(cloud: Any, service_accounts: Iterable[str], audiences: Sequence[str]) -> list[Token]:
     """Return one token of each service account for each audience, by TokenRequest."""
-    # One after the other: lightkube's models are not thread-safe (cli/irsa_cli/live/kubernetes.py).
+    # One after the other: lightkube's models are not thread-safe (cli/irsa_world/live/kubernetes.py).
     client, found = cloud.kubernetes(), []
     for service_account, audience in product(service_accounts, audiences):
         namespace, name = service_account.split("/")

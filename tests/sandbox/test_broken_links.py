@@ -16,8 +16,8 @@ import pytest
 import yaml
 from joserfc import jwk, jws
 
-from irsa_cli.live.kubernetes import ClusterClient
 from irsa_cli.main import main
+from irsa_world.live.kubernetes import ClusterClient
 from tests.sandbox.changes import Settings, named, rows
 from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, irsa, not_good, report

@@ -82,15 +82,15 @@ def test_check_imports_no_client() -> None:
     names = imported(str(IRSA), "check", "Pulumi.dev.yaml")
 
     assert "pydantic" in names
-    assert not names & {*SDKS, *CLIENTS, "rich", "irsa_cli.state.pulumi"}
+    assert not names & {*SDKS, *CLIENTS, "rich", "irsa_world.state.pulumi"}
 
 
 def test_what_a_stack_declares_is_read_without_a_client() -> None:
     """Protects each reader of a state: its values need neither `pulumi` nor what could reach AWS or Kubernetes."""
-    names = imported("-c", "import irsa_cli.state.declared")
+    names = imported("-c", "import irsa_world.state.declared")
 
-    assert "irsa_cli.state.resource" in names
-    assert not names & {*SDKS, *CLIENTS, "subprocess", "pydantic", "rich", "config", "irsa_cli.state.pulumi"}
+    assert "irsa_world.state.resource" in names
+    assert not names & {*SDKS, *CLIENTS, "subprocess", "pydantic", "rich", "config", "irsa_world.state.pulumi"}
 
 
 def test_diff_of_a_file_imports_no_client(tmp_path: Path) -> None:

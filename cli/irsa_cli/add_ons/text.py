@@ -6,7 +6,7 @@ from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa_cli.add_ons.output import AddOnOutput, StatementOutput, VersionOutput
 from irsa_cli.report.json import camel_case
 from irsa_cli.report.text import aligned, counted
-from irsa_cli.report.wrapped import wrapped
+from irsa_world.wrapped import wrapped
 
 WIDTH = 100
 HEADING = "bold"

@@ -9,7 +9,7 @@ from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import Owner, owners_of_association
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Pods
-from irsa_cli.live.model import Discovery, LiveAssociation, LiveAwsAccount, LiveServiceAccount
+from irsa_world.live.model import Discovery, LiveAssociation, LiveAwsAccount, LiveServiceAccount
 
 THE_OTHER_WINS = "EKS Pod Identity gives its Pods that role, whatever the annotation says: remove one of the two"
 

@@ -31,9 +31,9 @@ from irsa_cli.adopt.roles import TakenRole, clusters_of, take_role
 from irsa_cli.adopt.service_accounts import TakenServiceAccount, about_service_account, take_service_account
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Settings
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.model import Discovery, LiveAssociation, LiveRole, LiveServiceAccount
-from irsa_cli.verdict import NO_ROLE, AskedRole, verdict
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.model import Discovery, LiveAssociation, LiveRole, LiveServiceAccount
+from irsa_world.verdict import NO_ROLE, AskedRole, verdict
 
 # A binding's keys, in their order in the file.
 _KEYS = (

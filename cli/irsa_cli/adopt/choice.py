@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from irsa.evaluation.patterns import matches
 from irsa.rules.arns import Arn
-from irsa_cli.live.model import LiveServiceAccount, PolicySettings
+from irsa_world.live.model import LiveServiceAccount, PolicySettings
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import Surroundings
-from irsa_cli.issuers import Issuers, Standing, eks_region
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole
+from irsa_world.issuers import Issuers, Standing, eks_region
+from irsa_world.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole
 
 
 class Clusters:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from irsa.rules.mistakes import named
 
 if TYPE_CHECKING:
-    from irsa_cli.live.model import LiveAssociation, LiveRole, LiveServiceAccount
+    from irsa_world.live.model import LiveAssociation, LiveRole, LiveServiceAccount
 
 Words = Mapping[str, str]
 

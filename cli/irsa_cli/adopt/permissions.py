@@ -8,7 +8,7 @@ from irsa.rules.grammar import document_mistakes, partition_mistakes
 from irsa.rules.mistakes import Mistake, named, path_of
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.task import Task
-from irsa_cli.live.model import LivePolicy, LiveRole
+from irsa_world.live.model import LivePolicy, LiveRole
 
 
 def permissions(task: Task, role: LiveRole) -> tuple[dict[str, Any], tuple[str, ...]]:

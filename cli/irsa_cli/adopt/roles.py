@@ -14,8 +14,8 @@ from irsa_cli.adopt.owners import Owner, owners_of_role
 from irsa_cli.adopt.permissions import permissions
 from irsa_cli.adopt.task import Task
 from irsa_cli.adopt.trust import Pods, ReadTrust, Settings, User, read_trust
-from irsa_cli.live.model import LiveRole, LiveServiceAccount
-from irsa_cli.verdict import of_provider
+from irsa_world.live.model import LiveRole, LiveServiceAccount
+from irsa_world.verdict import of_provider
 
 
 class TakenRole(NamedTuple):

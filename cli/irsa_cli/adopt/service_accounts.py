@@ -19,8 +19,8 @@ from irsa_cli.adopt.associations import TakenAssociation
 from irsa_cli.adopt.outcomes import Left, Present
 from irsa_cli.adopt.owners import MARKS, Owner, owners_of_service_account
 from irsa_cli.adopt.task import Task
-from irsa_cli.live.model import LiveServiceAccount
-from irsa_cli.verdict import EMPTY_AUDIENCE
+from irsa_world.live.model import LiveServiceAccount
+from irsa_world.verdict import EMPTY_AUDIENCE
 
 # What kubectl writes for itself, and writes again where it is missing.
 _OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"

@@ -9,7 +9,7 @@ import yaml
 
 from irsa.rules.mistakes import named
 from irsa_cli.adopt.declared import is_encrypted
-from irsa_cli.exits import CouldNotLookError
+from irsa_world.exits import CouldNotLookError
 
 NAME = re.compile(r"Pulumi\.(.+)\.yaml")
 # What every reader of YAML takes for a string without quotes: Pulumi's own reads `yes`, 2012-10-17 and 0123 otherwise.

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from irsa.rules.mistakes import named
-from irsa_cli.exits import CouldNotLookError
 from irsa_cli.progress import under_way
-from irsa_cli.state.pulumi import exported_state, stacks_of_backend
-from irsa_cli.state.resource import Resource
+from irsa_world.exits import CouldNotLookError
+from irsa_world.state.pulumi import exported_state, stacks_of_backend
+from irsa_world.state.resource import Resource
 
 # Each is a process of `pulumi`, with a whole state in memory.
 AT_A_TIME = 4

@@ -10,7 +10,7 @@ from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.outcomes import Adoption, Left, Outcome, Present
 from irsa_cli.adopt.owners import Owner
-from irsa_cli.live.model import LiveAwsAccount
+from irsa_world.live.model import LiveAwsAccount
 
 Taken = TypeVar("Taken")
 

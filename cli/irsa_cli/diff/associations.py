@@ -44,9 +44,9 @@ from irsa_cli.diff.rights import (
     written,
 )
 from irsa_cli.diff.snapshots import UNKNOWN_ARN, Association, Role, Snapshot, clusters_named
-from irsa_cli.trusts.chains import Document
-from irsa_cli.trusts.changes import held_by_one
-from irsa_cli.trusts.trust import ANYBODY
+from irsa_world.trusts.chains import Document
+from irsa_world.trusts.changes import held_by_one
+from irsa_world.trusts.trust import ANYBODY
 
 # What it means that the right was held, open or absent before, and is afterwards.
 CHANGES = {(False, True): "gains", (True, False): "loses", (None, True): "may_gain", (False, None): "may_gain"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from irsa.rules.trust import ASSUME_ROLE
 from irsa_cli.diff.rights import Right, Rights, holders
 from irsa_cli.diff.snapshots import Snapshot
-from irsa_cli.trusts.chains import Trusting, answers, elsewhere
+from irsa_world.trusts.chains import Trusting, answers, elsewhere
 
 # What it means that a chain was allowed, open or absent before, and is afterwards.
 CHANGES = {(False, True): "gains", (True, False): "loses", (None, True): "may_gain", (False, None): "may_gain"}

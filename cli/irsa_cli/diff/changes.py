@@ -13,7 +13,7 @@ from irsa.rules.mistakes import path_of
 from irsa_cli.diff.guards import as_shown
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, SAME, UPDATE, Step
 from irsa_cli.diff.statements import Documents, StatementChange, statement_changes
-from irsa_cli.state.resource import SECRET, SECRET_TEXT, Resource, is_secret, is_unknown, known_text
+from irsa_world.state.resource import SECRET, SECRET_TEXT, Resource, is_secret, is_unknown, known_text
 
 STACK = "pulumi:pulumi:Stack"
 # It may have tokens in it, whether the program says that it is a secret or not.

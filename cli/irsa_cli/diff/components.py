@@ -10,7 +10,7 @@ from irsa.rules.leaves import mapping_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa_cli.diff.changes import type_of
 from irsa_cli.diff.preview import Preview
-from irsa_cli.state.resource import Resource, known_text
+from irsa_world.state.resource import Resource, known_text
 
 Keys = Mapping[str, tuple[str, str]]
 """The keys of the binding and of the cluster of each component, by its URN."""

@@ -10,7 +10,7 @@ from irsa.guard.rules import GROUPS, SYSTEM, USER_PREFIXES, USERS, is_everybody,
 from irsa.outputs import GUARD_ANNOTATIONS, GUARD_MODES, GUARD_TYPE, KEY
 from irsa.rules.leaves import items_of, mapping_of
 from irsa_cli.diff.preview import CREATE, Step
-from irsa_cli.state.resource import Resource, is_secret, is_unknown, known_text
+from irsa_world.state.resource import Resource, is_secret, is_unknown, known_text
 
 PODS, ROLE_ANNOTATIONS, EXCEPTIONS, CONFIG_MAPS = "pods", "roleAnnotations", "exceptions", "configMaps"
 # Lists of a ConfigMap, and what an entry is.

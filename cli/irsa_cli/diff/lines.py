@@ -18,7 +18,7 @@ from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.renamed import Renamed
 from irsa_cli.diff.rights import Right, Undecided
 from irsa_cli.diff.statements import Element, StatementChange
-from irsa_cli.report.wrapped import WIDTH, columns
+from irsa_world.wrapped import WIDTH, columns
 
 NAMED = 5
 EVERYBODY, NOBODY = "*/*", "nobody"

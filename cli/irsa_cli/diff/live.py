@@ -9,9 +9,9 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.types import SERVICE_ACCOUNT_PATCH
 from irsa_cli.diff.preview import CREATE, Step
 from irsa_cli.diff.snapshots import subjects_of
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.state.resource import SECRET_TEXT, Resource, is_unknown
-from irsa_cli.trusts.chains import Document
+from irsa_world.exits import CouldNotLookError
+from irsa_world.state.resource import SECRET_TEXT, Resource, is_unknown
+from irsa_world.trusts.chains import Document
 
 Answer = TypeVar("Answer")
 # Annotations of service accounts by `namespace:name`.
@@ -43,7 +43,7 @@ def read_service_accounts(providers: Mapping[str, tuple[Resource, str]]) -> Live
 
     With each provider comes the key of its cluster in the stack file, if it has one.
     """
-    from irsa_cli.live.kubernetes import ClusterClients  # noqa: PLC0415 (it imports lightkube)
+    from irsa_world.live.kubernetes import ClusterClients  # noqa: PLC0415 (it imports lightkube)
 
     live = ClusterClients({reference: _readable(each.inputs) for reference, (each, _) in providers.items()})
 
@@ -75,8 +75,8 @@ def read_in_aws(policies: Sequence[str], clusters: Sequence[str], providers: Map
 
     The AWS providers are by their reference.
     """
-    from irsa_cli.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3)
-    from irsa_cli.live.iam import AwsAccountClient  # noqa: PLC0415
+    from irsa_world.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3)
+    from irsa_world.live.iam import AwsAccountClient  # noqa: PLC0415
 
     clients = AwsAccountClients({reference: _readable(each.inputs) for reference, each in providers.items()})
     not_read: list[str] = []

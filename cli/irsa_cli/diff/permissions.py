@@ -23,8 +23,8 @@ from irsa.rules.trust import SESSION_TAGS
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.rights import Undecided, holders
 from irsa_cli.diff.snapshots import ANY_TAG, UNKNOWN_ARN, Role, Snapshot
-from irsa_cli.trusts.chains import Document
-from irsa_cli.trusts.trust import allowed_principals
+from irsa_world.trusts.chains import Document
+from irsa_world.trusts.trust import allowed_principals
 
 NOT_THERE = "the role is not in the preview, and the state was not read: another policy of it may have these, too"
 UNKNOWN = "a policy of it is a secret, no policy, or not known until `pulumi up`"

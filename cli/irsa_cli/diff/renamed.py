@@ -10,7 +10,7 @@ from irsa import outputs, types
 from irsa.rules.mistakes import named
 from irsa_cli.diff.changes import DEFAULTS, KINDS
 from irsa_cli.diff.preview import CREATE, DELETE, Step
-from irsa_cli.state.resource import Resource
+from irsa_world.state.resource import Resource
 
 ANY, NONE = "any", "none"
 ORDER = {types.ROLE: 0, types.POLICY: 1}

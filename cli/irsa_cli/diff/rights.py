@@ -21,10 +21,10 @@ from irsa.evaluation.same_sessions import difference
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import VERSION
 from irsa_cli.diff.snapshots import NOTHING, Association, Role, Snapshot
-from irsa_cli.issuers import eks_region
-from irsa_cli.trusts.changes import Asked, Change, Changes, asked, changes
-from irsa_cli.trusts.claims import Claims
-from irsa_cli.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
+from irsa_world.issuers import eks_region
+from irsa_world.trusts.changes import Asked, Change, Changes, asked, changes
+from irsa_world.trusts.claims import Claims
+from irsa_world.trusts.trust import ANYBODY, allowed_principals, is_of_kubernetes, trusts_of
 
 UNDECIDED = "its trust policy has conditions that irsa cannot evaluate"
 VARIABLES = "its trust policy has policy variables, which irsa does not try"

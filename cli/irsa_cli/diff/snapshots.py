@@ -24,8 +24,8 @@ from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, Step
-from irsa_cli.state.resource import Resource, is_secret, is_unknown, known_text
-from irsa_cli.trusts.chains import Document, RolePolicies
+from irsa_world.state.resource import Resource, is_secret, is_unknown, known_text
+from irsa_world.trusts.chains import Document, RolePolicies
 
 UNREAD = Unknown("it is not in the preview")
 UNKNOWN_ARN = "not known until `pulumi up`"

@@ -26,15 +26,15 @@ from irsa_cli.diff.renamed import renamed_bindings
 from irsa_cli.diff.rights import changed_roles, compared_roles, rights
 from irsa_cli.diff.snapshots import Snapshot, before_and_after
 from irsa_cli.diff.texts import without_suffixes
-from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.publish import print_lines
-from irsa_cli.state.pulumi import exported_state, previewed
-from irsa_cli.state.resource import Resource
 from irsa_cli.text_files import text_of
 from irsa_cli.whole_file import write
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.state.pulumi import exported_state, previewed
+from irsa_world.state.resource import Resource
 
 COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
 

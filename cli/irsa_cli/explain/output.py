@@ -8,7 +8,7 @@ from irsa.evaluation import Decision, PodIdentityRequest, StatementEvaluation, W
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
 from irsa.rules.subjects import CLAIM_PREFIX
-from irsa_cli.verdict import AskedRole, Verdict, of_trust_policy, verdict
+from irsa_world.verdict import AskedRole, Verdict, of_trust_policy, verdict
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from irsa.evaluation import (
 from irsa.evaluation import decision as decisions
 from irsa.rules.mistakes import named
 from irsa_cli.explain.output import Explanation
-from irsa_cli.report.message import DO, Message
-from irsa_cli.report.wrapped import WIDTH, wrapped
+from irsa_world.message import DO, Message
+from irsa_world.wrapped import WIDTH, wrapped
 
 MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
 APPLIES = {True: "applies", False: "does not apply", None: "may apply"}

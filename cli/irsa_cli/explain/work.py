@@ -16,16 +16,16 @@ from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Unknown
-from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.explain.output import Explanation, explained, explained_association
 from irsa_cli.explain.text import lines
-from irsa_cli.issuers import eks_region
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.publish import print_lines
-from irsa_cli.state.declared import DeclaredBinding, DeclaredStack
-from irsa_cli.state.pulumi import read_stack
 from irsa_cli.text_files import text_of
-from irsa_cli.verdict import (
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.issuers import eks_region
+from irsa_world.state.declared import DeclaredBinding, DeclaredStack
+from irsa_world.state.pulumi import read_stack
+from irsa_world.verdict import (
     NO_SERVICE_ACCOUNT,
     NOT_ANNOTATED,
     POD_PAGE,
@@ -36,10 +36,10 @@ from irsa_cli.verdict import (
 )
 
 if TYPE_CHECKING:
-    from irsa_cli.live.aws import AwsAccountClients
-    from irsa_cli.live.iam import AwsAccountClient
-    from irsa_cli.live.kubernetes import ClusterClient
-    from irsa_cli.live.model import LiveAssociation, LiveRole, LiveServiceAccount
+    from irsa_world.live.aws import AwsAccountClients
+    from irsa_world.live.iam import AwsAccountClient
+    from irsa_world.live.kubernetes import ClusterClient
+    from irsa_world.live.model import LiveAssociation, LiveRole, LiveServiceAccount
 
 EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
 
@@ -100,7 +100,7 @@ class _Asked(NamedTuple):
 def _live(options: argparse.Namespace) -> Explanation:
     if options.cluster_arn:
         raise CouldNotLookError("--cluster-arn needs --trust: without it, associations are read from EKS")
-    from irsa_cli.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3, which a file does not need)
+    from irsa_world.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3, which a file does not need)
 
     subject = _subject(options.service_account)
     declared = read_stack(options.stack) if options.stack else None
@@ -118,7 +118,7 @@ def _live(options: argparse.Namespace) -> Explanation:
 
 def _guard(cluster: "ClusterClient", live: "LiveServiceAccount") -> str:
     """Return in words how Pods of a service account are guarded; empty where they are not."""
-    from irsa_cli.guard.live import guards_of  # noqa: PLC0415 (as above)
+    from irsa_world.live.guards import guards_of  # noqa: PLC0415 (as above)
 
     try:
         guards = guards_of(cluster)
@@ -173,8 +173,8 @@ def _said_of_token(annotated: str, by_token: Callable[[None, None], Explanation]
 
 def _by_association(association: "LiveAssociation", aws_accounts: "AwsAccountClients") -> Explanation:
     """Return the answer of the roles of an association, which give new Pods their session."""
-    from irsa_cli.trusts.chains import RolePolicies  # noqa: PLC0415 (as above)
-    from irsa_cli.trusts.target_roles import ORDER, of_target_role  # noqa: PLC0415 (as above)
+    from irsa_world.trusts.chains import RolePolicies  # noqa: PLC0415 (as above)
+    from irsa_world.trusts.target_roles import ORDER, of_target_role  # noqa: PLC0415 (as above)
 
     said = _said_of(association)
     found = _by_arn(association.role_arn, aws_accounts)
@@ -360,7 +360,7 @@ def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> "tuple[AwsAccou
 
 def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack | None) -> "ClusterClient":
     """Return the cluster in which the stack declares the service account, else the only cluster."""
-    from irsa_cli.live.kubernetes import ClusterClients  # noqa: PLC0415 (it imports lightkube, which a file does not need)
+    from irsa_world.live.kubernetes import ClusterClients  # noqa: PLC0415 (it imports lightkube, which a file does not need)
 
     clusters = ClusterClients(declared.clusters if declared else {})
     bindings = declared.bindings if declared else ()

@@ -8,13 +8,13 @@ from irsa.guard.rules import namespaces_of, parsed_data
 from irsa.rules import commands
 from irsa.rules.mistakes import Place, listed, named, path_of, shortened
 from irsa_cli.compared import GUARD
-from irsa_cli.exits import CouldNotLookError, unexpected
-from irsa_cli.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError
-from irsa_cli.live.service import CONCURRENT
 from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Check, Outcome, outcome_of
 from irsa_cli.report.text import counted
-from irsa_cli.state.declared import DeclaredGuard, DeclaredStack
+from irsa_world.exits import CouldNotLookError, unexpected
+from irsa_world.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError
+from irsa_world.live.service import CONCURRENT
+from irsa_world.state.declared import DeclaredGuard, DeclaredStack
 
 KINDS = {"validatingadmissionpolicies": "policy", "validatingadmissionpolicybindings": "binding"}
 # What the API server fills in: https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/

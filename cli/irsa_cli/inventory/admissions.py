@@ -6,9 +6,9 @@ from typing import NamedTuple
 from irsa.evaluation.document import Parsed
 from irsa.rules.arns import oidc_provider_arn
 from irsa_cli.inventory.output import Finding
-from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveRole
-from irsa_cli.trusts import admitted
-from irsa_cli.trusts.trust import ProviderTrust
+from irsa_world.live.model import LiveAwsAccount, LiveCluster, LiveRole
+from irsa_world.trusts import admitted
+from irsa_world.trusts.trust import ProviderTrust
 
 
 class TrustPolicy(NamedTuple):

@@ -7,10 +7,10 @@ from irsa.evaluation import Decision, PodIdentityRequest
 from irsa.rules.mistakes import named
 from irsa_cli.inventory.admissions import TrustPolicy
 from irsa_cli.inventory.output import Finding
-from irsa_cli.live.model import LiveAssociation, LiveCluster, LiveServiceAccount
-from irsa_cli.trusts.target_roles import ORDER
-from irsa_cli.trusts.trust import allowed_principals
-from irsa_cli.verdict import Verdict
+from irsa_world.live.model import LiveAssociation, LiveCluster, LiveServiceAccount
+from irsa_world.trusts.target_roles import ORDER
+from irsa_world.trusts.trust import allowed_principals
+from irsa_world.verdict import Verdict
 
 
 class RoleAnswer(NamedTuple):

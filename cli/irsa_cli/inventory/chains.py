@@ -10,7 +10,7 @@ from irsa.rules.trust import TAG_SESSION
 from irsa_cli.inventory.admissions import TrustPolicy
 from irsa_cli.inventory.facts import NOT_READ, Facts
 from irsa_cli.inventory.output import Chain
-from irsa_cli.trusts.chains import RolePolicies, Trusting, answers, assumes, elsewhere
+from irsa_world.trusts.chains import RolePolicies, Trusting, answers, assumes, elsewhere
 
 OF_AWS_NOT_READ = "whether {roles} may assume further roles by AdministratorAccess or PowerUserAccess: not read"
 

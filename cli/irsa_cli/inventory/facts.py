@@ -19,13 +19,13 @@ from irsa.rules.subjects import is_pattern, subject_claim
 from irsa.rules.unknown import Unknown
 from irsa_cli.inventory.admissions import Admitted, Trust, TrustPolicy
 from irsa_cli.inventory.associations import Associated, RoleAnswer, trusts_pod_identity
-from irsa_cli.live.model import Discovery, LiveAssociation, LiveCluster, LiveRole, LiveServiceAccount
-from irsa_cli.trusts.admitted import admitted
-from irsa_cli.trusts.chains import NAMED, RolePolicies
-from irsa_cli.trusts.claims import Claims
-from irsa_cli.trusts.target_roles import of_target_role
-from irsa_cli.trusts.trust import exact_subjects, is_of_kubernetes, trusts_of
-from irsa_cli.verdict import AskedRole, Verdict, of_missing_role, verdict
+from irsa_world.live.model import Discovery, LiveAssociation, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_world.trusts.admitted import admitted
+from irsa_world.trusts.chains import NAMED, RolePolicies
+from irsa_world.trusts.claims import Claims
+from irsa_world.trusts.target_roles import of_target_role
+from irsa_world.trusts.trust import exact_subjects, is_of_kubernetes, trusts_of
+from irsa_world.verdict import AskedRole, Verdict, of_missing_role, verdict
 
 # Stands for whatever a pattern of namespaces matches.
 FILLING = "namespace"

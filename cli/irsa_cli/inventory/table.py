@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from irsa.evaluation import Decision
 from irsa.rules.mistakes import LISTED, listed, named
-from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import NOT_READ, InventoriedServiceAccount, Inventory
-from irsa_cli.report.message import Message, first_few
 from irsa_cli.report.text import VERDICTS, Answer, counted
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
+from irsa_world.message import Message, first_few
 
 NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)

@@ -8,7 +8,6 @@ from irsa.evaluation import Decision
 from irsa.evaluation.patterns import matches
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, listed, named, nearest
-from irsa_cli.exits import CouldNotLookError
 from irsa_cli.inventory.chains import Steps, chains
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings import findings
@@ -23,7 +22,8 @@ from irsa_cli.inventory.output import (
     InventoriedServiceAccount,
     Inventory,
 )
-from irsa_cli.live.model import Discovery, Guards, LiveRole
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.model import Discovery, Guards, LiveRole
 
 
 def take_inventory(discovery: Discovery, now: datetime) -> Inventory:

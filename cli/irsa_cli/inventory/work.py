@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from irsa.rules.mistakes import named
 from irsa_cli.discovery import discover, inputs_of
-from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.table import answer_of
@@ -16,6 +15,7 @@ from irsa_cli.progress import under_way
 from irsa_cli.report.json import camel_case, document
 from irsa_cli.report.publish import print_answers, print_lines
 from irsa_cli.whole_file import write
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 
 
 def run(options: argparse.Namespace) -> int:

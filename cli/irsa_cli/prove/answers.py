@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from irsa.rules.mistakes import named
-from irsa_cli.live.sts import Refused
 from irsa_cli.report.checks import Outcome
+from irsa_world.live.sts import Refused
 
 
 class Cause(NamedTuple):

@@ -13,17 +13,17 @@ from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import named
 from irsa_cli.consistency import PAUSES, is_fresh
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.eks_auth import AUDIENCE, PodIdentityService, PodSession
-from irsa_cli.live.iam import AwsAccountClient
-from irsa_cli.live.kubernetes import ClusterClient, Object, claims
-from irsa_cli.live.sts import Refused
 from irsa_cli.prove.answers import cause_of, explained
 from irsa_cli.prove.eks_auth_answers import CAUSES
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, WRONG_AUDIENCE, Proof, session_of_role
 from irsa_cli.report.checks import Check, Outcome, outcome_of
-from irsa_cli.state.declared import DeclaredAssociation, DeclaredServiceAccount, in_cluster
-from irsa_cli.verdict import NO_SERVICE_ACCOUNT
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.eks_auth import AUDIENCE, PodIdentityService, PodSession
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.kubernetes import ClusterClient, Object, claims
+from irsa_world.live.sts import Refused
+from irsa_world.state.declared import DeclaredAssociation, DeclaredServiceAccount, in_cluster
+from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
 BY = "by EKS Pod Identity"
 NOT_ASSOCIATED = "a Pod without an association"

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import named
-from irsa_cli.exits import unexpected
-from irsa_cli.live.aws import AwsAccountClients
-from irsa_cli.live.kubernetes import ClusterClients
-from irsa_cli.live.once import Once
 from irsa_cli.report.checks import Check, Outcome
-from irsa_cli.state.declared import DeclaredBinding, DeclaredStack
+from irsa_world.exits import unexpected
+from irsa_world.live.aws import AwsAccountClients
+from irsa_world.live.kubernetes import ClusterClients
+from irsa_world.live.once import Once
+from irsa_world.state.declared import DeclaredBinding, DeclaredStack
 
 ASSUMES, IS_REFUSED = "assumes", "is refused"
 WRONG_AUDIENCE = "irsa-prove.invalid"

@@ -2,7 +2,7 @@
 
 from irsa_cli.prove.answers import EXPIRED, Cause
 from irsa_cli.report.checks import Outcome
-from irsa_cli.verdict import NO_PROVIDER, NOT_LISTED
+from irsa_world.verdict import NO_PROVIDER, NOT_LISTED
 
 # The names are of `WebIdentityProof`.
 # The first match counts. Codes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html

@@ -2,8 +2,8 @@
 
 import argparse
 
-from irsa_cli.exits import EXIT_CODES
 from irsa_cli.options import add_stack_options
+from irsa_world.exits import EXIT_CODES
 
 DESCRIPTION = """\
 Prove that each declared service account can assume its role, as its Pods do:

@@ -20,17 +20,17 @@ from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
 from irsa.rules.trust import NETWORK_KEYS, federated_providers
 from irsa.ways import IRSA
 from irsa_cli.consistency import PAUSES, is_fresh
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import session_for_tokens
-from irsa_cli.live.kubernetes import ClusterClient, claims
-from irsa_cli.live.model import LiveServiceAccount
-from irsa_cli.live.sts import Refused, TokenService
 from irsa_cli.prove.answers import explained
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, WRONG_AUDIENCE, Proof, session_of_role
 from irsa_cli.prove.sts_answers import CAUSES
 from irsa_cli.report.checks import Check, Outcome, outcome_of
-from irsa_cli.state.declared import DeclaredBinding, DeclaredServiceAccount
-from irsa_cli.verdict import NO_SERVICE_ACCOUNT, of_annotations
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.aws import session_for_tokens
+from irsa_world.live.kubernetes import ClusterClient, claims
+from irsa_world.live.model import LiveServiceAccount
+from irsa_world.live.sts import Refused, TokenService
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
+from irsa_world.verdict import NO_SERVICE_ACCOUNT, of_annotations
 
 NOT_TRUSTED = "a service account that is not trusted"
 # Service accounts that nobody named are asked about offline, until one of them is tried.

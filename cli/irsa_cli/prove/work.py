@@ -5,18 +5,18 @@ from collections.abc import Iterator
 
 from irsa.rules.mistakes import named
 from irsa.ways import IRSA, POD_IDENTITY
-from irsa_cli.live.aws import AwsAccountClients
-from irsa_cli.live.kubernetes import ClusterClients
-from irsa_cli.live.once import Once
-from irsa_cli.live.service import CONCURRENT
 from irsa_cli.progress import check_all
 from irsa_cli.prove.pod_identity import PodIdentityProof
 from irsa_cli.prove.proof import Asked, Proof, without_proof
 from irsa_cli.prove.web_identity import WebIdentityProof
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.report.publish import publish
-from irsa_cli.state.declared import DeclaredBinding
-from irsa_cli.state.pulumi import read_stack
+from irsa_world.live.aws import AwsAccountClients
+from irsa_world.live.kubernetes import ClusterClients
+from irsa_world.live.once import Once
+from irsa_world.live.service import CONCURRENT
+from irsa_world.state.declared import DeclaredBinding
+from irsa_world.state.pulumi import read_stack
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
 NEITHER = "the stack declares no association, so there is nothing to prove"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from irsa_cli.report.wrapped import WORD, columns, wrapped
+from irsa_world.wrapped import WORD, columns, wrapped
 
 
 def column_widths(table: Sequence[Sequence[str]], width: int) -> list[int]:

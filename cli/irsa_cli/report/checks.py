@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from irsa.evaluation import Decision
-from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, NoPermissionError, SecretInStateError
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, NoPermissionError, SecretInStateError
 
 
 class Outcome(StrEnum):

@@ -5,7 +5,7 @@ from typing import Any
 
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.taking import take_inventory
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_world.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)

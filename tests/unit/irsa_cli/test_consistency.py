@@ -12,8 +12,8 @@ import pytest
 
 from irsa_cli import verification
 from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.state.declared import DeclaredBinding, DeclaredStack, declared_stack
-from irsa_cli.state.resource import resources_of
+from irsa_world.state.declared import DeclaredBinding, DeclaredStack, declared_stack
+from irsa_world.state.resource import resources_of
 
 ROLE = "arn:aws:iam::111122223333:role/app"
 OPTIONS = Namespace(stack="dev", bindings=[], pods=False)

@@ -17,20 +17,20 @@ from moto.eks.models import eks_backends
 from irsa.rules.arns import parse_cluster_arn
 from irsa_cli import discovery
 from irsa_cli.discovery import discover, read_aws_account
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.aws import AwsAccountClients
-from irsa_cli.live.eks import EksClient
-from irsa_cli.live.iam import AwsAccountClient
-from irsa_cli.live.kubernetes import ClusterClients
-from irsa_cli.live.model import LiveCluster, LiveEksCluster, LiveRole, LiveServiceAccount
-from irsa_cli.state.declared import (
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.live.aws import AwsAccountClients
+from irsa_world.live.eks import EksClient
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.kubernetes import ClusterClients
+from irsa_world.live.model import LiveCluster, LiveEksCluster, LiveRole, LiveServiceAccount
+from irsa_world.state.declared import (
     DeclaredAssociation,
     DeclaredBinding,
     DeclaredRole,
     DeclaredServiceAccount,
     DeclaredStack,
 )
-from tests.unit.irsa_cli.live.eks_answers import DENIED, Eks, association
+from tests.unit.irsa_world.live.eks_answers import DENIED, Eks, association
 from tests.world import aws_response, paged_iam, refusal
 
 BLUE, GREEN = (f"https://oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in ("BLUE", "GREEN"))

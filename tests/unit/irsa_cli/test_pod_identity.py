@@ -13,19 +13,19 @@ from irsa.rules.arns import parse_cluster_arn
 from irsa.rules.leaves import items_of
 from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, Identity, TrustParts, parse_identity, trust_document
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.eks import EksClient
-from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome
-from irsa_cli.state.declared import (
+from irsa_cli.verification import look
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.live.eks import EksClient
+from irsa_world.live.model import LiveRole, LiveServiceAccount
+from irsa_world.state.declared import (
     DeclaredAssociation,
     DeclaredBinding,
     DeclaredRole,
     DeclaredServiceAccount,
     DeclaredStack,
 )
-from irsa_cli.verification import look
-from tests.unit.irsa_cli.live.eks_answers import ACCOUNT, DENIED, NOT_FOUND, REGION, Answer, Eks, association
+from tests.unit.irsa_world.live.eks_answers import ACCOUNT, DENIED, NOT_FOUND, REGION, Answer, Eks, association
 
 PERMISSIONS = Path(__file__).parents[3] / "docs" / "permissions"
 CLUSTER = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/blue"

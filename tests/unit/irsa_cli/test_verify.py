@@ -9,11 +9,11 @@ import pytest
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.trust import federated_providers
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verification import Verification, annotation_findings
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.live.model import LiveRole, LiveServiceAccount
+from irsa_world.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

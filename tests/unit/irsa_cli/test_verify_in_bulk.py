@@ -13,11 +13,11 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.responses import IamResponse
 
 from irsa.ways import TrustParts, trust_document
-from irsa_cli.live.aws import AwsAccountClients, session_of
-from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome
-from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verification import Verification, read_in_bulk
+from irsa_world.live.aws import AwsAccountClients, session_of
+from irsa_world.live.model import LiveServiceAccount
+from irsa_world.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from sandbox import missing_in_moto
 from tests.world import page_as_iam
 

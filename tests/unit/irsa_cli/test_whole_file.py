@@ -14,8 +14,8 @@ from typing import NamedTuple
 import pytest
 
 from irsa_cli import whole_file
-from irsa_cli.exits import FINDINGS, CouldNotLookError
 from irsa_cli.whole_file import write
+from irsa_world.exits import FINDINGS, CouldNotLookError
 
 OLD, NEW = "old\n", "new é\r\n"
 

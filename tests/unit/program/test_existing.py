@@ -6,8 +6,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.model import LiveServiceAccount
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.live.model import LiveServiceAccount
 from program import existing
 
 APP, WEB = (LiveServiceAccount("", "team-a", name) for name in ("app", "web"))
@@ -58,8 +58,8 @@ def test_whether_it_exists(
     monkeypatch.setattr(existing, "supports", lambda _: True)
     monkeypatch.setattr(pulumi, "ResourceHook", lambda _name, function: hooks.insert(0, function))
     monkeypatch.setattr(pulumi.log, "warn", warned.append)
-    monkeypatch.setattr("irsa_cli.live.kubeconfig.configuration", lambda inputs: inputs)
-    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClient", lambda _: cluster)
+    monkeypatch.setattr("irsa_world.live.kubeconfig.configuration", lambda inputs: inputs)
+    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClient", lambda _: cluster)
     existing.creation_hooks("issuer", {})
     (hook,) = hooks
     creation = pulumi.ResourceHookArgs(

@@ -14,10 +14,10 @@ from irsa_cli.inventory.admissions import Admitted
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
-from irsa_cli.issuers import Issuers, Standing, eks_region
-from irsa_cli.live.model import LiveCluster, LiveServiceAccount
-from irsa_cli.trusts.trust import ClaimCondition, exact_subjects, place_text
-from irsa_cli.verdict import NO_SERVICE_ACCOUNT
+from irsa_world.issuers import Issuers, Standing, eks_region
+from irsa_world.live.model import LiveCluster, LiveServiceAccount
+from irsa_world.trusts.trust import ClaimCondition, exact_subjects, place_text
+from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
 BY_TAG = (
     "aws:RequestTag/kubernetes-namespace, aws:RequestTag/kubernetes-service-account and aws:RequestTag/eks-cluster-arn"

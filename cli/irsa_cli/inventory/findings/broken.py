@@ -26,9 +26,9 @@ from irsa_cli.inventory.associations import Associated
 from irsa_cli.inventory.facts import Answer, Facts
 from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
-from irsa_cli.live.model import LiveCluster, LiveServiceAccount
-from irsa_cli.trusts.trust import ANYBODY, place_text
-from irsa_cli.verdict import NO_PROVIDER, of_annotations
+from irsa_world.live.model import LiveCluster, LiveServiceAccount
+from irsa_world.trusts.trust import ANYBODY, place_text
+from irsa_world.verdict import NO_PROVIDER, of_annotations
 
 # A Pod has what the webhook wrote when the Pod was created.
 RESTART = "; then restart its Pods"

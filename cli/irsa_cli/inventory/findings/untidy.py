@@ -7,7 +7,7 @@ from irsa.rules.mistakes import listed, named
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
-from irsa_cli.live.model import LiveRole
+from irsa_world.live.model import LiveRole
 
 # How long IAM tracks the last use:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html

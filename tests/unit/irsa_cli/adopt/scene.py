@@ -8,7 +8,7 @@ from irsa_cli.adopt.choice import Choice, Ways
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption
 from irsa_cli.adopt.trust import Surroundings
-from irsa_cli.live.model import (
+from irsa_world.live.model import (
     Discovery,
     LiveAssociation,
     LiveAwsAccount,

@@ -11,8 +11,8 @@ from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.stack_file import StackFile
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.model import LiveAwsAccount, LivePolicy, LiveRole, PolicySettings
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.model import LiveAwsAccount, LivePolicy, LiveRole, PolicySettings
 from program.check_report import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,

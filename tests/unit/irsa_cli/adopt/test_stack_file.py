@@ -9,7 +9,7 @@ import yaml
 
 from config.stack_file import StackFile as CheckedFile
 from irsa_cli.adopt.stack_file import StackFile
-from irsa_cli.exits import CouldNotLookError
+from irsa_world.exits import CouldNotLookError
 from tests.unit.irsa_cli.adopt.scene import AWS_ACCOUNT
 
 ROOT = Path(__file__).parents[4]

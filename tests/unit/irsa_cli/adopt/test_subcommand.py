@@ -10,8 +10,8 @@ import yaml
 
 from irsa_cli.adopt import subcommand, work
 from irsa_cli.adopt.stacks import InStacks
-from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_cli.live.model import Discovery, LiveEksCluster, LivePolicy, PolicySettings
+from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.live.model import Discovery, LiveEksCluster, LivePolicy, PolicySettings
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     found,
@@ -116,7 +116,7 @@ def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, mon
         "new": {"status": "CREATING", "certificateAuthority": {}},
     }
     answer = {name: LiveEksCluster.of(each) for name, each in described.items()}
-    monkeypatch.setattr("irsa_cli.live.aws.EksClient", lambda *_: SimpleNamespace(cluster=answer.get))
+    monkeypatch.setattr("irsa_world.live.aws.EksClient", lambda *_: SimpleNamespace(cluster=answer.get))
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  irsa:cluster: {name: prod}\n")
 
@@ -229,7 +229,7 @@ def test_a_misspelled_option_is_refused(words: tuple[str, ...], discovered: Any,
 
 
 def test_credentials_of_another_aws_account_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("irsa_cli.live.aws.AwsAccountClients.only", lambda _: live("999999999999"))
+    monkeypatch.setattr("irsa_world.live.aws.AwsAccountClients.only", lambda _: live("999999999999"))
 
     with pytest.raises(CouldNotLookError, match="999999999999"):
         work._current_account(EVERYTHING, {})

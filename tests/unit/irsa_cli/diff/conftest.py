@@ -38,7 +38,7 @@ def diff_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
             return policies.get(arn)
 
     aws_accounts = SimpleNamespace(of_aws_account=AwsAccount)
-    monkeypatch.setattr("irsa_cli.live.aws.AwsAccountClients", lambda _: aws_accounts)
+    monkeypatch.setattr("irsa_world.live.aws.AwsAccountClients", lambda _: aws_accounts)
     monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [])
 
     def run(

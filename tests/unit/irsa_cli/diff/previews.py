@@ -8,7 +8,7 @@ from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import Preview, parse_preview
 from irsa_cli.diff.rights import Right, Rights, compared_roles, rights
 from irsa_cli.diff.snapshots import Snapshot, before_and_after
-from irsa_cli.state.resource import parse_resource
+from irsa_world.state.resource import parse_resource
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 OTHER_ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/EXAMPLEA0000000000000000EXAMPLE"

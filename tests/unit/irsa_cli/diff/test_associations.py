@@ -22,7 +22,7 @@ from irsa_cli.diff.fail_on import FAIL_ON
 from irsa_cli.diff.lines import resource_rows, rows_of
 from irsa_cli.diff.rights import Right, Rights, compared_roles
 from irsa_cli.diff.snapshots import before_and_after
-from irsa_cli.state.resource import parse_resource
+from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     ISSUER,

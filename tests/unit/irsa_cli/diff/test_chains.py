@@ -11,7 +11,7 @@ from irsa_cli.diff.chains import with_chains
 from irsa_cli.diff.lines import rows_of
 from irsa_cli.diff.rights import Right, Rights
 from irsa_cli.diff.snapshots import before_and_after
-from irsa_cli.state.resource import parse_resource
+from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
     UNKNOWN,

@@ -8,7 +8,7 @@ import pytest
 from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange, changes
 from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.statements import Element
-from irsa_cli.state.resource import parse_resource
+from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
     ATTACHMENT,
     COMPONENT,

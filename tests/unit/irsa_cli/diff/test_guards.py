@@ -8,7 +8,7 @@ import pytest
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.guards import Avoider, GuardChange, clusters_of_guards, guard_changes
 from irsa_cli.diff.lines import guard_row, resource_rows, right_rows, rows_of
-from irsa_cli.state.resource import parse_resource
+from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import UNKNOWN, diff, preview, resource, step
 
 GUARD = "irsa:index:IdentityGuard"

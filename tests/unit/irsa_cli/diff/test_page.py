@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.main import main
-from irsa_cli.state.resource import parse_resource
+from irsa_world.live.model import LiveServiceAccount
+from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import POLICY, digest, resource, role, step, trust, without_outputs
 from tests.unit.irsa_cli.diff.test_subcommand import Cluster
 
@@ -48,7 +48,7 @@ def test_the_example_is_what_the_command_prints(
     monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(provider, "state")])
     found = [LiveServiceAccount("test", "team-a", name) for name in ("builder", "reports", "default")]
     monkeypatch.setattr(Cluster, "service_accounts", lambda *_: found)
-    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
+    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
 
     assert main(["diff", "--stack", "prod"]) == 0
     example = PAGE.read_text().partition("$ irsa diff --stack prod\n")[2].partition("```")[0]

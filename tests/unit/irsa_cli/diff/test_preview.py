@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.diff.preview import parse_preview
-from irsa_cli.exits import CouldNotLookError
+from irsa_world.exits import CouldNotLookError
 from tests.unit.irsa_cli.diff.previews import (
     POLICY,
     ROLE,

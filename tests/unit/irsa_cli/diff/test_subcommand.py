@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.main import main
-from irsa_cli.state.resource import parse_resource
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.model import LiveServiceAccount
+from irsa_world.state.resource import parse_resource
 from tests.output_schemas import check_output
 from tests.unit.irsa_cli.diff.previews import (
     SERVICE_ACCOUNT_PATCH,
@@ -185,7 +185,7 @@ def test_a_thousand_bindings_ask_the_cluster_once(
     file = tmp_path / "preview.json"
     file.write_text(digest(steps))
     monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
-    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
+    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
     Cluster.lists = 0
 
     assert main(["diff", "--stack", "dev", "--preview", str(file), "--json"]) == 0
@@ -215,7 +215,7 @@ def test_an_annotation_that_is_there_is_not_added(
     patch = resource(SERVICE_ACCOUNT_PATCH, "x", {"metadata": metadata}, provider=f"{provider}::1")
     file.write_text(digest([step("create", None, patch)]))
     monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [parse_resource(PROVIDER, "state")])
-    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", cluster)
+    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", cluster)
     Cluster.lists = 0
 
     assert main(["diff", "--stack", "dev", "--preview", str(file), "--json"]) == 0
@@ -239,7 +239,7 @@ def test_no_cluster_is_asked_where_no_role_changes(
     file.write_text(digest([step("update", before, {**before, "inputs": {**before["inputs"], "tags": {"a": "b"}}})]))
     monkeypatch.setattr("irsa_cli.diff.work.exported_state", lambda _: [])
     Cluster.lists = 0
-    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
+    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
 
     assert main(["diff", "--stack", "dev", "--preview", str(file)]) == 0
     printed = capsys.readouterr().out

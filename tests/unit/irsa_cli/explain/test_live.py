@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.exits import NoPermissionError
-from irsa_cli.live.kubernetes import ClusterClient
-from irsa_cli.live.model import Guarded
-from irsa_cli.verdict import EMPTY_AUDIENCE
+from irsa_world.exits import NoPermissionError
+from irsa_world.live.kubernetes import ClusterClient
+from irsa_world.live.model import Guarded
+from irsa_world.verdict import EMPTY_AUDIENCE
 from tests.fuzz.live_states import ISSUER, ROLE, State
 
 KEY, AUDIENCE = "eks.amazonaws.com/role-arn", "eks.amazonaws.com/audience"
@@ -263,7 +263,7 @@ def test_which_stack_guards_it_and_how(
             raise guards
         return guards
 
-    monkeypatch.setattr("irsa_cli.guard.live.guards_of", guards_of)
+    monkeypatch.setattr("irsa_world.live.guards.guards_of", guards_of)
     page, said = explain().page, explain("--json").json["guard"]
 
     assert bool(said) is bool(parts)

@@ -8,7 +8,7 @@ import pytest
 from irsa.evaluation import WebIdentityRequest
 from irsa_cli.explain.output import Explanation, explained
 from irsa_cli.explain.text import lines
-from irsa_cli.verdict import of_provider
+from irsa_world.verdict import of_provider
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"

@@ -3,9 +3,9 @@
 import copy
 from typing import Any
 
-from irsa_cli.exits import NoPermissionError
-from irsa_cli.live.kubernetes import NoSuchKindError
-from irsa_cli.state.declared import DeclaredGuard
+from irsa_world.exits import NoPermissionError
+from irsa_world.live.kubernetes import NoSuchKindError
+from irsa_world.state.declared import DeclaredGuard
 
 ROLE = "arn:aws:iam::111122223333:role/app"
 DATA = {"web.app": f"irsa sts.amazonaws.com {ROLE}", "kube-system.aws-node": f"irsa sts.amazonaws.com {ROLE}"}

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from irsa_cli.guard.checks import of_guard
-from irsa_cli.guard.pods import has_no_identity
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.report.text import answer_of, plain
-from irsa_cli.state.declared import DeclaredGuard
+from irsa_world.guarded_pods import has_no_identity
+from irsa_world.state.declared import DeclaredGuard
 from tests.fuzz.live_states import DANGERS, MARK
 from tests.fuzz.printed import problems
 from tests.sandbox.test_guard_pods import CASES, Case

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.guard.live import guards_of
-from irsa_cli.live.model import Guarded
+from irsa_world.live.guards import guards_of
+from irsa_world.live.model import Guarded
 from tests.unit.irsa_cli.guard.guarded import CONFIG_MAP, POLICY, ROLE, StubCluster, binding, live
 
 BINDINGS = "validatingadmissionpolicybindings"

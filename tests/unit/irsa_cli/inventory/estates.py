@@ -6,7 +6,7 @@ from typing import Any
 
 from irsa_cli.inventory.output import Finding, Inventory
 from irsa_cli.inventory.taking import take_inventory
-from irsa_cli.live.model import Discovery, LiveAssociation, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_world.live.model import Discovery, LiveAssociation, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 
 NUMBER = "111122223333"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -7,7 +7,7 @@ import pytest
 
 from irsa.evaluation import Decision
 from irsa_cli.inventory.output import Admission
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_world.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     ISSUER,
     NUMBER,

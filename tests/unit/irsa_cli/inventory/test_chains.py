@@ -13,7 +13,7 @@ from irsa.evaluation import Decision
 from irsa_cli.inventory.chains import OF_AWS_NOT_READ, Steps
 from irsa_cli.inventory.output import Chain
 from irsa_cli.inventory.table import answer_of
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LivePolicy, LiveRole
+from irsa_world.live.model import Discovery, LiveAwsAccount, LiveCluster, LivePolicy, LiveRole
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,
     ISSUER,

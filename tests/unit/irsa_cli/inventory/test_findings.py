@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.exits import FINDINGS
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.work import exit_code
-from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveServiceAccount
+from irsa_world.exits import FINDINGS
+from irsa_world.live.model import LiveAwsAccount, LiveCluster, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     CLUSTER_ARN,
     EC2_TRUST,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.output import Finding
-from irsa_cli.live.model import Discovery, LiveServiceAccount
+from irsa_world.live.model import Discovery, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     ISSUER,
     NUMBER,

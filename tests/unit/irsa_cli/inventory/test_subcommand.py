@@ -13,10 +13,10 @@ import pytest
 
 from irsa.ways import TrustParts, trust_document
 from irsa_cli import progress
-from irsa_cli.exits import CouldNotLookError
 from irsa_cli.inventory import work
-from irsa_cli.live.model import Discovery
 from irsa_cli.main import main
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.model import Discovery
 from tests.output_schemas import check_output
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,

@@ -11,10 +11,10 @@ from pathlib import Path
 import botocore.session
 import pytest
 
-from irsa_cli.live.sts import Refused
 from irsa_cli.prove import eks_auth_answers, sts_answers
 from irsa_cli.prove.answers import Cause, explained
 from irsa_cli.report.checks import Outcome
+from irsa_world.live.sts import Refused
 
 EKS, STS = eks_auth_answers.CAUSES, sts_answers.CAUSES
 UP = "pulumi up --refresh --stack dev"

@@ -13,15 +13,15 @@ import pytest
 
 from irsa.rules.arns import ClusterArn
 from irsa.ways import parse_identity
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.eks_auth import PodSession
-from irsa_cli.live.model import LiveServiceAccount
-from irsa_cli.live.once import Once
-from irsa_cli.live.sts import Refused
 from irsa_cli.prove.proof import Asked
 from irsa_cli.prove.work import checks_of
 from irsa_cli.report.checks import Check, Outcome
-from irsa_cli.state.declared import (
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.live.eks_auth import PodSession
+from irsa_world.live.model import LiveServiceAccount
+from irsa_world.live.once import Once
+from irsa_world.live.sts import Refused
+from irsa_world.state.declared import (
     DeclaredAssociation,
     DeclaredBinding,
     DeclaredRole,

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.model import LiveServiceAccount
-from irsa_cli.live.once import Once
-from irsa_cli.live.sts import Refused
 from irsa_cli.prove.proof import Asked
 from irsa_cli.prove.web_identity import WebIdentityProof, depends_on_network
 from irsa_cli.report.checks import Check, Outcome
-from irsa_cli.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.live.model import LiveServiceAccount
+from irsa_world.live.once import Once
+from irsa_world.live.sts import Refused
+from irsa_world.state.declared import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")

@@ -16,8 +16,8 @@ from irsa.types import (
     SERVICE_ACCOUNT,
     SERVICE_ACCOUNT_PATCH,
 )
-from irsa_cli.live.model import LiveRole, LiveServiceAccount
-from irsa_cli.state.resource import parse_resource
+from irsa_world.live.model import LiveRole, LiveServiceAccount
+from irsa_world.state.resource import parse_resource
 from program.examine import examine
 from program.live.changes import pod_losses
 from program.live.held import Held, held_by

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from config.located_mistake import LocatedMistake
-from irsa_cli.live.eks import ListedAssociation
-from irsa_cli.live.model import LiveRole
+from irsa_world.live.eks import ListedAssociation
+from irsa_world.live.model import LiveRole
 from program.live.reads import EksReads
 from tests.unit.program.live.scene import (
     HOST,

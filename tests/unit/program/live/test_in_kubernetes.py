@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.live.model import LiveServiceAccount
+from irsa_world.live.model import LiveServiceAccount
 from tests.unit.program.live.scene import HOST, ROLE_ARN, arn, cluster, found, held_service_account, live, rules
 
 ROLE = {"role": {"name": "app"}}

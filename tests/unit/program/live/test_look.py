@@ -15,14 +15,14 @@ from moto import mock_aws
 from moto.eks.models import eks_backends
 
 from irsa.rules.unknown import SECRET
-from irsa_cli.causes import Cause
-from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.live.aws import Caller
-from irsa_cli.live.eks import EksClient
-from irsa_cli.live.kubeconfig import configuration
-from irsa_cli.live.model import LiveEksCluster
-from irsa_cli.pods import TOKEN_FILE
-from irsa_cli.state.resource import resources_of
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.live.aws import Caller
+from irsa_world.live.eks import EksClient
+from irsa_world.live.kubeconfig import configuration
+from irsa_world.live.model import LiveEksCluster
+from irsa_world.pods import TOKEN_FILE
+from irsa_world.state.resource import resources_of
 from program.live import cloud, look, reader
 from program.live.look import LiveReport
 from tests.unit.program.live.scene import (
@@ -539,7 +539,7 @@ def test_the_role_of_another_account_cannot_be_assumed(
             raise CouldNotLookError("AccessDenied: no", Cause.ROLE_NOT_ASSUMABLE, inputs["assumeRoles"][0]["roleArn"])
         return boto3.session.Session()
 
-    monkeypatch.setattr("irsa_cli.live.aws.session_of", session_of)
+    monkeypatch.setattr("irsa_world.live.aws.session_of", session_of)
     iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
     data = {"account": "data", "trust": {"subjects": ["a:b"]}}
     role = "arn:aws:iam::444455556666:role/deployer"
@@ -573,7 +573,7 @@ def test_a_question_without_an_answer_is_not_checked(
     def refuse(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr("irsa_cli.live.iam.AwsAccountClient.listed_roles", refuse)
+    monkeypatch.setattr("irsa_world.live.iam.AwsAccountClient.listed_roles", refuse)
     report = looked({"bindings": {"app": APP}})
 
     assert report == LiveReport([], [], [f"AWS account {NUMBER}, {not_checked}"], has_looked)
@@ -602,8 +602,8 @@ def test_one_question_without_an_answer_is_enough(iam: Any, monkeypatch: pytest.
         Late.failed.set()
         raise CouldNotLookError("no connection")
 
-    monkeypatch.setattr("irsa_cli.live.iam.AwsAccountClient.listed_roles", denied)
-    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClient.issuer", property(silent))
+    monkeypatch.setattr("irsa_world.live.iam.AwsAccountClient.listed_roles", denied)
+    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClient.issuer", property(silent))
 
     assert not looked({"bindings": {"app": APP}}).has_looked
 
@@ -757,7 +757,7 @@ def test_an_access_entry_that_is_missing(
     session = f"arn:aws:sts::{NUMBER}:assumed-role/deployer/me"
     monkeypatch.setattr(EksClient, "cluster", lambda *_: LiveEksCluster.of(description))
     monkeypatch.setattr(EksClient, "access_entries", lambda *_: entries)
-    monkeypatch.setattr("irsa_cli.live.aws.caller", lambda _: Caller(NUMBER, session))
+    monkeypatch.setattr("irsa_world.live.aws.caller", lambda _: Caller(NUMBER, session))
     monkeypatch.setattr(reader, "configuration", lambda _: configuration({"context": "test"}))
     cluster = {**CLUSTER, "name": "my-cluster", "kubernetes": {"eks": True}}
     found_rule, place, found = one(looked({"cluster": cluster, "bindings": {"app": APP}}))

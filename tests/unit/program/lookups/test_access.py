@@ -11,9 +11,9 @@ import pytest
 from config.loading import read_settings
 from config.located_mistake import LocatedMistake
 from config.stack import Stack
-from irsa_cli.causes import Cause
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import Caller
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.aws import Caller
 from program.lookups import access
 from program.lookups.access import access_of, kubeconfig_mistake
 from program.lookups.values import needs_of
@@ -196,7 +196,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
             raise answer
         return Caller(answer, f"arn:aws:iam::{answer}:user/ci")
 
-    monkeypatch.setattr("irsa_cli.live.aws.caller", caller)
+    monkeypatch.setattr("irsa_world.live.aws.caller", caller)
     return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
 
 
@@ -249,7 +249,7 @@ def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.Monk
             raise CouldNotLookError("SSL validation failed", Cause.NOT_TRUSTED)
         return SimpleNamespace(region_name="us-west-2")
 
-    monkeypatch.setattr("irsa_cli.live.aws.session_of", session_of)
+    monkeypatch.setattr("irsa_world.live.aws.session_of", session_of)
 
     assert asked(monkeypatch, "111122223333", {}) == ""
     assert seen == [None, str(authorities)]

@@ -4,8 +4,8 @@ import pytest
 
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake
-from irsa_cli.causes import Cause
-from irsa_cli.exits import CouldNotLookError
+from irsa_world.causes import Cause
+from irsa_world.exits import CouldNotLookError
 from program.lookups import failures
 from program.lookups.failures import AskedAwsAccount, Question, aws_mistake, kubernetes_mistake
 

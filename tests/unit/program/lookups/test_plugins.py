@@ -2,7 +2,7 @@
 
 import pytest
 
-from irsa_cli.causes import Cause
+from irsa_world.causes import Cause
 from program.lookups.plugins import understood
 
 ASSUME = (

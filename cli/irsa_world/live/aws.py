@@ -1,0 +1,306 @@
+"""The AWS accounts of a stack, and whose credentials reach them. Everything here only reads."""
+
+import contextlib
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import boto3
+import botocore.session
+from botocore.exceptions import ClientError
+from botocore.loaders import create_loader
+
+from irsa.rules import commands
+from irsa.rules.arns import ClusterArn, parse_iam_arn
+from irsa.rules.mistakes import Mistake, named
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.eks import EksClient
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.model import LiveEksCluster
+from irsa_world.live.once import Once
+from irsa_world.live.service import FIRST_REQUEST, NO_ANSWER, failure
+from irsa_world.live.sts import SESSION_NAME
+from irsa_world.state.declared import DeclaredBinding
+from irsa_world.state.resource import is_secret
+
+# Inputs of the AWS provider that decide who asks and where; a secret one is an object in the state.
+# https://www.pulumi.com/registry/packages/aws/api-docs/provider/
+FOLLOWED = ("profile", "region", "assumeRoles", "customCaBundle")
+NOT_FOLLOWED = (
+    "accessKey",
+    "secretKey",
+    "token",
+    "assumeRoleWithWebIdentity",
+    "endpoints",
+    "sharedConfigFiles",
+    "sharedCredentialsFiles",
+)
+
+Inputs = Mapping[str, Any]
+LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
+
+
+class AwsAccountClients:
+    """The AWS accounts of a stack's providers."""
+
+    def __init__(self, providers: Mapping[str, Inputs]) -> None:
+        """Take the inputs of the providers, by their references in the state."""
+        self._providers = dict(providers) or {"": {}}
+        self.references = list(self._providers)
+        self._reached = Once()
+
+    @property
+    def _found(self) -> dict[str, AwsAccountClient | CouldNotLookError]:
+        return self._reached.answer("all", lambda: {key: _aws_account(each) for key, each in self._providers.items()})
+
+    def read_in_bulk(self, bindings: Iterable[DeclaredBinding]) -> None:
+        """Read beforehand what is going to be asked about bindings, where that takes less time.
+
+        Several providers may have credentials of one AWS account: the first that may read it reads for all of them.
+        """
+        # By number. A dict of clients, because it has each of them once, and in their order.
+        wanted: dict[str, tuple[dict[AwsAccountClient, None], list[DeclaredBinding]]] = {}
+        for binding in bindings:
+            with contextlib.suppress(CouldNotLookError, Mistake):
+                if aws_account := self.of_binding(binding):
+                    same, of_account = wanted.setdefault(aws_account.number, ({}, []))
+                    same[aws_account] = None
+                    of_account.append(binding)
+        with ThreadPoolExecutor() as pool:
+            # What this does not find, for whatever reason, is asked for later, and what is wrong is said there.
+            for each, of_account in wanted.values():
+                pool.submit(_read_for_all, each, of_account)
+
+    def of_binding(self, binding: DeclaredBinding) -> AwsAccountClient | None:
+        """Return the AWS account of a binding's role; None if the stack only names the role and has no credentials.
+
+        Raises:
+            CouldNotLookError: There are no valid credentials for it.
+        """
+        return self.of_role(binding.role_arn, binding.provider) if binding.role else self.of_arn(binding.role_arn)
+
+    def of_provider(self, reference: str) -> AwsAccountClient:
+        """Return the AWS account of a provider.
+
+        Raises:
+            CouldNotLookError: It has no valid credentials.
+        """
+        found = self._found[reference]
+        if isinstance(found, CouldNotLookError):
+            raise found
+        return found
+
+    def of_role(self, role_arn: str, reference: str) -> AwsAccountClient:
+        """Return the AWS account of a role that the stack creates, as the provider that created it sees it.
+
+        Raises:
+            CouldNotLookError: The provider has no valid credentials, or those of another AWS account.
+        """
+        return self._of(parse_iam_arn(role_arn, "role").account_id, reference, f"the role is {named(role_arn)}")
+
+    def of_cluster(self, cluster: ClusterArn, reference: str) -> AwsAccountClient:
+        """Return the AWS account of an EKS cluster, as the provider of this reference sees it.
+
+        Raises:
+            CouldNotLookError: The provider has no valid credentials, or those of another AWS account.
+        """
+        return self._of(cluster.account_id, reference, f"the cluster is {named(str(cluster))}")
+
+    def _of(self, number: str, reference: str, what: str) -> AwsAccountClient:
+        if reference not in self._found:
+            # The resource is gone from the state, and its provider with it; any provider of that AWS account will do.
+            if aws_account := self.of_aws_account(number):
+                return aws_account
+            raise CouldNotLookError(f"none of the stack's AWS providers has credentials of AWS account {number}")
+        found = self.of_provider(reference)
+        if found.number != number:
+            raise CouldNotLookError(f"these AWS credentials are of AWS account {found.number}, but {what}")
+        return found
+
+    def of_arn(self, role_arn: str) -> AwsAccountClient | None:
+        """Return the AWS account of a role; None if no provider of the stack has credentials of it.
+
+        Raises:
+            CouldNotLookError: A provider has no valid credentials, and no other one is of that AWS account.
+        """
+        return self.of_aws_account(parse_iam_arn(role_arn, "role").account_id)
+
+    def of_aws_account(self, number: str) -> AwsAccountClient | None:
+        """Return the AWS account of a number, likewise; for `aws`, the owner of AWS managed policies, any of them.
+
+        Raises:
+            CouldNotLookError: A provider has no valid credentials, and no other one is of that AWS account.
+        """
+        for found in self._found.values():
+            if isinstance(found, AwsAccountClient) and number in {found.number, "aws"}:
+                return found
+        for error in self._found.values():
+            if isinstance(error, CouldNotLookError):
+                raise error
+        return None
+
+    def only(self) -> AwsAccountClient:
+        """Return the only AWS account of the stack.
+
+        Raises:
+            CouldNotLookError: There are several, or it cannot be reached.
+        """
+        first, *others = self._found.values()
+        if isinstance(first, CouldNotLookError):
+            raise first
+        if any(isinstance(other, CouldNotLookError) or other.number != first.number for other in others):
+            raise CouldNotLookError(
+                "the stack has providers of several AWS accounts: pass the ARN of the role instead of its name"
+            )
+        return first
+
+
+def _read_for_all(same: Collection[AwsAccountClient], bindings: Iterable[DeclaredBinding]) -> None:
+    """Read one AWS account, which several providers have credentials of, and let all of them keep its answers."""
+    roles: dict[str, int] = {}
+    policies: set[str] = set()
+    for binding in bindings:
+        if binding.role:
+            # The role, its attached policies, the names of its inline ones, and each of their documents.
+            roles[binding.role.name] = 3 + len(binding.inline_policies)
+            policies |= binding.documents.keys()
+        else:
+            roles.setdefault(parse_iam_arn(binding.role_arn, "role").name, 1)
+    reader = next((aws_account for aws_account in same if aws_account.read_in_bulk(roles, policies)), None)
+    for aws_account in same:
+        if reader and aws_account is not reader:
+            aws_account.keep_answers_of(reader)
+
+
+def _aws_account(inputs: Inputs) -> AwsAccountClient | CouldNotLookError:
+    try:
+        session = session_of(inputs)
+        return AwsAccountClient(session, caller(session).account_id)
+    except CouldNotLookError as error:
+        return error
+    except NO_ANSWER as error:
+        return failure("AWS", error)
+
+
+def session_of(inputs: Inputs) -> Any:
+    """Return a boto3 session with the credentials of a provider of these inputs.
+
+    Raises:
+        CouldNotLookError: The provider has settings that irsa does not support, or its role cannot be assumed.
+    """
+    unsupported = [name for name in NOT_FOLLOWED if inputs.get(name) not in (None, "", "[]", "{}")]
+    unsupported += [name for name in FOLLOWED if is_secret(inputs.get(name))]
+    if unsupported:
+        raise CouldNotLookError(
+            f"the stack's AWS provider has {', '.join(unsupported)}, which irsa does not read from the state"
+        )
+    try:
+        session = _session(inputs, profile_name=inputs.get("profile"), region_name=_region(inputs))
+        # The state keeps it as JSON.
+        roles = inputs.get("assumeRoles") or ()
+        for role in json.loads(roles) or () if isinstance(roles, str) else roles:
+            if isinstance(role, Mapping):
+                session = _assumed(session, role, inputs)
+    except NO_ANSWER as error:
+        raise failure("AWS credentials", error) from error
+    return session
+
+
+def session_for_tokens(inputs: Inputs) -> Any:
+    """Return a boto3 session that asks the same STS as a provider of these inputs, without its credentials.
+
+    Raises:
+        CouldNotLookError: Only the provider's profile could have its region, and does not exist.
+    """
+    known = {name: value for name, value in inputs.items() if not is_secret(value)}
+    region = _region(known)
+    try:
+        return _session(known, profile_name=None if region else known.get("profile"), region_name=region)
+    except NO_ANSWER as error:
+        raise failure("STS", error) from error
+
+
+def _region(inputs: Inputs) -> str | None:
+    # boto3 reads AWS_DEFAULT_REGION alone, and the AWS CLI and Pulumi read AWS_REGION before that:
+    # https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+    return inputs.get("region") or os.environ.get("AWS_REGION")
+
+
+def _session(inputs: Inputs, **settings: Any) -> Any:
+    core = botocore.session.Session()
+    # Each session would read the list of all services and the models again: 40 ms.
+    core.register_component("data_loader", LOADER)
+    if inputs.get("customCaBundle"):
+        core.set_config_variable("ca_bundle", inputs["customCaBundle"])
+    session = boto3.session.Session(botocore_session=core, **settings)
+    # A profile that does not exist would be told by the first client.
+    core.get_scoped_config()
+    return session
+
+
+def _assumed(session: Any, role: Mapping[str, Any], inputs: Inputs) -> Any:
+    parameters = {
+        "RoleArn": role.get("roleArn"),
+        "RoleSessionName": role.get("sessionName") or SESSION_NAME,
+        "ExternalId": role.get("externalId"),
+    }
+    given = {key: value for key, value in parameters.items() if value}
+    try:
+        keys = session.client("sts", config=FIRST_REQUEST).assume_role(**given)["Credentials"]
+    except ClientError as error:
+        reason = failure(f"AWS credentials: IAM Role ({role.get('roleArn')}) cannot be assumed", error)
+        reason.about = str(role.get("roleArn"))
+        raise reason from error
+    return _session(
+        inputs,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+        region_name=session.region_name,
+    )
+
+
+class Caller(NamedTuple):
+    """Whose credentials are in use."""
+
+    account_id: str
+    arn: str
+
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn`, ..."""
+        return self.arn.split(":")[1]
+
+
+def caller(session: Any) -> Caller:
+    """Return whose credentials a session has.
+
+    Raises:
+        CouldNotLookError: They are not valid, or STS does not answer.
+    """
+    try:
+        found = session.client("sts", config=FIRST_REQUEST).get_caller_identity()
+        return Caller(str(found["Account"]), str(found["Arn"]))
+    except NO_ANSWER as error:
+        raise failure("sts:GetCallerIdentity", error) from error
+
+
+def created_eks_cluster(session: Any, name: str, region: str) -> LiveEksCluster:
+    """Return an EKS cluster that has its endpoint, certificate and issuer.
+
+    While it is being created, it has none: https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
+
+    Raises:
+        CouldNotLookError: It does not exist or has none of them, or EKS does not answer, or denies the request.
+    """
+    found = EksClient(session, region).cluster(name)
+    if found is None:
+        raise CouldNotLookError(f"there is no such EKS cluster in {named(region)}")
+    if found.endpoint and found.certificate_authority is not None and found.issuer:
+        return found
+    if found.status == "CREATING":
+        wait = commands.wait_for_cluster(name, region)
+        raise CouldNotLookError(f"the cluster is being created; `{wait}` returns when it is there")
+    raise CouldNotLookError(f"EKS says {named(found.status)}, and it has no endpoint, certificate or issuer")

@@ -1,0 +1,136 @@
+"""EKS in one region of an AWS account: clusters, add-ons and associations of EKS Pod Identity. It only reads."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
+
+from botocore.config import Config
+
+from irsa.rules.mistakes import named
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.model import LiveAssociation, LiveEksCluster, owner_of
+from irsa_world.live.once import Answer, Once
+from irsa_world.live.service import CONCURRENT, NO_ANSWER, Service, all_pages, answered, failure
+
+AGENT = "eks-pod-identity-agent"
+# A list of associations has no roles: each is asked for by itself, so there is one request for each, and one for each
+# page of the list. EKS allows a cluster no more: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html
+MOST_ASSOCIATIONS = 5_000
+# The longest page: https://docs.aws.amazon.com/eks/latest/APIReference/API_ListPodIdentityAssociations.html
+PAGE = 100
+
+
+class ListedAssociation(NamedTuple):
+    """An association as a list has it, which says nothing of its role.
+
+    Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociationSummary.html
+    """
+
+    namespace: str
+    service_account: str
+    association_id: str
+    owner_arn: str = ""
+    """What created and manages it, such as an add-on of EKS; empty where nothing does."""
+
+    @property
+    def owner(self) -> str:
+        """What owns it in short, such as `addon/NAME`; empty where nothing does."""
+        return owner_of(self.owner_arn)
+
+
+class EksClient:
+    """EKS in one region of an AWS account. Questions about one thing are asked once; lists of a cluster each time.
+
+    Each method raises CouldNotLookError where EKS does not answer, or denies a request.
+    """
+
+    def __init__(self, session: Any, region: str | None) -> None:
+        """Take a boto3 session of the AWS account; without a region, that of the session is asked."""
+        try:
+            self._eks = Service(session, "eks", Config(region_name=region))
+        except NO_ANSWER as error:
+            raise failure("eks", error) from error
+        self._answers = Once()
+
+    def clusters(self) -> list[LiveEksCluster]:
+        """Return all clusters."""
+        names = self._ask("ListClusters", partial(all_pages, operation="ListClusters", element="clusters")) or []
+        with ThreadPoolExecutor(CONCURRENT) as pool:
+            return [each for each in pool.map(self.cluster, names) if each]
+
+    def cluster(self, name: str) -> LiveEksCluster | None:
+        """Return a cluster; None if it does not exist."""
+        return self._once(
+            "DescribeCluster", name, lambda eks: LiveEksCluster.of(eks.describe_cluster(name=name)["cluster"])
+        )
+
+    def access_entries(self, cluster: str) -> list[str] | None:
+        """Return the ARNs of the IAM principals that have an access entry in a cluster; None if it does not exist."""
+        entries = partial(all_pages, operation="ListAccessEntries", element="accessEntries", clusterName=cluster)
+        return self._ask("ListAccessEntries", entries)
+
+    def addon_status(self, cluster: str, name: str = AGENT) -> str | None:
+        """Return the status of an add-on, such as `ACTIVE`; None where the cluster does not have it."""
+        return self._once(
+            "DescribeAddon",
+            f"{cluster}/{name}",
+            lambda eks: str(eks.describe_addon(clusterName=cluster, addonName=name)["addon"].get("status") or ""),
+        )
+
+    def association(self, cluster: str, namespace: str, service_account: str) -> LiveAssociation | None:
+        """Return the association of a service account; None where it has none, or there is no such cluster.
+
+        EKS lets a service account have one: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
+        """
+        of_one = {"namespace": namespace, "serviceAccount": service_account}
+        question = ("ListPodIdentityAssociations", cluster, *of_one.values())
+        listed = self._answers.answer(question, lambda: self.listed(cluster, **of_one))
+        return self._described(cluster, listed[0].association_id) if listed else None
+
+    def associations(self, cluster: str) -> list[LiveAssociation]:
+        """Return the associations of a cluster, sorted by service account; none where it does not exist.
+
+        Raises:
+            CouldNotLookError: EKS lists more than MOST_ASSOCIATIONS, too.
+        """
+        # A list that changes between two of its pages may have one twice.
+        ids = dict.fromkeys(each.association_id for each in self.listed(cluster))
+        if len(ids) > MOST_ASSOCIATIONS:
+            text = f"EKS lists {len(ids):,} associations of {named(cluster)}, and irsa reads {MOST_ASSOCIATIONS:,}"
+            raise CouldNotLookError(text)
+        with ThreadPoolExecutor(CONCURRENT) as pool:
+            # One that was deleted meanwhile is gone.
+            found = [each for each in pool.map(partial(self._described, cluster), ids) if each]
+        return sorted(found, key=lambda each: (each.namespace, each.service_account, each.association_id))
+
+    def listed(self, cluster: str, **only: str) -> list[ListedAssociation]:
+        """Return the associations of a cluster by their list alone: 100 for each request, and none for each of them.
+
+        Args:
+            cluster: Name of the cluster; one that does not exist has none.
+            only: `namespace` and `serviceAccount` of those that are wanted.
+        """
+        operation = "ListPodIdentityAssociations"
+        pages = partial(all_pages, operation=operation, element="associations", size=PAGE, clusterName=cluster, **only)
+        return [
+            ListedAssociation(
+                each["namespace"], each["serviceAccount"], str(each["associationId"]), each.get("ownerArn") or ""
+            )
+            for each in self._ask(operation, pages) or ()
+        ]
+
+    def _described(self, cluster: str, association_id: str) -> LiveAssociation | None:
+        return self._once(
+            "DescribePodIdentityAssociation",
+            f"{cluster}/{association_id}",
+            lambda eks: LiveAssociation.of(
+                eks.describe_pod_identity_association(clusterName=cluster, associationId=association_id)["association"]
+            ),
+        )
+
+    def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
+        return self._answers.answer((operation, about), lambda: self._ask(operation, question))
+
+    def _ask(self, operation: str, question: Callable[[Any], Answer]) -> Answer | None:
+        return answered(f"eks:{operation}", lambda: self._eks.ask(question))

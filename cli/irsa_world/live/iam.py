@@ -1,0 +1,222 @@
+"""What IAM has now, in one AWS account: roles, policies and OIDC providers. Everything here only reads."""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from operator import itemgetter
+from typing import Any
+
+from botocore import xform_name
+from botocore.config import Config
+
+from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.live.eks import EksClient
+from irsa_world.live.model import LivePolicy, LiveRole, PolicySettings
+from irsa_world.live.once import Answer, Once
+from irsa_world.live.service import CONCURRENT, Service, all_pages, answered
+
+# The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
+PAGE = 1_000
+# What IAM lists at a time unless another number is asked for. Details are large, so that no more is asked for:
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
+DETAILS_PAGE = 100
+REQUESTS_OF_A_DOCUMENT = 2
+IN_BULK = ("GetAccountAuthorizationDetails", "ListPolicies", "ListRoles")
+
+
+class AwsAccountClient:
+    """One AWS account, read with one provider's credentials. Each question is asked once."""
+
+    def __init__(self, session: Any, number: str) -> None:
+        """Take a session and the number of its AWS account."""
+        self.session, self.number = session, number
+        self._iam = Service(session, "iam", Config())
+        self._iam.give_up_soon(*IN_BULK)
+        self._answers, self._of_eks = Once(), Once()
+
+    def eks(self, region: str | None) -> EksClient:
+        """Return EKS in a region; in that of the session without one."""
+        return self._of_eks.answer(region, lambda: EksClient(self.session, region))
+
+    def read_in_bulk(self, roles: Mapping[str, int], policies: Collection[str]) -> bool:
+        """Read what is wanted in lists of the whole AWS account, where that takes less time than the questions.
+
+        How many pages a list has is estimated by GetAccountSummary. What no list answered, because IAM denies it, fails
+        half-way or does not have it, is asked by itself later: that a list lacks something says nothing.
+
+        Args:
+            roles: By name, how many requests each role takes when it is read by itself.
+            policies: ARNs of the managed policies whose documents are wanted.
+
+        Returns:
+            False if IAM denies it to these credentials; those of another provider may be allowed to.
+        """
+        of_roles, of_policies = sum(roles.values()), REQUESTS_OF_A_DOCUMENT * len(policies)
+        # The pages of a list follow one another, and so do the questions about a binding, but CONCURRENT bindings are
+        # asked about at a time. So the pages are held against the questions of one thread. 1,000 bindings in an AWS
+        # account of 1,000 roles and policies take 10 pages in place of 188 and 125 questions (33 requests in place of
+        # 5,000, which IAM would throttle); 40 bindings in one of 5,000 take 8 and 5 questions in place of 50 pages.
+        # Nor do lists take more requests than the questions: of roles there are two lists.
+        at_once = min(CONCURRENT, max(1, len(roles)))
+        # The summary, and one page: of two lists of roles, and of one of policies.
+        if of_roles + of_policies <= max(1 + 2 * bool(of_roles) + bool(of_policies), 2 * at_once):
+            return True
+        try:
+            size = self.summary()
+            lists = [self._read_roles] if max(2, at_once) * _pages_of(size, "Roles") < of_roles else []
+            lists += [self._read_policies] if at_once * _pages_of(size, "Policies") < of_policies else []
+            with ThreadPoolExecutor(2) as pool:
+                for done in [pool.submit(read) for read in lists]:
+                    done.result()
+        except NoPermissionError:
+            return False
+        except CouldNotLookError:
+            pass  # it is said where it is asked by itself
+        return True
+
+    def keep_answers_of(self, other: "AwsAccountClient") -> None:
+        """Keep what the same AWS account answered to the credentials of another provider."""
+        self._answers.keep_all(other._answers)
+
+    def _read_roles(self) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            listed = pool.submit(self.listed_roles)
+            details = self.role_details()
+        # Only ListRoles has the description and the longest session. Of a role that was made again in between, neither
+        # list is relied on.
+        of_lists = None if isinstance(listed.exception(), CouldNotLookError) else listed.result()
+        for role in details if of_lists is None else with_details(of_lists, details):
+            if role.has_details:
+                self._answers.keep(("ListAttachedRolePolicies", role.name), list(role.attached_policies))
+                self._answers.keep(("ListRolePolicies", role.name), list(role.inline_policies))
+                for name, document in role.inline_policies.items():
+                    self._answers.keep(("GetRolePolicy", f"{role.name}/{name}"), document)
+                if of_lists is not None:
+                    self._answers.keep(("GetRole", role.name), role)
+
+    def _read_policies(self) -> None:
+        for policy in self.policy_details():
+            self._answers.keep(("GetPolicyVersion", policy.arn), policy.document)
+
+    def role(self, name: str) -> LiveRole | None:
+        """Return a role, without its policies; None if it does not exist."""
+        return self._once("GetRole", name, lambda iam: LiveRole.of(iam.get_role(RoleName=name)["Role"]))
+
+    def attached_policies(self, role_name: str) -> list[str] | None:
+        """Return the ARNs of the role's managed policies."""
+        arn = itemgetter("PolicyArn")
+        return self._list("ListAttachedRolePolicies", role_name, "AttachedPolicies", arn, RoleName=role_name)
+
+    def inline_policies(self, role_name: str) -> list[str] | None:
+        """Return the names of the role's inline policies."""
+        return self._list("ListRolePolicies", role_name, "PolicyNames", str, RoleName=role_name)
+
+    def inline_document(self, role_name: str, name: str) -> dict[str, Any] | None:
+        """Return an inline policy's document."""
+        about = f"{role_name}/{name}"
+        return self._get("GetRolePolicy", about, "PolicyDocument", RoleName=role_name, PolicyName=name)
+
+    def document(self, policy_arn: str) -> dict[str, Any] | None:
+        """Return the document of a managed policy's default version."""
+
+        def ask(iam: Any) -> Any:
+            version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
+            return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
+
+        return self._once("GetPolicyVersion", policy_arn, ask)
+
+    def policy_settings(self, policy_arn: str) -> PolicySettings | None:
+        """Return what no list has of a managed policy; None if it does not exist.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicy.html
+        """
+        found = self._get("GetPolicy", policy_arn, "Policy", PolicyArn=policy_arn)
+        tags = {tag["Key"]: tag["Value"] for tag in (found or {}).get("Tags") or ()}
+        return found and PolicySettings(found.get("Description", ""), tags)
+
+    def client_ids(self, provider_arn: str) -> list[str] | None:
+        """Return the client ID list of an IAM OIDC provider, its audiences; None if it does not exist."""
+        operation = "GetOpenIDConnectProvider"
+        return self._get(operation, provider_arn, "ClientIDList", OpenIDConnectProviderArn=provider_arn)
+
+    def policies(self) -> dict[str, bool]:
+        """Return the managed policies by ARN, those of AWS included, each with whether it can be attached."""
+        return dict(self._list("ListPolicies", "", "Policies", itemgetter("Arn", "IsAttachable"), Scope="All") or ())
+
+    def oidc_providers(self) -> list[str]:
+        """Return the ARNs of all IAM OIDC providers."""
+        found = self._get("ListOpenIDConnectProviders", "", "OpenIDConnectProviderList")
+        return [each["Arn"] for each in found or ()]
+
+    def summary(self) -> dict[str, int]:
+        """Return how much of IAM's quotas is used, and the quotas, by the names of GetAccountSummary.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
+        """
+        return self._get("GetAccountSummary", "", "SummaryMap") or {}
+
+    def listed_roles(self) -> list[LiveRole]:
+        """Return all roles without their details.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
+        """
+        return self._list("ListRoles", "", "Roles", LiveRole.of) or []
+
+    def role_details(self) -> list[LiveRole]:
+        """Return all roles with tags, policies and last use, without their descriptions and session durations.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
+        """
+        return [LiveRole.of(each, has_details=True) for each in self._details("Role", "RoleDetailList")]
+
+    def policy_details(self) -> list[LivePolicy]:
+        """Return all managed policies of the AWS account's own; none of which the answer lacks the document.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
+        """
+        return [
+            LivePolicy(each["Arn"], version["Document"], each.get("AttachmentCount", 0))
+            for each in self._details("LocalManagedPolicy", "Policies")
+            for version in each["PolicyVersionList"]
+            if version["VersionId"] == each["DefaultVersionId"] and version.get("Document") is not None
+        ]
+
+    def _details(self, kind: str, element: str) -> list[dict[str, Any]]:
+        return self._list("GetAccountAuthorizationDetails", kind, element, dict, DETAILS_PAGE, Filter=[kind]) or []
+
+    def _get(self, operation: str, about: str, element: str, **parameters: Any) -> Any | None:
+        return self._once(operation, about, lambda iam: getattr(iam, xform_name(operation))(**parameters)[element])
+
+    def _list(
+        self, operation: str, about: str, element: str, read: Callable[[Any], Any], size: int = PAGE, **parameters: Any
+    ) -> list[Any] | None:
+        def ask(iam: Any) -> list[Any]:
+            return [read(each) for each in all_pages(iam, operation, element, size, **parameters)]
+
+        return self._once(operation, about, ask)
+
+    def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
+        in_bulk = operation in IN_BULK
+        return self._answers.answer(
+            (operation, about), lambda: answered(f"iam:{operation}", lambda: self._iam.ask(question, in_bulk))
+        )
+
+
+def with_details(listed: Iterable[LiveRole], details: Iterable[LiveRole]) -> list[LiveRole]:
+    """Return the roles of ListRoles with their details; one that the other list lacks, by its unique ID, has none.
+
+    So no role is mixed of two, where one was deleted and made again between the two lists.
+    """
+    by_id = {each.unique_id: each for each in details}
+    return [
+        replace(found, description=each.description, max_session_duration=each.max_session_duration)
+        if (found := by_id.get(each.unique_id))
+        else each
+        for each in listed
+    ]
+
+
+def _pages_of(size: Mapping[str, int], kind: str) -> int:
+    """Return how many pages a list of the whole AWS account has, by what GetAccountSummary says of its size."""
+    return max(1, math.ceil(size[kind] / DETAILS_PAGE))

@@ -1,0 +1,48 @@
+"""Questions that many threads have in common."""
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from irsa_world.exits import CouldNotLookError
+
+Answer = TypeVar("Answer")
+
+
+class Once:
+    """The answers to questions: each is asked once for all threads, and why there is none is kept like an answer."""
+
+    def __init__(self) -> None:
+        """Start without answers."""
+        self._answers: dict[Hashable, Any] = {}
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def answer(self, question: Hashable, ask: Callable[[], Answer]) -> Answer:
+        """Return the answer to a question.
+
+        Raises:
+            CouldNotLookError: There is none.
+        """
+        with self._lock:
+            lock = self._locks.setdefault(question, threading.Lock())
+        with lock:
+            if question not in self._answers:
+                try:
+                    self._answers[question] = ask()
+                except CouldNotLookError as error:
+                    self._answers[question] = error
+            found: Answer | CouldNotLookError = self._answers[question]
+        if isinstance(found, CouldNotLookError):
+            raise found
+        return found
+
+    def keep_all(self, other: "Once") -> None:
+        """Keep the answers of another one; why it has none is not kept, for whoever asks here may get one."""
+        for question, answer in dict(other._answers).items():
+            if not isinstance(answer, CouldNotLookError):
+                self.keep(question, answer)
+
+    def keep(self, question: Hashable, answer: Any) -> None:
+        """Keep an answer that another question gave, so that this one is not asked."""
+        self._answers.setdefault(question, answer)

@@ -1,0 +1,89 @@
+"""How STS answers the token of a service account."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from irsa.rules.mistakes import named
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.service import NO_ANSWER, PATIENT, Service
+
+SESSION_NAME = "irsa"
+SHORTEST_SESSION_SECONDS = 900
+
+
+class Refused(Exception):
+    """STS, or EKS Auth, gave no credentials."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep the error's code and message."""
+        super().__init__(f"{named(code)}: {named(message)}")
+        self.code, self.message = code, message
+
+
+@contextmanager
+def answer_to_token(about: str) -> Iterator[None]:
+    """Turn the errors of a request with a token into what they mean.
+
+    Raises:
+        Refused: AWS refuses.
+        CouldNotLookError: AWS gives no answer.
+    """
+    try:
+        yield
+    except ClientError as error:
+        details = error.response["Error"]
+        raise Refused(details["Code"], details.get("Message", "")) from None
+    except NO_ANSWER as error:
+        # Its message may quote a parameter, and one of them is the token.
+        raise CouldNotLookError(f"{about}: {type(error).__name__}") from None
+
+
+class TokenService:
+    """STS, for tokens: it is asked without credentials, and the credentials that it returns never leave this class."""
+
+    def __init__(self, session: Any) -> None:
+        """Create the client for the endpoint of a session's region."""
+        self._lock, self._session = threading.Lock(), session
+        try:
+            self._anonymous = Service(self._session, "sts", Config(signature_version=UNSIGNED))
+        except (BotoCoreError, ValueError) as error:
+            raise CouldNotLookError(f"STS: {error}") from error
+
+    def identity(self, token: str, role_arn: str) -> str:
+        """Return the ARN of the session that this token gets for this role.
+
+        Raises:
+            Refused: STS refuses.
+            CouldNotLookError: STS gives no answer.
+        """
+        with answer_to_token("STS"):
+            try:
+                keys = self._anonymous.ask(
+                    lambda sts: sts.assume_role_with_web_identity(
+                        RoleArn=role_arn,
+                        RoleSessionName=SESSION_NAME,
+                        WebIdentityToken=token,
+                        DurationSeconds=SHORTEST_SESSION_SECONDS,
+                    )
+                )["Credentials"]
+            except ParamValidationError:
+                raise Refused("ValidationError", "Request ARN is invalid") from None
+        # The role was assumed: a failure from here on is not a refusal.
+        try:
+            with self._lock:
+                client = self._session.client(
+                    "sts",
+                    aws_access_key_id=keys["AccessKeyId"],
+                    aws_secret_access_key=keys["SecretAccessKey"],
+                    aws_session_token=keys["SessionToken"],
+                    config=PATIENT,
+                )
+            return str(client.get_caller_identity()["Arn"])
+        except NO_ANSWER as error:
+            raise CouldNotLookError(f"the role was assumed, but GetCallerIdentity: {type(error).__name__}") from None

@@ -1,0 +1,179 @@
+"""Whether running Pods have what the webhook injects for the annotations of their service account.
+
+What the webhook does to a Pod: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Walkthrough").
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from irsa.rules import commands
+from irsa.rules.mistakes import Mistake, listed, named
+from irsa.rules.names import NAMESPACE, NameRule, check_name
+from irsa.rules.names import SERVICE_ACCOUNT as SUBDOMAIN
+from irsa.ways import IRSA, POD_IDENTITY, Way
+from irsa_world.stages import NO_ROLE, Node, RunningPod
+
+TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"  # noqa: S105 (a path)
+WINDOWS_TOKEN_FILE = "C:" + TOKEN_FILE.replace("/", "\\")
+ROLE_VARIABLE, TOKEN_VARIABLE = "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"
+POD_IDENTITY_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+POD_IDENTITY_TOKEN_VARIABLE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"  # noqa: S105 (a name)
+# Of the agent, on every node: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+AGENT_HOSTS = ("http://169.254.170.23/", "http://[fd00:ec2::23]/")
+COMPUTE_TYPE, OS = "eks.amazonaws.com/compute-type", "kubernetes.io/os"
+FARGATE_PROFILE = "eks.amazonaws.com/fargate-profile"
+SKIP_CONTAINERS = "eks.amazonaws.com/skip-containers"
+SKIP_POD = "eks.amazonaws.com/skip-pod-identity-webhook"
+
+PodObject = Mapping[str, Any]
+Problem = tuple[str, str]
+"""What is wrong in a Pod: found, and expected."""
+
+
+def problems(pod: PodObject, role_arn: str, audience: str) -> list[Problem]:
+    """Return what is missing or wrong in the Pod, so that it does not get the role of its service account."""
+    if SKIP_POD in (pod["metadata"].get("labels") or {}):
+        return []
+    audiences = sorted(token_audiences(pod))
+    token_file = WINDOWS_TOKEN_FILE if _is_for_windows(pod) else TOKEN_FILE
+    injected = [container for container in webhook_containers(pod) if not _sets_role_itself(container)]
+    found = [problem for container in injected for problem in _container_problems(container, role_arn, token_file)]
+    if injected and audience not in audiences:
+        has = f"a token for {listed(audiences)}" if audiences else "no token volume for AWS"
+        found.append((has, f"a token volume with the audience {named(audience)}"))
+    # Its live manifest has the values that the webhook injected; the webhook does not change them again.
+    again = "" if _owner(pod) else ", once you create the Pod again from its manifest"
+    return [(problem, f"{expected}{again}") for problem, expected in found]
+
+
+def containers_with_own_role(pod: PodObject) -> list[str]:
+    """Return the names of the containers that set the role themselves; the webhook does not change these."""
+    return [container["name"] for container in webhook_containers(pod) if _sets_role_itself(container)]
+
+
+def running_pod(pod: PodObject, role_arn: str, nodes: Mapping[str, Node] | None, cluster_key: str = "") -> RunningPod:
+    """Return how a Pod gets the role, and where it runs.
+
+    Args:
+        pod: The Pod.
+        role_arn: The role of its service account.
+        nodes: The kinds of the cluster's nodes, by name; None where they could not be read.
+        cluster_key: The cluster's key in a stack of several.
+    """
+    metadata = pod["metadata"]
+    ways = (
+        [] if SKIP_POD in (metadata.get("labels") or {}) else [_way(each, role_arn) for each in webhook_containers(pod)]
+    )
+    # One that is ending is not created again.
+    restart = "" if metadata.get("deletionTimestamp") else restart_command(pod)
+    name = f"{metadata['namespace']}/{metadata['name']}"
+    return RunningPod(name, frozenset(filter(None, ways)), _node(pod, nodes), restart, cluster_key)
+
+
+def kind_of_node(labels: Mapping[str, str]) -> Node:
+    """Return the kind of a node with these labels."""
+    kinds = {"fargate": Node.FARGATE, "hybrid": Node.HYBRID}
+    of_os = Node.WINDOWS if labels.get(OS) == "windows" else Node.LINUX
+    return kinds.get(labels.get(COMPUTE_TYPE, ""), of_os)
+
+
+def _way(container: Mapping[str, Any], role_arn: str) -> Way | None:
+    """Return how a container gets the role; None where it sees to that itself, with other credentials.
+
+    The SDKs look for the token of IRSA before they look for container credentials:
+    https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
+    """
+    variables = _variables(container)
+    if {ROLE_VARIABLE, TOKEN_VARIABLE} <= variables.keys():
+        is_own = _sets_role_itself(container) and variables[ROLE_VARIABLE] != role_arn
+        return None if is_own else IRSA
+    if {POD_IDENTITY_VARIABLE, POD_IDENTITY_TOKEN_VARIABLE} <= variables.keys():
+        return POD_IDENTITY if variables[POD_IDENTITY_VARIABLE].startswith(AGENT_HOSTS) else None
+    return None if _sets_role_itself(container) else NO_ROLE
+
+
+def _node(pod: PodObject, nodes: Mapping[str, Node] | None) -> Node:
+    """Return the kind of a Pod's node, which the Pod itself shows for Fargate and for Windows."""
+    if FARGATE_PROFILE in (pod["metadata"].get("labels") or {}):
+        return Node.FARGATE
+    if _is_for_windows(pod) or (pod["spec"].get("os") or {}).get("name") == "windows":
+        return Node.WINDOWS
+    # One that waits for a node may get any.
+    node = pod["spec"].get("nodeName")
+    return (nodes or {}).get(node, Node.UNKNOWN) if node else Node.LINUX
+
+
+def restart_command(pod: PodObject) -> str:
+    """Return the command that recreates the Pod, so that the webhook injects the role; empty where there is none.
+
+    Whoever may create a Pod chooses its names and those of its owners, which Kubernetes looks up only later.
+    """
+    metadata = pod["metadata"]
+    name, namespace = metadata["name"], metadata["namespace"]
+    if not (_is_name(name, SUBDOMAIN) and _is_name(namespace, NAMESPACE)):
+        return ""
+    kind, owner = _owner(pod) or ("", "")
+    template = (metadata.get("labels") or {}).get("pod-template-hash")
+    if kind == "ReplicaSet" and template and owner.endswith(f"-{template}"):
+        kind, owner = "Deployment", owner.removesuffix(f"-{template}")
+    if kind in {"Deployment", "StatefulSet", "DaemonSet"} and _is_name(owner, SUBDOMAIN):
+        return commands.restart(f"{kind.lower()}/{owner}", namespace)
+    return commands.delete_pod(name, namespace)
+
+
+def _is_for_windows(pod: PodObject) -> bool:
+    # The webhook takes a Pod for one of Windows by its node selector alone (handler.go).
+    selector = pod["spec"].get("nodeSelector") or {}
+    return "windows" in {selector.get(OS), selector.get(f"beta.{OS}")}
+
+
+def _owner(pod: PodObject) -> tuple[str, str] | None:
+    """Return the kind and the name of the Pod's controller."""
+    owners = pod["metadata"].get("ownerReferences") or []
+    return next(((str(each["kind"]), str(each["name"])) for each in owners if each.get("controller")), None)
+
+
+def _is_name(text: str, rule: NameRule) -> bool:
+    try:
+        return bool(check_name(text, rule))
+    except Mistake:
+        return False
+
+
+def _container_problems(container: Mapping[str, Any], role_arn: str, token_file: str) -> Iterator[Problem]:
+    variables, name = _variables(container), named(container["name"])
+    # https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189: the webhook then injects these variables alone.
+    if POD_IDENTITY_VARIABLE in variables:
+        found = f"container {name}: uses EKS Pod Identity, which takes precedence"
+        yield found, named(f"{ROLE_VARIABLE}={role_arn}")
+        return
+    for variable, value in ((ROLE_VARIABLE, role_arn), (TOKEN_VARIABLE, token_file)):
+        if variables.get(variable) != value:
+            found = named(f"{variable}={variables[variable]}") if variable in variables else f"no {variable}"
+            yield f"container {name}: {found}", named(f"{variable}={value}")
+
+
+def _sets_role_itself(container: Mapping[str, Any]) -> bool:
+    """Return whether the container sets one of the two variables itself: the webhook then adds neither."""
+    variables = _variables(container)
+    has_token = variables.get(TOKEN_VARIABLE) in {TOKEN_FILE, WINDOWS_TOKEN_FILE}
+    return not has_token and not variables.keys().isdisjoint({ROLE_VARIABLE, TOKEN_VARIABLE})
+
+
+def webhook_containers(pod: PodObject) -> list[Mapping[str, Any]]:
+    """Return the containers that the webhook changes: it reads one line of CSV, and does not trim the names in it."""
+    annotations, spec = pod["metadata"].get("annotations") or {}, pod["spec"]
+    skipped = {*annotations.get(SKIP_CONTAINERS, "").strip().partition("\n")[0].replace('"', "").split(",")}
+    every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    return [container for container in every if container["name"] not in skipped]
+
+
+def _variables(container: Mapping[str, Any]) -> dict[str, str]:
+    return {each["name"]: each.get("value", "") for each in container.get("env", [])}
+
+
+def token_audiences(pod: PodObject) -> set[str]:
+    """Return the audiences of the mounted tokens; the token for the Kubernetes API names none."""
+    projected = [volume.get("projected") or {} for volume in pod["spec"].get("volumes", [])]
+    tokens = [source.get("serviceAccountToken") or {} for each in projected for source in each.get("sources", [])]
+    return {token["audience"] for token in tokens if token.get("audience")}

@@ -1,0 +1,169 @@
+"""At which stage between IRSA and EKS Pod Identity the Pods of a binding are, and whether the next one is safe. Pure.
+
+Pods keep what they were created with; only Pods that are created again get what is declared now. While there is an
+association, the webhook gives new Pods the credentials of Pod Identity alone:
+https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from irsa.ways import BOTH, IRSA, ONLY_IRSA, POD_IDENTITY, SHORT, Identity, Way
+from irsa_world.message import first_few
+from irsa_world.state.declared import in_cluster
+
+# How long credentials last, from when the agent fetched them
+# (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html). It renews them earlier, and drops
+# them when EKS answers ResourceNotFound or AccessDenied, as it does once the association is gone: at any time after
+# that (https://github.com/aws/eks-pod-identity-agent: internal/credsretriever/refreshing_cache.go, eksauth/errors.go).
+CACHED, CACHED_OF_TARGET = "6 hours", "59 minutes"
+
+
+NO_ROLE = Way("", "no role", lambda _: ())
+
+
+class Node(StrEnum):
+    """A kind of node, by what it has of EKS Pod Identity.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html (EKS Pod Identity restrictions)
+    """
+
+    LINUX = "Linux"
+    FARGATE = "Fargate"
+    WINDOWS = "Windows"
+    HYBRID = "a hybrid node"
+    UNKNOWN = "a node that was not read"
+
+
+WITHOUT_AGENT = (Node.FARGATE, Node.WINDOWS)
+# The agent must be set up for hybrid nodes: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-add-ons.html
+IN_DOUBT = (Node.HYBRID, Node.UNKNOWN)
+
+
+class RunningPod(NamedTuple):
+    """A Pod of a service account.
+
+    Attributes:
+        name: Its namespace and name, as `namespace/name`.
+        ways: How its containers get a role; empty where all of them see to that themselves.
+        node: The kind of node that it runs on.
+        restart: The command that creates it again; empty where there is none.
+        cluster_key: The key of its cluster in a stack of several; empty in a stack of one.
+    """
+
+    name: str
+    ways: frozenset[Way]
+    node: Node = Node.LINUX
+    restart: str = ""
+    cluster_key: str = ""
+
+
+class Stage(NamedTuple):
+    """The stage of a binding's Pods.
+
+    Attributes:
+        following: The next stage; None where there is none.
+        to_restart: The Pods that do not have what new Pods get.
+        held_back_by: The Pods that would have no role in the next stage, or do not show yet that they have one.
+        in_doubt: The Pods of which it is not known whether their nodes have Pod Identity.
+        line: All of it in one line.
+    """
+
+    following: Identity | None
+    to_restart: tuple[RunningPod, ...]
+    held_back_by: tuple[RunningPod, ...]
+    in_doubt: tuple[RunningPod, ...]
+    line: str
+
+
+# The way there, and the way back, which has no stage in which new Pods could have either.
+FORTH, BACK = Identity((POD_IDENTITY,), BOTH.trusted), Identity((IRSA,), BOTH.trusted)
+NEXT: Mapping[Identity, Identity] = {ONLY_IRSA: BOTH, BOTH: FORTH, FORTH: SHORT[POD_IDENTITY.key], BACK: ONLY_IRSA}
+
+
+def way_of(identity: Identity) -> Way:
+    """Return how a Pod gets the role that is created now: an association wins over the annotation."""
+    return next((way for way in (POD_IDENTITY, IRSA) if way in identity.used), NO_ROLE)
+
+
+def spelled(identity: Identity) -> str:
+    """Return an identity as a stack file writes it, in its short form where it has one."""
+    short = next((word for word, meant in SHORT.items() if meant == identity), None)
+    return short or f"{{{', '.join(f'{way}: {use}' for way, use in identity.recorded.items())}}}"
+
+
+def has_agent(pod: RunningPod) -> bool:
+    """Return whether the Pod's node may have the agent of EKS Pod Identity."""
+    return pod.node not in WITHOUT_AGENT
+
+
+def stage_of(identity: Identity, pods: Iterable[RunningPod]) -> Stage:
+    """Return the stage of Pods.
+
+    Args:
+        identity: How the binding's Pods get the role, as declared.
+        pods: The Pods of its service accounts that have not ended.
+    """
+    counted, way, following = [pod for pod in pods if pod.ways], way_of(identity), NEXT.get(identity)
+    others = [pod for pod in counted if pod.ways != {way}]
+    # Where Pod Identity is used, or is about to be.
+    needs_agent = POD_IDENTITY in (way, way_of(following or identity))
+    without = [pod for pod in counted if needs_agent and not has_agent(pod)]
+    in_doubt = tuple(pod for pod in counted if needs_agent and pod.node in IN_DOUBT)
+    # Before the first stage each Pod has IRSA or nothing, and keeps it.
+    starts = following == BOTH
+    holding = [pod for pod in counted if pod in without or (pod in others and not starts)] if following else []
+    to_restart = tuple(pod for pod in others if pod not in without)
+    stage = Stage(following, to_restart, tuple(holding), in_doubt if following else (), "")
+    parts = [_count(counted, others, way)]
+    if identity.only_trusts(POD_IDENTITY) and any(POD_IDENTITY in pod.ways for pod in counted):
+        # Whether the association that is gone had a target role, no state tells.
+        time = f"{CACHED} ({CACHED_OF_TARGET} with a target role)"
+        parts.append(
+            f"those with Pod Identity may lose the role within minutes, at the latest {time} after the agent renewed it"
+        )
+    parts += [f"{_names(without)}, where there is no Pod Identity"] if without else []
+    if following:
+        parts.append(_next(stage, spelled(following)))
+    unsaid = [pod for pod in to_restart if pod not in holding]
+    parts += [f"{listed_pods(unsaid)} must restart{restarts(unsaid)}"] if unsaid else []
+    return stage._replace(line=f"{spelled(identity)}: {'; '.join(parts)}")
+
+
+def _next(stage: Stage, following: str) -> str:
+    if holding := stage.held_back_by:
+        verb = "holds" if len(holding) == 1 else "hold"
+        to_restart = [pod for pod in holding if pod in stage.to_restart]
+        return f"{listed_pods(holding)} {verb} back {following}{restarts(to_restart)}"
+    if stage.in_doubt:
+        return f"whether {following} is safe is not known: {_names(stage.in_doubt)}"
+    return f"{following} is safe"
+
+
+def _count(counted: Sequence[RunningPod], others: Sequence[RunningPod], way: Way) -> str:
+    total, right = len(counted), len(counted) - len(others)
+    if not total:
+        return "no running Pods"
+    has = "has" if total == 1 else "have"
+    return f"{right} of {total} Pod{'' if total == 1 else 's'} {has} {way}"
+
+
+def _names(pods: Sequence[RunningPod]) -> str:
+    """Return what kinds of nodes Pods run on, with their names."""
+    by_node: dict[Node, list[RunningPod]] = {}
+    for pod in pods:
+        by_node.setdefault(pod.node, []).append(pod)
+    runs = {True: "runs", False: "run"}
+    return ", ".join(f"{listed_pods(each)} {runs[len(each) == 1]} on {node}" for node, each in by_node.items())
+
+
+def listed_pods(pods: Sequence[RunningPod]) -> str:
+    """Return the names of the first Pods, quoted where they are not plain, and how many more there are."""
+    return ", ".join(first_few([in_cluster(pod.name, pod.cluster_key) for pod in pods]))
+
+
+def restarts(pods: Sequence[RunningPod]) -> str:
+    """Return the first commands that create Pods again, after a colon; empty where there are none."""
+    commands = [*dict.fromkeys(pod.restart for pod in pods if pod.restart)]
+    return f": {'; '.join(first_few(commands))}" if commands else ""

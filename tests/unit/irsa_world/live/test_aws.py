@@ -1,0 +1,270 @@
+"""Reading AWS: paging, throttling, one question once, no more rights than documented."""
+
+import inspect
+import json
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import pulumi_aws
+import pytest
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError
+
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.aws import FOLLOWED, NOT_FOLLOWED, AwsAccountClients, session_for_tokens, session_of
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.sts import TokenService
+from tests.world import paged_iam
+
+POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+# How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
+PERMISSIONS = Path(__file__).parents[4] / "docs" / "permissions"
+
+
+@pytest.fixture
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with paged_iam(monkeypatch, 100) as client:
+        yield client
+
+
+@pytest.fixture
+def aws_account(iam: Any) -> AwsAccountClient:
+    return AwsAccountClient(boto3.session.Session(), "123456789012")
+
+
+def calls_of(aws_account: AwsAccountClient) -> list[str]:
+    calls: list[str] = []
+    for client in (aws_account._iam.first, aws_account._iam.patient):
+        client.meta.events.register("before-call.iam.*", lambda model, **_: calls.append(model.name))
+    return calls
+
+
+def test_paging_is_followed(iam: Any, aws_account: AwsAccountClient) -> None:
+    iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
+    for index in range(7):
+        arn = iam.create_policy(PolicyName=f"p{index}", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
+        iam.attach_role_policy(RoleName="app", PolicyArn=arn)
+        iam.put_role_policy(RoleName="app", PolicyName=f"i{index}", PolicyDocument=json.dumps(POLICY))
+    for client in (aws_account._iam.first, aws_account._iam.patient):
+        client.meta.events.register(
+            "provide-client-params.iam.*",
+            lambda params, model, **_: {**params, "MaxItems": 3} if "List" in model.name else None,
+        )
+    calls = calls_of(aws_account)
+
+    assert len(aws_account.attached_policies("app") or []) == 7
+    assert len(aws_account.inline_policies("app") or []) == 7
+    assert calls.count("ListAttachedRolePolicies") == 3
+
+
+def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, aws_account: AwsAccountClient) -> None:
+    calls, barrier = calls_of(aws_account), threading.Barrier(16)
+
+    def look(_: int) -> Any:
+        barrier.wait()
+        return aws_account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(look, range(16))) == {None}
+    assert calls == ["GetOpenIDConnectProvider"]
+
+
+def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, aws_account: AwsAccountClient) -> None:
+    arn = iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
+    iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
+    iam.put_role_policy(RoleName="app", PolicyName="i", PolicyDocument=json.dumps(POLICY))
+    calls = calls_of(aws_account)
+    for look in (aws_account.role, aws_account.attached_policies, aws_account.inline_policies):
+        look("app")
+    assert aws_account.document(arn) == aws_account.inline_document("app", "i") == POLICY
+    aws_account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
+    statements = json.loads((PERMISSIONS / "iam-verify.json").read_text())["Statement"]
+    allowed = [
+        action for s in statements for action in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])
+    ]
+
+    assert {f"iam:{call}" for call in calls} == set(allowed)
+
+
+def test_the_deployers_policy_names_what_the_provider_calls() -> None:
+    source = (PERMISSIONS.parents[1] / "sandbox" / "plugins" / "aws" / "iam.py").read_text()
+    model = botocore.session.get_session().get_service_model("iam")
+    operations = {xform_name(name): name for name in model.operation_names}
+    called = {operations[word] for word in re.findall(r"[a-z_]+", source) if word in operations}
+    statements = json.loads((PERMISSIONS / "iam-deployer.json").read_text())["Statement"]
+    allowed = {
+        action for s in statements for action in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])
+    }
+
+    assert len(called) > 20
+    assert {f"iam:{name}" for name in called} <= allowed
+
+
+def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
+    aws_accounts = AwsAccountClients({"urn::id": {"region": "us-west-2"}})
+    here, elsewhere = (f"arn:aws:iam::{number}:role/app" for number in ("123456789012", "444455556666"))
+
+    assert aws_accounts.of_arn(elsewhere) is None
+    assert aws_accounts.of_arn(here) is aws_accounts.of_role(here, "urn::id") is aws_accounts.only()
+    with pytest.raises(CouldNotLookError, match=f"are of AWS account 123456789012, but the role is {elsewhere}"):
+        aws_accounts.of_role(elsewhere, "urn::id")
+
+
+def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
+    role = {"roleArn": "arn:aws:iam::444455556666:role/deployer"}
+    aws_accounts = AwsAccountClients({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
+    here, there, nowhere = (f"arn:aws:iam::{n}:role/app" for n in ("123456789012", "444455556666", "777788889999"))
+
+    assert aws_accounts.of_role(here, "").number == "123456789012"
+    assert aws_accounts.of_role(there, "forgotten").number == "444455556666"
+    with pytest.raises(
+        CouldNotLookError, match="none of the stack's AWS providers has credentials of AWS account 777788889999"
+    ):
+        aws_accounts.of_role(nowhere, "")
+    with pytest.raises(CouldNotLookError, match="several AWS accounts: pass the ARN of the role"):
+        aws_accounts.only()
+    broken = AwsAccountClients({"one": {}, "two": {"profile": "nobody-has-this-profile"}})
+    assert broken.of_arn(here) is not None
+    with pytest.raises(CouldNotLookError, match="could not be found"):
+        broken.of_arn(there)
+
+
+def test_a_providers_role_is_assumed(iam: Any) -> None:
+    roles = json.dumps([{"roleArn": "arn:aws:iam::444455556666:role/deployer", "externalId": "agreed"}])
+    session = session_of({"region": "us-west-2", "assumeRoles": roles})
+
+    assert session.client("sts").get_caller_identity()["Account"] == "444455556666"
+
+
+def test_a_second_session_loads_no_model_again(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    session_of({}).client("sts")
+    monkeypatch.setattr("botocore.loaders.JSONFileLoader.load_file", lambda *_: pytest.fail("loaded again"))
+
+    session_of({}).client("sts")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"accessKey": {"ciphertext": "v1:x"}, "secretKey": {"ciphertext": "v1:x"}}, "has accessKey, secretKey"),
+        ({"token": {"ciphertext": "v1:x"}}, "has token"),
+        ({"endpoints": '[{"iam": "http://127.0.0.1:9"}]'}, "has endpoints"),
+        ({"assumeRoleWithWebIdentity": '{"roleArn": "arn:aws:iam::444455556666:role/x"}'}, "has assumeRoleWithWeb"),
+        ({"sharedConfigFiles": '["/elsewhere"]'}, "has sharedConfigFiles"),
+        ({"sharedCredentialsFiles": '["/elsewhere"]'}, "has sharedCredentialsFiles"),
+        ({"profile": SECRET}, "has profile"),
+        ({"assumeRoles": SECRET}, "has assumeRoles"),
+        ({"assumeRoles": [{"roleArn": "arn:aws:iam::444455556666:role/x", "externalId": SECRET}]}, "has assumeRoles"),
+        ({"profile": "nobody-has-this-profile"}, "could not be found"),
+    ],
+)
+def test_what_is_not_followed_is_said(iam: Any, inputs: dict[str, Any], words: str) -> None:
+    with pytest.raises(CouldNotLookError, match=words):
+        session_of(inputs)
+
+
+def test_what_is_followed_or_not_are_inputs_of_the_provider() -> None:
+    names = inspect.signature(pulumi_aws.ProviderArgs.__init__).parameters
+    spelled = {re.sub("_(.)", lambda match: match[1].upper(), name) for name in names}
+
+    assert {*FOLLOWED, *NOT_FOLLOWED} <= spelled
+
+
+def test_settings_that_say_nothing_are_no_settings(iam: Any) -> None:
+    inputs = {"region": "us-west-2", "endpoints": "[]", "sharedConfigFiles": "[]", "assumeRoles": "[]"}
+
+    assert session_of(inputs).region_name == "us-west-2"
+
+
+def test_where_nobody_answers_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    aws_account, service = (
+        AwsAccountClient(boto3.session.Session(region_name="us-west-2"), "1"),
+        TokenService(session_for_tokens({"region": "us-west-2"})),
+    )
+    asked: list[str] = []
+    for client in (
+        aws_account._iam.first,
+        aws_account._iam.patient,
+        service._anonymous.first,
+        service._anonymous.patient,
+    ):
+        client.meta.events.register("before-send.*", lambda request, **_: asked.append(request.url))
+    for number in range(100):
+        with pytest.raises(CouldNotLookError, match="iam:GetRole: Could not connect to the endpoint URL"):
+            aws_account.role(f"role-{number}")
+        with pytest.raises(CouldNotLookError, match="STS: EndpointConnectionError"):
+            service.identity("secret", "arn:aws:iam::111122223333:role/app")
+
+    # The first question of each is sent twice, and no other one.
+    assert len(asked) == 4
+
+
+def test_an_endpoint_that_is_no_url_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "notaurl")
+    with pytest.raises(CouldNotLookError, match="Invalid endpoint: notaurl"):
+        AwsAccountClients({}).only()
+    with pytest.raises(CouldNotLookError, match="STS: Invalid endpoint: notaurl"):
+        TokenService(session_for_tokens({"region": "us-west-2"}))
+
+
+def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = TokenService(session_for_tokens({"region": "us-west-2"}))
+
+    class QuotingError(BotoCoreError):
+        fmt = "Invalid value {value}"
+
+    def fail(**parameters: Any) -> None:
+        raise QuotingError(value=parameters["WebIdentityToken"])
+
+    for client in (service._anonymous.first, service._anonymous.patient):
+        monkeypatch.setattr(client, "assume_role_with_web_identity", fail)
+    with pytest.raises(CouldNotLookError) as refused:
+        service.identity("secret-token", "arn:aws:iam::111122223333:role/app")
+
+    assert str(refused.value) == "STS: QuotingError"
+
+
+# Endpoints: https://docs.aws.amazon.com/general/latest/gr/sts.html, of China https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-Beijing.html
+@pytest.mark.parametrize(
+    ("inputs", "variables", "endpoint"),
+    [
+        ({}, {"AWS_REGION": "cn-north-1"}, "https://sts.cn-north-1.amazonaws.com.cn"),
+        ({}, {"AWS_DEFAULT_REGION": "cn-northwest-1"}, "https://sts.cn-northwest-1.amazonaws.com.cn"),
+        ({"region": "cn-north-1"}, {"AWS_REGION": "eu-west-1"}, "https://sts.cn-north-1.amazonaws.com.cn"),
+        ({"profile": "china"}, {}, "https://sts.cn-north-1.amazonaws.com.cn"),
+        ({"profile": "china"}, {"AWS_REGION": "us-gov-west-1"}, "https://sts.us-gov-west-1.amazonaws.com"),
+        ({"profile": "china", "region": "eu-west-1"}, {"AWS_PROFILE": "china"}, "https://sts.eu-west-1.amazonaws.com"),
+        ({}, {"AWS_PROFILE": "china"}, "https://sts.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_tokens_are_sent_to_the_sts_that_verify_asks(
+    inputs: dict[str, str], variables: dict[str, str], endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "config").write_text("[profile china]\nregion = cn-north-1\n")
+    for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **variables}.items():
+        monkeypatch.setenv(name, value)
+
+    service = TokenService(session_for_tokens(inputs))
+    asked = {service._anonymous.first.meta.endpoint_url, session_of(inputs).client("sts").meta.endpoint_url}
+
+    assert asked == {endpoint}
+
+
+def test_a_profile_that_is_not_needed_for_the_region_need_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION", raising=False)
+
+    assert session_for_tokens({"profile": "gone", "region": "eu-west-1"}).region_name == "eu-west-1"
+    with pytest.raises(CouldNotLookError, match=r"STS: The config profile \(gone\) could not be found"):
+        session_for_tokens({"profile": "gone"})

@@ -1,0 +1,110 @@
+"""Reading EKS Pod Identity: each association, at a cost that is known, and nothing in place of a denial."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from irsa.evaluation import PodIdentityRequest
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live import eks as reading
+from irsa_world.live.eks import EksClient
+from irsa_world.live.model import LiveAssociation
+from tests.unit.irsa_world.live.eks_answers import ACCOUNT, REGION, Eks, association
+
+CLUSTER_ARN = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/blue"
+
+
+def test_everything_that_eks_says_of_an_association_is_read() -> None:
+    settings: dict[str, Any] = {
+        "ownerArn": f"arn:aws:eks:{REGION}:{ACCOUNT}:addon/blue/aws-ebs-csi-driver/1234",
+        "disableSessionTags": True,
+        "targetRoleArn": "arn:aws:iam::444455556666:role/target",
+        "policy": '{"Version":"2012-10-17","Statement":[]}',
+        "externalId": f"{REGION}/{ACCOUNT}/blue/web/app",
+        "tags": {"team": "a"},
+    }
+    eks = Eks(association("blue", 1, "web", "app", **settings), association("blue", 2, "web", "other"))
+    other, found = sorted(EksClient(eks.session, REGION).associations("blue"), key=lambda each: each.owner_arn)
+
+    assert found == LiveAssociation(
+        CLUSTER_ARN,
+        "web",
+        "app",
+        f"arn:aws:iam::{ACCOUNT}:role/app",
+        "a-1",
+        f"arn:aws:eks:{REGION}:{ACCOUNT}:podidentityassociation/blue/a-1",
+        settings["ownerArn"],
+        True,
+        settings["targetRoleArn"],
+        settings["policy"],
+        settings["externalId"],
+        {"team": "a"},
+    )
+    assert (found.cluster_name, found.aws_account, found.owner) == ("blue", ACCOUNT, "addon/aws-ebs-csi-driver")
+    assert found.request == PodIdentityRequest("web", "app", CLUSTER_ARN, session_tags=False)
+    assert other.request == PodIdentityRequest("web", "other", CLUSTER_ARN, session_tags=True)
+    assert other == LiveAssociation(
+        CLUSTER_ARN,
+        "web",
+        "other",
+        f"arn:aws:iam::{ACCOUNT}:role/other",
+        "a-2",
+        f"arn:aws:eks:{REGION}:{ACCOUNT}:podidentityassociation/blue/a-2",
+    )
+    # It is looked up in sets.
+    assert {found, replace(found)} == {found}
+
+
+@pytest.mark.parametrize(
+    ("owner_arn", "owner"), [("", ""), ("arn:aws:eks:us-west-2:1:capability/b/ack/1", None), ("odd", "odd")]
+)
+def test_an_owner_of_another_kind_is_named_whole(owner_arn: str, owner: str | None) -> None:
+    assert LiveAssociation(CLUSTER_ARN, "a", "b", "c", "d", owner_arn=owner_arn).owner == (
+        owner_arn if owner is None else owner
+    )
+
+
+def test_each_is_asked_for_once_and_each_page_too() -> None:
+    eks = Eks(*(association("blue", number, "web", f"app-{number:03}") for number in range(250)))
+    found = EksClient(eks.session, REGION).associations("blue")
+
+    assert [each.service_account for each in found] == [f"app-{number:03}" for number in range(250)]
+    assert Counter(name for name, _ in eks.asked) == {
+        "ListPodIdentityAssociations": 3,
+        "DescribePodIdentityAssociation": 250,
+    }
+
+
+def test_one_service_account_is_one_list_and_one_request() -> None:
+    eks = Eks(*(association("blue", number, f"ns-{number % 2}", f"app-{number // 2}") for number in range(50)))
+    found = EksClient(eks.session, REGION).association("blue", "ns-1", "app-3")
+
+    assert str(found) == "ns-1/app-3"
+    assert [name for name, _ in eks.asked] == ["ListPodIdentityAssociations", "DescribePodIdentityAssociation"]
+
+
+def test_one_that_is_deleted_meanwhile_is_left_out() -> None:
+    eks = Eks(association("blue", 1, "web", "app"), association("blue", 2, "web", "gone"))
+    listed = eks.associations["blue"]
+
+    def without() -> None:
+        listed.pop("a-2", None)
+
+    eks.instead["DescribePodIdentityAssociation"] = without
+
+    assert [str(each) for each in EksClient(eks.session, REGION).associations("blue")] == ["web/app"]
+
+
+def test_a_cluster_that_does_not_exist_has_none() -> None:
+    assert EksClient(Eks().session, REGION).associations("blue") == []
+
+
+def test_more_than_eks_allows_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_ASSOCIATIONS", 2)
+    eks = Eks(*(association("blue", number, "web", f"app-{number}") for number in range(3)))
+
+    with pytest.raises(CouldNotLookError, match="EKS lists 3 associations of blue, and irsa reads 2"):
+        EksClient(eks.session, REGION).associations("blue")
+    assert {name for name, _ in eks.asked} == {"ListPodIdentityAssociations"}

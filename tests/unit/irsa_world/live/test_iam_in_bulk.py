@@ -1,0 +1,339 @@
+"""Reading IAM in bulk: when it is done, that nothing is lost where it fails, and that a list never says "missing"."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import boto3
+import pytest
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+
+from irsa_world.exits import CouldNotLookError
+from irsa_world.live.aws import AwsAccountClients
+from irsa_world.live.iam import AwsAccountClient
+from irsa_world.state.declared import DeclaredBinding, DeclaredRole
+from tests.world import paged_iam, refusal
+
+ACCOUNT = "123456789012"
+PERMISSIONS = Path(__file__).parents[4] / "docs" / "permissions"
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::%"}],
+}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+DETAILS, ROLES, SUMMARY = "GetAccountAuthorizationDetails", "ListRoles", "GetAccountSummary"
+
+
+@pytest.fixture
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with paged_iam(monkeypatch, 3) as client:
+        yield client
+
+
+class Wanted(NamedTuple):
+    """What is read in bulk: how many requests each role takes, and the policies whose documents are wanted."""
+
+    roles: dict[str, int]
+    policies: set[str]
+
+
+def create(iam: Any, number: int) -> Wanted:
+    """Create roles with a policy each, an inline one, a description and a boundary, and return what asks for them."""
+    wanted = Wanted({}, set())
+    for index in range(number):
+        name = f"app-{index}"
+        arn = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
+        iam.create_role(
+            RoleName=name,
+            AssumeRolePolicyDocument=json.dumps(TRUST),
+            Description=f"Reads {index} %41",
+            MaxSessionDuration=7200,
+            PermissionsBoundary=arn,
+        )
+        iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+        iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(POLICY))
+        wanted.roles[name] = 4
+        wanted.policies.add(arn)
+    return wanted
+
+
+class Account:
+    """An AWS account as verify reads it, which counts what IAM is asked."""
+
+    def __init__(self, live: AwsAccountClient | None = None) -> None:
+        self.live = live or AwsAccountClient(boto3.session.Session(), ACCOUNT)
+        self.calls: Counter[str] = Counter()
+        for client in (self.live._iam.first, self.live._iam.patient):
+            client.meta.events.register("before-call.iam.*", lambda model, **_: self.calls.update([model.name]))
+
+    def fail(self, operation: str, status: int, code: str, when: Callable[[str], bool] = lambda _: True) -> None:
+        """Have IAM answer an operation with an error, where its request's body says so."""
+
+        self.answer(operation, lambda: refusal(status, code), when)
+
+    def answer(self, operation: str, answer: Callable[[], Any], when: Callable[[str], bool] = lambda _: True) -> None:
+        """Have an operation answered by a function, or end with what it raises, where its request's body says so."""
+
+        def answered(request: Any, **_: Any) -> Any:
+            return answer() if when(str(request.body)) else None
+
+        for client in (self.live._iam.first, self.live._iam.patient):
+            client.meta.events.register_first(f"before-send.iam.{operation}", answered)
+
+    def facts(self, wanted: Wanted) -> dict[str, Any]:
+        """Return all that verify reads of these roles and policies."""
+        live = self.live
+        names = sorted(wanted.roles)
+        settings = ("arn", "description", "max_session_duration", "permissions_boundary", "trust")
+        return {
+            "roles": [[getattr(live.role(name), key) for key in settings] for name in names],
+            "attached": [live.attached_policies(name) for name in names],
+            "inline": [live.inline_policies(name) for name in names],
+            "inline documents": [live.inline_document(name, "inline") for name in names],
+            "documents": [live.document(arn) for arn in sorted(wanted.policies)],
+        }
+
+
+def one_by_one(wanted: Wanted) -> dict[str, Any]:
+    return Account().facts(wanted)
+
+
+def test_lists_answer_what_the_questions_would(iam: Any) -> None:
+    wanted = create(iam, 7)
+    account = Account()
+    account.live.read_in_bulk(*wanted)
+
+    # 7 roles and 7 policies, 3 on a page.
+    assert account.calls == {SUMMARY: 1, ROLES: 3, DETAILS: 6}
+    assert account.facts(wanted) == one_by_one(wanted)
+    assert sum(account.calls.values()) == 10
+    found = account.live.role("app-3")
+    assert found
+    assert (found.description, found.max_session_duration) == ("Reads 3 %41", 7200)
+    assert found.permissions_boundary == f"arn:aws:iam::{ACCOUNT}:policy/app-3"
+    assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/app-3") == POLICY
+
+
+@pytest.mark.parametrize(
+    ("bindings", "size", "lists"),
+    [
+        # 10 pages each, one after another; 3,000 and 2,000 questions, 16 at a time, are 188 and 125 turns.
+        (1000, 1000, ["roles", "policies"]),
+        # 188 and 125 turns; 50 pages.
+        (1000, 5000, ["roles", "policies"]),
+        # 57 and 38 turns; 50 pages.
+        (300, 5000, ["roles"]),
+        # 8 and 5 turns; 50 pages.
+        (40, 5000, []),
+        # 8 and 5 turns; 5 pages, which are not fewer than 5.
+        (40, 500, ["roles"]),
+        # 12 and 8 turns; 10 pages.
+        (60, 1000, ["roles"]),
+        # Ten at a time: 3 and 2 turns, one page.
+        (10, 50, ["roles", "policies"]),
+    ],
+)
+def test_pages_one_after_another_are_held_against_questions_at_a_time(
+    iam: Any, monkeypatch: pytest.MonkeyPatch, bindings: int, size: int, lists: list[str]
+) -> None:
+    account, read = Account(), list[str]()
+    monkeypatch.setattr(account.live, "summary", lambda: {"Roles": size, "Policies": size})
+    monkeypatch.setattr(account.live, "_read_roles", lambda: read.append("roles"))
+    monkeypatch.setattr(account.live, "_read_policies", lambda: read.append("policies"))
+    names = [f"app-{index}" for index in range(bindings)]
+    account.live.read_in_bulk(*Wanted(dict.fromkeys(names, 3), {f"arn:aws:iam::{ACCOUNT}:policy/{n}" for n in names}))
+
+    assert sorted(read) == sorted(lists)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted({}, set()),
+        # One question for each of 16 threads, twice: as long as the size of the AWS account and one page.
+        Wanted({f"app-{index}": 1 for index in range(32)}, set()),
+        Wanted({"app": 1}, set()),
+        Wanted({"app": 3}, set()),
+        Wanted({}, {"arn:aws:iam::123456789012:policy/app"}),
+    ],
+)
+def test_a_few_questions_are_not_worth_a_list(iam: Any, wanted: Wanted) -> None:
+    account = Account()
+    account.live.read_in_bulk(*wanted)
+
+    assert account.calls == {}
+
+
+@pytest.mark.parametrize("denied", [{SUMMARY}, {DETAILS}, {ROLES}, {SUMMARY, DETAILS, ROLES}])
+def test_what_is_denied_is_asked_by_itself(iam: Any, denied: set[str]) -> None:
+    wanted = create(iam, 7)
+    account = Account()
+    for operation in denied:
+        account.fail(operation, 403, "AccessDenied")
+    account.live.read_in_bulk(*wanted)
+
+    assert account.facts(wanted) == one_by_one(wanted)
+    # What ListRoles alone has is asked of each role; the rest still comes from the details.
+    assert account.calls["GetRole"] == 7
+    assert account.calls["GetRolePolicy"] == (0 if denied == {ROLES} else 7)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, "Throttling"), (503, "ServiceUnavailable"), (500, "ServiceFailure"), (403, "AccessDenied")],
+)
+def test_a_list_that_ends_half_way_says_nothing(iam: Any, no_pauses: None, status: int, code: str) -> None:
+    wanted = create(iam, 7)
+    account = Account()
+    for operation in (DETAILS, ROLES):
+        account.fail(operation, status, code, lambda body: "Marker=" in body)
+    account.live.read_in_bulk(*wanted)
+
+    assert account.facts(wanted) == one_by_one(wanted)
+
+
+@pytest.mark.parametrize("error", [ReadTimeoutError, ConnectionClosedError])
+def test_a_list_without_an_answer_costs_no_other_question(
+    iam: Any, no_pauses: None, error: Callable[..., Exception]
+) -> None:
+    wanted = create(iam, 7)
+    account, sent = Account(), Counter[str]()
+
+    def fail(operation: str) -> Callable[[], Any]:
+        def answer() -> Any:
+            sent[operation] += 1
+            raise error(endpoint_url="https://iam.amazonaws.com")
+
+        return answer
+
+    for operation in (DETAILS, ROLES):
+        account.answer(operation, fail(operation), lambda body: "Marker=" in body)
+    account.live.read_in_bulk(*wanted)
+
+    assert account.facts(wanted) == one_by_one(wanted)
+    # One list of all roles, and the details of roles and of policies: a list that times out is not sent ten times.
+    assert sent[ROLES] <= 3
+    assert sent[DETAILS] <= 6
+
+
+def test_throttling_between_pages_is_waited_for(iam: Any, no_pauses: None) -> None:
+    wanted = create(iam, 7)
+    account = Account()
+    throttled = iter(range(3))
+    account.fail(DETAILS, 400, "Throttling", lambda body: "Marker=" in body and next(throttled, None) is not None)
+    account.live.read_in_bulk(*wanted)
+
+    assert next(throttled, None) is None
+    assert account.facts(wanted) == one_by_one(wanted)
+    assert account.calls == {SUMMARY: 1, ROLES: 3, DETAILS: 6}
+
+
+def test_what_no_list_has_is_asked_by_itself(iam: Any) -> None:
+    wanted = create(iam, 3)
+    account = Account()
+    account.live.read_in_bulk(
+        *Wanted({**wanted.roles, "gone": 4}, {*wanted.policies, f"arn:aws:iam::{ACCOUNT}:policy/gone"})
+    )
+    later = create_later(iam)
+
+    assert account.live.role("gone") is None
+    assert account.live.attached_policies("gone") is None
+    assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/gone") is None
+    assert [each and each.arn for each in [account.live.role("later")]] == [later]
+
+
+def create_later(iam: Any) -> str:
+    arn: str = iam.create_role(RoleName="later", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    return arn
+
+
+def test_a_role_made_anew_between_two_lists_is_asked_by_itself(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = create(iam, 3)
+    account = Account()
+    account.live.listed_roles()
+    iam.delete_role_policy(RoleName="app-1", PolicyName="inline")
+    iam.detach_role_policy(RoleName="app-1", PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/app-1")
+    iam.delete_role(RoleName="app-1")
+    iam.create_role(RoleName="app-1", AssumeRolePolicyDocument=json.dumps(TRUST), Description="another")
+    account.live.read_in_bulk(*wanted)
+
+    assert [each and each.description for each in [account.live.role("app-1")]] == ["another"]
+    assert account.live.attached_policies("app-1") == []
+    assert account.calls["GetRole"] == account.calls["ListAttachedRolePolicies"] == 1
+
+
+def providers_of_one_account(
+    wanted: Wanted, number: int
+) -> tuple[AwsAccountClients, list[DeclaredBinding], list[Account]]:
+    """Return providers of one AWS account, bindings that they created in turn, and the account as each one sees it."""
+    references = [f"provider-{index}" for index in range(number)]
+    aws_accounts = AwsAccountClients({reference: {} for reference in references})
+    bindings = [
+        DeclaredBinding(
+            name,
+            f"arn:aws:iam::{ACCOUNT}:role/{name}",
+            DeclaredRole(name, json.dumps(TRUST), {}),
+            documents={f"arn:aws:iam::{ACCOUNT}:policy/{name}": json.dumps(POLICY)},
+            inline_policies={"inline": json.dumps(POLICY)},
+            provider=reference,
+        )
+        for name, reference in zip(sorted(wanted.roles), itertools.cycle(references), strict=False)
+    ]
+    found = list(dict.fromkeys(aws_accounts.of_binding(binding) for binding in bindings))
+    return aws_accounts, bindings, [Account(live) for live in found if live]
+
+
+def test_several_providers_of_one_account_read_it_once(iam: Any) -> None:
+    wanted = create(iam, 8)
+    aws_accounts, bindings, seen = providers_of_one_account(wanted, 4)
+    aws_accounts.read_in_bulk(bindings)
+
+    first = seen[0]
+    # 8 roles and 8 policies, 3 on a page.
+    assert first.calls == {SUMMARY: 1, ROLES: 3, DETAILS: 6}
+    for each in seen:
+        assert each.facts(wanted) == first.facts(wanted)
+    assert [sum(each.calls.values()) for each in seen] == [10, 0, 0, 0]
+    assert first.facts(wanted) == one_by_one(wanted)
+
+
+@pytest.mark.parametrize("denied", [SUMMARY, DETAILS])
+def test_the_first_provider_that_may_reads_for_all(iam: Any, denied: str) -> None:
+    wanted = create(iam, 8)
+    aws_accounts, bindings, seen = providers_of_one_account(wanted, 3)
+    seen[0].fail(denied, 403, "AccessDenied")
+    aws_accounts.read_in_bulk(bindings)
+    before = [sum(each.calls.values()) for each in seen]
+
+    assert seen[1].calls == {SUMMARY: 1, ROLES: 3, DETAILS: 6}
+    assert seen[2].calls == {}
+    for each in seen:
+        assert each.facts(wanted) == one_by_one(wanted)
+    assert [sum(each.calls.values()) for each in seen] == before
+
+
+def test_a_denied_question_of_one_provider_is_none_of_another(iam: Any) -> None:
+    wanted = create(iam, 8)
+    aws_accounts, bindings, seen = providers_of_one_account(wanted, 2)
+    arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/example.com"
+    iam.create_open_id_connect_provider(Url="https://example.com", ClientIDList=["a"], ThumbprintList=["0" * 40])
+    seen[0].fail("GetOpenIDConnectProvider", 403, "AccessDenied")
+    with pytest.raises(CouldNotLookError):
+        seen[0].live.client_ids(arn)
+    aws_accounts.read_in_bulk(bindings)
+
+    assert seen[1].live.client_ids(arn) == ["a"]
+
+
+def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any) -> None:
+    account = Account()
+    account.live.read_in_bulk(*create(iam, 3))
+    (statement,) = json.loads((PERMISSIONS / "iam-verify-in-bulk.json").read_text())["Statement"]
+
+    assert {f"iam:{call}" for call in account.calls} == set(statement["Action"])

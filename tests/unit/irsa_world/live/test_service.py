@@ -1,0 +1,63 @@
+"""Why AWS gave no answer, by the codes and types of boto3."""
+
+import pytest
+from botocore import exceptions
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+
+from irsa_world.causes import Cause
+from irsa_world.live.service import failure
+
+URL = "https://iam.amazonaws.com/"
+
+
+def answer(code: str, message: str = "", operation: str = "DescribeCluster") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (exceptions.NoCredentialsError(), Cause.NO_CREDENTIALS),
+        (exceptions.PartialCredentialsError(provider="env", cred_var="x"), Cause.NO_CREDENTIALS),
+        (exceptions.TokenRetrievalError(provider="sso", error_msg="refresh failed"), Cause.EXPIRED),
+        (exceptions.UnauthorizedSSOTokenError(), Cause.EXPIRED),
+        (exceptions.SSOTokenLoadError(error_msg="Token for dev does not exist"), Cause.EXPIRED),
+        (exceptions.LoginRefreshRequired(), Cause.EXPIRED),
+        (exceptions.ProfileNotFound(profile="data"), Cause.PROFILE_MISSING),
+        (exceptions.NoRegionError(), Cause.REGION_MISSING),
+        (exceptions.EndpointConnectionError(endpoint_url=URL), Cause.NO_CONNECTION),
+        (exceptions.ConnectTimeoutError(endpoint_url=URL), Cause.NO_CONNECTION),
+        (exceptions.ReadTimeoutError(endpoint_url=URL), Cause.NO_CONNECTION),
+        (exceptions.ProxyConnectionError(proxy_url=URL), Cause.NO_CONNECTION),
+        (exceptions.ConnectionClosedError(endpoint_url=URL), Cause.NO_CONNECTION),
+        (exceptions.SSLError(endpoint_url=URL, error=OSError("certificate verify failed")), Cause.NOT_TRUSTED),
+        (exceptions.MissingDependencyException(msg="botocore[crt]"), Cause.UNKNOWN),
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+        (answer("ExpiredToken"), Cause.EXPIRED),
+        (answer("UnrecognizedClientException"), Cause.INVALID_CREDENTIALS),
+        (answer("SignatureDoesNotMatch", "The request signature we calculated"), Cause.INVALID_CREDENTIALS),
+        (answer("SignatureDoesNotMatch", "Signature expired: 20261125T120000Z is now"), Cause.CLOCK),
+        (answer("ThrottlingException"), Cause.THROTTLED),
+        (answer("AccessDeniedException"), Cause.DENIED),
+        (answer("NoSuchEntity"), Cause.NOT_FOUND),
+        # The credentials of a profile with `role_arn` are those of a role, which boto3 assumes at the first request.
+        (answer("AccessDenied", operation="AssumeRole"), Cause.ROLE_NOT_ASSUMABLE),
+        (answer("ExpiredToken", operation="AssumeRole"), Cause.EXPIRED),
+        (answer("SomethingNew"), Cause.UNKNOWN),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_each_error_has_its_cause(error: Exception, cause: Cause) -> None:
+    found = failure("sts:GetCallerIdentity", error)
+
+    assert found.cause is cause
+    assert found.about == ("data" if cause is Cause.PROFILE_MISSING else "")
+
+
+def test_a_page_in_the_place_of_an_answer_is_not_printed() -> None:
+    """The attack: a proxy's HTML, with the codes of a terminal, instead of an answer; or the first half of one."""
+    found = failure("iam:GetRole", ResponseParserError("invalid XML received: <html>\x1b[31mForbidden"))
+
+    assert str(found).startswith("iam:GetRole: an answer that ends early, or is not AWS's")
+    assert "html" not in str(found)

@@ -1,0 +1,341 @@
+"""What a stack's state declares."""
+
+import json
+from typing import Any
+
+import pytest
+
+from irsa_world.exits import CouldNotLookError
+from irsa_world.state.declared import declared_stack
+from irsa_world.state.resource import Resource, resources_of
+
+STACK = "urn:pulumi:prod::irsa::"
+COMPONENT = "irsa:index:ServiceAccountRole"
+ROLE_ARN = "arn:aws:iam::111122223333:role/app"
+ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE_ARN}
+# How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
+
+
+def component(name: str, **outputs: Any) -> dict[str, Any]:
+    return {
+        "urn": f"{STACK}{COMPONENT}::{name}",
+        "type": COMPONENT,
+        "outputs": {"roleArn": ROLE_ARN, "annotations": ANNOTATIONS, "policyArns": [], **outputs},
+    }
+
+
+def child(parent: str, type_: str, name: str, inputs: Any, outputs: Any = None, **more: Any) -> dict[str, Any]:
+    return {
+        "urn": f"{STACK}{COMPONENT}${type_}::{name}",
+        "type": type_,
+        "parent": f"{STACK}{COMPONENT}::{parent}",
+        "inputs": inputs,
+        "outputs": outputs or {},
+        **more,
+    }
+
+
+def service_account(parent: str, provider: str = "") -> dict[str, Any]:
+    metadata = {"name": "app", "namespace": "web", "annotations": ANNOTATIONS}
+    return child(parent, "kubernetes:core/v1:ServiceAccount", parent, {"metadata": metadata}, provider=provider)
+
+
+def role(trust: Any = "{}", name: str = "app") -> dict[str, Any]:
+    return child(name, "aws:iam/role:Role", name, {"assumeRolePolicy": trust}, {"name": "app", "arn": ROLE_ARN})
+
+
+def state(*resources: Any) -> list[Resource]:
+    stack = {"urn": f"{STACK}pulumi:pulumi:Stack::irsa-prod", "type": "pulumi:pulumi:Stack"}
+    return resources_of({"deployment": {"resources": [stack, *resources]}})
+
+
+def test_a_binding_of_several_clusters_is_one() -> None:
+    green = component("app@green", namespace="web", serviceAccountName="app")
+    blue = component("app@blue", namespace="web", serviceAccountName="app")
+    declared = declared_stack(
+        state(green, service_account("app@green", "green"), component("app", subjects=["web:app"]), role(), blue,
+              service_account("app@blue", "blue"))
+    )  # fmt: skip
+    (binding,) = declared.bindings
+
+    assert (declared.stack, binding.key, binding.subjects) == ("prod", "app", ("web:app",))
+    assert binding.role is not None
+    # By the clusters' keys, whatever the order of the state.
+    assert [(each.cluster, each.place) for each in binding.service_accounts] == [
+        ("blue", "web/app in blue"),
+        ("green", "web/app in green"),
+    ]
+    assert dict(declared.cluster_keys) == {"blue": "blue", "green": "green"}
+
+
+def test_only_a_provider_that_the_stack_makes_is_the_stacks() -> None:
+    kind = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+    arns: list[tuple[Any, bool]] = [("arn:made", False), ("arn:read", True), (SECRET, False)]
+    made = [child("app", kind, f"p{n}", {}, {"arn": arn}, external=read) for n, (arn, read) in enumerate(arns)]
+
+    assert declared_stack(state(component("app"), role(), *made)).oidc_providers == {"arn:made"}
+
+
+def test_two_components_of_one_name_stay_two() -> None:
+    inner = [component("api"), component("api")]
+    for resource, outer in zip(inner, ("my:index:Shop", "my:index:Blog"), strict=True):
+        resource["urn"] = f"{STACK}{outer}${COMPONENT}::api"
+    declared = declared_stack(state(*inner))
+
+    assert [binding.key for binding in declared.bindings] == [
+        "my:index:Blog$irsa:index:ServiceAccountRole::api",
+        "my:index:Shop$irsa:index:ServiceAccountRole::api",
+    ]
+
+
+def test_secrets_of_the_state_stay_unread() -> None:
+    arn = "arn:aws:iam::111122223333:policy/p"
+    policy = child("app", "aws:iam/policy:Policy", "app", {"policy": SECRET}, {"arn": arn})
+    secret = component("app", trustPolicy=SECRET, policyDocuments=SECRET)
+    plain = component("app", trustPolicy="{}", policyDocuments={arn: "{}"})
+    (hidden,) = declared_stack(state(secret, role(SECRET), policy)).bindings
+    (shown,) = declared_stack(state(plain, role(), policy)).bindings
+
+    assert hidden.role is not None
+    assert shown.role is not None
+    assert (hidden.role.trust, dict(hidden.documents)) == (None, {arn: None})
+    assert (shown.role.trust, dict(shown.documents)) == ("{}", {arn: "{}"})
+
+
+def test_what_a_refresh_forgot_is_still_declared() -> None:
+    forgotten = {"namespace": "web", "serviceAccountName": "app", "policyArns": ["arn:aws:iam::aws:policy/X"]}
+    for created in (True, False):
+        own = component("app", **forgotten, **({} if created else {"createsServiceAccount": False}))
+        (binding,) = declared_stack(state(own, role())).bindings
+
+        assert [(str(each), each.created) for each in binding.service_accounts] == [("web/app", created)]
+        assert binding.policies == ("arn:aws:iam::aws:policy/X",)
+
+
+def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
+    web, account = {"namespace": "web", "serviceAccountName": "app"}, "web/app@oidc.example.com"
+    further = component(account, key="shop", cluster="blue", **web)
+    declared = declared_stack(
+        state(further, service_account(account, "blue"), component("role/app", key="shop", cluster=None), role())
+    )
+    (binding,) = declared.bindings
+
+    assert declared.chosen(["shop"]) == (binding,)
+    assert [each.place for each in binding.service_accounts] == ["web/app in blue"]
+
+
+@pytest.mark.parametrize("name", ["roleArn", "annotations", "namespace", "serviceAccountName", "subjects"])
+def test_a_secret_that_everything_depends_on_is_named(name: str) -> None:
+    secret = component("app", **{"namespace": "web", "serviceAccountName": "app", name: SECRET})
+    (binding,) = declared_stack(state(secret, role())).bindings
+
+    assert binding.unreadable == f"the state keeps {name} as a secret"
+
+
+def test_a_secret_policy_is_not_taken_for_another() -> None:
+    attachment = child("app", "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app@p", {}, {"policyArn": SECRET})
+    for resources in ((component("app", policyArns=SECRET),), (component("app"), attachment)):
+        (binding,) = declared_stack(state(*resources, role())).bindings
+        assert (binding.policies, binding.unreadable) == (None, "")
+
+
+def test_a_binding_that_was_never_finished_says_so() -> None:
+    begun = {"urn": f"{STACK}{COMPONENT}::app", "type": COMPONENT, "outputs": {}}
+    (binding,) = declared_stack(state(begun, role())).bindings
+
+    assert binding.unreadable == "the last `pulumi up` did not complete this binding: run `pulumi up --refresh`"
+
+
+def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
+    read = {**service_account("app"), "external": True}
+    going = {**role(), "delete": True}
+    (binding,) = declared_stack(state(component("app"), read, going)).bindings
+
+    assert (binding.service_accounts, binding.role) == ((), None)
+
+
+def test_an_empty_stack_says_so() -> None:
+    with pytest.raises(CouldNotLookError, match="has no resources yet: run `pulumi up`"):
+        declared_stack(resources_of({"deployment": {"manifest": {}}}), "prod")
+    with pytest.raises(CouldNotLookError, match="has no resources yet"):
+        declared_stack(resources_of({"deployment": None}), "prod")
+    with pytest.raises(CouldNotLookError, match="stack prod has no bindings"):
+        declared_stack(state()).chosen([])
+
+
+@pytest.mark.parametrize(("outputs", "in_stack_file"), [({"key": "app", "cluster": None}, True), ({}, False)])
+def test_a_binding_of_a_stack_file_has_its_key(outputs: dict[str, Any], in_stack_file: bool) -> None:
+    (binding,) = declared_stack(state(component("app", **outputs), role())).bindings
+
+    assert binding.in_stack_file is in_stack_file
+
+
+def test_an_unknown_binding_has_a_neighbour() -> None:
+    declared = declared_stack(state(component("my-app"), role(name="my-app")))
+
+    with pytest.raises(CouldNotLookError, match="did you mean 'my-app'"):
+        declared.chosen(["my-ap"])
+    with pytest.raises(CouldNotLookError, match="it has: my-app"):
+        declared.chosen(["zzz"])
+
+
+def test_an_earlier_states_role_has_its_settings_of_its_inputs() -> None:
+    own = role()
+    own["inputs"] |= {"description": "Reads", "maxSessionDuration": 7200, "tags": {"team": "a"}, "path": "/team/"}
+    (binding,) = declared_stack(state(component("app", trustPolicy="{}"), own)).bindings
+
+    assert binding.role is not None
+    assert binding.role.settings == {"description": "Reads", "maxSessionDuration": 7200}
+
+
+def test_a_recorded_setting_is_what_the_program_wanted() -> None:
+    own = role()
+    own["inputs"] |= {"description": "theirs"}
+    recorded = component("app", trustPolicy="{}", roleSettings={"permissionsBoundary": "arn"})
+    (binding,) = declared_stack(state(recorded, own)).bindings
+    assert binding.role is not None
+    assert binding.role.settings == {"permissionsBoundary": "arn"}
+
+    secret = component("app", trustPolicy="{}", roleSettings={"description": SECRET})
+    (binding,) = declared_stack(state(secret, own)).bindings
+    assert binding.role is not None
+    assert binding.role.settings is None
+
+
+def associated(clusters: tuple[str, ...], *providers: str, **more: Any) -> Any:
+    """Return the binding of a component with associations in these clusters, REGION/NAME, each by a provider of it.
+
+    Each of the further providers has a service account.
+    """
+    places = [f"arn:aws:eks:{region}:111122223333" for region, _, _ in (each.partition("/") for each in clusters)]
+    names = [each.partition("/")[2] for each in clusters]
+    associations = [
+        {"clusterArn": f"{place}:cluster/{name}", "namespace": "web", "serviceAccount": "app"}
+        for place, name in zip(places, names, strict=True)
+    ]
+    kind = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+    found = [
+        {"associationId": f"a-{each}", "associationArn": f"{place}:podidentityassociation/{name}/a-{each}"}
+        for each, place, name in zip(clusters, places, names, strict=True)
+    ]
+    children = [
+        child("app", kind, each, {"clusterName": name}, outputs, provider=each)
+        for each, name, outputs in zip(clusters, names, found, strict=True)
+    ]
+    own = component("app", identity={"podIdentity": "used"}, podIdentityAssociations=associations, **more)
+    (binding,) = declared_stack(state(own, *(service_account("app", each) for each in providers), *children)).bindings
+    return binding
+
+
+def test_an_association_is_of_the_cluster_of_its_service_account() -> None:
+    (one,) = associated(("us-west-2/blue",), "k").associations
+
+    assert (one.association_id, one.provider, one.kubernetes) == ("a-us-west-2/blue", "us-west-2/blue", "k")
+
+
+@pytest.mark.parametrize("other", ["us-west-2/green", "us-east-1/blue"])
+def test_an_association_is_of_the_cluster_of_its_arn(other: str) -> None:
+    """The attack: two clusters have one name, in two regions; the one is asked with the credentials of the other."""
+    several = associated(("us-west-2/blue", other), "k").associations
+
+    assert [(each.provider, each.association_id) for each in several] == [
+        ("us-west-2/blue", "a-us-west-2/blue"),
+        (other, f"a-{other}"),
+    ]
+    assert {each.kubernetes for each in several} == {None}
+
+
+def test_two_roles_of_components_whose_names_look_like_one_binding() -> None:
+    """The attack: in a program of one's own, `app@green` is no cluster of `app@blue`; its role was never verified."""
+    other_arn = ROLE_ARN.replace("role/app", "role/other")
+    other = {**role(name="app@green"), "outputs": {"name": "other", "arn": other_arn}}
+    components = [
+        component("app@blue", trustPolicy="{}"),
+        role(name="app@blue"),
+        component("app@green", roleArn=other_arn, trustPolicy="{}"),
+        other,
+    ]
+    found = declared_stack(state(*components)).bindings
+
+    assert {(each.role_arn, each.role and each.role.name) for each in found} == {
+        (ROLE_ARN, "app"),
+        (other_arn, "other"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("ways", "audience"), [({"irsa": "trusted"}, "vault"), ({"podIdentity": "used"}, "sts.amazonaws.com")]
+)
+def test_the_audience_of_a_way_that_is_only_trusted(ways: dict[str, str], audience: str) -> None:
+    provider = "arn:aws:iam::111122223333:oidc-provider/example.com"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Condition": {"StringEquals": {"example.com:aud": "vault"}},
+    }
+    trust = json.dumps({"Statement": [statement]})
+    own = component("app", identity=ways, trustPolicy=trust, annotations={}, namespace="web", serviceAccountName="app")
+    damaged = component("app", identity=ways, trustPolicy='{"Statement": ["x"]}', annotations={})
+
+    assert declared_stack(state(own, role(trust))).bindings[0].audience == audience
+    assert declared_stack(state(damaged, role())).bindings[0].audience == "sts.amazonaws.com"
+
+
+GUARD = "irsa:index:IdentityGuard"
+GUARD_OUTPUTS: dict[str, Any] = {
+    "key": None,
+    "stack": "irsa-prod",
+    "mode": "deny",
+    "namespace": "kube-system",
+    "configMaps": {"irsa-guard-1a2b": {"web.app": f"irsa sts.amazonaws.com {ROLE_ARN}"}},
+    "policies": {"irsa-guard-irsa-prod-identity": {"failurePolicy": "Ignore"}},
+    "bindings": {"irsa-guard-irsa-prod-identity": {"validationActions": ["Deny", "Audit"]}},
+}
+
+
+def guard(name: str, provider: str = "", **outputs: Any) -> list[dict[str, Any]]:
+    """Return a guard as its component registers it, with one child."""
+    urn, type_ = f"{STACK}{GUARD}::{name}", "kubernetes:core/v1:ConfigMap"
+    child = {"urn": f"{STACK}{GUARD}${type_}::{name}", "type": type_, "parent": urn, "provider": provider}
+    return [{"urn": urn, "type": GUARD, "outputs": GUARD_OUTPUTS | outputs}, child]
+
+
+def test_each_cluster_has_its_guard() -> None:
+    declared = declared_stack(state(*guard("b", "green", key="green", mode="warn"), *guard("a", "blue", key="blue")))
+
+    assert [(each.name, each.mode, each.cluster) for each in declared.guards] == [
+        ("irsa:guard@blue", "deny", "blue"),
+        ("irsa:guard@green", "warn", "green"),
+    ]
+    (one,) = declared_stack(state(*guard("guard", "only", key="cluster"))).guards
+    assert (one.name, one.stack, one.namespace, one.unreadable) == ("irsa:guard", "irsa-prod", "kube-system", "")
+    # Those of a program of one's own have no cluster's key, and no row of a report is of two.
+    of_a_program = declared_stack(state(*guard("a"), *guard("b"))).guards
+    assert [each.name for each in of_a_program] == [f"irsa:guard@{GUARD}::a", f"irsa:guard@{GUARD}::b"]
+    assert (one.config_maps, one.policies, one.bindings) == (
+        GUARD_OUTPUTS["configMaps"], GUARD_OUTPUTS["policies"], GUARD_OUTPUTS["bindings"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("outputs", "reason"),
+    [
+        ({"bindings": None}, "the last `pulumi up` did not complete it: run `pulumi up --refresh`"),
+        (
+            {"configMaps": {"x": {"web.app": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}}},
+            "the last `pulumi up` did not complete it: run `pulumi up --refresh`",
+        ),
+        ({"configMaps": {"x": {"web.app": SECRET}}}, "the state keeps configMaps as a secret"),
+    ],
+)
+def test_a_guard_that_cannot_be_checked_says_why(outputs: dict[str, Any], reason: str) -> None:
+    (found,) = declared_stack(state(*guard("guard", **outputs))).guards
+
+    assert found.unreadable == reason
+
+
+@pytest.mark.parametrize("outputs", [{"mode": 1}, {"policies": {"x": "y"}}, {"configMaps": {"x": {"y": 1}}}])
+def test_a_guard_of_another_form_is_refused(outputs: dict[str, Any]) -> None:
+    with pytest.raises(CouldNotLookError, match="another output"):
+        declared_stack(state(*guard("guard", **outputs)))

@@ -1,0 +1,111 @@
+"""What a verdict can say, and when: against an independent statement of what STS checks, in which order.
+
+https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+"""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa.evaluation import Decision, WebIdentityRequest, decision
+from irsa.evaluation.document import parse
+from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa_cli.prove.answers import cause_of
+from irsa_cli.prove.sts_answers import CAUSES
+from irsa_world import verdict
+from irsa_world.live.sts import Refused
+from irsa_world.verdict import AskedRole, of_annotations, of_missing_role, of_provider
+
+HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
+ROLE = "arn:aws:iam::111122223333:role/app"
+ACTION = "sts:AssumeRoleWithWebIdentity"
+SUBJECTS = [f"system:serviceaccount:{each}" for each in ("a:app", "a:other", "b:app")]
+AUDIENCES = ["sts.amazonaws.com", "vault"]
+# The list of every sentence of a verdict: those of the trust policy, and those of what comes before it.
+SENTENCES = [
+    *(decision.DENIED_BY, decision.ALLOWED_BY, decision.NO_ALLOW, decision.NEAREST, decision.MAY_DENY),
+    *(decision.MAY_ALLOW, verdict.NO_PROVIDER, verdict.NOT_LISTED, verdict.NO_ROLE, verdict.ROLE_ELSEWHERE),
+    *(verdict.NO_SERVICE_ACCOUNT, verdict.NOT_ANNOTATED, verdict.ANNOTATED_WITH, verdict.EMPTY_AUDIENCE),
+]
+REST = "(, only .+|, nor any other|: .+)?"
+PATTERNS = [re.compile(re.sub(r"\\{\w+\\}", ".*", re.escape(each)) + REST) for each in SENTENCES]
+CONDITIONS = st.dictionaries(
+    st.sampled_from(["StringEquals", "StringLike", "StringNotEquals"]),
+    st.dictionaries(
+        st.sampled_from([f"{HOST_PATH}:sub", f"{HOST_PATH}:aud", "aws:SourceIp"]),
+        st.sampled_from([*SUBJECTS, *AUDIENCES, "system:serviceaccount:a:*"]),
+        min_size=1,
+    ),
+    max_size=2,
+)
+STATEMENTS = st.builds(
+    lambda effect, condition: {
+        "Effect": effect,
+        "Principal": {"Federated": PROVIDER},
+        "Action": ACTION,
+        **({"Condition": condition} if condition else {}),
+    },
+    st.sampled_from(["Allow", "Allow", "Deny"]),
+    CONDITIONS,
+)
+CLIENT_IDS = st.one_of(st.none(), st.lists(st.sampled_from(AUDIENCES), unique=True))
+
+
+def is_known(sentence: str) -> bool:
+    return any(each.fullmatch(sentence) for each in PATTERNS)
+
+
+@given(st.lists(STATEMENTS, max_size=3), CLIENT_IDS, st.sampled_from(SUBJECTS), st.sampled_from(AUDIENCES))
+def test_the_provider_comes_first_and_each_sentence_is_one_of_the_list(
+    statements: list[Any], client_ids: list[str] | None, subject: str, audience: str
+) -> None:
+    request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, subject, audience)
+    role = AskedRole(parse({"Statement": statements}), {} if client_ids is None else {PROVIDER: client_ids})
+    found = verdict.verdict(role, request)
+
+    assert is_known(found.found)
+    assert is_known(found.details)
+    assert bool(found.expected) is (found.decision is not Decision.ALLOWED)
+    if client_ids is None:
+        assert (found.decision, found.fix.split()[2]) == (Decision.DENIED, "create-open-id-connect-provider")
+    elif audience not in client_ids:
+        assert (found.decision, found.fix.split()[2]) == (Decision.DENIED, "add-client-id-to-open-id-connect-provider")
+    else:
+        evaluated = decision.evaluate_parsed(*role.trust, request)
+        assert (found.decision, found.found) == (evaluated.decision, evaluated.explanation)
+
+
+@pytest.mark.parametrize("audiences", [[], ["vault"], ["vault", "sts.amazonaws.com"]])
+@pytest.mark.parametrize("client_ids", [[], ["sts.amazonaws.com"]])
+def test_one_of_several_audiences_is_enough_and_without_any_the_provider_is(
+    audiences: list[str], client_ids: list[str]
+) -> None:
+    is_good = not audiences or bool({*audiences} & {*client_ids})
+    assert (of_provider(client_ids, PROVIDER, audiences) is None) is is_good
+
+
+def test_what_a_pod_asks_for_is_the_annotation() -> None:
+    assert of_annotations({ROLE_ARN: ROLE}, ROLE) is None
+    for annotations in ({}, {ROLE_ARN: ""}, {ROLE_ARN: f"{ROLE}2"}, {ROLE_ARN: ROLE, AUDIENCE: ""}):
+        found = of_annotations(annotations, ROLE)
+        assert found
+        assert (found.decision, is_known(found.found)) == (Decision.DENIED, True)
+
+
+def test_a_role_of_the_same_name_is_named() -> None:
+    assert all(is_known(of_missing_role(ROLE, near).found) for near in (None, ROLE.upper()))
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "sentence"),
+    [
+        ("InvalidIdentityToken", "No OpenIDConnect provider found in your account for ...", verdict.NO_PROVIDER),
+        ("InvalidIdentityToken", "Incorrect token audience", verdict.NOT_LISTED),
+    ],
+)
+def test_prove_says_the_same_of_what_sts_answered(code: str, message: str, sentence: str) -> None:
+    assert cause_of(CAUSES, Refused(code, message)).meaning.startswith(sentence)
