@@ -93,12 +93,13 @@ def trust_document(parts: TrustParts, ways: Sequence[Way] = ()) -> str:
     """Return the trust policy of a role, as minified JSON: the same input makes the same text.
 
     A way that needs an argument is trusted where that is among the parts, another one where it is among these ways.
-    The text is empty without a subject or a statement: the role would trust nobody or, without `sub`, everybody.
+    The text is empty without a subject or such an argument: the role would trust nobody or, without `sub`, everybody.
+    Where EKS Pod Identity has subjects with wildcards alone, which is a mistake, what is written besides is judged.
 
     Raises:
         Mistake: A provider ARN is not one.
     """
     trusting = [each for way in WAYS if way.needs or way in ways for each in way.statements(parts)]
-    if not parts.subjects or not trusting:
+    if not parts.subjects or not (trusting or parts.cluster_arns):
         return ""
     return minified({"Version": VERSION, "Statement": [*trusting, *parts.statements]})

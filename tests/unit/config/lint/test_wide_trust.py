@@ -39,6 +39,17 @@ def mistakes(trust: dict[str, Any], rule: str = "wide-trust", cluster: Any = Non
     return [(".".join(map(str, mistake.place[2:])), mistake.mistake) for mistake in all_mistakes]
 
 
+def test_an_open_statement_beside_wildcards_that_pod_identity_does_not_have() -> None:
+    """The slip: a second `irsa check`, when the wildcards were gone, found that the role was open to the cluster."""
+    trust = {"subjects": ["team-a:a*"], "statements": [OPEN]}
+    values = {"cluster": CLUSTER, "bindings": {"app": {"identity": {"podIdentity": "trusted"}, "trust": trust}}}
+    examination = examine(values, Path("/nowhere"), "us-west-2")
+
+    assert "with wildcards" in examination.mistakes[0].mistake.found
+    warnings = [each.mistake.found for each in examination.warnings if each.rule == "wide-trust"]
+    assert any("all service accounts of the cluster" in each for each in warnings)
+
+
 @pytest.mark.parametrize("subject", ["team-a:*", "team-a:**", "team-a:?*", "team-a:*?", "team-a:??*"])
 def test_a_whole_namespace_however_spelled(subject: str) -> None:
     """The attack: `team-a:?*` lets a whole namespace in, and is not spelled `team-a:*`."""
