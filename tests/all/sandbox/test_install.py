@@ -105,11 +105,11 @@ print(json.dumps([found, sorted({file.parts[0] for file in files}), importlib.me
     found, brought, requires = json.loads(environment.run("python", "-c", code).stdout)
 
     assert found == []
-    assert [name for name in brought if not name.endswith(".dist-info")] == ["..", "irsa", "irsa_cli"]
+    assert [name for name in brought if not name.endswith(".dist-info")] == ["..", "irsa", "irsa_cli", "irsa_world"]
     assert [name for name in requires if re.match(r"irsa\b", name)] == []
 
 
-@pytest.mark.parametrize("package", ["components/irsa", "cli/irsa_cli"])
+@pytest.mark.parametrize("package", ["components/irsa", "cli/irsa_cli", "cli/irsa_world"])
 def test_each_file_of_a_package_is_installed(environment: Environment, package: str) -> None:
     packages = environment.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip()
     installed = Path(packages) / Path(package).name
