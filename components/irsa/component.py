@@ -159,10 +159,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
         documents = self._inputs(types.POLICY, "policy")
         self.policy_arns = pulumi.Output.all(*self._inputs(types.ATTACHMENT, "policyArn")).apply(sorted)
         self.subjects = pulumi.Output.from_input(self._subjects(spec.trust) if spec.trust else None)
-        denied = spec.trust.denied_subjects if spec.trust else None
-        self.denied_subjects = pulumi.Output.from_input(
-            denied if denied is None else self._later.value(spec, ("trust", "denied_subjects"))
-        )
+        denied = self._later.value(spec, ("trust", "denied_subjects")) if spec.trust else None
+        self.denied_subjects = pulumi.Output.from_input(denied)
         self.namespace, self.service_account_name = (
             pulumi.Output.from_input(service_account and self._input(service_account, f"metadata.{each}"))
             for each in ("namespace", "name")
