@@ -192,7 +192,7 @@ def _common(each: TakenServiceAccount) -> str:
 def _identity(each: TakenServiceAccount | None, settings: Settings | None) -> dict[str, Any]:
     """Return how Pods get a role, by its service account and its trust policy, as far as the binding has them."""
     irsa, pods = (each is None or bool(each.found.role_arn)), bool(each and each.association)
-    trusts_irsa, trusts_pods = (settings.provider_arns, settings.cluster_arns) if settings else (irsa, pods)
+    trusts_irsa, trusts_pods = (settings.oidc_provider_arns, settings.cluster_arns) if settings else (irsa, pods)
     uses = {IRSA.key: USED if irsa else TRUSTED} if trusts_irsa else {}
     uses |= {POD_IDENTITY.key: USED if pods else TRUSTED} if trusts_pods else {}
     short = next((word for word, identity in SHORT.items() if identity.recorded == uses), None)

@@ -72,7 +72,7 @@ def _read_trust(task: Task, role: LiveRole, users: Iterable[LiveServiceAccount],
     ]
     drop = task.ways.drop_dead_issuers
     trust = read_trust(role.trust, task.clusters.surroundings, by_irsa, pods, drop_dead_issuers=drop)
-    for arn in trust.settings.provider_arns:
+    for arn in trust.settings.oidc_provider_arns:
         cluster = task.clusters.of_provider(arn)
         if cluster.name not in task.clusters.keys:
             raise Left(f"it trusts cluster {named(cluster.name)}, and the file has another one as irsa:cluster")
@@ -88,7 +88,7 @@ def _read_trust(task: Task, role: LiveRole, users: Iterable[LiveServiceAccount],
 def clusters_of(task: Task, settings: Settings) -> list[str]:
     """Return the names of the clusters that a trust policy is for."""
     of_pods = [cluster.name for arn in settings.cluster_arns if (cluster := task.clusters.by_arn.get(arn))]
-    return [task.clusters.of_provider(arn).name for arn in settings.provider_arns] or of_pods
+    return [task.clusters.of_provider(arn).name for arn in settings.oidc_provider_arns] or of_pods
 
 
 def _settings(role: LiveRole, declared: Declared) -> dict[str, Any]:
@@ -120,6 +120,6 @@ def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:
     if settings.statements:
         found["statements"] = task.documents.literal(list(settings.statements))
     result: dict[str, Any] = {"trust": found}
-    if settings.provider_arns and (settings.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults):
+    if settings.oidc_provider_arns and (settings.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults):
         result["audience"] = settings.audience
     return result | task.clusters.setting(task.clusters.keys[name] for name in clusters_of(task, settings))

@@ -180,15 +180,17 @@ def _proposals(
     written += [Settings((arn,), tuple(sorted(those)), aud) for (arn, aud), those in sorted(by_provider.items())]
     providers: dict[str, set[str]] = {}
     for each in written:
-        providers.setdefault(each.terms, set()).update(each.provider_arns)
-    alike = [each._replace(provider_arns=tuple(sorted(providers[each.terms]))) for each in written]
+        providers.setdefault(each.terms, set()).update(each.oidc_provider_arns)
+    alike = [each._replace(oidc_provider_arns=tuple(sorted(providers[each.terms]))) for each in written]
     named_ones = {each.subject for each in users}
-    alike.sort(key=lambda each: (-len(named_ones & {*each.subjects}), -len(each.subjects) * len(each.provider_arns)))
+    alike.sort(
+        key=lambda each: (-len(named_ones & {*each.subjects}), -len(each.subjects) * len(each.oidc_provider_arns))
+    )
     if of_associations:
         clusters, tags = of_associations.cluster_arns, of_associations.session_tags
         for each in alike:
             # irsa writes each subject, cluster and condition for both ways.
-            same_clusters = {surroundings.clusters.get(arn) for arn in each.provider_arns} == {*clusters}
+            same_clusters = {surroundings.clusters.get(arn) for arn in each.oidc_provider_arns} == {*clusters}
             if same_clusters and not each.conditions and {*of_associations.subjects} <= {*each.subjects}:
                 yield each._replace(cluster_arns=clusters, session_tags=tags)
     yield from alike

@@ -41,7 +41,7 @@ def trust_of(arguments: Arguments, values: Mapping[str, Any]) -> Trust:
     identity = ways_of(values)
     # With markers for what is not known.
     parts = TrustParts(
-        provider_arns=values.get("oidc_provider_arns", []),
+        oidc_provider_arns=values.get("oidc_provider_arns", []),
         subjects=subjects,
         audience=values.get("audience", DEFAULT_AUDIENCE),
         conditions=trust.get("conditions"),
@@ -72,7 +72,7 @@ def _admission(
         if not document or policy_size(document) > _trust_quota(arguments, values):
             return nothing
         try:
-            found = admission(document, parts.provider_arns, parts.subjects, parts.audience)
+            found = admission(document, parts.oidc_provider_arns, parts.subjects, parts.audience)
             for way in ways_of(values).trusted:
                 more, refused = way.admits(document, parts)
                 every = None if found.subjects is None else sorted({*found.subjects, *more})

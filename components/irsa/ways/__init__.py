@@ -92,14 +92,14 @@ def identity_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iterato
 def trust_document(parts: TrustParts, ways: Sequence[Way] = ()) -> str:
     """Return the trust policy of a role, as minified JSON: the same input makes the same text.
 
-    A way that needs an argument is trusted where that is among the parts, another one where it is among these ways.
-    The text is empty without a subject or such an argument: the role would trust nobody or, without `sub`, everybody.
-    Where EKS Pod Identity has subjects with wildcards alone, which is a mistake, what is written besides is judged.
+    A way that needs an argument is there where that is among the parts, another one where it is among these ways. The
+    text is empty without a subject or a way: the role would trust nobody or, without `sub`, everybody.
 
     Raises:
         Mistake: A provider ARN is not one.
     """
-    trusting = [each for way in WAYS if way.needs or way in ways for each in way.statements(parts)]
-    if not parts.subjects or not (trusting or parts.cluster_arns):
+    there = [way for way in WAYS if (getattr(parts, way.needs) if way.needs else way in ways)]
+    if not parts.subjects or not there:
         return ""
+    trusting = (statement for way in there for statement in way.statements(parts))
     return minified({"Version": VERSION, "Statement": [*trusting, *parts.statements]})

@@ -17,7 +17,7 @@ from irsa.ways.way import TrustParts, Way
 def _statements(parts: TrustParts) -> Iterator[dict[str, Any]]:
     claims = [subject_claim(subject) for subject in sorted(set(parts.subjects))]
     operator = "StringLike" if any(map(is_pattern, parts.subjects)) else "StringEquals"
-    for arn in sorted(set(parts.provider_arns)):
+    for arn in sorted(set(parts.oidc_provider_arns)):
         issuer = issuer_of_provider(arn)
         condition: dict[str, dict[str, Any]] = {name: dict(keys) for name, keys in (parts.conditions or {}).items()}
         condition.setdefault("StringEquals", {})[f"{issuer}:aud"] = parts.audience

@@ -18,7 +18,7 @@ class TrustParts(NamedTuple):
     """What a trust policy is made of.
 
     Attributes:
-        provider_arns: ARNs of the IAM OIDC providers, one per cluster, all in the role's AWS account.
+        oidc_provider_arns: ARNs of the IAM OIDC providers, one per cluster, all in the role's AWS account.
         subjects: `namespace:name` patterns, at least one. Those with wildcards are of IRSA only.
         audience: The audience of the tokens.
         conditions: Further conditions of each statement, operator -> key -> value or values, as IAM writes them.
@@ -27,7 +27,7 @@ class TrustParts(NamedTuple):
         session_tags: Whether its sessions have tags.
     """
 
-    provider_arns: Sequence[str] = ()
+    oidc_provider_arns: Sequence[str] = ()
     subjects: Sequence[str] = ()
     audience: str = DEFAULT_AUDIENCE
     conditions: Conditions | None = None
@@ -76,7 +76,7 @@ class Way:
         key: Its key in `identity`.
         name: Its name in messages.
         statements: Yields those of irsa in the trust policy, as far as their parts are there.
-        needs: The argument that says whom they trust; none where nothing is looked up for them.
+        needs: The argument, and the part, that says whom they trust; none where nothing is looked up for them.
         arguments: What has no effect without it.
         instead: What `identity` may be set to, to have it.
         has_tags: Whether its sessions may have the tags that name their service account.

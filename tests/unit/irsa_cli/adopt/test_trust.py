@@ -34,7 +34,7 @@ def test_the_page_of_aws_is_exact() -> None:
     namespace = read(statement("team-a:*", operator="StringLike"))
 
     assert not found.change
-    assert (found.settings.provider_arns, found.settings.subjects) == ((BLUE,), ("team-a:app",))
+    assert (found.settings.oidc_provider_arns, found.settings.subjects) == ((BLUE,), ("team-a:app",))
     assert (found.settings.audience, found.settings.conditions, found.settings.statements) == (STS, None, ())
     assert (namespace.change, namespace.settings.subjects) == ("", ("team-a:*",))
     assert not read(statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity"])).change
@@ -105,7 +105,7 @@ def test_nobody_is_let_in_by_a_statement_that_is_added() -> None:
     assert "team-b:app" in left(one, users=[APP, User(BLUE, "team-b:app", STS)])
     assert "denied before, allowed after" in left(one, users=[User(BLUE, "team-a:app", "other")])
     found = read(one, green, clusters=("BLUE", "GREEN"), users=[APP, User(GREEN, "team-b:app", STS)])
-    assert len(found.settings.provider_arns) == 1
+    assert len(found.settings.oidc_provider_arns) == 1
 
 
 def test_a_literal_wildcard_is_left() -> None:
@@ -122,7 +122,7 @@ def test_a_dead_issuer_is_left_or_kept() -> None:
     found = read(*statements, drop_dead_issuers=True)
     assert not found.change
     assert found.afterwards == (f"after the import, remove {GONE} from trust.statements, if its cluster is gone",)
-    assert (found.settings.provider_arns, found.settings.statements) == ((BLUE,), statements[1:])
+    assert (found.settings.oidc_provider_arns, found.settings.statements) == ((BLUE,), statements[1:])
 
 
 def test_a_document_that_iam_would_refuse_is_left() -> None:
