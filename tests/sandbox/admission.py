@@ -80,6 +80,31 @@ class ApiServer:
             assert answer.returncode == 0, answer.stderr
 
 
+def watch_config_maps(server: ApiServer) -> None:
+    """Keep a policy with parameters bound, so that the API server goes on reading ConfigMaps.
+
+    Once no binding has parameters, it stops for good, and judges by those that it knew then:
+    https://github.com/kubernetes/kubernetes/issues/130887.
+    """
+    name, version = "config-maps-are-watched", "admissionregistration.k8s.io/v1"
+    rule = {"apiGroups": ["tests.irsa"], "apiVersions": ["v1"], "resources": ["none"], "operations": ["CREATE"]}
+    specs = {
+        "ValidatingAdmissionPolicy": {
+            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+            "matchConstraints": {"resourceRules": [rule]},
+            "validations": [{"expression": "true"}],
+        },
+        "ValidatingAdmissionPolicyBinding": {
+            "policyName": name,
+            "paramRef": {"name": name, "namespace": "default", "parameterNotFoundAction": "Allow"},
+            "validationActions": ["Audit"],
+        },
+    }
+    server.apply(
+        *({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec} for kind, spec in specs.items())
+    )
+
+
 def config_maps(settings: Settings, data: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
     """Return the ConfigMaps of a guard."""
     return [

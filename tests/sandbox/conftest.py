@@ -28,7 +28,7 @@ from sandbox.servers import pods, start, start_servers, stop
 from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
 from sandbox.step_progress import StepProgress
 from sandbox.versions import official_parts
-from tests.sandbox.admission import ApiServer
+from tests.sandbox.admission import ApiServer, watch_config_maps
 from tests.sandbox.end_of_run import stopped_afterwards
 from tests.sandbox.estate import remove_policy, remove_role
 from tests.sandbox.guard_pods import ACCOUNTS_AND_WAYS, NAMESPACES
@@ -182,6 +182,7 @@ def start_by(python: Path, sandbox: Sandbox) -> None:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Start a sandbox once for all tests."""
     with running_cloud(tmp_path_factory.mktemp("sandbox")) as started:
+        watch_config_maps(ApiServer(started))
         yield started
 
 
