@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from config.lint import RULES as LINT_RULES
 from config.variables import BUILT_IN
 from docs.generate.tables import codes, table, takes_outputs, title, type_name, type_of, without_those_of_an_add_on
 from irsa import outputs
@@ -203,6 +204,17 @@ def kinds_text() -> str:
     return "".join(f"  {name:<26}{each.title}\n" for name, each in KINDS.items())
 
 
+def lint_rules() -> str:
+    """Return the table of the lint rules, and each with why it warns and its examples."""
+    rows = ((f"[`{name}`](#{name})", rule.description, rule.danger) for name, rule in LINT_RULES.items())
+    parts = [table("rule", "warns when", "`irsa check` fails by", rows=rows)]
+    for name, rule in LINT_RULES.items():
+        heads = ("It warns of", "and not of")
+        examples = (f"{head}\n\n```yaml\n{each}\n```" for head, each in zip(heads, rule.examples, strict=False))
+        parts += [f"### {name}", rule.why, *examples]
+    return "\n\n".join(filter(None, parts))
+
+
 # By page, and by the name of the section between its two comments.
 SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "guides/own-program.md": {name: partial(program, name) for name in PROGRAMS},
@@ -214,6 +226,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "guard": partial(component_arguments, outputs.GUARD_TYPE),
     },
     "reference/findings.md": {
+        "lint": lint_rules,
         "rules": lambda: table(
             "rule",
             "found",

@@ -4,16 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from config.lint import RULES as LINT_RULES
 from docs.generate.schema import stack_file_schema
 from docs.generate.tables import flow, table, type_of, without_those_of_an_add_on
 
 FILE = Path(__file__).parents[1] / "stack-file.md"
-OF_LINT_RULES = """## Lint rules
-
-`irsa check` fails by what the last column says, and `pulumi up` warns of it. `silence` accepts it for the bindings that
-it names, with a reason.
-"""
 # Sections in the order in which a new user needs them.
 ORDER = (
     *("Settings", "Cluster", "KubernetesAccess", "Binding", "ServiceAccount", "PodIdentity", "Role", "Policy", "AddOn"),
@@ -29,12 +23,8 @@ def text() -> str:
     settings = {name: value for name, value in config["properties"].items() if name.startswith("irsa:")}
     definitions = {**schema["$defs"], "Settings": {**config, "properties": settings, "description": "Under `config:`."}}
     definitions["Policy"] = without_those_of_an_add_on(definitions["Policy"], "`addOn`", "keys")
-    rules = table(
-        *("Rule", "Warns when", "`irsa check` fails by"),
-        rows=((f"`{name}`", rule.description, rule.danger) for name, rule in LINT_RULES.items()),
-    )
     sections = (_section(name, definitions[name]) for name in ORDER)
-    return "\n".join([introduction, *sections, OF_LINT_RULES, rules]) + "\n"
+    return "\n".join([introduction, *sections])
 
 
 def _section(title: str, model: Mapping[str, Any]) -> str:
