@@ -112,9 +112,13 @@ def wide_guard(checked: CheckedStack) -> Warnings:
     Whoever may avoid a guard can give Pods another role, or none.
 
     Bad:
-        irsa:guard: {mode: deny, annotations: {mode: deny, groups: ["system:authenticated"]}}
+        irsa:guard:
+          mode: deny
+          annotations: {mode: deny, groups: ["system:authenticated"]}
     Good:
-        irsa:guard: {mode: deny, annotations: {mode: deny, userPrefixes: ["arn:aws:sts::111122223333:assumed-role/deploy/"]}}
+        irsa:guard:
+          mode: deny
+          annotations: {mode: deny, userPrefixes: ["arn:aws:sts::111122223333:assumed-role/deploy/"]}
     """
     for place, guard in _guards(checked.stack) if checked.complete else ():
         rule, namespace = guard.annotations, guard.namespace

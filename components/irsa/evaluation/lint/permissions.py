@@ -123,7 +123,7 @@ def pass_any_role(policies: Policies) -> Warnings:
         policy:
           document:
             Version: "2012-10-17"
-            Statement: [{Effect: Allow, Action: "iam:PassRole", Resource: "arn:${partition}:iam::${account}:role/my-task"}]
+            Statement: [{Effect: Allow, Action: "iam:PassRole", Resource: "arn:aws:iam::111122223333:role/task"}]
     """
     for index, (place, statement) in enumerate(policies.statements):
         passing = [action for action in statement.items("Action") if _includes_pass_role(action)]
