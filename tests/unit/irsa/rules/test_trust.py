@@ -124,7 +124,7 @@ def test_the_providers_of_our_own_document() -> None:
     """Protects what `irsa verify` looks up: each provider once per statement, with the audience that a token needs."""
     other = PROVIDER.replace("region-code", "us-west-2")
     document = trust_document(TrustParts([PROVIDER, other], ["a:b"], "ci"))
-    assert federated_providers(document) == {PROVIDER: [["ci"]], other: [["ci"]]}
+    assert federated_providers(json.loads(document)) == {PROVIDER: [["ci"]], other: [["ci"]]}
 
 
 def trusting(**elements: Any) -> str:
@@ -153,13 +153,13 @@ def trusting(**elements: Any) -> str:
 )
 def test_the_providers_of_a_document_of_others(document: str, expected: dict[str, list[list[str]]]) -> None:
     """Protects `irsa verify` on a role that was changed by hand: whom an Allow lets in, and with which audiences."""
-    assert federated_providers(document) == expected
+    assert federated_providers(json.loads(document)) == expected
 
 
 def test_statements_of_one_provider_are_reported_one_by_one() -> None:
     first = json.loads(trusting(Condition={"StringEquals": {f"{ISSUER}:aud": "a"}}))["Statement"]
     second = json.loads(trusting())["Statement"]
-    assert federated_providers(json.dumps({"Statement": [first, second]})) == {PROVIDER: [["a"], []]}
+    assert federated_providers({"Statement": [first, second]}) == {PROVIDER: [["a"], []]}
 
 
 def test_json_without_white_space_and_with_sorted_keys() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config.located_mistake import LocatedMistake
-from irsa_world.live.model import Guarded
+from irsa_world.model import Guarded
 from program.live.guards import guarded_twice, missing_namespaces, unguarded_pods
 from program.live.planned import planned_components
 from program.live.reads import Reads

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from irsa_world.live.model import LiveServiceAccount
+from irsa_world.model import ServiceAccount
 from tests.unit.program.live.scene import HOST, ROLE_ARN, arn, cluster, found, held_service_account, live, rules
 
 ROLE = {"role": {"name": "app"}}
@@ -207,7 +207,7 @@ def test_who_wrote_an_annotation() -> None:
             {"manager": "status", "operation": "Update", "subresource": "status"},
         ],
     }
-    read = LiveServiceAccount.of("cluster", "default", "test-sa", {"metadata": metadata})
+    read = ServiceAccount.of("cluster", "default", "test-sa", {"metadata": metadata})
 
     assert read.managers(ROLE_ARN) == {"kubectl"}
     assert read.managers("keep") == {"before-first-apply"}
@@ -219,7 +219,7 @@ def test_an_annotation_that_nobody_is_known_to_own() -> None:
     The API server refuses a patch all the same: conflict with "before-first-apply" (tests/sandbox/test_conflicts.py).
     """
     written = {ROLE_ARN: arn("role", "theirs")}
-    read = LiveServiceAccount("cluster", "team-a", "app", written)
+    read = ServiceAccount("cluster", "team-a", "app", written)
     (mistake,) = found(stack(ANNOTATED), in_cluster=cluster({"team-a/app": read}))
 
     assert rules([mistake]) == [("service-account-taken", SERVICE_ACCOUNT)]
