@@ -10,12 +10,12 @@ match every character: https://docs.aws.amazon.com/IAM/latest/UserGuide/referenc
 
 import functools
 import itertools
-import math
 import re
+import string
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.evaluation.patterns import TooManyError, matches
+from irsa.evaluation.patterns import matches
 from irsa.evaluation.permission_statements import (
     CHOSEN,
     TO_PLAIN,
@@ -27,11 +27,10 @@ from irsa.evaluation.permission_statements import (
     statements_of,
     values_to_try,
 )
-from irsa.rules.strangers import MOST_WAYS, automaton, least, unmatched
 from irsa.rules.unknown import Unknown
 
-# Patterns made to combine in very many ways are not followed to the end: then the answer is "cannot tell".
-MOST_FORMS, MOST_CHOICES = 50, 500
+# More ARNs than these are not tried: then the answer is "cannot tell".
+MOST_FORMS = 50
 
 
 class Request(NamedTuple):
@@ -48,13 +47,6 @@ class _Having(NamedTuple):
     negated: int
     least: dict[str, int]
     most: dict[str, int]
-
-
-class _Way(NamedTuple):
-    """Statements that apply to one request: some Allow, some Allow of the boundary, and no Deny must include it."""
-
-    allows: Sequence[Sequence[Statement]]
-    denies: Sequence[Statement]
 
 
 class Permissions:
@@ -86,8 +78,10 @@ class Permissions:
             action: The action.
             resource: Its resource's ARN, or `*` for an action without resource types.
         """
-        request = self._of_action(action)
-        certain, possible = self.including("resources", functools.partial(matches, resource.translate(TO_PLAIN)))
+        return self._on(self._of_action(action), resource.translate(TO_PLAIN))
+
+    def _on(self, request: Request, resource: str) -> bool | None:
+        certain, possible = self.including("resources", functools.partial(matches, resource))
         return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & possible))
 
     def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool | None:
@@ -107,14 +101,28 @@ class Permissions:
             request = request._replace(certain=request.certain & ~others, possible=request.possible & ~others)
         key = request, tuple(arns)
         if key not in self._everywhere:
-            try:
-                given: bool | None = any(_covers(way, arns, certain=True) for way in self._ways(request))
-                if not given and any(_covers(way, arns, certain=False) for way in self._possible_ways(request)):
-                    given = None
-            except TooManyError:
-                given = None
-            self._everywhere[key] = given
+            self._everywhere[key] = self._is_given_everywhere(request, arns)
         return self._everywhere[key]
+
+    def _is_given_everywhere(self, request: Request, arns: Iterable[str]) -> bool | None:
+        allows = [each for each in self.those(request.possible) if each.allows]
+        exceptions = [each.resources for each in self.those(request.possible) if each.allows is each.resources.negated]
+        forms = _forms(arns, [pattern for each in allows for pattern in each.resources.every])
+        may_be_given = len(forms) > MOST_FORMS
+        for form in forms[:MOST_FORMS]:
+            answers: list[bool | None] = []
+            for name in _STRANGERS:
+                resource = name.join(form)
+                answers.append(self._on(request, resource))
+                if answers[-1] is False:
+                    if not any(matches(resource, pattern) for each in exceptions for pattern in each.certain):
+                        break
+                    answers.pop()
+            else:
+                if answers and all(answers):
+                    return True
+                may_be_given |= bool(answers)
+        return None if may_be_given else False
 
     def _of_action(self, action: str) -> Request:
         # IAM ignores the letter case of actions.
@@ -162,8 +170,8 @@ class Permissions:
     def decision(self, request: Request) -> bool | None:
         """Return whether a request is given; None where that can't be told."""
         if request not in self._answers:
-            given: bool | None = any(not way.denies for way in self._ways(request))
-            if not given and any(not way.denies for way in self._possible_ways(request)):
+            given: bool | None = self._is_given(request)
+            if not given and self._may_be_given(request):
                 given = None
             self._answers[request] = given
         return self._answers[request]
@@ -172,26 +180,20 @@ class Permissions:
         """Yield the statements of a request's bits."""
         return (each for index, each in enumerate(self.statements) if bits >> index & 1)
 
-    def _ways(self, request: Request) -> Iterator[_Way]:
-        """Yield what applies to a request for certain: Allow statements whose conditions a caller meets together."""
+    def _is_given(self, request: Request) -> bool:
+        """Return whether a caller can meet the conditions of an Allow, and avoid each Deny, for certain."""
         allows = [each for each in self.those(request.certain) if each.allows]
         denies = tuple(each for each in self.those(request.possible) if not each.allows and not each.never)
-        sides = [_by_conditions(each for each in allows if not each.in_boundary)]
-        sides += [_by_conditions(each for each in allows if each.in_boundary)] if self.bounded else []
-        for choice in itertools.product(*sides):
-            conditions = tuple(each for condition, _ in choice for each in condition)
-            remaining = _unavoidable(conditions, denies, request.service)
-            if remaining is not None:
-                yield _Way([statements for _, statements in choice], remaining)
+        sides = [{tuple(each.conditions) for each in allows if not each.in_boundary}]
+        sides += [{tuple(each.conditions) for each in allows if each.in_boundary}] if self.bounded else []
+        choices = (tuple(itertools.chain.from_iterable(each)) for each in itertools.product(*sides))
+        return any(_can_avoid(conditions, denies, request.service) for conditions in choices)
 
-    def _possible_ways(self, request: Request) -> Iterator[_Way]:
-        """Yield what may apply to a request."""
+    def _may_be_given(self, request: Request) -> bool:
         allows = [each for each in self.those(request.possible) if each.allows and not each.never]
-        denies = [each for each in self.those(request.certain) if not each.allows and not each.conditions]
-        sides = [[each for each in allows if not each.in_boundary]]
-        sides += [[each for each in allows if each.in_boundary]] if self.bounded else []
-        if all(sides):
-            yield _Way(sides, denies)
+        is_denied = any(not each.allows and not each.conditions for each in self.those(request.certain))
+        in_boundary = {each.in_boundary for each in allows}
+        return not is_denied and False in in_boundary and (not self.bounded or True in in_boundary)
 
 
 # A decision does not ask which resources these are: the roles of one add-on differ in them alone.
@@ -215,21 +217,10 @@ def gives(
     return Permissions(tuple(statements), boundary is not None)
 
 
-def _by_conditions(statements: Iterable[Statement]) -> list[tuple[frozenset[Compared], list[Statement]]]:
-    """Return the statements that apply together, by their conditions: each set of them with what has none."""
-    found: dict[frozenset[Compared], list[Statement]] = {}
-    for each in statements:
-        found.setdefault(frozenset(each.conditions), []).append(each)
-    always = found.get(frozenset(), [])
-    return [(conditions, those if those is always else [*always, *those]) for conditions, those in found.items()]
-
-
 # Most requests ask for the conditions of others.
 @functools.lru_cache(maxsize=1_000)
-def _unavoidable(
-    required: tuple[Compared, ...], denies: tuple[Statement, ...], service: str
-) -> tuple[Statement, ...] | None:
-    """Return the Deny statements that a caller can't avoid for certain who meets conditions; None if nobody meets them.
+def _can_avoid(required: tuple[Compared, ...], denies: tuple[Statement, ...], service: str) -> bool:
+    """Return whether a caller can meet conditions, and avoid each Deny, for certain.
 
     A caller avoids a Deny by a value with which one of its conditions is not met. Values that meet a condition of the
     Allow, or avoid another Deny, stay as they are.
@@ -247,8 +238,7 @@ def _unavoidable(
     for each in required:
         chosen[each.key] = [values for values in chosen.get(each.key, ()) if each.outcome(values) is True]
         if not chosen[each.key]:
-            return None
-    remaining = []
+            return False
     for deny in sorted(denies, key=lambda deny: len(deny.conditions)):
         for each in deny.conditions:
             left = [values for values in chosen.get(each.key, ()) if each.outcome(values) is False]
@@ -256,39 +246,16 @@ def _unavoidable(
                 chosen[each.key] = left
                 break
         else:
-            remaining.append(deny)
-    return tuple(remaining)
+            return False
+    return True
 
 
 _OTHER_AWS_ACCOUNT, _OTHER_REGION = "987654321098", "zz-central-9"
+# Names that nobody has chosen, one for each letter that a pattern may begin or end with.
+_STRANGERS = [f"{each}{'qzjxkvwyqzjxkv'[: 6 + at % 9]}{each}" for at, each in enumerate(string.ascii_lowercase)]
 
 
-def _covers(way: _Way, arns: Collection[str], certain: bool) -> bool:
-    """Return whether a way is open for every resource that nobody can have named, but for the exceptions."""
-    exceptions = [each.resources.patterns(certain) for each in way.denies if not each.resources.negated]
-    needed = [each.resources.patterns(certain) for each in way.denies if each.resources.negated]
-    sides = [[*_options(side, certain)] for side in way.allows]
-    patterns = [pattern for side in sides for option, _ in side for pattern in option]
-    forms = _forms(arns, patterns)
-    if len(forms) * math.prod(map(len, sides)) > MOST_CHOICES:
-        raise TooManyError
-    for form in forms:
-        for choice in itertools.product(*sides):
-            excepted = [*exceptions, *(names for _, names in choice)]
-            every = [names for names, _ in choice] + needed
-            if _unmatched(excepted, form) and not any(_unmatched([*excepted, names], form) for names in every):
-                return True
-    return False
-
-
-def _options(side: Iterable[Statement], certain: bool) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Yield what a resource must match, with the exceptions: all of Resource together, or `*` and one NotResource."""
-    names = [each.resources for each in side]
-    yield tuple(pattern for each in names if not each.negated for pattern in each.patterns(not certain)), ()
-    yield from ((("*",), each.patterns(not certain)) for each in names if each.negated)
-
-
-def _forms(arns: Collection[str], patterns: Iterable[str]) -> list[tuple[str, ...]]:
+def _forms(arns: Iterable[str], patterns: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the texts of ARNs between their names, where they have some.
 
     The partitions and the AWS accounts are those of the patterns.
@@ -303,30 +270,4 @@ def _forms(arns: Collection[str], patterns: Iterable[str]) -> list[tuple[str, ..
     for arn, partition, aws_account in every:
         text = arn.replace("${Partition}", partition).replace("${Account}", aws_account)
         found[tuple(re.split(r"\$\{\w+\}|\*", text.replace("${Region}", _OTHER_REGION)))] = None
-    found = {form: None for form in found if len(form) > 1}
-    if len(found) > MOST_FORMS:
-        raise TooManyError
-    return [*found]
-
-
-def _unmatched(names: Iterable[tuple[str, ...]], form: tuple[str, ...]) -> str | None:
-    """Return a resource of a form that none of the patterns matches; None where there is none."""
-    return _unmatched_text(tuple(sorted({pattern for each in names for pattern in each})), form)
-
-
-_automaton = functools.lru_cache(maxsize=100)(automaton)
-
-
-@functools.lru_cache(maxsize=1_000)
-def _unmatched_text(patterns: tuple[str, ...], form: tuple[str, ...]) -> str | None:
-    if "*" in patterns:
-        return None
-    return unmatched(_automaton(patterns), form, _fewest)
-
-
-def _fewest(found: Mapping[int, str]) -> dict[int, str]:
-    """Return the bits with which least can still match, all of them."""
-    fewest = least(found, MOST_WAYS + 1)
-    if len(fewest) > MOST_WAYS:
-        raise TooManyError
-    return fewest
+    return [form for form in found if len(form) > 1]

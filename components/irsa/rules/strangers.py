@@ -7,7 +7,7 @@ wide as `*`, whatever they do with other names.
 """
 
 import string
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 SHORTEST, LONGEST = 8, 20
@@ -65,17 +65,6 @@ def automaton(patterns: Iterable[Iterable[str]]) -> Automaton:
     return Automaton(start, {character: bits | other for character, bits in named.items()}, other, stays, ends)
 
 
-def least(found: Mapping[int, str], most: int = MOST_WAYS) -> dict[int, str]:
-    """Return the bits with which least can still match, so many at most; with more bits, nothing can do better."""
-    kept: dict[int, str] = {}
-    for bits in sorted(found, key=int.bit_count):
-        if len(kept) == most:
-            break
-        if not any(fewer & bits == fewer for fewer in kept):
-            kept[bits] = found[bits]
-    return kept
-
-
 def stranger(subjects: Collection[str], namespace: str | None = None) -> str | None:
     """Return a service account that none of the patterns matches, as `namespace:name`; None where there is none.
 
@@ -83,28 +72,14 @@ def stranger(subjects: Collection[str], namespace: str | None = None) -> str | N
         subjects: `namespace:name` patterns, with the wildcards `*` and `?`.
         namespace: Its namespace, where it may be in no other one.
     """
-    return unmatched(automaton(subjects), ("", ":", "") if namespace is None else (f"{namespace}:", ""))
-
-
-def unmatched(
-    compared: Automaton,
-    form: Sequence[str],
-    kept: Callable[[Mapping[int, str]], dict[int, str]] = least,
-) -> str | None:
-    """Return a text that none of the patterns matches; None where there is none.
-
-    Args:
-        compared: The patterns.
-        form: What stands before, between and behind its names.
-        kept: Returns which bits are followed, of those that the beginnings of a name lead to.
-    """
+    compared = automaton(subjects)
     letters = [letter for letter in string.ascii_lowercase if letter in compared.steps]
     unnamed = next((letter for letter in string.ascii_lowercase if letter not in compared.steps), None)
     alphabet = [*([unnamed] if unnamed else []), *letters]
-    first, *others = form
+    first, *others = ("", ":", "") if namespace is None else (f"{namespace}:", "")
     now = {compared.after(compared.start, first): first}
     for literal in others:
-        names = _after_a_name(compared, now, alphabet, kept)
+        names = _after_a_name(compared, now, alphabet)
         now = {compared.after(bits, literal): text + literal for bits, text in names.items()}
     return next((text for bits, text in now.items() if not bits & compared.ends), None)
 
@@ -113,7 +88,6 @@ def _after_a_name(
     compared: Automaton,
     starts: Mapping[int, str],
     alphabet: Sequence[str],
-    kept: Callable[[Mapping[int, str]], dict[int, str]],
 ) -> dict[int, str]:
     """Return the bits that names lead to, each with a text that does, from the bits before the name."""
     found: dict[int, str] = {}
@@ -123,7 +97,18 @@ def _after_a_name(
         for bits, text in now.items():
             for letter in alphabet:
                 following.setdefault(compared.after(bits, letter), text + letter)
-        now = kept(following)
+        now = _least(following)
         if length >= SHORTEST:
             found = {**now, **found}
-    return kept(found)
+    return _least(found)
+
+
+def _least(found: Mapping[int, str]) -> dict[int, str]:
+    """Return the bits with which least can still match: with more bits, nothing can do better."""
+    kept: dict[int, str] = {}
+    for bits in sorted(found, key=int.bit_count):
+        if len(kept) == MOST_WAYS:
+            break
+        if not any(fewer & bits == fewer for fewer in kept):
+            kept[bits] = found[bits]
+    return kept
