@@ -12,7 +12,7 @@ of a session, a region, an external ID, a tag in an AWS account of its own. Sour
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from irsa.evaluation.answers import all_of, any_of
@@ -20,9 +20,8 @@ from irsa.evaluation.document import Condition, Statement
 from irsa.rules.grammar import split_operator
 from irsa.rules.trust import ACTION
 
-# So many of the broadest IP ranges, or smaller ones of that size, are somebody's.
-MOST_BROADEST = 4
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# The shortest prefix of an IP range that is somebody's, by the version of IP.
+BROADEST = {4: 8, 6: 32}
 
 # What each key's value must be to name somebody: a regular expression for the whole of it, wildcards included.
 _FIXED = r"[^*?]+"
@@ -179,13 +178,11 @@ class _Demand(NamedTuple):
         key: The condition key, in lower case.
         is_there: Whether the request must have the key.
         names: Whether the values that the key may have, if it is there, name somebody; None where that is not known.
-        networks: The same as IP addresses, where they are.
     """
 
     key: str
     is_there: bool
     names: bool | None
-    networks: Collection[Network] | None = None
 
 
 def _is_named(statements: Iterable[Statement], variables: bool) -> bool | None:
@@ -197,10 +194,9 @@ def _is_named(statements: Iterable[Statement], variables: bool) -> bool | None:
         choices += [demands] if statement.effect == "Deny" else [[each] for each in demands]
     certain = [demands[0] for demands in choices if len(demands) == 1]
     there = {each.key for each in certain if each.is_there}
-    # Conditions on one key are met together: of two halves of all IP addresses, nothing is in both.
-    networks = _common(each.networks for each in certain if each.networks is not None and each.key in there)
-    outcomes = (all_of((each.is_there or each.key in there) and each.names for each in demands) for demands in choices)
-    return any_of([networks is not None and _are_narrow(networks), *outcomes])
+    return any_of(
+        all_of((each.is_there or each.key in there) and each.names for each in demands) for demands in choices
+    )
 
 
 def _demand(condition: Condition, denied: bool, variables: bool) -> _Demand:
@@ -218,8 +214,7 @@ def _demand(condition: Condition, denied: bool, variables: bool) -> _Demand:
     # Where the key is absent, a condition with IfExists is met, and one with ForAllValues; without, a negation is.
     is_there = (of_set != "ForAnyValue" or if_exists) if denied else not (of_set == "ForAllValues" or if_exists)
     if key == "aws:sourceip" and name.endswith(("IpAddress", "Like")):
-        networks = _networks(condition.wanted)
-        return _Demand(key, is_there, None if networks is None else _are_narrow(networks), networks)
+        return _Demand(key, is_there, all_of(map(_is_narrow, condition.wanted)))
     return _Demand(key, is_there, all_of(_names(key, name, value, variables) for value in condition.wanted))
 
 
@@ -253,38 +248,13 @@ def _pattern(key: str, operator: str) -> str | bool | None:
     return _SUBJECT if claim == "sub" and re.fullmatch(_CLAIM, key) else None
 
 
-def _networks(values: Iterable[str]) -> set[Network] | None:
-    """Return IP ranges, and those of patterns such as 203.0.*; None for others."""
-    found: set[Network] = set()
-    for value in values:
-        parts = value.strip().removesuffix("*").removesuffix(".").split(".")
-        is_pattern = value.endswith("*") and len(parts) < 4 and all(part.isdecimal() for part in parts)  # noqa: PLR2004
-        text = f"{'.'.join([*parts, *'000'][:4])}/{8 * len(parts)}" if is_pattern else value.strip()
-        try:
-            found.add(ipaddress.ip_network(text, strict=False))
-        except ValueError:
-            return None
-    return found
-
-
-def _common(several: Iterable[Collection[Network]]) -> Collection[Network] | None:
-    """Return the addresses that all have; None where there are none to compare."""
-    common: Collection[Network] | None = None
-    for networks in several:
-        # Of two that overlap, one is in the other.
-        pairs = ((a, b) for a in common or () for b in networks if a.version == b.version and a.overlaps(b))
-        common = networks if common is None else {max(pair, key=lambda each: each.prefixlen) for pair in pairs}
-    return common
-
-
-def _are_narrow(networks: Collection[Network]) -> bool:
-    """Return whether addresses are not as good as all, to S3, however they are divided."""
-    v4 = ipaddress.collapse_addresses(each for each in networks if isinstance(each, ipaddress.IPv4Network))
-    v6 = ipaddress.collapse_addresses(each for each in networks if isinstance(each, ipaddress.IPv6Network))
-    lengths = (([each.prefixlen for each in v4], 8), ([each.prefixlen for each in v6], 32))
-    # Nor in many pieces.
-    return all(
-        all(length >= broadest for length in those)
-        and sum(2.0 ** (broadest - length) for length in those) <= MOST_BROADEST
-        for those, broadest in lengths
-    )
+def _is_narrow(value: str) -> bool | None:
+    """Return whether an IP range, or a pattern such as 203.0.*, is not as good as all to S3; None for another text."""
+    parts = value.strip().removesuffix("*").removesuffix(".").split(".")
+    is_pattern = value.endswith("*") and len(parts) < 4 and all(part.isdecimal() for part in parts)  # noqa: PLR2004
+    text = f"{'.'.join([*parts, *'000'][:4])}/{8 * len(parts)}" if is_pattern else value.strip()
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+    return network.prefixlen >= BROADEST[network.version]
