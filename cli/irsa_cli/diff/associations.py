@@ -43,10 +43,11 @@ from irsa_cli.diff.rights import (
     problem_of,
     written,
 )
-from irsa_cli.diff.snapshots import UNKNOWN_ARN, Role, Snapshot, clusters_named, place_of
+from irsa_cli.diff.snapshots import UNKNOWN_ARN, Role, Snapshot, place_of
 from irsa_world.model import Association
 from irsa_world.trusts.chains import Document
 from irsa_world.trusts.changes import held_by_one
+from irsa_world.trusts.clusters import clusters_named
 from irsa_world.trusts.trust import ANYBODY
 
 # What it means that the right was held, open or absent before, and is afterwards.

@@ -20,12 +20,12 @@ from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa.rules.trust import POD_IDENTITY_PRINCIPAL
 from irsa.rules.unknown import Unknown
 from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, Step
 from irsa_world.model import Association
 from irsa_world.state.resource import Resource, is_secret, is_unknown, known_text
 from irsa_world.trusts.chains import Document, RolePolicies
+from irsa_world.trusts.clusters import clusters_named
 
 UNREAD = Unknown("it is not in the preview")
 UNKNOWN_ARN = "not known until `pulumi up`"
@@ -410,18 +410,6 @@ def _arn(resource: Resource, aws_accounts: AwsAccounts) -> Arn | None:
     with contextlib.suppress(Mistake):
         return parse_iam_arn(known_text(resource.outputs.get("arn")), kind)
     return Arn(*aws_accounts[resource.provider], kind, found) if found and resource.provider in aws_accounts else None
-
-
-def clusters_named(trust: Mapping[str, Any] | None) -> Iterator[ClusterArn]:
-    """Yield the clusters that the statements for EKS Pod Identity name which allow."""
-    for statement in items_of((trust or {}).get("Statement", [])):
-        of_statement = mapping_of(statement)
-        services = items_of(mapping_of(of_statement.get("Principal")).get("Service", []))
-        if of_statement.get("Effect") == "Allow" and POD_IDENTITY_PRINCIPAL in services:
-            for keys in mapping_of(of_statement.get("Condition")).values():
-                for value in (each for values in mapping_of(keys).values() for each in items_of(values)):
-                    with contextlib.suppress(Mistake):
-                        yield parse_cluster_arn(str(value))
 
 
 def _role(resource: Resource, aws_accounts: AwsAccounts) -> Role:

@@ -24,8 +24,8 @@ from irsa.ways import IRSA, ONLY_IRSA, Identity, parse_identity
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import Association, Role, ServiceAccount
 from irsa_world.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
+from irsa_world.trusts.chains import Document
 
-Document = Mapping[str, Any] | Unknown
 # Outputs of the component that every check of a binding needs.
 NEEDED = (outputs.ROLE_ARN, outputs.ANNOTATIONS, outputs.NAMESPACE, outputs.SERVICE_ACCOUNT_NAME, outputs.SUBJECTS)
 # What the outputs are, and what is in each.
@@ -326,14 +326,11 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
     )
 
 
-def _trusted_audience(identity: Identity, trust: Mapping[str, Any] | None) -> str:
+def _trusted_audience(identity: Identity, trust: Mapping[str, Any]) -> str:
     """Return the audience of tokens where no annotation has it: without one, the trust policy may have another."""
-    if trust and identity.only_trusts(IRSA):
-        # The statements of irsa come before those of the caller's own.
-        with contextlib.suppress(AttributeError, TypeError):
-            statements = itertools.chain(*federated_providers(trust).values())
-            return str(next(itertools.chain(*statements), DEFAULT_AUDIENCE))
-    return DEFAULT_AUDIENCE
+    # The statements of irsa come before those of the caller's own.
+    statements = itertools.chain(*federated_providers(trust).values()) if identity.only_trusts(IRSA) else ()
+    return str(next(itertools.chain(*statements), DEFAULT_AUDIENCE))
 
 
 def _association(declared: Mapping[str, Any]) -> Association:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irsa.rules.arns import issuer_of_provider
-from irsa.rules.leaves import items_of
+from irsa.rules.leaves import items_of, mapping_of
 from irsa.rules.mistakes import Mistake, named
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
@@ -74,12 +74,12 @@ def federated_providers(document: Mapping[str, Any]) -> dict[str, list[list[str]
     Each has, for every such statement, the audiences in its StringEquals condition; a token must have one of them.
     """
     found: dict[str, list[list[str]]] = {}
-    for statement in items_of(document.get("Statement", [])):
-        principal = statement.get("Principal") if statement.get("Effect") == "Allow" else None
-        for arn in items_of(principal.get("Federated", [])) if isinstance(principal, dict) else ():
-            if ":oidc-provider/" in arn:
+    for statement in map(mapping_of, items_of(document.get("Statement", []))):
+        principal = mapping_of(statement.get("Principal")) if statement.get("Effect") == "Allow" else {}
+        for arn in items_of(principal.get("Federated", [])):
+            if ":oidc-provider/" in str(arn):
                 key = f"{issuer_of_provider(arn)}:aud"
-                conditions = (statement.get("Condition") or {}).get("StringEquals") or {}
+                conditions = mapping_of(mapping_of(statement.get("Condition")).get("StringEquals"))
                 values = [items_of(conditions[name]) for name in conditions if name.lower() == key.lower()]
                 found.setdefault(arn, []).append([each for several in values for each in several])
     return found

@@ -11,7 +11,7 @@ from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.trust import federated_providers
 from irsa.rules.unknown import Unknown
 from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.verification import Verification, annotation_findings
+from irsa_cli.verification import Verification
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.model import Role, ServiceAccount
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
