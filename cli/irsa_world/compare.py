@@ -180,16 +180,11 @@ def of_config_map(about: str, data: Mapping[str, str], live: Mapping[str, Any] |
         yield Difference(*MISSING, about=about)
         return
     now: Mapping[str, str] = live.get("data") or {}
-    missing, more = sorted({*data} - {*now}), sorted({*now} - {*data})
-    if missing:
-        yield Difference(f"it lacks {listed(missing)}", f"{len(data):,} declared entries", about=about)
-    if more:
-        yield Difference(f"it has {listed(more)}", "no entries that are not declared", about=about)
-    changed = sorted(key for key in {*data} & {*now} if data[key] != now[key])
+    changed = sorted(key for key in {*data, *now} if data.get(key) != now.get(key))
     for key in changed[:1]:
-        others = f"; changed are also {listed(changed[1:])}" if changed[1:] else ""
-        texts = f"{named(key)}: {named(now[key])}{others}", f"{named(key)}: {named(data[key])}"
-        yield Difference(*texts, about=about)
+        found, expected = (f"{named(key)}: {_text(each.get(key, ABSENT))}" for each in (now, data))
+        others = f"; {listed(changed[1:])} differ, too" if changed[1:] else ""
+        yield Difference(f"{found}{others}", expected, about=about)
 
 
 def _changes(declared: Any, live: Any, place: Place) -> Iterator[tuple[Place, Any, Any]]:

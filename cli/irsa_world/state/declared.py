@@ -1,6 +1,5 @@
 """What a stack declares: its bindings, as the last `pulumi up` recorded them in the state."""
 
-import contextlib
 import functools
 import itertools
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import Any
 from irsa import outputs, types
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
-from irsa.rules.arns import cluster_of_association, parse_cluster_arn, parse_iam_arn
+from irsa.rules.arns import cluster_of_association, parse_cluster_arn
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.names import snake
 from irsa.rules.policies import parse_object
@@ -23,29 +22,9 @@ from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, ONLY_IRSA, Identity, parse_identity
 from irsa_world.exits import CouldNotLookError
 from irsa_world.model import Association, Role, ServiceAccount
-from irsa_world.state.resource import SECRET, Resource, is_secret, is_unknown, known_text
+from irsa_world.state.recorded import FORMS, GUARD_FORMS, NEEDED, known_outputs, secret, unreadable
+from irsa_world.state.resource import SECRET, Resource, is_secret, known_text
 from irsa_world.trusts.chains import Document
-
-# Outputs of the component that every check of a binding needs.
-NEEDED = (outputs.ROLE_ARN, outputs.ANNOTATIONS, outputs.NAMESPACE, outputs.SERVICE_ACCOUNT_NAME, outputs.SUBJECTS)
-# What the outputs are, and what is in each.
-FORMS: Mapping[str, tuple[Any, Any]] = {
-    **dict.fromkeys((outputs.ROLE_ARN, outputs.NAMESPACE, outputs.SERVICE_ACCOUNT_NAME), (str, str)),
-    outputs.TRUST_POLICY: (str, str),
-    **dict.fromkeys((outputs.POLICY_ARNS, outputs.SUBJECTS), (list, str)),
-    outputs.ANNOTATIONS: (dict, str),
-    outputs.ROLE_SETTINGS: (dict, str | int | float),
-    outputs.CREATES_SERVICE_ACCOUNT: (bool, bool),
-    outputs.IDENTITY: (dict, str),
-    outputs.ASSOCIATIONS: (list, dict),
-}
-# Outputs of a guard, in the order of DeclaredGuard, and what they are.
-GUARD_OUTPUTS = {"stack": str, "mode": str, "namespace": str, "configMaps": dict, "policies": dict, "bindings": dict}
-PARSERS: Mapping[str, Any] = {
-    outputs.ROLE_ARN: functools.partial(parse_iam_arn, resource_type="role"),
-    outputs.TRUST_POLICY: parse_object,
-    outputs.IDENTITY: parse_identity,
-}
 
 
 @dataclass(frozen=True)
@@ -77,11 +56,6 @@ class DeclaredServiceAccount(ServiceAccount):
         """Return the command that restores its declared annotations, of which it has others now."""
         overwritten = [key for key, value in self.annotations.items() if live.get(key, value) != value]
         return commands.up_with_annotations(stack, self.namespace, self.name, overwritten)
-
-
-def secret(what: str) -> Unknown:
-    """Return what takes the place of a value that the state keeps as a secret."""
-    return Unknown(f"the state keeps {what} as a secret")
 
 
 def in_cluster(name: str, cluster_key: str) -> str:
@@ -255,26 +229,16 @@ def _guard(name: str, component: Resource, cluster: str) -> DeclaredGuard:
     Raises:
         CouldNotLookError: An output has another form than the component gives it.
     """
-    found = {key: component.outputs.get(key) for key in GUARD_OUTPUTS}
-    if any(each is None or is_unknown(each) for each in found.values()):
-        return DeclaredGuard(name, unreadable="the last `pulumi up` did not complete it: run `pulumi up --refresh`")
-    if secrets := [key for key, value in found.items() if is_secret(value)]:
-        return DeclaredGuard(name, unreadable=f"the state keeps {', '.join(secrets)} as a secret")
-    for key, value in found.items():
-        items = value.values() if isinstance(value, dict) else ()
-        texts = (each.values() if key == "configMaps" and isinstance(each, dict) else () for each in items)
-        well_formed = isinstance(value, GUARD_OUTPUTS[key]) and all(isinstance(each, dict) for each in items)
-        if not well_formed or not all(isinstance(text, str) for each in texts for text in each):
-            where = f"pulumi stack export: {named(component.urn)}"
-            raise CouldNotLookError(f"{where} has another output {key} than irsa gives it")
-    values: list[Any] = [*found.values(), cluster]
-    return DeclaredGuard(name, *values)
+    if reason := unreadable(component.outputs, GUARD_FORMS, GUARD_FORMS):
+        return DeclaredGuard(name, unreadable=reason)
+    known = known_outputs(component, GUARD_FORMS)
+    return DeclaredGuard(name, *(known[key] for key in GUARD_FORMS), cluster)
 
 
 def _binding(key: str, cluster_key: str, component: Resource, children: Sequence[Resource]) -> DeclaredBinding:
-    recorded, known = component.outputs, _known(component)
+    recorded, known = component.outputs, known_outputs(component, FORMS)
     failed_updates = tuple((child.type, child.name) for child in children if child.failed)
-    if reason := _unreadable(recorded):
+    if reason := unreadable(recorded, NEEDED, (outputs.ROLE_ARN,)):
         return DeclaredBinding(key, known.get(outputs.ROLE_ARN, ""), unreadable=reason, failed_updates=failed_updates)
     own = [child for child in children if not child.external]
     roles = [each for each in own if each.type == types.ROLE]
@@ -345,34 +309,6 @@ def _association(declared: Mapping[str, Any]) -> Association:
     )
     parse_cluster_arn(found.cluster_arn)
     return found
-
-
-def _known(component: Resource) -> dict[str, Any]:
-    """Return the outputs of a component that are no secret, and are known.
-
-    Raises:
-        CouldNotLookError: One has another form than the component gives it.
-    """
-    recorded = {name: value for name, value in component.outputs.items() if name in FORMS and value is not None}
-    known = {name: value for name, value in recorded.items() if not is_secret(value) and not is_unknown(value)}
-    for name, value in known.items():
-        form, inner = FORMS[name]
-        items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        with contextlib.suppress(Mistake):
-            if isinstance(value, form) and all(isinstance(each, inner) for each in items):
-                PARSERS.get(name, bool)(value)
-                continue
-        where = f"pulumi stack export: {named(component.urn)}"
-        raise CouldNotLookError(f"{where} has another output {name} than irsa gives it")
-    return known
-
-
-def _unreadable(recorded: Mapping[str, Any]) -> str:
-    # What was not known yet when an update failed.
-    if recorded.get(outputs.ROLE_ARN) is None or is_unknown(recorded):
-        return "the last `pulumi up` did not complete this binding: run `pulumi up --refresh`"
-    secrets = [name for name in NEEDED if is_secret(recorded.get(name))]
-    return f"the state keeps {', '.join(secrets)} as a secret" if secrets else ""
 
 
 def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBinding:
