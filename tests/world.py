@@ -1,7 +1,8 @@
-"""The world of the command's tests: an IAM below the SDK, and answers of AWS's services without one."""
+"""The world of the command's tests: an IAM below the SDK, answers of AWS's services without one, and a whole cloud."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from moto import mock_aws
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
+from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from sandbox import missing_in_moto
 from sandbox.faster_moto import replacements
 
@@ -77,3 +79,87 @@ def program(file: Path, script: str) -> str:
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
     return str(file)
+
+
+class Cloud:
+    """An AWS account with EKS and a cluster, in the places of their clients; it is as a test says.
+
+    Attributes:
+        errors: What is answered instead, by the name of the question, or by what it is about.
+        asked: How often each question was asked.
+    """
+
+    number, issuer, context = "111122223333", "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE", "test"
+
+    def __init__(self, *roles: Role, service_accounts: Iterable[ServiceAccount] = (), pods: Sequence[Any] = ()) -> None:
+        """Take what there is; what else there may be is set later."""
+        self.roles = {each.arn: each for each in roles}
+        self.service_accounts = {str(each): each for each in service_accounts}
+        self.providers: dict[str, Sequence[str]] = {}
+        self.documents: dict[str, Any] = {}
+        self.associations: dict[str, Association] = {}
+        self.agent: str | None = "ACTIVE"
+        self.eks_cluster: EksCluster | None = None
+        self.pods_there, self.nodes = pods, dict[str, Mapping[str, str]]()
+        self.errors: dict[str, Exception] = {}
+        self.asked = Counter[str]()
+
+    def _answer(self, question: str, about: str, answer: Any) -> Any:
+        self.asked[question] += 1
+        if error := self.errors.get(question) or self.errors.get(about):
+            raise error
+        return answer
+
+    def _role(self, name: str) -> Role | None:
+        return next((each for each in self.roles.values() if each.name == name), None)
+
+    def of(self, reference: str) -> Any:
+        return self._answer("cluster", reference, self)
+
+    def of_role(self, *_: Any) -> Any:
+        return self
+
+    of_binding = of_cluster = eks = of_role
+
+    def of_arn(self, arn: str) -> Any:
+        return self if arn.split(":")[4] == self.number or arn in self.roles else None
+
+    def role(self, name: str) -> Role | None:
+        found: Role | None = self._answer("role", name, self._role(name))
+        return found
+
+    def attached_policies(self, name: str) -> Any:
+        role = self._role(name)
+        return self._answer("attached policies", name, role and role.attached_policies)
+
+    def inline_policies(self, name: str) -> Any:
+        role = self._role(name)
+        return self._answer("inline policies", name, role and [*role.inline_policies])
+
+    def inline_document(self, role: str, name: str) -> Any:
+        found = self._role(role)
+        return self._answer("inline document", name, found and found.inline_policies.get(name))
+
+    def document(self, arn: str) -> Any:
+        return self._answer("document", arn, self.documents.get(arn))
+
+    def client_ids(self, arn: str) -> Any:
+        return self._answer("provider", arn, self.providers.get(arn))
+
+    def association(self, _: str, namespace: str, name: str) -> Any:
+        return self._answer("association", name, self.associations.get(f"{namespace}/{name}"))
+
+    def addon_status(self, cluster: str) -> Any:
+        return self._answer("agent", cluster, self.agent)
+
+    def cluster(self, name: str) -> Any:
+        return self._answer("EKS cluster", name, self.eks_cluster)
+
+    def service_account(self, namespace: str, name: str) -> Any:
+        return self._answer("service account", name, self.service_accounts.get(f"{namespace}/{name}"))
+
+    def pods(self, *_: str) -> Any:
+        return self._answer("pods", "pods", self.pods_there)
+
+    def node_labels(self) -> Any:
+        return self._answer("nodes", "nodes", self.nodes)

@@ -12,11 +12,11 @@ from typing import Any
 from irsa import outputs, types
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
-from irsa.rules.arns import cluster_of_association, parse_cluster_arn
+from irsa.rules.arns import cluster_of_association
 from irsa.rules.mistakes import Mistake, listed, named, nearest
 from irsa.rules.names import snake
 from irsa.rules.policies import parse_object
-from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
+from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa.rules.unknown import Unknown
 from irsa.ways import IRSA, ONLY_IRSA, Identity, parse_identity
@@ -243,26 +243,22 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
     own = [child for child in children if not child.external]
     roles = [each for each in own if each.type == types.ROLE]
     annotations = known.get(outputs.ANNOTATIONS, {})
-    objects = [
-        (each.provider, *each.object_name.partition("/")[::2], each.type == types.SERVICE_ACCOUNT)
+    of_place = functools.partial(DeclaredServiceAccount, annotations=annotations, cluster_key=cluster_key)
+    service_accounts = [
+        of_place(each.provider, *each.object_name.partition("/")[::2], created=each.type == types.SERVICE_ACCOUNT)
         for each in own
         if each.type in {types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH}
     ]
-    existing = [each for each in children if each.external and each.type == types.SERVICE_ACCOUNT]
-    if not objects and known.get(outputs.SERVICE_ACCOUNT_NAME):
+    if not service_accounts and (name := known.get(outputs.SERVICE_ACCOUNT_NAME)):
         # `pulumi refresh` removes a deleted service account from the state; the component's outputs still have it.
-        created = known.get(outputs.CREATES_SERVICE_ACCOUNT, True)
-        namespace = known.get(outputs.NAMESPACE, DEFAULT_NAMESPACE)
-        # Without an annotation, nothing of the existing one is managed.
-        cluster = existing[0].provider if existing else ""
-        objects = [(cluster, namespace, known[outputs.SERVICE_ACCOUNT_NAME], created)]
-    service_accounts = tuple(
-        DeclaredServiceAccount(*place, annotations, created=created, cluster_key=cluster_key)
-        for *place, created in objects
-    )
-    associations = tuple(map(_association, known.get(outputs.ASSOCIATIONS, [])))
+        # Without an annotation, nothing of an existing one is managed.
+        existing = (each.provider for each in children if each.external and each.type == types.SERVICE_ACCOUNT)
+        namespace, created = known.get(outputs.NAMESPACE, DEFAULT_NAMESPACE), known.get(outputs.CREATES_SERVICE_ACCOUNT)
+        service_accounts = [of_place(next(existing, ""), namespace, name, created=created is not False)]
     of_type = (each for each in own if each.type == types.POD_IDENTITY_ASSOCIATION)
     creators = {cluster_of_association(each.text("associationArn")): each for each in of_type}
+    ids = {arn: each.text("associationId") for arn, each in creators.items()}
+    associations = tuple(_association(each, ids) for each in known.get(outputs.ASSOCIATIONS, ()))
     clusters = {each.cluster for each in service_accounts}
     identity = parse_identity(known[outputs.IDENTITY]) if outputs.IDENTITY in known else ONLY_IRSA
     return DeclaredBinding(
@@ -270,20 +266,15 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Sequence
         known[outputs.ROLE_ARN],
         _role(recorded, known, own),
         _documents(recorded.get(outputs.POLICY_DOCUMENTS), [e.arn for e in own if e.type == types.POLICY]),
-        service_accounts,
-        tuple(known.get(outputs.SUBJECTS) or (subject_of(each.namespace, each.name) for each in service_accounts)),
+        tuple(service_accounts),
+        tuple(known.get(outputs.SUBJECTS) or (each.subject for each in service_accounts)),
         annotations.get(AUDIENCE, _trusted_audience(identity, parse_object(known.get(outputs.TRUST_POLICY, "{}")))),
         roles[0].provider if roles else "",
         max((each.modified for each in own if each.modified), default=None),
         failed_updates=failed_updates,
         in_stack_file=outputs.KEY in recorded,
         identity=identity,
-        associations=tuple(
-            replace(each, association_id=creators[each.cluster_arn].text("associationId"))
-            if each.cluster_arn in creators
-            else each
-            for each in associations
-        ),
+        associations=associations,
         providers={arn: each.provider for arn, each in creators.items()},
         # A component has one service account, and may have associations of its name in other clusters.
         kubernetes={associations[0].cluster_arn: clusters.pop()} if len(clusters) == len(associations) == 1 else {},
@@ -297,18 +288,18 @@ def _trusted_audience(identity: Identity, trust: Mapping[str, Any]) -> str:
     return str(next(itertools.chain(*statements), DEFAULT_AUDIENCE))
 
 
-def _association(declared: Mapping[str, Any]) -> Association:
-    texts = (str(declared.get(name)) for name in ("clusterArn", "namespace", "serviceAccount", "roleArn"))
+def _association(declared: Mapping[str, Any], ids: Mapping[str, str]) -> Association:
+    arn, *texts = (str(declared.get(name)) for name in ("clusterArn", "namespace", "serviceAccount", "roleArn"))
     policy, tags, target = declared.get("policy"), declared.get("tags") or {}, declared.get("targetRoleArn")
-    found = Association(
+    return Association(
+        arn,
         *texts,
+        association_id=ids.get(arn, ""),
         session_tags=declared.get("disableSessionTags") is not True,
         target_role_arn=target if isinstance(target, str) else "",
         policy=secret("the session policy") if is_secret(policy) else policy or "",
         tags=secret("a tag of the association") if is_secret(tags) else tags,
     )
-    parse_cluster_arn(found.cluster_arn)
-    return found
 
 
 def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBinding:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from irsa import outputs
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import parse_cluster_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.policies import parse_object
 from irsa.rules.unknown import Unknown
@@ -36,6 +36,7 @@ PARSERS: Mapping[str, Any] = {
     outputs.ROLE_ARN: functools.partial(parse_iam_arn, resource_type="role"),
     outputs.TRUST_POLICY: parse_object,
     outputs.IDENTITY: parse_identity,
+    outputs.ASSOCIATIONS: lambda those: [parse_cluster_arn(str(each.get("clusterArn"))) for each in those],
 }
 
 

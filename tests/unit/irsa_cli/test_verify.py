@@ -1,312 +1,465 @@
-"""`irsa verify`'s rules, with an AWS account and a cluster that answer what a test says."""
+"""`irsa verify`'s rules: a cloud that is as declared, one link of it broken, and what is said."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
-from irsa.rules.trust import federated_providers
+from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown
+from irsa.types import POD_IDENTITY_ASSOCIATION
+from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.verification import Verification
+from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
-from irsa_world.model import Role, ServiceAccount
+from irsa_world.live.eks import EksClient
+from irsa_world.live.once import Once
+from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
+from tests.unit.irsa_world.live.eks_answers import Eks, association
+from tests.world import Cloud
 
-ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+ACCOUNT, REGION = "111122223333", "us-west-2"
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 CI_ISSUER = "token.actions.githubusercontent.com"
-CI_PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{CI_ISSUER}"
-ROLE = "arn:aws:iam::111122223333:role/app"
-ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE}
-SERVICE_ACCOUNT = DeclaredServiceAccount("", "web", "app", ANNOTATIONS, created=True)
-POLICY, BOUNDARY = (f"arn:aws:iam::111122223333:policy/{name}" for name in ("app", "boundary"))
-ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
+CI_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{CI_ISSUER}"
+CLUSTER = f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/blue"
+ROLE, OTHER = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("app", "other"))
+TARGET = "arn:aws:iam::444455556666:role/target"
+POLICY, BOUNDARY = (f"arn:aws:iam::{ACCOUNT}:policy/{name}" for name in ("app", "boundary"))
 UP = "pulumi up --refresh --stack dev"
-DENIED = NoPermissionError("AccessDenied")
+DENIED, SECRET = NoPermissionError("AccessDenied"), Unknown("the state keeps it as a secret")
+AGENT_RUNS = {("blue", "eks-pod-identity-agent"): "ACTIVE"}
+PERMISSIONS = Path(__file__).parents[3] / "docs" / "permissions"
+HOSTILE = "a\nerror: \x1b[31m"
 
 
-def statement(provider: str, **conditions: Any) -> dict[str, Any]:
-    action = "sts:AssumeRoleWithWebIdentity"
-    return {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": action, "Condition": conditions}
+def document(*statements: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def document(*statements: Any) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+def allowing(action: Any, **more: Any) -> dict[str, Any]:
+    return document({"Effect": "Allow", "Action": action, "Resource": "*", **more})
 
 
-HOST_PATH = ISSUER.removeprefix("https://")
-CLAIMS = {f"{HOST_PATH}:aud": "sts.amazonaws.com", f"{HOST_PATH}:sub": "system:serviceaccount:web:app"}
-STATEMENT = statement(PROVIDER, StringEquals=CLAIMS)
-CI_STATEMENT = statement(
-    CI_PROVIDER,
-    StringEquals={f"{CI_ISSUER}:aud": "my-ci"},
-    StringLike={f"{CI_ISSUER}:sub": "repo:octo-org/octo-repo:*"},
-)
-TRUST = document(STATEMENT)
-GET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-BINDING = DeclaredBinding("app", ROLE, Role(ROLE, json.loads(TRUST)), service_accounts=(SERVICE_ACCOUNT,))
+CI_STATEMENT = {
+    "Effect": "Allow",
+    "Principal": {"Federated": CI_PROVIDER},
+    "Action": "sts:AssumeRoleWithWebIdentity",
+    "Condition": {"StringEquals": {f"{CI_ISSUER}:aud": "my-ci"}, "StringLike": {f"{CI_ISSUER}:sub": "repo:a/b:*"}},
+}
+READ, EVERYTHING = allowing("s3:GetObject"), allowing("*")
 
 
-class World:
-    """An AWS account with one role, and a cluster, which have what a test says.
-
-    Attributes:
-        errors: What is answered instead to a question, or to each one about something.
-    """
-
-    number, issuer, context = "111122223333", ISSUER, "test"
-
-    def __init__(self, trust: str = TRUST, client_ids: Mapping[str, Any] | None = None, **settings: Any) -> None:
-        self.ids = {PROVIDER: ["sts.amazonaws.com"]} if client_ids is None else client_ids
-        self.live_role = Role(**{"arn": ROLE, "trust": json.loads(trust), **settings})
-        self.documents: dict[str, Any] = {}
-        self.inline: dict[str, Any] = {}
-        self.errors: dict[str, Exception] = {}
-
-    def _ask(self, about: str, answer: Any) -> Any:
-        if error := self.errors.get(about):
-            raise error
-        return answer
-
-    def of_role(self, *_: Any) -> Any:
-        return self
-
-    of_binding = of_role
-
-    def of(self, reference: str) -> Any:
-        return self._ask(reference, self)
-
-    def role(self, _: str) -> Role:
-        return self.live_role
-
-    def attached_policies(self, _: str) -> Any:
-        return self._ask("attached policies", list(self.documents))
-
-    def inline_policies(self, _: str) -> Any:
-        return self._ask("inline policies", list(self.inline))
-
-    def document(self, arn: str) -> Any:
-        return self._ask(arn, self.documents.get(arn))
-
-    def inline_document(self, _: str, name: str) -> Any:
-        return self._ask(name, self.inline.get(name))
-
-    def client_ids(self, arn: str) -> Any:
-        return self._ask(arn, self.ids.get(arn))
-
-    def service_account(self, namespace: str, name: str) -> Any:
-        return self._ask("service account", ServiceAccount("test", namespace, name, ANNOTATIONS))
+OF_A_ROLE = {field.name for field in fields(Role)} - {"tags"}
 
 
-def verify(binding: DeclaredBinding, live: Any, own_providers: frozenset[str] = frozenset()) -> list[Check]:
-    """Return the checks of a binding that did not come out well."""
-    stack = DeclaredStack("dev", (binding,), {}, {}, own_providers)
-    checks = Verification(stack, live, live, binding).checks(pods=False)
+def trust_of(identity: str | Mapping[str, str], *statements: Any, **more: Any) -> Any:
+    trusted = parse_identity(identity).trusted
+    providers, clusters = [PROVIDER] * (IRSA in trusted), [CLUSTER] * (POD_IDENTITY in trusted)
+    found = json.loads(trust_document(TrustParts(providers, ["web:app"], cluster_arns=clusters, **more)))
+    return {**found, "Statement": [*items_of(found["Statement"]), *statements]}
+
+
+def bound(identity: str | Mapping[str, str] = "irsa", **settings: Any) -> DeclaredBinding:
+    """Return a binding whose role has a managed policy and an inline one; settings are of its role or association."""
+    ways = parse_identity(identity)
+    values = {
+        "trust": trust_of(identity),
+        "attached_policies": (POLICY,),
+        "inline_policies": {"inline": READ},
+        **settings,
+    }
+    of_association = {key: settings[key] for key in settings if key not in OF_A_ROLE}
+    return DeclaredBinding(
+        "app",
+        ROLE,
+        Role(ROLE, **{key: values[key] for key in values if key in OF_A_ROLE}),
+        {POLICY: READ},
+        (DeclaredServiceAccount("", "web", "app", {ROLE_ARN: ROLE} if IRSA in ways.used else {}, created=True),),
+        identity=ways,
+        associations=(Association(CLUSTER, "web", "app", ROLE, **of_association),) if POD_IDENTITY in ways.used else (),
+    )
+
+
+def cloud_of(binding: DeclaredBinding, *roles: Role, **changed: Any) -> Cloud:
+    """Return a cloud as a binding declares it; of a role that it only names, as another stack would."""
+    role = binding.role or Role(ROLE, trust_of("both"))
+    own = [ServiceAccount("test", "web", "app", each.annotations) for each in binding.service_accounts]
+    cloud = Cloud(replace(role, **changed), *roles, service_accounts=own)
+    cloud.providers = {PROVIDER: ["sts.amazonaws.com"], CI_PROVIDER: ["my-ci"]}
+    cloud.documents = dict(binding.documents)
+    cloud.associations = {str(each): replace(each, association_id="a-1") for each in binding.associations}
+    return cloud
+
+
+def checked(binding: DeclaredBinding, cloud: Any, pods: bool = False, **stack: Any) -> list[Check]:
+    declared = DeclaredStack("dev", (binding,), {}, {}, **stack)
+    return Verification(declared, cloud, cloud, binding).checks(pods)
+
+
+def bad(checks: Sequence[Check]) -> list[Check]:
     return [check for check in checks if check.outcome is not Outcome.OK]
 
 
-SECRET: Any = Unknown("the state keeps it as a secret")
+def said(binding: DeclaredBinding, cloud: Any, pods: bool = False, **stack: Any) -> list[tuple[str, str, str]]:
+    """Return kind, outcome or what is found, and about or fix, of what is not good."""
+    return [
+        (each.check, each.about, each.fix or each.outcome.value) for each in bad(checked(binding, cloud, pods, **stack))
+    ]
 
 
-def with_role(**settings: Any) -> DeclaredBinding:
-    return replace(BINDING, role=Role(ROLE, json.loads(TRUST), **settings))
+BACK, FORTH = {"irsa": "used", "podIdentity": "trusted"}, {"irsa": "trusted", "podIdentity": "used"}
 
 
-def trusting(*statements: Any) -> DeclaredBinding:
-    return replace(BINDING, role=Role(ROLE, json.loads(document(*statements))))
+@pytest.mark.parametrize("identity", ["irsa", "both", "podIdentity", FORTH, BACK])
+def test_what_is_as_declared_is_good(identity: Any) -> None:
+    checks = checked(bound(identity), cloud_of(bound(identity)))
+
+    assert bad(checks) == []
+    trusted = parse_identity(identity).trusted
+    assert ("provider" in {each.check for each in checks}) is (IRSA in trusted)
+    assert ("association" in {each.check for each in checks}) is (POD_IDENTITY in trusted)
 
 
-def test_each_provider_is_held_to_the_audience_that_is_asked_of_its_tokens() -> None:
-    binding, trust = trusting(STATEMENT, CI_STATEMENT), document(STATEMENT, CI_STATEMENT)
-    own = {PROVIDER: ["sts.amazonaws.com"]}
-
-    assert verify(binding, World(trust, {**own, CI_PROVIDER: ["my-ci"]})) == []
-    (finding,) = verify(binding, World(trust, {**own, CI_PROVIDER: ["sts.amazonaws.com"]}))
-    assert (finding.about, finding.expected) == (CI_PROVIDER, "my-ci in its client ID list")
-    assert finding.fix.endswith(f"--open-id-connect-provider-arn {CI_PROVIDER} --client-id my-ci")
-    (missing,) = verify(binding, World(trust, own))
-    assert missing.fix == f"aws iam create-open-id-connect-provider --url https://{CI_ISSUER} --client-id-list my-ci"
-
-
-def test_a_provider_that_is_denied_is_nobody_to_let_in() -> None:
-    legacy, other_cluster = {**CI_STATEMENT, "Effect": "Deny"}, {**STATEMENT, "Effect": "Deny"}
-
-    assert verify(trusting(STATEMENT, legacy), World(document(STATEMENT, legacy))) == []
-    assert federated_providers({"Statement": {**CI_STATEMENT, "Condition": None}}) == {CI_PROVIDER: [[]]}
-    live = World(document(CI_STATEMENT, other_cluster), {CI_PROVIDER: ["my-ci"]})
-    denied = verify(trusting(CI_STATEMENT, other_cluster), live)
-    assert [(check.check, check.found) for check in denied] == [("provider", f"issuer {ISSUER}")]
+PLACE = "web/app in EKS cluster blue"
+AT = f"--region {REGION} --cluster-name blue --association-id a-1"
+CLEAR = f"aws eks update-pod-identity-association {AT}"
+DELETE = f"aws eks delete-pod-identity-association --cluster-name blue --association-id a-1 --region {REGION}"
+CREATE_ADDON = f"aws eks create-addon --cluster-name blue --addon-name eks-pod-identity-agent --region {REGION}"
+ADD_CLIENT_ID = (
+    f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {CI_PROVIDER} --client-id my-ci"
+)
+CI = bound(trust=trust_of("irsa", CI_STATEMENT))
+ADDON = f"arn:aws:eks:{REGION}:{ACCOUNT}:addon/blue/aws-ebs-csi-driver/1234"
 
 
-def test_a_provider_of_the_stack_is_repaired_by_it() -> None:
-    (finding,) = verify(BINDING, World(client_ids={}), frozenset({PROVIDER}))
+ANNOTATED = ServiceAccount("test", "web", "app", {ROLE_ARN: ROLE})
+GIVEN, AGENT = ("association", PLACE), ("association", "EKS cluster blue")
+MANUAL, AUTO = (EksCluster("ACTIVE", None, "", None, auto_mode=each) for each in (False, True))
 
-    assert finding.fix == UP
+
+def change(cloud: Cloud, **changed: Any) -> None:
+    cloud.roles[ROLE] = replace(cloud.roles[ROLE], **changed)
+
+
+def associate(cloud: Cloud, **changed: Any) -> None:
+    given = cloud.associations.get("web/app", Association(CLUSTER, "web", "app", ROLE, "a-1"))
+    cloud.associations["web/app"] = replace(given, **changed)
+
+
+def without_agent(cloud: Cloud, found: EksCluster | None) -> None:
+    cloud.agent, cloud.eks_cluster = None, found
+
+
+# A broken link: what is declared, what is broken, and kind, place and fix of each check that is not good.
+BROKEN: dict[str, tuple[DeclaredBinding, Callable[[Cloud], object], tuple[str, str, str]]] = {
+    "audience of another provider": (
+        CI, lambda c: c.providers.update({CI_PROVIDER: ["x"]}), ("provider", CI_PROVIDER, ADD_CLIENT_ID)),
+    "role in another path": (bound(), lambda c: change(c, arn=ROLE.replace("role/", "role/x/")), ("role", ROLE, UP)),
+    # The attack: without its permissions boundary, a role has all that its policies give.
+    "boundary": (
+        bound(permissions_boundary=BOUNDARY), lambda c: change(c, permissions_boundary=""), ("role", ROLE, UP)),
+    "inline document widened": (
+        bound(), lambda c: change(c, inline_policies={"inline": EVERYTHING}), ("documents", "inline inline", UP)),
+    "document gone": (bound(), lambda c: c.documents.clear(), ("documents", POLICY, UP)),
+    "association gone": (bound("both"), lambda c: c.associations.clear(), (*GIVEN, UP)),
+    "association of an add-on": (bound("both"), lambda c: associate(c, owner_arn=ADDON), (*GIVEN, "finding")),
+    "session tags": (bound("both"), lambda c: associate(c, session_tags=False), (*GIVEN, UP)),
+    "tag": (bound("both", tags={"team": "a"}), lambda c: associate(c, tags={"cost": "b"}), (*GIVEN, UP)),
+    "target role": (
+        bound("both"), lambda c: associate(c, target_role_arn=TARGET), (*GIVEN, f"{CLEAR} --target-role-arn ''")),
+    "session policy": (bound("both"), lambda c: associate(c, policy="{}"), (*GIVEN, f"{CLEAR} --policy ''")),
+    "no session policy": (bound("both", policy=json.dumps(READ)), lambda c: associate(c, policy=""), (*GIVEN, UP)),
+    "wider session policy": (
+        bound("both", policy=json.dumps(READ)), lambda c: associate(c, policy=json.dumps(EVERYTHING)), (*GIVEN, UP)),
+    "association left": (bound(BACK), associate, (*GIVEN, DELETE)),
+    "association left, without session tags": (
+        bound(BACK, trust=trust_of(BACK, session_tags=False)), associate, (*GIVEN, DELETE)),
+    "association left, of another role": (bound(BACK), lambda c: associate(c, role_arn=OTHER), (*GIVEN, "finding")),
+    "association left, denied": (bound(BACK), lambda c: c.errors.update(association=DENIED), (*GIVEN, "not checked")),
+    "agent gone": (bound("both"), lambda c: without_agent(c, MANUAL), (*AGENT, CREATE_ADDON)),
+    "agent degraded": (bound("both"), lambda c: setattr(c, "agent", "DEGRADED"), (*AGENT, "finding")),
+    "cluster gone": (bound("both"), lambda c: without_agent(c, None), (*AGENT, "finding")),
+    "annotation left": (
+        bound("podIdentity"), lambda c: c.service_accounts.update({"web/app": ANNOTATED}),
+        ("service account", "web/app", f"kubectl annotate serviceaccount app -n web {ROLE_ARN}-")),
+    "existing role without Pod Identity": (
+        replace(bound("podIdentity"), role=None), lambda c: change(c, trust=trust_of("irsa")),
+        ("trust", ROLE, "finding")),
+    "existing role without IRSA": (
+        replace(bound(), role=None), lambda c: change(c, trust=trust_of("podIdentity")), ("trust", ROLE, "finding")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("binding", "break_it", "expected"), BROKEN.values(), ids=[*BROKEN])
+def test_a_broken_link(binding: DeclaredBinding, break_it: Any, expected: tuple[str, str, str]) -> None:
+    cloud = cloud_of(binding)
+    assert said(binding, cloud) == []
+    break_it(cloud)
+
+    assert said(binding, cloud) == [expected]
+
+
+SAME = allowing(["S3:GETOBJECT"], Sid="x", Resource=["*"])
+# What means the same, or is not the stack's.
+GOOD: dict[str, tuple[DeclaredBinding, Callable[[Cloud], object]]] = {
+    "documents": (bound(), lambda c: c.documents.update({POLICY: SAME})),
+    "session policy": (bound("both", policy=json.dumps(READ)), lambda c: associate(c, policy=json.dumps(SAME))),
+    "more tags": (bound("both", tags={"team": "a"}), lambda c: associate(c, tags={"team": "a", "b": "c"})),
+    "Auto Mode": (bound("both"), lambda c: without_agent(c, AUTO)),
+    "agent that is updated": (bound("both"), lambda c: setattr(c, "agent", "UPDATING")),
+    "provider that is only denied": (
+        bound(trust=trust_of("irsa", {**CI_STATEMENT, "Effect": "Deny"})), lambda c: c.providers.pop(CI_PROVIDER)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("binding", "change_it"), GOOD.values(), ids=[*GOOD])
+def test_what_means_the_same_is_no_finding(binding: DeclaredBinding, change_it: Any) -> None:
+    cloud = cloud_of(binding)
+    change_it(cloud)
+
+    assert said(binding, cloud) == []
+
+
+def test_what_the_stack_creates_is_repaired_by_it() -> None:
+    binding, cloud = bound(), cloud_of(bound())
+    cloud.providers.clear()
+
+    assert said(binding, cloud, oidc_providers=frozenset({PROVIDER})) == [("provider", PROVIDER, UP)]
+    failed = replace(bound("both"), failed_updates=((POD_IDENTITY_ASSOCIATION, "app"),))
+    assert said(failed, cloud_of(failed)) == [("association", "resource app", UP)]
 
 
 @pytest.mark.parametrize(
     ("in_stack_file", "declared"), [(True, "issuer in the stack file"), (False, "OIDC provider in the program")]
 )
 def test_a_new_issuer_is_written_where_the_binding_is_declared(in_stack_file: bool, declared: str) -> None:
-    binding = replace(trusting(CI_STATEMENT), in_stack_file=in_stack_file)
-    (finding,) = verify(binding, World(document(CI_STATEMENT), {CI_PROVIDER: ["my-ci"]}))
+    other = replace(bound(trust=document(CI_STATEMENT)), in_stack_file=in_stack_file)
+    (finding,) = bad(checked(other, cloud_of(other)))
 
-    assert declared in finding.expected
-
-
-def test_a_secret_trust_policy_is_never_good() -> None:
-    bad = verify(replace(BINDING, role=Role(ROLE, SECRET)), World())
-
-    assert [check.outcome for check in bad] == [Outcome.CANNOT_TELL] * 3
-    assert {check.check for check in bad} == {"provider", "trust"}
-
-
-def test_one_look_that_fails_costs_no_other() -> None:
-    live = World()
-    live.errors = {"inline policies": LookupError("secret-token"), "service account": CouldNotLookError("AccessDenied")}
-    policies, service_account = verify(BINDING, live)
-
-    assert (policies.check, policies.found) == ("policies", "unexpected LookupError; please report it")
-    assert (service_account.check, service_account.found) == ("service account", "AccessDenied")
-
-
-WIDENED, DECLARED = json.loads(document(EVERYTHING)), json.loads(document(GET))
-MANAGED = dict.fromkeys((POLICY, BOUNDARY), DECLARED)
-INLINE = dict.fromkeys(("one", "other"), DECLARED)
+    assert (finding.check, declared in finding.expected) == ("provider", True)
 
 
 @pytest.mark.parametrize(
-    ("binding", "kind", "denied", "about", "finding"),
+    ("secret", "kinds"),
     [
-        (BINDING, "policies", "attached policies", "role app, attached policies", "one"),
-        (BINDING, "policies", "inline policies", "role app, inline policies", ADMIN),
-        (
-            replace(with_role(attached_policies=(ADMIN, *MANAGED)), documents=MANAGED),
-            "documents",
-            POLICY,
-            POLICY,
-            BOUNDARY,
-        ),
-        (with_role(inline_policies=INLINE), "documents", "one", "inline one", "inline other"),
-        (trusting(STATEMENT, CI_STATEMENT), "provider", PROVIDER, PROVIDER, CI_PROVIDER),
+        ({"trust": SECRET}, ["provider", "trust"]),
+        ({"description": SECRET, "permissions_boundary": SECRET}, ["role"]),
+        ({"attached_policies": SECRET}, ["policies"]),
+        ({"inline_policies": {"inline": SECRET}}, ["documents"]),
+        ({"policy": SECRET, "tags": Unknown("a tag is a secret")}, ["association", "association"]),
     ],
 )
-def test_what_is_denied_hides_nothing_else(
-    binding: DeclaredBinding, kind: str, denied: str, about: str, finding: str
-) -> None:
-    """The attack: a policy attached or widened by hand is not seen, because IAM denies another question.
+def test_a_secret_is_never_good(secret: dict[str, Any], kinds: list[str]) -> None:
+    identity = "both" if "policy" in secret else "irsa"
+    found = bad(checked(bound(identity, **secret), cloud_of(bound(identity))))
 
-    The exit code of a finding stays.
-    """
-    live = World(json.dumps(binding.trust))
-    live.documents, live.inline = dict.fromkeys((ADMIN, *MANAGED), WIDENED), dict.fromkeys(INLINE, WIDENED)
-    live.errors = {denied: DENIED}
-    checks = verify(binding, live)
-    found = {check.about: check.outcome for check in checks if check.check == kind}
-
-    assert Report("verify", "dev", checks).exit_code == 1
-    assert (found[about], found[finding]) == (Outcome.NO_PERMISSION, Outcome.FINDING)
+    assert [each.check for each in found] == kinds
+    assert {each.outcome for each in found} == {Outcome.CANNOT_TELL}
 
 
-@pytest.mark.parametrize(("kind", "finding"), [("provider", PROVIDER), ("trust", ROLE)], ids=["provider", "admission"])
-def test_a_denied_cluster_does_not_hide_another(kind: str, finding: str) -> None:
-    both = tuple(
-        DeclaredServiceAccount(each, "web", "app", ANNOTATIONS, cluster_key=each) for each in ("blue", "green")
-    )
-    live = World(document(CI_STATEMENT), {})
-    live.errors = {"blue": DENIED}
-    checks = verify(DeclaredBinding("app", ROLE, service_accounts=both), live)
-
-    assert {check.about: check.outcome for check in checks if check.check == kind} == {
-        "cluster of web/app in blue": Outcome.NO_PERMISSION,
-        finding: Outcome.FINDING,
-    }
+BOTH_CLUSTERS = tuple(DeclaredServiceAccount(each, "web", "app", {}, cluster_key=each) for each in ("blue", "green"))
+HIDING: list[tuple[DeclaredBinding, str, str, Callable[[Cloud], object]]] = [
+    (bound(), "attached policies", "policies", lambda c: change(c, inline_policies={"inline": READ, "x": READ})),
+    (bound(), "inline policies", "policies", lambda c: change(c, attached_policies=())),
+    (bound(), POLICY, "documents", lambda c: change(c, inline_policies={"inline": EVERYTHING})),
+    (CI, PROVIDER, "provider", lambda c: c.providers.pop(CI_PROVIDER)),
+    (replace(bound(), role=None, service_accounts=BOTH_CLUSTERS), "blue", "provider", lambda c: c.providers.clear()),
+    (bound("both"), "agent", "association", lambda c: c.associations.clear()),
+]
 
 
-@pytest.mark.parametrize(
-    ("declared", "live", "outcome"),
-    [
-        # The order of keys and the case of an action say nothing.
-        (DECLARED, json.loads(document({**GET, "Action": "S3:GETOBJECT"})), Outcome.OK),
-        (DECLARED, WIDENED, Outcome.FINDING),
-        (DECLARED, None, Outcome.FINDING),
-        (SECRET, WIDENED, Outcome.CANNOT_TELL),
-    ],
-    ids=["the same", "widened", "gone", "secret"],
-)
-@pytest.mark.parametrize("kind", ["managed", "inline"])
-def test_a_document_that_somebody_changed_is_found(kind: str, declared: Any, live: Any, outcome: Outcome) -> None:
-    """Protects from an attacker who widens a policy by hand: each document is held against what was declared."""
-    world, documents = World(), {POLICY: declared}
-    if kind == "managed":
-        binding, world.documents = replace(with_role(attached_policies=(POLICY,)), documents=documents), {POLICY: live}
-    else:
-        binding, world.inline = with_role(inline_policies=documents), {POLICY: live}
-    found = [check for check in verify(binding, world) if check.check == "documents"]
+@pytest.mark.parametrize(("binding", "denied", "kind", "break_it"), HIDING)
+def test_what_is_denied_hides_nothing_else(binding: DeclaredBinding, denied: str, kind: str, break_it: Any) -> None:
+    """The attack: what was changed by hand is not seen, because another question is denied."""
+    for error, outcome in ((DENIED, Outcome.NO_PERMISSION), (CouldNotLookError("timed out"), Outcome.NO_ANSWER)):
+        cloud = cloud_of(binding)
+        cloud.errors = {denied: error}
+        break_it(cloud)
+        checks = checked(binding, cloud)
 
-    assert [check.outcome for check in found] == [outcome] * (outcome is not Outcome.OK)
-    for check in found:
-        assert check.about == (POLICY if kind == "managed" else f"inline {POLICY}")
-        assert check.fix == (UP if outcome is Outcome.FINDING else "")
-        assert ("s3:GetObject" in check.expected) is (outcome is Outcome.FINDING)
+        assert Report("verify", "dev", checks).exit_code == 1
+        assert {outcome, Outcome.FINDING} <= {each.outcome for each in checks if each.check == kind}
 
 
-def test_a_permissions_boundary_that_somebody_took_away_is_found() -> None:
-    """The attack: without its permissions boundary, a role has all that its policies give."""
-    bounded = replace(BINDING, role=Role(ROLE, json.loads(TRUST), permissions_boundary=BOUNDARY))
-    (finding,) = verify(bounded, World())
+def test_a_defect_is_no_traceback_and_has_no_word_of_the_error() -> None:
+    cloud = cloud_of(bound())
+    cloud.errors = {"inline policies": LookupError("secret-token")}
+    (found,) = bad(checked(bound(), cloud))
 
-    assert (finding.check, finding.found) == ("role", "permissions boundary: none")
-    assert finding.expected == f"permissions boundary: {BOUNDARY}"
-    assert verify(bounded, World(permissions_boundary=BOUNDARY, max_session_duration=3600)) == []
+    assert (found.check, found.outcome, "secret-token" in found.found) == ("policies", Outcome.CANNOT_TELL, False)
 
 
-def test_secret_settings_are_not_good() -> None:
-    (secret,) = verify(replace(BINDING, role=Role(ROLE, json.loads(TRUST), description=SECRET)), World())
+def test_a_role_without_credentials_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = replace(bound(), role=None, role_arn=TARGET)
+    cloud = cloud_of(elsewhere)
+    monkeypatch.setattr(cloud, "of_binding", lambda _: None)
 
-    assert (secret.check, secret.outcome) == ("role", Outcome.CANNOT_TELL)
-
-
-def test_a_role_that_was_made_anew_in_another_path_is_found() -> None:
-    moved = ROLE.replace("role/app", "role/elsewhere/app")
-    (finding,) = verify(BINDING, World(arn=moved))
-
-    assert (finding.check, finding.expected) == ("role", ROLE)
-    assert moved in finding.found
+    assert {each[2] for each in said(elsewhere, cloud)} == {"not checked"}
+    assert set(cloud.asked) == {"cluster", "service account"}
 
 
-@pytest.mark.parametrize(
-    ("created", "live", "removed"),
-    [
-        (True, {ROLE_ARN: "other", AUDIENCE: "other"}, f"{ROLE_ARN}- {AUDIENCE}-"),
-        (True, {}, ""),
-        (False, {}, ""),
-        (False, {ROLE_ARN: "other"}, f"{ROLE_ARN}-"),
-        (False, {ROLE_ARN: ROLE, AUDIENCE: "other"}, f"{AUDIENCE}-"),
-        (False, {ROLE_ARN: "other", AUDIENCE: "other"}, f"{ROLE_ARN}- {AUDIENCE}-"),
-    ],
+def test_what_others_wrote_stays_in_its_line() -> None:
+    declared = bound("both", tags={HOSTILE: "b"})
+    cloud = cloud_of(declared)
+    associate(cloud, role_arn=f"{ROLE}{HOSTILE}", tags={HOSTILE: HOSTILE}, target_role_arn=HOSTILE, policy=HOSTILE)
+    found = bad(checked(declared, cloud))
+
+    assert len(found) == 4
+    assert all(text.isprintable() for each in found for text in (each.about, each.found, each.expected, each.fix))
+
+
+@given(
+    st.booleans(),
+    st.dictionaries(st.sampled_from([ROLE_ARN, AUDIENCE]), st.sampled_from(["mine", "other"])),
+    st.dictionaries(st.sampled_from([ROLE_ARN, AUDIENCE]), st.sampled_from(["mine", "other"])),
 )
 def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
-    created: bool, live: dict[str, str], removed: str
+    created: bool, wanted: dict[str, str], live: dict[str, str]
 ) -> None:
-    """Protects from advice that fails: `pulumi up` is refused where somebody else wrote on the account.
+    """The attack: advice that fails, as `pulumi up` is refused where somebody else wrote on the account.
 
-    One command for all annotations of an account, as each alone would end in a conflict about the others.
+    One command removes all of those that it restores: each alone would end in a conflict about the others.
     """
-    service_account = DeclaredServiceAccount("", "team-a", "app", {ROLE_ARN: ROLE, AUDIENCE: "mine"}, created=created)
-    remove = f"kubectl annotate serviceaccount app -n team-a {removed} && " if removed else ""
+    account = DeclaredServiceAccount("", "team-a", "app", wanted, created=created)
+    others = {"pulumi.com/patchForce": "true", "example.com/owner": "x"}
+    found = [*of_annotations(account, {**live, **others}, "dev")]
 
-    fixes = {fix for _, _, fix in annotation_findings(service_account, live, "dev")}
-    assert fixes == {f"{remove}{UP}"}
+    assert len(found) == len([key for key in {*wanted, *live} if wanted.get(key) != live.get(key)])
+    overwritten = [key for key, value in wanted.items() if live.get(key, value) != value]
+    remove = f"kubectl annotate serviceaccount app -n team-a {' '.join(f'{key}-' for key in overwritten)} && "
+    restore = f"{remove if overwritten else ''}{UP}"
+    undeclared = {f"kubectl annotate serviceaccount app -n team-a {key}-" for key in live if key not in wanted}
+    changed = {restore for key in wanted if wanted[key] != live.get(key)}
+    assert {each.fix for each in found} == changed | undeclared
 
 
-@pytest.mark.parametrize("key", ["pulumi.com/patchForce", "pulumi.com/patchFieldManager", "example.com/owner"])
-def test_an_annotation_of_another_tool_is_no_finding(key: str) -> None:
-    declared = DeclaredServiceAccount("", "web", "app", ANNOTATIONS)
+STATEMENT = {"Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+EXTERNAL_ID = f"{REGION}/{ACCOUNT}/blue/web/app"
 
-    assert annotation_findings(declared, {**ANNOTATIONS, key: "true"}, "dev") == []
+
+def by_external_id(value: str) -> dict[str, Any]:
+    return {"Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": value}}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "session_tags", "outcome"),
+    [
+        ({}, True, Outcome.OK),
+        ({"Action": "sts:AssumeRole"}, True, Outcome.FINDING),
+        ({"Action": "sts:AssumeRole"}, False, Outcome.OK),
+        (by_external_id(EXTERNAL_ID), False, Outcome.OK),
+        (by_external_id("other"), False, Outcome.FINDING),
+        ({"Principal": {"AWS": OTHER}}, True, Outcome.FINDING),
+        ({"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}, True, Outcome.CANNOT_TELL),
+        ("another path", True, Outcome.FINDING),
+        (None, True, Outcome.NOT_CHECKED),
+        (DENIED, True, Outcome.NOT_CHECKED),
+    ],
+)
+def test_the_target_role(changed: Any, session_tags: bool, outcome: Outcome) -> None:
+    """Its trust policy must admit the role, and with session tags let it tag; without credentials, nobody tells.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+    """
+    declared = bound("both", target_role_arn=TARGET, session_tags=session_tags)
+    cloud = cloud_of(declared)
+    associate(cloud, external_id=EXTERNAL_ID)
+    if changed == "another path":
+        cloud.roles[TARGET] = Role(TARGET.replace("role/", "role/x/"), document(STATEMENT))
+    elif changed is not None:
+        cloud.roles[TARGET] = Role(TARGET, document({**STATEMENT, **(changed if isinstance(changed, dict) else {})}))
+        cloud.errors = {"target": changed} if isinstance(changed, Exception) else {}
+    (found,) = [each for each in checked(declared, cloud) if each.about == f"target role {TARGET}"]
+
+    assert found.outcome is outcome
+
+
+def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = 40
+    live = [association("blue", each, "web", f"app-{each}", roleArn=ROLE) for each in range(number)]
+    bindings = []
+    for name in (f"app-{each}" for each in range(number)):
+        own = DeclaredServiceAccount("", "web", name, {ROLE_ARN: ROLE}, created=True)
+        of_it = (Association(CLUSTER, "web", name, ROLE),)
+        bindings.append(replace(bound("both"), key=name, service_accounts=(own,), associations=of_it))
+    eks = Eks(*live, *(association("blue", 100 + each, "other", f"app-{each}") for each in range(500)))
+    eks.addons = {**AGENT_RUNS}
+    cloud, client, agents = cloud_of(bindings[0]), EksClient(eks.session, REGION), Once()
+    monkeypatch.setattr(cloud, "eks", lambda _: client)
+    cloud.service_accounts = {str(own): own for each in bindings for own in each.service_accounts}
+    stack: Any = DeclaredStack("dev", tuple(bindings), {}, {})
+    of_all: Any = cloud
+    assert [bad(Verification(stack, of_all, of_all, each, agents).checks(pods=False)) for each in bindings] == [
+        []
+    ] * number
+
+    asked = Counter(operation for operation, _ in eks.asked)
+    assert asked == {
+        **dict.fromkeys(("ListPodIdentityAssociations", "DescribePodIdentityAssociation"), number),
+        "DescribeAddon": 1,
+    }
+    documented = json.loads((PERMISSIONS / "iam-verify-pod-identity.json").read_text())["Statement"]
+    actions = {action for each in documented for action in items_of(each["Action"])}
+    assert actions == {f"eks:{operation}" for operation in (*asked, "DescribeCluster")}
+
+
+def pod(name: str, *variables: tuple[str, str]) -> dict[str, Any]:
+    owner = {"kind": "ReplicaSet", "name": "app-5d9", "controller": True}
+    metadata = {"name": name, "namespace": "web", "labels": {"pod-template-hash": "5d9"}, "ownerReferences": [owner]}
+    env = [{"name": key, "value": value} for key, value in variables]
+    token = [{"serviceAccountToken": {"audience": "sts.amazonaws.com"}}]
+    volumes = [{"projected": {"sources": token}}]
+    containers = [{"name": "app", "image": "busybox", "env": env}]
+    return {"metadata": metadata, "spec": {"nodeName": "node-1", "containers": containers, "volumes": volumes}}
+
+
+TOKENS = "/var/run/secrets/{}.amazonaws.com/serviceaccount/token"
+OLD_POD = pod("app-5d9-old", ("AWS_ROLE_ARN", ROLE), ("AWS_WEB_IDENTITY_TOKEN_FILE", TOKENS.format("eks")))
+NEW_POD = pod(
+    "app-5d9-new",
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", TOKENS.format("pods.eks")),
+)
+LINUX = {"kubernetes.io/os": "linux"}
+FARGATE = {**LINUX, "eks.amazonaws.com/compute-type": "fargate"}
+RESTART = "kubectl rollout restart deployment/app -n web"
+OLD = ("pods", "web/app-5d9-old")
+
+
+@pytest.mark.parametrize(
+    ("identity", "pods", "nodes", "expected", "stage"),
+    [
+        ("both", [OLD_POD, NEW_POD], LINUX, [(*OLD, RESTART)], "web/app-5d9-old holds back"),
+        ("both", [NEW_POD], DENIED, [], "runs on a node that was not read"),
+        ("both", DENIED, LINUX, [("pods", "web/app", "no permission")], None),
+        # https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
+        ("both", [OLD_POD], FARGATE, [(*OLD, "finding")], "holds back"),
+        (BACK, [NEW_POD], LINUX, [("pods", "web/app-5d9-new", RESTART)], "within minutes"),
+        ("irsa", [OLD_POD], DENIED, [], None),
+        ("both", [], DENIED, [], "both: "),
+    ],
+)
+def test_pods_and_their_stage(identity: Any, pods: Any, nodes: Any, expected: Any, stage: str | None) -> None:
+    cloud = cloud_of(bound(identity))
+    for question, answer in (("pods", pods), ("nodes", nodes)):
+        if isinstance(answer, Exception):
+            cloud.errors[question] = answer
+    cloud.pods_there, cloud.nodes = pods, {"node-1": nodes}
+    checks = checked(bound(identity), cloud, pods=True)
+    lines = [each.found for each in checks if each.check == "stage"]
+
+    assert [
+        *dict.fromkeys((each.check, each.about, each.fix or each.outcome.value) for each in bad(checks))
+    ] == expected
+    assert [stage in line for line in lines if stage] == ([] if stage is None else [True])
+    assert "nodes" not in cloud.asked or identity != "irsa"
