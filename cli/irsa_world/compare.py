@@ -183,7 +183,7 @@ def of_config_map(about: str, data: Mapping[str, str], live: Mapping[str, Any] |
     changed = sorted(key for key in {*data, *now} if data.get(key) != now.get(key))
     for key in changed[:1]:
         found, expected = (f"{named(key)}: {_text(each.get(key, ABSENT))}" for each in (now, data))
-        others = f"; {listed(changed[1:])} differ, too" if changed[1:] else ""
+        others = f"; changed are also {listed(changed[1:])}" if changed[1:] else ""
         yield Difference(f"{found}{others}", expected, about=about)
 
 

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_
 
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,97 +17,66 @@ from irsa_world.state.declared import DeclaredBinding, DeclaredStack, declared_s
 from irsa_world.state.resource import resources_of
 
 ROLE = "arn:aws:iam::111122223333:role/app"
-OPTIONS = Namespace(stack="dev", bindings=[], pods=False)
 
 
-def verified(
-    monkeypatch: pytest.MonkeyPatch, ages: dict[str, float | None], wrong: list[set[str]]
-) -> tuple[Report, list[list[str]], list[float]]:
-    """Verify bindings that were changed so many seconds ago; `wrong` has those with a finding, look by look.
+ROLE_OK, POLICIES_OK = Check("app", "role", Outcome.OK, ROLE), Check("app", "policies", Outcome.OK, "role app")
+FOUND, RIGHT = [ROLE_OK, replace(POLICIES_OK, outcome=Outcome.FINDING, found="nothing")], [ROLE_OK, POLICIES_OK]
+
+
+def verified(patch: pytest.MonkeyPatch, ages: dict[str, float | None], *looks: list[Check]) -> tuple[Report, Any, Any]:
+    """Verify bindings that were changed so many seconds ago, with these checks, look by look.
 
     Returns:
         The report, the bindings of each look, and the pauses.
     """
     now = datetime.now(UTC)
-    bindings = tuple(
-        DeclaredBinding(key, ROLE, modified=None if age is None else now - timedelta(seconds=age))
-        for key, age in ages.items()
-    )
-    looks: list[list[str]] = []
-    pauses: list[float] = []
-    reports: list[Report] = []
+    times = {key: None if age is None else now - timedelta(seconds=age) for key, age in ages.items()}
+    bindings = tuple(DeclaredBinding(key, ROLE, modified=time) for key, time in times.items())
+    left, looked, pauses, reports = iter(looks), list[list[str]](), list[float](), list[Report]()
 
     def look(_: DeclaredStack, asked: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
-        found = wrong[len(looks)]
-        looks.append([each.key for each in asked])
-        return [Check(each.key, "role", Outcome.FINDING if each.key in found else Outcome.OK, ROLE) for each in asked]
+        looked.append([each.key for each in asked])
+        return next(left)
 
     def publish(report: Report, *_: Any) -> int:
         reports.append(report)
         return report.exit_code
 
-    monkeypatch.setattr(verification, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
-    monkeypatch.setattr(verification, "look", look)
-    monkeypatch.setattr(verification, "publish", publish)
-    monkeypatch.setattr("irsa_cli.verification.time.sleep", pauses.append)
-    verification.run(OPTIONS)
-    return reports[0], looks, pauses
+    patch.setattr(verification, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
+    patch.setattr(verification, "look", look)
+    patch.setattr(verification, "publish", publish)
+    patch.setattr("irsa_cli.verification.time.sleep", pauses.append)
+    verification.run(Namespace(stack="dev", bindings=[], pods=False))
+    assert next(left, None) is None
+    return reports[0], looked, pauses
 
 
 def test_what_was_just_changed_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    report, looks, pauses = verified(monkeypatch, {"good": 5, "new": 5, "old": 3600}, [{"new", "old"}, {"new"}, set()])
+    def looking(*keys: str, wrong: Sequence[str] = ()) -> list[Check]:
+        return [replace(ROLE_OK, binding=key, outcome=Outcome.FINDING if key in wrong else Outcome.OK) for key in keys]
 
-    assert looks == [["good", "new", "old"], ["new"], ["new"]]
-    assert [(check.binding, check.outcome.value) for check in report.checks] == [
-        ("good", "ok"),
-        ("new", "ok"),
-        ("old", "finding"),
-    ]
-    assert sum(pauses) == 6
+    looks = (looking("good", "new", "old", wrong=["new", "old"]), looking("new", wrong=["new"]), looking("new"))
+    report, looked, pauses = verified(monkeypatch, {"good": 5, "new": 5, "old": 3600}, *looks)
 
-
-def looked_at_again(monkeypatch: pytest.MonkeyPatch, *looks: list[Check]) -> Sequence[Check]:
-    """Return the checks of the report where a binding that was just changed has these, look by look."""
-    bindings = (DeclaredBinding("app", ROLE, modified=datetime.now(UTC)),)
-    left, reports = iter(looks), list[Report]()
-
-    def publish(report: Report, *_: Any) -> int:
-        reports.append(report)
-        return report.exit_code
-
-    monkeypatch.setattr(verification, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
-    monkeypatch.setattr(verification, "look", lambda *_: next(left))
-    monkeypatch.setattr(verification, "publish", publish)
-    monkeypatch.setattr("irsa_cli.verification.time.sleep", lambda _: None)
-    verification.run(OPTIONS)
-    assert next(left, None) is None
-    return reports[0].checks
-
-
-FOUND = [Check("app", "role", Outcome.OK, ROLE), Check("app", "policies", Outcome.FINDING, "role app", "nothing")]
-RIGHT = [Check("app", "role", Outcome.OK, ROLE), Check("app", "policies", Outcome.OK, "role app")]
+    assert (looked, sum(pauses)) == ([["good", "new", "old"], ["new"], ["new"]], 6)
+    assert report.checks == looking("good", "new", "old", wrong=["old"])
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NO_ANSWER, Outcome.NO_PERMISSION])
 def test_what_was_found_stays_where_aws_goes_meanwhile(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
-    gone = [Check("app", kind, outcome, about) for kind, about in (("role", ROLE), ("policies", "role app"))]
-    half = [RIGHT[0], Check("app", "policies", outcome, "role app")]
+    gone = [replace(each, outcome=outcome) for each in RIGHT]
+    half = [ROLE_OK, gone[1]]
 
-    assert looked_at_again(monkeypatch, FOUND, gone, half) == FOUND
-    assert looked_at_again(monkeypatch, FOUND, gone, RIGHT) == RIGHT
-
-
-def test_what_had_no_answer_before_hinders_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = Check("app", "trust", Outcome.CANNOT_TELL, "role app", "the state keeps the trust policy as a secret")
-
-    assert looked_at_again(monkeypatch, [*FOUND, secret], [*RIGHT, secret]) == [*RIGHT, secret]
+    assert verified(monkeypatch, {"app": 5}, FOUND, gone, half)[0].checks == FOUND
+    assert verified(monkeypatch, {"app": 5}, FOUND, gone, RIGHT)[0].checks == RIGHT
+    # What had no answer before hinders no second look.
+    secret = replace(ROLE_OK, check="trust", outcome=outcome)
+    assert verified(monkeypatch, {"app": 5}, [*FOUND, secret], [*RIGHT, secret])[0].checks == [*RIGHT, secret]
 
 
 @pytest.mark.parametrize(("age", "looks"), [(5, 3), (3600, 1), (None, 1)])
 def test_a_finding_that_stays_is_one(monkeypatch: pytest.MonkeyPatch, age: float | None, looks: int) -> None:
-    report, looked, _ = verified(monkeypatch, {"app": age}, [{"app"}] * looks)
-
-    assert (len(looked), report.exit_code) == (looks, 1)
+    assert verified(monkeypatch, {"app": age}, *[FOUND] * looks)[0].exit_code == 1
 
 
 def test_the_newest_of_a_binding_s_resources_says_when_it_was_changed() -> None:
