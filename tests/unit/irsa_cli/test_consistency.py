@@ -13,8 +13,7 @@ import pytest
 
 from irsa_cli import verification
 from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_world.state.declared import DeclaredBinding, DeclaredStack, declared_stack
-from irsa_world.state.resource import resources_of
+from irsa_world.state.declared import DeclaredBinding, DeclaredStack
 
 ROLE = "arn:aws:iam::111122223333:role/app"
 
@@ -77,24 +76,3 @@ def test_what_was_found_stays_where_aws_goes_meanwhile(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(("age", "looks"), [(5, 3), (3600, 1), (None, 1)])
 def test_a_finding_that_stays_is_one(monkeypatch: pytest.MonkeyPatch, age: float | None, looks: int) -> None:
     assert verified(monkeypatch, {"app": age}, *[FOUND] * looks)[0].exit_code == 1
-
-
-def test_the_newest_of_a_binding_s_resources_says_when_it_was_changed() -> None:
-    stack = "urn:pulumi:dev::irsa"
-    parent = f"{stack}::irsa:index:ServiceAccountRole::app"
-    component = {
-        "urn": parent,
-        "type": "irsa:index:ServiceAccountRole",
-        "outputs": {"roleArn": ROLE, "policyArns": [], "annotations": {}, "trustPolicy": "{}"},
-    }
-    kinds = {
-        "aws:iam/role:Role": ("2026-11-25T10:00:00Z", {"name": "app"}),
-        "aws:iam/policy:Policy": ("2026-11-25T11:00:00Z", {"arn": "arn:aws:iam::111122223333:policy/app"}),
-    }
-    children = [
-        {"urn": f"{stack}::{kind}::app", "parent": parent, "type": kind, "modified": modified, "outputs": outputs}
-        for kind, (modified, outputs) in kinds.items()
-    ]
-    (binding,) = declared_stack(resources_of({"deployment": {"resources": [component, *children]}})).bindings
-
-    assert binding.modified == datetime(2026, 11, 25, 11, tzinfo=UTC)

@@ -1,13 +1,15 @@
 """What a stack's state declares."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from irsa.rules.unknown import Unknown
 from irsa_world.exits import CouldNotLookError
-from irsa_world.state.declared import declared_stack
+from irsa_world.model import Role
+from irsa_world.state.declared import DeclaredBinding, declared_stack
 from irsa_world.state.resource import Resource, resources_of
 
 STACK = "urn:pulumi:prod::irsa::"
@@ -51,6 +53,17 @@ def state(*resources: Any) -> list[Resource]:
     return resources_of({"deployment": {"resources": [stack, *resources]}})
 
 
+def only(*resources: Any) -> DeclaredBinding:
+    (binding,) = declared_stack(state(*resources)).bindings
+    return binding
+
+
+def role_of(*resources: Any) -> Role:
+    found = only(*resources).role
+    assert found
+    return found
+
+
 def test_a_binding_of_several_clusters_is_one() -> None:
     green = component("app@green", namespace="web", serviceAccountName="app")
     blue = component("app@blue", namespace="web", serviceAccountName="app")
@@ -90,29 +103,42 @@ def test_two_components_of_one_name_stay_two() -> None:
     ]
 
 
-def test_secrets_of_the_state_stay_unread() -> None:
-    arn = "arn:aws:iam::111122223333:policy/p"
-    policy = child("app", "aws:iam/policy:Policy", "app", {"policy": SECRET}, {"arn": arn})
-    secret = component("app", trustPolicy=SECRET, policyDocuments=SECRET)
-    plain = component("app", trustPolicy="{}", policyDocuments={arn: "{}"})
-    (hidden,) = declared_stack(state(secret, role(SECRET), policy)).bindings
-    (shown,) = declared_stack(state(plain, role(), policy)).bindings
-
-    assert hidden.role is not None
-    assert shown.role is not None
-    assert all(isinstance(each, Unknown) for each in (hidden.role.trust, hidden.documents[arn]))
-    assert (shown.role.trust, shown.documents[arn]) == ({}, {})
+ARN = "arn:aws:iam::111122223333:policy/p"
+ATTACHMENT = child("app", "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app@p", {}, {"policyArn": SECRET})
 
 
-def test_what_a_refresh_forgot_is_still_declared() -> None:
+@pytest.mark.parametrize(
+    ("attribute", "outputs", "children"),
+    [
+        ("trust", {"trustPolicy": SECRET}, [role(SECRET)]),
+        ("attached_policies", {"policyArns": SECRET}, [role()]),
+        ("attached_policies", {}, [role(), ATTACHMENT]),
+        ("description", {"roleSettings": SECRET}, [role()]),
+        ("description", {"roleSettings": {"description": SECRET}}, [role()]),
+    ],
+)
+def test_secrets_of_the_state_stay_unread(attribute: str, outputs: Any, children: Any) -> None:
+    found = role_of(component("app", **{"trustPolicy": "{}", **outputs}), *children)
+
+    assert isinstance(getattr(found, attribute), Unknown)
+
+
+@pytest.mark.parametrize(("recorded", "is_known"), [(SECRET, False), ({ARN: SECRET}, False), ({ARN: "{}"}, True)])
+def test_a_secret_document_is_not_taken_for_none(recorded: Any, is_known: bool) -> None:
+    policy = child("app", "aws:iam/policy:Policy", "app", {"policy": SECRET}, {"arn": ARN})
+    found = only(component("app", policyDocuments=recorded), role(), policy).documents
+
+    assert found == {ARN: {}} if is_known else isinstance(found[ARN], Unknown)
+
+
+@pytest.mark.parametrize("created", [True, False])
+def test_what_a_refresh_forgot_is_still_declared(created: bool) -> None:
     forgotten = {"namespace": "web", "serviceAccountName": "app", "policyArns": ["arn:aws:iam::aws:policy/X"]}
-    for created in (True, False):
-        own = component("app", **forgotten, **({} if created else {"createsServiceAccount": False}))
-        (binding,) = declared_stack(state(own, role())).bindings
+    binding = only(component("app", **forgotten, **({} if created else {"createsServiceAccount": False})), role())
 
-        assert [(str(each), each.created) for each in binding.service_accounts] == [("web/app", created)]
-        assert binding.role
-        assert binding.role.attached_policies == ("arn:aws:iam::aws:policy/X",)
+    assert [(str(each), each.created) for each in binding.service_accounts] == [("web/app", created)]
+    assert binding.role
+    assert binding.role.attached_policies == ("arn:aws:iam::aws:policy/X",)
 
 
 def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
@@ -130,31 +156,20 @@ def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
 @pytest.mark.parametrize("name", ["roleArn", "annotations", "namespace", "serviceAccountName", "subjects"])
 def test_a_secret_that_everything_depends_on_is_named(name: str) -> None:
     secret = component("app", **{"namespace": "web", "serviceAccountName": "app", name: SECRET})
-    (binding,) = declared_stack(state(secret, role())).bindings
 
-    assert binding.unreadable == f"the state keeps {name} as a secret"
-
-
-def test_a_secret_policy_is_not_taken_for_another() -> None:
-    attachment = child("app", "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app@p", {}, {"policyArn": SECRET})
-    for resources in ((component("app", policyArns=SECRET),), (component("app"), attachment)):
-        (binding,) = declared_stack(state(*resources, role())).bindings
-        assert binding.role
-        assert isinstance(binding.role.attached_policies, Unknown)
-        assert not binding.unreadable
+    assert only(secret, role()).unreadable == f"the state keeps {name} as a secret"
 
 
 def test_a_binding_that_was_never_finished_says_so() -> None:
     begun = {"urn": f"{STACK}{COMPONENT}::app", "type": COMPONENT, "outputs": {}}
-    (binding,) = declared_stack(state(begun, role())).bindings
 
-    assert binding.unreadable == "the last `pulumi up` did not complete this binding: run `pulumi up --refresh`"
+    assert "did not complete" in only(begun, role()).unreadable
 
 
 def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
     read = {**service_account("app"), "external": True}
     going = {**role(), "delete": True}
-    (binding,) = declared_stack(state(component("app"), read, going)).bindings
+    binding = only(component("app"), read, going)
 
     assert (binding.service_accounts, binding.role) == ((), None)
 
@@ -168,43 +183,35 @@ def test_an_empty_stack_says_so() -> None:
         declared_stack(state()).chosen([])
 
 
-@pytest.mark.parametrize(("outputs", "in_stack_file"), [({"key": "app", "cluster": None}, True), ({}, False)])
-def test_a_binding_of_a_stack_file_has_its_key(outputs: dict[str, Any], in_stack_file: bool) -> None:
-    (binding,) = declared_stack(state(component("app", **outputs), role())).bindings
-
-    assert binding.in_stack_file is in_stack_file
+def test_a_binding_of_a_stack_file_has_its_key() -> None:
+    assert only(component("app", key="app", cluster=None), role()).in_stack_file
+    assert not only(component("app"), role()).in_stack_file
 
 
 def test_an_unknown_binding_has_a_neighbour() -> None:
     declared = declared_stack(state(component("my-app"), role(name="my-app")))
 
-    with pytest.raises(CouldNotLookError, match="did you mean 'my-app'"):
-        declared.chosen(["my-ap"])
-    with pytest.raises(CouldNotLookError, match="it has: my-app"):
-        declared.chosen(["zzz"])
+    for key, hint in (("my-ap", "did you mean 'my-app'"), ("zzz", "it has: my-app")):
+        with pytest.raises(CouldNotLookError, match=hint):
+            declared.chosen([key])
 
 
 def test_an_earlier_states_role_has_its_settings_of_its_inputs() -> None:
     own = role()
     own["inputs"] |= {"description": "Reads", "maxSessionDuration": 7200, "tags": {"team": "a"}, "path": "/team/"}
-    (binding,) = declared_stack(state(component("app", trustPolicy="{}"), own)).bindings
+    found = role_of(component("app", trustPolicy="{}"), own)
+    assert (found.description, found.max_session_duration) == ("Reads", 7200)
 
-    assert binding.role is not None
-    assert (binding.role.description, binding.role.max_session_duration) == ("Reads", 7200)
+    # What is recorded is what the program wanted.
+    recorded = role_of(component("app", trustPolicy="{}", roleSettings={"permissionsBoundary": "arn"}), own)
+    assert (recorded.description, recorded.permissions_boundary) == ("", "arn")
 
 
-def test_a_recorded_setting_is_what_the_program_wanted() -> None:
-    own = role()
-    own["inputs"] |= {"description": "theirs"}
-    recorded = component("app", trustPolicy="{}", roleSettings={"permissionsBoundary": "arn"})
-    (binding,) = declared_stack(state(recorded, own)).bindings
-    assert binding.role is not None
-    assert (binding.role.description, binding.role.permissions_boundary) == ("", "arn")
+def test_the_newest_of_a_binding_s_resources_says_when_it_was_changed() -> None:
+    times = ("2026-11-25T10:00:00Z", "2026-11-25T11:00:00Z")
+    changed = [{**each, "modified": time} for each, time in zip((role(), service_account("app")), times, strict=True)]
 
-    for hidden in (SECRET, {"description": SECRET}):
-        (binding,) = declared_stack(state(component("app", trustPolicy="{}", roleSettings=hidden), own)).bindings
-        assert binding.role is not None
-        assert isinstance(binding.role.description, Unknown)
+    assert only(component("app"), *changed).modified == datetime(2026, 11, 25, 11, tzinfo=UTC)
 
 
 def associated(clusters: tuple[str, ...], *providers: str, **more: Any) -> Any:
@@ -228,8 +235,7 @@ def associated(clusters: tuple[str, ...], *providers: str, **more: Any) -> Any:
         for each, name, outputs in zip(clusters, names, found, strict=True)
     ]
     own = component("app", identity={"podIdentity": "used"}, podIdentityAssociations=associations, **more)
-    (binding,) = declared_stack(state(own, *(service_account("app", each) for each in providers), *children)).bindings
-    return binding
+    return only(own, *(service_account("app", each) for each in providers), *children)
 
 
 def test_an_association_is_of_the_cluster_of_its_service_account() -> None:
@@ -284,8 +290,8 @@ def test_the_audience_of_a_way_that_is_only_trusted(ways: dict[str, str], audien
     own = component("app", identity=ways, trustPolicy=trust, annotations={}, namespace="web", serviceAccountName="app")
     damaged = component("app", identity=ways, trustPolicy='{"Statement": ["x"]}', annotations={})
 
-    assert declared_stack(state(own, role(trust))).bindings[0].audience == audience
-    assert declared_stack(state(damaged, role())).bindings[0].audience == "sts.amazonaws.com"
+    assert only(own, role(trust)).audience == audience
+    assert only(damaged, role()).audience == "sts.amazonaws.com"
 
 
 GUARD = "irsa:index:IdentityGuard"
