@@ -4,10 +4,10 @@ import argparse
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from irsa import types
 from irsa.evaluation import PodIdentityRequest, WebIdentityRequest, evaluate
@@ -55,6 +55,7 @@ from irsa_world.state.pulumi import last_up_failed, read_stack
 from irsa_world.trusts.chains import Document
 from irsa_world.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
 
+Found = TypeVar("Found")
 FAILED_UPDATE = "its last creation or update failed, and the state has it as done"
 OTHER_AWS_ACCOUNT = (
     "the stack has no credentials of AWS account {}; `{}` shows whether the role admits the service accounts"
@@ -215,11 +216,9 @@ class Verification:
         raise NotCheckedError(OTHER_AWS_ACCOUNT.format(number, commands.prove(self.binding.key)))
 
     def _live(self) -> Role:
-        """Return the role; that there is none, another check says."""
+        """Return the role."""
         live = self._aws_account().role(Arn.name_in(self.binding.role_arn))
-        if live is None or (self.binding.role is None and live.arn != self.binding.role_arn):
-            raise NotCheckedError(NO_ROLE)
-        return live
+        return _there(None if live and self.binding.role is None and live.arn != self.binding.role_arn else live)
 
     def _provider(self, arn: str, audiences: Sequence[str]) -> Iterator[Difference]:
         """Check whether a provider exists and lists one of the audiences that the trust policy requires, if any."""
@@ -268,30 +267,20 @@ class Verification:
         """Yield the checks of the trust policy and of the policies of a role that the stack creates."""
         ask, name = self._ask, role.name
         yield from ask(TRUST, f"role {named(name)}", lambda: of_document(role.trust, self._live().trust))
-        kinds: dict[str, tuple[Collection[str], Callable[[AwsAccountClient], Any], Callable[..., str]]] = {
-            "attached": (role.attached_policies, lambda live: live.attached_policies(name), commands.detach_policy),
-            "inline": (role.inline_policies, lambda live: live.inline_policies(name), commands.delete_inline_policy),
-        }
-        for how, (declared, read, removal) in kinds.items():
-            question = functools.partial(self._policies, name, how, declared, read, removal)
-            yield from ask(POLICIES, f"role {named(name)}, {how} policies", question)
+        yield from ask(POLICIES, f"role {named(name)}, attached policies", self._attached, role)
+        yield from ask(POLICIES, f"role {named(name)}, inline policies", self._inline, role)
         for arn, document in self.binding.documents.items():
             yield from ask(DOCUMENTS, named(arn), self._document, document, arn)
         for policy, document in role.inline_policies.items():
             yield from ask(DOCUMENTS, f"inline {named(policy)}", self._document, document, policy, name)
 
-    def _policies(
-        self,
-        role: str,
-        how: str,
-        declared: Collection[str],
-        read: Callable[[AwsAccountClient], Collection[str] | None],
-        removal: Callable[..., str],
-    ) -> Iterable[Difference]:
-        live = read(self._aws_account())
-        if live is None:
-            raise NotCheckedError(NO_ROLE)
-        return of_policies(role, how, declared, live, removal)
+    def _attached(self, role: Role) -> Iterable[Difference]:
+        live = _there(self._aws_account().attached_policies(role.name))
+        return of_policies(role.name, "attached", role.attached_policies, live, commands.detach_policy)
+
+    def _inline(self, role: Role) -> Iterable[Difference]:
+        live = _there(self._aws_account().inline_policies(role.name))
+        return of_policies(role.name, "inline", role.inline_policies, live, commands.delete_inline_policy)
 
     def _document(self, declared: Document, policy: str, role: str = "") -> Iterable[Difference]:
         """Compare the document of a managed policy, or of an inline one of a role."""
@@ -352,6 +341,13 @@ class Verification:
                 yield Check(self.binding.key, PODS, Outcome.NOT_CHECKED, f"{about}, containers", text)
         if not pods:
             yield Check(self.binding.key, PODS, Outcome.OK, declared.place, "no running Pods")
+
+
+def _there(found: Found | None) -> Found:
+    """Return what a role has; that there is no such role, another check says."""
+    if found is None:
+        raise NotCheckedError(NO_ROLE)
+    return found
 
 
 def _of_webhook(pod: Mapping[str, Any], role_arn: str, audience: str) -> Iterator[Difference]:

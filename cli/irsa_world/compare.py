@@ -76,7 +76,7 @@ def of_document(
 def of_policies(
     role: str, how: str, declared: Collection[str], live: Collection[str], removal: Callable[[str, str], str]
 ) -> Iterator[Difference]:
-    """Yield the policies that are not there, and those that nobody declared.
+    """Yield the policies that a role lacks, and those that nobody declared.
 
     Args:
         role: The role's name.
