@@ -111,8 +111,7 @@ class Cluster:
     """A cluster.
 
     Attributes:
-        name: What it is called: its context, in the kubeconfig of the user or of a stack, or its name in EKS. Where two
-            have one name, the issuer follows in parentheses.
+        name: Its context in a kubeconfig, or its name in EKS; where two have one name, with the issuer in parentheses.
         issuer: The issuer of its tokens, an https URL.
         service_accounts: All of its service accounts, sorted by namespace and name.
         context: Its context in the user's kubeconfig, which kubectl takes; None where it was not reached by one.
@@ -173,14 +172,13 @@ class Association:
 
     Attributes:
         cluster_arn: The EKS cluster. Of a planned one whose region or AWS account is not known, its name.
-        association_id: Its ID; empty where it is not known.
         association_arn: Its ARN; of a planned one whose cluster is not known, the URN of its resource.
         owner_arn: What created and manages it, such as an add-on of EKS; empty where nothing does.
         session_tags: Whether its sessions have the tags that say of which Pod they are.
         target_role_arn: The role that EKS assumes with its role, and gives the Pods in its place; empty where none.
         policy: Its session policy as JSON; empty where it has none. Unknown where the state keeps it as a secret.
         external_id: The `sts:ExternalId` with which EKS assumes the target role.
-        tags: Its tags; Unknown likewise.
+        tags: Its tags, likewise.
     """
 
     cluster_arn: str
@@ -266,8 +264,7 @@ class Role:
 
     Attributes:
         last_used: When it was last used in the 400 days that IAM tracks; None where it was not.
-        has_details: Whether `last_used`, tags, policies and boundary are known: IAM may deny the list that has them.
-            One that was asked for by itself has all of them but its policies.
+        has_details: Whether `last_used`, tags, policies and boundary are known; GetRole has all of them but policies.
         attached_policies: ARNs of its managed policies.
         inline_policies: Documents of its inline policies, by name.
         permissions_boundary: ARN of its permissions boundary; empty where it has none.
@@ -350,12 +347,10 @@ class AwsAccount:
         number: Its 12 digits.
         roles: All of its roles, sorted by ARN.
         client_ids: The audiences of each of its IAM OIDC providers, by ARN.
-        eks_issuers: The issuers of its EKS clusters in each region that an OIDC provider or a cluster that was read
-            names; None for a region that could not be asked.
+        eks_issuers: The issuers of its EKS clusters, by region; None for a region that could not be asked.
         policies: Its own managed policies, where these were asked for.
         eks_arns: The ARNs of these EKS clusters, by issuer.
-        associations: The associations of those EKS clusters that were read, by the ARN of the cluster; None for one
-            whose associations could not be read.
+        associations: The associations of clusters that were read, by ARN; None for one that could not be read.
     """
 
     number: str
@@ -373,12 +368,10 @@ class Discovery:
 
     Attributes:
         clusters: The clusters; each issuer is there once.
-        aws_accounts: The AWS accounts, each once.
         not_checked: What could not be read, and why, each as one sentence.
         stacks: Names of the irsa stacks that were read.
         managed_roles: ARNs of the roles that these stacks create, without those that they only annotate with.
-        managed_service_accounts: Their service accounts, each as the issuer of its cluster, the ARN of its role,
-            namespace and name.
+        managed_service_accounts: Their service accounts, each as issuer, ARN of the role, namespace and name.
         managed_associations: Their associations, each as the ARN of the cluster, that of the role, namespace and name.
     """
 

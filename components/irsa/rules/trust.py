@@ -77,7 +77,7 @@ def federated_providers(document: Mapping[str, Any]) -> dict[str, list[list[str]
     for statement in map(mapping_of, items_of(document.get("Statement", []))):
         principal = mapping_of(statement.get("Principal")) if statement.get("Effect") == "Allow" else {}
         for arn in items_of(principal.get("Federated", [])):
-            if ":oidc-provider/" in str(arn):
+            if isinstance(arn, str) and ":oidc-provider/" in arn:
                 key = f"{issuer_of_provider(arn)}:aud"
                 conditions = mapping_of(mapping_of(statement.get("Condition")).get("StringEquals"))
                 values = [items_of(conditions[name]) for name in conditions if name.lower() == key.lower()]

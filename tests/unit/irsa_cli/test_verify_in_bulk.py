@@ -14,7 +14,7 @@ from moto.iam.responses import IamResponse
 
 from irsa.rules.unknown import Unknown
 from irsa.ways import TrustParts, trust_document
-from irsa_cli.report.checks import Check, Outcome
+from irsa_cli.report.checks import Check
 from irsa_cli.verification import Verification, read_in_bulk
 from irsa_world.live.aws import AwsAccountClients, session_of
 from irsa_world.model import Role, ServiceAccount
@@ -173,21 +173,6 @@ def test_both_ways_report_the_same(roles: list[tuple[str, str, str]]) -> None:
         assert listed == asked
         for number in {number for _, number, _ in roles}:
             assert answered(aws_accounts, number, "GetAccountAuthorizationDetails")
-
-
-def test_each_change_by_hand_is_found_in_bulk() -> None:
-    with mock_aws():
-        iam = clients()[DEFAULT_ACCOUNT_ID]
-        iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"])
-        bindings = tuple(declared(index, DEFAULT_ACCOUNT_ID, "none") for index in range(len(BY_HAND)))
-        for binding, change in zip(bindings, BY_HAND.values(), strict=True):
-            change(iam, binding.key, created(binding, iam))
-        checks, aws_accounts = report(bindings, in_bulk=True)
-
-        wrong = {check.binding for check in checks if check.outcome is Outcome.FINDING}
-        found = {change for binding, change in zip(bindings, BY_HAND, strict=True) if binding.key in wrong}
-        assert found == BY_HAND.keys() - {"nothing", "version that is not the default"}
-        assert answered(aws_accounts, DEFAULT_ACCOUNT_ID, "GetAccountAuthorizationDetails")
 
 
 def test_a_role_that_is_only_named_is_asked_by_itself_where_it_is_the_only_one() -> None:

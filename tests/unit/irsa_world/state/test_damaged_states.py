@@ -153,7 +153,6 @@ def test_a_whole_state_is_read(reader: Callable[[list[Resource]], None], monkeyp
 @settings(max_examples=300)
 @example([((), [])])
 @example([((*ROLE, "description"), [1]), ((*OUTPUTS, "roleSettings"), None)])
-@example([((*OUTPUTS, "roleName"), None), (("deployment", "resources", 2, "outputs", "name"), SECRET)])
 @example([(("deployment",), [])])
 @example([(("deployment", "resources"), {"a": 1})])
 @example([(("deployment", "resources", 1, "outputs"), {"key": "app"})])
@@ -215,6 +214,7 @@ def test_what_is_no_state_is_said(text: str, says: str, tmp_path: Path, monkeypa
         {"annotations": ["x"]},
         {"annotations": {"x": None}},
         {"subjects": "web:app"},
+        {"podIdentityAssociations": [{"clusterArn": "blue"}]},
     ],
 )
 def test_an_output_of_another_form_is_named(value: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
