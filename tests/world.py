@@ -89,7 +89,7 @@ class Cloud:
         asked: How often each question was asked.
     """
 
-    number, issuer, context = "111122223333", "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE", "test"
+    number, context = "111122223333", "test"
 
     def __init__(self, *roles: Role, service_accounts: Iterable[ServiceAccount] = (), pods: Sequence[Any] = ()) -> None:
         """Take what there is; what else there may be is set later."""
@@ -112,6 +112,10 @@ class Cloud:
 
     def _role(self, name: str) -> Role | None:
         return next((each for each in self.roles.values() if each.name == name), None)
+
+    @property
+    def issuer(self) -> str:
+        return str(self._answer("issuer", "issuer", "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"))
 
     def of(self, reference: str) -> Any:
         return self._answer("cluster", reference, self)

@@ -19,7 +19,6 @@ from irsa_world.compare import TARGET_ROLE, Difference, of_association, of_no_as
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import AGENT, EksClient
-from irsa_world.live.once import Once
 from irsa_world.model import Association
 from irsa_world.stages import WITHOUT_AGENT, RunningPod
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
@@ -58,13 +57,11 @@ class AssociationChecks:
         ask: Returns the checks of a question, given a kind of check, what it is about and the function.
         aws_accounts: The AWS accounts of the stack.
         binding: The binding.
-        agents: Keeps how it is with the agent in the clusters of all bindings.
     """
 
     ask: Callable[..., list[Check]]
     aws_accounts: AwsAccountClients
     binding: DeclaredBinding
-    agents: Once
 
     def checks(self) -> list[Check]:
         """Return the checks of the associations, and those of the agent in their clusters."""
@@ -113,12 +110,10 @@ class AssociationChecks:
         expected = f"a trust policy that allows {' and '.join(actions)} to {named(declared.role_arn)}"
         yield from of_decision(evaluation.decision, with_values(evaluation), expected)
 
-    def _agent(self, cluster: ClusterArn) -> Iterable[Difference]:
-        """Check whether the agent of EKS Pod Identity runs in a cluster, which is asked once."""
-        return self.agents.answer(str(cluster), lambda: [*self._of_agent(cluster)])
-
-    def _of_agent(self, cluster: ClusterArn) -> Iterator[Difference]:
-        eks = self._eks(cluster)
+    def _agent(self, cluster: ClusterArn) -> Iterator[Difference]:
+        """Check whether the agent of EKS Pod Identity runs in a cluster."""
+        # Whichever provider created the association: one of them is asked, and once.
+        eks = self.aws_accounts.of_cluster(cluster, "").eks(cluster.region)
         if (status := eks.addon_status(cluster.name)) is not None:
             if status not in RUNNING:
                 yield Difference(f"the add-on is {named(status)}", f"the add-on {AGENT} is ACTIVE", "")

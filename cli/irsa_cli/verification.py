@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from irsa import types
@@ -45,7 +45,6 @@ from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
-from irsa_world.live.once import Once
 from irsa_world.live.service import CONCURRENT
 from irsa_world.model import Role
 from irsa_world.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
@@ -122,8 +121,7 @@ def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: boo
     """Return the checks of these bindings, by what AWS and Kubernetes answer now."""
     aws_accounts, clusters = AwsAccountClients(declared.aws), ClusterClients(declared.clusters)
     read_in_bulk(aws_accounts, clusters, bindings)
-    agents = Once()
-    verifications = [Verification(declared, aws_accounts, clusters, binding, agents) for binding in bindings]
+    verifications = [Verification(declared, aws_accounts, clusters, binding) for binding in bindings]
     return [
         # They are of no binding: one that has them is enough.
         *(verifications[0].failed_update(types.OIDC_PROVIDER, name) for name in declared.failed_providers),
@@ -151,17 +149,12 @@ def _newer(old: list[Check], new: list[Check]) -> list[Check]:
 
 @dataclass(frozen=True)
 class Verification:
-    """Verifies one binding of a stack, where AWS accounts and clusters are read.
-
-    Attributes:
-        agents: Keeps what the clusters of all bindings have of the agent.
-    """
+    """Verifies one binding of a stack, where AWS accounts and clusters are read."""
 
     declared: DeclaredStack
     aws_accounts: AwsAccountClients
     clusters: ClusterClients
     binding: DeclaredBinding
-    agents: Once = field(default_factory=Once)
 
     def checks(self, pods: bool) -> list[Check]:
         """Return the checks of the binding, and those of its Pods if they are asked for."""
@@ -189,7 +182,7 @@ class Verification:
                 checks += ask(TRUST, named(binding.role_arn), self._admits, association.request)
         for each in binding.service_accounts:
             checks += ask(SERVICE_ACCOUNT, each.place, self._service_account, each)
-        checks += AssociationChecks(ask, self.aws_accounts, binding, self.agents).checks()
+        checks += AssociationChecks(ask, self.aws_accounts, binding).checks()
         return checks + (self._pods() if pods else [])
 
     def _ask(

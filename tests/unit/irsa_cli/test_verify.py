@@ -21,7 +21,6 @@ from irsa_cli.verification import Verification
 from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
-from irsa_world.live.once import Once
 from irsa_world.model import Association, EksCluster, Role, ServiceAccount
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from tests.unit.irsa_world.live.eks_answers import Eks, association
@@ -394,14 +393,12 @@ def test_the_cost_is_two_requests_for_an_association(monkeypatch: pytest.MonkeyP
         bindings.append(replace(bound("both"), key=name, service_accounts=(own,), associations=of_it))
     eks = Eks(*live, *(association("blue", 100 + each, "other", f"app-{each}") for each in range(500)))
     eks.addons = {**AGENT_RUNS}
-    cloud, client, agents = cloud_of(bindings[0]), EksClient(eks.session, REGION), Once()
+    cloud, client = cloud_of(bindings[0]), EksClient(eks.session, REGION)
     monkeypatch.setattr(cloud, "eks", lambda _: client)
     cloud.service_accounts = {str(own): own for each in bindings for own in each.service_accounts}
     stack: Any = DeclaredStack("dev", tuple(bindings), {}, {})
     of_all: Any = cloud
-    assert [bad(Verification(stack, of_all, of_all, each, agents).checks(pods=False)) for each in bindings] == [
-        []
-    ] * number
+    assert [bad(Verification(stack, of_all, of_all, each).checks(pods=False)) for each in bindings] == [[]] * number
 
     asked = Counter(operation for operation, _ in eks.asked)
     assert asked == {
