@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from irsa.evaluation import Decision
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError, NoPermissionError, SecretInStateError
 
 
@@ -26,7 +25,6 @@ class Outcome(StrEnum):
 
 UNANSWERED = (Outcome.NO_PERMISSION, Outcome.NO_ANSWER, Outcome.CANNOT_TELL)
 ALLOWED = (Outcome.UNPROVEN, Outcome.NOT_CHECKED)
-OUTCOMES = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING, Decision.CANNOT_DECIDE: Outcome.CANNOT_TELL}
 WORST_FIRST = (Outcome.FINDING, *UNANSWERED, *ALLOWED, Outcome.OK)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 from irsa import outputs, types
@@ -206,21 +206,23 @@ def declared_stack(state: Iterable[Resource], stack: str | None = None) -> Decla
         {each.reference: each.inputs for each in resources if each.type == types.KUBERNETES_PROVIDER},
         frozenset(arn for each in providers if not each.external and (arn := each.arn)),
         tuple(each.name for each in providers if each.failed),
-        tuple(_guards([each for each in resources if each.type == outputs.GUARD_TYPE], children)),
+        tuple(
+            sorted(
+                _guards([each for each in resources if each.type == outputs.GUARD_TYPE], children),
+                key=attrgetter("name"),
+            )
+        ),
     )
 
 
 def _guards(components: Sequence[Resource], children: Mapping[str, Sequence[Resource]]) -> Iterator[DeclaredGuard]:
     # That of a single cluster is known without its key.
     keys = [known_text(each.outputs.get(outputs.KEY)) if len(components) > 1 else "" for each in components]
-    names = [outputs.component_name(types.GUARD, key or None) for key in keys]
-    for component, name in sorted(zip(components, names, strict=True), key=itemgetter(1)):
+    for component, key in zip(components, keys, strict=True):
         # In a program of one's own, none may have a cluster's key.
-        called = (
-            name if names.count(name) == 1 else outputs.component_name(types.GUARD, component.urn.split("::", 2)[2])
-        )
+        place = key if keys.count(key) == 1 else component.urn.split("::", 2)[2]
         own = (each.provider for each in children.get(component.urn, ()) if each.provider)
-        yield _guard(called, component, next(own, ""))
+        yield _guard(outputs.component_name(types.GUARD, place or None), component, next(own, ""))
 
 
 def _guard(name: str, component: Resource, cluster: str) -> DeclaredGuard:

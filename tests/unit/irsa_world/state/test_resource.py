@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from irsa_world.state.resource import OtherFormError, Resource, is_secret, is_unknown, parse_resource, read_json
+from irsa_world.state.resource import Resource, is_secret, is_unknown, parse_resource
 
 URN = "urn:pulumi:dev::irsa::irsa:index:ServiceAccountRole$aws:iam/rolePolicyAttachment:RolePolicyAttachment::p"
 PARENT = "urn:pulumi:dev::irsa::irsa:index:ServiceAccountRole::role/app"
@@ -80,13 +80,3 @@ def test_the_keys_of_a_component_are_its_outputs_or_its_name() -> None:
 
     assert component.keys == ("shop", "blue")
     assert component._replace(outputs={"key": "web", "cluster": None}).keys == ("web", "")
-
-
-@pytest.mark.parametrize(("depth", "is_read"), [(99, True), (101, False), (100_000, False)])
-def test_how_deep_values_are_nested(depth: int, is_read: bool) -> None:
-    text = "[" * depth + "]" * depth
-    if is_read:
-        assert is_secret(read_json(text)) is False
-    else:
-        with pytest.raises(OtherFormError, match="nested too deeply"):
-            read_json(text)
