@@ -112,13 +112,13 @@ def test_check_live_explain_and_inventory_know_it(cloud: Any, deploy: Callable[.
     project.set(GUARDED)
     live = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml")
     project.up()
-    guard = json.loads(irsa(project, "explain", "default/guarded", "--json").stdout)["guard"]
+    (guard,) = json.loads(irsa(project, "explain", "default/guarded", "--json").stdout)["notes"]
     rows = json.loads(irsa(project, "inventory", "--json").stdout)["serviceAccounts"]
     cloud.kubectl("delete", "pod", "bare", "--grace-period=0", "--force")
 
     assert live.returncode == 0
-    assert "default/bare; the guard refuses it when created again" in live.stdout
-    assert "refuses new Pods without the identity for arn:aws:iam::" in guard
+    assert "created so again, the guard refuses it: default/bare" in live.stdout
+    assert "refuses new Pods without the identity for arn:aws:iam::" in guard["text"]
     assert {row["guard"] for row in rows if row["name"] == "guarded"} == {"deny"}
     assert {row["guard"] for row in rows if row["name"] == "default"} == {""}
     # Its own guard is no other's.

@@ -7,13 +7,12 @@ from irsa.evaluation import (
     PodIdentityRequest,
     Reason,
     StatementEvaluation,
-    WebIdentityRequest,
     deciding_statement,
     short_key,
 )
 from irsa.evaluation import decision as decisions
 from irsa.rules.mistakes import named
-from irsa_cli.explain.output import Explanation
+from irsa_cli.explain.output import Explanation, Request
 from irsa_world.message import DO, Message
 from irsa_world.wrapped import WIDTH, wrapped
 
@@ -32,7 +31,6 @@ LABEL = 10
 # How it begins that no statement allows it, and in which one what does not match.
 NEAREST = decisions.NEAREST.partition("{")[0]
 
-Request = WebIdentityRequest | PodIdentityRequest
 Line = tuple[str, str]
 """A line, and its style on a terminal."""
 
@@ -51,36 +49,22 @@ def lines(answer: Explanation) -> Iterator[Line]:
         color, decision = "", f"trust policy: {decision}"
     if answer.request or not answer.missing:
         yield from _styled(color, decision, following="  ")
-    if answer.request is None:
-        yield from _ways(answer)
-        return
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
     if answer.annotation:
         parts = ("found", answer.annotation), ("expected", answer.expected)
         message = Message(f"annotation: {named(answer.service_account)}", parts, answer.fix)
         # Without a style a line is one on a terminal, too: the command, to be copied.
         yield from ((label + text, "" if part == DO else COLORS[None]) for part, label, text in message.lines(WIDTH))
-    yield from _ways(answer)
+    for note in answer.notes:
+        yield from _styled(COLORS[None], f"{note.about}: {note.text}", following="  ")
+    if answer.request is None:
+        return
     for statement in sorted(answer.statements, key=lambda each: each is not first):
         yield from _statement(statement, answer.request)
     yield "", ""
     binding = {"binding": named(answer.binding)} if answer.binding else {}
     for label, value in {**binding, **_facts(answer.request)}.items():
         yield from _styled("", value, label.ljust(LABEL), "  ")
-    if answer.by_default:
-        yield from _styled(COLORS[None], f"by default: {answer.by_default}", following="  ")
-
-
-def _ways(answer: Explanation) -> Iterator[Line]:
-    """Yield what decides beside the request: an association, what one could give, and what a token gets."""
-    for style, label, text in (
-        (COLORS[None], "association", answer.association),
-        ("", "pod identity", answer.pod_identity),
-        ("", "token", answer.web_identity),
-        ("", "guard", answer.guard),
-    ):
-        if text:
-            yield from _styled(style, f"{label}: {text}", following="  ")
 
 
 def _facts(request: Request) -> dict[str, str]:

@@ -1,11 +1,10 @@
-"""What `irsa explain` does."""
+"""What `irsa explain` does: it reads who asks and which role, and says whether STS would give a session, and why."""
 
 import argparse
 import contextlib
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from irsa.evaluation import Decision, PodIdentityRequest, TrustDocumentError, WebIdentityRequest
 from irsa.evaluation.document import parse
@@ -16,19 +15,18 @@ from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Unknown
-from irsa_cli.explain.output import Explanation, explained, explained_association
+from irsa_cli.explain.output import Explanation, Note, explained
 from irsa_cli.explain.text import lines
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.publish import print_lines
 from irsa_cli.text_files import text_of
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.issuers import eks_region
-from irsa_world.state.declared import DeclaredBinding, DeclaredStack
+from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
 from irsa_world.verdict import (
     NO_SERVICE_ACCOUNT,
     NOT_ANNOTATED,
-    POD_PAGE,
     Verdict,
     of_annotations,
     of_missing_role,
@@ -41,7 +39,10 @@ if TYPE_CHECKING:
     from irsa_world.live.kubernetes import ClusterClient
     from irsa_world.model import Association, Role, ServiceAccount
 
+    _Role = tuple[AwsAccountClient, LiveRole]
+
 EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
+GUARDS = {"deny": "refuses", "warn": "warns of"}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -75,26 +76,14 @@ def _offline(options: argparse.Namespace) -> Explanation:
     if not options.role:
         raise CouldNotLookError("--trust needs ROLE, the ARN of the role that has this trust policy")
     subject = _subject(options.service_account)
-    read = partial(text_of, options.trust.read_bytes, named(str(options.trust)))
+    request: WebIdentityRequest | PodIdentityRequest
     if options.cluster_arn:
-        namespace, name = subject.split(":")
         parse_iam_arn(options.role, "role")
-        association = PodIdentityRequest(namespace, name, str(parse_cluster_arn(options.cluster_arn)))
-        return explained_association(options.role, read(), association)
-    request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
-    return explained(options.role, read(), request)
-
-
-class _Asked(NamedTuple):
-    """What is asked about, and whom: the cluster is None where it is not read."""
-
-    options: argparse.Namespace
-    subject: str
-    aws_accounts: "AwsAccountClients"
-    declared: DeclaredStack | None
-    cluster: "ClusterClient | None"
-    live: "ServiceAccount | None"
-    cluster_arn: str
+        namespace, _, name = subject.partition(":")
+        request = PodIdentityRequest(namespace, name, str(parse_cluster_arn(options.cluster_arn)))
+    else:
+        request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
+    return explained(options.role, text_of(options.trust.read_bytes, named(str(options.trust))), request)
 
 
 def _live(options: argparse.Namespace) -> Explanation:
@@ -105,100 +94,139 @@ def _live(options: argparse.Namespace) -> Explanation:
     subject = _subject(options.service_account)
     declared = read_stack(options.stack) if options.stack else None
     aws_accounts = AwsAccountClients(declared.aws if declared else {})
-    binding = _binding(options.role, declared) if options.role else None
-    by_argument = _role(binding.role_arn if binding else options.role, aws_accounts, declared) if options.role else None
-    is_told = by_argument and options.issuer and options.audience
+    binding, role = _asked_role(options.role, aws_accounts, declared) if options.role else ("", None)
+    is_told = role and options.issuer and options.audience
     cluster = None if is_told else _cluster(subject.replace(":", "/"), options.issuer, declared)
     live = cluster.service_account(*subject.split(":")) if cluster else None
-    found = _in_eks(cluster, subject, aws_accounts) if cluster and live else _InEks()
-    asked = _Asked(options, subject, aws_accounts, declared, cluster, live, found.cluster_arn)
-    answer = _answer(asked, found, binding, by_argument)
-    return replace(answer, guard=_guard(cluster, live)) if cluster and live else answer
+    asked = _Asked(options, subject, aws_accounts, declared, cluster, live)
+    answer = asked.answer(role)
+    notes = _guards(cluster, live) if cluster and live else ()
+    return replace(answer, binding=binding, notes=(*answer.notes, *notes))
 
 
-def _guard(cluster: "ClusterClient", live: "ServiceAccount") -> str:
-    """Return in words how Pods of a service account are guarded; empty where they are not."""
-    from irsa_world.live.guards import guards_of  # noqa: PLC0415 (as above)
+@dataclass(frozen=True)
+class _Asked:
+    """A service account, as a cluster has it: the cluster is None where it is not read."""
 
-    try:
-        guards = guards_of(cluster)
-    except CouldNotLookError as error:
-        return f"whether the API server refuses Pods without their identity is not known: {error}"
-    does = {"deny": "refuses", "warn": "warns of"}
-    known = (
-        f"stack {named(each.stack)} {does[each.mode]} new Pods without the identity for {named(each.role_arn)}"
-        for each in guards.get((live.namespace, live.name), ())
-    )
-    unread = (
-        f"whether stack {named(each.stack)} guards it is not known: no permission to read its ConfigMap"
-        for each in guards.get((live.namespace, ""), ())
-    )
-    return "; ".join([*known, *unread])
+    options: argparse.Namespace
+    subject: str
+    aws_accounts: "AwsAccountClients"
+    declared: DeclaredStack | None
+    cluster: "ClusterClient | None"
+    live: "LiveServiceAccount | None"
 
-
-def _answer(
-    asked: _Asked,
-    found: "_InEks",
-    binding: DeclaredBinding | None,
-    by_argument: "tuple[AwsAccountClient, Role] | None",
-) -> Explanation:
-    """Return the answer about a role that was named, or else about that which new Pods get."""
-    options, aws_accounts, live = asked.options, asked.aws_accounts, asked.live
-    association, by_token = found.association, partial(_by_token, asked)
-    if association is None:
-        answer = replace(by_token(binding, by_argument), association=found.unknown)
-        if found.unknown and answer.decision is Decision.DENIED and not (by_argument or options.audience):
+    def answer(self, role: "_Role | None") -> Explanation:
+        """Return the answer about a role that was named, or else about that which new Pods get."""
+        arn, association, unknown = self._in_eks()
+        if association is None:
+            answer = self._by_token(role, arn)
+            if not unknown:
+                return answer
+            answer = replace(answer, notes=(Note("association", unknown), *answer.notes))
+            if answer.decision is not Decision.DENIED or role or self.options.audience:
+                return answer
             # An association gives a role whatever the annotation is.
             text = f"by IRSA it may not: {answer.explanation}; but whether it has an association is not known"
             return replace(answer, decision=Decision.CANNOT_DECIDE, explanation=text)
-        return answer
-    # Who names an audience asks about a token.
-    if not options.audience and (not by_argument or by_argument[1].arn in association.role_arns):
-        answer = _by_association(association, aws_accounts)
-        said = _said_of_token(live.role_arn, by_token) if live and live.role_arn else ""
-        return replace(answer, web_identity=said, binding=binding.key if binding else "")
-    # Nor does the annotation matter then.
-    answer = replace(by_token(binding, by_argument), annotation="", expected="", fix="")
-    return replace(answer, association=_said_of(association))
+        # Who names an audience asks about a token.
+        if self.options.audience or (role and role[1].arn not in association.role_arns):
+            # The annotation does not matter then.
+            answer = replace(self._by_token(role, arn), annotation="", expected="", fix="")
+        else:
+            answer = self._by_association(association)
+        return replace(answer, notes=(Note("association", _said_of(association)), *answer.notes))
 
+    def _in_eks(self) -> "tuple[str, LiveAssociation | None, str]":
+        """Return the ARN of the EKS cluster, its association of the service account, or why that is not known."""
+        region = eks_region(issuer_host_path(self.cluster.issuer)) if self.cluster and self.live else ""
+        if not (region and self.cluster):
+            # EKS alone has associations.
+            return "", None, ""
+        arn, problem = "", "no EKS cluster that these AWS credentials list has this issuer"
+        for reference in self.aws_accounts.references:
+            try:
+                eks = self.aws_accounts.of_provider(reference).eks(region)
+                arn = next((each.arn for each in eks.clusters() if each.issuer == self.cluster.issuer), "")
+                if arn:
+                    return arn, eks.association(parse_cluster_arn(arn).name, *self.subject.split(":")), ""
+            except CouldNotLookError as error:
+                problem = str(error)
+        return arn, None, f"whether one of EKS Pod Identity gives it a role is not known: {problem}"
 
-def _said_of_token(annotated: str, by_token: Callable[[None, None], Explanation]) -> str:
-    """Return what the role of an annotation answers to a token, in words."""
-    try:
-        token = by_token(None, None)
-    except CouldNotLookError as error:
-        return f"annotated with {named(annotated)}: not checked: {error}"
-    return f"annotated with {named(annotated)}: {token.decision}: {token.explanation}"
+    def _by_association(self, association: "LiveAssociation") -> Explanation:
+        """Return the answer of the roles of an association, which give new Pods their session."""
+        from irsa_world.trusts.chains import RolePolicies  # noqa: PLC0415 (it needs what only AWS can say)
+        from irsa_world.trusts.target_roles import ORDER, of_target_role  # noqa: PLC0415 (same)
 
+        found = _by_arn(association.role_arn, self.aws_accounts)
+        if isinstance(found, str):
+            return Explanation(str(association), association.role_arn, Decision.DENIED, found)
+        answer = explained(association.role_arn, found[1].trust, association.request)
+        annotated = self.live.role_arn if self.live else ""
+        if annotated:
+            text = f"Pods that are older ask for {named(annotated)}: pass --audience to explain that"
+            answer = replace(answer, notes=(Note("token", text),))
+        if not association.target_role_arn or answer.decision is Decision.DENIED:
+            return answer
+        try:
+            target = _by_arn(association.target_role_arn, self.aws_accounts)
+            # What the role's own policies say is not read.
+            second = (
+                Verdict(Decision.DENIED, target)
+                if isinstance(target, str)
+                else of_target_role(association, RolePolicies([Unknown("it was not read")]), parse(target[1].trust))
+            )
+        except CouldNotLookError as error:
+            second = Verdict(Decision.CANNOT_DECIDE, f"not checked: {error}")
+        decision = min(answer.decision, second.decision, key=ORDER.index)
+        text = f"{answer.explanation}; {named(association.target_role_arn)}: {second.found}"
+        return replace(answer, role=association.target_role_arn, decision=decision, explanation=text)
 
-def _by_association(association: "Association", aws_accounts: "AwsAccountClients") -> Explanation:
-    """Return the answer of the roles of an association, which give new Pods their session."""
-    from irsa_world.trusts.chains import RolePolicies  # noqa: PLC0415 (as above)
-    from irsa_world.trusts.target_roles import ORDER, of_target_role  # noqa: PLC0415 (as above)
+    def _by_token(self, role: "_Role | None", cluster_arn: str) -> Explanation:
+        """Return the answer of a role to the token of the service account: a named one, else the annotated one."""
+        options, live, place = self.options, self.live, self.subject.replace(":", "/")
+        annotations = live.annotations if live else {}
+        missing = _missing(self.cluster, place) if self.cluster and live is None else ""
+        found = role or _annotated_role(live, self.aws_accounts)
+        if isinstance(found, str):
+            return Explanation(place, annotations.get(ROLE_ARN, ""), Decision.DENIED, found, missing=missing)
+        aws_account, of_arn = found
+        issuer = options.issuer or (self.cluster.issuer if self.cluster else "")
+        audience = options.audience or annotations.get(AUDIENCE) or DEFAULT_AUDIENCE
+        request = _request(self.subject, of_arn.arn, issuer, audience)
+        client_ids = aws_account.client_ids(request.provider_arn)
+        # The webhook takes an empty audience as it is: the token is not for STS, whatever the role says.
+        empty = None if options.audience else of_annotations({**annotations, ROLE_ARN: of_arn.arn}, of_arn.arn)
+        first = empty or of_provider(client_ids, request.provider_arn, [request.audience])
+        answer = replace(explained(of_arn.arn, of_arn.trust, request, first, cluster_arn), missing=missing)
+        if missing and not options.audience:
+            by_default = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
+            answer = replace(answer, notes=(*answer.notes, Note("by default", by_default)))
+        wrong = of_annotations(annotations, of_arn.arn) if live else None
+        if wrong is None:
+            return answer
+        is_next = answer.decision is Decision.ALLOWED or empty
+        fix = self._command_to_annotate(of_arn.arn, annotations) if is_next else ""
+        return replace(answer, annotation=wrong.found, expected=wrong.expected, fix=fix)
 
-    said = _said_of(association)
-    found = _by_arn(association.role_arn, aws_accounts)
-    if isinstance(found, str):
-        return Explanation(str(association), association.role_arn, Decision.DENIED, found, POD_PAGE, association=said)
-    answer = explained_association(association.role_arn, found[1].trust, association.request)
-    answer = replace(answer, association=said)
-    if not association.target_role_arn or answer.decision is Decision.DENIED:
-        return answer
-    try:
-        target = _by_arn(association.target_role_arn, aws_accounts)
-    except CouldNotLookError as error:
-        second = Verdict(Decision.CANNOT_DECIDE, f"not checked: {error}")
-    else:
-        # What the role's own policies say is not read.
-        policies = RolePolicies([Unknown("it was not read")])
-        second = (
-            Verdict(Decision.DENIED, target)
-            if isinstance(target, str)
-            else of_target_role(association, policies, parse(target[1].trust))
-        )
-    decision = min(answer.decision, second.decision, key=ORDER.index)
-    text = f"{answer.explanation}; {named(association.target_role_arn)}: {second.found}"
-    return replace(answer, role=association.target_role_arn, decision=decision, explanation=text)
+    def _command_to_annotate(self, role_arn: str, annotations: Mapping[str, str]) -> str:
+        """Return the command that sets the annotations right; empty where that is somebody's choice."""
+        is_of_audience = annotations.get(ROLE_ARN) == role_arn
+        if self.declared:
+            bindings = (binding for binding in self.declared.bindings if binding.role_arn == role_arn)
+            service_accounts = (each for binding in bindings for each in binding.service_accounts)
+            own = next((each for each in service_accounts if str(each) == str(self.live)), None)
+            if own and is_of_audience and AUDIENCE not in own.annotations:
+                return own.command_to_remove(AUDIENCE)
+            return own.command_to_restore(self.declared.stack, annotations) if own else ""
+        namespace, name = self.subject.split(":")
+        context = self.cluster.context if self.cluster and self.cluster.is_in_file else None
+        if is_of_audience:
+            return commands.remove_annotations(namespace, name, AUDIENCE, context=context)
+        if annotations.get(ROLE_ARN):
+            return ""
+        misspelled = [key for key in annotations if key != ROLE_ARN and meant_by(key) == ROLE_ARN]
+        return commands.annotate(namespace, name, ROLE_ARN, role_arn, context, removed=misspelled)
 
 
 def _said_of(association: "Association") -> str:
@@ -211,65 +239,27 @@ def _said_of(association: "Association") -> str:
     )
 
 
-class _InEks(NamedTuple):
-    """What EKS has of a service account; the ARN is empty where no cluster was found, and `unknown` says why."""
+def _guards(cluster: "ClusterClient", live: "LiveServiceAccount") -> list[Note]:
+    """Return how Pods of a service account are guarded."""
+    from irsa_world.live.guards import guards_of  # noqa: PLC0415 (a file does not need it)
 
-    cluster_arn: str = ""
-    association: "Association | None" = None
-    unknown: str = ""
-
-
-def _in_eks(cluster: "ClusterClient", subject: str, aws_accounts: "AwsAccountClients") -> _InEks:
-    """Return the association of a service account in the EKS cluster of this issuer."""
-    region = eks_region(issuer_host_path(cluster.issuer))
-    if not region:
-        # EKS alone has associations.
-        return _InEks()
-    arn, problem = "", "no EKS cluster that these AWS credentials list has this issuer"
-    for reference in aws_accounts.references:
-        try:
-            eks = aws_accounts.of_provider(reference).eks(region)
-            arn = next((each.arn for each in eks.clusters() if each.issuer == cluster.issuer), "")
-            if arn:
-                return _InEks(arn, eks.association(parse_cluster_arn(arn).name, *subject.split(":")))
-        except CouldNotLookError as error:
-            problem = str(error)
-    return _InEks(arn, None, f"whether one of EKS Pod Identity gives it a role is not known: {problem}")
+    try:
+        guards = guards_of(cluster)
+    except CouldNotLookError as error:
+        return [Note("guard", f"whether the API server refuses Pods without their identity is not known: {error}")]
+    return [
+        Note(
+            "guard",
+            f"stack {named(each.stack)} {GUARDS[each.mode]} new Pods without the identity for {named(each.role_arn)}"
+            if each.mode
+            else f"whether stack {named(each.stack)} guards it is not known: no permission to read its ConfigMap",
+        )
+        for name in (live.name, "")
+        for each in guards.get((live.namespace, name), ())
+    ]
 
 
-def _by_token(
-    asked: _Asked, binding: DeclaredBinding | None, by_argument: "tuple[AwsAccountClient, Role] | None"
-) -> Explanation:
-    """Return the answer of a role to the token of a service account: of one that is named, else of the annotation's."""
-    options, subject, aws_accounts, declared, cluster, live, cluster_arn = asked
-    place, annotations = subject.replace(":", "/"), live.annotations if live else {}
-    missing = _missing(cluster, place) if cluster and live is None else ""
-    found = by_argument or _annotated_role(live, aws_accounts)
-    if isinstance(found, str):
-        return Explanation(place, annotations.get(ROLE_ARN, ""), Decision.DENIED, found, POD_PAGE, missing=missing)
-    aws_account, role = found
-    issuer = options.issuer or (cluster.issuer if cluster else "")
-    audience = options.audience or annotations.get(AUDIENCE) or DEFAULT_AUDIENCE
-    request = _request(subject, role.arn, issuer, audience)
-    client_ids = aws_account.client_ids(request.provider_arn)
-    # The webhook takes an empty audience as it is: the token is not for STS, whatever the role says.
-    empty = None if options.audience else of_annotations({**annotations, ROLE_ARN: role.arn}, role.arn)
-    first = empty or of_provider(client_ids, request.provider_arn, [request.audience])
-    answer = explained(role.arn, role.trust, request, first, cluster_arn)
-    by_default = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
-    by_default = by_default if missing and not options.audience else ""
-    answer = replace(answer, missing=missing, by_default=by_default, binding=binding.key if binding else "")
-    wrong = of_annotations(annotations, role.arn)
-    if cluster is None or live is None or wrong is None:
-        return answer
-    is_next = answer.decision is Decision.ALLOWED or empty
-    fix = _command_to_annotate(answer, annotations, cluster, declared) if is_next else ""
-    return replace(answer, annotation=wrong.found, expected=wrong.expected, fix=fix)
-
-
-def _annotated_role(
-    live: "ServiceAccount | None", aws_accounts: "AwsAccountClients"
-) -> "tuple[AwsAccountClient, Role] | str":
+def _annotated_role(live: "LiveServiceAccount | None", aws_accounts: "AwsAccountClients") -> "_Role | str":
     """Return the role of a service account's annotation, and its AWS account; or why there is none."""
     if live is None or not live.role_arn:
         return NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT
@@ -280,73 +270,40 @@ def _annotated_role(
 
 
 def _missing(cluster: "ClusterClient", place: str) -> str:
-    """Return that a service account does not exist; with a near name of its namespace, or its name in another one."""
+    """Return that a service account does not exist, with a near name of its namespace."""
     namespace, name = place.split("/")
-    near = None
+    text = f"there is no service account {named(place)} in context {named(cluster.context)}"
     # Whoever may not list them is told of no near name.
     with contextlib.suppress(CouldNotLookError):
-        if found := likely(name, (each.name for each in cluster.service_accounts(namespace))):
-            near = f"{namespace}/{found}"
-        else:
-            others = (each.namespace for each in cluster.service_accounts(None) if each.name == name)
-            elsewhere = likely(namespace, others, least=0)
-            near = f"{elsewhere}/{name}" if elsewhere else None
-    text = f"there is no service account {named(place)} in context {named(cluster.context)}"
-    return f"{text}; did you mean {named(near)}?" if near else text
+        if near := likely(name, (each.name for each in cluster.service_accounts(namespace))):
+            text += f"; did you mean {named(f'{namespace}/{near}')}?"
+    return text
 
 
-def _command_to_annotate(
-    answer: Explanation, annotations: Mapping[str, str], cluster: "ClusterClient", declared: DeclaredStack | None
-) -> str:
-    """Return the command that sets what is wrong with the annotations right; empty where that is somebody's choice."""
-    is_of_audience = annotations.get(ROLE_ARN) == answer.role
-    if declared:
-        bindings = (binding for binding in declared.bindings if binding.role_arn == answer.role)
-        service_accounts = (each for binding in bindings for each in binding.service_accounts)
-        of_stack = next((each for each in service_accounts if str(each) == answer.service_account), None)
-        if of_stack and is_of_audience and AUDIENCE not in of_stack.annotations:
-            return of_stack.command_to_remove(AUDIENCE)
-        return of_stack.command_to_restore(declared.stack, annotations) if of_stack else ""
-    namespace, name = answer.service_account.split("/")
-    context = cluster.context if cluster.is_in_file else None
-    if is_of_audience:
-        return commands.remove_annotations(namespace, name, AUDIENCE, context=context)
-    if annotations.get(ROLE_ARN):
-        return ""
-    misspelled = [key for key in annotations if key != ROLE_ARN and meant_by(key) == ROLE_ARN]
-    return commands.annotate(namespace, name, ROLE_ARN, answer.role, context, removed=misspelled)
-
-
-def _binding(key: str, declared: DeclaredStack | None) -> DeclaredBinding | None:
-    """Return the binding of a stack with this key; None where there is none."""
-    found = next((each for each in declared.bindings if each.key == key), None) if declared else None
-    if found and not found.role_arn:
-        raise CouldNotLookError(f"the binding {named(key)}: {found.unreadable}")
-    return found
-
-
-def _role(
-    role: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None
-) -> tuple["AwsAccountClient", "Role"]:
-    """Return a role, given by its ARN or its name, and the AWS account that has it."""
+def _asked_role(asked: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None) -> "tuple[str, _Role]":
+    """Return a role that is given by a binding's key, its ARN or its name, and the key if it is one."""
+    bindings = declared.bindings if declared else ()
+    binding = next((each for each in bindings if each.key == asked), None)
+    if binding and not binding.role_arn:
+        raise CouldNotLookError(f"the binding {named(asked)}: {binding.unreadable}")
+    role, key = (binding.role_arn, binding.key) if binding else (asked, "")
     if role.startswith("arn:"):
         by_arn = _by_arn(role, aws_accounts)
         if isinstance(by_arn, str):
             raise CouldNotLookError(f"{named(role)}: {by_arn}")
-        return by_arn
+        return key, by_arn
     aws_account = aws_accounts.only()
-    found = aws_account.role(role)
-    if found is None:
-        text = f"AWS account {aws_account.number} has no role {named(role)}, and "
-        if declared is None:
-            raise CouldNotLookError(f"{text}a binding's key needs --stack")
-        near = nearest(role, [each.key for each in declared.bindings], "")
-        text += f"stack {named(declared.stack)} no binding of that key"
-        raise CouldNotLookError(f"{text}; {near}" if near else text)
-    return aws_account, found
+    if found := aws_account.role(role):
+        return key, (aws_account, found)
+    text = f"AWS account {aws_account.number} has no role {named(role)}, and "
+    if declared is None:
+        raise CouldNotLookError(f"{text}a binding's key needs --stack")
+    near = nearest(role, [each.key for each in bindings], "")
+    text += f"stack {named(declared.stack)} no binding of that key"
+    raise CouldNotLookError(f"{text}; {near}" if near else text)
 
 
-def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> "tuple[AwsAccountClient, Role] | str":
+def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> "_Role | str":
     """Return the role of an ARN, and its AWS account; or that there is none."""
     arn, aws_account = parse_iam_arn(role_arn, "role"), aws_accounts.of_arn(role_arn)
     if aws_account is None:

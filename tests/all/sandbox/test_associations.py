@@ -148,4 +148,4 @@ def test_explain_finds_the_association_of_the_cluster(associated: Any, name: str
 
     assert (answer.returncode, found["role"]) == (code, more.get("targetRoleArn", role_arn(role)))
     assert found["request"]["clusterArn"] == CLUSTER_ARN
-    assert f" gives new Pods {role_arn(role)}" in found["association"]
+    assert f" gives new Pods {role_arn(role)}" in found["notes"][0]["text"]
