@@ -1,4 +1,4 @@
-"""Finds what an error of AWS means for a token, in a table of causes."""
+"""What each answer of STS and of EKS Auth to a token means, and how to fix it."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -6,43 +6,140 @@ from typing import NamedTuple
 from irsa.rules.mistakes import named
 from irsa_cli.report.checks import Outcome
 from irsa_world.live.sts import Refused
+from irsa_world.verdict import NO_PROVIDER, NOT_LISTED
+
+# Of what a refusal is the proof: that another is not admitted, or a token for another audience.
+OTHER, AUDIENCE = "other", "audience"
 
 
-class Cause(NamedTuple):
-    """The meaning of one error of AWS, and its fix.
+class Meaning(NamedTuple):
+    """The meaning of one answer of AWS to a token, and its fix.
 
     Attributes:
-        code: The error's code; empty for any.
+        code: How the error's code begins; empty for any.
         words: What its message has; empty for any.
-        meaning: What it means, with {names} in it.
+        text: What it means, with {names} in it.
         fix: The {name} of a command; empty where there is none.
         outcome: The outcome of the proof.
+        proves: Of what it is the proof where it was wanted.
     """
 
     code: str
     words: str
-    meaning: str
-    fix: str
+    text: str
+    fix: str = ""
     outcome: Outcome = Outcome.FINDING
+    proves: tuple[str, ...] = ()
 
 
-# STS and EKS Auth call it so.
-EXPIRED = Cause(
-    "ExpiredTokenException",
-    "",
-    "the token has expired: it is an old one, or the clocks of the cluster and AWS differ",
-    "",
+EXPIRED = Meaning(
+    "ExpiredTokenException", "", "the token has expired: it is an old one, or the clocks of the cluster and AWS differ"
+)
+WHICH = "; `{explain}` shows which"
+# The first match counts. Codes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+STS = (
+    Meaning(
+        "InvalidIdentityToken",
+        "No OpenIDConnect provider found",
+        f"{NO_PROVIDER}: it was deleted, or the cluster was recreated",
+        "{create_provider}",
+    ),
+    Meaning(
+        "InvalidIdentityToken",
+        "Incorrect token audience",
+        NOT_LISTED,
+        "{add_client_id}",
+        proves=(OTHER, AUDIENCE),
+    ),
+    Meaning(
+        "InvalidIdentityToken",
+        "thumbprint",
+        "the thumbprint of the IAM OIDC provider {provider} does not match the issuer's certificate",
+    ),
+    Meaning("InvalidIdentityToken", "verification key", "STS does not find the token's key among the keys of {issuer}"),
+    Meaning("InvalidIdentityToken", "", "STS cannot validate the cluster's token"),
+    EXPIRED,
+    Meaning(
+        "AccessDenied",
+        "",
+        f"the role {{role}} does not exist, or its trust policy does not admit {{subject}}{WHICH}",
+        "{repair}",
+        proves=(OTHER, AUDIENCE),
+    ),
+    Meaning("ValidationError", "ARN is invalid", "{role} is not the ARN of a role", "{repair}"),
+    Meaning("IDPRejectedClaim", "", "{issuer} reports the token as invalid or revoked"),
+    Meaning("IDPCommunicationError", "", "STS cannot reach {issuer}; try again", "", Outcome.NO_ANSWER),
+    Meaning(
+        "RegionDisabledException",
+        "",
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
+        "STS is not active in this region for AWS account {aws_account}: activate it in IAM, under Account settings",
+        "",
+        Outcome.NO_ANSWER,
+    ),
+    Meaning("", "", "that says nothing about the role; try again", "", Outcome.NO_ANSWER),
+)
+TOO_LARGE = (
+    "the session tags of EKS and the other parts of the session are too large together; an association with "
+    "sessionTags: false has none, and its trust policy names the cluster only"
+)
+# Codes: https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html
+EKS_AUTH = (
+    # EKS assumes the role by STS, whose error it may hand on under a code of its own. The words:
+    # https://github.com/aws/containers-roadmap/issues/2413
+    Meaning("", "Packed size", TOO_LARGE),
+    Meaning("PackedPolicyTooLarge", "", TOO_LARGE),
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    Meaning(
+        "AccessDeniedException",
+        "eks-auth:AssumeRoleForPodIdentity",
+        "these AWS credentials may not ask for a Pod of {cluster}: they need eks-auth:AssumeRoleForPodIdentity on it",
+        "",
+        Outcome.NO_PERMISSION,
+    ),
+    Meaning(
+        "AccessDeniedException",
+        "",
+        "the role {role} does not exist, or its trust policy does not admit {subject} by EKS Pod Identity, or it may "
+        f"not assume the association's target role{WHICH}",
+        "{repair}",
+        proves=(OTHER,),
+    ),
+    Meaning(
+        "ResourceNotFoundException",
+        "",
+        "the cluster {cluster} has no association for {subject}, or does not exist",
+        "{associate}",
+        proves=(OTHER,),
+    ),
+    EXPIRED,
+    # The same Pod's token was accepted for the right audience, so that these are said of the audience alone.
+    Meaning(
+        "InvalidTokenException",
+        "",
+        "EKS does not accept this token for {cluster}: the Kubernetes provider of the stack reaches a cluster whose "
+        "issuer is {issuer}",
+        proves=(AUDIENCE,),
+    ),
+    Meaning(
+        "InvalidParameterException",
+        "",
+        "EKS does not accept {cluster} as the name of a cluster, or the form of the token",
+        proves=(AUDIENCE,),
+    ),
+    Meaning("InvalidRequestException", "", "EKS does not give the Pods of {cluster} a role", proves=(AUDIENCE,)),
+    Meaning("", "", "that says nothing about the role; try again", "", Outcome.NO_ANSWER),
 )
 
 
-def cause_of(causes: Sequence[Cause], answer: Refused) -> Cause:
-    """Return the first cause that matches an error."""
-    return next(cause for cause in causes if cause.code in {"", answer.code} and cause.words in answer.message)
+def meaning_of(answers: Sequence[Meaning], refused: Refused) -> Meaning:
+    """Return the first meaning that matches an error, as it is in the table."""
+    return next(each for each in answers if refused.code.startswith(each.code) and each.words in refused.message)
 
 
-def explained(causes: Sequence[Cause], answer: Refused, names: Mapping[str, str]) -> Cause:
-    """Return the cause of an error, with the names filled in and AWS's message first."""
-    cause = cause_of(causes, answer)
+def explained(answers: Sequence[Meaning], refused: Refused, names: Mapping[str, str]) -> Meaning:
+    """Return the meaning of an error, with the names filled in and AWS's message first."""
+    meaning = meaning_of(answers, refused)
     words = {name: text if name == "explain" else named(text) for name, text in names.items()}
-    meaning = f"{named(answer.code)} ({named(answer.message)}): {cause.meaning.format_map(words)}"
-    return cause._replace(meaning=meaning, fix=cause.fix.format_map(names))
+    text = f"{named(refused.code)} ({named(refused.message)}): {meaning.text.format_map(words)}"
+    return meaning._replace(text=text, fix=meaning.fix.format_map(names))

@@ -19,6 +19,7 @@ from irsa_world.state.declared import DeclaredBinding
 from irsa_world.state.pulumi import read_stack
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
+HIDDEN = "the state does not say which associations it has"
 NEITHER = "the stack declares no association, so there is nothing to prove"
 
 
@@ -44,6 +45,8 @@ def checks_of(asked: Asked, binding: DeclaredBinding) -> list[Check]:
     if binding.unreadable:
         return [without_proof(binding, Outcome.CANNOT_TELL, binding.unreadable)]
     checks = [check for proof in _proofs(asked, binding) for check in proof.checks()]
+    if POD_IDENTITY in binding.identity.used and not binding.associations:
+        checks.append(without_proof(binding, Outcome.CANNOT_TELL, HIDDEN))
     return checks or [without_proof(binding, Outcome.NOT_CHECKED, NEITHER)]
 
 
@@ -52,4 +55,4 @@ def _proofs(asked: Asked, binding: DeclaredBinding) -> Iterator[Proof]:
     if IRSA in binding.identity.trusted:
         yield WebIdentityProof(asked, binding)
     if POD_IDENTITY in binding.identity.used:
-        yield PodIdentityProof(asked, binding)
+        yield from (PodIdentityProof(asked, binding, each) for each in binding.associations)

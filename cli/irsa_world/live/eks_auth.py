@@ -1,28 +1,16 @@
 """How EKS Auth answers the token of a Pod."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.config import Config
 
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.service import NO_ANSWER, Service
-from irsa_world.live.sts import answer_to_token
+from irsa_world.live.sts import Session, answer_to_token
 
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html
 ACTION = "eks-auth:AssumeRoleForPodIdentity"
 AUDIENCE = "pods.eks.amazonaws.com"
-
-
-class PodSession(NamedTuple):
-    """Whom EKS made of a Pod.
-
-    Attributes:
-        arn: ARN of the session of the role.
-        association_id: ID of the association that gave the role.
-    """
-
-    arn: str
-    association_id: str
 
 
 class PodIdentityService:
@@ -35,7 +23,7 @@ class PodIdentityService:
         except NO_ANSWER as error:
             raise CouldNotLookError(f"EKS Auth: {error}") from error
 
-    def pod_session(self, cluster: str, token: str) -> PodSession:
+    def pod_session(self, cluster: str, token: str) -> Session:
         """Return the session that a token gets in this cluster.
 
         Raises:
@@ -45,7 +33,7 @@ class PodIdentityService:
         with answer_to_token(ACTION):
             answer = self._eks_auth.ask(lambda eks: eks.assume_role_for_pod_identity(clusterName=cluster, token=token))
         try:
-            return PodSession(answer["assumedRoleUser"]["arn"], answer["podIdentityAssociation"]["associationId"])
+            return Session(answer["assumedRoleUser"]["arn"], answer["podIdentityAssociation"]["associationId"])
         except KeyError:
             # boto3 reads what is not AWS's, such as the page of a proxy, as an answer without anything in it.
             raise CouldNotLookError(f"{ACTION}: an answer that ends early, or is not AWS's") from None

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -15,6 +15,18 @@ from irsa_world.live.service import NO_ANSWER, PATIENT, Service
 
 SESSION_NAME = "irsa"
 SHORTEST_SESSION_SECONDS = 900
+
+
+class Session(NamedTuple):
+    """Whom AWS made of whoever has a token.
+
+    Attributes:
+        arn: ARN of the session of the role.
+        association_id: ID of the association of EKS Pod Identity that gave the role; empty where it was STS.
+    """
+
+    arn: str
+    association_id: str = ""
 
 
 class Refused(Exception):

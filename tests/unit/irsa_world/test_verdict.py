@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from irsa.evaluation import Decision, WebIdentityRequest, decision
 from irsa.evaluation.document import parse
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
-from irsa_cli.prove.answers import cause_of
-from irsa_cli.prove.sts_answers import CAUSES
+from irsa_cli.prove.answers import STS, meaning_of
 from irsa_world import verdict
 from irsa_world.live.sts import Refused
 from irsa_world.verdict import AskedRole, of_annotations, of_missing_role, of_provider
@@ -108,4 +107,4 @@ def test_a_role_of_the_same_name_is_named() -> None:
     ],
 )
 def test_prove_says_the_same_of_what_sts_answered(code: str, message: str, sentence: str) -> None:
-    assert cause_of(CAUSES, Refused(code, message)).meaning.startswith(sentence)
+    assert meaning_of(STS, Refused(code, message)).text.startswith(sentence)

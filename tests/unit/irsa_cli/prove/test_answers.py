@@ -11,12 +11,11 @@ from pathlib import Path
 import botocore.session
 import pytest
 
-from irsa_cli.prove import eks_auth_answers, sts_answers
-from irsa_cli.prove.answers import Cause, explained
+from irsa_cli.prove.answers import EKS_AUTH as EKS
+from irsa_cli.prove.answers import STS, Meaning, explained
 from irsa_cli.report.checks import Outcome
 from irsa_world.live.sts import Refused
 
-EKS, STS = eks_auth_answers.CAUSES, sts_answers.CAUSES
 UP = "pulumi up --refresh --stack dev"
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 NAMES = {
@@ -75,33 +74,35 @@ OLD = "Token expired: current date/time 1731098245 must be before the expiration
     ],
 )
 def test_each_answer_has_its_cause_and_fix(
-    causes: Sequence[Cause], code: str, words: str, outcome: Outcome, fix: str
+    causes: Sequence[Meaning], code: str, words: str, outcome: Outcome, fix: str
 ) -> None:
     cause = explained(causes, Refused(code, words), NAMES)
 
     assert (cause.outcome, cause.fix) == (outcome, fix)
-    assert cause.meaning.startswith(f"{code} (")
-    assert words in cause.meaning
+    assert cause.text.startswith(f"{code} (")
+    assert words in cause.text
 
 
 @pytest.mark.parametrize(("code", "words"), [("PackedPolicyTooLarge", ""), ("InvalidRequestException", PACKED)])
 def test_session_tags_that_take_too_much_space_can_be_turned_off(code: str, words: str) -> None:
-    assert "sessionTags: false" in explained(EKS, Refused(code, words), NAMES).meaning
+    assert "sessionTags: false" in explained(EKS, Refused(code, words), NAMES).text
 
 
 @pytest.mark.parametrize("causes", [STS, EKS], ids=["STS", "EKS"])
-def test_every_row_can_be_reached_and_named(causes: Sequence[Cause]) -> None:
+def test_every_row_can_be_reached_and_named(causes: Sequence[Meaning]) -> None:
     for cause in causes:
         answer = explained(causes, Refused(cause.code or "SomethingNew", cause.words), NAMES)
-        assert "{" not in answer.meaning + answer.fix
+        assert "{" not in answer.text + answer.fix
         assert answer.outcome is cause.outcome
-        assert cause.meaning.format_map(NAMES) in answer.meaning
+        assert cause.text.format_map(NAMES) in answer.text
 
 
 def test_every_error_of_eks_has_a_row() -> None:
     operation = botocore.session.get_session().get_service_model("eks-auth").operation_model("AssumeRoleForPodIdentity")
 
-    assert {shape.name for shape in operation.error_shapes} <= {cause.code for cause in EKS}
+    # What is no fault of the role says: try again.
+    passing = {"ThrottlingException", "InternalServerException", "ServiceUnavailableException"}
+    assert {shape.name for shape in operation.error_shapes} - passing <= {cause.code for cause in EKS}
 
 
 def test_the_troubleshooting_page_has_each_answer() -> None:

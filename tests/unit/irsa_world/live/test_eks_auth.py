@@ -7,8 +7,8 @@ import boto3
 import pytest
 
 from irsa_world.exits import CouldNotLookError
-from irsa_world.live.eks_auth import PodIdentityService, PodSession
-from irsa_world.live.sts import Refused
+from irsa_world.live.eks_auth import PodIdentityService
+from irsa_world.live.sts import Refused, Session
 from tests.world import aws_response
 
 TOKEN = "e30.SECRET-TOKEN.x"
@@ -41,7 +41,7 @@ def test_a_token_goes_to_the_region_of_its_cluster(monkeypatch: pytest.MonkeyPat
     sent: list[Any] = []
     answer = service(monkeypatch, 200, json.dumps(ANSWER), sent).pod_session("my-cluster", TOKEN)
 
-    assert answer == PodSession("arn:aws:sts::111122223333:assumed-role/app/eks-x", "a-1")
+    assert answer == Session("arn:aws:sts::111122223333:assumed-role/app/eks-x", "a-1")
     assert sent[0].url == "https://eks-auth.eu-central-1.api.aws/clusters/my-cluster/assume-role-for-pod-identity"
     assert json.loads(sent[0].body) == {"token": TOKEN}
 
