@@ -71,7 +71,7 @@ def live(state: State, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("irsa_world.state.pulumi._run", lambda *_, **__: answer)
     # Below it, botocore registers 120 handlers for each session, which takes most of the time of a question.
     monkeypatch.setattr("irsa_world.live.aws._session", lambda _, **names: Session(state, **names))
-    monkeypatch.setattr("irsa_world.live.kubernetes.HttpClient", lambda *_: Http(state))
+    monkeypatch.setattr("irsa_world.live.connection.HttpClient", lambda *_: Http(state))
 
 
 def run(

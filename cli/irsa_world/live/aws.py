@@ -157,18 +157,11 @@ class AwsAccountClients:
         return first
 
 
-def _read_for_all(same: Collection[AwsAccountClient], bindings: Iterable[DeclaredBinding]) -> None:
+def _read_for_all(same: Collection[AwsAccountClient], bindings: Collection[DeclaredBinding]) -> None:
     """Read one AWS account, which several providers have credentials of, and let all of them keep its answers."""
-    roles: dict[str, int] = {}
-    policies: set[str] = set()
-    for binding in bindings:
-        if binding.role:
-            # The role, its attached policies, the names of its inline ones, and each of their documents.
-            roles[binding.role.name] = 3 + len(binding.role.inline_policies)
-            policies |= binding.documents.keys()
-        else:
-            roles.setdefault(parse_iam_arn(binding.role_arn, "role").name, 1)
-    reader = next((aws_account for aws_account in same if aws_account.read_in_bulk(roles, policies)), None)
+    roles = {binding.role_arn for binding in bindings}
+    policies = {arn for binding in bindings for arn in binding.documents}
+    reader = next((each for each in same if each.read_in_bulk(len(roles), len(policies))), None)
     for aws_account in same:
         if reader and aws_account is not reader:
             aws_account.keep_answers_of(reader)

@@ -1,7 +1,6 @@
 """What IAM has now, in one AWS account: roles, policies and OIDC providers. Everything here only reads."""
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from operator import itemgetter
@@ -12,16 +11,15 @@ from botocore.config import Config
 
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
-from irsa_world.live.once import Answer, Once
-from irsa_world.live.service import CONCURRENT, Service, all_pages, answered
-from irsa_world.model import ManagedPolicy, PolicySettings, Role
+from irsa_world.live.model import LivePolicy, LiveRole, PolicySettings
+from irsa_world.live.once import MANY, Answer, Once
+from irsa_world.live.service import Service, all_pages, answered
 
 # The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 PAGE = 1_000
 # What IAM lists at a time unless another number is asked for. Details are large, so that no more is asked for:
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
 DETAILS_PAGE = 100
-REQUESTS_OF_A_DOCUMENT = 2
 IN_BULK = ("GetAccountAuthorizationDetails", "ListPolicies", "ListRoles")
 
 
@@ -39,33 +37,18 @@ class AwsAccountClient:
         """Return EKS in a region; in that of the session without one."""
         return self._of_eks.answer(region, lambda: EksClient(self.session, region))
 
-    def read_in_bulk(self, roles: Mapping[str, int], policies: Collection[str]) -> bool:
-        """Read what is wanted in lists of the whole AWS account, where that takes less time than the questions.
+    def read_in_bulk(self, roles: int, policies: int) -> bool:
+        """Read all roles, and the documents of all managed policies, where more than MANY of them are wanted.
 
-        How many pages a list has is estimated by GetAccountSummary. What no list answered, because IAM denies it, fails
-        half-way or does not have it, is asked by itself later: that a list lacks something says nothing.
-
-        Args:
-            roles: By name, how many requests each role takes when it is read by itself.
-            policies: ARNs of the managed policies whose documents are wanted.
+        What no list answered, because IAM denies it, fails half-way or does not have it, is asked by itself later: that
+        a list lacks something says nothing.
 
         Returns:
             False if IAM denies it to these credentials; those of another provider may be allowed to.
         """
-        of_roles, of_policies = sum(roles.values()), REQUESTS_OF_A_DOCUMENT * len(policies)
-        # The pages of a list follow one another, and so do the questions about a binding, but CONCURRENT bindings are
-        # asked about at a time. So the pages are held against the questions of one thread. 1,000 bindings in an AWS
-        # account of 1,000 roles and policies take 10 pages in place of 188 and 125 questions (33 requests in place of
-        # 5,000, which IAM would throttle); 40 bindings in one of 5,000 take 8 and 5 questions in place of 50 pages.
-        # Nor do lists take more requests than the questions: of roles there are two lists.
-        at_once = min(CONCURRENT, max(1, len(roles)))
-        # The summary, and one page: of two lists of roles, and of one of policies.
-        if of_roles + of_policies <= max(1 + 2 * bool(of_roles) + bool(of_policies), 2 * at_once):
-            return True
+        lists = [self._read_roles] if roles > MANY else []
+        lists += [self._read_policies] if policies > MANY else []
         try:
-            size = self.summary()
-            lists = [self._read_roles] if max(2, at_once) * _pages_of(size, "Roles") < of_roles else []
-            lists += [self._read_policies] if at_once * _pages_of(size, "Policies") < of_policies else []
             with ThreadPoolExecutor(2) as pool:
                 for done in [pool.submit(read) for read in lists]:
                     done.result()
@@ -215,8 +198,3 @@ def with_details(listed: Iterable[Role], details: Iterable[Role]) -> list[Role]:
         else each
         for each in listed
     ]
-
-
-def _pages_of(size: Mapping[str, int], kind: str) -> int:
-    """Return how many pages a list of the whole AWS account has, by what GetAccountSummary says of its size."""
-    return max(1, math.ceil(size[kind] / DETAILS_PAGE))

@@ -73,30 +73,30 @@ class Service:
             ClientError: AWS answers with an error.
             BotoCoreError: AWS does not answer.
         """
-        with self._lock:
-            if self._problem:
-                raise self._problem
-            if not self._met:
-                try:
-                    answer = question(self.first)
-                    self._met = True
-                except NO_CONNECTION as error:
-                    if not in_bulk:
+        if not in_bulk:
+            with self._lock:
+                if self._problem:
+                    raise self._problem
+                if not self._met:
+                    try:
+                        answer = question(self.first)
+                    except NO_CONNECTION as error:
                         self._problem = error
-                    raise
-                except ClientError as error:
-                    self._met = True
-                    if not _is_transient(error):
                         raise
-                else:
-                    return answer
+                    except ClientError as error:
+                        self._met = True
+                        if not _is_transient(error):
+                            raise
+                    else:
+                        self._met = True
+                        return answer
         try:
             return question(self.patient)
         except NO_CONNECTION as error:
-            if in_bulk:
-                self._met = self._met and not isinstance(error, SILENCE)
-            else:
+            if not in_bulk:
                 self._problem = error
+            elif isinstance(error, SILENCE):
+                self._met = False
             raise
 
 

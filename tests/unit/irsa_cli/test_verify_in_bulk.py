@@ -75,6 +75,7 @@ def moto_as_iam() -> Iterator[None]:
     """moto that lists two at a time and changes roles as IAM does; its classes are as before after the tests."""
     with pytest.MonkeyPatch.context() as patch:
         page_as_iam(patch, 2, missing_in_moto.add_missing_operations)
+        patch.setattr("irsa_world.live.iam.MANY", 0)
         yield
         for name in ("add_client_id_to_open_id_connect_provider", "remove_client_id_from_open_id_connect_provider"):
             patch.delattr(IamResponse, name)
@@ -173,14 +174,3 @@ def test_both_ways_report_the_same(roles: list[tuple[str, str, str]]) -> None:
         assert listed == asked
         for number in {number for _, number, _ in roles}:
             assert answered(aws_accounts, number, "GetAccountAuthorizationDetails")
-
-
-def test_a_role_that_is_only_named_is_asked_by_itself_where_it_is_the_only_one() -> None:
-    with mock_aws():
-        arn = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/named"
-        service_account = DeclaredServiceAccount("", "web", "named", {"eks.amazonaws.com/role-arn": arn}, created=True)
-        binding = DeclaredBinding("named", arn, service_accounts=(service_account,))
-        checks, aws_accounts = report((binding,), in_bulk=True)
-
-        assert [check.found for check in checks if check.check == "role"] == ["there is no such role"]
-        assert not answered(aws_accounts, DEFAULT_ACCOUNT_ID, "GetAccountSummary")
