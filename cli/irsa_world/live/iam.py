@@ -180,10 +180,8 @@ class AwsAccountClient:
         return self._once(operation, about, ask)
 
     def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
-        in_bulk = operation in IN_BULK
-        return self._answers.answer(
-            (operation, about), lambda: answered(f"iam:{operation}", lambda: self._iam.ask(question, in_bulk))
-        )
+        ask = self._iam.ask_in_bulk if operation in IN_BULK else self._iam.ask
+        return self._answers.answer((operation, about), lambda: answered(f"iam:{operation}", lambda: ask(question)))
 
 
 def with_details(listed: Iterable[Role], details: Iterable[Role]) -> list[Role]:

@@ -61,42 +61,45 @@ class Service:
         for operation in operations:
             self.patient.meta.events.register_first(f"needs-retry.{self._name}.{operation}", _end_without_connection)
 
-    def ask(self, question: Callable[[Any], Answer], in_bulk: bool = False) -> Answer:
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
         """Return the answer to a question; where one got none, however often it was sent, later ones fail at once.
-
-        Args:
-            question: Asks one of the clients.
-            in_bulk: Whether it reads a list of the whole AWS account. That there is no answer to it, which is large,
-                says nothing of other questions; where it was waited for, the next one is sent like the first.
 
         Raises:
             ClientError: AWS answers with an error.
             BotoCoreError: AWS does not answer.
         """
-        if not in_bulk:
-            with self._lock:
-                if self._problem:
-                    raise self._problem
-                if not self._met:
-                    try:
-                        answer = question(self.first)
-                    except NO_CONNECTION as error:
-                        self._problem = error
+        with self._lock:
+            if self._problem:
+                raise self._problem
+            if not self._met:
+                try:
+                    answer = question(self.first)
+                except NO_CONNECTION as error:
+                    self._problem = error
+                    raise
+                except ClientError as error:
+                    self._met = True
+                    if not _is_transient(error):
                         raise
-                    except ClientError as error:
-                        self._met = True
-                        if not _is_transient(error):
-                            raise
-                    else:
-                        self._met = True
-                        return answer
+                else:
+                    self._met = True
+                    return answer
         try:
             return question(self.patient)
         except NO_CONNECTION as error:
-            if not in_bulk:
-                self._problem = error
-            elif isinstance(error, SILENCE):
-                self._met = False
+            self._problem = error
+            raise
+
+    def ask_in_bulk(self, question: Callable[[Any], Answer]) -> Answer:
+        """Return the answer to a question for a list of the whole AWS account, likewise.
+
+        That there is no answer to it, which is large, says nothing of other questions; where it was waited for, the
+        next one is sent like the first.
+        """
+        try:
+            return question(self.patient)
+        except SILENCE:
+            self._met = False
             raise
 
 

@@ -102,10 +102,10 @@ def test_a_list_that_is_silent_says_nothing_of_other_questions() -> None:
     asked = Asked()
     assert asked.service.ask(asked.answer) == "answer"
     with pytest.raises(ReadTimeoutError):
-        asked.service.ask(asked.silence, in_bulk=True)
+        asked.service.ask_in_bulk(asked.silence)
     assert asked.service.ask(asked.answer) == "answer"
     with pytest.raises(ReadTimeoutError):
-        asked.service.ask(asked.silence, in_bulk=True)
+        asked.service.ask_in_bulk(asked.silence)
 
     # Where the next question has no answer either, in the two attempts of a first one, nobody waits any more.
     for question in (asked.silence, asked.answer):
