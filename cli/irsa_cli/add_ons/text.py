@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+import yaml
+
+from irsa.add_ons.catalog import AddOn, Statement, Version
 from irsa.add_ons.parameters import CLUSTER_NAMES
-from irsa_cli.add_ons.output import AddOnOutput, StatementOutput, VersionOutput
+from irsa.rules.leaves import items_of
+from irsa_cli.add_ons.output import AddOnOutput, output_of
 from irsa_cli.report.json import camel_case
 from irsa_cli.report.text import aligned, counted
 from irsa_world.wrapped import wrapped
@@ -39,31 +43,31 @@ def _row(each: AddOnOutput) -> tuple[str, ...]:
     needed = [one.name for one in each.parameters if _is_needed(one.name, one.required)]
     needed += ["|".join(one_of)] if one_of else []
     optional = [f"[{one.name}]" for one in each.parameters if one.name not in (*needed, *one_of)]
-    newest = each.versions[0].version
-    return each.name, " ".join([*needed, *optional]) or "-", newest, f"{each.size:,}" if each.size else OF_AWS
+    return each.name, " ".join([*needed, *optional]) or "-", each.versions[0], f"{each.size:,}" if each.size else OF_AWS
 
 
 def _is_needed(name: str, required: bool) -> bool:
     return required and name != camel_case(CLUSTER_NAMES)
 
 
-def of_one(each: AddOnOutput) -> Iterator[Line]:
+def of_one(add_on: AddOn) -> Iterator[Line]:
     """Yield everything of an add-on as lines, each with its style."""
+    each, newest = output_of(add_on), add_on.versions[add_on.newest]
     yield from _wrapped(f"{each.name}: {each.about}", "", HEADING)
     yield "", ""
     yield "irsa:bindings:", ""
     yield f"  {each.name}:", ""
     yield from ((f"    {line}", "") for line in each.example.splitlines())
-    newest = each.versions[0]
+    values = yaml.safe_dump(dict(add_on.helm_values), sort_keys=False, width=2**20) if add_on.helm_values else ""
     parts = {
-        "service account": [*_service_account(each)],
+        "service account": [*_service_account(add_on)],
         "parameters": [*_parameters(each)],
-        "versions": [line for version in each.versions for line in _version(version)],
-        f"policy for {newest.version}": [*_policy(each, newest)],
+        "versions": [line for name, version in add_on.versions.items() for line in _version(name, version)],
+        f"policy for {add_on.newest}": [*_policy(each.size, newest)],
         "differences from upstream": [
-            line for one in newest.differences for line in _wrapped(f"{', '.join(one.actions)}: {one.why}", "  ")
+            line for one in newest.differences for line in _wrapped(f"{', '.join(one['actions'])}: {one['why']}", "  ")
         ],
-        f"Helm values of {each.chart}": [(f"  {line}", "") for line in each.helm_values.splitlines()],
+        f"Helm values of {add_on.chart}": [(f"  {line}", "") for line in values.splitlines()],
     }
     for heading, lines in parts.items():
         if lines:
@@ -72,22 +76,21 @@ def of_one(each: AddOnOutput) -> Iterator[Line]:
             yield from lines
 
 
-def _service_account(each: AddOnOutput) -> Iterator[Line]:
-    makers = [f"the chart {each.chart}"] if each.chart else []
-    makers += [f"the EKS add-on {each.eks_add_on}"] if each.eks_add_on else []
+def _service_account(add_on: AddOn) -> Iterator[Line]:
+    makers = [f"the chart {add_on.chart}"] if add_on.chart else []
+    makers += [f"the EKS add-on {add_on.eks_add_on}"] if add_on.eks_add_on else []
     made = f", which {' or '.join(makers)} creates" if makers else ""
-    text = f"{each.namespace}:{each.service_account}{made}: trusted where the binding has no serviceAccount"
-    yield from _wrapped(f"{text} and no subjects", "  ")
+    text = f"{add_on.subject}{made}: trusted where the binding has no serviceAccount and no subjects"
+    yield from _wrapped(text, "  ")
 
 
 def _parameters(each: AddOnOutput) -> Iterator[Line]:
     for one in each.parameters:
-        of_several = (
-            [name for name in each.require_one_of if name != one.name] if one.name in each.require_one_of else []
-        )
-        marks = [one.type, "required" if _is_needed(one.name, one.required) else ""]
-        marks.append(f"required without {' and '.join(of_several)}" if of_several else "")
-        yield from _wrapped(f"{one.name} ({', '.join(filter(None, marks))}): {one.about}", "  ")
+        others = [name for name in each.require_one_of if name != one.name] if one.name in each.require_one_of else []
+        marks = ["list of strings" if one.takes else "true"]
+        marks += ["required"] if _is_needed(one.name, one.required) else []
+        marks += [f"required without {' and '.join(others)}"] if others else []
+        yield from _wrapped(f"{one.name} ({', '.join(marks)}): {one.about}", "  ")
         if one.example:
             default = f"; default: {CLUSTERS}" if one.name == camel_case(CLUSTER_NAMES) else ""
             yield from _wrapped(f"{one.takes}, such as {one.example}{default}", "      ")
@@ -95,32 +98,32 @@ def _parameters(each: AddOnOutput) -> Iterator[Line]:
         yield from _wrapped(f'scope: "*" in place of what is required: {each.everything}', "  ")
 
 
-def _version(version: VersionOutput) -> Iterator[Line]:
-    yield from _wrapped(f"{version.version} of {version.date}: {version.source}", "  ")
+def _version(name: str, version: Version) -> Iterator[Line]:
+    yield from _wrapped(f"{name} of {version.date}: {version.source}", "  ")
     yield from _wrapped(version.note, "      ") if version.note else ()
 
 
-def _policy(each: AddOnOutput, version: VersionOutput) -> Iterator[Line]:
+def _policy(size: int, version: Version) -> Iterator[Line]:
     for name in version.managed_policies:
         yield f"  {OF_AWS}: {name}", ""
-    if each.size:
-        yield from _wrapped(f"{each.size:,} characters, with what is written above", "  ")
+    if size:
+        yield from _wrapped(f"{size:,} characters, with what is written above", "  ")
     for statement in () if version.managed_policies else version.statements:
         yield from _statement(statement)
     for name in version.managed_policies_for_everything:
         yield f'  with scope: "*", {OF_AWS}: {name}', ""
 
 
-def _statement(statement: StatementOutput) -> Iterator[Line]:
-    only = [f"with {' and '.join(statement.only_with)}"] if statement.only_with else []
-    only += [f"without {statement.only_without}"] if statement.only_without else []
+def _statement(statement: Statement) -> Iterator[Line]:
+    only = [f"with {' and '.join(map(camel_case, statement.only_with))}"] if statement.only_with else []
+    only += [f"without {camel_case(statement.only_without)}"] if statement.only_without else []
     only += [WHEN[statement.when]] if statement.when else []
     yield from _wrapped(statement.purpose + (f" (only {', '.join(only)})" if only else ""), "  ", HEADING)
     yield from _wrapped(", ".join(statement.actions), "      ")
     yield from _wrapped(f"on {', '.join(statement.resources)}", "      ")
     for operator, keys in statement.conditions.items():
         for key, values in keys.items():
-            yield from _wrapped(f"if {key} is {' or '.join(values)} ({operator})", "      ")
+            yield from _wrapped(f"if {key} is {' or '.join(map(str, items_of(values)))} ({operator})", "      ")
 
 
 def _wrapped(text: str, indent: str = "", style: str = "") -> Iterator[Line]:

@@ -12,9 +12,9 @@ from irsa_world.exits import GOOD
 
 def run(options: argparse.Namespace) -> int:
     """Print what is known, and return the exit code."""
-    found = [output_of(add_on(each)) for each in ([options.name] if options.name else names())]
+    found = [add_on(each) for each in ([options.name] if options.name else names())]
     if options.json:
-        print(document("add-ons", True, as_object(AddOnsOutput(found))))
+        print(document("add-ons", True, as_object(AddOnsOutput([*map(output_of, found)]))))
     else:
-        print_lines(of_one(found[0]) if options.name else of_all(found))
+        print_lines(of_one(found[0]) if options.name else of_all([*map(output_of, found)]))
     return GOOD

@@ -98,7 +98,7 @@ def test_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert [each["name"] for each in found["addOns"]] == (words or sorted(DATA))
     (external_dns,) = (each for each in found["addOns"] if each["name"] == "external-dns")
     assert [each["name"] for each in external_dns["parameters"] if each["required"]] == ["hostedZones"]
-    assert [each["version"] for each in external_dns["versions"]] == [*DATA["external-dns"]["versions"]]
+    assert external_dns["versions"] == [*DATA["external-dns"]["versions"]]
 
 
 # The second is what `aws eks describe-addon-versions` calls it, the third a flag of terraform-aws-iam without its verb.
