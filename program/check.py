@@ -1,8 +1,7 @@
 """Check stack files against every rule, without engine, credentials or network; --live also asks AWS and clusters."""
 
 import argparse
-
-from irsa_cli.options import stack_file
+from pathlib import Path
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 errors, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check.md)"
@@ -14,7 +13,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = __doc__, EPILOG
     parser.formatter_class = argparse.HelpFormatter
     files = "stack files (default: all of the project)"
-    parser.add_argument("files", nargs="*", type=stack_file, metavar="Pulumi.STACK.yaml", help=files)
+    parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
     parser.add_argument("--live", action="store_true", help=LIVE)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.set_defaults(run=run)

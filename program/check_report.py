@@ -18,12 +18,12 @@ from config.provider_settings import ACCOUNT_LISTS, lists_mistake
 from config.stack_file import StackFile, located
 from irsa.rules.mistakes import Mistake, named, path_of
 from irsa.rules.unknown import SECRET
-from irsa_cli.report.json import document
-from irsa_cli.report.publish import print_answers
-from irsa_cli.report.text import VERDICTS, Answer, counted
-from irsa_cli.subcommands import OF_A_CHECKOUT
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.message import DO, Message
+from irsa_world.report.json import document
+from irsa_world.report.publish import print_answers
+from irsa_world.report.text import VERDICTS, Answer, counted
+from irsa_world.stacks import OF_A_CHECKOUT
 from program.examine import Examination, examine
 
 OWN_PROGRAM = f"in your own program, {OF_A_CHECKOUT['check']}"

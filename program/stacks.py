@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irsa.rules.mistakes import listed, named
-from irsa_cli.options import LONGEST_STACK
-from irsa_cli.report.json import as_object, document
 from irsa_world.exits import GOOD, CouldNotLookError
+from irsa_world.report.json import as_object, document
+from irsa_world.stacks import LONGEST_STACK
 
 EXIT_CODES = "exit codes: 0 listed (or none), 2 not listed: a file cannot be read, or is of no stack"
 # https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming

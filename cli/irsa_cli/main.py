@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from irsa_cli.component import on_one_line
 from irsa_world.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
+from irsa_world.stacks import OF_A_CHECKOUT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     # The command itself has only options that end it, so that a subcommand is the first word.
-    asked = words[0] if words and words[0] in (*subcommands.installed(), *subcommands.OF_A_CHECKOUT) else ""
+    asked = words[0] if words and words[0] in (*subcommands.installed(), *OF_A_CHECKOUT) else ""
     try:
         # Only this subcommand is imported: the clients of AWS and Kubernetes take longest.
         parser = subcommands.parser_of(asked) if asked else subcommands.parser_of_all()

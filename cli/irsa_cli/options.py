@@ -5,8 +5,6 @@ import functools
 from pathlib import Path
 from typing import Any
 
-# Characters of a stack's name: https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
-LONGEST_STACK = 100
 # A file's name that stands for standard input or output.
 STREAM = "-"
 # The file that a dry run of `irsa adopt` prints: nobody has named its stack yet.
@@ -26,11 +24,6 @@ def not_empty(text: str, what: str = "the value") -> str:
 
 # `pulumi` would take the selected stack.
 stack_name = functools.partial(not_empty, what="the name of the stack")
-
-
-def stack_file(path: str) -> Path:
-    """Return the path of a stack file."""
-    return Path(path)
 
 
 def add_stack_options(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from irsa.rules.unknown import Unknown
 from irsa.ways import POD_IDENTITY
 from irsa_cli.asked import NotCheckedError
 from irsa_cli.compared import ASSOCIATION
-from irsa_cli.report.checks import Check
+from irsa_world.report.checks import Check
 from irsa_world.compare import TARGET_ROLE, Difference, of_association, of_no_association
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import AwsAccountClients

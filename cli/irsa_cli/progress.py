@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from irsa_cli.report.checks import Check
+from irsa_world.report.checks import Check
 
 PROGRESS_LINE_SECONDS = 10.0
 

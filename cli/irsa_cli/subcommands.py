@@ -17,13 +17,9 @@ from typing import Any
 
 from irsa_cli.component import COMMAND, COMPONENT, missing, require_component
 from irsa_world.exits import CouldNotLookError
+from irsa_world.stacks import OF_A_CHECKOUT
 
 GROUP = "irsa.subcommands"
-# Entry points of a checkout, about its own stack files.
-OF_A_CHECKOUT = {
-    "check": "`pulumi preview` checks the component, then run `irsa diff` and `irsa verify`",
-    "stacks": "run `pulumi stack ls`",
-}
 
 
 @functools.cache

@@ -38,8 +38,8 @@ from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.guard.checks import guard_checks
 from irsa_cli.pod_identity import AssociationChecks, of_decision, of_pod
 from irsa_cli.progress import check_all
-from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, worst
-from irsa_cli.report.publish import publish
+from irsa_world.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, worst
+from irsa_world.report.publish import publish
 from irsa_world.compare import NONE, Difference, of_annotations, of_document, of_policies, of_settings
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients

@@ -7,7 +7,7 @@ from irsa_cli.compared import CHECKS
 from irsa_cli.options import add_stack_options
 from irsa_world.exits import EXIT_CODES
 
-OUTPUT = "irsa_cli.report.json:ReportOutput"
+OUTPUT = "irsa_world.report.json:ReportOutput"
 
 _HELP_OF_CHECKS = "\n".join(
     textwrap.fill(f"{name:<17}{compares}", 80, initial_indent="  ", subsequent_indent=" " * 19)

@@ -11,8 +11,8 @@ from pkgutil import resolve_name
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from irsa_cli.report.json import camel_case
 from irsa_cli.subcommands import installed
+from irsa_world.report.json import camel_case
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 PLAIN_TYPES: Mapping[Any, dict[str, Any]] = {

@@ -10,9 +10,9 @@ from irsa.guard.policies import STACK_LABEL
 from irsa.guard.rules import SYSTEM, may_annotate, mode_in
 from irsa.rules import commands
 from irsa.rules.mistakes import listed, named
-from irsa_cli.report.text import counted
 from irsa_world.guarded_pods import added_later, has_no_identity
 from irsa_world.pods import SKIP_CONTAINERS, running_pod
+from irsa_world.report.text import counted
 from irsa_world.stages import listed_pods, restarts
 from program.guards import PlannedGuard, guard_place
 from program.live.held import Held

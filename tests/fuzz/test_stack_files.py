@@ -11,7 +11,7 @@ import pytest
 from config.located_mistake import LocatedMistake
 from config.project_file import project_settings
 from config.stack_file import StackFile
-from irsa_cli.report.text import plain
+from irsa_world.report.text import plain
 from program.check_report import FileReport, answers, as_json, report_of
 from program.examine import examine
 from program.settings import StackSettings

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.report.text import answer_of, plain
 from irsa_cli.verification import rows_of
+from irsa_world.report.checks import Check, Outcome, Report
+from irsa_world.report.text import answer_of, plain
 from tests.gh import BOT, LONGEST_BODY
 from tests.workflows import BASH, GH, workflow, write_programs, write_record
 

@@ -10,7 +10,7 @@ from irsa.add_ons.catalog import AddOn
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import CLUSTER_NAMES, PARAMETERS, SWITCHES
 from irsa.rules.trust import minified
-from irsa_cli.report.json import camel_case
+from irsa_world.report.json import camel_case
 
 SOMEWHERE = Where("aws", "111122223333", ["us-west-2"])
 

@@ -8,8 +8,8 @@ from irsa.add_ons.catalog import AddOn, Statement, Version
 from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.rules.leaves import items_of
 from irsa_cli.add_ons.output import AddOnOutput, output_of
-from irsa_cli.report.json import camel_case
-from irsa_cli.report.text import aligned, counted
+from irsa_world.report.json import camel_case
+from irsa_world.report.text import aligned, counted
 from irsa_world.wrapped import wrapped
 
 WIDTH = 100

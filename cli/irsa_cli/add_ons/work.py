@@ -5,9 +5,9 @@ import argparse
 from irsa.add_ons.catalog import add_on, names
 from irsa_cli.add_ons.output import AddOnsOutput, output_of
 from irsa_cli.add_ons.text import of_all, of_one
-from irsa_cli.report.json import as_object, document
-from irsa_cli.report.publish import print_lines
 from irsa_world.exits import GOOD
+from irsa_world.report.json import as_object, document
+from irsa_world.report.publish import print_lines
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from irsa_cli.adopt.owners import TOOLS
-from irsa_cli.options import NEW_STACK_FILE, STREAM, add_discovery_options, stack_file
+from irsa_cli.options import NEW_STACK_FILE, STREAM, add_discovery_options
 
 DESCRIPTION = """\
 Write a stack file for the roles and service accounts of a cluster, so that
@@ -43,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     choice.add_argument("--role", metavar="NAME", **repeated, help="name or ARN of a role; * and ? stand for any text")
     choice.add_argument("--tag", metavar="KEY=VALUE", type=_tag, **repeated, help="roles with a tag")
     choice.add_argument("--all", action="store_true", help="everything")
-    parser.add_argument("--output", metavar="FILE", type=stack_file, default=Path(STREAM), help=OUTPUT_HELP)
+    parser.add_argument("--output", metavar="FILE", type=Path, default=Path(STREAM), help=OUTPUT_HELP)
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents")
     parser.add_argument("--take-from", metavar="TOOL", choices=TOOLS, **repeated, help=FROM_HELP)
     parser.add_argument("--drop-dead-issuers", action="store_true", help=DEAD_HELP)

@@ -18,12 +18,12 @@ from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.adopt.stacks import in_stacks
 from irsa_cli.discovery import discover, inputs_of
 from irsa_cli.options import NEW_STACK_FILE, STREAM
-from irsa_cli.report.publish import print_lines
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients, Inputs, created_eks_cluster
 from irsa_world.live.iam import AwsAccountClient
-from irsa_world.model import Discovery
+from irsa_world.live.model import Discovery
+from irsa_world.report.publish import print_lines
 from irsa_world.state.pulumi import stack_outputs
 
 DRY_RUN = f"dry run: nothing is written; --output {NEW_STACK_FILE} writes the stack file"

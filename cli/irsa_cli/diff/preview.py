@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from irsa.rules.mistakes import named
-from irsa_cli.options import LONGEST_STACK
 from irsa_world.exits import CouldNotLookError
+from irsa_world.stacks import LONGEST_STACK
 from irsa_world.state.resource import OtherFormError, Resource, is_secret, of_form, parse_resource, part, read_json
 
 REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement"})

@@ -28,11 +28,11 @@ from irsa_cli.diff.snapshots import Snapshot, before_and_after
 from irsa_cli.diff.texts import without_suffixes
 from irsa_cli.options import STREAM
 from irsa_cli.progress import under_way
-from irsa_cli.report.json import as_object, document
-from irsa_cli.report.publish import print_lines
 from irsa_cli.text_files import text_of
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.report.json import as_object, document
+from irsa_world.report.publish import print_lines
 from irsa_world.state.pulumi import exported_state, previewed
 from irsa_world.state.resource import Resource
 

@@ -17,11 +17,11 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.unknown import Unknown
 from irsa_cli.explain.output import Explanation, Note, explained
 from irsa_cli.explain.text import lines
-from irsa_cli.report.json import as_object, document
-from irsa_cli.report.publish import print_lines
 from irsa_cli.text_files import text_of
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_world.issuers import eks_region
+from irsa_world.report.json import as_object, document
+from irsa_world.report.publish import print_lines
 from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
 from irsa_world.verdict import (

@@ -8,8 +8,8 @@ from irsa.rules.mistakes import named
 from irsa_cli.asked import ask
 from irsa_cli.compared import GUARD
 from irsa_cli.progress import check_all
-from irsa_cli.report.checks import Check, Outcome
-from irsa_cli.report.text import counted
+from irsa_world.report.checks import Check, Outcome
+from irsa_world.report.text import counted
 from irsa_world.compare import Difference, of_config_map, of_guard_object
 from irsa_world.live.kubernetes import ClusterClients, NoSuchKindError
 from irsa_world.live.service import CONCURRENT

@@ -13,9 +13,9 @@ from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import NOT_READ, InventoriedServiceAccount, Inventory
-from irsa_cli.report.text import VERDICTS, Answer, counted
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import Message, first_few
+from irsa_world.report.text import VERDICTS, Answer, counted
 
 NONE = "-"
 DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)

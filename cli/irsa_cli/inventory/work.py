@@ -12,10 +12,10 @@ from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.table import answer_of
 from irsa_cli.inventory.taking import of_namespaces, take_inventory
 from irsa_cli.progress import under_way
-from irsa_cli.report.json import camel_case, document
-from irsa_cli.report.publish import print_answers, print_lines
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
+from irsa_world.report.json import camel_case, document
+from irsa_world.report.publish import print_answers, print_lines
 
 
 def run(options: argparse.Namespace) -> int:

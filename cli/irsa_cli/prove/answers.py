@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from irsa.rules.mistakes import named
-from irsa_cli.report.checks import Outcome
 from irsa_world.live.sts import Refused
+from irsa_world.report.checks import Outcome
 from irsa_world.verdict import NO_PROVIDER, NOT_LISTED
 
 # Of what a refusal is the proof: that another is not admitted, or a token for another audience.

@@ -13,12 +13,12 @@ from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import named
 from irsa_cli.prove.answers import EKS_AUTH
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
-from irsa_cli.report.checks import Check, Outcome, outcome_of
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.eks_auth import AUDIENCE, PodIdentityService
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClient, Object
 from irsa_world.live.sts import Session
+from irsa_world.report.checks import Check, Outcome, outcome_of
 from irsa_world.state.declared import DeclaredAssociation, DeclaredServiceAccount
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 

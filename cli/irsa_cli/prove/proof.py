@@ -11,12 +11,12 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import named
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.prove.answers import AUDIENCE, OTHER, Meaning, explained, meaning_of
-from irsa_cli.report.checks import Check, Outcome, outcome_of
 from irsa_world.exits import CouldNotLookError, unexpected
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients, Object, claims
 from irsa_world.live.once import Once
 from irsa_world.live.sts import Refused, Session
+from irsa_world.report.checks import Check, Outcome, outcome_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 
 ASSUMES, IS_REFUSED = "assumes", "is refused"

@@ -29,7 +29,7 @@ ALLOW_UNPROVEN = (
 )
 
 EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
-OUTPUT = "irsa_cli.report.json:ReportOutput"
+OUTPUT = "irsa_world.report.json:ReportOutput"
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -19,12 +19,12 @@ from irsa.rules.trust import NETWORK_KEYS, federated_providers, minified
 from irsa.ways import IRSA
 from irsa_cli.prove.answers import STS
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
-from irsa_cli.report.checks import Check, Outcome, outcome_of
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import session_for_tokens
 from irsa_world.live.kubernetes import ClusterClient
 from irsa_world.live.model import LiveServiceAccount
 from irsa_world.live.sts import Refused, Session, TokenService
+from irsa_world.report.checks import Check, Outcome, outcome_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
 from irsa_world.verdict import NO_SERVICE_ACCOUNT, of_annotations
 

@@ -9,12 +9,12 @@ from irsa_cli.progress import check_all
 from irsa_cli.prove.pod_identity import PodIdentityProof
 from irsa_cli.prove.proof import Asked, Proof, without_proof
 from irsa_cli.prove.web_identity import WebIdentityProof
-from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.report.publish import publish
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.kubernetes import ClusterClients
 from irsa_world.live.once import Once
 from irsa_world.live.service import CONCURRENT
+from irsa_world.report.checks import Check, Outcome, Report
+from irsa_world.report.publish import publish
 from irsa_world.state.declared import DeclaredBinding
 from irsa_world.state.pulumi import read_stack
 

@@ -18,7 +18,7 @@ from config import policy_sources, variables
 from config.located_mistake import LocatedMistake
 from config.stack_file import StackFile, located
 from irsa.rules.trust import minified
-from irsa_cli.report.text import plain
+from irsa_world.report.text import plain
 from program.check_report import FileReport, answers, as_json, report_of
 from program.examine import examine
 

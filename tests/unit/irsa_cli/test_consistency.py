@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from irsa_cli import verification
-from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
 
 ROLE = "arn:aws:iam::111122223333:role/app"

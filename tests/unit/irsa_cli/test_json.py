@@ -11,9 +11,9 @@ import pytest
 from irsa_cli.compared import CHECKS
 from irsa_cli.main import main
 from irsa_cli.prove.proof import ASSUMES, IS_REFUSED
-from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.report.json import as_json
 from irsa_cli.subcommands import installed
+from irsa_world.report.checks import Check, Outcome, Report
+from irsa_world.report.json import as_json
 from tests.output_schemas import REFERENCE, check_output
 
 ROOT = Path(__file__).parents[3]

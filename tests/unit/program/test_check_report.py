@@ -4,7 +4,7 @@ import json
 
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
-from irsa_cli.report.text import plain
+from irsa_world.report.text import plain
 from program.check_report import FileReport, answers, as_json
 
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)

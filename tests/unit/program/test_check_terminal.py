@@ -4,7 +4,7 @@ import pytest
 
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
-from irsa_cli.report.terminal import show
+from irsa_world.report.terminal import show
 from program.check_report import FileReport, answers
 
 LONG = "arn:aws:iam::111122223333:policy/" + "x" * 150

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from irsa_cli.guard.checks import of_guard
-from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.report.text import answer_of, plain
 from irsa_world.guarded_pods import has_no_identity
+from irsa_world.report.checks import Check, Outcome, Report
+from irsa_world.report.text import answer_of, plain
 from irsa_world.state.declared import DeclaredGuard
 from tests.fuzz.live_states import DANGERS, MARK
 from tests.fuzz.printed import problems

@@ -11,11 +11,11 @@ import pytest
 from irsa_cli.prove import pod_identity, web_identity
 from irsa_cli.prove.proof import Asked
 from irsa_cli.prove.work import checks_of
-from irsa_cli.report.checks import Check
 from irsa_world.exits import NoPermissionError
 from irsa_world.live.model import LiveServiceAccount
 from irsa_world.live.once import Once
 from irsa_world.live.sts import Session
+from irsa_world.report.checks import Check
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
 
 ACCOUNT, ISSUER = "111122223333", "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -13,8 +13,8 @@ import pytest
 
 from irsa_cli.prove.answers import EKS_AUTH as EKS
 from irsa_cli.prove.answers import STS, Meaning, explained
-from irsa_cli.report.checks import Outcome
 from irsa_world.live.sts import Refused
+from irsa_world.report.checks import Outcome
 
 UP = "pulumi up --refresh --stack dev"
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -14,9 +14,9 @@ import pytest
 
 from irsa.rules.arns import ClusterArn
 from irsa.ways import TrustParts, parse_identity, trust_document
-from irsa_cli.report.checks import Check, Outcome
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.sts import Refused, Session
+from irsa_world.report.checks import Check, Outcome
 from irsa_world.state.declared import DeclaredAssociation, DeclaredBinding, DeclaredRole, DeclaredServiceAccount
 from tests.unit.irsa_cli.prove.aws import ACCOUNT, ASSUMED, HOST_PATH, ROLE, Answer, Claims, Cluster, prove, raising
 

@@ -11,7 +11,7 @@ import pytest
 from irsa.evaluation import WebIdentityRequest, evaluate
 from irsa_cli.prove import web_identity
 from irsa_cli.prove.web_identity import depends_on_network
-from irsa_cli.report.checks import Check, Outcome
+from irsa_world.report.checks import Check, Outcome
 from irsa_world.state.declared import DeclaredRole
 from tests.unit.irsa_cli.prove.aws import ACCOUNT, ASSUMED, HOST_PATH, ISSUER, Cluster, prove
 from tests.unit.irsa_cli.prove.test_proofs import STS, admitting

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from irsa_cli.compared import CHECKS
 from irsa_cli.progress import check_all, under_way
-from irsa_cli.report.checks import Check, Outcome, Report, outcome_of, worst
-from irsa_cli.report.json import as_json
-from irsa_cli.report.publish import publish
-from irsa_cli.report.text import answer_of, plain
 from irsa_cli.verification import rows_of
 from irsa_world.exits import CouldNotLookError, SecretInStateError, failed_request
+from irsa_world.report.checks import Check, Outcome, Report, outcome_of, worst
+from irsa_world.report.json import as_json
+from irsa_world.report.publish import publish
+from irsa_world.report.text import answer_of, plain
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")

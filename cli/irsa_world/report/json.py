@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from irsa.rules.mistakes import visible_json
-from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_world.exits import GOOD
+from irsa_world.report.checks import Check, Outcome, Report
 
 
 @dataclass(frozen=True)

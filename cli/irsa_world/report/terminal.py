@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from irsa.rules.mistakes import visible
-from irsa_cli.report.cells import cell_lines, column_widths
-from irsa_cli.report.text import COLORS, Answer, arranged
 from irsa_world.message import DO, INDENT, Message
+from irsa_world.report.cells import cell_lines, column_widths
+from irsa_world.report.text import COLORS, Answer, arranged
 from irsa_world.wrapped import columns, wrapped
 
 GAP = "  "

@@ -12,9 +12,9 @@ from rich.cells import cell_len
 
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake, named
-from irsa_cli.report import terminal
-from irsa_cli.report.checks import Check, Outcome, Report
-from irsa_cli.report.text import Answer, answer_of
+from irsa_world.report import terminal
+from irsa_world.report.checks import Check, Outcome, Report
+from irsa_world.report.text import Answer, answer_of
 from program.check_report import FileReport, answers
 
 WIDTH = 80

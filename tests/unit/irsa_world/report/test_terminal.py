@@ -2,7 +2,7 @@
 
 import pytest
 
-from irsa_cli.report.terminal import show_lines
+from irsa_world.report.terminal import show_lines
 
 
 @pytest.fixture(autouse=True)

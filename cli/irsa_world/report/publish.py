@@ -5,16 +5,16 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from irsa_cli.report.checks import Report
-from irsa_cli.report.json import as_json
-from irsa_cli.report.text import Answer, answer_of, plain
+from irsa_world.report.checks import Report
+from irsa_world.report.json import as_json
+from irsa_world.report.text import Answer, answer_of, plain
 
 
 def print_lines(lines: Iterable[tuple[str, str]], stream: TextIO | None = None) -> None:
     """Print lines of text to a stream, by default standard output; on a terminal each in its style."""
     stream = stream or sys.stdout
     if stream.isatty():
-        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
+        from irsa_world.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
 
         show_lines(lines, stream)
     else:
@@ -25,7 +25,7 @@ def print_lines(lines: Iterable[tuple[str, str]], stream: TextIO | None = None) 
 def print_answers(answers: Sequence[Answer]) -> None:
     """Print answers to standard output, for a terminal or for a pipe."""
     if sys.stdout.isatty():
-        from irsa_cli.report.terminal import show  # noqa: PLC0415 (it imports rich, which a pipe does not need)
+        from irsa_world.report.terminal import show  # noqa: PLC0415 (it imports rich, which a pipe does not need)
 
         show(answers)
     elif answers:

@@ -6,9 +6,9 @@ from typing import NamedTuple, TypeVar
 
 from irsa.rules.mistakes import named, visible
 from irsa.types import GUARD
-from irsa_cli.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Check, Outcome, Report
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 from irsa_world.message import Message, first_few, in_a_pipe
+from irsa_world.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Check, Outcome, Report
 
 REASON = "reason"
 # How the first line says the outcomes of checks, in its order: what the exit code is of comes first.
