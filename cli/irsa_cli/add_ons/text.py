@@ -9,7 +9,7 @@ from irsa.add_ons.parameters import CLUSTER_NAMES
 from irsa.rules.leaves import items_of
 from irsa_cli.add_ons.output import AddOnOutput, output_of
 from irsa_world.report.json import camel_case
-from irsa_world.report.text import aligned, counted
+from irsa_world.report.text import Line, aligned, counted
 from irsa_world.wrapped import wrapped
 
 WIDTH = 100
@@ -23,7 +23,6 @@ LEGEND = (
     "with one value for each parameter that is needed, in characters; IAM takes 6,144 in a policy, and irsa divides a "
     f"larger document. {OF_AWS}: AWS's policies are attached, and irsa writes none"
 )
-Line = tuple[str, str]
 
 
 def of_all(add_ons: Sequence[AddOnOutput]) -> Iterator[Line]:

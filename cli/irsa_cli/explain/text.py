@@ -13,8 +13,9 @@ from irsa.evaluation import (
 from irsa.evaluation import decision as decisions
 from irsa.rules.mistakes import named
 from irsa_cli.explain.output import Explanation, Request
-from irsa_world.message import DO, Message
-from irsa_world.wrapped import WIDTH, wrapped
+from irsa_world.message import Message
+from irsa_world.report.text import Line, message_lines
+from irsa_world.wrapped import wrapped
 
 MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
 APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
@@ -30,9 +31,6 @@ INDENT = " " * 7
 LABEL = 10
 # How it begins that no statement allows it, and in which one what does not match.
 NEAREST = decisions.NEAREST.partition("{")[0]
-
-Line = tuple[str, str]
-"""A line, and its style on a terminal."""
 
 
 def lines(answer: Explanation) -> Iterator[Line]:
@@ -53,8 +51,7 @@ def lines(answer: Explanation) -> Iterator[Line]:
     if answer.annotation:
         parts = ("found", answer.annotation), ("expected", answer.expected)
         message = Message(f"annotation: {named(answer.service_account)}", parts, answer.fix)
-        # Without a style a line is one on a terminal, too: the command, to be copied.
-        yield from ((label + text, "" if part == DO else COLORS[None]) for part, label, text in message.lines(WIDTH))
+        yield from message_lines(message, COLORS[None])
     for note in answer.notes:
         yield from _styled(COLORS[None], f"{note.about}: {note.text}", following="  ")
     if answer.request is None:

@@ -5,31 +5,39 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from irsa_world.message import INDENT
 from irsa_world.report.checks import Report
 from irsa_world.report.json import as_json
-from irsa_world.report.text import Answer, answer_of, plain
+from irsa_world.report.text import Answer, Line, answer_of, arranged
+from irsa_world.wrapped import wrapped
 
 
-def print_lines(lines: Iterable[tuple[str, str]], stream: TextIO | None = None) -> None:
+def print_lines(lines: Iterable[Line], stream: TextIO | None = None) -> None:
     """Print lines of text to a stream, by default standard output; on a terminal each in its style."""
     stream = stream or sys.stdout
     if stream.isatty():
-        from irsa_world.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
-
-        show_lines(lines, stream)
+        show(lines, stream)
     else:
         # At once: both streams may go to one file.
         print("\n".join(text for text, _ in lines), file=stream, flush=True)
 
 
-def print_answers(answers: Sequence[Answer]) -> None:
-    """Print answers to standard output, for a terminal or for a pipe."""
-    if sys.stdout.isatty():
-        from irsa_world.report.terminal import show  # noqa: PLC0415 (it imports rich, which a pipe does not need)
+def show(lines: Iterable[Line], stream: TextIO | None = None) -> None:
+    """Print lines within a terminal's width; one without a style may be a command, and stays one line."""
+    from rich.console import Console  # noqa: PLC0415 (slow to import, and a pipe does not need it)
+    from rich.text import Text  # noqa: PLC0415 (same)
 
-        show(answers)
-    elif answers:
-        print("\n".join(plain(answers)))
+    console = Console(file=stream, highlight=False)
+    for text, style in lines:
+        indent = " " * (len(text) - len(text.lstrip(" ")))
+        for line in wrapped(text.strip(" "), indent, indent + INDENT, console.width) if style else [text]:
+            console.print(Text(line, style=style), soft_wrap=True)
+
+
+def print_answers(answers: Sequence[Answer]) -> None:
+    """Print answers to standard output."""
+    if answers:
+        print_lines(arranged(answers))
 
 
 def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace) -> int:

@@ -1,13 +1,13 @@
 """What a subcommand prints for a reader: the answer in the first line, then what to do, then the rest."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from irsa.rules.mistakes import named, visible
 from irsa.types import GUARD
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD
-from irsa_world.message import Message, first_few, in_a_pipe
+from irsa_world.message import DO, Message, first_few
 from irsa_world.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Check, Outcome, Report
 
 REASON = "reason"
@@ -21,13 +21,17 @@ FIRST = {
 }
 # Styles on a terminal: of a first line by the exit code, and of an outcome.
 VERDICTS = {GOOD: "bold green", FINDINGS: "bold red", COULD_NOT_LOOK: "bold yellow"}
-COLORS: dict[str, str] = {
+COLORS: dict[Outcome, str] = {
     Outcome.OK: "green",
     Outcome.FINDING: "bold red",
     **dict.fromkeys(UNANSWERED, "yellow"),
     **dict.fromkeys(ALLOWED, "dim"),
 }
-Line = TypeVar("Line")
+# Of a line that is folded on a terminal, and has no color.
+PLAIN = "none"
+BLANK = ("", "")
+Line = tuple[str, str]
+"""A line, and its style on a terminal; one without a style stays one line there."""
 
 
 class Answer(NamedTuple):
@@ -50,28 +54,30 @@ class Answer(NamedTuple):
     below: Sequence[tuple[Message, str]] = ()
 
 
-def arranged(
-    answers: Sequence[Answer],
-    of_message: Callable[[Message, str], Iterable[Line]],
-    of_table: Callable[[Sequence[str], Sequence[Sequence[str]]], Iterable[Line]],
-) -> list[Line]:
+def arranged(answers: Sequence[Answer]) -> list[Line]:
     """Return all lines, in their one order: each summary, then of each answer its messages and its table."""
-    (blank,) = of_message(Message(""), "")
-    lines = [line for each in answers for line in of_message(Message(each.summary), each.style)]
+    lines = [(visible(each.summary), each.style) for each in answers]
     for each in answers:
         above, below = (
-            [line for message, style in several for line in of_message(message, style)]
-            for several in (each.messages, each.below)
+            [line for message in several for line in message_lines(*message)] for several in (each.messages, each.below)
         )
-        for block in (above, [*of_table(each.headings, each.rows)] if each.rows else [], below):
+        table = [(line, "") for line in aligned(each.headings, each.rows)] if each.rows else []
+        for block in (above, table, below):
             # A message with parts ends with an empty line.
-            lines += [blank, *(block if block[-1] != blank else block[:-1])] if block else []
+            lines += [BLANK, *(block if block[-1] != BLANK else block[:-1])] if block else []
     return lines
 
 
+def message_lines(message: Message, style: str) -> Iterator[Line]:
+    """Yield a message as lines, its heading in this style; all but a command is folded on a terminal."""
+    for part, text in message.lines():
+        is_whole = not text or (part == DO and message.command)
+        yield text, "" if is_whole else PLAIN if part else style or PLAIN
+
+
 def plain(answers: Sequence[Answer]) -> list[str]:
-    """Return the lines for a pipe."""
-    return arranged(answers, lambda message, _: in_a_pipe(message), aligned)
+    """Return the lines without their styles."""
+    return [text for text, _ in arranged(answers)]
 
 
 def answer_of(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Answer:

@@ -4,7 +4,8 @@ import pytest
 
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
-from irsa_world.report.terminal import show
+from irsa_world.report.publish import show
+from irsa_world.report.text import arranged
 from program.check_report import FileReport, answers
 
 LONG = "arn:aws:iam::111122223333:policy/" + "x" * 150
@@ -14,7 +15,11 @@ WARNING = LocatedMistake(("bindings", "b"), Mistake("F2", "A2", "D2"), rule="wid
 
 def test_all_parts_are_there(capsys: pytest.CaptureFixture[str]) -> None:
     """Protects the reader on a terminal: the same parts as in a pipe, nothing cut, and no text taken for a style."""
-    show(answers([FileReport("P.yaml", 2, [MISTAKE], [WARNING], [], ["a secret [x]"]), FileReport("G.yaml", 1, [])]))
+    show(
+        arranged(
+            answers([FileReport("P.yaml", 2, [MISTAKE], [WARNING], [], ["a secret [x]"]), FileReport("G.yaml", 1, [])])
+        )
+    )
     text = capsys.readouterr().out
     lines = text.splitlines()
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake, listed, named, visible, visible_json
-from irsa_world.report.terminal import show
-from irsa_world.report.text import plain
+from irsa_world.report.publish import show
+from irsa_world.report.text import arranged, plain
 from program.check_report import FileReport, answers, as_json, report_of
 
 EVIL = "EVIL"
@@ -188,7 +188,7 @@ def test_no_file_name_forges_a_line(tmp_path: Path, name: str, monkeypatch: pyte
 def test_a_terminal_is_not_driven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Refuses escapes on a terminal: only rich's own codes, here none, reach it."""
     text = f"\x1b]0;{EVIL}\x07\x1b[2J\u202e"
-    show(answers([report_of(written(tmp_path, binding(**{text: 1, "policy": {"file": text}}), text))]))
+    show(arranged(answers([report_of(written(tmp_path, binding(**{text: 1, "policy": {"file": text}}), text))])))
     output = capsys.readouterr().out
 
     assert EVIL in output
