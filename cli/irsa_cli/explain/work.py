@@ -205,27 +205,22 @@ class _Asked:
         wrong = of_annotations(annotations, of_arn.arn) if live else None
         if wrong is None:
             return answer
-        is_next = answer.decision is Decision.ALLOWED or empty
+        is_next = answer.decision is Decision.ALLOWED
         fix = self._command_to_annotate(of_arn.arn, annotations) if is_next else ""
         return replace(answer, annotation=wrong.found, expected=wrong.expected, fix=fix)
 
     def _command_to_annotate(self, role_arn: str, annotations: Mapping[str, str]) -> str:
-        """Return the command that sets the annotations right; empty where that is somebody's choice."""
-        is_of_audience = annotations.get(ROLE_ARN) == role_arn
+        """Return the command that sets the annotation of the role; empty where another one is somebody's choice."""
         if self.declared:
             bindings = (binding for binding in self.declared.bindings if binding.role_arn == role_arn)
             service_accounts = (each for binding in bindings for each in binding.service_accounts)
             own = next((each for each in service_accounts if str(each) == str(self.live)), None)
-            if own and is_of_audience and AUDIENCE not in own.annotations:
-                return own.command_to_remove(AUDIENCE)
             return own.command_to_restore(self.declared.stack, annotations) if own else ""
-        namespace, name = self.subject.split(":")
-        context = self.cluster.context if self.cluster and self.cluster.is_in_file else None
-        if is_of_audience:
-            return commands.remove_annotations(namespace, name, AUDIENCE, context=context)
         if annotations.get(ROLE_ARN):
             return ""
+        context = self.cluster.context if self.cluster and self.cluster.is_in_file else None
         misspelled = [key for key in annotations if key != ROLE_ARN and meant_by(key) == ROLE_ARN]
+        namespace, _, name = self.subject.partition(":")
         return commands.annotate(namespace, name, ROLE_ARN, role_arn, context, removed=misspelled)
 
 

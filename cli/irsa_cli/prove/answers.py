@@ -53,11 +53,9 @@ STS = (
     ),
     Meaning(
         "InvalidIdentityToken",
-        "thumbprint",
-        "the thumbprint of the IAM OIDC provider {provider} does not match the issuer's certificate",
+        "",
+        "STS cannot validate the cluster's token, by the thumbprint of {provider} or the keys of {issuer}",
     ),
-    Meaning("InvalidIdentityToken", "verification key", "STS does not find the token's key among the keys of {issuer}"),
-    Meaning("InvalidIdentityToken", "", "STS cannot validate the cluster's token"),
     EXPIRED,
     Meaning(
         "AccessDenied",
@@ -115,19 +113,12 @@ EKS_AUTH = (
     EXPIRED,
     # The same Pod's token was accepted for the right audience, so that these are said of the audience alone.
     Meaning(
-        "InvalidTokenException",
+        "Invalid",
         "",
-        "EKS does not accept this token for {cluster}: the Kubernetes provider of the stack reaches a cluster whose "
-        "issuer is {issuer}",
+        "EKS does not take this token for {cluster}: the stack's Kubernetes provider reaches a cluster whose issuer is "
+        "{issuer}",
         proves=(AUDIENCE,),
     ),
-    Meaning(
-        "InvalidParameterException",
-        "",
-        "EKS does not accept {cluster} as the name of a cluster, or the form of the token",
-        proves=(AUDIENCE,),
-    ),
-    Meaning("InvalidRequestException", "", "EKS does not give the Pods of {cluster} a role", proves=(AUDIENCE,)),
     Meaning("", "", "that says nothing about the role; try again", "", Outcome.NO_ANSWER),
 )
 

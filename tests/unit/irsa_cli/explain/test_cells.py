@@ -160,8 +160,6 @@ def test_a_cell(state: State, explain: Any, monkeypatch: pytest.MonkeyPatch, cas
     [
         ({}, BY_ROLE, ["annotate", "--overwrite", f"{KEY}={ROLE}"]),
         ({"eks.amazonaws.com/rolearn": ROLE}, BY_ROLE, [f"{KEY}={ROLE}", "eks.amazonaws.com/rolearn-"]),
-        ({KEY: ROLE, AUDIENCE: ""}, BY_ROLE, ["--context", f"{AUDIENCE}-"]),
-        ({KEY: ROLE, AUDIENCE: ""}, WITH_STACK, ["annotate", f"{AUDIENCE}-"]),
         ({}, WITH_STACK, ["pulumi", "up"]),
     ],
 )
