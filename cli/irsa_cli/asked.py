@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import Unknown
-from irsa_cli.report.checks import Check, Outcome, outcome_of
+from irsa_world.report.checks import Check, Outcome, outcome_of
 from irsa_world.compare import Difference
 from irsa_world.exits import CouldNotLookError, unexpected
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from irsa_world.live.kubernetes import ClusterClient
     from irsa_world.model import Association, Role, ServiceAccount
 
-    _Role = tuple[AwsAccountClient, LiveRole]
+    _Role = tuple[AwsAccountClient, Role]
 
 EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
 GUARDS = {"deny": "refuses", "warn": "warns of"}
@@ -113,7 +113,7 @@ class _Asked:
     aws_accounts: "AwsAccountClients"
     declared: DeclaredStack | None
     cluster: "ClusterClient | None"
-    live: "LiveServiceAccount | None"
+    live: "ServiceAccount | None"
 
     def answer(self, role: "_Role | None") -> Explanation:
         """Return the answer about a role that was named, or else about that which new Pods get."""
@@ -136,7 +136,7 @@ class _Asked:
             answer = self._by_association(association)
         return replace(answer, notes=(Note("association", _said_of(association)), *answer.notes))
 
-    def _in_eks(self) -> "tuple[str, LiveAssociation | None, str]":
+    def _in_eks(self) -> "tuple[str, Association | None, str]":
         """Return the ARN of the EKS cluster, its association of the service account, or why that is not known."""
         region = eks_region(issuer_host_path(self.cluster.issuer)) if self.cluster and self.live else ""
         if not (region and self.cluster):
@@ -153,7 +153,7 @@ class _Asked:
                 problem = str(error)
         return arn, None, f"whether one of EKS Pod Identity gives it a role is not known: {problem}"
 
-    def _by_association(self, association: "LiveAssociation") -> Explanation:
+    def _by_association(self, association: "Association") -> Explanation:
         """Return the answer of the roles of an association, which give new Pods their session."""
         from irsa_world.trusts.chains import RolePolicies  # noqa: PLC0415 (it needs what only AWS can say)
         from irsa_world.trusts.target_roles import ORDER, of_target_role  # noqa: PLC0415 (same)
@@ -234,7 +234,7 @@ def _said_of(association: "Association") -> str:
     )
 
 
-def _guards(cluster: "ClusterClient", live: "LiveServiceAccount") -> list[Note]:
+def _guards(cluster: "ClusterClient", live: "ServiceAccount") -> list[Note]:
     """Return how Pods of a service account are guarded."""
     from irsa_world.live.guards import guards_of  # noqa: PLC0415 (a file does not need it)
 
@@ -254,7 +254,7 @@ def _guards(cluster: "ClusterClient", live: "LiveServiceAccount") -> list[Note]:
     ]
 
 
-def _annotated_role(live: "LiveServiceAccount | None", aws_accounts: "AwsAccountClients") -> "_Role | str":
+def _annotated_role(live: "ServiceAccount | None", aws_accounts: "AwsAccountClients") -> "_Role | str":
     """Return the role of a service account's annotation, and its AWS account; or why there is none."""
     if live is None or not live.role_arn:
         return NOT_ANNOTATED if live else NO_SERVICE_ACCOUNT

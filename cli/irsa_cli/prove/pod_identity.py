@@ -18,8 +18,9 @@ from irsa_world.live.eks_auth import AUDIENCE, PodIdentityService
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.live.kubernetes import ClusterClient, Object
 from irsa_world.live.sts import Session
+from irsa_world.model import Association
 from irsa_world.report.checks import Check, Outcome, outcome_of
-from irsa_world.state.declared import DeclaredAssociation, DeclaredServiceAccount
+from irsa_world.state.declared import DeclaredServiceAccount
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
 
@@ -27,7 +28,7 @@ from irsa_world.verdict import NO_SERVICE_ACCOUNT
 class PodIdentityProof(Proof):
     """Proves one association with tokens of Pods for EKS, which is asked with the stack's AWS credentials."""
 
-    association: DeclaredAssociation
+    association: Association
 
     answers = EKS_AUTH
     # A new association, and a change of a trust policy, take some seconds to be known everywhere:
@@ -66,18 +67,22 @@ class PodIdentityProof(Proof):
         outcome = Outcome.UNPROVEN if self.asked.allow_unproven else Outcome.NOT_CHECKED
         yield self._check(ASSUMES, outcome, about, f"no running Pod of {named(str(own))} to bind a token to")
 
+    @property
+    def _provider(self) -> str:
+        return self.binding.providers.get(self.association.cluster_arn, "")
+
     def _service_account(self) -> DeclaredServiceAccount:
         """Return the service account of the association, in a stack of several with its cluster."""
-        association = self.association
-        same = [each for each in self.binding.service_accounts if each.cluster == association.kubernetes]
-        found = same[0] if same else DeclaredServiceAccount("", "", {}, False, association.kubernetes or "")
+        association, cluster = self.association, self.binding.kubernetes.get(self.association.cluster_arn)
+        same = [each for each in self.binding.service_accounts if each.cluster == cluster]
+        found = same[0] if same else DeclaredServiceAccount(cluster or "", "", "")
         key = found.cluster_key or (association.cluster.name if len(self.binding.associations) > 1 else "")
         return replace(found, namespace=association.namespace, name=association.service_account, cluster_key=key)
 
     def _cluster(self) -> ClusterClient:
-        clusters, association, wanted = self.asked.clusters, self.association, self.association.cluster
-        if association.kubernetes is not None:
-            return clusters.of(association.kubernetes)
+        clusters, wanted = self.asked.clusters, self.association.cluster
+        if self.association.cluster_arn in self.binding.kubernetes:
+            return clusters.of(self.binding.kubernetes[self.association.cluster_arn])
         found = self._aws_account.eks(wanted.region).cluster(wanted.name)
         issuer = issuer_host_path(found.issuer or "") if found else ""
         for reference in clusters.references if issuer else ():
@@ -88,12 +93,12 @@ class PodIdentityProof(Proof):
     @property
     def _aws_account(self) -> AwsAccountClient:
         # EKS knows the clusters of the caller's AWS account alone, which is that of the role.
-        return self.asked.aws_accounts.of_role(self.association.role_arn, self.association.provider)
+        return self.asked.aws_accounts.of_role(self.association.role_arn, self._provider)
 
     def _session(self, token: str) -> Session:
-        cluster, provider = self.association.cluster, self.association.provider
+        cluster = self.association.cluster
         ask = partial(PodIdentityService, self._aws_account.session, cluster.region)
-        service = self.asked.services.answer(("eks-auth", provider, cluster.region), ask)
+        service = self.asked.services.answer(("eks-auth", self._provider, cluster.region), ask)
         return service.pod_session(cluster.name, token)
 
     def _wrong(self, session: Session) -> tuple[str, ...]:
@@ -109,7 +114,7 @@ class PodIdentityProof(Proof):
         role_arn, subject = self.association.role_arn, str(claim.service_account)
         return {
             "associate": self.repair,
-            "cluster": str(self.association.cluster),
+            "cluster": self.association.cluster_arn,
             "explain": commands.explain(subject, role_arn, self.asked.declared.stack, issuer),
             "issuer": issuer,
             # `pulumi up` does not repair a role that the stack does not create.
@@ -128,7 +133,7 @@ class PodIdentityProof(Proof):
             (each.namespace, each.service_account)
             for binding in self.asked.declared.bindings
             for each in binding.associations
-            if each.cluster == self.association.cluster
+            if each.cluster_arn == self.association.cluster_arn
         }
         selectors = (
             (own.namespace, f"spec.serviceAccountName!={own.name}"),

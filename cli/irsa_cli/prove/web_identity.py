@@ -14,7 +14,7 @@ from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
-from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
+from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
 from irsa.rules.trust import NETWORK_KEYS, federated_providers, minified
 from irsa.ways import IRSA
 from irsa_cli.prove.answers import STS
@@ -22,8 +22,8 @@ from irsa_cli.prove.proof import ASSUMES, IS_REFUSED, Claim, Proof
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import session_for_tokens
 from irsa_world.live.kubernetes import ClusterClient
-from irsa_world.live.model import LiveServiceAccount
 from irsa_world.live.sts import Refused, Session, TokenService
+from irsa_world.model import ServiceAccount
 from irsa_world.report.checks import Check, Outcome, outcome_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
 from irsa_world.verdict import NO_SERVICE_ACCOUNT, of_annotations
@@ -55,7 +55,7 @@ class WebIdentityProof(Proof):
         return self.binding.role_arn
 
     def _claims(self) -> Iterator[Claim | Check]:
-        created = {subject_of(each.namespace, each.name) for each in self.binding.service_accounts}
+        created = {each.subject for each in self.binding.service_accounts}
         yield from map(self._of_service_account, self.binding.service_accounts)
         for subject in self.binding.subjects:
             yield from self._of_subject(subject) if subject not in created else ()
@@ -99,7 +99,7 @@ class WebIdentityProof(Proof):
 
     def _matching(self, subject: str) -> Iterator[tuple[ClusterClient, DeclaredServiceAccount]]:
         namespace, _, name = subject.partition(":")
-        trust, clusters = self.binding.role.trust if self.binding.role else None, self.asked.clusters
+        trust, clusters = self.binding.trust, self.asked.clusters
         issuers = {issuer_of_provider(arn) for arn in federated_providers(trust)} if trust else set()
         references = [*dict.fromkeys(each.cluster for each in self.binding.service_accounts)] or clusters.references
         if len(references) > 1 and issuers:
@@ -118,7 +118,7 @@ class WebIdentityProof(Proof):
                 live = cluster.service_account(namespace, name)
             if live:
                 key = self.asked.declared.cluster_keys.get(reference, "")
-                yield cluster, DeclaredServiceAccount(live.namespace, live.name, {}, False, reference, key)
+                yield cluster, DeclaredServiceAccount(reference, live.namespace, live.name, cluster_key=key)
 
     def _session(self, token: str) -> Session:
         providers = self.asked.declared.aws
@@ -137,8 +137,7 @@ class WebIdentityProof(Proof):
         trust = self._trust_policy()
         if trust is None:
             return replace(check, found=check.found + UNREAD_TRUST)
-        own = claim.service_account
-        if depends_on_network(self._evaluated(trust, subject_of(own.namespace, own.name), issuer)):
+        if depends_on_network(self._evaluated(trust, claim.service_account.subject, issuer)):
             return self._check(ASSUMES, Outcome.CANNOT_TELL, claim.about, f"{refused}: {OF_NETWORK}")
         return check
 
@@ -150,7 +149,7 @@ class WebIdentityProof(Proof):
             role = aws_account.role(parse_iam_arn(binding.role_arn, "role").name) if aws_account else None
             if role and role.arn == binding.role_arn:
                 return role.trust
-        return binding.role.trust if binding.role else None
+        return binding.trust
 
     def _admitted(self, claim: Claim, session: Session) -> Check:
         fix = self.repair if self.binding.role else ""
@@ -165,7 +164,7 @@ class WebIdentityProof(Proof):
         most, so that it is preferred.
         """
         binding, own = self.binding, proven.service_account
-        declared = binding.role.trust if binding.role else None
+        declared = binding.trust
         trust = declared or self._trust_policy()
         if trust is None:
             return "the trust policy of the role cannot be read"
@@ -178,7 +177,7 @@ class WebIdentityProof(Proof):
         neighbours, _ = _service_accounts(proven.cluster, own.namespace)
         candidates = itertools.chain(neighbours, everybody)
         unnamed = (each for each in candidates if not any(matches(each.subject, subject) for subject in subjects))
-        found: dict[Decision, LiveServiceAccount] = {}
+        found: dict[Decision, ServiceAccount] = {}
         for each in itertools.islice(unnamed, TRIED):
             if answer := self._evaluated(trust, each.subject, issuer):
                 found.setdefault(answer.decision, each)
@@ -191,7 +190,7 @@ class WebIdentityProof(Proof):
         doubt = DOUBT if decision is Decision.CANNOT_DECIDE else ""
         return Claim(proven.cluster, other, f"{other.place}, which is not trusted", doubt=doubt)
 
-    def _evaluated(self, trust: str | Mapping[str, Any], subject: str, issuer: str) -> Evaluation | None:
+    def _evaluated(self, trust: Mapping[str, Any], subject: str, issuer: str) -> Evaluation | None:
         """Return the offline evaluation of a trust policy for a token; None if the policy cannot be read."""
         with contextlib.suppress(Mistake):
             provider = provider_of_role(self.role_arn, issuer)
@@ -217,7 +216,7 @@ class WebIdentityProof(Proof):
             # `pulumi up` does not repair a role that the stack does not create.
             "repair": repair if binding.role else "",
             "role": role_arn,
-            "subject": subject_claim(subject_of(own.namespace, own.name)),
+            "subject": subject_claim(own.subject),
         }
 
 
@@ -229,7 +228,9 @@ def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[li
         return [], str(error)
 
 
-def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, audience: str) -> set[str] | None:
+def named_subjects(
+    binding: DeclaredBinding, trust: Mapping[str, Any] | None, issuer: str, audience: str
+) -> set[str] | None:
     """Return the patterns of the service accounts that a binding trusts, those of its own statements included.
 
     None where its trust policy's patterns combine in too many ways to tell.

@@ -11,9 +11,9 @@ from botocore.config import Config
 
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
-from irsa_world.live.model import LivePolicy, LiveRole, PolicySettings
 from irsa_world.live.once import MANY, Answer, Once
 from irsa_world.live.service import Service, all_pages, answered
+from irsa_world.model import ManagedPolicy, PolicySettings, Role
 
 # The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 PAGE = 1_000

@@ -20,8 +20,8 @@ from irsa.rules.mistakes import named
 from irsa_world.exits import CouldNotLookError, NoPermissionError, failed_request
 from irsa_world.live.connection import Connection
 from irsa_world.live.kubeconfig import Inputs, as_could_not_look, configuration
-from irsa_world.live.model import LiveServiceAccount, User
 from irsa_world.live.once import MANY, Once
+from irsa_world.model import ServiceAccount, User
 from irsa_world.state.declared import DeclaredServiceAccount
 
 PAGE = 500
@@ -54,9 +54,9 @@ class ClusterClient:
         self._connection = Connection(config)
         self._answers = Once()
         # What lists had, whether they came to their end or not, and the namespaces that are worth a list.
-        self._listed: dict[tuple[str, str], LiveServiceAccount] = {}
+        self._listed: dict[tuple[str, str], ServiceAccount] = {}
         self._worth: set[str] = set()
-        self._everything: dict[str, list[LiveServiceAccount]] | None = None
+        self._everything: dict[str, list[ServiceAccount]] | None = None
 
     def read_service_accounts(self, wanted: Collection[tuple[str, str]], everything: bool = False) -> None:
         """Read what is going to be asked, by namespace and name, in lists where that are MANY.
@@ -77,7 +77,7 @@ class ClusterClient:
         except CouldNotLookError:
             pass  # it is said where a service account is asked for
 
-    def service_account(self, namespace: str, name: str) -> LiveServiceAccount | None:
+    def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
         """Return a service account; None if it does not exist."""
         if namespace in self._worth:
             with contextlib.suppress(CouldNotLookError):
@@ -85,16 +85,16 @@ class ClusterClient:
         if listed := self._listed.get((namespace, name)):
             return listed
         found = self._get("serviceaccounts", name, namespace)
-        return None if found is None else LiveServiceAccount.of(self.context or "", namespace, name, found)
+        return None if found is None else ServiceAccount.of(self.context or "", namespace, name, found)
 
     def service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
         """Return the service accounts of a namespace, or of all, sorted. Each list is asked for once."""
         if namespace and self._everything is not None:
             return self._everything.get(namespace, [])
 
-        def read(manifest: Object) -> LiveServiceAccount:
+        def read(manifest: Object) -> ServiceAccount:
             metadata = manifest["metadata"]
-            found = LiveServiceAccount.of(self.context or "", metadata["namespace"], metadata["name"], manifest)
+            found = ServiceAccount.of(self.context or "", metadata["namespace"], metadata["name"], manifest)
             self._listed[found.namespace, found.name] = found
             return found
 

@@ -13,7 +13,7 @@ from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.table import answer_of
-from irsa_world.live.model import Discovery, Guarded, LiveAwsAccount, LiveCluster, LiveServiceAccount
+from irsa_world.model import AwsAccount, Cluster, Discovery, Guarded, ServiceAccount
 from irsa_world.report.json import as_object, document
 from irsa_world.report.text import plain
 from tests.fuzz.hidden import hidden_in

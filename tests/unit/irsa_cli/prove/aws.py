@@ -12,9 +12,9 @@ from irsa_cli.prove import pod_identity, web_identity
 from irsa_cli.prove.proof import Asked
 from irsa_cli.prove.work import checks_of
 from irsa_world.exits import NoPermissionError
-from irsa_world.live.model import LiveServiceAccount
 from irsa_world.live.once import Once
 from irsa_world.live.sts import Session
+from irsa_world.model import ServiceAccount
 from irsa_world.report.checks import Check
 from irsa_world.state.declared import DeclaredBinding, DeclaredStack
 
@@ -52,10 +52,10 @@ class Cluster(NamedTuple):
     def __hash__(self) -> int:
         return id(self)
 
-    def service_account(self, namespace: str, name: str) -> LiveServiceAccount | None:
+    def service_account(self, namespace: str, name: str) -> ServiceAccount | None:
         if self.unreachable:
             raise self.unreachable
-        found = LiveServiceAccount("test", namespace, name, {"eks.amazonaws.com/role-arn": ROLE})
+        found = ServiceAccount("test", namespace, name, {"eks.amazonaws.com/role-arn": ROLE})
         return found if found.subject in self.there else None
 
     def _places(self, namespace: str | None) -> Iterable[tuple[str, str]]:
@@ -64,8 +64,8 @@ class Cluster(NamedTuple):
         places = (tuple(each.split(":")) for each in sorted(self.there))
         return [(place[0], place[1]) for place in places if namespace in (None, place[0])]
 
-    def service_accounts(self, namespace: str | None) -> list[LiveServiceAccount]:
-        return [LiveServiceAccount("test", *each) for each in self._places(namespace)]
+    def service_accounts(self, namespace: str | None) -> list[ServiceAccount]:
+        return [ServiceAccount("test", *each) for each in self._places(namespace)]
 
     def running_pods(self, namespace: str | None, selector: str) -> list[dict[str, Any]]:
         """Answer as the API server does: https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/."""

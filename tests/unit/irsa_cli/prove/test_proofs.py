@@ -16,16 +16,17 @@ from irsa.rules.arns import ClusterArn
 from irsa.ways import TrustParts, parse_identity, trust_document
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.sts import Refused, Session
+from irsa_world.model import Association, Role
 from irsa_world.report.checks import Check, Outcome
-from irsa_world.state.declared import DeclaredAssociation, DeclaredBinding, DeclaredRole, DeclaredServiceAccount
+from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
 from tests.unit.irsa_cli.prove.aws import ACCOUNT, ASSUMED, HOST_PATH, ROLE, Answer, Claims, Cluster, prove, raising
 
 TARGET = "arn:aws:iam::444455556666:role/data-reader"
 CLUSTER = ClusterArn("aws", "us-west-2", ACCOUNT, "my-cluster")
 GREEN = CLUSTER._replace(name="green")
-ASSOCIATION = DeclaredAssociation(CLUSTER, "web", "app", ROLE, association_id="a-1", kubernetes="k")
-OWN = DeclaredServiceAccount("web", "app", {"eks.amazonaws.com/role-arn": ROLE}, True, "k")
-TRUST = trust_document(TrustParts([f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST_PATH}"], ["web:app"]))
+ASSOCIATION = Association(str(CLUSTER), "web", "app", ROLE, "a-1")
+OWN = DeclaredServiceAccount("k", "web", "app", {"eks.amazonaws.com/role-arn": ROLE}, created=True)
+TRUST = json.loads(trust_document(TrustParts([f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST_PATH}"], ["web:app"])))
 WRONG_AUDIENCE = "irsa-prove.invalid"
 UP = "pulumi up --refresh --stack dev"
 
@@ -42,7 +43,7 @@ class Way(NamedTuple):
 
 
 STS = Way(
-    DeclaredBinding("app", ROLE, DeclaredRole("app", TRUST), service_accounts=(OWN,), subjects=("web:app",)),
+    DeclaredBinding("app", ROLE, Role(ROLE, TRUST), service_accounts=(OWN,), subjects=("web:app",)),
     "",
     Refused("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"),
     Refused("InvalidIdentityToken", "Incorrect token audience"),
@@ -51,8 +52,8 @@ STS = Way(
 )
 EKS = Way(
     DeclaredBinding(
-        "app", ROLE, DeclaredRole("app", "{}"), service_accounts=(OWN,), associations=(ASSOCIATION,),
-        identity=parse_identity("podIdentity"),
+        "app", ROLE, Role(ROLE, {}), service_accounts=(OWN,), associations=(ASSOCIATION,),
+        identity=parse_identity("podIdentity"), kubernetes={str(CLUSTER): "k"},
     ),
     " by EKS Pod Identity",
     Refused("AccessDeniedException", "Unauthorized Exception! EKS does not have permissions"),
@@ -261,7 +262,7 @@ def test_an_audience_that_eks_does_not_look_at_is_a_finding() -> None:
 
 @pytest.mark.parametrize(("cluster", "tried"), [(CLUSTER, False), (GREEN, True)])
 def test_only_pods_that_the_stack_gives_no_role_here_are_tried(cluster: ClusterArn, tried: bool) -> None:
-    association = replace(ASSOCIATION, cluster=cluster, service_account="other")
+    association = replace(ASSOCIATION, cluster_arn=str(cluster), service_account="other")
     other = replace(EKS.binding, key="other", associations=(association,))
     checks = prove(admitting(EKS), Cluster(("web:app", "web:other")), EKS.binding, other)
 
@@ -269,9 +270,9 @@ def test_only_pods_that_the_stack_gives_no_role_here_are_tried(cluster: ClusterA
 
 
 def test_the_clusters_of_one_component_are_known_by_their_issuers() -> None:
-    associations = tuple(replace(ASSOCIATION, cluster=each, kubernetes=None) for each in (CLUSTER, GREEN))
+    associations = tuple(replace(ASSOCIATION, cluster_arn=str(each)) for each in (CLUSTER, GREEN))
     clusters = {"k": Cluster((), "https://a"), "b": Cluster(("web:app",), "https://b")}
-    checks = prove(admitting(EKS), clusters, replace(EKS.binding, associations=associations))
+    checks = prove(admitting(EKS), clusters, replace(EKS.binding, associations=associations, kubernetes={}))
     assumes = [check for check in checks if check.check == "assumes"]
 
     assert [(check.about, check.outcome) for check in assumes] == [

@@ -1,6 +1,5 @@
 """The proof of IRSA alone: patterns, whom the trust policy admits besides, and whose STS is asked."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,9 +10,9 @@ import pytest
 from irsa.evaluation import WebIdentityRequest, evaluate
 from irsa_cli.prove import web_identity
 from irsa_cli.prove.web_identity import depends_on_network
+from irsa_world.model import Role
 from irsa_world.report.checks import Check, Outcome
-from irsa_world.state.declared import DeclaredRole
-from tests.unit.irsa_cli.prove.aws import ACCOUNT, ASSUMED, HOST_PATH, ISSUER, Cluster, prove
+from tests.unit.irsa_cli.prove.aws import ACCOUNT, ASSUMED, HOST_PATH, ISSUER, ROLE, Cluster, prove
 from tests.unit.irsa_cli.prove.test_proofs import STS, admitting
 
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST_PATH}"
@@ -45,7 +44,7 @@ def proven(
     **options: Any,
 ) -> list[Check]:  # fmt: skip
     own = STS.binding.service_accounts if "web:app" in subjects else ()
-    role = DeclaredRole("app", json.dumps(document or trust(subjects[0])))
+    role = Role(ROLE, document or trust(subjects[0]))
     binding = replace(STS.binding, role=role, service_accounts=own, subjects=subjects)
     cluster = options.pop(
         "cluster", Cluster(there, lists=(None, "web", *(each.partition(":")[0] for each in (*there, *subjects))))

@@ -21,7 +21,7 @@ from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError
-from irsa_world.live.model import LiveServiceAccount
+from irsa_world.model import ServiceAccount
 from tests.world import program
 
 # As kube-apiserver 1.37 answers for a kind that it does not have.
