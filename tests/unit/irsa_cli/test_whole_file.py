@@ -5,15 +5,13 @@ import os
 import resource
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from irsa_cli import whole_file
 from irsa_cli.whole_file import write
 from irsa_world.exits import FINDINGS, CouldNotLookError
 
@@ -69,7 +67,7 @@ def a_folder(folder: Path) -> tuple[Path, Path]:
 # NAME_MAX is 255 bytes: https://man7.org/linux/man-pages/man3/sysconf.3.html, limits.h(0p); é is two of them.
 TARGETS = {
     "new": Target(new),
-    **{f"existing, {mode:o}": Target(existing(mode), mode=mode) for mode in (0o600, 0o640, 0o644, 0o666, 0o755)},
+    **{f"existing, {mode:o}": Target(existing(mode), mode=mode) for mode in (0o600, 0o666)},
     "read-only": Target(existing(0o444), errno.EACCES, 0o444),
     "link to a file": Target(link_to("x", present=True)),
     "link to nothing": Target(link_to("x", present=False)),
@@ -77,7 +75,6 @@ TARGETS = {
     "link to itself": Target(link_to("link", present=False), errno.ELOOP),
     "folder missing": Target(named("none/x"), errno.ENOENT),
     "folder given": Target(a_folder, errno.EISDIR),
-    **{f"a name of {length} bytes": Target(named("x" * length)) for length in (249, 250, 251, 252, 255)},
     "a name of 255 bytes in 128 characters": Target(named("x" + "é" * 127)),
     "a name of 256 bytes": Target(named("x" * 256), errno.ENAMETOOLONG),
 }
@@ -126,25 +123,24 @@ def test_a_target_is_written_or_refused_with_its_reason(name: str, tmp_path: Pat
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["new", "existing, 600", "link to a file"])
-def test_a_full_disk_leaves_the_old_file(name: str, tmp_path: Path) -> None:
-    path, _ = TARGETS[name].make(tmp_path)
-    before = contents(tmp_path)
-    with pytest.raises(CouldNotLookError, match=f"^cannot write .*: {os.strerror(errno.EFBIG)}$"), full_disk():
-        write(path, NEW)
-
-    assert contents(tmp_path) == before
-
-
-@pytest.mark.parametrize("name", ["new", "existing, 600", "link to a file"])
-def test_an_interruption_leaves_the_old_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+@contextmanager
+def interrupted() -> Iterator[None]:
+    def replace(*_: object) -> None:
         raise KeyboardInterrupt
 
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        yield
+
+
+@pytest.mark.parametrize("name", ["new", "existing, 600", "link to a file"])
+@pytest.mark.parametrize(("broken", "error"), [(full_disk, CouldNotLookError), (interrupted, KeyboardInterrupt)])
+def test_what_ends_half_way_leaves_the_old_file(
+    name: str, broken: Callable[[], Any], error: type[BaseException], tmp_path: Path
+) -> None:
     path, _ = TARGETS[name].make(tmp_path)
     before = contents(tmp_path)
-    monkeypatch.setattr(Path, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(error), broken():
         write(path, NEW)
 
     assert contents(tmp_path) == before
@@ -169,26 +165,15 @@ def test_a_file_that_cannot_be_replaced_is_written_in_place(
     assert (path.read_bytes().decode(), names(tmp_path)) == (NEW, ["x"])
 
 
-def test_a_pipe_by_name_is_written_to(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    got: list[str] = []
-    reader = threading.Thread(target=lambda: got.append((tmp_path / "pipe").read_bytes().decode()), daemon=True)
-    reader.start()
-    write(tmp_path / "pipe", NEW)
-    reader.join(10)
-
-    assert (got, (tmp_path / "pipe").is_fifo()) == ([NEW], True)
-
-
 PROGRAM = "import sys; from pathlib import Path; from irsa_cli.whole_file import write; write(Path(sys.argv[1]), 'new')"
 
 
 # /dev/stdout is a link to /proc/self/fd/1. One of our own stands for it, and a terminal for /dev/null: a mistake in the
 # code would replace those of the machine, where root runs the tests.
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-@pytest.mark.parametrize("descriptor", [1, 2])
-@pytest.mark.parametrize("through_link", [True, False])
-@pytest.mark.parametrize("to", ["pipe", "file"])
+@pytest.mark.parametrize(
+    ("to", "through_link", "descriptor"), [("pipe", True, 1), ("file", True, 2), ("file", False, 1)]
+)
 def test_the_command_may_write_to_its_own_output(to: str, through_link: bool, descriptor: int, tmp_path: Path) -> None:
     path = Path(f"/proc/self/fd/{descriptor}")
     if through_link:
@@ -216,12 +201,8 @@ def test_a_device_stays_a_device() -> None:
         os.close(terminal)
 
 
-def test_a_long_name_leaves_room_for_the_new_files(tmp_path: Path) -> None:
-    assert whole_file.NAME_LENGTH * 4 + len("..4194304.new") <= os.pathconf(tmp_path, "PC_NAME_MAX")
-
-
-@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o660, 0o666, 0o200, 0o700])
+@pytest.mark.parametrize("umask", [0, 0o077])
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o200])
 def test_others_read_at_no_moment_what_they_could_not_read(tmp_path: Path, mode: int, umask: int) -> None:
     target, new = tmp_path / "Pulumi.prod.yaml", tmp_path / f".Pulumi.prod.yaml.{os.getpid()}.new"
     target.write_text("old")
@@ -248,14 +229,3 @@ def test_a_link_in_place_of_the_new_file_is_not_followed(tmp_path: Path) -> None
 
     assert (other.read_text(), (tmp_path / "Pulumi.prod.yaml").read_text()) == ("precious", "x")
     assert not (tmp_path / "Pulumi.prod.yaml").is_symlink()
-
-
-def test_runs_at_a_time_do_not_take_the_file_from_each_other(tmp_path: Path) -> None:
-    target = tmp_path / "Pulumi.prod.yaml"
-    code = "import pathlib, sys; from irsa_cli.whole_file import write\n"
-    code += "for _ in range(30): write(pathlib.Path(sys.argv[1]), sys.argv[2] * 300_000)"
-    runs = [subprocess.Popen([sys.executable, "-c", code, str(target), text]) for text in "abc"]
-
-    assert [each.wait() for each in runs] == [0, 0, 0]
-    assert ({*target.read_text()} <= {*"abc"}, len({*target.read_text()}), target.stat().st_size) == (True, 1, 300_000)
-    assert [*tmp_path.iterdir()] == [target]
