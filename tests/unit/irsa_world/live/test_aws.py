@@ -143,13 +143,6 @@ def test_a_providers_role_is_assumed(iam: Any) -> None:
     assert session.client("sts").get_caller_identity()["Account"] == "444455556666"
 
 
-def test_a_second_session_loads_no_model_again(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    session_of({}).client("sts")
-    monkeypatch.setattr("botocore.loaders.JSONFileLoader.load_file", lambda *_: pytest.fail("loaded again"))
-
-    session_of({}).client("sts")
-
-
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [
@@ -175,12 +168,6 @@ def test_what_is_followed_or_not_are_inputs_of_the_provider() -> None:
     spelled = {re.sub("_(.)", lambda match: match[1].upper(), name) for name in names}
 
     assert {*FOLLOWED, *NOT_FOLLOWED} <= spelled
-
-
-def test_settings_that_say_nothing_are_no_settings(iam: Any) -> None:
-    inputs = {"region": "us-west-2", "endpoints": "[]", "sharedConfigFiles": "[]", "assumeRoles": "[]"}
-
-    assert session_of(inputs).region_name == "us-west-2"
 
 
 def test_where_nobody_answers_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:

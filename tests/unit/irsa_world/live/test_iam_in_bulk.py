@@ -11,7 +11,6 @@ import boto3
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.iam import AwsAccountClient
 from irsa_world.model import Role
@@ -187,18 +186,6 @@ def test_a_list_without_an_answer_costs_no_other_question(
     assert sent[DETAILS] <= 6
 
 
-def test_throttling_between_pages_is_waited_for(iam: Any, no_pauses: None) -> None:
-    wanted = create(iam, 7)
-    account = Account()
-    throttled = iter(range(3))
-    account.fail(DETAILS, 400, "Throttling", lambda body: "Marker=" in body and next(throttled, None) is not None)
-    account.read(wanted)
-
-    assert next(throttled, None) is None
-    assert account.facts(wanted) == one_by_one(wanted)
-    assert account.calls == {ROLES: 3, DETAILS: 6}
-
-
 def test_what_no_list_has_is_asked_by_itself(iam: Any) -> None:
     wanted = create(iam, 3)
     account = Account()
@@ -272,19 +259,6 @@ def test_the_first_provider_that_may_reads_for_all(iam: Any) -> None:
     for each in seen:
         assert each.facts(wanted) == one_by_one(wanted)
     assert [sum(each.calls.values()) for each in seen] == before
-
-
-def test_a_denied_question_of_one_provider_is_none_of_another(iam: Any) -> None:
-    wanted = create(iam, 8)
-    aws_accounts, bindings, seen = providers_of_one_account(wanted, 2)
-    arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/example.com"
-    iam.create_open_id_connect_provider(Url="https://example.com", ClientIDList=["a"], ThumbprintList=["0" * 40])
-    seen[0].fail("GetOpenIDConnectProvider", 403, "AccessDenied")
-    with pytest.raises(CouldNotLookError):
-        seen[0].live.client_ids(arn)
-    aws_accounts.read_in_bulk(bindings)
-
-    assert seen[1].live.client_ids(arn) == ["a"]
 
 
 def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any) -> None:

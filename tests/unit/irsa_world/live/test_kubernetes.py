@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +18,7 @@ import pytest
 from lightkube import KubeConfig
 
 from irsa_world.causes import Cause
-from irsa_world.exits import CouldNotLookError
+from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients, NoSuchKindError
 from irsa_world.model import ServiceAccount
@@ -208,28 +208,39 @@ def test_no_two_threads_use_one_client_at_a_time(api: Api, tmp_path: Path, monke
     assert runs.read_text().count("run") == 1
 
 
-def test_refused_and_missing_are_told_apart(cluster: ClusterClient) -> None:
-    assert cluster.service_account("a", "missing") is None
-    with pytest.raises(
-        CouldNotLookError, match=r'get serviceaccounts a/forbidden: "serviceaccounts \\"forbidden\\" is forb'
-    ):
-        cluster.service_account("a", "forbidden")
+BINDINGS, POLICIES = "validatingadmissionpolicybindings", "validatingadmissionpolicies"
 
 
-def test_a_kind_that_is_unknown_is_no_missing_object(cluster: ClusterClient) -> None:
-    assert cluster.object_of("validatingadmissionpolicies", "missing") is None
-    for ask in (cluster.objects_of, cluster.object_of):
-        with pytest.raises(NoSuchKindError, match="could not find the requested resource"):
-            ask("validatingadmissionpolicybindings", "missing")
-
-
-def test_a_missing_page_of_something_else_is_no_missing_account(cluster: ClusterClient) -> None:
-    with pytest.raises(CouldNotLookError, match="get serviceaccounts elsewhere/a: HTTP 404"):
-        cluster.service_account("elsewhere", "a")
-    with pytest.raises(CouldNotLookError, match="list pods in elsewhere: HTTP 404"):
-        cluster.pods("elsewhere", "a")
-    with pytest.raises(CouldNotLookError, match="list missing in nowhere: there is nothing of this kind"):
-        cluster._items("missing", "nowhere")
+@pytest.mark.parametrize(
+    ("ask", "kind", "said"),
+    [
+        (lambda it: it.service_account("a", "missing"), None, ""),
+        (lambda it: it.object_of(POLICIES, "missing"), None, ""),
+        (
+            lambda it: it.service_account("a", "forbidden"),
+            NoPermissionError,
+            r'"serviceaccounts \\"forbidden\\" is forb',
+        ),
+        # A kind that is unknown is no missing object, and the page of something else says nothing.
+        (lambda it: it.objects_of(BINDINGS, "x"), NoSuchKindError, "could not find the requested resource"),
+        (lambda it: it.object_of(BINDINGS, "missing"), NoSuchKindError, "could not find the requested resource"),
+        (
+            lambda it: it.service_account("elsewhere", "a"),
+            CouldNotLookError,
+            "get serviceaccounts elsewhere/a: HTTP 404",
+        ),
+        (lambda it: it.pods("elsewhere", "a"), CouldNotLookError, "list pods in elsewhere: HTTP 404"),
+        (lambda it: it._items("missing", "nowhere"), NoSuchKindError, "list missing in nowhere: there is nothing of"),
+    ],
+)
+def test_refused_missing_and_unknown_are_told_apart(
+    cluster: ClusterClient, ask: Callable[[ClusterClient], Any], kind: type[CouldNotLookError] | None, said: str
+) -> None:
+    if kind is None:
+        assert ask(cluster) is None
+        return
+    with pytest.raises(kind, match=said):
+        ask(cluster)
 
 
 def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,31 +291,6 @@ def test_a_cluster_that_falls_silent_is_waited_for_once(
     # Where there was no connection at all it is tried twice: a kept one may have been closed.
     attempts = 1 if issubclass(error, httpx2.TimeoutException) else 2
     assert len(asked) == attempts * 17
-
-
-def test_the_issuer_is_asked_for_once_whatever_the_answer(
-    cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert cluster.service_account("a", "b") is not None
-    asked: list[str] = []
-
-    def broken(_client: Any, _method: str, path: str, **_: Any) -> Any:
-        asked.append(path)
-        time.sleep(0.05)
-        return httpx2.Response(500, json={"message": "etcd is gone"})
-
-    monkeypatch.setattr(httpx2.Client, "request", broken)
-
-    def issuer(_number: int) -> str:
-        with pytest.raises(CouldNotLookError) as raised:
-            _ = cluster.issuer
-        return str(raised.value)
-
-    with ThreadPoolExecutor(16) as pool:
-        reasons = set(pool.map(issuer, range(64)))
-
-    assert reasons == {'get /.well-known/openid-configuration: "etcd is gone"'}
-    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(("said", "pause"), [("7", 7), ("86400", 10), ("soon", 1), ("", 1), ("-1", 1)])

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from irsa_world.exits import CouldNotLookError, NoPermissionError
+from irsa_world.exits import CouldNotLookError
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
 from irsa_world.state.declared import DeclaredServiceAccount
@@ -185,18 +185,6 @@ def test_every_list_is_asked_for_once(api: Api) -> None:
     assert [len(each) for each in everything] == [1200] * 8
     of_two = [["n0001:app", "n0001:default"], ["n0002:app", "n0002:default"]]
     assert [[each.subject for each in those] for those in in_one[:2]] == of_two
-
-
-def test_a_refused_list_is_refused_once(api: Api) -> None:
-    api.lists_denied = {EVERYWHERE}
-    cluster = api.cluster
-    cluster.read_service_accounts([("n0000", "app")], everything=True)
-    for _ in range(3):
-        with pytest.raises(NoPermissionError, match="list serviceaccounts in all namespaces: forbidden"):
-            cluster.service_accounts(None)
-
-    assert [each.subject for each in cluster.service_accounts("n0001")] == ["n0001:app", "n0001:default"]
-    assert api.lists == [EVERYWHERE, "/api/v1/namespaces/n0001/serviceaccounts"]
 
 
 def test_each_cluster_is_read_by_itself(api: Api) -> None:
