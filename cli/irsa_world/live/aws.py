@@ -17,7 +17,7 @@ from irsa.rules.arns import ClusterArn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.eks import EksClient
-from irsa_world.live.iam import AwsAccountClient
+from irsa_world.live.iam import QUESTIONS_OF_A_DOCUMENT, AwsAccountClient
 from irsa_world.live.once import Once
 from irsa_world.live.service import FIRST_REQUEST, NO_ANSWER, failure
 from irsa_world.live.sts import SESSION_NAME
@@ -159,9 +159,11 @@ class AwsAccountClients:
 
 def _read_for_all(same: Collection[AwsAccountClient], bindings: Collection[DeclaredBinding]) -> None:
     """Read one AWS account, which several providers have credentials of, and let all of them keep its answers."""
-    roles = {binding.role_arn for binding in bindings}
+    # The role, its attached policies, the names of its inline ones and their documents; of one that is named, itself.
+    roles = {each.role_arn: 3 + len(each.role.inline_policies) if each.role else 1 for each in bindings}
     policies = {arn for binding in bindings for arn in binding.documents}
-    reader = next((each for each in same if each.read_in_bulk(len(roles), len(policies))), None)
+    questions = sum(roles.values()), QUESTIONS_OF_A_DOCUMENT * len(policies)
+    reader = next((each for each in same if each.read_in_bulk(*questions)), None)
     for aws_account in same:
         if reader and aws_account is not reader:
             aws_account.keep_answers_of(reader)

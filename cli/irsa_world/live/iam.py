@@ -20,6 +20,7 @@ PAGE = 1_000
 # What IAM lists at a time unless another number is asked for. Details are large, so that no more is asked for:
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
 DETAILS_PAGE = 100
+QUESTIONS_OF_A_DOCUMENT = 2
 IN_BULK = ("GetAccountAuthorizationDetails", "ListPolicies", "ListRoles")
 
 
@@ -38,7 +39,7 @@ class AwsAccountClient:
         return self._of_eks.answer(region, lambda: EksClient(self.session, region))
 
     def read_in_bulk(self, roles: int, policies: int) -> bool:
-        """Read all roles, and the documents of all managed policies, where more than MANY of them are wanted.
+        """Read all roles, and the documents of all managed policies, where that are more than MANY questions.
 
         What no list answered, because IAM denies it, fails half-way or does not have it, is asked by itself later: that
         a list lacks something says nothing.

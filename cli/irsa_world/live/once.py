@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from irsa_world.exits import CouldNotLookError
 
 Answer = TypeVar("Answer")
-# What is asked about more things of a kind than this is read in a list of all, whose pages are mostly fewer.
+# More questions of a kind than this are answered by a list of all, whose pages are mostly fewer.
 MANY = 20
 
 
