@@ -17,7 +17,7 @@ from irsa_cli.compared import CHECKS
 from irsa_cli.progress import check_all, under_way
 from irsa_cli.verification import rows_of
 from irsa_world.exits import CouldNotLookError, SecretInStateError, failed_request
-from irsa_world.report.checks import Check, Outcome, Report, outcome_of, worst
+from irsa_world.report.checks import Check, Outcome, Report, outcome_of
 from irsa_world.report.json import as_json
 from irsa_world.report.publish import publish
 from irsa_world.report.text import answer_of, plain
@@ -51,12 +51,6 @@ def printed(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str
 )
 def test_exit_codes(checks: tuple[Check, ...], code: int) -> None:
     assert Report("verify", "dev", checks).exit_code == code
-
-
-def test_the_worst_counts_in_a_row() -> None:
-    assert worst([Outcome.OK, Outcome.NOT_CHECKED, Outcome.FINDING]) is Outcome.FINDING
-    assert worst([Outcome.OK, Outcome.NO_ANSWER]) is Outcome.NO_ANSWER
-    assert worst([]) is None
 
 
 def test_the_answer_is_first_then_what_to_do_then_the_table() -> None:
@@ -177,12 +171,6 @@ def test_long_work_says_how_far_it_is_in_a_log(monkeypatch: pytest.MonkeyPatch) 
 
     assert [check.binding for check in checks] == ["a", "b", "c"]
     assert re.fullmatch(r"(irsa verify: [0-3] of 3 bindings\n)+", log.getvalue())
-
-
-def test_short_work_says_nothing_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
-    check_all("verify", list("abc"), lambda key: [Check(key, "role", Outcome.OK, key)], 3)
-
-    assert capsys.readouterr().err == ""
 
 
 def test_a_terminal_has_one_line_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
