@@ -156,7 +156,7 @@ class Proof(ABC):
     def _refused(self, claim: Claim, issuer: str, refused: Refused) -> Check:
         """Return the check of somebody who was to be admitted, and was refused."""
         meaning = explained(self.answers, refused, self._names(claim, issuer))
-        expected = f"the token gets a session of {named(self.role_arn)}"
+        expected = f"the token assumes {named(self.role_arn)}"
         return self._check(ASSUMES, meaning.outcome, claim.about, meaning.text, expected, meaning.fix)
 
     def _negative(self, proven: Claim, issuer: str) -> list[Check]:

@@ -96,6 +96,8 @@ class Service:
         That there is no answer to it, which is large, says nothing of other questions; where it was waited for, the
         next one is sent like the first.
         """
+        if self._problem:
+            raise self._problem
         try:
             return question(self.patient)
         except SILENCE:
