@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import Unknown
-from irsa_world.report.checks import Check, Outcome, outcome_of
 from irsa_world.compare import Difference
 from irsa_world.exits import CouldNotLookError, unexpected
+from irsa_world.report.checks import Check, Outcome, outcome_of
 
 
 class NotCheckedError(Exception):

@@ -14,12 +14,12 @@ from irsa.rules.unknown import Unknown
 from irsa.ways import POD_IDENTITY
 from irsa_cli.asked import NotCheckedError
 from irsa_cli.compared import ASSOCIATION
-from irsa_world.report.checks import Check
 from irsa_world.compare import TARGET_ROLE, Difference, of_association, of_no_association
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.aws import AwsAccountClients
 from irsa_world.live.eks import AGENT, EksClient
 from irsa_world.model import Association
+from irsa_world.report.checks import Check
 from irsa_world.stages import WITHOUT_AGENT, RunningPod
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount
 from irsa_world.trusts.clusters import clusters_named

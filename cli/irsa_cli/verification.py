@@ -38,8 +38,6 @@ from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.guard.checks import guard_checks
 from irsa_cli.pod_identity import AssociationChecks, of_decision, of_pod
 from irsa_cli.progress import check_all
-from irsa_world.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, worst
-from irsa_world.report.publish import publish
 from irsa_world.compare import NONE, Difference, of_annotations, of_document, of_policies, of_settings
 from irsa_world.exits import CouldNotLookError
 from irsa_world.live.aws import AwsAccountClients
@@ -48,6 +46,8 @@ from irsa_world.live.kubernetes import ClusterClient, ClusterClients
 from irsa_world.live.service import CONCURRENT
 from irsa_world.model import Role
 from irsa_world.pods import containers_with_own_role, kind_of_node, problems, restart_command, running_pod
+from irsa_world.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, worst
+from irsa_world.report.publish import publish
 from irsa_world.stages import Node, RunningPod, stage_of, way_of
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster
 from irsa_world.state.pulumi import last_up_failed, read_stack

@@ -8,11 +8,11 @@ from irsa.rules.mistakes import named
 from irsa_cli.asked import ask
 from irsa_cli.compared import GUARD
 from irsa_cli.progress import check_all
-from irsa_world.report.checks import Check, Outcome
-from irsa_world.report.text import counted
 from irsa_world.compare import Difference, of_config_map, of_guard_object
 from irsa_world.live.kubernetes import ClusterClients, NoSuchKindError
 from irsa_world.live.service import CONCURRENT
+from irsa_world.report.checks import Check, Outcome
+from irsa_world.report.text import counted
 from irsa_world.state.declared import DeclaredGuard, DeclaredStack
 
 TOO_OLD = "the API server has no ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1"

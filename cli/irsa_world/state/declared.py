@@ -291,11 +291,14 @@ def _trusted_audience(identity: Identity, trust: Mapping[str, Any]) -> str:
 
 
 def _association(declared: Mapping[str, Any], ids: Mapping[str, str]) -> Association:
-    arn, *texts = (str(declared.get(name)) for name in ("clusterArn", "namespace", "serviceAccount", "roleArn"))
+    names = ("clusterArn", "namespace", "serviceAccount", "roleArn")
+    arn, namespace, service_account, role_arn = (str(declared.get(name)) for name in names)
     policy, tags, target = declared.get("policy"), declared.get("tags") or {}, declared.get("targetRoleArn")
     return Association(
         arn,
-        *texts,
+        namespace,
+        service_account,
+        role_arn,
         association_id=ids.get(arn, ""),
         session_tags=declared.get("disableSessionTags") is not True,
         target_role_arn=target if isinstance(target, str) else "",

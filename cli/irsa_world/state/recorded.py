@@ -71,6 +71,6 @@ def unreadable(recorded: Mapping[str, Any], needed: Iterable[str], always: Itera
     return f"the state keeps {', '.join(secrets)} as a secret" if secrets else ""
 
 
-def secret(what: str) -> Unknown:
-    """Return what takes the place of a value that the state keeps as a secret."""
+def secret(what: str) -> Any:
+    """Return what takes the place of a value that the state keeps as a secret, whatever its type is."""
     return Unknown(f"the state keeps {what} as a secret")

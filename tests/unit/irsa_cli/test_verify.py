@@ -16,12 +16,12 @@ from irsa.rules.leaves import items_of
 from irsa.rules.unknown import Unknown
 from irsa.types import POD_IDENTITY_ASSOCIATION
 from irsa.ways import IRSA, POD_IDENTITY, TrustParts, parse_identity, trust_document
-from irsa_world.report.checks import Check, Outcome, Report
 from irsa_cli.verification import Verification
 from irsa_world.compare import of_annotations
 from irsa_world.exits import CouldNotLookError, NoPermissionError
 from irsa_world.live.eks import EksClient
 from irsa_world.model import Association, EksCluster, Role, ServiceAccount
+from irsa_world.report.checks import Check, Outcome, Report
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from tests.unit.irsa_world.live.eks_answers import Eks, association
 from tests.world import Cloud

@@ -14,10 +14,10 @@ from moto.iam.responses import IamResponse
 
 from irsa.rules.unknown import Unknown
 from irsa.ways import TrustParts, trust_document
-from irsa_world.report.checks import Check
 from irsa_cli.verification import Verification, read_in_bulk
 from irsa_world.live.aws import AwsAccountClients, session_of
 from irsa_world.model import Role, ServiceAccount
+from irsa_world.report.checks import Check
 from irsa_world.state.declared import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from sandbox import missing_in_moto
 from tests.world import page_as_iam
