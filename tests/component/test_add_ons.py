@@ -47,7 +47,6 @@ def test_what_is_created_of_several_add_ons(deploy: Deploy) -> None:
 
 
 def test_the_service_account_of_the_chart_is_trusted(deploy: Deploy) -> None:
-    """Protects charts that create their service account: irsa creates none, with Pod Identity neither."""
     deployed = deploy({"oidc_provider_arns": [PROVIDER], "policies": [DNS]})
     assert "system:serviceaccount:external-dns:external-dns" in deployed.one(ROLE).inputs["assumeRolePolicy"]
     assert deployed.of("kubernetes:core/v1:ServiceAccount") == []
@@ -61,7 +60,6 @@ def test_the_service_account_of_the_chart_is_trusted(deploy: Deploy) -> None:
 
 
 def test_outputs_of_other_resources(deploy: Deploy) -> None:
-    """Protects programs that create the zone and the cluster: the document is that of the plain values."""
     plain = {"add_on": "ebs-csi", "cluster_names": ["my-cluster"]}
     later = {"add_on": "ebs-csi", "cluster_names": [output("my-cluster")]}
     of_clusters = {"cluster_arns": {"a": output(CLUSTER_ARN)}, "identity": "both", "policies": [{"add_on": "ebs-csi"}]}
@@ -77,7 +75,6 @@ def test_outputs_of_other_resources(deploy: Deploy) -> None:
     ("zone", "word"), [("*", "hosted_zones[0]"), ("arn:aws-cn:route53:::hostedzone/Z1", "aws-cn"), ("Z1\n", "found:")]
 )
 def test_an_output_that_is_no_zone(deploy: Deploy, zone: str, word: str) -> None:
-    """Protects the scope: what becomes known later is refused by the same rule, and reaches no policy."""
     with pytest.raises(InvalidArgumentsError) as error:
         deploy(
             {"oidc_provider_arns": [PROVIDER], "policies": [{"add_on": "external-dns", "hosted_zones": [output(zone)]}]}
@@ -86,7 +83,6 @@ def test_an_output_that_is_no_zone(deploy: Deploy, zone: str, word: str) -> None
 
 
 def test_the_partition_of_the_role(deploy: Deploy) -> None:
-    """Protects China and GovCloud, whose ARNs have another beginning."""
     provider = PROVIDER.replace("arn:aws:", "arn:aws-us-gov:").replace("us-west-2", "us-gov-west-1")
     deployed = deploy(
         {"oidc_provider_arns": [provider], "policies": [{"add_on": "adot"}], "trust": {"subjects": ["a:b"]}}

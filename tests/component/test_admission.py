@@ -43,7 +43,6 @@ def test_a_statement_that_is_known_later_is_judged_then(deploy: Deploy, monkeypa
 
 
 def test_a_subject_that_is_refused_is_told(deploy: Deploy) -> None:
-    """Protects who declares an account and shuts it out by a Deny of their own: the output does not name it."""
     args = {**ARGS, "trust": {"statements": [{**OPEN, "Effect": "Deny", "Condition": WHO}]}}
     (warning,) = parse("app", args).warnings
 
@@ -62,7 +61,6 @@ def test_what_cannot_be_told_is_no_list(deploy: Deploy) -> None:
 
 
 def test_statements_that_admit_nobody_else_say_nothing(deploy: Deploy) -> None:
-    """Protects people's own statements: another principal's needs no warning, and subjects stay as they were."""
     other = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
     # Further conditions narrow when subjects get in, and not who they are.
     conditions = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
@@ -75,7 +73,6 @@ KUBE_SYSTEM = {"StringLike": {f"{HOST_PATH}:sub": "system:serviceaccount:kube-sy
 
 
 def test_who_is_denied_stands_beside_the_subjects(deploy: Deploy) -> None:
-    """Protects readers of `subjects`: "all but one namespace" is no pattern, so the other output says the rest."""
     args = {**ARGS, "trust": {"statements": [OPEN, {**OPEN, "Effect": "Deny", "Condition": KUBE_SYSTEM}]}}
     (warning,) = parse("app", args).warnings
     deployed = deploy(args)

@@ -42,8 +42,6 @@ def mistakes(args: Any) -> dict[str, str]:
 
 
 def test_the_table_of_fields_is_the_arguments() -> None:
-    """Protects a new key: one in the arguments alone is never read, one in the table alone is never documented."""
-
     def compare(node: Node, written: Any) -> None:
         if get_origin(written) is NotRequired:
             (written,) = get_args(written)
@@ -110,7 +108,6 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
 
 @pytest.mark.parametrize(("change", "place", "words"), [case[1:] for case in REFUSALS], ids=[c[0] for c in REFUSALS])
 def test_a_refusal_names_its_argument(change: dict[str, Any], place: str, words: list[str]) -> None:
-    """Protects every user of the component: nothing is dropped, guessed or left to the provider."""
     found = mistakes({**GOOD, **change})
 
     assert list(found) == [place]
@@ -169,7 +166,6 @@ def test_an_output_inside_an_f_string_is_named() -> None:
 
 
 def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[..., Any]) -> None:
-    """Protects a half-made stack: no run per mistake, and not even the component is registered."""
     registered: list[Any] = []
     with pytest.raises(InvalidArgumentsError) as error:
         deploy(
@@ -181,7 +177,6 @@ def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[...
 
 
 def test_quotas_speak_of_the_components_own_arguments() -> None:
-    """Protects users of the component alone, who have no `irsa:quotas`."""
     found = mistakes({**GOOD, "trust": {"subjects": [f"namespace-{i}:{'x' * 60}" for i in range(60)]}})
 
     assert "quotas.trust_policy_size" in found["trust.subjects"]
@@ -189,8 +184,6 @@ def test_quotas_speak_of_the_components_own_arguments() -> None:
 
 
 def test_other_languages_read_their_own_names() -> None:
-    """Protects TypeScript users: the same mistakes by the names that their program has."""
-
     def spelling(argument: Any) -> str:
         return ".".join(str(part).upper() for part in argument)
 
@@ -204,7 +197,6 @@ def test_other_languages_read_their_own_names() -> None:
 
 
 def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., Any]) -> None:
-    """Protects deployed inline policies: another layout of the same JSON would be an update."""
     text = json.dumps(DOCUMENT, indent=2)
     deployed = deploy({**GOOD, "inline_policies": {"read": {"document": text}}})
 
@@ -212,7 +204,6 @@ def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., A
 
 
 def test_warnings_name_the_argument_as_the_caller_spells_it() -> None:
-    """Protects whoever grows towards a quota, or keeps tokens longer than 86,400 seconds (webhook's README)."""
     args = {
         **GOOD,
         "service_account": {"name": "a", "token_expiration": 90_000},
@@ -245,7 +236,6 @@ def test_a_session_policy_beside_irsa_is_told(existing: bool) -> None:
 
 
 def test_a_key_that_a_split_policy_has() -> None:
-    """Protects against two attachments of one name, at which the engine stops half-way."""
     statements = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'x' * 1400}-{i}/*"} for i in range(6)]
     args = {**GOOD, "policy_arns": {"part-2": "arn:aws:iam::aws:policy/P"}}
 
@@ -255,7 +245,6 @@ def test_a_key_that_a_split_policy_has() -> None:
 
 
 def test_a_value_within_itself_is_refused() -> None:
-    """Protects against a RecursionError, which says nothing to whoever built the document by mistake so."""
     statement: dict[str, Any] = {**DOCUMENT}
     statement["Statement"] = [statement]
     found = mistakes({**GOOD, "policy": {"document": statement}})
@@ -275,7 +264,6 @@ def test_a_key_forges_no_line() -> None:
     "change", [{"role": {"name_prefix": "my-"}, "policy": {"document": DOCUMENT}}, {"policy": {"document": DOCUMENT}}]
 )
 def test_the_components_name_starts_automatic_names(change: dict[str, Any]) -> None:
-    """Protects against IAM's own refusal of an automatic name, half-way through a deployment."""
     args = {name: value for name, value in GOOD.items() if name != "role"}
     with pytest.raises(ArgumentMistakes) as error:
         parse("my app", {**args, **change})
@@ -285,7 +273,6 @@ def test_the_components_name_starts_automatic_names(change: dict[str, Any]) -> N
 
 
 def test_a_name_that_is_no_string() -> None:
-    """Protects against a TypeError of Python's."""
     with pytest.raises(ArgumentMistakes) as error:
         parse(5, GOOD)  # type: ignore[arg-type]
 
@@ -308,8 +295,6 @@ def test_arguments_as_keywords_are_answered_in_words(name: str) -> None:
 
 
 def test_a_subclass_may_have_keywords_of_its_own() -> None:
-    """Protects programs that wrap the component: only its own signature is answered for."""
-
     class Wrapped(ServiceAccountRole):
         def __init__(self, name: str, *, team: str) -> None:
             self.team = (name, team)

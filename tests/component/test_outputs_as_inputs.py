@@ -68,7 +68,6 @@ MAY_BE_OUTPUTS = [path for path in places(EVERYTHING) if not is_plain(path)]
 
 
 def test_every_argument_is_tried_as_an_output() -> None:
-    """Protects a new argument: one that may be an output, and is not in the showcase, was never tried as one."""
     tried = {
         ".".join(str(step) for end, step in enumerate(path) if isinstance(node_at(path[:end]), Group))
         for path in MAY_BE_OUTPUTS
@@ -104,7 +103,6 @@ def expected(request: pytest.FixtureRequest) -> dict[str, Any]:
 def test_outputs_make_the_same_resources(
     deploy: Callable[..., Any], expected: dict[str, Any], chosen: set[Place]
 ) -> None:
-    """Protects programs that pass outputs: wherever one may stand, the same is created as with the plain value."""
     if not expected:
         expected |= inputs(deploy(EVERYTHING))
 
@@ -119,7 +117,6 @@ def inputs(deployment: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", MAY_BE_OUTPUTS, ids=str)
 def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any], path: Place) -> None:
-    """Protects each argument by itself, so that a failure says which one."""
     if not expected:
         expected |= inputs(deploy(EVERYTHING))
 
@@ -139,7 +136,6 @@ WRITTEN += [(name, key) for name in DIFFERENT if isinstance(OF_A_ROLE.fields[nam
 
 @pytest.mark.parametrize("path", [path for path in WRITTEN if path not in LETS_PASS], ids=str)
 def test_no_argument_is_accepted_and_dropped(deploy: Callable[..., Any], path: Place) -> None:
-    """Protects a new argument: what is created differs without it, or it is needed."""
     name, *inner = path
     rest = {key: value for key, value in DIFFERENT.items() if key != name}
     if inner:
@@ -202,7 +198,6 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 def test_an_output_is_checked_when_it_is_known(
     deploy: Callable[..., Any], change: dict[str, Any], place: str, word: str
 ) -> None:
-    """Protects against AWS's and Kubernetes' own errors, which name no argument: the same rules, a moment later."""
     with pytest.raises(InvalidArgumentsError) as error:
         deploy({**GOOD, **change})
 
@@ -246,7 +241,6 @@ def test_an_output_is_checked_when_it_is_known(
 def test_what_is_plain_beside_an_output_is_checked_at_once(
     deploy: Callable[..., Any], change: dict[str, Any], place: str
 ) -> None:
-    """Protects half-made stacks: only what really is an output waits."""
     registered: list[Any] = []
     with pytest.raises(InvalidArgumentsError) as error:
         deploy({**GOOD, **change}, registered=registered)
@@ -262,7 +256,6 @@ def own_policy(deployed: Any) -> Any:
 
 
 def test_a_preview_shows_what_is_known(deploy: Callable[..., Any]) -> None:
-    """Protects ol-infrastructure's reviewers: with plain arguments the whole trust policy is in the preview."""
     deployed = deploy(EVERYTHING, preview=True)
 
     role = deployed.one(ROLE).inputs
@@ -271,7 +264,6 @@ def test_a_preview_shows_what_is_known(deploy: Callable[..., Any]) -> None:
 
 
 def test_a_preview_hides_no_more_than_it_must(deploy: Callable[..., Any]) -> None:
-    """Protects previews: one argument that is not known yet makes none of the others unknown."""
     bucket = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": unknown()}]}
     deployed = deploy({**EVERYTHING, "policy": {"name": "everything-policy", "document": bucket}}, preview=True)
 
@@ -297,7 +289,6 @@ def test_a_preview_hides_no_more_than_it_must(deploy: Callable[..., Any]) -> Non
 
 @pytest.mark.parametrize("take_over", [True, False])
 def test_a_preview_shows_what_a_patch_writes(deploy: Callable[..., Any], take_over: bool) -> None:
-    """Protects previews: a role that is created hides neither the other annotations nor that theirs are overwritten."""
     service_account = {"name": "theirs", "create": False, "take_over": take_over, "token_expiration": 600}
     args = {
         "role": {"arn": unknown()},
@@ -312,7 +303,6 @@ def test_a_preview_shows_what_a_patch_writes(deploy: Callable[..., Any], take_ov
 
 
 def test_an_existing_account_may_be_named_by_outputs(deploy: Callable[..., Any]) -> None:
-    """Protects accounts that a chart of the same stack makes: their names are outputs."""
     service_account = {"name": output("theirs"), "namespace": output("team-a"), "create": False}
     deployed = deploy({**GOOD, "service_account": service_account})
 
@@ -321,7 +311,6 @@ def test_an_existing_account_may_be_named_by_outputs(deploy: Callable[..., Any])
 
 
 def test_a_secret_stays_one(deploy: Callable[..., Any]) -> None:
-    """Protects secrets: an argument that is one is registered as one."""
     deployed = deploy({**GOOD, "role": {"description": pulumi.Output.secret("hidden")}})
 
     assert deployed.one(ROLE).inputs["description"] == {
@@ -331,8 +320,6 @@ def test_a_secret_stays_one(deploy: Callable[..., Any]) -> None:
 
 
 def test_a_coroutine_is_awaited_once(deploy: Callable[..., Any]) -> None:
-    """Protects programs that pass a coroutine, which is an Input of Pulumi's: it is used in several places."""
-
     async def namespace() -> str:
         await asyncio.sleep(0.01)
         return "team-a"
@@ -357,7 +344,6 @@ def test_a_program_may_change_its_arguments_for_the_next_component(registered: A
 
 
 def test_one_inline_policy_that_is_not_known_hides_no_other(deploy: Callable[..., Any]) -> None:
-    """Protects previews: the size of all inline policies is checked, but not by making all of them unknown."""
     later = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": unknown()}]}
     policies = {name: {"document": each} for name, each in (("a", output(DOCUMENT)), ("b", later), ("c", DOCUMENT))}
     deployed = deploy({**GOOD, "inline_policies": policies}, preview=True)
@@ -368,7 +354,6 @@ def test_one_inline_policy_that_is_not_known_hides_no_other(deploy: Callable[...
 
 
 def test_the_default_audience_is_the_same_as_an_output(deploy: Callable[..., Any]) -> None:
-    """Protects a service account from an update that only comes of passing its audience as an output."""
     plain = deploy({**GOOD, "audience": "sts.amazonaws.com"}).one(ACCOUNT).inputs
     assert deploy({**GOOD, "audience": output("sts.amazonaws.com")}).one(ACCOUNT).inputs == plain
 
@@ -381,7 +366,6 @@ def test_an_existing_service_account_of_a_secret_name_is_read(deploy: Callable[.
 
 
 def test_a_secret_that_is_refused_is_not_shown(deploy: Callable[..., Any]) -> None:
-    """Protects secrets: an error names the argument and the secret in it is not printed."""
     for change in ({"name": pulumi.Output.secret("hunter 2")}, {"tags": {"a": pulumi.Output.secret("hunter;2")}}):
         with pytest.raises(InvalidArgumentsError) as error:
             deploy({**GOOD, "role": change})
@@ -390,7 +374,6 @@ def test_a_secret_that_is_refused_is_not_shown(deploy: Callable[..., Any]) -> No
 
 
 def test_several_wrong_outputs_are_reported_together(deploy: Callable[..., Any]) -> None:
-    """Protects against a run per mistake, for values that go into the same trust policy as well."""
     service_account = {"name": output("A B"), "namespace": output("C D")}
     with pytest.raises(InvalidArgumentsError) as error:
         deploy({"oidc_provider_arns": [PROVIDER], "role": {"name": "r"}, "service_account": service_account})
@@ -401,7 +384,6 @@ def test_several_wrong_outputs_are_reported_together(deploy: Callable[..., Any])
 def test_a_failed_program_leaves_no_traceback_behind(
     deploy: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Protects who reads a run of these tests, which ended with 2,000 lines; any other exception is still logged."""
     with pytest.raises(InvalidArgumentsError):
         deploy({**GOOD, "role": {"name": output("A B")}})
     asyncio.get_event_loop().create_future().set_exception(ValueError("of nobody"))

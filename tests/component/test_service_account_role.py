@@ -59,7 +59,6 @@ def test_the_pages_example_becomes_its_four_resources(deploy: Any) -> None:
 
 
 def test_every_child_belongs_to_the_component(deploy: Any) -> None:
-    """Protects the tree that `pulumi up` shows, and that providers reach the children."""
     deployed = deploy(
         {**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": {"document": DOCUMENT}}}
     )
@@ -82,7 +81,6 @@ def test_the_callers_options_stay_with_the_component(deploy: Any) -> None:
 
 @pytest.mark.parametrize(("create", "kind"), [(True, ACCOUNT), (False, PATCH)])
 def test_the_account_waits_for_every_permission(deploy: Any, create: bool, kind: str) -> None:
-    """Protects Pods: none starts with a role that can do nothing yet, whoever made the service account."""
     permissions = {"policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": {"document": DOCUMENT}}}
     deployed = deploy({**PAGE, **permissions, "service_account": {"name": "app", "create": create}})
     attached = {r.urn for r in deployed.registrations if r.type in (ATTACHMENT, INLINE)}
@@ -92,7 +90,6 @@ def test_the_account_waits_for_every_permission(deploy: Any, create: bool, kind:
 
 
 def test_the_account_waits_for_its_associations_and_these_for_every_permission(deploy: Any) -> None:
-    """Protects Pods: none starts before its association, and no association gives a role that can do nothing yet."""
     arns = {key: f"arn:aws:eks:us-west-2:111122223333:cluster/{key}" for key in ("blue", "green")}
     more = {"identity": "both", "cluster_arns": arns, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}}
     deployed = deploy({**PAGE, **more, "retain_on_delete": True}, opts=pulumi.ResourceOptions(protect=True))
@@ -129,7 +126,6 @@ def test_a_role_of_another_aws_account_than_its_cluster(deploy: Any, identity: s
 
 
 def test_the_aws_account_is_asked_once(registered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects programs with hundreds of roles: STS is asked once of each provider."""
     asked: list[Any] = []
 
     def ask(**options: Any) -> Any:
@@ -162,14 +158,12 @@ def test_a_policy_is_adopted_under_its_own_path(deploy: Any) -> None:
 
 
 def test_the_role_waits_for_its_policies(deploy: Any) -> None:
-    """Protects an `up` that replaces both: the engine deletes the policy only once the role's attachments are gone."""
     deployed = deploy({**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}})
 
     assert deployed.one(ROLE).dependencies == [deployed.one(POLICY).urn]
 
 
 def test_an_existing_account_is_read_before_it_is_patched(deploy: Any) -> None:
-    """Protects a misspelled name: a patch of a missing account would create it, so it is read first, which fails."""
     deployed = deploy({**PAGE, "service_account": {"name": "theirs", "namespace": "team-a", "create": False}})
     (read,) = deployed.reads
 
@@ -197,7 +191,6 @@ def test_only_what_may_take_over_is_forced(deploy: Any) -> None:
 
 
 def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Any) -> None:
-    """Protects `create: false` with Pod Identity alone: annotations that are an output may turn out to be none."""
     arns = {"blue": "arn:aws:eks:us-west-2:111122223333:cluster/blue"}
     theirs = {"name": "theirs", "create": False, "annotations": pulumi.Output.from_input({})}
     args = {key: value for key, value in PAGE.items() if key != "oidc_provider_arns"}
@@ -257,7 +250,6 @@ def test_an_existing_role_is_only_annotated(deploy: Any) -> None:
 
 
 def test_outputs_are_sorted_and_complete(deploy: Any) -> None:
-    """Protects programs that read the outputs: sorted lists, the account's own subject among the trusted ones."""
     outputs = deploy(
         {**PAGE, "trust": {"subjects": ["b:*", "a:x"]}, "policy_arns": {"z": "arn:aws:iam::aws:policy/A"}}
     ).outputs
@@ -268,7 +260,6 @@ def test_outputs_are_sorted_and_complete(deploy: Any) -> None:
 
 
 def test_a_document_that_is_known_later_is_one_policy(deploy: Any) -> None:
-    """Protects the commonest use in another stack: a bucket's ARN, an output, inside the document."""
     later = pulumi.Output.from_input("arn:aws:s3:::later").apply(
         lambda arn: json.dumps(
             {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": arn}]}
@@ -297,7 +288,6 @@ def test_a_long_document_becomes_several_attached_policies(deploy: Any) -> None:
 
 
 def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> None:
-    """Protects long binding keys: Pulumi's automatic name would fail at 57 characters."""
     role = deploy({"oidc_provider_arns": [PROVIDER], "trust": {"subjects": ["a:b"]}}, name="x" * 57).one(ROLE)
 
     assert "name" not in role.inputs

@@ -234,7 +234,6 @@ def stack_file_mistakes(*bindings: dict[str, Any], **values: Any) -> Sequence[Lo
 
 @pytest.mark.parametrize(("keys", "place", "word", "source"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
 def test_both_refuse(keys: dict[str, Any], place: str, word: str, source: str) -> None:
-    """Refuses, behind both doors, what excludes another, exceeds a quota, or IAM refuses or never matches."""
     refused, refused_too = component_mistakes({**ARGS, **as_arguments(keys)}), stack_file_mistakes({**BINDING, **keys})
 
     places = {".".join(map(str, place_of(at))) for at, _ in refused}
@@ -246,7 +245,6 @@ def test_both_refuse(keys: dict[str, Any], place: str, word: str, source: str) -
 
 @pytest.mark.parametrize(("keys", "source"), [case[1:] for case in GOOD], ids=[case[0] for case in GOOD])
 def test_both_take(keys: dict[str, Any], source: str) -> None:
-    """Protects what IAM takes."""
     assert not component_mistakes({**ARGS, **as_arguments(keys)}), source
     assert stack_file_mistakes({**BINDING, **keys}) == [], source
 
@@ -387,7 +385,6 @@ def test_one_policy(what: str, key: str, value: Any) -> None:
 
 
 def test_a_tag_of_the_defaults_counts() -> None:
-    """Refuses a role's tag that is the same for IAM as one of `irsa:defaults`, which are merged into the role's."""
     binding = {**BINDING, "role": {**NAMED, "tags": {"team": "b"}}}
     (mistake,) = stack_file_mistakes(binding, defaults={"tags": {"Team": "a"}})
     assert mistake.place == ("bindings", "my-app", "role", "tags", "team")
@@ -401,7 +398,6 @@ def test_a_tag_of_the_defaults_counts() -> None:
     [({"StringLike": {"x:${v}": "a"}}, "sub"), ({"StringEquals": {"aws:PrincipalTag/a": "${v}"}}, "日本")],
 )
 def test_the_rules_are_for_what_variables_become(condition: dict[str, Any], value: str) -> None:
-    """Refuses a second condition on sub, and characters that IAM takes in no document, behind a variable."""
     assert stack_file_mistakes({**BINDING, "trust": {"conditions": condition}}, variables={"v": value})
     assert stack_file_mistakes({**BINDING, "trust": {"conditions": condition}}, variables={"v": "amr"}) == []
 
@@ -498,7 +494,6 @@ def test_two_bindings_with_one_role(
 
 
 def test_a_role_by_a_variable_is_not_judged_by_a_sample() -> None:
-    """Protects a role of the cluster's AWS account whose ARN has ${account}: a sample of it is no other AWS account."""
     values = {"accounts": ASSUMED, "cluster": {"name": "my-cluster", "account": "b"}}
     binding = {"serviceAccount": {"name": "a"}, "role": {"arn": "arn:aws:iam::${account}:role/r"}, "identity": "both"}
     assert not examine({**values, "bindings": {"app": binding}}, Path("/nowhere"), "us-west-2").mistakes

@@ -217,7 +217,6 @@ def test_another_key_gives_the_same_names(args: dict[str, Any], one: str, other:
 
 @given(one=bindings(), other=bindings())
 def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Protects from a collision: as IAM and Kubernetes tell things apart, so do the names."""
     both = ((one, "a"), (other, "b"))
     first, second = (set(names(*named(args, key))) for args, key in both)
     roles = [args["role"]["name"].lower() for args in (one, other)]

@@ -122,7 +122,6 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
 
 
 def test_an_existing_role_is_only_named() -> None:
-    """Protects roles of others: nothing but their ARN is handed over, and no OIDC provider was looked up for them."""
     binding = {**APP, "role": {"arn": "arn:aws:iam::${account}:role/theirs"}}
     component = only(planned({"bindings": {"app": binding}}, oidc_providers={}))
 
@@ -183,7 +182,6 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
 
 
 def test_a_role_only_uses_no_cluster_of_several() -> None:
-    """Protects from providers that nothing needs: there is no account, so no Kubernetes API is used."""
     binding = {"clusters": ["green"], "trust": {"subjects": ["a:b"]}}
     found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
     component = only(found)
@@ -249,7 +247,6 @@ def test_an_account_that_is_not_known_is_like_any_other(tmp_path: Path) -> None:
 
 
 def test_a_message_has_what_is_written_and_no_sample(tmp_path: Path) -> None:
-    """Protects readers from an AWS account that they have never seen, and from two mistakes for one."""
     values = {
         "cluster": {"name": "cc"},
         "bindings": {"app": {**APP, "policyArns": ["arn:aws:iam::${account}:polcy/q"]}},
@@ -289,14 +286,12 @@ def test_what_no_binding_asks_for_is_not_looked_up() -> None:
 
 
 def test_a_cluster_without_accounts_has_no_kubernetes_api_in_use() -> None:
-    """Protects role-only stacks of several clusters: none of their Kubernetes APIs is needed."""
     values = {"clusters": SEVERAL, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}
 
     assert needs_of(stack_of(values)).kubernetes == set()
 
 
 def test_two_policies_of_one_name_are_a_mistake() -> None:
-    """Protects the first of them, which was dropped: its attachment has the name of the second one's."""
     arns = ["arn:aws:iam::444455556666:policy/x", "arn:aws:iam::111122223333:policy/x"]
     binding = {"serviceAccount": {"name": "app"}, "policyArns": arns}
     values = {"cluster": {"name": "my-cluster"}, "bindings": {"app": binding}}
@@ -307,7 +302,6 @@ def test_two_policies_of_one_name_are_a_mistake() -> None:
 
 
 def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
-    """Refuses what shows with the real account ID alone: one of the two conditions would be dropped."""
     part = ("Statement", 0, "Condition", "StringEquals", "aws:PrincipalTag/999955556666")
     keys = {"aws:PrincipalTag/${account}": "x", "aws:PrincipalTag/999955556666": "y"}
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringEquals": keys}}

@@ -114,7 +114,6 @@ def test_a_quota_that_aws_does_not_give() -> None:
     ],
 )
 def test_a_provider_of_another_aws_account_than_its_clusters(settings: dict[str, Any], allowed: Any) -> None:
-    """Protects the policies, which are right, from the blame for the provider: `pulumi up` finds none there."""
     account = {"account": "data"} if "accounts" in settings else {}
     examination = examined(
         {**APP, **account, "policyArns": ["arn:aws:iam::444455556666:policy/p"]}, allowed, **settings

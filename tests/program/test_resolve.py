@@ -71,7 +71,6 @@ def settings(number: int) -> dict[str, Any]:
 
 
 def test_every_question_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects large stacks: a preview of 1,070 bindings took ten minutes when each of them asked for its provider."""
     few, many = CountingAnswers(), CountingAnswers()
     run_program(settings(1), few, monkeypatch)
     run_program(settings(20), many, monkeypatch)
@@ -143,7 +142,6 @@ def test_all_failed_look_ups_are_told_together(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_no_provider_is_created_for_a_stack_that_gets_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects AWS from leftovers: an OIDC provider is created only when all look-ups were answered."""
     values = settings(2)
     values["irsa:clusters"]["green"] |= {"oidcIssuer": OTHER_ISSUER, "createOidcProvider": True}
     good = CountingAnswers()
@@ -201,7 +199,6 @@ SHARED = {"trust": {"subjects": ["a:b"]}, "role": {"name": "shared"}}
 def test_no_provider_is_created_for_what_look_ups_refuse(
     bindings: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects AWS from leftovers: what only the answers show to be wrong stops the stack before its provider."""
     values = {
         "irsa:accounts": {"data": {"profile": "data"}},
         "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},

@@ -49,7 +49,6 @@ def used(annotation: Any, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def test_the_showcase_uses_every_key() -> None:
-    """Protects new keys: one without a place in the showcase was never deployed by the real engine."""
     config = yaml.safe_load((ROOT / "Pulumi.showcase.yaml").read_text())["config"]
     values = {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
     unused = {*keys(StackKeys)} - {*used(StackKeys, values)}

@@ -217,7 +217,6 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("setting", ["allowedAccountIds", "forbiddenAccountIds"])
 def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuses `aws:forbiddenAccountIds: [011112222333]`, which YAML reads as another account."""
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")
     values = {key: value for key, value in values.items() if not key.endswith("AccountIds")}
     with pytest.raises(
@@ -259,7 +258,6 @@ def test_a_string_without_quotes_stops_the_deployment(tmp_path: Path, descriptio
 
 
 def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects every language host: Pulumi's Config reads PULUMI_CONFIG too, and so must the program."""
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))

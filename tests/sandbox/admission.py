@@ -101,7 +101,10 @@ def watch_config_maps(server: ApiServer) -> None:
         },
     }
     server.apply(
-        *({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec} for kind, spec in specs.items())
+        *(
+            {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
+            for kind, spec in specs.items()
+        )
     )
 
 

@@ -472,7 +472,6 @@ def expired(folder: Path, token: str) -> str:
 def test_an_expired_token(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects STS's answer to a token that is too old: it is named, and it is not taken for a broken trust."""
     cloud, genuine = project.cloud, ClusterClient.token
     for name in list(os.environ):
         monkeypatch.delenv(name)

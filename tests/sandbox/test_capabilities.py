@@ -257,7 +257,6 @@ def test_three_lines_are_enough(deployed: Deployed, cloud: Any) -> None:
 
 
 def test_policies_of_every_kind(deployed: Deployed, iam: Any) -> None:
-    """Protects the policy step: managed with name, path, description and tags; AWS's own; existing; inline."""
     own = f"{OWN}team/kinds-policy"
     policy = iam.get_policy(PolicyArn=own)["Policy"]
 
@@ -300,7 +299,6 @@ def test_conditions_statements_and_wildcards(deployed: Deployed, iam: Any) -> No
 
 
 def test_subjects_are_who_gets_a_session(deployed: Deployed, cloud: Any) -> None:
-    """Protects the output `subjects`: STS gives a session to whom it names, by statements combined, and no other."""
     output = deployed.stack.outputs()["bindings"]["combined"]
     accounts = ["app-one/worker", "app-two/worker", "zone-z/admin", "zone-z/worker", "default/combined"]
     for namespace in sorted({each.partition("/")[0] for each in accounts} - {"default"}):

@@ -31,7 +31,6 @@ def test_the_page_has_what_a_change_does(walked: Walk, scenario: Scenario) -> No
 
 
 def test_a_role_and_its_policy_are_replaced_together(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects an `up` of other paths: IAM refuses to delete a policy until it is detached, however long that takes."""
     project = deploy({"bindings": {"app": named("both")}})
     project.up()
     project.set({"defaults": {"path": "/irsa/"}, "bindings": {"app": named("both")}})

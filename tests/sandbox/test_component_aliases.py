@@ -45,7 +45,6 @@ def stack(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_an_alias_keeps_what_the_component_has(stack: Stack, cloud: Any) -> None:
-    """Protects programs: the component's name is its identity, and Pulumi's usual alias renames it without a move."""
     words = [scenario("alias", {})]
     before = look(cloud, words, None)
     (stack.folder / "__main__.py").write_text(PROGRAM + NEW)

@@ -47,7 +47,6 @@ def write(cloud: Any, tmp_path: Path) -> Iterator[Callable[[str], Stack]]:
 
 
 def test_a_namespace_resource_names_the_namespace(write: Callable[[str], Stack], cloud: Any) -> None:
-    """Protects the commonest program: `namespace.metadata.name` was turned to text that no token ever carries."""
     stack = write("")
     stack.up()
     (namespace,) = stack.resources("Namespace").values()

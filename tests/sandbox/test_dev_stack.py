@@ -210,7 +210,6 @@ def test_without_the_sandbox_the_dev_stack_says_so(stack: Project, cloud: Any) -
 
 
 def test_the_home_folder_is_left_alone(stack: Project, cloud: Any, tmp_path: Path) -> None:
-    """Protects ~/.pulumi, ~/.kube and ~/.aws, as README.md says: tools that `.sandbox/env` points here write none."""
     for command in (("kubectl", "get", "serviceaccounts"), ("pulumi", "stack", "ls"), ("irsa", "inventory")):
         answer = cloud.run(*command, folder=stack.folder, **{**stack.variables, "HOME": str(tmp_path)})
         assert answer.stdout, (command, answer.stderr)

@@ -191,7 +191,6 @@ def test_a_role_that_may_assume_others(cloud: Any, deploy: Callable[..., Project
 
 
 def test_what_a_managed_policy_of_aws_gives(deploy: Callable[..., Project], tmp_path: Path) -> None:
-    """Protects a reviewer of an attached policy: IAM is asked once for what it gives, and a renamed key is one line."""
     attached = {"serviceAccount": {"name": "reads"}, "policyArns": ["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]}
     project = deploy({"bindings": {"reads": {**attached, "policyArns": []}}})
     project.up()

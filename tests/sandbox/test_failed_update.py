@@ -139,9 +139,6 @@ def deny(project: Project, operation: str) -> None:
 
 
 def test_what_aws_created_and_did_not_describe_is_the_stacks_own(deploy: Deploy, cloud: Any) -> None:
-    """Protects the provider that a rule's advice deleted: the state has its ID alone, and `check --live` took it for
-    another's. The same for the role and the policy; the advised command repairs all three as they are.
-    """
     issuer = "oidc.eks.us-west-2.amazonaws.com/id/HALF"
     provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"
     policy = {"name": "half-policy", "document": NARROW}
@@ -195,7 +192,6 @@ def test_what_is_taken_away_is_updated(deploy: Deploy, cloud: Any) -> None:
 
 
 def test_a_provider_whose_update_was_denied(deploy: Deploy) -> None:
-    """Protects an audience that AWS did not get: its provider is of no binding, and the second `up` was green."""
     cluster = {"oidcIssuer": "https://oidc.eks.us-west-2.amazonaws.com/id/FAILED", "createOidcProvider": True}
     one = {"trust": {"subjects": ["team-a:one"]}, "role": {"name": "audience-one"}}
     project = deploy({"cluster": cluster, "bindings": {"one": one}})
@@ -213,7 +209,6 @@ def test_a_provider_whose_update_was_denied(deploy: Deploy) -> None:
 
 
 def test_what_another_update_hides_is_told_after_it(deploy: Deploy, cloud: Any) -> None:
-    """Protects the trust that was narrowed and denied: a later update of the same role's tags is done, and warns."""
     wide, narrow = {"subjects": ["team-a:left", "team-a:worker"]}, {"subjects": ["team-a:worker"]}
     project = deploy({"bindings": {"hidden": {**granted("hidden"), "trust": wide}}})
     project.up()
@@ -245,7 +240,6 @@ def test_verify_after_an_up_that_failed_in_part(deploy: Deploy) -> None:
 
 
 def test_each_verb_says_so_first(failed: Failed) -> None:
-    """Protects whoever looks after a failed update: the state and AWS differ, and which command repairs that."""
     names = failing(failed.project)
     checked = irsa(failed.project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json")
     (file,) = json.loads(checked.stdout)["files"]
@@ -269,7 +263,6 @@ def test_each_verb_says_so_first(failed: Failed) -> None:
 
 
 def test_no_update_is_green_until_aws_was_read(failed: Failed) -> None:
-    """Protects the permission that somebody took away: the second `up` was green, and changed nothing in AWS."""
     project = failed.project
     said = project.pulumi("preview")
     words = {"Role": "role", "Policy": "policy", "RolePolicy": "inline policy"}

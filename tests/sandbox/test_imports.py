@@ -300,7 +300,6 @@ def test_inline_policies_that_cannot_be_listed(program: Stack, existing: Existin
 
 
 def test_a_service_account_that_exists_is_not_created_over(deploy: Deploy, existing: Existing) -> None:
-    """Protects what Helm or somebody by hand created: a plugin took it over, and `pulumi destroy` deleted it."""
     project = deploy({"bindings": {"app": {"serviceAccount": {"name": "app"}, "role": {"arn": ARN}}}})
     said = " ".join(project.refused("up", "--yes", "--skip-preview").split())
 

@@ -66,14 +66,12 @@ def refused(project: Project, *words: str, verb: str = "preview", **variables: s
 
 @pytest.mark.parametrize("verb", ["preview", "up"])
 def test_credentials_of_another_account(project: Project, verb: str) -> None:
-    """Protects another AWS account: both are named, before anything is asked or created in it."""
     given(project, config={"aws:allowedAccountIds": ["999999999999"]})
 
     refused(project, "are of AWS account 111122223333", "AWS account 999999999999 (aws:allowedAccountIds)", verb=verb)
 
 
 def test_credentials_of_another_account_at_the_first_resource(project: Project) -> None:
-    """Protects another AWS account where nothing is looked up in it."""
     given(
         project, NOTHING_TO_LOOK_UP, config={"aws:forbiddenAccountIds": ["111122223333"], "aws:allowedAccountIds": None}
     )
@@ -82,7 +80,6 @@ def test_credentials_of_another_account_at_the_first_resource(project: Project) 
 
 
 def test_a_region_without_the_cluster(project: Project) -> None:
-    """Protects from a search in the wrong region: it is named, and so is the AWS account."""
     given(project, config={"aws:region": "eu-central-1"})
 
     refused(
@@ -143,7 +140,6 @@ NO_IDENTITY = (403, "AccessDenied", f"{ME} sts:AssumeRole on resource: arn:aws:i
     ids=["expired", "invalid"],
 )
 def test_what_aws_refuses(project: Project, cloud: Cloud, failures: Failures, words: list[str]) -> None:
-    """Protects from raw texts of AWS: the cause, who was asked, and what to do."""
     given(project, config={"aws:maxRetries": 1})
     with failing_aws(failures, cloud.aws_address) as address:
         refused(project, *words, AWS_ENDPOINT_URL=address)
@@ -155,7 +151,6 @@ def unasked(number: int, **kubernetes: str) -> dict[str, Any]:
 
 
 def test_what_is_said_of_each_look_up(project: Project, cloud: Cloud, tmp_path: Path) -> None:
-    """Protects from raw texts of AWS, and from a stack that stops half-way: the cause, who was asked, what to do."""
     missing, role = str(tmp_path / "none"), "arn:aws:iam::444455556666:role/deployer"
     cases: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         # The cluster is searched in the wrong region: it is named, and so is the AWS account.
@@ -278,7 +273,6 @@ def test_a_certificate_that_is_not_trusted(project: Project, untrusted: str) -> 
 
 
 def test_a_kubeconfig_that_does_not_exist(project: Project, tmp_path: Path) -> None:
-    """Protects from a stack that stops half-way: the file that was read is named."""
     given(project)
     missing = str(tmp_path / "none")
     refused(project, f"there is no kubeconfig {missing}", "aws eks update-kubeconfig", KUBECONFIG=missing)

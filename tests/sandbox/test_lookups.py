@@ -28,7 +28,6 @@ def bindings(number: int) -> dict[str, Any]:
 
 
 def test_a_preview_asks_the_same_for_3_and_for_60_bindings(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects large stacks: accounts, clusters and OIDC providers are asked for once, and never once per binding."""
     asked: dict[int, Counter[str]] = {}
     for number in (3, 60):
         project = deploy({"bindings": bindings(number)})
@@ -43,7 +42,6 @@ def test_a_preview_asks_the_same_for_3_and_for_60_bindings(deploy: Callable[...,
 
 
 def test_all_failed_look_ups_are_one_error_with_their_lines(deploy: Callable[..., Project]) -> None:
-    """Protects from an error per run: failed look-ups of clusters, an AWS account and a stack are reported together."""
     clusters = {
         "blue": {"name": "no-such-cluster"},
         "green": {"name": "nor-this-one", "kubernetes": {"context": "irsa-sandbox"}},

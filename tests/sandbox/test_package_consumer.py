@@ -106,7 +106,6 @@ def policy_arn(consumer: Consumer) -> str:
 
 
 def test_the_plugin_is_found_where_it_was_added(consumer: Consumer) -> None:
-    """Protects `pulumi package add`: a generated SDK is a requirement, and nothing is left in the plugin's folder."""
     assert yaml.safe_load((consumer.folder / "Pulumi.yaml").read_text())["packages"] == {"irsa": "../components"}
     assert (consumer.folder / "requirements.txt").read_text().splitlines()[-1] == "sdks/irsa"
     # Both are in .gitignore.

@@ -138,7 +138,6 @@ TARGET = "arn:aws:iam::444455556666:role/other-account-role"
 
 
 def test_settings_of_an_association_change_in_place(deploy: Deploy, cloud: Any) -> None:
-    """Protects the sessions: each setting reaches EKS, changes without a new association, and goes again."""
     app = {"serviceAccount": {"name": "settings"}, "identity": "podIdentity"}
     project = deploy({"bindings": {"app": app}})
     project.up()
@@ -184,7 +183,6 @@ def test_settings_of_an_association_change_in_place(deploy: Deploy, cloud: Any) 
 
 
 def test_a_service_account_that_exists_keeps_what_it_has(deploy: Deploy, cloud: Any) -> None:
-    """Protects service accounts of Helm: with Pod Identity alone nothing is written to them, and they must exist."""
     binding = {"serviceAccount": {"name": "of-helm", "create": False}, "identity": "podIdentity"}
     project = deploy({"bindings": {"app": binding}})
     assert "of-helm" in project.refused("up", "--yes", "--skip-preview")
@@ -234,7 +232,6 @@ def test_what_only_the_aws_accounts_say(deploy: Deploy, cloud: Any, tmp_path: Pa
 
 
 def test_another_service_account_replaces_the_association(deploy: Deploy, cloud: Any) -> None:
-    """Protects EKS's rule: an association's service account and namespace never change."""
     app: dict[str, Any] = {"serviceAccount": {"name": "first"}, "role": {"name": "moved"}, "identity": "podIdentity"}
     project = deploy({"bindings": {"app": app}})
     project.up()

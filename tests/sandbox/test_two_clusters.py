@@ -188,7 +188,6 @@ def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project,
 def test_an_account_that_a_refresh_forgot_is_looked_for_in_no_other_cluster(
     both: Project, cloud: Any, green: str
 ) -> None:
-    """Protects from a false ok: blue has an account of the same name, green's was deleted, and the state forgot it."""
     assert cloud.kubectl("delete", "sa", "both", "--kubeconfig", green).returncode == 0
     before = report(both, "verify", "both")
     both.pulumi("refresh", "--yes", "--skip-preview")

@@ -49,7 +49,6 @@ def warm(cloud: Any) -> Path:
 
 
 def test_a_process_is_as_python_itself_would_be(warm: Path, tmp_path: Path) -> None:
-    """Protects what all tests of the engine say: arguments, variables, folder, files and exit code arrive."""
     assert run(warm, tmp_path) == run(sys.executable, tmp_path)
 
 

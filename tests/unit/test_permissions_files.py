@@ -76,7 +76,6 @@ def allowed(file: str, action: str, resource: str, boundary: str | None = None, 
 
 @given(st.sampled_from(DANGEROUS), st.sampled_from(["role/", "role/irsa", "role/other/irsa/"]), st.text("abirs/-"))
 def test_no_role_outside_the_path(action: str, prefix: str, name: str) -> None:
-    """Protects every other role of the AWS account, the deployer's own too, with the boundary named or not."""
     resource = f"{IAM}{prefix}{name}"
     if not resource.startswith(f"{IAM}role/irsa/"):
         assert not allowed("iam-deployer-bounded.json", action, resource, BOUNDARY)

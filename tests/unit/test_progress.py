@@ -50,7 +50,6 @@ class Terminal(list[str]):
 
 
 def test_each_failure_is_named_at_once_and_a_dead_worker_ends_the_run(tmp_path: Path) -> None:
-    """Protects who waits: a worker that died was replaced, and pytest waited for ever and had not said what failed."""
     file = tmp_path / "test_run.py"
     file.write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "1", "-p", "no:cacheprovider", "-p", "tests.conftest"]

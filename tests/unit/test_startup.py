@@ -68,7 +68,6 @@ def test_the_help_of_a_subcommand_draws_nothing(subcommand: str, needs: set[str]
 
 
 def test_explain_offline_imports_no_client(tmp_path: Path) -> None:
-    """Protects who explains a file: nothing that could reach AWS or Kubernetes is even loaded."""
     file = tmp_path / "trust.json"
     file.write_text(trust_document(TrustParts([f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"], ["default:app"])))
     names = imported(str(IRSA), *EXPLAIN, str(file))
@@ -78,7 +77,6 @@ def test_explain_offline_imports_no_client(tmp_path: Path) -> None:
 
 
 def test_check_imports_no_client() -> None:
-    """Protects hooks and editors: a stack file is checked without Pulumi, AWS or Kubernetes."""
     names = imported(str(IRSA), "check", "Pulumi.dev.yaml")
 
     assert "pydantic" in names
@@ -86,7 +84,6 @@ def test_check_imports_no_client() -> None:
 
 
 def test_what_a_stack_declares_is_read_without_a_client() -> None:
-    """Protects each reader of a state: its values need neither `pulumi` nor what could reach AWS or Kubernetes."""
     names = imported("-c", "import irsa_world.state.declared")
 
     assert "irsa_world.state.resource" in names
@@ -94,7 +91,6 @@ def test_what_a_stack_declares_is_read_without_a_client() -> None:
 
 
 def test_diff_of_a_file_imports_no_client(tmp_path: Path) -> None:
-    """Protects who reads a preview without access to anything: nothing that could reach AWS or Kubernetes is loaded."""
     file = tmp_path / "preview.json"
     file.write_text('{"steps": [], "changeSummary": {"same": 1}}')
     names = imported(str(IRSA), "diff", "--preview", str(file))

@@ -117,7 +117,6 @@ def test_the_longest_diff_is_a_comment(steps: Steps, letter: str) -> None:
 
 
 def test_a_failure_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
-    """Protects from a comment that GitHub refuses, so that an earlier one would stay."""
     (found,) = steps.comment("a" * LONGEST_BODY)
 
     assert found["body"] == (

@@ -73,7 +73,6 @@ def test_pulumi_is_of_the_version_of_its_sdk() -> None:
 
 
 def test_the_oldest_python_and_a_newer_one_are_tested() -> None:
-    """Protects users of the oldest Python that the packages name, and of newer ones, in which some tests failed."""
     job = workflow("test.yml")["jobs"]["test"]
     (setup,) = (step for step in job["steps"] if step.get("uses", "").startswith("actions/setup-python@"))
     oldest, newest = (tuple(map(int, each.split("."))) for each in job["strategy"]["matrix"]["python"])
@@ -162,7 +161,6 @@ def test_who_may_write_to_the_repository() -> None:
 
 @pytest.mark.parametrize("name", ["deploy", "drift"])
 def test_only_main_is_deployed_and_compared(name: str) -> None:
-    """Protects AWS from another branch: started by hand on it, the workflow does nothing."""
     jobs = workflow(f"{name}.yml")["jobs"]
 
     assert jobs["stacks"]["if"] == "github.ref == 'refs/heads/main'"
@@ -251,7 +249,6 @@ def test_the_preview_role_is_not_the_deployers() -> None:
 
 @pytest.mark.parametrize("name", FOR_A_STACK)
 def test_each_workflow_has_a_role_of_its_own(name: str) -> None:
-    """Protects AWS: a variable of the whole repository, set by mistake, gives no preview the deployer's role."""
     (sign_in,) = [step for step in workflow(f"{name}.yml")["jobs"][name]["steps"] if "role" in step.get("with", {})]
 
     assert sign_in["uses"] == "./.github/actions/access"

@@ -77,7 +77,6 @@ def interrupt_within(project: Project, verb: str, lines: int, moments: random.Ra
 def test_a_killed_engine_leaves_nothing_behind(
     cloud: Any, deploy: Deploy, network: Network, record_property: Callable[..., None], amount: Amount
 ) -> None:
-    """Protects the AWS account and Pods: after the documented commands all is as declared, and later all is gone."""
     aws = network.link(cloud.aws_address)
     aws.add("latency", latency=AWS_LATENCY)
     cloud.kubectl("create", "serviceaccount", "helm-made")
@@ -137,7 +136,6 @@ def test_what_was_created_and_not_recorded_is_named_and_taken_back(
 
 
 def test_a_state_whose_attributes_are_empty(deploy: Deploy) -> None:
-    """Protects a state in a folder: an engine that is killed while it writes them cannot read its state any more."""
     project = deploy({"bindings": {"app": {"serviceAccount": {"name": "empty-attributes"}, "policyArns": [SQS]}}})
     project.up()
     (attributes,) = (project.folder / "state").rglob(f"{STACK}.json.attrs")
@@ -157,7 +155,6 @@ ADOPTED_AS = {
 
 @pytest.mark.long
 def test_an_up_without_checkpoints_is_adopted(cloud: Any, deploy: Deploy, record_property: Callable[..., None]) -> None:
-    """Protects who follows docs/guides/scale.md: what was created and not recorded is named, adopted, and unchanged."""
     names = [f"adopted-{number}" for number in range(6)]
 
     def declared(adopted: dict[str, list[str]]) -> dict[str, Any]:

@@ -60,7 +60,6 @@ def try_to_create(sandbox: Sandbox, port: int) -> None:
 
 
 def test_a_full_disk_costs_nothing_that_was_written(sandbox: Sandbox) -> None:
-    """Protects a sandbox in use: with a full disk all servers are killed, and the next start has what was there."""
     port = start_servers(sandbox, StepProgress())["aws-api"]
     seed(sandbox, port)
     create(sandbox, port, "kept")

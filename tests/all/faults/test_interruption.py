@@ -22,7 +22,6 @@ wait
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, AssertionError, None])
 def test_an_engine_ends_with_its_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Any) -> None:
-    """Protects the machine from an engine that goes on after Ctrl-C, a failed assertion, or when it takes too long."""
     write_atomically(tmp_path / "pulumi", ENGINE, mode=0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(interruption, "ENDS_WITHIN", 300 if end else 5)

@@ -62,7 +62,6 @@ def test_two_ups_at_once(cloud: Cloud, deploy: Deploy) -> None:
 
 
 def test_a_name_that_is_taken_between_preview_and_up(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects somebody's role: what was made by hand after the preview is refused, named, and stays as it is."""
     project, iam = deploy(one("between")), cloud.aws("iam")
     project.pulumi("preview")
     iam.create_role(RoleName="between", AssumeRolePolicyDocument=TRUST, Description="by hand")
@@ -80,7 +79,6 @@ def test_a_name_that_is_taken_between_preview_and_up(cloud: Cloud, deploy: Deplo
 
 @pytest.mark.long
 def test_a_change_by_hand_between_preview_and_up(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects from a false sense of safety: `up` sees no change that its preview did not, and `irsa verify` does."""
     project, iam = deploy(one("drifting")), cloud.aws("iam")
     project.up()
     changed = one("drifting")
@@ -99,7 +97,6 @@ def test_a_change_by_hand_between_preview_and_up(cloud: Cloud, deploy: Deploy) -
 
 @pytest.mark.long
 def test_a_service_account_that_is_recreated_gets_its_annotation_back(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects what Helm installs again: that it has no role any more is found, and the advised command helps."""
     cloud.kubectl("create", "serviceaccount", "recreated")
     project = deploy(one("recreated", create=False))
     project.up()

@@ -43,13 +43,11 @@ def moved(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.mark.parametrize("scenario", GROWING, ids=[each.word or "stack" for each in GROWING])
 def test_the_page_has_what_a_cluster_more_does(grown: Walk, scenario: Scenario) -> None:
-    """Protects the way from one cluster to several: nothing moves in AWS or in the first cluster."""
     check(grown, scenario)
 
 
 @pytest.mark.parametrize("scenario", MOVING, ids=[each.word for each in MOVING])
 def test_the_page_has_what_a_move_does(moved: Walk, scenario: Scenario) -> None:
-    """Protects Pods when a binding moves to another cluster or AWS account."""
     check(moved, scenario)
 
 

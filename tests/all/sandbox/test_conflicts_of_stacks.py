@@ -53,7 +53,6 @@ def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str
 
 
 def test_a_cluster_that_only_the_check_tells(cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects from the one mistake here that the engine deploys: the service account is in another cluster."""
     settings = {
         "clusters": {
             "blue": {**MY_CLUSTER, "kubernetes": {"kubeconfig": GREEN}},
@@ -147,7 +146,6 @@ def leave(cloud: Any, green: str) -> Iterator[Callable[[Mapping[str, Mapping[str
 
 
 def test_quotas_of_an_aws_account(cloud: Any, leave: Callable[..., None], tmp_path: Path) -> None:
-    """Protects the same of quotas of a whole AWS account: neither one too few nor one too many is reported."""
     with deployed(cloud, tmp_path / "project", {"accounts": {"data": DATA}, "bindings": IN_USE}) as project:
         project.up()
         for step in QUOTA_STEPS:

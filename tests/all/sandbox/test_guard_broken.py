@@ -51,7 +51,6 @@ def put(api: ApiServer) -> Iterator[Put]:
 
 
 def test_running_pods_are_left_alone(api: ApiServer, put: Put) -> None:
-    """Protects Pods from before the guard: they may be changed, also by `kubectl debug`, whatever they lack."""
     pod = {**bare("irsa"), "metadata": {"name": "running"}}
     assert is_silent(api.create(PODS, pod, DENY, dry=False))
     objects = guard(STACK, declared())
@@ -151,7 +150,6 @@ BROKEN: dict[str, Callable[[ApiServer, Objects], None]] = {
 
 @pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
 def test_a_broken_guard_lets_through(api: ApiServer, put: Put, damage: Callable[[ApiServer, Objects], None]) -> None:
-    """Protects the cluster: no broken guard refuses a Pod, those of kube-system neither where it is at `deny`."""
     settings = Settings("broken", "deny", namespaces={SYSTEM: "deny"})
     objects = guard(settings, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, SYSTEM)])
     put(*objects)

@@ -158,7 +158,6 @@ def test_a_deployment_heals_by_itself(
     deployment: Callable[[str], None],
     record_property: Callable[[str, Any], None],
 ) -> None:
-    """Protects applications from the guard: what it has refused runs, with its role, once the webhook is back."""
     deployment(DENY)
     refused(api)
     with webhook():
@@ -175,7 +174,6 @@ def test_a_restart_ends_the_wait(
     deployment: Callable[[str], None],
     record_property: Callable[[str, Any], None],
 ) -> None:
-    """Protects whoever does not want to wait: what `kubectl rollout restart` makes is not held up by old refusals."""
     deployment(DENY)
     refused(api)
     [old] = [each["metadata"]["name"] for each in listed(api, "replicasets", DENY)]

@@ -239,7 +239,6 @@ def without_chance(outputs: dict[str, Any], manager: str) -> dict[str, Any]:
 
 
 def test_states_are_those_of_the_official_plugin(engine: Engine, live: Client) -> None:
-    """Protects the shape that programs and `pulumi stack export` see: ids, outputs, __inputs, managed fields."""
     existing = ObjectMeta(name=RECORDED_PATCH, namespace="default", labels={"owner": "helm"}, annotations=KEEP)
     Client.create(live, ServiceAccount(metadata=existing), field_manager="helm")
     # The patch comes first in the recording, its namespace before the accounts.

@@ -113,7 +113,6 @@ def test_the_trusted_account_becomes_the_role(cloud: Any, role: Any) -> None:
 
 
 def test_what_is_refused_before_the_trust_policy(cloud: Any, role: Any) -> None:
-    """Protects STS's order: ARN, token, provider, key, time, audience, and its words for each."""
     genuine = token(cloud)
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = stranger.private_bytes(
@@ -172,7 +171,6 @@ def test_the_trust_policy_decides(cloud: Any, role: Any, document: str, granted:
 
 
 def test_a_missing_role_looks_like_one_that_does_not_trust(cloud: Any) -> None:
-    """Protects STS's discretion: it does not tell that a role is missing."""
     assert refusal(cloud, token(cloud), "arn:aws:iam::111122223333:role/missing") == NOT_AUTHORIZED
 
 
@@ -214,7 +212,6 @@ def test_a_partition_that_is_none(cloud: Any, role: Any) -> None:
 
 
 def test_other_requests_stay_what_they_are(cloud: Any) -> None:
-    """Protects S3 and STS: an object that looks like such a request is stored as it is, and so is a large one."""
     s3 = cloud.aws("s3")
     s3.create_bucket(Bucket="web-identity-test", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     bodies = (b"Action=AssumeRoleWithWebIdentity&Action=x&WebIdentityToken=x", b"\xff\0" * 8_000_000)
@@ -228,7 +225,6 @@ def test_other_requests_stay_what_they_are(cloud: Any) -> None:
 
 
 def test_a_role_that_does_not_exist_cannot_be_assumed(cloud: Any) -> None:
-    """Protects AssumeRole from granting all: AWS does not tell a missing role from one that does not trust."""
     missing = "arn:aws:iam::444455556666:role/deploier"
     with pytest.raises(ClientError) as caught:
         cloud.aws("sts").assume_role(RoleArn=missing, RoleSessionName="test")

@@ -24,7 +24,6 @@ OF_A_BINDING = (
 
 
 def test_exactly_the_documents_and_arns_have_variables() -> None:
-    """Protects from one that IAM gets as it is written, and editors: no mistake is shown for those."""
     schema = Draft7Validator(json.loads(FILE.read_text()))
     found = set()
     for place, following in pairwise([*places(), ()]):

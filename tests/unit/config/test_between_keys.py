@@ -32,7 +32,6 @@ def of_binding(*, clusters: Any = ..., accounts: Any = ..., **keys: Any) -> list
 
 
 def test_a_cluster_twice_in_one_binding(tmp_path: Path) -> None:
-    """Protects the deployment: two components of one name, at which the engine stops."""
     binding = {"serviceAccount": {"name": "app"}, "clusters": ["green", "blue", "green"]}
     mistakes = examine({"clusters": TWO, "bindings": {"app": binding}}, tmp_path).mistakes
 
@@ -56,7 +55,6 @@ def test_a_cluster_twice_in_one_binding(tmp_path: Path) -> None:
     ],
 )
 def test_what_goes_together(values: dict[str, Any]) -> None:
-    """Protects the ways to declare a cluster and AWS accounts that docs/stack-file.md names."""
     assert found(**values) == []
 
 
@@ -114,7 +112,6 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
     ],
 )
 def test_what_does_not_go_together(values: dict[str, Any], place: Place, word: str) -> None:
-    """Protects the deployment from a cluster or an AWS account that is said twice, half or not at all."""
     ((where, words),) = found(**values)
     assert where == place
     assert word in words
@@ -225,7 +222,6 @@ def test_values_of_any_shape(name: str, value: Any) -> None:
 
 
 def test_a_previous_key_of_one_binding_only(tmp_path: Path) -> None:
-    """Protects the deployment: two components of one name, at which the engine stops."""
     bindings = {key: {"serviceAccount": {"name": key}, "formerly": "old"} for key in ("app", "other")}
     mistakes = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).mistakes
 
@@ -233,7 +229,6 @@ def test_a_previous_key_of_one_binding_only(tmp_path: Path) -> None:
 
 
 def test_an_add_ons_service_account_is_one_bindings() -> None:
-    """Protects add-ons: the chart's service account has one annotation, and EKS one association for it."""
     dns = {"policies": [{"addOn": "external-dns"}]}
     declared = {"serviceAccount": {"name": "external-dns", "namespace": "external-dns"}}
     other: dict[str, Any]

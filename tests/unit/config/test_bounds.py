@@ -52,7 +52,6 @@ def bomb(levels: int, width: int = 9) -> str:
 
 @pytest.mark.parametrize("levels", [7, 9, 30])
 def test_an_alias_bomb_is_refused_before_it_is_expanded(tmp_path: Path, levels: int) -> None:
-    """Refuses a few hundred bytes of aliases of aliases: they took 3.3 s and 180 MB, ten times that for each level."""
     text = bomb(levels)
     assert len(text) < 4_000
     report(tmp_path, GOOD)
@@ -66,7 +65,6 @@ def test_an_alias_bomb_is_refused_before_it_is_expanded(tmp_path: Path, levels: 
 
 
 def test_a_bomb_of_merged_keys_is_one_too(tmp_path: Path) -> None:
-    """Refuses the same by `<<`, whose mappings are read each time."""
     lines = ["  m0: &m0 {" + ", ".join(f"k{n}: x" for n in range(9)) + "}"]
     lines += [f"  m{n}: &m{n} {{<<: [" + ", ".join([f"*m{n - 1}"] * 9) + "]}" for n in range(1, 9)]
 
@@ -74,7 +72,6 @@ def test_a_bomb_of_merged_keys_is_one_too(tmp_path: Path) -> None:
 
 
 def test_a_bomb_in_the_project_file_is_not_seen(tmp_path: Path) -> None:
-    """Protects the stack's check from Pulumi.yaml, which is read too."""
     (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\n" + bomb(9))
     found = report(tmp_path, GOOD)
 
@@ -83,7 +80,6 @@ def test_a_bomb_in_the_project_file_is_not_seen(tmp_path: Path) -> None:
 
 
 def test_aliases_that_save_writing_are_fine(tmp_path: Path) -> None:
-    """Protects their use: a thousand bindings that share one document by an alias, as the engine takes it."""
     document = "{Version: '2012-10-17', Statement: [{Effect: Allow, Action: 's3:GetObject', Resource: '*'}]}"
     bindings = "".join(
         f"    b{n}: {{serviceAccount: {{name: b{n}}}, policy: {{document: *shared}}}}\n" for n in range(1_000)
@@ -99,14 +95,12 @@ def chain(levels: int) -> str:
 
 
 def test_a_chain_of_aliases_is_only_deep(tmp_path: Path) -> None:
-    """Refuses 20,000 levels by aliases with the reader's own words: the count of them calls nothing within itself."""
     assert report(tmp_path, chain(90)).mistakes[0].mistake.found.startswith("unknown key")
     assert only_mistake(report(tmp_path, chain(150))).mistake.found == "values nested more than 100 deep"
     assert "almost all by aliases" in only_mistake(report(tmp_path, chain(20_000))).mistake.found
 
 
 def test_a_parser_without_libyaml_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects PyYAML without its C parser, which ends in a RecursionError."""
     monkeypatch.setattr(config.nodes, "LOADER", type("Pure", (config.nodes.Untyped, yaml.BaseLoader), {}))
     text = f"config:\n  irsa:bindings: {'[' * 2_000}{']' * 2_000}\n"
 
@@ -114,7 +108,6 @@ def test_a_parser_without_libyaml_says_the_same(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_file_of_any_size(tmp_path: Path) -> None:
-    """Refuses a file of 16 MiB and one byte, of which no more is read; a sparse one of a terabyte is the same."""
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text(GOOD)
     with file.open("r+b") as opened:
@@ -131,7 +124,6 @@ def test_a_file_of_any_size(tmp_path: Path) -> None:
 
 
 def test_more_values_than_ten_thousand_bindings_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuses a value too many before it is composed: 8 MiB of commas were gigabytes of nodes."""
     monkeypatch.setattr(config.nodes, "MOST_VALUES", 40_000)
     tracemalloc.start()
     found = report(tmp_path, GOOD + "  a: [" + "x," * 40_001 + "]\n")
@@ -172,7 +164,6 @@ def test_a_policy_with_many_mistakes_is_composed_once(tmp_path: Path, monkeypatc
 
 
 def test_the_search_for_a_repeated_key_visits_each_value_once() -> None:
-    """Refuses 243 KiB that took 7.5 s: after each value the list of those that were left was written again."""
     text = "[" + ",".join("[]" for _ in range(200_000)) + ',\n{"a": 1,\n"a": 2}]'
     started = time.process_time()
 
@@ -182,7 +173,6 @@ def test_the_search_for_a_repeated_key_visits_each_value_once() -> None:
 
 
 def test_an_alias_bomb_in_a_policy(tmp_path: Path) -> None:
-    """Refuses a policy that is JSON up to a number that no JSON has, and YAML aliases after it."""
     aliases = ", ".join([f'"a{n}": &a{n} [{", ".join([f"*a{n - 1}"] * 9)}]' for n in range(1, 40)])
     (tmp_path / "p.json").write_text(f'{{"x": NaN, "a0": &a0 [1], {aliases}}}')
     found = report(tmp_path, GOOD.replace("my-app}}", "my-app}, policy: {file: p.json}}"))
@@ -220,7 +210,6 @@ OUTSIDE: dict[str, Callable[[Path, Path], str]] = {
 
 @pytest.mark.parametrize("attack", OUTSIDE)
 def test_a_policy_outside_of_the_project(tmp_path: Path, attack: str) -> None:
-    """Refuses a policy's file that is someone else's: its contents came out in the messages, as those of any JSON."""
     project, secret = tmp_path / "project", tmp_path / "elsewhere" / "secret.json"
     project.mkdir()
     secret.parent.mkdir()
@@ -232,7 +221,6 @@ def test_a_policy_outside_of_the_project(tmp_path: Path, attack: str) -> None:
 
 
 def test_a_name_that_exists_outside_is_not_told_from_one_that_does_not(tmp_path: Path) -> None:
-    """Refuses to say which files there are elsewhere: neither by another message nor by a suggestion."""
     project = tmp_path / "project"
     project.mkdir()
     (tmp_path / "secret.json").write_text(POLICY)
@@ -244,7 +232,6 @@ def test_a_name_that_exists_outside_is_not_told_from_one_that_does_not(tmp_path:
 
 @pytest.mark.parametrize("kind", ["fifo", "socket", "device", "folder"])
 def test_a_policy_that_is_no_regular_file(tmp_path: Path, kind: str) -> None:
-    """Refuses a FIFO, at which the check waited for ever, a device without an end, and the like."""
     file = tmp_path / "p.json"
     with socket.socket(socket.AF_UNIX) as server:
         if kind == "fifo":
@@ -263,7 +250,6 @@ def test_a_policy_that_is_no_regular_file(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_policy_of_any_size(tmp_path: Path) -> None:
-    """Refuses more than 1 MiB, of which no more is read: a policy has 6,144 characters and white space."""
     file = tmp_path / "p.json"
     file.write_text(POLICY + " " * (MIB - len(POLICY)))
     assert with_policy(tmp_path, "p.json").mistakes == []
@@ -279,7 +265,6 @@ def test_a_policy_of_any_size(tmp_path: Path) -> None:
 
 
 def test_a_json_file_that_is_no_policy_is_not_quoted(tmp_path: Path) -> None:
-    """Refuses another JSON file of the project, a credential say, without a word of its contents."""
     (tmp_path / "p.json").write_text('{"HUSH": "HUSH", "AccessKeyId": {"HUSH": ["HUSH"]}}')
     found = with_policy(tmp_path, "p.json")
 
@@ -296,7 +281,6 @@ def test_names_that_are_no_files(tmp_path: Path, name: str) -> None:
 
 
 def test_many_mistakes_compare_the_settings_once(tmp_path: Path) -> None:
-    """Refuses thousands of mistakes that each compared the whole settings, to say which lines are the file's own."""
     comparisons = [0]
 
     class Value(dict[str, Any]):
@@ -319,7 +303,6 @@ def test_many_mistakes_compare_the_settings_once(tmp_path: Path) -> None:
 
 
 def test_the_places_of_filled_keys_are_found_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuses thousands of mistakes behind keys with variables, for each of which all keys were filled in again."""
     calls = counted_calls(monkeypatch, variables, "replaced")
     keys = {f"aws:RequestTag/{n}${{v}}": n for n in range(300)}
     binding = {"serviceAccount": {"name": "a"}, "trust": {"conditions": {"StringEquals": keys}}}
@@ -332,7 +315,6 @@ def test_the_places_of_filled_keys_are_found_in_one_pass(tmp_path: Path, monkeyp
 
 
 def test_a_suggestion_compares_a_thousand_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuses thousands of misspelled names, each compared with thousands of others."""
     compared: list[int] = []
     original = difflib.get_close_matches
 
@@ -359,7 +341,6 @@ def test_a_suggestion_compares_a_thousand_names(tmp_path: Path, monkeypatch: pyt
 
 
 def test_each_statement_of_a_divided_policy_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuses a policy of 1 MiB that took minutes: for each statement all parts that are there were written again."""
     characters = [0]
 
     def counting(document: object) -> str:

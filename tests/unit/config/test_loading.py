@@ -70,7 +70,6 @@ NAMES = [
 
 @pytest.mark.parametrize(("place", "name"), NAMES, ids=str)
 def test_the_name_of_an_argument_is_an_unknown_key_where_it_is_written(place: Place, name: str) -> None:
-    """Protects from the line of another key: `service_account` was told at that of serviceAccount, which is right."""
     keys = [OF_A_ROLE.keys[str(step)] for step in place]
     binding: dict[str, Any] = {**APP, **{key: {} for key in keys}, **({} if keys else {name: 1})}
     for key in keys:
@@ -80,7 +79,6 @@ def test_the_name_of_an_argument_is_an_unknown_key_where_it_is_written(place: Pl
 
 @pytest.mark.parametrize("key", ["serviceAccount", "policyArns", "role"])
 def test_a_key_of_a_binding_outside_of_the_bindings(key: str) -> None:
-    """Protects from a wrong hint: serviceAccount was answered with accounts, which is for AWS accounts."""
     (mistake,) = mistakes(**{key: {}})
     assert mistake.mistake.fix == "move it to the binding that it is for, below irsa:bindings"
 
@@ -164,8 +162,6 @@ OF_ALL_TYPES: tuple[Any, ...] = (True, 7, 7.5, [], {}, ["a"], [1], {"a": "b"}, "
 
 @pytest.mark.parametrize("place", [*places()], ids=path_of)
 def test_the_advised_value_is_accepted_at_that_key(place: Place) -> None:
-    """Refuses advice that is refused: each key with a value of each other type, and what the fix names in its place."""
-
     def found(value: Any) -> list[LocatedMistake]:
         for part in reversed(place):
             value = [value] if part == 0 else {str(part): value}

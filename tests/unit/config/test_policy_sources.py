@@ -24,7 +24,6 @@ def examined(folder: Path, binding: Any, region: str | None = None, **variables:
 
 
 def test_a_file_is_read_into_its_document(tmp_path: Path) -> None:
-    """Protects `policy.file`: relative to the folder of Pulumi.yaml, beside the key that names it; others stay."""
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies" / "p.json").write_text(json.dumps(DOCUMENT))
     read = PolicySources(tmp_path)
@@ -50,7 +49,6 @@ def test_a_file_is_read_into_its_document(tmp_path: Path) -> None:
 def test_a_mistake_in_a_file_is_reported_where_it_is(
     tmp_path: Path, content: bytes, line: int | None, word: str
 ) -> None:
-    """Protects the author of a policy: file and line of the mistake itself, once for all that use the file."""
     (tmp_path / "p.json").write_bytes(content)
     bindings = {key: {"serviceAccount": {"name": key}, "policy": {"file": "p.json"}} for key in ("one", "two")}
     mistakes = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).mistakes
@@ -161,7 +159,6 @@ def test_a_resource_of_another_partition_is_reported_where_the_region_is_known(t
     ],
 )
 def test_what_is_beside_a_secret_in_a_document_is_judged(tmp_path: Path, identifier: Any, place: str) -> None:
-    """Protects secrets: what the engine alone can read is named as not checked, and is no mistake."""
     binding = {
         "policy": {"document": {**DOCUMENT, "Id": identifier}},
         "trust": {"conditions": {"StringEquals": SECRET}},

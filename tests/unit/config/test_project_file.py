@@ -30,7 +30,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("named", NAMED)
 def test_stack_files_in_the_folder_that_is_named(project: Path, capsys: pytest.CaptureFixture[str], named: str) -> None:
-    """Protects the project that keeps its stacks apart: their files are found, not those beside Pulumi.yaml."""
     (project / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\n{named}\n")
     (project / "Pulumi.old.yaml").write_text("config: {}\n")
 
@@ -70,7 +69,6 @@ def test_a_folder_beside_the_project(project: Path, capsys: pytest.CaptureFixtur
     "named", ["stackConfigDir: 5", "config: {aws:region: us-west-2}", "config:", "stackConfigDir: ''", "[", "[]"]
 )
 def test_a_project_that_names_no_folder(project: Path, capsys: pytest.CaptureFixture[str], named: str) -> None:
-    """Protects all other projects: their stack files are beside Pulumi.yaml."""
     (project / "stacks" / "Pulumi.prod.yaml").rename(project / "Pulumi.prod.yaml")
     (project / "Pulumi.yaml").write_text(f"{named}\n")
 
@@ -78,7 +76,6 @@ def test_a_project_that_names_no_folder(project: Path, capsys: pytest.CaptureFix
 
 
 def test_a_key_twice(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Refuses Pulumi.yaml where the engine does: it would not say which of two folders is meant."""
     (project / "Pulumi.yaml").write_text("name: irsa\nstackConfigDir: a\nstackConfigDir: stacks\n")
 
     assert main(["check"]) == 1

@@ -52,7 +52,6 @@ def test_values_and_lines(tmp_path: Path) -> None:
 
 
 def test_keys_as_the_engine_takes_them(tmp_path: Path) -> None:
-    """Protects three spellings of one key, a value given as JSON, and secrets (seen in `pulumi config --json`)."""
     file = stack_file(
         tmp_path,
         """config:
@@ -148,7 +147,6 @@ def test_a_tag_that_makes_another_value(tmp_path: Path, role: str, place: tuple[
 
 
 def test_a_tag_of_what_the_value_is_anyway(tmp_path: Path) -> None:
-    """Protects tags that change nothing, and what `!!str` says of a number: it is what the engine passes on."""
     assert mistakes_of(tmp_path, "!!map {name: !!str my-role}") == []
     file = stack_file(tmp_path, "config:\n  irsa:bindings: {a: {role: {tags: {!!str 010: !!str 1.50}}}}\n")
     assert file.settings["bindings"]["a"]["role"]["tags"] == {"010": "1.50"}
@@ -165,9 +163,6 @@ def test_a_tag_of_what_the_value_is_anyway(tmp_path: Path) -> None:
     ],
 )
 def test_who_of_two_is_to_blame(tmp_path: Path, same: dict[str, Any]) -> None:
-    """Protects who reads a preview beside `irsa check`: the engine passes the keys of mappings sorted, whatever the
-    file has first, and of two bindings that collide one is named.
-    """
     found = []
     for keys in (("zeta", "alpha", "mid"), ("alpha", "mid", "zeta")):
         bindings = {key: {**same, **({"serviceAccount": {"name": key}} if "role" in same else {})} for key in keys}
@@ -190,7 +185,6 @@ def test_who_of_two_is_to_blame(tmp_path: Path, same: dict[str, Any]) -> None:
     ],
 )
 def test_a_merge_that_the_engine_refuses(tmp_path: Path, role: str, found: str) -> None:
-    """Refuses what was dropped without a word: a boundary, or tags, behind an alias of something else."""
     assert mistakes_of(tmp_path, role) == [(("<<",), 3, found)]
 
 

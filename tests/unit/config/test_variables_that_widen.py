@@ -86,7 +86,6 @@ def test_a_cluster_without_a_name_fills_in_nothing(
 
 
 def test_a_cluster_of_several_is_not_the_first_one(tmp_path: Path) -> None:
-    """Refuses `${cluster}` of a binding with several clusters: it was the first one's name, in the role of them all."""
     clusters = {
         "blue": {"name": "blue"},
         "green": {"name": "green", "kubernetes": {"context": "green"}},
@@ -143,7 +142,6 @@ def test_the_line_of_the_variable(tmp_path: Path) -> None:
     ],
 )
 def test_a_variable_that_widens_or_hides(tmp_path: Path, value: str, words: str) -> None:
-    """Refuses an empty variable, after which `arn:aws:s3:::${prefix}*` is every bucket, and one within another."""
     found = mistakes(tmp_path, {}, variables={"prefix": value})
 
     assert [mistake.place for mistake in found] == [("variables", "prefix")]
@@ -163,7 +161,6 @@ def test_a_variable_that_widens_or_hides(tmp_path: Path, value: str, words: str)
     ],
 )
 def test_what_cannot_be_filled_in(text: str, words: str) -> None:
-    """Refuses `${aws:PrincipalTag/${a}}`, which went to IAM as it is and never matched, and an empty text anywhere."""
     found: list[Located] = []
     assert replaced({"k": [text]}, {"a": "x", "b": "y", "empty": ""}, found, ("p",)) == {"k": [WRONG]}
     ((place, mistake),) = found
@@ -231,7 +228,6 @@ def test_two_keys_that_stay_two(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["x:${claim}", "${issuer}:sub", "${claim_key}"])
 def test_a_condition_on_sub_that_shows_only_when_it_is_filled_in(tmp_path: Path, key: str) -> None:
-    """Refuses a second `sub` behind a variable: `irsa check` said good, and `pulumi up` refused it, or worse."""
     variables = {"claim": "sub", "issuer": "x", "claim_key": "x:sub"}
     found = mistakes(tmp_path, {"trust": {"conditions": {"StringLike": {key: "a"}}}}, variables=variables)
 

@@ -104,7 +104,6 @@ def test_the_command_has_all_of_the_help(subcommand: str, capsys: pytest.Capture
     ],
 )
 def test_the_component_has_every_argument(heading: str, arguments: Any) -> None:
-    """Protects callers: each argument has its row, in Python's spelling and in camelCase."""
     text = section(page("component"), heading).partition("\n### ")[0]
     rows = re.findall(r"^\| `(\w+)`(?:<br>`(\w+)`)? \|", text, re.MULTILINE)
 
@@ -175,7 +174,6 @@ def test_each_file_of_permissions_is_in_the_table() -> None:
 
 
 def test_each_subcommand_is_in_the_table_of_permissions() -> None:
-    """Protects who grants permissions: no subcommand that asks AWS or Kubernetes is forgotten."""
     text = page("permissions")
 
     assert {subcommand for subcommand in installed() if f"`irsa {subcommand}" not in text} <= {
@@ -185,7 +183,6 @@ def test_each_subcommand_is_in_the_table_of_permissions() -> None:
 
 
 def test_the_options_of_the_guide_exist() -> None:
-    """Protects the guide: each option of its table is one of Pulumi's."""
     import pulumi
 
     options = re.findall(r"^\| `(\w+)` \|", section(GUIDE, "Options"), re.MULTILINE)

@@ -23,7 +23,6 @@ def test_every_page_is_two_clicks_away() -> None:
 
 
 def test_each_subcommand_has_its_line() -> None:
-    """Protects readers from a subcommand that README does not have."""
     text = README.read_text()
 
     assert [name for name in installed() if f"- `irsa {name}`: " not in text] == []

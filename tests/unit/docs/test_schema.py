@@ -82,7 +82,6 @@ def test_the_minimal_file_is_good() -> None:
 
 
 def test_a_secret_is_good_in_an_editor() -> None:
-    """Protects secret variables: the editor shows no mistake where the engine takes a secret."""
     document = deepcopy(MINIMAL)
     document["config"]["irsa:variables"] = {"bucket": {"secure": "v1:abc"}}
 

@@ -183,7 +183,6 @@ LENGTHS = (60, 70, 75, 76, 77, 80, 90, 200, 3000)
 
 @pytest.mark.parametrize("name", [*VALUES, "service_account", "role", "policy", "policy_tags"])
 def test_advice_has_a_value_whole_or_not_at_all(name: str) -> None:
-    """Protects who pastes what `do` says: a shortened ARN was accepted, and was the ARN of nothing."""
     for length, start in itertools.product(LENGTHS, (PROVIDER, "it's ", 'a "b" ')):
         value = (start + "".join(f"{number:04}" for number in range(length)))[:length]
         arguments = Arguments("x")

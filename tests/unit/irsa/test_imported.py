@@ -94,7 +94,6 @@ def test_nobody_gets_in_and_nobody_is_shut_out(data: st.DataObject) -> None:
 
 @given(st.lists(statements(), min_size=1, max_size=3), st.lists(foreign, unique_by=json.dumps, max_size=2), st.data())
 def test_what_adopt_writes_is_as_it_is_there(found: Any, others: Any, data: st.DataObject) -> None:
-    """Protects adoption: a role that `irsa adopt` calls exact or rewritten is one that `pulumi up` imports."""
     document = data.draw(in_another_form(policy_document(*found, *others)))
     try:
         written = trust_document(read_trust(document, SURROUNDINGS, users_of(document)).settings)
@@ -128,7 +127,6 @@ DEFAULTS = {"disableSessionTags": False, "maxSessionDuration": 3600, "path": "/"
 
 @given(st.sampled_from((ROLE, POLICY, POD_IDENTITY_ASSOCIATION)), st.data())
 def test_each_property_that_differs_is_named(type_: str, data: st.DataObject) -> None:
-    """Protects every setting: what the declaration lacks, changes or adds is found, and nothing else is."""
     names = [*COMPARED[type_], "tags"]
     sides = [
         {name: data.draw(PROPERTIES[name]) for name in data.draw(st.lists(st.sampled_from(names), unique=True))}

@@ -143,7 +143,6 @@ def test_a_secret_that_is_refused_is_not_shown() -> None:
 
 
 def test_the_message_names_the_component_and_each_place() -> None:
-    """Protects the reader of `pulumi up`: how many, of which component, and each in the caller's spelling."""
     mistakes = [(("role", "name"), Mistake("F", "A", "set {}", ("audience",))), ((), Mistake("G", "A", "D"))]
     lines = str(ArgumentMistakes("my-app", mistakes, lambda part: path_of(part).upper())).splitlines()
     assert lines[0] == "2 errors in the arguments of ServiceAccountRole 'my-app'"
@@ -164,7 +163,6 @@ def test_the_message_names_the_component_and_each_place() -> None:
 )
 @pytest.mark.parametrize("place", [("role", "description"), ("role", "tags", "a")])
 def test_a_string_that_no_string_should_be(text: str, place: tuple[str, ...]) -> None:
-    """Protects from a role whose name is an error text: what Python and JavaScript make of an output in a string."""
     arguments = Arguments("my-app")
     value: Any = text
     for key in reversed(place):
@@ -193,8 +191,6 @@ def test_a_value_is_bounded_in_depth(levels: int, found: bool) -> None:
 
 
 def test_what_is_known_later() -> None:
-    """Protects Python's coroutines, which the SDK takes as inputs too."""
-
     async def coming() -> str:
         return "x"
 

@@ -33,7 +33,6 @@ LENGTHS = (60, 78, 79, 3000)
 
 @pytest.mark.parametrize("place", [*places()], ids=lambda place: ".".join(map(str, place)))
 def test_advice_has_a_value_whole_or_not_at_all(place: Place, tmp_path: Path) -> None:
-    """Protects who pastes what `do` says: a shortened ARN was accepted, and was the ARN of nothing."""
     for length in LENGTHS:
         value = f"{ARN}{'0123456789ABCDEF' * length}"[:length]
         settings: Any = value

@@ -98,7 +98,6 @@ DOCUMENTED = {
 def test_what_is_allowed_is_what_is_documented(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects from limits and advice that are only our own: these were written by hand, from the pages above."""
     monkeypatch.chdir(ROOT)
     _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
     said = {each["path"]: each for each in json.loads(text)["files"][0]["errors"]}
@@ -153,7 +152,6 @@ def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 def test_files_that_are_no_stack_files(
     project: Path, capsys: pytest.CaptureFixture[str], text: str, line: int, words: str
 ) -> None:
-    """Protects the first minute with a broken file: its line, not a traceback."""
     (project / "Pulumi.dev.yaml").write_text(text)
     code, output = check(capsys)
 
@@ -179,7 +177,6 @@ BROKEN = {
 def test_what_cannot_be_read_is_said(
     project: Path, capsys: pytest.CaptureFixture[str], damage: str, number: int
 ) -> None:
-    """Protects from one mistake that looks like the only one: the report says that all else was not checked."""
     lines = yaml.safe_dump({"config": BROKEN}, sort_keys=False).splitlines()
     lines.insert(number, f"      {damage}")
     (project / "Pulumi.dev.yaml").write_text("\n".join(lines))
@@ -240,7 +237,6 @@ def test_policies_that_break_a_reader(
 @pytest.mark.parametrize("region", ["[1]", "{value: [1]}", "5", "true", "2012-10-17", "us_west_2", "'[1]'"])
 @pytest.mark.parametrize("place", ["stack", "project", "value"])
 def test_a_region_that_is_none(project: Path, capsys: pytest.CaptureFixture[str], region: str, place: str) -> None:
-    """Protects from the AWS provider's error without a line: the engine makes a text of whatever `aws:region` is."""
     (project / "Pulumi.dev.yaml").write_text(GOOD)
     file = project / ("Pulumi.dev.yaml" if place == "stack" else "Pulumi.yaml")
     before = GOOD if place == "stack" else "name: irsa\nruntime: python\nconfig:\n"
@@ -261,7 +257,6 @@ def test_a_region_that_is_one_or_left_open(project: Path, capsys: pytest.Capture
 
 
 def test_a_secret_region_is_not_seen(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects honesty: only the engine can read it, so its partition is not known either; in both files."""
     arn = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"
     good = GOOD.replace("arn:${partition}:iam::aws:policy/ReadOnlyAccess", arn)
     (project / "Pulumi.dev.yaml").write_text(f"{good}  aws:region: {{secure: v1:abc}}\n")
@@ -275,7 +270,6 @@ def test_a_secret_region_is_not_seen(project: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_region_that_the_stack_overrides_does_not_matter(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the engine's order: the stack's value comes first, as `pulumi preview` showed."""
     (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\nconfig: {aws:region: [1]}\n")
     (project / "Pulumi.dev.yaml").write_text(f"{GOOD}  aws:region: us-west-2\n")
 
@@ -303,7 +297,6 @@ def test_a_region_that_the_stack_overrides_does_not_matter(project: Path, capsys
 def test_a_broken_project_file_is_not_seen(
     project: Path, capsys: pytest.CaptureFixture[str], content: str, unseen: str
 ) -> None:
-    """Protects the command beside a broken Pulumi.yaml: the engine tells about it, and here it is not passed over."""
     (project / "Pulumi.yaml").write_bytes(content.encode("latin-1"))
     (project / "Pulumi.dev.yaml").write_text(GOOD)
     code, output = check(capsys)
@@ -326,7 +319,6 @@ def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFix
 
 
 def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects CI: 2 tells that nothing was looked at, which is neither good nor bad."""
     code, output = check(capsys)
     assert code == 2
     assert output.startswith(
@@ -345,7 +337,6 @@ WRONG = GOOD.replace("name: my-app}", "name: My_App}")
 def test_a_file_that_cannot_be_read_hides_no_other(
     project: Path, capsys: pytest.CaptureFixture[str], others: dict[str, str], expected: int
 ) -> None:
-    """Protects CI over many stacks: a folder or a dangling link, and the others are reported; findings win."""
     (project / "Pulumi.a-folder.yaml").mkdir()
     (project / "Pulumi.link.yaml").symlink_to("nowhere")
     for name, text in others.items():
@@ -411,7 +402,6 @@ def test_what_is_beside_a_secret_is_checked(project: Path, capsys: pytest.Captur
 
 
 def test_settings_of_the_project_file_count(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects projects with shared settings: the engine lays Pulumi.yaml's values under the stack's."""
     (project / "Pulumi.yaml").write_text(
         "name: irsa\nruntime: python\nconfig:\n  irsa:cluster: {value: {name: my-cluster}}\n"
     )
@@ -638,7 +628,6 @@ def test_colors_only_where_they_are_wanted(project: Path, environment: dict[str,
 
 
 def test_the_command_needs_neither_pulumi_nor_network(project: Path) -> None:
-    """Protects its use in an editor or a hook: no engine on PATH, no credentials, and it still answers."""
     (project / "Pulumi.dev.yaml").write_text(GOOD)
     bare = {
         "PATH": "/nowhere",
@@ -683,7 +672,6 @@ def test_two_lists_of_aws_accounts_are_one_too_many(
 
 
 def test_a_name_that_the_provider_refuses(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects from a refusal half-way: EKS takes a cluster's name of one letter, and the AWS provider does not."""
     (project / "Pulumi.dev.yaml").write_text(GOOD.replace("my-cluster", "c"))
     code, text = check(capsys, "Pulumi.dev.yaml")
 

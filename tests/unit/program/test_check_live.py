@@ -69,7 +69,6 @@ def test_exit_codes(
     found: LiveReport,
     beginning: tuple[int, str],
 ) -> None:
-    """Protects CI: 1 for what `up` refuses, 2 where nothing was answered; a warning or a missing right is neither."""
     code, text, _ = check(monkeypatch, capsys, found)
 
     assert (code, text.splitlines()[0]) == beginning
@@ -100,7 +99,6 @@ def test_a_provider_s_setting_has_its_line(
 
 
 def test_what_it_looks_with(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects from other credentials than `up` has: the stack file's settings, and Pulumi.yaml's where it has none."""
     _, _, (stack, name, folder, providers, region) = check(monkeypatch, capsys, LiveReport([], [], [], True))
 
     assert (list(stack.bindings), name, folder, region) == (["my-app"], "prod", Path(), "us-west-2")
@@ -127,7 +125,6 @@ def test_a_file_with_mistakes_or_secrets_is_not_looked_at(
 def test_a_file_of_another_name_is_of_no_stack(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects from another stack's state: without `--stack`, pulumi exports the stack that is selected."""
     (project / "settings.yaml").write_text(FILE)
     monkeypatch.setattr(look, "look", lambda *_: pytest.fail("nothing may be asked"))
 

@@ -17,14 +17,12 @@ UNREAD = FileReport("U.yaml", 0, [], could_not_read="No such file")
 
 
 def test_the_line_about_a_file() -> None:
-    """Protects who reads one line per file: what is wrong, what is silenced, and how much was looked at."""
     assert REPORT.summary == "P.yaml: 3 errors, 1 warning, 1 silenced, 2 bindings"
     assert GOOD.summary == "G.yaml: good, 1 binding"
     assert FileReport("P.yaml", 0, [], [WARNING, WARNING]).summary == "P.yaml: good, 2 warnings, 0 bindings"
 
 
 def test_warnings_are_good_and_an_unread_file_is_not() -> None:
-    """Protects CI: a warning fails nothing, and what could not be read is never good."""
     assert (GOOD.good, FileReport("P.yaml", 1, [], [WARNING]).good) == (True, True)
     assert (REPORT.good, UNREAD.good) == (False, False)
 

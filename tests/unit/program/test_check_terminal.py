@@ -13,7 +13,6 @@ WARNING = LocatedMistake(("bindings", "b"), Mistake("F2", "A2", "D2"), rule="wid
 
 
 def test_all_parts_are_there(capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the reader on a terminal: the same parts as in a pipe, nothing cut, and no text taken for a style."""
     show(answers([FileReport("P.yaml", 2, [MISTAKE], [WARNING], [], ["a secret [x]"]), FileReport("G.yaml", 1, [])]))
     text = capsys.readouterr().out
     lines = text.splitlines()

@@ -55,7 +55,6 @@ def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, place: tuple[str, 
 @pytest.mark.parametrize("key", ["Statement", "document", "policyArns", 5])
 @pytest.mark.parametrize("arn", ["x", "", 3, [], {"a": "b"}, "${x}"])
 def test_a_policy_that_is_wrong_is_told_whatever_its_key(tmp_path: Path, key: Any, arn: Any) -> None:
-    """Protects from a traceback of a lint rule: it read the ARN, as the plan took the key for that of a document."""
     values = {**GOOD, "bindings": {"app": {**APP, "policyArns": {key: arn}}}}
     assert {tuple(map(str, each)) for each in places(values, tmp_path)} == {("bindings", "app", "policyArns", str(key))}
 
@@ -184,7 +183,6 @@ def test_a_mistake_in_a_file_hides_no_warning_of_the_rest(tmp_path: Path, file: 
 
 
 def test_messages_spell_arguments_as_the_stack_file_does(tmp_path: Path) -> None:
-    """Protects users of YAML from Python's names in the advice."""
     values = {**GOOD, "bindings": {"app": {"serviceAccount": {"name": "web-*"}}}}
     (mistake,) = examine(values, tmp_path).mistakes
     assert "trust.subjects" in mistake.mistake.fix

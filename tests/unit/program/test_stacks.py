@@ -65,7 +65,6 @@ def test_any_other_stack_is_listed(project: Path, capsys: pytest.CaptureFixture[
 
 
 def test_the_projects_own_setting(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects AWS where all stacks of a project are of the sandbox; a stack file has the last word."""
     (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\nconfig:\n  irsa:sandbox: {default: true}\n")
     add(project, "dev", "config: {}\n")
     add(project, "prod", "config:\n  irsa:sandbox: false\n")
@@ -99,7 +98,6 @@ def test_it_needs_neither_credentials_nor_the_network(
 
 
 def test_a_file_without_a_stacks_name_is_no_stack_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the stack that is selected: without a name, `pulumi` would take that one."""
     add(project, "", "config: {}\n")
 
     assert listed(capsys) == []

@@ -15,7 +15,6 @@ EXPECTED = Difference("test_creation", "is refused", RECORDED, "takes it over", 
 
 
 def test_every_difference_is_that_of_a_test() -> None:
-    """Protects from an entry that nothing checks: its test was renamed, or its parameters were."""
     sources = "".join(path.read_text() for path in (CHECKOUT / "tests").glob("**/sandbox/test_*.py"))
     assert DIFFERENCES
     for each in DIFFERENCES:

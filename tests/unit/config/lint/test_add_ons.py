@@ -55,7 +55,6 @@ def places(warnings: list[LocatedMistake]) -> list[str]:
     ],
 )
 def test_an_add_on_without_a_version(tmp_path: Path, binding: Mapping[str, Any], expected: list[str]) -> None:
-    """Protects from a policy that changes with a release of irsa; an older version is pinned on purpose."""
     warnings = found(tmp_path, "add-on-version", binding)
 
     assert places(warnings) == expected
@@ -78,7 +77,6 @@ def test_an_add_on_without_a_version(tmp_path: Path, binding: Mapping[str, Any],
     ],
 )
 def test_for_whom_a_policy_is(tmp_path: Path, binding: Mapping[str, Any], judged: bool) -> None:
-    """Protects other roles from advice that is not meant for them: it is by the only service account of a role."""
     action = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:us-west-2:111122223333:q"}
     warnings = found(tmp_path, "add-on-policy", {**binding, **policy(action)})
 
@@ -86,7 +84,6 @@ def test_for_whom_a_policy_is(tmp_path: Path, binding: Mapping[str, Any], judged
 
 
 def test_upstreams_own_policy_is_complete(tmp_path: Path) -> None:
-    """Protects who wrote what the add-on's documentation says, whole or by patterns."""
     assert found(tmp_path, "add-on-policy", {**DNS, **policy(*UPSTREAM)}) == []
     listing = {"Effect": "Allow", "Action": "Route53:listhostedzones", "Resource": "*"}
     assert found(tmp_path, "add-on-policy", {**DNS, **policy(UPSTREAM[0], listing)}) == []
@@ -101,7 +98,6 @@ def test_upstreams_own_policy_is_complete(tmp_path: Path) -> None:
     ],
 )
 def test_an_action_that_is_absent(tmp_path: Path, more: Mapping[str, Any], said: bool) -> None:
-    """Protects an add-on that would be refused; what another policy may give is not said to be absent."""
     warnings = found(tmp_path, "add-on-policy", {**DNS, **policy(UPSTREAM[0]), **more})
 
     assert places(warnings) == (["policy"] if said else [])
@@ -122,7 +118,6 @@ def test_what_aws_gives_for_everything_is_no_reason_to_need_nothing(tmp_path: Pa
 
 @pytest.mark.parametrize("secret", ["Statement", "Action", "document"])
 def test_what_is_a_secret_is_not_said_to_be_absent(tmp_path: Path, secret: str) -> None:
-    """Protects from a guess: what is not known may be what the add-on needs."""
     document = policy(UPSTREAM[0], UPSTREAM[1])["policy"]["document"]
     document["Statement"][1] = SECRET if secret == "Statement" else {**UPSTREAM[1], secret: SECRET}
     binding = {**DNS, "policy": {"document": document}}
@@ -155,7 +150,6 @@ DENIES = {"Effect": "Deny", "NotAction": "route53:*", "Resource": "*"}
     ],
 )
 def test_an_action_that_it_never_had(tmp_path: Path, statements: list[dict[str, Any]], said: str | None) -> None:
-    """Protects from what was copied from elsewhere: by what the role is given, not by how it is written."""
     written = [{"Effect": "Allow", "Resource": "*", **each} for each in statements]
     warnings = found(tmp_path, "add-on-policy", {**DNS, **policy(*UPSTREAM, *written)})
 
@@ -185,7 +179,6 @@ def documents() -> list[Any]:
 def test_what_irsa_writes_itself_is_right(
     tmp_path: Path, name: str, version: str, scope: str | None, values: Mapping[str, Any]
 ) -> None:
-    """Protects who pastes an add-on's document: no version gives what is not its own, and the newest lacks nothing."""
     each = add_on(name)
     where = Where("aws", "111122223333", ["us-west-2"])
     pasted = document(each, version, scope, values, where)

@@ -56,7 +56,6 @@ def warnings(rule: str, folder: Path, binding: dict[str, Any], **values: Any) ->
     ],
 )
 def test_wide_trust_of_subjects(tmp_path: Path, subjects: list[str], found: list[int]) -> None:
-    """Protects from a role for a whole namespace, or several, by accident; a part of the names is somebody's choice."""
     places = warnings("wide-trust", tmp_path, {"trust": {"subjects": subjects}})
     assert places == [f"trust.subjects.{index}" for index in found]
 
@@ -111,7 +110,6 @@ def test_wide_trust_of_any_association(
     ],
 )
 def test_unknown_action(tmp_path: Path, actions: Any, found: list[str]) -> None:
-    """Protects from a permission that allows nothing: names and patterns of the service reference, in any case."""
     places = warnings("unknown-action", tmp_path, policy({**READ, "Action": actions}))
     assert places == [f"policy.document.Statement.0.{place}" for place in found]
 
@@ -193,7 +191,6 @@ def test_what_a_statement_leaves_out_may_be_on_any_resource(tmp_path: Path) -> N
 
 
 def test_a_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects a stack of 10,000 bindings with one file: its statements are judged once, and each binding warned."""
     seen: list[Policies] = []
     rule = RULES["write-everything"]
 
@@ -268,7 +265,6 @@ def followed(fix: str) -> tuple[list[str], Any]:
 
 @pytest.mark.parametrize(("actions", "resources", "wrong"), WRONG_RESOURCES)
 def test_the_advice_for_a_wrong_resource_is_right(tmp_path: Path, actions: Any, resources: Any, wrong: bool) -> None:
-    """Protects who does what is advised: what was wrong is right, and nothing else is wrong with it."""
     statement = {"Effect": "Allow", "Action": actions, "Resource": resources}
     binding = {**APP, **policy(statement)}
     warned = examine({"cluster": {"name": "cc"}, "bindings": {"a": binding}}, tmp_path, "us-west-2").warnings
@@ -289,7 +285,6 @@ def test_the_advice_for_a_wrong_resource_is_right(tmp_path: Path, actions: Any, 
 
 
 def test_an_advised_arn_can_be_pasted() -> None:
-    """Protects from advice that is refused: each ARN of AWS's reference, with irsa's variables in place of its own."""
     variables = {"partition": "aws", "region": "us-west-2", "account": "111122223333"}
     for prefix in services():
         for action in service(prefix).actions.values():
@@ -343,7 +338,6 @@ def test_a_resource_that_matches_an_object_includes_it(name: str, wildcards: str
     ],
 )
 def test_administrator_access(tmp_path: Path, arn: str, found: bool) -> None:
-    """Protects AWS accounts from the policies of AWS that give all of it, and only from AWS's own."""
     values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policyArns": [arn]}}}
     rules = [each.rule for each in examine(values, tmp_path).warnings]
     assert rules == (["administrator-access"] if found else [])
@@ -363,12 +357,10 @@ def test_administrator_access(tmp_path: Path, arn: str, found: bool) -> None:
     ],
 )
 def test_grants_nothing(tmp_path: Path, binding: dict[str, Any], found: bool) -> None:
-    """Protects from a role that can do nothing, which only the Pod's first call tells."""
     assert warnings("grants-nothing", tmp_path, binding) == ([""] if found else [])
 
 
 def test_what_cannot_be_read_may_grant_something(tmp_path: Path) -> None:
-    """Protects from a false warning beside a mistake or a secret."""
     unknown: list[dict[str, Any]] = [
         {"policyArns": [SECRET]},
         {"policy": {"document": {**policy(READ)["policy"]["document"], "Id": SECRET}}},
@@ -419,7 +411,6 @@ def test_service_accounts_of_others(tmp_path: Path, rule: str, binding: dict[str
 
 @pytest.mark.parametrize(("count", "near"), [(7, False), (8, True)])
 def test_near_limit(tmp_path: Path, count: int, near: bool) -> None:
-    """Protects who adds one more: with the created policy 9 of 10 is over 80%, and 8 of 10 is not."""
     arns = [f"arn:aws:iam::aws:policy/P{number}" for number in range(count)]
     places = warnings("near-limit", tmp_path, {**policy(READ), "policyArns": arns})
     assert places == (["policyArns"] if near else [])
@@ -450,7 +441,6 @@ def test_split_policy(tmp_path: Path, count: int) -> None:
 
 
 def test_attached_twice(tmp_path: Path) -> None:
-    """Protects from a policy that stays when one of its two ways is taken away."""
     arns = ["arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B", "arn:${partition}:iam::aws:policy/A"]
     assert warnings("attached-twice", tmp_path, {"policyArns": arns}) == ["policyArns.2"]
     own = ["arn:aws:iam::${account}:policy/p", "arn:aws:iam::${account}:policy/other", "arn:aws:iam::aws:policy/p"]
@@ -463,7 +453,6 @@ def test_attached_twice(tmp_path: Path) -> None:
 
 
 def test_unused_setting(tmp_path: Path) -> None:
-    """Protects from a setting that looks as if it did something: a variable nowhere used, a default nobody takes."""
     variables = {"variables": {"used": "b", "unused": "c"}}
     read = policy({**READ, "Resource": "arn:aws:s3:::${used}"})
     assert warnings("unused-setting", tmp_path, read, **variables) == ["variables.unused"]
@@ -483,7 +472,6 @@ def test_unused_setting(tmp_path: Path) -> None:
     ],
 )
 def test_unused_namespaces_of_a_guard(tmp_path: Path, guard: dict[str, Any], found: list[str]) -> None:
-    """Protects from Pods that look guarded and are not: a misspelled namespace, and one of a guard that is off."""
     account = {"serviceAccount": {"name": "app", "namespace": "team"}}
     assert warnings("unused-setting", tmp_path, account, guard=guard) == [f"guard.namespaces.{each}" for each in found]
     of_cluster = {"cluster": {"name": "cc", "guard": guard}}
@@ -507,7 +495,6 @@ DEPLOY = "arn:aws:sts::111122223333:assumed-role/deploy/"
     ],
 )
 def test_who_may_avoid_a_guard(tmp_path: Path, guard: dict[str, Any], found: list[str]) -> None:
-    """Protects from a guard that stops nobody: one line makes everybody its deployer, or its tenants its editors."""
     account = {"serviceAccount": {"name": "app", "namespace": "team"}}
     rule = {"annotations": {"mode": "deny", **guard["annotations"]}} if "annotations" in guard else {}
     guard = {"mode": "deny", **guard, **rule}
@@ -538,19 +525,16 @@ USES: list[tuple[str, dict[str, Any], bool]] = [
 
 @pytest.mark.parametrize(("default", "binding", "used"), USES)
 def test_who_takes_a_default(default: str, binding: dict[str, Any], used: bool) -> None:
-    """Protects the rule unused-setting: a binding uses a default for what it has, without a value of its own."""
     assert TAKES_DEFAULT[default](binding, ONLY_IRSA) is used
 
 
 @pytest.mark.parametrize("default", ["audience", "tokenExpiration", "stsRegionalEndpoints"])
 def test_what_is_of_irsa_alone_is_not_taken_without_it(default: str) -> None:
-    """Protects the rule unused-setting: with EKS Pod Identity alone there are no tokens and no annotations."""
     assert TAKES_DEFAULT[default](APP, parse_identity("both"))
     assert not TAKES_DEFAULT[default](APP, parse_identity("podIdentity"))
 
 
 def test_associations_take_tags() -> None:
-    """Protects the rule unused-setting: an association of an existing role has the tags, which the role has not."""
     assert TAKES_DEFAULT["tags"]({"role": {"arn": "x"}}, parse_identity("podIdentity"))
 
 
@@ -573,7 +557,6 @@ def with_session_policy(*statements: Any, **binding: Any) -> dict[str, Any]:
 def test_a_session_policy_is_judged_like_others(
     tmp_path: Path, rule: str, statement: dict[str, Any], place: str
 ) -> None:
-    """Protects who writes one: an action that does not exist leaves the Pods without it, as in any policy."""
     assert warnings(rule, tmp_path, with_session_policy(statement)) == [f"podIdentity.policy.document.{place}"]
 
 
@@ -652,12 +635,10 @@ def test_what_is_another_thing_with_pod_identity(
     ],
 )
 def test_what_pod_identity_has_too(tmp_path: Path, binding: dict[str, Any]) -> None:
-    """Protects from false alarms."""
     assert [warnings(rule, tmp_path, binding) for rule in ("wide-trust", "pod-identity-trust")] == [[], []]
 
 
 def test_the_place_of_a_statement_beside_those_for_pod_identity(tmp_path: Path) -> None:
-    """Protects who looks for it: irsa writes a statement for each provider, and one for each service account."""
     issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
     provider = f"arn:aws:iam::111122223333:oidc-provider/{issuer}"
     open_to_all = {
@@ -674,7 +655,6 @@ def test_the_place_of_a_statement_beside_those_for_pod_identity(tmp_path: Path) 
 
 
 def test_every_default_says_who_takes_it() -> None:
-    """Protects a new default: without its line in the table the rule would fail."""
     assert set(TAKES_DEFAULT) == {field.alias for field in Defaults.model_fields.values()}
 
 
@@ -691,7 +671,6 @@ def test_every_default_says_who_takes_it() -> None:
 def test_a_silence_is_for_its_rule_and_its_bindings(
     silence: dict[str, Any], rule: str, binding: str, reason: str | None
 ) -> None:
-    """Protects the other warnings from a silence that is not meant for them."""
     bindings = {"a": APP, "b": APP}
     stack = read_settings({"bindings": bindings, "lint": {"silence": silence}}, Path("/nowhere")).stack
     warning = LocatedMistake(("bindings", binding, "trust"), Mistake("F", "A", "D"), rule=rule)
@@ -699,7 +678,6 @@ def test_a_silence_is_for_its_rule_and_its_bindings(
 
 
 def test_a_silence_of_one_binding_hides_no_warning_of_another_with_the_same_file(tmp_path: Path) -> None:
-    """Protects the other bindings of a shared policy file: who allows it for one has not allowed it for all."""
     (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
     bindings = {key: {"serviceAccount": {"name": key}, "policy": {"file": "p.json"}} for key in ("a", "b")}
     silence = {"write-everything": {"reason": "r", "bindings": ["a"]}}
@@ -721,7 +699,6 @@ def test_a_silence_of_one_binding_hides_no_warning_of_another_with_the_same_file
     ],
 )
 def test_lint_settings_of_any_shape(tmp_path: Path, lint: Any) -> None:
-    """Protects from a traceback where there is a warning, and from a silence without effect for its own mistake."""
     wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
     found = examine({"cluster": {"name": "cc"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
     assert found.mistakes[0].place[0] == "lint"
@@ -729,7 +706,6 @@ def test_lint_settings_of_any_shape(tmp_path: Path, lint: Any) -> None:
 
 
 def test_a_statement_that_is_too_long_hides_no_warning(tmp_path: Path) -> None:
-    """Protects from a right that comes to light only after the other mistake of its document is mended."""
     wide = {**READ, "Action": "s3:*", "Resource": "*"}
     longest = {**READ, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "x" * 7000}}}
     binding = {**APP, "policy": {"document": {"Version": "2012-10-17", "Statement": [longest, wide]}}}
@@ -783,7 +759,6 @@ def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindin
 def test_what_other_rules_advise_settles_it(
     tmp_path: Path, rule: str, before: dict[str, Any], words: str, after: dict[str, Any]
 ) -> None:
-    """Protects who does what is advised; that of the other rules is tests/unit/program/test_check.py."""
     values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **before}}}
     fixes = [each.mistake.fix for each in examine(values, tmp_path).warnings if each.rule == rule]
     assert all(words in fix for fix in fixes), fixes
@@ -792,7 +767,6 @@ def test_what_other_rules_advise_settles_it(
 
 
 def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
-    """Protects a warning about the stack as a whole from a silence that names bindings."""
     silence = {"unused-setting": {"reason": "r", "bindings": ["a"]}}
     stack = read_settings({"bindings": {"a": APP}, "lint": {"silence": silence}}, Path("/nowhere")).stack
     warning = LocatedMistake(("variables", "a"), Mistake("F", "A", "D"), rule="unused-setting")
@@ -800,7 +774,6 @@ def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
 
 
 def test_names_of_rules() -> None:
-    """Protects `irsa:lint`: every registered rule, with a description for the docs, and no other."""
     for name, rule in RULES.items():
         assert check_rule_name(name) == name
         assert rule.description
@@ -809,7 +782,6 @@ def test_names_of_rules() -> None:
 
 
 def test_a_warning_in_a_file_is_located_there(tmp_path: Path) -> None:
-    """Protects the author of a policy: file and line of the statement."""
     statement = json.dumps({**READ, "Action": "s3:PutObject"})
     (tmp_path / "p.json").write_text(f'{{"Version": "2012-10-17", "Statement": [\n\n{statement}]}}')
     values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policy": {"file": "p.json"}}}}

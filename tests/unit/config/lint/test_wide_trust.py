@@ -115,12 +115,10 @@ ALL_BUT = {**ANYBODY, "Effect": "Deny", "Condition": {"StringNotEquals": {"aws:P
     ],
 )
 def test_a_condition_or_a_deny_that_names_somebody(statements: list[dict[str, Any]], texts: list[str]) -> None:
-    """Protects an Allow for everybody that is narrowed, from a warning; what irsa can't judge is said as that."""
     assert found({"statements": statements}) == [("trust.statements.0", text) for text in texts]
 
 
 def test_what_is_not_known_is_not_judged() -> None:
-    """Protects from a warning that comes only from what is not known yet, in a condition or in a Deny."""
     known = {"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}
     markers = [{**ANYBODY, "Condition": {"StringEquals": {"aws:PrincipalOrgID": unknown.OUTPUT}}}]
     beside = [ANYBODY, {**ALL_BUT, "Condition": {**known, "StringEquals": {"aws:SourceVpc": unknown.OUTPUT}}}]
@@ -194,7 +192,6 @@ def test_any_customer_of_another_provider(principal: str, condition: Any, noun: 
     ],
 )
 def test_a_customer_who_is_named(principal: str, condition: Any) -> None:
-    """Protects a role for one's own pipelines, app or company from a warning."""
     statement = {**OPEN, "Principal": {"Federated": principal}, "Condition": condition}
 
     assert found({"statements": [statement]}) == []
@@ -216,7 +213,6 @@ def test_a_provider_that_is_looked_up_later() -> None:
     ],
 )
 def test_narrow_statements_are_left_alone(statement: dict[str, Any]) -> None:
-    """Protects statements for named principals and accounts."""
     assert found({"statements": [statement]}) == []
     assert found({"statements": [statement]}, "refused-subject") == []
 
@@ -232,7 +228,6 @@ def test_a_policy_that_is_too_long_is_not_judged(tmp_path: Path, monkeypatch: py
 
 
 def test_a_subject_that_the_policy_refuses() -> None:
-    """Protects who declares an account that a Deny of the same binding shuts out: its Pods would get no credentials."""
     statement = {**OPEN, "Effect": "Deny"}
     ((place, text),) = found({"statements": [statement]}, "refused-subject")
 

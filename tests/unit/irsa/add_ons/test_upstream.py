@@ -100,6 +100,5 @@ def test_what_differs_from_upstream_is_what_is_said_to(name: str, version: str) 
 
 @pytest.mark.parametrize("name", NARROWEST)
 def test_aws_has_its_policies(name: str) -> None:
-    """Protects the attachment: AWS has each managed policy that is named."""
     for each in add_on(name).versions.values():
         assert {*each.managed_policies, *each.managed_policies_for_everything} <= aws_managed().keys()

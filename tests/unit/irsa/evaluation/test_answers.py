@@ -20,7 +20,6 @@ from tests.unit.irsa.evaluation.page_example import AUDIENCE, HOST_PATH, OTHER_P
     ],
 )
 def test_a_provider_of_another_issuer_is_refused(issuer: str, provider: str) -> None:
-    """Protects from an answer about a token that STS would refuse before it reads the trust policy."""
     with pytest.raises(Mistake, match="is not for the issuer"):
         WebIdentityRequest(issuer, provider, SUBJECT, AUDIENCE)
 

@@ -87,7 +87,6 @@ EXAMPLES = [
 
 @pytest.mark.parametrize(("condition", "decision"), [each[1:] for each in EXAMPLES], ids=[each[0] for each in EXAMPLES])
 def test_documented_conditions(condition: dict[str, Any], decision: Decision) -> None:
-    """Protects each sentence that AWS's pages say of condition operators, keys and values."""
     assert under(condition).decision is decision
 
 
@@ -128,13 +127,11 @@ TAG_KEYS: list[tuple[dict[str, Any], tuple[str, ...], Decision]] = [
 
 @pytest.mark.parametrize(("condition", "tag_keys", "decision"), TAG_KEYS)
 def test_set_operators(condition: dict[str, Any], tag_keys: tuple[str, ...], decision: Decision) -> None:
-    """Protects the tables by which AWS explains ForAllValues and ForAnyValue."""
     assert under(condition, aws__TagKeys=tag_keys).decision is decision
 
 
 @pytest.mark.parametrize(("wanted", "found"), [("\u00c9", "\u00e9"), ("k", "\u212a"), ("stra\u00dfe", "STRASSE")])
 def test_no_page_says_what_the_other_case_is_beyond_ascii(wanted: str, found: str) -> None:
-    """Protects the operators' table, "case-insensitive matching": Unicode has several foldings, AWS names none."""
     for operator in ("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"):
         assert under({operator: {"aws:x": wanted}}, aws__x=(found,)).decision is UNKNOWN
 
@@ -216,7 +213,6 @@ HINTS = [
 
 @pytest.mark.parametrize(("condition", "words"), HINTS)
 def test_known_slips_are_named(condition: dict[str, Any], words: str) -> None:
-    """Protects that a mistake which users report is reported by name, with the value found and the one wanted."""
     reason = only_reason(under(condition))
     assert words in reason.explanation
     ((_, keys),) = condition.items()
@@ -296,7 +292,6 @@ def test_what_is_no_known_slip_gets_no_hint(condition: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("operator", ["StringNotEquals", "StringLike", "StringNotLike"])
 def test_values_without_wildcards_are_no_patterns(operator: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects `irsa diff` of long lists under StringLike, where each kind of token was matched with each value."""
     asked: list[object] = []
     real = patterns.regular_expression
 

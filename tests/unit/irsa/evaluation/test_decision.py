@@ -150,7 +150,6 @@ def test_a_reason_cites_the_page_on_its_element(elements: dict[str, Any], pages:
 
 
 def test_a_reason_says_what_the_token_has_and_what_the_statement_wants() -> None:
-    """Protects what `irsa explain` prints of a statement: values found and wanted, element by element, as written."""
     reasons = evaluate(PAGE, REQUEST).statements[0].reasons
     assert [(reason.element, reason.operator, reason.key, reason.found, reason.wanted) for reason in reasons] == [
         ("Principal", "", "", (PROVIDER,), (PROVIDER,)),

@@ -64,12 +64,10 @@ def with_condition(condition: Any) -> dict[str, Any]:
     ],
 )
 def test_what_means_the_same(live: Any) -> None:
-    """Protects from false alarms: order, lists of one, Sid, Id and the case of actions and keys mean nothing to IAM."""
     assert differences(TRUST, live) == []
 
 
 def test_an_accounts_number_is_its_root() -> None:
-    """Protects from a false alarm: IAM stores a number as the ARN of its root, and its quotes are optional."""
     declared = changed(Principal={"AWS": "111122223333"})
 
     assert differences(declared, changed(Principal={"AWS": "arn:aws:iam::111122223333:root"})) == []
@@ -154,7 +152,6 @@ def test_a_changed_value_is_shown_as_written() -> None:
     ],
 )
 def test_what_is_no_policy_document_is_a_mistake(odd: Any, words: str) -> None:
-    """Protects from a traceback, and from an answer on what means nothing: IAM's grammar has objects there."""
     for which, pair in (("declared", (odd, TRUST)), ("live", (TRUST, odd))):
         with pytest.raises(Mistake) as mistake:
             differences(*pair)

@@ -176,7 +176,6 @@ def test_another_deny_names_nobody(denial: dict[str, Any]) -> None:
 
 
 def test_a_deny_with_aws_services_beside_is_not_judged() -> None:
-    """Protects the pattern of AWS's data perimeters: irsa says that it cannot tell, and not that anybody is let in."""
     condition = {**ORGANIZATION, "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}
 
     assert named({}, {"Condition": condition}) is None
@@ -406,7 +405,6 @@ def test_who_is_named_against_the_evaluator(document: tuple[list[dict[str, Any]]
 
 
 def test_long_conditions_take_no_long_time() -> None:
-    """Protects from a policy of IAM's greatest length, full of ranges that overlap, or of wildcards."""
     ranges = [f"{number}.0.0.0/{prefix}" for number in range(1, 120) for prefix in (1, 7, 8)]
     operators = ("IpAddress", "ForAnyValue:IpAddress")
     keys = ("aws:SourceIp", "aws:sourceip", "AWS:SourceIp")

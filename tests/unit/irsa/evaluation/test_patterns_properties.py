@@ -16,7 +16,6 @@ PATTERNS = st.text("ab.:*?\n\\", max_size=12)
 @given(PATTERNS, TEXTS)
 @example("*a*b", "aab")
 def test_wildcards_agree_with_two_other_matchers(pattern: str, text: str) -> None:
-    """Protects StringLike: one walk over the text agrees with a search of all positions, and with Python's engine."""
     translated = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     expected = re.fullmatch(translated, text, re.DOTALL) is not None
     assert glob(pattern, text) is expected

@@ -82,7 +82,6 @@ def test_a_boundary_is_an_upper_bound() -> None:
     ],
 )
 def test_one_statement(statement: Any, action: str, resource: str, given: bool | None) -> None:
-    """Protects the elements of a statement, as AWS's pages describe them, and "cannot tell" for what is not known."""
     assert gives([document(statement)]).of(action, resource) is given
 
 

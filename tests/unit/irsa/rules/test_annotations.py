@@ -105,7 +105,6 @@ def test_a_misspelled_key_of_pods_leads_to_the_pod_template(key: str) -> None:
 
 
 def test_the_keys_of_the_webhook_are_all_known() -> None:
-    """Protects the list itself: every annotation of the README, those of service accounts and those of Pods."""
     assert set(WRITTEN_FROM) == {
         "eks.amazonaws.com/role-arn",
         "eks.amazonaws.com/audience",
@@ -130,7 +129,6 @@ def test_only_the_role_is_written_where_nothing_else_is_set() -> None:
     ],
 )
 def test_each_setting_is_one_annotation(settings: dict[str, object], annotation: tuple[str, str]) -> None:
-    """Protects the values as the README spells them: strings, in lower case, and a False that is not left out."""
     key, value = annotation
     assert webhook_annotations(ROLE, **settings) == {  # type: ignore[arg-type]
         "eks.amazonaws.com/role-arn": ROLE,

@@ -137,7 +137,6 @@ def test_a_provider_and_its_issuer_lead_to_each_other(partition: str, issuer: st
 
 
 def test_the_partitions_are_those_of_aws() -> None:
-    """Protects users of every partition: those that the AWS SDK knows (botocore's partitions.json)."""
     assert set(PARTITIONS) == set(boto3.session.Session().get_available_partitions())
 
 

@@ -160,7 +160,6 @@ def test_rules_report_together() -> None:
 
 
 def test_arguments_are_spelled_as_the_caller_does() -> None:
-    """Protects users of a stack file and of other languages: no name of Python's in their messages."""
     given = {**EXISTING_ROLE, ("role", "name"): "r", ("role", "name_prefix"): "r", ("import_",): ["policy", "role"]}
     for _, mistake in combination_mistakes(given, lambda part: "/".join(map(str, part)).upper()):
         text = f"{mistake.found} {mistake.allowed} {mistake.fix}"

@@ -204,13 +204,11 @@ MAY_BE_EMPTY = ("annotate", "explain", "restart")
 
 @pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "{}" in " ".join(words)])
 def test_no_half_of_a_command(name: str) -> None:
-    """Protects who pastes a command: `pulumi up --stack ''` would be of whatever stack is selected."""
     assert name in MAY_BE_EMPTY or CALLS[name][0]("") == ""
     assert commands.create_provider(ISSUER, []) == commands.remove_annotations("team-a", "app") == ""
 
 
 def test_a_stack_whose_name_begins_with_a_hyphen() -> None:
-    """Protects who has such a stack, which Pulumi allows: an option takes it after `=`; `--overwrite` takes none."""
     assert commands.up("-dev") == "pulumi up --refresh --stack=-dev"
     assert commands.up("-a b") == "pulumi up --refresh '--stack=-a b'"
     assert commands.annotate("team-a", "app", "-a/b", "c") == ""
@@ -243,7 +241,6 @@ def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
 
 
 def test_an_account_that_the_stack_makes_is_the_stacks_to_make() -> None:
-    """Protects from two owners: kubectl makes an account only where the stack does not."""
     assert commands.up_with_service_account("dev", "team-a", "app", True) == "pulumi up --refresh --stack dev"
     text = "kubectl create serviceaccount app -n team-a && pulumi up --refresh --stack dev"
     assert commands.up_with_service_account("dev", "team-a", "app", False) == text

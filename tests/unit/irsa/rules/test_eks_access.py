@@ -4,7 +4,6 @@ from irsa.rules.eks_access import eks_kubeconfig
 
 
 def test_the_kubeconfig_of_an_eks_cluster() -> None:
-    """Protects `kubernetes: {eks: true}`: what `aws eks update-kubeconfig` writes (EKS user guide)."""
     certificate = "LS0t"
 
     assert eks_kubeconfig(

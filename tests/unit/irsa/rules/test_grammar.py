@@ -271,7 +271,6 @@ def test_null_is_an_operator() -> None:
     ],
 )
 def test_operators_that_iam_does_not_have(operator: str, advice: str) -> None:
-    """Protects from a condition that IAM refuses, with the operator that is meant where there is one."""
     assert split_operator(operator) is None
     ((place, mistake),) = condition_mistakes({operator: {"aws:x": "a"}})
     assert place == (operator,)
@@ -349,7 +348,6 @@ def test_a_wildcard_that_works_or_is_none(conditions: Any) -> None:
 
 
 def test_characters_of_latin_1_and_keys() -> None:
-    """Protects umlauts, which IAM takes, and finds what it does not in keys too, at every depth."""
     assert list(character_mistakes({"é\xff": ["\xa0", {"ß": "ÿ"}]})) == []
     assert places(character_mistakes({"a": [{"\u0100": "b"}]})) == [("a", 0, "\u0100")]
     assert list(condition_mistakes({"StringEquals": {"aws:PrincipalTag/\u0100": "x"}}))
@@ -432,7 +430,6 @@ def test_another_partition_only_where_both_are_known(found: str, partition: str 
 
 @pytest.mark.parametrize("written", ["s3", "S3", "nope", "s3 ", "s3Get Object", "s3:Get:Object", "s3" + "G" * 3_000])
 def test_what_is_no_action_has_an_example(written: str) -> None:
-    """Protects from advice that AWS refuses as well, and from an endless line."""
     ((_, mistake),) = document_mistakes(document({**STATEMENT, "Action": written}))
     assert "s3:GetObject" in mistake.allowed
     assert mistake.fix == "write the service, a colon and the action"

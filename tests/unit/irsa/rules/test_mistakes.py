@@ -43,7 +43,6 @@ def test_arguments_are_spelled_as_the_caller_does() -> None:
 
 
 def test_braces_stay_where_no_argument_is_named() -> None:
-    """Protects fixes that show a variable of IAM or irsa, such as ${partition}, from being taken for a place."""
     mistake = Mistake("F", "A", "write ${partition} or {}")
 
     assert mistake.spelled(lambda _: "X").fix == "write ${partition} or {}"
@@ -63,7 +62,6 @@ def test_braces_stay_where_no_argument_is_named() -> None:
     ],
 )
 def test_the_nearest_name_is_advised_or_none(text: object, advice: str) -> None:
-    """Protects the advice: the known name as it is spelled there, whatever the case of what was written."""
     assert nearest(text, ["role", "serviceAccount", "policy"], "remove it") == advice
 
 
@@ -90,7 +88,6 @@ def test_a_cut_string_has_its_last_quote() -> None:
 
 
 def test_a_message_has_four_parts() -> None:
-    """Protects the one shape of all messages: where, found, allowed, do, each on its line."""
     lines = described("WHERE", Mistake("F", "A", "D")).splitlines()
 
     assert [line.split() for line in lines] == [["WHERE"], ["found:", "F"], ["allowed:", "A"], ["do:", "D"]]
@@ -98,7 +95,6 @@ def test_a_message_has_four_parts() -> None:
 
 @pytest.mark.parametrize("character", ["a", "\n"])
 def test_a_text_longer_than_any_arn_is_not_printed_whole(character: str) -> None:
-    """Protects terminals and CI logs: an annotation may have 256 KiB, and says no more than its start."""
     said = named(character * 250_000)
 
     assert len(said) < 5_000

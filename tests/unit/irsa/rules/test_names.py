@@ -56,7 +56,6 @@ from irsa.rules.names import ROLE, ROLE_PREFIX, NameRule, automatic_name_prefix,
     ],
 )
 def test_limits_of_names(kind: NameRule, good: list[str], bad: list[str]) -> None:
-    """Protects the limits of the IAM API reference and of Kubernetes' object names, at their edges."""
     for name in good:
         assert check_name(name, kind) == name
     for name in bad:

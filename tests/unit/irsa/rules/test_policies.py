@@ -14,7 +14,6 @@ def _document(items: list[Any]) -> dict[str, Any]:
 
 
 def test_white_space_is_free() -> None:
-    """Protects IAM's way of counting (IAM and STS quotas): white space does not count towards the size."""
     assert policy_size('{ "a" :\n "b" }') == policy_size('{"a":"b"}') == len('{"a":"b"}')
 
 
@@ -51,13 +50,11 @@ def test_what_is_no_object_of_json(text: str, word: str, advice: str) -> None:
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '{"b": [{"a": 1, "c": 2, "a": 3}]}'])
 def test_a_key_that_one_object_has_twice(text: str) -> None:
-    """Protects from a condition that gets lost: JSON's readers keep the last of two, IAM's grammar has each once."""
     with pytest.raises(Mistake, match="'a' twice"):
         parse_object(text)
 
 
 def test_an_object_is_read_as_json_has_it() -> None:
-    """Protects values: numbers, words and letters as they were written."""
     text = '{"b": [1, 1.5, true, null, "\\u00e9"], "a": {"b": 1}}'
     assert parse_object(text) == {"b": [1, 1.5, True, None, "é"], "a": {"b": 1}}
     assert parse_document('{"Statement": []}') == {"Statement": []}

@@ -30,7 +30,6 @@ def test_a_quota_that_five_does_not_divide() -> None:
 
 
 def test_more_than_the_quota_is_a_mistake() -> None:
-    """Protects the deployment, which IAM would stop half-way; the number is written as people write it."""
     with pytest.raises(Mistake) as error:
         check_usage(Usage("characters", 2049, 2048))
     assert (error.value.found, error.value.allowed) == ("characters: 2,049", "at most 2,048")

@@ -53,5 +53,4 @@ def test_the_claim_of_a_subject() -> None:
     ("subject", "expected"), [("a:b", False), ("a:*", True), ("?:b", True), ("a.b-c:d", False), ("", False)]
 )
 def test_a_wildcard_makes_a_pattern(subject: str, expected: bool) -> None:
-    """Protects StringLike for the two wildcards of IAM, and StringEquals for all the rest."""
     assert is_pattern(subject) is expected

@@ -39,7 +39,6 @@ def test_the_pages_own_document() -> None:
 
 @pytest.mark.parametrize(("provider_arns", "names"), [([], ["a:b"]), ([PROVIDER], [])])
 def test_nobody_or_everybody_is_no_document(provider_arns: list[str], names: list[str]) -> None:
-    """Protects against a statement without `sub`, which would trust every Pod of the cluster."""
     assert not trust_document(TrustParts(provider_arns, names, statements=[{"Effect": "Allow"}]))
 
 
@@ -72,7 +71,6 @@ def test_further_statements_stand_behind() -> None:
 
 
 def test_another_audience_takes_the_place_of_the_usual_one() -> None:
-    """Protects China, whose clusters' tokens may have sts.amazonaws.com.cn: `aud` is exactly that one."""
     (statement,) = json.loads(trust_document(TrustParts([PROVIDER], ["a:b"], "sts.amazonaws.com.cn")))["Statement"]
 
     assert statement["Condition"]["StringEquals"][f"{ISSUER}:aud"] == "sts.amazonaws.com.cn"
@@ -121,7 +119,6 @@ def test_other_conditions_are_the_callers(key: str) -> None:
 
 
 def test_the_providers_of_our_own_document() -> None:
-    """Protects what `irsa verify` looks up: each provider once per statement, with the audience that a token needs."""
     other = PROVIDER.replace("region-code", "us-west-2")
     document = trust_document(TrustParts([PROVIDER, other], ["a:b"], "ci"))
     assert federated_providers(document) == {PROVIDER: [["ci"]], other: [["ci"]]}
@@ -152,7 +149,6 @@ def trusting(**elements: Any) -> str:
     ],
 )
 def test_the_providers_of_a_document_of_others(document: str, expected: dict[str, list[list[str]]]) -> None:
-    """Protects `irsa verify` on a role that was changed by hand: whom an Allow lets in, and with which audiences."""
     assert federated_providers(document) == expected
 
 

@@ -11,20 +11,17 @@ def test_tags_are_counted_per_resource() -> None:
 
 
 def test_a_trust_policy_is_counted_without_white_space() -> None:
-    """Protects the quota of 2,048 characters, which AWS raises on request; white space does not count."""
     usage = trust_usage('{ "a":\n "b" }')
     assert (usage.used, usage.quota, usage.setting) == (len('{"a":"b"}'), 2048, ("quotas", "trust_policy_size"))
     assert trust_usage("{}", 4096).quota == 4096
 
 
 def test_a_managed_policy_is_counted_without_white_space() -> None:
-    """Protects the quota of 6,144 characters, which AWS does not raise."""
     usage = document_usage('{ "a": "b" }')
     assert (usage.used, usage.quota, usage.setting) == (len('{"a":"b"}'), 6144, None)
 
 
 def test_created_and_existing_policies_count_together() -> None:
-    """Protects the quota of 10 attached policies: each part of a divided document is one, each ARN is one."""
     (place, attached), _ = role_usages(7, [])
     assert (place, attached.used, attached.quota) == (("policy_arns",), 7, 10)
     assert attached.setting == ("quotas", "attached_policies")
@@ -33,7 +30,6 @@ def test_created_and_existing_policies_count_together() -> None:
 
 
 def test_inline_policies_share_one_quota() -> None:
-    """Protects the 10,240 characters that all inline policies of a role have together, white space left out."""
     _, (place, inline) = role_usages(0, ['{ "a": 1 }', "{}"])
     assert (place, inline.used, inline.quota) == (("inline_policies",), len('{"a":1}') + 2, 10240)
     assert inline.setting is None

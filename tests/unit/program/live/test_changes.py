@@ -47,7 +47,6 @@ def deployed(role: str = "app-20261125", name: str = "app", key: str | None = "a
 
 
 def test_what_stays_is_not_lost() -> None:
-    """Protects the daily change: with automatic and with given names."""
     assert lost(app(), deployed()) == []
     assert lost(app(role={"name": "app-role"}), deployed("app-role", "role/app-role")) == []
 
@@ -171,7 +170,6 @@ GIVEN = deployed("app-role", "role/app-role")
     ],
 )
 def test_a_role_that_is_replaced(binding: dict[str, Any], state: Any, place: str, words: str) -> None:
-    """Protects Pods, from a gap in which they have no role or a role that goes while they run."""
     (mistake,) = lost(binding, state)
 
     assert rules([mistake]) == [(LOSS, f"bindings.{place}")]
@@ -251,7 +249,6 @@ def test_a_service_account_of_that_name_in_another_cluster() -> None:
 
 
 def test_a_deleted_role_is_of_its_binding() -> None:
-    """Protects who reads the place: another binding's service account, in another cluster, has the same name."""
     other = {"serviceAccount": {"name": "app"}, "clusters": ["green"], "role": {"name": "other"}}
     app_now = {"serviceAccount": {"name": "app"}, "clusters": ["blue"], "role": {"name": "new"}}
     state = [

@@ -47,7 +47,6 @@ def judged(values: Mapping[str, Any], eks: Mapping[str, EksReads], **more: Any) 
 
 
 def test_no_agent() -> None:
-    """Protects Pods: the webhook gives them the agent's address, where nobody answers. It is one cluster's, once."""
     values = {"bindings": {"app": APP, "other": {**APP, "role": {"name": "o"}, "serviceAccount": {"name": "other"}}}}
     (mistake,) = judged(values, in_eks(has_agent=False))
 
@@ -59,7 +58,6 @@ def test_no_agent() -> None:
 
 @pytest.mark.parametrize("has_agent", [True, None], ids=["there", "not known"])
 def test_an_agent_that_is_there_or_may_be(has_agent: bool | None) -> None:
-    """Protects from false alarms: what EKS did not answer is no mistake."""
     assert judged(stack(), in_eks(has_agent=has_agent)) == []
 
 
@@ -83,7 +81,6 @@ def test_an_association_that_somebody_created() -> None:
 
 
 def test_an_association_to_adopt() -> None:
-    """Protects an adoption: with the ID it is good; with another ID, or with none there, Pulumi would refuse it."""
     adopted = stack(podIdentity={"importIds": {"cluster": "a-h3yqx9rmsmmvsdwpc"}})
     at = "bindings.app.podIdentity.importIds.cluster"
 
@@ -96,7 +93,6 @@ def test_an_association_to_adopt() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"podIdentity": {"importIds": {"cluster": "a-h3yqx9rmsmmvsdwpc"}}}])
 def test_an_association_of_an_add_on(settings: dict[str, Any]) -> None:
-    """Protects add-ons: EKS lets nothing else change or delete what has an ownerArn, so it is not to be adopted."""
     (mistake,) = judged(stack(**settings), in_eks(listed(association_id="a-h3yqx9rmsmmvsdwpc", owner=ADDON)))
 
     assert rules([mistake]) == [("association-exists", "bindings.app.identity")]
@@ -105,7 +101,6 @@ def test_an_association_of_an_add_on(settings: dict[str, Any]) -> None:
 
 
 def test_an_association_of_the_stack() -> None:
-    """Protects every later deployment: what the state holds is the stack's own; by another name, it is in the way."""
     there = in_eks(listed())
 
     assert judged(stack(), there, state=[held_association(OURS, "a-1")]) == []
@@ -117,7 +112,6 @@ def test_an_association_of_the_stack() -> None:
 
 
 def test_an_association_that_is_gone() -> None:
-    """Protects new Pods: an association that somebody deleted would be missed when the annotation has gone."""
     both = held_component(
         "role/app", arn("role", "app"), "team-a/app", identity={"irsa": "used", "podIdentity": "used"}
     )
@@ -133,7 +127,6 @@ def test_an_association_that_is_gone() -> None:
 
 
 def test_associations_of_others() -> None:
-    """Protects from false alarms: another service account's is in nobody's way, nor is one where none is created."""
     theirs = in_eks(listed("other"), ListedAssociation("default", "app", "a-2", ""))
 
     assert judged(stack(), theirs) == []
@@ -161,7 +154,6 @@ def test_more_associations_than_a_cluster_may_have() -> None:
 
 
 def test_several_clusters() -> None:
-    """Protects the fix in a stack of several clusters: the ID is under the key of the cluster."""
     clusters = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
     values = {"clusters": clusters, "bindings": {"app": APP}}
     there = {"blue": EksReads(True, {}), "green": EksReads(True, {("team-a", "app"): listed()})}
@@ -208,7 +200,6 @@ def test_a_role_that_takes_no_session_tags(settings: dict[str, Any], place: str)
     ids=["no tags", "no Pod Identity"],
 )
 def test_without_session_tags_no_role_needs_the_action(settings: dict[str, Any]) -> None:
-    """Protects from false alarms: a session without tags is given by sts:AssumeRole alone."""
     assert found(stack(**settings), account([trusting("sts:AssumeRole")])) == []
 
 
@@ -223,12 +214,10 @@ def test_without_session_tags_no_role_needs_the_action(settings: dict[str, Any])
     ids=["a condition", "trusts nobody", "another role", "no policy"],
 )
 def test_a_role_of_which_nothing_is_certain(role: LiveRole) -> None:
-    """Protects from false alarms: only a trust policy that allows one action, and surely not the other, is one."""
     assert found(stack(assumeRoleArns=[TARGET]), account([role])) == []
 
 
 def test_the_annotations_of_irsa_do_not_matter_to_pod_identity_alone() -> None:
-    """Protects a service account that another manager annotates: without IRSA, irsa writes no annotation."""
     annotated = {"serviceAccount": {"name": "app", "namespace": "team-a", "create": False}}
     theirs = cluster({"team-a/app": live(arn("role", "theirs"), "helm")})
 

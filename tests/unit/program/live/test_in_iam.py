@@ -39,7 +39,6 @@ NAMED = app(role={"name": "app-role"}, policy={"name": "app-policy", "document":
 
 @pytest.mark.parametrize("existing", ["app-role", "App-Role", "team/APP-ROLE"])
 def test_a_role_of_that_name_exists(existing: str) -> None:
-    """Protects from EntityAlreadyExists: names are compared without their case and without their paths."""
     (mistake,) = found(NAMED, account([arn("role", existing)]))
 
     assert rules([mistake]) == [("role-exists", "bindings.app.role.name")]
@@ -50,7 +49,6 @@ def test_a_role_of_that_name_exists(existing: str) -> None:
 
 @pytest.mark.parametrize("existing", ["app-policy", "APP-policy", "team/app-policy"])
 def test_a_policy_of_that_name_exists(existing: str) -> None:
-    """Protects from EntityAlreadyExists of CreatePolicy; a policy of AWS's may have the same name."""
     (mistake,) = found(NAMED, account(policies=[arn("policy", existing)]))
 
     assert rules([mistake]) == [("policy-exists", "bindings.app.policy.name")]
@@ -58,7 +56,6 @@ def test_a_policy_of_that_name_exists(existing: str) -> None:
 
 
 def test_what_the_state_holds_is_its_own() -> None:
-    """Protects the second check."""
     state = [held_role("role/app-role", "app-role"), held_policy("policy/app-policy", "app-policy")]
     existing = account([arn("role", "app-role")], [arn("policy", "app-policy")])
 
@@ -120,7 +117,6 @@ def test_each_part_of_a_divided_policy_needs_its_name() -> None:
     ],
 )
 def test_a_policy_to_attach_must_exist(wrong: str, right: str) -> None:
-    """Protects from NoSuchEntity of AttachRolePolicy: the nearest name is told with its whole ARN, AWS's included."""
     existing = account(policies=[arn("policy", "my-policy")])
     (mistake,) = found(app(policyArns=[wrong]), existing)
 
@@ -131,7 +127,6 @@ def test_a_policy_to_attach_must_exist(wrong: str, right: str) -> None:
 
 
 def test_a_boundary_must_exist() -> None:
-    """Protects from NoSuchEntity of CreateRole."""
     existing = account(policies=[arn("policy", "boundary")])
     (mistake,) = found(app(role={"permissionsBoundary": arn("policy", "bondary")}), existing)
 
@@ -163,7 +158,6 @@ def test_a_policy_that_this_stack_creates_will_exist() -> None:
 
 
 def test_what_is_adopted_must_exist() -> None:
-    """Protects from a failed import: role, policy, attachments and inline policies are found by their names."""
     adopting = app(
         role={"name": "app-role"},
         policy={"name": "app-policy", "document": DOCUMENT},
@@ -359,7 +353,6 @@ def test_the_size_of_a_trust_policy_is_the_accounts() -> None:
 
 
 def test_without_the_state_nothing_is_called_a_conflict() -> None:
-    """Protects from false alarms: what exists may be this stack's own; what must exist is still said to be missing."""
     existing = account([arn("role", "app-role")], [arn("policy", "app-policy")])
     values = app(role={"name": "app-role"}, policyArns=[arn("policy", "x")])
 
@@ -367,7 +360,6 @@ def test_without_the_state_nothing_is_called_a_conflict() -> None:
 
 
 def test_what_could_not_be_asked_has_no_findings() -> None:
-    """Protects from invented conflicts: a right that is missing is no finding."""
     assert found(NAMED, AwsReads(account().identity)) == []
 
 

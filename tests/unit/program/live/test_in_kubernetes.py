@@ -24,7 +24,6 @@ def in_namespace(**settings: Any) -> dict[str, Any]:
 
 
 def test_a_missing_namespace() -> None:
-    """Protects from `namespaces "team-b" not found`, half-way; with createNamespace it is created."""
     (mistake,) = found(stack(in_namespace()))
 
     assert rules([mistake]) == [("namespace-missing", f"{SERVICE_ACCOUNT}.namespace")]
@@ -46,7 +45,6 @@ def test_a_namespace_that_is_being_deleted() -> None:
 
 
 def test_a_namespace_that_another_binding_creates() -> None:
-    """Protects from a race: only what has createNamespace itself waits for the namespace."""
     other = {"serviceAccount": {"name": "other", "namespace": "team-b", "createNamespace": True}}
     (mistake,) = found({"bindings": {"app": in_namespace(), "other": other}})
 
@@ -55,7 +53,6 @@ def test_a_namespace_that_another_binding_creates() -> None:
 
 
 def test_a_service_account_that_exists_already() -> None:
-    """Protects from `serviceaccounts "app" already exists`: the message says whose role it has, and who wrote that."""
     existing = cluster({"team-a/app": live(arn("role", "theirs"), "helm")})
     (mistake,) = found(stack(CREATED), in_cluster=existing)
 
@@ -79,7 +76,6 @@ def test_a_service_account_that_exists_already() -> None:
     ],
 )
 def test_what_exists_and_is_not_in_the_way(binding: Any, existing: Any, held: Any, expected: list[Any]) -> None:
-    """Protects each later deployment: what is the stack's own, or shared, is no conflict."""
     state = [] if held is None else [held_service_account(OURS, "team-a", "app", **held)]
 
     assert rules(found(stack(binding), in_cluster=cluster({"team-a/app": existing}), state=state)) == expected
@@ -114,7 +110,6 @@ def test_adoption_needs_an_existing_one() -> None:
 
 
 def test_a_service_account_to_annotate_must_exist() -> None:
-    """Protects from the patch that would create it: `create: false` says that it exists."""
     (mistake,) = found(stack(ANNOTATED))
 
     assert rules([mistake]) == [("service-account-missing", f"{SERVICE_ACCOUNT}.name")]
@@ -160,7 +155,6 @@ def test_what_others_overwrote_is_drift_while_the_file_says_the_same() -> None:
 
 
 def test_each_cluster_is_compared_and_named() -> None:
-    """Protects a second cluster: the same binding may be good in one and a conflict in the other."""
     clusters = {"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}
     values = stack(CREATED, clusters=clusters)
     (mistake,) = found(values, in_green=cluster({"team-a/app": live()}))
@@ -172,7 +166,6 @@ def test_each_cluster_is_compared_and_named() -> None:
 
 
 def test_what_others_wrote_is_quoted() -> None:
-    """Protects readers: an annotation or a manager of somebody else's cannot pass for our words."""
     hostile = 'x"; do: run this\n::set-env::'
     existing = cluster({"team-a/app": live(hostile, hostile)})
     for binding in (CREATED, ANNOTATED):
@@ -227,7 +220,6 @@ def test_an_annotation_that_nobody_is_known_to_own() -> None:
 
 
 def test_a_cluster_that_could_not_be_asked_has_no_findings() -> None:
-    """Protects from invented conflicts: what is not known is not said."""
     from program.live.reads import ClusterReads
 
     assert found(stack(in_namespace()), in_cluster=ClusterReads()) == []

@@ -160,12 +160,10 @@ def one(report: LiveReport) -> tuple[str, str, str]:
 
 
 def test_a_good_stack_has_no_findings(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects every deployment: nothing is in the way, and everything could be asked."""
     assert looked({"bindings": {"app": APP}}) == LiveReport([], [], [], True)
 
 
 def test_few_requests_however_many_bindings(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
-    """Protects large stacks from throttling, and the documented permissions: these actions, each once."""
     asked = {}
     for number in (1, 60):
         calls.clear()
@@ -189,7 +187,6 @@ def test_few_requests_however_many_bindings(iam: Any, kubernetes: Kubernetes, ca
 
 
 def test_a_stack_of_roles_alone_asks_no_cluster(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from a conflict that `pulumi up` does not have: nothing is created in Kubernetes."""
     kubernetes.status = 500
 
     assert looked({"bindings": {"app": {"trust": {"subjects": ["default:app"]}}}}) == LiveReport([], [], [], True)
@@ -200,7 +197,6 @@ def test_a_stack_of_roles_alone_asks_no_cluster(iam: Any, kubernetes: Kubernetes
 def test_what_is_asked_is_what_the_documented_policy_allows(
     iam: Any, kubernetes: Kubernetes, calls: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects least privilege: with a role to adopt, an EKS cluster and an access entry, exactly these actions."""
     role = boto3.client("iam").create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
     create_cluster(role["Arn"])
     monkeypatch.setattr(EksClient, "access_entries", _entries_like_eks)
@@ -307,7 +303,6 @@ def test_what_exists_in_eks_is_compared(eks: Any, iam: Any, kubernetes: Kubernet
 def test_what_the_state_holds_is_not_listed(
     eks: Any, kubernetes: Kubernetes, calls: Counter[str], state: dict[str, Any]
 ) -> None:
-    """Protects clusters with thousands of associations: where none is created, they are in nobody's way."""
     state["deployment"]["resources"] = [held_association(f"default/app@{HOST}", "a-1")]
 
     assert looked({**NAMED, "bindings": {"app": PODS_ALONE}}).mistakes == []
@@ -358,8 +353,6 @@ def test_an_issuer_that_is_not_the_clusters(eks: Any, kubernetes: Kubernetes, id
 
 
 def test_eks_that_denies_is_not_checked(eks: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from silence, and from a refusal: who may not list associations may still create one."""
-
     def deny(*_: Any) -> Any:
         raise NoPermissionError("denied")
 
@@ -375,7 +368,6 @@ def test_eks_that_denies_is_not_checked(eks: Any, kubernetes: Kubernetes, monkey
 
 
 def test_pods_are_read_where_a_way_ends(eks: Any, iam: Any, kubernetes: Kubernetes, state: dict[str, Any]) -> None:
-    """Protects Pods: those with the token of IRSA hold its end back. One list has those of a namespace."""
     association_id = associated(eks, iam)
     logical = f"default/app@{HOST}"
     component = held_component("role/app-role", f"arn:aws:iam::{NUMBER}:role/app-role", "default/app", "app", BOTH)
@@ -393,7 +385,6 @@ def test_pods_are_read_where_a_way_ends(eks: Any, iam: Any, kubernetes: Kubernet
 
 
 def test_a_guard_reads_pods_and_guards_by_a_list_each(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects the budget, and who has no guard: without one, neither is read. A warning stops nothing."""
     pod = {"serviceAccountName": "app", "containers": [{"name": "main"}]}
     kubernetes.objects["pods"] = [{"metadata": {"namespace": "default", "name": "old"}, "spec": pod}]
     report, before = looked({"bindings": {"app": APP}, "guard": "warn"}), len(kubernetes.asked)
@@ -423,7 +414,6 @@ def test_a_guard_that_cannot_be_created_or_changed(
 
 
 def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects who has Kubernetes 1.29 from the plugin's words: `pulumi up` would be refused."""
     kubernetes.is_old, kubernetes.objects["pods"] = True, []
     rule, place, found = one(looked({"bindings": {"app": APP}, "guard": "deny"}))
 
@@ -439,7 +429,6 @@ def _entries_like_eks(*_: Any) -> list[str]:
 
 
 def test_no_credentials(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Protects from a traceback: it is one mistake, and the bindings that could not be compared are named."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -499,7 +488,6 @@ def test_a_role_that_is_only_named(iam: Any, kubernetes: Kubernetes, calls: Coun
 
 
 def test_a_named_role_beside_created_ones(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects bindings that name the role of another one of the same stack: it does not exist before `pulumi up`."""
     report = looked({"bindings": {"app": APP, "same": naming("app-role"), "other": naming("none")}})
 
     assert rules(report.warnings) == [("role-missing", "bindings.other.role.arn")]
@@ -593,8 +581,6 @@ class Late(CouldNotLookError):
 
 @pytest.mark.usefixtures("kubernetes")
 def test_one_question_without_an_answer_is_enough(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a false green: IAM denies a list while the cluster does not answer another, in two threads."""
-
     def denied(*_: Any) -> Any:
         raise Late("iam:ListRoles: denied")
 
@@ -609,7 +595,6 @@ def test_one_question_without_an_answer_is_enough(iam: Any, monkeypatch: pytest.
 
 
 def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
-    """Protects from asking with other credentials than `pulumi up` would."""
     report = looked({"bindings": {"app": APP}}, {**SETTINGS, "aws:accessKey": "AKIA"})
 
     assert (report.mistakes, report.has_looked, calls) == ([], False, {})
@@ -640,7 +625,6 @@ def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, c
 )
 @pytest.mark.usefixtures("iam", "kubernetes")
 def test_what_does_not_exist(values: Any, settings: Any, found: tuple[str, str], words: tuple[str, ...]) -> None:
-    """Protects from `pulumi up` that ends half-way, or reaches another cluster: what is missing is named."""
     report = looked({"bindings": {"app": APP}, **values}, settings or SETTINGS)
     (mistake,) = report.mistakes
 
@@ -680,14 +664,12 @@ def test_outputs_of_another_stack(
 
 
 def test_a_cluster_whose_kubeconfig_is_a_secret(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from a false green: nothing of the cluster is looked at, which is said."""
     report = looked({"bindings": {"app": APP}}, {"kubernetes:kubeconfig": SECRET})
 
     assert report == LiveReport([], [], ["the cluster of irsa:cluster: its kubeconfig is a secret"], False)
 
 
 def test_a_kubeconfig_with_a_key_that_irsa_does_not_follow(iam: Any, kubernetes: Kubernetes, tmp_path: Path) -> None:
-    """Protects who acts as somebody else: Pulumi does, so that it is no mistake, and nothing is looked at."""
     file = tmp_path / "kubeconfig"
     file.write_text(file.read_text().replace('"token": "t"', '"token": "t", "as": "admin"'))
     report = looked({"bindings": {"app": APP}})
@@ -771,8 +753,6 @@ def test_an_access_entry_that_is_missing(
 
 
 def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from false alarms: what exists may be this stack's own; it is said that nobody knows."""
-
     def unreadable(*_: Any) -> Any:
         raise CouldNotLookError("pulumi is not on PATH")
 
@@ -799,7 +779,6 @@ def test_a_new_stack_holds_nothing(iam: Any, kubernetes: Kubernetes, monkeypatch
 
 
 def test_a_stack_of_the_sandbox_never_asks_aws(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
-    """Protects the user's AWS account: outside the sandbox, nothing of a sandbox stack is asked."""
     report = looked({"sandbox": True, "bindings": {"app": APP}})
 
     assert (report.has_looked, calls, kubernetes.asked) == (False, {}, [])
@@ -822,7 +801,6 @@ def test_a_binding_that_is_wrong_in_this_account_does_not_hide_the_others(iam: A
 
 @pytest.mark.parametrize("key", ["aws:allowedAccountIds", "aws:assumeRoles", "aws:profile", "kubernetes:context"])
 def test_a_provider_setting_that_is_a_secret(key: str) -> None:
-    """Protects from a traceback, and from a question with other credentials: it is not checked, and says why."""
     reason = f"AWS and Kubernetes: {key}: a secret"
 
     assert looked({"bindings": {"app": APP}}, {**SETTINGS, key: SECRET}) == LiveReport([], [], [reason], False)

@@ -51,8 +51,6 @@ def test_a_context_that_exists(kubeconfig: Path) -> None:
 
 
 def test_a_missing_context_has_its_place(kubeconfig: Path) -> None:
-    """Protects from a stack that stops half-way: a context that no kubeconfig has is found before "
-    "anything is created."""
     found = checked([kubeconfig], "prd")
 
     assert found is not None
@@ -91,7 +89,6 @@ def test_a_kubeconfig_without_a_current_context(tmp_path: Path) -> None:
 
 
 def test_a_current_context_that_does_not_exist(tmp_path: Path) -> None:
-    """Protects from a kubeconfig whose current context was deleted."""
     file = tmp_path / "config"
     file.write_text(KUBECONFIG.format(name="prod", current="gone"))
     found = checked([file])
@@ -171,7 +168,6 @@ def test_an_account_counts_where_something_is_asked_or_created() -> None:
 
 
 def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kubeconfig: Path) -> None:
-    """Protects from a stack that stops half-way: `kubernetes:kubeconfig` is a path from Pulumi.yaml, or a content."""
     own = stack(cluster=KNOWN, bindings={"app": {"serviceAccount": {"name": "a"}, "role": {"arn": ROLE}}})
 
     def places(**settings: str) -> list[str]:
@@ -218,18 +214,15 @@ def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting
 
 
 def test_expired_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the form of the message: the AWS plugin's own ends the program."""
     assert "have expired" in asked(monkeypatch, CouldNotLookError("ExpiredToken", Cause.EXPIRED), {})
 
 
 @pytest.mark.parametrize("cause", [Cause.DENIED, Cause.UNKNOWN, Cause.THROTTLED])
 def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, cause: Cause) -> None:
-    """Protects a stack that would be deployed: boto3 may fail where the AWS plugin does not."""
     assert asked(monkeypatch, CouldNotLookError("no", cause), {}) == ""
 
 
 def test_a_provider_that_boto3_does_not_follow_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects keys in the stack file, endpoints and proxies: boto3 would ask with other ones."""
     missing = CouldNotLookError("Unable to locate credentials", Cause.NO_CREDENTIALS)
 
     assert "no AWS credentials" in asked(monkeypatch, missing, {})
@@ -237,7 +230,6 @@ def test_a_provider_that_boto3_does_not_follow_is_not_asked(monkeypatch: pytest.
 
 
 def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Protects those behind a proxy whose CA the system knows: the AWS plugin trusts it, and boto3 has its own list."""
     authorities = tmp_path / "ca.pem"
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     monkeypatch.setattr("ssl.get_default_verify_paths", lambda: SimpleNamespace(cafile=str(authorities)))
@@ -264,7 +256,6 @@ def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_region_may_be_that_of_the_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Protects from refusing what works: the AWS configuration files have a region for most profiles."""
     for name in access.REGION_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "config").write_text("[default]\nregion = us-west-2\n")

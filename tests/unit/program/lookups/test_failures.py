@@ -29,7 +29,6 @@ def error_of(cause: Cause, said: str = "what was said") -> CouldNotLookError:
 
 @pytest.mark.parametrize("cause", Cause, ids=lambda cause: cause.name)
 def test_a_mistake_is_four_lines_with_something_to_do(cause: Cause) -> None:
-    """Protects the one form of all messages: where, found, allowed, do."""
     located = aws_mistake(error_of(cause), question())
     lines = str(located).splitlines()
 
@@ -57,7 +56,6 @@ def test_every_cause_has_its_own_advice() -> None:
     ids=lambda cause: cause.name,
 )
 def test_the_account_and_the_region_that_were_asked_are_named(cause: Cause) -> None:
-    """Protects who has several accounts and regions: the message says which one was asked."""
     found = aws_mistake(error_of(cause), question(DATA)).mistake.found
 
     assert "AWS account 444455556666, region eu-central-1" in found
@@ -87,7 +85,6 @@ def test_a_forbidden_account_is_not_called_unlisted() -> None:
 
 
 def test_who_is_denied_what() -> None:
-    """Protects who asks for a permission: the action and the identity are those of AWS's answer."""
     said = (
         "https response error StatusCode: 403, RequestID: 8e10d6df, api error AccessDeniedException: User: "
         "arn:aws:iam::111122223333:user/me is not authorized to perform: eks:DescribeCluster on resource: "
@@ -100,7 +97,6 @@ def test_who_is_denied_what() -> None:
 
 
 def test_a_role_that_cannot_be_assumed_is_the_accounts() -> None:
-    """Protects the place: it is the setting `assumeRoleArn`, not what was looked up first with it."""
     located = aws_mistake(error_of(Cause.ROLE_NOT_ASSUMABLE), question(DATA))
 
     assert located.place == ("accounts", "data", "assumeRoleArn")

@@ -35,7 +35,6 @@ def test_every_service_is_what_the_package_says() -> None:
     [("s3:GetObjekt", "s3:GetObject"), ("S3:getobjekt", "s3:GetObject"), ("dynamodbb:GetItem", "dynamodb:GetItem")],
 )
 def test_a_slip_in_service_or_action_finds_the_one_that_is_meant(written: str, meant: str) -> None:
-    """Protects the advice: the nearest action, whichever half is misspelled, and whatever the case."""
     assert nearest_action(written) == meant
     assert not service("dynamodbb").actions
 
@@ -63,7 +62,6 @@ sys.exit(main(["check", sys.argv[1]]))
 
 
 def test_actions_are_checked_without_the_package(tmp_path: Path) -> None:
-    """Protects who installs what a deployment needs: `pulumi install` leaves out the requirements for development."""
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text(STACK)
     done = subprocess.run(
@@ -79,7 +77,6 @@ def test_actions_are_checked_without_the_package(tmp_path: Path) -> None:
 
 
 def test_the_date_is_that_of_the_last_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Protects git from a change each time that `make generate` runs, and readers from a date that says nothing."""
     about = json.loads(FILE.read_text())["about"]
     before = about[:-10] + "2020-02-29"
     changed = tmp_path / "actions.json"
