@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import pytest
 from pulumi.runtime.proto import language_pb2, plugin_pb2
 
 from sandbox import language_host
-from sandbox.layout import CHECKOUT
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.project import Stack
 
@@ -86,17 +84,6 @@ def test_preview_and_update_do_not_share_modules(project: Stack) -> None:
     assert project.outputs() == {"runs": 1}
 
 
-def test_an_error_of_the_program_is_one_message(project: Stack) -> None:
-    """pulumi.RunError is a message for the reader: said once, without a traceback."""
-    answer = run(project, "import pulumi\nraise pulumi.RunError('namespace is missing')\n")
-    said = answer.stdout + answer.stderr
-    assert answer.returncode != 0
-    # Above its diagnostics the engine repeats an error in the line of progress.
-    assert re.findall("error: .*", said.split("Diagnostics:")[1]) == ["error: namespace is missing"]
-    assert "Traceback" not in said
-    assert "unhandled" not in said
-
-
 def test_a_bug_shows_where_it_is(project: Stack) -> None:
     """Any other exception is a bug: its traceback starts in the program, not in the host."""
     answer = run(project, "def broken():\n    return {}['key']\n\nbroken()\n")
@@ -115,28 +102,6 @@ def test_a_program_that_dies_is_an_error(project: Stack) -> None:
     assert "the program ended with code 7" in answer.stdout + answer.stderr
 
 
-def test_another_virtual_environment_is_used_where_the_project_names_one(project: Stack, tmp_path: Path) -> None:
-    """A project with an environment of its own runs in that one."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "own"], check=True)
-    site = next((tmp_path / "own" / "lib").glob("python*")) / "site-packages"
-    ours = next(folder for folder in sys.path if folder.endswith("site-packages"))
-    (site / "ours.pth").write_text(ours + "\n")
-    use(project.folder, "own")
-    answer = run(project, "import sys, pulumi\npulumi.export('prefix', sys.prefix)\n")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert project.outputs() == {"prefix": str(tmp_path / "own")}
-
-
-def test_a_missing_virtual_environment_is_named(project: Stack) -> None:
-    """Whoever forgot `pulumi install` reads that, not an exception."""
-    use(project.folder, "gone")
-    answer = project.run("preview")
-    said = answer.stdout + answer.stderr
-    assert answer.returncode != 0
-    assert "run `pulumi install`" in said
-    assert "Traceback" not in said
-
-
 def test_pulumi_install_makes_the_virtual_environment(project: Stack) -> None:
     """A newcomer's `pulumi install` makes the environment that Pulumi.yaml names and installs requirements.txt."""
     package = project.folder / "package"
@@ -153,43 +118,6 @@ def test_pulumi_install_makes_the_virtual_environment(project: Stack) -> None:
     assert list((project.folder / "made" / "lib").glob("python*/site-packages/of_the_project-1.2.3.dist-info"))
 
 
-def test_the_engine_learns_which_plugins_the_sdks_need(project: Stack) -> None:
-    """Without it the engine would look for a plugin only when the first resource of a package is created."""
-    plugins = {plugin["name"] for plugin in json.loads(project.run("plugin", "ls", "--project", "--json").stdout)}
-    assert {"aws", "kubernetes"} <= plugins
-
-
-def test_a_component_plugin_in_python_is_served(cloud: Cloud, tmp_path: Path) -> None:
-    """A plugin folder with PulumiPlugin.yaml and a __main__.py gives its schema to the engine."""
-    (tmp_path / "PulumiPlugin.yaml").write_text(
-        json.dumps({"runtime": {"name": "python", "options": {"virtualenv": sys.prefix}}})
-    )
-    (tmp_path / "__main__.py").write_text(
-        "from typing import TypedDict\n"
-        "import pulumi\n"
-        "from pulumi.provider.experimental import component_provider_host\n"
-        "class GreetingArgs(TypedDict):\n"
-        "    name: pulumi.Input[str]\n"
-        "class Greeting(pulumi.ComponentResource):\n"
-        "    text: pulumi.Output[str]\n"
-        "    def __init__(self, name: str, args: GreetingArgs, opts: pulumi.ResourceOptions | None = None):\n"
-        "        super().__init__('greetings:index:Greeting', name, None, opts)\n"
-        "if __name__ == '__main__':\n"
-        "    component_provider_host(name='greetings', components=[Greeting])\n"
-    )
-    answer = cloud.pulumi(tmp_path, "package", "get-schema", str(tmp_path))
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert set(json.loads(answer.stdout)["resources"]) == {"greetings:index:Greeting"}
-
-
-def test_the_engine_gets_an_sdk_from_the_host(cloud: Cloud, tmp_path: Path) -> None:
-    """`pulumi package gen-sdk` works as with an official host."""
-    schema = str(CHECKOUT / "components" / "schema.json")
-    answer = cloud.pulumi(tmp_path, "package", "gen-sdk", schema, "--language", "python", "--out", "sdk")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert (tmp_path / "sdk" / "python" / "pulumi_irsa" / "service_account_role.py").exists()
-
-
 class Refused(Exception):
     """What gRPC makes of an aborted call."""
 
@@ -199,13 +127,6 @@ class Context:
 
     def abort(self, code: grpc.StatusCode, details: str) -> None:
         raise Refused(f"{code.name}: {details}")
-
-
-def test_a_missing_generator_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whoever calls the engine without the sandbox's programs on PATH reads what is missing."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Refused, match=r"FAILED_PRECONDITION: no pulumi-sdk-generator on PATH: `make up` builds it"):
-        language_host.LanguageHost("").GeneratePackage(language_pb2.GeneratePackageRequest(), Context())
 
 
 def link(folder: Path) -> str:
@@ -226,12 +147,6 @@ def test_a_generated_sdk_becomes_a_requirement_once(tmp_path: Path) -> None:
     assert "import pulumi_tiny as tiny" in link(tmp_path)
     assert link(tmp_path) == link(tmp_path)
     assert (tmp_path / "requirements.txt").read_text() == "# ours\npulumi>=3\nsdks/tiny\n"
-
-
-def test_a_project_without_requirements_is_told_so(tmp_path: Path) -> None:
-    """A project that keeps its requirements elsewhere must not think that the SDK is among them."""
-    with pytest.raises(Refused, match=r"FAILED_PRECONDITION.*requirements\.txt"):
-        link(tmp_path)
 
 
 def test_an_interrupted_program_is_no_error_of_its_own() -> None:

@@ -5,26 +5,21 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
-from sandbox import servers
 from sandbox.engine import pulumi, select_stack
 from sandbox.environment import environment
 from sandbox.layout import CHECKOUT, ISSUER, Sandbox, SandboxError
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import (
     ORDER,
-    Server,
     kill,
     running,
     start_servers,
@@ -53,15 +48,6 @@ def started(sandbox: Sandbox) -> dict[str, int]:
 
 def processes(sandbox: Sandbox) -> dict[str, int]:
     return {name: process.pid for name in ORDER if (process := running(sandbox, name))}
-
-
-def test_a_second_start_leaves_what_runs_alone(sandbox: Sandbox) -> None:
-    """`make up` twice must not restart servers: what talks to them would lose its connections."""
-    ports = started(sandbox)
-    first = processes(sandbox)
-    assert set(first) == set(ORDER)
-    assert started(sandbox) == ports
-    assert processes(sandbox) == first
 
 
 def test_what_was_deployed_is_there_after_a_stop(sandbox: Sandbox) -> None:
@@ -115,15 +101,6 @@ def test_a_stale_record_never_stops_a_stranger(sandbox: Sandbox) -> None:
             stranger.terminate()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}', '{"pid": 0}'])
-def test_a_record_that_says_nothing_is_no_obstacle(tmp_path: Path, content: str) -> None:
-    """A record cut off by a full disk is as good as none."""
-    sandbox = Sandbox(tmp_path)
-    sandbox.prepare()
-    (sandbox.records / "etcd.json").write_text(content)
-    assert running(sandbox, "etcd") is None
-
-
 def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """Another program on our port: the server moves, the kubeconfig and the cluster's endpoint follow."""
     before = started(sandbox)
@@ -141,47 +118,6 @@ def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: p
         assert kubernetes_client(sandbox).get(Namespace, "team-a").metadata is not None
         cluster = aws_client(sandbox, after["aws-api"], "eks").describe_cluster(name="my-cluster")["cluster"]
         assert cluster["endpoint"] == f"https://127.0.0.1:{after['kube-apiserver']}"
-
-
-class Stranger(BaseHTTPRequestHandler):
-    """Answers as etcd and the AWS API of another sandbox do, where they are asked whether they run."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-def test_a_port_taken_while_its_server_starts_is_replaced(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = started(sandbox)
-    stop_servers(sandbox, StepProgress())
-    taken: dict[str, HTTPServer] = {}
-    launch = servers._launch
-
-    def too_late(of: Sandbox, server: Server) -> Any:
-        # Nothing is deployed to a stranger.
-        assert not any(f":{before[name]}" in part for name in taken for part in server.command)
-        if server.name not in taken:
-            taken[server.name] = HTTPServer(("127.0.0.1", before[server.name]), Stranger)
-            threading.Thread(target=taken[server.name].serve_forever, daemon=True).start()
-        return launch(of, server)
-
-    monkeypatch.setattr(servers, "_launch", too_late)
-    monkeypatch.setattr(servers, "START_ATTEMPTS", len(ORDER))
-    try:
-        after = started(sandbox)
-        assert {*taken} == {*ORDER} == {*processes(sandbox)}
-        assert [name for name in ORDER if after[name] == before[name]] == []
-        # Each server knows the ports of the others.
-        assert kubernetes_client(sandbox).get(ServiceAccount, "existing-service-account").metadata is not None
-        cluster = aws_client(sandbox, after["aws-api"], "eks").describe_cluster(name="my-cluster")["cluster"]
-        assert cluster["endpoint"] == f"https://127.0.0.1:{after['kube-apiserver']}"
-    finally:
-        for each in taken.values():
-            each.shutdown()
-            each.server_close()
 
 
 def test_a_server_that_cannot_start_says_so_in_one_line(sandbox: Sandbox) -> None:
