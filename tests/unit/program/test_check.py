@@ -2,11 +2,7 @@
 
 import json
 import os
-import pty
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -269,13 +265,6 @@ def test_a_secret_region_is_not_seen(project: Path, capsys: pytest.CaptureFixtur
     assert check(capsys) == expected
 
 
-def test_a_region_that_the_stack_overrides_does_not_matter(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\nconfig: {aws:region: [1]}\n")
-    (project / "Pulumi.dev.yaml").write_text(f"{GOOD}  aws:region: us-west-2\n")
-
-    assert check(capsys)[0] == 0
-
-
 @pytest.mark.parametrize(
     ("content", "unseen"),
     [
@@ -352,62 +341,6 @@ def test_a_file_that_cannot_be_read_hides_no_other(
     assert "Pulumi.good.yaml: good, 1 binding" in said.out
     assert ("Pulumi.wrong.yaml: 1 error, 1 binding" in said.out) is ("wrong" in others)
     assert "folder" not in said.out
-
-
-def test_a_file_that_cannot_be_read_is_in_the_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.dev.yaml").write_text(GOOD)
-    assert main(["check", "--json", "none.yaml", "Pulumi.dev.yaml"]) == 2
-    document = json.loads(capsys.readouterr().out)
-    assert document["good"] is False
-    assert [(file["file"], file["good"], file.get("couldNotRead")) for file in document["files"]] == [
-        ("none.yaml", False, "No such file or directory"),
-        ("Pulumi.dev.yaml", True, None),
-    ]
-
-    assert main(["check", "--json", "none.yaml"]) == 2
-    assert json.loads(capsys.readouterr().out)["good"] is False
-
-
-def test_what_is_beside_a_secret_is_checked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.dev.yaml").write_text(
-        GOOD
-        + """
-    beside:
-      trust: {subjects: ["team-a:*"]}
-      role: {description: {secure: v1:abc}, name: "not a name"}
-      policyArns: [{secure: v1:abc}, "arn:aws:iam::111122223333:group/g"]
-    wide:
-      trust: {subjects: ["team-a:*"]}
-      role: {description: {secure: v1:abc}}
-      policyArns: [{secure: v1:abc}]
-    nobody:
-      serviceAccount: {secure: v1:abc}
-    nameless:
-      serviceAccount: {name: {secure: v1:abc}}
-      trust: {subjects: ["team-b:*"]}
-"""
-    )
-    code, output = check(capsys)
-
-    heads = [line for line in output.splitlines() if line.startswith("Pulumi.dev.yaml:") and "irsa:" in line]
-    assert code == 1
-    assert [head.split("  ", 1)[1] for head in heads] == [
-        *("irsa:bindings.beside.role.name", "irsa:bindings.beside.policyArns[1]"),
-        *("irsa:bindings.nobody.serviceAccount", "irsa:bindings.beside.trust.subjects[0]  warning [wide-trust]"),
-        "irsa:bindings.wide.trust.subjects[0]  warning [wide-trust]",
-        *("irsa:bindings.nobody  warning [grants-nothing]", "irsa:bindings.nameless  warning [grants-nothing]"),
-        "irsa:bindings.nameless.trust.subjects[0]  warning [wide-trust]",
-    ], output
-    assert output.count(": a secret") == 5
-
-
-def test_settings_of_the_project_file_count(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.yaml").write_text(
-        "name: irsa\nruntime: python\nconfig:\n  irsa:cluster: {value: {name: my-cluster}}\n"
-    )
-    (project / "Pulumi.dev.yaml").write_text(GOOD.replace("  irsa:cluster: {name: my-cluster}\n", ""))
-
-    assert check(capsys)[0] == 0
 
 
 LINTED = """
@@ -603,44 +536,6 @@ def test_a_warning_becomes_a_mistake_or_silent(project: Path, capsys: pytest.Cap
     assert code == 0
     assert {silent["rule"] for silent in report["silenced"]} == {rule, *DANGERS}
     assert {silent["reason"] for silent in report["silenced"]} == {"known"}
-
-
-@pytest.mark.parametrize(("environment", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_colors_only_where_they_are_wanted(project: Path, environment: dict[str, str], colored: bool) -> None:
-    """Protects terminals and https://no-color.org: colors on a terminal, none with NO_COLOR."""
-    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
-    ours, theirs = pty.openpty()
-    base = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    command = [sys.executable, "-m", "irsa_cli", "check", str(project / "Pulumi.dev.yaml")]
-    subprocess.run(command, cwd=ROOT, env={**base, "TERM": "xterm", **environment}, stdout=theirs, check=False)
-    os.close(theirs)
-    output = b""
-    try:
-        while chunk := os.read(ours, 4096):
-            output += chunk
-    except OSError:
-        pass  # a terminal whose other end is closed
-    os.close(ours)
-
-    # The codes of colors; bold is none.
-    assert bool(re.search(rb"\x1b\[[0-9;]*3[0-7]m", output)) is colored
-    assert b"1 error" in output
-
-
-def test_the_command_needs_neither_pulumi_nor_network(project: Path) -> None:
-    (project / "Pulumi.dev.yaml").write_text(GOOD)
-    bare = {
-        "PATH": "/nowhere",
-        "HOME": str(project),
-        "http_proxy": "http://127.0.0.1:9",
-        "https_proxy": "http://127.0.0.1:9",
-    }
-    assert shutil.which("pulumi", path=bare["PATH"]) is None
-    command = [sys.executable, "-m", "irsa_cli", "check", str(project / "Pulumi.dev.yaml")]
-    done = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "good, 1 binding" in done.stdout
 
 
 @pytest.mark.parametrize("place", ["stack", "project"])

@@ -21,7 +21,6 @@ from tests.unit.program.live.scene import (
     rules,
 )
 
-ADDON = "arn:aws:eks:us-west-2:111122223333:addon/my-cluster/aws-ebs-csi-driver/16cbe4a1"
 OURS = f"team-a/app@{HOST}"
 TARGET = "arn:aws:iam::111122223333:role/data"
 APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": "both"}
@@ -46,16 +45,6 @@ def judged(values: Mapping[str, Any], eks: Mapping[str, EksReads], **more: Any) 
 # The agent
 
 
-def test_no_agent() -> None:
-    values = {"bindings": {"app": APP, "other": {**APP, "role": {"name": "o"}, "serviceAccount": {"name": "other"}}}}
-    (mistake,) = judged(values, in_eks(has_agent=False))
-
-    assert rules([mistake]) == [("agent-missing", "cluster")]
-    # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
-    command = "aws eks create-addon --cluster-name my-cluster --addon-name eks-pod-identity-agent"
-    assert mistake.mistake.fix == f"add it: {command}"
-
-
 @pytest.mark.parametrize("has_agent", [True, None], ids=["there", "not known"])
 def test_an_agent_that_is_there_or_may_be(has_agent: bool | None) -> None:
     assert judged(stack(), in_eks(has_agent=has_agent)) == []
@@ -69,17 +58,6 @@ def test_no_agent_is_no_matter_of_the_state() -> None:
 # Associations that exist
 
 
-def test_an_association_that_somebody_created() -> None:
-    """Protects from ResourceInUseException, half-way: the edit that adopts it has its ID."""
-    (mistake,) = judged(stack(), in_eks(listed(association_id="a-h3yqx9rmsmmvsdwpc")))
-
-    assert rules([mistake]) == [("association-exists", "bindings.app.identity")]
-    assert (
-        mistake.mistake.fix
-        == "adopt it, and its Pods get this role: podIdentity: {importIds: {cluster: a-h3yqx9rmsmmvsdwpc}}"
-    )
-
-
 def test_an_association_to_adopt() -> None:
     adopted = stack(podIdentity={"importIds": {"cluster": "a-h3yqx9rmsmmvsdwpc"}})
     at = "bindings.app.podIdentity.importIds.cluster"
@@ -89,15 +67,6 @@ def test_an_association_to_adopt() -> None:
     (mistake,) = judged(adopted, in_eks(listed(association_id="a-aaaaaaaaaaaaaaaaa")))
     assert rules([mistake]) == [("import-missing", at)]
     assert mistake.mistake.fix == "write a-aaaaaaaaaaaaaaaaa"
-
-
-@pytest.mark.parametrize("settings", [{}, {"podIdentity": {"importIds": {"cluster": "a-h3yqx9rmsmmvsdwpc"}}}])
-def test_an_association_of_an_add_on(settings: dict[str, Any]) -> None:
-    (mistake,) = judged(stack(**settings), in_eks(listed(association_id="a-h3yqx9rmsmmvsdwpc", owner=ADDON)))
-
-    assert rules([mistake]) == [("association-exists", "bindings.app.identity")]
-    assert "aws-ebs-csi-driver" in mistake.mistake.found
-    assert "importIds" not in mistake.mistake.fix
 
 
 def test_an_association_of_the_stack() -> None:
@@ -153,42 +122,12 @@ def test_more_associations_than_a_cluster_may_have() -> None:
     assert judged({"bindings": several}, in_eks(*there[1:]), state=held) == []
 
 
-def test_several_clusters() -> None:
-    clusters = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
-    values = {"clusters": clusters, "bindings": {"app": APP}}
-    there = {"blue": EksReads(True, {}), "green": EksReads(True, {("team-a", "app"): listed()})}
-    (mistake,) = found(values, eks=there)
-
-    assert mistake.mistake.fix == "adopt it, and its Pods get this role: podIdentity: {importIds: {green: a-1}}"
-    assert "in the cluster green" in mistake.mistake.found
-
-
 # Roles that Pods go on to assume
 
 
 def trusting(*actions: str, **more: Any) -> LiveRole:
     statement = {"Effect": "Allow", "Principal": {"AWS": arn("role", "app")}, "Action": [*actions], **more}
     return LiveRole(TARGET, {"Version": "2012-10-17", "Statement": [statement]})
-
-
-@pytest.mark.parametrize(
-    ("settings", "place"),
-    [
-        ({"assumeRoleArns": [arn("role", "first"), TARGET]}, "bindings.app.assumeRoleArns[1]"),
-        ({"podIdentity": {"targetRoleArn": TARGET}}, "bindings.app.podIdentity.targetRoleArn"),
-    ],
-    ids=["chain", "target"],
-)
-def test_a_role_that_takes_no_session_tags(settings: dict[str, Any], place: str) -> None:
-    """Protects who assumes further roles: the tags are transitive, so that each role must allow sts:TagSession.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining
-    """
-    (mistake,) = found(stack(**settings), account([trusting("sts:AssumeRole")]))
-
-    assert rules([mistake]) == [("tag-session-missing", place)]
-    assert found(stack(**settings), account([trusting("sts:AssumeRole", "sts:TagSession")])) == []
-    assert found(stack(**settings), account([trusting("sts:*")])) == []
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,13 @@ from irsa_world.live.aws import Caller
 from irsa_world.live.eks import EksClient
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.model import LiveEksCluster
-from irsa_world.pods import TOKEN_FILE
 from irsa_world.state.resource import resources_of
 from program.live import cloud, look, reader
 from program.live.look import LiveReport
 from tests.unit.program.live.scene import (
     ROOT,
     held_association,
-    held_component,
     held_role,
-    held_service_account,
     rules,
     stack_of,
 )
@@ -43,7 +40,6 @@ PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{HOST}"
 CLUSTER = {"oidcIssuer": f"https://{HOST}", "oidcProviderArn": PROVIDER}
 SETTINGS = {"kubernetes:context": "test"}
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-BOTH = {"irsa": "used", "podIdentity": "used"}
 
 
 class Kubernetes(ThreadingHTTPServer):
@@ -159,33 +155,6 @@ def one(report: LiveReport) -> tuple[str, str, str]:
     return rule, place, mistake.mistake.found
 
 
-def test_a_good_stack_has_no_findings(iam: Any, kubernetes: Kubernetes) -> None:
-    assert looked({"bindings": {"app": APP}}) == LiveReport([], [], [], True)
-
-
-def test_few_requests_however_many_bindings(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
-    asked = {}
-    for number in (1, 60):
-        calls.clear()
-        kubernetes.asked.clear()
-        names = [f"app-{index}" for index in range(number)]
-        looked({"bindings": {name: {"serviceAccount": {"name": name}, "role": {"name": name}} for name in names}})
-        asked[number] = (dict(calls), sorted(kubernetes.asked))
-    aws, paths = asked[1]
-
-    assert asked[60] == asked[1]
-    assert aws == {
-        "sts:GetCallerIdentity": 1,
-        "iam:GetOpenIDConnectProvider": 1,
-        "iam:ListRoles": 1,
-        # The policies of AWS are more than the 1,000 of one page.
-        "iam:ListPolicies": aws["iam:ListPolicies"],
-        "iam:ListOpenIDConnectProviders": 1,
-        "iam:GetAccountSummary": 1,
-    }
-    assert paths == ["/.well-known/openid-configuration", "/api/v1/namespaces", "/api/v1/serviceaccounts"]
-
-
 def test_a_stack_of_roles_alone_asks_no_cluster(iam: Any, kubernetes: Kubernetes) -> None:
     kubernetes.status = 500
 
@@ -275,31 +244,6 @@ def test_pod_identity_alone_needs_no_oidc_provider(
     assert "/api/v1/pods" not in kubernetes.asked
 
 
-def associated(eks: Any, iam: Any) -> str:
-    """Create an association of default/app with another role, and return its ID."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "pods.eks.amazonaws.com"},
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-    }
-    trust = json.dumps({**TRUST, "Statement": [statement]})
-    role = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    there = {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "app", "roleArn": role}
-    return str(eks.create_pod_identity_association(**there)["association"]["associationId"])
-
-
-def test_what_exists_in_eks_is_compared(eks: Any, iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from `ResourceInUseException`, half-way, and Pods from a cluster without the agent."""
-    association_id = associated(eks, iam)
-    eks.delete_addon(clusterName="my-cluster", addonName="eks-pod-identity-agent")
-    report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
-
-    assert rules(report.mistakes) == [("association-exists", "bindings.app.identity")]
-    assert association_id in report.mistakes[0].mistake.fix
-    # The agent may run without its add-on.
-    assert rules(report.warnings) == [("agent-missing", "cluster")]
-
-
 def test_what_the_state_holds_is_not_listed(
     eks: Any, kubernetes: Kubernetes, calls: Counter[str], state: dict[str, Any]
 ) -> None:
@@ -326,16 +270,6 @@ def test_auto_mode_has_the_agent(
     monkeypatch.setattr(EksClient, "cluster", lambda *_: LiveEksCluster.of(description))
 
     assert looked({**NAMED, "bindings": {"app": PODS_ALONE}}).mistakes == []
-
-
-@pytest.mark.parametrize("identity", ["both", "podIdentity"])
-def test_a_cluster_that_eks_does_not_have(eks: Any, kubernetes: Kubernetes, identity: str) -> None:
-    """The association needs the cluster's ARN, which EKS alone knows: the binding is named, and left out."""
-    cluster = {**NAMED["cluster"], "name": "my-clustr"}
-    report = looked({"cluster": cluster, "bindings": {"app": {**APP, "identity": identity}}})
-
-    assert rules(report.mistakes) == [("cluster-unreachable", "cluster.name")]
-    assert "bindings whose look-ups failed: app" in report.not_checked
 
 
 @pytest.mark.parametrize("identity", ["both", "podIdentity"])
@@ -367,52 +301,6 @@ def test_eks_that_denies_is_not_checked(eks: Any, kubernetes: Kubernetes, monkey
     ]
 
 
-def test_pods_are_read_where_a_way_ends(eks: Any, iam: Any, kubernetes: Kubernetes, state: dict[str, Any]) -> None:
-    association_id = associated(eks, iam)
-    logical = f"default/app@{HOST}"
-    component = held_component("role/app-role", f"arn:aws:iam::{NUMBER}:role/app-role", "default/app", "app", BOTH)
-    kept = held_service_account(logical, "default", "app") | {"parent": component["urn"]}
-    state["deployment"]["resources"] = [component, kept, held_association(logical, association_id)]
-    variables = {"AWS_ROLE_ARN": "x", "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN_FILE}
-    env = [{"name": name, "value": value} for name, value in variables.items()]
-    pod = {"serviceAccountName": "app", "containers": [{"name": "main", "env": env}]}
-    kubernetes.objects["serviceaccounts"] += [{"metadata": {"namespace": "default", "name": "app"}}]
-    kubernetes.objects["pods"] = [{"metadata": {"namespace": "default", "name": "old"}, "spec": pod}]
-    report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
-
-    assert rules(report.mistakes) == [("pods-hold-back", "bindings.app.identity")]
-    assert kubernetes.asked.count("/api/v1/namespaces/default/pods") == 1
-
-
-def test_a_guard_reads_pods_and_guards_by_a_list_each(iam: Any, kubernetes: Kubernetes) -> None:
-    pod = {"serviceAccountName": "app", "containers": [{"name": "main"}]}
-    kubernetes.objects["pods"] = [{"metadata": {"namespace": "default", "name": "old"}, "spec": pod}]
-    report, before = looked({"bindings": {"app": APP}, "guard": "warn"}), len(kubernetes.asked)
-
-    assert (report.mistakes, rules(report.warnings)) == ([], [("guard-refuses", "bindings.app")])
-    lists = ["/api/v1/namespaces/default/pods", f"{ADMISSION}/validatingadmissionpolicybindings"]
-    assert [kubernetes.asked.count(each) for each in lists] == [1, 1]
-    assert looked({"bindings": {"app": APP}, "guard": "off"}) == LiveReport([], [], [], True)
-    assert set(lists).isdisjoint(kubernetes.asked[before:])
-
-
-@pytest.mark.parametrize(("users", "exist"), [(["me"], False), (["you"], True)])
-def test_a_guard_that_cannot_be_created_or_changed(
-    iam: Any, kubernetes: Kubernetes, users: list[str], exist: bool
-) -> None:
-    """Protects from an `up` that ends half-way, and from the one after it: both are said before.
-
-    https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/self-subject-review-v1/
-    """
-    kubernetes.objects["pods"] = []
-    kubernetes.policies = ["irsa-guard-irsa.prod-role"] if exist else ["irsa-guard-another.prod-role"]
-    rule = {"mode": "deny", "users": users}
-    report = looked({"bindings": {"app": APP}, "guard": {"mode": "warn", "annotations": rule}})
-
-    expected = [("guard-locks-out", "guard.annotations"), ("guard-exists", "guard")]
-    assert rules(report.mistakes) == (expected if exist else [])
-
-
 def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Kubernetes) -> None:
     kubernetes.is_old, kubernetes.objects["pods"] = True, []
     rule, place, found = one(looked({"bindings": {"app": APP}, "guard": "deny"}))
@@ -426,18 +314,6 @@ def _entries_like_eks(*_: Any) -> list[str]:
 
 
 # AWS accounts
-
-
-def test_no_credentials(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    report = looked({"bindings": {"app": APP}})
-
-    assert one(report)[0] == "credentials"
-    assert "bindings whose look-ups failed: app" in report.not_checked
 
 
 def test_no_credentials_for_what_needs_none(
@@ -485,32 +361,6 @@ def test_a_role_that_is_only_named(iam: Any, kubernetes: Kubernetes, calls: Coun
         f"did you mean arn:aws:iam::{NUMBER}:role/team/moved?",
     ]
     assert calls == {"sts:GetCallerIdentity": 1, "iam:ListRoles": 1}
-
-
-def test_a_named_role_beside_created_ones(iam: Any, kubernetes: Kubernetes) -> None:
-    report = looked({"bindings": {"app": APP, "same": naming("app-role"), "other": naming("none")}})
-
-    assert rules(report.warnings) == [("role-missing", "bindings.other.role.arn")]
-    assert report.mistakes == []
-
-
-@pytest.mark.parametrize(
-    ("setting", "numbers", "refused"),
-    [
-        ("aws:allowedAccountIds", ["111122223333"], True),
-        ("aws:allowedAccountIds", '["111122223333"]', True),
-        ("aws:allowedAccountIds", [NUMBER], False),
-        ("aws:forbiddenAccountIds", [NUMBER], True),
-    ],
-)
-def test_credentials_of_another_account(
-    iam: Any, kubernetes: Kubernetes, setting: str, numbers: Any, refused: bool
-) -> None:
-    """The AWS provider refuses an AWS account that the stack does not allow, or forbids."""
-    report = looked({"bindings": {"app": APP}}, {**SETTINGS, setting: numbers})
-
-    assert [mistake.rule for mistake in report.mistakes] == (["wrong-account"] if refused else [])
-    assert all(NUMBER in mistake.mistake.found for mistake in report.mistakes)
 
 
 def test_the_role_of_another_account_cannot_be_assumed(
@@ -602,45 +452,6 @@ def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, c
 
 
 # Clusters and their providers
-
-
-@pytest.mark.parametrize(
-    ("values", "settings", "found", "words"),
-    [
-        # In place of `couldn't find resource`: the region and the AWS account asked are named.
-        ({"cluster": {"name": "my-clustr"}}, {}, ("cluster-unreachable", "cluster.name"), ("us-west-2", NUMBER)),
-        # STS refuses tokens of an audience that is not in the client ID list.
-        ({"bindings": {"app": {**APP, "audience": "vault"}}}, {}, ("audience-missing", "cluster"), ("vault",)),
-        # The contexts that exist are named. The engine passes a number as its text, and so it is compared.
-        ({}, {"kubernetes:context": "tset"}, ("context-missing", "kubernetes:context"), ("it has: test",)),
-        ({}, {"kubernetes:context": 5}, ("context-missing", "kubernetes:context"), ("5",)),
-        # A path is relative to the folder of Pulumi.yaml.
-        (
-            {"cluster": {**CLUSTER, "kubernetes": {"kubeconfig": "no/such", "context": "test"}}},
-            {},
-            ("context-missing", "cluster.kubernetes.kubeconfig"),
-            (str(ROOT / "no/such"),),
-        ),
-    ],
-)
-@pytest.mark.usefixtures("iam", "kubernetes")
-def test_what_does_not_exist(values: Any, settings: Any, found: tuple[str, str], words: tuple[str, ...]) -> None:
-    report = looked({"bindings": {"app": APP}, **values}, settings or SETTINGS)
-    (mistake,) = report.mistakes
-
-    assert (mistake.rule, mistake.where.removeprefix("irsa:")) == found
-    assert all(word in mistake.mistake.found for word in words)
-
-
-def test_a_provider_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
-    """The bindings are compared all the same: the ARN of the provider is known."""
-    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
-    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
-
-    assert rules(looked({"bindings": {"app": APP}}).mistakes) == [
-        ("provider-missing", "cluster"),
-        ("role-exists", "bindings.app.role.name"),
-    ]
 
 
 @pytest.mark.parametrize("outputs", [{}, {"oidcIssuer": "not-a-url"}, None])
@@ -783,20 +594,6 @@ def test_a_stack_of_the_sandbox_never_asks_aws(iam: Any, kubernetes: Kubernetes,
 
     assert (report.has_looked, calls, kubernetes.asked) == (False, {}, [])
     assert "make up" in report.not_checked[0]
-
-
-def test_a_binding_that_is_wrong_in_this_account_does_not_hide_the_others(iam: Any, kubernetes: Kubernetes) -> None:
-    """What shows only with the real AWS account is a mistake at its line; the other bindings are compared."""
-    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
-    wrong = {"serviceAccount": {"name": "b"}, "policyArns": ["arn:aws:iam::444455556666:policy/theirs"]}
-
-    cluster = {"oidcIssuer": f"https://{HOST}", "createOidcProvider": True}
-
-    assert rules(looked({"cluster": cluster, "bindings": {"app": APP, "wrong": wrong}}).mistakes) == [
-        ("error", "bindings.wrong.policyArns[0]"),
-        ("role-exists", "bindings.app.role.name"),
-        ("provider-exists", "cluster.createOidcProvider"),
-    ]
 
 
 @pytest.mark.parametrize("key", ["aws:allowedAccountIds", "aws:assumeRoles", "aws:profile", "kubernetes:context"])

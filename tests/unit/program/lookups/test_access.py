@@ -1,6 +1,5 @@
 """What is asked before there is a provider: which AWS accounts, and whether the kubeconfig has the context."""
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -86,27 +85,6 @@ def test_a_kubeconfig_without_a_current_context(tmp_path: Path) -> None:
     assert found.mistake.fix == "set kubernetes:context; these exist: kubectl config get-contexts"
     in_pod = {"KUBECONFIG": str(file), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
     assert kubeconfig_mistake(("cluster",), {}, in_pod) is None
-
-
-def test_a_current_context_that_does_not_exist(tmp_path: Path) -> None:
-    file = tmp_path / "config"
-    file.write_text(KUBECONFIG.format(name="prod", current="gone"))
-    found = checked([file])
-
-    assert found is not None
-    assert found.place == PLACE
-    assert "no context gone" in found.mistake.found
-
-
-def test_a_missing_kubeconfig(tmp_path: Path) -> None:
-    file = tmp_path / "none"
-    of_file, of_environment = checked([file]), checked([], KUBECONFIG=str(file))
-
-    assert of_file is not None
-    assert of_file.place == (*PLACE, "kubeconfig")
-    assert of_environment is not None
-    assert of_environment.place == PLACE
-    assert str(file) in of_environment.mistake.found
 
 
 def test_several_kubeconfigs_are_merged(kubeconfig: Path, tmp_path: Path) -> None:
@@ -201,22 +179,6 @@ def test_credentials_that_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(monkeypatch, "111122223333", {"aws:allowedAccountIds": '["111122223333"]'}) == ""
 
 
-@pytest.mark.parametrize(
-    "setting", ['aws:allowedAccountIds=["999999999999"]', 'aws:forbiddenAccountIds=["111122223333"]']
-)
-def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
-    """Protects another account, also where the first question to AWS would be the first resource."""
-    name, _, value = setting.partition("=")
-    said = asked(monkeypatch, "111122223333", {name: value})
-
-    assert "the AWS credentials are of AWS account 111122223333" in said
-    assert name in said
-
-
-def test_expired_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "have expired" in asked(monkeypatch, CouldNotLookError("ExpiredToken", Cause.EXPIRED), {})
-
-
 @pytest.mark.parametrize("cause", [Cause.DENIED, Cause.UNKNOWN, Cause.THROTTLED])
 def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, cause: Cause) -> None:
     assert asked(monkeypatch, CouldNotLookError("no", cause), {}) == ""
@@ -245,14 +207,6 @@ def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.Monk
 
     assert asked(monkeypatch, "111122223333", {}) == ""
     assert seen == [None, str(authorities)]
-
-
-def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in access.REGION_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-
-    assert "pulumi config set aws:region us-west-2" in asked(monkeypatch, "111122223333", {"aws:region": ""})
 
 
 def test_the_region_may_be_that_of_the_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -39,33 +39,3 @@ def test_a_preview_asks_the_same_for_3_and_for_60_bindings(deploy: Callable[...,
     assert asked[3]["GET /clusters/my-cluster"] == 1
     assert asked[3]["POST / GetOpenIDConnectProvider"] == 1
     assert asked[60] == asked[3]
-
-
-def test_all_failed_look_ups_are_one_error_with_their_lines(deploy: Callable[..., Project]) -> None:
-    clusters = {
-        "blue": {"name": "no-such-cluster"},
-        "green": {"name": "nor-this-one", "kubernetes": {"context": "irsa-sandbox"}},
-        "platform": {"stack": "organization/platform/none", "kubernetes": {"context": "irsa-sandbox"}},
-    }
-    role = {"trust": {"subjects": ["a:b"]}}
-    boundary = {"role": {"permissionsBoundary": "arn:aws:iam::${account}:policy/boundary"}}
-    project = deploy(
-        {
-            "clusters": clusters,
-            "accounts": {"data": {"profile": "no-such-profile"}},
-            "bindings": {"app": role, "data": {"account": "data", "clusters": ["blue"], **role, **boundary}},
-        }
-    )
-    said = project.refused("preview")
-    lines = (project.folder / "Pulumi.test.yaml").read_text().splitlines()
-
-    assert said.partition("Diagnostics:")[2].count("\n    error: ") == 1, said
-    assert "4 look-ups failed" in said
-    for words, place in (
-        ("no-such-cluster", "clusters.blue.name"),
-        ("nor-this-one", "clusters.green.name"),
-        ("organization/platform/none", "clusters.platform.stack"),
-    ):
-        number = next(number for number, line in enumerate(lines, 1) if words in line)
-        assert f"Pulumi.test.yaml:{number}  irsa:{place}" in said
-    assert "irsa:accounts.data" in said
