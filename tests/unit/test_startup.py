@@ -83,13 +83,6 @@ def test_check_imports_no_client() -> None:
     assert not names & {*SDKS, *CLIENTS, "rich", "irsa_world.state.pulumi"}
 
 
-def test_what_a_stack_declares_is_read_without_a_client() -> None:
-    names = imported("-c", "import irsa_world.state.declared")
-
-    assert "irsa_world.state.resource" in names
-    assert not names & {*SDKS, *CLIENTS, "subprocess", "pydantic", "rich", "config", "irsa_world.state.pulumi"}
-
-
 def test_diff_of_a_file_imports_no_client(tmp_path: Path) -> None:
     file = tmp_path / "preview.json"
     file.write_text('{"steps": [], "changeSummary": {"same": 1}}')

@@ -135,20 +135,6 @@ def test_what_excludes_needs_or_repeats_another_in_a_binding(keys: dict[str, Any
     assert all(word in words for _, words in mistakes)
 
 
-@pytest.mark.parametrize(
-    "keys",
-    [
-        {"trust": {"subjects": ["*:*"], "anyServiceAccount": True}},
-        {"policy": {"file": "p"}, "inlinePolicies": {"a": {"document": {}}}},
-        {"formerly": "old"},
-        {"assumeRoleArns": ["x"], "inlinePolicies": {"other": {"file": "p"}}},
-        {"policy": None, "inlinePolicies": [], "trust": "x", "clusters": 5, "account": 5, "formerly": []},
-    ],
-)
-def test_what_is_right_or_of_another_shape(keys: dict[str, Any]) -> None:
-    assert of_binding(**keys) == []
-
-
 def test_clusters_of_a_binding_are_declared() -> None:
     bindings = {"app": {**APP, "clusters": ["blue", "gren"]}}
     (mistake,) = mistakes_between_keys({"clusters": TWO, "bindings": bindings})
@@ -169,13 +155,6 @@ def test_two_clusters_are_not_reached_by_one_kubeconfig() -> None:
     assert [place for place, _ in found(cluster=..., clusters=plain, bindings=only_role, guard={"mode": "warn"})] == [
         ("bindings", "app")
     ]
-
-
-def test_a_misspelled_key_is_not_reported_as_a_missing_one(tmp_path: Path) -> None:
-    assert found(cluster={"nam": "c"}, bindings={"app": {"serviceAcount": {"name": "a"}}}) == []
-    for binding, place in (({"serviceAcount": {"name": "a"}}, ("serviceAcount",)), ({}, ())):
-        (mistake,) = examine({"cluster": CLUSTER, "bindings": {"app": binding}}, tmp_path).mistakes
-        assert mistake.place == ("bindings", "app", *place)
 
 
 def importing(**ids: str) -> dict[str, Any]:
@@ -213,12 +192,6 @@ def test_one_account_in_two_clusters_is_two() -> None:
     assert [place for place, _ in found(cluster=..., clusters=TWO, bindings=everywhere)] == [
         ("bindings", "b", "serviceAccount")
     ]
-
-
-@pytest.mark.parametrize("value", [None, [], "x", 5, {"a": None}, {"a": []}, {"a": "x"}])
-@pytest.mark.parametrize("name", ["bindings", "clusters", "accounts", "lint", "variables", "defaults", "cluster"])
-def test_values_of_any_shape(name: str, value: Any) -> None:
-    assert {place[0] for place, _ in found(**{name: value})} <= {name, "bindings", "cluster"}
 
 
 def test_a_previous_key_of_one_binding_only(tmp_path: Path) -> None:

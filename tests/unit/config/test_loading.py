@@ -12,7 +12,7 @@ import yaml
 from config.loading import KINDS, read_settings
 from config.located_mistake import LocatedMistake
 from config.stack import Binding
-from irsa.fields import OF_A_ROLE, Group
+from irsa.fields import OF_A_ROLE
 from irsa.rules.mistakes import Place, path_of
 from program.examine import examine
 from tests.unit.program.test_advice import places
@@ -58,47 +58,10 @@ def test_the_content_of_a_kubeconfig_is_not_shown(content: str) -> None:
     assert "hunter2" not in str(mistake.mistake)
 
 
-NAMES = [
-    (place, name)
-    for place, node in [((), OF_A_ROLE), *(((key,), node) for key, node in OF_A_ROLE.fields.items())]
-    # A binding has no quotas.
-    if isinstance(node, Group) and place != ("quotas",)
-    for name, key in node.keys.items()
-    if name != key
-]
-
-
-@pytest.mark.parametrize(("place", "name"), NAMES, ids=str)
-def test_the_name_of_an_argument_is_an_unknown_key_where_it_is_written(place: Place, name: str) -> None:
-    keys = [OF_A_ROLE.keys[str(step)] for step in place]
-    binding: dict[str, Any] = {**APP, **{key: {} for key in keys}, **({} if keys else {name: 1})}
-    for key in keys:
-        binding[key][name] = 1
-    assert ("bindings", "a", *keys, name) in {each.place for each in mistakes(bindings={"a": binding})}
-
-
-@pytest.mark.parametrize("key", ["serviceAccount", "policyArns", "role"])
-def test_a_key_of_a_binding_outside_of_the_bindings(key: str) -> None:
-    (mistake,) = mistakes(**{key: {}})
-    assert mistake.mistake.fix == "move it to the binding that it is for, below irsa:bindings"
-
-
 def test_a_key_of_an_earlier_version_is_not_taken_for_a_misspelled_one() -> None:
     (found,) = mistakes(defaults={"retainNamespaces": False})
     assert found.place == ("defaults", "retainNamespaces")
     assert found.mistake.fix.startswith("remove it: ")
-
-
-@pytest.mark.parametrize(
-    ("values", "place"),
-    [
-        ({"lint": {"silence": {"wide-trust": "why"}}}, ("lint", "silence", "wide-trust")),
-        ({"cluster": 5, "clusters": {"blue": {"name": "blue"}}}, ("cluster",)),
-        ({"cluster": {"oidcIssuer": "https://x", "kubernetes": {"eks": "x"}}}, ("cluster", "kubernetes", "eks")),
-    ],
-)
-def test_a_mistake_between_keys_hides_no_wrong_kind(values: dict[str, Any], place: Place) -> None:
-    assert any(each.mistake.allowed in ADVICE for each in mistakes(**values) if each.place == place)
 
 
 @pytest.mark.parametrize("arns", [[POLICY_ARN], {"read": POLICY_ARN}])

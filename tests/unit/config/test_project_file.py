@@ -58,13 +58,6 @@ def test_what_is_relative_is_relative_to_the_project(
     assert "policies/p.json:1  " in capsys.readouterr().out
 
 
-def test_a_folder_beside_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\nstackConfigDir: ../{project.name}-stacks\n")
-    (project / "stacks").rename(project.with_name(f"{project.name}-stacks"))
-
-    assert main(["check"]) == 0, capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     "named", ["stackConfigDir: 5", "config: {aws:region: us-west-2}", "config:", "stackConfigDir: ''", "[", "[]"]
 )
@@ -73,10 +66,3 @@ def test_a_project_that_names_no_folder(project: Path, capsys: pytest.CaptureFix
     (project / "Pulumi.yaml").write_text(f"{named}\n")
 
     assert main(["check"]) == 0, capsys.readouterr().out
-
-
-def test_a_key_twice(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.yaml").write_text("name: irsa\nstackConfigDir: a\nstackConfigDir: stacks\n")
-
-    assert main(["check"]) == 1
-    assert "Pulumi.yaml:3\n    found:   the key 'stackConfigDir' twice, on lines 2 and 3\n" in capsys.readouterr().out

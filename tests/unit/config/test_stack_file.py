@@ -97,22 +97,6 @@ def test_the_partition_is_that_of_the_region(tmp_path: Path, region: str | None,
     assert [mistake.place for mistake in mistakes] == ([] if good else [("bindings", "a", "policyArns", 0)])
 
 
-def test_a_shared_policy_file_is_reported_once(tmp_path: Path) -> None:
-    (tmp_path / "p.json").write_text('{"Version": "2012-10-17",\n "Statement": {"Effect": "Allow", "Action": "x"}}')
-    bindings = {f"b{i}": {"serviceAccount": {"name": f"b{i}"}, "policy": {"file": "p.json"}} for i in range(5)}
-    mistakes = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).mistakes
-
-    assert [mistake.mistake.found for mistake in mistakes] == ["'x' is not an action", "no Resource"]
-    assert {(mistake.file, mistake.line) for mistake in mistakes} == {("p.json", 2)}
-
-
-def test_one_slip_is_one_mistake(tmp_path: Path) -> None:
-    values = {"cluster": {"nam": "c"}, "bindings": {"a": {"serviceAccout": {"name": "a"}}}}
-    mistakes = examine(values, tmp_path).mistakes
-
-    assert {mistake.place for mistake in mistakes} == {("cluster", "nam"), ("bindings", "a", "serviceAccout")}
-
-
 def test_a_key_of_no_namespace(tmp_path: Path) -> None:
     """The attack: a key that is only the word `config`, which ended in a traceback."""
     file = stack_file(tmp_path, "config:\n  config: 1\n")

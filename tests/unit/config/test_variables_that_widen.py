@@ -13,7 +13,6 @@ from config.variables import references, replaced
 from irsa.rules.grammar import document_mistakes
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import WRONG
-from program.check_report import report_of
 from program.examine import examine
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -100,36 +99,6 @@ def test_a_cluster_of_several_is_not_the_first_one(tmp_path: Path) -> None:
         (mistake,) = mistakes(tmp_path, {**binding, "clusters": chosen}, clusters=clusters)
         assert found in mistake.mistake.found, chosen
     assert mistakes(tmp_path, {**binding, "clusters": ["green"]}, clusters=clusters) == []
-
-
-def test_the_line_of_the_variable(tmp_path: Path) -> None:
-    (tmp_path / "p.json").write_text(
-        '{"Version": "2012-10-17", "Statement": [\n{"Effect": "Allow", "Action": "s3:GetObject",\n'
-        '"Resource": "arn:aws:s3:::${cluster}*"}]}'
-    )
-    (tmp_path / "Pulumi.dev.yaml").write_text(f"""config:
-  irsa:cluster: {{oidcIssuer: "https://{ISSUER}", oidcProviderArn: "{PROVIDER}"}}
-  irsa:defaults:
-    permissionsBoundary: arn:aws:iam::111122223333:policy/${{cluster}}
-  irsa:bindings:
-    one: {{serviceAccount: {{name: one}}, policy: {{file: p.json}}}}
-    two: {{serviceAccount: {{name: two}}, policy: {{file: p.json}}}}
-    three:
-      serviceAccount: {{name: three}}
-      role: {{permissionsBoundary: arn:aws:iam::111122223333:policy/b}}
-      policyArns:
-        - arn:aws:iam::111122223333:policy/${{cluster}}
-""")
-    found = [
-        (Path(mistake.file or "").name, mistake.line, mistake.within)
-        for mistake in report_of(tmp_path / "Pulumi.dev.yaml").mistakes
-    ]
-
-    assert sorted(found) == [
-        ("Pulumi.dev.yaml", 4, ()),
-        ("Pulumi.dev.yaml", 12, ()),
-        ("p.json", 3, ("Statement", 0, "Resource")),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -222,20 +191,9 @@ def test_two_keys_that_become_one(tmp_path: Path, binding: dict[str, Any], place
     assert "with their variables replaced" in mistake.mistake.found
 
 
-def test_two_keys_that_stay_two(tmp_path: Path) -> None:
-    assert mistakes(tmp_path, SAME_KEYS[0][0], variables={"a": "team", "b": "unit"}) == []
-
-
 @pytest.mark.parametrize("key", ["x:${claim}", "${issuer}:sub", "${claim_key}"])
 def test_a_condition_on_sub_that_shows_only_when_it_is_filled_in(tmp_path: Path, key: str) -> None:
     variables = {"claim": "sub", "issuer": "x", "claim_key": "x:sub"}
     found = mistakes(tmp_path, {"trust": {"conditions": {"StringLike": {key: "a"}}}}, variables=variables)
 
     assert [mistake.place for mistake in found] == [("bindings", "app", "trust", "conditions")]
-
-
-def test_a_mistake_of_a_filled_key_is_on_the_line_of_the_key_as_written(tmp_path: Path) -> None:
-    binding = with_condition({"StringEquals": {"aws:ResourceTag/${a}": 5}})
-    (mistake,) = mistakes(tmp_path, binding, variables={"a": "team"})
-
-    assert mistake.place[-1] == "aws:ResourceTag/${a}"

@@ -110,18 +110,3 @@ def test_every_step_of_the_installation_checks_hashes(
     assert "--require-hashes" in rest
     # Else the index is asked for what our packages need, and for what they are built with.
     assert {"--no-deps", "--no-build-isolation"} <= {*own}
-
-
-def test_uv_finds_packages_where_pip_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A company's mirror is in pip's file, which uv does not read; uv's own settings come first."""
-    mirrors = [f"https://{each}.example" for each in "abc"]
-    (tmp_path / "pip.conf").write_text(
-        f"[global]\nindex-url = {mirrors[0]}\nextra-index-url =\n    {mirrors[1]}\n    {mirrors[2]}\n"
-    )
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
-    for name in ("UV_DEFAULT_INDEX", "UV_INDEX"):
-        monkeypatch.delenv(name, raising=False)
-    found = virtual_environment.package_index()
-    assert (found["UV_DEFAULT_INDEX"], found["UV_INDEX"]) == (mirrors[0], " ".join(mirrors[1:]))
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://own.example")
-    assert virtual_environment.package_index()["UV_DEFAULT_INDEX"] == "https://own.example"

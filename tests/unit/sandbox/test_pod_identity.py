@@ -13,8 +13,6 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from sandbox.pod_identity import SUMMARY
-
 ACCOUNT, OTHER_ACCOUNT = "123456789012", "444455556666"
 ROLES = f"arn:aws:iam::{ACCOUNT}:role/"
 CLUSTER = f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/green"
@@ -147,20 +145,6 @@ def test_an_association_from_its_creation_to_its_end(eks: Any) -> None:
     assert refused(eks.list_tags_for_resource, resourceArn=f"{arn}x") == (404, "NotFoundException")
 
 
-def test_what_a_list_tells(eks: Any) -> None:
-    """The API's summary has neither role nor tags; filters are exact."""
-    pairs = {("web", "app"), ("web", "application"), ("batch", "app")}
-    for namespace, name in pairs:
-        create(eks, namespace=namespace, serviceAccount=name)
-    for filters in ({}, {"namespace": "web"}, {"serviceAccount": "app"}, {"namespace": "we"}):
-        found = eks.list_pod_identity_associations(clusterName="green", **filters)["associations"]
-        assert all(each.keys() == set(SUMMARY) - {"ownerArn"} for each in found)
-        expected = {
-            pair for pair in pairs if {"namespace": pair[0], "serviceAccount": pair[1]}.items() >= filters.items()
-        }
-        assert {(each["namespace"], each["serviceAccount"]) for each in found} == expected
-
-
 @pytest.mark.parametrize("deleting", [False, True])
 def test_lists_come_in_pages(eks: Any, deleting: bool) -> None:
     """100 at a time, each once, also where one is deleted in between."""
@@ -193,10 +177,3 @@ def test_add_ons(eks: Any) -> None:
     assert refused(eks.describe_addon, **driver) == NOT_FOUND
     left = eks.list_pod_identity_associations(clusterName="green")["associations"]
     assert [each["associationId"] for each in left] == [own["associationId"]]
-
-
-def test_auto_mode_is_remembered(eks: Any) -> None:
-    compute = {"enabled": True, "nodePools": ["general-purpose"]}
-    eks.create_cluster(name="auto", roleArn=f"{ROLES}eks", resourcesVpcConfig={}, computeConfig=compute)
-    assert eks.describe_cluster(name="auto")["cluster"]["computeConfig"]["enabled"] is True
-    assert "computeConfig" not in eks.describe_cluster(name="green")["cluster"]

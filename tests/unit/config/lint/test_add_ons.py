@@ -10,10 +10,8 @@ from config.located_mistake import LocatedMistake
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
-from irsa.rules.unknown import SECRET
 from program.examine import examine
 
-ZONES = {"hostedZones": ["Z0123456789ABCDEFGHIJ"]}
 DNS = {"serviceAccount": {"name": "external-dns", "namespace": "external-dns"}}
 # Its own example: https://kubernetes-sigs.github.io/external-dns/latest/docs/tutorials/aws/#iam-policy
 UPSTREAM = [
@@ -43,22 +41,6 @@ def found(folder: Path, rule: str, binding: Mapping[str, Any]) -> list[LocatedMi
 
 def places(warnings: list[LocatedMistake]) -> list[str]:
     return [".".join(map(str, each.place[2:])) for each in warnings]
-
-
-@pytest.mark.parametrize(
-    ("binding", "expected"),
-    [
-        ({"policies": [{"addOn": "external-dns", **ZONES}]}, ["policies.0.addOn"]),
-        ({"policy": {"addOn": "external-dns", **ZONES}}, ["policy.addOn"]),
-        ({"policies": [{"addOn": "external-dns", "version": add_on("external-dns").newest, **ZONES}]}, []),
-        ({"policies": [{"addOn": "external-dns", "version": [*add_on("external-dns").versions][-1], **ZONES}]}, []),
-    ],
-)
-def test_an_add_on_without_a_version(tmp_path: Path, binding: Mapping[str, Any], expected: list[str]) -> None:
-    warnings = found(tmp_path, "add-on-version", binding)
-
-    assert places(warnings) == expected
-    assert all(each.mistake.fix == f"write version: {add_on('external-dns').newest}" for each in warnings)
 
 
 @pytest.mark.parametrize(
@@ -114,18 +96,6 @@ def test_what_aws_gives_for_everything_is_no_reason_to_need_nothing(tmp_path: Pa
     (warning,) = found(tmp_path, "add-on-policy", {**driver, **policy(lists)})
 
     assert "ec2:AttachVolume" in warning.mistake.found
-
-
-@pytest.mark.parametrize("secret", ["Statement", "Action", "document"])
-def test_what_is_a_secret_is_not_said_to_be_absent(tmp_path: Path, secret: str) -> None:
-    document = policy(UPSTREAM[0], UPSTREAM[1])["policy"]["document"]
-    document["Statement"][1] = SECRET if secret == "Statement" else {**UPSTREAM[1], secret: SECRET}
-    binding = {**DNS, "policy": {"document": document}}
-    if secret == "document":
-        binding = {**DNS, **policy(UPSTREAM[0]), "inlinePolicies": {"other": {"document": SECRET}}}
-    examination = examine({"cluster": {"name": "my-cluster"}, "bindings": {"app": binding}}, tmp_path, "us-west-2")
-
-    assert not [each for each in examination.warnings if each.rule == "add-on-policy"]
 
 
 DENIES = {"Effect": "Deny", "NotAction": "route53:*", "Resource": "*"}

@@ -206,36 +206,6 @@ def test_a_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize(
-    ("change", "found", "fix"),
-    [
-        (
-            {},
-            "'s3:GetObject' on 'arn:${partition}:s3:::b', which allows nothing",
-            "'arn:${partition}:s3:::b/*' instead",
-        ),
-        ({"Effect": "Deny"}, "denies nothing", "instead"),
-        ({"Action": ["s3:GetObject", "s3:ListBucket"]}, "'s3:GetObject' on", "or add it to Resource"),
-        (
-            {"Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": "arn:aws:s3:::b/*"},
-            "'s3:ListBucket, s3:GetBucketLocation' on",
-            "'arn:aws:s3:::b' instead",
-        ),
-        ({"Action": "sts:GetCallerIdentity"}, "'sts:GetCallerIdentity'", "write '*' instead"),
-        ({"Action": "sqs:SendMessage"}, "'sqs:SendMessage'", "write such an ARN instead"),
-    ],
-)
-def test_what_to_write_in_place_of_a_wrong_resource(
-    tmp_path: Path, change: dict[str, Any], found: str, fix: str
-) -> None:
-    """Protects who mends it: the resource that is meant, as far as that can be known, spelled as in the document."""
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::b", **change}
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **policy(statement)}}}
-    (warning,) = [each for each in examine(values, tmp_path).warnings if each.rule == "wrong-resource"]
-    assert found in warning.mistake.found
-    assert fix in warning.mistake.fix
-
-
 def test_a_prefix_that_the_advice_leaves_out_is_a_condition(tmp_path: Path) -> None:
     """Protects the names of all other objects: the resource of s3:ListBucket is the bucket, whatever the prefix is.
 
@@ -327,23 +297,6 @@ def test_a_resource_that_matches_an_object_includes_it(name: str, wildcards: str
 
 
 @pytest.mark.parametrize(
-    ("arn", "found"),
-    [
-        ("arn:aws:iam::aws:policy/AdministratorAccess", True),
-        ("arn:${partition}:iam::aws:policy/PowerUserAccess", True),
-        ("arn:aws-us-gov:iam::aws:policy/IAMFullAccess", True),
-        ("arn:aws:iam::111122223333:policy/AdministratorAccess", False),
-        ("arn:aws:iam::aws:policy/AdministratorAccess-Amplify", False),
-        ("arn:aws:iam::aws:policy/ReadOnlyAccess", False),
-    ],
-)
-def test_administrator_access(tmp_path: Path, arn: str, found: bool) -> None:
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policyArns": [arn]}}}
-    rules = [each.rule for each in examine(values, tmp_path).warnings]
-    assert rules == (["administrator-access"] if found else [])
-
-
-@pytest.mark.parametrize(
     ("binding", "found"),
     [
         ({}, True),
@@ -407,13 +360,6 @@ def test_service_accounts_of_others(tmp_path: Path, rule: str, binding: dict[str
     Source: https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/
     """
     assert warnings(rule, tmp_path, binding) == ([found] if found else [])
-
-
-@pytest.mark.parametrize(("count", "near"), [(7, False), (8, True)])
-def test_near_limit(tmp_path: Path, count: int, near: bool) -> None:
-    arns = [f"arn:aws:iam::aws:policy/P{number}" for number in range(count)]
-    places = warnings("near-limit", tmp_path, {**policy(READ), "policyArns": arns})
-    assert places == (["policyArns"] if near else [])
 
 
 @pytest.mark.parametrize("count", [1, 40, 61, 62, 63, 110, 125, 250, 400])
@@ -547,19 +493,6 @@ def with_session_policy(*statements: Any, **binding: Any) -> dict[str, Any]:
     return {"identity": "podIdentity", "podIdentity": settings, **binding}
 
 
-@pytest.mark.parametrize(
-    ("rule", "statement", "place"),
-    [
-        ("unknown-action", {**READ, "Action": "s3:GetObjekt"}, "Statement.0.Action"),
-        ("wrong-resource", {**READ, "Resource": "arn:aws:sqs:*:*:q"}, "Statement.0.Resource"),
-    ],
-)
-def test_a_session_policy_is_judged_like_others(
-    tmp_path: Path, rule: str, statement: dict[str, Any], place: str
-) -> None:
-    assert warnings(rule, tmp_path, with_session_policy(statement)) == [f"podIdentity.policy.document.{place}"]
-
-
 @pytest.mark.parametrize("more", [{}, {"role": {"arn": "arn:aws:iam::111122223333:role/app"}}])
 @pytest.mark.parametrize("identity", ["both", {"irsa": "trusted", "podIdentity": "used"}, "podIdentity"])
 def test_a_session_policy_limits_no_token(tmp_path: Path, identity: Any, more: Any) -> None:
@@ -626,18 +559,6 @@ def test_what_is_another_thing_with_pod_identity(
         assert warnings(rule, tmp_path, existing) == []
 
 
-@pytest.mark.parametrize(
-    "binding",
-    [
-        {"identity": "both", "podIdentity": {"sessionTags": True}},
-        {"identity": "both", "trust": {"subjects": ["a:b"]}},
-        {"identity": "podIdentity", "trust": {"conditions": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}},
-    ],
-)
-def test_what_pod_identity_has_too(tmp_path: Path, binding: dict[str, Any]) -> None:
-    assert [warnings(rule, tmp_path, binding) for rule in ("wide-trust", "pod-identity-trust")] == [[], []]
-
-
 def test_the_place_of_a_statement_beside_those_for_pod_identity(tmp_path: Path) -> None:
     issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
     provider = f"arn:aws:iam::111122223333:oidc-provider/{issuer}"
@@ -675,43 +596,6 @@ def test_a_silence_is_for_its_rule_and_its_bindings(
     stack = read_settings({"bindings": bindings, "lint": {"silence": silence}}, Path("/nowhere")).stack
     warning = LocatedMistake(("bindings", binding, "trust"), Mistake("F", "A", "D"), rule=rule)
     assert silence_reason(warning, stack.lint) == reason
-
-
-def test_a_silence_of_one_binding_hides_no_warning_of_another_with_the_same_file(tmp_path: Path) -> None:
-    (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
-    bindings = {key: {"serviceAccount": {"name": key}, "policy": {"file": "p.json"}} for key in ("a", "b")}
-    silence = {"write-everything": {"reason": "r", "bindings": ["a"]}}
-    found = examine({"cluster": {"name": "cc"}, "bindings": bindings, "lint": {"silence": silence}}, tmp_path)
-    assert [warning.place[1] for warning, _ in found.silenced] == ["a"]
-    assert [warning.place[1] for warning in found.warnings] == ["b"]
-
-
-@pytest.mark.parametrize(
-    "lint",
-    [
-        [],
-        {"errors": 5},
-        {"errors": [5, "wide-trust"]},
-        {"silence": []},
-        {"silence": {"wide-trust": 5}},
-        {"silence": {"wide-trust": {"reason": 5}}},
-        {"silence": {"wide-trust": {"reason": "r", "bindings": 5}}},
-    ],
-)
-def test_lint_settings_of_any_shape(tmp_path: Path, lint: Any) -> None:
-    wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
-    found = examine({"cluster": {"name": "cc"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
-    assert found.mistakes[0].place[0] == "lint"
-    assert all(isinstance(reason, str) for _, reason in found.silenced)
-
-
-def test_a_statement_that_is_too_long_hides_no_warning(tmp_path: Path) -> None:
-    wide = {**READ, "Action": "s3:*", "Resource": "*"}
-    longest = {**READ, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "x" * 7000}}}
-    binding = {**APP, "policy": {"document": {"Version": "2012-10-17", "Statement": [longest, wide]}}}
-    found = examine({"cluster": {"name": "cc"}, "bindings": {"app": binding}}, tmp_path)
-    assert len(found.mistakes) == 1
-    assert [each.place[-2] for each in found.warnings if each.rule == "write-everything"] == [1]
 
 
 @pytest.mark.parametrize("bindings", ["b", [5], {"secure": "v1:abc"}, SECRET])
@@ -766,24 +650,9 @@ def test_what_other_rules_advise_settles_it(
     assert warnings(rule, tmp_path, after) == []
 
 
-def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
-    silence = {"unused-setting": {"reason": "r", "bindings": ["a"]}}
-    stack = read_settings({"bindings": {"a": APP}, "lint": {"silence": silence}}, Path("/nowhere")).stack
-    warning = LocatedMistake(("variables", "a"), Mistake("F", "A", "D"), rule="unused-setting")
-    assert silence_reason(warning, stack.lint) is None
-
-
 def test_names_of_rules() -> None:
     for name, rule in RULES.items():
         assert check_rule_name(name) == name
         assert rule.description
     with pytest.raises(Mistake, match="did you mean 'wide-trust'"):
         check_rule_name("wide-trusts")
-
-
-def test_a_warning_in_a_file_is_located_there(tmp_path: Path) -> None:
-    statement = json.dumps({**READ, "Action": "s3:PutObject"})
-    (tmp_path / "p.json").write_text(f'{{"Version": "2012-10-17", "Statement": [\n\n{statement}]}}')
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policy": {"file": "p.json"}}}}
-    (warning,) = examine(values, tmp_path).warnings
-    assert (warning.rule, warning.file, warning.line) == ("write-everything", "p.json", 3)

@@ -74,11 +74,6 @@ def test_what_the_list_does_not_say(
         assert warnings(tmp_path, rule, {"policyArns": [arn]}, region) == {}
 
 
-def test_a_partition_that_the_region_says(tmp_path: Path) -> None:
-    arn = "arn:${partition}:iam::aws:policy/ReadOnlyAcess"
-    assert [*warnings(tmp_path, "unknown-managed-policy", {"policyArns": [arn]})] == ["policyArns.0"]
-
-
 def test_a_policy_that_a_newer_one_replaces(tmp_path: Path) -> None:
     old, new = "service-role/AmazonEBSCSIDriverPolicy", "AmazonEBSCSIDriverPolicyV2"
     of_app = warnings(tmp_path, "replaced-managed-policy", {"policyArns": [AWS + old, AWS + new]})
@@ -87,14 +82,6 @@ def test_a_policy_that_a_newer_one_replaces(tmp_path: Path) -> None:
 
     assert of_app == {"policyArns.0": f"write {AWS}{new}"}
     assert of_driver["policyArns.0"].startswith(f"write {AWS}{new}; or, in its place, `policies: [{{addOn: ebs-csi")
-
-
-def test_what_aws_has_removed_is_said_once(tmp_path: Path) -> None:
-    assert "AWSLambdaFullAccess" not in known().keys
-    arns = {"policyArns": [f"{AWS}AWSLambdaFullAccess"]}
-
-    assert warnings(tmp_path, "unknown-managed-policy", arns) == {}
-    assert [*warnings(tmp_path, "replaced-managed-policy", arns)] == ["policyArns.0"]
 
 
 def test_the_lists_agree() -> None:

@@ -85,28 +85,6 @@ def test_write_everything(tmp_path: Path, statement: Mapping[str, Any], element:
 
 
 @pytest.mark.parametrize(
-    ("statement", "said"),
-    [
-        ({"Action": "s3:*", "Resource": "*"}, 's3:* on every resource ("*") of the AWS account'),
-        ({"Action": "s3:*", "NotResource": BUCKET}, "s3:* on every resource but NotResource of the AWS account"),
-        (
-            {"Action": "s3:PutObject", "Resource": "arn:${partition}:s3:::*"},
-            "s3:PutObject on 'arn:${partition}:s3:::*', which is every resource of a type",
-        ),
-        (
-            {"Action": "s3:*", "Resource": "*", "Condition": NEEDS_TLS},
-            's3:* on every resource ("*") of the AWS account, with a Condition that every caller can meet',
-        ),
-    ],
-)
-def test_what_is_said(tmp_path: Path, statement: Mapping[str, Any], said: str) -> None:
-    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
-    binding = {"serviceAccount": {"name": "app"}, "policy": {"name": "p", "document": document}}
-    (warning,) = examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, tmp_path).warnings
-    assert warning.mistake.found == said
-
-
-@pytest.mark.parametrize(
     ("denies", "silent"),
     [
         (DENIES, True),

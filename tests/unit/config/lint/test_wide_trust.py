@@ -183,20 +183,6 @@ def test_any_customer_of_another_provider(principal: str, condition: Any, noun: 
     assert mistake.fix.startswith(f"{fix}; ")
 
 
-@pytest.mark.parametrize(
-    ("principal", "condition"),
-    [
-        (f"arn:aws:iam::111122223333:oidc-provider/{GITHUB}", {"StringLike": {f"{GITHUB}:sub": "repo:acme/app:*"}}),
-        (COGNITO, {"StringEquals": {f"{COGNITO}:aud": "us-east-1:12345678-ffff-ffff-ffff-123456"}}),
-        ("arn:aws:iam::111122223333:saml-provider/my-company", {}),
-    ],
-)
-def test_a_customer_who_is_named(principal: str, condition: Any) -> None:
-    statement = {**OPEN, "Principal": {"Federated": principal}, "Condition": condition}
-
-    assert found({"statements": [statement]}) == []
-
-
 def test_a_provider_that_is_looked_up_later() -> None:
     """The attack: the same where the issuer is known only to AWS, so that the statement names an unknown provider."""
     ((place, _),) = found({"statements": [OPEN]}, cluster={"name": "my-cluster"})
