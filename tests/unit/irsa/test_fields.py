@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from irsa.fields import OF_A_ROLE, Document, Field, Found, Group, Node, collect
+from irsa.fields import OF_A_ROLE, Document, Field, Found, Group, Node
 from irsa.read import Arguments
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import OUTPUT
@@ -314,25 +314,3 @@ def test_json_text_is_kept_beside_what_it_says() -> None:
 def test_json_text_is_checked_by_the_same_rules() -> None:
     _, ((place, mistake),) = read(ALL["policy.document"], '{"Version": "2012-10-17", "Statement": []}')
     assert (place, mistake.found) == (("here", "Statement"), "[]")
-
-
-def test_all_mistakes_of_a_value_are_found() -> None:
-    _, found = read(ALL["trust.subjects"], ["x", "a:b", "y", 5])
-    assert [place for place, _ in found] == [("here", 0), ("here", 2), ("here", 3)]
-
-
-def test_a_check_that_raises_something_else_is_an_error_of_ours() -> None:
-    """Protects from a defect that looks like a user's mistake: only a Mistake is collected."""
-    found: Found = []
-
-    def wrong() -> None:
-        raise Mistake("F", "A", "D")
-
-    def broken() -> None:
-        raise ZeroDivisionError
-
-    collect(wrong, ("a",), found)
-    collect(lambda: "good", ("b",), found)
-    assert [(place, mistake.found) for place, mistake in found] == [(("a",), "F")]
-    with pytest.raises(ZeroDivisionError):
-        collect(broken, ("a",), found)

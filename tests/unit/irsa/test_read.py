@@ -7,9 +7,8 @@ import pulumi
 import pytest
 
 from irsa.read import ArgumentMistakes, Arguments, is_output
-from irsa.rules.mistakes import Mistake, Place, path_of
+from irsa.rules.mistakes import Place, path_of
 from irsa.rules.policies import DEEPEST
-from irsa.rules.unknown import Unknown
 from irsa.spec import read, read_again
 
 ROLE = "arn:aws:iam::111122223333:role/r"
@@ -22,15 +21,6 @@ def output(value: Any) -> pulumi.Output[Any]:
 
 def places(arguments: Arguments) -> list[Place]:
     return [place for place, _ in arguments.found]
-
-
-def test_plain_values_are_read_at_once() -> None:
-    arguments = Arguments("my-app")
-    given = {"role": {"arn": ROLE}, "service_account": {"name": "app", "labels": {"a": "b"}}, "audience": "a"}
-
-    assert arguments.read(given) == given
-    assert arguments.found == []
-    assert arguments.given[("service_account", "name")] == "app"
 
 
 def test_all_mistakes_are_found_in_one_reading() -> None:
@@ -96,14 +86,6 @@ def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None
     assert ("which decides which resources exist" in arguments.found[0][1].allowed) is is_output(value)
 
 
-def test_a_key_that_is_no_string_is_reported() -> None:
-    arguments = Arguments("my-app")
-    values = arguments.read({"policy_arns": {5: ROLE}, "inline_policies": {"a": {"document": output({})}}})
-    assert places(arguments) == [("policy_arns", "5")]
-    assert values["policy_arns"] == {}
-    assert isinstance(values["inline_policies"]["a"]["document"], Unknown)
-
-
 def test_an_output_is_read_when_it_is_known() -> None:
     name, arguments = output("x"), Arguments("my-app")
     args = {"role": {"name": name, "description": "d"}}
@@ -140,15 +122,6 @@ def test_a_secret_that_is_refused_is_not_shown() -> None:
         (("role", "tags"), "a secret value that breaks a rule of the argument")
     ]
     assert "s,ecret" in str(arguments.refusal(arguments.found))
-
-
-def test_the_message_names_the_component_and_each_place() -> None:
-    mistakes = [(("role", "name"), Mistake("F", "A", "set {}", ("audience",))), ((), Mistake("G", "A", "D"))]
-    lines = str(ArgumentMistakes("my-app", mistakes, lambda part: path_of(part).upper())).splitlines()
-    assert lines[0] == "2 errors in the arguments of ServiceAccountRole 'my-app'"
-    assert [line.strip() for line in lines if line.strip().isupper()] == ["ROLE.NAME"]
-    assert any("set AUDIENCE" in line for line in lines)
-    assert str(ArgumentMistakes("my-app", mistakes[1:], path_of)).startswith("1 error in")
 
 
 @pytest.mark.parametrize(
@@ -188,17 +161,6 @@ def test_a_value_is_bounded_in_depth(levels: int, found: bool) -> None:
     arguments = Arguments("my-app")
     arguments.read({"trust": {"subjects": value}})
     assert any("deep" in mistake.found for _, mistake in arguments.found) is found
-
-
-def test_what_is_known_later() -> None:
-    async def coming() -> str:
-        return "x"
-
-    waiting = coming()
-    assert is_output(waiting)
-    assert is_output(output("x"))
-    assert not any(map(is_output, ("x", None, 5, [], {})))
-    waiting.close()
 
 
 class Array:

@@ -1,11 +1,10 @@
 """Conditions against the sentences and tables of AWS's documentation."""
 
-import re
 from typing import Any
 
 import pytest
 
-from irsa.evaluation import Decision, patterns
+from irsa.evaluation import Decision
 from tests.unit.irsa.evaluation.page_example import (
     AUD,
     AUDIENCE,
@@ -220,85 +219,3 @@ def test_known_slips_are_named(condition: dict[str, Any], words: str) -> None:
     assert (reason.key, reason.wanted) == (key, (wanted,))
     assert words in reason.hint
     assert reason.explanation.endswith(reason.hint)
-
-
-PAGES: list[tuple[dict[str, Any], str]] = [
-    ({"StringEquals": {SUB: SUBJECT}}, "elements_condition_operators.html#Conditions_String"),
-    ({"StringNotLike": {SUB: "a*"}}, "elements_condition_operators.html#Conditions_String"),
-    ({"ArnLike": {SUB: "arn:aws:iam::111122223333:role/*"}}, "elements_condition_operators.html#Conditions_ARN"),
-    ({"Bool": {SUB: "true"}}, "elements_condition_operators.html#Conditions_Boolean"),
-    ({"Null": {SUB: "false"}}, "elements_condition_operators.html#Conditions_Null"),
-    ({"StringEqualsIfExists": {"other.example:sub": "x"}}, "elements_condition_operators.html#Conditions_IfExists"),
-    (
-        {"ForAnyValue:StringEqualsIfExists": {"other.example:sub": "x"}},
-        "elements_condition_operators.html#Conditions_IfExists",
-    ),
-    ({"StringEquals": {"other.example:sub": "x"}}, "elements_condition_operators.html"),
-    ({"StringNotEquals": {"other.example:sub": "x"}}, "elements_condition_operators.html"),
-    ({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, "elements_condition_operators.html"),
-    ({"ForAllValues:StringEquals": {"other.example:sub": "x"}}, "condition-single-vs-multi-valued-context-keys.html"),
-    ({"StringEquals": {"aws:SourceVpc": "vpc-1"}}, "iam-condition-keys.html#condition-keys-wif"),
-    ({"StringEquals": {SUB: []}}, "condition-logic-multiple-context-keys-or-values.html"),
-    ({"StringEquals": {SUB: "${aws:username}"}}, "variables.html"),
-    ({"Bool": {SUB: "${aws:username}"}}, "variables.html"),
-]
-
-
-@pytest.mark.parametrize(("condition", "page"), PAGES)
-def test_a_reason_cites_the_page_that_states_its_rule(condition: dict[str, Any], page: str) -> None:
-    guide = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_"
-    assert only_reason(under(condition)).documentation == f"{guide}{page}"
-
-
-@pytest.mark.parametrize(
-    ("condition", "values", "words"),
-    [
-        ({"StringEquals": {"aws:x": "a"}}, ("b",), "aws:x is b; it must be exactly a."),
-        ({"StringLike": {"aws:x": ["a*", "b*"]}}, ("b",), "it must match one of a*, b*."),
-        ({"StringNotEquals": {"aws:x": ["a", "b"]}}, ("b",), "it must not be any of a, b."),
-        ({"ForAllValues:StringEquals": {"aws:x": "a"}}, ("a", "b"), "each value must be exactly a."),
-        ({"ForAnyValue:StringEquals": {"aws:x": "a"}}, ("a", "b"), "at least one value must be exactly a."),
-        ({"StringEquals": {"aws:x": "${aws:y}"}}, ("a",), "exactly ${aws:y}, which cannot be decided here."),
-        ({"StringEquals": {"aws:x": "a"}}, ("a", "b"), "several values, which only ForAllValues and ForAnyValue"),
-        ({"Null": {"aws:x": "true"}}, ("a",), "Null requires aws:x to be absent; it is present."),
-        ({"Null": {"aws:x": "false"}}, (), "Null requires aws:x to be present; it is absent."),
-        ({"Null": {"aws:x": ["true", "false"]}}, (), "Null requires aws:x to be absent or present; it is absent."),
-        ({"StringNotEquals": {"aws:x": "a"}}, (), "no aws:x, and a negated condition on an absent key is true."),
-        ({"StringEquals": {"aws:x": "a"}}, (), "no aws:x, and a condition on an absent key is false."),
-    ],
-)
-def test_a_condition_is_said_in_one_sentence(condition: dict[str, Any], values: tuple[str, ...], words: str) -> None:
-    """Protects the reader of `irsa explain`: what was found, what is wanted, of how many values, and whether it holds.
-
-    The order is that of the page on several values: alternatives for an operator, exclusions for a negated one.
-    """
-    reason = only_reason(under(condition, aws__x=values))
-    assert words in reason.explanation
-    assert reason.found == values
-
-
-@pytest.mark.parametrize(
-    "condition",
-    [
-        {"StringNotEqualsIgnoreCase": {SUB: SUBJECT.upper()}},
-        {"StringEquals": {"aws:x": "A"}},
-        {"Null": {SUB: "true"}},
-        {"StringEquals": {SUB: "system:serviceaccount:team-a:another"}},
-    ],
-)
-def test_what_is_no_known_slip_gets_no_hint(condition: dict[str, Any]) -> None:
-    assert only_reason(under(condition, aws__x=("a",))).hint == ""
-
-
-@pytest.mark.parametrize("operator", ["StringNotEquals", "StringLike", "StringNotLike"])
-def test_values_without_wildcards_are_no_patterns(operator: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    real = patterns.regular_expression
-
-    def counted(pattern: patterns.Pattern | str) -> re.Pattern[str]:
-        asked.append(pattern)
-        return real(pattern)
-
-    monkeypatch.setattr(patterns, "regular_expression", counted)
-    under({operator: {SUB: [f"{SUBJECT}-{number}" for number in range(100)]}})
-    assert len(asked) < 10

@@ -133,22 +133,6 @@ def test_known_slips_of_the_principal_are_named(principal: str, words: str) -> N
     assert words in evaluation.statements[0].reasons[0].explanation
 
 
-@pytest.mark.parametrize(
-    ("elements", "pages"),
-    [
-        ({}, ["elements_principal.html", "elements_action.html"]),
-        ({"Principal": "*"}, ["elements_principal.html#principal-anonymous", "elements_action.html"]),
-        ({"Principal": {"AWS": "*"}}, ["elements_principal.html#principal-anonymous", "elements_action.html"]),
-        ({"NotAction": "sts:TagSession"}, ["elements_principal.html", "elements_notaction.html"]),
-    ],
-)
-def test_a_reason_cites_the_page_on_its_element(elements: dict[str, Any], pages: list[str]) -> None:
-    evaluation = evaluate(document(statement(**elements)), REQUEST)
-    guide = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_"
-    assert [reason.documentation for reason in evaluation.statements[0].reasons] == [f"{guide}{page}" for page in pages]
-    assert evaluation.documentation == f"{guide}evaluation-logic_policy-eval-denyallow.html"
-
-
 def test_a_reason_says_what_the_token_has_and_what_the_statement_wants() -> None:
     reasons = evaluate(PAGE, REQUEST).statements[0].reasons
     assert [(reason.element, reason.operator, reason.key, reason.found, reason.wanted) for reason in reasons] == [
@@ -158,26 +142,6 @@ def test_a_reason_says_what_the_token_has_and_what_the_statement_wants() -> None
         ("Condition", "StringEquals", AUD, (AUDIENCE,), (AUDIENCE,)),
     ]
     assert not any(each.hint for each in reasons)
-
-
-@pytest.mark.parametrize(
-    ("elements", "reason", "words"),
-    [
-        *(
-            (elements, 0, f"The statement's principal is {whom}; the token's provider is {PROVIDER}.")
-            for elements, whom in (
-                *(({}, PROVIDER), ({"Principal": "*"}, "everybody"), ({"Principal": {"Federated": []}}, "nobody")),
-            )
-        ),
-        ({"Action": "sts:*"}, 1, "covers sts:*, which includes sts:AssumeRoleWithWebIdentity."),
-        ({"Action": []}, 1, "covers nothing, which does not include sts:AssumeRoleWithWebIdentity."),
-        ({"NotAction": "sts:TagSession"}, 1, "covers all actions except sts:TagSession, which includes"),
-        ({"NotAction": "sts:*"}, 1, "covers all actions except sts:*, which does not include"),
-    ],
-)
-def test_what_a_statement_is_about_is_said(elements: dict[str, Any], reason: int, words: str) -> None:
-    said = evaluate(document(statement(**elements)), REQUEST).statements[0].reasons[reason].explanation
-    assert said == words if reason == 0 else words in said
 
 
 @pytest.mark.parametrize(

@@ -175,16 +175,6 @@ def test_another_deny_names_nobody(denial: dict[str, Any]) -> None:
     assert named({}, denial) is False
 
 
-def test_a_deny_with_aws_services_beside_is_not_judged() -> None:
-    condition = {**ORGANIZATION, "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}
-
-    assert named({}, {"Condition": condition}) is None
-
-
-def test_a_statement_that_is_not_about_assuming_the_role() -> None:
-    assert named({}, action=["sts:TagSession", "sts:SetSourceIdentity"]) is True
-
-
 def test_variables_need_the_version() -> None:
     condition = {"StringEquals": {"aws:PrincipalTag/x": "a", "aws:SourceVpc": "${aws:SourceVpc}"}}
     allow = statement_of({**EVERYTHING, "Condition": condition})
