@@ -59,29 +59,6 @@ def test_the_service_account_of_the_chart_is_trusted(deploy: Deploy) -> None:
     assert "external-dns:external-dns" not in deployed.one(ROLE).inputs["assumeRolePolicy"]
 
 
-def test_outputs_of_other_resources(deploy: Deploy) -> None:
-    plain = {"add_on": "ebs-csi", "cluster_names": ["my-cluster"]}
-    later = {"add_on": "ebs-csi", "cluster_names": [output("my-cluster")]}
-    of_clusters = {"cluster_arns": {"a": output(CLUSTER_ARN)}, "identity": "both", "policies": [{"add_on": "ebs-csi"}]}
-    documents = {
-        deploy({"oidc_provider_arns": [output(PROVIDER)], **arguments}).one(POLICY).inputs["policy"]
-        for arguments in ({"policies": [plain]}, {"policies": [later]}, of_clusters)
-    }
-    assert len(documents) == 1
-    assert "arn:aws:ec2:us-west-2:111122223333:volume/*" in documents.pop()
-
-
-@pytest.mark.parametrize(
-    ("zone", "word"), [("*", "hosted_zones[0]"), ("arn:aws-cn:route53:::hostedzone/Z1", "aws-cn"), ("Z1\n", "found:")]
-)
-def test_an_output_that_is_no_zone(deploy: Deploy, zone: str, word: str) -> None:
-    with pytest.raises(InvalidArgumentsError) as error:
-        deploy(
-            {"oidc_provider_arns": [PROVIDER], "policies": [{"add_on": "external-dns", "hosted_zones": [output(zone)]}]}
-        )
-    assert word in str(error.value)
-
-
 def test_the_partition_of_the_role(deploy: Deploy) -> None:
     provider = PROVIDER.replace("arn:aws:", "arn:aws-us-gov:").replace("us-west-2", "us-gov-west-1")
     deployed = deploy(

@@ -60,15 +60,6 @@ def test_what_cannot_be_told_is_no_list(deploy: Deploy) -> None:
     assert deploy(args).outputs["subjects"] is None
 
 
-def test_statements_that_admit_nobody_else_say_nothing(deploy: Deploy) -> None:
-    other = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
-    # Further conditions narrow when subjects get in, and not who they are.
-    conditions = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
-    for more in ({"statements": [other, {**OPEN, "Condition": WHO}]}, {"conditions": conditions}):
-        assert parse("app", {**ARGS, "trust": more}).warnings == ()
-        assert deploy({**ARGS, "trust": more}).outputs["subjects"] == ["team-a:app"]
-
-
 KUBE_SYSTEM = {"StringLike": {f"{HOST_PATH}:sub": "system:serviceaccount:kube-system:*"}}
 
 

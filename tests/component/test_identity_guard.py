@@ -6,12 +6,9 @@ from typing import Any
 
 import pulumi
 import pytest
-from pydantic.alias_generators import to_camel
 
 from irsa import IdentityGuard
-from irsa.guard_spec import read_guard
 from irsa.later import InvalidArgumentsError
-from irsa.rules.mistakes import path_of
 
 POLICY = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
 BINDING, CONFIG_MAP = f"{POLICY}Binding", "kubernetes:core/v1:ConfigMap"
@@ -103,12 +100,6 @@ def test_outputs_with_exceptions(created: Callable[[Any], list[Any]], exceptions
     assert spec["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"] == ["team-a"]
 
 
-def test_many_outputs_are_one_config_map(created: Callable[[Any], list[Any]]) -> None:
-    many = [{"name": output(f"app-{n}"), "namespace": f"team-{n % 9}", "role_arn": output(ROLE)} for n in range(1_100)]
-    [config_map] = of(created({"mode": "warn", "stack": "mine", "service_accounts": many}), CONFIG_MAP).values()
-    assert len(config_map.inputs["data"]) == 1_100
-
-
 @pytest.mark.parametrize(
     ("change", "place", "word"),
     [
@@ -139,11 +130,3 @@ def test_what_it_refuses(created: Callable[[Any], list[Any]], change: dict[str, 
         created({"mode": "deny", "service_accounts": [APP], **change})
     assert f"\n  {place}\n" in str(error.value)
     assert word in str(error.value)
-
-
-def test_what_is_missing_is_named_as_the_caller_writes_it() -> None:
-    found = [
-        mistake.found
-        for _, mistake in read_guard("guard", {}, "mine", lambda at: path_of(to_camel(str(each)) for each in at))[1]
-    ]
-    assert found == ["no mode", "no serviceAccounts"]

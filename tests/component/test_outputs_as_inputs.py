@@ -55,7 +55,6 @@ OTHERWISE = {
     "role.name_prefix",
     *(f"{outer}.{name}" for outer in ("policy", "policies") for name in group_of(AddOn).fields),
 }
-LONG = "x" * 6200
 
 
 def is_plain(path: Place) -> bool:
@@ -115,14 +114,6 @@ def inputs(deployment: Any) -> dict[str, Any]:
     return {**found, "outputs": deployment.outputs}
 
 
-@pytest.mark.parametrize("path", MAY_BE_OUTPUTS, ids=str)
-def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any], path: Place) -> None:
-    if not expected:
-        expected |= inputs(deploy(EVERYTHING))
-
-    assert inputs(deploy(with_outputs(EVERYTHING, {path}))) == expected
-
-
 # What only lets other arguments pass, and what is as its default.
 LETS_PASS = {("trust", "any_service_account"), ("service_account", "create"), ("quotas",)}
 LETS_PASS |= {("quotas", name) for name in group_of(Quotas).fields}
@@ -153,114 +144,10 @@ def requests(deployment: Any) -> list[str]:
     return sorted(map(str, asked))
 
 
-# argument, a value that is wrong, where it is reported
-WRONG: list[tuple[dict[str, Any], str, str]] = [
-    ({"service_account": {"name": output("A_"), "namespace": "a"}}, "service_account.name", "'A_'"),
-    ({"service_account": {"name": "a", "namespace": output("team a")}}, "service_account.namespace", "'team a'"),
-    ({"service_account": {"name": "a", "labels": output({"a": "b c"})}}, "service_account.labels.a", "'b c'"),
-    ({"service_account": {"name": "a", "sts_regional_endpoints": output("yes")}},
-     "service_account.sts_regional_endpoints", "true or false"),
-    ({"oidc_provider_arns": [output("arn:aws:iam::1:oidc-provider/x")]}, "oidc_provider_arns[0]", "not 12 digits"),
-    ({"oidc_provider_arns": [PROVIDER, output(PROVIDER.replace("111122223333", "444455556666"))]},
-     "oidc_provider_arns[1]", "444455556666"),
-    ({"trust": {"subjects": [output("team-a")]}}, "trust.subjects[0]", "is not namespace:name"),
-    ({"trust": {"subjects": output(["*:*"])}}, "trust.subjects", "every service account"),
-    ({"audience": output("")}, "audience", "audience"),
-    ({"trust": {"conditions": output({"StringEqual": {"a": "b"}})}}, "trust.conditions.StringEqual", "StringEquals"),
-    ({"trust": {"statements": [output({"Effect": "Allow", "Action": "sts:AssumeRole"})]}}, "trust.statements[0]",
-     "no Principal"),
-    ({"role": {"name": output("my role")}}, "role.name", "'my role'"),
-    ({"role": {"name": output(None)}}, "role.name", "without a value"),
-    ({"role": {"permissions_boundary": output("arn:aws:iam::444455556666:policy/p")}}, "role.permissions_boundary",
-     "444455556666"),
-    ({"role": {"tags": {"team": output("a;b")}}}, "role.tags.team", "'a;b'"),
-    ({"policy": {"name": "p", "document": output({**DOCUMENT, "Version": "2012"})}}, "policy.document.Version", "2012"),
-    ({"policy": {"name": "p", "document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": output("my-bucket")}]}}},
-     "policy.document.Statement[0].Resource", "not an ARN"),
-    ({"policy": {"document": output({**DOCUMENT, "Statement": [{**STATEMENT, "Resource": f"arn:aws:s3:::{LONG}"}]})}},
-     "policy.document", "6,144"),
-    ({"policy_arns": {"a": output("arn:aws:iam::444455556666:policy/p")}}, "policy_arns.a", "444455556666"),
-    ({"inline_policies": {"a": {"document": output("{")}}}, "inline_policies.a.document", "not JSON"),
-    ({"oidc_provider_arns": output([])}, "oidc_provider_arns", "an empty list"),
-    ({"assume_role_arns": output([])}, "assume_role_arns", "an empty list"),
-    ({"role": {"tags": {f"t{number}": output("x") for number in range(51)}}}, "role.tags", "at most 50"),
-    ({"role": {"tags": output({f"t{number}": "x" for number in range(51)})}}, "role.tags", "at most 50"),
-    ({"inline_policies": {name: {"document": output(
-        {**DOCUMENT, "Statement": {**STATEMENT, "Resource": f"arn:aws:s3:::{LONG}"}})} for name in ("a", "b")}},
-     "inline_policies", "10,240"),
-    # The value is plain, and only the account, by which it is wrong, is known later.
-    ({"oidc_provider_arns": [output(PROVIDER)], "policy_arns": {"a": "arn:aws:iam::444455556666:policy/p"}},
-     "policy_arns.a", "444455556666"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("change", "place", "word"), WRONG, ids=[place for _, place, _ in WRONG])
-def test_an_output_is_checked_when_it_is_known(
-    deploy: Callable[..., Any], change: dict[str, Any], place: str, word: str
-) -> None:
-    with pytest.raises(InvalidArgumentsError) as error:
-        deploy({**GOOD, **change})
-
-    assert place in str(error.value)
-    assert word in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("change", "place"),
-    [
-        ({"trust": {"subjects": [output("team-a:x"), "nonsense"]}}, "trust.subjects[1]"),
-        ({"role": {"tags": {"team": output("a"), "a;b": "c"}}}, 'role.tags["a;b"]'),
-        ({"policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Action": "s3", "Resource": output("x")}]}}},
-         "policy.document.Statement[0].Action"),
-        ({"trust": {"conditions": {"StringEqual": {"aws:SourceVpc": output("vpc-0abc")}}}},
-         "trust.conditions.StringEqual"),
-        ({"oidc_provider_arns": [output(PROVIDER), "x"]}, "oidc_provider_arns[1]"),
-        ({"trust": {"subjects": ["*:*", output("team-a:x")]}}, "trust.subjects"),
-        ({"oidc_provider_arns": [PROVIDER, PROVIDER.replace("111122223333", "444455556666"), output(PROVIDER)]},
-         "oidc_provider_arns[1]"),
-        ({"policy": {"document": {**DOCUMENT, "Statement": [
-            {**STATEMENT, "Resource": ["arn:aws-cn:s3:::b/*", output("arn:aws:s3:::c/*")]}]}}},
-         "policy.document.Statement[0].Resource[0]"),
-        # The role's AWS account is not known; two policies of which one can't be attached are, and partitions.
-        ({"oidc_provider_arns": [output(PROVIDER)], "policy_arns": {
-            "a": "arn:aws:iam::111122223333:policy/a", "b": "arn:aws:iam::444455556666:policy/b"}}, "policy_arns.b"),
-        ({"oidc_provider_arns": output([PROVIDER]), "policy_arns": {"a": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
-          "policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "arn:aws-cn:s3:::b/*"}]}}},
-         "policy.document.Statement[0].Resource"),
-        ({"oidc_provider_arns": [output(PROVIDER)],
-          "policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "str/*"}]}}},
-         "policy.document.Statement[0].Resource"),
-        # What is known alone exceeds a quota.
-        ({"trust": {"subjects": [output("a:b"), *(f"ns-{number}:{'x' * 60}" for number in range(30))]}},
-         "trust.subjects"),
-        ({"policy": {"document": {**DOCUMENT, "Statement": [
-            {**STATEMENT, "Resource": [f"arn:aws:s3:::{'x' * 6200}", output("arn:aws:s3:::c/*")]}]}}},
-         "policy.document"),
-    ],
-)  # fmt: skip
-def test_what_is_plain_beside_an_output_is_checked_at_once(
-    deploy: Callable[..., Any], change: dict[str, Any], place: str
-) -> None:
-    registered: list[Any] = []
-    with pytest.raises(InvalidArgumentsError) as error:
-        deploy({**GOOD, **change}, registered=registered)
-
-    assert place in str(error.value)
-    assert registered == []
-
-
 def own_policy(deployed: Any) -> Any:
     """Return the policy that is not an add-on's."""
     (policy,) = (each for each in deployed.of(POLICY) if "add-on" not in each.name)
     return policy
-
-
-def test_a_preview_shows_what_is_known(deploy: Callable[..., Any]) -> None:
-    deployed = deploy(EVERYTHING, preview=True)
-
-    role = deployed.one(ROLE).inputs
-    assert "system:serviceaccount:showcase:everything" in role["assumeRolePolicy"]
-    assert json.loads(own_policy(deployed).inputs["policy"]) == EVERYTHING["policy"]["document"]
 
 
 def test_a_preview_hides_no_more_than_it_must(deploy: Callable[..., Any]) -> None:
@@ -302,14 +189,6 @@ def test_a_preview_shows_what_a_patch_writes(deploy: Callable[..., Any], take_ov
     assert annotations == {**written, **({"pulumi.com/patchForce": "true"} if take_over else {})}
 
 
-def test_an_existing_account_may_be_named_by_outputs(deploy: Callable[..., Any]) -> None:
-    service_account = {"name": output("theirs"), "namespace": output("team-a"), "create": False}
-    deployed = deploy({**GOOD, "service_account": service_account})
-
-    assert deployed.reads[0].inputs["id"] == "team-a/theirs"
-    assert deployed.one(PATCH).inputs["metadata"]["name"] == "theirs"
-
-
 def test_a_secret_stays_one(deploy: Callable[..., Any]) -> None:
     deployed = deploy({**GOOD, "role": {"description": pulumi.Output.secret("hidden")}})
 
@@ -341,21 +220,6 @@ def test_a_program_may_change_its_arguments_for_the_next_component(registered: A
 
     for role in (each for each in registered(program) if each.type == ROLE):
         assert f"default:{role.name}" in role.inputs["assumeRolePolicy"]
-
-
-def test_one_inline_policy_that_is_not_known_hides_no_other(deploy: Callable[..., Any]) -> None:
-    later = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": unknown()}]}
-    policies = {name: {"document": each} for name, each in (("a", output(DOCUMENT)), ("b", later), ("c", DOCUMENT))}
-    deployed = deploy({**GOOD, "inline_policies": policies}, preview=True)
-    texts = {r.name: r.inputs["policy"] for r in deployed.of("aws:iam/rolePolicy:RolePolicy")}
-
-    assert isinstance(texts["my-app@b"], Unknown)
-    assert json.loads(texts["my-app@a"]) == json.loads(texts["my-app@c"]) == DOCUMENT
-
-
-def test_the_default_audience_is_the_same_as_an_output(deploy: Callable[..., Any]) -> None:
-    plain = deploy({**GOOD, "audience": "sts.amazonaws.com"}).one(ACCOUNT).inputs
-    assert deploy({**GOOD, "audience": output("sts.amazonaws.com")}).one(ACCOUNT).inputs == plain
 
 
 def test_an_existing_service_account_of_a_secret_name_is_read(deploy: Callable[..., Any]) -> None:

