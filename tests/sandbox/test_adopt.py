@@ -268,15 +268,6 @@ def test_what_another_tool_manages_is_left_to_it(project: Project) -> None:
         assert any_has([line for line in left if f"--take-from {maker}" in line], name), name
 
 
-def test_one_owner_at_a_time(project: Project) -> None:
-    said = adopt(project, "--all", "--take-from", "eksctl")
-    taken = {each["role"].get("name") for each in bindings_of(project).values()}
-
-    assert {each.name for each in estate.ROLES if each.maker == "eksctl"} <= taken
-    assert not {each.name for each in estate.ROLES if each.maker == "terraform" and each.tags} & taken
-    assert "eksctl: before `pulumi up`, let it keep what is adopted" in said.stdout
-
-
 def test_a_dead_issuer_is_dropped_after_the_import(project: Project) -> None:
     name = role("tempo").name
     said = adopt(project, "--role", role("tempo").arn, *TAKE_FROM, "--drop-dead-issuers")
@@ -402,16 +393,6 @@ def test_what_another_stack_owns_is_left(project: Project) -> None:
     assert (own.returncode, len(sections(own.stdout)["declared already"])) == (0, 2), own.stdout + own.stderr
 
 
-def test_what_cannot_be_chosen_is_said_in_one_line(project: Project) -> None:
-    before = (project.folder / FILE).read_text()
-    nothing, nobody = adopt(project), adopt(project, "--namespace", "no-such-namespace")
-
-    assert [each.returncode for each in (nothing, nobody)] == [2, 2]
-    assert "--namespace" in nothing.stderr
-    assert 'nothing that was found is chosen by "--namespace no-such-namespace"' in nobody.stderr
-    assert (project.folder / FILE).read_text() == before
-
-
 # --- All of it -------------------------------------------------------------------------------------------------------
 
 
@@ -435,10 +416,6 @@ def test_it_only_imports(adoption: Adoption) -> None:
     updated = adoption.updated
     for heading, names in (("roles, rewritten", updated), ("roles, exact", adoption.taken - updated)):
         assert {name for name in adoption.taken if any_has(adoption.sections[heading], name)} == names
-
-
-def test_the_plain_roles_of_every_maker_are_taken(adoption: Adoption) -> None:
-    assert set(PLAIN) - adoption.taken == set()
 
 
 def test_the_same_service_accounts_get_sessions(adoption: Adoption) -> None:

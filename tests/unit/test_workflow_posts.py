@@ -80,22 +80,6 @@ def steps(tmp_path: Path) -> Steps:
     return Steps(tmp_path)
 
 
-def test_a_comment_is_edited_and_not_repeated(steps: Steps) -> None:
-    first = steps.comment("first")
-    second = steps.comment("second")
-    steps.stack = "prod-eu"
-    *others, third = steps.comment("third")
-
-    assert len(first) == len(second) == 1
-    assert first[0]["id"] == second[0]["id"]
-    assert second[0]["body"] == (
-        "<!-- irsa preview of prod -->\nsecond\n\n"
-        "Preview of c0ffee: [run](https://github.com/organization/irsa/actions/runs/1)\n"
-    )
-    assert others == second
-    assert third["body"].startswith("<!-- irsa preview of prod-eu -->\nthird")
-
-
 def test_the_comment_of_somebody_else_is_not_edited(steps: Steps) -> None:
     others = [
         {"id": number, "issue": 7, "user": MALLORY, "body": "<!-- irsa preview of prod -->\nApprove this."}
@@ -167,36 +151,6 @@ def test_why_a_preview_fails_is_a_block_of_code(steps: Steps, name: str) -> None
     assert steps.run(name, "Preview", REPAIR="false") == 2
     reasons = ["error: no such stack", *said.splitlines()]
     assert (steps.folder / "changes.md").read_text() == "".join(f"    {line}\n" for line in reasons)
-
-
-def test_drift_is_reported_once(steps: Steps) -> None:
-    """Protects the readers of issues: one for each stack, and a comment only when something else differs."""
-    issues, comments = steps.report("one thing")
-    assert [each["title"] for each in issues] == ["Stack prod is not as declared"]
-    assert "one thing\n\n[Run](https://github.com/organization/irsa/actions/runs/1)\n" in issues[0]["body"]
-    assert comments == []
-
-    assert steps.report("one thing") == (issues, [])
-    same, comments = steps.report("another thing")
-    assert same == issues
-    assert ["another thing" in each["body"] for each in comments] == [True]
-    assert steps.report("another thing") == (issues, comments)
-
-    steps.stack = "prod-eu"
-    both, _ = steps.report("one thing")
-    assert [each["title"] for each in both] == [f"Stack {stack} is not as declared" for stack in ("prod", "prod-eu")]
-
-
-def test_what_is_as_declared_again_is_closed(steps: Steps) -> None:
-    """Protects the list of issues: only the stack's own is closed, and a later difference opens a new one."""
-    assert steps.report(None) == ([], [])
-    steps.report("one thing")
-    (closed,), (comment,) = steps.report(None)
-    assert (closed["state"], closed["state_reason"]) == ("closed", "completed")
-    assert comment["body"].startswith("As declared again: ")
-
-    issues, _ = steps.report("one thing")
-    assert [each["state"] for each in issues] == ["closed", "open"]
 
 
 def test_the_issue_of_somebody_else_is_left(steps: Steps) -> None:

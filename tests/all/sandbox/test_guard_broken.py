@@ -1,9 +1,6 @@
 """Guards beside each other, broken, divided and big, in a real API server."""
 
 import copy
-import statistics
-import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +17,6 @@ from tests.sandbox.guard_pods import (
     SYSTEM,
     WARN,
     Objects,
-    Pod,
     ask,
     bare,
     declared,
@@ -174,33 +170,6 @@ def test_a_namespace_of_the_bindings_may_be_gone(api: ApiServer, put: Put) -> No
 
 
 # --- many accounts ----------------------------------------------------------------------------------------------------
-
-
-def test_many_accounts(api: ApiServer, put: Put, capsys: pytest.CaptureFixture[str]) -> None:
-    settings, pod = Settings("many", "deny"), right("irsa")
-    many = [Declared(f"team-{number % 100}", f"app-{number}", ROLE) for number in range(1_069)]
-    data = config_map_data(settings, [*many, Declared(DENY, "irsa", ROLE)])
-    assert sum(map(len, data)) == 1_070
-    names = [f"many-{number}" for number in range(len(data))]
-    objects = [*config_maps(settings, data), *policies(settings), *bindings(settings, data, names)]
-    without = durations(api, pod)
-    put(*objects)
-    eventually(lambda: ask(api, DENY), is_refused)
-    with_guard = durations(api, pod)
-    assert is_silent(ask(api, DENY, pod))
-    with capsys.disabled():
-        for name, found in (("without", without), ("with", with_guard)):
-            percent = statistics.quantiles(found, n=100)
-            sys.stdout.write(f"\n1,000 creations {name}: p50 {percent[49]:.2f} ms, p99 {percent[98]:.2f} ms\n")
-
-
-def durations(api: ApiServer, pod: Pod) -> list[float]:
-    found = []
-    for _ in range(1_000):
-        started = time.perf_counter()
-        ask(api, DENY, pod)
-        found.append((time.perf_counter() - started) * 1_000)
-    return found
 
 
 def test_data_that_are_divided(api: ApiServer, put: Put) -> None:

@@ -168,24 +168,6 @@ def test_a_deployment_heals_by_itself(
         until(lambda: "ReplicaFailure" not in conditions(api, DENY))
 
 
-def test_a_restart_ends_the_wait(
-    api: ApiServer,
-    webhook: Webhook,
-    deployment: Callable[[str], None],
-    record_property: Callable[[str, Any], None],
-) -> None:
-    deployment(DENY)
-    refused(api)
-    [old] = [each["metadata"]["name"] for each in listed(api, "replicasets", DENY)]
-    with webhook():
-        asked = time.monotonic()
-        answer = api.cloud.kubectl("rollout", "restart", f"deployment/{APP}", "-n", DENY)
-        assert answer.returncode == 0, answer.stderr
-        found = until(lambda: [role for owner, role in roles(api, DENY) if owner != old])
-        say(record_property, f"Pods {time.monotonic() - asked:.1f} s after `kubectl rollout restart`")
-        assert set(found) == {ROLE}
-
-
 def test_pods_before_their_association(api: ApiServer, webhook: Webhook, deployment: Callable[..., None]) -> None:
     """Protects Pods within seconds of `pulumi up`: the webhook does not know their association yet, and never adds it.
 

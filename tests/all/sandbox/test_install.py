@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import venv
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -181,12 +180,3 @@ def test_the_missing_component_is_named_with_what_to_install(environment: Enviro
     environment.install(requirement)
     asked = environment.run("irsa", "explain", "default/app", "x" * 65)
     assert needs not in asked.stderr
-
-
-def test_the_checkout_itself_packages_no_module(environment: Environment, tmp_path: Path) -> None:
-    environment.pip("wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, str(environment.repository))
-    (wheel,) = tmp_path.glob("*.whl")
-
-    names = zipfile.ZipFile(wheel).namelist()
-    assert names
-    assert [name for name in names if ".dist-info/" not in name] == []

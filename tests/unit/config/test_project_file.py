@@ -12,8 +12,6 @@ STACK = """config:
     my-app: {serviceAccount: {name: my-app}, policy: {file: policies/p.json}}
 """
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-# What `pulumi config` 3.259.0 takes for the folder `stacks`; config: is the key of older engines.
-NAMED = ("stackConfigDir: stacks", "stackConfigDir: ./stacks/", "stackConfigDir: /stacks", "config: stacks")
 
 
 @pytest.fixture
@@ -23,20 +21,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "policies" / "p.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": STATEMENT}))
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks" / "Pulumi.prod.yaml").write_text(f"{STACK}  irsa:cluster: {{name: my-cluster}}\n")
-    (tmp_path / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\n{NAMED[0]}\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.mark.parametrize("named", NAMED)
-def test_stack_files_in_the_folder_that_is_named(project: Path, capsys: pytest.CaptureFixture[str], named: str) -> None:
-    (project / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\n{named}\n")
-    (project / "Pulumi.old.yaml").write_text("config: {}\n")
-
-    assert main(["check"]) == 0
-    assert capsys.readouterr().out.endswith("stacks/Pulumi.prod.yaml: good, 1 binding\n")
-    assert main(["stacks"]) == 0
-    assert capsys.readouterr().out == "prod\n"
 
 
 @pytest.mark.parametrize(
@@ -56,13 +42,3 @@ def test_what_is_relative_is_relative_to_the_project(
     capsys.readouterr()
     assert main(["check", *filter(None, [file])]) == 1
     assert "policies/p.json:1  " in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "named", ["stackConfigDir: 5", "config: {aws:region: us-west-2}", "config:", "stackConfigDir: ''", "[", "[]"]
-)
-def test_a_project_that_names_no_folder(project: Path, capsys: pytest.CaptureFixture[str], named: str) -> None:
-    (project / "stacks" / "Pulumi.prod.yaml").rename(project / "Pulumi.prod.yaml")
-    (project / "Pulumi.yaml").write_text(f"{named}\n")
-
-    assert main(["check"]) == 0, capsys.readouterr().out

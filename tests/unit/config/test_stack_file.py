@@ -8,7 +8,6 @@ import pytest
 
 from config.scalars import parsed
 from config.stack_file import StackFile, located
-from irsa.rules.unknown import SECRET
 from program.examine import examine
 
 
@@ -49,23 +48,6 @@ def test_values_and_lines(tmp_path: Path) -> None:
         (("nowhere",), None),
     ):
         assert file.line(place) == line, place
-
-
-def test_keys_as_the_engine_takes_them(tmp_path: Path) -> None:
-    file = stack_file(
-        tmp_path,
-        """config:
-  cluster: {name: cc}
-  irsa:config:sandbox: true
-  irsa:quotas: '{"trustPolicySize": 4096}'
-  irsa:variables: {secret: {secure: v1:abc}, plain: x}
-""",
-    )
-
-    assert file.settings["cluster"] == {"name": "cc"}
-    assert file.settings["sandbox"] is True
-    assert file.settings["quotas"] == {"trustPolicySize": 4096}
-    assert file.settings["variables"]["secret"] is SECRET
 
 
 def test_lines_only_where_the_value_is_the_files_own(tmp_path: Path) -> None:
@@ -158,18 +140,6 @@ def test_who_of_two_is_to_blame(tmp_path: Path, same: dict[str, Any]) -> None:
 
     assert found[0] == found[1]
     assert found[0]
-
-
-@pytest.mark.parametrize(
-    ("role", "found"),
-    [
-        ("{<<: 5, name: r}", "5, to be merged by <<"),
-        ("{<<: [{path: /a/}, x], name: r}", "'x', to be merged by <<"),
-        ("{<<: {name: a}, <<: {path: /x/}}", "the key '<<' twice, on lines 3 and 3"),
-    ],
-)
-def test_a_merge_that_the_engine_refuses(tmp_path: Path, role: str, found: str) -> None:
-    assert mistakes_of(tmp_path, role) == [(("<<",), 3, found)]
 
 
 def test_a_setting_in_json_with_a_key_twice(tmp_path: Path) -> None:

@@ -72,12 +72,6 @@ def test_the_projects_own_setting(project: Path, capsys: pytest.CaptureFixture[s
     assert listed(capsys) == ["prod"]
 
 
-def test_no_stacks(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.prod.yaml.example").write_text("config: {}\n")
-
-    assert listed(capsys) == []
-
-
 def test_a_file_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     add(project, "prod", "config: {}\n")
     (project / "Pulumi.link.yaml").symlink_to("none")
@@ -86,15 +80,6 @@ def test_a_file_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "irsa stacks: cannot read Pulumi.link.yaml: No such file or directory\n"
-
-
-def test_it_needs_neither_credentials_nor_the_network(
-    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("socket.socket", None)
-    add(project, "prod", "config: {}\n")
-
-    assert listed(capsys) == ["prod"]
 
 
 def test_a_file_without_a_stacks_name_is_no_stack_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
