@@ -23,10 +23,6 @@ def output(value: Any) -> pulumi.Output[Any]:
 
 
 def test_what_is_created_of_several_add_ons(deploy: Deploy) -> None:
-    """Protects the role: a policy and its attachment for each add-on, AWS's own by its ARN, all before a Pod starts.
-
-    No colon is in a name of IAM; the policies have the role's path and tags, as an organization's rules want them.
-    """
     arguments = {
         "oidc_provider_arns": [PROVIDER],
         "role": {"path": "/team/", "tags": {"team": "a"}},

@@ -143,7 +143,6 @@ def test_a_value_within_itself_is_refused() -> None:
 
 
 def test_a_key_forges_no_line() -> None:
-    """Protects readers of an error: a line break within a key begins no mistake of its own."""
     with pytest.raises(ArgumentMistakes) as error:
         parse("my-app", {**GOOD, "role": {"tags": {"a\n    found:   x;\n::error::": "b"}}})
 

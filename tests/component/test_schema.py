@@ -41,10 +41,6 @@ def test_every_property_is_described(schema: Any) -> None:
 
 
 def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
-    """Protects callers: these are required and no more; what goes together is the component's to say.
-
-    Generators add Args to the types' names, so that callers write ServiceAccountArgs and PolicyArgs as in Python.
-    """
     assert schema["resources"]["irsa:index:ServiceAccountRole"]["requiredInputs"] == []
     required = {
         token.rsplit(":", 1)[-1]: definition.get("required", []) for token, definition in schema["types"].items()

@@ -189,10 +189,6 @@ def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Any
 def test_a_role_that_somebody_else_wrote_is_warned_of(
     deploy: Any, monkeypatch: pytest.MonkeyPatch, role: str, take_over: bool, warns: bool
 ) -> None:
-    """Protects from a raw conflict half-way through `up`: the preview names role and manager, in the caller's spelling.
-
-    The live object is as the Kubernetes provider has it in its outputs.
-    """
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
     key, arn = "eks.amazonaws.com/role-arn", f"arn:aws:iam::111122223333:role/{role}"

@@ -158,7 +158,6 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
 
 
 def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names() -> None:
-    """Protects from one error per run: what shows only with the real issuer and account, told like all mistakes."""
     subjects = [f"a-long-namespace-{index:02}:a-long-name-of-a-service-account" for index in range(18)]
     service_account = {"name": "app", "namespace": "team-a"}
     values = {
@@ -242,7 +241,6 @@ def test_an_add_on_knows_the_clusters_of_its_binding() -> None:
 
 
 def test_an_add_on_of_a_cluster_without_a_name() -> None:
-    """Protects who gives the issuer of a cluster: a policy for no cluster would be refused by every call."""
     cluster = {"oidcIssuer": f"https://{ISSUER}", "oidcProviderArn": BLUE}
 
     def found(binding: dict[str, Any]) -> list[LocatedMistake]:

@@ -190,7 +190,6 @@ def test_two_clusters_of_one_issuer_are_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_issuer_that_can_be_no_arn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a traceback: an issuer of another stack is held to the rule of `oidcIssuer`."""
     values = settings(1)
     values["irsa:clusters"]["blue"] = {"stack": "organization/platform/prod"}
     answers = CountingAnswers()

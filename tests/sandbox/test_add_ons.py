@@ -77,10 +77,6 @@ def program(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_every_add_on_by_both_doors(deploy: Deploy, program: Stack, cloud: Any) -> None:
-    """Protects who writes a name in place of a policy: each is deployed once, attached, and trusted by its usual name.
-
-    The names of the service accounts are those of the EKS user guide.
-    """
     bindings = {name: {"policies": [keys(name)], "role": {"name": f"add-on-{name}"}} for name in names()}
     project = deploy({"bindings": bindings})
     assert set(project.up()) == {"create"}
@@ -117,10 +113,6 @@ def test_every_add_on_by_both_doors(deploy: Deploy, program: Stack, cloud: Any) 
 
 
 def test_an_add_on_that_changes(deploy: Deploy, cloud: Any) -> None:
-    """Protects running add-ons: new parameters and versions are written in place, and the attachment stays.
-
-    A policy that somebody edited is as declared again; everything in place of a scope attaches AWS's own policy.
-    """
     role, dns = {"name": "add-on-changing"}, "external-dns"
 
     def of(*several: Mapping[str, Any], **more: Any) -> dict[str, Any]:

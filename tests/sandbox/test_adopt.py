@@ -475,10 +475,6 @@ def test_what_is_left_is_named_with_its_reason(adoption: Adoption) -> None:
 
 
 def test_the_stack_file_is_checked_and_readable(adoption: Adoption) -> None:
-    """Protects readers and CI: AWS's own tags are not in the file, and names are plain.
-
-    `irsa check` fails only by what some roles have that each wants a reason for, such as AdministratorAccess.
-    """
     checked = json.loads(irsa(adoption.project, "check", FILE, "--json").stdout)["files"][0]
     text = (adoption.project.folder / FILE).read_text()
 

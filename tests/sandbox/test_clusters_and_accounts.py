@@ -158,7 +158,6 @@ def platform(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_a_cluster_from_another_stacks_outputs(deploy: Deploy, platform: Stack, iam: Any) -> None:
-    """Protects platform teams: issuer and provider come from their stack's outputs, or one clean error."""
     binding = {"role": {"name": "platform"}, "trust": {"subjects": ["a:b"]}}
     values = {"cluster": {"stack": "organization/platform/sandbox"}, "bindings": {"app": binding}}
     stack = deploy(values, PULUMI_BACKEND_URL=platform.variables["PULUMI_BACKEND_URL"])

@@ -720,7 +720,6 @@ def test_the_engine_refuses_what_the_check_names(case: Case, outcome: Outcome) -
 
 
 def test_failed_look_ups_are_those_of_the_check(cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects the same of clusters, OIDC providers and AWS accounts, all in one error: both name the same settings."""
     clusters = {case.name: dict(case.settings) for case in LOOK_UPS if case.place.startswith("clusters")}
     accounts = {case.name: dict(case.settings) for case in LOOK_UPS if case.name not in clusters}
     bindings = {

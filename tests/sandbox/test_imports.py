@@ -281,10 +281,6 @@ def test_an_inline_policy_is_not_created_over_another(deploy: Deploy, program: S
 
 
 def test_inline_policies_that_cannot_be_listed(program: Stack, existing: Existing) -> None:
-    """Protects who deploys from the SDK's words alone: `invoke of aws:iam/getRolePolicies:getRolePolicies failed`.
-
-    The provider has read the role before, its inline policies too: their first list is that one.
-    """
     (program.folder / "__main__.py").write_text(INLINE % (PROVIDER, [ROOT, PODS], WRITE, NAME, BOUNDARY))
     denied, first = (403, "AccessDenied", "not authorized"), iter([None])
     with failing_aws({"ListRolePolicies": lambda: next(first, denied)}, program.cloud.aws_address) as address:

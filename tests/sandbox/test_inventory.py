@@ -176,10 +176,6 @@ def given(report: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 
 def test_it_agrees_with_the_answers_of_sts(planted: Any, report: dict[str, Any]) -> None:
-    """Protects the answer: STS gives sessions to the pairs that are listed, with real tokens, and to no other pair.
-
-    Every tenth service account is asked about; tests/all/sandbox/test_inventory_by_sts.py asks about all.
-    """
     some = all_service_accounts(planted.kubernetes())[::10]
     of = tokens(planted, some, (AUDIENCE, OWN_AUDIENCE))
     expected = {each for each in given(report) if each[0] in some}

@@ -156,10 +156,6 @@ def test_the_advised_commands_restore_what_is_gone_or_overwritten(cloud: Cloud, 
 
 
 def test_the_advised_command_restores_an_account_of_the_stack(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects from advice that stops in its preview: the dry run of an update takes nothing over from kubectl.
-
-    The first time, it still owns the field by its creation.
-    """
     accounts = ServiceAccounts(cloud)
     stack = deploy(bindings(created={"serviceAccount": {}, "role": {"arn": ONE}}))
     stack.up()

@@ -109,8 +109,6 @@ def test_an_adoption_only_imports(cloud: Any, kubeconfig: str, tmp_path: Path) -
 
 
 def test_an_inventory_is_one_table(cloud: Any, kubeconfig: str) -> None:
-    """Protects blue and green: one table, each account with its cluster's issuer, and the other's roles no orphans."""
-
     def inventory(*contexts: str) -> dict[str, Any]:
         words = [word for context in contexts for word in ("--context", context)]
         answer = cloud.run("irsa", "inventory", "--json", *words, KUBECONFIG=kubeconfig)
@@ -203,7 +201,6 @@ def test_an_account_that_a_refresh_forgot_is_looked_for_in_no_other_cluster(
 
 
 def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
-    """Protects from half an answer: an account of two clusters has two issuers, and one of them is chosen."""
     which = irsa(both, "explain", "default/both", BOTH, "--stack", STACK)
     answers = {
         issuer: irsa(both, "explain", "default/both", BOTH, "--stack", STACK, "--issuer", issuer)

@@ -100,10 +100,6 @@ def test_nor_with_a_wider_policy_beside(action: str) -> None:
 
 
 def test_the_boundary_gives_nobody_more_rights() -> None:
-    """Protects the AWS account from a role with the boundary: it can make no role, take no other, and open no cluster.
-
-    Of these services an action may lead to more than the role has; the file has the name that the deployer's demands.
-    """
     (statement,) = statements("iam-boundary.json")
     services = {each.partition(":")[0] for each in statement["Action"]}
 
@@ -126,7 +122,6 @@ RUNS = {
 
 @pytest.mark.parametrize("environment", RUNS)
 def test_a_workflow_may_do_what_it_runs(environment: str) -> None:
-    """Protects who watches: without a permission, a check has no result each night, and drift's issue never closes."""
     page = (PERMISSIONS.parent / "guides" / "ci.md").read_text()
     (row,) = re.findall(r"^\| permissions of the role \|(.*)\|$", page, re.MULTILINE)
     granted = re.findall(r"permissions/(iam-[\w-]+\.json)", row.split("|")[[*RUNS].index(environment)])

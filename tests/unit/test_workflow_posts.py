@@ -154,7 +154,6 @@ def test_why_a_preview_fails_is_a_block_of_code(steps: Steps, name: str) -> None
 
 
 def test_the_issue_of_somebody_else_is_left(steps: Steps) -> None:
-    """Protects what others wrote: whoever may open an issue may write the marker."""
     others = [
         {"number": number, "state": "open", "user": MALLORY, "body": body}
         for number, body in ((1, "<!-- irsa drift of prod, -->"), (2, None), (3, ""))
@@ -168,7 +167,6 @@ def test_the_issue_of_somebody_else_is_left(steps: Steps) -> None:
 
 
 def test_a_report_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
-    """Protects from an issue that GitHub refuses; what differs otherwise is still told."""
     long = "a" * LONGEST_BODY
     (issue,), _ = steps.report(long)
     _, same = steps.report(long)
@@ -206,7 +204,6 @@ def test_what_verify_found_is_a_block_of_code(steps: Steps) -> None:
 
 
 def test_why_there_is_no_report_is_told(steps: Steps) -> None:
-    """Protects who reads the issue: where `irsa verify` could not look, its reason is there and not an empty block."""
     write_programs(steps.programs, {"pulumi": "exit 0"})
     irsa = '[ "$1" = diff ] && echo changes > changes.md && exit; echo "irsa verify: no credentials" >&2; exit 2'
     write_programs(steps.folder / ".venv" / "bin", {"irsa": irsa})

@@ -106,7 +106,6 @@ def test_the_token_goes_to_no_server_of_a_pull_request(name: str) -> None:
 
 
 def test_who_may_write_to_the_repository() -> None:
-    """Protects the repository: a pull request's job may comment, the nightly one write issues, and no job pushes."""
     rights = {
         (right, name)
         for file, name in JOBS
@@ -234,10 +233,6 @@ def test_what_is_installed_beside_credentials_has_a_hash(name: str) -> None:
 
 
 def test_no_stack_of_the_sandbox_is_previewed(tmp_path: Path) -> None:
-    """Protects AWS: the step that lists the stacks is run, with what `pulumi stack init` makes of a sandbox stack.
-
-    The error: it searched the files for `irsa:sandbox: true`, and Pulumi writes "true".
-    """
     (step,) = [each for each in workflow("stacks.yml")["jobs"]["stacks"]["steps"] if each.get("id") == "list"]
     (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
     (tmp_path / "Pulumi.dev.yaml").write_text('config:\n  irsa:sandbox: "true"\n')

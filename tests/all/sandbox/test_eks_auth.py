@@ -119,7 +119,6 @@ def test_a_pod_becomes_the_role_of_its_association(cloud: Cloud, pod: Any, assoc
 
 
 def test_tokens_that_are_refused(cloud: Cloud, pod: Any, association: Association) -> None:
-    """Protects from a judge that believes claims: audience, Pod, signature, issuer and time each count."""
     genuine = pod_token(cloud, pod)
     assert refusal(cloud, "not.a.token") == "InvalidTokenException"
     assert refusal(cloud, pod_token(cloud, pod, "sts.amazonaws.com")) == "InvalidTokenException"

@@ -247,7 +247,6 @@ def test_the_life_of_each_type(aws: Aws, life: Life) -> None:
 
 
 def test_what_check_answers(plugin: Aws) -> None:
-    """Defaults become inputs, which `__defaults` names; nobody sets `tagsAll`; what is missing is named."""
     engine, defaults = plugin.engine, {"path": "/", "maxSessionDuration": 3600, "forceDetachPolicies": False}
     for kind, expected in ((POLICY, {"path": "/"}), (ROLE, defaults), (ROLE_POLICY, {}), (ATTACHMENT, None)):
         inputs = plain(engine.check(engine.urn(kind), VALID[kind]))
@@ -262,7 +261,6 @@ def test_what_check_answers(plugin: Aws) -> None:
 
 
 def test_automatic_names(aws: Aws) -> None:
-    """A name is never cut, or two long ones would collide; an update must not rename, which would replace."""
     engine, role = aws.engine, VALID[ROLE]
     made = aws.create(ROLE, "c" * 56)
     assert re.fullmatch("c{56}-[0-9a-f]{7}", made.outputs["name"])

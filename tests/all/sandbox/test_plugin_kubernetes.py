@@ -253,7 +253,6 @@ def test_states_are_those_of_the_official_plugin(engine: Engine, live: Client) -
 
 
 def test_names_and_namespaces(engine: Engine) -> None:
-    """An automatic name is the same at preview and update, and stays; a namespace only where a kind has one."""
     urn = engine.urn(ACCOUNT)
     first, second = (plain(engine.check(urn, service_account())) for _ in range(2))
     assert re.fullmatch("my-app-[0-9a-f]{8}", first["metadata"]["name"])
@@ -315,7 +314,6 @@ def test_an_import_takes_the_identity_and_an_update_claims_the_rest(
 
 
 def test_deletion_is_in_the_foreground(engine: Engine, live: Client, account: Account) -> None:
-    """It waits until the object is really gone, and what it owns before it: `destroy`, and a new one of its name."""
     namespace = engine.create(NAMESPACES, manifest("Namespace", {"name": account.name}))
     engine.delete(engine.create(ACCOUNT, service_account("x", account.name)))
     inside = Client(config=live.config, namespace=account.name)

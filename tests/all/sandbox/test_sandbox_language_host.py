@@ -50,7 +50,6 @@ def run(project: Stack, program: str, *arguments: str) -> subprocess.CompletedPr
 
 
 def test_a_program_runs_in_its_folder_with_its_own_modules(project: Stack) -> None:
-    """As with the official host: current folder, module search path, root directory and configuration."""
     (project.folder / "beside.py").write_text("VALUE = 'beside'\n")
     project.run("config", "set", "colour", "blue")
     answer = run(
@@ -77,7 +76,6 @@ def test_a_program_runs_in_its_folder_with_its_own_modules(project: Stack) -> No
 
 
 def test_preview_and_update_do_not_share_modules(project: Stack) -> None:
-    """`pulumi up` runs the program twice; what the first run left in a module must not be there in the second."""
     (project.folder / "counter.py").write_text("runs = 0\n")
     program = "import counter, pulumi\ncounter.runs += 1\npulumi.export('runs', counter.runs)\n"
     assert run(project, program, "up", "--yes").returncode == 0
@@ -85,7 +83,6 @@ def test_preview_and_update_do_not_share_modules(project: Stack) -> None:
 
 
 def test_a_bug_shows_where_it_is(project: Stack) -> None:
-    """Any other exception is a bug: its traceback starts in the program, not in the host."""
     answer = run(project, "def broken():\n    return {}['key']\n\nbroken()\n")
     said = answer.stdout + answer.stderr
     assert answer.returncode != 0
@@ -96,14 +93,12 @@ def test_a_bug_shows_where_it_is(project: Stack) -> None:
 
 
 def test_a_program_that_dies_is_an_error(project: Stack) -> None:
-    """A program that the system ends must not look like one that went well."""
     answer = run(project, "import os\nos._exit(7)\n")
     assert answer.returncode != 0
     assert "the program ended with code 7" in answer.stdout + answer.stderr
 
 
 def test_pulumi_install_makes_the_virtual_environment(project: Stack) -> None:
-    """A newcomer's `pulumi install` makes the environment that Pulumi.yaml names and installs requirements.txt."""
     package = project.folder / "package"
     package.mkdir()
     (package / "pyproject.toml").write_text(
@@ -139,7 +134,6 @@ def link(folder: Path) -> str:
 
 
 def test_a_generated_sdk_becomes_a_requirement_once(tmp_path: Path) -> None:
-    """`pulumi package add` leaves the project's own requirements alone, however often it is run."""
     plugin = tmp_path / "sdks" / "tiny" / "pulumi_tiny" / "pulumi-plugin.json"
     plugin.parent.mkdir(parents=True)
     plugin.write_text("{}")

@@ -51,7 +51,6 @@ def processes(sandbox: Sandbox) -> dict[str, int]:
 
 
 def test_what_was_deployed_is_there_after_a_stop(sandbox: Sandbox) -> None:
-    """After `make down` and `make up` roles, their number, accounts and the cluster's issuer are those of before."""
     iam = aws_client(sandbox, started(sandbox)["aws-api"], "iam")
     iam.create_role(RoleName="kept", AssumeRolePolicyDocument=TRUST)
     summary = iam.get_account_summary()["SummaryMap"]
@@ -68,7 +67,6 @@ def test_what_was_deployed_is_there_after_a_stop(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("name", ORDER)
 def test_a_killed_server_comes_back_with_its_state(sandbox: Sandbox, name: str) -> None:
-    """A server that the system killed is started again by `make up`, and nothing that was deployed is lost."""
     ports = started(sandbox)
     aws_client(sandbox, ports["aws-api"], "iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=TRUST)
     state, until = sandbox.folder / "aws" / "state.pickle", time.monotonic() + 60
@@ -84,7 +82,6 @@ def test_a_killed_server_comes_back_with_its_state(sandbox: Sandbox, name: str) 
 
 
 def test_a_stale_record_never_stops_a_stranger(sandbox: Sandbox) -> None:
-    """After a reboot a record's process id may be anybody's: that process must live."""
     started(sandbox)
     stop_servers(sandbox, StepProgress())
     with subprocess.Popen(["sleep", "60"]) as stranger:
@@ -102,7 +99,6 @@ def test_a_stale_record_never_stops_a_stranger(sandbox: Sandbox) -> None:
 
 
 def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """Another program on our port: the server moves, the kubeconfig and the cluster's endpoint follow."""
     before = started(sandbox)
     stop_servers(sandbox, StepProgress())
     with socket.socket() as etcd, socket.socket() as api:
@@ -121,7 +117,6 @@ def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: p
 
 
 def test_a_server_that_cannot_start_says_so_in_one_line(sandbox: Sandbox) -> None:
-    """A server that ends at once: its name, its last words and its log, not a wait of a minute."""
     started(sandbox)
     stop(sandbox, "etcd")
     program = sandbox.programs / "etcd"
@@ -139,7 +134,6 @@ def test_a_server_that_cannot_start_says_so_in_one_line(sandbox: Sandbox) -> Non
 
 
 def test_two_sandboxes_do_not_disturb_each_other(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Two clones on one machine: other ports, other processes, other clouds; stopping one leaves the other."""
     mine = started(sandbox)
     with prepared_sandbox(tmp_path / "other", StepProgress()) as other:
         theirs = started(other)
@@ -193,7 +187,6 @@ def test_servers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
 
 
 def test_a_lock_left_by_a_killed_engine_is_released_and_a_removed_stack_created_again(sandbox: Sandbox) -> None:
-    """After a killed `make showcase` the next one runs, and after `pulumi stack rm` the stack is made anew."""
     project = sandbox.folder / "program"
     project.mkdir(exist_ok=True)
     (project / "Pulumi.yaml").write_text("name: locked\nruntime: python\n")
@@ -223,5 +216,4 @@ def test_a_lock_left_by_a_killed_engine_is_released_and_a_removed_stack_created_
 
 
 def test_folders_are_closed_to_others(sandbox: Sandbox) -> None:
-    """The folder holds the cluster's admin token and signing key: no other user of the machine may read it."""
     assert os.stat(sandbox.folder).st_mode & 0o077 == 0  # noqa: PTH116

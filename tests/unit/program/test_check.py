@@ -40,10 +40,6 @@ def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 
 
 def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the texts, which were read and judged one by one: a change of one is seen in a diff.
-
-    The code itself wrote mistakes.txt (make generate): this shows what changed, and the tests around it what is right.
-    """
     monkeypatch.chdir(ROOT)
     code, text = check(capsys, "tests/golden/mistakes.yaml")
 

@@ -169,7 +169,6 @@ def test_no_value_forges_a_line(tmp_path: Path, place: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", [text.replace("/", "") for text in PAYLOADS if "\0" not in text])
 def test_no_file_name_forges_a_line(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuses a stack file named `::error::...`, or a policy's file: their names begin lines of ours."""
     monkeypatch.chdir(tmp_path)
     file = written(Path(), binding(policy={"file": f"{name}.json"}), "x")
     Path("p.json").rename(f"{name}.json")

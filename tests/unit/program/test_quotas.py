@@ -46,7 +46,6 @@ def test_the_parts_of_a_divided_policy_count(tmp_path: Path) -> None:
 
 
 def test_an_issuer_that_no_provider_can_have_is_a_mistake(tmp_path: Path) -> None:
-    """Protects `irsa check` from a traceback: sizes are counted with the issuer, which must be one that IAM takes."""
     cluster = {"oidcIssuer": "https://issuer.example.com/a b", "createOidcProvider": True}
     values = {"cluster": cluster, "bindings": {"app": {"serviceAccount": {"name": "app"}}}}
 

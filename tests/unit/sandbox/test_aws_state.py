@@ -67,7 +67,6 @@ def loaded(path: Path) -> list[str]:
 
 
 def test_a_restart_changes_nothing(path: Path) -> None:
-    """A new version of a policy, and a detachment, are seen from the role and in the list of policies, as before."""
     before = iam().get_role("app").id, iam().get_policy(OWN).id, iam().account_summary.summary_map
     number = len(iam().managed_policies)
     # AWS's 1,500 policies would be written after each change.
@@ -101,7 +100,6 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_file_that_cannot_be_read_is_put_aside(path: Path, damage: str) -> None:
-    """The server starts empty, with nothing of the file, and says so; the file is kept for whoever wants to look."""
     content = DAMAGES[damage](path.read_bytes())
     path.write_bytes(content)
     (said,) = loaded(path)
@@ -114,7 +112,6 @@ def test_a_file_that_cannot_be_read_is_put_aside(path: Path, damage: str) -> Non
 
 
 def test_what_could_not_be_written_is_written_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk must not make the server forget that something has changed."""
     attempts: list[Path] = []
     log: list[str] = []
 

@@ -32,10 +32,6 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", ["plain", "with space and 'quote'", "100% #1 ? & $x"])
 def test_nothing_of_the_callers_own_accounts_is_left(tmp_path: Path, name: str) -> None:
-    """A developer with production credentials in the shell must not reach production from the sandbox.
-
-    What works after `. .sandbox/env` is what `make up` did, also in a folder whose name a shell would take apart.
-    """
     sandbox = Sandbox(tmp_path / name)
     sandbox.prepare()
     write_environment_file(sandbox, 4711)
@@ -62,7 +58,6 @@ def test_nothing_of_the_callers_own_accounts_is_left(tmp_path: Path, name: str) 
 def test_a_python_that_is_too_old_is_named_with_the_way_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line; Python 3.6 must be able to read as far as that."""
     monkeypatch.setattr(virtual_environment, "OLDEST", (99, 0))
     monkeypatch.setattr(virtual_environment, "NEWER", ())
     assert virtual_environment.main() == 1
@@ -90,7 +85,6 @@ def test_all_that_is_installed_has_a_hash() -> None:
 def test_every_step_of_the_installation_checks_hashes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], failing: bool
 ) -> None:
-    """uv, pip and the index are told to take nothing else, by each step; one that fails is tried again."""
     steps: list[tuple[str, ...]] = []
     monkeypatch.setattr(virtual_environment, "STAMP", tmp_path / "stamp")
 

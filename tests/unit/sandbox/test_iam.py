@@ -113,7 +113,6 @@ def test_what_is_gone_makes_room(iam: Any, quotas: Path) -> None:
 
 
 def test_a_page_has_no_more_than_iam_gives(iam: Any) -> None:
-    """Who reads in bulk follows markers, or most of an AWS account is missing; there may be fewer than MaxItems."""
     for number in range(150):
         iam.create_role(**{**ROLE, "RoleName": f"role-{number}"})
     for number in range(60):

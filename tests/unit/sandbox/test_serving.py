@@ -39,7 +39,6 @@ ENDS: dict[str, Callable[[subprocess.Popen[str], psutil.Process], object]] = {
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("end", ENDS)
 def test_a_plugin_ends_with_its_engine(program: str, end: str) -> None:
-    """At a signal, and without one, or it would run for good."""
     command = [sys.executable, "-c", ENGINE, *PROGRAMS[program]]
     with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:
         assert engine.stdout is not None

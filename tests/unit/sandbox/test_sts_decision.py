@@ -107,7 +107,6 @@ STATEMENTS: list[tuple[dict[str, Any], bool | None]] = [
 
 @pytest.mark.parametrize(("elements", "about"), STATEMENTS)
 def test_a_statement_allows_and_denies_alike(elements: dict[str, Any], about: bool | None) -> None:
-    """A Deny that is passed over, and STS may not, would make a yes of `irsa prove` that is none."""
     statement = {name: value for name, value in {**ALLOW, **elements}.items() if value is not None}
     denying = {**statement, "Effect": "Deny"}
     if about is not UNKNOWN:
@@ -268,7 +267,6 @@ OF_ACCOUNT = principal(AWS=ACCOUNT)
     ],
 )
 def test_whom_a_target_role_trusts(elements: dict[str, Any], expected: bool) -> None:
-    """The first role by its whole ARN or by its account, and nobody else."""
     policy = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", **elements}]}
     assert trusts_role(policy, ROLE, BOTH[:1], {"aws:PrincipalArn": ROLE, "sts:ExternalId": EXTERNAL}) is expected
 
@@ -285,7 +283,6 @@ def test_whom_a_target_role_trusts(elements: dict[str, Any], expected: bool) -> 
     ],
 )
 def test_what_the_first_role_is_permitted(resource: str, action: Any, expected: bool) -> None:
-    """Both actions on the target, in any of its policies, and no Deny."""
     allowing, denying = (
         {"Statement": [{"Effect": effect, "Action": each, "Resource": on}]}
         for effect, each, on in (("Allow", action, resource), ("Deny", "sts:*", "*"))

@@ -600,7 +600,6 @@ def test_a_silence_is_for_its_rule_and_its_bindings(
 
 @pytest.mark.parametrize("bindings", ["b", [5], {"secure": "v1:abc"}, SECRET])
 def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindings: Any) -> None:
-    """Protects a rule that is an error: with a secret, nothing else would stop the deployment."""
     wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
     lint = {"errors": ["wide-trust"], "silence": {"wide-trust": {"reason": "r", "bindings": bindings}}}
     found = examine({"cluster": {"name": "cc"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)

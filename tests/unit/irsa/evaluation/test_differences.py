@@ -97,10 +97,6 @@ def test_what_does_not_mean_the_same(live: Any, place: str) -> None:
 
 @pytest.mark.parametrize("everybody", ["*", ["*", "arn:aws:iam::111122223333:root"]])
 def test_everybody_that_is_left_beside_another_is_found(everybody: Any) -> None:
-    """Protects from what the AWS provider takes for equal: `"*"` taken out of a trust policy beside another principal.
-
-    Its `pulumi up` changes nothing then.
-    """
     named = {"AWS": "arn:aws:iam::111122223333:root"}
     declared, live = changed(Principal=named), changed(Principal={"AWS": everybody})
 
@@ -110,7 +106,6 @@ def test_everybody_that_is_left_beside_another_is_found(everybody: Any) -> None:
 
 
 def test_a_changed_value_is_shown_as_written() -> None:
-    """Protects readers: found and expected are the values, with the issuer in the document's own case."""
     live = copy.deepcopy(TRUST)
     live["Statement"][0]["Condition"]["StringEquals"][f"{ISSUER}:sub"] = "system:serviceaccount:default:two"
 

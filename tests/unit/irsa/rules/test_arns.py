@@ -29,7 +29,6 @@ PARTITION_ISSUERS = [
 
 @pytest.mark.parametrize(("partition", "issuer"), PARTITION_ISSUERS)
 def test_provider_arns_of_every_partition(partition: str, issuer: str) -> None:
-    """Protects partitions and dual-stack issuers: the ARN ends with the issuer's host and path, whatever the host."""
     arn = oidc_provider_arn(partition, "111122223333", f"https://{issuer}")
 
     assert arn == f"arn:{partition}:iam::111122223333:oidc-provider/{issuer}"
@@ -79,7 +78,6 @@ def test_the_partitions_are_those_of_aws() -> None:
 
 @pytest.mark.parametrize("arn", ["arn:aws:iam::111122223333:role/r", "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE", ""])
 def test_an_issuer_comes_only_from_a_provider(arn: str) -> None:
-    """Protects condition keys: an issuer taken from another ARN would make keys that no token has."""
     with pytest.raises(Mistake):
         issuer_of_provider(arn)
 

@@ -60,7 +60,6 @@ def test_issuers_that_are_no_urls(resource: str) -> None:
     ],
 )
 def test_issuers_of_every_kind_of_cluster(host_path: str) -> None:
-    """Protects EKS's issuers, and those that people host themselves, in a bucket or on a server."""
     assert not refused(f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host_path}", "oidc-provider")
     assert check_issuer(f"https://{host_path}") == f"https://{host_path}"
 

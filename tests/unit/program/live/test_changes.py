@@ -71,7 +71,6 @@ def test_what_succeeds_is_looked_up_once_for_each_component(monkeypatch: pytest.
 
 
 def test_a_binding_that_is_removed() -> None:
-    """Its role and its service account are deleted; the way that keeps them is said."""
     mistakes = lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, deployed())
 
     assert rules(mistakes) == [(LOSS, "bindings"), (LOSS, "bindings")]
@@ -82,7 +81,6 @@ def test_a_binding_that_is_removed() -> None:
 
 @pytest.mark.parametrize("key", ["app", None])
 def test_a_renamed_key_without_formerly(key: str | None) -> None:
-    """A role with an automatic name starts with the key: with `formerly` it stays."""
     (mistake,) = lost(app("renamed"), deployed(key=key))
 
     assert rules([mistake]) == [(LOSS, "bindings.renamed")]
@@ -101,7 +99,6 @@ def test_create_true_to_false() -> None:
 
 
 def test_a_service_account_of_another_issuer() -> None:
-    """It is deleted by namespace and name, which in a rebuilt cluster is the new one: a refresh first, or import."""
     state = [*deployed()[:2], held_service_account("default/app@oidc.example.com/id/OLD", "default", "app")]
     (mistake,) = lost(app(), state)
 
@@ -112,7 +109,6 @@ def test_a_service_account_of_another_issuer() -> None:
 
 
 def test_a_service_account_that_is_annotated_no_more() -> None:
-    """Deleting the patch removes the annotations, and with them the role of new Pods."""
     state = [held_service_account(OURS, "default", "app", created=False)]
     (mistake,) = lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, state)
 
@@ -121,10 +117,6 @@ def test_a_service_account_that_is_annotated_no_more() -> None:
 
 
 def test_what_other_things_go_with() -> None:
-    """A namespace takes its Pods with it, and without the OIDC provider no role admits a token of the cluster.
-
-    An earlier version created namespaces that it also deleted; now the same namespace is only patched.
-    """
     provider = held_provider(HOST, arn("oidc-provider", HOST))
     namespace = held_namespace(f"team-a@{HOST}", "team-a")
     keys = {"namespace": "team-a", "name": "app"}

@@ -51,7 +51,6 @@ def test_an_agent_that_is_there_or_may_be(has_agent: bool | None) -> None:
 
 
 def test_no_agent_is_no_matter_of_the_state() -> None:
-    """What is missing is missing, where the state cannot be read, too."""
     assert [each.rule for each in judged(stack(), in_eks(has_agent=False), state=None)] == ["agent-missing"]
 
 

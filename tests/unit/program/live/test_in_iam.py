@@ -92,7 +92,6 @@ def test_a_policy_that_cannot_be_attached() -> None:
 
 
 def test_a_policy_that_this_stack_creates_will_exist() -> None:
-    """Another binding may attach it by its ARN."""
     other = {"serviceAccount": {"name": "other"}, "policyArns": [arn("policy", "app-policy")]}
     values = {"bindings": {**NAMED["bindings"], "other": other}}
 
@@ -121,7 +120,6 @@ def test_an_inline_policy_that_would_be_overwritten() -> None:
 
 
 def test_a_provider_to_create_exists_already() -> None:
-    """Protects from EntityAlreadyExists: one provider per issuer and AWS account."""
     values = {**app(), "cluster": {"name": "my-cluster", "createOidcProvider": True}}
     existing = account(providers=frozenset({PROVIDER}))
 
@@ -203,7 +201,6 @@ def test_a_role_with_an_automatic_name_is_replaced_by_one_more(change: dict[str,
 
 @pytest.mark.parametrize(("used", "refused"), [(997, False), (998, True)])
 def test_the_quota_of_policies(used: int, refused: bool) -> None:
-    """CreatePolicy fails in the same way; AWS's own policies do not count."""
     mistakes = found(apps(3, named=True), account(summary={**SUMMARY, "Policies": used}))
 
     assert rules(mistakes) == ([("quota-reached", "bindings.app-2.policy")] if refused else [])

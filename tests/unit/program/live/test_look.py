@@ -214,10 +214,6 @@ NAMED = {"cluster": {"name": "my-cluster", "oidcIssuer": f"https://{HOST}"}}
 def test_pod_identity_alone_needs_no_oidc_provider(
     eks: Any, iam: Any, kubernetes: Kubernetes, calls: Counter[str]
 ) -> None:
-    """Protects clusters without an IAM OIDC provider: nobody asks for one, and the bindings are compared.
-
-    And large stacks: one question for each cluster, however many bindings.
-    """
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
     asked = {}
     for number in (1, 40):
@@ -319,10 +315,6 @@ def _entries_like_eks(*_: Any) -> list[str]:
 def test_no_credentials_for_what_needs_none(
     iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, calls: Counter[str]
 ) -> None:
-    """Protects a stack that only annotates service accounts: `pulumi up` asks nothing of the stack's AWS account.
-
-    That nobody could ask for the role is said, and is no failure.
-    """
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -340,10 +332,6 @@ def naming(role: str, number: str = NUMBER) -> dict[str, Any]:
 
 
 def test_a_role_that_is_only_named(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
-    """Protects Pods: STS gives no credentials for a role that does not exist, and `pulumi up` does not look.
-
-    Of an AWS account that the stack cannot ask nothing is said; one list answers for all of them.
-    """
     for name, path in (("app-role", "/"), ("moved", "/team/")):
         iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(TRUST))
     calls.clear()
@@ -366,10 +354,6 @@ def test_a_role_that_is_only_named(iam: Any, kubernetes: Kubernetes, calls: Coun
 def test_the_role_of_another_account_cannot_be_assumed(
     iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, state: dict[str, Any]
 ) -> None:
-    """Protects the other bindings: what is in the reachable AWS account is compared all the same.
-
-    What the binding whose look-ups failed has deployed is not told to be deleted.
-    """
     state["deployment"]["resources"] = [held_role("data", "data-20261125")]
 
     def session_of(inputs: Mapping[str, Any]) -> Any:
@@ -403,11 +387,6 @@ def test_the_role_of_another_account_cannot_be_assumed(
 def test_a_question_without_an_answer_is_not_checked(
     monkeypatch: pytest.MonkeyPatch, error: CouldNotLookError, not_checked: str, has_looked: bool
 ) -> None:
-    """Protects from silence: names that could not be compared are not good, and not wrong.
-
-    And from a false green: IAM was there for the first questions, and gone for the next.
-    """
-
     def refuse(*_: Any) -> Any:
         raise error
 
@@ -458,8 +437,6 @@ def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, c
 def test_outputs_of_another_stack(
     iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, outputs: dict[str, str] | None
 ) -> None:
-    """A platform stack without the outputs, with a wrong one, or that cannot be read, is one mistake."""
-
     def stack_outputs(*_: Any) -> dict[str, str]:
         if outputs is None:
             raise CouldNotLookError("no stack named 'x' found")
@@ -490,7 +467,6 @@ def test_a_kubeconfig_with_a_key_that_irsa_does_not_follow(iam: Any, kubernetes:
 
 
 def test_a_cluster_that_does_not_answer(iam: Any, kubernetes: Kubernetes) -> None:
-    """Roles and policies are compared all the same."""
     kubernetes.shutdown()
     kubernetes.server_close()
     iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
@@ -502,7 +478,6 @@ def test_a_cluster_that_does_not_answer(iam: Any, kubernetes: Kubernetes) -> Non
 
 
 def test_the_context_of_another_cluster(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from deploying into the wrong cluster: its tokens have another issuer."""
     kubernetes.issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/ANOTHER"
     rule, _, found = one(looked({"bindings": {"app": APP}}))
 
@@ -511,7 +486,6 @@ def test_the_context_of_another_cluster(iam: Any, kubernetes: Kubernetes) -> Non
 
 
 def test_a_cluster_that_denies_is_not_checked(iam: Any, kubernetes: Kubernetes) -> None:
-    """403: who may not list namespaces may still be allowed to deploy."""
     kubernetes.status = 403
     report = looked({"bindings": {"app": APP}})
 
@@ -576,8 +550,6 @@ def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Kubernetes, monkeypat
 
 
 def test_a_new_stack_holds_nothing(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before `pulumi stack init` everything that exists is another's."""
-
     def missing(*_: Any) -> Any:
         raise CouldNotLookError("pulumi stack export: \"no stack named 'prod' found\"")
 
