@@ -44,6 +44,13 @@ XML = f"<ErrorResponse>{ERROR}<RequestId>1</RequestId></ErrorResponse>"
 NOT_FORWARDED = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
 
 
+def answer_of_aws(question: Question, failure: Failure) -> Answer:
+    status, code, message = failure
+    if question.action:
+        return Answer(status, "text/xml", XML.format(code, message))
+    return Answer(status, "application/json", json.dumps({"message": message}), {"x-amzn-ErrorType": code})
+
+
 @contextmanager
 def failing_aws(
     failures: Failures,
@@ -64,41 +71,9 @@ def failing_aws(
         found = failures.get(question.action) or failures.get(question.path)
         found = found or failures.get(f"{question.method} {question.path}")
         found = found() if callable(found) else found
-        if found is None:
-            return None
-        status, code, message = found
-        if question.action:
-            return Answer(status, "text/xml", XML.format(code, message))
-        return Answer(status, "application/json", json.dumps({"message": message}), {"x-amzn-ErrorType": code})
+        return None if found is None else answer_of_aws(question, found)
 
     with failing_api(failure, otherwise, passed_on, rewritten=rewritten) as address:
-        yield address
-
-
-@contextmanager
-def failing_kubernetes(
-    failure: Callable[[Question], int | None],
-    otherwise: str,
-    certificate: str,
-    passed_on: Callable[[Question], object] = lambda _: None,
-) -> Iterator[str]:
-    """Yield the address of a Kubernetes API that answers with an HTTP status where the function returns one.
-
-    Source of the form: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
-    """
-
-    def answer(question: Question) -> Answer | None:
-        status = failure(question)
-        body = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "status": "Failure",
-            "message": "as the test says",
-            "code": status,
-        }
-        return None if status is None else Answer(status, "application/json", json.dumps(body), {"Retry-After": "1"})
-
-    with failing_api(answer, otherwise, passed_on, certificate) as address:
         yield address
 
 
