@@ -43,7 +43,7 @@ for package; do
 done
 """
 # Further modules that Go is asked about.
-OF_TESTS = ("tests/actionlint", "tests/all/faults/go", "examples/go-stack")
+OF_TESTS = ("tests/actionlint", "examples/go-stack")
 NPM = "../lib/node_modules/npm/bin/npm-cli.js"
 
 
