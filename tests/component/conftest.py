@@ -15,8 +15,6 @@ COMPONENT_TYPE = "irsa:index:ServiceAccountRole"
 
 
 class Registration(NamedTuple):
-    """One resource as it reaches the engine."""
-
     type: str
     name: str
     inputs: dict[str, Any]
@@ -57,8 +55,6 @@ class AwsAnswers(pulumi.runtime.Mocks):
 
 
 class RecordingMonitor(sdk_mocks.MockMonitor):
-    """Keeps every raw request."""
-
     def __init__(self, answers: pulumi.runtime.Mocks) -> None:
         super().__init__(answers)
         self.registrations: list[Registration] = []
@@ -104,7 +100,6 @@ Deploy = Callable[..., Deployment]
 
 @pytest.fixture
 def deploy() -> Deploy:
-    """Create one component against a fresh recording monitor."""
 
     def run(
         args: ServiceAccountRoleArgs,
@@ -138,7 +133,6 @@ def deploy() -> Deploy:
 
 @pytest.fixture
 def registered() -> Callable[[Callable[[], object]], list[Registration]]:
-    """Return what a program registers against a fresh recording monitor."""
 
     def run(program: Callable[[], object]) -> list[Registration]:
         monitor = RecordingMonitor(AwsAnswers(None))

@@ -26,12 +26,10 @@ GOOD: dict[str, Any] = {
 
 
 def output(value: Any) -> pulumi.Output[Any]:
-    """Return an output as another resource has it."""
     return pulumi.Output.from_input(value)
 
 
 def mistakes(args: Any) -> dict[str, str]:
-    """Return what is found wrong, by the argument's name."""
     with pytest.raises(ArgumentMistakes) as error:
         parse("my-app", args)
     text = str(error.value)

@@ -22,7 +22,6 @@ def output(value: Any) -> pulumi.Output[Any]:
 
 @pytest.fixture
 def created(registered: Any) -> Callable[[Any], list[Any]]:
-    """Return what a guard of a program registers."""
     return lambda args: list(registered(lambda: IdentityGuard("guard", args)))
 
 

@@ -75,7 +75,6 @@ def test_every_argument_is_tried_as_an_output() -> None:
 
 
 def with_outputs(value: Any, chosen: set[Place], place: Place = ()) -> Any:
-    """Return the value with outputs at the chosen paths."""
     if isinstance(value, dict):
         value = {key: with_outputs(item, chosen, (*place, key)) for key, item in value.items()}
     elif isinstance(value, list):
@@ -109,7 +108,6 @@ def test_outputs_make_the_same_resources(
 
 
 def inputs(deployment: Any) -> dict[str, Any]:
-    """Return what was registered, and the component's outputs."""
     found = {f"{r.type} {r.name}": r.inputs for r in deployment.registrations}
     return {**found, "outputs": deployment.outputs}
 
@@ -145,7 +143,6 @@ def requests(deployment: Any) -> list[str]:
 
 
 def own_policy(deployed: Any) -> Any:
-    """Return the policy that is not an add-on's."""
     (policy,) = (each for each in deployed.of(POLICY) if "add-on" not in each.name)
     return policy
 

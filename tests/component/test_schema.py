@@ -16,7 +16,6 @@ COMMAND = ".venv/bin/python components --schema > components/schema.json"
 
 @pytest.fixture(scope="module")
 def schema() -> Any:
-    """The schema, as the engine gets it from the plugin."""
     answer = subprocess.run([sys.executable, str(COMPONENTS), "--schema"], capture_output=True, text=True, check=True)
     return json.loads(answer.stdout)
 

@@ -53,7 +53,6 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def state_of(deployed: Any, without: tuple[str, ...] = (), children: bool = True) -> list[Resource]:
-    """Return the state that an engine would keep."""
     stack = {"urn": "urn:pulumi:test::irsa::pulumi:pulumi:Stack::irsa-test", "type": "pulumi:pulumi:Stack"}
     component = deployed.one(COMPONENT)
     registered = {name: value for name, value in deployed.registered.items() if name not in without}

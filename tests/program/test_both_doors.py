@@ -207,7 +207,6 @@ ARGS: dict[str, Any] = {"oidc_provider_arns": [PROVIDER], **as_arguments(BINDING
 
 
 def changed(value: dict[str, Any], place: Place, new: Any) -> dict[str, Any]:
-    """Return the value with a new one at a place."""
     result = copy.deepcopy(value)
     inner: Any = result
     for part in place[:-1]:

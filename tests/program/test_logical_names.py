@@ -168,7 +168,6 @@ LABELS = st.from_regex(r"[a-z0-9]{1,6}", fullmatch=True)
 
 @st.composite
 def bindings(draw: st.DrawFn) -> dict[str, Any]:
-    """A binding whose role and policy have names."""
     policy = {"document": json.dumps(ALLOW), "name": draw(IAM_NAMES)}
     return {
         "oidc_provider_arns": [BLUE],

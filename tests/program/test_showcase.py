@@ -20,7 +20,6 @@ ELSEWHERE |= {to_camel(name) for name in ("scope", *PARAMETERS, *SWITCHES)}
 
 
 def keys(annotation: Any) -> Iterator[tuple[str, str]]:
-    """Return every key that the models know, as (model, key)."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         for name, field in annotation.model_fields.items():
             yield annotation.__name__, field.alias or name

@@ -22,8 +22,6 @@ PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https
 
 
 class Answers(pulumi.runtime.Mocks):
-    """AWS as the program's look-ups see it."""
-
     def __init__(self, provider_exists: bool = True) -> None:
         self.provider_exists = provider_exists
         self.stack_outputs: dict[str, Any] = {}
@@ -53,7 +51,6 @@ class Answers(pulumi.runtime.Mocks):
 
 
 def stack_values(file: Path) -> dict[str, Any]:
-    """Return all values of a stack file."""
     values: dict[str, Any] = yaml.safe_load(file.read_text())["config"]
     return values
 

@@ -27,12 +27,10 @@ NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 
 
 def annotated(name: str, **settings: Any) -> Settings:
-    """A binding with a service account of that name."""
     return {"serviceAccount": {"name": name, **settings}}
 
 
 def roles_only(name: str, **settings: Any) -> Settings:
-    """A binding with a named role, and no service account."""
     return {"role": {"name": name, **settings}, "trust": {"subjects": ["team-a:worker"]}}
 
 
@@ -125,7 +123,6 @@ def checked_and_deployed(case: StackCase, cloud: Any, green: str, folder: Path) 
 
 
 def unanswered(kubeconfig: Path) -> str:
-    """Return a kubeconfig whose server does not answer."""
     config = json.loads(kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
     return json.dumps(config)

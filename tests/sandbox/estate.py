@@ -46,8 +46,6 @@ def claim(service_account: str) -> str:
 
 @dataclass(frozen=True)
 class Account:
-    """A service account, with the role that its annotation names."""
-
     namespace: str
     name: str
     role: str = ""
@@ -89,8 +87,6 @@ class Role:
 
 
 class Made(NamedTuple):
-    """A role, and the service accounts that came with it."""
-
     role: Role
     accounts: tuple[Account, ...] = ()
 
@@ -555,7 +551,6 @@ ACCOUNTS = (*(account for made in ESTATE for account in made.accounts), *OTHER_A
 
 
 def role(name: str) -> Role:
-    """Return the role whose name begins so."""
     (found,) = (each for each in ROLES if each.name == name or each.name.startswith(f"{name}-{SUFFIX}"))
     return found
 
@@ -632,7 +627,6 @@ def remove_role(iam: Any, name: str) -> None:
 
 
 def remove_policy(iam: Any, arn: str) -> None:
-    """Delete a managed policy with its versions."""
     for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
         if not version["IsDefaultVersion"]:
             iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])

@@ -18,8 +18,6 @@ Failures = Mapping[str, "Failure | Callable[[], Failure | None]"]
 
 
 class Question(NamedTuple):
-    """A request."""
-
     method: str
     path: str
     action: str
@@ -30,8 +28,6 @@ Rewriting = Callable[[Question, bytes], bytes]
 
 
 class Answer(NamedTuple):
-    """An answer in place of the server's."""
-
     status: int
     content_type: str
     body: str

@@ -36,7 +36,6 @@ STACK = Settings("pods-of-tests", "deny", namespaces={WARN: "warn", OFF: "off"})
 
 
 def declared(namespaces: tuple[str, ...] = NAMESPACES) -> list[Declared]:
-    """The service accounts of the tests, in each namespace."""
     return [
         Declared(namespace, name, ROLE, WAYS.get(name, "irsa"), annotations.get(f"{PREFIX}/audience", ""))
         for namespace in namespaces
@@ -79,7 +78,6 @@ def bare(
     annotations: Mapping[str, str] | None = None,
     **spec: Any,
 ) -> Pod:
-    """A Pod that the webhook has not seen."""
     metadata = {"name": "tested", "labels": dict(labels or {}), "annotations": dict(annotations or {})}
     if account:
         spec["serviceAccountName"] = account
@@ -90,12 +88,10 @@ def bare(
 
 
 def right(account: str, *containers: dict[str, Any], **more: Any) -> Pod:
-    """A Pod as the webhook makes it."""
     return injected(bare(account, *containers, **more), *ACCOUNTS_AND_WAYS[account])
 
 
 def but(pod: Pod, change: Callable[[Pod], object]) -> Pod:
-    """The Pod, damaged."""
     change(pod["spec"])
     return pod
 

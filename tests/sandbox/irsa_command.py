@@ -34,7 +34,6 @@ def report(project: Project, subcommand: str, *arguments: str, **variables: str)
 
 
 def not_good(checks: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return the checks that failed or were not done."""
     return [check for check in checks if check["outcome"] not in ("ok", "unproven", "not checked")]
 
 

@@ -77,7 +77,6 @@ class Stack:
         return answer
 
     def pulumi(self, *arguments: str) -> str:
-        """Run pulumi, which must succeed, and return its output."""
         answer = self.run(*arguments)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer.stdout + answer.stderr
@@ -111,7 +110,6 @@ class Stack:
         return happened
 
     def state(self) -> list[dict[str, Any]]:
-        """Return the state's resources."""
         latest = json.loads(self.checkpoint.read_text())["checkpoint"].get("latest") or {}
         resources: list[dict[str, Any]] = latest.get("resources", [])
         return resources
@@ -135,8 +133,6 @@ class Stack:
 
 
 class Project(Stack):
-    """The checkout's program with the settings of a test."""
-
     def __init__(
         self,
         cloud: Any,

@@ -16,15 +16,12 @@ AT_ONCE = 8
 
 
 class Token(NamedTuple):
-    """A token of a service account, `namespace/name`."""
-
     service_account: str
     audience: str
     text: str
 
 
 def all_service_accounts(client: Any) -> list[str]:
-    """Return all service accounts of a cluster, as `namespace/name`."""
     found = (each.metadata for each in client.list(ServiceAccount, namespace="*"))
     return sorted(f"{each.namespace}/{each.name}" for each in found)
 

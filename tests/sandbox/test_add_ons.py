@@ -22,7 +22,6 @@ NARROWEST = {name: {first: [PARAMETERS[first].example] for first, *_ in add_on(n
 
 
 def keys(name: str, **more: Any) -> dict[str, Any]:
-    """Return an add-on as a stack file has it."""
     return {"addOn": name, **{to_camel(each): value for each, value in NARROWEST[name].items()}, **more}
 
 
@@ -39,7 +38,6 @@ def document_of(iam: Any, arn: str) -> Any:
 
 
 def subjects(cloud: Any, role: str) -> set[str]:
-    """Return whom the trust policy of a role names."""
     trust = cloud.aws("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     conditions = [each["Condition"]["StringEquals"] for each in trust["Statement"]]
     return {value for each in conditions for key, value in each.items() if key.endswith(":sub")}

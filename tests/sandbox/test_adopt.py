@@ -85,7 +85,6 @@ class Adoption:
 
     @property
     def taken(self) -> set[str]:
-        """Names of the roles that the stack declares."""
         return {each["role"]["name"] for each in self.bindings.values() if "name" in each.get("role", {})}
 
     @property
@@ -96,7 +95,6 @@ class Adoption:
 
 
 def adopt(project: Project, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Write what is there into the project's stack file."""
     return irsa(project, "adopt", "--output", FILE, *arguments, **variables)
 
 
@@ -182,7 +180,6 @@ def follow(cloud: Any, command: str, service_accounts: Iterable[str]) -> None:
 
 
 def kubectl_of(guide: str) -> list[str]:
-    """Return those commands of a guide that are kubectl's."""
     return [each for each in commands_of(guide) if each.startswith("kubectl ")]
 
 
@@ -201,7 +198,6 @@ def without_marks(accounts: dict[str, Any]) -> dict[str, Any]:
 
 
 def sessions(cloud: Any, arns: list[str]) -> set[tuple[str, str, str]]:
-    """Return who gets a session of these roles, by STS."""
     service_accounts = all_service_accounts(cloud.kubernetes())
     # A token of another audience counts where a role wants it, or none.
     of_another = [each for each in service_accounts if each.startswith(("vault/", "payments/", "shop/"))]

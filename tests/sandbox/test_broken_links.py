@@ -297,7 +297,6 @@ OF_THE_PROVIDER = (
 
 
 def declared(word: str) -> Settings:
-    """Return a case's binding."""
     return named(word, role={"name": f"{word}-role", "description": "ours"})
 
 
@@ -357,7 +356,6 @@ class Answers(NamedTuple):
 
     @property
     def fixes(self) -> set[str]:
-        """What verify advises."""
         return {check["fix"] for check in not_good(self.verify[1])}
 
 

@@ -202,7 +202,6 @@ def make_by_hand(iam: Any, cloud: Any) -> None:
 
 @pytest.fixture(scope="module")
 def deployed(cloud: Any, iam: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """All bindings, deployed twice."""
     make_by_hand(iam, cloud)
     before = service_account(cloud, "by-hand")["metadata"]
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="my-audience")

@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def walked(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    """All of these scenarios, in one stack."""
     project = Project(cloud, tmp_path_factory.mktemp("changes"), {"bindings": {}})
     yield walk(project, COMMON)
     project.destroy()

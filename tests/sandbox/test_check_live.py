@@ -73,7 +73,6 @@ def test_the_documented_rights_are_enough(deploy: Callable[..., Project], cloud:
 
 @pytest.fixture(scope="module")
 def deployed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A stack that was good before it was deployed."""
     project = Project(cloud, tmp_path_factory.mktemp("check-live") / "project", {"bindings": bindings(1)})
     code, report = checked(project)
     assert (code, report) == (0, {**report, "good": True, "errors": [], "notChecked": []})

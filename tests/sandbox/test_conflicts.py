@@ -69,8 +69,6 @@ READ_ONLY = tuple(
 
 
 class Live(NamedTuple):
-    """The AWS accounts by number, and the clusters by key."""
-
     iam: Mapping[str, Any]
     clusters: Mapping[str, Any]
 
@@ -79,7 +77,6 @@ Preparation = Callable[[Live], object]
 
 
 def role(name: str, aws_account: str = ACCOUNT, trust: Settings = CLUSTER_ROLE_TRUST, **settings: Any) -> Preparation:
-    """A role of somebody else."""
     return lambda live: live.iam[aws_account].create_role(
         RoleName=name, AssumeRolePolicyDocument=json.dumps(trust), **settings
     )
@@ -107,7 +104,6 @@ def service_account_of_nobody(name: str) -> Preparation:
 
 
 def namespace(name: str, cluster: str = "blue", **settings: Any) -> Preparation:
-    """A namespace of somebody else."""
     resource = Namespace(metadata=ObjectMeta(name=name, **settings))
     return lambda live: live.clusters[cluster].create(resource)
 
@@ -131,7 +127,6 @@ def overwritten(name: str) -> Preparation:
 
 
 def gone(name: str) -> Preparation:
-    """The service account of the stack, which somebody has deleted."""
     return lambda live: live.clusters["blue"].delete(ServiceAccount, name, namespace="default")
 
 

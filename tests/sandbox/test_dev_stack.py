@@ -43,7 +43,6 @@ POLICY = {
 
 @pytest.fixture(scope="module")
 def stack(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The settings of the dev stack, in their first `up`."""
     config = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
     settings = {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
     project = Project(cloud, tmp_path_factory.mktemp("dev") / "project", settings)

@@ -23,7 +23,6 @@ JSON = '{"name": "irsa", "runtime": "python"}'
 
 
 def stack(*keys: str) -> str:
-    """Return a stack file with bindings of these keys."""
     bindings = {key: {"serviceAccount": {"name": key}} for key in keys}
     return f"config: {json.dumps({'irsa:cluster': {'name': 'cc'}, 'irsa:bindings': bindings})}\n"
 

@@ -88,7 +88,6 @@ def failed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fai
 
 
 def in_iam(cloud: Any) -> dict[str, Any]:
-    """Return what IAM has of each binding."""
     iam, found = cloud.aws("iam"), {}
     for operation in CASES:
         name = f"{operation.lower()}-role"
@@ -131,7 +130,6 @@ def test_what_was_denied_is_in_the_state_as_planned(failed: Failed) -> None:
 
 
 def deny(project: Project, operation: str) -> None:
-    """Run an `up` in which IAM denies an operation."""
     with failing_aws({operation: DENIED}, project.cloud.aws_address) as address:
         arguments = ("up", "--yes", "--skip-preview")
         answer = project.cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)

@@ -22,7 +22,6 @@ OTHER = {**APP, "serviceAccount": {"name": "guarded-other"}}
 
 
 def pod(name: str) -> dict[str, Any]:
-    """Return a Pod that the webhook has not seen."""
     spec = {"serviceAccountName": name, "containers": [{"name": "app", "image": "app"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "app-"}, "spec": spec}
 

@@ -368,7 +368,6 @@ def annotating(api: ApiServer) -> Iterator[ApiServer]:
 
 
 def writers(namespace: str) -> Objects:
-    """Return the right of everybody to write service accounts."""
     api_version = "rbac.authorization.k8s.io/v1"
     metadata = {"name": "everybody", "namespace": namespace}
     rule = {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["create", "get", "patch"]}

@@ -237,7 +237,6 @@ def test_what_only_the_engine_reads(what: str, deploy: Deploy, existing: Existin
 
 @pytest.fixture
 def program(cloud: Any, tmp_path: Path) -> Stack:
-    """A program of one's own."""
     runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
     (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
     (tmp_path / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))

@@ -28,7 +28,6 @@ WORDS = ("found:", "allowed:", "do:")
 
 @pytest.fixture(scope="module")
 def project(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A stack that no test here deploys."""
     return Project(cloud, tmp_path_factory.mktemp("lookups") / "project", {})
 
 
@@ -191,8 +190,6 @@ def test_what_is_said_of_each_look_up(project: Project, cloud: Cloud, tmp_path: 
 
 
 class Silent(BaseHTTPRequestHandler):
-    """Hangs up."""
-
     def do_POST(self) -> None:
         self.close_connection = True
 

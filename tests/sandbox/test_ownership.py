@@ -39,8 +39,6 @@ def bindings(**settings: dict[str, Any]) -> dict[str, Any]:
 
 
 class ServiceAccounts:
-    """Service accounts that are no stack's own."""
-
     def __init__(self, cloud: Cloud, *names: str) -> None:
         self.cloud = cloud
         # With the official plugin of January 2026, the stack of the test before has created them again.
@@ -65,7 +63,6 @@ class ServiceAccounts:
         return dict(self.metadata(name).annotations or {})
 
     def owners(self, name: str) -> list[str]:
-        """The managers of the role's annotation."""
         managed = self.metadata(name).managedFields or []
         return sorted(str(each.manager) for each in managed if f"f:{ROLE_ARN}" in str(each.fieldsV1))
 

@@ -87,7 +87,6 @@ class Consumer(Stack):
 
 @pytest.fixture(scope="module")
 def consumer(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumer]:
-    """The project in its first `up`."""
     made = Consumer(cloud, tmp_path_factory.mktemp("consumer"))
     made.write(["s3:GetObject"])
     made.changes = made.up()  # type: ignore[attr-defined]

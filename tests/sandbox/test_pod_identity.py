@@ -45,7 +45,6 @@ STAGES: list[tuple[Any, dict[str, int], bool, int]] = [
 
 @pytest.fixture
 def staged(deploy: Deploy, cloud: Any) -> Iterator[tuple[Project, Pods]]:
-    """A binding with IRSA, and two of its Pods."""
     project, pods = deploy({"bindings": {"app": STAGED}}), Pods(cloud, "default", "staged")
     project.up()
     for _ in range(2):

@@ -74,7 +74,6 @@ def fenced(service_account: str) -> str:
 
 @pytest.fixture(scope="module")
 def project(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A stack of what can and cannot be proven."""
     iam, roles = cloud.aws("iam"), {"fenced": "visitor", "fenced-off": "somebody-else"}
     for name, service_account in roles.items():
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=fenced(service_account))

@@ -61,7 +61,6 @@ class Steps:
         return answer.returncode
 
     def comment(self, text: str) -> list[dict[str, Any]]:
-        """Comment a diff, and return all comments."""
         (self.folder / "changes.md").write_text(f"{text}\n")
         assert self.run("preview", "Comment") == 0
         comments: list[dict[str, Any]] = self.record["comments"]

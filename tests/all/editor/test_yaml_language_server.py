@@ -21,8 +21,6 @@ DOCUMENT = (ROOT / "Pulumi.dev.yaml").as_uri()
 
 
 class Server:
-    """A language server on its standard input and output."""
-
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process, self._numbers = process, itertools.count(1)
         self.diagnostics: list[dict[str, Any]] = []
@@ -83,7 +81,6 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def server(environment: dict[str, str]) -> Iterator[Server]:
-    """Return a running language server."""
     command = ["node", str(SERVER), "--stdio"]
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -9,8 +9,6 @@ SHARDS = 4
 
 
 class Amount(NamedTuple):
-    """The kills of one shard."""
-
     seed: int
     numbers: range
 

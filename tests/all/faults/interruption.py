@@ -102,6 +102,5 @@ def _kill(pid: int, folder: Path) -> int:
 
 
 def deployment(stack: Stack) -> dict[str, Any]:
-    """Return the state."""
     exported: dict[str, Any] = json.loads(stack.pulumi("stack", "export"))["deployment"]
     return exported

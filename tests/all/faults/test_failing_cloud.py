@@ -59,7 +59,6 @@ class Seen(NamedTuple):
 
 
 def seen(project: Project, subcommand: str, **variables: str) -> Seen:
-    """Run a subcommand and return what it said."""
     began = time.monotonic()
     answer = irsa(project, *SUBCOMMANDS[subcommand], **variables)
     seconds = time.monotonic() - began
@@ -99,7 +98,6 @@ def project(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def right(project: Project) -> dict[str, Seen]:
-    """Return what each subcommand says where nothing fails."""
     found = {subcommand: seen(project, subcommand) for subcommand in SUBCOMMANDS}
     assert {subcommand: answer.code for subcommand, answer in found.items()} == dict.fromkeys(SUBCOMMANDS, 1)
     assert all(len(answer.wrong) > 1 and not answer.unseen for answer in found.values()), found
@@ -118,7 +116,6 @@ def silent(_: Question) -> None:
 
 
 def gone(_: Question) -> None:
-    """End the connection without an answer."""
     raise ConnectionResetError
 
 

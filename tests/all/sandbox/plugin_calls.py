@@ -22,8 +22,6 @@ SECONDS = 120
 
 
 class PluginError(Exception):
-    """What the plugin refused, in its words."""
-
     def __init__(self, error: grpc.RpcError) -> None:
         super().__init__(error.details())
         self.kept = ""
@@ -40,8 +38,6 @@ class RefusedInputsError(Exception):
 
 @dataclass
 class Resource:
-    """What the engine keeps of a resource."""
-
     urn: str
     id: str
     inputs: Properties

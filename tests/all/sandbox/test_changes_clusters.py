@@ -14,7 +14,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def grown(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    """A stack from one cluster to two and back."""
     blue, teal = blue_and_green(green).values()
     settings = [
         {"cluster": blue},
@@ -31,7 +30,6 @@ def grown(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def moved(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    """A stack with two clusters and two AWS accounts."""
     settings = {
         "clusters": blue_and_green(green),
         "accounts": {"data": {"assumeRoleArn": role_arn("deployer", OTHER_ACCOUNT)}},

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.sandbox
 
 @pytest.fixture
 def cold(cloud: Cloud, tmp_path: Path) -> Iterator[Project]:
-    """A stack whose Python processes import what they need."""
     prepare_engine(cloud.sandbox, cloud.environment(), cloud.progress)
     subjects = [f"team-a:worker-{number}" for number in range(9)]
     binding = {"serviceAccount": {"name": "cold"}, "policyArns": [], "trust": {"subjects": subjects}}

@@ -43,8 +43,6 @@ def tagged(namespace: str = "team-b", name: str = "worker", cluster: str = CLUST
 
 
 class Association(NamedTuple):
-    """An association of team-b/worker with a role."""
-
     cloud: Cloud
     at: dict[str, str]
 
@@ -57,7 +55,6 @@ class Association(NamedTuple):
 
 @pytest.fixture
 def pod(cloud: Cloud) -> Iterator[Any]:
-    """A Pod of team-b/worker."""
     client: Any = cloud.kubernetes("team-b")
     spec = PodSpec(serviceAccountName="worker", containers=[Container(name="app", image="app")])
     yield client.create(Pod(metadata=ObjectMeta(name="worker-0", namespace="team-b"), spec=spec))

@@ -81,7 +81,6 @@ def of_kind(objects: Objects, *kinds: str) -> Objects:
 
 
 def with_data(change: Callable[[str], str]) -> Callable[[ApiServer, Objects], None]:
-    """Change all values of the ConfigMaps."""
 
     def damage(api: ApiServer, objects: Objects) -> None:
         for each in of_kind(objects, "ConfigMap"):
@@ -108,7 +107,6 @@ def with_policies(change: Callable[[dict[str, Any]], object]) -> Callable[[ApiSe
 
 
 def with_other_map(api: ApiServer, objects: Objects) -> None:
-    """Bindings that name a ConfigMap of nobody."""
     for each in (changed := copy.deepcopy(of_kind(objects, "PolicyBinding"))):
         each["spec"]["paramRef"]["name"] = "nobody"
     api.apply(*changed)

@@ -95,7 +95,6 @@ def deployment(api: ApiServer, webhook: Webhook) -> Iterator[Callable[..., None]
 
 
 def until(ask: Callable[[], Any]) -> Any:
-    """Ask until there is an answer."""
     end = time.monotonic() + AT_MOST_SECONDS
     while not (answer := ask()):
         assert time.monotonic() < end
@@ -110,7 +109,6 @@ def listed(api: ApiServer, kind: str, namespace: str) -> list[Any]:
 
 
 def roles(api: ApiServer, namespace: str) -> list[tuple[str, str | None]]:
-    """Return the ReplicaSet and the role of each Pod."""
     return [
         (pod["metadata"]["ownerReferences"][0]["name"], each.get("AWS_ROLE_ARN"))
         for pod in listed(api, "pods", namespace)
@@ -119,7 +117,6 @@ def roles(api: ApiServer, namespace: str) -> list[tuple[str, str | None]]:
 
 
 def both(api: ApiServer, namespace: str) -> list[tuple[str, str | None]]:
-    """Return the Pods' roles once both exist."""
     found = roles(api, namespace)
     return found if len(found) == REPLICAS else []
 

@@ -55,7 +55,6 @@ class Environment(NamedTuple):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Run the guide's line for pip in an empty environment."""
     folder = tmp_path_factory.mktemp("install")
     repository = folder / "irsa"
     subprocess.run(["git", "clone", "--quiet", ROOT, repository], check=True)

@@ -54,8 +54,6 @@ _numbers = count()
 
 @dataclass
 class Aws:
-    """The plugin, and AWS behind it."""
-
     engine: Engine
     iam: Any
     asked: list[str]

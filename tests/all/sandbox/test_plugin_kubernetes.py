@@ -38,7 +38,6 @@ _numbers = count()
 
 
 def manifest(kind: str, metadata: Mapping[str, Any], **content: Any) -> dict[str, Any]:
-    """What the SDK sends for a resource."""
     return {"apiVersion": "v1", "kind": kind, "metadata": dict(metadata), **content}
 
 

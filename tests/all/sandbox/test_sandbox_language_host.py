@@ -19,14 +19,12 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180)]
 
 @pytest.fixture
 def project(cloud: Cloud, tmp_path: Path) -> Stack:
-    """A project without resources."""
     use(tmp_path, sys.prefix)
     (tmp_path / "__main__.py").write_text("")
     return Stack(cloud, tmp_path)
 
 
 def use(folder: Path, virtualenv: str) -> None:
-    """Name the virtual environment of a project."""
     runtime = {"name": "python", "options": {"virtualenv": virtualenv}}
     (folder / "Pulumi.yaml").write_text(json.dumps({"name": "tiny", "runtime": runtime}))
 

@@ -33,7 +33,6 @@ TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox for breaking."""
     with prepared_sandbox(tmp_path_factory.mktemp("recovery"), StepProgress()) as made:
         yield made
 

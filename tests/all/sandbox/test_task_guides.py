@@ -86,7 +86,6 @@ BACKENDS = {
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
-    """Clone this repository, as its users do."""
     folder = tmp_path / "origin" / "irsa"
     subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
     return folder

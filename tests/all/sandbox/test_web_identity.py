@@ -48,7 +48,6 @@ EXACT = {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": SUBJECT}}
 
 
 def with_deny(condition: dict[str, Any], **statement: Any) -> str:
-    """Trust team-b/worker, but deny everybody under this condition."""
     allowing, denying = (json.loads(each) for each in (trust(EXACT), trust(condition, Effect="Deny", **statement)))
     return json.dumps({**allowing, "Statement": [*allowing["Statement"], *denying["Statement"]]})
 
@@ -72,7 +71,6 @@ def token(cloud: Any, audience: str = AUDIENCE, name: str = "worker") -> str:
 
 
 def decoded(web_identity: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a token's header and claims."""
     header, claims = (
         json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in web_identity.split(".")[:2]
     )
@@ -80,7 +78,6 @@ def decoded(web_identity: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def cluster_key(cloud: Any) -> Any:
-    """Return the key that the cluster signs its tokens with."""
     return jwk.import_key((cloud.folder / "kubernetes" / "service-account.key").read_text(), "RSA")
 
 

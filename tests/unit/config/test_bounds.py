@@ -113,7 +113,6 @@ def test_more_values_than_ten_thousand_bindings_have(tmp_path: Path, monkeypatch
 
 
 def counted_calls(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]:
-    """Count the calls of a function."""
     calls, original = [0], getattr(owner, name)
 
     def counting(*arguments: Any, **named: Any) -> Any:

@@ -16,7 +16,6 @@ DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 
 
 def examined(folder: Path, binding: Any, region: str | None = None, **variables: Any) -> Examination:
-    """Return what is said of a binding."""
     app = {"serviceAccount": {"name": "app"}, **binding}
     values = {"cluster": {"name": "cc"}, "variables": {"bucket": "b", **variables}, "bindings": {"app": app}}
     return examine(values, folder, region)

@@ -12,8 +12,6 @@ from docs.generate.outputs import schema_of
 
 @dataclass(frozen=True)
 class Weather:
-    """A subcommand's output."""
-
     warm_enough: bool | None
     by_town: Mapping[str, tuple[int, ...]]
 

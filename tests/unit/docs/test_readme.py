@@ -11,7 +11,6 @@ BESIDE_CODE = {ROOT / "components" / "README.md", ROOT / "SECURITY.md"}
 
 
 def linked(pages: set[Path]) -> set[Path]:
-    """Return the pages to which pages link."""
     return {(page.parent / link.partition("#")[0]).resolve() for page in pages for link in links(page)} & {*PAGES}
 
 

@@ -31,7 +31,6 @@ REQUESTS = [*itertools.product(range(len(PRINCIPALS)), ACTIONS, VALUES, VALUES)]
 
 @st.composite
 def of_others(draw: st.DrawFn) -> dict[str, Any]:
-    """Return a statement for another principal than an OIDC provider."""
     keys = draw(st.lists(st.sampled_from(KEYS), unique=True, max_size=2))
     return {
         "Effect": draw(st.sampled_from(("Allow", "Allow", "Deny"))),
@@ -42,7 +41,6 @@ def of_others(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def allowed(document: Any, request: tuple[int, str, str, str]) -> bool:
-    """State whether IAM allows such a request."""
     principal, action, *values = request
     effects = {
         each["Effect"]

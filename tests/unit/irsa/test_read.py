@@ -15,7 +15,6 @@ ROLE = "arn:aws:iam::111122223333:role/r"
 
 
 def output(value: Any) -> pulumi.Output[Any]:
-    """Return an output as another resource has it."""
     return pulumi.Output.from_input(value)
 
 
@@ -169,7 +168,6 @@ class Array:
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
-        """Refuse to be one truth."""
         raise ValueError("the truth value of an array is ambiguous")
 
 

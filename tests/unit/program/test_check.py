@@ -27,7 +27,6 @@ PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty project, which is the working directory."""
     (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -10,7 +10,6 @@ from irsa_cli.main import main
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a project without stacks, which is the working directory."""
     (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -30,7 +30,6 @@ def forget() -> None:
 
 @pytest.fixture(autouse=True)
 def empty_models(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """moto's models are one per process."""
     monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
     forget()
     yield

@@ -34,7 +34,6 @@ NOT_FOUND = (404, "ResourceNotFoundException")
 
 @pytest.fixture
 def eks(pod_identity: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """EKS with one cluster, and a role for Pods."""
     for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_REGION", "us-west-2")):
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):

@@ -60,7 +60,6 @@ def program(path: Path, text: str) -> Path:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """An environment whose only program is a stand-in for Go."""
     go = program(tmp_path / "go" / "go", GO)
     cache, calls = tmp_path / "cache", tmp_path / "calls"
     return {"PATH": f"{go.parent}:/usr/bin:/bin", "XDG_CACHE_HOME": str(cache), "GO_CALLS": str(calls)}
@@ -171,7 +170,6 @@ def test_a_half_built_program_is_built_again(environment: dict[str, str], damage
 
 
 def wheel(folder: Path, package: str, *files: str) -> Path:
-    """Write a wheel of version 9.9.9 that has these programs."""
     name = package.replace("-", "_")
     path, about = folder / f"{name}-9.9.9-py3-none-any.whl", f"{name}-9.9.9.dist-info"
     with zipfile.ZipFile(path, "w") as archive:

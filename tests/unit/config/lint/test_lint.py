@@ -227,7 +227,6 @@ VARIABLES = {"bucket": "b"}
 
 
 def followed(fix: str) -> tuple[list[str], Any]:
-    """Return the resources and the Condition that an advice names."""
     condition = re.search(r"with the Condition (\{.*\})", fix)
     before = fix[: condition.start()] if condition else fix
     return re.findall("'([^']+)'", before), condition and json.loads(condition[1])

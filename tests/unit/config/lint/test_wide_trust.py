@@ -28,7 +28,6 @@ def found(trust: dict[str, Any], rule: str = "wide-trust", cluster: Any = None) 
 
 
 def mistakes(trust: dict[str, Any], rule: str = "wide-trust", cluster: Any = None) -> list[tuple[str, Mistake]]:
-    """Return the same with all that is said of each."""
     values = {
         "cluster": cluster or CLUSTER,
         "lint": {"errors": [rule]},

@@ -47,7 +47,6 @@ NOT_YET = {
 
 
 def upstream_of(name: str) -> tuple[str, Any]:
-    """Return the version of upstream's document, and its statements."""
     newest = add_on(name).versions[add_on(name).newest]
     if newest.source.startswith(MANAGED):
         title = newest.source.removeprefix(MANAGED).removesuffix(".html")

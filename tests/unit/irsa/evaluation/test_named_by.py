@@ -34,7 +34,6 @@ def named(condition: Any, *denials: dict[str, Any], principal: tuple[str, str] =
 
 
 def of(provider: str, condition: Any, *denials: dict[str, Any]) -> Any:
-    """Return the same for the tokens of a provider."""
     return named(condition, *denials, principal=("Federated", FEDERATED.get(provider, provider)))
 
 

@@ -96,7 +96,6 @@ pools = st.lists(pairs(), min_size=1, max_size=3)
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[iam.Role, list[tuple[str, str]]]:
-    """A role, and actions and resources to ask about."""
     pool = draw(pools)
     asked = st.tuples(st.sampled_from([each for each, _ in pool]), st.sampled_from([each for _, each in pool]))
     return draw(roles(pool)), draw(st.lists(asked | pairs(), min_size=1, max_size=4))
@@ -248,7 +247,6 @@ def those(patterns: Iterable[str]) -> int:
 
 
 def may(policy: dict[str, Any], action: str) -> int:
-    """On which ARNs a policy gives an action."""
     sides = {"Allow": 0, "Deny": 0}
     for each in policy["Statement"]:
         if any(fnmatchcase(action, pattern) for pattern in each["Action"]):

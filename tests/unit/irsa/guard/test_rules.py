@@ -41,7 +41,6 @@ ARNS = st.from_regex(r"\Aarn:aws(-cn)?:iam::[0-9]{12}:role/[a-z+=,.@/-]{0,9}[a-z
 
 @st.composite
 def accounts(draw: st.DrawFn) -> list[Declared]:
-    """Service accounts, each once, in few namespaces."""
     label, name = st.sampled_from(["a", "b", "a-b", "kube-system"]), st.from_regex(r"\A[a-z]([-.]?[a-z0-9])?\Z")
     pairs = draw(st.lists(st.tuples(label, name), unique=True, max_size=30))
     found = []

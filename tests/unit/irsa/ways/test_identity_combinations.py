@@ -48,7 +48,6 @@ def test_an_association_has_fifty_tags(number: int) -> None:
 
 
 def session_policy(size: int) -> str:
-    """Return a policy of so many characters."""
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::"}
     least = len(json.dumps({"Version": "2012-10-17", "Statement": statement}))
     statement["Resource"] += "x" * (size - least)

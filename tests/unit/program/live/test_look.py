@@ -124,7 +124,6 @@ def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Every request to AWS, by its action."""
     counted: Counter[str] = Counter()
     send = getattr(botocore.client.BaseClient, "_make_api_call")  # noqa: B009 (the stubs lack it)
 
@@ -327,7 +326,6 @@ def test_no_credentials_for_what_needs_none(
 
 
 def naming(role: str, number: str = NUMBER) -> dict[str, Any]:
-    """A binding that gives a service account somebody else's role."""
     return {"serviceAccount": {"name": role}, "role": {"arn": f"arn:aws:iam::{number}:role/{role}"}}
 
 

@@ -60,7 +60,6 @@ def state(identity: dict[str, str] | None, target: str | None = None) -> list[di
 def judged(
     before: dict[str, str] | list[Any] | None, after: Any, *pods: dict[str, Any], **binding: Any
 ) -> list[LocatedMistake]:
-    """Return what is found of the Pods when `identity` changes."""
     values = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": after}
     held = before if isinstance(before, list) else state(before)
     every = found({"bindings": {"app": {**values, **binding}}}, in_cluster=cluster(pods=pods), state=held)
