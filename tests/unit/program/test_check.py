@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from irsa_cli.main import main
 from tests.unit.config.yaml_lines import line_of, steps_of
@@ -44,63 +43,6 @@ def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monk
 
     assert code == 1
     assert text == (GOLDEN / "mistakes.txt").read_text()
-
-
-# What AWS and Kubernetes document, for a key of mistakes.yaml, and the advice; each is in one place of the file.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: quotas, lengths and characters
-# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html: session duration, path, description
-# https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html: lengths of tags
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html: no region, 12 digits
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
-# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/: DNS subdomains and labels
-# https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/: 10 minutes
-DOCUMENTED = {
-    "cluster.nam": ("", "did you mean 'name'?"),
-    "defaults.maxSessionDuration": ("3,600 to 43,200", ""),
-    "bindings.wrong-types.serviceAccount.create": ("true or false", "without quotes"),
-    "bindings.wrong-types.policyArns": ("a list", '["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]'),
-    "bindings.wrong-levels.role.policy": ("", "irsa:bindings.wrong-levels"),
-    "bindings.wrong-levels.role.permissionsBoundary": (
-        "arn:aws:iam::111122223333:policy/",
-        "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy",
-    ),
-    "bindings.arns.policyArns[2]": ("arn:aws:iam::111122223333:policy/", "aws iam list-policies"),
-    "bindings.arns.policyArns[3]": ("arn:aws:iam::111122223333:policy/", "aws iam list-policies"),
-    "bindings.names.serviceAccount.name": ("at most 253 characters", "my-app"),
-    "bindings.names.serviceAccount.namespace": ("at most 63 characters", "trust.subjects"),
-    "bindings.names.role.name": ("at most 64 characters", "a-role"),
-    "bindings.names.role.description": ("at most 1000 characters", ""),
-    "bindings.names.role.path": ("at most 512 characters", "/team/"),
-    "bindings.wildcards.trust.subjects[0]": ("", "trust.anyServiceAccount"),
-    "bindings.annotations.serviceAccount.tokenExpiration": ("at least 600", ""),
-    "bindings.a-date.policy.document.Version": ("a string", 'put it in quotes: "2012-10-17"'),
-    "bindings.too-many-attachments.policyArns": ("at most 10", "irsa:quotas.attachedPolicies"),
-    "bindings.too-many-tags.role.tags": ("at most 50", "use fewer"),
-    "bindings.too-long-trust.trust.subjects": ("at most 2,048", "irsa:quotas.trustPolicySize"),
-    "bindings.too-long-statement.policy.document.Statement": ("at most 6,144", "split"),
-    "bindings.too-long-inline.inlinePolicies": ("at most 10,240", "use fewer"),
-    "bindings.trust-statements.trust.statements[0].NotPrincipal": ("Principal", "IAM refuses NotPrincipal"),
-    'bindings.reserved-tags.role.tags["AWS:owner"]': ("at most 128 characters", ""),
-    "bindings.reserved-tags.role.tags.owner": ("at most 256 characters", ""),
-    "serviceAccount": ("bindings", "below irsa:bindings"),
-}
-
-
-def test_what_is_allowed_is_what_is_documented(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(ROOT)
-    _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
-    said = {each["path"]: each for each in json.loads(text)["files"][0]["errors"]}
-
-    found = {place: said[f"irsa:{place}"] for place in DOCUMENTED if f"irsa:{place}" in said}
-    assert found.keys() == DOCUMENTED.keys()
-    wrong = {
-        place: (each["allowed"], each["fix"])
-        for place, each in found.items()
-        if DOCUMENTED[place][0] not in each["allowed"] or DOCUMENTED[place][1] not in each["fix"]
-    }
-    assert wrong == {}
 
 
 def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,31 +91,6 @@ def test_files_that_are_no_stack_files(
     assert code == 1
     assert f"Pulumi.dev.yaml:{line}" in output
     assert words in output
-
-
-BROKEN = {
-    "aws:region": "us-west-2",
-    "irsa:cluster": {"nam": "cc"},
-    "irsa:bindings": {
-        "a": {"serviceAccount": {"name": "a", "create": "maybe"}, "policyArns": ["arn", "arn:aws:iam::aws:policy/A"]},
-        "b": {"role": {"tags": {"team": "x"}, "maxSessionDuration": "2h"}, "trust": {"subjects": ["a:b", "c"]}},
-        "c": {"serviceAccount": {"nam": "c"}, "inlinePolicies": {"p": {"document": {"Statement": []}}}},
-    },
-    "irsa:lint": {"errors": ["wide-trusts"]},
-}
-
-
-@pytest.mark.parametrize("damage", ["[", '"', "{a: b", "a: b: c", "\t{", "&", "*none", "- a"])
-@pytest.mark.parametrize("number", [3, 5, 6])
-def test_what_cannot_be_read_is_said(
-    project: Path, capsys: pytest.CaptureFixture[str], damage: str, number: int
-) -> None:
-    lines = yaml.safe_dump({"config": BROKEN}, sort_keys=False).splitlines()
-    lines.insert(number, f"      {damage}")
-    (project / "Pulumi.dev.yaml").write_text("\n".join(lines))
-    code, report = findings(capsys)
-    assert (code, len(report["errors"])) == (1, 1)
-    assert report["notChecked"] == ["all else in this file"]
 
 
 @pytest.mark.parametrize("text", ["config: {}\n", "config:\n  aws:region: us-west-2\n", "config:\n  app:replicas: 3\n"])

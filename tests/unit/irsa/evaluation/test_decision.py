@@ -87,38 +87,11 @@ def test_principals_and_actions(elements: dict[str, Any], decision: Decision) ->
     assert evaluate(document(statement(**elements)), REQUEST).decision is decision
 
 
-@pytest.mark.parametrize(
-    "subject", [SUBJECT, "system:serviceaccount:kube-system:anything", "system:serviceaccount:a:b"]
-)
-def test_a_statement_without_sub_admits_every_account_of_the_cluster(subject: str) -> None:
-    request = WebIdentityRequest(REQUEST.issuer, PROVIDER, subject, AUDIENCE)
-    trust = document(statement(Condition={"StringEquals": {AUD: AUDIENCE}}))
-    assert evaluate(trust, request).decision is MATCHED
-
-
-def test_a_deny_wins_wherever_it_stands() -> None:
-    deny = statement(
-        "Deny", Principal="*", Action="*", Condition={"StringLike": {SUB: "system:serviceaccount:default:*"}}
-    )
-    for order in ([statement(), deny], [deny, statement()]):
-        evaluation = evaluate(document(*order), REQUEST)
-        assert evaluation.decision is NOT_MATCHED
-        assert "Deny" in evaluation.explanation
-
-
 def test_a_deny_on_a_misspelled_key_is_a_deny_for_all() -> None:
     deny = statement("Deny", Condition={"StringNotEquals": {f"{PROVIDER}:sub": SUBJECT}})
     evaluation = evaluate(document(statement(), deny), REQUEST)
     assert evaluation.decision is NOT_MATCHED
     assert "without https://" in evaluation.statements[1].reasons[-1].explanation
-
-
-def test_a_deny_that_cannot_be_decided_leaves_an_allow_undecided() -> None:
-    unknown = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
-    deny, allow = statement("Deny", Condition=unknown), statement()
-    for order in ([allow, deny], [deny, allow], [deny, statement(Condition=unknown)]):
-        assert evaluate(document(*order), REQUEST).decision is UNKNOWN
-    assert evaluate(document(deny), REQUEST).decision is NOT_MATCHED
 
 
 @pytest.mark.parametrize(

@@ -230,20 +230,6 @@ def test_the_claims_of_other_providers(provider: str, claim: str, value: str, ex
     assert named(condition) is expected
 
 
-def test_the_claims_of_other_providers_together() -> None:
-    key, aud = f"{GITHUB}:sub", {f"{GITHUB}:aud": "sts.amazonaws.com"}
-
-    assert of(GITHUB, {"StringEquals": aud, "StringLike": {key: "repo:acme/*"}}) is True
-    assert of(GITHUB, {"StringEquals": aud, "StringLike": {key: ["repo:acme/*", "repo:*"]}}) is False
-    assert of(GITHUB, {"StringLike": {key: "repo:*"}, "ForAnyValue:StringLike": {key: "repo:acme/*"}}) is True
-    assert of(GITHUB, {"StringLikeIfExists": {key: "repo:acme/*"}}) is False
-    assert of(GITHUB, {"StringEquals": aud}, {"Condition": {"StringNotLike": {key: "repo:acme/*"}}}) is True
-    assert of(GITHUB, {}, {"Condition": {"StringNotLike": {key: "repo:*"}}}) is False
-    assert of(GITHUB, {}, {"Principal": {"Federated": FEDERATED[GITLAB]}, "Condition": ORGANIZATION}) is False
-    own = {"Principal": {"Federated": FEDERATED[GITHUB]}, "Condition": {"StringNotLike": {key: "repo:acme/*"}}}
-    assert of(GITHUB, {}, own) is True
-
-
 # A condition that names nobody, on a key of its own, so that it adds nothing to another one.
 FREE = [
     each for each in NOBODY if not any("PrincipalOrg" in key or "Ip" in key for keys in each.values() for key in keys)
@@ -273,25 +259,6 @@ def test_spelling_changes_nothing(condition: dict[str, Any], data: st.DataObject
     assert named(spelled) is named(condition)
 
 
-# Of each key a value that names somebody, and one that does not.
-SAMPLES = {
-    "aws:PrincipalOrgID": ("o-*", "o-123"),
-    "aws:PrincipalAccount": ("1*", "111122223333"),
-    "aws:SourceVpc": ("vpc-*", "vpc-1"),
-}
-
-
-@given(st.dictionaries(st.sampled_from([*SAMPLES]), st.lists(st.booleans(), min_size=1, max_size=3), min_size=1))
-def test_values_are_alternatives_and_conditions_are_not(keys: dict[str, list[bool]]) -> None:
-    values = {key: [SAMPLES[key][names] for names in of_key] for key, of_key in keys.items()}
-
-    assert named({"StringLike": values}) is any(map(all, keys.values()))
-    assert named({}, *({"Condition": {"StringNotLike": {key: values[key]}}} for key in keys)) is any(
-        map(all, keys.values())
-    )
-    assert named({}, {"Condition": {"StringNotLike": values}}) is all(map(all, keys.values()))
-
-
 def networks(version: int, longest: int) -> st.SearchStrategy[Any]:
     """Return networks of a version of IP, up to a length of their prefix."""
     bits = ipaddress.ip_network("::/0" if version == 6 else "0.0.0.0/0").max_prefixlen
@@ -317,23 +284,6 @@ def test_a_range_that_is_split_is_the_same(network: Any, data: st.DataObject) ->
 
     assert named(condition) is (network.prefixlen >= broadest)
     assert named({}, {"Condition": {"NotIpAddress": {"aws:SourceIp": values}}}) is (network.prefixlen >= broadest)
-
-
-# Of IPv4, up to a prefix of 10; one of 7, which is too broad, has eight such blocks.
-RANGES = st.lists(networks(4, 10), min_size=1, max_size=4)
-
-
-@given(RANGES, RANGES)
-def test_two_conditions_on_addresses_are_met_together(one: list[Any], other: list[Any]) -> None:
-    condition = {
-        "IpAddress": {"aws:SourceIp": [str(each) for each in one]},
-        "ForAnyValue:IpAddress": {"aws:SourceIp": [str(each) for each in other]},
-    }
-    addresses = [ipaddress.IPv4Address(block << 22) for block in range(1024)]
-    let_in = [any(each in a for a in one) and any(each in b for b in other) for each in addresses]
-    is_broad = any(all(let_in[first : first + 8]) for first in range(0, 1024, 8))
-
-    assert named(condition) is not is_broad
 
 
 # What names somebody, and what does not; and the values of callers whom nobody named. Any text may be an external ID.

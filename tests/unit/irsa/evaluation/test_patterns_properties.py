@@ -6,7 +6,7 @@ import re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irsa.evaluation.patterns import intersection, matches, overlap
+from irsa.evaluation.patterns import intersection, matches, overlap, pattern_of
 from tests.unit.irsa.evaluation.glob_oracle import glob
 
 TEXTS = st.text("ab.:\n\\", max_size=12)
@@ -43,3 +43,7 @@ def test_the_intersection_of_two_patterns_is_what_both_match(one: str, other: st
         is overlap(other, one)
         is any(all(matches(text, each) for each in (one, other)) for text in ALL_TEXTS)
     )
+
+
+def test_a_pattern_of_many_stars_is_matched_in_no_time() -> None:
+    assert not matches("a" * 400, pattern_of("*a" * 60 + "b", wildcards=True))

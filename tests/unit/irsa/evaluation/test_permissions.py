@@ -32,51 +32,6 @@ def under(**condition: Any) -> dict[str, Any]:
     return {"Condition": condition}
 
 
-def test_a_boundary_is_an_upper_bound() -> None:
-    boundary = document(allow(["s3:*", "cloudwatch:*"]))
-    role = gives([document(allow("iam:CreateUser"), allow("s3:GetObject"))], boundary)
-    assert role.of("iam:CreateUser", "arn:aws:iam::111122223333:user/a") is False
-    assert role.of("s3:GetObject", NOBODYS) is True
-    assert role.of("s3:PutObject", NOBODYS) is False
-    assert gives([document(allow())], SECRET).of("s3:GetObject", NOBODYS) is None
-    assert gives([document(allow())], SECRET).of("sqs:SendMessage", "*") is False
-    assert gives([document(allow())], document(allow(), deny("s3:Put*"))).of("s3:PutObject", NOBODYS) is False
-
-
-@pytest.mark.parametrize(
-    ("statement", "action", "resource", "given"),
-    [
-        # The letter case of actions does not count: reference_policies_elements_action.html
-        (allow("S3:getobject"), "s3:GetObject", NOBODYS, True),
-        (allow("iam:*AccessKey*"), "iam:CreateAccessKey", "*", True),
-        (allow("s3:Get?bject"), "s3:GetObject", NOBODYS, True),
-        # reference_policies_elements_resource.html: "the IAM user name is case sensitive", and * goes beyond a slash
-        (allow("iam:*", "arn:aws:iam::1:user/Bob"), "iam:GetUser", "arn:aws:iam::1:user/bob", False),
-        (allow("s3:*", "arn:aws:s3:::b/*/test/*"), "s3:GetObject", "arn:aws:s3:::b/1/2/test/3/x", True),
-        # All but what is named: reference_policies_elements_notresource.html and _notaction.html
-        ({"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/*"}, "s3:GetObject", NOBODYS, True),
-        ({"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/*"}, "s3:Get", "arn:aws:s3:::b/x", False),
-        ({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}, "sts:GetCallerIdentity", "*", True),
-        ({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}, "IAM:GetUser", "*", False),
-        # reference_policies_variables.html: a variable's text is not known, ${*} is the character
-        (allow("s3:*", "arn:aws:s3:::b/${aws:username}/*"), "s3:GetObject", "arn:aws:s3:::b/x/y", None),
-        (allow("s3:*", "arn:aws:s3:::b/${aws:username}/*"), "s3:GetObject", "arn:aws:s3:::c/x/y", False),
-        (allow("s3:*", "arn:aws:s3:::b/${*}"), "s3:GetObject", "arn:aws:s3:::b/*", True),
-        (allow("s3:*", "arn:aws:s3:::b/${*}"), "s3:GetObject", "arn:aws:s3:::b/x", False),
-        (allow("s3:*", "arn:aws:s3:::b/${$}${?}"), "s3:GetObject", "arn:aws:s3:::b/$?", True),
-        ({**deny("s3:*"), "Effect": SECRET}, "s3:GetObject", NOBODYS, None),
-        (allow([SECRET, "s3:Get*"]), "s3:GetObject", NOBODYS, True),
-        (allow([SECRET, "s3:Get*"]), "s3:PutObject", NOBODYS, None),
-        (allow("s3:*", SECRET), "s3:GetObject", NOBODYS, None),
-        (allow("s3:*", Condition=SECRET), "s3:GetObject", NOBODYS, None),
-        (allow("s3:*", **under(Bool={SECRET.reason: SECRET})), "s3:GetObject", NOBODYS, None),
-        (SECRET, "s3:GetObject", NOBODYS, None),
-    ],
-)
-def test_one_statement(statement: Any, action: str, resource: str, given: bool | None) -> None:
-    assert gives([document(statement)]).of(action, resource) is given
-
-
 def test_an_older_version_has_no_variables() -> None:
     old = gives([document(allow("s3:*", "arn:aws:s3:::b/${aws:username}"), version="2008-10-17")])
     assert old.of("s3:GetObject", "arn:aws:s3:::b/${aws:username}") is True
@@ -145,11 +100,6 @@ def test_a_condition_of_an_allow(condition: Any, given: bool | None) -> None:
 def test_a_condition_of_a_deny(allows: Any, denies: Any, given: bool | None) -> None:
     role = gives([document(allow(Condition=allows), deny(Condition=denies))])
     assert role.of("s3:GetObject", NOBODYS) is given
-
-
-def test_two_denies_that_nobody_avoids_together() -> None:
-    both = [deny(**under(**{name: {"aws:UserAgent": "x"}})) for name in ("StringEquals", "StringNotEquals")]
-    assert gives([document(allow(), *both)]).of("s3:GetObject", NOBODYS) is None
 
 
 @pytest.mark.parametrize("key", sorted(CHOSEN))
