@@ -381,12 +381,6 @@ CONFLICTS_OF_POLICIES = (
         {**roles_only("policy-divided"), "policy": {"name": "policy-divided", "document": long_document(90)}},
         policy("policy-divided-2"),
     ),
-    Case(
-        "policy-of-data",
-        "policy-exists",
-        {**with_policy("policy-of-data"), "account": "data"},
-        policy("policy-of-data", OTHER_AWS_ACCOUNT),
-    ),
     Case("policy-to-import", "import-missing", {**with_policy("policy-to-import"), "import": ["policy"]}),
     Case(
         "policy-to-import-elsewhere",

@@ -11,7 +11,7 @@ import pytest
 
 from tests.output_schemas import check_output
 from tests.sandbox.failing_api import failing_aws
-from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, not_good, report
+from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, report
 from tests.sandbox.project import STACK, Project, counts
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -129,13 +129,6 @@ def test_what_was_denied_is_in_the_state_as_planned(failed: Failed) -> None:
     assert in_iam(failed.project.cloud) == failed.live
 
 
-def deny(project: Project, operation: str) -> None:
-    with failing_aws({operation: DENIED}, project.cloud.aws_address) as address:
-        arguments = ("up", "--yes", "--skip-preview")
-        answer = project.cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
-    assert answer.returncode != 0, answer.stdout
-
-
 def test_what_aws_created_and_did_not_describe_is_the_stacks_own(deploy: Deploy, cloud: Any) -> None:
     issuer = "oidc.eks.us-west-2.amazonaws.com/id/HALF"
     provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"
@@ -187,54 +180,6 @@ def test_what_is_taken_away_is_updated(deploy: Deploy, cloud: Any) -> None:
     assert "AWS may" not in said, said
     assert "PermissionsBoundary" not in iam.get_role(RoleName="less-role")["Role"]
     assert project.up() == {}
-
-
-def test_a_provider_whose_update_was_denied(deploy: Deploy) -> None:
-    cluster = {"oidcIssuer": "https://oidc.eks.us-west-2.amazonaws.com/id/FAILED", "createOidcProvider": True}
-    one = {"trust": {"subjects": ["team-a:one"]}, "role": {"name": "audience-one"}}
-    project = deploy({"cluster": cluster, "bindings": {"one": one}})
-    project.up()
-    other = {**one, "role": {"name": "audience-two"}, "audience": "vault"}
-    project.set({"cluster": cluster, "bindings": {"one": one, "two": other}})
-    deny(project, "AddClientIDToOpenIDConnectProvider")
-
-    assert "AWS may still have what was there before" in project.refused("up", "--yes", "--skip-preview")
-    _, checks = report(project, "verify")
-    assert checks[0]["found"] == "its last creation or update failed, and the state has it as done"
-    project.pulumi("up", "--refresh", "--yes", "--skip-preview")
-    assert not failing(project)
-    assert project.up() == {}
-
-
-def test_what_another_update_hides_is_told_after_it(deploy: Deploy, cloud: Any) -> None:
-    wide, narrow = {"subjects": ["team-a:left", "team-a:worker"]}, {"subjects": ["team-a:worker"]}
-    project = deploy({"bindings": {"hidden": {**granted("hidden"), "trust": wide}}})
-    project.up()
-    project.set({"bindings": {"hidden": {**granted("hidden"), "trust": narrow}}})
-    deny(project, "UpdateAssumeRolePolicy")
-    project.set({"bindings": {"hidden": {**granted("hidden", tags={"team": "a"}), "trust": narrow}}})
-    said = project.pulumi("up", "--yes", "--skip-preview")
-
-    assert "AWS may have something else of the role role/hidden-role than is declared" in said
-    project.pulumi("up", "--refresh", "--yes", "--skip-preview")
-    trust = json.dumps(cloud.aws("iam").get_role(RoleName="hidden-role")["Role"]["AssumeRolePolicyDocument"])
-    assert "team-a:left" not in trust
-
-
-def test_verify_after_an_up_that_failed_in_part(deploy: Deploy) -> None:
-    before, after = ({"bindings": {"old": granted("old", description=text)}} for text in ("before", "after"))
-    project = deploy(before)
-    project.up()
-    project.set({"bindings": {**after["bindings"], "new": granted("new")}})
-    deny(project, "CreateRole")
-    code, checks = report(project, "verify")
-
-    (old,) = [each for each in not_good(checks) if each["binding"] == "old"]
-    assert (code, old["outcome"], old["fix"]) == (2, "cannot tell", f"pulumi up --refresh --stack {STACK}")
-    assert "description: after" in old["found"]
-    assert "description: before" in old["found"]
-    follow(project, old["fix"])
-    assert report(project, "verify")[0] == 0
 
 
 def test_each_verb_says_so_first(failed: Failed) -> None:

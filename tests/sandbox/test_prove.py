@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.layout import AUDIENCE
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, follow, irsa, not_good, report
-from tests.sandbox.project import Project, blue_and_green
+from tests.sandbox.project import Project
 from tests.sandbox.test_verify import access
 
 pytestmark = pytest.mark.sandbox
@@ -239,19 +239,3 @@ def test_a_pod_that_gets_no_role_is_a_finding_with_its_fix(cloud: Any, associate
     follow(associated, check["fix"])
     code, checks = report(associated, "prove", "ways")
     assert (code, not_good(checks)) == (0, [])
-
-
-def test_each_cluster_is_asked_for_its_own_pods(cloud: Any, green: str, deploy: Callable[..., Project]) -> None:
-    binding = {"serviceAccount": {"name": "both-pods"}, "identity": "podIdentity", "policyArns": []}
-    clusters = {key: {**each, "createOidcProvider": False} for key, each in blue_and_green(green).items()}
-    project = deploy({"clusters": clusters, "bindings": {"both": {**binding, "clusters": ["blue", "green"]}}})
-    project.up()
-    start(cloud, "both-pods-0", "both-pods", "--kubeconfig", green)
-    code, checks = report(project, "prove")
-
-    assert (code, not_good(checks)) == (0, [])
-    assert rows(checks)[:2] == [
-        ("assumes", "not checked", f"default/both-pods in blue {POD_IDENTITY}"),
-        ("assumes", "ok", f"default/both-pods in green {POD_IDENTITY}"),
-    ]
-    assert "/eks-my-other-c-both-pods-0-" in checks[1]["found"]

@@ -1,8 +1,6 @@
 """The subcommands of irsa where there are two clusters, each with its own issuer and keys."""
 
 import json
-import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,10 @@ import yaml
 from sandbox.showcase import GREEN_ISSUER
 from tests.output_schemas import check_output
 from tests.sandbox.changes import role_arn
-from tests.sandbox.guide import commands_of
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good, report
 from tests.sandbox.kubeconfigs import kubeconfig_of
 from tests.sandbox.project import STACK, Project, blue_and_green
-from tests.sandbox.test_adopt import kind_of, kinds, without_groups
+from tests.sandbox.test_adopt import kind_of, kinds
 
 pytestmark = pytest.mark.sandbox
 
@@ -215,40 +212,3 @@ def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
 
 
 # --- One of them is replaced -----------------------------------------------------------------------------------------
-
-
-def test_a_cluster_is_removed_from_an_adopted_file(cloud: Any, kubeconfig: str, tmp_path: Path) -> None:
-    project = Project(cloud, tmp_path / "project", {}, variables={"KUBECONFIG": kubeconfig})
-    contexts = ("--context", "blue", "--context", "green")
-    file = project.folder / f"Pulumi.{STACK}.yaml"
-    # A file with one cluster gets no second one.
-    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "config": {}}))
-    chosen = ("--role", "adopted-*", "--take-from", "eksctl", "--output", file.name)
-    assert irsa(project, "adopt", *contexts, *chosen).returncode == 0
-    project.up()
-    # docs/adopt.md: as long as it is there, nothing that differs is updated.
-    without_imports = next(each for each in commands_of("../adopt") if each.startswith("sed "))
-    assert (
-        cloud.run(*shlex.split(without_imports.replace("prod", STACK), comments=True), folder=project.folder).returncode
-        == 0
-    )
-    file.write_text(re.sub(r"^ *- blue\n", "", file.read_text(), flags=re.MULTILINE))
-    commands = [each.replace("prod", STACK) for each in commands_of("clusters")]
-    remove, unprotect = (each for each in commands if re.match("pulumi (config|state) ", each))
-    assert cloud.run(*shlex.split(remove), folder=project.folder, **project.variables).returncode == 0
-    assert irsa(project, "check", file.name).returncode == 0
-    assert "because it is protected" in project.refused("preview")
-    answer = cloud.run(*shlex.split(unprotect), "--yes", folder=project.folder, **project.variables)
-    assert answer.returncode == 0, answer.stderr
-
-    done = kinds(without_groups(project.events("up", "--yes", "--skip-preview")))
-    assert done == {("update", "Role"): 1, ("delete", "ServiceAccount"): 1}
-    unprotected = {kind_of(each) for each in project.state() if not each.get("protect")}
-    assert unprotected.isdisjoint({"Role", "ServiceAccount"})
-    left = [(context, name) for context, name in ANNOTATED if found(cloud, kubeconfig, context, name)]
-    assert left == [each for each in ANNOTATED if each[0] == "green"]
-
-
-def found(cloud: Any, kubeconfig: str, context: str, name: str) -> bool:
-    answer = cloud.kubectl("get", "sa", name, "--context", context, "--kubeconfig", kubeconfig)
-    return bool(answer.returncode == 0)

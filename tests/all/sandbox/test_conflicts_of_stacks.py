@@ -10,16 +10,13 @@ import pytest
 from sandbox.layout import OTHER_AWS_ACCOUNT
 from tests.sandbox.conflicts import (
     DATA,
-    DEAD,
     GREEN,
     MY_CLUSTER,
     OF_GREEN,
     WITHOUT_PODS,
     Settings,
-    StackCase,
     annotated,
     aws_accounts,
-    checked_and_deployed,
     deployed,
     found_by_binding,
     long_document,
@@ -31,16 +28,6 @@ from tests.sandbox.conflicts import (
 from tests.sandbox.irsa_command import ACCOUNT
 
 pytestmark = pytest.mark.sandbox
-
-STACKS = (StackCase("cluster-dead", "cluster-unreachable", {**MY_CLUSTER, "kubernetes": {"kubeconfig": DEAD}}),)
-
-
-@pytest.mark.parametrize("case", STACKS, ids=lambda case: case.name)
-def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
-    found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
-
-    assert code != 0, said
-    assert found == {case.kind}, said
 
 
 def test_a_cluster_that_only_the_check_tells(cloud: Any, green: str, tmp_path: Path) -> None:
