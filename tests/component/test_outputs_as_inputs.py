@@ -14,7 +14,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pulumi.output import Unknown
-from pulumi.runtime import rpc
 from pulumi.runtime.settings import SETTINGS
 
 from irsa import ServiceAccountRole
@@ -186,15 +185,6 @@ def test_a_preview_shows_what_a_patch_writes(deploy: Callable[..., Any], take_ov
     assert annotations == {**written, **({"pulumi.com/patchForce": "true"} if take_over else {})}
 
 
-def test_a_secret_stays_one(deploy: Callable[..., Any]) -> None:
-    deployed = deploy({**GOOD, "role": {"description": pulumi.Output.secret("hidden")}})
-
-    assert deployed.one(ROLE).inputs["description"] == {
-        rpc._special_sig_key: rpc._special_secret_sig,
-        "value": "hidden",
-    }
-
-
 def test_a_coroutine_is_awaited_once(deploy: Callable[..., Any]) -> None:
     async def namespace() -> str:
         await asyncio.sleep(0.01)
@@ -232,14 +222,6 @@ def test_a_secret_that_is_refused_is_not_shown(deploy: Callable[..., Any]) -> No
             deploy({**GOOD, "role": change})
         assert "hunter" not in str(error.value)
         assert f"role.{next(iter(change))}" in str(error.value)
-
-
-def test_several_wrong_outputs_are_reported_together(deploy: Callable[..., Any]) -> None:
-    service_account = {"name": output("A B"), "namespace": output("C D")}
-    with pytest.raises(InvalidArgumentsError) as error:
-        deploy({"oidc_provider_arns": [PROVIDER], "role": {"name": "r"}, "service_account": service_account})
-
-    assert "service_account.name" in str(error.value)
 
 
 def test_a_failed_program_leaves_no_traceback_behind(

@@ -160,19 +160,6 @@ def test_an_existing_account_is_read_before_it_is_patched(deploy: Any) -> None:
     }
 
 
-def test_only_what_may_take_over_is_forced(deploy: Any) -> None:
-    """Protects what others wrote: the API server refuses a patch in conflict unless it carries Pulumi's annotation.
-
-    https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
-    """
-    service_account = {"name": "theirs", "create": False}
-    for take_over, forced in ((True, "true"), (False, None)):
-        deployed = deploy({**PAGE, "service_account": {**service_account, "take_over": take_over}})
-        annotations = deployed.one(PATCH).inputs["metadata"]["annotations"]
-        assert annotations.get("pulumi.com/patchForce") == forced
-        assert annotations["eks.amazonaws.com/role-arn"] == "arn:aws:iam::111122223333:role/my-role"
-
-
 def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Any) -> None:
     arns = {"blue": "arn:aws:eks:us-west-2:111122223333:cluster/blue"}
     theirs = {"name": "theirs", "create": False, "annotations": pulumi.Output.from_input({})}
@@ -203,34 +190,6 @@ def test_a_role_that_somebody_else_wrote_is_warned_of(
         "Kubernetes refuses to overwrite it, unless service_account.take_over is true"
     )
     assert said == ([warning] if warns else [])
-
-
-def test_outputs_are_sorted_and_complete(deploy: Any) -> None:
-    outputs = deploy(
-        {**PAGE, "trust": {"subjects": ["b:*", "a:x"]}, "policy_arns": {"z": "arn:aws:iam::aws:policy/A"}}
-    ).outputs
-
-    assert outputs["subjects"] == ["a:x", "b:*", "default:my-service-account"]
-    assert outputs["policy_arns"] == ["arn:aws:iam::111122223333:policy/my-policy", "arn:aws:iam::aws:policy/A"]
-    assert (outputs["namespace"], outputs["service_account_name"]) == ("default", "my-service-account")
-
-
-def test_a_long_document_becomes_several_attached_policies(deploy: Any) -> None:
-    """Protects terraform-aws-eks#3552: over 6,144 characters the policy is divided, each part attached."""
-    statements = [
-        {"Effect": "Allow", "Action": f"s3:Action{index}", "Resource": "arn:aws:s3:::" + "x" * 1500}
-        for index in range(8)
-    ]
-    deployed = deploy(
-        {**PAGE, "policy": {"name": "p", "document": json.dumps({"Version": "2012-10-17", "Statement": statements})}}
-    )
-
-    assert sorted((r.name, r.inputs["name"]) for r in deployed.of(POLICY)) == [
-        ("my-app", "p"),
-        ("my-app@part-2", "p-2"),
-        ("my-app@part-3", "p-3"),
-    ]
-    assert len(deployed.of(ATTACHMENT)) == 3
 
 
 def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pulumi  # noqa: F401 (a value can be an output only where the SDK is loaded)
 
-from config.loading import read_settings
 from config.located_mistake import LocatedMistake
 from config.stack import Stack
 from program.examine import examine
@@ -51,12 +50,6 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
         **lookups,
     }
     return plan(stack, Lookups(**found))
-
-
-def told(values: dict[str, Any], **lookups: Any) -> list[LocatedMistake]:
-    """Return the plan's mistakes in the words of the stack file, each once, as `pulumi up` tells them."""
-    clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
-    return read_settings({**clusters, **values}, ROOT).placed(planned(values, **lookups).mistakes)
 
 
 def components(found: Plan) -> list[PlannedComponent]:
@@ -155,31 +148,6 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
     assert [component.name for component in components(found)] == [f"team-a/app@{ISSUER}", f"team-a/app@{GREEN_ISSUER}"]
     assert [component.args["role"]["arn"] for component in components(found)] == [arn, arn]
     assert {component.takes_role for component in components(found)} == {False}
-
-
-def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names() -> None:
-    subjects = [f"a-long-namespace-{index:02}:a-long-name-of-a-service-account" for index in range(18)]
-    service_account = {"name": "app", "namespace": "team-a"}
-    values = {
-        "bindings": {
-            "long": {"trust": {"subjects": subjects}},
-            "china": {
-                "serviceAccount": service_account,
-                "policyArns": [
-                    "arn:${partition}:iam::aws:policy/ReadOnlyAccess",
-                    "arn:aws-cn:iam::aws:policy/SecurityAudit",
-                ],
-            },
-            "good": {"serviceAccount": {**service_account, "name": "good"}},
-        }
-    }
-    long_issuer = f"{BLUE}{'X' * 150}"
-    mistakes = told(values, oidc_providers={("cluster", None): long_issuer})
-    found = {mistake.where: mistake.mistake for mistake in mistakes}
-
-    assert set(found) == {"irsa:bindings.long.trust.subjects", "irsa:bindings.china.policyArns[1]"}
-    assert "2,048" in found["irsa:bindings.long.trust.subjects"].allowed
-    assert "irsa:quotas.trustPolicySize" in found["irsa:bindings.long.trust.subjects"].fix
 
 
 def test_what_no_binding_asks_for_is_not_looked_up() -> None:

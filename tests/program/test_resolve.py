@@ -102,22 +102,6 @@ def test_a_role_is_assumed_with_the_credentials_of_the_stack(monkeypatch: pytest
         assert provider["profile"] == profile
 
 
-def test_a_provider_is_held_against_the_audiences_of_all_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
-    bindings = {
-        name: {"serviceAccount": {"name": name}, "audience": audience}
-        for name, audience in (("a", "first-audience"), ("b", "sts.amazonaws.com"), ("c", "second-audience"))
-    }
-    answers = CountingAnswers()
-    with pytest.raises(pulumi.RunError) as error:
-        run_program({"irsa:cluster": {"name": "my-cluster"}, "irsa:bindings": bindings}, answers, monkeypatch)
-
-    said, command = str(error.value), "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn"
-    arn = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
-    assert "does not list the audience first-audience, second-audience; it lists: sts.amazonaws.com" in said
-    for audience in ("first-audience", "second-audience"):
-        assert f"{command} {arn} --client-id {audience}" in said
-
-
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("way", ["assumeRoleArn", "profile"])
 def test_two_keys_of_one_aws_account_share_its_oidc_provider(
@@ -187,16 +171,3 @@ def test_two_clusters_of_one_issuer_are_refused(monkeypatch: pytest.MonkeyPatch)
     assert f"irsa:clusters.green\n    found:   the issuer '{ISSUER}/', which is that of irsa:clusters.blue" in str(
         error.value
     )
-
-
-def test_an_issuer_that_can_be_no_arn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = settings(1)
-    values["irsa:clusters"]["blue"] = {"stack": "organization/platform/prod"}
-    answers = CountingAnswers()
-    answers.stack_outputs = {"oidcIssuer": "https://issuer.example.com/a b", "oidcProviderArn": "none"}
-    with pytest.raises(pulumi.RunError) as error:
-        run_program(values, answers, monkeypatch)
-    said = str(error.value)
-
-    assert "the output 'oidcIssuer' of organization/platform/prod: 'https://issuer.example.com/a b' is not" in said
-    assert "irsa:clusters.blue.stack\n    found:   the output 'oidcProviderArn' of organization/platform/prod:" in said

@@ -4,7 +4,6 @@ import json
 import runpy
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -12,7 +11,6 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockMonitor
 
-from irsa import ServiceAccountRole
 from program.check_report import report_of
 from program.lookups.access import Access
 
@@ -114,47 +112,6 @@ def test_the_dev_stack_exports_every_binding(monkeypatch: pytest.MonkeyPatch) ->
         "policyArns": [],
         "subjects": None,
     }
-
-
-def test_the_first_bindings_are_registered_while_the_last_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects large stacks: all resources were in memory before the engine had the first, and it waited meanwhile."""
-    values = stack_values(ROOT / "Pulumi.dev.yaml")
-    del values["irsa:lint"]
-    one = values["irsa:bindings"]["all-of-team-a"]
-    values["irsa:bindings"] = {f"app-{n}": {**one, "role": {"name": f"app-{n}"}} for n in range(60)}
-    answers, registered = Answers(), list[int]()
-
-    class Counted(ServiceAccountRole):
-        def __init__(self, *arguments: Any, **named: Any) -> None:
-            registered.append(len(answers.resources))
-            super().__init__(*arguments, **named)
-
-    monkeypatch.setattr("program.create.ServiceAccountRole", Counted)
-    run_program(values, answers, monkeypatch)
-
-    assert registered[0] == 0 < registered[-1]
-
-
-def test_the_engine_gets_no_debug_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the time of a preview: the SDK waits for the engine four times per resource; warnings are still sent."""
-    sent: list[str] = []
-    engine = SimpleNamespace(Log=lambda request: sent.append(request.message))
-    run_program(stack_values(ROOT / "Pulumi.dev.yaml"), Answers(), monkeypatch)
-    monkeypatch.setattr("pulumi.log.get_engine", lambda: engine)
-    pulumi.log.debug("registering resource")
-    pulumi.log.warn("a warning")
-
-    assert sent == ["a warning"]
-
-
-def test_the_trust_policy_names_the_looked_up_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the page's step: the issuer comes from DescribeCluster, the provider from the caller's account."""
-    answers = Answers()
-    run_program(stack_values(ROOT / "Pulumi.dev.yaml"), answers, monkeypatch)
-    roles = {name: inputs for kind, name, inputs in answers.resources if kind == "aws:iam/role:Role"}
-
-    (statement,) = json.loads(roles["role/my-role"]["assumeRolePolicy"])["Statement"]
-    assert statement["Principal"] == {"Federated": PROVIDER}
 
 
 def test_the_file_to_start_with_has_one_binding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -758,8 +758,8 @@ def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_pa
 
 
 @pytest.mark.parametrize("case", STACKS, ids=lambda case: case.name)
-def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
-    found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
+def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, tmp_path: Path) -> None:
+    found, code, said = checked_and_deployed(case, cloud, tmp_path)
 
     assert code != 0, said
     assert found == {case.kind}, said

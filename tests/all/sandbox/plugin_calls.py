@@ -178,16 +178,6 @@ class Engine:
         )
         self.call("Delete", request)
 
-    def replacing_settings(self, old: Any, new: Any) -> Difference:
-        """Return which changes of the provider's own settings replace what it holds."""
-        olds, news = _sent(properties_of(old)), _sent(properties_of(new))
-        request = provider_pb2.DiffRequest(
-            urn="urn:pulumi:dev::p::pulumi:providers:kubernetes::cluster", id="1", olds=olds, old_inputs=olds, news=news
-        )
-        response = self.call("DiffConfig", request)
-        some = bool(response.diffs) or response.changes == provider_pb2.DiffResponse.DIFF_SOME
-        return Difference(some, {}, list(response.replaces), response.deleteBeforeReplace)
-
 
 def _given(inputs: Mapping[str, Any]) -> Properties:
     """Return the inputs as property values, with those that are some already, such as secrets, as they are."""

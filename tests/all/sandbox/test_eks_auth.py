@@ -126,37 +126,6 @@ def test_tokens_that_are_refused(cloud: Cloud, pod: Any, association: Associatio
     assert identity(cloud, assume(cloud, signed_again(cloud, genuine)))
 
 
-@pytest.mark.parametrize(
-    ("document", "expected"),
-    [
-        (tagged(), (True, False)),
-        (tagged(namespace="team-a"), (False, False)),
-        (tagged(name="default"), (False, False)),
-        (tagged(cluster=CLUSTER_ARN.replace("my-cluster", "green")), (False, False)),
-        (trust(StringEquals={"aws:RequestTag/kubernetes-pod-name": "worker-0"}), (True, False)),
-        (trust(StringEquals={"aws:SourceAccount": ACCOUNT}, ArnEquals={"aws:SourceArn": CLUSTER_ARN}), (True, True)),
-        (trust(), (True, True)),
-        (policy(Principal={"Service": AUDIENCE}, Action="sts:AssumeRole"), (False, True)),
-        (policy(Principal={"Service": "ec2.amazonaws.com"}), (False, False)),
-    ],
-)
-def test_the_trust_policy_decides(
-    cloud: Cloud, pod: Any, association: Association, document: str, expected: tuple[bool, bool]
-) -> None:
-    """Protects from an association that EKS has and no role admits: with session tags and without.
-
-    The trap: without them, a trust policy that asks for them admits nobody.
-    """
-    association.trust(document)
-    for tags_off, admitted in zip((False, True), expected, strict=True):
-        # An association whose role is not named is not checked again.
-        association.update(disableSessionTags=tags_off)
-        if admitted:
-            assert assume(cloud, pod_token(cloud, pod))["audience"] == AUDIENCE
-        else:
-            assert refusal(cloud, pod_token(cloud, pod)) == "AccessDeniedException"
-
-
 @pytest.fixture
 def target(cloud: Cloud) -> Iterator[Any]:
     """A role of the other AWS account; yields its account's IAM."""

@@ -22,7 +22,6 @@ from lightkube.types import PatchType
 from sandbox.plugins.serving import UNKNOWN, plain, properties_of
 from sandbox.plugins_install import plugin_program
 from tests.all.sandbox.plugin_calls import Engine, PluginError, Resource, started
-from tests.sandbox.kubeconfigs import kubeconfig_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -378,10 +377,3 @@ def test_what_a_change_does(engine: Engine, kind: str, old: Any, new: Any, effec
     effect = DELETED_FIRST if found.delete_before_replace else REPLACED
     assert {path: effect if path in found.replaces else IN_PLACE for path in found.kinds} == effects
     assert found.changes is bool(effects)
-
-
-# Configuration.
-
-
-def at(server: str, context: str) -> dict[str, str]:
-    return {"kubeconfig": kubeconfig_for(f"https://{server}:1", context)}

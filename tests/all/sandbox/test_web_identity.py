@@ -47,11 +47,6 @@ def trust(condition: dict[str, Any], **statement: Any) -> str:
 EXACT = {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": SUBJECT}}
 
 
-def with_deny(condition: dict[str, Any], **statement: Any) -> str:
-    allowing, denying = (json.loads(each) for each in (trust(EXACT), trust(condition, Effect="Deny", **statement)))
-    return json.dumps({**allowing, "Statement": [*allowing["Statement"], *denying["Statement"]]})
-
-
 @pytest.fixture
 def role(cloud: Any) -> Iterator[Any]:
     """A role that trusts team-b/worker; yields a function that sets its trust policy."""
@@ -143,28 +138,6 @@ def test_the_signature_counts_and_not_only_the_claims(cloud: Any, role: Any) -> 
     forged = base64.urlsafe_b64encode(json.dumps({**claims, "sub": SUBJECT}).encode()).decode().rstrip("=")
 
     assert refusal(cloud, f"{header}.{forged}.{signature}") == NO_KEY
-
-
-@pytest.mark.parametrize(
-    ("document", "granted"),
-    [
-        (trust({"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": f"{SUBJECT}-2"}}), False),
-        (trust({"StringEquals": {f"{ISSUER}:aud": "vault"}}), False),
-        (trust(EXACT, Principal={"Federated": PROVIDER.replace("111122223333", "444455556666")}), False),
-        (trust({**EXACT, "IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}), False),
-        (trust({**EXACT, "DateLessThan": {"aws:CurrentTime": "2999-01-01T00:00:00Z"}}), False),
-        (with_deny({"StringNotEquals": {"aws:SourceVpce": "vpce-0abc"}}), False),
-        (trust({"StringLike": {f"{ISSUER}:sub": "system:serviceaccount:team-b:*"}}), True),
-        (trust({**EXACT, "IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}), True),
-    ],
-)
-def test_the_trust_policy_decides(cloud: Any, role: Any, document: str, granted: bool) -> None:
-    role(document)
-
-    if granted:
-        assert assume(cloud, token(cloud))["AssumedRoleUser"]["Arn"].endswith(f"/{ROLE_NAME}/test")
-    else:
-        assert refusal(cloud, token(cloud)) == NOT_AUTHORIZED
 
 
 def test_a_missing_role_looks_like_one_that_does_not_trust(cloud: Any) -> None:

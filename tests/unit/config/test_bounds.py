@@ -15,7 +15,6 @@ import yaml
 import config.nodes
 from config import policy_sources
 from config.located_mistake import LocatedMistake
-from irsa.rules.trust import minified
 from irsa_cli.report.text import plain
 from program.check_report import FileReport, answers, as_json, report_of
 from program.examine import examine
@@ -237,21 +236,3 @@ def test_a_json_file_that_is_no_policy_is_not_quoted(tmp_path: Path) -> None:
 
     assert only_mistake(found).mistake.found == "JSON that is not a policy document"
     assert "HUSH" not in as_json([found]) + "\n".join(plain(answers([found])))
-
-
-def test_each_statement_of_a_divided_policy_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    characters = [0]
-
-    def counting(document: object) -> str:
-        text = minified(document)
-        characters[0] += len(text)
-        return text
-
-    monkeypatch.setattr("irsa.rules.policies.minified", counting)
-    statements = [{**STATEMENT, "Resource": f"arn:aws:s3:::bucket-{n}/*"} for n in range(1_000)]
-    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    (tmp_path / "p.json").write_text(text)
-    found = with_policy(tmp_path, "p.json")
-
-    assert only_mistake(found).mistake.found == "managed policies of the role: 14"
-    assert characters[0] < 10 * len(text)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from config.policy_sources import PolicySources
-from irsa.rules.mistakes import Place
 from irsa.rules.unknown import SECRET, WRONG
 from program.examine import Examination, examine
 
@@ -77,57 +76,6 @@ def test_a_file_that_cannot_be_read_is_reported_at_the_key(tmp_path: Path, name:
     assert word in mistake.mistake.found
     assert fix in mistake.mistake.fix
     assert bindings["app"]["policy"]["document"] is WRONG
-
-
-def advice(folder: Path, name: str) -> str:
-    read = PolicySources(folder)
-    read.with_documents({"app": {"policy": {"file": name}}})
-    return read.mistakes[0].mistake.fix
-
-
-NAMES = ["s3-read", "sqs-consumer", "dynamodb-orders", "kms", "str-big", "billing", "x-ray"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("folder", ["", "policies/", "policies/team-a/"])
-def test_a_file_that_is_near_is_named_as_the_user_writes_it(tmp_path: Path, folder: str, name: str) -> None:
-    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-    (tmp_path / "tests").mkdir()
-    for each in NAMES:
-        (tmp_path / folder / f"{each}.json").write_text("{}")
-    (tmp_path / "tests" / f"{name}x.json").write_text("{}")
-    for each in (f"{name}s.json", f"{name.upper()}.json", f"{name}.jsn", name, f"{name}.yaml"):
-        assert advice(tmp_path, f"{folder}{each}") == f"did you mean '{folder}{name}.json'?"
-    (tmp_path / folder / f"{name}.json").unlink()
-    assert advice(tmp_path, f"{folder}{name}.json") == "create it, with an IAM policy in JSON"
-
-
-@pytest.mark.parametrize(
-    ("binding", "place"),
-    [
-        ({"policy": {"document": {**DOCUMENT, "Version": "x"}}}, ("policy", "document", "Version")),
-        (
-            {"inlinePolicies": {"a": {"document": {**DOCUMENT, "Statement": []}}}},
-            ("inlinePolicies", "a", "document", "Statement"),
-        ),
-        (
-            {"policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": ["*", "${bukket}"]}]}}},
-            ("policy", "document", "Statement", 0, "Resource", 1),
-        ),
-        ({"trust": {"conditions": {"StringEqual": {"a": "b"}}}}, ("trust", "conditions", "StringEqual")),
-        ({"trust": {"conditions": {"StringEquals": {"x:sub": "a"}}}}, ("trust", "conditions")),
-        ({"trust": {"statements": [{**STATEMENT, "Principal": "*"}]}}, ("trust", "statements", 0, "Resource")),
-        (
-            {"trust": {"conditions": {"StringEquals": {"aws:${x}": "b"}}}},
-            ("trust", "conditions", "StringEquals", "aws:${x}"),
-        ),
-    ],
-)
-def test_a_mistake_in_the_stack_file_is_reported_there(tmp_path: Path, binding: dict[str, Any], place: Place) -> None:
-    mistakes = examined(tmp_path, binding).mistakes
-
-    assert ("bindings", "app", *place) in [mistake.place for mistake in mistakes]
-    assert all(mistake.file is None for mistake in mistakes)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Stack files as the engine reads them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -116,30 +115,6 @@ def test_a_tag_of_what_the_value_is_anyway(tmp_path: Path) -> None:
     assert mistakes_of(tmp_path, "!!map {name: !!str my-role}") == []
     file = stack_file(tmp_path, "config:\n  irsa:bindings: {a: {role: {tags: {!!str 010: !!str 1.50}}}}\n")
     assert file.settings["bindings"]["a"]["role"]["tags"] == {"010": "1.50"}
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        {"serviceAccount": {"name": "one"}},
-        {"serviceAccount": {"name": "own"}, "role": {"name": "one"}},
-        {"serviceAccount": {"name": "own"}, "policy": {"name": "one", "document": {}}},
-        {"serviceAccount": {"name": "own"}, "formerly": "one"},
-        {"serviceAccount": {"name": "own"}, "inlinePolicies": {"one": {"file": "none.json"}}},
-    ],
-)
-def test_who_of_two_is_to_blame(tmp_path: Path, same: dict[str, Any]) -> None:
-    found = []
-    for keys in (("zeta", "alpha", "mid"), ("alpha", "mid", "zeta")):
-        bindings = {key: {**same, **({"serviceAccount": {"name": key}} if "role" in same else {})} for key in keys}
-        values = {"irsa:cluster": {"name": "cc"}, "irsa:bindings": bindings}
-        settings = stack_file(tmp_path, json.dumps({"config": values})).settings
-        mistakes = examine(settings, tmp_path).mistakes
-        found.append([(each.place, each.mistake.found) for each in mistakes])
-        assert json.dumps(settings["bindings"]) == json.dumps(settings["bindings"], sort_keys=True)
-
-    assert found[0] == found[1]
-    assert found[0]
 
 
 def test_a_setting_in_json_with_a_key_twice(tmp_path: Path) -> None:

@@ -10,9 +10,7 @@ from irsa.rules.arns import (
     EXAMPLES,
     PARTITIONS,
     check_issuer,
-    issuer_host_path,
     issuer_of_provider,
-    oidc_provider_arn,
     parse_iam_arn,
     provider_of_role,
 )
@@ -25,14 +23,6 @@ PARTITION_ISSUERS = [
     ("aws-eusc", "oidc-eks.eusc-de-east-1.api.amazonwebservices.eu/id/EXAMPLE"),
     ("aws", "oidc-eks.us-west-2.api.aws/id/EXAMPLE"),
 ]
-
-
-@pytest.mark.parametrize(("partition", "issuer"), PARTITION_ISSUERS)
-def test_provider_arns_of_every_partition(partition: str, issuer: str) -> None:
-    arn = oidc_provider_arn(partition, "111122223333", f"https://{issuer}")
-
-    assert arn == f"arn:{partition}:iam::111122223333:oidc-provider/{issuer}"
-    assert issuer_host_path(f"https://{issuer}/") == issuer
 
 
 @pytest.mark.parametrize(
@@ -80,22 +70,6 @@ def test_the_partitions_are_those_of_aws() -> None:
 def test_an_issuer_comes_only_from_a_provider(arn: str) -> None:
     with pytest.raises(Mistake):
         issuer_of_provider(arn)
-
-
-@pytest.mark.parametrize(
-    "issuer",
-    [
-        "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE",
-        "https://issuer.example",
-        "https://" + "x" * 247,
-    ],
-)
-def test_issuers_that_a_provider_can_have(issuer: str) -> None:
-    """Protects the documented form: https, a host, a path if any, at most 255 characters.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html
-    """
-    assert check_issuer(issuer) == issuer
 
 
 @pytest.mark.parametrize(

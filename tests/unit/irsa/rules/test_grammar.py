@@ -16,7 +16,6 @@ from irsa.rules.grammar import (
     partition_mistakes,
     split_operator,
     statement_mistakes,
-    wrong_partition,
 )
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import OUTPUT
@@ -195,14 +194,6 @@ def test_trust_statements_that_iam_refuses(change: dict[str, Any], place: Place,
     assert word in mistake.found
 
 
-def test_a_trust_statement_without_principal() -> None:
-    nobody = {key: value for key, value in TRUST.items() if key != "Principal"}
-    ((place, mistake),) = statement_mistakes(nobody, trust=True)
-    assert (place, mistake.found) == ((), "no Principal")
-    ((place, mistake),) = statement_mistakes({**nobody, "NotPrincipal": {"AWS": "*"}}, trust=True)
-    assert (place, "Principal" in mistake.fix) == (("NotPrincipal",), True)
-
-
 # Conditions
 
 # The table of contents of reference_policies_elements_condition_operators.html.
@@ -278,20 +269,6 @@ def test_conditions_that_iam_refuses(conditions: Any, place: Place, word: str) -
     ((found, mistake),) = condition_mistakes(conditions, ("Condition",))
     assert found == ("Condition", *place)
     assert word in mistake.found
-
-
-@pytest.mark.parametrize(
-    "conditions",
-    [
-        {},
-        {"NumericLessThan": {"aws:MultiFactorAuthAge": 3600}},
-        {"Bool": {"aws:SecureTransport": True}},
-        {"Null": {"aws:TokenIssueTime": False}},
-        {"StringEquals": {"aws:x": ["a", ""]}},
-    ],
-)
-def test_conditions_that_iam_takes(conditions: Any) -> None:
-    assert [*condition_mistakes(conditions)] == []
 
 
 @pytest.mark.parametrize("operator", ["StringEquals", "StringEqualsIgnoreCase", "ForAnyValue:StringEquals"])
@@ -381,18 +358,3 @@ def test_a_resource_of_another_partition() -> None:
     ]
     assert all("'aws-cn'" in mistake.found and "'aws'" in mistake.allowed for _, mistake in found)
     assert places(partition_mistakes({"Statement": {"Resource": own}}, "aws-cn")) == [("Statement", "Resource")]
-
-
-@pytest.mark.parametrize(
-    ("found", "partition", "wrong"),
-    [
-        ("aws-cn", "aws", True),
-        ("aws", "aws-us-gov", True),
-        ("aws", "aws", False),
-        ("aws-cn", None, False),
-        ("was", "aws", False),
-        ("*", "aws", False),
-    ],
-)
-def test_another_partition_only_where_both_are_known(found: str, partition: str | None, wrong: bool) -> None:
-    assert (wrong_partition(f"arn:{found}:s3:::b", found, partition) is not None) is wrong

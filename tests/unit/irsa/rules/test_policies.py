@@ -75,14 +75,6 @@ def test_a_document_is_divided_just_above_the_quota(extra: int, expected: int) -
     assert [len(json.loads(part)["Statement"]) for part in divided] == ([2, 1] if expected == 1 else [1, 1, 1])
 
 
-def test_a_later_statement_fills_an_earlier_policy() -> None:
-    big = {"Effect": "Allow", "Action": "s3:*", "Resource": "x" * 5000}
-    small = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
-    first, second = split_document(_document([big, {**big, "Action": "sns:*"}, small]))
-    assert json.loads(first)["Statement"] == [big, small]
-    assert len(json.loads(second)["Statement"]) == 1
-
-
 def test_a_role_that_assumes_others() -> None:
     """Protects the cross-account page's policy: sts:AssumeRole on exactly these roles, the same text in any order.
 
