@@ -140,12 +140,3 @@ def test_an_add_on_that_changes(deploy: Deploy, cloud: Any) -> None:
     assert project.up() == {"create": 1, "delete": 2}
     assert "arn:aws:iam::aws:policy/AmazonEBSCSIDriverPolicyV2" in attached(cloud, "add-on-changing")
     assert project.up() == {}
-
-
-def test_pod_identity_for_an_add_on(deploy: Deploy, cloud: Any) -> None:
-    project = deploy({"bindings": {"dns": {"policies": [keys("external-dns")], "identity": "podIdentity"}}})
-    project.up()
-    listed = cloud.aws("eks").list_pod_identity_associations(clusterName="my-cluster", namespace="external-dns")
-    assert [each["serviceAccount"] for each in listed["associations"]] == ["external-dns"]
-    assert project.outputs()["helmValues"]["dns"]["serviceAccount"]["annotations"] == {}
-    assert project.up() == {}

@@ -302,15 +302,3 @@ def test_a_service_account_that_exists_is_not_created_over(deploy: Deploy, exist
     assert "set create: false to annotate it, or import: [serviceAccount] to adopt it" in said
     project.destroy()
     assert existing.read() == existing.before
-
-
-def test_many_new_service_accounts_at_once(deploy: Deploy, existing: Existing) -> None:
-    """Protects the first `up` of an organisation: each creation waits for a hook, and has one of the SDK's few threads.
-
-    The default of https://docs.python.org/3/library/concurrent.futures.html#threadpoolexecutor is 32 at most.
-    """
-    names = [f"many-{number}" for number in range(40)]
-    project = deploy({"bindings": {name: {"serviceAccount": {"name": name}, "role": {"arn": ARN}} for name in names}})
-    assert project.up() == {"create": 2 * len(names) + 1}
-    project.destroy()
-    assert existing.read() == existing.before

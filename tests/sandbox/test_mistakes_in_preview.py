@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 from collections.abc import Callable
 from datetime import date
 
@@ -50,31 +49,6 @@ def test_every_mistake_with_its_line_in_one_error(deploy: Deploy) -> None:
     assert "did you mean 'policies/my-policy.json'?" in said
     assert 'put it in quotes: "2026-12-31"' in said
     assert said.partition("Diagnostics:")[2].count("error: ") == 1
-
-
-def test_lines_of_a_stack_file_in_a_folder_of_its_own(deploy: Deploy) -> None:
-    project = deploy(BAD)
-    settings = project.folder / "Pulumi.yaml"
-    settings.write_text(f"{settings.read_text()}\nstackConfigDir: stacks\n")
-    (project.folder / "stacks").mkdir()
-    file = (project.folder / "Pulumi.test.yaml").rename(project.folder / "stacks" / "Pulumi.test.yaml")
-    said = project.refused("preview")
-    file.rename(project.folder / "Pulumi.test.yaml")
-
-    line = line_of(project, "serviceAccont")
-    assert f"stacks/Pulumi.test.yaml:{line}  irsa:bindings.my-app.serviceAccont" in said
-    assert "irsa check stacks/Pulumi.test.yaml" in said
-
-
-def test_a_config_file_elsewhere_has_paths_without_lines(deploy: Deploy) -> None:
-    project = deploy(BAD)
-    elsewhere = project.folder / "elsewhere.yaml"
-    shutil.copy(project.folder / "Pulumi.test.yaml", elsewhere)
-    project.set({"bindings": {}})
-    said = project.refused("preview", "--config-file", str(elsewhere))
-
-    assert "irsa:bindings.my-app.serviceAccont" in said
-    assert "Pulumi.test.yaml:" not in said
 
 
 def test_a_warning_is_shown_and_stops_nothing(deploy: Deploy) -> None:

@@ -13,8 +13,6 @@ import pytest
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
-from sandbox.engine import pulumi, select_stack
-from sandbox.environment import environment
 from sandbox.layout import CHECKOUT, ISSUER, Sandbox
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import (
@@ -150,32 +148,3 @@ def test_servers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
             run.kill()
             for each in clusters:
                 stop_servers(each, StepProgress())
-
-
-def test_a_lock_left_by_a_killed_engine_is_released_and_a_removed_stack_created_again(sandbox: Sandbox) -> None:
-    project = sandbox.folder / "program"
-    project.mkdir(exist_ok=True)
-    (project / "Pulumi.yaml").write_text("name: locked\nruntime: python\n")
-    variables = environment(sandbox, 1)
-
-    def select() -> None:
-        select_stack(sandbox, variables, StepProgress(), "showcase", project)
-
-    def remove() -> subprocess.CompletedProcess[str]:
-        return pulumi(sandbox, variables, "stack", "rm", "showcase", "--yes", folder=project)
-
-    select()
-    locks = sandbox.state / ".pulumi" / "locks" / "organization" / "locked"
-    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout
-    content = {"pid": int(dead), "username": "u", "hostname": "h", "timestamp": "2026-01-01T00:00:00Z"}
-    for stack in ("dev", "showcase"):
-        (locks / stack).mkdir(parents=True, exist_ok=True)
-        (locks / stack / "1b0d7ff3-d0f4-4a4c-8f5b-0f6b8d7a1c11.json").write_text(json.dumps(content))
-    assert "the stack is currently locked by 1 lock(s)" in remove().stderr
-    select()
-    assert [lock.parent.name for lock in locks.rglob("*.json")] == ["dev"]
-    assert remove().returncode == 0
-    file = sandbox.state / ".pulumi" / "stacks" / "locked" / "showcase.json"
-    assert not file.exists()
-    select()
-    assert file.exists()

@@ -2,20 +2,21 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from config.key_types import keys_at, type_at
 from config.loading import KINDS, read_settings
 from config.located_mistake import LocatedMistake
 from config.stack import Binding
 from irsa.fields import OF_A_ROLE
+from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place, path_of
 from program.examine import examine
-from tests.unit.program.test_advice import places
 
 APP = {"serviceAccount": {"name": "a"}}
 POLICY_ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -116,6 +117,18 @@ def test_what_is_as_by_default_is_as_if_it_were_not_there() -> None:
     assert not mistakes(bindings={"a": existing})
     (mistake,) = mistakes(bindings={"a": {**existing, "retainOnDelete": 0}})
     assert mistake.place[2:] == ("retainOnDelete",)
+
+
+def places(above: Place = ()) -> Iterator[Place]:
+    """Yield the places of all settings; of a mapping with keys of one's own, and of a list, one item."""
+    annotation = type_at(above)
+    if above:
+        yield above
+    if is_model(annotation):
+        for key in keys_at(above):
+            yield from places((*above, key))
+    elif annotation in (dict, list):
+        yield from places((*above, "my-app" if annotation is dict else 0))
 
 
 # What is not wrong with the value itself.

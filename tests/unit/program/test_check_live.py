@@ -87,17 +87,6 @@ def test_findings_have_their_lines_and_rules(
     assert (report["errors"][0]["rule"], report["errors"][0]["line"], report["good"]) == ("role-exists", 9, False)
 
 
-def test_a_provider_s_setting_has_its_line(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    wrong = LocatedMistake(("kubernetes:context",), Mistake("none", "one", "correct it"), rule="context-missing")
-    _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True))
-    assert text.splitlines()[2] == "Pulumi.prod.yaml:4  kubernetes:context  [context-missing]"
-    _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True), "--json")
-    (report,) = json.loads(text)["files"]
-    assert (report["errors"][0]["path"], report["errors"][0]["line"]) == ("kubernetes:context", 4)
-
-
 def test_what_it_looks_with(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     _, _, (stack, name, folder, providers, region) = check(monkeypatch, capsys, LiveReport([], [], [], True))
 

@@ -4,8 +4,7 @@ import json
 
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
-from irsa_cli.report.text import plain
-from program.check_report import FileReport, answers, as_json
+from program.check_report import FileReport, as_json
 
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)
 IN_FILE = LocatedMistake(("bindings", "a", "policy", "file"), Mistake("F2", "A2", "D2"), "p.json", 7, ("Statement", 0))
@@ -25,18 +24,6 @@ def test_the_line_about_a_file() -> None:
 def test_warnings_are_good_and_an_unread_file_is_not() -> None:
     assert (GOOD.good, FileReport("P.yaml", 1, [], [WARNING]).good) == (True, True)
     assert (REPORT.good, UNREAD.good) == (False, False)
-
-
-def test_the_lines_for_a_pipe() -> None:
-    lines = [*plain(answers([REPORT, GOOD]))]
-    assert lines[:3] == [REPORT.summary, GOOD.summary, ""]
-    lines = lines[3:]
-    assert lines[:5] == ["P.yaml:3  irsa:bindings.a.role", "    found:   F", "    allowed: A", "    do:      D", ""]
-    assert lines[5] == "p.json:7  Statement[0] (irsa:bindings.a.policy.file)"
-    assert lines[10] == "P.yaml  irsa:bindings.a.trust  [wide-trust]"
-    assert lines[15] == "P.yaml:9  irsa:bindings.a.trust  warning [wide-trust]"
-    assert lines[20:] == ["not checked: P.yaml: a secret"]
-    assert plain(answers([REPORT]))[-1] == "not checked: a secret"
 
 
 def test_json_has_everything() -> None:

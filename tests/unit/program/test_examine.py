@@ -11,7 +11,6 @@ from irsa.rules.unknown import SECRET
 from program.examine import examine
 
 APP = {"serviceAccount": {"name": "app"}}
-READS = {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
 GOOD: dict[str, Any] = {"cluster": {"name": "cc"}, "bindings": {"app": APP}}
 
 
@@ -32,35 +31,6 @@ def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, place: tuple[str, 
     container[place[-1]] = None
     (mistake,) = examine(values, tmp_path).mistakes
     assert (mistake.place, mistake.mistake.found) == (place, "an empty value")
-
-
-@pytest.mark.parametrize("several", [False, True])
-def test_what_an_existing_role_excludes_is_one_mistake(tmp_path: Path, several: bool) -> None:
-    document = {"document": document_of({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"})}
-    excluded = {
-        "role.name": "app",
-        "role.permissionsBoundary": "arn:aws:iam::111122223333:policy/b",
-        "policy": document,
-        "policies": [{"addOn": "aws-load-balancer-controller"}],
-        **READS,
-        "inlinePolicies": {"read": document},
-        "assumeRoleArns": ["arn:aws:iam::444455556666:role/data"],
-        "trust.subjects": ["team-a:web"],
-        "trust.conditions": {"StringEquals": {"aws:SourceVpc": "vpc-0"}},
-    }
-    binding: dict[str, Any] = {**APP}
-    for key, value in excluded.items():
-        outer, _, inner = key.partition(".")
-        binding[outer] = {**binding.get(outer, {}), inner: value} if inner else value
-    cluster = {"name": "cc", "kubernetes": {"context": "blue"}}
-    of_two = {"clusters": {"blue": cluster, "green": {**cluster, "kubernetes": {"context": "green"}}}}
-    values = {**(of_two if several else {"cluster": cluster}), "bindings": {"app": binding}}
-    assert examine(values, tmp_path).mistakes == []
-
-    binding["role"]["arn"] = "arn:aws:iam::111122223333:role/theirs"
-    ((place, mistake),) = [(each.place, each.mistake) for each in examine(values, tmp_path).mistakes]
-    assert place == ("bindings", "app", "role", "arn")
-    assert [key for key in excluded if key not in mistake.found] == []
 
 
 def test_a_secret_is_not_checked_and_is_no_mistake(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from program.lookups.values import needs_of
 PLACE = ("cluster", "kubernetes")
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 KNOWN = {"oidcIssuer": ISSUER, "oidcProviderArn": f"arn:aws:iam::111122223333:oidc-provider/{ISSUER[8:]}"}
-ROLE = "arn:aws:iam::111122223333:role/r"
 KUBECONFIG = """
 apiVersion: v1
 kind: Config
@@ -47,27 +46,6 @@ def test_a_context_that_exists(kubeconfig: Path) -> None:
     assert checked([kubeconfig], "prod") is None
     assert checked([kubeconfig]) is None
     assert checked([], "prod", KUBECONFIG=str(kubeconfig)) is None
-
-
-def test_a_missing_context_has_its_place(kubeconfig: Path) -> None:
-    found = checked([kubeconfig], "prd")
-
-    assert found is not None
-    assert found.place == (*PLACE, "context")
-    assert found.mistake.fix == "did you mean 'prod'?"
-
-
-def test_a_context_of_the_provider_has_no_key_of_the_cluster(kubeconfig: Path, tmp_path: Path) -> None:
-    context = kubeconfig_mistake(("cluster",), {"kubeconfig": str(kubeconfig), "context": "gone"}, {})
-    file = kubeconfig_mistake(("cluster",), {"kubeconfig": str(tmp_path / "none")}, {})
-    of_environment = kubeconfig_mistake(("cluster",), {}, {"KUBECONFIG": str(tmp_path / "none")})
-
-    assert context is not None
-    assert context.where == "kubernetes:context"
-    assert file is not None
-    assert file.where == "kubernetes:kubeconfig"
-    assert of_environment is not None
-    assert of_environment.place == ("cluster",)
 
 
 def test_a_kubeconfig_without_a_current_context(tmp_path: Path) -> None:
@@ -145,19 +123,6 @@ def test_an_account_counts_where_something_is_asked_or_created() -> None:
     assert used(cluster=KNOWN, accounts=without_region, bindings={"app": {**own, "account": "data"}}) == {None, "data"}
 
 
-def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kubeconfig: Path) -> None:
-    own = stack(cluster=KNOWN, bindings={"app": {"serviceAccount": {"name": "a"}, "role": {"arn": ROLE}}})
-
-    def places(**settings: str) -> list[str]:
-        pulumi.runtime.set_all_config({f"kubernetes:{name}": value for name, value in settings.items()})
-        return [mistake.where for mistake in access_of(own, tmp_path).clusters]
-
-    assert places(kubeconfig="none") == ["kubernetes:kubeconfig"]
-    assert places(kubeconfig=kubeconfig.name) == []
-    assert places(kubeconfig=kubeconfig.name, context="prd") == ["kubernetes:context"]
-    assert places(kubeconfig=kubeconfig.read_text(), context="prd") == []
-
-
 VALUES = {"cluster": KNOWN, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}
 
 
@@ -172,11 +137,6 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
 
     monkeypatch.setattr("irsa_world.live.aws.caller", caller)
     return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
-
-
-def test_credentials_that_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked(monkeypatch, "111122223333", {}) == ""
-    assert asked(monkeypatch, "111122223333", {"aws:allowedAccountIds": '["111122223333"]'}) == ""
 
 
 @pytest.mark.parametrize("cause", [Cause.DENIED, Cause.UNKNOWN, Cause.THROTTLED])
