@@ -12,7 +12,7 @@ from docs.generate.schema import FILE
 from irsa.add_ons.parameters import PARAMETERS
 from irsa.rules.mistakes import path_of
 from program.examine import examine
-from tests.unit.program.test_advice import places
+from tests.unit.config.test_loading import places
 
 # docs/reference/variables.md
 OF_A_BINDING = (
