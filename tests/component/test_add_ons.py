@@ -1,5 +1,3 @@
-"""The policies of add-ons in the component: what is created of them, and when."""
-
 import json
 from collections.abc import Callable
 from typing import Any

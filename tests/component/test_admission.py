@@ -1,5 +1,3 @@
-"""The component judges its own final trust policy: warnings, and the output `subjects`."""
-
 from typing import Any
 
 import pulumi

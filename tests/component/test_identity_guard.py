@@ -1,5 +1,3 @@
-"""IdentityGuard: what it creates, in which order, and what it refuses."""
-
 import re
 from collections.abc import Callable
 from typing import Any

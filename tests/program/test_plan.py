@@ -1,5 +1,3 @@
-"""From settings and look-ups to components, without Pulumi."""
-
 from pathlib import Path
 from typing import Any
 

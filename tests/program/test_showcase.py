@@ -1,5 +1,3 @@
-"""The showcase uses what the models have."""
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args

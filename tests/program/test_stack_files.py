@@ -1,5 +1,3 @@
-"""The real stack files through the real program, with answers in place of AWS."""
-
 import json
 import runpy
 from collections.abc import Awaitable, Callable

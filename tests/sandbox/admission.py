@@ -1,5 +1,3 @@
-"""What the sandbox's API server makes of an object: stored or refused, with which words and warnings."""
-
 import json
 import re
 import time

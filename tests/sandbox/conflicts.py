@@ -1,5 +1,3 @@
-"""Stacks of the tests of conflicts: what `irsa check --live` says of each, and what the engine refuses."""
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -66,7 +66,6 @@ OWN_ROLE = container("own", variable("AWS_ROLE_ARN", OLD))
 OWN_BOTH = container("own", variable("AWS_ROLE_ARN", ROLE), variable("AWS_WEB_IDENTITY_TOKEN_FILE", "/mine/token"))
 OWN_HALF = container("own", variable("AWS_ROLE_ARN", ROLE))
 OWN_ENDPOINT = container("own", variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/credentials"))
-STATIC = container("own", variable("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"))
 FROM = {"name": "AWS_ROLE_ARN", "valueFrom": {"configMapKeyRef": {"name": "x", "key": "x"}}}
 
 

@@ -1,5 +1,3 @@
-"""The irsa command in a test's project, and the commands that it advises."""
-
 import shlex
 import subprocess
 from typing import Any

@@ -1,5 +1,3 @@
-"""Kubeconfigs with several contexts, as people have them."""
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

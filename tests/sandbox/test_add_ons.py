@@ -1,5 +1,3 @@
-"""The policies of add-ons through the real engine, by both front doors: deployed, changed, and gone again."""
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

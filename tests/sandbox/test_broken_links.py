@@ -152,13 +152,6 @@ CASES = (
         ),
     ),
     Case(
-        "trust edited to another account",
-        "edited",
-        lambda cloud: trust(cloud, "edited", "system:serviceaccount:default:edited-as"),
-        (Finding("trust", "default:edited-as", "system:serviceaccount:default:edited-sa", UP),),
-        (Finding("assumes", NOT_AUTHORIZED, f"assumes {role('edited')}", UP),),
-    ),
-    Case(
         "role deleted",
         "deleted",
         delete_role,
@@ -192,22 +185,6 @@ CASES = (
                 policy("attached"),
                 f"aws iam detach-role-policy --role-name attached-role --policy-arn {READ_BUCKETS}",
                 about=READ_BUCKETS,
-            ),
-        ),
-    ),
-    Case(
-        "undeclared inline policy",
-        "inlined",
-        lambda cloud: cloud.aws("iam").put_role_policy(
-            RoleName="inlined-role", PolicyName="theirs", PolicyDocument=json.dumps(READING)
-        ),
-        (
-            Finding(
-                "policies",
-                "inline but not declared",
-                "only none",
-                "aws iam delete-role-policy --role-name inlined-role --policy-name theirs",
-                about="theirs",
             ),
         ),
     ),

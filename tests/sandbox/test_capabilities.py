@@ -340,14 +340,6 @@ def test_every_setting_of_an_account(deployed: Deployed, cloud: Any) -> None:
     assert found["automountServiceAccountToken"] is False
 
 
-def test_role_only_gives_the_helm_values(deployed: Deployed) -> None:
-    """Protects terraform-aws-iam#485: Helm makes the service account; the stack says what to set in its values."""
-    annotations = {ROLE_ARN: f"arn:aws:iam::{ACCOUNT}:role/helm-role"}
-    values = deployed.stack.outputs()["helmValues"]
-    assert values["helm"] == {"serviceAccount": {"create": True, "annotations": annotations}}
-    assert not [name for name in deployed.stack.resources("ServiceAccount") if name.startswith("team-a/")]
-
-
 def test_a_namespace_is_created_once(deployed: Deployed) -> None:
     """Protects cdk-eks-blueprints#957: two bindings share a new namespace, and another one uses one that exists."""
     patches = deployed.stack.resources("NamespacePatch").values()

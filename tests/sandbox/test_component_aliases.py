@@ -1,5 +1,3 @@
-"""A component of somebody's own program that gets another name, with the real engine."""
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -188,7 +188,6 @@ def trusting(name: str, count: int) -> Settings:
 CONFLICTS = (
     # Namespaces
     Case("ns-unknown", "namespace-missing", annotated("ns-unknown", namespace="no-such-namespace")),
-    Case("ns-unknown-to-annotate", "namespace-missing", existing("ns-unknown-to-annotate", namespace="nor-this-one")),
     Case(
         "ns-unknown-in-green",
         "namespace-missing",
@@ -210,18 +209,6 @@ CONFLICTS = (
         service_account("team-a/sa-of-helm", manager="helm"),
     ),
     Case(
-        "sa-of-another-stack",
-        "service-account-exists",
-        annotated("sa-of-another-stack"),
-        service_account("default/sa-of-another-stack", {ROLE_ARN: FREE_ROLE}, "pulumi-kubernetes-1a2b3c4d"),
-    ),
-    Case(
-        "sa-in-an-existing-ns",
-        "service-account-exists",
-        annotated("sa-in-an-existing-ns", namespace="team-b", createNamespace=True),
-        service_account("team-b/sa-in-an-existing-ns"),
-    ),
-    Case(
         "sa-in-green",
         "service-account-exists",
         {**annotated("sa-in-green"), "clusters": ["blue", "green"]},
@@ -235,12 +222,6 @@ CONFLICTS = (
         {"sa-renamed-to-a-taken-name": {**annotated("sa-with-a-free-name"), "role": {"name": "sa-renaming"}}},
     ),
     Case("sa-to-annotate", "service-account-missing", existing("sa-to-annotate")),
-    Case(
-        "sa-to-annotate-elsewhere",
-        "service-account-missing",
-        existing("sa-to-annotate-elsewhere"),
-        service_account("team-a/sa-to-annotate-elsewhere"),
-    ),
     Case(
         "sa-to-annotate-in-green",
         "service-account-missing",
@@ -283,7 +264,6 @@ CONFLICTS = (
     # Roles
     Case("role-taken", "role-exists", roles_only("role-taken"), role("role-taken")),
     Case("role-in-capitals", "role-exists", roles_only("role-in-capitals"), role("ROLE-IN-CAPITALS")),
-    Case("role-elsewhere", "role-exists", roles_only("role-elsewhere"), role("role-elsewhere", Path="/team/")),
     Case("role-here", "role-exists", roles_only("role-here", path="/irsa/"), role("role-here")),
     Case(
         "role-of-data",
@@ -328,11 +308,6 @@ CONFLICTS = (
         with_arns("arn-misspelled", f"arn:aws:iam::{ACCOUNT}:policy/exsting-policy"),
     ),
     Case(
-        "arn-of-aws-misspelled",
-        "policy-missing",
-        with_arns("arn-of-aws-misspelled", "arn:aws:iam::aws:policy/AmazonSQSReadonlyAcces"),
-    ),
-    Case(
         "arn-of-aws-without-path",
         "policy-missing",
         with_arns("arn-of-aws-without-path", "arn:aws:iam::aws:policy/AmazonEKSConnectorServiceRolePolicy"),
@@ -341,11 +316,6 @@ CONFLICTS = (
         "boundary-misspelled",
         "boundary-missing",
         roles_only("boundary-misspelled", permissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/bondary"),
-    ),
-    Case(
-        "boundary-of-aws-misspelled",
-        "boundary-missing",
-        roles_only("boundary-of-aws-misspelled", permissionsBoundary="arn:aws:iam::aws:policy/PowerUsersAccess"),
     ),
     Case(
         "boundary-changed",
@@ -362,12 +332,6 @@ CONFLICTS = (
         before={"quota-of-attachments-later": with_arns("quota-of-attachments-later", *READ_ONLY[:10])},
     ),
     Case("quota-of-trust", "quota-reached", trusting("quota-of-trust", 40)),
-    Case(
-        "quota-of-trust-later",
-        "quota-reached",
-        trusting("quota-of-trust-later", 40),
-        before={"quota-of-trust-later": trusting("quota-of-trust-later", 2)},
-    ),
 )
 
 # Deployed one after the other: the attachment of a policy that failed ends the deployment of what is not under way.
@@ -382,12 +346,6 @@ CONFLICTS_OF_POLICIES = (
         policy("policy-divided-2"),
     ),
     Case("policy-to-import", "import-missing", {**with_policy("policy-to-import"), "import": ["policy"]}),
-    Case(
-        "policy-to-import-elsewhere",
-        "import-missing",
-        {**with_policy("policy-to-import-elsewhere"), "import": ["policy"]},
-        policy("policy-to-import-elsewhere", Path="/team/"),
-    ),
 )
 
 LOOK_ALIKES = (

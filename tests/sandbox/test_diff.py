@@ -1,5 +1,3 @@
-"""`irsa diff` of previews of the real engine, held against what STS answers before and after."""
-
 import functools
 import json
 from collections.abc import Callable, Iterable

@@ -1,5 +1,3 @@
-"""The guard through the real engine, by both front doors: switched on, changed in place, and off again."""
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,3 @@
-"""What irsa says of a guard that is deployed, and with which permissions, against a real API server."""
-
 import json
 from collections.abc import Callable
 from pathlib import Path

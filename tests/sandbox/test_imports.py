@@ -279,21 +279,6 @@ def test_an_inline_policy_is_not_created_over_another(deploy: Deploy, program: S
             assert existing.read() == existing.before
 
 
-def test_inline_policies_that_cannot_be_listed(program: Stack, existing: Existing) -> None:
-    (program.folder / "__main__.py").write_text(INLINE % (PROVIDER, [ROOT, PODS], WRITE, NAME, BOUNDARY))
-    denied, first = (403, "AccessDenied", "not authorized"), iter([None])
-    with failing_aws({"ListRolePolicies": lambda: next(first, denied)}, program.cloud.aws_address) as address:
-        variables = {**program.variables, "AWS_ENDPOINT_URL": address}
-        answer = program.cloud.pulumi(program.folder, "preview", **variables)
-    said = " ".join((answer.stdout + answer.stderr).split())
-    assert answer.returncode
-    assert f"the inline policies of the role {NAME} cannot be listed, and own may be one (" in said
-    assert "AccessDenied: not authorized" in said
-    assert "Traceback" not in said
-    assert 'hook "irsa:inline:app@own"' in said
-    assert existing.read() == existing.before
-
-
 def test_a_service_account_that_exists_is_not_created_over(deploy: Deploy, existing: Existing) -> None:
     project = deploy({"bindings": {"app": {"serviceAccount": {"name": "app"}, "role": {"arn": ARN}}}})
     said = " ".join(project.refused("up", "--yes", "--skip-preview").split())

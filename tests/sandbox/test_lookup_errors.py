@@ -21,7 +21,6 @@ BINDINGS = {"app": {"serviceAccount": {"name": "app"}, "policyArns": ["arn:aws:i
 # Nothing is looked up of this cluster: the first question to AWS would be its provider's creation.
 KNOWN = {"x": {"oidcIssuer": "https://oidc.eks.us-west-2.amazonaws.com/id/A", "createOidcProvider": True}}
 ROLE_ONLY: dict[str, Any] = {"trust": {"subjects": ["a:b"]}}
-NOTHING_TO_LOOK_UP: dict[str, Any] = {"clusters": KNOWN, "bindings": {"app": ROLE_ONLY}}
 ME = "User: arn:aws:iam::111122223333:user/me is not authorized to perform:"
 WORDS = ("found:", "allowed:", "do:")
 
@@ -67,14 +66,6 @@ def test_credentials_of_another_account(project: Project) -> None:
     given(project, config={"aws:allowedAccountIds": ["999999999999"]})
 
     refused(project, "are of AWS account 111122223333", "AWS account 999999999999 (aws:allowedAccountIds)")
-
-
-def test_credentials_of_another_account_at_the_first_resource(project: Project) -> None:
-    given(
-        project, NOTHING_TO_LOOK_UP, config={"aws:forbiddenAccountIds": ["111122223333"], "aws:allowedAccountIds": None}
-    )
-
-    refused(project, "are of AWS account 111122223333", "aws:forbiddenAccountIds", verb="up")
 
 
 def test_no_credentials(project: Project) -> None:

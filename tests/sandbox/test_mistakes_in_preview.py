@@ -1,5 +1,3 @@
-"""What `irsa check` finds, as `pulumi preview` tells it with the real engine."""
-
 import json
 import random
 from collections.abc import Callable

@@ -213,26 +213,6 @@ def test_a_wrong_output_is_refused_in_the_words_of_the_schema(
     assert 'File "' not in said
 
 
-def test_what_is_known_at_once_is_refused_at_once(consumer: Consumer) -> None:
-    role = "'max_session_duration': 60, 'permissions_boundary': 'boundary'"
-    service_account = '{"name": "reader", "namespce": namespace.metadata.name}'
-    consumer.write(["s3:GetObject"], "", service_account, role)
-    program = consumer.folder / "__main__.py"
-    program.write_text(program.read_text().replace('"document":', '"documnt":'))
-    said = consumer.refused("preview")
-    assert re.search(r"resource 'reader' has a problem: \d errors in the arguments", said), said
-    for words in (
-        ("serviceAccount.namespce\n", "did you mean 'namespace'?"),
-        ("policy.documnt\n", "did you mean 'document'?"),
-        ("role.maxSessionDuration\n", "60"),
-        ("role.permissionsBoundary\n", "'boundary'"),
-    ):
-        for word in words:
-            assert word in said
-    assert "Unexpected" not in said
-    assert 'File "' not in said
-
-
 def test_what_is_imported_is_as_it_is_declared(consumer: Consumer, cloud: Any) -> None:
     """The attack, in any language: a role of somebody else, whose trust policy an import would rewrite."""
     iam, name = cloud.aws("iam"), "consumer-taken"
@@ -252,25 +232,6 @@ def test_what_is_imported_is_as_it_is_declared(consumer: Consumer, cloud: Any) -
     consumer.pulumi(*shlex.split(command)[1:])
     assert set(consumer.resources("Role")) == {"reader"}
     iam.delete_role(RoleName=name)
-
-
-def test_a_refused_update_is_not_green_the_second_time(consumer: Consumer, cloud: Any) -> None:
-    """Protects programs in any language: the plugin refuses an update of which the provider would do nothing.
-
-    https://github.com/pulumi/pulumi/issues/21458
-    """
-    consumer.write(["s3:GetObject", "s3:ListBucket"])
-    consumer.up()
-    consumer.write(["s3:GetObject"])
-    denied = {"CreatePolicyVersion": (403, "AccessDenied", "not authorized")}
-    with failing_aws(denied, cloud.aws_address) as address:
-        variables = {**consumer.variables, "AWS_ENDPOINT_URL": address}
-        answer = cloud.pulumi(consumer.folder, "up", "--yes", "--skip-preview", **variables)
-    assert answer.returncode, answer.stdout
-    assert "the policy reader has failed" in consumer.refused("up", "--yes", "--skip-preview")
-    consumer.up("--refresh")
-    (statement,) = document_of(cloud, policy_arn(consumer))["Statement"]
-    assert statement["Action"] == ["s3:GetObject"]
 
 
 def test_nothing_is_left_behind(consumer: Consumer, cloud: Any) -> None:

@@ -1,5 +1,3 @@
-"""The subcommands of irsa where there are two clusters, each with its own issuer and keys."""
-
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +7,6 @@ import pytest
 import yaml
 
 from sandbox.showcase import GREEN_ISSUER
-from tests.output_schemas import check_output
-from tests.sandbox.changes import role_arn
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good, report
 from tests.sandbox.kubeconfigs import kubeconfig_of
 from tests.sandbox.project import STACK, Project, blue_and_green
@@ -105,40 +101,6 @@ def test_an_adoption_only_imports(cloud: Any, kubeconfig: str, tmp_path: Path) -
     assert set(counted) <= {("import", "Role"), ("import", "ServiceAccount"), ("update", "ServiceAccount")}
 
 
-def test_an_inventory_is_one_table(cloud: Any, kubeconfig: str) -> None:
-    def inventory(*contexts: str) -> dict[str, Any]:
-        words = [word for context in contexts for word in ("--context", context)]
-        answer = cloud.run("irsa", "inventory", "--json", *words, KUBECONFIG=kubeconfig)
-        assert answer.stdout, answer.stderr
-        return check_output("inventory", answer.stdout)
-
-    both, alone = inventory("blue", "green"), inventory("blue")
-
-    assert [(each["name"], each["issuer"]) for each in both["clusters"]] == [
-        ("blue", f"https://{ISSUER}"),
-        ("green", GREEN_ISSUER),
-    ]
-    of_green = [each for each in both["admissions"] if each["cluster"] == "green"]
-    assert [(each["role"], each["serviceAccounts"]) for each in of_green] == [
-        (role_arn(name), [subject.replace(":", "/")]) for name, (subject, _) in TRUSTED.items()
-    ]
-    assert [each for each in both["admissions"] if each["cluster"] == "blue"] == alone["admissions"]
-    assert {each["cluster"] for each in both["serviceAccounts"]} == {"blue", "green"}
-    # The green cluster is in EKS, so its roles are nobody's orphans, whether it is looked at or not.
-    for found in (both, alone):
-        orphans = [each["provider"] for each in found["findings"] if each["kind"] == "orphaned-issuer"]
-        assert provider(GREEN) not in orphans
-    not_annotated = [
-        [
-            each["serviceAccount"]
-            for each in found["findings"]
-            if each["kind"] == "not-annotated" and each["role"] == role_arn("hand-green")
-        ]
-        for found in (both, alone)
-    ]
-    assert not_annotated == [["kube-system/default"], []]
-
-
 # --- A stack of both -------------------------------------------------------------------------------------------------
 
 
@@ -209,6 +171,3 @@ def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
     for issuer, answer in answers.items():
         assert answer.returncode == 0, answer.stderr
         assert f"issuer {issuer}" in " ".join(answer.stdout.split())
-
-
-# --- One of them is replaced -----------------------------------------------------------------------------------------

@@ -92,13 +92,6 @@ def test_the_comment_of_somebody_else_is_not_edited(steps: Steps) -> None:
     assert [each["user"]["login"] for each in found[2:]] == [BOT]
 
 
-@pytest.mark.parametrize("letter", ["a", "ä"])
-def test_the_longest_diff_is_a_comment(steps: Steps, letter: str) -> None:
-    (found,) = steps.comment(letter * 65_000)
-
-    assert found["body"].count(letter) >= 65_000
-
-
 def test_a_failure_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
     (found,) = steps.comment("a" * LONGEST_BODY)
 
@@ -165,23 +158,6 @@ def test_the_issue_of_somebody_else_is_left(steps: Steps) -> None:
     assert [each["state"] for each in issues[3:]] == ["closed"]
 
 
-def test_a_report_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
-    long = "a" * LONGEST_BODY
-    (issue,), _ = steps.report(long)
-    _, same = steps.report(long)
-    _, comments = steps.report(long + "b")
-
-    assert "The report is too long for an issue.\n\n[Run](https://github.com/" in issue["body"]
-    assert (len(same), len(comments)) == (0, 1)
-
-
-def test_a_night_without_an_answer_is_reported(steps: Steps) -> None:
-    assert steps.run("drift", "Report", COMPARED="skipped") == 0
-    (issue,) = steps.record["issues"]
-
-    assert "Nothing was compared: an earlier step failed." in issue["body"]
-
-
 def test_what_verify_found_is_a_block_of_code(steps: Steps) -> None:
     checks = [
         Check("prod", "role", Outcome.FINDING, "role prod", HOSTILE, "x"),
@@ -200,13 +176,3 @@ def test_what_verify_found_is_a_block_of_code(steps: Steps) -> None:
     found = "".join(f"    {line}\n" for line in lines[:-3])
     assert report.startswith(f"What `irsa verify` found:\n\n{found}\nWhat `pulumi up")
     assert report.endswith("\n\nchanges\n")
-
-
-def test_why_there_is_no_report_is_told(steps: Steps) -> None:
-    write_programs(steps.programs, {"pulumi": "exit 0"})
-    irsa = '[ "$1" = diff ] && echo changes > changes.md && exit; echo "irsa verify: no credentials" >&2; exit 2'
-    write_programs(steps.folder / ".venv" / "bin", {"irsa": irsa})
-
-    assert steps.run("drift", "Compare") == 1
-    report = (steps.folder / "report.md").read_text()
-    assert report.startswith("What `irsa verify` found:\n\n    irsa verify: no credentials\n\nWhat `pulumi up")

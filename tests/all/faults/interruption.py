@@ -1,5 +1,3 @@
-"""An engine that is killed."""
-
 import json
 import subprocess
 import time

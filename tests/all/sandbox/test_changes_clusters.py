@@ -1,5 +1,3 @@
-"""Each change of clusters and AWS accounts in docs/reference/changes.md, on the real engine."""
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""`irsa diff` of a managed policy of AWS."""
-
 import re
 from collections.abc import Callable
 from pathlib import Path

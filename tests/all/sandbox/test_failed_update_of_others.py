@@ -1,5 +1,3 @@
-"""Further updates that AWS denied."""
-
 import json
 from typing import Any
 

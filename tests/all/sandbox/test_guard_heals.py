@@ -6,10 +6,8 @@ https://github.com/kubernetes/client-go/blob/master/util/workqueue/default_rate_
 """
 
 import json
-import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -187,29 +185,6 @@ def test_pods_before_their_association(api: ApiServer, webhook: Webhook, deploym
     eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=made["association"]["associationId"])
     iam.delete_role(RoleName=LATE)
     assert all(POD_IDENTITY.variables[0] in {each["name"] for each in way} for way in ways)
-
-
-def test_warned_of_deployments_run(api: ApiServer, webhook: Webhook, deployment: Callable[[str], None]) -> None:
-    """Protects those who look for warnings: Pods of controllers are created at once, and only the API server tells.
-
-    The warning goes to the ReplicaSet controller, which makes no event of it.
-    """
-    before = warned(api)
-    deployment(WARN)
-    assert [role for _, role in until(lambda: both(api, WARN))] == [None, None]
-    assert refusals(api, WARN) == []
-    assert set(conditions(api, WARN)) <= {"Progressing", "Available"}
-    assert warned(api) - before == {"warn": REPLICAS, "audit": REPLICAS}
-
-
-def warned(api: ApiServer) -> Counter[str]:
-    """Return how often the API server has warned and refused, by the metric that the guide names."""
-    metrics = api.cloud.kubectl("get", "--raw", "/metrics").stdout
-    lines = re.findall(r"^apiserver_validating_admission_policy_check_total{(.*)} (\d+)$", metrics, re.MULTILINE)
-    own = [(dict(re.findall(r'(\w+)="(.*?)"', labels)), int(count)) for labels, count in lines]
-    return Counter(
-        {each["enforcement_action"]: count for each, count in own if each["policy_binding"] == f"{POLICY}-warn"}
-    )
 
 
 def test_expressions_fit_the_types_of_kubernetes(api: ApiServer, deploy: Callable[..., Project]) -> None:

@@ -1,5 +1,3 @@
-"""Modes of a guard that change, and who may write annotations."""
-
 import json
 from collections.abc import Callable
 from typing import Any

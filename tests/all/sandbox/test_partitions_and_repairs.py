@@ -1,5 +1,3 @@
-"""Partitions of AWS, and what other tools leave broken or take away, with the real engine."""
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -145,12 +145,6 @@ STORIES: dict[str, tuple[Step, ...]] = {
     ),
     # The trap that the program has to step around.
     "a patch of a missing account creates it, and leaves it behind": (("patch a", ONE, ONE), ("destroy a", {}, {})),
-    "a patch that goes does not bring back an account": (
-        HELM,
-        ("patch a", ONE, KEEP | ONE),
-        ("delete", {}, None),
-        ("destroy a", {}, None),
-    ),
     "an overwritten patch is a conflict unless it is forced": (
         HELM,
         ("patch a", ONE, KEEP | ONE),
@@ -171,21 +165,6 @@ STORIES: dict[str, tuple[Step, ...]] = {
         # What two have in common goes with the last of them.
         ("destroy a", {}, KEEP | ONE),
         ("destroy b", {}, KEEP),
-    ),
-    "what a forced patch took is no longer the first one's": (
-        HELM,
-        ("patch a", ONE | {"b": "c"}, KEEP | ONE | {"b": "c"}),
-        ("patch b", EVIL | FORCED, KEEP | EVIL | FORCED | {"b": "c"}),
-        ("destroy a", {}, KEEP | EVIL | FORCED),
-        ("destroy b", {}, KEEP),
-    ),
-    "what is not tracked is nobody's": (
-        HELM,
-        ("patch a", ONE, KEEP | ONE),
-        ("kubectl", EVIL, KEEP | EVIL),
-        ("untrack", {}, KEEP | EVIL),
-        ("refresh a", ONE, KEEP | EVIL),
-        ("patch a", ONE, KEEP | ONE),
     ),
     "an account of our own takes over from kubectl, and keeps what it does not declare": (
         ("own a", ONE | {"old": "1"}, ONE | {"old": "1"}),

@@ -1,5 +1,3 @@
-"""What EKS Pod Identity has besides its stages: settings, accounts of others, AWS accounts."""
-
 import itertools
 import json
 import re

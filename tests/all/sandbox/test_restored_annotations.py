@@ -1,5 +1,3 @@
-"""What verify and prove advise for an annotation that is gone or overwritten."""
-
 import pytest
 
 from tests.sandbox.conftest import Cloud

@@ -1,5 +1,3 @@
-"""The language host of the sandbox, driven by the real engine."""
-
 import json
 import os
 import signal

@@ -1,5 +1,3 @@
-"""The showcase: every key of the stack file through the real engine."""
-
 import shutil
 from pathlib import Path
 from typing import Any

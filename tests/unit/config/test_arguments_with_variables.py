@@ -1,5 +1,3 @@
-"""Where irsa replaces variables."""
-
 import json
 from itertools import pairwise
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""Mistakes that no single key of a stack file shows."""
-
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +44,8 @@ def test_a_cluster_twice_in_one_binding(tmp_path: Path) -> None:
         {"cluster": {"stack": "o/p/s"}},
         {"cluster": {"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER}},
         {"cluster": {"oidcIssuer": f"{ISSUER}/", "oidcProviderArn": PROVIDER}},
-        {"cluster": {"oidcIssuer": ISSUER, "createOidcProvider": True}},
-        {"cluster": {"name": "cc", "kubernetes": {"eks": True}}},
         {"cluster": {"name": "cc", "account": "a"}, "accounts": {"a": {"profile": "p"}}},
         {"accounts": {"a": {"profile": "p"}, "b": {"assumeRoleArn": "x"}}},
-        {"variables": {"bucket": "b"}},
         {"lint": {"silence": {"wide-trust": {"bindings": ["app"], "reason": "r"}, "near-limit": {"reason": "r"}}}},
     ],
 )
@@ -67,8 +62,6 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
         *(({"variables": {name: "x"}}, ("variables", name), repr(name)) for name in ("account", "region", "cluster")),
         ({"cluster": {}}, ("cluster",), "nothing"),
         ({"cluster": {"oidcIssuer": ISSUER}}, ("cluster",), "only oidcIssuer"),
-        ({"cluster": {"oidcProviderArn": PROVIDER, "region": "r"}}, ("cluster",), "only oidcProviderArn, region"),
-        ({"cluster": {"oidcIssuer": ISSUER, "createOidcProvider": False}}, ("cluster",), "only"),
         ({"cluster": ..., "clusters": {"a": {}}}, ("clusters", "a"), "nothing"),
         (
             {"cluster": {"name": "cc", "createOidcProvider": True, "oidcProviderArn": PROVIDER}},
@@ -122,8 +115,6 @@ def test_what_does_not_go_together(values: dict[str, Any], place: Place, word: s
     [
         ({"policy": {}}, ("policy",), "neither file nor document nor addOn"),
         ({"policy": {"file": "p", "document": {}}}, ("policy",), "file and document together"),
-        ({"policy": {"file": "p", "addOn": "velero"}}, ("policy",), "file and addOn together"),
-        ({"inlinePolicies": {"a": {"file": "p"}, "b": {}}}, ("inlinePolicies", "b"), "neither"),
         ({"account": "dta", "accounts": {"data": {"profile": "p"}}}, ("account",), "'dta' is not in irsa:accounts"),
         ({"clusters": {"blue": {"name": "bb"}}}, (), ""),
         ({"formerly": "app"}, ("formerly",), "still a binding"),
@@ -166,7 +157,6 @@ REPEATED: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "default"}}, []),
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "b"}}, []),
     (importing(cluster="a-1"), importing(cluster="a-1"), ["podIdentity"]),
-    (importing(cluster="a-1"), importing(cluster="a-2"), []),
     (importing(cluster="a-1"), importing(other="a-1"), []),
 ]
 

@@ -1,5 +1,3 @@
-"""`irsa:defaults` in the bindings."""
-
 from pathlib import Path
 from typing import Any
 

@@ -31,12 +31,8 @@ def mistakes(**values: Any) -> Sequence[LocatedMistake]:
     ("keys", "place", "fix"),
     [
         ({"role": {"policy": {}}}, "role.policy", "move it to irsa:bindings.a.policy"),
-        ({"role": {"bindings": {}}}, "role.bindings", "move it to irsa:bindings"),
         ({"variables": {}}, "variables", "move it to irsa:variables"),
-        ({"zzzzz": 1}, "zzzzz", "remove it"),
         ({"role": {"nam": "x"}}, "role.nam", "did you mean 'name'?"),
-        ({"serviceAccount": {"nam": "a"}}, "serviceAccount.nam", "did you mean 'name'?"),
-        ({"clustrs": ["x"]}, "clustrs", "did you mean 'clusters'?"),
         ({"policies": [POLICY_ARN]}, "policies.0", "write the ARNs under irsa:bindings.a.policyArns"),
         # As in terraform-aws-iam.
         ({"policies": {"read": POLICY_ARN}}, "policies", "write the ARNs under irsa:bindings.a.policyArns"),

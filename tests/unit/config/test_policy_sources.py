@@ -1,5 +1,3 @@
-"""Policy documents of a stack file: read from files, filled in, checked, and located."""
-
 import json
 from pathlib import Path
 from typing import Any

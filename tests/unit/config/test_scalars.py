@@ -1,5 +1,3 @@
-"""Scalars as the engine reads them."""
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,3 @@
-"""Stack files as the engine reads them."""
-
 from pathlib import Path
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""The pages that are generated from the code, and what the reference pages say."""
-
 import json
 import re
 import subprocess

@@ -1,5 +1,3 @@
-"""The schemas of what the subcommands print."""
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,3 @@
-"""README.md: the one page with which every reader begins."""
-
 from pathlib import Path
 
 from irsa_cli.subcommands import installed

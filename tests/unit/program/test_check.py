@@ -1,5 +1,3 @@
-"""`irsa check` as its users meet it."""
-
 import json
 import os
 import re

@@ -1,5 +1,3 @@
-"""`irsa check --live` as its users meet it: where its findings stand, and its exit codes."""
-
 import json
 from pathlib import Path
 from typing import Any

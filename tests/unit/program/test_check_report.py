@@ -1,5 +1,3 @@
-"""What `irsa check` found, for a pipe and for programs."""
-
 import json
 
 from config.located_mistake import LocatedMistake

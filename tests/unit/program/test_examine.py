@@ -1,5 +1,3 @@
-"""From the values of a stack file to settings, or to all of its mistakes."""
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,3 @@
-"""`irsa stacks`: which stacks a workflow previews against AWS."""
-
 import json
 from pathlib import Path
 

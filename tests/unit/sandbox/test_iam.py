@@ -105,13 +105,6 @@ def test_what_is_refused(iam: Any, quotas: Path, quota: Any, call: Call, refusal
     assert (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) == refusal
 
 
-def test_what_is_gone_makes_room(iam: Any, quotas: Path) -> None:
-    quotas.write_text(json.dumps({ACCOUNT: {"RolesQuota": 1}}))
-    for path in ("/", "/team/"):
-        iam.create_role(**ROLE, Path=path)
-        iam.delete_role(RoleName="app")
-
-
 def test_a_page_has_no_more_than_iam_gives(iam: Any) -> None:
     for number in range(150):
         iam.create_role(**{**ROLE, "RoleName": f"role-{number}"})

@@ -1,5 +1,3 @@
-"""The stand-in plugins and the language host as processes."""
-
 import signal
 import subprocess
 import sys

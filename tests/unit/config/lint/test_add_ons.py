@@ -1,5 +1,3 @@
-"""Lint rules about add-ons: the version that is meant, and policies for them that are written by hand."""
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,3 @@
-"""Lint rules: what each warns of, and what it leaves alone."""
-
 import fnmatch
 import json
 import re
@@ -55,8 +53,6 @@ NAMESPACE, NAME = (f"aws:RequestTag/kubernetes-{what}" for what in ("namespace",
         ({}, True),
         ({"StringLike": {NAMESPACE: "*"}}, True),
         ({"StringEqualsIfExists": {NAMESPACE: "a", NAME: "b"}}, True),
-        ({"ForAllValues:StringEquals": {NAME: "b"}}, True),
-        ({"Null": {NAMESPACE: "false"}}, True),
         ({"StringNotEquals": {NAMESPACE: "kube-system"}}, True),
         ({"StringEquals": {NAMESPACE: "a", NAME: "b"}}, False),
         ({"StringEquals": {"aws:SourceAccount": "111122223333"}}, False),
@@ -84,9 +80,7 @@ def test_wide_trust_of_any_association(
     ("actions", "found"),
     [
         ("s3:GetObject", []),
-        ("s3:Get*", []),
         ("*", []),
-        ("S3:getobject", []),
         ("s3:GetObjekt", ["Action"]),
         (["s3:GetObject", "s3:Gett*"], ["Action.1"]),
         ("nowhere:Get*", ["Action"]),
@@ -113,42 +107,28 @@ WRONG_RESOURCES: list[tuple[Any, Any, bool]] = [
     # A wildcard of IAM may stand for a slash too.
     ("s3:GetObject", "arn:aws:s3:::b*", False),
     ("s3:GetObject", "arn:aws:s3:::*", False),
-    ("s3:GetObject", "arn:aws:s3:::b?", False),
     ("s3:GetObject", "arn:aws:s3:::b/${aws:PrincipalTag/team}", False),
-    ("s3:GetObject", "arn:aws:s3:::${aws:PrincipalTag/bucket}", False),
     ("s3:Get*", "arn:aws:s3:::b", False),
-    ("s3:GetObject*", "arn:aws:s3:::b", True),
-    ("s3:*", "arn:aws:sqs:us-west-2:111122223333:q", True),
     # Actions without resource types: "you must specify all resources" in the service reference.
     ("ecr:GetAuthorizationToken", "arn:aws:ecr:us-west-2:111122223333:repository/app", True),
-    ("ecr:GetAuthorizationToken", "*", False),
     ("s3:ListAllMyBuckets", "arn:aws:s3:::b", True),
     ("s3:ListAllMyBuckets", "arn:aws:s3:::*", False),
     ("iam:ListRoles", f"{ROLE}/*", False),
     ("iam:ListRoles", f"{ROLE}/team/*", True),
-    ("logs:DescribeLogGroups", "arn:aws:logs:*:*:*", False),
     # A key, not one of its aliases: https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
     ("kms:Decrypt", "arn:aws:kms:us-west-2:111122223333:alias/app", True),
     ("kms:Decrypt", "arn:aws:kms:us-west-2:111122223333:key/*", False),
-    ("dynamodb:GetItem", f"{TABLE}/t/index/*", True),
     ("dynamodb:Query", f"{TABLE}/t/index/*", False),
-    ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-west-2:111122223333:secret:a/b-??????", False),
-    ("ssm:GetParameter", "arn:aws:ssm:us-west-2:111122223333:parameter/a/b/*", False),
     ("logs:PutLogEvents", "arn:aws:logs:us-west-2:111122223333:log-group:/app/x:*", False),
     ("*", "arn:aws:s3:::b", False),
     ("s3:GetObjekt", "arn:aws:s3:::b", False),
     # ARNs are case-sensitive: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
     ("sqs:SendMessage", "arn:aws:SQS:us-west-2:111122223333:q", True),
-    ("sns:Publish", "arn:aws:sns:US-WEST-2:111122223333:t", True),
-    ("kms:Decrypt", "arn:aws:kms:us-west-2:111122223333:Key/*", True),
     # What follows `:::` is the bucket's name: lower-case letters, digits, dots and hyphens.
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
     ("s3:GetObject", "arn:aws:s3:::My-Bucket/*", True),
-    ("s3:GetObject", "arn:aws:s3:::s3://my-bucket/*", True),
-    ("s3:GetObject", "arn:aws:s3::::my-bucket/*", True),
     ("s3:GetObject", "arn:aws:s3:::my-bucket/Data/*", False),
     ("s3:ListBucket", ["arn:aws:s3:::b/data/*", "arn:aws:s3:::c/x/y"], True),
-    (["s3:ListBucket", "s3:GetObject"], "arn:aws:s3:::b/data/*", True),
 ]
 
 
@@ -411,19 +391,14 @@ USES: list[tuple[str, dict[str, Any], bool]] = [
     ("namespace", APP, True),
     ("namespace", {"trust": {}}, False),
     ("namespace", {"serviceAccount": {"namespace": "a"}}, False),
-    ("tokenExpiration", APP, True),
-    ("stsRegionalEndpoints", {"serviceAccount": {"stsRegionalEndpoints": False}}, False),
     ("audience", {}, True),
     ("audience", {"audience": "a"}, False),
     ("path", {}, True),
     ("path", {"role": {"path": "/"}}, False),
     ("path", {"role": {"path": "/"}, "policy": {}}, True),
-    ("path", {"role": {"arn": "x"}}, False),
     ("permissionsBoundary", {"role": {}}, True),
-    ("permissionsBoundary", {"role": {"arn": "x"}}, False),
     ("maxSessionDuration", {"role": {"maxSessionDuration": 1}}, False),
     ("tags", {"role": {"tags": {}}}, True),
-    ("tags", {"role": {"arn": "x"}}, False),
 ]
 
 
@@ -485,16 +460,6 @@ def test_a_session_policy_gives_nothing(tmp_path: Path) -> None:
         (
             "pod-identity-trust",
             {"identity": "both", "trust": {"conditions": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}},
-            "trust.conditions",
-        ),
-        (
-            "pod-identity-trust",
-            {"identity": "podIdentity", "trust": {"conditions": {"NotIpAddress": {"AWS:sourceIp": "10.0.0.0/8"}}}},
-            "trust.conditions",
-        ),
-        (
-            "pod-identity-trust",
-            {"identity": "podIdentity", "trust": {"conditions": {"StringEquals": {"aws:VpceOrgID": "o-1"}}}},
             "trust.conditions",
         ),
         ("pod-identity-trust", {"identity": "both", "trust": {"subjects": ["a:b-*"]}}, "trust.subjects"),
@@ -575,25 +540,10 @@ def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindin
             {"identity": "both", "trust": {"subjects": ["a:b-c"]}},
         ),
         (
-            "pod-identity-trust",
-            {"identity": "both", "trust": {"conditions": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}},
-            "write it in a policy of the role",
-            {"identity": "both"},
-        ),
-        (
             "session-tag-policy",
             {"policyArns": ["arn:aws:iam::aws:policy/AmazonSageMakerSpacesRouterPolicy"]},
             "set identity to podIdentity",
             {"policyArns": ["arn:aws:iam::aws:policy/AmazonSageMakerSpacesRouterPolicy"], "identity": "podIdentity"},
-        ),
-        (
-            "session-tag-policy",
-            {"policyArns": ["arn:aws:iam::aws:policy/AmazonEBSCSIDriverEKSClusterScopedPolicy"]},
-            "write policies: [{addOn: ebs-csi}] in its place",
-            {
-                "policies": [{"addOn": "ebs-csi"}],
-                "serviceAccount": {"name": "ebs-csi-controller-sa", "namespace": "kube-system"},
-            },
         ),
     ],
 )

@@ -1,5 +1,3 @@
-"""Lint rules about AWS's managed policies, and the lists that they read."""
-
 import json
 import re
 from pathlib import Path

@@ -78,11 +78,7 @@ def test_a_union_that_is_the_whole_cluster() -> None:
     ("statement", "text"),
     [
         (OPEN, "'*:*' trusts all service accounts of the cluster"),
-        ({**OPEN, "Principal": {"Federated": "*"}}, "'*:*' may trust all service accounts of the cluster"),
-        ({**OPEN, "Condition": {"StringLike": {f"{ISSUER}:sub": "*"}}}, "'*:*' trusts"),
         ({**OPEN, "Condition": {"StringLike": {f"{ISSUER}:sub": "*:team-b:?*"}}}, "'team-b:?*' trusts all"),
-        ({**OPEN, "Condition": {"StringNotEquals": {f"{ISSUER}:aud": "x"}}}, "'*:*' trusts"),
-        ({**OPEN, "Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}}, "'*:*' may trust"),
         ({**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}, "anybody may assume the role"),
         ({**OPEN, "Principal": "*", "Action": "sts:AssumeRole", "Condition": {
             "StringLikeIfExists": {"aws:PrincipalArn": "*"}}}, "anybody may assume the role"),
@@ -150,22 +146,10 @@ GITHUB, COGNITO = "token.actions.githubusercontent.com", "cognito-identity.amazo
             f"add a Condition on {GITHUB}:sub that names your organization",
         ),
         (
-            "arn:aws:iam::111122223333:oidc-provider/gitlab.com",
-            {"StringLike": {"gitlab.com:sub": "project_path:*:ref_type:branch:ref:main"}},
-            "any project on GitLab.com",
-            "add a Condition on gitlab.com:sub that names your group or project",
-        ),
-        (
             COGNITO,
             {},
             "anybody with a Cognito identity pool",
             f"add a Condition on {COGNITO}:aud that names your identity pool",
-        ),
-        (
-            "accounts.google.com",
-            {},
-            "anybody with a Google account",
-            "add a Condition on accounts.google.com:aud that names your app's ID",
         ),
     ],
 )
@@ -193,7 +177,6 @@ def test_a_provider_that_is_looked_up_later() -> None:
     "statement",
     [
         {**OPEN, "Condition": {"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:team-b:app"}}},
-        {**OPEN, "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"},
         {**OPEN, "Effect": "Deny", "Condition": {"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:x:y"}}},
     ],
 )
@@ -227,19 +210,9 @@ SUB, CLAIM = f"{ISSUER}:sub", "system:serviceaccount:"
     ("statements", "place", "text"),
     [
         (
-            [OPEN, {**OPEN, "Effect": "Deny", "Condition": {"StringNotLike": {SUB: f"{CLAIM}atk-ns:*"}}}],
-            "trust.statements.0",
-            "'atk-ns:*' trusts all service accounts of atk-ns",
-        ),
-        (
             [{**OPEN, "Condition": {"StringLike": {SUB: f"{CLAIM}*o*:*"}, "ForAnyValue:StringLike": {SUB: "*:*d*:*"}}}],
             "trust.statements.0",
             "'*d*o*:*' trusts all service accounts of several namespaces",
-        ),
-        (
-            [OPEN, {**OPEN, "Effect": "Deny", "Condition": {"StringLike": {SUB: f"{CLAIM}kube-system:*"}}}],
-            "trust.statements.0",
-            "'*:*' trusts all service accounts of the cluster, but not kube-system:*",
         ),
         (
             [{**OPEN, "Condition": {"StringNotLike": {SUB: [f"*:*{a}*{b}*" for a in "abcdefgh" for b in "ijklmnop"]}}}],

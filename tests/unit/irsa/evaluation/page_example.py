@@ -1,5 +1,3 @@
-"""The trust policy of the AWS page, and requests that meet it."""
-
 from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, Reason, WebIdentityRequest, evaluate

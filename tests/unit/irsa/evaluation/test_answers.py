@@ -1,5 +1,3 @@
-"""What is asked of a trust policy, and how answers are put together."""
-
 from itertools import product
 
 import pytest

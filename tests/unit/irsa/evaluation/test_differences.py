@@ -1,5 +1,3 @@
-"""Whether two policy documents mean the same, by IAM's grammar."""
-
 import copy
 import json
 import random

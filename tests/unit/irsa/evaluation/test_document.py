@@ -1,5 +1,3 @@
-"""What IAM would not accept as a trust policy, each with its place."""
-
 import json
 import time
 from typing import Any

@@ -1,5 +1,3 @@
-"""Sizes of policy documents and their division over managed policies."""
-
 import json
 from typing import Any
 

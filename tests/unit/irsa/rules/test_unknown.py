@@ -1,5 +1,3 @@
-"""Markers of what is not known, and samples."""
-
 import json
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""How a stack file and a program say by which way Pods get their role."""
-
 import contextlib
 import itertools
 from typing import Any

@@ -7,12 +7,9 @@ https://www.pulumi.com/docs/iac/concepts/options/deletebeforereplace/
 """
 
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
-from program.live import planned
-from program.live.planned import service_account_of
 from tests.unit.program.live.scene import (
     HOST,
     arn,
@@ -51,25 +48,6 @@ def test_what_stays_is_not_lost() -> None:
     assert lost(app(role={"name": "app-role"}), deployed("app-role", "role/app-role")) == []
 
 
-def test_what_is_retained_is_not_lost() -> None:
-    """retainOnDelete: the engine forgets the resource and deletes nothing."""
-    state = [{**resource, "retainOnDelete": True} for resource in deployed()]
-
-    assert lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, state) == []
-
-
-def test_what_succeeds_is_looked_up_once_for_each_component(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects who renames 5,000 bindings: each deleted resource was compared with every component."""
-    asked = Mock(wraps=service_account_of)
-    monkeypatch.setattr(planned, "service_account_of", asked)
-    keys = [f"b{number}" for number in range(30)]
-    bindings = {f"new-{key}": {"serviceAccount": {"name": f"new-{key}"}} for key in keys}
-    state = [each for key in keys for each in (held_role(key, key), held_service_account(key, "default", key))]
-
-    assert len(lost({"bindings": bindings}, state)) == len(state)
-    assert asked.call_count < 5 * len(keys)
-
-
 def test_a_binding_that_is_removed() -> None:
     mistakes = lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, deployed())
 
@@ -106,14 +84,6 @@ def test_a_service_account_of_another_issuer() -> None:
     assert "default/app of the issuer oidc.example.com/id/OLD is deleted" in mistake.mistake.found
     assert "if the cluster was rebuilt: pulumi up --refresh" in mistake.mistake.fix
     assert "retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix
-
-
-def test_a_service_account_that_is_annotated_no_more() -> None:
-    state = [held_service_account(OURS, "default", "app", created=False)]
-    (mistake,) = lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, state)
-
-    assert rules([mistake]) == [(LOSS, "bindings")]
-    assert "the annotations of the service account default/app are removed" in mistake.mistake.found
 
 
 def test_what_other_things_go_with() -> None:
@@ -181,11 +151,6 @@ def test_a_policy_that_is_replaced(changed: str) -> None:
     assert rules([mistake]) == [(LOSS, f"bindings.app.policy.{changed}")]
     assert lost(app(policy={"name": "p", "document": DOCUMENT}), state) == []
     assert lost(app(policy={**policy, "name": "q"}), state) == []
-
-
-def test_an_adopted_role_is_not_replaced() -> None:
-    """What is imported is no resource of the state yet."""
-    assert lost(app(role={"name": "app-role"}, import_=["role"]), []) == []
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-"""What `irsa check --live` says of a guard: Pods that run without identity, and other stacks' guards."""
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -79,12 +77,6 @@ def test_what_the_guard_does_there(guard: Any, does: str | None) -> None:
 
     assert found == ([] if does is None else [found[0]])
     assert does is None or f"created so again, {does}: team-a/web-none" in found[0]
-
-
-def test_each_cluster_is_named() -> None:
-    (mistake,) = refused("off", BARE, clusters={"blue": {**BLUE, "guard": "deny"}, "green": GREEN})
-
-    assert " in the cluster blue has no AWS identity" in mistake.mistake.found
 
 
 def shared(guards: Any, state: Any = (), **values: Any) -> list[LocatedMistake]:

@@ -13,11 +13,9 @@ from tests.unit.program.live.scene import (
     HOST,
     account,
     arn,
-    cluster,
     found,
     held_association,
     held_component,
-    live,
     rules,
 )
 
@@ -94,13 +92,6 @@ def test_an_association_that_is_gone() -> None:
     assert judged(stack(identity="both"), in_eks(), state=state) == []
 
 
-def test_associations_of_others() -> None:
-    theirs = in_eks(listed("other"), ListedAssociation("default", "app", "a-2", ""))
-
-    assert judged(stack(), theirs) == []
-    assert judged(stack(identity={"irsa": "used", "podIdentity": "trusted"}), in_eks(listed())) == []
-
-
 def test_more_associations_than_a_cluster_may_have() -> None:
     """5,000 in a cluster, which AWS does not raise: https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html.
 
@@ -153,11 +144,3 @@ def test_without_session_tags_no_role_needs_the_action(settings: dict[str, Any])
 )
 def test_a_role_of_which_nothing_is_certain(role: LiveRole) -> None:
     assert found(stack(assumeRoleArns=[TARGET]), account([role])) == []
-
-
-def test_the_annotations_of_irsa_do_not_matter_to_pod_identity_alone() -> None:
-    annotated = {"serviceAccount": {"name": "app", "namespace": "team-a", "create": False}}
-    theirs = cluster({"team-a/app": live(arn("role", "theirs"), "helm")})
-
-    assert [each.rule for each in found(stack(**annotated), in_cluster=theirs)] == ["service-account-taken"]
-    assert found(stack(**annotated, identity="podIdentity"), in_cluster=theirs) == []

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from program.live.look import WARNINGS
-from program.live.reads import AwsReads
 from tests.unit.program.live.scene import (
     HOST,
     S3,
@@ -31,9 +30,6 @@ PROVIDER = arn("oidc-provider", HOST)
 
 def app(**binding: Any) -> dict[str, Any]:
     return {"bindings": {"app": {"serviceAccount": {"name": "app"}, **binding}}}
-
-
-NAMED = app(role={"name": "app-role"}, policy={"name": "app-policy", "document": DOCUMENT})
 
 
 def half(resource: dict[str, Any], id_: str) -> dict[str, Any]:
@@ -89,13 +85,6 @@ def test_a_policy_that_cannot_be_attached() -> None:
 
         assert rules([mistake]) == [("policy-missing", f"bindings.app.policyArns{place}")]
         assert "cannot be attached" in mistake.mistake.found
-
-
-def test_a_policy_that_this_stack_creates_will_exist() -> None:
-    other = {"serviceAccount": {"name": "other"}, "policyArns": [arn("policy", "app-policy")]}
-    values = {"bindings": {**NAMED["bindings"], "other": other}}
-
-    assert found(values) == []
 
 
 # What is to be adopted
@@ -245,7 +234,3 @@ def test_without_the_state_nothing_is_called_a_conflict() -> None:
     values = app(role={"name": "app-role"}, policyArns=[arn("policy", "x")])
 
     assert rules(found(values, existing, state=None)) == [("policy-missing", "bindings.app.policyArns[0]")]
-
-
-def test_what_could_not_be_asked_has_no_findings() -> None:
-    assert found(NAMED, AwsReads(account().identity)) == []

@@ -394,33 +394,6 @@ def test_a_question_without_an_answer_is_not_checked(
     assert report == LiveReport([], [], [f"AWS account {NUMBER}, {not_checked}"], has_looked)
 
 
-class Late(CouldNotLookError):
-    """A denial whose kind is known only when the other question has failed."""
-
-    failed = threading.Event()
-
-    def _kind(self) -> type:
-        self.failed.wait(5)
-        return NoPermissionError
-
-    __class__ = property(_kind)
-
-
-@pytest.mark.usefixtures("kubernetes")
-def test_one_question_without_an_answer_is_enough(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(*_: Any) -> Any:
-        raise Late("iam:ListRoles: denied")
-
-    def silent(*_: Any) -> Any:
-        Late.failed.set()
-        raise CouldNotLookError("no connection")
-
-    monkeypatch.setattr("irsa_world.live.iam.AwsAccountClient.listed_roles", denied)
-    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClient.issuer", property(silent))
-
-    assert not looked({"bindings": {"app": APP}}).has_looked
-
-
 def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
     report = looked({"bindings": {"app": APP}}, {**SETTINGS, "aws:accessKey": "AKIA"})
 
@@ -453,15 +426,6 @@ def test_a_cluster_whose_kubeconfig_is_a_secret(iam: Any, kubernetes: Kubernetes
     report = looked({"bindings": {"app": APP}}, {"kubernetes:kubeconfig": SECRET})
 
     assert report == LiveReport([], [], ["the cluster of irsa:cluster: its kubeconfig is a secret"], False)
-
-
-def test_a_kubeconfig_with_a_key_that_irsa_does_not_follow(iam: Any, kubernetes: Kubernetes, tmp_path: Path) -> None:
-    file = tmp_path / "kubeconfig"
-    file.write_text(file.read_text().replace('"token": "t"', '"token": "t", "as": "admin"'))
-    report = looked({"bindings": {"app": APP}})
-
-    why = f"kubeconfig {file}: user test has as, which irsa does not follow"
-    assert report == LiveReport([], [], [f"the cluster of irsa:cluster: {why}"], False)
 
 
 def test_a_cluster_that_does_not_answer(iam: Any, kubernetes: Kubernetes) -> None:
@@ -545,18 +509,6 @@ def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Kubernetes, monkeypat
 
     assert report.mistakes == []
     assert report.not_checked == ["the stack's state, so that what exists may be its own: pulumi is not on PATH"]
-
-
-def test_a_new_stack_holds_nothing(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_: Any) -> Any:
-        raise CouldNotLookError("pulumi stack export: \"no stack named 'prod' found\"")
-
-    monkeypatch.setattr(look, "exported_state", missing)
-    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
-    report = looked({"bindings": {"app": APP}})
-
-    assert [mistake.rule for mistake in report.mistakes] == ["role-exists"]
-    assert report.not_checked == []
 
 
 def test_a_stack_of_the_sandbox_never_asks_aws(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:

@@ -1,5 +1,3 @@
-"""What a failed look-up says: the cause, who was asked, and what to do."""
-
 import pytest
 
 from irsa.rules import commands
