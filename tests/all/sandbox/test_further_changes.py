@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.changes import Scenario, Walk, automatic, check, create_role, look, rows, scenario, walk
+from tests.sandbox.changes import Scenario, Walk, automatic, check, create_role, look, named, rows, scenario, walk
 from tests.sandbox.project import Project
 from tests.sandbox.scenarios import DEFAULTS, FURTHER, TAGGED
 
@@ -57,3 +57,15 @@ def test_formerly_helps_after_a_failed_up(deploy: Callable[..., Project], cloud:
     assert did == rows()["Add `formerly` after an `up` that failed"].counts
     assert look(cloud, words, None)["failed"] == before
     assert project.up() == {}
+
+
+def test_what_is_not_kept_first_is_deleted(deploy: Callable[..., Project], cloud: Any) -> None:
+    """Protects the page's warning: `create: false` at once deletes the service account, which the next `up` misses."""
+    project = deploy({"bindings": {"app": named("gone")}})
+    project.up()
+    project.set({"bindings": {"app": named("gone", serviceAccount={"name": "gone-sa", "create": False})}})
+    did = project.up()
+
+    assert did == rows()["`create: true` to `false` at once"].counts
+    assert cloud.kubectl("get", "serviceaccount", "gone-sa").returncode != 0
+    assert "gone-sa" in project.refused("preview")
