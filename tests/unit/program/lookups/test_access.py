@@ -139,6 +139,17 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
     return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
 
 
+@pytest.mark.parametrize(
+    "setting", ['aws:allowedAccountIds=["999999999999"]', 'aws:forbiddenAccountIds=["111122223333"]']
+)
+def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    name, _, value = setting.partition("=")
+    said = asked(monkeypatch, "111122223333", {name: value})
+
+    assert "the AWS credentials are of AWS account 111122223333" in said
+    assert name in said
+
+
 @pytest.mark.parametrize("cause", [Cause.DENIED, Cause.UNKNOWN, Cause.THROTTLED])
 def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, cause: Cause) -> None:
     assert asked(monkeypatch, CouldNotLookError("no", cause), {}) == ""
