@@ -86,6 +86,15 @@ def test_a_service_account_of_another_issuer() -> None:
     assert "retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix
 
 
+def test_a_service_account_that_is_annotated_no_more() -> None:
+    """Deleting the patch removes the annotations, and with them the role of new Pods."""
+    state = [held_service_account(OURS, "default", "app", created=False)]
+    (mistake,) = lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, state)
+
+    assert rules([mistake]) == [(LOSS, "bindings")]
+    assert "the annotations of the service account default/app are removed" in mistake.mistake.found
+
+
 def test_what_other_things_go_with() -> None:
     provider = held_provider(HOST, arn("oidc-provider", HOST))
     namespace = held_namespace(f"team-a@{HOST}", "team-a")

@@ -123,6 +123,23 @@ def test_an_account_counts_where_something_is_asked_or_created() -> None:
     assert used(cluster=KNOWN, accounts=without_region, bindings={"app": {**own, "account": "data"}}) == {None, "data"}
 
 
+ROLE = "arn:aws:iam::111122223333:role/r"
+
+
+def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kubeconfig: Path) -> None:
+    """Protects from a stack that stops half-way: `kubernetes:kubeconfig` is a path from Pulumi.yaml, or a content."""
+    own = stack(cluster=KNOWN, bindings={"app": {"serviceAccount": {"name": "a"}, "role": {"arn": ROLE}}})
+
+    def places(**settings: str) -> list[str]:
+        pulumi.runtime.set_all_config({f"kubernetes:{name}": value for name, value in settings.items()})
+        return [mistake.where for mistake in access_of(own, tmp_path).clusters]
+
+    assert places(kubeconfig="none") == ["kubernetes:kubeconfig"]
+    assert places(kubeconfig=kubeconfig.name) == []
+    assert places(kubeconfig=kubeconfig.name, context="prd") == ["kubernetes:context"]
+    assert places(kubeconfig=kubeconfig.read_text(), context="prd") == []
+
+
 VALUES = {"cluster": KNOWN, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}
 
 
