@@ -1,5 +1,3 @@
-"""A recording of what the component asks of the engine, with parents, dependencies and options, which mocks hide."""
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,5 +1,3 @@
-"""Outputs among the arguments: the same resources as with plain values, the same refusals, and full previews."""
-
 import asyncio
 import contextlib
 import gc

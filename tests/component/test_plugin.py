@@ -1,5 +1,3 @@
-"""What the plugin makes of arguments that arrive from another language."""
-
 import asyncio
 from collections.abc import Mapping
 from typing import Any

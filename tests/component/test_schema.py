@@ -1,5 +1,3 @@
-"""The component's schema, which the SDKs of other languages are generated from."""
-
 import json
 import subprocess
 import sys

@@ -1,5 +1,3 @@
-"""The component against recorded requests: which resources, whose children, after which others."""
-
 import json
 from types import SimpleNamespace
 from typing import Any

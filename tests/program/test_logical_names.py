@@ -1,5 +1,3 @@
-"""Logical names come from the things that they name: no key of a stack file moves a resource."""
-
 import json
 from collections.abc import Iterator
 from itertools import product

@@ -1,5 +1,3 @@
-"""Look-ups, with answers in place of AWS that count the questions."""
-
 from collections import Counter
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""Pods for the guard, as the webhook makes them and damaged, in the namespaces of its tests."""
-
 import copy
 import json
 from collections.abc import Callable, Mapping

@@ -1,5 +1,3 @@
-"""Stacks of a test's own, each in a folder of its own, so that nothing is written into the checkout."""
-
 import json
 import shutil
 import subprocess

@@ -1,5 +1,3 @@
-"""Who gets a session of which role, by asking STS for every pair with real tokens."""
-
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -171,23 +170,6 @@ def test_each_trust_policy_admits_one_environment_of_one_repository(file: str, c
     assert claims.keys() == {f"{GITHUB}:aud", f"{GITHUB}:sub"}
     assert claims[f"{GITHUB}:aud"] == "sts.amazonaws.com"
     assert re.fullmatch(rf"repo:[\w.-]+@\d+/[\w.-]+@\d+:{context}", claims[f"{GITHUB}:sub"])
-
-
-def test_the_guides_command_replaces_every_placeholder(tmp_path: Path) -> None:
-    (command,) = re.findall(r"^\$ (sed .*)$", GUIDE.read_text(), re.MULTILINE)
-    shutil.copytree(PERMISSIONS, tmp_path / "docs" / "permissions")
-    mine = {"AWS_ACCOUNT": "999988887777", "AWS_REGION": "eu-west-1", "STACK": "live"}
-    for placeholder, value in {**mine, "OWNER@OWNER_ID": "me@11", "REPOSITORY@REPOSITORY_ID": "roles@22"}.items():
-        assert placeholder in command
-        command = command.replace(placeholder, value)
-    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
-
-    back = {"999988887777": "111122223333", "eu-west-1": "us-west-2", '-live"': '-prod"'}
-    back["me@11/roles@22"] = "ORGANIZATION@123456/irsa@456789"
-    for file in PERMISSIONS.glob("iam-*.json"):
-        text = (tmp_path / "docs" / "permissions" / file.name).read_text()
-        assert not re.search("111122223333|us-west-2|ORGANIZATION|123456|456789|prod|[A-Z]+_ID", text), file.name
-        assert re.sub("|".join(back), lambda found: back[found[0]], text) == file.read_text()
 
 
 def test_the_preview_role_is_not_the_deployers() -> None:

@@ -147,17 +147,6 @@ def test_a_broken_guard_lets_through(api: ApiServer, put: Put, damage: Callable[
         assert is_silent(ask(api, namespace, right("irsa")))
 
 
-def test_a_namespace_of_the_bindings_may_be_gone(api: ApiServer, put: Put) -> None:
-    gone = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "guard-gone"}}
-    put(gone)
-    settings = Settings("gone", "deny", namespace="guard-gone")
-    objects = guard(settings, [Declared(namespace, "irsa", ROLE) for namespace in (DENY, "never-there")])
-    put(*objects)
-    eventually(lambda: ask(api, DENY), is_refused)
-    api.delete(gone)
-    eventually(lambda: ask(api, DENY), is_silent)
-
-
 # --- many accounts ----------------------------------------------------------------------------------------------------
 
 

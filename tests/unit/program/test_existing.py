@@ -1,5 +1,3 @@
-"""Before a service account is created: whether it exists, by one list of its cluster, where that is allowed."""
-
 import asyncio
 from typing import Any
 

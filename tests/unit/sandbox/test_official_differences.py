@@ -1,5 +1,3 @@
-"""The table of what the official Kubernetes plugin of January 2026 does otherwise."""
-
 import re
 
 from sandbox.layout import CHECKOUT

@@ -1,5 +1,3 @@
-"""Wildcards against a matcher of another kind, and against Python's own."""
-
 import itertools
 import re
 

@@ -23,11 +23,8 @@ ROLE = "arn:aws:iam::111122223333:role/team/my-role"
     ("key", "word"),
     [
         ("eks.amazon.com/role-arn", "eks.amazonaws.com/role-arn"),
-        ("eks.amazonaws.com/rolearn", "eks.amazonaws.com/role-arn"),
         ("eks.amazonaws.com/role-arn", "irsa writes it"),
-        ("eks.amazonaws.com/role-arn", "your own annotations; remove it"),
         ("eks.amazonaws.com/skip-containers", "has no effect on a service account"),
-        ("eks.amazonaws.com/skip-containers", "Pod template"),
         ("eks.amazonaws.com/sts-regional-endpoint", "service_account.sts_regional_endpoints"),
     ],
 )
@@ -61,15 +58,6 @@ def test_an_annotation_is_no_instruction_to_pulumi(key: str) -> None:
     with pytest.raises(Mistake, match="remove it") as error:
         check_annotation_key(f"pulumi.com/{key}")
     assert ("service_account", "take_over") in error.value.arguments or not key.startswith("patch")
-
-
-@pytest.mark.parametrize("key", ["eks.amazonaws.com/role-arn", "eks.amazonaws.com/audience"])
-def test_an_annotation_that_irsa_writes_is_not_the_callers(key: str) -> None:
-    with pytest.raises(Mistake) as error:
-        check_annotation_key(key)
-    assert (
-        error.value.arguments == {"eks.amazonaws.com/role-arn": (), "eks.amazonaws.com/audience": (("audience",),)}[key]
-    )
 
 
 def test_only_the_role_is_written_where_nothing_else_is_set() -> None:

@@ -1,5 +1,3 @@
-"""Which arguments exclude, need or decide one another: each rule with what it finds, and what it leaves alone."""
-
 from typing import Any
 
 import pytest

@@ -1,5 +1,3 @@
-"""The shape of a mistake: what was found, what is allowed, what to do, and where."""
-
 import pytest
 
 from irsa.rules.mistakes import Mistake, Place, named, nearest, path_of, shortened

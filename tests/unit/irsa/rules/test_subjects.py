@@ -1,5 +1,3 @@
-"""Subjects of service account tokens, and patterns of them, against Kubernetes' names and IAM's wildcards."""
-
 import pytest
 
 from irsa.rules.mistakes import Mistake

@@ -1,5 +1,3 @@
-"""Values in which no variable is replaced."""
-
 from typing import Any
 
 from hypothesis import given

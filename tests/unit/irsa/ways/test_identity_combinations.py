@@ -1,5 +1,3 @@
-"""Which arguments go with EKS Pod Identity: each rule with what it finds, and what it leaves alone."""
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,3 @@
-"""The trust policy against an independent statement of its rules."""
-
 import json
 
 from hypothesis import given

@@ -229,6 +229,14 @@ def test_the_policies_of_a_role_of_that_name_in_another_aws_account() -> None:
     assert found(app(role={"name": "app-role"}, policyArns=[S3, arn("policy", "x")]), existing, state=state) == []
 
 
+def test_a_policy_of_that_name_exists() -> None:
+    named = app(policy={"name": "app-policy", "document": DOCUMENT})
+    (mistake,) = found(named, account(policies=[arn("policy", "app-policy")]))
+
+    assert rules([mistake]) == [("policy-exists", "bindings.app.policy.name")]
+    assert found(named, account(policies=["arn:aws:iam::aws:policy/app-policy"])) == []
+
+
 def test_without_the_state_nothing_is_called_a_conflict() -> None:
     existing = account([arn("role", "app-role")], [arn("policy", "app-policy")])
     values = app(role={"name": "app-role"}, policyArns=[arn("policy", "x")])

@@ -1,5 +1,3 @@
-"""What is asked before there is a provider: which AWS accounts, and whether the kubeconfig has the context."""
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

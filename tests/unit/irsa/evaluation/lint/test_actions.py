@@ -1,5 +1,3 @@
-"""The list of AWS's actions, against the data of the package from which it is generated."""
-
 import pytest
 
 from docs.generate.actions import reference
