@@ -39,7 +39,7 @@ down: ## stop the servers; what was deployed is kept for the next `make up`
 	@if [ -d .sandbox ]; then $(MAKE) --no-print-directory environment && $(PYTHON) -m sandbox down; fi
 
 clean: down ## stop the servers and remove everything that `make up` and `make test` created here
-	@rm -rf .sandbox .venv tests/all/editor/node_modules tests/all/simulator/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .sandbox .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-cache: environment ## remove the built programs that all clones of this user share

@@ -15,7 +15,6 @@ def places(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def at(value: Any, place: Place) -> Any:
-    """Return what is at a place."""
     for part in place:
         value = value[part]
     return value

@@ -14,7 +14,6 @@ class Progress:
     """What the process says that runs the tests, or has workers run them."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Begin to count the time that the whole run has."""
         self._config = config
         self._running: set[str] = set()
         self._limit = float(config.getoption("session_timeout") or config.getini("session_timeout"))

@@ -49,5 +49,4 @@ def write_programs(folder: Path, scripts: Mapping[str, str]) -> None:
 
 
 def write_record(file: Path, **record: Any) -> None:
-    """Write what the stand-in of `gh` answers with."""
     file.write_text(json.dumps({"main": "c0ffee", "issues": [], "comments": [], **record}))

@@ -54,7 +54,6 @@ def paged_iam(patch: pytest.MonkeyPatch, page: int) -> Iterator[Any]:
 def aws_response(
     status: int, body: str | Mapping[str, Any], headers: Mapping[str, str] = {}, url: str = "https://iam.amazonaws.com/"
 ) -> AWSResponse:
-    """Return an answer for botocore's event `before-send`."""
     text = body if isinstance(body, str) else json.dumps(body)
 
     class Raw:
@@ -68,14 +67,12 @@ def aws_response(
 
 
 def refusal(status: int, code: str) -> AWSResponse:
-    """Return an error of IAM or STS."""
     return aws_response(
         status, f"<ErrorResponse><Error><Code>{code}</Code><Message>No</Message></Error></ErrorResponse>"
     )
 
 
 def program(file: Path, script: str) -> str:
-    """Write a program of the shell, and return its path."""
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
     return str(file)

@@ -1,5 +1,3 @@
-"""A recording of what the component asks of the engine, with parents, dependencies and options, which mocks hide."""
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,8 +13,6 @@ COMPONENT_TYPE = "irsa:index:ServiceAccountRole"
 
 
 class Registration(NamedTuple):
-    """One resource as it reaches the engine."""
-
     type: str
     name: str
     inputs: dict[str, Any]
@@ -57,8 +53,6 @@ class AwsAnswers(pulumi.runtime.Mocks):
 
 
 class RecordingMonitor(sdk_mocks.MockMonitor):
-    """Keeps every raw request."""
-
     def __init__(self, answers: pulumi.runtime.Mocks) -> None:
         super().__init__(answers)
         self.registrations: list[Registration] = []
@@ -104,7 +98,6 @@ Deploy = Callable[..., Deployment]
 
 @pytest.fixture
 def deploy() -> Deploy:
-    """Create one component against a fresh recording monitor."""
 
     def run(
         args: ServiceAccountRoleArgs,
@@ -138,7 +131,6 @@ def deploy() -> Deploy:
 
 @pytest.fixture
 def registered() -> Callable[[Callable[[], object]], list[Registration]]:
-    """Return what a program registers against a fresh recording monitor."""
 
     def run(program: Callable[[], object]) -> list[Registration]:
         monitor = RecordingMonitor(AwsAnswers(None))

@@ -1,5 +1,3 @@
-"""The policies of add-ons in the component: what is created of them, and when."""
-
 import json
 from collections.abc import Callable
 from typing import Any
@@ -23,10 +21,6 @@ def output(value: Any) -> pulumi.Output[Any]:
 
 
 def test_what_is_created_of_several_add_ons(deploy: Deploy) -> None:
-    """Protects the role: a policy and its attachment for each add-on, AWS's own by its ARN, all before a Pod starts.
-
-    No colon is in a name of IAM; the policies have the role's path and tags, as an organization's rules want them.
-    """
     arguments = {
         "oidc_provider_arns": [PROVIDER],
         "role": {"path": "/team/", "tags": {"team": "a"}},
@@ -47,7 +41,6 @@ def test_what_is_created_of_several_add_ons(deploy: Deploy) -> None:
 
 
 def test_the_service_account_of_the_chart_is_trusted(deploy: Deploy) -> None:
-    """Protects charts that create their service account: irsa creates none, with Pod Identity neither."""
     deployed = deploy({"oidc_provider_arns": [PROVIDER], "policies": [DNS]})
     assert "system:serviceaccount:external-dns:external-dns" in deployed.one(ROLE).inputs["assumeRolePolicy"]
     assert deployed.of("kubernetes:core/v1:ServiceAccount") == []
@@ -60,33 +53,7 @@ def test_the_service_account_of_the_chart_is_trusted(deploy: Deploy) -> None:
     assert "external-dns:external-dns" not in deployed.one(ROLE).inputs["assumeRolePolicy"]
 
 
-def test_outputs_of_other_resources(deploy: Deploy) -> None:
-    """Protects programs that create the zone and the cluster: the document is that of the plain values."""
-    plain = {"add_on": "ebs-csi", "cluster_names": ["my-cluster"]}
-    later = {"add_on": "ebs-csi", "cluster_names": [output("my-cluster")]}
-    of_clusters = {"cluster_arns": {"a": output(CLUSTER_ARN)}, "identity": "both", "policies": [{"add_on": "ebs-csi"}]}
-    documents = {
-        deploy({"oidc_provider_arns": [output(PROVIDER)], **arguments}).one(POLICY).inputs["policy"]
-        for arguments in ({"policies": [plain]}, {"policies": [later]}, of_clusters)
-    }
-    assert len(documents) == 1
-    assert "arn:aws:ec2:us-west-2:111122223333:volume/*" in documents.pop()
-
-
-@pytest.mark.parametrize(
-    ("zone", "word"), [("*", "hosted_zones[0]"), ("arn:aws-cn:route53:::hostedzone/Z1", "aws-cn"), ("Z1\n", "found:")]
-)
-def test_an_output_that_is_no_zone(deploy: Deploy, zone: str, word: str) -> None:
-    """Protects the scope: what becomes known later is refused by the same rule, and reaches no policy."""
-    with pytest.raises(InvalidArgumentsError) as error:
-        deploy(
-            {"oidc_provider_arns": [PROVIDER], "policies": [{"add_on": "external-dns", "hosted_zones": [output(zone)]}]}
-        )
-    assert word in str(error.value)
-
-
 def test_the_partition_of_the_role(deploy: Deploy) -> None:
-    """Protects China and GovCloud, whose ARNs have another beginning."""
     provider = PROVIDER.replace("arn:aws:", "arn:aws-us-gov:").replace("us-west-2", "us-gov-west-1")
     deployed = deploy(
         {"oidc_provider_arns": [provider], "policies": [{"add_on": "adot"}], "trust": {"subjects": ["a:b"]}}

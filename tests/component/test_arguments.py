@@ -15,7 +15,6 @@ from irsa.read import ArgumentMistakes
 from irsa.spec import parse
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-OTHER_ACCOUNT = PROVIDER.replace("111122223333", "444455556666")
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
 DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 GOOD: dict[str, Any] = {
@@ -27,12 +26,10 @@ GOOD: dict[str, Any] = {
 
 
 def output(value: Any) -> pulumi.Output[Any]:
-    """Return an output as another resource has it."""
     return pulumi.Output.from_input(value)
 
 
 def mistakes(args: Any) -> dict[str, str]:
-    """Return what is found wrong, by the argument's name."""
     with pytest.raises(ArgumentMistakes) as error:
         parse("my-app", args)
     text = str(error.value)
@@ -42,8 +39,6 @@ def mistakes(args: Any) -> dict[str, str]:
 
 
 def test_the_table_of_fields_is_the_arguments() -> None:
-    """Protects a new key: one in the arguments alone is never read, one in the table alone is never documented."""
-
     def compare(node: Node, written: Any) -> None:
         if get_origin(written) is NotRequired:
             (written,) = get_args(written)
@@ -58,95 +53,6 @@ def test_the_table_of_fields_is_the_arguments() -> None:
             assert not is_typeddict(written)
 
     compare(OF_A_ROLE, ServiceAccountRoleArgs)
-
-
-# Rules of one value are in tests/unit/irsa, those between values in tests/program/test_both_doors.py.
-# argument as it is wrong -> where it is reported, and words that help
-REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
-    ("a misspelled key", {"polcy_arns": {}}, "polcy_arns", ["did you mean 'policy_arns'?"]),
-    ("a misspelled key of the role", {"role": {"permisions_boundary": "x"}}, "role.permisions_boundary",
-     ["did you mean 'permissions_boundary'?"]),
-    ("a former argument", {"permissions_boundary": "x"}, "permissions_boundary",
-     ["it is role.permissions_boundary now"]),
-    ("a misspelled key within", {"service_account": {"name": "a", "namespce": "b"}}, "service_account.namespce",
-     ["did you mean 'namespace'?"]),
-    ("a misspelled key of the policy", {"policy": {"document": DOCUMENT, "nme": "x"}}, "policy.nme", ["mean 'name'?"]),
-    ("None", {"service_account": {"name": "a", "namespace": None}}, "service_account.namespace", ["None", "remove"]),
-    ("no name", {"service_account": {"namespace": "a"}}, "service_account.name", ["name is required"]),
-    ("a text as a flag", {"trust": {"any_service_account": "false"}}, "trust.any_service_account",
-     ["'false'", "true or false"]),
-    ("a number as a name", {"policy": {"name": 5, "document": DOCUMENT}}, "policy.name", ["5", "a string"]),
-    ("a list of ARNs", {"policy_arns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "policy_arns", ["mapping"]),
-    ("one subject", {"trust": {"subjects": "team-a:*"}}, "trust.subjects", ["a list"]),
-    ("half a second", {"role": {"max_session_duration": 3600.5}}, "role.max_session_duration",
-     ["3600.5", "an integer"]),
-    ("providers of two accounts", {"oidc_provider_arns": [PROVIDER, OTHER_ACCOUNT]}, "oidc_provider_arns[1]",
-     ["444455556666", "one AWS account"]),
-    ("a provider of another partition", {"oidc_provider_arns": [PROVIDER, PROVIDER.replace(":aws:", ":aws-cn:")]},
-     "oidc_provider_arns[1]", ["aws-cn"]),
-    ("a policy of another account", {"policy_arns": {"a": "arn:aws:iam::444455556666:policy/p"}}, "policy_arns.a",
-     ["444455556666", "111122223333"]),
-    ("a boundary of another partition", {"role": {"permissions_boundary": "arn:aws-cn:iam::111122223333:policy/p"}},
-     "role.permissions_boundary", ["aws-cn", "write aws instead"]),
-    ("a resource of another partition", {"inline_policies": {"p": {"document": {**DOCUMENT, "Statement":
-     {**STATEMENT, "Resource": "arn:aws-cn:s3:::b/*"}}}}}, "inline_policies.p.document.Statement.Resource", ["aws-cn"]),
-    ("a document with a bad element",
-     {"policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Efect": "x"}]}}},
-     "policy.document.Statement[0].Efect", ["did you mean 'Effect'?"]),
-    ("a document that is not JSON", {"policy": {"document": "{"}}, "policy.document", ["not JSON"]),
-    ("a document that is a list", {"policy": {"document": [STATEMENT]}}, "policy.document", ["mapping, or JSON text"]),
-    ("what JSON can't hold", {"policy": {"document": {**DOCUMENT, "Id": {1, 2}}}}, "policy.document.Id", ["JSON"]),
-    ("a key that JSON can't hold", {"policy": {"document": {**DOCUMENT, 5: "x"}}}, "policy.document", ["the key 5"]),
-    ("a number that is an account", {"trust": {"statements": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]}},
-     "trust.statements[0]", ["no Principal"]),
-    ("infinity", {"policy": {"document": {**DOCUMENT, "Id": float("inf")}}}, "policy.document.Id", ["a JSON number"]),
-    ("infinity in JSON text", {"policy": {"document": '{"Version": "2012-10-17", "Statement": [], "Id": 1E400}'}},
-     "policy.document", ["1E400"]),
-    ("an unpaired surrogate", {"role": {"description": "\ud800"}}, "role.description", ["unpaired surrogate"]),
-    ("no principal but null", {"trust": {"statements": [{"Effect": "Allow", "Principal": None,
-     "Action": "sts:AssumeRole"}]}}, "trust.statements[0].Principal", ["nothing"]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("change", "place", "words"), [case[1:] for case in REFUSALS], ids=[c[0] for c in REFUSALS])
-def test_a_refusal_names_its_argument(change: dict[str, Any], place: str, words: list[str]) -> None:
-    """Protects every user of the component: nothing is dropped, guessed or left to the provider."""
-    found = mistakes({**GOOD, **change})
-
-    assert list(found) == [place]
-    for word in words:
-        assert word in found[place]
-
-
-@pytest.mark.parametrize(
-    ("change", "place"),
-    [
-        ({"service_account": {"name": "a", "create": output(True)}}, "service_account.create"),
-        ({"service_account": output({"name": "a"})}, "service_account"),
-        ({"service_account": {"name": "a", "token_expiration": output(3600)}}, "service_account.token_expiration"),
-        ({"import_": output(["role"])}, "import_"),
-        ({"import_": [output("role")]}, "import_"),
-        ({"role": {"max_session_duration": output(3600)}}, "role.max_session_duration"),
-        ({"role": output({"name": "a"})}, "role"),
-        ({"policy": output({"document": DOCUMENT})}, "policy"),
-        ({"policy_arns": output({"a": "arn:aws:iam::aws:policy/A"})}, "policy_arns"),
-        ({"inline_policies": output({"a": DOCUMENT})}, "inline_policies"),
-        ({"retain_on_delete": output(True)}, "retain_on_delete"),
-        ({"service_account": {"name": "a", "labels": {output("a"): "b"}}}, "service_account.labels"),
-        ({"import_": ["role"], "role": {"name": output("x")}}, "import_[0]"),
-        ({"import_": ["policy"], "oidc_provider_arns": [output(PROVIDER)]}, "oidc_provider_arns"),
-        ({"import_": ["serviceAccount"], "service_account": {"name": "a", "namespace": output("b")}},
-         "service_account.namespace"),
-        ({"import_": ["attachments"], "policy_arns": {"a": output("arn:aws:iam::aws:policy/A")}},
-         "policy_arns.a"),
-    ],
-)  # fmt: skip
-def test_what_decides_must_be_plain(change: dict[str, Any], place: str) -> None:
-    """Protects previews: what decides which resources exist, and numbers, refuse an output in words."""
-    found = mistakes({**GOOD, **change})
-
-    assert place in found
-    assert "output" in found[place] or "known only during the deployment" in found[place]
 
 
 def test_an_output_inside_an_f_string_is_named() -> None:
@@ -169,7 +75,6 @@ def test_an_output_inside_an_f_string_is_named() -> None:
 
 
 def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[..., Any]) -> None:
-    """Protects a half-made stack: no run per mistake, and not even the component is registered."""
     registered: list[Any] = []
     with pytest.raises(InvalidArgumentsError) as error:
         deploy(
@@ -180,31 +85,7 @@ def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[...
     assert registered == []
 
 
-def test_quotas_speak_of_the_components_own_arguments() -> None:
-    """Protects users of the component alone, who have no `irsa:quotas`."""
-    found = mistakes({**GOOD, "trust": {"subjects": [f"namespace-{i}:{'x' * 60}" for i in range(60)]}})
-
-    assert "quotas.trust_policy_size" in found["trust.subjects"]
-    assert "irsa:" not in found["trust.subjects"]
-
-
-def test_other_languages_read_their_own_names() -> None:
-    """Protects TypeScript users: the same mistakes by the names that their program has."""
-
-    def spelling(argument: Any) -> str:
-        return ".".join(str(part).upper() for part in argument)
-
-    args = {**GOOD, "service_account": {"name": "a", "namespce": "b"}, "trust": {"subjects": ["*:*"]}}
-    with pytest.raises(ArgumentMistakes) as error:
-        parse("my-app", args, spelling)
-
-    assert "SERVICE_ACCOUNT.NAMESPCE" in str(error.value)
-    assert "did you mean 'NAMESPACE'?" in str(error.value)
-    assert "set TRUST.ANY_SERVICE_ACCOUNT to true" in str(error.value)
-
-
 def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., Any]) -> None:
-    """Protects deployed inline policies: another layout of the same JSON would be an update."""
     text = json.dumps(DOCUMENT, indent=2)
     deployed = deploy({**GOOD, "inline_policies": {"read": {"document": text}}})
 
@@ -212,7 +93,6 @@ def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., A
 
 
 def test_warnings_name_the_argument_as_the_caller_spells_it() -> None:
-    """Protects whoever grows towards a quota, or keeps tokens longer than 86,400 seconds (webhook's README)."""
     args = {
         **GOOD,
         "service_account": {"name": "a", "token_expiration": 90_000},
@@ -245,7 +125,6 @@ def test_a_session_policy_beside_irsa_is_told(existing: bool) -> None:
 
 
 def test_a_key_that_a_split_policy_has() -> None:
-    """Protects against two attachments of one name, at which the engine stops half-way."""
     statements = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'x' * 1400}-{i}/*"} for i in range(6)]
     args = {**GOOD, "policy_arns": {"part-2": "arn:aws:iam::aws:policy/P"}}
 
@@ -255,7 +134,6 @@ def test_a_key_that_a_split_policy_has() -> None:
 
 
 def test_a_value_within_itself_is_refused() -> None:
-    """Protects against a RecursionError, which says nothing to whoever built the document by mistake so."""
     statement: dict[str, Any] = {**DOCUMENT}
     statement["Statement"] = [statement]
     found = mistakes({**GOOD, "policy": {"document": statement}})
@@ -263,7 +141,6 @@ def test_a_value_within_itself_is_refused() -> None:
 
 
 def test_a_key_forges_no_line() -> None:
-    """Protects readers of an error: a line break within a key begins no mistake of its own."""
     with pytest.raises(ArgumentMistakes) as error:
         parse("my-app", {**GOOD, "role": {"tags": {"a\n    found:   x;\n::error::": "b"}}})
 
@@ -275,21 +152,12 @@ def test_a_key_forges_no_line() -> None:
     "change", [{"role": {"name_prefix": "my-"}, "policy": {"document": DOCUMENT}}, {"policy": {"document": DOCUMENT}}]
 )
 def test_the_components_name_starts_automatic_names(change: dict[str, Any]) -> None:
-    """Protects against IAM's own refusal of an automatic name, half-way through a deployment."""
     args = {name: value for name, value in GOOD.items() if name != "role"}
     with pytest.raises(ArgumentMistakes) as error:
         parse("my app", {**args, **change})
 
     assert "set role.name and policy.name" in str(error.value)
     assert parse("my app", GOOD)
-
-
-def test_a_name_that_is_no_string() -> None:
-    """Protects against a TypeError of Python's."""
-    with pytest.raises(ArgumentMistakes) as error:
-        parse(5, GOOD)  # type: ignore[arg-type]
-
-    assert "the component's name" in str(error.value)
 
 
 @pytest.mark.parametrize("name", OF_A_ROLE.fields)
@@ -308,8 +176,6 @@ def test_arguments_as_keywords_are_answered_in_words(name: str) -> None:
 
 
 def test_a_subclass_may_have_keywords_of_its_own() -> None:
-    """Protects programs that wrap the component: only its own signature is answered for."""
-
     class Wrapped(ServiceAccountRole):
         def __init__(self, name: str, *, team: str) -> None:
             self.team = (name, team)

@@ -1,5 +1,3 @@
-"""What the plugin makes of arguments that arrive from another language."""
-
 import asyncio
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +18,6 @@ def arguments(inputs: dict[str, Any]) -> Mapping[str, Any]:
 
 
 def test_the_names_of_the_schema_become_those_of_python() -> None:
-    """Protects every caller: the component reads its arguments, nested ones too, by their names in Python."""
     sent = {"serviceAccount": {"name": "a", "imagePullSecrets": ["s"]}, "policy": {"document": "{}"}}
     sent |= {"role": {"namePrefix": "r"}, "import": ["role"], "inlinePolicies": {"dotted.name": {"document": "{}"}}}
     assert arguments(sent) == {
@@ -33,7 +30,6 @@ def test_the_names_of_the_schema_become_those_of_python() -> None:
 
 
 def test_the_keys_of_a_mapping_are_the_callers_own() -> None:
-    """Protects tags, keys and documents: a name in them that looks like an argument's is none."""
     own = {"role": "a", "policyArns": "b", "policy_arns": "c", "import": "d", "document": "e"}
     documents = {key: {"document": own} for key in own}
     got = arguments({"role": {"tags": own}, "policyArns": own, "inlinePolicies": documents})
@@ -41,7 +37,6 @@ def test_the_keys_of_a_mapping_are_the_callers_own() -> None:
 
 
 def test_a_document_stays_as_it_was_written() -> None:
-    """Protects policies: IAM's own keys and numbers; Pulumi sends every number as a float, and IAM knows no 5.0."""
     condition = {"NumericLessThan": {"s3:max-keys": 5.0, "aws:MultiFactorAuthAge": [0.5, 3600.0]}}
     got = arguments({"policy": {"document": {"policyArns": "x", "Condition": condition}}})["policy"]["document"]
     assert repr(got) == repr(
@@ -62,7 +57,6 @@ def test_a_document_stays_as_it_was_written() -> None:
     ],
 )
 def test_a_key_that_the_schema_lacks_is_handed_on_and_is_no_name_of_pythons(sent: Any, key: str) -> None:
-    """Protects against a role without a boundary: what is unknown reaches the component, which refuses it."""
     got = arguments(sent)
     level = next((value for value in got.values() if isinstance(value, dict)), got)
     assert key in [str(name) for name in level]
@@ -70,13 +64,10 @@ def test_a_key_that_the_schema_lacks_is_handed_on_and_is_no_name_of_pythons(sent
 
 
 def test_both_spellings_of_an_argument_are_kept_apart() -> None:
-    """Protects against one of two values being dropped without a word."""
     assert sorted(arguments({"policyArns": "a", "policy_arns": "b"}).values()) == ["a", "b"]
 
 
 def test_what_is_unknown_stays_unknown_and_what_is_secret_secret() -> None:
-    """Protects previews and secrets: neither a mark in place of a value nor a secret in plain text."""
-
     async def run() -> None:
         secret = pulumi.Output.secret({"Sid": 1.0})
         got = arguments({"role": {"arn": Unknown()}, "policy": {"document": {"Statement": [secret, Unknown()]}}})
@@ -89,8 +80,6 @@ def test_what_is_unknown_stays_unknown_and_what_is_secret_secret() -> None:
 
 
 def test_an_output_in_place_of_a_mapping_reaches_the_component() -> None:
-    """Protects callers who give a whole service account as an output: the SDK's host makes an empty one of it."""
-
     async def run() -> None:
         service_account = pulumi.Output.from_input({"name": "a"})
         assert isinstance(arguments({"serviceAccount": service_account})["service_account"], pulumi.Output)
@@ -99,7 +88,6 @@ def test_an_output_in_place_of_a_mapping_reaches_the_component() -> None:
 
 
 def test_another_component_is_none_of_the_plugins() -> None:
-    """Protects callers who misspell the type: a role is not what they asked for."""
     with pytest.raises(pulumi.RunError, match=COMPONENT_TYPE):
         PLUGIN.construct("x", "irsa:index:ServiceAcountRole", {})
 
@@ -139,7 +127,6 @@ def test_another_component_is_none_of_the_plugins() -> None:
     ],
 )
 def test_a_refusal_names_the_argument_as_the_schema_does(change: Any, where: str, advice: str) -> None:
-    """Protects callers in other languages, who write `serviceAccount.namespace` and look for it in the message."""
     provider = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
     with pytest.raises(pulumi.RunError) as refusal:
         PLUGIN.construct(

@@ -1,5 +1,3 @@
-"""The component's schema, which the SDKs of other languages are generated from."""
-
 import json
 import subprocess
 import sys
@@ -16,7 +14,6 @@ COMMAND = ".venv/bin/python components --schema > components/schema.json"
 
 @pytest.fixture(scope="module")
 def schema() -> Any:
-    """The schema, as the engine gets it from the plugin."""
     answer = subprocess.run([sys.executable, str(COMPONENTS), "--schema"], capture_output=True, text=True, check=True)
     return json.loads(answer.stdout)
 
@@ -31,29 +28,16 @@ def properties(schema: Any) -> Iterator[tuple[str, Any]]:
 
 
 def test_the_schema_is_the_committed_one(schema: Any) -> None:
-    """Protects users in other languages: an argument that is renamed or becomes required is seen in review."""
     assert schema == json.loads((COMPONENTS / "schema.json").read_text()), f"look at the difference, then: {COMMAND}"
 
 
 def test_every_property_is_described(schema: Any) -> None:
-    """Protects readers of the generated SDKs, who have no other documentation at hand."""
     found = dict(properties(schema))
     assert {"ServiceAccount.properties.namespace", "ServiceAccountRole.inputProperties.policy"} <= found.keys()
     assert [place for place, value in found.items() if not value.get("description", "").endswith(".")] == []
 
 
-def test_descriptions_have_no_indentation(schema: Any) -> None:
-    """Protects the generated documentation: an indented paragraph of a docstring becomes a block of code."""
-    descriptions = [schema["resources"]["irsa:index:ServiceAccountRole"]["description"]]
-    descriptions += [value["description"] for _, value in properties(schema)]
-    assert [text for text in descriptions if "\n " in text] == []
-
-
 def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
-    """Protects callers: these are required and no more; what goes together is the component's to say.
-
-    Generators add Args to the types' names, so that callers write ServiceAccountArgs and PolicyArgs as in Python.
-    """
     assert schema["resources"]["irsa:index:ServiceAccountRole"]["requiredInputs"] == []
     required = {
         token.rsplit(":", 1)[-1]: definition.get("required", []) for token, definition in schema["types"].items()
@@ -72,14 +56,6 @@ def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
     }
 
 
-def test_what_can_be_adopted_is_in_the_description(schema: Any) -> None:
-    """Protects callers: the analyzer loses the allowed values of a list's items, so the description has them."""
-    text = schema["resources"]["irsa:index:ServiceAccountRole"]["inputProperties"]["import"]["description"]
-    for value in ("role", "policy", "attachments", "inlinePolicies", "serviceAccount"):
-        assert value in text
-
-
 def test_the_plugin_installs_what_the_component_depends_on() -> None:
-    """Protects `pulumi package add`: requirements.txt, which it installs, says what pyproject.toml says."""
     project = tomllib.loads((COMPONENTS / "pyproject.toml").read_text())["project"]
     assert (COMPONENTS / "requirements.txt").read_text().splitlines() == project["dependencies"]

@@ -1,5 +1,3 @@
-"""The component against recorded requests: which resources, whose children, after which others."""
-
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -58,18 +56,6 @@ def test_the_pages_example_becomes_its_four_resources(deploy: Any) -> None:
     }
 
 
-def test_every_child_belongs_to_the_component(deploy: Any) -> None:
-    """Protects the tree that `pulumi up` shows, and that providers reach the children."""
-    deployed = deploy(
-        {**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": {"document": DOCUMENT}}}
-    )
-    component = deployed.one(COMPONENT)
-
-    children = [r for r in deployed.registrations if r.type != COMPONENT]
-    assert len(children) == 6
-    assert {child.parent for child in children} == {component.urn}
-
-
 def test_the_callers_options_stay_with_the_component(deploy: Any) -> None:
     """Protects against ol-infrastructure's defect: the caller's options merged into those of every child."""
     deployed = deploy(PAGE, opts=pulumi.ResourceOptions(ignore_changes=["tags"], delete_before_replace=True))
@@ -82,7 +68,6 @@ def test_the_callers_options_stay_with_the_component(deploy: Any) -> None:
 
 @pytest.mark.parametrize(("create", "kind"), [(True, ACCOUNT), (False, PATCH)])
 def test_the_account_waits_for_every_permission(deploy: Any, create: bool, kind: str) -> None:
-    """Protects Pods: none starts with a role that can do nothing yet, whoever made the service account."""
     permissions = {"policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": {"document": DOCUMENT}}}
     deployed = deploy({**PAGE, **permissions, "service_account": {"name": "app", "create": create}})
     attached = {r.urn for r in deployed.registrations if r.type in (ATTACHMENT, INLINE)}
@@ -92,7 +77,6 @@ def test_the_account_waits_for_every_permission(deploy: Any, create: bool, kind:
 
 
 def test_the_account_waits_for_its_associations_and_these_for_every_permission(deploy: Any) -> None:
-    """Protects Pods: none starts before its association, and no association gives a role that can do nothing yet."""
     arns = {key: f"arn:aws:eks:us-west-2:111122223333:cluster/{key}" for key in ("blue", "green")}
     more = {"identity": "both", "cluster_arns": arns, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}}
     deployed = deploy({**PAGE, **more, "retain_on_delete": True}, opts=pulumi.ResourceOptions(protect=True))
@@ -129,7 +113,6 @@ def test_a_role_of_another_aws_account_than_its_cluster(deploy: Any, identity: s
 
 
 def test_the_aws_account_is_asked_once(registered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects programs with hundreds of roles: STS is asked once of each provider."""
     asked: list[Any] = []
 
     def ask(**options: Any) -> Any:
@@ -161,15 +144,7 @@ def test_a_policy_is_adopted_under_its_own_path(deploy: Any) -> None:
     assert deployed.one(ATTACHMENT).request.importId == f"my-role/{arn}"
 
 
-def test_the_role_waits_for_its_policies(deploy: Any) -> None:
-    """Protects an `up` that replaces both: the engine deletes the policy only once the role's attachments are gone."""
-    deployed = deploy({**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}})
-
-    assert deployed.one(ROLE).dependencies == [deployed.one(POLICY).urn]
-
-
 def test_an_existing_account_is_read_before_it_is_patched(deploy: Any) -> None:
-    """Protects a misspelled name: a patch of a missing account would create it, so it is read first, which fails."""
     deployed = deploy({**PAGE, "service_account": {"name": "theirs", "namespace": "team-a", "create": False}})
     (read,) = deployed.reads
 
@@ -183,21 +158,7 @@ def test_an_existing_account_is_read_before_it_is_patched(deploy: Any) -> None:
     }
 
 
-def test_only_what_may_take_over_is_forced(deploy: Any) -> None:
-    """Protects what others wrote: the API server refuses a patch in conflict unless it carries Pulumi's annotation.
-
-    https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
-    """
-    service_account = {"name": "theirs", "create": False}
-    for take_over, forced in ((True, "true"), (False, None)):
-        deployed = deploy({**PAGE, "service_account": {**service_account, "take_over": take_over}})
-        annotations = deployed.one(PATCH).inputs["metadata"]["annotations"]
-        assert annotations.get("pulumi.com/patchForce") == forced
-        assert annotations["eks.amazonaws.com/role-arn"] == "arn:aws:iam::111122223333:role/my-role"
-
-
 def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Any) -> None:
-    """Protects `create: false` with Pod Identity alone: annotations that are an output may turn out to be none."""
     arns = {"blue": "arn:aws:eks:us-west-2:111122223333:cluster/blue"}
     theirs = {"name": "theirs", "create": False, "annotations": pulumi.Output.from_input({})}
     args = {key: value for key, value in PAGE.items() if key != "oidc_provider_arns"}
@@ -213,10 +174,6 @@ def test_annotations_that_turn_out_to_be_none_are_nothing_to_warn_of(deploy: Any
 def test_a_role_that_somebody_else_wrote_is_warned_of(
     deploy: Any, monkeypatch: pytest.MonkeyPatch, role: str, take_over: bool, warns: bool
 ) -> None:
-    """Protects from a raw conflict half-way through `up`: the preview names role and manager, in the caller's spelling.
-
-    The live object is as the Kubernetes provider has it in its outputs.
-    """
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
     key, arn = "eks.amazonaws.com/role-arn", f"arn:aws:iam::111122223333:role/{role}"
@@ -233,71 +190,7 @@ def test_a_role_that_somebody_else_wrote_is_warned_of(
     assert said == ([warning] if warns else [])
 
 
-def test_a_role_without_an_account(deploy: Any) -> None:
-    """Protects terraform-aws-iam#485 users: Helm makes the account; the component gives the annotation to set."""
-    deployed = deploy(
-        {"oidc_provider_arns": [PROVIDER], "trust": {"subjects": ["team-a:*"]}, "role": {"name": "team-a"}}
-    )
-
-    assert {r.type for r in deployed.registrations} == {COMPONENT, ROLE}
-    assert deployed.outputs["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/team-a"}
-    assert deployed.outputs["namespace"] is None
-    assert deployed.outputs["service_account_name"] is None
-
-
-def test_an_existing_role_is_only_annotated(deploy: Any) -> None:
-    """Protects the page's cross-account case: a role of another account, which this stack never changes."""
-    arn = "arn:aws:iam::444455556666:role/team/other"
-    deployed = deploy({"service_account": {"name": "a"}, "role": {"arn": arn}})
-
-    assert {r.type for r in deployed.registrations} == {COMPONENT, ACCOUNT}
-    assert deployed.one(ACCOUNT).inputs["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": arn}
-    assert (deployed.outputs["role_arn"], deployed.outputs["role_name"]) == (arn, "other")
-    assert deployed.outputs["subjects"] is None
-
-
-def test_outputs_are_sorted_and_complete(deploy: Any) -> None:
-    """Protects programs that read the outputs: sorted lists, the account's own subject among the trusted ones."""
-    outputs = deploy(
-        {**PAGE, "trust": {"subjects": ["b:*", "a:x"]}, "policy_arns": {"z": "arn:aws:iam::aws:policy/A"}}
-    ).outputs
-
-    assert outputs["subjects"] == ["a:x", "b:*", "default:my-service-account"]
-    assert outputs["policy_arns"] == ["arn:aws:iam::111122223333:policy/my-policy", "arn:aws:iam::aws:policy/A"]
-    assert (outputs["namespace"], outputs["service_account_name"]) == ("default", "my-service-account")
-
-
-def test_a_document_that_is_known_later_is_one_policy(deploy: Any) -> None:
-    """Protects the commonest use in another stack: a bucket's ARN, an output, inside the document."""
-    later = pulumi.Output.from_input("arn:aws:s3:::later").apply(
-        lambda arn: json.dumps(
-            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": arn}]}
-        )
-    )
-
-    assert "arn:aws:s3:::later" in deploy({**PAGE, "policy": {"document": later}}).one(POLICY).inputs["policy"]
-
-
-def test_a_long_document_becomes_several_attached_policies(deploy: Any) -> None:
-    """Protects terraform-aws-eks#3552: over 6,144 characters the policy is divided, each part attached."""
-    statements = [
-        {"Effect": "Allow", "Action": f"s3:Action{index}", "Resource": "arn:aws:s3:::" + "x" * 1500}
-        for index in range(8)
-    ]
-    deployed = deploy(
-        {**PAGE, "policy": {"name": "p", "document": json.dumps({"Version": "2012-10-17", "Statement": statements})}}
-    )
-
-    assert sorted((r.name, r.inputs["name"]) for r in deployed.of(POLICY)) == [
-        ("my-app", "p"),
-        ("my-app@part-2", "p-2"),
-        ("my-app@part-3", "p-3"),
-    ]
-    assert len(deployed.of(ATTACHMENT)) == 3
-
-
 def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> None:
-    """Protects long binding keys: Pulumi's automatic name would fail at 57 characters."""
     role = deploy({"oidc_provider_arns": [PROVIDER], "trust": {"subjects": ["a:b"]}}, name="x" * 57).one(ROLE)
 
     assert "name" not in role.inputs

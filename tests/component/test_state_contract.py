@@ -52,7 +52,6 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def state_of(deployed: Any, without: tuple[str, ...] = (), children: bool = True) -> list[Resource]:
-    """Return the state that an engine would keep."""
     stack = {"urn": "urn:pulumi:test::irsa::pulumi:pulumi:Stack::irsa-test", "type": "pulumi:pulumi:Stack"}
     component = deployed.one(COMPONENT)
     registered = {name: value for name, value in deployed.registered.items() if name not in without}
@@ -128,7 +127,6 @@ EXPECTED: dict[str, Any] = {
 
 @pytest.mark.parametrize("children", [True, False], ids=["whole", "after a refresh that found everything gone"])
 def test_what_was_declared_is_what_verify_reads(deploy: Any, children: bool) -> None:
-    """Protects verify: every value as it was declared, even where only the component's own outputs are left."""
     deployed = deploy(ARGUMENTS)
 
     assert what_is_read(binding_of(declared_stack(state_of(deployed, children=children)))) == EXPECTED
@@ -136,7 +134,6 @@ def test_what_was_declared_is_what_verify_reads(deploy: Any, children: bool) -> 
 
 @pytest.mark.parametrize("children", [True, False], ids=["whole", "after a refresh that found everything gone"])
 def test_an_association_is_read_as_declared(deploy: Any, children: bool) -> None:
-    """Protects verify of EKS Pod Identity: each setting of an association, and how Pods get the role."""
     cluster = "arn:aws:eks:us-west-2:111122223333:cluster/blue"
     arguments = {
         **{name: value for name, value in ARGUMENTS.items() if name not in ("oidc_provider_arns", "audience", "trust")},
@@ -163,7 +160,6 @@ def test_an_association_is_read_as_declared(deploy: Any, children: bool) -> None
 
 
 def test_the_names_are_those_of_deployed_stacks(deploy: Any) -> None:
-    """Protects stacks that an older version deployed: their state has these names, and no others are read."""
     assert set(deploy(ARGUMENTS).registered) == REGISTERED
     assert outputs.COMPONENT_TYPE == COMPONENT
 
@@ -171,7 +167,6 @@ def test_the_names_are_those_of_deployed_stacks(deploy: Any) -> None:
 # The role's name is in its ARN.
 @pytest.mark.parametrize("name", sorted(REGISTERED - {"roleName"}))
 def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
-    """Protects the two tests above: without any one of the outputs something of the binding is lost."""
     arguments = {**ARGUMENTS, "service_account": {"name": "my-service-account", "namespace": "team-a", "create": False}}
     deployed = deploy(arguments)
     existing = DeclaredServiceAccount("", "team-a", "my-service-account", ANNOTATIONS)
@@ -185,7 +180,6 @@ def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
 
 
 def test_an_account_that_only_was_annotated_is_told_apart(deploy: Any) -> None:
-    """Protects the advice: an existing account is not the stack's to create, nor is an existing role."""
     service_account = {"name": "my-service-account", "namespace": "team-a", "create": False}
     for children in (True, False):
         deployed = deploy({"role": {"arn": ROLE_ARN}, "service_account": service_account, "audience": "my-audience"})
@@ -197,7 +191,6 @@ def test_an_account_that_only_was_annotated_is_told_apart(deploy: Any) -> None:
 
 
 def test_an_output_that_is_known_later_is_registered_as_it_turns_out(deploy: Any) -> None:
-    """Protects programs that pass outputs in: the state holds the values, not their spelling in Python."""
     arguments = {
         **ARGUMENTS,
         "service_account": {**ARGUMENTS["service_account"], "namespace": pulumi.Output.from_input("team-a")},
@@ -205,32 +198,3 @@ def test_an_output_that_is_known_later_is_registered_as_it_turns_out(deploy: Any
     }
 
     assert what_is_read(binding_of(declared_stack(state_of(deploy(arguments), children=False)))) == EXPECTED
-
-
-def test_children_have_the_names_of_deployed_stacks(deploy: Any) -> None:
-    """Protects deployed stacks from replacement: another name would delete the resource and make it anew."""
-    many = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'b' * 50}-{number}"} for number in range(80)]
-    divided = {"name": "my-policy", "document": json.dumps({**DOCUMENT, "Statement": many})}
-    existing = {"name": "my-service-account", "create": False}
-    deployed = deploy({**ARGUMENTS, "policy": divided, "service_account": existing})
-    kinds: dict[str, set[str]] = {}
-    for each in (*deployed.registrations, *deployed.reads):
-        kinds.setdefault(each.type, set()).add(each.name)
-
-    assert kinds == {
-        COMPONENT: {"my-app"},
-        "aws:iam/role:Role": {"my-app"},
-        "aws:iam/policy:Policy": {"my-app", "my-app@part-2"},
-        "aws:iam/rolePolicyAttachment:RolePolicyAttachment": {"my-app", "my-app@part-2", "my-app@queue"},
-        "aws:iam/rolePolicy:RolePolicy": {"my-app@inline"},
-        "kubernetes:core/v1:ServiceAccount": {"my-app@existing"},
-        "kubernetes:core/v1:ServiceAccountPatch": {"my-app"},
-    }
-
-
-def test_a_further_clusters_component_finds_its_binding() -> None:
-    """Protects blue/green: the name of the component in a further cluster leads back to binding and cluster."""
-    assert outputs.component_name("my-app", "green") == "my-app@green"
-    assert outputs.component_name("my-app") == "my-app"
-    assert outputs.binding_and_cluster("my-app@green") == ("my-app", "green")
-    assert outputs.binding_and_cluster("my-app") == ("my-app", "")

@@ -1,5 +1,3 @@
-"""Logical names come from the things that they name: no key of a stack file moves a resource."""
-
 import json
 from collections.abc import Iterator
 from itertools import product
@@ -168,7 +166,6 @@ LABELS = st.from_regex(r"[a-z0-9]{1,6}", fullmatch=True)
 
 @st.composite
 def bindings(draw: st.DrawFn) -> dict[str, Any]:
-    """A binding whose role and policy have names."""
     policy = {"document": json.dumps(ALLOW), "name": draw(IAM_NAMES)}
     return {
         "oidc_provider_arns": [BLUE],
@@ -217,7 +214,6 @@ def test_another_key_gives_the_same_names(args: dict[str, Any], one: str, other:
 
 @given(one=bindings(), other=bindings())
 def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Protects from a collision: as IAM and Kubernetes tell things apart, so do the names."""
     both = ((one, "a"), (other, "b"))
     first, second = (set(names(*named(args, key))) for args, key in both)
     roles = [args["role"]["name"].lower() for args in (one, other)]

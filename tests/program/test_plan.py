@@ -1,16 +1,10 @@
-"""From settings and look-ups to components, without Pulumi."""
-
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pulumi  # noqa: F401 (a value can be an output only where the SDK is loaded)
-import pytest
 
-from config.loading import read_settings
 from config.located_mistake import LocatedMistake
 from config.stack import Stack
-from program.arguments import policy_key
 from program.examine import examine
 from program.helm_values import of_binding
 from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
@@ -56,12 +50,6 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
     return plan(stack, Lookups(**found))
 
 
-def told(values: dict[str, Any], **lookups: Any) -> list[LocatedMistake]:
-    """Return the plan's mistakes in the words of the stack file, each once, as `pulumi up` tells them."""
-    clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
-    return read_settings({**clusters, **values}, ROOT).placed(planned(values, **lookups).mistakes)
-
-
 def components(found: Plan) -> list[PlannedComponent]:
     return [component for component, _ in found.components]
 
@@ -69,17 +57,6 @@ def components(found: Plan) -> list[PlannedComponent]:
 def only(found: Plan) -> PlannedComponent:
     (component,) = components(found)
     return component
-
-
-def test_a_binding_of_one_cluster_is_one_component() -> None:
-    found = planned({"bindings": {"app": APP}})
-    component = only(found)
-
-    assert (component.binding, component.name, component.cluster) == ("app", "app", "cluster")
-    assert (component.aws_account, component.takes_role) == (None, False)
-    assert (component.namespace, component.protect) == (None, False)
-    assert component.args["oidc_provider_arns"] == [BLUE]
-    assert component.args["service_account"] == {"name": "app", "namespace": "team-a"}
 
 
 def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
@@ -119,17 +96,6 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
     assert (other.aws_account, other.args["oidc_provider_arns"]) == ("data", [theirs])
     resource = own.args["inline_policies"]["p"]["document"]["Statement"]["Resource"]
     assert resource == "arn:aws:s3:::reports-us-west-2-my-cluster-${aws:PrincipalTag/team}"
-
-
-def test_an_existing_role_is_only_named() -> None:
-    """Protects roles of others: nothing but their ARN is handed over, and no OIDC provider was looked up for them."""
-    binding = {**APP, "role": {"arn": "arn:aws:iam::${account}:role/theirs"}}
-    component = only(planned({"bindings": {"app": binding}}, oidc_providers={}))
-
-    assert component.args == {
-        "role": {"arn": "arn:aws:iam::111122223333:role/theirs"},
-        "service_account": {"name": "app", "namespace": "team-a"},
-    }
 
 
 def test_several_clusters_have_one_role_and_an_account_each() -> None:
@@ -182,94 +148,6 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
     assert {component.takes_role for component in components(found)} == {False}
 
 
-def test_a_role_only_uses_no_cluster_of_several() -> None:
-    """Protects from providers that nothing needs: there is no account, so no Kubernetes API is used."""
-    binding = {"clusters": ["green"], "trust": {"subjects": ["a:b"]}}
-    found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
-    component = only(found)
-
-    assert component.name == "app"
-    assert (component.cluster, component.args["oidc_provider_arns"]) == (None, [GREEN])
-
-
-class LaterKnown:
-    """Stands for an output."""
-
-    def __await__(self) -> Iterator[None]:
-        yield
-
-
-def test_a_created_provider_is_handed_on_as_it_is() -> None:
-    output = LaterKnown()
-    component = only(planned({"bindings": {"app": APP}}, oidc_providers={("cluster", None): output}))
-
-    assert component.args["oidc_provider_arns"][0] is output
-
-
-def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names() -> None:
-    """Protects from one error per run: what shows only with the real issuer and account, told like all mistakes."""
-    subjects = [f"a-long-namespace-{index:02}:a-long-name-of-a-service-account" for index in range(18)]
-    service_account = {"name": "app", "namespace": "team-a"}
-    values = {
-        "bindings": {
-            "long": {"trust": {"subjects": subjects}},
-            "china": {
-                "serviceAccount": service_account,
-                "policyArns": [
-                    "arn:${partition}:iam::aws:policy/ReadOnlyAccess",
-                    "arn:aws-cn:iam::aws:policy/SecurityAudit",
-                ],
-            },
-            "good": {"serviceAccount": {**service_account, "name": "good"}},
-        }
-    }
-    long_issuer = f"{BLUE}{'X' * 150}"
-    mistakes = told(values, oidc_providers={("cluster", None): long_issuer})
-    found = {mistake.where: mistake.mistake for mistake in mistakes}
-
-    assert set(found) == {"irsa:bindings.long.trust.subjects", "irsa:bindings.china.policyArns[1]"}
-    assert "2,048" in found["irsa:bindings.long.trust.subjects"].allowed
-    assert "irsa:quotas.trustPolicySize" in found["irsa:bindings.long.trust.subjects"].fix
-
-
-def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
-    arn = "arn:aws:iam::${account}:role/theirs"
-    aws_accounts = {None: ResolvedAwsAccount(AwsIdentity("12", "aws"), None)}
-    values = {"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}
-
-    assert [mistake.where for mistake in planned(values, aws_accounts=aws_accounts).mistakes] == [
-        "irsa:bindings.app.role.arn"
-    ]
-
-
-def test_an_account_that_is_not_known_is_like_any_other(tmp_path: Path) -> None:
-    arns = ["arn:aws:iam::${account}:policy/q", "arn:aws:iam::555566667777:policy/q"]
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policyArns": arns}}}
-    assert examine(values, tmp_path).mistakes == []
-
-
-def test_a_message_has_what_is_written_and_no_sample(tmp_path: Path) -> None:
-    """Protects readers from an AWS account that they have never seen, and from two mistakes for one."""
-    values = {
-        "cluster": {"name": "cc"},
-        "bindings": {"app": {**APP, "policyArns": ["arn:aws:iam::${account}:polcy/q"]}},
-    }
-    (mistake,) = examine(values, tmp_path).mistakes
-    assert mistake.mistake.found.startswith("'arn:aws:iam::${account}:polcy/q': ")
-
-
-@pytest.mark.parametrize(
-    ("arn", "key"),
-    [
-        ("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy", "aws:service-role/AmazonEBSCSIDriverPolicy"),
-        ("arn:aws:iam::aws:policy/ReadOnlyAccess", "aws:ReadOnlyAccess"),
-        ("arn:aws-cn:iam::111122223333:policy/team/mine", "team/mine"),
-    ],
-)
-def test_the_key_of_an_attachment(arn: str, key: str) -> None:
-    assert policy_key(arn) == key
-
-
 def test_what_no_binding_asks_for_is_not_looked_up() -> None:
     values = {
         "clusters": SEVERAL,
@@ -288,15 +166,7 @@ def test_what_no_binding_asks_for_is_not_looked_up() -> None:
     assert needs.kubernetes == {"blue", "green"}
 
 
-def test_a_cluster_without_accounts_has_no_kubernetes_api_in_use() -> None:
-    """Protects role-only stacks of several clusters: none of their Kubernetes APIs is needed."""
-    values = {"clusters": SEVERAL, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}
-
-    assert needs_of(stack_of(values)).kubernetes == set()
-
-
 def test_two_policies_of_one_name_are_a_mistake() -> None:
-    """Protects the first of them, which was dropped: its attachment has the name of the second one's."""
     arns = ["arn:aws:iam::444455556666:policy/x", "arn:aws:iam::111122223333:policy/x"]
     binding = {"serviceAccount": {"name": "app"}, "policyArns": arns}
     values = {"cluster": {"name": "my-cluster"}, "bindings": {"app": binding}}
@@ -307,7 +177,6 @@ def test_two_policies_of_one_name_are_a_mistake() -> None:
 
 
 def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
-    """Refuses what shows with the real account ID alone: one of the two conditions would be dropped."""
     part = ("Statement", 0, "Condition", "StringEquals", "aws:PrincipalTag/999955556666")
     keys = {"aws:PrincipalTag/${account}": "x", "aws:PrincipalTag/999955556666": "y"}
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringEquals": keys}}
@@ -338,7 +207,6 @@ def test_an_add_on_knows_the_clusters_of_its_binding() -> None:
 
 
 def test_an_add_on_of_a_cluster_without_a_name() -> None:
-    """Protects who gives the issuer of a cluster: a policy for no cluster would be refused by every call."""
     cluster = {"oidcIssuer": f"https://{ISSUER}", "oidcProviderArn": BLUE}
 
     def found(binding: dict[str, Any]) -> list[LocatedMistake]:

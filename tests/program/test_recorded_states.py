@@ -35,7 +35,6 @@ KEPT = (
 
 
 def kept(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is compared of a request for a resource."""
     found = {name: request[name] for name in KEPT if request.get(name)}
     found["dependencies"] = sorted(found.get("dependencies", ()))
     found["propertyDependencies"] = {
@@ -45,7 +44,6 @@ def kept(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def question(request: Mapping[str, Any]) -> str:
-    """Return what tells a look-up from another."""
     return " ".join([request["tok"], json.dumps(request.get("args", {}), sort_keys=True), request.get("provider", "")])
 
 

@@ -14,7 +14,6 @@ CLUSTER = {"name": "cc", "oidcProviderArn": PROVIDER}
 OTHER = {"name": "oo", "oidcProviderArn": f"{PROVIDER.replace('111122223333', '444455556666')}2"}
 READS = {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
 FOREIGN = "arn:aws:iam::999999999999:policy/p"
-OWN = "arn:aws:iam::${account}:policy/p"
 APP: dict[str, Any] = {"serviceAccount": {"name": "app"}, **READS}
 
 
@@ -55,13 +54,6 @@ def test_aws_accounts_that_cannot_meet(
     ((where, what),) = refused(examined(binding, **settings))
     assert where == place
     assert found in what
-
-
-@pytest.mark.parametrize("cluster", [CLUSTER, {"name": "cc"}, {"stack": "organization/platform/prod"}])
-@pytest.mark.parametrize("policy", [OWN, OWN.replace("aws", "${partition}", 1)])
-def test_what_is_looked_up_later_refuses_nothing(cluster: dict[str, Any], policy: str) -> None:
-    assert refused(examined({**APP, "policyArns": [policy]}, cluster=cluster)) == []
-    assert refused(examined({**APP, "policyArns": [FOREIGN]}, cluster={"name": "cc"})) == []
 
 
 @pytest.mark.parametrize(
@@ -114,7 +106,6 @@ def test_a_quota_that_aws_does_not_give() -> None:
     ],
 )
 def test_a_provider_of_another_aws_account_than_its_clusters(settings: dict[str, Any], allowed: Any) -> None:
-    """Protects the policies, which are right, from the blame for the provider: `pulumi up` finds none there."""
     account = {"account": "data"} if "accounts" in settings else {}
     examination = examined(
         {**APP, **account, "policyArns": ["arn:aws:iam::444455556666:policy/p"]}, allowed, **settings
@@ -136,25 +127,6 @@ def test_a_condition_beside_a_variable_that_is_unknown_is_judged() -> None:
         ("trust", "conditions", "StringEquals", "x:${nope}"),
         ("trust", "conditions"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("guard", "place", "words"),
-    [
-        (True, (), "a mapping of keys to values"),
-        ({"mode": "deny", "annotations": "deny"}, ("annotations",), "a mapping of keys to values"),
-        ({"mode": "deny", "annotations": {"mode": "deny"}}, ("annotations",), "annotations.userPrefixes"),
-        ({"mode": "deny", "annotations": {"mode": "deny", "userPrefixes": ["a/*"]}},
-         ("annotations", "userPrefixes", 0), "without wildcards"),
-        ({"mode": "deny", "annotations": {"mode": "deny", "userPrefixes": [5]}},
-         ("annotations", "userPrefixes", 0), "a string"),
-        ({"mode": "deny", "namespaces": {"user_name": "warn"}}, ("namespaces", "user_name"), "lower-case letters"),
-    ],
-)  # fmt: skip
-def test_a_guard_with_a_mistake(guard: Any, place: tuple[str | int, ...], words: str) -> None:
-    [mistake] = examined(APP, guard=guard).mistakes
-    assert mistake.place == ("guard", *place)
-    assert words in mistake.mistake.allowed
 
 
 def test_a_service_account_that_a_guard_cannot_hold() -> None:

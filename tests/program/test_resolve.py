@@ -1,5 +1,3 @@
-"""Look-ups, with answers in place of AWS that count the questions."""
-
 from collections import Counter
 from typing import Any
 
@@ -71,7 +69,6 @@ def settings(number: int) -> dict[str, Any]:
 
 
 def test_every_question_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects large stacks: a preview of 1,070 bindings took ten minutes when each of them asked for its provider."""
     few, many = CountingAnswers(), CountingAnswers()
     run_program(settings(1), few, monkeypatch)
     run_program(settings(20), many, monkeypatch)
@@ -101,60 +98,6 @@ def test_a_role_is_assumed_with_the_credentials_of_the_stack(monkeypatch: pytest
         run_program({**values, "irsa:accounts": {"data": account}}, answers, monkeypatch)
         (provider,) = [inputs for kind, _, inputs in answers.resources if kind == "pulumi:providers:aws"]
         assert provider["profile"] == profile
-
-
-def test_a_provider_is_held_against_the_audiences_of_all_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
-    bindings = {
-        name: {"serviceAccount": {"name": name}, "audience": audience}
-        for name, audience in (("a", "first-audience"), ("b", "sts.amazonaws.com"), ("c", "second-audience"))
-    }
-    answers = CountingAnswers()
-    with pytest.raises(pulumi.RunError) as error:
-        run_program({"irsa:cluster": {"name": "my-cluster"}, "irsa:bindings": bindings}, answers, monkeypatch)
-
-    said, command = str(error.value), "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn"
-    arn = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
-    assert "does not list the audience first-audience, second-audience; it lists: sts.amazonaws.com" in said
-    for audience in ("first-audience", "second-audience"):
-        assert f"{command} {arn} --client-id {audience}" in said
-
-
-def test_all_failed_look_ups_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = settings(2)
-    values["irsa:clusters"]["platform"] = {"stack": "organization/platform/prod", "kubernetes": {"context": "p"}}
-    values["irsa:bindings"]["p"] = {"trust": {"subjects": ["a:b"]}, "clusters": ["platform"]}
-    answers = CountingAnswers(failing=("getCluster", "getCallerIdentity", "readStackOutputs"))
-    with pytest.raises(pulumi.RunError) as error:
-        run_program(values, answers, monkeypatch)
-    said = str(error.value)
-
-    assert said.startswith("5 look-ups failed\n")
-    for words in (
-        "  irsa:clusters.blue.name\n    found:   cannot read the EKS cluster 'my-cluster' (the stack's AWS account",
-        "  irsa:clusters.green.name\n    found:   cannot read the EKS cluster 'other-cluster' (the stack's AWS account",
-        "  irsa:clusters.platform.stack\n    found:   cannot read the outputs of organization/platform/prod: ",
-        "  irsa:accounts.data\n    found:   cannot read the identity (the AWS account of the profile data",
-        "no answer to getCallerIdentity",
-    ):
-        assert words in said
-    # What failed is not asked for again by the next one that needs it, and nothing was created for clusters.
-    assert set(answers.asked.values()) == {1}
-    assert {kind for kind, _, _ in answers.resources} <= {"pulumi:providers:aws", "pulumi:pulumi:Stack"}
-
-
-def test_no_provider_is_created_for_a_stack_that_gets_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects AWS from leftovers: an OIDC provider is created only when all look-ups were answered."""
-    values = settings(2)
-    values["irsa:clusters"]["green"] |= {"oidcIssuer": OTHER_ISSUER, "createOidcProvider": True}
-    good = CountingAnswers()
-    run_program(values, good, monkeypatch)
-    bad = CountingAnswers(failing=("getCluster",))
-    with pytest.raises(pulumi.RunError):
-        run_program(values, bad, monkeypatch)
-    made = [(name, inputs["url"]) for kind, name, inputs in good.resources if kind == OIDC_PROVIDER]
-
-    assert made == [(OTHER_ISSUER.removeprefix("https://"), OTHER_ISSUER)]
-    assert [name for kind, name, _ in bad.resources if kind == OIDC_PROVIDER] == []
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -201,7 +144,6 @@ SHARED = {"trust": {"subjects": ["a:b"]}, "role": {"name": "shared"}}
 def test_no_provider_is_created_for_what_look_ups_refuse(
     bindings: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects AWS from leftovers: what only the answers show to be wrong stops the stack before its provider."""
     values = {
         "irsa:accounts": {"data": {"profile": "data"}},
         "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
@@ -227,17 +169,3 @@ def test_two_clusters_of_one_issuer_are_refused(monkeypatch: pytest.MonkeyPatch)
     assert f"irsa:clusters.green\n    found:   the issuer '{ISSUER}/', which is that of irsa:clusters.blue" in str(
         error.value
     )
-
-
-def test_an_issuer_that_can_be_no_arn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a traceback: an issuer of another stack is held to the rule of `oidcIssuer`."""
-    values = settings(1)
-    values["irsa:clusters"]["blue"] = {"stack": "organization/platform/prod"}
-    answers = CountingAnswers()
-    answers.stack_outputs = {"oidcIssuer": "https://issuer.example.com/a b", "oidcProviderArn": "none"}
-    with pytest.raises(pulumi.RunError) as error:
-        run_program(values, answers, monkeypatch)
-    said = str(error.value)
-
-    assert "the output 'oidcIssuer' of organization/platform/prod: 'https://issuer.example.com/a b' is not" in said
-    assert "irsa:clusters.blue.stack\n    found:   the output 'oidcProviderArn' of organization/platform/prod:" in said

@@ -1,5 +1,3 @@
-"""The showcase uses what the models have."""
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +18,6 @@ ELSEWHERE |= {to_camel(name) for name in ("scope", *PARAMETERS, *SWITCHES)}
 
 
 def keys(annotation: Any) -> Iterator[tuple[str, str]]:
-    """Return every key that the models know, as (model, key)."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         for name, field in annotation.model_fields.items():
             yield annotation.__name__, field.alias or name
@@ -49,7 +46,6 @@ def used(annotation: Any, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def test_the_showcase_uses_every_key() -> None:
-    """Protects new keys: one without a place in the showcase was never deployed by the real engine."""
     config = yaml.safe_load((ROOT / "Pulumi.showcase.yaml").read_text())["config"]
     values = {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
     unused = {*keys(StackKeys)} - {*used(StackKeys, values)}

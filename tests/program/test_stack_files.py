@@ -1,10 +1,7 @@
-"""The real stack files through the real program, with answers in place of AWS."""
-
 import json
 import runpy
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -12,10 +9,8 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockMonitor
 
-from irsa import ServiceAccountRole
 from program.check_report import report_of
 from program.lookups.access import Access
-from program.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -23,8 +18,6 @@ PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https
 
 
 class Answers(pulumi.runtime.Mocks):
-    """AWS as the program's look-ups see it."""
-
     def __init__(self, provider_exists: bool = True) -> None:
         self.provider_exists = provider_exists
         self.stack_outputs: dict[str, Any] = {}
@@ -54,7 +47,6 @@ class Answers(pulumi.runtime.Mocks):
 
 
 def stack_values(file: Path) -> dict[str, Any]:
-    """Return all values of a stack file."""
     values: dict[str, Any] = yaml.safe_load(file.read_text())["config"]
     return values
 
@@ -120,47 +112,6 @@ def test_the_dev_stack_exports_every_binding(monkeypatch: pytest.MonkeyPatch) ->
     }
 
 
-def test_the_first_bindings_are_registered_while_the_last_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects large stacks: all resources were in memory before the engine had the first, and it waited meanwhile."""
-    values = stack_values(ROOT / "Pulumi.dev.yaml")
-    del values["irsa:lint"]
-    one = values["irsa:bindings"]["all-of-team-a"]
-    values["irsa:bindings"] = {f"app-{n}": {**one, "role": {"name": f"app-{n}"}} for n in range(60)}
-    answers, registered = Answers(), list[int]()
-
-    class Counted(ServiceAccountRole):
-        def __init__(self, *arguments: Any, **named: Any) -> None:
-            registered.append(len(answers.resources))
-            super().__init__(*arguments, **named)
-
-    monkeypatch.setattr("program.create.ServiceAccountRole", Counted)
-    run_program(values, answers, monkeypatch)
-
-    assert registered[0] == 0 < registered[-1]
-
-
-def test_the_engine_gets_no_debug_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the time of a preview: the SDK waits for the engine four times per resource; warnings are still sent."""
-    sent: list[str] = []
-    engine = SimpleNamespace(Log=lambda request: sent.append(request.message))
-    run_program(stack_values(ROOT / "Pulumi.dev.yaml"), Answers(), monkeypatch)
-    monkeypatch.setattr("pulumi.log.get_engine", lambda: engine)
-    pulumi.log.debug("registering resource")
-    pulumi.log.warn("a warning")
-
-    assert sent == ["a warning"]
-
-
-def test_the_trust_policy_names_the_looked_up_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the page's step: the issuer comes from DescribeCluster, the provider from the caller's account."""
-    answers = Answers()
-    run_program(stack_values(ROOT / "Pulumi.dev.yaml"), answers, monkeypatch)
-    roles = {name: inputs for kind, name, inputs in answers.resources if kind == "aws:iam/role:Role"}
-
-    (statement,) = json.loads(roles["role/my-role"]["assumeRolePolicy"])["Statement"]
-    assert statement["Principal"] == {"Federated": PROVIDER}
-
-
 def test_the_file_to_start_with_has_one_binding(monkeypatch: pytest.MonkeyPatch) -> None:
     example = stack_values(ROOT / "Pulumi.prod.yaml.example")
 
@@ -217,7 +168,6 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("setting", ["allowedAccountIds", "forbiddenAccountIds"])
 def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuses `aws:forbiddenAccountIds: [011112222333]`, which YAML reads as another account."""
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")
     values = {key: value for key, value in values.items() if not key.endswith("AccountIds")}
     with pytest.raises(
@@ -227,50 +177,9 @@ def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monk
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
 
 
-@pytest.mark.parametrize("description", ["A", "{secure: v1:abc}"])
-def test_a_string_without_quotes_stops_the_deployment(tmp_path: Path, description: str) -> None:
-    """Refuses a date and a key that the engine sends otherwise than they are written: the file says what was meant.
-
-    What comes from another file, by `--config-file`, is not taken for a mistake of this one.
-    """
-    tags = "{until: 2026-12-31, 0X1F: x, team: A}"
-    binding = f"{{serviceAccount: {{name: App}}, role: {{description: {description}, tags: {tags}}}}}"
-    text = f"config:\n  irsa:cluster: {{name: c}}\n  irsa:bindings:\n    app: {binding}\n"
-    (tmp_path / "Pulumi.test.yaml").write_text(text)
-    # As `pulumi config --json` 3.259.0 has it.
-    sent = {"until": "2026-12-31 00:00:00 +0000 UTC", "31": "x", "team": "A"}
-
-    def places(tags: dict[str, str]) -> list[tuple[str, str]]:
-        bindings = {"app": {"serviceAccount": {"name": "App"}, "role": {"description": "A", "tags": tags}}}
-        pulumi.runtime.set_mocks(Answers(), project="irsa", stack="test", preview=False)
-        pulumi.runtime.set_all_config({"irsa:cluster": '{"name": "c"}', "irsa:bindings": json.dumps(bindings)})
-        with pytest.raises(pulumi.RunError) as error:
-            load_settings(tmp_path)
-        lines = str(error.value).splitlines()
-        assert lines[0].endswith(" in Pulumi.test.yaml")
-        return [(line.strip(), lines[lines.index(line) + 3].strip()) for line in lines if "irsa:bindings" in line]
-
-    said = dict(places(sent))
-    at = "Pulumi.test.yaml:4  irsa:bindings.app"
-    assert said[f"{at}.role.tags.until"] == 'do:      put it in quotes: "2026-12-31"'
-    assert said[f"{at}.role.tags.0X1F"] == 'do:      put it in quotes: "0X1F"'
-    assert f"{at}.serviceAccount.name" in said
-    assert [place for place, _ in places({**sent, "team": "B"})] == ["irsa:bindings.app.serviceAccount.name"]
-
-
 def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects every language host: Pulumi's Config reads PULUMI_CONFIG too, and so must the program."""
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
 
     assert "my-app" in run_program({}, Answers(), monkeypatch)["bindings"]
-
-
-def test_a_missing_oidc_provider_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects aws-load-balancer-controller#2315 users: the error names the issuer and the command that helps."""
-    with pytest.raises(pulumi.RunError) as error:
-        run_program(stack_values(ROOT / "Pulumi.dev.yaml"), Answers(provider_exists=False), monkeypatch)
-
-    assert ISSUER in str(error.value)
-    assert "eksctl utils associate-iam-oidc-provider --cluster my-cluster --approve" in str(error.value)

@@ -1,5 +1,3 @@
-"""What the sandbox's API server makes of an object: stored or refused, with which words and warnings."""
-
 import json
 import re
 import time
@@ -16,20 +14,15 @@ PODS, ACCOUNTS = "pods", "serviceaccounts"
 
 
 class Answer(NamedTuple):
-    """The API server's answer."""
-
     refusal: str | None
     warnings: tuple[str, ...]
 
     def of(self, stack: str) -> "Answer":
-        """Return it without what other guards say."""
         own = tuple(each for each in self.warnings if f"'irsa-guard-{stack}-" in each)
         return self._replace(warnings=own)
 
 
 class ApiServer:
-    """The sandbox's API server, without a client that hides warnings."""
-
     def __init__(self, cloud: Any, kubeconfig: str | None = None) -> None:
         self.cloud = cloud
         self._kubeconfig = kubeconfig or str(cloud.sandbox.kubeconfig)
@@ -61,15 +54,12 @@ class ApiServer:
         return Answer(refusal, tuple(found))
 
     def create(self, plural: str, manifest: Any, namespace: str, **options: Any) -> Answer:
-        """Create an object of the core API."""
         return self.send("POST", f"/api/v1/namespaces/{namespace}/{plural}", manifest, **options)
 
     def apply(self, *manifests: Any) -> None:
-        """Store objects."""
         self._kubectl(manifests, "apply", "--server-side", "--force-conflicts")
 
     def delete(self, *manifests: Any) -> None:
-        """Remove objects, those that are gone already too."""
         self._kubectl(manifests, "delete", "--ignore-not-found")
 
     def _kubectl(self, manifests: Sequence[Any], *arguments: str) -> None:
@@ -109,7 +99,6 @@ def watch_config_maps(server: ApiServer) -> None:
 
 
 def config_maps(settings: Settings, data: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
-    """Return the ConfigMaps of a guard."""
     return [
         {
             "apiVersion": "v1",

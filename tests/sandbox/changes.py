@@ -28,8 +28,6 @@ class Row(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A change of a stack file."""
-
     change: str
     """The first cell of its row in the page."""
     bindings: Settings
@@ -38,8 +36,6 @@ class Step(NamedTuple):
 
 
 class Scenario(NamedTuple):
-    """Bindings, and changes of them."""
-
     word: str
     """The names of all that it declares start with it; empty: what is of no other scenario is its own."""
     bindings: Settings
@@ -47,8 +43,6 @@ class Scenario(NamedTuple):
 
 
 class Thing(NamedTuple):
-    """Something that exists in AWS or Kubernetes."""
-
     kind: str
     name: str
     identity: str
@@ -57,8 +51,6 @@ class Thing(NamedTuple):
 
 @dataclass
 class Seen:
-    """What exists of a scenario."""
-
     things: set[Thing] = field(default_factory=set)
     roles: dict[str, str | None] = field(default_factory=dict)
     """Identity of the role by the service account's name; None where the role does not exist."""
@@ -68,8 +60,6 @@ class Seen:
 
 @dataclass
 class Measured:
-    """What a step did."""
-
     counts: dict[str, int]
     lost: list[str]
     gap: bool
@@ -80,8 +70,6 @@ class Measured:
 
 @dataclass
 class Walk:
-    """What the steps of all scenarios did."""
-
     steps: dict[tuple[str, str], Measured]
     """By the scenario's word and the change."""
     idle: dict[str, dict[str, int]]
@@ -157,7 +145,6 @@ def by_scenario(
 
 
 def measured(events: Sequence[Mapping[str, Any]], before: Seen, after: Seen) -> Measured:
-    """Return what a step did."""
     gone = {identity: kind for kind, _, identity in before.things - after.things}
     lost = sorted(kind for identity, kind in gone.items() if identity not in {each.identity for each in after.things})
     restart = any(
@@ -178,7 +165,6 @@ def is_recreated(events: Iterable[Mapping[str, Any]], kind: str) -> bool:
 
 
 def look(cloud: Any, scenarios: Sequence[Scenario], green: str | None) -> dict[str, Seen]:
-    """Return what exists, by the scenarios' words."""
     session = cloud.aws("sts").assume_role(RoleArn=role_arn("administrator", OTHER_ACCOUNT), RoleSessionName="look")
     things: set[Thing] = set()
     identities: dict[str, str] = {}
@@ -234,7 +220,6 @@ def check(done: Walk, scenario: Scenario) -> None:
 
 
 def scenario(word: str, before: Settings, *steps: Step) -> Scenario:
-    """Return a scenario whose bindings' keys start with its word."""
 
     def keyed(bindings: Settings) -> Settings:
         return {f"{word}-{key}": binding for key, binding in bindings.items()}
@@ -243,7 +228,6 @@ def scenario(word: str, before: Settings, *steps: Step) -> Scenario:
 
 
 def document(*buckets: str) -> Settings:
-    """Return a policy document that allows to read buckets."""
     statements = [
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"} for bucket in buckets
     ]
@@ -251,12 +235,10 @@ def document(*buckets: str) -> Settings:
 
 
 def automatic(word: str, **more: Any) -> Settings:
-    """Return a binding whose role and policy have automatic names."""
     return {"serviceAccount": {"name": f"{word}-sa"}, "policy": {"document": document("bucket")}, **more}
 
 
 def named(word: str, **more: Any) -> Settings:
-    """Return a binding whose role and policy have names."""
     policy = {"name": f"{word}-policy", "document": document("bucket")}
     return {**automatic(word), "role": {"name": f"{word}-role"}, "policy": policy, **more}
 

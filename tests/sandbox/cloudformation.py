@@ -17,7 +17,6 @@ DELETED = ".deleted"
 
 
 def main(folder: Path, operation: str, *words: str) -> str:
-    """Return what a command prints."""
     if operation == "wait":
         return ""
     options = dict(zip(words[::2], words[1::2], strict=True))

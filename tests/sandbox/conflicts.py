@@ -1,5 +1,3 @@
-"""Stacks of the tests of conflicts: what `irsa check --live` says of each, and what the engine refuses."""
-
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +17,7 @@ Settings = dict[str, Any]
 MY_POLICY = {"file": "policies/my-policy.json"}
 # The cluster's API is not asked.
 WITHOUT_PODS = {"trust": {"subjects": ["team-a:worker"]}}
-GREEN, DEAD = "green.kubeconfig", "dead.kubeconfig"
+GREEN = "green.kubeconfig"
 MY_CLUSTER = {"name": "my-cluster"}
 OF_GREEN = {"name": "my-other-cluster", "region": "us-east-1"}
 DATA = {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"}
@@ -27,12 +25,10 @@ NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 
 
 def annotated(name: str, **settings: Any) -> Settings:
-    """A binding with a service account of that name."""
     return {"serviceAccount": {"name": name, **settings}}
 
 
 def roles_only(name: str, **settings: Any) -> Settings:
-    """A binding with a named role, and no service account."""
     return {"role": {"name": name, **settings}, "trust": {"subjects": ["team-a:worker"]}}
 
 
@@ -59,7 +55,7 @@ class StackCase(NamedTuple):
     Attributes:
         name: Name of the case, and of the role and the service account of its binding.
         kind: The rule that `irsa check --live` reports.
-        cluster: The settings of its one cluster, with the kubeconfig that the test wrote in place of DEAD.
+        cluster: The settings of its one cluster.
         providers: Settings of the providers.
         variables: Environment variables.
     """
@@ -112,23 +108,15 @@ def key_of(urn: str, keys: list[str]) -> str:
     return key
 
 
-def checked_and_deployed(case: StackCase, cloud: Any, green: str, folder: Path) -> tuple[set[str], int, str]:
+def checked_and_deployed(case: StackCase, cloud: Any, folder: Path) -> tuple[set[str], int, str]:
     """Return the rules that the check reports, and then the exit code and the output of `pulumi up`."""
     binding = {"serviceAccount": {"name": case.name, "createNamespace": True}, "role": {"name": case.name}}
     settings = {"cluster": dict(case.cluster), "bindings": {case.name: binding}}
     with deployed(cloud, folder / "project", settings, case.providers) as project:
-        (project.folder / DEAD).write_text(unanswered(Path(green)))
         project.variables |= case.variables
         found = {rule for rule, _ in reported(project)}
         answer = project.run("up", "--yes", "--skip-preview")
     return found, answer.returncode, answer.stdout + answer.stderr
-
-
-def unanswered(kubeconfig: Path) -> str:
-    """Return a kubeconfig whose server does not answer."""
-    config = json.loads(kubeconfig.read_text())
-    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
-    return json.dumps(config)
 
 
 @contextmanager

@@ -46,8 +46,6 @@ REQUEST = re.compile(r"^\S+ ([A-Z]+ \S+) HTTP/\S+((?: [A-Z]\w+)?) \d{3}$", re.MU
 
 @dataclass
 class Cloud:
-    """A running sandbox."""
-
     sandbox: Sandbox
     ports: dict[str, int]
     progress: StepProgress = field(default_factory=StepProgress)
@@ -66,7 +64,6 @@ class Cloud:
 
     @property
     def virtualenv(self) -> Path:
-        """The virtual environment that programs of this checkout run in."""
         return self.folder / "warm"
 
     @property
@@ -83,13 +80,11 @@ class Cloud:
         return self._aws[service]
 
     def kubernetes(self, namespace: str = "default") -> Client:
-        """Return a lightkube client."""
         return kubernetes_client(self.sandbox, namespace)
 
     def run(
         self, *command: str, folder: Path | None = None, timeout: float = 300, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program in this sandbox's environment."""
         return subprocess.run(
             command,
             cwd=folder or self.folder,
@@ -104,7 +99,6 @@ class Cloud:
     def pulumi(
         self, folder: Path, *arguments: str, timeout: float = 300, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run pulumi on the program in a folder."""
         return self.run("pulumi", *arguments, "--non-interactive", folder=folder, timeout=timeout, **variables)
 
     def aws_requests(self) -> Counter[str]:
@@ -139,7 +133,6 @@ class Cloud:
                 client.delete(ServiceAccount, own, namespace=namespace)
 
     def kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run kubectl against this sandbox's API server."""
         return self.run("kubectl", *arguments)
 
 
@@ -155,7 +148,6 @@ def prepared_sandbox(folder: Path, progress: StepProgress) -> Iterator[Sandbox]:
 
 @contextmanager
 def running_cloud(folder: Path) -> Iterator[Cloud]:
-    """Start a sandbox in a folder, and stop it."""
     progress = StepProgress()
     with prepared_sandbox(folder, progress) as sandbox:
         started = Cloud(sandbox, start_servers(sandbox, progress), progress)
@@ -180,7 +172,6 @@ def start_by(python: Path, sandbox: Sandbox) -> None:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Start a sandbox once for all tests."""
     with running_cloud(tmp_path_factory.mktemp("sandbox")) as started:
         watch_config_maps(ApiServer(started))
         yield started

@@ -18,8 +18,6 @@ Failures = Mapping[str, "Failure | Callable[[], Failure | None]"]
 
 
 class Question(NamedTuple):
-    """A request."""
-
     method: str
     path: str
     action: str
@@ -30,8 +28,6 @@ Rewriting = Callable[[Question, bytes], bytes]
 
 
 class Answer(NamedTuple):
-    """An answer in place of the server's."""
-
     status: int
     content_type: str
     body: str
@@ -42,6 +38,13 @@ class Answer(NamedTuple):
 ERROR = "<Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error>"
 XML = f"<ErrorResponse>{ERROR}<RequestId>1</RequestId></ErrorResponse>"
 NOT_FORWARDED = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
+
+
+def answer_of_aws(question: Question, failure: Failure) -> Answer:
+    status, code, message = failure
+    if question.action:
+        return Answer(status, "text/xml", XML.format(code, message))
+    return Answer(status, "application/json", json.dumps({"message": message}), {"x-amzn-ErrorType": code})
 
 
 @contextmanager
@@ -64,41 +67,9 @@ def failing_aws(
         found = failures.get(question.action) or failures.get(question.path)
         found = found or failures.get(f"{question.method} {question.path}")
         found = found() if callable(found) else found
-        if found is None:
-            return None
-        status, code, message = found
-        if question.action:
-            return Answer(status, "text/xml", XML.format(code, message))
-        return Answer(status, "application/json", json.dumps({"message": message}), {"x-amzn-ErrorType": code})
+        return None if found is None else answer_of_aws(question, found)
 
     with failing_api(failure, otherwise, passed_on, rewritten=rewritten) as address:
-        yield address
-
-
-@contextmanager
-def failing_kubernetes(
-    failure: Callable[[Question], int | None],
-    otherwise: str,
-    certificate: str,
-    passed_on: Callable[[Question], object] = lambda _: None,
-) -> Iterator[str]:
-    """Yield the address of a Kubernetes API that answers with an HTTP status where the function returns one.
-
-    Source of the form: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
-    """
-
-    def answer(question: Question) -> Answer | None:
-        status = failure(question)
-        body = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "status": "Failure",
-            "message": "as the test says",
-            "code": status,
-        }
-        return None if status is None else Answer(status, "application/json", json.dumps(body), {"Retry-After": "1"})
-
-    with failing_api(answer, otherwise, passed_on, certificate) as address:
         yield address
 
 

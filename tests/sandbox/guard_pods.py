@@ -1,5 +1,3 @@
-"""Pods for the guard, as the webhook makes them and damaged, in the namespaces of its tests."""
-
 import copy
 import json
 from collections.abc import Callable, Mapping
@@ -36,7 +34,6 @@ STACK = Settings("pods-of-tests", "deny", namespaces={WARN: "warn", OFF: "off"})
 
 
 def declared(namespaces: tuple[str, ...] = NAMESPACES) -> list[Declared]:
-    """The service accounts of the tests, in each namespace."""
     return [
         Declared(namespace, name, ROLE, WAYS.get(name, "irsa"), annotations.get(f"{PREFIX}/audience", ""))
         for namespace in namespaces
@@ -67,7 +64,6 @@ OWN_ROLE = container("own", variable("AWS_ROLE_ARN", OLD))
 OWN_BOTH = container("own", variable("AWS_ROLE_ARN", ROLE), variable("AWS_WEB_IDENTITY_TOKEN_FILE", "/mine/token"))
 OWN_HALF = container("own", variable("AWS_ROLE_ARN", ROLE))
 OWN_ENDPOINT = container("own", variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/credentials"))
-STATIC = container("own", variable("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"))
 FROM = {"name": "AWS_ROLE_ARN", "valueFrom": {"configMapKeyRef": {"name": "x", "key": "x"}}}
 
 
@@ -79,7 +75,6 @@ def bare(
     annotations: Mapping[str, str] | None = None,
     **spec: Any,
 ) -> Pod:
-    """A Pod that the webhook has not seen."""
     metadata = {"name": "tested", "labels": dict(labels or {}), "annotations": dict(annotations or {})}
     if account:
         spec["serviceAccountName"] = account
@@ -90,12 +85,10 @@ def bare(
 
 
 def right(account: str, *containers: dict[str, Any], **more: Any) -> Pod:
-    """A Pod as the webhook makes it."""
     return injected(bare(account, *containers, **more), *ACCOUNTS_AND_WAYS[account])
 
 
 def but(pod: Pod, change: Callable[[Pod], object]) -> Pod:
-    """The Pod, damaged."""
     change(pod["spec"])
     return pod
 

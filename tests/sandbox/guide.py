@@ -32,7 +32,6 @@ class Step(NamedTuple):
 
 
 def steps(guide: str) -> Iterator[Step]:
-    """Yield the steps of a guide, named without `.md`."""
     for json_file, kind, block in BLOCK.findall((GUIDES / f"{guide}.md").read_text()):
         named = FILE.match(block)
         if kind == "console":
@@ -43,7 +42,6 @@ def steps(guide: str) -> Iterator[Step]:
 
 
 def commands_of(guide: str) -> list[str]:
-    """Return the commands of a guide, each as one line."""
     return [re.sub(r" +", " ", step.text) for step in steps(guide) if step.file is None]
 
 

@@ -1,5 +1,3 @@
-"""The irsa command in a test's project, and the commands that it advises."""
-
 import shlex
 import subprocess
 from typing import Any
@@ -34,7 +32,6 @@ def report(project: Project, subcommand: str, *arguments: str, **variables: str)
 
 
 def not_good(checks: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return the checks that failed or were not done."""
     return [check for check in checks if check["outcome"] not in ("ok", "unproven", "not checked")]
 
 

@@ -1,6 +1,3 @@
-"""Kubeconfigs with several contexts, as people have them."""
-
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,18 +28,3 @@ def kubeconfig_of(folder: Path, contexts: Mapping[str, str]) -> str:
 
 def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return next(each for each in entries if each["name"] == name)
-
-
-def kubeconfig_for(server: str, *contexts: str, namespace: str = "") -> str:
-    """Return a kubeconfig as JSON, whose contexts lead to one server."""
-    context: dict[str, Any] = {"cluster": "one", "user": "one", **({"namespace": namespace} if namespace else {})}
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": contexts[0],
-            "clusters": [{"name": "one", "cluster": {"server": server}}],
-            "users": [{"name": "one", "user": {"token": "secret"}}],
-            "contexts": [{"name": name, "context": context} for name in contexts],
-        }
-    )

@@ -20,13 +20,6 @@ class Difference(NamedTuple):
 
 
 DIFFERENCES: tuple[Difference, ...] = (
-    Difference(
-        "test_creation_fails_with_the_api_servers_own_words[exists]",
-        "creating what exists is refused: `already exists`",
-        RECORDED,
-        "silently takes over the existing object",
-        "DID NOT RAISE",
-    ),
     *(
         Difference(
             test,
@@ -74,13 +67,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         STAND_IN,
         "creates the service account again, without annotations",
         r"destroy a\nassert \{\} == None",
-    ),
-    Difference(
-        "test_deletion_that_cannot_end_says_what_holds_the_object",
-        "a deletion that a finalizer holds names the finalizer when its time is over",
-        STAND_IN,
-        "`timed out waiting for the condition`",
-        "timed out waiting for the condition",
     ),
     *(
         Difference(

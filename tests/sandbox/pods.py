@@ -33,7 +33,6 @@ class Pods:
     _made: int = 0
 
     def start(self) -> str:
-        """Create a Pod."""
         self._made += 1
         name = f"{self.name}-{self._made}"
         pod = {
@@ -45,12 +44,10 @@ class Pods:
         return name
 
     def stop(self, name: str) -> None:
-        """Delete a Pod."""
         self.cloud.kubernetes(self.namespace).delete(Pod, name, grace_period=0)
         self.names.remove(name)
 
     def restart(self) -> None:
-        """Replace all of them."""
         number = len(self.names)
         for name in [*self.names]:
             self.stop(name)
@@ -66,7 +63,6 @@ class Pods:
         return [name for name in self.names if not self._gets(name)]
 
     def way(self, name: str) -> Way | None:
-        """Return by which way a Pod asks for credentials."""
         pod = self.cloud.kubernetes(self.namespace).get(Pod, name)
         variables = {each.name for each in pod.spec.containers[0].env or []}
         return next((way for way in (POD_IDENTITY, IRSA) if {*way.variables} <= variables), None)
@@ -97,7 +93,6 @@ class Pods:
 
 
 def annotation(cloud: Any, namespace: str, name: str) -> str | None:
-    """Return the role of a service account's annotation."""
     answer = cloud.kubectl("get", "serviceaccount", name, "-n", namespace, "-o", "json")
     found = (json.loads(answer.stdout)["metadata"].get("annotations") or {}).get("eks.amazonaws.com/role-arn")
     return None if found is None else str(found)

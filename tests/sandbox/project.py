@@ -1,5 +1,3 @@
-"""Stacks of a test's own, each in a folder of its own, so that nothing is written into the checkout."""
-
 import json
 import shutil
 import subprocess
@@ -77,7 +75,6 @@ class Stack:
         return answer
 
     def pulumi(self, *arguments: str) -> str:
-        """Run pulumi, which must succeed, and return its output."""
         answer = self.run(*arguments)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer.stdout + answer.stderr
@@ -111,7 +108,6 @@ class Stack:
         return happened
 
     def state(self) -> list[dict[str, Any]]:
-        """Return the state's resources."""
         latest = json.loads(self.checkpoint.read_text())["checkpoint"].get("latest") or {}
         resources: list[dict[str, Any]] = latest.get("resources", [])
         return resources
@@ -135,8 +131,6 @@ class Stack:
 
 
 class Project(Stack):
-    """The checkout's program with the settings of a test."""
-
     def __init__(
         self,
         cloud: Any,

@@ -25,7 +25,6 @@ from tests.sandbox.test_clusters_and_accounts import platform_stack
 
 
 def record(cloud: Cloud, green: Path, name: str) -> None:
-    """Deploy a stack, and write what was said."""
     seed_by_hand(cloud.sandbox, cloud.ports["aws-api"])
     # The showcase reads its outputs.
     platform = platform_stack(cloud, cloud.folder / "platform")

@@ -1,5 +1,3 @@
-"""Who gets a session of which role, by asking STS for every pair with real tokens."""
-
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -16,15 +14,12 @@ AT_ONCE = 8
 
 
 class Token(NamedTuple):
-    """A token of a service account, `namespace/name`."""
-
     service_account: str
     audience: str
     text: str
 
 
 def all_service_accounts(client: Any) -> list[str]:
-    """Return all service accounts of a cluster, as `namespace/name`."""
     found = (each.metadata for each in client.list(ServiceAccount, namespace="*"))
     return sorted(f"{each.namespace}/{each.name}" for each in found)
 

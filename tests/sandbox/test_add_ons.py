@@ -1,5 +1,3 @@
-"""The policies of add-ons through the real engine, by both front doors: deployed, changed, and gone again."""
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,7 +20,6 @@ NARROWEST = {name: {first: [PARAMETERS[first].example] for first, *_ in add_on(n
 
 
 def keys(name: str, **more: Any) -> dict[str, Any]:
-    """Return an add-on as a stack file has it."""
     return {"addOn": name, **{to_camel(each): value for each, value in NARROWEST[name].items()}, **more}
 
 
@@ -39,7 +36,6 @@ def document_of(iam: Any, arn: str) -> Any:
 
 
 def subjects(cloud: Any, role: str) -> set[str]:
-    """Return whom the trust policy of a role names."""
     trust = cloud.aws("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     conditions = [each["Condition"]["StringEquals"] for each in trust["Statement"]]
     return {value for each in conditions for key, value in each.items() if key.endswith(":sub")}
@@ -77,10 +73,6 @@ def program(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_every_add_on_by_both_doors(deploy: Deploy, program: Stack, cloud: Any) -> None:
-    """Protects who writes a name in place of a policy: each is deployed once, attached, and trusted by its usual name.
-
-    The names of the service accounts are those of the EKS user guide.
-    """
     bindings = {name: {"policies": [keys(name)], "role": {"name": f"add-on-{name}"}} for name in names()}
     project = deploy({"bindings": bindings})
     assert set(project.up()) == {"create"}
@@ -117,10 +109,6 @@ def test_every_add_on_by_both_doors(deploy: Deploy, program: Stack, cloud: Any) 
 
 
 def test_an_add_on_that_changes(deploy: Deploy, cloud: Any) -> None:
-    """Protects running add-ons: new parameters and versions are written in place, and the attachment stays.
-
-    A policy that somebody edited is as declared again; everything in place of a scope attaches AWS's own policy.
-    """
     role, dns = {"name": "add-on-changing"}, "external-dns"
 
     def of(*several: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -149,13 +137,4 @@ def test_an_add_on_that_changes(deploy: Deploy, cloud: Any) -> None:
     project.set(of(keys(balancer.name, version=balancer.newest), {"addOn": "ebs-csi", "scope": "*"}, **subject))
     assert project.up() == {"create": 1, "delete": 2}
     assert "arn:aws:iam::aws:policy/AmazonEBSCSIDriverPolicyV2" in attached(cloud, "add-on-changing")
-    assert project.up() == {}
-
-
-def test_pod_identity_for_an_add_on(deploy: Deploy, cloud: Any) -> None:
-    project = deploy({"bindings": {"dns": {"policies": [keys("external-dns")], "identity": "podIdentity"}}})
-    project.up()
-    listed = cloud.aws("eks").list_pod_identity_associations(clusterName="my-cluster", namespace="external-dns")
-    assert [each["serviceAccount"] for each in listed["associations"]] == ["external-dns"]
-    assert project.outputs()["helmValues"]["dns"]["serviceAccount"]["annotations"] == {}
     assert project.up() == {}

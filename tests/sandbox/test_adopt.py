@@ -85,7 +85,6 @@ class Adoption:
 
     @property
     def taken(self) -> set[str]:
-        """Names of the roles that the stack declares."""
         return {each["role"]["name"] for each in self.bindings.values() if "name" in each.get("role", {})}
 
     @property
@@ -96,7 +95,6 @@ class Adoption:
 
 
 def adopt(project: Project, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Write what is there into the project's stack file."""
     return irsa(project, "adopt", "--output", FILE, *arguments, **variables)
 
 
@@ -182,7 +180,6 @@ def follow(cloud: Any, command: str, service_accounts: Iterable[str]) -> None:
 
 
 def kubectl_of(guide: str) -> list[str]:
-    """Return those commands of a guide that are kubectl's."""
     return [each for each in commands_of(guide) if each.startswith("kubectl ")]
 
 
@@ -201,7 +198,6 @@ def without_marks(accounts: dict[str, Any]) -> dict[str, Any]:
 
 
 def sessions(cloud: Any, arns: list[str]) -> set[tuple[str, str, str]]:
-    """Return who gets a session of these roles, by STS."""
     service_accounts = all_service_accounts(cloud.kubernetes())
     # A token of another audience counts where a role wants it, or none.
     of_another = [each for each in service_accounts if each.startswith(("vault/", "payments/", "shop/"))]
@@ -266,15 +262,6 @@ def test_what_another_tool_manages_is_left_to_it(project: Project) -> None:
     left = sections(said.stdout)["skipped"]
     for name, maker in owned.items():
         assert any_has([line for line in left if f"--take-from {maker}" in line], name), name
-
-
-def test_one_owner_at_a_time(project: Project) -> None:
-    said = adopt(project, "--all", "--take-from", "eksctl")
-    taken = {each["role"].get("name") for each in bindings_of(project).values()}
-
-    assert {each.name for each in estate.ROLES if each.maker == "eksctl"} <= taken
-    assert not {each.name for each in estate.ROLES if each.maker == "terraform" and each.tags} & taken
-    assert "eksctl: before `pulumi up`, let it keep what is adopted" in said.stdout
 
 
 def test_a_dead_issuer_is_dropped_after_the_import(project: Project) -> None:
@@ -402,16 +389,6 @@ def test_what_another_stack_owns_is_left(project: Project) -> None:
     assert (own.returncode, len(sections(own.stdout)["declared already"])) == (0, 2), own.stdout + own.stderr
 
 
-def test_what_cannot_be_chosen_is_said_in_one_line(project: Project) -> None:
-    before = (project.folder / FILE).read_text()
-    nothing, nobody = adopt(project), adopt(project, "--namespace", "no-such-namespace")
-
-    assert [each.returncode for each in (nothing, nobody)] == [2, 2]
-    assert "--namespace" in nothing.stderr
-    assert 'nothing that was found is chosen by "--namespace no-such-namespace"' in nobody.stderr
-    assert (project.folder / FILE).read_text() == before
-
-
 # --- All of it -------------------------------------------------------------------------------------------------------
 
 
@@ -435,10 +412,6 @@ def test_it_only_imports(adoption: Adoption) -> None:
     updated = adoption.updated
     for heading, names in (("roles, rewritten", updated), ("roles, exact", adoption.taken - updated)):
         assert {name for name in adoption.taken if any_has(adoption.sections[heading], name)} == names
-
-
-def test_the_plain_roles_of_every_maker_are_taken(adoption: Adoption) -> None:
-    assert set(PLAIN) - adoption.taken == set()
 
 
 def test_the_same_service_accounts_get_sessions(adoption: Adoption) -> None:
@@ -498,10 +471,6 @@ def test_what_is_left_is_named_with_its_reason(adoption: Adoption) -> None:
 
 
 def test_the_stack_file_is_checked_and_readable(adoption: Adoption) -> None:
-    """Protects readers and CI: AWS's own tags are not in the file, and names are plain.
-
-    `irsa check` fails only by what some roles have that each wants a reason for, such as AdministratorAccess.
-    """
     checked = json.loads(irsa(adoption.project, "check", FILE, "--json").stdout)["files"][0]
     text = (adoption.project.folder / FILE).read_text()
 

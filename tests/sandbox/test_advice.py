@@ -144,7 +144,6 @@ def found_by_key(project: Project) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("theirs")
 def test_what_check_live_advises_is_the_way(deploy: Callable[..., Project]) -> None:
-    """Protects who does what is advised: it was tried by nobody, and some of it was refused or deleted something."""
     project = deploy({"bindings": {key: each.settings for key, each in ADVICE.items()}})
     found = found_by_key(project)
     assert {key: each["rule"] for key, each in found.items()} == {key: each.rule for key, each in ADVICE.items()}

@@ -202,7 +202,6 @@ def make_by_hand(iam: Any, cloud: Any) -> None:
 
 @pytest.fixture(scope="module")
 def deployed(cloud: Any, iam: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """All bindings, deployed twice."""
     make_by_hand(iam, cloud)
     before = service_account(cloud, "by-hand")["metadata"]
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="my-audience")
@@ -247,17 +246,7 @@ def test_a_second_up_changes_nothing_and_warns_again(deployed: Deployed) -> None
     assert "90,000 seconds is longer than the default of 86,400" in deployed.said
 
 
-def test_three_lines_are_enough(deployed: Deployed, cloud: Any) -> None:
-    kinds = ("Policy", "Role", "RolePolicyAttachment", "ServiceAccount", "ServiceAccountRole")
-    assert deployed.happened("app") == [("create", kind) for kind in kinds]
-    output = deployed.stack.outputs()["bindings"]["app"]
-    assert (output["namespace"], output["serviceAccount"]) == ("default", "app")
-    assert output["roleArn"].startswith(f"arn:aws:iam::{ACCOUNT}:role/app-")
-    assert service_account(cloud, "app")["metadata"]["annotations"] == {ROLE_ARN: output["roleArn"]}
-
-
 def test_policies_of_every_kind(deployed: Deployed, iam: Any) -> None:
-    """Protects the policy step: managed with name, path, description and tags; AWS's own; existing; inline."""
     own = f"{OWN}team/kinds-policy"
     policy = iam.get_policy(PolicyArn=own)["Policy"]
 
@@ -267,11 +256,6 @@ def test_policies_of_every_kind(deployed: Deployed, iam: Any) -> None:
     assert attached(iam, "kinds-role") == {own, SEVERAL[0], f"{OWN}existing-policy"}
     inline = iam.get_role_policy(RoleName="kinds-role", PolicyName="inline")["PolicyDocument"]
     assert inline == document("arn:aws:s3:::inline", action="s3:ListBucket")
-
-
-def test_several_existing_policies_have_names_of_their_own(deployed: Deployed) -> None:
-    """Guards against pulumi-aws-iam's defect: from the second policy ARN on, two resources of one name."""
-    assert deployed.stack.outputs()["bindings"]["several"]["policyArns"] == sorted(SEVERAL)
 
 
 # --- trust -----------------------------------------------------------------------------------------------------------
@@ -300,7 +284,6 @@ def test_conditions_statements_and_wildcards(deployed: Deployed, iam: Any) -> No
 
 
 def test_subjects_are_who_gets_a_session(deployed: Deployed, cloud: Any) -> None:
-    """Protects the output `subjects`: STS gives a session to whom it names, by statements combined, and no other."""
     output = deployed.stack.outputs()["bindings"]["combined"]
     accounts = ["app-one/worker", "app-two/worker", "zone-z/admin", "zone-z/worker", "default/combined"]
     for namespace in sorted({each.partition("/")[0] for each in accounts} - {"default"}):
@@ -314,20 +297,10 @@ def test_subjects_are_who_gets_a_session(deployed: Deployed, cloud: Any) -> None
     assert {each for each, _, _ in given} == {"app-one/worker", "zone-z/worker", "default/combined"}
 
 
-def test_every_account_of_the_cluster_when_asked_for(deployed: Deployed, iam: Any) -> None:
-    assert trust(iam, "any-role")[0]["Condition"]["StringLike"] == {f"{ISSUER}:sub": "system:serviceaccount:*:*"}
-
-
 def test_one_audience_setting_drives_all_three(deployed: Deployed, iam: Any, cloud: Any) -> None:
     assert trust(iam, "audience-role")[0]["Condition"]["StringEquals"][f"{ISSUER}:aud"] == "my-audience"
     annotations = service_account(cloud, "audience")["metadata"]["annotations"]
     assert annotations["eks.amazonaws.com/audience"] == "my-audience"
-
-
-def test_role_chaining(deployed: Deployed, iam: Any) -> None:
-    found = iam.get_role_policy(RoleName="chain-role", PolicyName="assume-roles")["PolicyDocument"]["Statement"]
-
-    assert found == [{"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": [OTHER_ROLE]}]
 
 
 # --- role and service account ----------------------------------------------------------------------------------------
@@ -365,14 +338,6 @@ def test_every_setting_of_an_account(deployed: Deployed, cloud: Any) -> None:
     }
     assert found["imagePullSecrets"] == [{"name": "registry-credentials"}]
     assert found["automountServiceAccountToken"] is False
-
-
-def test_role_only_gives_the_helm_values(deployed: Deployed) -> None:
-    """Protects terraform-aws-iam#485: Helm makes the service account; the stack says what to set in its values."""
-    annotations = {ROLE_ARN: f"arn:aws:iam::{ACCOUNT}:role/helm-role"}
-    values = deployed.stack.outputs()["helmValues"]
-    assert values["helm"] == {"serviceAccount": {"create": True, "annotations": annotations}}
-    assert not [name for name in deployed.stack.resources("ServiceAccount") if name.startswith("team-a/")]
 
 
 def test_a_namespace_is_created_once(deployed: Deployed) -> None:
@@ -419,65 +384,3 @@ def test_what_outlives_the_stack(deployed: Deployed, iam: Any, cloud: Any) -> No
         assert cloud.kubectl("get", "namespace", namespace).returncode == 0
     iam.delete_role(RoleName="retained-role")
     cloud.kubectl("delete", "sa", "retained")
-
-
-def test_every_setting_of_a_role_and_the_defaults(deploy: Callable[..., Project], iam: Any, cloud: Any) -> None:
-    defaults = {
-        "path": "/irsa/",
-        "tags": {"team": "payments", "stage": "dev"},
-        "permissionsBoundary": "arn:aws:iam::aws:policy/AmazonS3FullAccess",
-        "maxSessionDuration": 7200,
-        "namespace": "team-a",
-    }
-    role = {
-        "name": "settings-role",
-        "description": "It has all",
-        "tags": {"stage": "prod"},
-        "forceDetachPolicies": True,
-    }
-    bindings = {
-        "app": {"serviceAccount": {"name": "app"}, "role": role},
-        "own": {
-            "serviceAccount": {"name": "own", "namespace": "default"},
-            "role": {"name": "own-role", "path": "/own/", "maxSessionDuration": 3600},
-        },
-        "prefix": {"serviceAccount": {"name": "prefix"}, "role": {"namePrefix": "prefixed-"}},
-        "x" * 60: {"serviceAccount": {"name": "long"}},
-    }
-    stack = deploy({"defaults": defaults, "bindings": bindings})
-    stack.up()
-    found = iam.get_role(RoleName="settings-role")["Role"]
-
-    assert (found["Path"], found["Description"], found["MaxSessionDuration"]) == ("/irsa/", "It has all", 7200)
-    assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == "arn:aws:iam::aws:policy/AmazonS3FullAccess"
-    assert {tag["Key"]: tag["Value"] for tag in found["Tags"]} == {"team": "payments", "stage": "prod"}
-    own = iam.get_role(RoleName="own-role")["Role"]
-    assert (own["Path"], own["MaxSessionDuration"]) == ("/own/", 3600)
-    outputs = stack.outputs()["bindings"]
-    assert outputs["app"]["namespace"] == "team-a"
-    assert outputs["prefix"]["roleArn"].startswith(f"arn:aws:iam::{ACCOUNT}:role/irsa/prefixed-")
-    assert outputs["x" * 60]["roleArn"].startswith(f"arn:aws:iam::{ACCOUNT}:role/irsa/xxxx")
-    assert stack.up() == {}
-    # Somebody else's policy does not keep the role from going.
-    iam.attach_role_policy(RoleName="settings-role", PolicyArn=SEVERAL[1])
-    stack.destroy()
-
-
-def test_a_namespace_of_an_earlier_version_stays(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects all that is in it: a state whose namespace was to be deleted with the stack shows 0 changes.
-
-    An alias of another type: https://www.pulumi.com/docs/iac/concepts/resources/options/aliases/
-    """
-    account = {"name": "kept", "namespace": "earlier", "createNamespace": True}
-    stack = deploy({"bindings": {"kept": {"serviceAccount": account, "policyArns": []}}})
-    stack.up()
-    state = stack.folder / "state.json"
-    stack.pulumi("stack", "export", "--file", str(state))
-    state.write_text(state.read_text().replace("core/v1:NamespacePatch", "core/v1:Namespace"))
-    stack.pulumi("stack", "import", "--file", str(state))
-    assert len(stack.resources("Namespace")) == 1
-
-    assert stack.up() == {}
-    assert len(stack.resources("NamespacePatch")) == 1
-    stack.destroy()
-    assert cloud.kubectl("get", "namespace", "earlier").returncode == 0

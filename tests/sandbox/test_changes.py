@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def walked(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    """All of these scenarios, in one stack."""
     project = Project(cloud, tmp_path_factory.mktemp("changes"), {"bindings": {}})
     yield walk(project, COMMON)
     project.destroy()
@@ -31,7 +30,6 @@ def test_the_page_has_what_a_change_does(walked: Walk, scenario: Scenario) -> No
 
 
 def test_a_role_and_its_policy_are_replaced_together(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects an `up` of other paths: IAM refuses to delete a policy until it is detached, however long that takes."""
     project = deploy({"bindings": {"app": named("both")}})
     project.up()
     project.set({"defaults": {"path": "/irsa/"}, "bindings": {"app": named("both")}})

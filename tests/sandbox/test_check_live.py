@@ -47,7 +47,6 @@ def bindings(number: int) -> dict[str, Any]:
 
 
 def test_it_asks_the_same_for_3_and_for_300_bindings(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects large stacks, whose AWS account would throttle: reads are lists, never one per binding."""
     asked: dict[int, Counter[str]] = {}
     for number in (3, 300):
         project = deploy({"bindings": bindings(number)})
@@ -74,7 +73,6 @@ def test_the_documented_rights_are_enough(deploy: Callable[..., Project], cloud:
 
 @pytest.fixture(scope="module")
 def deployed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A stack that was good before it was deployed."""
     project = Project(cloud, tmp_path_factory.mktemp("check-live") / "project", {"bindings": bindings(1)})
     code, report = checked(project)
     assert (code, report) == (0, {**report, "good": True, "errors": [], "notChecked": []})
@@ -142,7 +140,6 @@ def using_pods(name: str, namespace: str = "default", **more: Any) -> dict[str, 
 
 
 def test_an_association_that_exists(deploy: Callable[..., Project], cloud: Any, theirs: str) -> None:
-    """Protects from a stack that stops half-way: EKS refuses a second association; the edit that is told adopts it."""
     there = {"clusterName": CLUSTER, "namespace": "default", "serviceAccount": "taken", "roleArn": theirs}
     found = cloud.aws("eks").create_pod_identity_association(**there)["association"]["associationId"]
     project = deploy(using_pods("taken"))
@@ -175,7 +172,6 @@ def test_an_association_of_an_add_on(deploy: Callable[..., Project], cloud: Any,
 
 
 def test_a_cluster_without_the_agent(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects Pods: `pulumi up` succeeds, and they get no credentials."""
     eks, agent = cloud.aws("eks"), {"clusterName": CLUSTER, "addonName": "eks-pod-identity-agent"}
     project = deploy(using_pods("unserved"))
     assert checked(project)[0] == 0

@@ -141,7 +141,6 @@ def test_clusters_and_roles_wherever_they_are(deploy: Deploy, green: str, iam: A
 
 
 def platform_stack(cloud: Any, folder: Path) -> Stack:
-    """Return the example of a platform team's stack."""
     shutil.copytree(ROOT / "examples" / "platform-stack", folder)
     project = yaml.safe_load((folder / "Pulumi.yaml").read_text())
     project["runtime"]["options"]["virtualenv"] = str(cloud.virtualenv)
@@ -151,14 +150,12 @@ def platform_stack(cloud: Any, folder: Path) -> Stack:
 
 @pytest.fixture
 def platform(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
-    """The example of a platform team's stack."""
     stack = platform_stack(cloud, tmp_path / "platform")
     yield stack
     stack.clean_up()
 
 
 def test_a_cluster_from_another_stacks_outputs(deploy: Deploy, platform: Stack, iam: Any) -> None:
-    """Protects platform teams: issuer and provider come from their stack's outputs, or one clean error."""
     binding = {"role": {"name": "platform"}, "trust": {"subjects": ["a:b"]}}
     values = {"cluster": {"stack": "organization/platform/sandbox"}, "bindings": {"app": binding}}
     stack = deploy(values, PULUMI_BACKEND_URL=platform.variables["PULUMI_BACKEND_URL"])

@@ -1,5 +1,3 @@
-"""A component of somebody's own program that gets another name, with the real engine."""
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +43,6 @@ def stack(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_an_alias_keeps_what_the_component_has(stack: Stack, cloud: Any) -> None:
-    """Protects programs: the component's name is its identity, and Pulumi's usual alias renames it without a move."""
     words = [scenario("alias", {})]
     before = look(cloud, words, None)
     (stack.folder / "__main__.py").write_text(PROGRAM + NEW)

@@ -23,7 +23,6 @@ JSON = '{"name": "irsa", "runtime": "python"}'
 
 
 def stack(*keys: str) -> str:
-    """Return a stack file with bindings of these keys."""
     bindings = {key: {"serviceAccount": {"name": key}} for key in keys}
     return f"config: {json.dumps({'irsa:cluster': {'name': 'cc'}, 'irsa:bindings': bindings})}\n"
 
@@ -132,7 +131,6 @@ OF_PROGRAMS = {"main", "PULUMI_CONFIG"}
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.way)
 def test_a_way_to_a_file(cloud: Any, tmp_path: Path, case: Case) -> None:
-    """Protects from the verdict on a file that is not deployed: a Pulumi.json, for one, or what `<<` brings."""
     for name, text in case.files.items():
         (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "p" / name).write_text(text)
@@ -170,7 +168,6 @@ def test_a_way_to_a_file(cloud: Any, tmp_path: Path, case: Case) -> None:
 
 
 def test_the_key_of_a_setting(cloud: Any, tmp_path: Path) -> None:
-    """Protects from settings that only irsa reads, as it did `config:bindings`, or that only the engine reads."""
     parts = ("irsa", "config", "aws", "region")
     keys = {":".join(each) for number in (1, 2, 3) for each in itertools.product(parts, repeat=number)}
     keys = {key for key in keys if key.count(":") < 2 or key.split(":")[1] == "config"}

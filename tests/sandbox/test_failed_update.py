@@ -11,7 +11,7 @@ import pytest
 
 from tests.output_schemas import check_output
 from tests.sandbox.failing_api import failing_aws
-from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, not_good, report
+from tests.sandbox.irsa_command import ACCOUNT, follow, irsa, report
 from tests.sandbox.project import STACK, Project, counts
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
@@ -88,7 +88,6 @@ def failed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fai
 
 
 def in_iam(cloud: Any) -> dict[str, Any]:
-    """Return what IAM has of each binding."""
     iam, found = cloud.aws("iam"), {}
     for operation in CASES:
         name = f"{operation.lower()}-role"
@@ -130,18 +129,7 @@ def test_what_was_denied_is_in_the_state_as_planned(failed: Failed) -> None:
     assert in_iam(failed.project.cloud) == failed.live
 
 
-def deny(project: Project, operation: str) -> None:
-    """Run an `up` in which IAM denies an operation."""
-    with failing_aws({operation: DENIED}, project.cloud.aws_address) as address:
-        arguments = ("up", "--yes", "--skip-preview")
-        answer = project.cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
-    assert answer.returncode != 0, answer.stdout
-
-
 def test_what_aws_created_and_did_not_describe_is_the_stacks_own(deploy: Deploy, cloud: Any) -> None:
-    """Protects the provider that a rule's advice deleted: the state has its ID alone, and `check --live` took it for
-    another's. The same for the role and the policy; the advised command repairs all three as they are.
-    """
     issuer = "oidc.eks.us-west-2.amazonaws.com/id/HALF"
     provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"
     policy = {"name": "half-policy", "document": NARROW}
@@ -194,58 +182,7 @@ def test_what_is_taken_away_is_updated(deploy: Deploy, cloud: Any) -> None:
     assert project.up() == {}
 
 
-def test_a_provider_whose_update_was_denied(deploy: Deploy) -> None:
-    """Protects an audience that AWS did not get: its provider is of no binding, and the second `up` was green."""
-    cluster = {"oidcIssuer": "https://oidc.eks.us-west-2.amazonaws.com/id/FAILED", "createOidcProvider": True}
-    one = {"trust": {"subjects": ["team-a:one"]}, "role": {"name": "audience-one"}}
-    project = deploy({"cluster": cluster, "bindings": {"one": one}})
-    project.up()
-    other = {**one, "role": {"name": "audience-two"}, "audience": "vault"}
-    project.set({"cluster": cluster, "bindings": {"one": one, "two": other}})
-    deny(project, "AddClientIDToOpenIDConnectProvider")
-
-    assert "AWS may still have what was there before" in project.refused("up", "--yes", "--skip-preview")
-    _, checks = report(project, "verify")
-    assert checks[0]["found"] == "its last creation or update failed, and the state has it as done"
-    project.pulumi("up", "--refresh", "--yes", "--skip-preview")
-    assert not failing(project)
-    assert project.up() == {}
-
-
-def test_what_another_update_hides_is_told_after_it(deploy: Deploy, cloud: Any) -> None:
-    """Protects the trust that was narrowed and denied: a later update of the same role's tags is done, and warns."""
-    wide, narrow = {"subjects": ["team-a:left", "team-a:worker"]}, {"subjects": ["team-a:worker"]}
-    project = deploy({"bindings": {"hidden": {**granted("hidden"), "trust": wide}}})
-    project.up()
-    project.set({"bindings": {"hidden": {**granted("hidden"), "trust": narrow}}})
-    deny(project, "UpdateAssumeRolePolicy")
-    project.set({"bindings": {"hidden": {**granted("hidden", tags={"team": "a"}), "trust": narrow}}})
-    said = project.pulumi("up", "--yes", "--skip-preview")
-
-    assert "AWS may have something else of the role role/hidden-role than is declared" in said
-    project.pulumi("up", "--refresh", "--yes", "--skip-preview")
-    trust = json.dumps(cloud.aws("iam").get_role(RoleName="hidden-role")["Role"]["AssumeRolePolicyDocument"])
-    assert "team-a:left" not in trust
-
-
-def test_verify_after_an_up_that_failed_in_part(deploy: Deploy) -> None:
-    before, after = ({"bindings": {"old": granted("old", description=text)}} for text in ("before", "after"))
-    project = deploy(before)
-    project.up()
-    project.set({"bindings": {**after["bindings"], "new": granted("new")}})
-    deny(project, "CreateRole")
-    code, checks = report(project, "verify")
-
-    (old,) = [each for each in not_good(checks) if each["binding"] == "old"]
-    assert (code, old["outcome"], old["fix"]) == (2, "cannot tell", f"pulumi up --refresh --stack {STACK}")
-    assert "description: after" in old["found"]
-    assert "description: before" in old["found"]
-    follow(project, old["fix"])
-    assert report(project, "verify")[0] == 0
-
-
 def test_each_verb_says_so_first(failed: Failed) -> None:
-    """Protects whoever looks after a failed update: the state and AWS differ, and which command repairs that."""
     names = failing(failed.project)
     checked = irsa(failed.project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json")
     (file,) = json.loads(checked.stdout)["files"]
@@ -269,7 +206,6 @@ def test_each_verb_says_so_first(failed: Failed) -> None:
 
 
 def test_no_update_is_green_until_aws_was_read(failed: Failed) -> None:
-    """Protects the permission that somebody took away: the second `up` was green, and changed nothing in AWS."""
     project = failed.project
     said = project.pulumi("preview")
     words = {"Role": "role", "Policy": "policy", "RolePolicy": "inline policy"}

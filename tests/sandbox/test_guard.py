@@ -1,6 +1,3 @@
-"""The guard through the real engine, by both front doors: switched on, changed in place, and off again."""
-
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +6,8 @@ import pytest
 import yaml
 
 from sandbox.pod_identity_webhook import injected
-from tests.output_schemas import check_output
 from tests.sandbox.admission import PODS, ApiServer, eventually
-from tests.sandbox.irsa_command import PROVIDER, irsa
+from tests.sandbox.irsa_command import PROVIDER
 from tests.sandbox.project import STACK, Project, Stack
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("webhook_down")]
@@ -22,7 +18,6 @@ OTHER = {**APP, "serviceAccount": {"name": "guarded-other"}}
 
 
 def pod(name: str) -> dict[str, Any]:
-    """Return a Pod that the webhook has not seen."""
     spec = {"serviceAccountName": name, "containers": [{"name": "app", "image": "app"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "app-"}, "spec": spec}
 
@@ -55,40 +50,6 @@ def test_on_stricter_and_off(deploy: Deploy, cloud: Any) -> None:
     eventually(bare, lambda each: each.refusal is None and not each.warnings)
     for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings", "configmaps -n kube-system"):
         assert "irsa-guard" not in cloud.kubectl("get", *plural.split(), "-o", "name").stdout
-
-
-def test_from_mode_to_mode(deploy: Deploy, cloud: Any) -> None:
-    """Protects whoever looks before `up`: a preview of a new mode is one, and what `up` then does; also in a namespace.
-
-    The API server takes Warn and Deny as a set, and does not take both:
-    https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#validation-actions
-    """
-    system = {**OTHER, "serviceAccount": {"name": "guarded-system", "namespace": "kube-system"}}
-    bindings = {"app": APP, "system": system}
-    rule = {"mode": "warn", "groups": ["system:masters"]}
-    project = deploy({"guard": {"mode": "warn", "annotations": rule}, "bindings": bindings})
-    project.up()
-    # As an earlier version left it.
-    state = json.loads(project.checkpoint.read_text())
-    for each in state["checkpoint"]["latest"]["resources"]:
-        each.pop("replaceOnChanges", None)
-    project.checkpoint.write_text(json.dumps(state))
-    assert project.up() == {}
-
-    project.set({"guard": {"mode": "deny", "annotations": {**rule, "mode": "deny"}}, "bindings": bindings})
-    shown = check_output("diff", irsa(project, "diff", "--stack", STACK, "--json").stdout)["other"]
-    replaced = {each["name"] for each in shown if each["operation"] == "replace"}
-    assert replaced >= {"irsa-guard-irsa.test-identity", "irsa-guard-irsa.test-annotation"}
-    project.pulumi("up", "--yes")
-    project.set({"guard": {"mode": "warn", "namespaces": {"kube-system": "deny"}}, "bindings": bindings})
-    project.pulumi("up", "--yes")
-    # The repair that `irsa verify` advises, of what somebody changed.
-    name, warns = "irsa-guard-irsa.test-identity-kube-system", '{"spec": {"validationActions": ["Warn"]}}'
-    binding = ("validatingadmissionpolicybinding", name)
-    assert cloud.kubectl("patch", *binding, "--type=merge", "--patch", warns).returncode == 0
-    project.pulumi("up", "--yes", "--refresh")
-    assert '["Deny","Audit"]' in cloud.kubectl("get", *binding, "--output", "jsonpath={.spec}").stdout
-    assert project.up() == {}
 
 
 def test_the_guard_comes_last_and_goes_first(deploy: Deploy) -> None:

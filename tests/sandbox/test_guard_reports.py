@@ -1,5 +1,3 @@
-"""What irsa says of a guard that is deployed, and with which permissions, against a real API server."""
-
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -71,27 +69,6 @@ def test_two_teams_with_one_name(deploy: Callable[..., Project]) -> None:
     assert 'validatingadmissionpolicies.admissionregistration.k8s.io "irsa-guard-irsa.test-' in second.refused(
         "up", "--yes", "--skip-preview"
     )
-
-
-def test_a_deployer_who_locks_itself_out(deploy: Callable[..., Project]) -> None:
-    def settings(*users: str, **bindings: Any) -> dict[str, Any]:
-        rule = {"mode": "deny", "users": [*users]}
-        return {"guard": {"mode": "deny", "annotations": rule}, "bindings": {"guarded": BINDING, **bindings}}
-
-    later = {**BINDING, "serviceAccount": {"name": "guarded-later"}}
-    project = deploy(settings("somebody"))
-    _, found = checked(project)
-    assert rules(found) == [("guard-locks-out", "guard.annotations")]
-    project.up()
-    project.set(settings("somebody", later=later))
-    assert "must not be annotated" in project.refused("up", "--yes", "--skip-preview")
-
-    user = found["errors"][0]["fix"].removeprefix("add ").removesuffix(" to users")
-    project.set(settings(user))
-    assert rules(checked(project)[1]) == []
-    project.up()
-    project.set(settings(user, later=later))
-    project.up()
 
 
 def named(cloud: Any, resource: str) -> str:

@@ -237,7 +237,6 @@ def test_what_only_the_engine_reads(what: str, deploy: Deploy, existing: Existin
 
 @pytest.fixture
 def program(cloud: Any, tmp_path: Path) -> Stack:
-    """A program of one's own."""
     runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
     (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
     (tmp_path / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))
@@ -280,43 +279,11 @@ def test_an_inline_policy_is_not_created_over_another(deploy: Deploy, program: S
             assert existing.read() == existing.before
 
 
-def test_inline_policies_that_cannot_be_listed(program: Stack, existing: Existing) -> None:
-    """Protects who deploys from the SDK's words alone: `invoke of aws:iam/getRolePolicies:getRolePolicies failed`.
-
-    The provider has read the role before, its inline policies too: their first list is that one.
-    """
-    (program.folder / "__main__.py").write_text(INLINE % (PROVIDER, [ROOT, PODS], WRITE, NAME, BOUNDARY))
-    denied, first = (403, "AccessDenied", "not authorized"), iter([None])
-    with failing_aws({"ListRolePolicies": lambda: next(first, denied)}, program.cloud.aws_address) as address:
-        variables = {**program.variables, "AWS_ENDPOINT_URL": address}
-        answer = program.cloud.pulumi(program.folder, "preview", **variables)
-    said = " ".join((answer.stdout + answer.stderr).split())
-    assert answer.returncode
-    assert f"the inline policies of the role {NAME} cannot be listed, and own may be one (" in said
-    assert "AccessDenied: not authorized" in said
-    assert "Traceback" not in said
-    assert 'hook "irsa:inline:app@own"' in said
-    assert existing.read() == existing.before
-
-
 def test_a_service_account_that_exists_is_not_created_over(deploy: Deploy, existing: Existing) -> None:
-    """Protects what Helm or somebody by hand created: a plugin took it over, and `pulumi destroy` deleted it."""
     project = deploy({"bindings": {"app": {"serviceAccount": {"name": "app"}, "role": {"arn": ARN}}}})
     said = " ".join(project.refused("up", "--yes", "--skip-preview").split())
 
     assert "the service account default/app exists already, and this stack did not create it" in said
     assert "set create: false to annotate it, or import: [serviceAccount] to adopt it" in said
-    project.destroy()
-    assert existing.read() == existing.before
-
-
-def test_many_new_service_accounts_at_once(deploy: Deploy, existing: Existing) -> None:
-    """Protects the first `up` of an organisation: each creation waits for a hook, and has one of the SDK's few threads.
-
-    The default of https://docs.python.org/3/library/concurrent.futures.html#threadpoolexecutor is 32 at most.
-    """
-    names = [f"many-{number}" for number in range(40)]
-    project = deploy({"bindings": {name: {"serviceAccount": {"name": name}, "role": {"arn": ARN}} for name in names}})
-    assert project.up() == {"create": 2 * len(names) + 1}
     project.destroy()
     assert existing.read() == existing.before

@@ -1,5 +1,3 @@
-"""`irsa inventory` with no more rights in Kubernetes than its documentation names, against the real API server."""
-
 from pathlib import Path
 from typing import Any
 

@@ -1,8 +1,5 @@
-"""What `irsa check` finds, as `pulumi preview` tells it with the real engine."""
-
 import json
 import random
-import shutil
 from collections.abc import Callable
 from datetime import date
 
@@ -52,33 +49,6 @@ def test_every_mistake_with_its_line_in_one_error(deploy: Deploy) -> None:
     assert said.partition("Diagnostics:")[2].count("error: ") == 1
 
 
-def test_lines_of_a_stack_file_in_a_folder_of_its_own(deploy: Deploy) -> None:
-    """Protects the project whose Pulumi.yaml names a folder of the stack files: the engine reads the file there."""
-    project = deploy(BAD)
-    settings = project.folder / "Pulumi.yaml"
-    settings.write_text(f"{settings.read_text()}\nstackConfigDir: stacks\n")
-    (project.folder / "stacks").mkdir()
-    file = (project.folder / "Pulumi.test.yaml").rename(project.folder / "stacks" / "Pulumi.test.yaml")
-    said = project.refused("preview")
-    file.rename(project.folder / "Pulumi.test.yaml")
-
-    line = line_of(project, "serviceAccont")
-    assert f"stacks/Pulumi.test.yaml:{line}  irsa:bindings.my-app.serviceAccont" in said
-    assert "irsa check stacks/Pulumi.test.yaml" in said
-
-
-def test_a_config_file_elsewhere_has_paths_without_lines(deploy: Deploy) -> None:
-    """Protects --config-file: a line of the file beside Pulumi.yaml would be a wrong one."""
-    project = deploy(BAD)
-    elsewhere = project.folder / "elsewhere.yaml"
-    shutil.copy(project.folder / "Pulumi.test.yaml", elsewhere)
-    project.set({"bindings": {}})
-    said = project.refused("preview", "--config-file", str(elsewhere))
-
-    assert "irsa:bindings.my-app.serviceAccont" in said
-    assert "Pulumi.test.yaml:" not in said
-
-
 def test_a_warning_is_shown_and_stops_nothing(deploy: Deploy) -> None:
     everything = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}, "Version": "2012-10-17"}
     wide = {"trust": {"subjects": ["team-a:*"]}, "policy": {"document": everything}}
@@ -94,7 +64,6 @@ def test_a_warning_is_shown_and_stops_nothing(deploy: Deploy) -> None:
 
 
 def test_the_engine_reads_scalars_as_check_does(deploy: Deploy) -> None:
-    """Protects the agreement of check and up where a text looks like a number or a date, by the engine itself."""
     seeded = random.Random(24)
     times = ["2026-", "0000-", "02-", "2-", "30", "T", "t", " ", "23:", "5:", "59", "60", ".25", "Z", "+02:00"]
     parts = (list("0178bBoxX_.e+-f"), times)

@@ -12,8 +12,8 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
 from tests.sandbox.conftest import Cloud
-from tests.sandbox.irsa_command import ROLE_ARN, follow, not_good, report
-from tests.sandbox.project import STACK, Project
+from tests.sandbox.irsa_command import ROLE_ARN
+from tests.sandbox.project import Project
 
 pytestmark = pytest.mark.sandbox
 
@@ -39,8 +39,6 @@ def bindings(**settings: dict[str, Any]) -> dict[str, Any]:
 
 
 class ServiceAccounts:
-    """Service accounts that are no stack's own."""
-
     def __init__(self, cloud: Cloud, *names: str) -> None:
         self.cloud = cloud
         # With the official plugin of January 2026, the stack of the test before has created them again.
@@ -65,7 +63,6 @@ class ServiceAccounts:
         return dict(self.metadata(name).annotations or {})
 
     def owners(self, name: str) -> list[str]:
-        """The managers of the role's annotation."""
         managed = self.metadata(name).managedFields or []
         return sorted(str(each.manager) for each in managed if f"f:{ROLE_ARN}" in str(each.fieldsV1))
 
@@ -119,56 +116,6 @@ def test_two_stacks_annotate_one_service_account(cloud: Cloud, deploy: Deploy) -
     for stack in (first, second):
         stack.destroy()
     assert [accounts.annotations(name) for name in ("claimed", "agreed", "taken")] == [{}, {}, {}]
-
-
-def test_the_advised_commands_restore_what_is_gone_or_overwritten(cloud: Cloud, deploy: Deploy) -> None:
-    accounts = ServiceAccounts(cloud, "removed", "overwritten")
-    stack = deploy(bindings(removed=annotating(ONE), overwritten=annotating(ONE)))
-    stack.up()
-    accounts.kubectl("annotate", "serviceaccount", "removed", f"{ROLE_ARN}-")
-    (finding,) = (each for each in not_good(report(stack, "verify")[1]) if each["check"] == "service account")
-    assert finding["fix"] == f"pulumi up --refresh --stack {STACK}"
-    follow(stack, finding["fix"])
-    assert accounts.annotations("removed") == {ROLE_ARN: ONE}
-    assert accounts.owners("removed") == [manager_of(stack, "removed")]
-
-    accounts.overwrite(TWO, "overwritten")
-    refusal = stack.refused("up", "--refresh", "--yes", "--skip-preview")
-    assert CONFLICT in refusal.lower()
-    assert f'conflict with "kubectl-annotate" using v1: .metadata.annotations.{ROLE_ARN}' in refusal
-    (warning,) = warned(refusal)
-    assert warning == (
-        f"service account default/overwritten has {ROLE_ARN}: {TWO}, written by kubectl-annotate; "
-        "Kubernetes refuses to overwrite it, unless serviceAccount.takeOver is true"
-    )
-    annotate = f"kubectl annotate serviceaccount overwritten -n default {ROLE_ARN}-"
-    for verb, check in (("verify", "service account"), ("prove", "assumes")):
-        _, checks = report(stack, verb, "overwritten")
-        (finding,) = (each for each in not_good(checks) if each["check"] == check)
-        assert TWO in finding["found"]
-        assert finding["fix"] == f"{annotate} && pulumi up --refresh --stack {STACK}"
-    follow(stack, finding["fix"])
-    assert accounts.annotations("overwritten") == {ROLE_ARN: ONE}
-    assert accounts.owners("overwritten") == [manager_of(stack, "overwritten")]
-    assert not_good(report(stack, "verify")[1]) == []
-    stack.destroy()
-    assert accounts.annotations("overwritten") == {}
-
-
-def test_the_advised_command_restores_an_account_of_the_stack(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects from advice that stops in its preview: the dry run of an update takes nothing over from kubectl.
-
-    The first time, it still owns the field by its creation.
-    """
-    accounts = ServiceAccounts(cloud)
-    stack = deploy(bindings(created={"serviceAccount": {}, "role": {"arn": ONE}}))
-    stack.up()
-    for _ in range(3):
-        accounts.overwrite(TWO, "created")
-        (finding,) = (each for each in not_good(report(stack, "verify")[1]) if each["check"] == "service account")
-        follow(stack, finding["fix"])
-        assert accounts.annotations("created") == {ROLE_ARN: ONE}
-    assert stack.up("--refresh") == {}
 
 
 def test_what_an_update_takes_over_and_what_it_does_not(cloud: Cloud, deploy: Deploy) -> None:

@@ -1,5 +1,3 @@
-"""`irsa prove` where it cannot prove, and what it never shows."""
-
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -10,7 +8,7 @@ import pytest
 
 from sandbox.layout import AUDIENCE
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, follow, irsa, not_good, report
-from tests.sandbox.project import Project, blue_and_green
+from tests.sandbox.project import Project
 from tests.sandbox.test_verify import access
 
 pytestmark = pytest.mark.sandbox
@@ -74,7 +72,6 @@ def fenced(service_account: str) -> str:
 
 @pytest.fixture(scope="module")
 def project(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A stack of what can and cannot be proven."""
     iam, roles = cloud.aws("iam"), {"fenced": "visitor", "fenced-off": "somebody-else"}
     for name, service_account in roles.items():
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=fenced(service_account))
@@ -240,20 +237,3 @@ def test_a_pod_that_gets_no_role_is_a_finding_with_its_fix(cloud: Any, associate
     follow(associated, check["fix"])
     code, checks = report(associated, "prove", "ways")
     assert (code, not_good(checks)) == (0, [])
-
-
-def test_each_cluster_is_asked_for_its_own_pods(cloud: Any, green: str, deploy: Callable[..., Project]) -> None:
-    binding = {"serviceAccount": {"name": "both-pods"}, "identity": "podIdentity", "policyArns": []}
-    clusters = {key: {**each, "createOidcProvider": False} for key, each in blue_and_green(green).items()}
-    project = deploy({"clusters": clusters, "bindings": {"both": {**binding, "clusters": ["blue", "green"]}}})
-    project.up()
-    start(cloud, "both-pods-0", "both-pods", "--kubeconfig", green)
-    code, checks = report(project, "prove")
-
-    assert (code, not_good(checks)) == (0, [])
-    assumes = [check for check in checks if check["check"] == "assumes"]
-    assert rows(assumes) == [
-        ("assumes", "not checked", f"default/both-pods in blue {POD_IDENTITY}"),
-        ("assumes", "ok", f"default/both-pods in green {POD_IDENTITY}"),
-    ]
-    assert "/eks-my-other-c-both-pods-0-" in assumes[1]["found"]

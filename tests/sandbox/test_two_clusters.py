@@ -1,8 +1,4 @@
-"""The subcommands of irsa where there are two clusters, each with its own issuer and keys."""
-
 import json
-import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +7,10 @@ import pytest
 import yaml
 
 from sandbox.showcase import GREEN_ISSUER
-from tests.output_schemas import check_output
-from tests.sandbox.changes import role_arn
-from tests.sandbox.guide import commands_of
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good, report
 from tests.sandbox.kubeconfigs import kubeconfig_of
 from tests.sandbox.project import STACK, Project, blue_and_green
-from tests.sandbox.test_adopt import kind_of, kinds, without_groups
+from tests.sandbox.test_adopt import kind_of, kinds
 
 pytestmark = pytest.mark.sandbox
 
@@ -108,42 +101,6 @@ def test_an_adoption_only_imports(cloud: Any, kubeconfig: str, tmp_path: Path) -
     assert set(counted) <= {("import", "Role"), ("import", "ServiceAccount"), ("update", "ServiceAccount")}
 
 
-def test_an_inventory_is_one_table(cloud: Any, kubeconfig: str) -> None:
-    """Protects blue and green: one table, each account with its cluster's issuer, and the other's roles no orphans."""
-
-    def inventory(*contexts: str) -> dict[str, Any]:
-        words = [word for context in contexts for word in ("--context", context)]
-        answer = cloud.run("irsa", "inventory", "--json", *words, KUBECONFIG=kubeconfig)
-        assert answer.stdout, answer.stderr
-        return check_output("inventory", answer.stdout)
-
-    both, alone = inventory("blue", "green"), inventory("blue")
-
-    assert [(each["name"], each["issuer"]) for each in both["clusters"]] == [
-        ("blue", f"https://{ISSUER}"),
-        ("green", GREEN_ISSUER),
-    ]
-    of_green = [each for each in both["admissions"] if each["cluster"] == "green"]
-    assert [(each["role"], each["serviceAccounts"]) for each in of_green] == [
-        (role_arn(name), [subject.replace(":", "/")]) for name, (subject, _) in TRUSTED.items()
-    ]
-    assert [each for each in both["admissions"] if each["cluster"] == "blue"] == alone["admissions"]
-    assert {each["cluster"] for each in both["serviceAccounts"]} == {"blue", "green"}
-    # The green cluster is in EKS, so its roles are nobody's orphans, whether it is looked at or not.
-    for found in (both, alone):
-        orphans = [each["provider"] for each in found["findings"] if each["kind"] == "orphaned-issuer"]
-        assert provider(GREEN) not in orphans
-    not_annotated = [
-        [
-            each["serviceAccount"]
-            for each in found["findings"]
-            if each["kind"] == "not-annotated" and each["role"] == role_arn("hand-green")
-        ]
-        for found in (both, alone)
-    ]
-    assert not_annotated == [["kube-system/default"], []]
-
-
 # --- A stack of both -------------------------------------------------------------------------------------------------
 
 
@@ -188,7 +145,6 @@ def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project,
 def test_an_account_that_a_refresh_forgot_is_looked_for_in_no_other_cluster(
     both: Project, cloud: Any, green: str
 ) -> None:
-    """Protects from a false ok: blue has an account of the same name, green's was deleted, and the state forgot it."""
     assert cloud.kubectl("delete", "sa", "both", "--kubeconfig", green).returncode == 0
     before = report(both, "verify", "both")
     both.pulumi("refresh", "--yes", "--skip-preview")
@@ -204,7 +160,6 @@ def test_an_account_that_a_refresh_forgot_is_looked_for_in_no_other_cluster(
 
 
 def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
-    """Protects from half an answer: an account of two clusters has two issuers, and one of them is chosen."""
     which = irsa(both, "explain", "default/both", BOTH, "--stack", STACK)
     answers = {
         issuer: irsa(both, "explain", "default/both", BOTH, "--stack", STACK, "--issuer", issuer)
@@ -216,43 +171,3 @@ def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
     for issuer, answer in answers.items():
         assert answer.returncode == 0, answer.stderr
         assert f"issuer {issuer}" in " ".join(answer.stdout.split())
-
-
-# --- One of them is replaced -----------------------------------------------------------------------------------------
-
-
-def test_a_cluster_is_removed_from_an_adopted_file(cloud: Any, kubeconfig: str, tmp_path: Path) -> None:
-    project = Project(cloud, tmp_path / "project", {}, variables={"KUBECONFIG": kubeconfig})
-    contexts = ("--context", "blue", "--context", "green")
-    file = project.folder / f"Pulumi.{STACK}.yaml"
-    # A file with one cluster gets no second one.
-    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "config": {}}))
-    chosen = ("--role", "adopted-*", "--take-from", "eksctl", "--output", file.name)
-    assert irsa(project, "adopt", *contexts, *chosen).returncode == 0
-    project.up()
-    # docs/adopt.md: as long as it is there, nothing that differs is updated.
-    without_imports = next(each for each in commands_of("../adopt") if each.startswith("sed "))
-    assert (
-        cloud.run(*shlex.split(without_imports.replace("prod", STACK), comments=True), folder=project.folder).returncode
-        == 0
-    )
-    file.write_text(re.sub(r"^ *- blue\n", "", file.read_text(), flags=re.MULTILINE))
-    commands = [each.replace("prod", STACK) for each in commands_of("clusters")]
-    remove, unprotect = (each for each in commands if re.match("pulumi (config|state) ", each))
-    assert cloud.run(*shlex.split(remove), folder=project.folder, **project.variables).returncode == 0
-    assert irsa(project, "check", file.name).returncode == 0
-    assert "because it is protected" in project.refused("preview")
-    answer = cloud.run(*shlex.split(unprotect), "--yes", folder=project.folder, **project.variables)
-    assert answer.returncode == 0, answer.stderr
-
-    done = kinds(without_groups(project.events("up", "--yes", "--skip-preview")))
-    assert done == {("update", "Role"): 1, ("delete", "ServiceAccount"): 1}
-    unprotected = {kind_of(each) for each in project.state() if not each.get("protect")}
-    assert unprotected.isdisjoint({"Role", "ServiceAccount"})
-    left = [(context, name) for context, name in ANNOTATED if found(cloud, kubeconfig, context, name)]
-    assert left == [each for each in ANNOTATED if each[0] == "green"]
-
-
-def found(cloud: Any, kubeconfig: str, context: str, name: str) -> bool:
-    answer = cloud.kubectl("get", "sa", name, "--context", context, "--kubeconfig", kubeconfig)
-    return bool(answer.returncode == 0)

@@ -1,5 +1,3 @@
-"""`irsa verify` on stacks of its own, against the real Kubernetes API and the sandbox's AWS."""
-
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -150,17 +148,6 @@ def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path
     assert r"cannot create resource \"serviceaccounts/token\"" in not_good(checks)[0]["found"]
 
 
-def test_the_right_to_make_tokens_can_be_given_per_namespace(project: Project, cloud: Any, tmp_path: Path) -> None:
-    proving = access(cloud, tmp_path, "proving-here", "kubernetes-prove.yaml", namespace="default")
-    code, checks = report(project, "prove", **proving)
-
-    assert (code, not_good(checks)) == (0, [])
-    proven, refused = (check["about"] for check in checks)
-    # Other tests leave service accounts in the namespace.
-    assert proven == "default/verified"
-    assert re.fullmatch("default/[a-z-]+, which is not trusted", refused)
-
-
 def test_the_documented_rights_deploy(cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> None:
     deploying = access(cloud, tmp_path, "deploying", "kubernetes-deployer.yaml", "kubernetes-deployer-namespaces.yaml")
     bindings: dict[str, Any] = {
@@ -177,16 +164,6 @@ def test_the_documented_rights_deploy(cloud: Any, deploy: Callable[..., Project]
 
     # What destroys it after the test has these rights too.
     assert project.up("--refresh") == {"update": 1}
-
-
-@pytest.mark.parametrize("name", ["deployer", "preview"])
-def test_namespaces_need_a_file_more(cloud: Any, tmp_path: Path, name: str) -> None:
-    user = access(cloud, tmp_path, f"{name}-of-accounts", f"kubernetes-{name}.yaml")
-    verbs = ("create", "patch", "update", "delete")
-    may = {verb: cloud.run("kubectl", "auth", "can-i", verb, "namespaces", **user).stdout.split()[0] for verb in verbs}
-
-    assert may == dict.fromkeys(verbs, "no")
-    assert cloud.run("kubectl", "auth", "can-i", "create", "serviceaccounts", **user).stdout.split()[0] == "yes"
 
 
 def test_nobody_there_is_no_answer(project: Project, cloud: Any, tmp_path: Path) -> None:
@@ -219,24 +196,6 @@ def test_what_cannot_be_chosen_is_said_in_one_line(project: Project, verb: str, 
     assert folder.stderr.startswith(f"irsa {verb}: no Pulumi.yaml in ")
 
 
-def test_credentials_of_another_account_find_nothing(project: Project, cloud: Any) -> None:
-    role = "arn:aws:iam::444455556666:role/administrator"
-    keys = cloud.aws("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-    variables = {
-        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": keys["SessionToken"],
-    }
-    code, checks = report(project, "verify", **variables)
-
-    bad = not_good(checks)
-    assert (code, {check["outcome"] for check in bad}) == (2, {"no answer"})
-    assert {check["check"] for check in bad} == {"provider", "role", "trust", "policies"}
-    assert {check["found"] for check in bad} == {
-        f"these AWS credentials are of AWS account 444455556666, but the role is {ROLE}"
-    }
-
-
 def test_a_kubeconfig_is_read_as_kubectl_reads_it(project: Project, cloud: Any, tmp_path: Path) -> None:
     variables = access(cloud, tmp_path, "as-kubectl", "kubernetes-verify.yaml")
     kubeconfig = json.loads(Path(variables["KUBECONFIG"]).read_text())
@@ -259,17 +218,3 @@ def test_a_kubeconfig_is_read_as_kubectl_reads_it(project: Project, cloud: Any, 
 
     assert [answer.returncode for answer in answers] == [0, 0, 2], [answer.stderr for answer in answers]
     assert "other.example.com" in answers[2].stderr
-
-
-def test_explain_says_first_that_there_is_no_such_service_account(project: Project) -> None:
-    there = irsa(project, "explain", "default:verified", "verified", "--stack", STACK)
-    missing = irsa(project, "explain", "default/not-there-yet", ROLE, "--stack", STACK)
-
-    typo = irsa(project, "explain", "default:verifed", "verified", "--stack", STACK)
-
-    assert (there.returncode, missing.returncode, typo.returncode) == (0, 1, 1)
-    assert "by default:" not in there.stdout
-    found = " ".join(missing.stdout.split())
-    assert found.startswith("missing: there is no service account default/not-there-yet in context ")
-    assert found.endswith("by default: the audience sts.amazonaws.com, because there is no annotation to read")
-    assert " did you mean default/verified? trust policy: " in " ".join(typo.stdout.split())

@@ -54,7 +54,6 @@ def main(address: str, executable: str, arguments: list[str]) -> int:
 
 
 def is_handed_on(file: int) -> bool:
-    """Return whether a new program would have this open file."""
     try:
         return file <= HIGHEST_STANDARD_FILE or os.get_inheritable(file)
     except OSError:

@@ -54,7 +54,6 @@ PRELOADED = (
 
 
 def launcher(folder: Path) -> Path:
-    """Return the program that stands in the place of `python`."""
     return folder / "bin" / "python"
 
 
@@ -141,7 +140,6 @@ def run_for(client: socket.socket) -> None:
 
 
 def received(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Return the client's request, and its open files."""
     header, ancillary, _, _ = client.recvmsg(LENGTH.size, socket.CMSG_SPACE(1024))
     if len(header) < LENGTH.size:
         os._exit(0)

@@ -148,5 +148,4 @@ class Repository:
 
 
 def _filled(texts: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
-    """Return texts with the values of their expressions."""
     return {key: EXPRESSION.sub(lambda found: values[found[1]], str(text)) for key, text in texts.items()}

@@ -59,7 +59,6 @@ def test_every_install_works_in_a_clone_and_brings_ours(file: Path) -> None:
 
 
 def declared(file: Path) -> list[str]:
-    """Return what a pyproject.toml or a requirements file asks for."""
     if file.suffix == ".toml":
         return project(str(file.relative_to(ROOT)))["dependencies"] if "[project]" in file.read_text() else []
     return [line.split(" \\")[0] for line in file.read_text().splitlines() if re.match(r"\w", line)]

@@ -76,7 +76,6 @@ def allowed(file: str, action: str, resource: str, boundary: str | None = None, 
 
 @given(st.sampled_from(DANGEROUS), st.sampled_from(["role/", "role/irsa", "role/other/irsa/"]), st.text("abirs/-"))
 def test_no_role_outside_the_path(action: str, prefix: str, name: str) -> None:
-    """Protects every other role of the AWS account, the deployer's own too, with the boundary named or not."""
     resource = f"{IAM}{prefix}{name}"
     if not resource.startswith(f"{IAM}role/irsa/"):
         assert not allowed("iam-deployer-bounded.json", action, resource, BOUNDARY)
@@ -101,10 +100,6 @@ def test_nor_with_a_wider_policy_beside(action: str) -> None:
 
 
 def test_the_boundary_gives_nobody_more_rights() -> None:
-    """Protects the AWS account from a role with the boundary: it can make no role, take no other, and open no cluster.
-
-    Of these services an action may lead to more than the role has; the file has the name that the deployer's demands.
-    """
     (statement,) = statements("iam-boundary.json")
     services = {each.partition(":")[0] for each in statement["Action"]}
 
@@ -127,7 +122,6 @@ RUNS = {
 
 @pytest.mark.parametrize("environment", RUNS)
 def test_a_workflow_may_do_what_it_runs(environment: str) -> None:
-    """Protects who watches: without a permission, a check has no result each night, and drift's issue never closes."""
     page = (PERMISSIONS.parent / "guides" / "ci.md").read_text()
     (row,) = re.findall(r"^\| permissions of the role \|(.*)\|$", page, re.MULTILINE)
     granted = re.findall(r"permissions/(iam-[\w-]+\.json)", row.split("|")[[*RUNS].index(environment)])

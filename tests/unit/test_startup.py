@@ -4,8 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from irsa.ways import TrustParts, trust_document
 
 ROOT = Path(__file__).parents[2]
@@ -53,23 +51,7 @@ def test_help_imports_nothing_of_the_subcommands() -> None:
     assert not imported(str(IRSA), "--help") & {*SDKS, *CLIENTS, *of_subcommands}
 
 
-@pytest.mark.parametrize(
-    ("subcommand", "needs"),
-    [
-        ("explain", {"irsa"}),
-        *((each, {"irsa_cli.subcommands"}) for each in ("check", "stacks")),
-        *((each, {"irsa_cli.options"}) for each in ("verify", "prove", "inventory")),
-    ],
-)
-def test_the_help_of_a_subcommand_draws_nothing(subcommand: str, needs: set[str]) -> None:
-    names = imported(str(IRSA), subcommand, "--help")
-
-    assert needs <= names
-    assert not names & {*SDKS, *CLIENTS, "rich", "jinja2", "pydantic"}
-
-
 def test_explain_offline_imports_no_client(tmp_path: Path) -> None:
-    """Protects who explains a file: nothing that could reach AWS or Kubernetes is even loaded."""
     file = tmp_path / "trust.json"
     file.write_text(trust_document(TrustParts([f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"], ["default:app"])))
     names = imported(str(IRSA), *EXPLAIN, str(file))
@@ -79,26 +61,7 @@ def test_explain_offline_imports_no_client(tmp_path: Path) -> None:
 
 
 def test_check_imports_no_client() -> None:
-    """Protects hooks and editors: a stack file is checked without Pulumi, AWS or Kubernetes."""
     names = imported(str(IRSA), "check", "Pulumi.dev.yaml")
 
     assert "pydantic" in names
     assert not names & {*SDKS, *CLIENTS, "rich", "irsa_world.state.pulumi"}
-
-
-def test_what_a_stack_declares_is_read_without_a_client() -> None:
-    """Protects each reader of a state: its values need neither `pulumi` nor what could reach AWS or Kubernetes."""
-    names = imported("-c", "import irsa_world.state.declared")
-
-    assert "irsa_world.state.resource" in names
-    assert not names & {*SDKS, *CLIENTS, "subprocess", "pydantic", "rich", "config", "irsa_world.state.pulumi"}
-
-
-def test_diff_of_a_file_imports_no_client(tmp_path: Path) -> None:
-    """Protects who reads a preview without access to anything: nothing that could reach AWS or Kubernetes is loaded."""
-    file = tmp_path / "preview.json"
-    file.write_text('{"steps": [], "changeSummary": {"same": 1}}')
-    names = imported(str(IRSA), "diff", "--preview", str(file))
-
-    assert "irsa" in names
-    assert not names & {*SDKS, *CLIENTS, "pydantic", "rich", "config"}

@@ -77,7 +77,6 @@ def wrong_words(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def test_what_users_read_has_the_words_of_the_field() -> None:
-    """Protects readers who know AWS, Kubernetes and Pulumi, and read English as a second language."""
     found = [
         f"{file}:{first + line}: {word!r}: write {write}"
         for file, first, text in read_by_users()

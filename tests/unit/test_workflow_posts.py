@@ -61,7 +61,6 @@ class Steps:
         return answer.returncode
 
     def comment(self, text: str) -> list[dict[str, Any]]:
-        """Comment a diff, and return all comments."""
         (self.folder / "changes.md").write_text(f"{text}\n")
         assert self.run("preview", "Comment") == 0
         comments: list[dict[str, Any]] = self.record["comments"]
@@ -80,22 +79,6 @@ def steps(tmp_path: Path) -> Steps:
     return Steps(tmp_path)
 
 
-def test_a_comment_is_edited_and_not_repeated(steps: Steps) -> None:
-    first = steps.comment("first")
-    second = steps.comment("second")
-    steps.stack = "prod-eu"
-    *others, third = steps.comment("third")
-
-    assert len(first) == len(second) == 1
-    assert first[0]["id"] == second[0]["id"]
-    assert second[0]["body"] == (
-        "<!-- irsa preview of prod -->\nsecond\n\n"
-        "Preview of c0ffee: [run](https://github.com/organization/irsa/actions/runs/1)\n"
-    )
-    assert others == second
-    assert third["body"].startswith("<!-- irsa preview of prod-eu -->\nthird")
-
-
 def test_the_comment_of_somebody_else_is_not_edited(steps: Steps) -> None:
     others = [
         {"id": number, "issue": 7, "user": MALLORY, "body": "<!-- irsa preview of prod -->\nApprove this."}
@@ -109,15 +92,7 @@ def test_the_comment_of_somebody_else_is_not_edited(steps: Steps) -> None:
     assert [each["user"]["login"] for each in found[2:]] == [BOT]
 
 
-@pytest.mark.parametrize("letter", ["a", "ä"])
-def test_the_longest_diff_is_a_comment(steps: Steps, letter: str) -> None:
-    (found,) = steps.comment(letter * 65_000)
-
-    assert found["body"].count(letter) >= 65_000
-
-
 def test_a_failure_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
-    """Protects from a comment that GitHub refuses, so that an earlier one would stay."""
     (found,) = steps.comment("a" * LONGEST_BODY)
 
     assert found["body"] == (
@@ -170,38 +145,7 @@ def test_why_a_preview_fails_is_a_block_of_code(steps: Steps, name: str) -> None
     assert (steps.folder / "changes.md").read_text() == "".join(f"    {line}\n" for line in reasons)
 
 
-def test_drift_is_reported_once(steps: Steps) -> None:
-    """Protects the readers of issues: one for each stack, and a comment only when something else differs."""
-    issues, comments = steps.report("one thing")
-    assert [each["title"] for each in issues] == ["Stack prod is not as declared"]
-    assert "one thing\n\n[Run](https://github.com/organization/irsa/actions/runs/1)\n" in issues[0]["body"]
-    assert comments == []
-
-    assert steps.report("one thing") == (issues, [])
-    same, comments = steps.report("another thing")
-    assert same == issues
-    assert ["another thing" in each["body"] for each in comments] == [True]
-    assert steps.report("another thing") == (issues, comments)
-
-    steps.stack = "prod-eu"
-    both, _ = steps.report("one thing")
-    assert [each["title"] for each in both] == [f"Stack {stack} is not as declared" for stack in ("prod", "prod-eu")]
-
-
-def test_what_is_as_declared_again_is_closed(steps: Steps) -> None:
-    """Protects the list of issues: only the stack's own is closed, and a later difference opens a new one."""
-    assert steps.report(None) == ([], [])
-    steps.report("one thing")
-    (closed,), (comment,) = steps.report(None)
-    assert (closed["state"], closed["state_reason"]) == ("closed", "completed")
-    assert comment["body"].startswith("As declared again: ")
-
-    issues, _ = steps.report("one thing")
-    assert [each["state"] for each in issues] == ["closed", "open"]
-
-
 def test_the_issue_of_somebody_else_is_left(steps: Steps) -> None:
-    """Protects what others wrote: whoever may open an issue may write the marker."""
     others = [
         {"number": number, "state": "open", "user": MALLORY, "body": body}
         for number, body in ((1, "<!-- irsa drift of prod, -->"), (2, None), (3, ""))
@@ -212,24 +156,6 @@ def test_the_issue_of_somebody_else_is_left(steps: Steps) -> None:
 
     assert issues[:3] == others
     assert [each["state"] for each in issues[3:]] == ["closed"]
-
-
-def test_a_report_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
-    """Protects from an issue that GitHub refuses; what differs otherwise is still told."""
-    long = "a" * LONGEST_BODY
-    (issue,), _ = steps.report(long)
-    _, same = steps.report(long)
-    _, comments = steps.report(long + "b")
-
-    assert "The report is too long for an issue.\n\n[Run](https://github.com/" in issue["body"]
-    assert (len(same), len(comments)) == (0, 1)
-
-
-def test_a_night_without_an_answer_is_reported(steps: Steps) -> None:
-    assert steps.run("drift", "Report", COMPARED="skipped") == 0
-    (issue,) = steps.record["issues"]
-
-    assert "Nothing was compared: an earlier step failed." in issue["body"]
 
 
 def test_what_verify_found_is_a_block_of_code(steps: Steps) -> None:
@@ -250,14 +176,3 @@ def test_what_verify_found_is_a_block_of_code(steps: Steps) -> None:
     found = "".join(f"    {line}\n" for line in lines[:-3])
     assert report.startswith(f"What `irsa verify` found:\n\n{found}\nWhat `pulumi up")
     assert report.endswith("\n\nchanges\n")
-
-
-def test_why_there_is_no_report_is_told(steps: Steps) -> None:
-    """Protects who reads the issue: where `irsa verify` could not look, its reason is there and not an empty block."""
-    write_programs(steps.programs, {"pulumi": "exit 0"})
-    irsa = '[ "$1" = diff ] && echo changes > changes.md && exit; echo "irsa verify: no credentials" >&2; exit 2'
-    write_programs(steps.folder / ".venv" / "bin", {"irsa": irsa})
-
-    assert steps.run("drift", "Compare") == 1
-    report = (steps.folder / "report.md").read_text()
-    assert report.startswith("What `irsa verify` found:\n\n    irsa verify: no credentials\n\nWhat `pulumi up")

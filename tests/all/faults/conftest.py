@@ -1,19 +1,14 @@
 """How much is tried: a selection that is the same each time, or all of it with a seed of one's own (make faults)."""
 
 import os
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-
-from tests.all.faults.toxiproxy import Network, running_network
 
 SHARDS = 4
 
 
 class Amount(NamedTuple):
-    """The kills of one shard."""
-
     seed: int
     numbers: range
 
@@ -22,13 +17,6 @@ def amounts() -> list[Amount]:
     """Return each shard's part of the kills, which are few unless `make faults` asks for many."""
     seed, kills = int(os.environ.get("SEED", "20141112")), int(os.environ.get("KILLS", "1"))
     return [Amount(seed, range(shard, kills, SHARDS)) for shard in range(min(SHARDS, kills))]
-
-
-@pytest.fixture(scope="session")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """Run toxiproxy once for all tests."""
-    with running_network(tmp_path_factory.mktemp("toxiproxy")) as running:
-        yield running
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,8 +17,6 @@ COLLECTIONS = {"namespaces", "serviceaccounts", "pod-identity-associations"}
 
 
 class Killed(NamedTuple):
-    """A kill, and what was held meanwhile."""
-
     interrupted: Interrupted
     held: list[str]
 

@@ -1,5 +1,3 @@
-"""An engine that is killed."""
-
 import json
 import subprocess
 import time
@@ -102,6 +100,5 @@ def _kill(pid: int, folder: Path) -> int:
 
 
 def deployment(stack: Stack) -> dict[str, Any]:
-    """Return the state."""
     exported: dict[str, Any] = json.loads(stack.pulumi("stack", "export"))["deployment"]
     return exported

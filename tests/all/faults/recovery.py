@@ -51,7 +51,6 @@ def run(stack: Stack, command: str) -> Answered:
 
 
 def must(answer: Answered) -> str:
-    """Return what a command printed, which must have succeeded."""
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return answer.stdout
 
@@ -88,7 +87,6 @@ def _entry(lines: list[str]) -> Entry:
 
 
 def go_on(stack: Stack) -> Answered:
-    """Run the page's last commands."""
     return run(stack, page_command("--clear-pending-creates"))
 
 

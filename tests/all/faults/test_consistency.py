@@ -19,7 +19,6 @@ MISSING: Failure = (404, "NoSuchEntity", "Policy arn:aws:iam::111122223333:polic
 
 
 def failing(failure: Failure, times: int) -> Callable[[], Failure | None]:
-    """Return a function that fails the first so many calls."""
     answers = iter([failure] * times)
     return lambda: next(answers, None)
 

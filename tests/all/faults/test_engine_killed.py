@@ -5,7 +5,8 @@ The network to AWS and Kubernetes is as slow as a real one: so most kills meet a
 
 import json
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,10 @@ import pytest
 
 from program.lookups import rules as live_rules
 from tests.all.faults.conftest import Amount, amounts
-from tests.all.faults.held import kill_while_held
+from tests.all.faults.held import both_apis, kill_while_held
 from tests.all.faults.interruption import Interrupted, after, interrupt
 from tests.all.faults.inventory import existing, recorded
 from tests.all.faults.recovery import recover, remove_empty_attributes
-from tests.all.faults.toxiproxy import Network
 from tests.sandbox.irsa_command import irsa, report
 from tests.sandbox.project import STACK, Project
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.sandbox
 
 Deploy = Callable[..., Project]
 SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
-# Milliseconds until an answer arrives, which IAM takes about.
-AWS_LATENCY = 100
+# Until an answer arrives, which IAM takes about.
+LATENCY_SECONDS = 0.1
 # Seconds; a creation takes two answers or three.
 LONGEST_STEP = 0.5
 UNDONE_BY = {"up": "destroy", "destroy": "up"}
@@ -72,19 +72,22 @@ def interrupt_within(project: Project, verb: str, lines: int, moments: random.Ra
         project.pulumi(UNDONE_BY[verb], "--yes", "--skip-preview")
 
 
+@pytest.fixture
+def slow(cloud: Any, tmp_path: Path) -> Iterator[dict[str, str]]:
+    with both_apis(cloud, tmp_path, lambda _: None, lambda _: time.sleep(LATENCY_SECONDS)) as variables:
+        yield variables
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("amount", amounts(), ids=str)
 def test_a_killed_engine_leaves_nothing_behind(
-    cloud: Any, deploy: Deploy, network: Network, record_property: Callable[..., None], amount: Amount
+    cloud: Any, slow: dict[str, str], deploy: Deploy, record_property: Callable[..., None], amount: Amount
 ) -> None:
-    """Protects the AWS account and Pods: after the documented commands all is as declared, and later all is gone."""
-    aws = network.link(cloud.aws_address)
-    aws.add("latency", latency=AWS_LATENCY)
     cloud.kubectl("create", "serviceaccount", "helm-made")
     # A namespace stays when its stack is destroyed.
     cloud.kubectl("create", "namespace", "faults")
     before = existing(cloud)
-    project = deploy(settings(), AWS_ENDPOINT_URL=aws.address)
+    project = deploy(settings(), **slow)
     lines = {verb: interrupt(project, verb, when=lambda: False).lines for verb in UNDONE_BY}
     assert existing(cloud) == before, "an undisturbed destroy leaves something"
     killed, unrecorded = dict.fromkeys(lines, 0), 0
@@ -137,7 +140,6 @@ def test_what_was_created_and_not_recorded_is_named_and_taken_back(
 
 
 def test_a_state_whose_attributes_are_empty(deploy: Deploy) -> None:
-    """Protects a state in a folder: an engine that is killed while it writes them cannot read its state any more."""
     project = deploy({"bindings": {"app": {"serviceAccount": {"name": "empty-attributes"}, "policyArns": [SQS]}}})
     project.up()
     (attributes,) = (project.folder / "state").rglob(f"{STACK}.json.attrs")
@@ -157,7 +159,6 @@ ADOPTED_AS = {
 
 @pytest.mark.long
 def test_an_up_without_checkpoints_is_adopted(cloud: Any, deploy: Deploy, record_property: Callable[..., None]) -> None:
-    """Protects who follows docs/guides/scale.md: what was created and not recorded is named, adopted, and unchanged."""
     names = [f"adopted-{number}" for number in range(6)]
 
     def declared(adopted: dict[str, list[str]]) -> dict[str, Any]:

@@ -3,21 +3,24 @@
 Nothing that was not seen is green, and nothing that is right is a finding. Each run ends within a bounded time.
 """
 
+import itertools
 import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from threading import Event
 from typing import Any, NamedTuple
 
 import pytest
 
 from irsa_world.report.checks import UNANSWERED
 from program.lookups import rules as live_rules
-from tests.all.faults.faulty_cloud import BROKEN, THROTTLED, UNAVAILABLE, FaultyCloud
-from tests.all.faults.toxiproxy import Link, Network
+from tests.all.faults.held import both_apis
 from tests.sandbox.conftest import Cloud
+from tests.sandbox.failing_api import Answer, Question, answer_of_aws
 from tests.sandbox.irsa_command import ROLE_ARN, irsa
 from tests.sandbox.project import STACK, Project
 
@@ -56,7 +59,6 @@ class Seen(NamedTuple):
 
 
 def seen(project: Project, subcommand: str, **variables: str) -> Seen:
-    """Run a subcommand and return what it said."""
     began = time.monotonic()
     answer = irsa(project, *SUBCOMMANDS[subcommand], **variables)
     seconds = time.monotonic() - began
@@ -96,91 +98,117 @@ def project(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def right(project: Project) -> dict[str, Seen]:
-    """Return what each subcommand says where nothing fails."""
     found = {subcommand: seen(project, subcommand) for subcommand in SUBCOMMANDS}
     assert {subcommand: answer.code for subcommand, answer in found.items()} == dict.fromkeys(SUBCOMMANDS, 1)
     assert all(len(answer.wrong) > 1 and not answer.unseen for answer in found.values()), found
     return found
 
 
-SLOW = {"latency": 300, "jitter": 200}
+Fault = Callable[[Question], Answer | None]
 
 
-def slow(link: Link) -> None:
-    link.add("latency", **SLOW)
+def slow(_: Question) -> None:
+    time.sleep(0.3)
 
 
-def resetting(link: Link) -> None:
-    link.add("reset_peer", toxicity=0.3, timeout=20)
+def silent(_: Question) -> None:
+    time.sleep(3_600)
 
 
-def cutting(link: Link) -> None:
-    link.add("limit_data", toxicity=0.3, bytes=400)
+def gone(_: Question) -> None:
+    raise ConnectionResetError
 
 
-def silent(link: Link) -> None:
-    # The toxic "timeout" passes on that the server has closed the connection; an answer that is late does not.
-    link.add("latency", latency=3_600_000)
+def throttled(question: Question) -> Answer:
+    return answer_of_aws(question, (400, "Throttling", "Rate exceeded"))
+
+
+def status(number: int) -> Fault:
+    def answer(question: Question) -> Answer:
+        if not of_kubernetes(question):
+            return answer_of_aws(question, (number, "InternalFailure", "The request has failed"))
+        # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+        body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "as the test says"}
+        return Answer(number, "application/json", json.dumps({**body, "code": number}), {"Retry-After": "1"})
+
+    return answer
+
+
+def of_kubernetes(question: Question) -> bool:
+    return question.path.startswith(("/api", "/version"))
 
 
 class Case(NamedTuple):
-    """A fault.
+    """A fault, from so many answers on, for so many seconds.
 
     Attributes:
-        lead: Returns the variables that lead through it.
         exact: Whether the answer must be the one without a fault.
         short: Whether it is part of `make test-all`.
     """
 
-    lead: Callable[[FaultyCloud], dict[str, str]]
+    fault: Fault
+    share: float = 1.0
+    after: int = 0
+    seconds: float = 3_600.0
     exact: bool = False
     short: bool = False
 
 
 # The answer that does not come: verify asks AWS five times for the ten bindings, and Kubernetes twice.
-AWS_ANSWERS, KUBERNETES_ANSWERS = 3, 2
+ANSWERS = {"AWS": 3, "Kubernetes": 1}
 CASES = {
-    "AWS slow": Case(lambda cloud: cloud.aws(slow), exact=True),
-    "AWS throttles a third": Case(lambda cloud: cloud.aws_answers(THROTTLED, 0.3)),
-    "AWS throttles everything": Case(lambda cloud: cloud.aws_answers(THROTTLED, 1)),
-    "AWS answers 500 to a third": Case(lambda cloud: cloud.aws_answers(BROKEN, 0.3)),
-    "AWS answers 503 to everything": Case(lambda cloud: cloud.aws_answers(UNAVAILABLE, 1)),
-    "AWS resets a third of its connections": Case(lambda cloud: cloud.aws(resetting)),
-    "AWS ends a third of its answers early": Case(lambda cloud: cloud.aws(cutting)),
-    "AWS is not there": Case(lambda cloud: cloud.aws(Link.cut)),
-    "AWS never answers": Case(lambda cloud: cloud.aws(silent)),
-    "AWS goes for 5 s": Case(lambda cloud: cloud.aws_goes(AWS_ANSWERS, Link.cut, back=True), short=True),
-    "AWS goes for good": Case(lambda cloud: cloud.aws_goes(AWS_ANSWERS, Link.cut, back=False)),
-    "AWS falls silent": Case(lambda cloud: cloud.aws_goes(AWS_ANSWERS, silent, back=False)),
-    "Kubernetes slow": Case(lambda cloud: cloud.kubernetes(slow), exact=True),
-    "Kubernetes answers 429 to a third": Case(lambda cloud: cloud.kubernetes_answers(429, 0.3), exact=True),
-    "Kubernetes answers 500 to a third": Case(lambda cloud: cloud.kubernetes_answers(500, 0.3), short=True),
-    "Kubernetes answers 503 to everything": Case(lambda cloud: cloud.kubernetes_answers(503, 1)),
-    "Kubernetes resets a third of its connections": Case(lambda cloud: cloud.kubernetes(resetting)),
-    "Kubernetes ends a third of its answers early": Case(lambda cloud: cloud.kubernetes(cutting)),
-    "Kubernetes is not there": Case(lambda cloud: cloud.kubernetes(Link.cut)),
-    "Kubernetes never answers": Case(lambda cloud: cloud.kubernetes(silent)),
-    "Kubernetes goes for 5 s": Case(
-        lambda cloud: cloud.kubernetes_goes(KUBERNETES_ANSWERS, Link.cut, back=True), short=True
-    ),
-    "Kubernetes falls silent": Case(lambda cloud: cloud.kubernetes_goes(KUBERNETES_ANSWERS, silent, back=False)),
+    f"{api} {name}": case
+    for api, after in ANSWERS.items()
+    for name, case in {
+        "slow": Case(slow, exact=True),
+        "answers 500 to a third": Case(status(500), 0.3, short=api == "Kubernetes"),
+        "answers 503 to everything": Case(status(503)),
+        "resets a third of its connections": Case(gone, 0.3),
+        "is not there": Case(gone),
+        "never answers": Case(silent),
+        "goes for 5 s": Case(gone, after=after, seconds=5, short=True),
+        "falls silent": Case(silent, after=after),
+    }.items()
+} | {
+    "AWS throttles a third": Case(throttled, 0.3),
+    "AWS throttles everything": Case(throttled),
+    "AWS goes for good": Case(gone, after=ANSWERS["AWS"]),
+    "Kubernetes answers 429 to a third": Case(status(429), 0.3, exact=True),
 }
+
+
+def failing(api: str, case: Case, met: Event) -> Fault:
+    """Return the failure of one of the two APIs; the event is set when the fault has come."""
+    random, asked, began = Random(20141112), itertools.count(), list[float]()
+
+    def failure(question: Question) -> Answer | None:
+        if of_kubernetes(question) != (api == "Kubernetes") or next(asked) < case.after:
+            return None
+        began.append(time.monotonic())
+        met.set()
+        lasts = began[-1] - began[0] < case.seconds
+        return case.fault(question) if lasts and random.random() < case.share else None
+
+    return failure
+
+
 TRIED = {name: case for name, case in CASES.items() if case.short or os.environ.get("FAULTS") == "all"}
 
 
 @pytest.mark.parametrize("name", TRIED)
 def test_a_fault_is_never_green_and_never_a_finding(
-    network: Network, project: Project, right: dict[str, Seen], record_property: Callable[..., None], name: str
+    project: Project, right: dict[str, Seen], tmp_path: Path, record_property: Callable[..., None], name: str
 ) -> None:
-    """Protects CI and whoever is on call: what was not seen is said, and what was seen is right."""
     case = TRIED[name]
 
     def run(subcommand: str) -> Seen:
-        with ExitStack() as ways:
-            faulty = FaultyCloud(project.cloud, network, ways)
-            said = seen(project, subcommand, **case.lead(faulty))
-            assert all(met.is_set() for met in faulty.met), f"{subcommand} ended before the fault came"
-            return said
+        folder, met = tmp_path / subcommand, Event()
+        folder.mkdir()
+        failure = failing(name.partition(" ")[0], case, met)
+        with both_apis(project.cloud, folder, failure, lambda _: None) as variables:
+            said = seen(project, subcommand, **variables)
+        assert met.is_set(), f"{subcommand} ended before the fault came"
+        return said
 
     with ThreadPoolExecutor() as pool:
         answers = dict(zip(SUBCOMMANDS, pool.map(run, SUBCOMMANDS), strict=True))

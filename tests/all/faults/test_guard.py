@@ -76,7 +76,6 @@ CHANGES: dict[str, tuple[Settings, Settings, Settings, Settings]] = {
 
 
 def at_once() -> tuple[Settings, Settings]:
-    """Return a stack in which all is changed."""
     parts = zip(*CHANGES.values(), strict=True)
     guard, bindings, new_guard, new_bindings = ({k: v for each in part for k, v in each.items()} for part in parts)
     return settings(guard, bindings), settings(new_guard, new_bindings)
@@ -103,13 +102,11 @@ def writes(question: Question) -> bool:
 
 
 def bare_pod(name: str) -> Settings:
-    """Return a Pod that the webhook has not seen."""
     spec = {"serviceAccountName": name, "containers": [{"name": "app", "image": "app"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "app-"}, "spec": spec}
 
 
 def refused(server: ApiServer) -> list[str]:
-    """Return why Pods that are right are refused."""
     caught_up(server)
     answers = []
     for account in server.kubernetes.list(ServiceAccount, namespace="*"):
@@ -174,7 +171,6 @@ def test_no_right_pod_is_refused_whenever_the_engine_is_killed(
 
 @pytest.fixture
 def existing(cloud: Any) -> Any:
-    """Service accounts that others have created, without an identity."""
     for each in (EXISTING, PODS_OF_EXISTING):
         assert cloud.kubectl("create", "sa", each["name"]).returncode == 0
     yield

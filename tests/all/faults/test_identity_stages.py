@@ -13,11 +13,12 @@ import yaml
 from tests.all.faults.held import holding
 from tests.all.faults.interruption import interrupt
 from tests.all.faults.recovery import recover
+from tests.all.sandbox.test_pod_identity_settings import SESSION
 from tests.sandbox.failing_api import Question
 from tests.sandbox.irsa_command import PROVIDER
 from tests.sandbox.pods import CLUSTER, Pods
 from tests.sandbox.project import STACK, Project, Stack
-from tests.sandbox.test_pod_identity import SESSION, STAGED, STAGES, left_out
+from tests.sandbox.test_pod_identity import STAGED, STAGES, left_out
 
 pytestmark = pytest.mark.sandbox
 

@@ -47,7 +47,6 @@ def test_a_replacement_that_is_killed(cloud: Any, deploy: Deploy, tmp_path: Path
 
 
 def annotations(cloud: Any, name: str) -> dict[str, str]:
-    """Return the annotations of a service account."""
     metadata = json.loads(cloud.kubectl("get", "serviceaccount", name, "-o", "json").stdout)["metadata"]
     found: dict[str, str] = metadata.get("annotations", {})
     return found

@@ -63,7 +63,6 @@ def shown(found: Page, part: str) -> int:
 
 
 def test_filter_leaves_what_has_every_word(open_page: Open) -> None:
-    """The filter is about findings and both tables, says how much is left, and brings all back."""
     found = open_page(LARGE)
     parts = ("findings", "service-accounts", "roles")
     every = [shown(found, part) for part in parts]
@@ -86,7 +85,6 @@ def test_filter_leaves_what_has_every_word(open_page: Open) -> None:
 
 
 def test_a_box_of_the_picture_leads_to_what_is_in_it(open_page: Open) -> None:
-    """A namespace that stands for many service accounts is looked into with a click."""
     found = open_page(LARGE)
     box = found.locator("a.box", has_text="checkout/").first
     box.click()
@@ -99,7 +97,6 @@ def test_a_box_of_the_picture_leads_to_what_is_in_it(open_page: Open) -> None:
 
 
 def test_it_reads_without_javascript(open_page: Open) -> None:
-    """Where scripts are forbidden, everything is there but the filter."""
     found = open_page(SMALL, script=False)
 
     expect(found.locator("#filter")).to_be_hidden()
@@ -122,7 +119,6 @@ def test_no_name_runs_a_script(danger: str, open_page: Open) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("width", [390, 1_440])
 def test_nobody_scrolls_sideways(size: str, width: int, open_page: Open) -> None:
-    """Nothing is wider than the window, with everything unfolded, the longest names that Kubernetes allows included."""
     found = open_page(SIZES[size], width)
     found.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
 
@@ -137,7 +133,6 @@ def test_nobody_scrolls_sideways(size: str, width: int, open_page: Open) -> None
 
 
 def test_paper_has_what_is_folded(open_page: Open) -> None:
-    """Every finding and every reason is printed, on white, without what nobody can press on paper."""
     found = open_page(SMALL, theme="dark")
     found.locator("details[open]").first.evaluate("(each) => { each.open = false; }")
     found.emulate_media(media="print")

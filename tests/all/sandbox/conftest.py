@@ -15,7 +15,6 @@ WITHOUT_PLUGIN = (
     "test_plugin_aws.py",
     "test_sandbox_language_host.py",
     "test_sandbox_recovery.py",
-    "test_sandbox_seed.py",
     "test_web_identity.py",
 )
 collect_ignore = WITHOUT_PLUGIN if official_parts(os.environ) else ()

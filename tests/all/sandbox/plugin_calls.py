@@ -22,8 +22,6 @@ SECONDS = 120
 
 
 class PluginError(Exception):
-    """What the plugin refused, in its words."""
-
     def __init__(self, error: grpc.RpcError) -> None:
         super().__init__(error.details())
         self.kept = ""
@@ -40,8 +38,6 @@ class RefusedInputsError(Exception):
 
 @dataclass
 class Resource:
-    """What the engine keeps of a resource."""
-
     urn: str
     id: str
     inputs: Properties
@@ -181,16 +177,6 @@ class Engine:
             timeout=seconds,
         )
         self.call("Delete", request)
-
-    def replacing_settings(self, old: Any, new: Any) -> Difference:
-        """Return which changes of the provider's own settings replace what it holds."""
-        olds, news = _sent(properties_of(old)), _sent(properties_of(new))
-        request = provider_pb2.DiffRequest(
-            urn="urn:pulumi:dev::p::pulumi:providers:kubernetes::cluster", id="1", olds=olds, old_inputs=olds, news=news
-        )
-        response = self.call("DiffConfig", request)
-        some = bool(response.diffs) or response.changes == provider_pb2.DiffResponse.DIFF_SOME
-        return Difference(some, {}, list(response.replaces), response.deleteBeforeReplace)
 
 
 def _given(inputs: Mapping[str, Any]) -> Properties:

@@ -1,5 +1,3 @@
-"""`irsa adopt` of EKS Pod Identity associations, and then the real engine, which takes nothing from anybody."""
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

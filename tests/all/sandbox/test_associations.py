@@ -1,5 +1,3 @@
-"""`irsa inventory` and `irsa explain` about associations, against the sandbox's EKS, which has rules of its own."""
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -1,5 +1,3 @@
-"""Each change of clusters and AWS accounts in docs/reference/changes.md, on the real engine."""
-
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +12,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def grown(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    """A stack from one cluster to two and back."""
     blue, teal = blue_and_green(green).values()
     settings = [
         {"cluster": blue},
@@ -31,7 +28,6 @@ def grown(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def moved(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    """A stack with two clusters and two AWS accounts."""
     settings = {
         "clusters": blue_and_green(green),
         "accounts": {"data": {"assumeRoleArn": role_arn("deployer", OTHER_ACCOUNT)}},
@@ -43,13 +39,11 @@ def moved(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.mark.parametrize("scenario", GROWING, ids=[each.word or "stack" for each in GROWING])
 def test_the_page_has_what_a_cluster_more_does(grown: Walk, scenario: Scenario) -> None:
-    """Protects the way from one cluster to several: nothing moves in AWS or in the first cluster."""
     check(grown, scenario)
 
 
 @pytest.mark.parametrize("scenario", MOVING, ids=[each.word for each in MOVING])
 def test_the_page_has_what_a_move_does(moved: Walk, scenario: Scenario) -> None:
-    """Protects Pods when a binding moves to another cluster or AWS account."""
     check(moved, scenario)
 
 

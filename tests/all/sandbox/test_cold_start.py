@@ -16,7 +16,6 @@ pytestmark = pytest.mark.sandbox
 
 @pytest.fixture
 def cold(cloud: Cloud, tmp_path: Path) -> Iterator[Project]:
-    """A stack whose Python processes import what they need."""
     prepare_engine(cloud.sandbox, cloud.environment(), cloud.progress)
     subjects = [f"team-a:worker-{number}" for number in range(9)]
     binding = {"serviceAccount": {"name": "cold"}, "policyArns": [], "trust": {"subjects": subjects}}
@@ -29,7 +28,6 @@ def cold(cloud: Cloud, tmp_path: Path) -> Iterator[Project]:
 
 
 def test_a_new_python_imports_what_it_needs_and_orders_as_another(cold: Project) -> None:
-    """Protects what the warm Python of the other tests hides: a missing import, the order of a set in a document."""
     cold.variables["PYTHONHASHSEED"] = "1"
     # The stack, the component, a role and a service account; the stand-ins' providers are not counted.
     assert cold.up() == {"create": 4}

@@ -10,16 +10,13 @@ import pytest
 from sandbox.layout import OTHER_AWS_ACCOUNT
 from tests.sandbox.conflicts import (
     DATA,
-    DEAD,
     GREEN,
     MY_CLUSTER,
     OF_GREEN,
     WITHOUT_PODS,
     Settings,
-    StackCase,
     annotated,
     aws_accounts,
-    checked_and_deployed,
     deployed,
     found_by_binding,
     long_document,
@@ -32,28 +29,8 @@ from tests.sandbox.irsa_command import ACCOUNT
 
 pytestmark = pytest.mark.sandbox
 
-STACKS = (
-    StackCase("cluster-dead", "cluster-unreachable", {**MY_CLUSTER, "kubernetes": {"kubeconfig": DEAD}}),
-    StackCase("context-unknown", "context-missing", providers={"kubernetes:context": "no-such-context"}),
-    StackCase("profile-unknown", "credentials", providers={"aws:profile": "no-such-profile"}),
-    StackCase(
-        "account-forbidden",
-        "wrong-account",
-        providers={"aws:allowedAccountIds": [], "aws:forbiddenAccountIds": [ACCOUNT]},
-    ),
-)
-
-
-@pytest.mark.parametrize("case", STACKS, ids=lambda case: case.name)
-def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
-    found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
-
-    assert code != 0, said
-    assert found == {case.kind}, said
-
 
 def test_a_cluster_that_only_the_check_tells(cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects from the one mistake here that the engine deploys: the service account is in another cluster."""
     settings = {
         "clusters": {
             "blue": {**MY_CLUSTER, "kubernetes": {"kubeconfig": GREEN}},
@@ -147,7 +124,6 @@ def leave(cloud: Any, green: str) -> Iterator[Callable[[Mapping[str, Mapping[str
 
 
 def test_quotas_of_an_aws_account(cloud: Any, leave: Callable[..., None], tmp_path: Path) -> None:
-    """Protects the same of quotas of a whole AWS account: neither one too few nor one too many is reported."""
     with deployed(cloud, tmp_path / "project", {"accounts": {"data": DATA}, "bindings": IN_USE}) as project:
         project.up()
         for step in QUOTA_STEPS:

@@ -1,5 +1,3 @@
-"""`irsa diff` of a migration to EKS Pod Identity, with the real engine's previews."""
-
 import json
 from collections.abc import Callable
 from typing import Any

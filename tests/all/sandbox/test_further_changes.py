@@ -31,7 +31,6 @@ def test_the_page_has_what_a_change_does(walked: Walk, scenario: Scenario) -> No
 
 @pytest.fixture(scope="module")
 def defaulted(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    """Bindings whose stack gets other defaults."""
     project = Project(cloud, tmp_path_factory.mktemp("defaults"), {"bindings": {}})
     yield walk(project, DEFAULTS, [{}, {"defaults": TAGGED}, {"defaults": {**TAGGED, "path": "/irsa/"}}])
     project.destroy()

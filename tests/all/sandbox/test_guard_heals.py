@@ -6,10 +6,8 @@ https://github.com/kubernetes/client-go/blob/master/util/workqueue/default_rate_
 """
 
 import json
-import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -95,7 +93,6 @@ def deployment(api: ApiServer, webhook: Webhook) -> Iterator[Callable[..., None]
 
 
 def until(ask: Callable[[], Any]) -> Any:
-    """Ask until there is an answer."""
     end = time.monotonic() + AT_MOST_SECONDS
     while not (answer := ask()):
         assert time.monotonic() < end
@@ -110,7 +107,6 @@ def listed(api: ApiServer, kind: str, namespace: str) -> list[Any]:
 
 
 def roles(api: ApiServer, namespace: str) -> list[tuple[str, str | None]]:
-    """Return the ReplicaSet and the role of each Pod."""
     return [
         (pod["metadata"]["ownerReferences"][0]["name"], each.get("AWS_ROLE_ARN"))
         for pod in listed(api, "pods", namespace)
@@ -119,7 +115,6 @@ def roles(api: ApiServer, namespace: str) -> list[tuple[str, str | None]]:
 
 
 def both(api: ApiServer, namespace: str) -> list[tuple[str, str | None]]:
-    """Return the Pods' roles once both exist."""
     found = roles(api, namespace)
     return found if len(found) == REPLICAS else []
 
@@ -158,7 +153,6 @@ def test_a_deployment_heals_by_itself(
     deployment: Callable[[str], None],
     record_property: Callable[[str, Any], None],
 ) -> None:
-    """Protects applications from the guard: what it has refused runs, with its role, once the webhook is back."""
     deployment(DENY)
     refused(api)
     with webhook():
@@ -167,25 +161,6 @@ def test_a_deployment_heals_by_itself(
         say(record_property, f"down for {DOWN_SECONDS:.0f} s, Pods {time.monotonic() - up:.1f} s after the webhook")
         assert [role for _, role in found] == [ROLE, ROLE]
         until(lambda: "ReplicaFailure" not in conditions(api, DENY))
-
-
-def test_a_restart_ends_the_wait(
-    api: ApiServer,
-    webhook: Webhook,
-    deployment: Callable[[str], None],
-    record_property: Callable[[str, Any], None],
-) -> None:
-    """Protects whoever does not want to wait: what `kubectl rollout restart` makes is not held up by old refusals."""
-    deployment(DENY)
-    refused(api)
-    [old] = [each["metadata"]["name"] for each in listed(api, "replicasets", DENY)]
-    with webhook():
-        asked = time.monotonic()
-        answer = api.cloud.kubectl("rollout", "restart", f"deployment/{APP}", "-n", DENY)
-        assert answer.returncode == 0, answer.stderr
-        found = until(lambda: [role for owner, role in roles(api, DENY) if owner != old])
-        say(record_property, f"Pods {time.monotonic() - asked:.1f} s after `kubectl rollout restart`")
-        assert set(found) == {ROLE}
 
 
 def test_pods_before_their_association(api: ApiServer, webhook: Webhook, deployment: Callable[..., None]) -> None:
@@ -210,29 +185,6 @@ def test_pods_before_their_association(api: ApiServer, webhook: Webhook, deploym
     eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=made["association"]["associationId"])
     iam.delete_role(RoleName=LATE)
     assert all(POD_IDENTITY.variables[0] in {each["name"] for each in way} for way in ways)
-
-
-def test_warned_of_deployments_run(api: ApiServer, webhook: Webhook, deployment: Callable[[str], None]) -> None:
-    """Protects those who look for warnings: Pods of controllers are created at once, and only the API server tells.
-
-    The warning goes to the ReplicaSet controller, which makes no event of it.
-    """
-    before = warned(api)
-    deployment(WARN)
-    assert [role for _, role in until(lambda: both(api, WARN))] == [None, None]
-    assert refusals(api, WARN) == []
-    assert set(conditions(api, WARN)) <= {"Progressing", "Available"}
-    assert warned(api) - before == {"warn": REPLICAS, "audit": REPLICAS}
-
-
-def warned(api: ApiServer) -> Counter[str]:
-    """Return how often the API server has warned and refused, by the metric that the guide names."""
-    metrics = api.cloud.kubectl("get", "--raw", "/metrics").stdout
-    lines = re.findall(r"^apiserver_validating_admission_policy_check_total{(.*)} (\d+)$", metrics, re.MULTILINE)
-    own = [(dict(re.findall(r'(\w+)="(.*?)"', labels)), int(count)) for labels, count in lines]
-    return Counter(
-        {each["enforcement_action"]: count for each, count in own if each["policy_binding"] == f"{POLICY}-warn"}
-    )
 
 
 def test_expressions_fit_the_types_of_kubernetes(api: ApiServer, deploy: Callable[..., Project]) -> None:

@@ -55,10 +55,6 @@ ORDER = ("irsa adopt", "irsa diff", "pulumi up", "sed -i.bak", "irsa verify", "i
 
 @pytest.mark.parametrize("guide", FOLLOWED)
 def test_the_commands_of_a_guide_run_in_their_order(guide: str, project: Project, tmp_path: Path) -> None:
-    """Protects the reader: each command runs as it stands, and only the first `pulumi up` of a batch changes something.
-
-    Whoever leaves and comes back finds everything as it was, in AWS, Kubernetes and the state.
-    """
     ran: list[str] = []
     before: Any = None
     stacks = tmp_path / "stacks"

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import venv
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,7 +55,6 @@ class Environment(NamedTuple):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Run the guide's line for pip in an empty environment."""
     folder = tmp_path_factory.mktemp("install")
     repository = folder / "irsa"
     subprocess.run(["git", "clone", "--quiet", ROOT, repository], check=True)
@@ -181,12 +179,3 @@ def test_the_missing_component_is_named_with_what_to_install(environment: Enviro
     environment.install(requirement)
     asked = environment.run("irsa", "explain", "default/app", "x" * 65)
     assert needs not in asked.stderr
-
-
-def test_the_checkout_itself_packages_no_module(environment: Environment, tmp_path: Path) -> None:
-    environment.pip("wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, str(environment.repository))
-    (wheel,) = tmp_path.glob("*.whl")
-
-    names = zipfile.ZipFile(wheel).namelist()
-    assert names
-    assert [name for name in names if ".dist-info/" not in name] == []

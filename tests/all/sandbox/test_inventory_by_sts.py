@@ -15,7 +15,6 @@ pytestmark = pytest.mark.sandbox
 
 @pytest.fixture
 def planted(cloud: Any) -> Iterator[Any]:
-    """Create the estate."""
     estate.make(cloud)
     yield cloud
     estate.remove(cloud)

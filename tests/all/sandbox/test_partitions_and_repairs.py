@@ -1,5 +1,3 @@
-"""Partitions of AWS, and what other tools leave broken or take away, with the real engine."""
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,3 +101,23 @@ def test_what_other_tools_leave_broken_or_take_away(deploy: Deploy, cloud: Any) 
     found = iam.list_attached_role_policies(RoleName="foreign-role")["AttachedPolicies"]
     assert {policy["PolicyArn"] for policy in found} == {foreign, sns}
     assert stack.up() == {}
+
+
+def test_a_namespace_of_an_earlier_version_stays(deploy: Callable[..., Project], cloud: Any) -> None:
+    """Protects all that is in it: a state whose namespace was to be deleted with the stack shows 0 changes.
+
+    An alias of another type: https://www.pulumi.com/docs/iac/concepts/resources/options/aliases/
+    """
+    account = {"name": "kept", "namespace": "earlier", "createNamespace": True}
+    stack = deploy({"bindings": {"kept": {"serviceAccount": account, "policyArns": []}}})
+    stack.up()
+    state = stack.folder / "state.json"
+    stack.pulumi("stack", "export", "--file", str(state))
+    state.write_text(state.read_text().replace("core/v1:NamespacePatch", "core/v1:Namespace"))
+    stack.pulumi("stack", "import", "--file", str(state))
+    assert len(stack.resources("Namespace")) == 1
+
+    assert stack.up() == {}
+    assert len(stack.resources("NamespacePatch")) == 1
+    stack.destroy()
+    assert cloud.kubectl("get", "namespace", "earlier").returncode == 0

@@ -8,13 +8,11 @@ https://github.com/pulumi/pulumi-terraform-bridge/tree/main/pkg/tfbridge.
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, NamedTuple
 
 import pytest
-from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.serving import UNKNOWN, plain
 from sandbox.plugins_install import plugin_program
@@ -56,8 +54,6 @@ _numbers = count()
 
 @dataclass
 class Aws:
-    """The plugin, and AWS behind it."""
-
     engine: Engine
     iam: Any
     asked: list[str]
@@ -180,41 +176,6 @@ def test_what_a_change_does(plugin: Aws, existing: Any, case: tuple[str, dict[st
 
 
 DENY, ALLOW = '{"Effect":"Deny","Action":"a"}', '{"Effect":"Allow","Action":"b"}'
-SUB = {"StringEquals": {"a:sub": "x"}}
-
-
-# https://github.com/hashicorp/awspolicyequivalence
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (statement(Action=["a:b", "c:d"]), statement(Action=["c:d", "a:b"]), True),
-        (statement(Action=["a:b"]), statement(Action="a:b"), True),
-        (statement(Effect="allow"), READ, True),
-        (statement(Sid=""), READ, True),
-        (statement(Principal={"AWS": ACCOUNT}), statement(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}), True),
-        (
-            statement(Condition={"StringEquals": {"a:aud": ["x", "y"]}}),
-            statement(Condition={"StringEquals": {"a:aud": ["y", "x"]}}),
-            True,
-        ),
-        (f'{{"Statement":{DENY}}}', f'{{"Statement":[{DENY}]}}', True),
-        (f'{{"Statement":[{DENY},{ALLOW}]}}', f'{{"Statement":[{ALLOW},{DENY}]}}', True),
-        (READ, READ.replace("2012-10-17", "2008-10-17"), False),
-        (READ, READ.replace('"Version":"2012-10-17",', ""), False),
-        (statement(Sid="A"), statement(Sid="B"), False),
-        (statement(Action="s3:getobject"), READ, False),
-        (statement(Condition={}), READ, False),
-        (statement(Condition=SUB), statement(Condition={"StringLike": SUB["StringEquals"]}), False),
-        ("{", READ, False),
-    ],
-)
-def test_documents_that_mean_the_same(plugin: Aws, existing: Any, one: str, other: str, same: bool) -> None:
-    resource = existing(POLICY, {})
-    for before, after in ((one, other), (other, one)):
-        state = {**resource.state, "policy": PropertyValue(before)}
-        # What is no JSON is refused as an input, and may be what somebody left in AWS.
-        if after != "{":
-            assert plugin.engine.diff(replace(resource, state=state), {"policy": after}).changes is not same
 
 
 class Life(NamedTuple):
@@ -284,7 +245,6 @@ def test_the_life_of_each_type(aws: Aws, life: Life) -> None:
 
 
 def test_what_check_answers(plugin: Aws) -> None:
-    """Defaults become inputs, which `__defaults` names; nobody sets `tagsAll`; what is missing is named."""
     engine, defaults = plugin.engine, {"path": "/", "maxSessionDuration": 3600, "forceDetachPolicies": False}
     for kind, expected in ((POLICY, {"path": "/"}), (ROLE, defaults), (ROLE_POLICY, {}), (ATTACHMENT, None)):
         inputs = plain(engine.check(engine.urn(kind), VALID[kind]))
@@ -299,7 +259,6 @@ def test_what_check_answers(plugin: Aws) -> None:
 
 
 def test_automatic_names(aws: Aws) -> None:
-    """A name is never cut, or two long ones would collide; an update must not rename, which would replace."""
     engine, role = aws.engine, VALID[ROLE]
     made = aws.create(ROLE, "c" * 56)
     assert re.fullmatch("c{56}-[0-9a-f]{7}", made.outputs["name"])
@@ -309,108 +268,6 @@ def test_automatic_names(aws: Aws) -> None:
     with pytest.raises(PluginError, match="longer than maximum length 64"):
         engine.check(engine.urn(ROLE, "c" * 57), role)
     assert re.fullmatch("conformance-[0-9a-f]{26}", aws.create(ROLE, **PREFIXED).id)
-
-
-def test_how_documents_are_kept(aws: Aws) -> None:
-    """Inputs keep the user's text; outputs are compact, with sorted keys, or for an inline policy the version first."""
-    text = statement(Condition={"StringLike": {"aws:PrincipalTag/team": "<&>"}})
-    made = aws.create(POLICY, policy=text)
-    assert plain(made.inputs)["policy"] == text
-    assert made.outputs["policy"].startswith('{"Statement":[{"Action":"s3:GetObject","Condition":{"StringLike":')
-    assert r'"\u003c\u0026\u003e"' in made.outputs["policy"]
-    assert aws.create(ROLE_POLICY).outputs["policy"].startswith('{"Version":"2012-10-17","Statement":[{"Action"')
-
-
-BY_OTHERS: list[tuple[str, dict[str, Any], set[str]]] = [
-    ("update_role_description", {"Description": "by hand"}, {"description"}),
-    ("update_assume_role_policy", {"PolicyDocument": trust("ec2.amazonaws.com")}, {"assumeRolePolicy"}),
-    ("update_role", {"MaxSessionDuration": 7200}, {"maxSessionDuration"}),
-    ("put_role_permissions_boundary", {"PermissionsBoundary": MANAGED}, {"permissionsBoundary"}),
-    ("tag_role", {"Tags": [{"Key": "by", "Value": "hand"}]}, {"tags", "tagsAll"}),
-    # Where the role itself declares none.
-    ("attach_role_policy", {"PolicyArn": BY_HAND}, set()),
-    ("put_role_policy", {"PolicyName": "p", "PolicyDocument": READ}, set()),
-]
-
-
-@pytest.mark.parametrize(("operation", "values", "changed"), BY_OTHERS)
-def test_what_others_did_to_a_role(aws: Aws, operation: str, values: dict[str, Any], changed: set[str]) -> None:
-    """A refresh sees it, an update takes it back, and after a refresh a deletion takes it along."""
-    engine, inputs = aws.engine, VALID[ROLE]
-    made = aws.create(ROLE)
-    getattr(aws.iam, operation)(RoleName=made.id, **values)
-    refreshed = engine.refresh(made)
-    assert plain(refreshed.inputs)["assumeRolePolicy"] == inputs["assumeRolePolicy"]
-    assert {path.split(".")[0] for path in engine.diff(refreshed, inputs).kinds} == changed
-    repaired = engine.refresh(engine.update(refreshed, inputs))
-    assert not engine.diff(repaired, inputs).changes
-    assert (repaired.outputs == made.outputs) is bool(changed)
-    engine.delete(repaired)
-    assert engine.refresh(repaired).id == ""
-
-
-def test_force_detach_policies(aws: Aws) -> None:
-    made = aws.create(ROLE, forceDetachPolicies=True)
-    aws.iam.attach_role_policy(RoleName=made.id, PolicyArn=BY_HAND)
-    aws.engine.delete(made)
-    assert aws.engine.refresh(made).id == ""
-
-
-def test_a_sixth_version_of_a_policy(aws: Aws) -> None:
-    """IAM keeps five: the oldest that is not the default makes room; with further versions none can be deleted."""
-    made = aws.create(POLICY)
-    for number in range(6):
-        made = aws.engine.update(made, {"policy": statement(Action=f"s3:Action{number}")})
-    versions = aws.iam.list_policy_versions(PolicyArn=made.id)["Versions"]
-    assert {each["VersionId"]: each["IsDefaultVersion"] for each in versions} == {
-        **dict.fromkeys(("v3", "v4", "v5", "v6"), False),
-        "v7": True,
-    }
-    aws.engine.delete(made)
-    assert aws.engine.refresh(made).id == ""
-
-
-def test_client_ids_come_before_others_go(aws: Aws) -> None:
-    url = "https://a.example/2"
-    made = aws.create(OIDC, url=url)
-    aws.asked.clear()
-    made = aws.engine.update(made, {"url": url, "clientIdLists": ["b", "c"]})
-    assert sorted(made.outputs["clientIdLists"]) == ["b", "c"]
-    wrote = [each for each in aws.asked if not each.startswith("Get")]
-    assert wrote == ["AddClientIDToOpenIDConnectProvider", "RemoveClientIDFromOpenIDConnectProvider"]
-
-
-def test_what_an_association_drops(aws: Aws) -> None:
-    """What is not set is not sent, and EKS keeps it: a refresh shows it. `disableSessionTags` alone is always sent."""
-    bare = {**VALID[ASSOCIATION], "serviceAccount": "drops"}
-    made = aws.create(ASSOCIATION, **{**bare, **UNTAGGED, "targetRoleArn": ROLES[1], "policy": READ})
-    made = aws.engine.update(made, {**bare, **UNTAGGED})
-    assert {"policy", "targetRoleArn"}.isdisjoint(made.outputs)
-    assert not aws.engine.diff(made, {**bare, **UNTAGGED}).changes
-    assert {*aws.engine.diff(aws.engine.refresh(made), {**bare, **UNTAGGED}).kinds} == {"policy", "targetRoleArn"}
-    made = aws.create(ASSOCIATION, **{**bare, **UNTAGGED, "serviceAccount": "tagged"})
-    made = aws.engine.update(made, {**bare, "serviceAccount": "tagged"})
-    assert aws.engine.refresh(made).outputs["disableSessionTags"] is False
-
-
-def test_an_update_that_is_previewed(aws: Aws) -> None:
-    """The ARN stays known: a change in place must not make everything that uses it look changed."""
-    made = aws.create(ROLE)
-    aws.asked.clear()
-    planned = aws.engine.update(made, {**VALID[ROLE], "description": "new"}, preview=True).outputs
-    assert (planned["arn"], planned["description"], aws.asked) == (made.outputs["arn"], "new", [])
-
-
-def test_what_is_secret_stays_secret(aws: Aws) -> None:
-    made = aws.create(ROLE, description=PropertyValue("s", is_secret=True))
-    for each in (made, aws.engine.refresh(made)):
-        assert each.state["description"].is_secret
-        assert not each.state["arn"].is_secret
-
-
-def test_what_aws_does_not_show_yet_is_waited_for(aws: Aws) -> None:
-    aws.fail("GetPolicy", "NoSuchEntity", times=2)
-    assert aws.create(POLICY).outputs["policyId"]
 
 
 def test_what_was_made_and_cannot_be_read_is_kept(aws: Aws) -> None:
@@ -456,69 +313,3 @@ NO_ROLE = f"arn:aws:iam::{ACCOUNT}:role/none"
 def test_what_aws_refuses(aws: Aws, kind: str, inputs: dict[str, Any], text: str) -> None:
     with pytest.raises(PluginError, match=rf"^1 error occurred:\n\t\* (creating|attaching) .*: {text}"):
         aws.create(kind, **inputs)
-
-
-@pytest.mark.parametrize(
-    ("function", "arguments", "what"),
-    [
-        ("eks/getCluster:getCluster", {"name": "none"}, r"EKS Cluster \(none\)"),
-        ("iam/getRole:getRole", {"name": "none"}, r"IAM Role \(none\)"),
-        ("iam/getPolicy:getPolicy", {"arn": f"{MANAGED}x"}, rf"IAM Policy \({MANAGED}x\)"),
-        (
-            "iam/getOpenIdConnectProvider:getOpenIdConnectProvider",
-            {"arn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/none"},
-            "IAM OIDC Provider",
-        ),
-    ],
-)
-def test_what_is_looked_up_and_missing(plugin: Aws, function: str, arguments: dict[str, Any], what: str) -> None:
-    with pytest.raises(PluginError, match=rf"(?s)^invoking aws:{function}: .*reading {what}: {NONE}"):
-        plugin.engine.invoke(function, arguments)
-
-
-NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
-INVALID = "The security token included in the request is invalid"
-EXPIRED = "The security token included in the request is expired"
-
-
-# https://github.com/pulumi/pulumi-aws/blob/master/provider/config.go and provider/errors/*.txt
-@pytest.mark.parametrize(
-    ("settings", "variables", "refusal", "text"),
-    [
-        ({}, NO_KEYS, "", "^No valid credential sources found"),
-        ({"region": ""}, {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "", "^Missing region information"),
-        (
-            {"profile": "nope"},
-            {},
-            "",
-            "(?s)^unable to validate AWS credentials.*failed to get shared config profile, nope",
-        ),
-        ({}, {}, "ExpiredToken", "(?s)^unable to validate AWS credentials.*StatusCode: 403.*api error ExpiredToken: "),
-        ({}, {}, "InvalidClientTokenId", "^The configured AWS credentials are invalid or have expired"),
-        ({"allowedAccountIds": '["999999999999"]'}, {}, "", f"AWS account ID not allowed: {ACCOUNT}"),
-        ({"forbiddenAccountIds": f'["{ACCOUNT}"]'}, {}, "", f"AWS account ID not allowed: {ACCOUNT}"),
-        # One ID without brackets is never compared letter by letter.
-        ({"allowedAccountIds": ACCOUNT}, {}, "", "expected aws:allowedAccountIds to be an array"),
-    ],
-)
-def test_credentials_that_are_refused(
-    cloud: Any, settings: dict[str, str], variables: dict[str, str], refusal: str, text: str
-) -> None:
-    failures = {"GetCallerIdentity": (403, refusal, EXPIRED if "Expired" in refusal else INVALID)} if refusal else {}
-    with ExitStack() as running:
-        address = running.enter_context(failing_aws(failures, cloud.aws_address))
-        program = plugin_program(cloud.sandbox, "aws")
-        stub = running.enter_context(started(program, behind(cloud, address, **variables)))
-        with pytest.raises((PluginError, RefusedInputsError), match=text):
-            Engine(stub, "aws", {"region": "us-west-2", **settings})
-
-
-def test_what_would_have_no_effect_is_refused(cloud: Any, plugin: Aws) -> None:
-    """The stand-in alone: a stack with default tags would deploy without them, and a bucket without its ACL."""
-    program = plugin_program(cloud.sandbox, "aws")
-    if not program.with_name("stand-in.json").exists():
-        return
-    with pytest.raises(RefusedInputsError, match="acl"):
-        plugin.engine.check(plugin.engine.urn(BUCKET), {"acl": "private"})
-    with started(program, cloud.environment()) as stub, pytest.raises(RefusedInputsError, match="aws:defaultTags"):
-        Engine(stub, "aws", {"region": "us-west-2", "defaultTags": '{"tags": {"owner": "platform"}}'})

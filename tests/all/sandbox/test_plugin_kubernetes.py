@@ -6,17 +6,15 @@ the recordings is in official_differences.py.
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lightkube import ApiError, Client
+from lightkube import Client
 from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
 from lightkube.resources.core_v1 import ConfigMap, Namespace, ServiceAccount
 from lightkube.types import PatchType
@@ -24,7 +22,6 @@ from lightkube.types import PatchType
 from sandbox.plugins.serving import UNKNOWN, plain, properties_of
 from sandbox.plugins_install import plugin_program
 from tests.all.sandbox.plugin_calls import Engine, PluginError, Resource, started
-from tests.sandbox.kubeconfigs import kubeconfig_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -40,7 +37,6 @@ _numbers = count()
 
 
 def manifest(kind: str, metadata: Mapping[str, Any], **content: Any) -> dict[str, Any]:
-    """What the SDK sends for a resource."""
     return {"apiVersion": "v1", "kind": kind, "metadata": dict(metadata), **content}
 
 
@@ -149,12 +145,6 @@ STORIES: dict[str, tuple[Step, ...]] = {
     ),
     # The trap that the program has to step around.
     "a patch of a missing account creates it, and leaves it behind": (("patch a", ONE, ONE), ("destroy a", {}, {})),
-    "a patch that goes does not bring back an account": (
-        HELM,
-        ("patch a", ONE, KEEP | ONE),
-        ("delete", {}, None),
-        ("destroy a", {}, None),
-    ),
     "an overwritten patch is a conflict unless it is forced": (
         HELM,
         ("patch a", ONE, KEEP | ONE),
@@ -175,21 +165,6 @@ STORIES: dict[str, tuple[Step, ...]] = {
         # What two have in common goes with the last of them.
         ("destroy a", {}, KEEP | ONE),
         ("destroy b", {}, KEEP),
-    ),
-    "what a forced patch took is no longer the first one's": (
-        HELM,
-        ("patch a", ONE | {"b": "c"}, KEEP | ONE | {"b": "c"}),
-        ("patch b", EVIL | FORCED, KEEP | EVIL | FORCED | {"b": "c"}),
-        ("destroy a", {}, KEEP | EVIL | FORCED),
-        ("destroy b", {}, KEEP),
-    ),
-    "what is not tracked is nobody's": (
-        HELM,
-        ("patch a", ONE, KEEP | ONE),
-        ("kubectl", EVIL, KEEP | EVIL),
-        ("untrack", {}, KEEP | EVIL),
-        ("refresh a", ONE, KEEP | EVIL),
-        ("patch a", ONE, KEEP | ONE),
     ),
     "an account of our own takes over from kubectl, and keeps what it does not declare": (
         ("own a", ONE | {"old": "1"}, ONE | {"old": "1"}),
@@ -239,7 +214,6 @@ def without_chance(outputs: dict[str, Any], manager: str) -> dict[str, Any]:
 
 
 def test_states_are_those_of_the_official_plugin(engine: Engine, live: Client) -> None:
-    """Protects the shape that programs and `pulumi stack export` see: ids, outputs, __inputs, managed fields."""
     existing = ObjectMeta(name=RECORDED_PATCH, namespace="default", labels={"owner": "helm"}, annotations=KEEP)
     Client.create(live, ServiceAccount(metadata=existing), field_manager="helm")
     # The patch comes first in the recording, its namespace before the accounts.
@@ -256,7 +230,6 @@ def test_states_are_those_of_the_official_plugin(engine: Engine, live: Client) -
 
 
 def test_names_and_namespaces(engine: Engine) -> None:
-    """An automatic name is the same at preview and update, and stays; a namespace only where a kind has one."""
     urn = engine.urn(ACCOUNT)
     first, second = (plain(engine.check(urn, service_account())) for _ in range(2))
     assert re.fullmatch("my-app-[0-9a-f]{8}", first["metadata"]["name"])
@@ -273,50 +246,6 @@ def test_names_and_namespaces(engine: Engine) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "inputs", "text"),
-    [
-        (PATCH, service_account(), "`.metadata.name`"),
-        (ACCOUNT, service_account(generateName="x-"), "`.metadata.generateName`"),
-    ],
-)
-def test_check_refuses(engine: Engine, kind: str, inputs: Any, text: str) -> None:
-    with pytest.raises(PluginError, match=re.escape(text)):
-        engine.check(engine.urn(kind), inputs)
-
-
-@pytest.mark.parametrize(
-    ("metadata", "text", "previews"),
-    [
-        ({"name": "default"}, 'serviceaccounts "default" already exists', True),
-        ({"name": "x", "namespace": "nope"}, 'namespaces "nope" not found', True),
-        ({"name": "Bad_"}, "metadata.name: Invalid value", False),
-    ],
-    ids=["exists", "no namespace", "bad name"],
-)
-def test_creation_fails_with_the_api_servers_own_words(
-    engine: Engine, live: Client, metadata: Any, text: str, previews: bool
-) -> None:
-    """What another resource may still bring about fails at `up` only."""
-    with suppress(ApiError):
-        live.create(ServiceAccount(metadata=ObjectMeta(name="default")))
-    with pytest.raises(PluginError, match=f"not successfully created by the Kubernetes API server: .*{text}"):
-        engine.create(ACCOUNT, service_account(**metadata))
-    if previews:
-        assert engine.preview(ACCOUNT, service_account(**metadata)).id == ""
-    else:
-        with pytest.raises(PluginError, match=text):
-            engine.preview(ACCOUNT, service_account(**metadata))
-
-
-def test_a_namespace_may_come_a_moment_later(engine: Engine, live: Client) -> None:
-    with ThreadPoolExecutor() as beside:
-        creating = beside.submit(engine.create, ACCOUNT, service_account("x", "comes-later"))
-        time.sleep(0.2)
-        live.create(Namespace(metadata=ObjectMeta(name="comes-later")))
-        assert creating.result().id == "comes-later/x"
-
-
 def test_a_preview_changes_nothing_and_keeps_unknown_values(engine: Engine, account: Account) -> None:
     for value in ("one", UNKNOWN):
         previewed = engine.preview(ACCOUNT, account.wanted({ROLE_ARN: value}))
@@ -328,23 +257,6 @@ def test_a_preview_changes_nothing_and_keeps_unknown_values(engine: Engine, acco
     updated = engine.update(made, account.wanted(EVIL), preview=True)
     assert updated.outputs["metadata"]["annotations"] == EVIL
     assert account.annotations() == ONE
-
-
-def test_drift_is_a_change_of_the_annotation(engine: Engine, account: Account) -> None:
-    """A key with dots and slashes is quoted in a path, as the engine reads it; what a controller adds is none."""
-    made = engine.create(ACCOUNT, account.wanted(ONE))
-    added = {"metadata": {"annotations": {"added": "here"}}}
-    account.live.patch(ServiceAccount, account.name, added, patch_type=PatchType.MERGE, field_manager="controller")
-    assert not engine.diff(engine.refresh(made), account.wanted(ONE)).changes
-    account.do("kubectl", EVIL)
-    assert not engine.diff(made, account.wanted(ONE)).changes
-    made = engine.refresh(made)
-    assert plain(made.inputs)["metadata"]["annotations"] == EVIL
-    assert engine.diff(made, account.wanted(ONE)).kinds == {f'metadata.annotations["{ROLE_ARN}"]': "UPDATE"}
-    engine.update(made, account.wanted(ONE))
-    assert account.annotations() == ONE | {"added": "here"}
-    for missing in ((ACCOUNT, f"{NAMESPACE}/missing"), (NAMESPACES, "missing")):
-        assert engine.read(*missing).id == ""
 
 
 @pytest.mark.parametrize(
@@ -379,7 +291,6 @@ def test_an_import_takes_the_identity_and_an_update_claims_the_rest(
 
 
 def test_deletion_is_in_the_foreground(engine: Engine, live: Client, account: Account) -> None:
-    """It waits until the object is really gone, and what it owns before it: `destroy`, and a new one of its name."""
     namespace = engine.create(NAMESPACES, manifest("Namespace", {"name": account.name}))
     engine.delete(engine.create(ACCOUNT, service_account("x", account.name)))
     inside = Client(config=live.config, namespace=account.name)
@@ -395,16 +306,6 @@ def test_deletion_is_in_the_foreground(engine: Engine, live: Client, account: Ac
     engine.delete(owner)
     assert account.annotations() is None
     assert account.name not in [each.metadata.name for each in live.list(ConfigMap) if each.metadata]
-
-
-def test_deletion_that_cannot_end_says_what_holds_the_object(engine: Engine, account: Account) -> None:
-    made = engine.create(ACCOUNT, account.wanted({}, finalizers=["example.com/held"]))
-    try:
-        with pytest.raises(PluginError, match=r"1 seconds.*example\.com/held"):
-            engine.delete(made, seconds=1)
-    finally:
-        free = {"metadata": {"finalizers": None}}
-        account.live.patch(ServiceAccount, account.name, free, patch_type=PatchType.MERGE)
 
 
 # https://github.com/pulumi/pulumi-kubernetes, provider/pkg/provider/diff.go
@@ -455,61 +356,3 @@ def test_what_a_change_does(engine: Engine, kind: str, old: Any, new: Any, effec
     effect = DELETED_FIRST if found.delete_before_replace else REPLACED
     assert {path: effect if path in found.replaces else IN_PLACE for path in found.kinds} == effects
     assert found.changes is bool(effects)
-
-
-def test_an_automatically_named_object_is_replaced_before_the_old_one_goes(engine: Engine) -> None:
-    made = engine.create(SETTINGS, manifest("ConfigMap", {}, data={"a": "b"}))
-    difference = engine.diff(made, manifest("ConfigMap", {}, data={"a": "c"}))
-    assert (difference.replaces, difference.delete_before_replace) == (["data.a"], False)
-    engine.delete(made)
-
-
-# Configuration.
-
-NOWHERE = kubeconfig_for("https://127.0.0.1:1", "a")
-
-
-@pytest.mark.parametrize(
-    ("settings", "text"),
-    [
-        ({"context": "nope"}, 'context "nope" does not exist'),
-        ({"cluster": "nope"}, 'cluster "nope" does not exist'),
-        ({"context": "a"}, "https://127.0.0.1:1"),
-    ],
-)
-def test_without_a_cluster_previews_work_and_updates_say_why_they_fail(
-    configured: Any, settings: dict[str, str], text: str
-) -> None:
-    """A misspelled context or cluster is named: nothing else is taken in its place."""
-    engine = configured({"kubeconfig": NOWHERE, **settings})
-    assert engine.preview(ACCOUNT, service_account("x")).outputs["metadata"]["name"] == "x"
-    with pytest.raises(PluginError, match=rf"(?s)cluster is unreachable: .*{re.escape(text)}"):
-        engine.create(ACCOUNT, service_account("x"))
-    with pytest.raises(PluginError, match=r"unreachable cluster.*PULUMI_K8S_DELETE_UNREACHABLE"):
-        engine.read(ACCOUNT, "default/x")
-
-
-def test_what_a_lost_cluster_held_can_be_dropped(configured: Any) -> None:
-    engine = configured({"kubeconfig": NOWHERE, "deleteUnreachable": "true"})
-    assert engine.read(ACCOUNT, "default/x").id == ""
-    engine.delete(Resource(engine.urn(ACCOUNT), "default/x", {}, {}))
-
-
-def at(server: str, context: str) -> dict[str, str]:
-    return {"kubeconfig": kubeconfig_for(f"https://{server}:1", context)}
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "replaces"),
-    [
-        (at("one", "a"), {}, []),
-        (at("one", "a"), at("one", "b"), []),
-        (at("one", "a"), at("two", "a"), ["kubeconfig"]),
-        (at("one", "a"), {"kubeconfig": UNKNOWN}, ["kubeconfig"]),
-        ({"namespace": "a"}, {"namespace": "b"}, []),
-    ],
-)
-def test_another_cluster_replaces_its_objects(engine: Engine, old: Any, new: Any, replaces: list[str]) -> None:
-    """A context that is renamed replaces nothing, and nothing stays on the old cluster."""
-    difference = engine.replacing_settings(old, new)
-    assert (difference.changes, difference.replaces) == (True, replaces)

@@ -26,13 +26,11 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def commands(page: str) -> list[str]:
-    """Return the commands of the page's first example."""
     return [line.removeprefix("$ ") for line in blocks(page, "console")[0].splitlines()]
 
 
 @pytest.fixture
 def project(deploy: Callable[..., Project]) -> Project:
-    """The stack file of the page about outputs, deployed."""
     config = yaml.safe_load(blocks("outputs", "yaml")[0])["config"]
     settings = {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
     project = deploy(settings, config["aws:region"])

@@ -1,47 +1,28 @@
-"""The language host of the sandbox, driven by the real engine."""
-
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import grpc  # type: ignore[import-untyped]
 import pytest
-from pulumi.runtime.proto import language_pb2, plugin_pb2
 
 from sandbox import language_host
-from sandbox.layout import CHECKOUT
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.project import Stack
 
-# A build backend without dependencies: a package that installs without any registry.
-BACKEND = """
-import zipfile
-def build_wheel(folder, config_settings=None, metadata_directory=None):
-    with zipfile.ZipFile(f"{folder}/of_the_project-1.2.3-py3-none-any.whl", "w") as wheel:
-        info = "of_the_project-1.2.3.dist-info"
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: of-the-project\\nVersion: 1.2.3\\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        wheel.writestr(f"{info}/RECORD", "")
-    return "of_the_project-1.2.3-py3-none-any.whl"
-"""
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
 def project(cloud: Cloud, tmp_path: Path) -> Stack:
-    """A project without resources."""
     use(tmp_path, sys.prefix)
     (tmp_path / "__main__.py").write_text("")
     return Stack(cloud, tmp_path)
 
 
 def use(folder: Path, virtualenv: str) -> None:
-    """Name the virtual environment of a project."""
     runtime = {"name": "python", "options": {"virtualenv": virtualenv}}
     (folder / "Pulumi.yaml").write_text(json.dumps({"name": "tiny", "runtime": runtime}))
 
@@ -51,54 +32,14 @@ def run(project: Stack, program: str, *arguments: str) -> subprocess.CompletedPr
     return project.run(*(arguments or ("up", "--yes", "--skip-preview", "--suppress-progress")))
 
 
-def test_a_program_runs_in_its_folder_with_its_own_modules(project: Stack) -> None:
-    """As with the official host: current folder, module search path, root directory and configuration."""
-    (project.folder / "beside.py").write_text("VALUE = 'beside'\n")
-    project.run("config", "set", "colour", "blue")
-    answer = run(
-        project,
-        "import os, pulumi, beside\n"
-        "from pulumi.runtime import get_root_directory\n"
-        "pulumi.export('folder', os.getcwd())\n"
-        "pulumi.export('root', get_root_directory())\n"
-        "pulumi.export('beside', beside.VALUE)\n"
-        "pulumi.export('colour', pulumi.Config().require('colour'))\n"
-        "pulumi.export('name', __name__)\n"
-        "print('looking for it')\n",
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert project.outputs() == {
-        "folder": str(project.folder),
-        "root": str(project.folder),
-        "beside": "beside",
-        "colour": "blue",
-        "name": "__main__",
-    }
-    assert "looking for it" in answer.stdout
-    assert "warning" not in (answer.stdout + answer.stderr).lower()
-
-
 def test_preview_and_update_do_not_share_modules(project: Stack) -> None:
-    """`pulumi up` runs the program twice; what the first run left in a module must not be there in the second."""
     (project.folder / "counter.py").write_text("runs = 0\n")
     program = "import counter, pulumi\ncounter.runs += 1\npulumi.export('runs', counter.runs)\n"
     assert run(project, program, "up", "--yes").returncode == 0
     assert project.outputs() == {"runs": 1}
 
 
-def test_an_error_of_the_program_is_one_message(project: Stack) -> None:
-    """pulumi.RunError is a message for the reader: said once, without a traceback."""
-    answer = run(project, "import pulumi\nraise pulumi.RunError('namespace is missing')\n")
-    said = answer.stdout + answer.stderr
-    assert answer.returncode != 0
-    # Above its diagnostics the engine repeats an error in the line of progress.
-    assert re.findall("error: .*", said.split("Diagnostics:")[1]) == ["error: namespace is missing"]
-    assert "Traceback" not in said
-    assert "unhandled" not in said
-
-
 def test_a_bug_shows_where_it_is(project: Stack) -> None:
-    """Any other exception is a bug: its traceback starts in the program, not in the host."""
     answer = run(project, "def broken():\n    return {}['key']\n\nbroken()\n")
     said = answer.stdout + answer.stderr
     assert answer.returncode != 0
@@ -109,129 +50,9 @@ def test_a_bug_shows_where_it_is(project: Stack) -> None:
 
 
 def test_a_program_that_dies_is_an_error(project: Stack) -> None:
-    """A program that the system ends must not look like one that went well."""
     answer = run(project, "import os\nos._exit(7)\n")
     assert answer.returncode != 0
     assert "the program ended with code 7" in answer.stdout + answer.stderr
-
-
-def test_another_virtual_environment_is_used_where_the_project_names_one(project: Stack, tmp_path: Path) -> None:
-    """A project with an environment of its own runs in that one."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "own"], check=True)
-    site = next((tmp_path / "own" / "lib").glob("python*")) / "site-packages"
-    ours = next(folder for folder in sys.path if folder.endswith("site-packages"))
-    (site / "ours.pth").write_text(ours + "\n")
-    use(project.folder, "own")
-    answer = run(project, "import sys, pulumi\npulumi.export('prefix', sys.prefix)\n")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert project.outputs() == {"prefix": str(tmp_path / "own")}
-
-
-def test_a_missing_virtual_environment_is_named(project: Stack) -> None:
-    """Whoever forgot `pulumi install` reads that, not an exception."""
-    use(project.folder, "gone")
-    answer = project.run("preview")
-    said = answer.stdout + answer.stderr
-    assert answer.returncode != 0
-    assert "run `pulumi install`" in said
-    assert "Traceback" not in said
-
-
-def test_pulumi_install_makes_the_virtual_environment(project: Stack) -> None:
-    """A newcomer's `pulumi install` makes the environment that Pulumi.yaml names and installs requirements.txt."""
-    package = project.folder / "package"
-    package.mkdir()
-    (package / "pyproject.toml").write_text(
-        "[project]\nname = 'of-the-project'\nversion = '1.2.3'\n"
-        "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
-    )
-    (package / "backend.py").write_text(BACKEND)
-    (project.folder / "requirements.txt").write_text("./package\n")
-    use(project.folder, "made")
-    answer = project.run("install", "--no-plugins")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert list((project.folder / "made" / "lib").glob("python*/site-packages/of_the_project-1.2.3.dist-info"))
-
-
-def test_the_engine_learns_which_plugins_the_sdks_need(project: Stack) -> None:
-    """Without it the engine would look for a plugin only when the first resource of a package is created."""
-    plugins = {plugin["name"] for plugin in json.loads(project.run("plugin", "ls", "--project", "--json").stdout)}
-    assert {"aws", "kubernetes"} <= plugins
-
-
-def test_a_component_plugin_in_python_is_served(cloud: Cloud, tmp_path: Path) -> None:
-    """A plugin folder with PulumiPlugin.yaml and a __main__.py gives its schema to the engine."""
-    (tmp_path / "PulumiPlugin.yaml").write_text(
-        json.dumps({"runtime": {"name": "python", "options": {"virtualenv": sys.prefix}}})
-    )
-    (tmp_path / "__main__.py").write_text(
-        "from typing import TypedDict\n"
-        "import pulumi\n"
-        "from pulumi.provider.experimental import component_provider_host\n"
-        "class GreetingArgs(TypedDict):\n"
-        "    name: pulumi.Input[str]\n"
-        "class Greeting(pulumi.ComponentResource):\n"
-        "    text: pulumi.Output[str]\n"
-        "    def __init__(self, name: str, args: GreetingArgs, opts: pulumi.ResourceOptions | None = None):\n"
-        "        super().__init__('greetings:index:Greeting', name, None, opts)\n"
-        "if __name__ == '__main__':\n"
-        "    component_provider_host(name='greetings', components=[Greeting])\n"
-    )
-    answer = cloud.pulumi(tmp_path, "package", "get-schema", str(tmp_path))
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert set(json.loads(answer.stdout)["resources"]) == {"greetings:index:Greeting"}
-
-
-def test_the_engine_gets_an_sdk_from_the_host(cloud: Cloud, tmp_path: Path) -> None:
-    """`pulumi package gen-sdk` works as with an official host."""
-    schema = str(CHECKOUT / "components" / "schema.json")
-    answer = cloud.pulumi(tmp_path, "package", "gen-sdk", schema, "--language", "python", "--out", "sdk")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert (tmp_path / "sdk" / "python" / "pulumi_irsa" / "service_account_role.py").exists()
-
-
-class Refused(Exception):
-    """What gRPC makes of an aborted call."""
-
-
-class Context:
-    """A call from the engine."""
-
-    def abort(self, code: grpc.StatusCode, details: str) -> None:
-        raise Refused(f"{code.name}: {details}")
-
-
-def test_a_missing_generator_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whoever calls the engine without the sandbox's programs on PATH reads what is missing."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Refused, match=r"FAILED_PRECONDITION: no pulumi-sdk-generator on PATH: `make up` builds it"):
-        language_host.LanguageHost("").GeneratePackage(language_pb2.GeneratePackageRequest(), Context())
-
-
-def link(folder: Path) -> str:
-    package = plugin_pb2.PackageDependency(name="tiny", kind="resource", version="1.0.0")
-    request = language_pb2.LinkRequest(
-        info=language_pb2.ProgramInfo(root_directory=str(folder), program_directory=str(folder), entry_point="."),
-        packages=[language_pb2.LinkRequest.LinkDependency(path="sdks/tiny", package=package)],
-    )
-    return str(language_host.LanguageHost("").Link(request, Context()).import_instructions)
-
-
-def test_a_generated_sdk_becomes_a_requirement_once(tmp_path: Path) -> None:
-    """`pulumi package add` leaves the project's own requirements alone, however often it is run."""
-    plugin = tmp_path / "sdks" / "tiny" / "pulumi_tiny" / "pulumi-plugin.json"
-    plugin.parent.mkdir(parents=True)
-    plugin.write_text("{}")
-    (tmp_path / "requirements.txt").write_text("# ours\npulumi>=3")
-    assert "import pulumi_tiny as tiny" in link(tmp_path)
-    assert link(tmp_path) == link(tmp_path)
-    assert (tmp_path / "requirements.txt").read_text() == "# ours\npulumi>=3\nsdks/tiny\n"
-
-
-def test_a_project_without_requirements_is_told_so(tmp_path: Path) -> None:
-    """A project that keeps its requirements elsewhere must not think that the SDK is among them."""
-    with pytest.raises(Refused, match=r"FAILED_PRECONDITION.*requirements\.txt"):
-        link(tmp_path)
 
 
 def test_an_interrupted_program_is_no_error_of_its_own() -> None:

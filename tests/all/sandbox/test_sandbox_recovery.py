@@ -1,34 +1,25 @@
 """What `make up` finds in the real world: killed servers, stale records, taken ports, damaged state, two clones."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
-from sandbox import servers
-from sandbox.engine import pulumi, select_stack
-from sandbox.environment import environment
-from sandbox.layout import CHECKOUT, ISSUER, Sandbox, SandboxError
+from sandbox.layout import CHECKOUT, ISSUER, Sandbox
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import (
     ORDER,
-    Server,
     kill,
     running,
     start_servers,
-    stop,
     stop_servers,
 )
 from sandbox.step_progress import StepProgress
@@ -40,7 +31,6 @@ TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox for breaking."""
     with prepared_sandbox(tmp_path_factory.mktemp("recovery"), StepProgress()) as made:
         yield made
 
@@ -55,17 +45,7 @@ def processes(sandbox: Sandbox) -> dict[str, int]:
     return {name: process.pid for name in ORDER if (process := running(sandbox, name))}
 
 
-def test_a_second_start_leaves_what_runs_alone(sandbox: Sandbox) -> None:
-    """`make up` twice must not restart servers: what talks to them would lose its connections."""
-    ports = started(sandbox)
-    first = processes(sandbox)
-    assert set(first) == set(ORDER)
-    assert started(sandbox) == ports
-    assert processes(sandbox) == first
-
-
 def test_what_was_deployed_is_there_after_a_stop(sandbox: Sandbox) -> None:
-    """After `make down` and `make up` roles, their number, accounts and the cluster's issuer are those of before."""
     iam = aws_client(sandbox, started(sandbox)["aws-api"], "iam")
     iam.create_role(RoleName="kept", AssumeRolePolicyDocument=TRUST)
     summary = iam.get_account_summary()["SummaryMap"]
@@ -82,7 +62,6 @@ def test_what_was_deployed_is_there_after_a_stop(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("name", ORDER)
 def test_a_killed_server_comes_back_with_its_state(sandbox: Sandbox, name: str) -> None:
-    """A server that the system killed is started again by `make up`, and nothing that was deployed is lost."""
     ports = started(sandbox)
     aws_client(sandbox, ports["aws-api"], "iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=TRUST)
     state, until = sandbox.folder / "aws" / "state.pickle", time.monotonic() + 60
@@ -98,7 +77,6 @@ def test_a_killed_server_comes_back_with_its_state(sandbox: Sandbox, name: str) 
 
 
 def test_a_stale_record_never_stops_a_stranger(sandbox: Sandbox) -> None:
-    """After a reboot a record's process id may be anybody's: that process must live."""
     started(sandbox)
     stop_servers(sandbox, StepProgress())
     with subprocess.Popen(["sleep", "60"]) as stranger:
@@ -115,17 +93,7 @@ def test_a_stale_record_never_stops_a_stranger(sandbox: Sandbox) -> None:
             stranger.terminate()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}', '{"pid": 0}'])
-def test_a_record_that_says_nothing_is_no_obstacle(tmp_path: Path, content: str) -> None:
-    """A record cut off by a full disk is as good as none."""
-    sandbox = Sandbox(tmp_path)
-    sandbox.prepare()
-    (sandbox.records / "etcd.json").write_text(content)
-    assert running(sandbox, "etcd") is None
-
-
 def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """Another program on our port: the server moves, the kubeconfig and the cluster's endpoint follow."""
     before = started(sandbox)
     stop_servers(sandbox, StepProgress())
     with socket.socket() as etcd, socket.socket() as api:
@@ -141,80 +109,6 @@ def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: p
         assert kubernetes_client(sandbox).get(Namespace, "team-a").metadata is not None
         cluster = aws_client(sandbox, after["aws-api"], "eks").describe_cluster(name="my-cluster")["cluster"]
         assert cluster["endpoint"] == f"https://127.0.0.1:{after['kube-apiserver']}"
-
-
-class Stranger(BaseHTTPRequestHandler):
-    """Answers as etcd and the AWS API of another sandbox do, where they are asked whether they run."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-def test_a_port_taken_while_its_server_starts_is_replaced(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = started(sandbox)
-    stop_servers(sandbox, StepProgress())
-    taken: dict[str, HTTPServer] = {}
-    launch = servers._launch
-
-    def too_late(of: Sandbox, server: Server) -> Any:
-        # Nothing is deployed to a stranger.
-        assert not any(f":{before[name]}" in part for name in taken for part in server.command)
-        if server.name not in taken:
-            taken[server.name] = HTTPServer(("127.0.0.1", before[server.name]), Stranger)
-            threading.Thread(target=taken[server.name].serve_forever, daemon=True).start()
-        return launch(of, server)
-
-    monkeypatch.setattr(servers, "_launch", too_late)
-    monkeypatch.setattr(servers, "START_ATTEMPTS", len(ORDER))
-    try:
-        after = started(sandbox)
-        assert {*taken} == {*ORDER} == {*processes(sandbox)}
-        assert [name for name in ORDER if after[name] == before[name]] == []
-        # Each server knows the ports of the others.
-        assert kubernetes_client(sandbox).get(ServiceAccount, "existing-service-account").metadata is not None
-        cluster = aws_client(sandbox, after["aws-api"], "eks").describe_cluster(name="my-cluster")["cluster"]
-        assert cluster["endpoint"] == f"https://127.0.0.1:{after['kube-apiserver']}"
-    finally:
-        for each in taken.values():
-            each.shutdown()
-            each.server_close()
-
-
-def test_a_server_that_cannot_start_says_so_in_one_line(sandbox: Sandbox) -> None:
-    """A server that ends at once: its name, its last words and its log, not a wait of a minute."""
-    started(sandbox)
-    stop(sandbox, "etcd")
-    program = sandbox.programs / "etcd"
-    real = program.readlink()
-    program.unlink()
-    program.write_text("#!/bin/sh\necho 'no space left on device'\nexit 3\n")
-    program.chmod(0o755)
-    try:
-        with pytest.raises(SandboxError, match=r"etcd ended with code 3.*no space left on device.*etcd\.log"):
-            start_servers(sandbox, StepProgress())
-    finally:
-        program.unlink()
-        program.symlink_to(real)
-    started(sandbox)
-
-
-def test_two_sandboxes_do_not_disturb_each_other(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Two clones on one machine: other ports, other processes, other clouds; stopping one leaves the other."""
-    mine = started(sandbox)
-    with prepared_sandbox(tmp_path / "other", StepProgress()) as other:
-        theirs = started(other)
-        assert set(mine.values()).isdisjoint(theirs.values())
-        aws_client(other, theirs["aws-api"], "iam").create_role(RoleName="theirs", AssumeRolePolicyDocument=TRUST)
-        names = [role["RoleName"] for role in aws_client(sandbox, mine["aws-api"], "iam").list_roles()["Roles"]]
-        assert "theirs" not in names
-        assert "eks-cluster-role" in names
-        before = processes(sandbox)
-    assert processes(sandbox) == before
-    assert len(before) == len(ORDER)
 
 
 RUN = """
@@ -254,38 +148,3 @@ def test_servers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
             run.kill()
             for each in clusters:
                 stop_servers(each, StepProgress())
-
-
-def test_a_lock_left_by_a_killed_engine_is_released_and_a_removed_stack_created_again(sandbox: Sandbox) -> None:
-    """After a killed `make showcase` the next one runs, and after `pulumi stack rm` the stack is made anew."""
-    project = sandbox.folder / "program"
-    project.mkdir(exist_ok=True)
-    (project / "Pulumi.yaml").write_text("name: locked\nruntime: python\n")
-    variables = environment(sandbox, 1)
-
-    def select() -> None:
-        select_stack(sandbox, variables, StepProgress(), "showcase", project)
-
-    def remove() -> subprocess.CompletedProcess[str]:
-        return pulumi(sandbox, variables, "stack", "rm", "showcase", "--yes", folder=project)
-
-    select()
-    locks = sandbox.state / ".pulumi" / "locks" / "organization" / "locked"
-    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout
-    content = {"pid": int(dead), "username": "u", "hostname": "h", "timestamp": "2026-01-01T00:00:00Z"}
-    for stack in ("dev", "showcase"):
-        (locks / stack).mkdir(parents=True, exist_ok=True)
-        (locks / stack / "1b0d7ff3-d0f4-4a4c-8f5b-0f6b8d7a1c11.json").write_text(json.dumps(content))
-    assert "the stack is currently locked by 1 lock(s)" in remove().stderr
-    select()
-    assert [lock.parent.name for lock in locks.rglob("*.json")] == ["dev"]
-    assert remove().returncode == 0
-    file = sandbox.state / ".pulumi" / "stacks" / "locked" / "showcase.json"
-    assert not file.exists()
-    select()
-    assert file.exists()
-
-
-def test_folders_are_closed_to_others(sandbox: Sandbox) -> None:
-    """The folder holds the cluster's admin token and signing key: no other user of the machine may read it."""
-    assert os.stat(sandbox.folder).st_mode & 0o077 == 0  # noqa: PTH116

@@ -1,5 +1,3 @@
-"""The showcase: every key of the stack file through the real engine."""
-
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ pytestmark = pytest.mark.sandbox
 
 
 def test_every_key_is_deployed_and_destroyed_to_nothing(cloud: Any, tmp_path: Path) -> None:
-    """Protects `make showcase`: 0 changes the second time, and nothing left behind in AWS or Kubernetes."""
     project = Project(cloud, tmp_path / "showcase", {"bindings": {}})
     shutil.copy(ROOT / "Pulumi.showcase.yaml", project.folder)
     (project.folder / ".sandbox").symlink_to(cloud.folder)

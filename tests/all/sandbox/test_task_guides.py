@@ -87,7 +87,6 @@ BACKENDS = {
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
-    """Clone this repository, as its users do."""
     folder = tmp_path / "origin" / "irsa"
     subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
     return folder
@@ -150,7 +149,6 @@ def project(origin: Path) -> Path:
 
 
 def test_the_readme(follow: Follow, project: Path) -> None:
-    """Protects the first impression: what README shows of `pulumi up` and `irsa prove` is what they print."""
     follow("../../README", {"make ": ""}, project)
 
 
@@ -234,7 +232,6 @@ def test_a_guard(follow: Follow, project: Path) -> None:
 
 
 def test_roles_in_other_accounts(follow: Follow, green: str, project: Path) -> None:
-    """Protects each of the three ways; the OIDC provider of the other AWS account, and its roles, exist."""
     follow("aws-accounts", {}, project)
 
 

@@ -1,5 +1,3 @@
-"""The commands of docs/sandbox.md about two clusters."""
-
 import re
 import shlex
 import shutil

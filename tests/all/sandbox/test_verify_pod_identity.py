@@ -1,5 +1,3 @@
-"""`irsa verify` on bindings with EKS Pod Identity: what is deployed, what somebody changed, and what repairs it."""
-
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -49,10 +49,6 @@ def users(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dic
 
 
 def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, dict[str, str]], cloud: Any) -> None:
-    """Protects who relies on CI: a comment is edited and not repeated, main is deployed, drift has one issue.
-
-    Each job runs as a user of the cluster who has the documented rights and no others.
-    """
     deployed = repository.run("deploy", users["deploy"])
     assert deployed.failed == [], deployed.printed
     assert list(deployed.steps)[-3:] == ["Deploy", "Verify", "Prove"]

@@ -16,7 +16,6 @@ def test_the_real_size() -> None:
 
 
 def test_the_floor_has_the_bindings_of_the_stack_file() -> None:
-    """Protects the ratio: a floor with fewer bindings, or without policies of AWS, would be another program."""
     bindings = numbered(100, "irsa")
     floor, stack = literal(bindings), declared(bindings)["bindings"]
     assert [(each["name"], each["namespace"]) for each in floor] == [

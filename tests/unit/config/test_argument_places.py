@@ -1,5 +1,3 @@
-"""Where the component's arguments stand in a binding of a stack file."""
-
 from collections.abc import Iterator
 
 import pytest

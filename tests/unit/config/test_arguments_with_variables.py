@@ -1,5 +1,3 @@
-"""Where irsa replaces variables."""
-
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +10,7 @@ from docs.generate.schema import FILE
 from irsa.add_ons.parameters import PARAMETERS
 from irsa.rules.mistakes import path_of
 from program.examine import examine
-from tests.unit.program.test_advice import places
+from tests.unit.config.test_loading import places
 
 # docs/reference/variables.md
 OF_A_BINDING = (
@@ -24,7 +22,6 @@ OF_A_BINDING = (
 
 
 def test_exactly_the_documents_and_arns_have_variables() -> None:
-    """Protects from one that IAM gets as it is written, and editors: no mistake is shown for those."""
     schema = Draft7Validator(json.loads(FILE.read_text()))
     found = set()
     for place, following in pairwise([*places(), ()]):

@@ -1,5 +1,3 @@
-"""`irsa:defaults` in the bindings."""
-
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +95,6 @@ PARTS: dict[str, Any] = {
 def test_the_way_to_the_role_is_that_of_the_binding_else_the_default(
     parts: set[str], default: Any, own: str | None
 ) -> None:
-    """Protects from IRSA where EKS Pod Identity is the default, whatever else the binding says."""
     binding = {part: PARTS[part] for part in parts} | ({} if own is None else {"identity": own})
     assert merged(binding, {**DEFAULTS, "identity": default})["identity"] == (default if own is None else own)
 

@@ -2,20 +2,21 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from config.key_types import keys_at, type_at
 from config.loading import KINDS, read_settings
 from config.located_mistake import LocatedMistake
 from config.stack import Binding
-from irsa.fields import OF_A_ROLE, Group
+from irsa.fields import OF_A_ROLE
+from irsa.keys.binding import is_model
 from irsa.rules.mistakes import Place, path_of
 from program.examine import examine
-from tests.unit.program.test_advice import places
 
 APP = {"serviceAccount": {"name": "a"}}
 POLICY_ARN = "arn:aws:iam::aws:policy/ReadOnlyAccess"
@@ -30,12 +31,8 @@ def mistakes(**values: Any) -> Sequence[LocatedMistake]:
     ("keys", "place", "fix"),
     [
         ({"role": {"policy": {}}}, "role.policy", "move it to irsa:bindings.a.policy"),
-        ({"role": {"bindings": {}}}, "role.bindings", "move it to irsa:bindings"),
         ({"variables": {}}, "variables", "move it to irsa:variables"),
-        ({"zzzzz": 1}, "zzzzz", "remove it"),
         ({"role": {"nam": "x"}}, "role.nam", "did you mean 'name'?"),
-        ({"serviceAccount": {"nam": "a"}}, "serviceAccount.nam", "did you mean 'name'?"),
-        ({"clustrs": ["x"]}, "clustrs", "did you mean 'clusters'?"),
         ({"policies": [POLICY_ARN]}, "policies.0", "write the ARNs under irsa:bindings.a.policyArns"),
         # As in terraform-aws-iam.
         ({"policies": {"read": POLICY_ARN}}, "policies", "write the ARNs under irsa:bindings.a.policyArns"),
@@ -58,49 +55,10 @@ def test_the_content_of_a_kubeconfig_is_not_shown(content: str) -> None:
     assert "hunter2" not in str(mistake.mistake)
 
 
-NAMES = [
-    (place, name)
-    for place, node in [((), OF_A_ROLE), *(((key,), node) for key, node in OF_A_ROLE.fields.items())]
-    # A binding has no quotas.
-    if isinstance(node, Group) and place != ("quotas",)
-    for name, key in node.keys.items()
-    if name != key
-]
-
-
-@pytest.mark.parametrize(("place", "name"), NAMES, ids=str)
-def test_the_name_of_an_argument_is_an_unknown_key_where_it_is_written(place: Place, name: str) -> None:
-    """Protects from the line of another key: `service_account` was told at that of serviceAccount, which is right."""
-    keys = [OF_A_ROLE.keys[str(step)] for step in place]
-    binding: dict[str, Any] = {**APP, **{key: {} for key in keys}, **({} if keys else {name: 1})}
-    for key in keys:
-        binding[key][name] = 1
-    assert ("bindings", "a", *keys, name) in {each.place for each in mistakes(bindings={"a": binding})}
-
-
-@pytest.mark.parametrize("key", ["serviceAccount", "policyArns", "role"])
-def test_a_key_of_a_binding_outside_of_the_bindings(key: str) -> None:
-    """Protects from a wrong hint: serviceAccount was answered with accounts, which is for AWS accounts."""
-    (mistake,) = mistakes(**{key: {}})
-    assert mistake.mistake.fix == "move it to the binding that it is for, below irsa:bindings"
-
-
 def test_a_key_of_an_earlier_version_is_not_taken_for_a_misspelled_one() -> None:
     (found,) = mistakes(defaults={"retainNamespaces": False})
     assert found.place == ("defaults", "retainNamespaces")
     assert found.mistake.fix.startswith("remove it: ")
-
-
-@pytest.mark.parametrize(
-    ("values", "place"),
-    [
-        ({"lint": {"silence": {"wide-trust": "why"}}}, ("lint", "silence", "wide-trust")),
-        ({"cluster": 5, "clusters": {"blue": {"name": "blue"}}}, ("cluster",)),
-        ({"cluster": {"oidcIssuer": "https://x", "kubernetes": {"eks": "x"}}}, ("cluster", "kubernetes", "eks")),
-    ],
-)
-def test_a_mistake_between_keys_hides_no_wrong_kind(values: dict[str, Any], place: Place) -> None:
-    assert any(each.mistake.allowed in ADVICE for each in mistakes(**values) if each.place == place)
 
 
 @pytest.mark.parametrize("arns", [[POLICY_ARN], {"read": POLICY_ARN}])
@@ -157,6 +115,18 @@ def test_what_is_as_by_default_is_as_if_it_were_not_there() -> None:
     assert mistake.place[2:] == ("retainOnDelete",)
 
 
+def places(above: Place = ()) -> Iterator[Place]:
+    """Yield the places of all settings; of a mapping with keys of one's own, and of a list, one item."""
+    annotation = type_at(above)
+    if above:
+        yield above
+    if is_model(annotation):
+        for key in keys_at(above):
+            yield from places((*above, key))
+    elif annotation in (dict, list):
+        yield from places((*above, "my-app" if annotation is dict else 0))
+
+
 # What is not wrong with the value itself.
 BETWEEN_KEYS = re.compile("without|is not in irsa:|for a service account|no file|'my-app' is not a variable name")
 OF_ALL_TYPES: tuple[Any, ...] = (True, 7, 7.5, [], {}, ["a"], [1], {"a": "b"}, "maybe", "1", [True], [[]], "a: b")
@@ -164,8 +134,6 @@ OF_ALL_TYPES: tuple[Any, ...] = (True, 7, 7.5, [], {}, ["a"], [1], {"a": "b"}, "
 
 @pytest.mark.parametrize("place", [*places()], ids=path_of)
 def test_the_advised_value_is_accepted_at_that_key(place: Place) -> None:
-    """Refuses advice that is refused: each key with a value of each other type, and what the fix names in its place."""
-
     def found(value: Any) -> list[LocatedMistake]:
         for part in reversed(place):
             value = [value] if part == 0 else {str(part): value}

@@ -1,5 +1,3 @@
-"""Where a mistake is, in words."""
-
 import pytest
 
 from config.located_mistake import LocatedMistake

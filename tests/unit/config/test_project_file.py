@@ -12,8 +12,6 @@ STACK = """config:
     my-app: {serviceAccount: {name: my-app}, policy: {file: policies/p.json}}
 """
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-# What `pulumi config` 3.259.0 takes for the folder `stacks`; config: is the key of older engines.
-NAMED = ("stackConfigDir: stacks", "stackConfigDir: ./stacks/", "stackConfigDir: /stacks", "config: stacks")
 
 
 @pytest.fixture
@@ -23,21 +21,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "policies" / "p.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": STATEMENT}))
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks" / "Pulumi.prod.yaml").write_text(f"{STACK}  irsa:cluster: {{name: my-cluster}}\n")
-    (tmp_path / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\n{NAMED[0]}\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.mark.parametrize("named", NAMED)
-def test_stack_files_in_the_folder_that_is_named(project: Path, capsys: pytest.CaptureFixture[str], named: str) -> None:
-    """Protects the project that keeps its stacks apart: their files are found, not those beside Pulumi.yaml."""
-    (project / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\n{named}\n")
-    (project / "Pulumi.old.yaml").write_text("config: {}\n")
-
-    assert main(["check"]) == 0
-    assert capsys.readouterr().out.endswith("stacks/Pulumi.prod.yaml: good, 1 binding\n")
-    assert main(["stacks"]) == 0
-    assert capsys.readouterr().out == "prod\n"
 
 
 @pytest.mark.parametrize(
@@ -57,29 +42,3 @@ def test_what_is_relative_is_relative_to_the_project(
     capsys.readouterr()
     assert main(["check", *filter(None, [file])]) == 1
     assert "policies/p.json:1  " in capsys.readouterr().out
-
-
-def test_a_folder_beside_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\nstackConfigDir: ../{project.name}-stacks\n")
-    (project / "stacks").rename(project.with_name(f"{project.name}-stacks"))
-
-    assert main(["check"]) == 0, capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "named", ["stackConfigDir: 5", "config: {aws:region: us-west-2}", "config:", "stackConfigDir: ''", "[", "[]"]
-)
-def test_a_project_that_names_no_folder(project: Path, capsys: pytest.CaptureFixture[str], named: str) -> None:
-    """Protects all other projects: their stack files are beside Pulumi.yaml."""
-    (project / "stacks" / "Pulumi.prod.yaml").rename(project / "Pulumi.prod.yaml")
-    (project / "Pulumi.yaml").write_text(f"{named}\n")
-
-    assert main(["check"]) == 0, capsys.readouterr().out
-
-
-def test_a_key_twice(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Refuses Pulumi.yaml where the engine does: it would not say which of two folders is meant."""
-    (project / "Pulumi.yaml").write_text("name: irsa\nstackConfigDir: a\nstackConfigDir: stacks\n")
-
-    assert main(["check"]) == 1
-    assert "Pulumi.yaml:3\n    found:   the key 'stackConfigDir' twice, on lines 2 and 3\n" in capsys.readouterr().out

@@ -1,5 +1,3 @@
-"""Scalars as the engine reads them."""
-
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ ENGINE: dict[str, tuple[Any, str]] = json.loads(Path(__file__).with_name("scalar
 
 
 def test_a_plain_scalar_is_what_the_engine_makes_of_it() -> None:
-    """Protects the agreement of check and up: `yes` is a text and 2012-10-17 is none, unlike PyYAML has it."""
     for text, (value, key) in ENGINE.items():
         read = scalar(text)
         refused = repr(read) in ("inf", "-inf", "nan")

@@ -1,6 +1,3 @@
-"""Stack files as the engine reads them."""
-
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +5,6 @@ import pytest
 
 from config.scalars import parsed
 from config.stack_file import StackFile, located
-from irsa.rules.unknown import SECRET
 from program.examine import examine
 
 
@@ -51,24 +47,6 @@ def test_values_and_lines(tmp_path: Path) -> None:
         assert file.line(place) == line, place
 
 
-def test_keys_as_the_engine_takes_them(tmp_path: Path) -> None:
-    """Protects three spellings of one key, a value given as JSON, and secrets (seen in `pulumi config --json`)."""
-    file = stack_file(
-        tmp_path,
-        """config:
-  cluster: {name: cc}
-  irsa:config:sandbox: true
-  irsa:quotas: '{"trustPolicySize": 4096}'
-  irsa:variables: {secret: {secure: v1:abc}, plain: x}
-""",
-    )
-
-    assert file.settings["cluster"] == {"name": "cc"}
-    assert file.settings["sandbox"] is True
-    assert file.settings["quotas"] == {"trustPolicySize": 4096}
-    assert file.settings["variables"]["secret"] is SECRET
-
-
 def test_lines_only_where_the_value_is_the_files_own(tmp_path: Path) -> None:
     file = stack_file(tmp_path, "config:\n  irsa:cluster: {nam: c}\n  irsa:bindings: {a: {}}\n")
     values = {"cluster": {"nam": "c"}, "bindings": {"a": {"role": {}}}}
@@ -96,22 +74,6 @@ def test_the_partition_is_that_of_the_region(tmp_path: Path, region: str | None,
     mistakes = examine(values, tmp_path, region).mistakes
 
     assert [mistake.place for mistake in mistakes] == ([] if good else [("bindings", "a", "policyArns", 0)])
-
-
-def test_a_shared_policy_file_is_reported_once(tmp_path: Path) -> None:
-    (tmp_path / "p.json").write_text('{"Version": "2012-10-17",\n "Statement": {"Effect": "Allow", "Action": "x"}}')
-    bindings = {f"b{i}": {"serviceAccount": {"name": f"b{i}"}, "policy": {"file": "p.json"}} for i in range(5)}
-    mistakes = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).mistakes
-
-    assert [mistake.mistake.found for mistake in mistakes] == ["'x' is not an action", "no Resource"]
-    assert {(mistake.file, mistake.line) for mistake in mistakes} == {("p.json", 2)}
-
-
-def test_one_slip_is_one_mistake(tmp_path: Path) -> None:
-    values = {"cluster": {"nam": "c"}, "bindings": {"a": {"serviceAccout": {"name": "a"}}}}
-    mistakes = examine(values, tmp_path).mistakes
-
-    assert {mistake.place for mistake in mistakes} == {("cluster", "nam"), ("bindings", "a", "serviceAccout")}
 
 
 def test_a_key_of_no_namespace(tmp_path: Path) -> None:
@@ -148,50 +110,9 @@ def test_a_tag_that_makes_another_value(tmp_path: Path, role: str, place: tuple[
 
 
 def test_a_tag_of_what_the_value_is_anyway(tmp_path: Path) -> None:
-    """Protects tags that change nothing, and what `!!str` says of a number: it is what the engine passes on."""
     assert mistakes_of(tmp_path, "!!map {name: !!str my-role}") == []
     file = stack_file(tmp_path, "config:\n  irsa:bindings: {a: {role: {tags: {!!str 010: !!str 1.50}}}}\n")
     assert file.settings["bindings"]["a"]["role"]["tags"] == {"010": "1.50"}
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        {"serviceAccount": {"name": "one"}},
-        {"serviceAccount": {"name": "own"}, "role": {"name": "one"}},
-        {"serviceAccount": {"name": "own"}, "policy": {"name": "one", "document": {}}},
-        {"serviceAccount": {"name": "own"}, "formerly": "one"},
-        {"serviceAccount": {"name": "own"}, "inlinePolicies": {"one": {"file": "none.json"}}},
-    ],
-)
-def test_who_of_two_is_to_blame(tmp_path: Path, same: dict[str, Any]) -> None:
-    """Protects who reads a preview beside `irsa check`: the engine passes the keys of mappings sorted, whatever the
-    file has first, and of two bindings that collide one is named.
-    """
-    found = []
-    for keys in (("zeta", "alpha", "mid"), ("alpha", "mid", "zeta")):
-        bindings = {key: {**same, **({"serviceAccount": {"name": key}} if "role" in same else {})} for key in keys}
-        values = {"irsa:cluster": {"name": "cc"}, "irsa:bindings": bindings}
-        settings = stack_file(tmp_path, json.dumps({"config": values})).settings
-        mistakes = examine(settings, tmp_path).mistakes
-        found.append([(each.place, each.mistake.found) for each in mistakes])
-        assert json.dumps(settings["bindings"]) == json.dumps(settings["bindings"], sort_keys=True)
-
-    assert found[0] == found[1]
-    assert found[0]
-
-
-@pytest.mark.parametrize(
-    ("role", "found"),
-    [
-        ("{<<: 5, name: r}", "5, to be merged by <<"),
-        ("{<<: [{path: /a/}, x], name: r}", "'x', to be merged by <<"),
-        ("{<<: {name: a}, <<: {path: /x/}}", "the key '<<' twice, on lines 3 and 3"),
-    ],
-)
-def test_a_merge_that_the_engine_refuses(tmp_path: Path, role: str, found: str) -> None:
-    """Refuses what was dropped without a word: a boundary, or tags, behind an alias of something else."""
-    assert mistakes_of(tmp_path, role) == [(("<<",), 3, found)]
 
 
 def test_a_setting_in_json_with_a_key_twice(tmp_path: Path) -> None:

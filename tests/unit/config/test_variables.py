@@ -23,7 +23,6 @@ REGIONS = [
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_partition_of_a_region_is_the_one_of_the_aws_sdk(region: str) -> None:
-    """Protects users of every partition: the AWS SDK's own list says in which one a region is."""
     assert partition_of(region) == SESSION.get_partition_for_region(region)
 
 
@@ -38,7 +37,6 @@ def test_the_partition_of_a_region_is_the_one_of_the_aws_sdk(region: str) -> Non
     ],
 )
 def test_own_variables_are_filled_in_and_those_of_iam_stay(value: Any, expected: Any) -> None:
-    """Protects documents: keys too, at every depth; a name with a colon, and ${*}, ${?}, ${$} are IAM's."""
     assert replaced(value, VALUES, []) == expected
 
 
@@ -51,7 +49,6 @@ def test_own_variables_are_filled_in_and_those_of_iam_stay(value: Any, expected:
     ],
 )
 def test_an_unknown_variable_is_a_mistake(text: str, name: str, fix: str) -> None:
-    """Protects from an ARN that holds `${acount}`: IAM would take it as its own, and nothing would match."""
     # A condition with a key that is not known may be any: so its mapping is not known either.
     marked = {text: WRONG, "list": [WRONG], "key": {"a": WRONG}}
     for value, expected in zip((text, [text], {"a": {text: 1}}), marked.values(), strict=True):
@@ -64,6 +61,5 @@ def test_an_unknown_variable_is_a_mistake(text: str, name: str, fix: str) -> Non
 
 
 def test_the_names_in_a_value() -> None:
-    """Protects the rule unused-setting, and secrets: each name, of keys too, without those of IAM."""
     value = {"${a}": ["${b}-${aws:c}", 5, {"x": "${*}${d}"}], "y": None}
     assert [*references(value)] == ["a", "b", "d"]

@@ -1,5 +1,3 @@
-"""The tables of docs/reference/component.md."""
-
 import re
 import types
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""README.md: the one page with which every reader begins."""
-
 from pathlib import Path
 
 from irsa_cli.subcommands import installed
@@ -11,7 +9,6 @@ BESIDE_CODE = {ROOT / "components" / "README.md", ROOT / "SECURITY.md"}
 
 
 def linked(pages: set[Path]) -> set[Path]:
-    """Return the pages to which pages link."""
     return {(page.parent / link.partition("#")[0]).resolve() for page in pages for link in links(page)} & {*PAGES}
 
 
@@ -23,7 +20,6 @@ def test_every_page_is_two_clicks_away() -> None:
 
 
 def test_each_subcommand_has_its_line() -> None:
-    """Protects readers from a subcommand that README does not have."""
     text = README.read_text()
 
     assert [name for name in installed() if f"- `irsa {name}`: " not in text] == []

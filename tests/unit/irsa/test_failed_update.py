@@ -1,5 +1,3 @@
-"""When an update is refused: where nothing would change, and never where something would."""
-
 import json
 from typing import Any
 

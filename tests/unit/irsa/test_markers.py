@@ -289,7 +289,6 @@ def assert_beside_a_marker(args: dict[str, Any], place: Place, unknown: Unknown)
 @settings(max_examples=150)
 @given(case=CASES, unknown=UNKNOWN)
 def test_a_marker_causes_no_mistake_and_hides_none(case: tuple[dict[str, Any], Place], unknown: Unknown) -> None:
-    """Protects previews and `check`: beside what is not known all is judged, and nothing else is found."""
     args, place = case
     # With an existing role, what is of a created one is a mistake already, and judged no further.
     assume(place != ("role",) or "arn" not in mapping_of(args.get("role")))
@@ -298,7 +297,6 @@ def test_a_marker_causes_no_mistake_and_hides_none(case: tuple[dict[str, Any], P
 
 @pytest.mark.parametrize("secrets", [["x"], [5], SECRET, [OUTPUT]], ids=str)
 def test_each_parameter_of_an_add_on_is_judged(secrets: Any) -> None:
-    """Protects from an error after the next: another partition is found beside what is wrong, or not known."""
     key = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     of_add_on = {"add_on": "external-secrets", "secrets": secrets, "kms_keys": [key]}
     args = {"oidc_provider_arns": [PROVIDER.replace("arn:aws:", "arn:aws-cn:")], "policies": [of_add_on]}

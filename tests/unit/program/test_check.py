@@ -1,17 +1,10 @@
-"""`irsa check` as its users meet it."""
-
 import json
 import os
-import pty
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from irsa_cli.main import main
 from tests.unit.config.yaml_lines import line_of, steps_of
@@ -31,7 +24,6 @@ PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty project, which is the working directory."""
     (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -44,73 +36,11 @@ def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 
 
 def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the texts, which were read and judged one by one: a change of one is seen in a diff.
-
-    The code itself wrote mistakes.txt (make generate): this shows what changed, and the tests around it what is right.
-    """
     monkeypatch.chdir(ROOT)
     code, text = check(capsys, "tests/golden/mistakes.yaml")
 
     assert code == 1
     assert text == (GOLDEN / "mistakes.txt").read_text()
-
-
-# What AWS and Kubernetes document, for a key of mistakes.yaml, and the advice; each is in one place of the file.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: quotas, lengths and characters
-# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html: session duration, path, description
-# https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html: lengths of tags
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html: no region, 12 digits
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
-# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/: DNS subdomains and labels
-# https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/: 10 minutes
-DOCUMENTED = {
-    "cluster.nam": ("", "did you mean 'name'?"),
-    "defaults.maxSessionDuration": ("3,600 to 43,200", ""),
-    "bindings.wrong-types.serviceAccount.create": ("true or false", "without quotes"),
-    "bindings.wrong-types.policyArns": ("a list", '["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]'),
-    "bindings.wrong-levels.role.policy": ("", "irsa:bindings.wrong-levels"),
-    "bindings.wrong-levels.role.permissionsBoundary": (
-        "arn:aws:iam::111122223333:policy/",
-        "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy",
-    ),
-    "bindings.arns.policyArns[2]": ("arn:aws:iam::111122223333:policy/", "aws iam list-policies"),
-    "bindings.arns.policyArns[3]": ("arn:aws:iam::111122223333:policy/", "aws iam list-policies"),
-    "bindings.names.serviceAccount.name": ("at most 253 characters", "my-app"),
-    "bindings.names.serviceAccount.namespace": ("at most 63 characters", "trust.subjects"),
-    "bindings.names.role.name": ("at most 64 characters", "a-role"),
-    "bindings.names.role.description": ("at most 1000 characters", ""),
-    "bindings.names.role.path": ("at most 512 characters", "/team/"),
-    "bindings.wildcards.trust.subjects[0]": ("", "trust.anyServiceAccount"),
-    "bindings.annotations.serviceAccount.tokenExpiration": ("at least 600", ""),
-    "bindings.a-date.policy.document.Version": ("a string", 'put it in quotes: "2012-10-17"'),
-    "bindings.too-many-attachments.policyArns": ("at most 10", "irsa:quotas.attachedPolicies"),
-    "bindings.too-many-tags.role.tags": ("at most 50", "use fewer"),
-    "bindings.too-long-trust.trust.subjects": ("at most 2,048", "irsa:quotas.trustPolicySize"),
-    "bindings.too-long-statement.policy.document.Statement": ("at most 6,144", "split"),
-    "bindings.too-long-inline.inlinePolicies": ("at most 10,240", "use fewer"),
-    "bindings.trust-statements.trust.statements[0].NotPrincipal": ("Principal", "IAM refuses NotPrincipal"),
-    'bindings.reserved-tags.role.tags["AWS:owner"]': ("at most 128 characters", ""),
-    "bindings.reserved-tags.role.tags.owner": ("at most 256 characters", ""),
-    "serviceAccount": ("bindings", "below irsa:bindings"),
-}
-
-
-def test_what_is_allowed_is_what_is_documented(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Protects from limits and advice that are only our own: these were written by hand, from the pages above."""
-    monkeypatch.chdir(ROOT)
-    _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
-    said = {each["path"]: each for each in json.loads(text)["files"][0]["errors"]}
-
-    found = {place: said[f"irsa:{place}"] for place in DOCUMENTED if f"irsa:{place}" in said}
-    assert found.keys() == DOCUMENTED.keys()
-    wrong = {
-        place: (each["allowed"], each["fix"])
-        for place, each in found.items()
-        if DOCUMENTED[place][0] not in each["allowed"] or DOCUMENTED[place][1] not in each["fix"]
-    }
-    assert wrong == {}
 
 
 def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,39 +83,12 @@ def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 def test_files_that_are_no_stack_files(
     project: Path, capsys: pytest.CaptureFixture[str], text: str, line: int, words: str
 ) -> None:
-    """Protects the first minute with a broken file: its line, not a traceback."""
     (project / "Pulumi.dev.yaml").write_text(text)
     code, output = check(capsys)
 
     assert code == 1
     assert f"Pulumi.dev.yaml:{line}" in output
     assert words in output
-
-
-BROKEN = {
-    "aws:region": "us-west-2",
-    "irsa:cluster": {"nam": "cc"},
-    "irsa:bindings": {
-        "a": {"serviceAccount": {"name": "a", "create": "maybe"}, "policyArns": ["arn", "arn:aws:iam::aws:policy/A"]},
-        "b": {"role": {"tags": {"team": "x"}, "maxSessionDuration": "2h"}, "trust": {"subjects": ["a:b", "c"]}},
-        "c": {"serviceAccount": {"nam": "c"}, "inlinePolicies": {"p": {"document": {"Statement": []}}}},
-    },
-    "irsa:lint": {"errors": ["wide-trusts"]},
-}
-
-
-@pytest.mark.parametrize("damage", ["[", '"', "{a: b", "a: b: c", "\t{", "&", "*none", "- a"])
-@pytest.mark.parametrize("number", [3, 5, 6])
-def test_what_cannot_be_read_is_said(
-    project: Path, capsys: pytest.CaptureFixture[str], damage: str, number: int
-) -> None:
-    """Protects from one mistake that looks like the only one: the report says that all else was not checked."""
-    lines = yaml.safe_dump({"config": BROKEN}, sort_keys=False).splitlines()
-    lines.insert(number, f"      {damage}")
-    (project / "Pulumi.dev.yaml").write_text("\n".join(lines))
-    code, report = findings(capsys)
-    assert (code, len(report["errors"])) == (1, 1)
-    assert report["notChecked"] == ["all else in this file"]
 
 
 @pytest.mark.parametrize("text", ["config: {}\n", "config:\n  aws:region: us-west-2\n", "config:\n  app:replicas: 3\n"])
@@ -240,7 +143,6 @@ def test_policies_that_break_a_reader(
 @pytest.mark.parametrize("region", ["[1]", "{value: [1]}", "5", "true", "2012-10-17", "us_west_2", "'[1]'"])
 @pytest.mark.parametrize("place", ["stack", "project", "value"])
 def test_a_region_that_is_none(project: Path, capsys: pytest.CaptureFixture[str], region: str, place: str) -> None:
-    """Protects from the AWS provider's error without a line: the engine makes a text of whatever `aws:region` is."""
     (project / "Pulumi.dev.yaml").write_text(GOOD)
     file = project / ("Pulumi.dev.yaml" if place == "stack" else "Pulumi.yaml")
     before = GOOD if place == "stack" else "name: irsa\nruntime: python\nconfig:\n"
@@ -261,7 +163,6 @@ def test_a_region_that_is_one_or_left_open(project: Path, capsys: pytest.Capture
 
 
 def test_a_secret_region_is_not_seen(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects honesty: only the engine can read it, so its partition is not known either; in both files."""
     arn = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"
     good = GOOD.replace("arn:${partition}:iam::aws:policy/ReadOnlyAccess", arn)
     (project / "Pulumi.dev.yaml").write_text(f"{good}  aws:region: {{secure: v1:abc}}\n")
@@ -272,14 +173,6 @@ def test_a_secret_region_is_not_seen(project: Path, capsys: pytest.CaptureFixtur
     settings = "config:\n  aws:region: {value: {secure: v1:abc}}\n"
     (project / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\n{settings}")
     assert check(capsys) == expected
-
-
-def test_a_region_that_the_stack_overrides_does_not_matter(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the engine's order: the stack's value comes first, as `pulumi preview` showed."""
-    (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\nconfig: {aws:region: [1]}\n")
-    (project / "Pulumi.dev.yaml").write_text(f"{GOOD}  aws:region: us-west-2\n")
-
-    assert check(capsys)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -303,7 +196,6 @@ def test_a_region_that_the_stack_overrides_does_not_matter(project: Path, capsys
 def test_a_broken_project_file_is_not_seen(
     project: Path, capsys: pytest.CaptureFixture[str], content: str, unseen: str
 ) -> None:
-    """Protects the command beside a broken Pulumi.yaml: the engine tells about it, and here it is not passed over."""
     (project / "Pulumi.yaml").write_bytes(content.encode("latin-1"))
     (project / "Pulumi.dev.yaml").write_text(GOOD)
     code, output = check(capsys)
@@ -326,7 +218,6 @@ def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFix
 
 
 def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects CI: 2 tells that nothing was looked at, which is neither good nor bad."""
     code, output = check(capsys)
     assert code == 2
     assert output.startswith(
@@ -345,7 +236,6 @@ WRONG = GOOD.replace("name: my-app}", "name: My_App}")
 def test_a_file_that_cannot_be_read_hides_no_other(
     project: Path, capsys: pytest.CaptureFixture[str], others: dict[str, str], expected: int
 ) -> None:
-    """Protects CI over many stacks: a folder or a dangling link, and the others are reported; findings win."""
     (project / "Pulumi.a-folder.yaml").mkdir()
     (project / "Pulumi.link.yaml").symlink_to("nowhere")
     for name, text in others.items():
@@ -361,63 +251,6 @@ def test_a_file_that_cannot_be_read_hides_no_other(
     assert "Pulumi.good.yaml: good, 1 binding" in said.out
     assert ("Pulumi.wrong.yaml: 1 error, 1 binding" in said.out) is ("wrong" in others)
     assert "folder" not in said.out
-
-
-def test_a_file_that_cannot_be_read_is_in_the_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.dev.yaml").write_text(GOOD)
-    assert main(["check", "--json", "none.yaml", "Pulumi.dev.yaml"]) == 2
-    document = json.loads(capsys.readouterr().out)
-    assert document["good"] is False
-    assert [(file["file"], file["good"], file.get("couldNotRead")) for file in document["files"]] == [
-        ("none.yaml", False, "No such file or directory"),
-        ("Pulumi.dev.yaml", True, None),
-    ]
-
-    assert main(["check", "--json", "none.yaml"]) == 2
-    assert json.loads(capsys.readouterr().out)["good"] is False
-
-
-def test_what_is_beside_a_secret_is_checked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.dev.yaml").write_text(
-        GOOD
-        + """
-    beside:
-      trust: {subjects: ["team-a:*"]}
-      role: {description: {secure: v1:abc}, name: "not a name"}
-      policyArns: [{secure: v1:abc}, "arn:aws:iam::111122223333:group/g"]
-    wide:
-      trust: {subjects: ["team-a:*"]}
-      role: {description: {secure: v1:abc}}
-      policyArns: [{secure: v1:abc}]
-    nobody:
-      serviceAccount: {secure: v1:abc}
-    nameless:
-      serviceAccount: {name: {secure: v1:abc}}
-      trust: {subjects: ["team-b:*"]}
-"""
-    )
-    code, output = check(capsys)
-
-    heads = [line for line in output.splitlines() if line.startswith("Pulumi.dev.yaml:") and "irsa:" in line]
-    assert code == 1
-    assert [head.split("  ", 1)[1] for head in heads] == [
-        *("irsa:bindings.beside.role.name", "irsa:bindings.beside.policyArns[1]"),
-        *("irsa:bindings.nobody.serviceAccount", "irsa:bindings.beside.trust.subjects[0]  warning [wide-trust]"),
-        "irsa:bindings.wide.trust.subjects[0]  warning [wide-trust]",
-        *("irsa:bindings.nobody  warning [grants-nothing]", "irsa:bindings.nameless  warning [grants-nothing]"),
-        "irsa:bindings.nameless.trust.subjects[0]  warning [wide-trust]",
-    ], output
-    assert output.count(": a secret") == 5
-
-
-def test_settings_of_the_project_file_count(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects projects with shared settings: the engine lays Pulumi.yaml's values under the stack's."""
-    (project / "Pulumi.yaml").write_text(
-        "name: irsa\nruntime: python\nconfig:\n  irsa:cluster: {value: {name: my-cluster}}\n"
-    )
-    (project / "Pulumi.dev.yaml").write_text(GOOD.replace("  irsa:cluster: {name: my-cluster}\n", ""))
-
-    assert check(capsys)[0] == 0
 
 
 LINTED = """
@@ -615,45 +448,6 @@ def test_a_warning_becomes_a_mistake_or_silent(project: Path, capsys: pytest.Cap
     assert {silent["reason"] for silent in report["silenced"]} == {"known"}
 
 
-@pytest.mark.parametrize(("environment", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_colors_only_where_they_are_wanted(project: Path, environment: dict[str, str], colored: bool) -> None:
-    """Protects terminals and https://no-color.org: colors on a terminal, none with NO_COLOR."""
-    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
-    ours, theirs = pty.openpty()
-    base = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    command = [sys.executable, "-m", "irsa_cli", "check", str(project / "Pulumi.dev.yaml")]
-    subprocess.run(command, cwd=ROOT, env={**base, "TERM": "xterm", **environment}, stdout=theirs, check=False)
-    os.close(theirs)
-    output = b""
-    try:
-        while chunk := os.read(ours, 4096):
-            output += chunk
-    except OSError:
-        pass  # a terminal whose other end is closed
-    os.close(ours)
-
-    # The codes of colors; bold is none.
-    assert bool(re.search(rb"\x1b\[[0-9;]*3[0-7]m", output)) is colored
-    assert b"1 error" in output
-
-
-def test_the_command_needs_neither_pulumi_nor_network(project: Path) -> None:
-    """Protects its use in an editor or a hook: no engine on PATH, no credentials, and it still answers."""
-    (project / "Pulumi.dev.yaml").write_text(GOOD)
-    bare = {
-        "PATH": "/nowhere",
-        "HOME": str(project),
-        "http_proxy": "http://127.0.0.1:9",
-        "https_proxy": "http://127.0.0.1:9",
-    }
-    assert shutil.which("pulumi", path=bare["PATH"]) is None
-    command = [sys.executable, "-m", "irsa_cli", "check", str(project / "Pulumi.dev.yaml")]
-    done = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "good, 1 binding" in done.stdout
-
-
 @pytest.mark.parametrize("place", ["stack", "project"])
 def test_two_lists_of_aws_accounts_are_one_too_many(
     project: Path, capsys: pytest.CaptureFixture[str], place: str
@@ -683,7 +477,6 @@ def test_two_lists_of_aws_accounts_are_one_too_many(
 
 
 def test_a_name_that_the_provider_refuses(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects from a refusal half-way: EKS takes a cluster's name of one letter, and the AWS provider does not."""
     (project / "Pulumi.dev.yaml").write_text(GOOD.replace("my-cluster", "c"))
     code, text = check(capsys, "Pulumi.dev.yaml")
 

@@ -1,5 +1,3 @@
-"""`irsa check --live` as its users meet it: where its findings stand, and its exit codes."""
-
 import json
 from pathlib import Path
 from typing import Any
@@ -69,7 +67,6 @@ def test_exit_codes(
     found: LiveReport,
     beginning: tuple[int, str],
 ) -> None:
-    """Protects CI: 1 for what `up` refuses, 2 where nothing was answered; a warning or a missing right is neither."""
     code, text, _ = check(monkeypatch, capsys, found)
 
     assert (code, text.splitlines()[0]) == beginning
@@ -88,19 +85,7 @@ def test_findings_have_their_lines_and_rules(
     assert (report["errors"][0]["rule"], report["errors"][0]["line"], report["good"]) == ("role-exists", 9, False)
 
 
-def test_a_provider_s_setting_has_its_line(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    wrong = LocatedMistake(("kubernetes:context",), Mistake("none", "one", "correct it"), rule="context-missing")
-    _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True))
-    assert text.splitlines()[2] == "Pulumi.prod.yaml:4  kubernetes:context  [context-missing]"
-    _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True), "--json")
-    (report,) = json.loads(text)["files"]
-    assert (report["errors"][0]["path"], report["errors"][0]["line"]) == ("kubernetes:context", 4)
-
-
 def test_what_it_looks_with(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects from other credentials than `up` has: the stack file's settings, and Pulumi.yaml's where it has none."""
     _, _, (stack, name, folder, providers, region) = check(monkeypatch, capsys, LiveReport([], [], [], True))
 
     assert (list(stack.bindings), name, folder, region) == (["my-app"], "prod", Path(), "us-west-2")
@@ -127,7 +112,6 @@ def test_a_file_with_mistakes_or_secrets_is_not_looked_at(
 def test_a_file_of_another_name_is_of_no_stack(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects from another stack's state: without `--stack`, pulumi exports the stack that is selected."""
     (project / "settings.yaml").write_text(FILE)
     monkeypatch.setattr(look, "look", lambda *_: pytest.fail("nothing may be asked"))
 

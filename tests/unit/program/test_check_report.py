@@ -1,11 +1,8 @@
-"""What `irsa check` found, for a pipe and for programs."""
-
 import json
 
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
-from irsa_world.report.text import plain
-from program.check_report import FileReport, answers, as_json
+from program.check_report import FileReport, as_json
 
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)
 IN_FILE = LocatedMistake(("bindings", "a", "policy", "file"), Mistake("F2", "A2", "D2"), "p.json", 7, ("Statement", 0))
@@ -17,28 +14,14 @@ UNREAD = FileReport("U.yaml", 0, [], could_not_read="No such file")
 
 
 def test_the_line_about_a_file() -> None:
-    """Protects who reads one line per file: what is wrong, what is silenced, and how much was looked at."""
     assert REPORT.summary == "P.yaml: 3 errors, 1 warning, 1 silenced, 2 bindings"
     assert GOOD.summary == "G.yaml: good, 1 binding"
     assert FileReport("P.yaml", 0, [], [WARNING, WARNING]).summary == "P.yaml: good, 2 warnings, 0 bindings"
 
 
 def test_warnings_are_good_and_an_unread_file_is_not() -> None:
-    """Protects CI: a warning fails nothing, and what could not be read is never good."""
     assert (GOOD.good, FileReport("P.yaml", 1, [], [WARNING]).good) == (True, True)
     assert (REPORT.good, UNREAD.good) == (False, False)
-
-
-def test_the_lines_for_a_pipe() -> None:
-    lines = [*plain(answers([REPORT, GOOD]))]
-    assert lines[:3] == [REPORT.summary, GOOD.summary, ""]
-    lines = lines[3:]
-    assert lines[:5] == ["P.yaml:3  irsa:bindings.a.role", "    found:   F", "    allowed: A", "    do:      D", ""]
-    assert lines[5] == "p.json:7  Statement[0] (irsa:bindings.a.policy.file)"
-    assert lines[10] == "P.yaml  irsa:bindings.a.trust  [wide-trust]"
-    assert lines[15] == "P.yaml:9  irsa:bindings.a.trust  warning [wide-trust]"
-    assert lines[20:] == ["not checked: P.yaml: a secret"]
-    assert plain(answers([REPORT]))[-1] == "not checked: a secret"
 
 
 def test_json_has_everything() -> None:

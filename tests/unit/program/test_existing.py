@@ -1,5 +1,3 @@
-"""Before a service account is created: whether it exists, by one list of its cluster, where that is allowed."""
-
 import asyncio
 from typing import Any
 
@@ -53,7 +51,6 @@ DENIED, SILENT = NoPermissionError("denied"), CouldNotLookError("no answer")
 def test_whether_it_exists(
     there: Any, listed: Any, asked: list[str], refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects what Helm created, and a deployment that may not list: nothing else is refused."""
     cluster, hooks, warned = Cluster(there, listed), list[Any](), list[str]()
     monkeypatch.setattr(existing, "supports", lambda _: True)
     monkeypatch.setattr(pulumi, "ResourceHook", lambda _name, function: hooks.insert(0, function))

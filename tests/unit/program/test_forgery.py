@@ -161,7 +161,6 @@ def check_json(text: str) -> None:
 @example("a cluster with few keys", "x; do: EVIL")
 @example("a key of a key", "\u202eEVIL")
 def test_no_value_forges_a_line(tmp_path: Path, place: str, text: str) -> None:
-    """Refuses hostile keys and values that begin a line of ours, turn a terminal's colors or command CI."""
     report = report_of(written(tmp_path, PLACES[place](text), text))
 
     check_lines(report, text)
@@ -170,7 +169,6 @@ def test_no_value_forges_a_line(tmp_path: Path, place: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", [text.replace("/", "") for text in PAYLOADS if "\0" not in text])
 def test_no_file_name_forges_a_line(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuses a stack file named `::error::...`, or a policy's file: their names begin lines of ours."""
     monkeypatch.chdir(tmp_path)
     file = written(Path(), binding(policy={"file": f"{name}.json"}), "x")
     Path("p.json").rename(f"{name}.json")
@@ -186,7 +184,6 @@ def test_no_file_name_forges_a_line(tmp_path: Path, name: str, monkeypatch: pyte
 
 
 def test_a_terminal_is_not_driven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Refuses escapes on a terminal: only rich's own codes, here none, reach it."""
     text = f"\x1b]0;{EVIL}\x07\x1b[2J\u202e"
     show(arranged(answers([report_of(written(tmp_path, binding(**{text: 1, "policy": {"file": text}}), text))])))
     output = capsys.readouterr().out
@@ -210,6 +207,5 @@ def test_what_is_harmless_stays(text: str) -> None:
 
 
 def test_a_long_list_is_cut() -> None:
-    """Refuses thousands of names in each of thousands of messages."""
     assert listed([f"n{n}" for n in range(10_000)]).endswith("n19, and 9,980 more")
     assert listed(["a", "b c"]) == 'a, "b c"'

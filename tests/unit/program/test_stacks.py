@@ -1,5 +1,3 @@
-"""`irsa stacks`: which stacks a workflow previews against AWS."""
-
 import json
 from pathlib import Path
 
@@ -10,7 +8,6 @@ from irsa_cli.main import main
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a project without stacks, which is the working directory."""
     (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -65,18 +62,11 @@ def test_any_other_stack_is_listed(project: Path, capsys: pytest.CaptureFixture[
 
 
 def test_the_projects_own_setting(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects AWS where all stacks of a project are of the sandbox; a stack file has the last word."""
     (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\nconfig:\n  irsa:sandbox: {default: true}\n")
     add(project, "dev", "config: {}\n")
     add(project, "prod", "config:\n  irsa:sandbox: false\n")
 
     assert listed(capsys) == ["prod"]
-
-
-def test_no_stacks(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "Pulumi.prod.yaml.example").write_text("config: {}\n")
-
-    assert listed(capsys) == []
 
 
 def test_a_file_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,17 +79,7 @@ def test_a_file_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture
     assert captured.err == "irsa stacks: cannot read Pulumi.link.yaml: No such file or directory\n"
 
 
-def test_it_needs_neither_credentials_nor_the_network(
-    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("socket.socket", None)
-    add(project, "prod", "config: {}\n")
-
-    assert listed(capsys) == ["prod"]
-
-
 def test_a_file_without_a_stacks_name_is_no_stack_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects the stack that is selected: without a name, `pulumi` would take that one."""
     add(project, "", "config: {}\n")
 
     assert listed(capsys) == []

@@ -2,17 +2,13 @@
 
 import json
 import pickle
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox import aws_state
 from sandbox.aws_state import SERVICES, Snapshot, backends
-from sandbox.layout import write_atomically
 from sandbox.pod_identity import addons_of, associations_of
 
 ACCOUNT = "111122223333"
@@ -30,7 +26,6 @@ def forget() -> None:
 
 @pytest.fixture(autouse=True)
 def empty_models(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """moto's models are one per process."""
     monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
     forget()
     yield
@@ -67,7 +62,6 @@ def loaded(path: Path) -> list[str]:
 
 
 def test_a_restart_changes_nothing(path: Path) -> None:
-    """A new version of a policy, and a detachment, are seen from the role and in the list of policies, as before."""
     before = iam().get_role("app").id, iam().get_policy(OWN).id, iam().account_summary.summary_map
     number = len(iam().managed_policies)
     # AWS's 1,500 policies would be written after each change.
@@ -101,7 +95,6 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_file_that_cannot_be_read_is_put_aside(path: Path, damage: str) -> None:
-    """The server starts empty, with nothing of the file, and says so; the file is kept for whoever wants to look."""
     content = DAMAGES[damage](path.read_bytes())
     path.write_bytes(content)
     (said,) = loaded(path)
@@ -111,29 +104,3 @@ def test_a_file_that_cannot_be_read_is_put_aside(path: Path, damage: str) -> Non
     assert not path.exists()
     kept = path.with_suffix(".other-moto" if damage == "another moto" else ".damaged")
     assert kept.read_bytes() == content
-
-
-def test_what_could_not_be_written_is_written_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk must not make the server forget that something has changed."""
-    attempts: list[Path] = []
-    log: list[str] = []
-
-    def full_at_first(file: Path, content: bytes) -> None:
-        attempts.append(file)
-        if len(attempts) == 1:
-            raise OSError(28, "No space left on device")
-        write_atomically(file, content)
-
-    monkeypatch.setattr(aws_state, "write_atomically", full_at_first)
-    for pause in ("SHORTEST_PAUSE_SECONDS", "PAUSE_AFTER_FAILURE_SECONDS"):
-        monkeypatch.setattr(aws_state, pause, 0)
-    path.unlink()
-    snapshot = Snapshot(path, log.append)
-    snapshot.changed.set()
-    threading.Thread(target=snapshot.save_after_changes, daemon=True).start()
-    until = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    assert len(log) == 1
-    assert "No space left on device" in log[0]

@@ -44,7 +44,6 @@ def test_a_stack_is_created_unless_it_exists(sandbox: Sandbox, file: str, create
 
 
 def test_a_lock_is_kept_while_its_engine_runs(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Protects a state that is being written: the lock of a running engine stays, beside one of a killed engine."""
     program = tmp_path / "pulumi"
     program.symlink_to(str(shutil.which("sleep")))
     locks = sandbox.state / ".pulumi" / "locks" / "organization" / "project" / "dev"

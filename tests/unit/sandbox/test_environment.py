@@ -32,10 +32,6 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", ["plain", "with space and 'quote'", "100% #1 ? & $x"])
 def test_nothing_of_the_callers_own_accounts_is_left(tmp_path: Path, name: str) -> None:
-    """A developer with production credentials in the shell must not reach production from the sandbox.
-
-    What works after `. .sandbox/env` is what `make up` did, also in a folder whose name a shell would take apart.
-    """
     sandbox = Sandbox(tmp_path / name)
     sandbox.prepare()
     write_environment_file(sandbox, 4711)
@@ -62,7 +58,6 @@ def test_nothing_of_the_callers_own_accounts_is_left(tmp_path: Path, name: str) 
 def test_a_python_that_is_too_old_is_named_with_the_way_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line; Python 3.6 must be able to read as far as that."""
     monkeypatch.setattr(virtual_environment, "OLDEST", (99, 0))
     monkeypatch.setattr(virtual_environment, "NEWER", ())
     assert virtual_environment.main() == 1
@@ -90,7 +85,6 @@ def test_all_that_is_installed_has_a_hash() -> None:
 def test_every_step_of_the_installation_checks_hashes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], failing: bool
 ) -> None:
-    """uv, pip and the index are told to take nothing else, by each step; one that fails is tried again."""
     steps: list[tuple[str, ...]] = []
     monkeypatch.setattr(virtual_environment, "STAMP", tmp_path / "stamp")
 
@@ -110,18 +104,3 @@ def test_every_step_of_the_installation_checks_hashes(
     assert "--require-hashes" in rest
     # Else the index is asked for what our packages need, and for what they are built with.
     assert {"--no-deps", "--no-build-isolation"} <= {*own}
-
-
-def test_uv_finds_packages_where_pip_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A company's mirror is in pip's file, which uv does not read; uv's own settings come first."""
-    mirrors = [f"https://{each}.example" for each in "abc"]
-    (tmp_path / "pip.conf").write_text(
-        f"[global]\nindex-url = {mirrors[0]}\nextra-index-url =\n    {mirrors[1]}\n    {mirrors[2]}\n"
-    )
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
-    for name in ("UV_DEFAULT_INDEX", "UV_INDEX"):
-        monkeypatch.delenv(name, raising=False)
-    found = virtual_environment.package_index()
-    assert (found["UV_DEFAULT_INDEX"], found["UV_INDEX"]) == (mirrors[0], " ".join(mirrors[1:]))
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://own.example")
-    assert virtual_environment.package_index()["UV_DEFAULT_INDEX"] == "https://own.example"

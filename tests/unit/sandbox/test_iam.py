@@ -5,11 +5,9 @@ within the account"), https://docs.aws.amazon.com/IAM/latest/UserGuide/reference
 """
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import boto3
 import pytest
@@ -107,15 +105,7 @@ def test_what_is_refused(iam: Any, quotas: Path, quota: Any, call: Call, refusal
     assert (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) == refusal
 
 
-def test_what_is_gone_makes_room(iam: Any, quotas: Path) -> None:
-    quotas.write_text(json.dumps({ACCOUNT: {"RolesQuota": 1}}))
-    for path in ("/", "/team/"):
-        iam.create_role(**ROLE, Path=path)
-        iam.delete_role(RoleName="app")
-
-
 def test_a_page_has_no_more_than_iam_gives(iam: Any) -> None:
-    """Who reads in bulk follows markers, or most of an AWS account is missing; there may be fewer than MaxItems."""
     for number in range(150):
         iam.create_role(**{**ROLE, "RoleName": f"role-{number}"})
     for number in range(60):
@@ -128,49 +118,3 @@ def test_a_page_has_no_more_than_iam_gives(iam: Any) -> None:
         page = iam.get_account_authorization_details(Filter=[kind], MaxItems=7)
         assert {policy["Arn"].split(":")[4] for policy in page["Policies"]} == {owner}
         assert (len(page["Policies"]), page["IsTruncated"], page["UserDetailList"]) == (7, True, [])
-
-
-NAMED = {f"{each}Name": "app" for each in ("User", "Group", "Role", "Policy", "InstanceProfile")}
-VERSION = {"PolicyArn": OWN, "VersionId": "v2"}
-# Each call and the number of documents in its answer: of a version's, GetPolicyVersion and the details alone have it.
-DOCUMENTS: list[tuple[str, dict[str, Any], int]] = [
-    ("create_role", {"AssumeRolePolicyDocument": DOCUMENT}, 1),
-    ("put_role_policy", {"PolicyDocument": DOCUMENT}, 0),
-    ("create_user", {}, 0),
-    ("put_user_policy", {"PolicyDocument": DOCUMENT}, 0),
-    ("create_group", {}, 0),
-    ("put_group_policy", {"PolicyDocument": DOCUMENT}, 0),
-    ("create_policy", {"PolicyDocument": DOCUMENT}, 0),
-    ("create_policy_version", {**VERSION, "PolicyDocument": DOCUMENT}, 0),
-    ("create_instance_profile", {}, 0),
-    ("add_role_to_instance_profile", {}, 0),
-    ("get_role", {}, 1),
-    ("get_role_policy", {}, 1),
-    ("get_user_policy", {}, 1),
-    ("get_group_policy", {}, 1),
-    ("get_policy_version", VERSION, 1),
-    ("list_policy_versions", VERSION, 0),
-    ("get_instance_profile", {}, 1),
-    ("list_instance_profiles", {}, 1),
-    ("list_instance_profiles_for_role", {}, 1),
-    ("list_roles", {}, 1),
-    ("update_role_description", {"Description": "d"}, 1),
-    # Three inline policies, a role's trust policy twice, with and in its instance profile, and two versions.
-    ("get_account_authorization_details", {"Filter": ["Role", "User", "Group", "LocalManagedPolicy"]}, 7),
-]
-
-
-def test_each_document_is_url_encoded(iam: Any) -> None:
-    """Provider code decodes each, as IAM's clients must: "URL-encoded compliant with RFC 3986"."""
-    bodies: list[str] = []
-    iam.meta.events.register(
-        "before-parse.iam", lambda response_dict, **_: bodies.append(response_dict["body"].decode())
-    )
-    for operation, arguments, number in DOCUMENTS:
-        known = iam.meta.service_model.operation_model(iam.meta.method_to_api_mapping[operation]).input_shape.members
-        given = {**NAMED, **arguments}
-        getattr(iam, operation)(**{name: given[name] for name in given if name in known})
-        found = re.findall(r"<\w*Document>(.*?)</", bodies[-1], re.DOTALL)
-        # Section 2.3 of RFC 3986 has what needs no escape, section 2.1 the escapes.
-        assert [each for each in found if not re.fullmatch(r"(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+", each)] == []
-        assert [unquote(each) for each in found] == [DOCUMENT] * number, operation

@@ -13,8 +13,6 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from sandbox.pod_identity import SUMMARY
-
 ACCOUNT, OTHER_ACCOUNT = "123456789012", "444455556666"
 ROLES = f"arn:aws:iam::{ACCOUNT}:role/"
 CLUSTER = f"arn:aws:eks:us-west-2:{ACCOUNT}:cluster/green"
@@ -28,7 +26,6 @@ NARROW = {**PODS, "Condition": {"StringEquals": {"aws:RequestTag/kubernetes-name
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
 IRSA = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
 APP = {"clusterName": "green", "namespace": "web", "serviceAccount": "app"}
-POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 # https://github.com/hashicorp/terraform-provider-aws/issues/41483
 UNTRUSTED = (400, "InvalidParameterException")
 NOT_FOUND = (404, "ResourceNotFoundException")
@@ -36,7 +33,6 @@ NOT_FOUND = (404, "ResourceNotFoundException")
 
 @pytest.fixture
 def eks(pod_identity: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """EKS with one cluster, and a role for Pods."""
     for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_REGION", "us-west-2")):
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
@@ -82,7 +78,6 @@ def at(association: Any) -> dict[str, str]:
     ],
 )
 def test_the_role_must_trust_eks_pods(eks: Any, statements: list[Any], refusal: tuple[int, str] | None) -> None:
-    """At creation and at the change of a role, which leaves the association as it was."""
     role("judged", *statements)
     made, judged = create(eks, serviceAccount="changed"), {"roleArn": f"{ROLES}judged"}
     if refusal is None:
@@ -114,56 +109,8 @@ def test_what_is_refused(eks: Any) -> None:
             assert refused(call, clusterName=cluster, associationId="a-0123456789abcdefg") == NOT_FOUND
 
 
-def test_an_association_from_its_creation_to_its_end(eks: Any) -> None:
-    """What an update leaves out stays, an empty text takes it away: aws-controllers-k8s/eks-controller#164."""
-    role("pathed", PODS, path="/irsa/")
-    target = f"arn:aws:iam::{OTHER_ACCOUNT}:role/data-reader"
-    bare = create(eks, serviceAccount="bare")
-    assert {"ownerArn", "policy", "targetRoleArn", "externalId"}.isdisjoint(bare)
-    settings = {"policy": POLICY, "disableSessionTags": True, "targetRoleArn": target, "tags": {"a": "1", "b": "2"}}
-    made = create(eks, **settings)
-    arn = f"arn:aws:eks:us-west-2:{ACCOUNT}:podidentityassociation/green/{made['associationId']}"
-    external = {"associationArn": arn, "externalId": f"us-west-2/{ACCOUNT}/green/web/app"}
-    assert made.items() >= {**settings, **external}.items()
-    assert made["associationId"].startswith("a-")
-
-    def update(**changed: Any) -> Any:
-        answer = eks.update_pod_identity_association(**at(made), **changed)["association"]
-        assert eks.describe_pod_identity_association(**at(made))["association"] == answer
-        return answer
-
-    changed = update(roleArn=f"{ROLES}irsa/pathed")
-    assert changed == {**made, "roleArn": f"{ROLES}irsa/pathed", "modifiedAt": changed["modifiedAt"]}
-    assert {"policy", "targetRoleArn", "externalId"}.isdisjoint(update(policy="", targetRoleArn=""))
-    assert update(disableSessionTags=False)["disableSessionTags"] is False
-    # The official plugin's way: by the ARN, with several keys taken away at once; a cluster's tags are moto's.
-    for tagged in (arn, CLUSTER):
-        eks.tag_resource(resourceArn=tagged, tags={"a": "3", "c": "4", "d": "5"})
-        eks.untag_resource(resourceArn=tagged, tagKeys=["a", "c"])
-    assert [eks.list_tags_for_resource(resourceArn=each)["tags"] for each in (arn, CLUSTER)] == [
-        {"b": "2", "d": "5"},
-        {"d": "5"},
-    ]
-    assert refused(eks.list_tags_for_resource, resourceArn=f"{arn}x") == (404, "NotFoundException")
-
-
-def test_what_a_list_tells(eks: Any) -> None:
-    """The API's summary has neither role nor tags; filters are exact."""
-    pairs = {("web", "app"), ("web", "application"), ("batch", "app")}
-    for namespace, name in pairs:
-        create(eks, namespace=namespace, serviceAccount=name)
-    for filters in ({}, {"namespace": "web"}, {"serviceAccount": "app"}, {"namespace": "we"}):
-        found = eks.list_pod_identity_associations(clusterName="green", **filters)["associations"]
-        assert all(each.keys() == set(SUMMARY) - {"ownerArn"} for each in found)
-        expected = {
-            pair for pair in pairs if {"namespace": pair[0], "serviceAccount": pair[1]}.items() >= filters.items()
-        }
-        assert {(each["namespace"], each["serviceAccount"]) for each in found} == expected
-
-
 @pytest.mark.parametrize("deleting", [False, True])
 def test_lists_come_in_pages(eks: Any, deleting: bool) -> None:
-    """100 at a time, each once, also where one is deleted in between."""
     names = {f"app-{number}" for number in range(201)}
     for name in names:
         create(eks, serviceAccount=name)
@@ -174,29 +121,3 @@ def test_lists_come_in_pages(eks: Any, deleting: bool) -> None:
             eks.delete_pod_identity_association(**at(page["associations"][-1]))
     assert [len(page) for page in found] == [100, 100, 1]
     assert {name for page in found for name in page} == names
-
-
-def test_add_ons(eks: Any) -> None:
-    """An add-on alone changes and deletes what it owns: https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html."""
-    driver = {"clusterName": "green", "addonName": "aws-ebs-csi-driver"}
-    assert refused(eks.describe_addon, **driver) == NOT_FOUND
-    given = [{"serviceAccount": "ebs-csi-controller-sa", "roleArn": f"{ROLES}app"}]
-    addon = eks.create_addon(**driver, podIdentityAssociations=given)["addon"]
-    assert eks.describe_addon(**driver)["addon"]["status"] == "ACTIVE"
-    assert refused(eks.create_addon, **driver) == (409, "ResourceInUseException")
-    own = create(eks)
-    (owned,) = eks.list_pod_identity_associations(clusterName="green", namespace="kube-system")["associations"]
-    assert (owned["ownerArn"], addon["podIdentityAssociations"]) == (addon["addonArn"], [owned["associationArn"]])
-    for call in (eks.delete_pod_identity_association, eks.update_pod_identity_association):
-        assert refused(call, **at(owned)) == (400, "InvalidRequestException")
-    eks.delete_addon(**driver)
-    assert refused(eks.describe_addon, **driver) == NOT_FOUND
-    left = eks.list_pod_identity_associations(clusterName="green")["associations"]
-    assert [each["associationId"] for each in left] == [own["associationId"]]
-
-
-def test_auto_mode_is_remembered(eks: Any) -> None:
-    compute = {"enabled": True, "nodePools": ["general-purpose"]}
-    eks.create_cluster(name="auto", roleArn=f"{ROLES}eks", resourcesVpcConfig={}, computeConfig=compute)
-    assert eks.describe_cluster(name="auto")["cluster"]["computeConfig"]["enabled"] is True
-    assert "computeConfig" not in eks.describe_cluster(name="green")["cluster"]

@@ -1,5 +1,3 @@
-"""The stand-in plugins and the language host as processes."""
-
 import signal
 import subprocess
 import sys
@@ -39,7 +37,6 @@ ENDS: dict[str, Callable[[subprocess.Popen[str], psutil.Process], object]] = {
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("end", ENDS)
 def test_a_plugin_ends_with_its_engine(program: str, end: str) -> None:
-    """At a signal, and without one, or it would run for good."""
     command = [sys.executable, "-c", ENGINE, *PROGRAMS[program]]
     with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:
         assert engine.stdout is not None

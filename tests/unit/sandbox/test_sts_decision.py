@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
-from sandbox.sts_decision import CannotDecideError, permits, trusts, trusts_role, trusts_service
+from sandbox.sts_decision import CannotDecideError, trusts, trusts_service
 
 ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
 ISSUER, ELSEWHERE = (f"oidc.eks.us-west-2.amazonaws.com/id/{each}" for each in ("EXAMPLE", "ELSEWHERE"))
@@ -25,101 +25,12 @@ ALLOW = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts
 ABOUT_IT, ABOUT_OTHERS, UNKNOWN = True, False, None
 
 
-def admitted(*statements: Any) -> bool:
-    return trusts({"Version": "2012-10-17", "Statement": list(statements)}, PROVIDER, REQUEST)
-
-
 def when(**condition: Any) -> dict[str, Any]:
     return {"Condition": condition}
 
 
 def principal(**named: Any) -> dict[str, Any]:
     return {"Principal": named}
-
-
-# Elements of a statement, where None leaves one out, and whether the statement is about the request.
-STATEMENTS: list[tuple[dict[str, Any], bool | None]] = [
-    # The ways to name everybody.
-    ({"Principal": "*"}, ABOUT_IT),
-    (principal(AWS="*"), ABOUT_IT),
-    (principal(AWS=[f"arn:aws:iam::{ACCOUNT}:user/admin", "*"]), ABOUT_IT),
-    (principal(AWS=ROOT, Federated=[PROVIDER]), ABOUT_IT),
-    (principal(Federated=PROVIDER + "2"), ABOUT_OTHERS),
-    (principal(AWS=f"arn:aws:iam::{ACCOUNT}:role/admin"), ABOUT_OTHERS),
-    (principal(Service=["ec2.amazonaws.com", "eks.amazonaws.com"]), ABOUT_OTHERS),
-    # AWS documents "*" as everybody alone and under AWS, and refuses it inside of an ARN.
-    (principal(Federated="*"), UNKNOWN),
-    (principal(Federated=[PROVIDER + "2", "*"]), UNKNOWN),
-    (principal(Federated=f"arn:aws:iam::{ACCOUNT}:oidc-provider/*"), UNKNOWN),
-    (principal(Service="*"), UNKNOWN),
-    # Nor does it say whether a web identity counts as the account's.
-    (principal(AWS=ROOT), UNKNOWN),
-    (principal(AWS=ACCOUNT), UNKNOWN),
-    (principal(CanonicalUser="79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d"), UNKNOWN),
-    (principal(Everybody="x"), UNKNOWN),
-    (principal(federated=PROVIDER), UNKNOWN),
-    (principal(), UNKNOWN),
-    (principal(Federated=[]), UNKNOWN),
-    (principal(Federated=[5]), UNKNOWN),
-    ({"Principal": ["*"]}, UNKNOWN),
-    ({"Principal": None}, UNKNOWN),
-    ({"Principal": None, "NotPrincipal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/admin"}}, UNKNOWN),
-    ({"Action": ["sts:TagSession", "STS:assumerole*"]}, ABOUT_IT),
-    ({"Action": "sts:AssumeRole"}, ABOUT_OTHERS),
-    ({"Action": None, "NotAction": "sts:TagSession"}, UNKNOWN),
-    ({"Action": None}, UNKNOWN),
-    ({"Action": []}, UNKNOWN),
-    ({"Action": [5]}, UNKNOWN),
-    ({"Resource": "*"}, UNKNOWN),
-    (when(StringNotEquals={SUB: "someone-else"}, Null={SUB: [False]}), ABOUT_IT),
-    (when(NotIpAddress={"aws:SourceIp": "203.0.113.0/24"}), ABOUT_IT),
-    (when(StringNotLikeIfExists={"aws:SourceVpc": "vpc-*"}), ABOUT_IT),
-    (when(StringEquals={f"{ISSUER.upper()}:SUB": [WORKER, "another"]}), ABOUT_IT),
-    # Absent are the keys of VPC endpoints and of other providers.
-    (when(Null=dict.fromkeys(("aws:SourceVpcArn", "aws:SourceVpce", "aws:VpcSourceIp"), "true")), ABOUT_IT),
-    (when(Null={f"{ELSEWHERE}:aud": "true"}), ABOUT_IT),
-    (when(StringNotEquals={"accounts.google.com:sub": WORKER}), ABOUT_IT),
-    (when(StringNotEquals={SUB: WORKER}), ABOUT_OTHERS),
-    (when(Null={SUB: "true"}), ABOUT_OTHERS),
-    (when(IpAddress={"aws:SourceIp": ["203.0.113.0/24", "2001:db8::/32"]}), ABOUT_OTHERS),
-    (when(StringEqualsIgnoreCase={SUB: "someone-else"}), ABOUT_OTHERS),
-    (when(StringEquals={f"{ELSEWHERE}:sub": WORKER}), ABOUT_OTHERS),
-    (when(StringEquals={"aws:SourceVpcArn": f"arn:aws:ec2:us-west-2:{ACCOUNT}:vpc/vpc-0abc"}), ABOUT_OTHERS),
-    (when(IpAddress={"aws:VpcSourceIp": "0.0.0.0/0"}), ABOUT_OTHERS),
-    (when(StringEquals={SUB: "system:serviceaccount:team-b:*"}), ABOUT_OTHERS),
-    (when(DateLessThan={"aws:CurrentTime": "2999-01-01T00:00:00Z"}), UNKNOWN),
-    *((when(**{operator: {SUB: "x"}}), UNKNOWN) for operator in ("ForAnyValue:StringEquals", "StringEqualsNot")),
-    *((when(**{operator: {SUB: WORKER}}), UNKNOWN) for operator in ("NotStringEquals", "NullIfExists")),
-    (when(IpNotAddress={"aws:SourceIp": "127.0.0.1"}), UNKNOWN),
-    (when(StringEquals={"aws:RequestedRegion": "us-west-2"}), UNKNOWN),
-    *((when(Null={key: "true"}), UNKNOWN) for key in (f"{ISSUER}:amr", "aws:RequestTag/a.b:sub")),
-    (when(StringEquals={SUB: "${aws:username}"}), UNKNOWN),
-    (when(StringEquals={SUB: []}), UNKNOWN),
-    (when(StringEquals={SUB: 1227433179}), UNKNOWN),
-    (when(StringEquals={}), UNKNOWN),
-    (when(StringEquals=[SUB]), UNKNOWN),
-    ({"Condition": [{"StringEquals": {SUB: "x"}}]}, UNKNOWN),
-    (when(Null={SUB: "FALSE"}), UNKNOWN),
-    (when(NotIpAddress={"aws:SourceIp": "localhost"}), UNKNOWN),
-    (when(IpAddress={SUB: "127.0.0.1"}), UNKNOWN),
-]
-
-
-@pytest.mark.parametrize(("elements", "about"), STATEMENTS)
-def test_a_statement_allows_and_denies_alike(elements: dict[str, Any], about: bool | None) -> None:
-    """A Deny that is passed over, and STS may not, would make a yes of `irsa prove` that is none."""
-    statement = {name: value for name, value in {**ALLOW, **elements}.items() if value is not None}
-    denying = {**statement, "Effect": "Deny"}
-    if about is not UNKNOWN:
-        assert (admitted(statement), admitted(ALLOW, denying)) == (about, not about)
-        return
-    for statements in ((statement,), (ALLOW, denying)):
-        with pytest.raises(CannotDecideError):
-            admitted(*statements)
-    # One element that does not match decides alone.
-    for others in (when(StringEquals={SUB: "someone-else"}), {"Action": "sts:AssumeRole"}):
-        if elements.keys().isdisjoint(others):
-            assert admitted(ALLOW, {**denying, **others})
 
 
 PRINCIPALS: list[Any] = ["*", {"AWS": "*"}, {"Federated": [PROVIDER]},
@@ -184,7 +95,6 @@ TAGS = {"aws:RequestTag/eks-cluster-arn": CLUSTER, NAMESPACE: "web", NAME: "app"
 SOURCE = {"aws:SourceArn": CLUSTER, "aws:SourceAccount": ACCOUNT}
 FOR_PODS = {"Effect": "Allow", "Principal": {"Service": PODS}, "Action": list(BOTH)}
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/irsa/app"
-TARGET = f"arn:aws:iam::{OTHER_ACCOUNT}:role/data-reader"
 
 
 def of_pods(*changes: dict[str, Any]) -> list[bool | None]:
@@ -249,49 +159,3 @@ def deny(**elements: Any) -> dict[str, Any]:
 )
 def test_what_admits_a_pod(statements: list[dict[str, Any]], decisions: list[bool | None]) -> None:
     assert of_pods(*statements) == decisions
-
-
-EXTERNAL = f"us-west-2/{ACCOUNT}/green/web/app"
-OF_ACCOUNT = principal(AWS=ACCOUNT)
-
-
-@pytest.mark.parametrize(
-    ("elements", "expected"),
-    [
-        *((principal(AWS=each), True) for each in (ROLE, ROOT, ACCOUNT, [f"arn:aws:iam::{OTHER_ACCOUNT}:root", ROLE])),
-        ({"Principal": "*"}, True),
-        *((principal(AWS=each), False) for each in (f"arn:aws:iam::{OTHER_ACCOUNT}:root", OTHER_ACCOUNT)),
-        (principal(AWS=f"arn:aws:iam::{ACCOUNT}:role/app"), False),
-        (principal(Service=PODS), False),
-        (OF_ACCOUNT | when(StringEquals={"sts:ExternalId": EXTERNAL}, ArnEquals={"aws:PrincipalARN": ROLE}), True),
-        (OF_ACCOUNT | when(StringEquals={"sts:ExternalId": EXTERNAL[:-4]}), False),
-    ],
-)
-def test_whom_a_target_role_trusts(elements: dict[str, Any], expected: bool) -> None:
-    """The first role by its whole ARN or by its account, and nobody else."""
-    policy = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", **elements}]}
-    assert trusts_role(policy, ROLE, BOTH[:1], {"aws:PrincipalArn": ROLE, "sts:ExternalId": EXTERNAL}) is expected
-
-
-@pytest.mark.parametrize(
-    ("resource", "action", "expected"),
-    [
-        (TARGET, list(BOTH), True),
-        ("*", "sts:*", True),
-        (f"arn:aws:iam::{OTHER_ACCOUNT}:role/*", "*", True),
-        (TARGET, "sts:AssumeRole", False),
-        (ROLE, "sts:*", False),
-        (TARGET, "s3:*", False),
-    ],
-)
-def test_what_the_first_role_is_permitted(resource: str, action: Any, expected: bool) -> None:
-    """Both actions on the target, in any of its policies, and no Deny."""
-    allowing, denying = (
-        {"Statement": [{"Effect": effect, "Action": each, "Resource": on}]}
-        for effect, each, on in (("Allow", action, resource), ("Deny", "sts:*", "*"))
-    )
-    assert [permits(each, TARGET, BOTH, {}) for each in ([allowing], [allowing, denying], [])] == [
-        expected,
-        False,
-        False,
-    ]

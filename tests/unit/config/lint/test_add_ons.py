@@ -1,5 +1,3 @@
-"""Lint rules about add-ons: the version that is meant, and policies for them that are written by hand."""
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +8,8 @@ from config.located_mistake import LocatedMistake
 from irsa.add_ons.catalog import add_on, names
 from irsa.add_ons.document import Where, document, managed_policies
 from irsa.add_ons.parameters import EVERYTHING, PARAMETERS
-from irsa.rules.unknown import SECRET
 from program.examine import examine
 
-ZONES = {"hostedZones": ["Z0123456789ABCDEFGHIJ"]}
 DNS = {"serviceAccount": {"name": "external-dns", "namespace": "external-dns"}}
 # Its own example: https://kubernetes-sigs.github.io/external-dns/latest/docs/tutorials/aws/#iam-policy
 UPSTREAM = [
@@ -46,23 +42,6 @@ def places(warnings: list[LocatedMistake]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("binding", "expected"),
-    [
-        ({"policies": [{"addOn": "external-dns", **ZONES}]}, ["policies.0.addOn"]),
-        ({"policy": {"addOn": "external-dns", **ZONES}}, ["policy.addOn"]),
-        ({"policies": [{"addOn": "external-dns", "version": add_on("external-dns").newest, **ZONES}]}, []),
-        ({"policies": [{"addOn": "external-dns", "version": [*add_on("external-dns").versions][-1], **ZONES}]}, []),
-    ],
-)
-def test_an_add_on_without_a_version(tmp_path: Path, binding: Mapping[str, Any], expected: list[str]) -> None:
-    """Protects from a policy that changes with a release of irsa; an older version is pinned on purpose."""
-    warnings = found(tmp_path, "add-on-version", binding)
-
-    assert places(warnings) == expected
-    assert all(each.mistake.fix == f"write version: {add_on('external-dns').newest}" for each in warnings)
-
-
-@pytest.mark.parametrize(
     ("binding", "judged"),
     [
         (DNS, True),
@@ -78,7 +57,6 @@ def test_an_add_on_without_a_version(tmp_path: Path, binding: Mapping[str, Any],
     ],
 )
 def test_for_whom_a_policy_is(tmp_path: Path, binding: Mapping[str, Any], judged: bool) -> None:
-    """Protects other roles from advice that is not meant for them: it is by the only service account of a role."""
     action = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:us-west-2:111122223333:q"}
     warnings = found(tmp_path, "add-on-policy", {**binding, **policy(action)})
 
@@ -86,7 +64,6 @@ def test_for_whom_a_policy_is(tmp_path: Path, binding: Mapping[str, Any], judged
 
 
 def test_upstreams_own_policy_is_complete(tmp_path: Path) -> None:
-    """Protects who wrote what the add-on's documentation says, whole or by patterns."""
     assert found(tmp_path, "add-on-policy", {**DNS, **policy(*UPSTREAM)}) == []
     listing = {"Effect": "Allow", "Action": "Route53:listhostedzones", "Resource": "*"}
     assert found(tmp_path, "add-on-policy", {**DNS, **policy(UPSTREAM[0], listing)}) == []
@@ -101,7 +78,6 @@ def test_upstreams_own_policy_is_complete(tmp_path: Path) -> None:
     ],
 )
 def test_an_action_that_is_absent(tmp_path: Path, more: Mapping[str, Any], said: bool) -> None:
-    """Protects an add-on that would be refused; what another policy may give is not said to be absent."""
     warnings = found(tmp_path, "add-on-policy", {**DNS, **policy(UPSTREAM[0]), **more})
 
     assert places(warnings) == (["policy"] if said else [])
@@ -118,19 +94,6 @@ def test_what_aws_gives_for_everything_is_no_reason_to_need_nothing(tmp_path: Pa
     (warning,) = found(tmp_path, "add-on-policy", {**driver, **policy(lists)})
 
     assert "ec2:AttachVolume" in warning.mistake.found
-
-
-@pytest.mark.parametrize("secret", ["Statement", "Action", "document"])
-def test_what_is_a_secret_is_not_said_to_be_absent(tmp_path: Path, secret: str) -> None:
-    """Protects from a guess: what is not known may be what the add-on needs."""
-    document = policy(UPSTREAM[0], UPSTREAM[1])["policy"]["document"]
-    document["Statement"][1] = SECRET if secret == "Statement" else {**UPSTREAM[1], secret: SECRET}
-    binding = {**DNS, "policy": {"document": document}}
-    if secret == "document":
-        binding = {**DNS, **policy(UPSTREAM[0]), "inlinePolicies": {"other": {"document": SECRET}}}
-    examination = examine({"cluster": {"name": "my-cluster"}, "bindings": {"app": binding}}, tmp_path, "us-west-2")
-
-    assert not [each for each in examination.warnings if each.rule == "add-on-policy"]
 
 
 DENIES = {"Effect": "Deny", "NotAction": "route53:*", "Resource": "*"}
@@ -155,7 +118,6 @@ DENIES = {"Effect": "Deny", "NotAction": "route53:*", "Resource": "*"}
     ],
 )
 def test_an_action_that_it_never_had(tmp_path: Path, statements: list[dict[str, Any]], said: str | None) -> None:
-    """Protects from what was copied from elsewhere: by what the role is given, not by how it is written."""
     written = [{"Effect": "Allow", "Resource": "*", **each} for each in statements]
     warnings = found(tmp_path, "add-on-policy", {**DNS, **policy(*UPSTREAM, *written)})
 
@@ -185,7 +147,6 @@ def documents() -> list[Any]:
 def test_what_irsa_writes_itself_is_right(
     tmp_path: Path, name: str, version: str, scope: str | None, values: Mapping[str, Any]
 ) -> None:
-    """Protects who pastes an add-on's document: no version gives what is not its own, and the newest lacks nothing."""
     each = add_on(name)
     where = Where("aws", "111122223333", ["us-west-2"])
     pasted = document(each, version, scope, values, where)

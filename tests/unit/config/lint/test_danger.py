@@ -83,7 +83,6 @@ def test_what_fails(binding: dict[str, Any], rules: set[str]) -> None:
 
 @pytest.mark.parametrize("name", NARROWEST)
 def test_no_add_on_fails(tmp_path: Path, name: str) -> None:
-    """Protects who writes an add-on by its name: with the fewest parameters, with all, with everything."""
     bindings: dict[str, Any] = {}
     for version in add_on(name).versions:
         for scope, names in asked(add_on(name)):

@@ -1,9 +1,6 @@
-"""Lint rules: what each warns of, and what it leaves alone."""
-
 import fnmatch
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +15,8 @@ from config.loading import read_settings
 from config.located_mistake import LocatedMistake
 from config.models import Defaults
 from irsa.evaluation.lint.actions import applicability, in_a_policy, service, services
-from irsa.evaluation.lint.rule import Policies, Statement
-from irsa.rules.mistakes import Mistake, Place
+from irsa.evaluation.lint.rule import Statement
+from irsa.rules.mistakes import Mistake
 from irsa.rules.unknown import SECRET
 from irsa.ways import ONLY_IRSA, parse_identity
 from program.examine import examine
@@ -44,23 +41,6 @@ def warnings(rule: str, folder: Path, binding: dict[str, Any], **values: Any) ->
     return [".".join(map(str, place[2:] if place[0] == "bindings" else place)) for place in places]
 
 
-@pytest.mark.parametrize(
-    ("subjects", "found"),
-    [
-        (["a:b"], []),
-        (["a:b", "team-a:*"], [1]),
-        (["*:b"], [0]),
-        (["team-?:b"], [0]),
-        (["a:b*"], []),
-        (["a:b*", "a:c*", "a:*-d"], []),
-    ],
-)
-def test_wide_trust_of_subjects(tmp_path: Path, subjects: list[str], found: list[int]) -> None:
-    """Protects from a role for a whole namespace, or several, by accident; a part of the names is somebody's choice."""
-    places = warnings("wide-trust", tmp_path, {"trust": {"subjects": subjects}})
-    assert places == [f"trust.subjects.{index}" for index in found]
-
-
 PODS = {"Service": "pods.eks.amazonaws.com"}
 NAMESPACE, NAME = (f"aws:RequestTag/kubernetes-{what}" for what in ("namespace", "service-account"))
 
@@ -73,8 +53,6 @@ NAMESPACE, NAME = (f"aws:RequestTag/kubernetes-{what}" for what in ("namespace",
         ({}, True),
         ({"StringLike": {NAMESPACE: "*"}}, True),
         ({"StringEqualsIfExists": {NAMESPACE: "a", NAME: "b"}}, True),
-        ({"ForAllValues:StringEquals": {NAME: "b"}}, True),
-        ({"Null": {NAMESPACE: "false"}}, True),
         ({"StringNotEquals": {NAMESPACE: "kube-system"}}, True),
         ({"StringEquals": {NAMESPACE: "a", NAME: "b"}}, False),
         ({"StringEquals": {"aws:SourceAccount": "111122223333"}}, False),
@@ -102,16 +80,13 @@ def test_wide_trust_of_any_association(
     ("actions", "found"),
     [
         ("s3:GetObject", []),
-        ("s3:Get*", []),
         ("*", []),
-        ("S3:getobject", []),
         ("s3:GetObjekt", ["Action"]),
         (["s3:GetObject", "s3:Gett*"], ["Action.1"]),
         ("nowhere:Get*", ["Action"]),
     ],
 )
 def test_unknown_action(tmp_path: Path, actions: Any, found: list[str]) -> None:
-    """Protects from a permission that allows nothing: names and patterns of the service reference, in any case."""
     places = warnings("unknown-action", tmp_path, policy({**READ, "Action": actions}))
     assert places == [f"policy.document.Statement.0.{place}" for place in found]
 
@@ -132,55 +107,29 @@ WRONG_RESOURCES: list[tuple[Any, Any, bool]] = [
     # A wildcard of IAM may stand for a slash too.
     ("s3:GetObject", "arn:aws:s3:::b*", False),
     ("s3:GetObject", "arn:aws:s3:::*", False),
-    ("s3:GetObject", "arn:aws:s3:::b?", False),
     ("s3:GetObject", "arn:aws:s3:::b/${aws:PrincipalTag/team}", False),
-    ("s3:GetObject", "arn:aws:s3:::${aws:PrincipalTag/bucket}", False),
     ("s3:Get*", "arn:aws:s3:::b", False),
-    ("s3:GetObject*", "arn:aws:s3:::b", True),
-    ("s3:*", "arn:aws:sqs:us-west-2:111122223333:q", True),
     # Actions without resource types: "you must specify all resources" in the service reference.
     ("ecr:GetAuthorizationToken", "arn:aws:ecr:us-west-2:111122223333:repository/app", True),
-    ("ecr:GetAuthorizationToken", "*", False),
     ("s3:ListAllMyBuckets", "arn:aws:s3:::b", True),
     ("s3:ListAllMyBuckets", "arn:aws:s3:::*", False),
     ("iam:ListRoles", f"{ROLE}/*", False),
     ("iam:ListRoles", f"{ROLE}/team/*", True),
-    ("logs:DescribeLogGroups", "arn:aws:logs:*:*:*", False),
     # A key, not one of its aliases: https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
     ("kms:Decrypt", "arn:aws:kms:us-west-2:111122223333:alias/app", True),
     ("kms:Decrypt", "arn:aws:kms:us-west-2:111122223333:key/*", False),
-    ("dynamodb:GetItem", f"{TABLE}/t/index/*", True),
     ("dynamodb:Query", f"{TABLE}/t/index/*", False),
-    ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-west-2:111122223333:secret:a/b-??????", False),
-    ("ssm:GetParameter", "arn:aws:ssm:us-west-2:111122223333:parameter/a/b/*", False),
     ("logs:PutLogEvents", "arn:aws:logs:us-west-2:111122223333:log-group:/app/x:*", False),
     ("*", "arn:aws:s3:::b", False),
     ("s3:GetObjekt", "arn:aws:s3:::b", False),
     # ARNs are case-sensitive: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
     ("sqs:SendMessage", "arn:aws:SQS:us-west-2:111122223333:q", True),
-    ("sns:Publish", "arn:aws:sns:US-WEST-2:111122223333:t", True),
-    ("kms:Decrypt", "arn:aws:kms:us-west-2:111122223333:Key/*", True),
     # What follows `:::` is the bucket's name: lower-case letters, digits, dots and hyphens.
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
     ("s3:GetObject", "arn:aws:s3:::My-Bucket/*", True),
-    ("s3:GetObject", "arn:aws:s3:::s3://my-bucket/*", True),
-    ("s3:GetObject", "arn:aws:s3::::my-bucket/*", True),
     ("s3:GetObject", "arn:aws:s3:::my-bucket/Data/*", False),
     ("s3:ListBucket", ["arn:aws:s3:::b/data/*", "arn:aws:s3:::c/x/y"], True),
-    (["s3:ListBucket", "s3:GetObject"], "arn:aws:s3:::b/data/*", True),
 ]
-
-
-@pytest.mark.parametrize(("actions", "resources", "wrong"), WRONG_RESOURCES)
-def test_wrong_resource(tmp_path: Path, actions: Any, resources: Any, wrong: bool) -> None:
-    """Protects from an action that its statement allows on nothing, and from a warning where it may be on something.
-
-    Resource types: https://docs.aws.amazon.com/service-authorization/latest/reference/
-    """
-    statement = {"Effect": "Allow", "Action": actions, "Resource": resources}
-    assert warnings("wrong-resource", tmp_path, policy(statement)) == (
-        ["policy.document.Statement.0.Resource"] if wrong else []
-    )
 
 
 def test_what_a_statement_leaves_out_may_be_on_any_resource(tmp_path: Path) -> None:
@@ -190,53 +139,6 @@ def test_what_a_statement_leaves_out_may_be_on_any_resource(tmp_path: Path) -> N
         {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::b"},
     ):
         assert warnings("wrong-resource", tmp_path, policy(statement)) == []
-
-
-def test_a_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects a stack of 10,000 bindings with one file: its statements are judged once, and each binding warned."""
-    seen: list[Policies] = []
-    rule = RULES["write-everything"]
-
-    def counted(policies: Policies) -> Iterator[tuple[Place, Mistake]]:
-        seen.append(policies)
-        yield from rule(policies)
-
-    monkeypatch.setattr("config.lint.RULES", {"write-everything": rule._replace(warnings=counted)})
-    (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
-    bindings = {f"app-{n}": {"serviceAccount": {"name": f"a-{n}"}, "policy": {"file": "p.json"}} for n in range(3)}
-    found = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).warnings
-    assert [each.place[1] for each in found] == list(bindings)
-    assert len(seen) == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "found", "fix"),
-    [
-        (
-            {},
-            "'s3:GetObject' on 'arn:${partition}:s3:::b', which allows nothing",
-            "'arn:${partition}:s3:::b/*' instead",
-        ),
-        ({"Effect": "Deny"}, "denies nothing", "instead"),
-        ({"Action": ["s3:GetObject", "s3:ListBucket"]}, "'s3:GetObject' on", "or add it to Resource"),
-        (
-            {"Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": "arn:aws:s3:::b/*"},
-            "'s3:ListBucket, s3:GetBucketLocation' on",
-            "'arn:aws:s3:::b' instead",
-        ),
-        ({"Action": "sts:GetCallerIdentity"}, "'sts:GetCallerIdentity'", "write '*' instead"),
-        ({"Action": "sqs:SendMessage"}, "'sqs:SendMessage'", "write such an ARN instead"),
-    ],
-)
-def test_what_to_write_in_place_of_a_wrong_resource(
-    tmp_path: Path, change: dict[str, Any], found: str, fix: str
-) -> None:
-    """Protects who mends it: the resource that is meant, as far as that can be known, spelled as in the document."""
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::b", **change}
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **policy(statement)}}}
-    (warning,) = [each for each in examine(values, tmp_path).warnings if each.rule == "wrong-resource"]
-    assert found in warning.mistake.found
-    assert fix in warning.mistake.fix
 
 
 def test_a_prefix_that_the_advice_leaves_out_is_a_condition(tmp_path: Path) -> None:
@@ -260,20 +162,22 @@ VARIABLES = {"bucket": "b"}
 
 
 def followed(fix: str) -> tuple[list[str], Any]:
-    """Return the resources and the Condition that an advice names."""
     condition = re.search(r"with the Condition (\{.*\})", fix)
     before = fix[: condition.start()] if condition else fix
     return re.findall("'([^']+)'", before), condition and json.loads(condition[1])
 
 
 @pytest.mark.parametrize(("actions", "resources", "wrong"), WRONG_RESOURCES)
-def test_the_advice_for_a_wrong_resource_is_right(tmp_path: Path, actions: Any, resources: Any, wrong: bool) -> None:
-    """Protects who does what is advised: what was wrong is right, and nothing else is wrong with it."""
+def test_a_wrong_resource_and_its_advice(tmp_path: Path, actions: Any, resources: Any, wrong: bool) -> None:
+    """Protects from an action that its statement allows on nothing, and from a warning where it may be on something.
+
+    Resource types: https://docs.aws.amazon.com/service-authorization/latest/reference/
+    """
     statement = {"Effect": "Allow", "Action": actions, "Resource": resources}
     binding = {**APP, **policy(statement)}
     warned = examine({"cluster": {"name": "cc"}, "bindings": {"a": binding}}, tmp_path, "us-west-2").warnings
     fixes = [each.mistake.fix for each in warned if each.rule == "wrong-resource"]
-    assert bool(fixes) == wrong
+    assert warnings("wrong-resource", tmp_path, binding) == (["policy.document.Statement.0.Resource"] if wrong else [])
     for fix in fixes:
         arns, condition = followed(fix)
         if not arns:
@@ -289,7 +193,6 @@ def test_the_advice_for_a_wrong_resource_is_right(tmp_path: Path, actions: Any, 
 
 
 def test_an_advised_arn_can_be_pasted() -> None:
-    """Protects from advice that is refused: each ARN of AWS's reference, with irsa's variables in place of its own."""
     variables = {"partition": "aws", "region": "us-west-2", "account": "111122223333"}
     for prefix in services():
         for action in service(prefix).actions.values():
@@ -332,24 +235,6 @@ def test_a_resource_that_matches_an_object_includes_it(name: str, wildcards: str
 
 
 @pytest.mark.parametrize(
-    ("arn", "found"),
-    [
-        ("arn:aws:iam::aws:policy/AdministratorAccess", True),
-        ("arn:${partition}:iam::aws:policy/PowerUserAccess", True),
-        ("arn:aws-us-gov:iam::aws:policy/IAMFullAccess", True),
-        ("arn:aws:iam::111122223333:policy/AdministratorAccess", False),
-        ("arn:aws:iam::aws:policy/AdministratorAccess-Amplify", False),
-        ("arn:aws:iam::aws:policy/ReadOnlyAccess", False),
-    ],
-)
-def test_administrator_access(tmp_path: Path, arn: str, found: bool) -> None:
-    """Protects AWS accounts from the policies of AWS that give all of it, and only from AWS's own."""
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policyArns": [arn]}}}
-    rules = [each.rule for each in examine(values, tmp_path).warnings]
-    assert rules == (["administrator-access"] if found else [])
-
-
-@pytest.mark.parametrize(
     ("binding", "found"),
     [
         ({}, True),
@@ -363,12 +248,10 @@ def test_administrator_access(tmp_path: Path, arn: str, found: bool) -> None:
     ],
 )
 def test_grants_nothing(tmp_path: Path, binding: dict[str, Any], found: bool) -> None:
-    """Protects from a role that can do nothing, which only the Pod's first call tells."""
     assert warnings("grants-nothing", tmp_path, binding) == ([""] if found else [])
 
 
 def test_what_cannot_be_read_may_grant_something(tmp_path: Path) -> None:
-    """Protects from a false warning beside a mistake or a secret."""
     unknown: list[dict[str, Any]] = [
         {"policyArns": [SECRET]},
         {"policy": {"document": {**policy(READ)["policy"]["document"], "Id": SECRET}}},
@@ -417,14 +300,6 @@ def test_service_accounts_of_others(tmp_path: Path, rule: str, binding: dict[str
     assert warnings(rule, tmp_path, binding) == ([found] if found else [])
 
 
-@pytest.mark.parametrize(("count", "near"), [(7, False), (8, True)])
-def test_near_limit(tmp_path: Path, count: int, near: bool) -> None:
-    """Protects who adds one more: with the created policy 9 of 10 is over 80%, and 8 of 10 is not."""
-    arns = [f"arn:aws:iam::aws:policy/P{number}" for number in range(count)]
-    places = warnings("near-limit", tmp_path, {**policy(READ), "policyArns": arns})
-    assert places == (["policyArns"] if near else [])
-
-
 @pytest.mark.parametrize("count", [1, 40, 61, 62, 63, 110, 125, 250, 400])
 def test_split_policy(tmp_path: Path, count: int) -> None:
     """Protects who reads one policy in the file and finds several in IAM: the characters, the quota and the number.
@@ -450,7 +325,6 @@ def test_split_policy(tmp_path: Path, count: int) -> None:
 
 
 def test_attached_twice(tmp_path: Path) -> None:
-    """Protects from a policy that stays when one of its two ways is taken away."""
     arns = ["arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/B", "arn:${partition}:iam::aws:policy/A"]
     assert warnings("attached-twice", tmp_path, {"policyArns": arns}) == ["policyArns.2"]
     own = ["arn:aws:iam::${account}:policy/p", "arn:aws:iam::${account}:policy/other", "arn:aws:iam::aws:policy/p"]
@@ -463,7 +337,6 @@ def test_attached_twice(tmp_path: Path) -> None:
 
 
 def test_unused_setting(tmp_path: Path) -> None:
-    """Protects from a setting that looks as if it did something: a variable nowhere used, a default nobody takes."""
     variables = {"variables": {"used": "b", "unused": "c"}}
     read = policy({**READ, "Resource": "arn:aws:s3:::${used}"})
     assert warnings("unused-setting", tmp_path, read, **variables) == ["variables.unused"]
@@ -483,7 +356,6 @@ def test_unused_setting(tmp_path: Path) -> None:
     ],
 )
 def test_unused_namespaces_of_a_guard(tmp_path: Path, guard: dict[str, Any], found: list[str]) -> None:
-    """Protects from Pods that look guarded and are not: a misspelled namespace, and one of a guard that is off."""
     account = {"serviceAccount": {"name": "app", "namespace": "team"}}
     assert warnings("unused-setting", tmp_path, account, guard=guard) == [f"guard.namespaces.{each}" for each in found]
     of_cluster = {"cluster": {"name": "cc", "guard": guard}}
@@ -507,7 +379,6 @@ DEPLOY = "arn:aws:sts::111122223333:assumed-role/deploy/"
     ],
 )
 def test_who_may_avoid_a_guard(tmp_path: Path, guard: dict[str, Any], found: list[str]) -> None:
-    """Protects from a guard that stops nobody: one line makes everybody its deployer, or its tenants its editors."""
     account = {"serviceAccount": {"name": "app", "namespace": "team"}}
     rule = {"annotations": {"mode": "deny", **guard["annotations"]}} if "annotations" in guard else {}
     guard = {"mode": "deny", **guard, **rule}
@@ -520,37 +391,29 @@ USES: list[tuple[str, dict[str, Any], bool]] = [
     ("namespace", APP, True),
     ("namespace", {"trust": {}}, False),
     ("namespace", {"serviceAccount": {"namespace": "a"}}, False),
-    ("tokenExpiration", APP, True),
-    ("stsRegionalEndpoints", {"serviceAccount": {"stsRegionalEndpoints": False}}, False),
     ("audience", {}, True),
     ("audience", {"audience": "a"}, False),
     ("path", {}, True),
     ("path", {"role": {"path": "/"}}, False),
     ("path", {"role": {"path": "/"}, "policy": {}}, True),
-    ("path", {"role": {"arn": "x"}}, False),
     ("permissionsBoundary", {"role": {}}, True),
-    ("permissionsBoundary", {"role": {"arn": "x"}}, False),
     ("maxSessionDuration", {"role": {"maxSessionDuration": 1}}, False),
     ("tags", {"role": {"tags": {}}}, True),
-    ("tags", {"role": {"arn": "x"}}, False),
 ]
 
 
 @pytest.mark.parametrize(("default", "binding", "used"), USES)
 def test_who_takes_a_default(default: str, binding: dict[str, Any], used: bool) -> None:
-    """Protects the rule unused-setting: a binding uses a default for what it has, without a value of its own."""
     assert TAKES_DEFAULT[default](binding, ONLY_IRSA) is used
 
 
 @pytest.mark.parametrize("default", ["audience", "tokenExpiration", "stsRegionalEndpoints"])
 def test_what_is_of_irsa_alone_is_not_taken_without_it(default: str) -> None:
-    """Protects the rule unused-setting: with EKS Pod Identity alone there are no tokens and no annotations."""
     assert TAKES_DEFAULT[default](APP, parse_identity("both"))
     assert not TAKES_DEFAULT[default](APP, parse_identity("podIdentity"))
 
 
 def test_associations_take_tags() -> None:
-    """Protects the rule unused-setting: an association of an existing role has the tags, which the role has not."""
     assert TAKES_DEFAULT["tags"]({"role": {"arn": "x"}}, parse_identity("podIdentity"))
 
 
@@ -561,20 +424,6 @@ def with_session_policy(*statements: Any, **binding: Any) -> dict[str, Any]:
     document = {**SESSION, "Statement": [*statements]} if statements else SESSION
     settings = {"sessionTags": False, "policy": {"document": document}}
     return {"identity": "podIdentity", "podIdentity": settings, **binding}
-
-
-@pytest.mark.parametrize(
-    ("rule", "statement", "place"),
-    [
-        ("unknown-action", {**READ, "Action": "s3:GetObjekt"}, "Statement.0.Action"),
-        ("wrong-resource", {**READ, "Resource": "arn:aws:sqs:*:*:q"}, "Statement.0.Resource"),
-    ],
-)
-def test_a_session_policy_is_judged_like_others(
-    tmp_path: Path, rule: str, statement: dict[str, Any], place: str
-) -> None:
-    """Protects who writes one: an action that does not exist leaves the Pods without it, as in any policy."""
-    assert warnings(rule, tmp_path, with_session_policy(statement)) == [f"podIdentity.policy.document.{place}"]
 
 
 @pytest.mark.parametrize("more", [{}, {"role": {"arn": "arn:aws:iam::111122223333:role/app"}}])
@@ -613,16 +462,6 @@ def test_a_session_policy_gives_nothing(tmp_path: Path) -> None:
             {"identity": "both", "trust": {"conditions": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}},
             "trust.conditions",
         ),
-        (
-            "pod-identity-trust",
-            {"identity": "podIdentity", "trust": {"conditions": {"NotIpAddress": {"AWS:sourceIp": "10.0.0.0/8"}}}},
-            "trust.conditions",
-        ),
-        (
-            "pod-identity-trust",
-            {"identity": "podIdentity", "trust": {"conditions": {"StringEquals": {"aws:VpceOrgID": "o-1"}}}},
-            "trust.conditions",
-        ),
         ("pod-identity-trust", {"identity": "both", "trust": {"subjects": ["a:b-*"]}}, "trust.subjects"),
     ],
 )
@@ -643,21 +482,7 @@ def test_what_is_another_thing_with_pod_identity(
         assert warnings(rule, tmp_path, existing) == []
 
 
-@pytest.mark.parametrize(
-    "binding",
-    [
-        {"identity": "both", "podIdentity": {"sessionTags": True}},
-        {"identity": "both", "trust": {"subjects": ["a:b"]}},
-        {"identity": "podIdentity", "trust": {"conditions": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}},
-    ],
-)
-def test_what_pod_identity_has_too(tmp_path: Path, binding: dict[str, Any]) -> None:
-    """Protects from false alarms."""
-    assert [warnings(rule, tmp_path, binding) for rule in ("wide-trust", "pod-identity-trust")] == [[], []]
-
-
 def test_the_place_of_a_statement_beside_those_for_pod_identity(tmp_path: Path) -> None:
-    """Protects who looks for it: irsa writes a statement for each provider, and one for each service account."""
     issuer = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
     provider = f"arn:aws:iam::111122223333:oidc-provider/{issuer}"
     open_to_all = {
@@ -674,7 +499,6 @@ def test_the_place_of_a_statement_beside_those_for_pod_identity(tmp_path: Path) 
 
 
 def test_every_default_says_who_takes_it() -> None:
-    """Protects a new default: without its line in the table the rule would fail."""
     assert set(TAKES_DEFAULT) == {field.alias for field in Defaults.model_fields.values()}
 
 
@@ -691,56 +515,14 @@ def test_every_default_says_who_takes_it() -> None:
 def test_a_silence_is_for_its_rule_and_its_bindings(
     silence: dict[str, Any], rule: str, binding: str, reason: str | None
 ) -> None:
-    """Protects the other warnings from a silence that is not meant for them."""
     bindings = {"a": APP, "b": APP}
     stack = read_settings({"bindings": bindings, "lint": {"silence": silence}}, Path("/nowhere")).stack
     warning = LocatedMistake(("bindings", binding, "trust"), Mistake("F", "A", "D"), rule=rule)
     assert silence_reason(warning, stack.lint) == reason
 
 
-def test_a_silence_of_one_binding_hides_no_warning_of_another_with_the_same_file(tmp_path: Path) -> None:
-    """Protects the other bindings of a shared policy file: who allows it for one has not allowed it for all."""
-    (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
-    bindings = {key: {"serviceAccount": {"name": key}, "policy": {"file": "p.json"}} for key in ("a", "b")}
-    silence = {"write-everything": {"reason": "r", "bindings": ["a"]}}
-    found = examine({"cluster": {"name": "cc"}, "bindings": bindings, "lint": {"silence": silence}}, tmp_path)
-    assert [warning.place[1] for warning, _ in found.silenced] == ["a"]
-    assert [warning.place[1] for warning in found.warnings] == ["b"]
-
-
-@pytest.mark.parametrize(
-    "lint",
-    [
-        [],
-        {"errors": 5},
-        {"errors": [5, "wide-trust"]},
-        {"silence": []},
-        {"silence": {"wide-trust": 5}},
-        {"silence": {"wide-trust": {"reason": 5}}},
-        {"silence": {"wide-trust": {"reason": "r", "bindings": 5}}},
-    ],
-)
-def test_lint_settings_of_any_shape(tmp_path: Path, lint: Any) -> None:
-    """Protects from a traceback where there is a warning, and from a silence without effect for its own mistake."""
-    wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
-    found = examine({"cluster": {"name": "cc"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
-    assert found.mistakes[0].place[0] == "lint"
-    assert all(isinstance(reason, str) for _, reason in found.silenced)
-
-
-def test_a_statement_that_is_too_long_hides_no_warning(tmp_path: Path) -> None:
-    """Protects from a right that comes to light only after the other mistake of its document is mended."""
-    wide = {**READ, "Action": "s3:*", "Resource": "*"}
-    longest = {**READ, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "x" * 7000}}}
-    binding = {**APP, "policy": {"document": {"Version": "2012-10-17", "Statement": [longest, wide]}}}
-    found = examine({"cluster": {"name": "cc"}, "bindings": {"app": binding}}, tmp_path)
-    assert len(found.mistakes) == 1
-    assert [each.place[-2] for each in found.warnings if each.rule == "write-everything"] == [1]
-
-
 @pytest.mark.parametrize("bindings", ["b", [5], {"secure": "v1:abc"}, SECRET])
 def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindings: Any) -> None:
-    """Protects a rule that is an error: with a secret, nothing else would stop the deployment."""
     wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
     lint = {"errors": ["wide-trust"], "silence": {"wide-trust": {"reason": "r", "bindings": bindings}}}
     found = examine({"cluster": {"name": "cc"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
@@ -758,32 +540,16 @@ def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindin
             {"identity": "both", "trust": {"subjects": ["a:b-c"]}},
         ),
         (
-            "pod-identity-trust",
-            {"identity": "both", "trust": {"conditions": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}},
-            "write it in a policy of the role",
-            {"identity": "both"},
-        ),
-        (
             "session-tag-policy",
             {"policyArns": ["arn:aws:iam::aws:policy/AmazonSageMakerSpacesRouterPolicy"]},
             "set identity to podIdentity",
             {"policyArns": ["arn:aws:iam::aws:policy/AmazonSageMakerSpacesRouterPolicy"], "identity": "podIdentity"},
-        ),
-        (
-            "session-tag-policy",
-            {"policyArns": ["arn:aws:iam::aws:policy/AmazonEBSCSIDriverEKSClusterScopedPolicy"]},
-            "write policies: [{addOn: ebs-csi}] in its place",
-            {
-                "policies": [{"addOn": "ebs-csi"}],
-                "serviceAccount": {"name": "ebs-csi-controller-sa", "namespace": "kube-system"},
-            },
         ),
     ],
 )
 def test_what_other_rules_advise_settles_it(
     tmp_path: Path, rule: str, before: dict[str, Any], words: str, after: dict[str, Any]
 ) -> None:
-    """Protects who does what is advised; that of the other rules is tests/unit/program/test_check.py."""
     values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **before}}}
     fixes = [each.mistake.fix for each in examine(values, tmp_path).warnings if each.rule == rule]
     assert all(words in fix for fix in fixes), fixes
@@ -791,27 +557,9 @@ def test_what_other_rules_advise_settles_it(
     assert warnings(rule, tmp_path, after) == []
 
 
-def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
-    """Protects a warning about the stack as a whole from a silence that names bindings."""
-    silence = {"unused-setting": {"reason": "r", "bindings": ["a"]}}
-    stack = read_settings({"bindings": {"a": APP}, "lint": {"silence": silence}}, Path("/nowhere")).stack
-    warning = LocatedMistake(("variables", "a"), Mistake("F", "A", "D"), rule="unused-setting")
-    assert silence_reason(warning, stack.lint) is None
-
-
 def test_names_of_rules() -> None:
-    """Protects `irsa:lint`: every registered rule, with a description for the docs, and no other."""
     for name, rule in RULES.items():
         assert check_rule_name(name) == name
         assert rule.description
     with pytest.raises(Mistake, match="did you mean 'wide-trust'"):
         check_rule_name("wide-trusts")
-
-
-def test_a_warning_in_a_file_is_located_there(tmp_path: Path) -> None:
-    """Protects the author of a policy: file and line of the statement."""
-    statement = json.dumps({**READ, "Action": "s3:PutObject"})
-    (tmp_path / "p.json").write_text(f'{{"Version": "2012-10-17", "Statement": [\n\n{statement}]}}')
-    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policy": {"file": "p.json"}}}}
-    (warning,) = examine(values, tmp_path).warnings
-    assert (warning.rule, warning.file, warning.line) == ("write-everything", "p.json", 3)

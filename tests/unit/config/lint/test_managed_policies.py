@@ -1,5 +1,3 @@
-"""Lint rules about AWS's managed policies, and the lists that they read."""
-
 import json
 import re
 from pathlib import Path
@@ -40,7 +38,6 @@ def warnings(folder: Path, rule: str, binding: dict[str, Any], region: str | Non
     ],
 )
 def test_a_policy_that_aws_does_not_have(tmp_path: Path, written: str, meant: str) -> None:
-    """Protects a deployment: IAM refuses the attachment only after the role is there."""
     found = warnings(tmp_path, "unknown-managed-policy", {"policyArns": [AWS + written, AWS + meant]})
 
     assert [*found] == ["policyArns.0"]
@@ -49,7 +46,6 @@ def test_a_policy_that_aws_does_not_have(tmp_path: Path, written: str, meant: st
 
 
 def test_a_boundary_that_aws_does_not_have(tmp_path: Path) -> None:
-    """Protects a permissions boundary likewise; of a name like no other, there is no advice but to ask AWS."""
     boundary = f"{AWS}OfNobodyAtAll"
     found = warnings(tmp_path, "unknown-managed-policy", {"role": {"permissionsBoundary": boundary}})
 
@@ -69,7 +65,6 @@ def test_a_boundary_that_aws_does_not_have(tmp_path: Path) -> None:
 def test_what_the_list_does_not_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arn: str, region: str | None
 ) -> None:
-    """Protects other partitions, whose policies are others, and start-up: without an ARN of AWS nothing is read."""
     monkeypatch.setattr(managed_policies, "known", None)
     monkeypatch.setattr(managed_policies, "replaced", None)
 
@@ -77,14 +72,7 @@ def test_what_the_list_does_not_say(
         assert warnings(tmp_path, rule, {"policyArns": [arn]}, region) == {}
 
 
-def test_a_partition_that_the_region_says(tmp_path: Path) -> None:
-    """Protects who writes ${partition}: the region of the stack says which one that is."""
-    arn = "arn:${partition}:iam::aws:policy/ReadOnlyAcess"
-    assert [*warnings(tmp_path, "unknown-managed-policy", {"policyArns": [arn]})] == ["policyArns.0"]
-
-
 def test_a_policy_that_a_newer_one_replaces(tmp_path: Path) -> None:
-    """Protects from what AWS will end: the newer one is named, and the add-on where the role is for one."""
     old, new = "service-role/AmazonEBSCSIDriverPolicy", "AmazonEBSCSIDriverPolicyV2"
     of_app = warnings(tmp_path, "replaced-managed-policy", {"policyArns": [AWS + old, AWS + new]})
     driver = {"serviceAccount": {"name": "ebs-csi-controller-sa", "namespace": "kube-system"}}
@@ -94,17 +82,7 @@ def test_a_policy_that_a_newer_one_replaces(tmp_path: Path) -> None:
     assert of_driver["policyArns.0"].startswith(f"write {AWS}{new}; or, in its place, `policies: [{{addOn: ebs-csi")
 
 
-def test_what_aws_has_removed_is_said_once(tmp_path: Path) -> None:
-    """Protects from two warnings about one policy: what replaces it says more than that it is gone."""
-    assert "AWSLambdaFullAccess" not in known().keys
-    arns = {"policyArns": [f"{AWS}AWSLambdaFullAccess"]}
-
-    assert warnings(tmp_path, "unknown-managed-policy", arns) == {}
-    assert [*warnings(tmp_path, "replaced-managed-policy", arns)] == ["policyArns.0"]
-
-
 def test_the_lists_agree() -> None:
-    """Protects the advice: whatever irsa tells to write is a policy of AWS, and is not replaced itself."""
     assert len(known().keys) > 1_500
     assert {*POLICIES_WITH_A_PATH.values()} <= known().keys
     for old, new in replaced().items():

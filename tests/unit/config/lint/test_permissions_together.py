@@ -85,29 +85,6 @@ def test_write_everything(tmp_path: Path, statement: Mapping[str, Any], element:
 
 
 @pytest.mark.parametrize(
-    ("statement", "said"),
-    [
-        ({"Action": "s3:*", "Resource": "*"}, 's3:* on every resource ("*") of the AWS account'),
-        ({"Action": "s3:*", "NotResource": BUCKET}, "s3:* on every resource but NotResource of the AWS account"),
-        (
-            {"Action": "s3:PutObject", "Resource": "arn:${partition}:s3:::*"},
-            "s3:PutObject on 'arn:${partition}:s3:::*', which is every resource of a type",
-        ),
-        (
-            {"Action": "s3:*", "Resource": "*", "Condition": NEEDS_TLS},
-            's3:* on every resource ("*") of the AWS account, with a Condition that every caller can meet',
-        ),
-    ],
-)
-def test_what_is_said(tmp_path: Path, statement: Mapping[str, Any], said: str) -> None:
-    """Protects the reader: which actions, on what as it is written, and why a condition does not limit them."""
-    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
-    binding = {"serviceAccount": {"name": "app"}, "policy": {"name": "p", "document": document}}
-    (warning,) = examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, tmp_path).warnings
-    assert warning.mistake.found == said
-
-
-@pytest.mark.parametrize(
     ("denies", "silent"),
     [
         (DENIES, True),
@@ -125,7 +102,6 @@ def test_what_is_said(tmp_path: Path, statement: Mapping[str, Any], said: str) -
     ],
 )
 def test_a_deny_in_another_document(tmp_path: Path, denies: Mapping[str, Any], silent: bool) -> None:
-    """Protects a role that is limited from a warning, unless callers avoid the Deny, or it leaves enough."""
     assert found(tmp_path, "write-everything", WRITES) == [f"{STATEMENT}.0.Resource"]
     assert bool(found(tmp_path, "write-everything", WRITES, **inline(denies))) is not silent
 
@@ -139,13 +115,11 @@ def test_a_deny_in_another_document(tmp_path: Path, denies: Mapping[str, Any], s
     ],
 )
 def test_what_remains_of_all_actions(tmp_path: Path, denies: Mapping[str, Any], silent: bool) -> None:
-    """Protects from a Deny beside `*` that leaves one service whole, or all others."""
     places = found(tmp_path, "write-everything", {**WRITES, "Action": "*"}, denies)
     assert places == ([] if silent else [f"{STATEMENT}.0.Resource"])
 
 
 def test_two_documents_that_give_everything_together(tmp_path: Path) -> None:
-    """Protects from halves: a* to m* in one document, n* to z* in another; each is told, and nothing else is."""
     first, second = ({**WRITES, "Resource": half} for half in (LETTERS[:13], LETTERS[13:]))
     other = {**WRITES, "Resource": BUCKET}
     places = found(tmp_path, "write-everything", first, other, **inline(second))
@@ -153,7 +127,6 @@ def test_two_documents_that_give_everything_together(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_seen_silences_nothing(tmp_path: Path) -> None:
-    """Protects from a right that a secret, a boundary or a managed policy hides: what they say is not seen."""
     others = {
         **inline({**DENIES, "Action": ["s3:*", SECRET]}),
         "policyArns": ["arn:aws:iam::aws:policy/AWSDenyAll"],
@@ -225,7 +198,6 @@ def test_pass_any_role(tmp_path: Path, statement: Mapping[str, Any], element: st
     ],
 )
 def test_a_deny_of_passing_roles(tmp_path: Path, denies: Mapping[str, Any], silent: bool) -> None:
-    """Protects a role that may pass some roles only; to whom it may pass any of them is no limit."""
     allows = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}
     assert bool(found(tmp_path, "pass-any-role", allows, **inline(denies))) is not silent
 
@@ -241,7 +213,6 @@ def test_a_deny_of_passing_roles(tmp_path: Path, denies: Mapping[str, Any], sile
     ],
 )
 def test_administrator_access(tmp_path: Path, policy: str, denies: Mapping[str, Any], silent: bool) -> None:
-    """Protects a role whose own policy takes away what a policy of AWS gives."""
     arns = {"policyArns": [f"arn:aws:iam::aws:policy/{policy}"]}
     places = found(tmp_path, "administrator-access", denies, **arns)
     assert places == ([] if silent else ["policyArns.0"])

@@ -28,7 +28,6 @@ def found(trust: dict[str, Any], rule: str = "wide-trust", cluster: Any = None) 
 
 
 def mistakes(trust: dict[str, Any], rule: str = "wide-trust", cluster: Any = None) -> list[tuple[str, Mistake]]:
-    """Return the same with all that is said of each."""
     values = {
         "cluster": cluster or CLUSTER,
         "lint": {"errors": [rule]},
@@ -79,11 +78,7 @@ def test_a_union_that_is_the_whole_cluster() -> None:
     ("statement", "text"),
     [
         (OPEN, "'*:*' trusts all service accounts of the cluster"),
-        ({**OPEN, "Principal": {"Federated": "*"}}, "'*:*' may trust all service accounts of the cluster"),
-        ({**OPEN, "Condition": {"StringLike": {f"{ISSUER}:sub": "*"}}}, "'*:*' trusts"),
         ({**OPEN, "Condition": {"StringLike": {f"{ISSUER}:sub": "*:team-b:?*"}}}, "'team-b:?*' trusts all"),
-        ({**OPEN, "Condition": {"StringNotEquals": {f"{ISSUER}:aud": "x"}}}, "'*:*' trusts"),
-        ({**OPEN, "Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}}, "'*:*' may trust"),
         ({**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}, "anybody may assume the role"),
         ({**OPEN, "Principal": "*", "Action": "sts:AssumeRole", "Condition": {
             "StringLikeIfExists": {"aws:PrincipalArn": "*"}}}, "anybody may assume the role"),
@@ -115,12 +110,10 @@ ALL_BUT = {**ANYBODY, "Effect": "Deny", "Condition": {"StringNotEquals": {"aws:P
     ],
 )
 def test_a_condition_or_a_deny_that_names_somebody(statements: list[dict[str, Any]], texts: list[str]) -> None:
-    """Protects an Allow for everybody that is narrowed, from a warning; what irsa can't judge is said as that."""
     assert found({"statements": statements}) == [("trust.statements.0", text) for text in texts]
 
 
 def test_what_is_not_known_is_not_judged() -> None:
-    """Protects from a warning that comes only from what is not known yet, in a condition or in a Deny."""
     known = {"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}
     markers = [{**ANYBODY, "Condition": {"StringEquals": {"aws:PrincipalOrgID": unknown.OUTPUT}}}]
     beside = [ANYBODY, {**ALL_BUT, "Condition": {**known, "StringEquals": {"aws:SourceVpc": unknown.OUTPUT}}}]
@@ -153,22 +146,10 @@ GITHUB, COGNITO = "token.actions.githubusercontent.com", "cognito-identity.amazo
             f"add a Condition on {GITHUB}:sub that names your organization",
         ),
         (
-            "arn:aws:iam::111122223333:oidc-provider/gitlab.com",
-            {"StringLike": {"gitlab.com:sub": "project_path:*:ref_type:branch:ref:main"}},
-            "any project on GitLab.com",
-            "add a Condition on gitlab.com:sub that names your group or project",
-        ),
-        (
             COGNITO,
             {},
             "anybody with a Cognito identity pool",
             f"add a Condition on {COGNITO}:aud that names your identity pool",
-        ),
-        (
-            "accounts.google.com",
-            {},
-            "anybody with a Google account",
-            "add a Condition on accounts.google.com:aud that names your app's ID",
         ),
     ],
 )
@@ -185,21 +166,6 @@ def test_any_customer_of_another_provider(principal: str, condition: Any, noun: 
     assert mistake.fix.startswith(f"{fix}; ")
 
 
-@pytest.mark.parametrize(
-    ("principal", "condition"),
-    [
-        (f"arn:aws:iam::111122223333:oidc-provider/{GITHUB}", {"StringLike": {f"{GITHUB}:sub": "repo:acme/app:*"}}),
-        (COGNITO, {"StringEquals": {f"{COGNITO}:aud": "us-east-1:12345678-ffff-ffff-ffff-123456"}}),
-        ("arn:aws:iam::111122223333:saml-provider/my-company", {}),
-    ],
-)
-def test_a_customer_who_is_named(principal: str, condition: Any) -> None:
-    """Protects a role for one's own pipelines, app or company from a warning."""
-    statement = {**OPEN, "Principal": {"Federated": principal}, "Condition": condition}
-
-    assert found({"statements": [statement]}) == []
-
-
 def test_a_provider_that_is_looked_up_later() -> None:
     """The attack: the same where the issuer is known only to AWS, so that the statement names an unknown provider."""
     ((place, _),) = found({"statements": [OPEN]}, cluster={"name": "my-cluster"})
@@ -211,12 +177,10 @@ def test_a_provider_that_is_looked_up_later() -> None:
     "statement",
     [
         {**OPEN, "Condition": {"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:team-b:app"}}},
-        {**OPEN, "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"},
         {**OPEN, "Effect": "Deny", "Condition": {"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:x:y"}}},
     ],
 )
 def test_narrow_statements_are_left_alone(statement: dict[str, Any]) -> None:
-    """Protects statements for named principals and accounts."""
     assert found({"statements": [statement]}) == []
     assert found({"statements": [statement]}, "refused-subject") == []
 
@@ -232,7 +196,6 @@ def test_a_policy_that_is_too_long_is_not_judged(tmp_path: Path, monkeypatch: py
 
 
 def test_a_subject_that_the_policy_refuses() -> None:
-    """Protects who declares an account that a Deny of the same binding shuts out: its Pods would get no credentials."""
     statement = {**OPEN, "Effect": "Deny"}
     ((place, text),) = found({"statements": [statement]}, "refused-subject")
 
@@ -247,19 +210,9 @@ SUB, CLAIM = f"{ISSUER}:sub", "system:serviceaccount:"
     ("statements", "place", "text"),
     [
         (
-            [OPEN, {**OPEN, "Effect": "Deny", "Condition": {"StringNotLike": {SUB: f"{CLAIM}atk-ns:*"}}}],
-            "trust.statements.0",
-            "'atk-ns:*' trusts all service accounts of atk-ns",
-        ),
-        (
             [{**OPEN, "Condition": {"StringLike": {SUB: f"{CLAIM}*o*:*"}, "ForAnyValue:StringLike": {SUB: "*:*d*:*"}}}],
             "trust.statements.0",
             "'*d*o*:*' trusts all service accounts of several namespaces",
-        ),
-        (
-            [OPEN, {**OPEN, "Effect": "Deny", "Condition": {"StringLike": {SUB: f"{CLAIM}kube-system:*"}}}],
-            "trust.statements.0",
-            "'*:*' trusts all service accounts of the cluster, but not kube-system:*",
         ),
         (
             [{**OPEN, "Condition": {"StringNotLike": {SUB: [f"*:*{a}*{b}*" for a in "abcdefgh" for b in "ijklmnop"]}}}],

@@ -73,18 +73,14 @@ def where(partition: str = "aws") -> Where:
 
 
 def values(name: str, partition: str = "aws") -> list[str]:
-    """Return what is one's own, and what is another's."""
     return [each.replace("PARTITION", partition).replace("REGION", REGIONS[partition]) for each in VALUES[name]]
 
 
 def given(names: Sequence[str], partition: str = "aws") -> dict[str, Any]:
-    """Return parameters that name one's own."""
     return {name: True if name in SWITCHES else values(name, partition)[:1] for name in names}
 
 
 class Rendered(NamedTuple):
-    """A document, and what it is for."""
-
     add_on: AddOn
     version: str
     scope: str | None
@@ -179,8 +175,6 @@ def _fitting(operator: str, wanted: Sequence[str]) -> Any:
 
 
 class Call(NamedTuple):
-    """A call of an add-on, as its source makes it."""
-
     add_on: str
     name: str
     request: Request
@@ -206,7 +200,6 @@ def calls(add_on_name: str) -> Iterator[Call]:
 
 @functools.cache
 def policy_of_calls(add_on_name: str) -> Mapping[str, Any]:
-    """Return the document for the parameters of the calls."""
     read = json.loads((CALLS / f"{add_on_name}.json").read_text())
     each = add_on(add_on_name)
     parameters = {snake(name): value for name, value in read["parameters"].items()}

@@ -1,7 +1,4 @@
-"""The calls that add-ons make, by their source, on their own resources and on another's: what irsa.evaluation decides.
-
-tests/all/simulator asks another program the same.
-"""
+"""The calls that add-ons make, by their source, on their own resources and on others: what irsa.evaluation decides."""
 
 import pytest
 

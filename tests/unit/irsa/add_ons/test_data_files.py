@@ -198,7 +198,6 @@ def applies(arns: Sequence[str], resource: str) -> bool:
 
 @pytest.mark.parametrize("name", NARROWEST)
 def test_a_document_fits_into_one_policy(name: str) -> None:
-    """Protects the deployment: IAM takes 6,144 characters for a managed policy, for two clusters, too."""
     for version, count in itertools.product(add_on(name).versions, (1, 2)):
         parameters = {key: values(key)[:count] if key in PARAMETERS else True for key in NARROWEST[name]}
         sizes = [*map(len, split_document(document(add_on(name), version, None, parameters, where())))]
@@ -208,7 +207,6 @@ def test_a_document_fits_into_one_policy(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NARROWEST if add_on(name).everything])
 def test_everything_is_at_least_what_is_named(name: str) -> None:
-    """Protects who widens the scope: what was allowed before still is; and everything is more than what is named."""
     each = add_on(name)
     beside = [one for one, taken in each.parameters.items() if not taken.required and one not in each.require_one_of]
     for version, count in itertools.product(each.versions, range(len(beside) + 1)):

@@ -34,7 +34,6 @@ def test_each_document_is_one_that_iam_takes() -> None:
 
 
 def test_each_condition_is_on_a_key_that_the_actions_have() -> None:
-    """Protects against a condition that is never met: AWS's service reference has its key for each of the actions."""
     lacking = {
         (each.add_on.name, action, key)
         for each in all_documents()

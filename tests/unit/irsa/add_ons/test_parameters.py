@@ -1,5 +1,3 @@
-"""What parameters of add-ons take, and what some let them do."""
-
 import contextlib
 from fnmatch import fnmatchcase
 

@@ -47,7 +47,6 @@ NOT_YET = {
 
 
 def upstream_of(name: str) -> tuple[str, Any]:
-    """Return the version of upstream's document, and its statements."""
     newest = add_on(name).versions[add_on(name).newest]
     if newest.source.startswith(MANAGED):
         title = newest.source.removeprefix(MANAGED).removesuffix(".html")
@@ -100,6 +99,5 @@ def test_what_differs_from_upstream_is_what_is_said_to(name: str, version: str) 
 
 @pytest.mark.parametrize("name", NARROWEST)
 def test_aws_has_its_policies(name: str) -> None:
-    """Protects the attachment: AWS has each managed policy that is named."""
     for each in add_on(name).versions.values():
         assert {*each.managed_policies, *each.managed_policies_for_everything} <= aws_managed().keys()

@@ -1,5 +1,3 @@
-"""The trust policy of the AWS page, and requests that meet it."""
-
 from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, Reason, WebIdentityRequest, evaluate
@@ -39,7 +37,6 @@ def document(*statements: Any, version: str | None = "2012-10-17") -> dict[str, 
 
 
 def under(condition: Any, version: str | None = "2012-10-17", **context: tuple[str, ...]) -> Evaluation:
-    """Evaluate one Allow that only this condition can stop."""
     request = WebIdentityRequest(
         REQUEST.issuer, PROVIDER, SUBJECT, AUDIENCE, {name.replace("__", ":"): each for name, each in context.items()}
     )

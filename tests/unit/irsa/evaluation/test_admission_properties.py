@@ -76,7 +76,6 @@ def decision(document: dict[str, Any], token: dict[str, str]) -> bool | None:
 
 
 def token(subject: str, audience: str) -> dict[str, str]:
-    """Return the claims of a token as IAM has them."""
     return {f"{ISSUER}:sub".lower(): PREFIX + subject, f"{ISSUER}:aud".lower(): audience}
 
 

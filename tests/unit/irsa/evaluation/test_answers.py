@@ -1,5 +1,3 @@
-"""What is asked of a trust policy, and how answers are put together."""
-
 from itertools import product
 
 import pytest
@@ -20,7 +18,6 @@ from tests.unit.irsa.evaluation.page_example import AUDIENCE, HOST_PATH, OTHER_P
     ],
 )
 def test_a_provider_of_another_issuer_is_refused(issuer: str, provider: str) -> None:
-    """Protects from an answer about a token that STS would refuse before it reads the trust policy."""
     with pytest.raises(Mistake, match="is not for the issuer"):
         WebIdentityRequest(issuer, provider, SUBJECT, AUDIENCE)
 

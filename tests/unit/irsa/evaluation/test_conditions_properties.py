@@ -1,5 +1,3 @@
-"""Condition operators against an independent statement of their rules."""
-
 import re
 from collections.abc import Callable
 

@@ -1,5 +1,3 @@
-"""What IAM would not accept as a trust policy, each with its place."""
-
 import json
 import time
 from typing import Any
@@ -88,7 +86,6 @@ def test_what_irsa_would_not_write_is_read(live: dict[str, Any]) -> None:
 
 
 def test_a_number_that_python_does_not_read_is_refused() -> None:
-    """Protects from a traceback: 5,000 digits are more than IAM's quota for the whole document, 2,048 characters."""
     text = json.dumps(document(statement(Condition={"NumericEquals": {"aws:x": "number"}})))
     with pytest.raises(TrustDocumentError, match="digits"):
         evaluate(text.replace('"number"', "9" * 5_000), REQUEST)
@@ -126,7 +123,6 @@ ESCAPED = '"a\\ud800"'
     ],
 )
 def test_an_unpaired_surrogate_is_refused_wherever_it_stands(broken: dict[str, Any], place: str) -> None:
-    """Protects from what no terminal prints: IAM's documents have Unicode characters, and half of a pair is none."""
     for written in (broken, json.dumps(broken)):
         with pytest.raises(TrustDocumentError, match="an unpaired surrogate") as error:
             evaluate(written, REQUEST)

@@ -1,5 +1,3 @@
-"""The kinds of texts that patterns tell apart, against every name of a small alphabet."""
-
 import itertools
 import re
 from fnmatch import fnmatchcase

@@ -34,7 +34,6 @@ def named(condition: Any, *denials: dict[str, Any], principal: tuple[str, str] =
 
 
 def of(provider: str, condition: Any, *denials: dict[str, Any]) -> Any:
-    """Return the same for the tokens of a provider."""
     return named(condition, *denials, principal=("Federated", FEDERATED.get(provider, provider)))
 
 
@@ -174,17 +173,6 @@ def test_another_deny_names_nobody(denial: dict[str, Any]) -> None:
     assert named({}, denial) is False
 
 
-def test_a_deny_with_aws_services_beside_is_not_judged() -> None:
-    """Protects the pattern of AWS's data perimeters: irsa says that it cannot tell, and not that anybody is let in."""
-    condition = {**ORGANIZATION, "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}
-
-    assert named({}, {"Condition": condition}) is None
-
-
-def test_a_statement_that_is_not_about_assuming_the_role() -> None:
-    assert named({}, action=["sts:TagSession", "sts:SetSourceIdentity"]) is True
-
-
 def test_variables_need_the_version() -> None:
     condition = {"StringEquals": {"aws:PrincipalTag/x": "a", "aws:SourceVpc": "${aws:SourceVpc}"}}
     allow = statement_of({**EVERYTHING, "Condition": condition})
@@ -241,20 +229,6 @@ def test_the_claims_of_other_providers(provider: str, claim: str, value: str, ex
     assert named(condition) is expected
 
 
-def test_the_claims_of_other_providers_together() -> None:
-    key, aud = f"{GITHUB}:sub", {f"{GITHUB}:aud": "sts.amazonaws.com"}
-
-    assert of(GITHUB, {"StringEquals": aud, "StringLike": {key: "repo:acme/*"}}) is True
-    assert of(GITHUB, {"StringEquals": aud, "StringLike": {key: ["repo:acme/*", "repo:*"]}}) is False
-    assert of(GITHUB, {"StringLike": {key: "repo:*"}, "ForAnyValue:StringLike": {key: "repo:acme/*"}}) is True
-    assert of(GITHUB, {"StringLikeIfExists": {key: "repo:acme/*"}}) is False
-    assert of(GITHUB, {"StringEquals": aud}, {"Condition": {"StringNotLike": {key: "repo:acme/*"}}}) is True
-    assert of(GITHUB, {}, {"Condition": {"StringNotLike": {key: "repo:*"}}}) is False
-    assert of(GITHUB, {}, {"Principal": {"Federated": FEDERATED[GITLAB]}, "Condition": ORGANIZATION}) is False
-    own = {"Principal": {"Federated": FEDERATED[GITHUB]}, "Condition": {"StringNotLike": {key: "repo:acme/*"}}}
-    assert of(GITHUB, {}, own) is True
-
-
 # A condition that names nobody, on a key of its own, so that it adds nothing to another one.
 FREE = [
     each for each in NOBODY if not any("PrincipalOrg" in key or "Ip" in key for keys in each.values() for key in keys)
@@ -282,25 +256,6 @@ def test_spelling_changes_nothing(condition: dict[str, Any], data: st.DataObject
             spelled.setdefault(operator, {})[cased] = data.draw(st.permutations(values * 2))
 
     assert named(spelled) is named(condition)
-
-
-# Of each key a value that names somebody, and one that does not.
-SAMPLES = {
-    "aws:PrincipalOrgID": ("o-*", "o-123"),
-    "aws:PrincipalAccount": ("1*", "111122223333"),
-    "aws:SourceVpc": ("vpc-*", "vpc-1"),
-}
-
-
-@given(st.dictionaries(st.sampled_from([*SAMPLES]), st.lists(st.booleans(), min_size=1, max_size=3), min_size=1))
-def test_values_are_alternatives_and_conditions_are_not(keys: dict[str, list[bool]]) -> None:
-    values = {key: [SAMPLES[key][names] for names in of_key] for key, of_key in keys.items()}
-
-    assert named({"StringLike": values}) is any(map(all, keys.values()))
-    assert named({}, *({"Condition": {"StringNotLike": {key: values[key]}}} for key in keys)) is any(
-        map(all, keys.values())
-    )
-    assert named({}, {"Condition": {"StringNotLike": values}}) is all(map(all, keys.values()))
 
 
 @given(st.sampled_from([("0.0.0.0/0", 8), ("::/0", 32)]), st.data())
@@ -374,7 +329,6 @@ def test_who_is_named_against_the_evaluator(document: tuple[list[dict[str, Any]]
 
 
 def test_long_conditions_take_no_long_time() -> None:
-    """Protects from a policy of IAM's greatest length, full of ranges that overlap, or of wildcards."""
     ranges = [f"{number}.0.0.0/{prefix}" for number in range(1, 120) for prefix in (1, 7, 8)]
     operators = ("IpAddress", "ForAnyValue:IpAddress")
     keys = ("aws:SourceIp", "aws:sourceip", "AWS:SourceIp")

@@ -65,7 +65,6 @@ def test_not_the_same(other: dict[str, Any]) -> None:
 
 
 def test_an_aws_account_is_its_root() -> None:
-    """Protects trust in an AWS account: IAM stores its number as the ARN of its root user."""
     number, root = (
         policy_document({"Effect": "Allow", "Principal": {"AWS": each}, "Action": "sts:AssumeRole"})
         for each in ("111122223333", "arn:aws:iam::111122223333:root")

@@ -1,12 +1,10 @@
-"""Wildcards against a matcher of another kind, and against Python's own."""
-
 import itertools
 import re
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irsa.evaluation.patterns import intersection, matches, overlap
+from irsa.evaluation.patterns import intersection, matches, overlap, pattern_of
 from tests.unit.irsa.evaluation.glob_oracle import glob
 
 TEXTS = st.text("ab.:\n\\", max_size=12)
@@ -16,7 +14,6 @@ PATTERNS = st.text("ab.:*?\n\\", max_size=12)
 @given(PATTERNS, TEXTS)
 @example("*a*b", "aab")
 def test_wildcards_agree_with_two_other_matchers(pattern: str, text: str) -> None:
-    """Protects StringLike: one walk over the text agrees with a search of all positions, and with Python's engine."""
     translated = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     expected = re.fullmatch(translated, text, re.DOTALL) is not None
     assert glob(pattern, text) is expected
@@ -44,3 +41,7 @@ def test_the_intersection_of_two_patterns_is_what_both_match(one: str, other: st
         is overlap(other, one)
         is any(all(matches(text, each) for each in (one, other)) for text in ALL_TEXTS)
     )
+
+
+def test_a_pattern_of_many_stars_is_matched_in_no_time() -> None:
+    assert not matches("a" * 400, pattern_of("*a" * 60 + "b", wildcards=True))

@@ -52,7 +52,6 @@ def admits(statements: list[Statement], with_tags: bool) -> bool:
 
 @given(st.lists(STATEMENTS, max_size=3), st.booleans())
 def test_it_admits_whom_the_pages_say(statements: list[Statement], with_tags: bool) -> None:
-    """Protects a migration: a role that EKS would refuse, or give to others, is told before Pods find out."""
     document: dict[str, Any] = {
         "Version": "2012-10-17",
         "Statement": [

@@ -41,7 +41,6 @@ ARNS = st.from_regex(r"\Aarn:aws(-cn)?:iam::[0-9]{12}:role/[a-z+=,.@/-]{0,9}[a-z
 
 @st.composite
 def accounts(draw: st.DrawFn) -> list[Declared]:
-    """Service accounts, each once, in few namespaces."""
     label, name = st.sampled_from(["a", "b", "a-b", "kube-system"]), st.from_regex(r"\A[a-z]([-.]?[a-z0-9])?\Z")
     pairs = draw(st.lists(st.tuples(label, name), unique=True, max_size=30))
     found = []
@@ -54,7 +53,6 @@ def accounts(draw: st.DrawFn) -> list[Declared]:
 
 @given(accounts(), st.integers(0, 2_000), st.randoms())
 def test_each_account_is_declared_once(declared: list[Declared], longest: int, order: Any) -> None:
-    """Protects every service account: whatever is divided, it is in one ConfigMap, as it was declared."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rules, "LONGEST_DATA", longest)
         patch.setattr(rules, "USUAL_DATA", longest)
@@ -75,7 +73,6 @@ def test_each_account_is_declared_once(declared: list[Declared], longest: int, o
 
 @given(st.text(max_size=80) | NAMES | st.builds("{}/{}".format, NAMES, NAMES))
 def test_names_of_stacks(name: str) -> None:
-    """Protects from names that Kubernetes refuses, and from two stacks that share their policies."""
     key = stack_key(name)
     assert re.fullmatch(SUBDOMAIN, f"x-{key}-x")
     assert re.fullmatch(VALUE, key)
@@ -152,12 +149,10 @@ def test_what_is_declared_twice() -> None:
 
 @pytest.mark.parametrize("role", ["arn:a\x1b[31m", "arn:a\u202eb", "arn:a\nb", "arn:", "role"])
 def test_a_role_that_is_none(role: str) -> None:
-    """Protects terminals: kubectl prints what the guard says of a role, whatever somebody wrote into the ConfigMap."""
     assert parsed_data({"a.b": f"irsa sts.amazonaws.com {role}"}) == []
 
 
 def test_a_key_that_is_too_long() -> None:
-    """Protects from the API server's refusal in the middle of an update: a key of a ConfigMap has 253 characters."""
     longest = Declared("n" * 63, "x" * (253 - 64), "arn:aws:iam::1:role/r")
     [data] = config_map_data(Settings("s", "deny"), [longest])
     assert [len(key) for key in data] == [253]
@@ -166,7 +161,6 @@ def test_a_key_that_is_too_long() -> None:
 
 
 def test_a_namespace_that_is_too_long_is_named() -> None:
-    """Protects from the API server's refusal in the middle of an update; switched off, the namespace is no part."""
     many = [Declared("big", f"x-{number}", "arn:aws:iam::1:role/" + "r" * 500) for number in range(2_000)]
     with pytest.raises(Mistake, match=r"namespace big has 1,1\d\d,\d\d\d bytes.*namespaces: {big: off}"):
         config_map_data(Settings("s", "deny"), many)
@@ -194,5 +188,4 @@ def test_wide_prefixes(of_many: str, one: str) -> None:
     ("who", "refused"), [row[2:] for row in ANNOTATING if row[1] and row[:2] != ("to-come", ROLE)], ids=str
 )
 def test_who_may_annotate(who: tuple[str, list[str]], refused: str | None) -> None:
-    """Protects the deployer: in Python, as the policy says it in CEL to a real API server."""
     assert may_annotate(RULE, *who) == (refused is None)

@@ -1,5 +1,3 @@
-"""What is wrong with the policies that a role's add-ons get, as the caller of the component reads it."""
-
 from typing import Any
 
 import pytest

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from irsa.rules.annotations import (
-    POD_ONLY,
     ROLE_ARN,
-    WRITTEN_FROM,
     check_annotation_key,
     conflicts,
     managers_of,
@@ -25,11 +23,8 @@ ROLE = "arn:aws:iam::111122223333:role/team/my-role"
     ("key", "word"),
     [
         ("eks.amazon.com/role-arn", "eks.amazonaws.com/role-arn"),
-        ("eks.amazonaws.com/rolearn", "eks.amazonaws.com/role-arn"),
         ("eks.amazonaws.com/role-arn", "irsa writes it"),
-        ("eks.amazonaws.com/role-arn", "your own annotations; remove it"),
         ("eks.amazonaws.com/skip-containers", "has no effect on a service account"),
-        ("eks.amazonaws.com/skip-containers", "Pod template"),
         ("eks.amazonaws.com/sts-regional-endpoint", "service_account.sts_regional_endpoints"),
     ],
 )
@@ -65,56 +60,6 @@ def test_an_annotation_is_no_instruction_to_pulumi(key: str) -> None:
     assert ("service_account", "take_over") in error.value.arguments or not key.startswith("patch")
 
 
-@pytest.mark.parametrize("key", ["eks.amazonaws.com/role-arn", "eks.amazonaws.com/audience"])
-def test_an_annotation_that_irsa_writes_is_not_the_callers(key: str) -> None:
-    with pytest.raises(Mistake) as error:
-        check_annotation_key(key)
-    assert (
-        error.value.arguments == {"eks.amazonaws.com/role-arn": (), "eks.amazonaws.com/audience": (("audience",),)}[key]
-    )
-
-
-@pytest.mark.parametrize(
-    ("key", "argument", "advice"),
-    [
-        (
-            "eks.amazonaws.com/sts-regional-endpoints",
-            ("service_account", "sts_regional_endpoints"),
-            "remove it, and set ARGUMENT",
-        ),
-        ("eks.amazonaws.com/token-expiration", ("service_account", "token_expiration"), "remove it, and set ARGUMENT"),
-        (
-            "eks.amazonaws.com/token-expirations",
-            ("service_account", "token_expiration"),
-            "remove it, and set ARGUMENT: irsa writes",
-        ),
-        ("eks.amazonaw.com/audience", ("audience",), "remove it, and set ARGUMENT: irsa writes"),
-    ],
-)
-def test_the_advice_names_the_argument_that_writes_it(key: str, argument: tuple[str, ...], advice: str) -> None:
-    with pytest.raises(Mistake) as error:
-        check_annotation_key(key)
-    assert error.value.arguments == (argument,)
-    assert advice in error.value.spelled(lambda _: "ARGUMENT").fix
-
-
-@pytest.mark.parametrize("key", ["eks.amazonaws.com/skip-container", "eks.amazonaws.com/skip-pod-identity-webhok"])
-def test_a_misspelled_key_of_pods_leads_to_the_pod_template(key: str) -> None:
-    with pytest.raises(Mistake, match="Pod template"):
-        check_annotation_key(key)
-
-
-def test_the_keys_of_the_webhook_are_all_known() -> None:
-    """Protects the list itself: every annotation of the README, those of service accounts and those of Pods."""
-    assert set(WRITTEN_FROM) == {
-        "eks.amazonaws.com/role-arn",
-        "eks.amazonaws.com/audience",
-        "eks.amazonaws.com/sts-regional-endpoints",
-        "eks.amazonaws.com/token-expiration",
-    }
-    assert "eks.amazonaws.com/skip-containers" in POD_ONLY
-
-
 def test_only_the_role_is_written_where_nothing_else_is_set() -> None:
     assert webhook_annotations(ROLE) == {"eks.amazonaws.com/role-arn": ROLE}
     assert webhook_annotations(ROLE, "sts.amazonaws.com") == {"eks.amazonaws.com/role-arn": ROLE}
@@ -130,7 +75,6 @@ def test_only_the_role_is_written_where_nothing_else_is_set() -> None:
     ],
 )
 def test_each_setting_is_one_annotation(settings: dict[str, object], annotation: tuple[str, str]) -> None:
-    """Protects the values as the README spells them: strings, in lower case, and a False that is not left out."""
     key, value = annotation
     assert webhook_annotations(ROLE, **settings) == {  # type: ignore[arg-type]
         "eks.amazonaws.com/role-arn": ROLE,
@@ -154,9 +98,6 @@ def test_managers_of_an_annotation() -> None:
     assert managers_of(ROLE_ARN, [*managed, ("argocd", owned("x", ROLE_ARN))]) == ["argocd", "kubectl-annotate"]
 
 
-OTHER = "arn:aws:iam::111122223333:role/other"
-
-
 def warnings_of(live: dict[str, str], *managers: str) -> list[str]:
     managed = [(manager, owned(*live)) for manager in managers]
     return [*conflicts("default/app", {ROLE_ARN: ROLE}, live, managed, "serviceAccount.takeOver")]
@@ -169,30 +110,6 @@ def test_the_same_value_and_what_is_not_declared_are_no_conflict(live: dict[str,
     https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
     """
     assert warnings_of(live, "kubectl-annotate") == []
-
-
-@pytest.mark.parametrize(
-    ("managers", "by", "condition"),
-    [
-        (("kubectl-annotate",), ", written by kubectl-annotate", ""),
-        (
-            ("pulumi-kubernetes-1a2b3c4d",),
-            ", written by pulumi-kubernetes-1a2b3c4d",
-            "if that is another stack or component, ",
-        ),
-        # One of the two at least is not this stack's.
-        (("pulumi-kubernetes-1", "pulumi-kubernetes-2"), ", written by pulumi-kubernetes-1, pulumi-kubernetes-2", ""),
-        (("pulumi-kubernetes-1", "helm"), ", written by helm, pulumi-kubernetes-1", ""),
-        # Nobody is recorded before the first apply.
-        ((), "", ""),
-    ],
-)
-def test_a_conflict_names_the_role_and_its_manager(managers: tuple[str, ...], by: str, condition: str) -> None:
-    (warning,) = warnings_of({ROLE_ARN: OTHER}, *managers)
-    assert warning == (
-        f"service account default/app has {ROLE_ARN}: {OTHER}{by}; {condition}Kubernetes refuses to overwrite it, "
-        "unless serviceAccount.takeOver is true"
-    )
 
 
 def test_a_conflict_quotes_what_others_wrote() -> None:

@@ -9,11 +9,8 @@ import pytest
 from irsa.rules.arns import (
     EXAMPLES,
     PARTITIONS,
-    Arn,
     check_issuer,
-    issuer_host_path,
     issuer_of_provider,
-    oidc_provider_arn,
     parse_iam_arn,
     provider_of_role,
 )
@@ -26,15 +23,6 @@ PARTITION_ISSUERS = [
     ("aws-eusc", "oidc-eks.eusc-de-east-1.api.amazonwebservices.eu/id/EXAMPLE"),
     ("aws", "oidc-eks.us-west-2.api.aws/id/EXAMPLE"),
 ]
-
-
-@pytest.mark.parametrize(("partition", "issuer"), PARTITION_ISSUERS)
-def test_provider_arns_of_every_partition(partition: str, issuer: str) -> None:
-    """Protects partitions and dual-stack issuers: the ARN ends with the issuer's host and path, whatever the host."""
-    arn = oidc_provider_arn(partition, "111122223333", f"https://{issuer}")
-
-    assert arn == f"arn:{partition}:iam::111122223333:oidc-provider/{issuer}"
-    assert issuer_host_path(f"https://{issuer}/") == issuer
 
 
 @pytest.mark.parametrize(
@@ -62,68 +50,6 @@ def test_what_part_of_an_arn_is_wrong(arn: str, kind: str, word: str) -> None:
         parse_iam_arn(arn, kind)
 
 
-@pytest.mark.parametrize("name", ["AmazonS3ReadOnlyAccess", "service-role/AWSConfigRole"])
-def test_the_name_of_a_policy_is_answered_with_its_whole_arn(name: str) -> None:
-    """Protects the user from assembling an ARN: AWS's documentation names its policies without one.
-
-    A name tells neither its path nor its partition: an ARN with others does not exist.
-    """
-    with pytest.raises(Mistake) as error:
-        parse_iam_arn(name, "policy")
-    assert f"write arn:aws:iam::aws:policy/{name} if it is AWS's" in error.value.fix
-    assert "in GovCloud aws-us-gov" in error.value.fix
-    assert ("if it has a path, such as service-role/, write it before the name" in error.value.fix) is ("/" not in name)
-    with pytest.raises(Mistake) as error:
-        parse_iam_arn("my policy", "policy")
-    assert "aws iam list-policies" in error.value.fix
-
-
-def test_an_empty_provider_may_be_that_of_a_cluster_without_one() -> None:
-    """Protects users of pulumi-eks, whose `oidcProviderArn` is empty unless the cluster has `createOidcProvider`.
-
-    https://github.com/pulumi/pulumi-eks/blob/master/nodejs/eks/cluster/cluster.ts
-    """
-    for arn, is_named in (("", True), (EXAMPLES["role"], False)):
-        with pytest.raises(Mistake) as error:
-            parse_iam_arn(arn, "oidc-provider")
-        assert ("createOidcProvider" in error.value.fix) is is_named
-
-
-@pytest.mark.parametrize("name", ["AmazonEBSCSIDriverPolicy", "AmazonEFSCSIDriverPolicy"])
-def test_the_policies_of_the_drivers_on_eks_get_their_path(name: str) -> None:
-    """Protects whom EKS tells to attach them: their ARNs have the path service-role/.
-
-    https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicy.html
-    """
-    with pytest.raises(Mistake) as error:
-        parse_iam_arn(name, "policy")
-    assert error.value.fix.startswith(f"write arn:aws:iam::aws:policy/service-role/{name} if it is AWS's; in China")
-
-
-def test_parts_of_an_arn_with_a_path() -> None:
-    arn = parse_iam_arn("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy", "policy")
-
-    assert (arn.account_id, arn.resource, arn.name) == (
-        "aws",
-        "service-role/AmazonEBSCSIDriverPolicy",
-        "AmazonEBSCSIDriverPolicy",
-    )
-    assert str(arn) == "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"
-
-
-@pytest.mark.parametrize(
-    ("path", "name", "arn"),
-    [
-        (None, "S3Access", "arn:aws:iam::123456789012:role/S3Access"),
-        ("/", "S3Access", "arn:aws:iam::123456789012:role/S3Access"),
-        ("/service-role/", "QuickSightAction", "arn:aws:iam::123456789012:role/service-role/QuickSightAction"),
-    ],
-)
-def test_a_path_and_a_name_in_an_arn(path: str | None, name: str, arn: str) -> None:
-    assert str(Arn("aws", "123456789012", "role", Arn.with_path(path, name))) == arn
-    assert Arn.name_in(arn) == name
-
-
 @pytest.mark.parametrize(("partition", "issuer"), PARTITION_ISSUERS)
 def test_a_provider_and_its_issuer_lead_to_each_other(partition: str, issuer: str) -> None:
     """Protects cross-account roles: the provider is the one in the role's own account and partition.
@@ -137,36 +63,13 @@ def test_a_provider_and_its_issuer_lead_to_each_other(partition: str, issuer: st
 
 
 def test_the_partitions_are_those_of_aws() -> None:
-    """Protects users of every partition: those that the AWS SDK knows (botocore's partitions.json)."""
     assert set(PARTITIONS) == set(boto3.session.Session().get_available_partitions())
 
 
 @pytest.mark.parametrize("arn", ["arn:aws:iam::111122223333:role/r", "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE", ""])
 def test_an_issuer_comes_only_from_a_provider(arn: str) -> None:
-    """Protects condition keys: an issuer taken from another ARN would make keys that no token has."""
     with pytest.raises(Mistake):
         issuer_of_provider(arn)
-
-
-def test_a_provider_comes_only_from_a_role() -> None:
-    with pytest.raises(Mistake):
-        provider_of_role("arn:aws:iam::111122223333:user/u", "https://issuer.example")
-
-
-@pytest.mark.parametrize(
-    "issuer",
-    [
-        "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE",
-        "https://issuer.example",
-        "https://" + "x" * 247,
-    ],
-)
-def test_issuers_that_a_provider_can_have(issuer: str) -> None:
-    """Protects the documented form: https, a host, a path if any, at most 255 characters.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html
-    """
-    assert check_issuer(issuer) == issuer
 
 
 @pytest.mark.parametrize(

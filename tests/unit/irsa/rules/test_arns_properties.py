@@ -1,5 +1,3 @@
-"""Any text, and any ARN that is put together by the documented format."""
-
 from hypothesis import given
 from hypothesis import strategies as st
 

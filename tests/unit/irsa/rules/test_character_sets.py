@@ -60,7 +60,6 @@ def test_issuers_that_are_no_urls(resource: str) -> None:
     ],
 )
 def test_issuers_of_every_kind_of_cluster(host_path: str) -> None:
-    """Protects EKS's issuers, and those that people host themselves, in a bucket or on a server."""
     assert not refused(f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host_path}", "oidc-provider")
     assert check_issuer(f"https://{host_path}") == f"https://{host_path}"
 
@@ -69,7 +68,6 @@ def test_issuers_of_every_kind_of_cluster(host_path: str) -> None:
 @example("a\n")
 @example("x" * 65)
 def test_a_role_name_in_an_arn_is_a_role_name(name: str) -> None:
-    """Protects one rule behind two arguments: a name is good in an ARN when IAM takes it for a role, and only then."""
     legal = len(name) <= 64 and set(name) <= set(ALLOWED)
 
     assert refused(f"arn:aws:iam::{ACCOUNT}:role/{name}", "role") is not legal
@@ -106,7 +104,6 @@ def test_a_path_that_is_taken_makes_an_arn_that_is_read(path: str) -> None:
     ],
 )
 def test_arns_of_aws_itself_and_at_the_edges(arn: str, kind: str) -> None:
-    """Protects AWS's own paths, and names and paths as long as IAM allows."""
     assert not refused(arn, kind)
 
 

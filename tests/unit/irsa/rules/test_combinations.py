@@ -1,5 +1,3 @@
-"""Which arguments exclude, need or decide one another: each rule with what it finds, and what it leaves alone."""
-
 from typing import Any
 
 import pytest
@@ -60,17 +58,6 @@ def test_an_existing_role_is_never_changed(argument: Place) -> None:
         assert found({**EXISTING_ROLE, argument: value}) == [(("role", "arn"), together)]
 
 
-def test_everything_that_would_change_a_role_is_reported_together() -> None:
-    ((_, mistake),) = combination_mistakes({**EXISTING_ROLE, ("role", "path"): "/", ("role", "tags"): {}}, path_of)
-    assert "role.path, role.tags" in mistake.found
-    assert "remove role.path, role.tags, or role.arn" in mistake.fix
-
-
-def test_what_is_below_an_argument_is_reported_as_that() -> None:
-    policy: dict[Place, Any] = {("policy",): {}, ("policy", "name"): "p", ("policy", "path"): "/"}
-    assert found({**EXISTING_ROLE, **policy}) == [(("role", "arn"), "role.arn together with policy")]
-
-
 def test_an_existing_role_needs_an_account() -> None:
     assert found({("role", "arn"): "arn:aws:iam::111122223333:role/r"}) == [((), "role.arn without service_account")]
 
@@ -127,20 +114,10 @@ def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Place) 
     assert path_of(argument) in mistake.allowed
 
 
-def test_each_kind_has_its_place_in_the_list() -> None:
-    given = {**ACCOUNT, ("role", "name"): "r", ("import_",): ["role", "policy", "attachments", "policy"]}
-    assert [place for place, _ in found(given)] == [("import_", 1), ("import_", 3)]
-
-
 @pytest.mark.parametrize("kind", [each for each in ADOPTABLE if each != "serviceAccount"])
 def test_nothing_of_an_existing_role_is_adopted(kind: str) -> None:
     ((place, words),) = found({**EXISTING_ROLE, ("import_",): [kind]})
     assert (place, words) == (("import_", 0), f"{kind!r} of an existing role")
-
-
-@pytest.mark.parametrize("value", ["role", None, 5, {}, OUTPUT, [None, 5, {}, "roel"]])
-def test_what_is_no_list_of_kinds_is_left_to_the_value_itself(value: Any) -> None:
-    assert found({**ACCOUNT, ("import_",): value}) == []
 
 
 def test_rules_report_together() -> None:
@@ -157,12 +134,3 @@ def test_rules_report_together() -> None:
         ("role", "name_prefix"),
         ("service_account", "create"),
     ]
-
-
-def test_arguments_are_spelled_as_the_caller_does() -> None:
-    """Protects users of a stack file and of other languages: no name of Python's in their messages."""
-    given = {**EXISTING_ROLE, ("role", "name"): "r", ("role", "name_prefix"): "r", ("import_",): ["policy", "role"]}
-    for _, mistake in combination_mistakes(given, lambda part: "/".join(map(str, part)).upper()):
-        text = f"{mistake.found} {mistake.allowed} {mistake.fix}"
-        assert "role." not in text
-        assert "service_account" not in text

@@ -204,13 +204,11 @@ MAY_BE_EMPTY = ("annotate", "explain", "restart")
 
 @pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "{}" in " ".join(words)])
 def test_no_half_of_a_command(name: str) -> None:
-    """Protects who pastes a command: `pulumi up --stack ''` would be of whatever stack is selected."""
     assert name in MAY_BE_EMPTY or CALLS[name][0]("") == ""
     assert commands.create_provider(ISSUER, []) == commands.remove_annotations("team-a", "app") == ""
 
 
 def test_a_stack_whose_name_begins_with_a_hyphen() -> None:
-    """Protects who has such a stack, which Pulumi allows: an option takes it after `=`; `--overwrite` takes none."""
     assert commands.up("-dev") == "pulumi up --refresh --stack=-dev"
     assert commands.up("-a b") == "pulumi up --refresh '--stack=-a b'"
     assert commands.annotate("team-a", "app", "-a/b", "c") == ""
@@ -224,13 +222,6 @@ def test_no_shell_finds_a_comment() -> None:
     assert not [name for name, (call, _) in CALLS.items() if " #" in call("blue")]
 
 
-def test_options_of_an_aws_account_are_left_out_where_they_are_not_known() -> None:
-    assert commands.who_am_i() == "aws sts get-caller-identity"
-    assert commands.who_am_i("a b") == "aws sts get-caller-identity --profile 'a b'"
-    listing = "aws eks list-clusters --region eu-central-1 --profile data"
-    assert commands.list_clusters("eu-central-1", "data") == listing
-
-
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
     text = commands.up_with_service_account(value, value, value, False)
@@ -240,21 +231,3 @@ def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
     made = ["kubectl", "create", "serviceaccount", value, "-n", value]
     assert answer.stdout == "".join(f"<{word}>" for word in [*made, "pulumi", "up", "--refresh", "--stack", value])
     assert answer.stderr == ""
-
-
-def test_an_account_that_the_stack_makes_is_the_stacks_to_make() -> None:
-    """Protects from two owners: kubectl makes an account only where the stack does not."""
-    assert commands.up_with_service_account("dev", "team-a", "app", True) == "pulumi up --refresh --stack dev"
-    text = "kubectl create serviceaccount app -n team-a && pulumi up --refresh --stack dev"
-    assert commands.up_with_service_account("dev", "team-a", "app", False) == text
-
-
-def test_what_others_overwrote_is_removed_before_it_is_restored() -> None:
-    """Protects the advice from a conflict: what no manager owns any more is the stack's to write.
-
-    https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
-    """
-    up = "pulumi up --refresh --stack dev"
-    assert commands.up_with_annotations("dev", "team-a", "app", []) == up
-    text = f"kubectl annotate serviceaccount app -n team-a eks.amazonaws.com/role-arn- x/y- && {up}"
-    assert commands.up_with_annotations("dev", "team-a", "app", ["eks.amazonaws.com/role-arn", "x/y"]) == text

@@ -1,41 +1,17 @@
-"""The way to a cluster's Kubernetes API by EKS."""
-
 from irsa.rules.eks_access import eks_kubeconfig
 
 
 def test_the_kubeconfig_of_an_eks_cluster() -> None:
     """Protects `kubernetes: {eks: true}`: what `aws eks update-kubeconfig` writes (EKS user guide)."""
-    certificate = "LS0t"
+    name, server = "my-cluster", "https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com"
+    args = ["--region", "us-west-2", "eks", "get-token", "--cluster-name", name, "--output", "json"]
+    command = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "aws", "args": args}
 
-    assert eks_kubeconfig(
-        "my-cluster", "us-west-2", "https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com", certificate
-    ) == {
+    assert eks_kubeconfig(name, "us-west-2", server, "LS0t") == {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [
-            {
-                "name": "my-cluster",
-                "cluster": {
-                    "server": "https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com",
-                    "certificate-authority-data": "LS0t",
-                },
-            }
-        ],
-        "users": [
-            {
-                "name": "my-cluster",
-                "user": {
-                    "exec": {
-                        "apiVersion": "client.authentication.k8s.io/v1beta1",
-                        "command": "aws",
-                        "args": [
-                            *("--region", "us-west-2", "eks", "get-token", "--cluster-name", "my-cluster", "--output"),
-                            "json",
-                        ],
-                    }
-                },
-            }
-        ],
-        "contexts": [{"name": "my-cluster", "context": {"cluster": "my-cluster", "user": "my-cluster"}}],
-        "current-context": "my-cluster",
+        "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority-data": "LS0t"}}],
+        "users": [{"name": name, "user": {"exec": command}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
     }

@@ -16,7 +16,6 @@ from irsa.rules.grammar import (
     partition_mistakes,
     split_operator,
     statement_mistakes,
-    wrong_partition,
 )
 from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import OUTPUT
@@ -134,27 +133,6 @@ def test_a_sid_that_is_used_twice() -> None:
     assert "statement 0" in mistake.found
 
 
-@pytest.mark.parametrize(
-    ("wrong", "advice"),
-    [
-        ({**STATEMENT, "Effect": "allow"}, "'Allow'"),
-        ({**STATEMENT, "Effect": "Denny"}, "'Deny'"),
-        ({**STATEMENT, "Actions": "s3:*"}, "'Action'"),
-        ({**STATEMENT, "Action": "GetObject"}, "the service, a colon"),
-        (without("Action"), "add Action"),
-        ({**STATEMENT, "NotResource": "*"}, "remove NotResource"),
-    ],
-)
-def test_what_to_do_about_it(wrong: dict[str, Any], advice: str) -> None:
-    ((_, mistake),) = statement_mistakes(wrong)
-    assert advice in mistake.fix
-
-
-def test_who_may_assume_a_role_is_said_elsewhere() -> None:
-    ((_, mistake),) = statement_mistakes({**STATEMENT, "Principal": "*"})
-    assert mistake.arguments == (("trust", "subjects"),)
-
-
 # Trust statements
 
 
@@ -216,14 +194,6 @@ def test_trust_statements_that_iam_refuses(change: dict[str, Any], place: Place,
     assert word in mistake.found
 
 
-def test_a_trust_statement_without_principal() -> None:
-    nobody = {key: value for key, value in TRUST.items() if key != "Principal"}
-    ((place, mistake),) = statement_mistakes(nobody, trust=True)
-    assert (place, mistake.found) == ((), "no Principal")
-    ((place, mistake),) = statement_mistakes({**nobody, "NotPrincipal": {"AWS": "*"}}, trust=True)
-    assert (place, "Principal" in mistake.fix) == (("NotPrincipal",), True)
-
-
 # Conditions
 
 # The table of contents of reference_policies_elements_condition_operators.html.
@@ -250,10 +220,6 @@ def test_operators_that_the_guide_lists(of_set: str | None, if_exists: bool) -> 
         assert [*condition_mistakes({text: {"aws:x": "true"}})] == []
 
 
-def test_null_is_an_operator() -> None:
-    assert split_operator("Null") == Operator(None, "Null", False)
-
-
 @pytest.mark.parametrize(
     ("operator", "advice"),
     [
@@ -271,7 +237,6 @@ def test_null_is_an_operator() -> None:
     ],
 )
 def test_operators_that_iam_does_not_have(operator: str, advice: str) -> None:
-    """Protects from a condition that IAM refuses, with the operator that is meant where there is one."""
     assert split_operator(operator) is None
     ((place, mistake),) = condition_mistakes({operator: {"aws:x": "a"}})
     assert place == (operator,)
@@ -306,20 +271,6 @@ def test_conditions_that_iam_refuses(conditions: Any, place: Place, word: str) -
     assert word in mistake.found
 
 
-@pytest.mark.parametrize(
-    "conditions",
-    [
-        {},
-        {"NumericLessThan": {"aws:MultiFactorAuthAge": 3600}},
-        {"Bool": {"aws:SecureTransport": True}},
-        {"Null": {"aws:TokenIssueTime": False}},
-        {"StringEquals": {"aws:x": ["a", ""]}},
-    ],
-)
-def test_conditions_that_iam_takes(conditions: Any) -> None:
-    assert [*condition_mistakes(conditions)] == []
-
-
 @pytest.mark.parametrize("operator", ["StringEquals", "StringEqualsIgnoreCase", "ForAnyValue:StringEquals"])
 @pytest.mark.parametrize("subject", ["system:serviceaccount:default:*", ["a", "system:serviceaccount:a:my-?"]])
 def test_a_wildcard_that_does_not_work(operator: str, subject: Any) -> None:
@@ -349,7 +300,6 @@ def test_a_wildcard_that_works_or_is_none(conditions: Any) -> None:
 
 
 def test_characters_of_latin_1_and_keys() -> None:
-    """Protects umlauts, which IAM takes, and finds what it does not in keys too, at every depth."""
     assert list(character_mistakes({"é\xff": ["\xa0", {"ß": "ÿ"}]})) == []
     assert places(character_mistakes({"a": [{"\u0100": "b"}]})) == [("a", 0, "\u0100")]
     assert list(condition_mistakes({"StringEquals": {"aws:PrincipalTag/\u0100": "x"}}))
@@ -408,32 +358,3 @@ def test_a_resource_of_another_partition() -> None:
     ]
     assert all("'aws-cn'" in mistake.found and "'aws'" in mistake.allowed for _, mistake in found)
     assert places(partition_mistakes({"Statement": {"Resource": own}}, "aws-cn")) == [("Statement", "Resource")]
-
-
-@pytest.mark.parametrize("value", [{}, {"Statement": None}, {"Statement": "x"}, {"Statement": [5, {"Resource": 5}]}])
-def test_a_document_of_any_shape_has_no_partition(value: dict[str, Any]) -> None:
-    assert [*partition_mistakes(value, "aws-cn")] == []
-
-
-@pytest.mark.parametrize(
-    ("found", "partition", "wrong"),
-    [
-        ("aws-cn", "aws", True),
-        ("aws", "aws-us-gov", True),
-        ("aws", "aws", False),
-        ("aws-cn", None, False),
-        ("was", "aws", False),
-        ("*", "aws", False),
-    ],
-)
-def test_another_partition_only_where_both_are_known(found: str, partition: str | None, wrong: bool) -> None:
-    assert (wrong_partition(f"arn:{found}:s3:::b", found, partition) is not None) is wrong
-
-
-@pytest.mark.parametrize("written", ["s3", "S3", "nope", "s3 ", "s3Get Object", "s3:Get:Object", "s3" + "G" * 3_000])
-def test_what_is_no_action_has_an_example(written: str) -> None:
-    """Protects from advice that AWS refuses as well, and from an endless line."""
-    ((_, mistake),) = document_mistakes(document({**STATEMENT, "Action": written}))
-    assert "s3:GetObject" in mistake.allowed
-    assert mistake.fix == "write the service, a colon and the action"
-    assert len(mistake.found) < 300

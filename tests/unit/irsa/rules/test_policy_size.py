@@ -60,7 +60,6 @@ def test_a_document_is_divided_by_the_higher_figure() -> None:
 
 
 def test_a_statement_is_refused_by_the_lower_figure_only() -> None:
-    """Protects a statement that IAM may take: it has a policy of its own; one that is too long for sure is refused."""
     blanks = document("arn:aws:s3:::a" + " " * 7000, "arn:aws:s3:::b")
     assert [len(json.loads(part)["Statement"]) for part in split_document(blanks)] == [1, 1]
 

@@ -1,5 +1,3 @@
-"""Patterns that leave no ordinary service account out, however they are spelled."""
-
 import fnmatch
 import string
 from collections.abc import Mapping

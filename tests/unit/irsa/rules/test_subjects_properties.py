@@ -1,5 +1,3 @@
-"""Any two names that Kubernetes takes, with wildcards in them, and texts that are none."""
-
 import re
 
 from hypothesis import given

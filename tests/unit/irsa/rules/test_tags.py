@@ -11,7 +11,6 @@ from irsa.rules.names import NameRule, check_name, role_tags_mistakes
 
 @given(st.lists(st.text(st.sampled_from("aAbB-"), min_size=1, max_size=3), unique=True))
 def test_keys_that_differ_in_case_only(keys: list[str]) -> None:
-    """Refuses {Team: x, team: y} on a role: CreateRole answers `Tag keys are case insensitive`, half-way through."""
     found = [part for part, _ in role_tags_mistakes(keys)]
 
     assert found == [(key,) for index, key in enumerate(keys) if key.lower() in {each.lower() for each in keys[:index]}]
@@ -20,7 +19,6 @@ def test_keys_that_differ_in_case_only(keys: list[str]) -> None:
 @pytest.mark.parametrize("kind", [names.TAG_KEY, names.TAG_VALUE])
 @pytest.mark.parametrize("text", ["aws:x", "AWS:x", "Aws:cloudformation:stack-name", "aWs:"])
 def test_what_aws_keeps_to_itself(kind: NameRule, text: str) -> None:
-    """Refuses `AWS:` in front of a key, and `aws:` in front of a value: IAM keeps the prefix to itself."""
     with pytest.raises(Mistake, match="not starting with aws:"):
         check_name(text, kind)
 
@@ -28,5 +26,4 @@ def test_what_aws_keeps_to_itself(kind: NameRule, text: str) -> None:
 @pytest.mark.parametrize("kind", [names.TAG_KEY, names.TAG_VALUE])
 @pytest.mark.parametrize("text", ["aws", "aws/x", "my-aws:x", "awsx:y", "日本: é"])
 def test_what_only_looks_like_it(kind: NameRule, text: str) -> None:
-    """Protects tags that IAM takes."""
     assert check_name(text, kind) == text

@@ -1,5 +1,3 @@
-"""Markers of what is not known, and samples."""
-
 import json
 from typing import Any
 
@@ -66,7 +64,6 @@ def test_what_is_not_known_is_as_short_as_it_can_become(value: Any, data: st.Dat
 
 
 def test_a_value_of_several_parts_waits_for_the_last() -> None:
-    """Protects the trust policy, which is made of several arguments: at once where all are plain, else when known."""
     first, second = (Unknown(OUTPUT.reason, [source]) for source in ("first", "second"))
 
     assert derive("{}/{}".format, "1", "2") == "1/2"

@@ -1,5 +1,3 @@
-"""Values in which no variable is replaced."""
-
 from typing import Any
 
 from hypothesis import given
@@ -16,7 +14,6 @@ values = st.recursive(texts, lambda inner: st.lists(inner, max_size=3) | st.dict
 
 @given(values)
 def test_filled_in_it_is_what_it_was(value: Any) -> None:
-    """Protects documents that exist: whatever is in them, irsa sends the same to AWS."""
     assert replaced(literal(value, "dollar"), {"dollar": "$"}, []) == value
 
 

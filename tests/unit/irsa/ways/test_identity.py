@@ -1,5 +1,3 @@
-"""How a stack file and a program say by which way Pods get their role."""
-
 import contextlib
 import itertools
 from typing import Any
@@ -29,7 +27,6 @@ USES = ["used", "trusted", "absent"]
 
 @pytest.mark.parametrize(("irsa", "pods"), [*itertools.product(USES, USES)][:-1])
 def test_what_is_recorded_is_read_again(irsa: str, pods: str) -> None:
-    """Protects `irsa verify`, which reads in the state what the program wrote there."""
     recorded = {way: use for way, use in (("irsa", irsa), ("podIdentity", pods)) if use != "absent"}
     identity = parse_identity(recorded)
     assert identity.recorded == recorded
@@ -56,7 +53,6 @@ def test_anything_is_read_or_refused(value: Any) -> None:
     ],
 )
 def test_what_is_nearly_right_is_named(value: Any, advice: str) -> None:
-    """Protects from a search: what was likely meant is in the message, to be pasted."""
     with pytest.raises(Mistake) as raised:
         parse_identity(value)
     assert advice in raised.value.fix

@@ -1,5 +1,3 @@
-"""Which arguments go with EKS Pod Identity: each rule with what it finds, and what it leaves alone."""
-
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +29,6 @@ def test_each_cluster_has_one_key(clusters: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"role": {"arn": "arn:aws:iam::111122223333:role/r"}}])
 def test_no_cluster_is_none(more: dict[str, Any]) -> None:
-    """Protects who makes the mapping of what may be empty: without a cluster there is neither role nor association."""
     with pytest.raises(ArgumentMistakes, match="Pod Identity without cluster_arns"):
         parse("app", {**POD_IDENTITY, "cluster_arns": {}, **more})
 
@@ -49,7 +46,6 @@ def test_an_association_has_fifty_tags(number: int) -> None:
 
 
 def session_policy(size: int) -> str:
-    """Return a policy of so many characters."""
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::"}
     least = len(json.dumps({"Version": "2012-10-17", "Statement": statement}))
     statement["Resource"] += "x" * (size - least)
@@ -75,7 +71,6 @@ BOTH = {**POD_IDENTITY, "oidc_provider_arns": [PROVIDER], "cluster_arns": {"a": 
 
 @pytest.mark.parametrize(("use", "refused"), [("used", 0), ("trusted", 0), ("", 2)])
 def test_an_audience_goes_with_the_statement_of_irsa(use: str, refused: int) -> None:
-    """Protects the stage between: the tokens of old Pods have their audience until the statement goes."""
     ways = {**({"irsa": use} if use else {}), "podIdentity": "used"}
     found = [place for place, _ in read("app", {**BOTH, "identity": ways, "audience": "vault"})[1]]
     assert found == [("oidc_provider_arns",), ("audience",)][:refused]

@@ -55,7 +55,6 @@ def admitted(document: str, session_tags: bool) -> set[tuple[str, str]]:
 def test_it_admits_the_service_accounts_of_its_clusters_alone(
     subjects: Sequence[str], clusters: Sequence[str], irsa: bool
 ) -> None:
-    """Protects from the cross product: of a:x and b:y, neither a:y nor b:x gets in, nor anybody of another cluster."""
     document = trust_document(TrustParts([PROVIDER] if irsa else [], subjects, cluster_arns=clusters))
     assert admitted(document, session_tags=True) == {*itertools.product(clusters, subjects)}
     # An association without session tags gets nothing: the keys are not there.
@@ -64,7 +63,6 @@ def test_it_admits_the_service_accounts_of_its_clusters_alone(
 
 @given(SUBJECTS, CHOSEN)
 def test_without_tags_it_admits_its_clusters_alone(subjects: Sequence[str], clusters: Sequence[str]) -> None:
-    """Protects who is warned of it: the whole of the clusters gets in, and no other one."""
     document = trust_document(TrustParts([], subjects, cluster_arns=clusters, session_tags=False))
     for session_tags in (False, True):
         assert {cluster for cluster, _ in admitted(document, session_tags)} == {*clusters}
@@ -72,14 +70,12 @@ def test_without_tags_it_admits_its_clusters_alone(subjects: Sequence[str], clus
 
 @given(SUBJECTS, CHOSEN, st.booleans())
 def test_the_same_input_makes_the_same_text(subjects: list[str], clusters: list[str], tags: bool) -> None:
-    """Protects from updates without a change: neither order nor repetition is in the document."""
     document = trust_document(TrustParts([PROVIDER], subjects, cluster_arns=clusters, session_tags=tags))
     other, again = [*reversed(clusters), clusters[0]], [*reversed(subjects), subjects[0]]
     assert trust_document(TrustParts([PROVIDER], again, cluster_arns=other, session_tags=tags)) == document
 
 
 def test_wildcards_stay_those_of_irsa() -> None:
-    """Protects from an association of anybody: a pattern makes no statement for Pod Identity, and stays in IRSA's."""
     document = trust_document(TrustParts([PROVIDER], ["a:*", "b:app"], cluster_arns=CLUSTERS[:1]))
     assert admitted(document, session_tags=True) == {(CLUSTERS[0], "b:app")}
     assert '"system:serviceaccount:a:*"' in document
@@ -99,7 +95,6 @@ def test_four_providers_and_pod_identity_exceed_the_quota() -> None:
 
 @given(SUBJECTS, st.sampled_from(["StringLike", "StringEquals"]))
 def test_a_further_condition_narrows(subjects: list[str], operator: str) -> None:
-    """Protects who adds a condition: it is in each statement of irsa's, and takes away none of irsa's own."""
     parts = TrustParts([], subjects, conditions={operator: {"aws:RequestTag/eks-cluster-name": "blue"}})
     document = trust_document(parts._replace(cluster_arns=CLUSTERS[:2]))
     assert admitted(document, session_tags=True) == {(CLUSTERS[0], subject) for subject in subjects}
@@ -129,7 +124,6 @@ def test_irsa_writes_some_conditions_itself(key: str) -> None:
 )
 @pytest.mark.parametrize("session_tags", [True, False])
 def test_a_condition_that_eks_never_meets_is_refused(key: str, session_tags: bool) -> None:
-    """Protects the Pods: the judge, which knows what EKS sends, would admit none of them."""
     conditions = {"StringLike": {key: "*"}}
     parts = TrustParts([], ["a:app"], conditions=conditions, cluster_arns=CLUSTERS, session_tags=session_tags)
     never = trust_document(parts)
@@ -140,5 +134,4 @@ def test_a_condition_that_eks_never_meets_is_refused(key: str, session_tags: boo
 
 @pytest.mark.parametrize("tag", ["eks-cluster-name", "kubernetes-pod-name", "kubernetes-pod-uid"])
 def test_a_condition_on_what_eks_sends_is_allowed(tag: str) -> None:
-    """Protects who narrows further: these tags are in each session, and irsa writes no condition on them."""
     check_conditions({"StringLike": {f"aws:RequestTag/{tag}": "*"}}, session_tags=True, irsa=False)

@@ -1,5 +1,3 @@
-"""The trust policy against an independent statement of its rules."""
-
 import json
 
 from hypothesis import given
@@ -21,7 +19,6 @@ providers = st.lists(
 
 @given(providers, subjects)
 def test_every_statement_names_audience_and_subjects(provider_arns: list[str], names: list[str]) -> None:
-    """Protects the rule: a statement per provider, `aud` exact, `sub` never missing, StringLike for wildcards only."""
     statements = json.loads(trust_document(TrustParts(provider_arns, names)))["Statement"]
 
     assert {s["Principal"]["Federated"] for s in statements} == set(provider_arns)

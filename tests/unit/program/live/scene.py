@@ -1,5 +1,3 @@
-"""A stack, what exists, and what its state holds, for the tests of conflicts."""
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any

@@ -13,15 +13,12 @@ from tests.unit.program.live.scene import (
     HOST,
     account,
     arn,
-    cluster,
     found,
     held_association,
     held_component,
-    live,
     rules,
 )
 
-ADDON = "arn:aws:eks:us-west-2:111122223333:addon/my-cluster/aws-ebs-csi-driver/16cbe4a1"
 OURS = f"team-a/app@{HOST}"
 TARGET = "arn:aws:iam::111122223333:role/data"
 APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": "both"}
@@ -46,44 +43,19 @@ def judged(values: Mapping[str, Any], eks: Mapping[str, EksReads], **more: Any) 
 # The agent
 
 
-def test_no_agent() -> None:
-    """Protects Pods: the webhook gives them the agent's address, where nobody answers. It is one cluster's, once."""
-    values = {"bindings": {"app": APP, "other": {**APP, "role": {"name": "o"}, "serviceAccount": {"name": "other"}}}}
-    (mistake,) = judged(values, in_eks(has_agent=False))
-
-    assert rules([mistake]) == [("agent-missing", "cluster")]
-    # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
-    command = "aws eks create-addon --cluster-name my-cluster --addon-name eks-pod-identity-agent"
-    assert mistake.mistake.fix == f"add it: {command}"
-
-
 @pytest.mark.parametrize("has_agent", [True, None], ids=["there", "not known"])
 def test_an_agent_that_is_there_or_may_be(has_agent: bool | None) -> None:
-    """Protects from false alarms: what EKS did not answer is no mistake."""
     assert judged(stack(), in_eks(has_agent=has_agent)) == []
 
 
 def test_no_agent_is_no_matter_of_the_state() -> None:
-    """What is missing is missing, where the state cannot be read, too."""
     assert [each.rule for each in judged(stack(), in_eks(has_agent=False), state=None)] == ["agent-missing"]
 
 
 # Associations that exist
 
 
-def test_an_association_that_somebody_created() -> None:
-    """Protects from ResourceInUseException, half-way: the edit that adopts it has its ID."""
-    (mistake,) = judged(stack(), in_eks(listed(association_id="a-h3yqx9rmsmmvsdwpc")))
-
-    assert rules([mistake]) == [("association-exists", "bindings.app.identity")]
-    assert (
-        mistake.mistake.fix
-        == "adopt it, and its Pods get this role: podIdentity: {importIds: {cluster: a-h3yqx9rmsmmvsdwpc}}"
-    )
-
-
 def test_an_association_to_adopt() -> None:
-    """Protects an adoption: with the ID it is good; with another ID, or with none there, Pulumi would refuse it."""
     adopted = stack(podIdentity={"importIds": {"cluster": "a-h3yqx9rmsmmvsdwpc"}})
     at = "bindings.app.podIdentity.importIds.cluster"
 
@@ -94,18 +66,7 @@ def test_an_association_to_adopt() -> None:
     assert mistake.mistake.fix == "write a-aaaaaaaaaaaaaaaaa"
 
 
-@pytest.mark.parametrize("settings", [{}, {"podIdentity": {"importIds": {"cluster": "a-h3yqx9rmsmmvsdwpc"}}}])
-def test_an_association_of_an_add_on(settings: dict[str, Any]) -> None:
-    """Protects add-ons: EKS lets nothing else change or delete what has an ownerArn, so it is not to be adopted."""
-    (mistake,) = judged(stack(**settings), in_eks(listed(association_id="a-h3yqx9rmsmmvsdwpc", owner=ADDON)))
-
-    assert rules([mistake]) == [("association-exists", "bindings.app.identity")]
-    assert "aws-ebs-csi-driver" in mistake.mistake.found
-    assert "importIds" not in mistake.mistake.fix
-
-
 def test_an_association_of_the_stack() -> None:
-    """Protects every later deployment: what the state holds is the stack's own; by another name, it is in the way."""
     there = in_eks(listed())
 
     assert judged(stack(), there, state=[held_association(OURS, "a-1")]) == []
@@ -117,7 +78,6 @@ def test_an_association_of_the_stack() -> None:
 
 
 def test_an_association_that_is_gone() -> None:
-    """Protects new Pods: an association that somebody deleted would be missed when the annotation has gone."""
     both = held_component(
         "role/app", arn("role", "app"), "team-a/app", identity={"irsa": "used", "podIdentity": "used"}
     )
@@ -130,14 +90,6 @@ def test_an_association_that_is_gone() -> None:
     assert "identity: both" in mistake.mistake.fix
     assert judged(ending, in_eks(listed()), state=state) == []
     assert judged(stack(identity="both"), in_eks(), state=state) == []
-
-
-def test_associations_of_others() -> None:
-    """Protects from false alarms: another service account's is in nobody's way, nor is one where none is created."""
-    theirs = in_eks(listed("other"), ListedAssociation("default", "app", "a-2", ""))
-
-    assert judged(stack(), theirs) == []
-    assert judged(stack(identity={"irsa": "used", "podIdentity": "trusted"}), in_eks(listed())) == []
 
 
 def test_more_associations_than_a_cluster_may_have() -> None:
@@ -160,43 +112,12 @@ def test_more_associations_than_a_cluster_may_have() -> None:
     assert judged({"bindings": several}, in_eks(*there[1:]), state=held) == []
 
 
-def test_several_clusters() -> None:
-    """Protects the fix in a stack of several clusters: the ID is under the key of the cluster."""
-    clusters = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
-    values = {"clusters": clusters, "bindings": {"app": APP}}
-    there = {"blue": EksReads(True, {}), "green": EksReads(True, {("team-a", "app"): listed()})}
-    (mistake,) = found(values, eks=there)
-
-    assert mistake.mistake.fix == "adopt it, and its Pods get this role: podIdentity: {importIds: {green: a-1}}"
-    assert "in the cluster green" in mistake.mistake.found
-
-
 # Roles that Pods go on to assume
 
 
 def trusting(*actions: str, **more: Any) -> Role:
     statement = {"Effect": "Allow", "Principal": {"AWS": arn("role", "app")}, "Action": [*actions], **more}
     return Role(TARGET, {"Version": "2012-10-17", "Statement": [statement]})
-
-
-@pytest.mark.parametrize(
-    ("settings", "place"),
-    [
-        ({"assumeRoleArns": [arn("role", "first"), TARGET]}, "bindings.app.assumeRoleArns[1]"),
-        ({"podIdentity": {"targetRoleArn": TARGET}}, "bindings.app.podIdentity.targetRoleArn"),
-    ],
-    ids=["chain", "target"],
-)
-def test_a_role_that_takes_no_session_tags(settings: dict[str, Any], place: str) -> None:
-    """Protects who assumes further roles: the tags are transitive, so that each role must allow sts:TagSession.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_role-chaining
-    """
-    (mistake,) = found(stack(**settings), account([trusting("sts:AssumeRole")]))
-
-    assert rules([mistake]) == [("tag-session-missing", place)]
-    assert found(stack(**settings), account([trusting("sts:AssumeRole", "sts:TagSession")])) == []
-    assert found(stack(**settings), account([trusting("sts:*")])) == []
 
 
 @pytest.mark.parametrize(
@@ -208,7 +129,6 @@ def test_a_role_that_takes_no_session_tags(settings: dict[str, Any], place: str)
     ids=["no tags", "no Pod Identity"],
 )
 def test_without_session_tags_no_role_needs_the_action(settings: dict[str, Any]) -> None:
-    """Protects from false alarms: a session without tags is given by sts:AssumeRole alone."""
     assert found(stack(**settings), account([trusting("sts:AssumeRole")])) == []
 
 
@@ -223,14 +143,4 @@ def test_without_session_tags_no_role_needs_the_action(settings: dict[str, Any])
     ids=["a condition", "trusts nobody", "another role", "no policy"],
 )
 def test_a_role_of_which_nothing_is_certain(role: Role) -> None:
-    """Protects from false alarms: only a trust policy that allows one action, and surely not the other, is one."""
     assert found(stack(assumeRoleArns=[TARGET]), account([role])) == []
-
-
-def test_the_annotations_of_irsa_do_not_matter_to_pod_identity_alone() -> None:
-    """Protects a service account that another manager annotates: without IRSA, irsa writes no annotation."""
-    annotated = {"serviceAccount": {"name": "app", "namespace": "team-a", "create": False}}
-    theirs = cluster({"team-a/app": live(arn("role", "theirs"), "helm")})
-
-    assert [each.rule for each in found(stack(**annotated), in_cluster=theirs)] == ["service-account-taken"]
-    assert found(stack(**annotated, identity="podIdentity"), in_cluster=theirs) == []

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from program.live.look import WARNINGS
-from program.live.reads import AwsReads
 from tests.unit.program.live.scene import (
     HOST,
     S3,
@@ -20,7 +19,6 @@ from tests.unit.program.live.scene import (
     found,
     held_attachment,
     held_inline_policy,
-    held_policy,
     held_provider,
     held_role,
     rules,
@@ -32,38 +30,6 @@ PROVIDER = arn("oidc-provider", HOST)
 
 def app(**binding: Any) -> dict[str, Any]:
     return {"bindings": {"app": {"serviceAccount": {"name": "app"}, **binding}}}
-
-
-NAMED = app(role={"name": "app-role"}, policy={"name": "app-policy", "document": DOCUMENT})
-
-
-@pytest.mark.parametrize("existing", ["app-role", "App-Role", "team/APP-ROLE"])
-def test_a_role_of_that_name_exists(existing: str) -> None:
-    """Protects from EntityAlreadyExists: names are compared without their case and without their paths."""
-    (mistake,) = found(NAMED, account([arn("role", existing)]))
-
-    assert rules([mistake]) == [("role-exists", "bindings.app.role.name")]
-    assert arn("role", existing) in mistake.mistake.found
-    assert "import: [role]" in mistake.mistake.fix
-    assert "role.arn" in mistake.mistake.fix
-
-
-@pytest.mark.parametrize("existing", ["app-policy", "APP-policy", "team/app-policy"])
-def test_a_policy_of_that_name_exists(existing: str) -> None:
-    """Protects from EntityAlreadyExists of CreatePolicy; a policy of AWS's may have the same name."""
-    (mistake,) = found(NAMED, account(policies=[arn("policy", existing)]))
-
-    assert rules([mistake]) == [("policy-exists", "bindings.app.policy.name")]
-    assert found(NAMED, account(policies=["arn:aws:iam::aws:policy/app-policy"])) == []
-
-
-def test_what_the_state_holds_is_its_own() -> None:
-    """Protects the second check."""
-    state = [held_role("role/app-role", "app-role"), held_policy("policy/app-policy", "app-policy")]
-    existing = account([arn("role", "app-role")], [arn("policy", "app-policy")])
-
-    assert found(NAMED, existing, state=state) == []
-    assert found(NAMED, existing, state=[half(state[0], "app-role"), half(state[1], arn("policy", "app-policy"))]) == []
 
 
 def half(resource: dict[str, Any], id_: str) -> dict[str, Any]:
@@ -90,26 +56,6 @@ def test_what_the_state_holds_for_another_binding_is_a_conflict() -> None:
         assert "import: [role]" not in mistake.mistake.fix
 
 
-def test_automatic_names_are_no_conflict() -> None:
-    """IAM's names of roles with a prefix end with characters of their own."""
-    automatic = app(policy={"document": DOCUMENT})
-
-    assert found(automatic, account([arn("role", "app-1")], [arn("policy", "app-1")])) == []
-
-
-def test_each_part_of_a_divided_policy_needs_its_name() -> None:
-    """A large document becomes several policies, named after the first: each name must be free."""
-    statements = [
-        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{'b' * 50}-{index}/*"}
-        for index in range(120)
-    ]
-    policy = {"name": "app-policy", "document": {"Version": "2012-10-17", "Statement": statements}}
-    (mistake,) = found(app(policy=policy), account(policies=[arn("policy", "app-policy-2")]))
-
-    assert rules([mistake]) == [("policy-exists", "bindings.app.policy.name")]
-    assert "policy/app-policy-2" in mistake.mistake.found
-
-
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
@@ -120,7 +66,6 @@ def test_each_part_of_a_divided_policy_needs_its_name() -> None:
     ],
 )
 def test_a_policy_to_attach_must_exist(wrong: str, right: str) -> None:
-    """Protects from NoSuchEntity of AttachRolePolicy: the nearest name is told with its whole ARN, AWS's included."""
     existing = account(policies=[arn("policy", "my-policy")])
     (mistake,) = found(app(policyArns=[wrong]), existing)
 
@@ -128,15 +73,6 @@ def test_a_policy_to_attach_must_exist(wrong: str, right: str) -> None:
     assert mistake.place == ("bindings", "app", "policyArns", 0)
     assert wrong in mistake.mistake.found
     assert right in mistake.mistake.fix
-
-
-def test_a_boundary_must_exist() -> None:
-    """Protects from NoSuchEntity of CreateRole."""
-    existing = account(policies=[arn("policy", "boundary")])
-    (mistake,) = found(app(role={"permissionsBoundary": arn("policy", "bondary")}), existing)
-
-    assert rules([mistake]) == [("boundary-missing", "bindings.app.role.permissionsBoundary")]
-    assert arn("policy", "boundary") in mistake.mistake.fix
 
 
 def test_a_policy_that_cannot_be_attached() -> None:
@@ -151,51 +87,7 @@ def test_a_policy_that_cannot_be_attached() -> None:
         assert "cannot be attached" in mistake.mistake.found
 
 
-def test_a_policy_that_this_stack_creates_will_exist() -> None:
-    """Another binding may attach it by its ARN."""
-    other = {"serviceAccount": {"name": "other"}, "policyArns": [arn("policy", "app-policy")]}
-    values = {"bindings": {**NAMED["bindings"], "other": other}}
-
-    assert found(values) == []
-
-
 # What is to be adopted
-
-
-def test_what_is_adopted_must_exist() -> None:
-    """Protects from a failed import: role, policy, attachments and inline policies are found by their names."""
-    adopting = app(
-        role={"name": "app-role"},
-        policy={"name": "app-policy", "document": DOCUMENT},
-        policyArns=[S3],
-        inlinePolicies={"inline": {"document": DOCUMENT}},
-        **{"import": ["role", "policy", "attachments", "inlinePolicies"]},
-    )
-    role, policy = arn("role", "app-role"), arn("policy", "app-policy")
-    everything = account(
-        [role], [policy], attached={"app-role": frozenset({policy, S3})}, inline={"app-role": frozenset({"inline"})}
-    )
-
-    assert found(adopting, everything) == []
-    assert rules(found(adopting)) == [
-        ("import-missing", "bindings.app.role.name"),
-        ("import-missing", "bindings.app.policy.name"),
-    ]
-    bare = account([role], [policy], attached={"app-role": frozenset()}, inline={"app-role": frozenset()})
-    messages = [mistake.mistake.found for mistake in found(adopting, bare)]
-    assert messages == [
-        f"the policy {policy} is not attached to the role app-role",
-        f"the policy {S3} is not attached to the role app-role",
-        "the role app-role has no inline policy inline",
-    ]
-
-
-def test_the_case_of_an_adopted_role_is_its_own() -> None:
-    """An import ID is compared as it is written."""
-    (mistake,) = found(app(role={"name": "app-role"}, **{"import": ["role"]}), account([arn("role", "App-Role")]))
-
-    assert rules([mistake]) == [("import-missing", "bindings.app.role.name")]
-    assert "App-Role" in mistake.mistake.fix
 
 
 def test_an_inline_policy_that_would_be_overwritten() -> None:
@@ -217,7 +109,6 @@ def test_an_inline_policy_that_would_be_overwritten() -> None:
 
 
 def test_a_provider_to_create_exists_already() -> None:
-    """Protects from EntityAlreadyExists: one provider per issuer and AWS account."""
     values = {**app(), "cluster": {"name": "my-cluster", "createOidcProvider": True}}
     existing = account(providers=frozenset({PROVIDER}))
 
@@ -299,21 +190,10 @@ def test_a_role_with_an_automatic_name_is_replaced_by_one_more(change: dict[str,
 
 @pytest.mark.parametrize(("used", "refused"), [(997, False), (998, True)])
 def test_the_quota_of_policies(used: int, refused: bool) -> None:
-    """CreatePolicy fails in the same way; AWS's own policies do not count."""
     mistakes = found(apps(3, named=True), account(summary={**SUMMARY, "Policies": used}))
 
     assert rules(mistakes) == ([("quota-reached", "bindings.app-2.policy")] if refused else [])
     assert not mistakes or "998, and 3 to be created" in mistakes[0].mistake.found
-
-
-def test_the_quota_of_attached_policies_is_the_accounts() -> None:
-    """A stack file may claim a quota of 20 that AWS has not granted."""
-    arns = [arn("policy", f"p{index}") for index in range(12)]
-    values = {**app(policyArns=arns), "quotas": {"attachedPolicies": 20}}
-    granted = {**SUMMARY, "AttachedPoliciesPerRoleQuota": 20}
-
-    assert rules(found(values, account(policies=arns))) == [("quota-reached", "bindings.app.policyArns")]
-    assert found(values, account(policies=arns, summary=granted)) == []
 
 
 def test_attached_policies_are_exchanged_one_too_many() -> None:
@@ -349,28 +229,16 @@ def test_the_policies_of_a_role_of_that_name_in_another_aws_account() -> None:
     assert found(app(role={"name": "app-role"}, policyArns=[S3, arn("policy", "x")]), existing, state=state) == []
 
 
-def test_the_size_of_a_trust_policy_is_the_accounts() -> None:
-    """A stack file may claim a trust policy size of 4,096 that AWS has not granted."""
-    subjects = [f"a-long-namespace-{index:02}:a-long-name-of-a-service-account" for index in range(30)]
-    values = {**app(trust={"subjects": subjects}), "quotas": {"trustPolicySize": 4096}}
+def test_a_policy_of_that_name_exists() -> None:
+    named = app(policy={"name": "app-policy", "document": DOCUMENT})
+    (mistake,) = found(named, account(policies=[arn("policy", "app-policy")]))
 
-    assert rules(found(values)) == [("quota-reached", "bindings.app.trust")]
-    assert found(values, account(summary={**SUMMARY, "AssumeRolePolicySizeQuota": 4096})) == []
+    assert rules([mistake]) == [("policy-exists", "bindings.app.policy.name")]
+    assert found(named, account(policies=["arn:aws:iam::aws:policy/app-policy"])) == []
 
 
 def test_without_the_state_nothing_is_called_a_conflict() -> None:
-    """Protects from false alarms: what exists may be this stack's own; what must exist is still said to be missing."""
     existing = account([arn("role", "app-role")], [arn("policy", "app-policy")])
     values = app(role={"name": "app-role"}, policyArns=[arn("policy", "x")])
 
     assert rules(found(values, existing, state=None)) == [("policy-missing", "bindings.app.policyArns[0]")]
-
-
-def test_what_could_not_be_asked_has_no_findings() -> None:
-    """Protects from invented conflicts: a right that is missing is no finding."""
-    assert found(NAMED, AwsReads(account().identity)) == []
-
-
-def test_a_role_that_is_only_used_is_not_compared() -> None:
-    """role.arn names a role that exists, perhaps in an AWS account that nobody may read."""
-    assert found(app(role={"arn": arn("role", "x", "999955556666")}), account([arn("role", "x")])) == []

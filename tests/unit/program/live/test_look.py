@@ -21,16 +21,13 @@ from irsa_world.live.aws import Caller
 from irsa_world.live.eks import EksClient
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.model import EksCluster
-from irsa_world.pods import TOKEN_FILE
 from irsa_world.state.resource import resources_of
 from program.live import cloud, look, reader
 from program.live.look import LiveReport
 from tests.unit.program.live.scene import (
     ROOT,
     held_association,
-    held_component,
     held_role,
-    held_service_account,
     rules,
     stack_of,
 )
@@ -43,7 +40,6 @@ PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{HOST}"
 CLUSTER = {"oidcIssuer": f"https://{HOST}", "oidcProviderArn": PROVIDER}
 SETTINGS = {"kubernetes:context": "test"}
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-BOTH = {"irsa": "used", "podIdentity": "used"}
 
 
 class Kubernetes(ThreadingHTTPServer):
@@ -128,7 +124,6 @@ def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Every request to AWS, by its action."""
     counted: Counter[str] = Counter()
     send = getattr(botocore.client.BaseClient, "_make_api_call")  # noqa: B009 (the stubs lack it)
 
@@ -159,37 +154,7 @@ def one(report: LiveReport) -> tuple[str, str, str]:
     return rule, place, mistake.mistake.found
 
 
-def test_a_good_stack_has_no_findings(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects every deployment: nothing is in the way, and everything could be asked."""
-    assert looked({"bindings": {"app": APP}}) == LiveReport([], [], [], True)
-
-
-def test_few_requests_however_many_bindings(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
-    """Protects large stacks from throttling, and the documented permissions: these actions, each once."""
-    asked = {}
-    for number in (1, 60):
-        calls.clear()
-        kubernetes.asked.clear()
-        names = [f"app-{index}" for index in range(number)]
-        looked({"bindings": {name: {"serviceAccount": {"name": name}, "role": {"name": name}} for name in names}})
-        asked[number] = (dict(calls), sorted(kubernetes.asked))
-    aws, paths = asked[1]
-
-    assert asked[60] == asked[1]
-    assert aws == {
-        "sts:GetCallerIdentity": 1,
-        "iam:GetOpenIDConnectProvider": 1,
-        "iam:ListRoles": 1,
-        # The policies of AWS are more than the 1,000 of one page.
-        "iam:ListPolicies": aws["iam:ListPolicies"],
-        "iam:ListOpenIDConnectProviders": 1,
-        "iam:GetAccountSummary": 1,
-    }
-    assert paths == ["/.well-known/openid-configuration", "/api/v1/namespaces", "/api/v1/serviceaccounts"]
-
-
 def test_a_stack_of_roles_alone_asks_no_cluster(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from a conflict that `pulumi up` does not have: nothing is created in Kubernetes."""
     kubernetes.status = 500
 
     assert looked({"bindings": {"app": {"trust": {"subjects": ["default:app"]}}}}) == LiveReport([], [], [], True)
@@ -200,7 +165,6 @@ def test_a_stack_of_roles_alone_asks_no_cluster(iam: Any, kubernetes: Kubernetes
 def test_what_is_asked_is_what_the_documented_policy_allows(
     iam: Any, kubernetes: Kubernetes, calls: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects least privilege: with a role to adopt, an EKS cluster and an access entry, exactly these actions."""
     role = boto3.client("iam").create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
     create_cluster(role["Arn"])
     monkeypatch.setattr(EksClient, "access_entries", _entries_like_eks)
@@ -249,10 +213,6 @@ NAMED = {"cluster": {"name": "my-cluster", "oidcIssuer": f"https://{HOST}"}}
 def test_pod_identity_alone_needs_no_oidc_provider(
     eks: Any, iam: Any, kubernetes: Kubernetes, calls: Counter[str]
 ) -> None:
-    """Protects clusters without an IAM OIDC provider: nobody asks for one, and the bindings are compared.
-
-    And large stacks: one question for each cluster, however many bindings.
-    """
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
     asked = {}
     for number in (1, 40):
@@ -279,35 +239,9 @@ def test_pod_identity_alone_needs_no_oidc_provider(
     assert "/api/v1/pods" not in kubernetes.asked
 
 
-def associated(eks: Any, iam: Any) -> str:
-    """Create an association of default/app with another role, and return its ID."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "pods.eks.amazonaws.com"},
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-    }
-    trust = json.dumps({**TRUST, "Statement": [statement]})
-    role = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    there = {"clusterName": "my-cluster", "namespace": "default", "serviceAccount": "app", "roleArn": role}
-    return str(eks.create_pod_identity_association(**there)["association"]["associationId"])
-
-
-def test_what_exists_in_eks_is_compared(eks: Any, iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from `ResourceInUseException`, half-way, and Pods from a cluster without the agent."""
-    association_id = associated(eks, iam)
-    eks.delete_addon(clusterName="my-cluster", addonName="eks-pod-identity-agent")
-    report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
-
-    assert rules(report.mistakes) == [("association-exists", "bindings.app.identity")]
-    assert association_id in report.mistakes[0].mistake.fix
-    # The agent may run without its add-on.
-    assert rules(report.warnings) == [("agent-missing", "cluster")]
-
-
 def test_what_the_state_holds_is_not_listed(
     eks: Any, kubernetes: Kubernetes, calls: Counter[str], state: dict[str, Any]
 ) -> None:
-    """Protects clusters with thousands of associations: where none is created, they are in nobody's way."""
     state["deployment"]["resources"] = [held_association(f"default/app@{HOST}", "a-1")]
 
     assert looked({**NAMED, "bindings": {"app": PODS_ALONE}}).mistakes == []
@@ -334,16 +268,6 @@ def test_auto_mode_has_the_agent(
 
 
 @pytest.mark.parametrize("identity", ["both", "podIdentity"])
-def test_a_cluster_that_eks_does_not_have(eks: Any, kubernetes: Kubernetes, identity: str) -> None:
-    """The association needs the cluster's ARN, which EKS alone knows: the binding is named, and left out."""
-    cluster = {**NAMED["cluster"], "name": "my-clustr"}
-    report = looked({"cluster": cluster, "bindings": {"app": {**APP, "identity": identity}}})
-
-    assert rules(report.mistakes) == [("cluster-unreachable", "cluster.name")]
-    assert "bindings whose look-ups failed: app" in report.not_checked
-
-
-@pytest.mark.parametrize("identity", ["both", "podIdentity"])
 def test_an_issuer_that_is_not_the_clusters(eks: Any, kubernetes: Kubernetes, identity: str) -> None:
     """The attack: by its name it is the cluster, and by its issuer somebody else's, whose tokens the role would trust.
 
@@ -358,8 +282,6 @@ def test_an_issuer_that_is_not_the_clusters(eks: Any, kubernetes: Kubernetes, id
 
 
 def test_eks_that_denies_is_not_checked(eks: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from silence, and from a refusal: who may not list associations may still create one."""
-
     def deny(*_: Any) -> Any:
         raise NoPermissionError("denied")
 
@@ -374,56 +296,7 @@ def test_eks_that_denies_is_not_checked(eks: Any, kubernetes: Kubernetes, monkey
     ]
 
 
-def test_pods_are_read_where_a_way_ends(eks: Any, iam: Any, kubernetes: Kubernetes, state: dict[str, Any]) -> None:
-    """Protects Pods: those with the token of IRSA hold its end back. One list has those of a namespace."""
-    association_id = associated(eks, iam)
-    logical = f"default/app@{HOST}"
-    component = held_component("role/app-role", f"arn:aws:iam::{NUMBER}:role/app-role", "default/app", "app", BOTH)
-    kept = held_service_account(logical, "default", "app") | {"parent": component["urn"]}
-    state["deployment"]["resources"] = [component, kept, held_association(logical, association_id)]
-    variables = {"AWS_ROLE_ARN": "x", "AWS_WEB_IDENTITY_TOKEN_FILE": TOKEN_FILE}
-    env = [{"name": name, "value": value} for name, value in variables.items()]
-    pod = {"serviceAccountName": "app", "containers": [{"name": "main", "env": env}]}
-    kubernetes.objects["serviceaccounts"] += [{"metadata": {"namespace": "default", "name": "app"}}]
-    kubernetes.objects["pods"] = [{"metadata": {"namespace": "default", "name": "old"}, "spec": pod}]
-    report = looked({**NAMED, "bindings": {"app": PODS_ALONE}})
-
-    assert rules(report.mistakes) == [("pods-hold-back", "bindings.app.identity")]
-    assert kubernetes.asked.count("/api/v1/namespaces/default/pods") == 1
-
-
-def test_a_guard_reads_pods_and_guards_by_a_list_each(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects the budget, and who has no guard: without one, neither is read. A warning stops nothing."""
-    pod = {"serviceAccountName": "app", "containers": [{"name": "main"}]}
-    kubernetes.objects["pods"] = [{"metadata": {"namespace": "default", "name": "old"}, "spec": pod}]
-    report, before = looked({"bindings": {"app": APP}, "guard": "warn"}), len(kubernetes.asked)
-
-    assert (report.mistakes, rules(report.warnings)) == ([], [("guard-refuses", "bindings.app")])
-    lists = ["/api/v1/namespaces/default/pods", f"{ADMISSION}/validatingadmissionpolicybindings"]
-    assert [kubernetes.asked.count(each) for each in lists] == [1, 1]
-    assert looked({"bindings": {"app": APP}, "guard": "off"}) == LiveReport([], [], [], True)
-    assert set(lists).isdisjoint(kubernetes.asked[before:])
-
-
-@pytest.mark.parametrize(("users", "exist"), [(["me"], False), (["you"], True)])
-def test_a_guard_that_cannot_be_created_or_changed(
-    iam: Any, kubernetes: Kubernetes, users: list[str], exist: bool
-) -> None:
-    """Protects from an `up` that ends half-way, and from the one after it: both are said before.
-
-    https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/self-subject-review-v1/
-    """
-    kubernetes.objects["pods"] = []
-    kubernetes.policies = ["irsa-guard-irsa.prod-role"] if exist else ["irsa-guard-another.prod-role"]
-    rule = {"mode": "deny", "users": users}
-    report = looked({"bindings": {"app": APP}, "guard": {"mode": "warn", "annotations": rule}})
-
-    expected = [("guard-locks-out", "guard.annotations"), ("guard-exists", "guard")]
-    assert rules(report.mistakes) == (expected if exist else [])
-
-
 def test_a_cluster_that_is_too_old_for_a_guard(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects who has Kubernetes 1.29 from the plugin's words: `pulumi up` would be refused."""
     kubernetes.is_old, kubernetes.objects["pods"] = True, []
     rule, place, found = one(looked({"bindings": {"app": APP}, "guard": "deny"}))
 
@@ -438,26 +311,9 @@ def _entries_like_eks(*_: Any) -> list[str]:
 # AWS accounts
 
 
-def test_no_credentials(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Protects from a traceback: it is one mistake, and the bindings that could not be compared are named."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    report = looked({"bindings": {"app": APP}})
-
-    assert one(report)[0] == "credentials"
-    assert "bindings whose look-ups failed: app" in report.not_checked
-
-
 def test_no_credentials_for_what_needs_none(
     iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, calls: Counter[str]
 ) -> None:
-    """Protects a stack that only annotates service accounts: `pulumi up` asks nothing of the stack's AWS account.
-
-    That nobody could ask for the role is said, and is no failure.
-    """
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -470,15 +326,10 @@ def test_no_credentials_for_what_needs_none(
 
 
 def naming(role: str, number: str = NUMBER) -> dict[str, Any]:
-    """A binding that gives a service account somebody else's role."""
     return {"serviceAccount": {"name": role}, "role": {"arn": f"arn:aws:iam::{number}:role/{role}"}}
 
 
 def test_a_role_that_is_only_named(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
-    """Protects Pods: STS gives no credentials for a role that does not exist, and `pulumi up` does not look.
-
-    Of an AWS account that the stack cannot ask nothing is said; one list answers for all of them.
-    """
     for name, path in (("app-role", "/"), ("moved", "/team/")):
         iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(TRUST))
     calls.clear()
@@ -498,40 +349,9 @@ def test_a_role_that_is_only_named(iam: Any, kubernetes: Kubernetes, calls: Coun
     assert calls == {"sts:GetCallerIdentity": 1, "iam:ListRoles": 1}
 
 
-def test_a_named_role_beside_created_ones(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects bindings that name the role of another one of the same stack: it does not exist before `pulumi up`."""
-    report = looked({"bindings": {"app": APP, "same": naming("app-role"), "other": naming("none")}})
-
-    assert rules(report.warnings) == [("role-missing", "bindings.other.role.arn")]
-    assert report.mistakes == []
-
-
-@pytest.mark.parametrize(
-    ("setting", "numbers", "refused"),
-    [
-        ("aws:allowedAccountIds", ["111122223333"], True),
-        ("aws:allowedAccountIds", '["111122223333"]', True),
-        ("aws:allowedAccountIds", [NUMBER], False),
-        ("aws:forbiddenAccountIds", [NUMBER], True),
-    ],
-)
-def test_credentials_of_another_account(
-    iam: Any, kubernetes: Kubernetes, setting: str, numbers: Any, refused: bool
-) -> None:
-    """The AWS provider refuses an AWS account that the stack does not allow, or forbids."""
-    report = looked({"bindings": {"app": APP}}, {**SETTINGS, setting: numbers})
-
-    assert [mistake.rule for mistake in report.mistakes] == (["wrong-account"] if refused else [])
-    assert all(NUMBER in mistake.mistake.found for mistake in report.mistakes)
-
-
 def test_the_role_of_another_account_cannot_be_assumed(
     iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, state: dict[str, Any]
 ) -> None:
-    """Protects the other bindings: what is in the reachable AWS account is compared all the same.
-
-    What the binding whose look-ups failed has deployed is not told to be deleted.
-    """
     state["deployment"]["resources"] = [held_role("data", "data-20261125")]
 
     def session_of(inputs: Mapping[str, Any]) -> Any:
@@ -565,11 +385,6 @@ def test_the_role_of_another_account_cannot_be_assumed(
 def test_a_question_without_an_answer_is_not_checked(
     monkeypatch: pytest.MonkeyPatch, error: CouldNotLookError, not_checked: str, has_looked: bool
 ) -> None:
-    """Protects from silence: names that could not be compared are not good, and not wrong.
-
-    And from a false green: IAM was there for the first questions, and gone for the next.
-    """
-
     def refuse(*_: Any) -> Any:
         raise error
 
@@ -579,37 +394,7 @@ def test_a_question_without_an_answer_is_not_checked(
     assert report == LiveReport([], [], [f"AWS account {NUMBER}, {not_checked}"], has_looked)
 
 
-class Late(CouldNotLookError):
-    """A denial whose kind is known only when the other question has failed."""
-
-    failed = threading.Event()
-
-    def _kind(self) -> type:
-        self.failed.wait(5)
-        return NoPermissionError
-
-    __class__ = property(_kind)
-
-
-@pytest.mark.usefixtures("kubernetes")
-def test_one_question_without_an_answer_is_enough(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a false green: IAM denies a list while the cluster does not answer another, in two threads."""
-
-    def denied(*_: Any) -> Any:
-        raise Late("iam:ListRoles: denied")
-
-    def silent(*_: Any) -> Any:
-        Late.failed.set()
-        raise CouldNotLookError("no connection")
-
-    monkeypatch.setattr("irsa_world.live.iam.AwsAccountClient.listed_roles", denied)
-    monkeypatch.setattr("irsa_world.live.kubernetes.ClusterClient.issuer", property(silent))
-
-    assert not looked({"bindings": {"app": APP}}).has_looked
-
-
 def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
-    """Protects from asking with other credentials than `pulumi up` would."""
     report = looked({"bindings": {"app": APP}}, {**SETTINGS, "aws:accessKey": "AKIA"})
 
     assert (report.mistakes, report.has_looked, calls) == ([], False, {})
@@ -619,52 +404,10 @@ def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, c
 # Clusters and their providers
 
 
-@pytest.mark.parametrize(
-    ("values", "settings", "found", "words"),
-    [
-        # In place of `couldn't find resource`: the region and the AWS account asked are named.
-        ({"cluster": {"name": "my-clustr"}}, {}, ("cluster-unreachable", "cluster.name"), ("us-west-2", NUMBER)),
-        # STS refuses tokens of an audience that is not in the client ID list.
-        ({"bindings": {"app": {**APP, "audience": "vault"}}}, {}, ("audience-missing", "cluster"), ("vault",)),
-        # The contexts that exist are named. The engine passes a number as its text, and so it is compared.
-        ({}, {"kubernetes:context": "tset"}, ("context-missing", "kubernetes:context"), ("it has: test",)),
-        ({}, {"kubernetes:context": 5}, ("context-missing", "kubernetes:context"), ("5",)),
-        # A path is relative to the folder of Pulumi.yaml.
-        (
-            {"cluster": {**CLUSTER, "kubernetes": {"kubeconfig": "no/such", "context": "test"}}},
-            {},
-            ("context-missing", "cluster.kubernetes.kubeconfig"),
-            (str(ROOT / "no/such"),),
-        ),
-    ],
-)
-@pytest.mark.usefixtures("iam", "kubernetes")
-def test_what_does_not_exist(values: Any, settings: Any, found: tuple[str, str], words: tuple[str, ...]) -> None:
-    """Protects from `pulumi up` that ends half-way, or reaches another cluster: what is missing is named."""
-    report = looked({"bindings": {"app": APP}, **values}, settings or SETTINGS)
-    (mistake,) = report.mistakes
-
-    assert (mistake.rule, mistake.where.removeprefix("irsa:")) == found
-    assert all(word in mistake.mistake.found for word in words)
-
-
-def test_a_provider_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
-    """The bindings are compared all the same: the ARN of the provider is known."""
-    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
-    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
-
-    assert rules(looked({"bindings": {"app": APP}}).mistakes) == [
-        ("provider-missing", "cluster"),
-        ("role-exists", "bindings.app.role.name"),
-    ]
-
-
 @pytest.mark.parametrize("outputs", [{}, {"oidcIssuer": "not-a-url"}, None])
 def test_outputs_of_another_stack(
     iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, outputs: dict[str, str] | None
 ) -> None:
-    """A platform stack without the outputs, with a wrong one, or that cannot be read, is one mistake."""
-
     def stack_outputs(*_: Any) -> dict[str, str]:
         if outputs is None:
             raise CouldNotLookError("no stack named 'x' found")
@@ -680,24 +423,12 @@ def test_outputs_of_another_stack(
 
 
 def test_a_cluster_whose_kubeconfig_is_a_secret(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from a false green: nothing of the cluster is looked at, which is said."""
     report = looked({"bindings": {"app": APP}}, {"kubernetes:kubeconfig": SECRET})
 
     assert report == LiveReport([], [], ["the cluster of irsa:cluster: its kubeconfig is a secret"], False)
 
 
-def test_a_kubeconfig_with_a_key_that_irsa_does_not_follow(iam: Any, kubernetes: Kubernetes, tmp_path: Path) -> None:
-    """Protects who acts as somebody else: Pulumi does, so that it is no mistake, and nothing is looked at."""
-    file = tmp_path / "kubeconfig"
-    file.write_text(file.read_text().replace('"token": "t"', '"token": "t", "as": "admin"'))
-    report = looked({"bindings": {"app": APP}})
-
-    why = f"kubeconfig {file}: user test has as, which irsa does not follow"
-    assert report == LiveReport([], [], [f"the cluster of irsa:cluster: {why}"], False)
-
-
 def test_a_cluster_that_does_not_answer(iam: Any, kubernetes: Kubernetes) -> None:
-    """Roles and policies are compared all the same."""
     kubernetes.shutdown()
     kubernetes.server_close()
     iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
@@ -709,7 +440,6 @@ def test_a_cluster_that_does_not_answer(iam: Any, kubernetes: Kubernetes) -> Non
 
 
 def test_the_context_of_another_cluster(iam: Any, kubernetes: Kubernetes) -> None:
-    """Protects from deploying into the wrong cluster: its tokens have another issuer."""
     kubernetes.issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/ANOTHER"
     rule, _, found = one(looked({"bindings": {"app": APP}}))
 
@@ -718,7 +448,6 @@ def test_the_context_of_another_cluster(iam: Any, kubernetes: Kubernetes) -> Non
 
 
 def test_a_cluster_that_denies_is_not_checked(iam: Any, kubernetes: Kubernetes) -> None:
-    """403: who may not list namespaces may still be allowed to deploy."""
     kubernetes.status = 403
     report = looked({"bindings": {"app": APP}})
 
@@ -771,8 +500,6 @@ def test_an_access_entry_that_is_missing(
 
 
 def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from false alarms: what exists may be this stack's own; it is said that nobody knows."""
-
     def unreadable(*_: Any) -> Any:
         raise CouldNotLookError("pulumi is not on PATH")
 
@@ -784,45 +511,15 @@ def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Kubernetes, monkeypat
     assert report.not_checked == ["the stack's state, so that what exists may be its own: pulumi is not on PATH"]
 
 
-def test_a_new_stack_holds_nothing(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before `pulumi stack init` everything that exists is another's."""
-
-    def missing(*_: Any) -> Any:
-        raise CouldNotLookError("pulumi stack export: \"no stack named 'prod' found\"")
-
-    monkeypatch.setattr(look, "exported_state", missing)
-    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
-    report = looked({"bindings": {"app": APP}})
-
-    assert [mistake.rule for mistake in report.mistakes] == ["role-exists"]
-    assert report.not_checked == []
-
-
 def test_a_stack_of_the_sandbox_never_asks_aws(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
-    """Protects the user's AWS account: outside the sandbox, nothing of a sandbox stack is asked."""
     report = looked({"sandbox": True, "bindings": {"app": APP}})
 
     assert (report.has_looked, calls, kubernetes.asked) == (False, {}, [])
     assert "make up" in report.not_checked[0]
 
 
-def test_a_binding_that_is_wrong_in_this_account_does_not_hide_the_others(iam: Any, kubernetes: Kubernetes) -> None:
-    """What shows only with the real AWS account is a mistake at its line; the other bindings are compared."""
-    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
-    wrong = {"serviceAccount": {"name": "b"}, "policyArns": ["arn:aws:iam::444455556666:policy/theirs"]}
-
-    cluster = {"oidcIssuer": f"https://{HOST}", "createOidcProvider": True}
-
-    assert rules(looked({"cluster": cluster, "bindings": {"app": APP, "wrong": wrong}}).mistakes) == [
-        ("error", "bindings.wrong.policyArns[0]"),
-        ("role-exists", "bindings.app.role.name"),
-        ("provider-exists", "cluster.createOidcProvider"),
-    ]
-
-
 @pytest.mark.parametrize("key", ["aws:allowedAccountIds", "aws:assumeRoles", "aws:profile", "kubernetes:context"])
 def test_a_provider_setting_that_is_a_secret(key: str) -> None:
-    """Protects from a traceback, and from a question with other credentials: it is not checked, and says why."""
     reason = f"AWS and Kubernetes: {key}: a secret"
 
     assert looked({"bindings": {"app": APP}}, {**SETTINGS, key: SECRET}) == LiveReport([], [], [reason], False)

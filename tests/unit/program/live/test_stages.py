@@ -60,7 +60,6 @@ def state(identity: dict[str, str] | None, target: str | None = None) -> list[di
 def judged(
     before: dict[str, str] | list[Any] | None, after: Any, *pods: dict[str, Any], **binding: Any
 ) -> list[LocatedMistake]:
-    """Return what is found of the Pods when `identity` changes."""
     values = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": after}
     held = before if isinstance(before, list) else state(before)
     every = found({"bindings": {"app": {**values, **binding}}}, in_cluster=cluster(pods=pods), state=held)
@@ -81,7 +80,6 @@ def judged(
     ],
 )
 def test_a_stage_that_pods_hold_back(before: Any, after: Any, way: str) -> None:
-    """Protects Pods: one that has what the change ends keeps it until it restarts, and has no role then."""
     (mistake,) = judged(before, after, pod(way), pod("none", "idle"), pod(way, "other", "other"))
     about = mistake.mistake
 
@@ -101,7 +99,6 @@ def test_a_stage_that_pods_hold_back(before: Any, after: Any, way: str) -> None:
     ],
 )
 def test_a_stage_that_is_left_out(before: Any, after: Any, first: str) -> None:
-    """Protects who restarts too early: before the stage between, new Pods have what the old ones have."""
     (mistake,) = judged(before, after, pod("irsa"), pod("pods"))
 
     assert f"first run `pulumi up` with identity: {first}, and then restart it" in mistake.mistake.fix
@@ -121,7 +118,6 @@ def test_a_stage_that_is_left_out(before: Any, after: Any, first: str) -> None:
     ],
 )
 def test_a_stage_that_keeps_or_adds_a_way(before: Any, after: Any) -> None:
-    """Protects from false alarms: whatever the Pods have, it goes on; and what was deployed is not refused later."""
     assert judged(before, after, pod("irsa"), pod("pods"), pod("none")) == []
 
 
@@ -129,7 +125,6 @@ def test_a_stage_that_keeps_or_adds_a_way(before: Any, after: Any) -> None:
     ("before", "after", "way"), [(BOTH, FORTH, "pods"), (BOTH, BACK, "irsa"), (BACK, "irsa", "irsa")]
 )
 def test_pods_that_restarted(before: Any, after: Any, way: str) -> None:
-    """Protects the migration: with Pods of the new way alone, each stage is good."""
     assert judged(before, after, pod(way), pod("none")) == []
 
 
@@ -156,7 +151,6 @@ def test_the_way_back_has_a_deadline(target: str | None, time: str) -> None:
 
 
 def test_a_role_that_is_adopted() -> None:
-    """Protects an adoption with podIdentity at once: the role's trust in IRSA goes, which Pods may use."""
     service_account = {"name": "app", "namespace": "team-a", "create": False}
     new: list[Any] = []
 
@@ -166,7 +160,6 @@ def test_a_role_that_is_adopted() -> None:
 
 
 def test_a_subject_without_an_association() -> None:
-    """Protects the Pods of further subjects: the end of IRSA is theirs too, and the association is of one alone."""
     subjects = {"trust": {"subjects": ["team-b:other"]}}
     other = pod("irsa", "other", "other", "team-b")
     (mistake,) = judged(BOTH, "podIdentity", pod("pods"), other, **subjects)
@@ -180,7 +173,6 @@ def test_a_subject_without_an_association() -> None:
 
 
 def test_a_role_alone_that_is_adopted() -> None:
-    """Protects from a traceback: without a service account there are no Pods of the binding's own."""
     binding = {"role": {"name": "app"}, "trust": {"subjects": ["team-a:app"]}, "import": ["role"]}
     values = {"bindings": {"app": {**binding, "identity": {"irsa": "trusted"}}}}
     there = account([arn("role", "app")])
@@ -189,7 +181,6 @@ def test_a_role_alone_that_is_adopted() -> None:
 
 
 def test_pods_that_could_not_be_read() -> None:
-    """Protects from a traceback: nothing is said of Pods that nobody could list."""
     unread = cluster()
     values = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"name": "app"}, "identity": FORTH}
     every = found({"bindings": {"app": values}}, in_cluster=unread, state=state(BOTH))
@@ -233,7 +224,6 @@ def test_session_tags_that_return(identity: Any, had: bool, gets: bool, statemen
 
 
 def test_an_existing_role_keeps_its_trust_policy() -> None:
-    """Protects from a warning of what irsa does not do."""
     before = [{**each, "inputs": {**each.get("inputs", {}), "disableSessionTags": True}} for each in state(BOTH)]
     values = {"serviceAccount": {"name": "app", "namespace": "team-a"}, "role": {"arn": arn("role", "app")}}
     every = found({"bindings": {"app": {**values, "identity": "both"}}}, state=before)

@@ -1,6 +1,3 @@
-"""What is asked before there is a provider: which AWS accounts, and whether the kubeconfig has the context."""
-
-import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +18,6 @@ from program.lookups.values import needs_of
 PLACE = ("cluster", "kubernetes")
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 KNOWN = {"oidcIssuer": ISSUER, "oidcProviderArn": f"arn:aws:iam::111122223333:oidc-provider/{ISSUER[8:]}"}
-ROLE = "arn:aws:iam::111122223333:role/r"
 KUBECONFIG = """
 apiVersion: v1
 kind: Config
@@ -50,29 +46,6 @@ def test_a_context_that_exists(kubeconfig: Path) -> None:
     assert checked([], "prod", KUBECONFIG=str(kubeconfig)) is None
 
 
-def test_a_missing_context_has_its_place(kubeconfig: Path) -> None:
-    """Protects from a stack that stops half-way: a context that no kubeconfig has is found before "
-    "anything is created."""
-    found = checked([kubeconfig], "prd")
-
-    assert found is not None
-    assert found.place == (*PLACE, "context")
-    assert found.mistake.fix == "did you mean 'prod'?"
-
-
-def test_a_context_of_the_provider_has_no_key_of_the_cluster(kubeconfig: Path, tmp_path: Path) -> None:
-    context = kubeconfig_mistake(("cluster",), {"kubeconfig": str(kubeconfig), "context": "gone"}, {})
-    file = kubeconfig_mistake(("cluster",), {"kubeconfig": str(tmp_path / "none")}, {})
-    of_environment = kubeconfig_mistake(("cluster",), {}, {"KUBECONFIG": str(tmp_path / "none")})
-
-    assert context is not None
-    assert context.where == "kubernetes:context"
-    assert file is not None
-    assert file.where == "kubernetes:kubeconfig"
-    assert of_environment is not None
-    assert of_environment.place == ("cluster",)
-
-
 def test_a_kubeconfig_without_a_current_context(tmp_path: Path) -> None:
     """Protects from a stack that stops half-way: without `kubernetes:context`, no context is chosen.
 
@@ -88,28 +61,6 @@ def test_a_kubeconfig_without_a_current_context(tmp_path: Path) -> None:
     assert found.mistake.fix == "set kubernetes:context; these exist: kubectl config get-contexts"
     in_pod = {"KUBECONFIG": str(file), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
     assert kubeconfig_mistake(("cluster",), {}, in_pod) is None
-
-
-def test_a_current_context_that_does_not_exist(tmp_path: Path) -> None:
-    """Protects from a kubeconfig whose current context was deleted."""
-    file = tmp_path / "config"
-    file.write_text(KUBECONFIG.format(name="prod", current="gone"))
-    found = checked([file])
-
-    assert found is not None
-    assert found.place == PLACE
-    assert "no context gone" in found.mistake.found
-
-
-def test_a_missing_kubeconfig(tmp_path: Path) -> None:
-    file = tmp_path / "none"
-    of_file, of_environment = checked([file]), checked([], KUBECONFIG=str(file))
-
-    assert of_file is not None
-    assert of_file.place == (*PLACE, "kubeconfig")
-    assert of_environment is not None
-    assert of_environment.place == PLACE
-    assert str(file) in of_environment.mistake.found
 
 
 def test_several_kubeconfigs_are_merged(kubeconfig: Path, tmp_path: Path) -> None:
@@ -170,6 +121,9 @@ def test_an_account_counts_where_something_is_asked_or_created() -> None:
     assert used(cluster=KNOWN, accounts=without_region, bindings={"app": {**own, "account": "data"}}) == {None, "data"}
 
 
+ROLE = "arn:aws:iam::111122223333:role/r"
+
+
 def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kubeconfig: Path) -> None:
     """Protects from a stack that stops half-way: `kubernetes:kubeconfig` is a path from Pulumi.yaml, or a content."""
     own = stack(cluster=KNOWN, bindings={"app": {"serviceAccount": {"name": "a"}, "role": {"arn": ROLE}}})
@@ -200,16 +154,10 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
     return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
 
 
-def test_credentials_that_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked(monkeypatch, "111122223333", {}) == ""
-    assert asked(monkeypatch, "111122223333", {"aws:allowedAccountIds": '["111122223333"]'}) == ""
-
-
 @pytest.mark.parametrize(
     "setting", ['aws:allowedAccountIds=["999999999999"]', 'aws:forbiddenAccountIds=["111122223333"]']
 )
 def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
-    """Protects another account, also where the first question to AWS would be the first resource."""
     name, _, value = setting.partition("=")
     said = asked(monkeypatch, "111122223333", {name: value})
 
@@ -217,19 +165,12 @@ def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting
     assert name in said
 
 
-def test_expired_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the form of the message: the AWS plugin's own ends the program."""
-    assert "have expired" in asked(monkeypatch, CouldNotLookError("ExpiredToken", Cause.EXPIRED), {})
-
-
 @pytest.mark.parametrize("cause", [Cause.DENIED, Cause.UNKNOWN, Cause.THROTTLED])
 def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, cause: Cause) -> None:
-    """Protects a stack that would be deployed: boto3 may fail where the AWS plugin does not."""
     assert asked(monkeypatch, CouldNotLookError("no", cause), {}) == ""
 
 
 def test_a_provider_that_boto3_does_not_follow_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects keys in the stack file, endpoints and proxies: boto3 would ask with other ones."""
     missing = CouldNotLookError("Unable to locate credentials", Cause.NO_CREDENTIALS)
 
     assert "no AWS credentials" in asked(monkeypatch, missing, {})
@@ -237,7 +178,6 @@ def test_a_provider_that_boto3_does_not_follow_is_not_asked(monkeypatch: pytest.
 
 
 def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Protects those behind a proxy whose CA the system knows: the AWS plugin trusts it, and boto3 has its own list."""
     authorities = tmp_path / "ca.pem"
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     monkeypatch.setattr("ssl.get_default_verify_paths", lambda: SimpleNamespace(cafile=str(authorities)))
@@ -255,16 +195,7 @@ def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.Monk
     assert seen == [None, str(authorities)]
 
 
-def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in access.REGION_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-
-    assert "pulumi config set aws:region us-west-2" in asked(monkeypatch, "111122223333", {"aws:region": ""})
-
-
 def test_the_region_may_be_that_of_the_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Protects from refusing what works: the AWS configuration files have a region for most profiles."""
     for name in access.REGION_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "config").write_text("[default]\nregion = us-west-2\n")

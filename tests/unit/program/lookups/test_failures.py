@@ -1,9 +1,6 @@
-"""What a failed look-up says: the cause, who was asked, and what to do."""
-
 import pytest
 
 from irsa.rules import commands
-from irsa.rules.mistakes import Mistake
 from irsa_world.causes import Cause
 from irsa_world.exits import CouldNotLookError
 from program.lookups import failures
@@ -11,7 +8,6 @@ from program.lookups.failures import AskedAwsAccount, Question, aws_mistake, kub
 
 DEPLOYER = "arn:aws:iam::444455556666:role/deployer"
 OWN = AskedAwsAccount(region="us-west-2", allowed=["999999999999"])
-DATA = AskedAwsAccount(("accounts", "data"), region="eu-central-1", role_arn=DEPLOYER)
 CLUSTER = ("cluster", "name")
 
 
@@ -29,7 +25,6 @@ def error_of(cause: Cause, said: str = "what was said") -> CouldNotLookError:
 
 @pytest.mark.parametrize("cause", Cause, ids=lambda cause: cause.name)
 def test_a_mistake_is_four_lines_with_something_to_do(cause: Cause) -> None:
-    """Protects the one form of all messages: where, found, allowed, do."""
     located = aws_mistake(error_of(cause), question())
     lines = str(located).splitlines()
 
@@ -44,80 +39,11 @@ def test_every_cause_has_its_own_advice() -> None:
     assert {*Cause} - elsewhere == failures.OF_ACCOUNT.keys() | failures.OF_SUBJECT.keys()
 
 
-@pytest.mark.parametrize(
-    "cause",
-    [
-        Cause.NO_CREDENTIALS,
-        Cause.EXPIRED,
-        Cause.INVALID_CREDENTIALS,
-        Cause.NO_CONNECTION,
-        Cause.THROTTLED,
-        Cause.DENIED,
-    ],
-    ids=lambda cause: cause.name,
-)
-def test_the_account_and_the_region_that_were_asked_are_named(cause: Cause) -> None:
-    """Protects who has several accounts and regions: the message says which one was asked."""
-    found = aws_mistake(error_of(cause), question(DATA)).mistake.found
-
-    assert "AWS account 444455556666, region eu-central-1" in found
-
-
-@pytest.mark.parametrize("cause", [Cause.NO_CREDENTIALS, Cause.EXPIRED, Cause.WRONG_AWS_ACCOUNT, Cause.NO_CONNECTION])
-def test_what_is_of_the_account_is_the_same_for_each_question(cause: Cause) -> None:
-    failure = error_of(cause)
-    other = Question((), "the identity", "sts:GetCallerIdentity", OWN)
-
-    assert str(aws_mistake(failure, question())) == str(aws_mistake(failure, other))
-
-
-def test_the_wrong_account_names_both() -> None:
-    located = aws_mistake(error_of(Cause.WRONG_AWS_ACCOUNT), question())
-
-    assert "111122223333" in located.mistake.found
-    assert located.mistake.allowed == "AWS account 999999999999 (aws:allowedAccountIds)"
-    assert located.rule == "wrong-account"
-
-
 def test_a_forbidden_account_is_not_called_unlisted() -> None:
     failure = error_of(Cause.WRONG_AWS_ACCOUNT)
     located = aws_mistake(failure, question(AskedAwsAccount()))
 
     assert "aws:forbiddenAccountIds" in located.mistake.allowed
-
-
-def test_who_is_denied_what() -> None:
-    """Protects who asks for a permission: the action and the identity are those of AWS's answer."""
-    said = (
-        "https response error StatusCode: 403, RequestID: 8e10d6df, api error AccessDeniedException: User: "
-        "arn:aws:iam::111122223333:user/me is not authorized to perform: eks:DescribeCluster on resource: "
-        "arn:aws:eks:ap-northeast-2:111122223333:cluster/my-cluster"
-    )
-    found = aws_mistake(error_of(Cause.DENIED, said), question()).mistake.found
-
-    assert "eks:DescribeCluster" in found
-    assert "arn:aws:iam::111122223333:user/me" in found
-
-
-def test_a_role_that_cannot_be_assumed_is_the_accounts() -> None:
-    """Protects the place: it is the setting `assumeRoleArn`, not what was looked up first with it."""
-    located = aws_mistake(error_of(Cause.ROLE_NOT_ASSUMABLE), question(DATA))
-
-    assert located.place == ("accounts", "data", "assumeRoleArn")
-    assert located.rule == "account-unreachable"
-    assert located.mistake.fix.endswith(
-        f"aws sts assume-role --role-arn {DEPLOYER} --role-session-name irsa --query AssumedRoleUser"
-    )
-
-
-def test_a_missing_cluster_names_region_and_account() -> None:
-    asked = AskedAwsAccount(number="111122223333", region="eu-central-1")
-    located = failures.cluster_missing(CLUSTER, "my-cluster", asked)
-
-    assert (
-        located.mistake.found == "there is no EKS cluster 'my-cluster' in AWS account 111122223333, region eu-central-1"
-    )
-    assert located.mistake.fix.endswith("aws eks list-clusters --region eu-central-1")
 
 
 @pytest.mark.parametrize(("status", "words"), [("CREATING", "wait for it"), ("DELETING", "name another cluster")])
@@ -139,13 +65,6 @@ def test_a_cluster_that_does_not_answer(cause: Cause) -> None:
     assert ": " in located.mistake.fix
 
 
-def test_a_misspelled_context_has_the_right_one() -> None:
-    located = failures.context_missing(("cluster", "kubernetes", "context"), "prd", ["prod", "dev"])
-
-    assert located.mistake.found == "the kubeconfig has no context prd; it has: dev, prod"
-    assert located.mistake.fix == "did you mean 'prod'?"
-
-
 def test_an_answer_cannot_write_our_lines() -> None:
     """Protects the report: an answer that holds line breaks and our own words stays one quoted text.
 
@@ -157,20 +76,6 @@ def test_an_answer_cannot_write_our_lines() -> None:
     assert len(str(located).splitlines()) == 4
     assert "\x1b" not in str(located)
     assert located.mistake.found.endswith('"')
-
-
-def test_a_long_answer_is_shortened() -> None:
-    """Protects the terminal: a page of HTML from a proxy is no message."""
-    located = aws_mistake(CouldNotLookError("<html>" + "x" * 5_000), question())
-
-    assert len(located.mistake.found) < 500
-
-
-def test_an_output_keeps_its_own_rule() -> None:
-    located = failures.output_wrong(CLUSTER, "o/p/s", "oidcIssuer", Mistake("found", "allowed", "fix"))
-
-    assert located.mistake.found == "the output 'oidcIssuer' of o/p/s: found"
-    assert located.mistake.allowed == "allowed"
 
 
 @pytest.mark.parametrize("cause", Cause, ids=lambda cause: cause.name)

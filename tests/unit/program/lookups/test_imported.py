@@ -1,5 +1,3 @@
-"""What a binding imports beside what AWS has: tags that the provider adds, and policies that nobody declares."""
-
 from typing import Any
 
 import pytest

@@ -145,13 +145,6 @@ SAID: tuple[tuple[Cause, str, str, str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("cause", "about", "text", "source"), SAID, ids=lambda value: str(value)[:60])
-def test_each_text_has_its_cause(cause: Cause, about: str, text: str, source: str) -> None:
-    found = understood(text)
-
-    assert (found.cause, found.about) == (cause, about)
-
-
 @pytest.mark.parametrize(("cause", "about", "text"), [each[:3] for each in SAID], ids=lambda value: str(value)[:60])
 def test_each_text_has_its_cause_in_both_forms(cause: Cause, about: str, text: str) -> None:
     retried = text.replace(", https response", ", exceeded maximum number of attempts, 25, https response")

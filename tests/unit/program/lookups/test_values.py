@@ -1,5 +1,3 @@
-"""What is known of the look-ups when nobody answers them."""
-
 from pathlib import Path
 from typing import Any
 

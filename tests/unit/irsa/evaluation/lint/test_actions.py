@@ -1,18 +1,7 @@
-"""The list of AWS's actions, against the data of the package from which it is generated."""
-
-import json
-import re
-import subprocess
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
-
 import pytest
 
-from docs.generate.actions import FILE, files, reference
+from docs.generate.actions import reference
 from irsa.evaluation.lint.actions import nearest_action, service, services
-
-ROOT = Path(__file__).parents[5]
 
 
 def test_every_service_is_what_the_package_says() -> None:
@@ -35,58 +24,5 @@ def test_every_service_is_what_the_package_says() -> None:
     [("s3:GetObjekt", "s3:GetObject"), ("S3:getobjekt", "s3:GetObject"), ("dynamodbb:GetItem", "dynamodb:GetItem")],
 )
 def test_a_slip_in_service_or_action_finds_the_one_that_is_meant(written: str, meant: str) -> None:
-    """Protects the advice: the nearest action, whichever half is misspelled, and whatever the case."""
     assert nearest_action(written) == meant
     assert not service("dynamodbb").actions
-
-
-STACK = """
-config:
-  aws:region: us-west-2
-  irsa:cluster: {name: my-cluster}
-  irsa:bindings:
-    app:
-      serviceAccount: {name: app}
-      policy:
-        name: app
-        document:
-          Version: "2012-10-17"
-          Statement: [{Effect: Allow, Action: ["s3:GetObjekt", "s3:GetObject"], Resource: "arn:aws:s3:::my-bucket"}]
-"""
-# As if none of the requirements for development were installed.
-WITHOUT = """
-import sys
-sys.modules.update(dict.fromkeys(["policy_sentry", "requests", "bs4", "orjson"]))
-from irsa_cli.main import main
-sys.exit(main(["check", sys.argv[1]]))
-"""
-
-
-def test_actions_are_checked_without_the_package(tmp_path: Path) -> None:
-    """Protects who installs what a deployment needs: `pulumi install` leaves out the requirements for development."""
-    file = tmp_path / "Pulumi.dev.yaml"
-    file.write_text(STACK)
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, str(file)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert "did you mean 's3:GetObject'?" in done.stdout
-    assert "'s3:GetObject' on 'arn:aws:s3:::my-bucket', which allows nothing" in done.stdout
-    assert "not checked" not in done.stdout
-    for name in ("requirements.txt", "requirements-hashes.txt"):
-        assert "policy" not in (ROOT / name).read_text(), name
-
-
-def test_the_date_is_that_of_the_last_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Protects git from a change each time that `make generate` runs, and readers from a date that says nothing."""
-    about = json.loads(FILE.read_text())["about"]
-    before = about[:-10] + "2020-02-29"
-    changed = tmp_path / "actions.json"
-    monkeypatch.setattr("docs.generate.actions.FILE", changed)
-
-    changed.write_text(FILE.read_text().replace(about, before))
-    assert json.loads(dict(files())[changed])["about"] == before
-    changed.write_text(changed.read_text().replace("GetObject ", ""))
-    assert json.loads(dict(files())[changed])["about"] == f"{about[:-10]}{datetime.now(UTC):%Y-%m-%d}"
-    assert re.fullmatch(r"https://docs\.aws\.amazon\.com/\S+, by policy-sentry [\d.]+ .* on \d{4}-\d\d-\d\d", about)

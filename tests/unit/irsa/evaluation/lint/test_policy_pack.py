@@ -19,7 +19,6 @@ DENIED = {**WIDE, "Effect": "Deny"}
 
 @pytest.mark.parametrize(("statements", "found"), [([WIDE], [0]), ([NARROW, WIDE], [1]), ([WIDE, DENIED], [])])
 def test_documents_judged_together(statements: list[Any], found: list[int]) -> None:
-    """Protects a pack from its own false alarm: a Deny in another document of the role takes away what one gives."""
     policies = Policies([{"Version": "2012-10-17", "Statement": [each]} for each in statements])
 
     for rule in (write_everything, pass_any_role):

@@ -1,5 +1,3 @@
-"""What is unlimited of a role, as the component warns of it."""
-
 from typing import Any
 
 import pytest
