@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
+from irsa_cli.adopt.outcomes import Left
 
 from irsa.evaluation.same_sessions import admits_the_same
 from irsa.imported import not_as_declared
 from irsa.rules.unknown import OUTPUT
 from irsa.types import COMPARED, POD_IDENTITY_ASSOCIATION, POLICY, ROLE, SERVICE_ACCOUNT
 from irsa.ways import trust_document
-from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.trust import read_trust
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, ISSUER, PROVIDER, best
 from tests.unit.irsa_cli.adopt.scene import policy_document, statement
