@@ -71,18 +71,6 @@ def test_exit_codes(
         assert capsys.readouterr().out
 
 
-def test_where_to_look(finds: Any) -> None:
-    asked = finds(GOOD)
-    main(["inventory", "--context", "a", "--context", "b", "--cluster", "c", "--stack", "s", "--stack", "t"])
-    main(["inventory", "--profile", "p", "--profile", "q", "--region", "eu-west-1"])
-
-    region = {"region": "eu-west-1"}
-    assert asked == [
-        (["a", "b"], ["c"], ["s", "t"], [{"profile": None, "region": None}]),
-        ([], [], [], [{"profile": "p", **region}, {"profile": "q", **region}]),
-    ]
-
-
 @pytest.mark.parametrize("option", ["--context", "--cluster", "--profile", "--region", "--namespace"])
 def test_an_unset_variable_chooses_nothing(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
