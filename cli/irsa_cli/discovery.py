@@ -90,16 +90,26 @@ def discover(
         service_accounts = frozenset(place for each in managed for place in each.result())
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(sorted(not_checked)))
+    return _discovery(clusters, aws_accounts, declared, service_accounts, not_checked)
+
+
+def _discovery(
+    clusters: Iterable[Cluster],
+    aws_accounts: Sequence[AwsAccount],
+    declared: Sequence[DeclaredStack],
+    service_accounts: frozenset[tuple[str, str, str, str]],
+    not_checked: set[str],
+) -> Discovery:
     arns = {issuer: arn for each in aws_accounts for issuer, arn in each.eks_arns.items()}
     clusters = [replace(each, arn=arns.get(each.issuer)) for each in clusters]
     # Only a cluster of EKS may have Pod Identity.
-    elsewhere = (each for each in clusters if each.arn is None and eks_region(issuer_host_path(each.issuer)))
-    not_checked |= {f"{OF_CLUSTER.format(named(each.name))}: {NO_ARN}" for each in elsewhere}
+    elsewhere = [each for each in clusters if each.arn is None and eks_region(issuer_host_path(each.issuer))]
+    of_elsewhere = {f"{OF_CLUSTER.format(named(each.name))}: {NO_ARN}" for each in elsewhere}
     bindings = [binding for stack in declared for binding in stack.bindings]
     return Discovery(
         tuple(clusters),
         tuple(sorted(aws_accounts, key=lambda each: each.number)),
-        tuple(sorted(not_checked)),
+        tuple(sorted(not_checked | of_elsewhere)),
         tuple(each.stack for each in declared),
         # Of an unreadable binding, nobody knows whether it creates its role.
         frozenset(each.role_arn for each in bindings if each.role_arn and (each.role or each.unreadable)),
