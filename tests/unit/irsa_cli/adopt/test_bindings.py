@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from irsa.evaluation.same_sessions import admits_the_same
@@ -49,6 +49,8 @@ POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/team/read"
 OF_AWS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 APP = role_arn("app")
 OF_APP = role("app", statement("team-a:app"))
+# It trusts one service account in two clusters, which may be in one of them alone.
+OF_BOTH = role("app", statement("team-a:app"), statement("team-a:app", cluster="GREEN"))
 ISSUERS = {"cluster": f"https://{host_path()}"}
 
 
@@ -137,6 +139,7 @@ def planned(file: dict[str, Any], discovery: Discovery, folder: Path) -> dict[st
 
 @settings(max_examples=100, deadline=None)
 @given(estates())
+@example(found([service_account("app", APP)], [OF_BOTH], clusters=CLUSTERS))
 def test_the_plan_of_the_file_has_the_same_sessions(discovery: Discovery) -> None:
     """The attack: a subject of one way or cluster that gets in by another one, as irsa writes each for all; and a role
     or service account that is there twice, or nowhere.
