@@ -20,7 +20,7 @@ from irsa_world.live.iam import AwsAccountClient, with_details
 from irsa_world.live.kubeconfig import configuration
 from irsa_world.live.kubernetes import ClusterClient, ClusterClients
 from irsa_world.live.once import Answer
-from irsa_world.model import AwsAccount, Cluster, Discovery, EksCluster, Guards
+from irsa_world.model import Association, AwsAccount, Cluster, Discovery, EksCluster, Guards
 from irsa_world.state.declared import DeclaredStack
 from irsa_world.state.pulumi import read_stack
 
@@ -85,30 +85,36 @@ def discover(
         accounts = _aws_accounts(declared, credentials)
         of_accounts = [(name, pool.submit(_read, name, reach, read_account)) for name, reach in accounts]
         managed = [pool.submit(_managed_service_accounts, *each, not_checked.add) for each in with_clusters]
-        clusters = _one_of_each(of_clusters, lambda each: each.issuer, _another_cluster, not_checked)
-        # That two providers of stacks are of one AWS account is usual.
-        again = "it is of AWS account {2.number}, as {0} is" if credentials[0].get("profile") else ""
-        aws_accounts = _one_of_each(of_accounts, lambda each: each.number, again.format, not_checked)
-        managed_service_accounts = frozenset(place for each in managed for place in each.result())
+        clusters = _with_distinct_names(_one_of_each(of_clusters, lambda each: each.issuer, not_checked))
+        aws_accounts = _one_of_each(of_accounts, lambda each: each.number, not_checked)
+        service_accounts = frozenset(place for each in managed for place in each.result())
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(sorted(not_checked)))
+    return _discovery(clusters, aws_accounts, declared, service_accounts, not_checked)
+
+
+def _discovery(
+    clusters: Iterable[Cluster],
+    aws_accounts: Sequence[AwsAccount],
+    declared: Sequence[DeclaredStack],
+    service_accounts: frozenset[tuple[str, str, str, str]],
+    not_checked: set[str],
+) -> Discovery:
     arns = {issuer: arn for each in aws_accounts for issuer, arn in each.eks_arns.items()}
-    clusters = [replace(each, arn=arns.get(each.issuer)) for each in _with_distinct_names(clusters)]
-    not_checked |= {f"{OF_CLUSTER.format(named(each.name))}: {NO_ARN}" for each in clusters if _is_elsewhere(each)}
+    clusters = [replace(each, arn=arns.get(each.issuer)) for each in clusters]
+    # Only a cluster of EKS may have Pod Identity.
+    elsewhere = [each for each in clusters if each.arn is None and eks_region(issuer_host_path(each.issuer))]
+    of_elsewhere = {f"{OF_CLUSTER.format(named(each.name))}: {NO_ARN}" for each in elsewhere}
+    bindings = [binding for stack in declared for binding in stack.bindings]
     return Discovery(
         tuple(clusters),
         tuple(sorted(aws_accounts, key=lambda each: each.number)),
-        tuple(sorted(not_checked)),
+        tuple(sorted(not_checked | of_elsewhere)),
         tuple(each.stack for each in declared),
         # Of an unreadable binding, nobody knows whether it creates its role.
-        frozenset(
-            binding.role_arn
-            for stack in declared
-            for binding in stack.bindings
-            if binding.role_arn and (binding.role or binding.unreadable)
-        ),
-        managed_service_accounts,
-        frozenset(each.place for stack in declared for binding in stack.bindings for each in binding.associations),
+        frozenset(each.role_arn for each in bindings if each.role_arn and (each.role or each.unreadable)),
+        service_accounts,
+        frozenset(each.place for binding in bindings for each in binding.associations),
     )
 
 
@@ -202,12 +208,9 @@ def _guards(live: ClusterClient, not_checked: Callable[[str], None]) -> Guards |
 
 
 def _one_of_each(
-    asked: Iterable[tuple[str, Future[Answer | str]]],
-    identity: Callable[[Answer], str],
-    said: Callable[[str, Answer, Answer], str],
-    not_checked: set[str],
+    asked: Iterable[tuple[str, Future[Answer | str]]], identity: Callable[[Answer], str], not_checked: set[str]
 ) -> list[Answer]:
-    """Return the first answer of each identity; `said` has what is said of a later one, after the first one's name."""
+    """Return the first answer of each identity; that a later one is of another cluster is said."""
     first: dict[str, tuple[str, Answer]] = {}
     for name, answer in asked:
         found = answer.result()
@@ -215,37 +218,28 @@ def _one_of_each(
             not_checked.add(found)
             continue
         first_name, known = first.setdefault(identity(found), (name, found))
-        if known is not found and (text := said(first_name, known, found)):
-            not_checked.add(f"{name}: {text}")
+        if isinstance(known, Cluster) and isinstance(found, Cluster):
+            # Contexts may lead to one cluster, and two clusters, whose UIDs differ, may have one issuer.
+            one, other = ({each.uid for each in cluster.service_accounts} - {""} for cluster in (known, found))
+            if one and other and one.isdisjoint(other):
+                text = f"another cluster than {first_name}, with the same issuer, {named(found.issuer)}"
+                not_checked.add(f"{name}: {text}: read it by itself")
     return [found for _, found in first.values()]
 
 
-def _another_cluster(name: str, known: Cluster, found: Cluster) -> str:
-    """Return that two clusters have one issuer, which no service account shows to be one: contexts may lead to one."""
-    one, other = ({each.uid for each in cluster.service_accounts} - {""} for cluster in (known, found))
-    if one and other and one.isdisjoint(other):
-        return f"another cluster than {name}, with the same issuer, {named(found.issuer)}: read it by itself"
-    return ""
-
-
-def _with_distinct_names(clusters: Iterable[Cluster]) -> Iterator[Cluster]:
-    """Yield clusters of which no two have one name: every kubeconfig in a stack may call its context `aws`.
+def _with_distinct_names(clusters: Iterable[Cluster]) -> list[Cluster]:
+    """Return clusters of which no two have one name: every kubeconfig in a stack may call its context `aws`.
 
     A context may also be called what another cluster is called with its issuer.
     """
     by_name = sorted(clusters, key=lambda each: (each.name, each.issuer))
-    counts = Counter(each.name for each in by_name)
+    counts, found = Counter(each.name for each in by_name), []
     for cluster in by_name:
         is_alone = counts[cluster.name] == 1 and not cluster.name.endswith(")")
-        issuer = "" if is_alone else f" ({cluster.issuer.removeprefix('https://')})"
-        name = f"{cluster.name}{issuer}"
+        name = cluster.name if is_alone else f"{cluster.name} ({cluster.issuer.removeprefix('https://')})"
         service_accounts = tuple(replace(each, cluster=name) for each in cluster.service_accounts)
-        yield replace(cluster, name=name, service_accounts=service_accounts)
-
-
-def _is_elsewhere(cluster: Cluster) -> bool:
-    """Return whether a cluster is one of EKS that was not found there: only such a one may have Pod Identity."""
-    return cluster.arn is None and bool(eks_region(issuer_host_path(cluster.issuer)))
+        found.append(replace(cluster, name=name, service_accounts=service_accounts))
+    return found
 
 
 def read_aws_account(
@@ -278,27 +272,7 @@ def read_aws_account(
         documents = pool.submit(optional, "policies", live.policy_details if policies else list)
         providers = live.oidc_providers()
         client_ids = dict(zip(providers, pool.map(live.client_ids, providers), strict=True))
-        in_regions: dict[str, Future[list[EksCluster] | None]] = {}
-
-        def list_clusters(host_paths: Iterable[str]) -> None:
-            for region in {eks_region(each) for each in host_paths} - {"", *in_regions}:
-                in_regions[region] = pool.submit(optional, f"EKS clusters in {region}", live.eks(region).clusters)
-
-        list_clusters(arn.partition(":oidc-provider/")[2] for arn in providers)
-        # A cluster whose service accounts have associations alone needs no OIDC provider.
-        read = issuers()
-        list_clusters(map(issuer_host_path, read))
-        clusters = {region: each.result() for region, each in in_regions.items()}
-        arns = {each.issuer: each.arn for found in clusters.values() for each in found or () if each.issuer}
-        associated = {
-            arn: pool.submit(
-                optional,
-                f"associations of EKS cluster {named(arn)}",
-                partial(live.eks(parse_cluster_arn(arn).region).associations, parse_cluster_arn(arn).name),
-            )
-            for issuer, arn in arns.items()
-            if issuer in read
-        }
+        clusters, arns, associations = _eks(live, pool, optional, providers, issuers)
     # A list that changes between two of its pages may have a role twice.
     roles, known = [*{each.arn: each for each in listed.result()}.values()], details.result()
     if known is not None:
@@ -311,13 +285,50 @@ def read_aws_account(
         live.number,
         tuple(sorted(roles, key=lambda each: each.arn)),
         {arn: tuple(ids) for arn, ids in client_ids.items() if ids is not None},
-        {
-            region: None if found is None else frozenset(each.issuer for each in found if each.issuer)
-            for region, found in clusters.items()
-        },
+        clusters,
         tuple(documents.result() or ()),
         arns,
-        {arn: None if (found := each.result()) is None else tuple(found) for arn, each in associated.items()},
+        associations,
+    )
+
+
+def _eks(
+    live: AwsAccountClient,
+    pool: ThreadPoolExecutor,
+    optional: Callable[[str, Callable[[], list[Any]]], list[Any] | None],
+    providers: Iterable[str],
+    issuers: Callable[[], Collection[str]],
+) -> tuple[dict[str, frozenset[str] | None], dict[str, str], dict[str, tuple[Association, ...] | None]]:
+    """Return the issuers of the EKS clusters of each region, their ARNs by issuer, and associations by ARN."""
+    in_regions: dict[str, Future[list[EksCluster] | None]] = {}
+
+    def list_clusters(host_paths: Iterable[str]) -> None:
+        for region in {eks_region(each) for each in host_paths} - {"", *in_regions}:
+            in_regions[region] = pool.submit(optional, f"EKS clusters in {region}", live.eks(region).clusters)
+
+    list_clusters(arn.partition(":oidc-provider/")[2] for arn in providers)
+    # A cluster whose service accounts have associations alone needs no OIDC provider.
+    read = issuers()
+    list_clusters(map(issuer_host_path, read))
+    clusters = {region: each.result() for region, each in in_regions.items()}
+    arns = {each.issuer: each.arn for found in clusters.values() for each in found or () if each.issuer}
+    asked = {
+        arn: pool.submit(
+            optional,
+            f"associations of EKS cluster {named(arn)}",
+            partial(live.eks(parse_cluster_arn(arn).region).associations, parse_cluster_arn(arn).name),
+        )
+        for issuer, arn in arns.items()
+        if issuer in read
+    }
+    of_regions = {
+        region: None if found is None else frozenset(each.issuer for each in found if each.issuer)
+        for region, found in clusters.items()
+    }
+    return (
+        of_regions,
+        arns,
+        {arn: None if (found := each.result()) is None else tuple(found) for arn, each in asked.items()},
     )
 
 

@@ -19,7 +19,7 @@ import yaml
 from lightkube.resources.core_v1 import ServiceAccount
 
 from config.lint import RULES
-from irsa_cli.adopt.trust import NO_STATEMENT
+from irsa_cli.adopt.trust import NO_SUBJECT
 from tests.sandbox import estate
 from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role
 from tests.sandbox.guide import commands_of
@@ -34,19 +34,17 @@ FILE = f"Pulumi.{STACK}.yaml"
 OWNERS = ("eksctl", "terraform", "cloudformation", "helm")
 TAKE_FROM = tuple(word for owner in OWNERS for word in ("--take-from", owner))
 # The roles that irsa can declare: eksctl's template, the modules, CDK and the AWS page write what irsa means.
-PLAIN = tuple(
-    each.name for each in estate.ROLES if not each.name.startswith("hand-") and each.name != role("tempo").name
-)
+PLAIN = tuple(each.name for each in estate.ROLES if not each.name.startswith("hand-"))
 # Why each role is left that is left of everything: what its trust policy has, of which estate.py says whence it is.
 LEFT = {
-    role("tempo").name: "no cluster that was read has that issuer: pass the cluster's --context",
     "hand-literal-wildcard": "compares * and ? literally",
     # They are for everybody in the cluster, and nobody uses them.
-    "hand-everybody": NO_STATEMENT,
-    "hand-no-subject": NO_STATEMENT,
-    "hand-replaced-cluster": "no cluster that was read has that issuer: pass the cluster's --context",
-    "hand-deleted-provider": "no cluster that was read has that issuer: pass the cluster's --context",
+    "hand-everybody": NO_SUBJECT,
+    "hand-no-subject": NO_SUBJECT,
+    "hand-replaced-cluster": NO_SUBJECT,
 }
+# It trusts no cluster that was read, and no service account has it.
+NOT_FOUND = "hand-deleted-provider"
 # Annotated with a role that does not let them in, or is not there: verify would find them from the first day.
 BROKEN = {
     "payments/ledger": "hand-literal-wildcard, which does not admit it",
@@ -264,16 +262,16 @@ def test_what_another_tool_manages_is_left_to_it(project: Project) -> None:
         assert any_has([line for line in left if f"--take-from {maker}" in line], name), name
 
 
-def test_a_dead_issuer_is_dropped_after_the_import(project: Project) -> None:
+def test_what_a_cluster_needs_that_was_not_read_stays(project: Project) -> None:
     name = role("tempo").name
-    said = adopt(project, "--role", role("tempo").arn, *TAKE_FROM, "--drop-dead-issuers")
+    said = adopt(project, "--role", role("tempo").arn, *TAKE_FROM)
     assert said.returncode == 0, said.stdout + said.stderr
     (binding,) = bindings_of(project).values()
     gone = estate.provider(estate.REPLACED_ISSUER)
     (line,) = (each for each in sections(said.stdout)["roles, exact"] if any_has([each], name))
 
     # The provider is there: the cluster may be one of an AWS account that was not read.
-    assert f"after the import, remove {gone} from trust.statements, if its cluster is gone" in line
+    assert f"it trusts {gone}, and no cluster that was read has that issuer" in line
     assert binding["role"]["name"] == name
     (statement,) = binding["trust"]["statements"]
     assert statement["Principal"] == {"Federated": gone}
@@ -461,7 +459,7 @@ def test_what_is_left_is_named_with_its_reason(adoption: Adoption) -> None:
     expected = {f"role {name}": why for name, why in LEFT.items()}
     expected |= {f"service account {name}": why for name, why in BROKEN.items()}
 
-    assert {each.name for each in estate.ROLES} - adoption.taken == set(LEFT)
+    assert {each.name for each in estate.ROLES} - adoption.taken == {*LEFT, NOT_FOUND}
     assert reasons.keys() == expected.keys()
     assert len(reasons) == len(lines)
     for about, why in expected.items():

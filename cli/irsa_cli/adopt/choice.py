@@ -1,43 +1,16 @@
-"""What the user chose: by namespace, service account, role, tag, or everything; and how that is adopted."""
+"""What the user chose: by namespace, service account, role, tag, or everything."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 from irsa.evaluation.patterns import matches
 from irsa.rules.arns import Arn
-from irsa_world.model import PolicySettings, ServiceAccount
-
-
-@dataclass(frozen=True)
-class Ways:
-    """How things are adopted.
-
-    Attributes:
-        policies: Whether policies are taken over.
-        take_from: Tools from which roles and service accounts are taken.
-        drop_dead_issuers: Whether roles are adopted that trust OIDC providers of no cluster that was read.
-        region: The region of the current credentials.
-        aws_account: Number of the stack's AWS account.
-        policy_settings: Asks for the settings of a managed policy; None if it does not exist.
-    """
-
-    policies: bool = False
-    take_from: Collection[str] = ()
-    drop_dead_issuers: bool = False
-    region: str = ""
-    aws_account: str = ""
-    policy_settings: Callable[[str], PolicySettings | None] = lambda _: PolicySettings("", {})
+from irsa_world.model import ServiceAccount
 
 
 class Candidate(NamedTuple):
-    """A role that may be chosen, together with its service accounts.
-
-    Attributes:
-        role_arn: Its ARN.
-        tags: Its tags; None where they are not known, as those of a role in another AWS account.
-        service_accounts: Those that are annotated with it.
-    """
+    """A role that may be chosen: its tags, None where they are not known, and its service accounts."""
 
     role_arn: str
     tags: Mapping[str, str] | None
@@ -48,13 +21,8 @@ class Candidate(NamedTuple):
 class Choice:
     """What is adopted. Of one kind, any must hold; of different kinds, all must; a kind with nothing always holds.
 
-    In names, `*` stands for any text and `?` for one character, as in a trust policy.
-
-    Attributes:
-        namespaces: Names of namespaces.
-        service_accounts: Service accounts, as `namespace/name`.
-        roles: Names or ARNs of roles.
-        tags: Keys and values of tags of the roles.
+    In names, `*` stands for any text and `?` for one character, as in a trust policy. Service accounts are
+    `namespace/name`, roles names or ARNs, and tags keys and values of tags of the roles.
     """
 
     namespaces: Collection[str] = ()
@@ -64,7 +32,10 @@ class Choice:
 
     def has(self, candidate: Candidate) -> bool:
         """Return whether a role is chosen, with some of its service accounts or by itself."""
-        if not self._has_role(candidate.role_arn, candidate.tags):
+        arn, tags = candidate.role_arn, candidate.tags or {}
+        if self.roles and not (_matches_one(self.roles, arn) or _matches_one(self.roles, Arn.name_in(arn))):
+            return False
+        if self.tags and not any(tags.get(key) == value for key, value in self.tags):
             return False
         by_itself = not self.namespaces and not self.service_accounts
         return by_itself or any(map(self.has_service_account, candidate.service_accounts))
@@ -82,11 +53,6 @@ class Choice:
                 if not any(map(replace(self, **{field.name: [value]}).has, candidates)):
                     text = "=".join(value) if isinstance(value, tuple) else value
                     yield f"--{field.name.removesuffix('s').replace('_', '-')} {text}"
-
-    def _has_role(self, role_arn: str, tags: Mapping[str, str] | None) -> bool:
-        if self.roles and not any(_matches_one(self.roles, each) for each in (Arn.name_in(role_arn), role_arn)):
-            return False
-        return not self.tags or (tags is not None and any(tags.get(key) == value for key, value in self.tags))
 
 
 def _matches_one(patterns: Iterable[str], text: str) -> bool:

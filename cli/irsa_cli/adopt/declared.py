@@ -1,20 +1,21 @@
 """What a stack file declares already, so that nothing is declared twice."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+import itertools
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
 from typing import Any, Literal
 
-from irsa.rules.arns import parse_iam_arn
 from irsa.rules.leaves import mapping_of
-from irsa.rules.mistakes import Mistake, listed
+from irsa.rules.mistakes import listed, named
+from irsa.rules.names import KEY
 from irsa.rules.subjects import DEFAULT_NAMESPACE
-from irsa_cli.adopt.outcomes import Left
+from irsa_cli.adopt.items import Left, Present
 
 # The key of the one cluster of `irsa:cluster`.
 ONLY_CLUSTER = "cluster"
+SHORTENED = KEY.longest - len("-9999")
 
 
 @dataclass(frozen=True)
@@ -71,28 +72,41 @@ class Declared:
         return found
 
     @cached_property
-    def _names(self) -> Mapping[tuple[str, str, str], str]:
-        """Keys of the bindings, by `role` or `policy`, its name in lower case, as IAM compares it, and AWS account.
+    def _names(self) -> Mapping[tuple[str, str], str]:
+        """Keys of the bindings, by `role` or `policy`, and its name in lower case, as IAM compares it."""
+        return {
+            (kind, name.lower()): key
+            for key, binding in self.bindings.items()
+            for kind in ("role", "policy")
+            if isinstance(name := mapping_of(mapping_of(binding).get(kind)).get("name"), str)
+        }
 
-        The AWS account is "" for the stack's own, and where the file does not say its number.
+    def check_new(self, kind: Literal["role", "policy"], arn: str, name: str) -> None:
+        """Refuse a role or policy that is declared.
+
+        Raises:
+            Left: Its stack has it, or a binding has its name; in which AWS account is not known of one with `account`.
         """
-        found = {}
-        for kind, (key, binding) in product(("role", "policy"), self.bindings.items()):
-            of_binding = mapping_of(binding)
-            number = ""
-            if account := mapping_of(self.settings.get("accounts")).get(str(of_binding.get("account"))):
-                with suppress(Mistake):
-                    number = parse_iam_arn(str(mapping_of(account).get("assumeRoleArn")), "role").account_id
-            name = mapping_of(of_binding.get(kind)).get("name")
-            if isinstance(name, str):
-                found[kind, name.lower(), number] = key
-        return found
-
-    def binding_of(self, kind: Literal["role", "policy"], name: str, aws_account: str) -> str | None:
-        """Return the key of the binding that names a role or policy in the stack's AWS account; None without one."""
-        return next((found for of in ("", aws_account) if (found := self._names.get((kind, name.lower(), of)))), None)
+        if arn in self.deployed:
+            raise Present(where="it is in the state of the stack")
+        key = self._names.get((kind, name.lower()))
+        if key is not None and "account" in self.bindings[key]:
+            raise Left(f"binding {named(key)} has this name, and whether its `account` is this one is not known here")
+        if key is not None:
+            raise Present(key)
 
 
 def is_encrypted(value: object) -> bool:
     """Return whether a setting is one that Pulumi encrypts: https://www.pulumi.com/docs/iac/concepts/secrets/."""
     return isinstance(value, Mapping) and set(value) == {"secure"}
+
+
+def unique_key(names: Sequence[str], used: Collection[str]) -> str:
+    """Return the first name that is free and short enough; else the first, as far as it fits, with a number.
+
+    A hyphen stands for each character that a key cannot have.
+    """
+    keys = [re.sub(r"[^\w+=,.-]", "-", each, flags=re.ASCII) for each in names]
+    short = [each for each in keys if len(each) <= KEY.longest] or [keys[0][:SHORTENED]]
+    numbered = (f"{short[0][:SHORTENED]}-{number}" for number in itertools.count(2))
+    return next(key for key in itertools.chain(short, numbered) if key not in used)

@@ -5,7 +5,7 @@ for (`--take-from`): two owners would each undo what the other does.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from irsa.rules.mistakes import named
@@ -56,40 +56,18 @@ class Owner(NamedTuple):
         return f"{named(self.tool)} ({named(self.what)})" if self.what else named(self.tool)
 
 
-def _by_eksctl(tags: Words) -> str | None:
+_STACK = "aws:cloudformation:stack-name"
+# What a tag is like, as `key=value`; in this order: what eksctl creates is CloudFormation's too.
+_OF_ROLES = (
     # https://github.com/eksctl-io/eksctl/blob/main/pkg/apis/eksctl.io/v1alpha5/types.go
-    kinds = ("cluster-name", "iamserviceaccount-name", "podidentityassociation-name")
-    cluster, service_account, associated = (tags.get(f"alpha.eksctl.io/{each}", "") for each in kinds)
-    if not (cluster or service_account or associated or "eksctl.cluster.k8s.io/v1alpha1/cluster-name" in tags):
-        return None
-    stack = tags.get("aws:cloudformation:stack-name", "")
-    # CloudFormation puts the tags of a stack on its roles, but not its name, which eksctl derives from these:
-    # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277
-    # https://github.com/eksctl-io/eksctl/tree/main/pkg/actions/podidentityassociation (MakeStackName)
-    # https://github.com/eksctl-io/eksctl/tree/main/pkg/cfn/manager (makeIAMServiceAccountStackName)
-    kind, name = ("podidentityrole", associated) if associated else ("addon-iamserviceaccount", service_account)
-    return stack or (f"eksctl-{cluster}-{kind}-{name.replace('/', '-', 1)}" if cluster and name else "")
-
-
-def _stack(tags: Words) -> str | None:
+    ("eksctl", r"(alpha\.eksctl\.io/|eksctl\.cluster\.k8s\.io/v1alpha1/cluster-name=).*"),
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
-    marked = any(key.startswith("aws:cloudformation:") for key in tags)
-    return tags.get("aws:cloudformation:stack-name", "") if marked else None
-
-
-def _by_terraform(tags: Words) -> str | None:
+    ("cloudformation", "aws:cloudformation:.*"),
     # As in the examples of terraform-aws-modules: tags = { Terraform = "true" }.
-    return next(("" for key, value in tags.items() if key.lower() == "terraform" and value.lower() != "false"), None)
-
-
-# In this order: what eksctl creates is CloudFormation's too.
-_OF_ROLES: Sequence[tuple[str, Callable[[Words], str | None]]] = (
-    ("eksctl", _by_eksctl),
-    ("cloudformation", _stack),
-    ("terraform", _by_terraform),
+    ("terraform", "(?i:terraform)=(?!(?i:false)$).*"),
     # https://docs.crossplane.io/latest/ and https://aws-controllers-k8s.github.io/community/docs/user-docs/ack-tags/
-    ("crossplane", lambda tags: tags.get("crossplane-name")),
-    ("ack", lambda tags: "" if "services.k8s.aws/controller-version" in tags else None),
+    ("crossplane", "crossplane-name=.*"),
+    ("ack", "services.k8s.aws/controller-version=.*"),
 )
 # Marks of service accounts: the tool, the field of the metadata, and the key whose value names what it belongs to.
 _OF_SERVICE_ACCOUNTS = (
@@ -146,12 +124,26 @@ def owners_of_association(association: "Association") -> list[Owner]:
 
 
 def _by_tags(tags: Words) -> list[Owner]:
+    texts, stack = [f"{key}={value}" for key, value in tags.items()], tags.get(_STACK, "")
+    of_eksctl, of_crossplane = stack or _stack_of_eksctl(tags), tags.get("crossplane-name", "")
+    what = {"eksctl": of_eksctl, "cloudformation": stack, "crossplane": of_crossplane}
     for tool, mark in _OF_ROLES:
-        what = mark(tags)
-        if what is not None:
-            return [Owner(tool, what)]
+        if any(re.fullmatch(mark, each, re.DOTALL) for each in texts):
+            return [Owner(tool, what.get(tool, ""))]
     keys = [key for key in tags if re.sub(r"[^a-z]", "", key.lower()) in _MANAGED_BY_TAGS]
     return [Owner(each) for each in dict.fromkeys(_tool(tags[key]) for key in keys) if each]
+
+
+def _stack_of_eksctl(tags: Words) -> str:
+    # CloudFormation puts the tags of a stack on its roles, but not its name, which eksctl derives from these:
+    # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277
+    # https://github.com/eksctl-io/eksctl/tree/main/pkg/actions/podidentityassociation (MakeStackName)
+    # https://github.com/eksctl-io/eksctl/tree/main/pkg/cfn/manager (makeIAMServiceAccountStackName)
+    cluster = tags.get("alpha.eksctl.io/cluster-name")
+    for mark, kind in (("podidentityassociation", "podidentityrole"), ("iamserviceaccount", "addon-iamserviceaccount")):
+        if cluster and (name := tags.get(f"alpha.eksctl.io/{mark}-name")):
+            return f"eksctl-{cluster}-{kind}-{name.replace('/', '-', 1)}"
+    return ""
 
 
 def owners_of_service_account(service_account: "ServiceAccount") -> list[Owner]:

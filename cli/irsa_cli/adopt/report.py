@@ -6,7 +6,7 @@ from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
-from irsa_cli.adopt.outcomes import Adoption, Outcome
+from irsa_cli.adopt.items import Adoption, Outcome
 
 Line = tuple[str, str]
 # The page has the commands, in an order by which no Pod is without permissions at any moment.

@@ -27,8 +27,6 @@ examples:
 exit codes: 0 everything that was chosen is in the file, 1 something is skipped,
 2 not checked (no permission, no answer), or nothing is chosen"""
 OUTPUT_HELP = f"the stack file, {NEW_STACK_FILE}, which need not exist (default: -, a dry run)"
-DEAD_HELP = """adopt roles that trust OIDC providers of clusters that are gone, or that nobody read, as they are; the
-report names what may go after the import"""
 FROM_HELP = f"also adopt what this tool manages: {', '.join(TOOLS)} (repeatable)"
 
 
@@ -46,7 +44,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", type=Path, default=Path(STREAM), help=OUTPUT_HELP)
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents")
     parser.add_argument("--take-from", metavar="TOOL", choices=TOOLS, **repeated, help=FROM_HELP)
-    parser.add_argument("--drop-dead-issuers", action="store_true", help=DEAD_HELP)
     parser.set_defaults(run=run)
 
 

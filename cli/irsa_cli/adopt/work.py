@@ -3,20 +3,21 @@
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import listed, named, visible
 from irsa_cli.adopt.bindings import adopt
-from irsa_cli.adopt.choice import Choice, Ways
+from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
-from irsa_cli.adopt.outcomes import Outcome
+from irsa_cli.adopt.items import Outcome
 from irsa_cli.adopt.report import lines, written
 from irsa_cli.adopt.stack_file import StackFile
 from irsa_cli.adopt.stacks import in_stacks
+from irsa_cli.adopt.task import Ways
 from irsa_cli.discovery import discover, inputs_of
+from irsa_cli.facts import Facts
 from irsa_cli.options import NEW_STACK_FILE, STREAM
 from irsa_cli.whole_file import write
 from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -41,35 +42,28 @@ def run(options: argparse.Namespace) -> int:
     credentials = inputs_of(options)
     discovery = discover(options.context, options.cluster, options.stack, credentials, policies=options.policies)
     states = in_stacks(file.path.parent)
-    discovery = replace(discovery, not_checked=(*states.not_checked, *discovery.not_checked))
     live = _current_account(discovery, credentials[0])
-    ways = Ways(
-        policies=options.policies,
-        take_from=frozenset(options.take_from),
-        drop_dead_issuers=options.drop_dead_issuers,
-        region=live.session.region_name or "",
-        aws_account=live.number,
-        policy_settings=live.policy_settings,
-    )
-    adoption = adopt(discovery, choice, ways, _declared(file, live, states.stacks))
+    region = live.session.region_name or ""
+    ways = Ways(options.policies, options.take_from, region, live.policy_settings)
+    not_checked = [*states.not_checked, *discovery.not_checked]
+    facts = Facts(discovery, not_checked.append)
+    adoption = adopt(facts, choice, ways, _declared(file, live, states.stacks), live.number)
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
-    clusters = {"clusters": adoption.clusters} if adoption.several else adoption.clusters
-    additions = {**clusters, "variables": adoption.variables, "bindings": adoption.bindings}
     if dry_run:
         print_lines([(DRY_RUN, "bold"), *written(adoption, file.path, dry_run=True)], sys.stderr)
     if adoption.bindings:
-        text = file.with_additions(ways.region, ways.aws_account, additions)
+        text = file.with_additions(region, live.number, adoption.additions)
         if dry_run:
             # The same document: what is escaped is within double quotes, where YAML has these escapes too.
             print_lines((visible(line), "") for line in text.splitlines())
         else:
             write(file.path, text)
-    report = lines(adoption, file.path, file.stack, discovery.not_checked, dry_run=dry_run)
+    report = lines(adoption, file.path, file.stack, not_checked, dry_run=dry_run)
     print_lines(report, sys.stderr if dry_run else sys.stdout)
     if any(each.outcome is Outcome.SKIPPED for each in adoption.items):
         return FINDINGS
-    return COULD_NOT_LOOK if discovery.not_checked else GOOD
+    return COULD_NOT_LOOK if not_checked else GOOD
 
 
 def _choice(options: argparse.Namespace) -> Choice:

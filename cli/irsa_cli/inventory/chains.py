@@ -3,16 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from irsa.evaluation import Decision
-from irsa.evaluation.answers import RoleRequest
 from irsa.evaluation.kinds import bits
-from irsa.rules.mistakes import listed, named
-from irsa.rules.trust import TAG_SESSION
-from irsa_cli.inventory.admissions import TrustPolicy
-from irsa_cli.inventory.facts import NOT_READ, Facts
+from irsa.rules.mistakes import named
+from irsa_cli.facts import NOT_READ, Facts
 from irsa_cli.inventory.output import Chain
-from irsa_world.trusts.chains import RolePolicies, Trusting, answers, assumes, elsewhere
-
-OF_AWS_NOT_READ = "whether {roles} may assume further roles by AdministratorAccess or PowerUserAccess: not read"
+from irsa_world.trusts.chains import Trusting, answers, elsewhere
 
 
 def chains(facts: Facts) -> list[Chain]:
@@ -21,12 +16,9 @@ def chains(facts: Facts) -> list[Chain]:
     trusting = Trusting({arn: each.parsed for arn, each in policies.items()})
     roles = {each.trust.policy.role.arn for _, each in facts.admitted}
     roles |= {each.role_arn for _, each in facts.discovery.annotated} | {each.role_arn for each in facts.associated}
-    # Session tags are transitive.
-    tagged = any(each.association.session_tags for each in facts.associated)
     asked = dict.fromkeys(arn for arn in sorted(roles) if arn in policies)
     waiting = [*asked]
     found: list[Chain] = []
-    by_aws: list[str] = []
     for arn in waiting:
         role = policies[arn].role
         of_role = facts.role_policies(role)
@@ -34,49 +26,32 @@ def chains(facts: Facts) -> list[Chain]:
         # Nothing is known of policies that were not read: it would be said of every role that trusts the AWS account.
         others |= trusting.by_account(arn, of_role) if role.has_details else {}
         of_this = [
-            Chain(
-                arn, other, decision, reason, _tagged(arn, of_role, policies[other], decision) if tagged else decision
-            )
+            Chain(arn, other, Decision.ALLOWED if outcome else Decision.CANNOT_DECIDE, reason)
             for other, (outcome, reason) in answers(arn, of_role, others)
-            for decision in [Decision.ALLOWED if outcome else Decision.CANNOT_DECIDE]
         ]
         of_this += [
-            Chain(arn, other, Decision.CANNOT_DECIDE, NOT_READ.format(role=named(other)), Decision.CANNOT_DECIDE)
+            Chain(arn, other, Decision.CANNOT_DECIDE, NOT_READ.format(role=named(other)))
             for other in elsewhere(of_role)
             if other.split(":")[4] not in facts.numbers
         ]
-        if of_all := facts.with_policies_of_aws(role):
-            left = {other: each for other, each in trusting.by_account(arn, of_all).items() if other not in others}
-            by_aws += [arn] if any(answers(arn, of_all, left)) else []
         new = dict.fromkeys(each.assumes for each in of_this if each.assumes in policies and each.assumes not in asked)
         asked |= new
         waiting += new
         found += of_this
-    if by_aws:
-        facts.not_checked(OF_AWS_NOT_READ.format(roles=listed(sorted(by_aws))))
     return sorted(found, key=lambda each: (each.role, each.assumes))
 
 
-def _tagged(role_arn: str, of_role: RolePolicies, other: TrustPolicy, decision: Decision) -> Decision:
-    """Return the decision for a session with session tags, of which another one has this decision."""
-    tags, _ = assumes(RoleRequest(role_arn, (TAG_SESSION,)), of_role, other.role.arn, other.parsed)
-    return decision if tags else Decision.CANNOT_DECIDE if tags is None else Decision.DENIED
-
-
 class Steps:
-    """The steps from role to role, of sessions with session tags or without."""
+    """The steps from role to role."""
 
-    def __init__(self, found: Iterable[Chain], tagged: bool = False) -> None:
+    def __init__(self, found: Iterable[Chain]) -> None:
         # Sets of roles are bits: where each of 1,500 roles may assume each other one, these are millions of steps.
         self._places: dict[str, int] = {}
         self._allowed: dict[int, int] = {}
         self._all: dict[int, int] = {}
         for each in found:
-            decision = each.with_session_tags if tagged else each.decision
-            if decision is Decision.DENIED:
-                continue
             role, other = (self._places.setdefault(arn, len(self._places)) for arn in (each.role, each.assumes))
-            for steps in (self._all, *([self._allowed] if decision is Decision.ALLOWED else ())):
+            for steps in (self._all, *([self._allowed] if each.decision is Decision.ALLOWED else ())):
                 steps[role] = steps.get(role, 0) | 1 << other
         self._arns = [*self._places]
 

@@ -16,27 +16,18 @@ class InventoriedCluster:
         name: Its context, in your kubeconfig or in that of a stack, or its name in EKS. Where two have one name, the
             issuer follows in parentheses.
         issuer: The issuer of its tokens.
-        service_accounts: How many service accounts it has.
     """
 
     name: str
     issuer: str
-    service_accounts: int
 
 
 @dataclass(frozen=True)
 class InventoriedAwsAccount:
-    """An AWS account that was read.
-
-    Attributes:
-        number: Its 12 digits.
-        roles: How many roles it has, whomever they trust.
-        providers: ARNs of its IAM OIDC providers.
-    """
+    """An AWS account that was read: its 12 digits, and how many roles it has, whomever they trust."""
 
     number: str
     roles: int
-    providers: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -48,8 +39,6 @@ class InventoriedServiceAccount:
         namespace: Its namespace.
         name: Its name.
         annotated_role: The role of its annotation, as it is written there; empty where it has none.
-        audience: The audience of the token that the webhook mounts.
-        managed: Whether a stack of --stack declares it with that role.
         guard: Whether the API server refuses its Pods where they have no identity (`deny`), or warns (`warn`), by the
             guard of a stack; `not read`, or empty where none guards it.
     """
@@ -58,8 +47,6 @@ class InventoriedServiceAccount:
     namespace: str
     name: str
     annotated_role: str
-    audience: str
-    managed: bool
     guard: str = ""
 
 
@@ -69,48 +56,31 @@ class InventoriedRole:
 
     Attributes:
         arn: Its ARN.
-        last_used: When it was last used, such as 2026-11-01T10:00:00Z; empty where it was not, or that is not known.
-        last_used_known: Whether IAM said when it was last used; it tracks 400 days.
-        last_used_text: In words: the day, `not in 400 days`, `not known`, or of a younger role `no use reported yet`.
-        managed: Whether a stack of --stack declares it.
+        last_used: The day, such as 2026-11-01; or `not in 400 days`, which IAM tracks, `not known`, or of a younger
+            role `no use reported yet`.
     """
 
     arn: str
     last_used: str
-    last_used_known: bool
-    last_used_text: str
-    managed: bool
 
 
 @dataclass(frozen=True)
 class InventoriedAssociation:
-    """An association of EKS Pod Identity.
-
-    New Pods of its service account ask for its role alone, whatever the annotation is.
+    """An association of EKS Pod Identity: new Pods of its service account ask for its role, whatever the annotation is.
 
     Attributes:
         cluster: Name of its cluster.
         service_account: Its service account, which need not exist, as NAMESPACE/NAME.
         role: ARN of its role.
         target_role: ARN of the role that EKS assumes with that one, and gives the Pods; empty where it has none.
-        session_tags: Whether its sessions have the tags that say of which Pod they are.
-        owner: What manages it, such as `addon/aws-ebs-csi-driver`; empty where nothing does.
-        id: Its ID.
         decision: Whether the roles admit it: `allowed`, `denied` or `cannot decide`.
-        reason: Why.
-        managed: Whether a stack of --stack declares it with that role.
     """
 
     cluster: str
     service_account: str
     role: str
     target_role: str
-    session_tags: bool
-    owner: str
-    id: str
     decision: Decision
-    reason: str
-    managed: bool
 
 
 @dataclass(frozen=True)
@@ -125,7 +95,6 @@ class Admission:
         reason: The statements that decide, with their conditions; and what is not known, where nothing is decided.
         documentation: Page of AWS that states the rule.
         service_accounts: The service accounts, each as NAMESPACE/NAME.
-        association: ID of the association of EKS Pod Identity that gives the role; empty where tokens do.
     """
 
     role: str
@@ -135,26 +104,25 @@ class Admission:
     reason: str
     documentation: str
     service_accounts: Sequence[str]
-    association: str = ""
 
 
 @dataclass(frozen=True)
 class Chain:
     """A role that another role may assume in turn: one that service accounts have, or that such a role may assume.
 
+    A session with session tags, as EKS Pod Identity gives it, needs sts:TagSession too, which is not looked at.
+
     Attributes:
         role: ARN of the role.
         assumes: ARN of the role that it may assume; of an AWS account that was not read, it may have `*` and `?`.
         decision: `allowed` or `cannot decide`.
         reason: The statement of the trust policy that decides; or what is not known.
-        with_session_tags: The decision for sessions of EKS Pod Identity with session tags, which need sts:TagSession.
     """
 
     role: str
     assumes: str
     decision: Decision
     reason: str
-    with_session_tags: Decision
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 "use strict";
 
-// The page reads without this script. It adds a filter of what stands below the picture.
+// The page reads without this script. It adds a filter of what stands below it.
 const field = document.getElementById("text");
 // A finding has the words of its kind, too.
 const textOf = (element) => `${element.textContent} ${element.closest(".of-kind")?.firstElementChild.textContent ?? ""}`.toLowerCase();
@@ -34,11 +34,5 @@ field.addEventListener("input", () => {
   clearTimeout(waiting);
   waiting = setTimeout(filter, 120);
 });
-for (const box of document.querySelectorAll("[data-text]")) {
-  box.addEventListener("click", () => {
-    field.value = box.dataset.text;
-    filter();
-  });
-}
 document.getElementById("filter").hidden = false;
 filter();

@@ -15,7 +15,6 @@ from irsa_cli.inventory.chains import Steps
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import Inventory
-from irsa_cli.inventory.picture import picture
 from irsa_cli.inventory.table import DECISIONS, Alike, alike, read, summary, table_of
 
 # How many service accounts an answer of a role lists: 1,500 roles that trust everybody are no 3,000,000 names.
@@ -49,7 +48,6 @@ def page(inventory: Inventory, written: datetime | None = None) -> str:
         summary=summary(inventory),
         read=read(inventory),
         families=_families(inventory),
-        picture=picture(inventory),
         table=table_of(inventory),
         kinds=_kinds(inventory),
         then=lambda role: _then(steps.reached(role)),

@@ -31,13 +31,11 @@ class Table(NamedTuple):
     Attributes:
         headings: Those of the columns in which there is something; a single cluster has none.
         rows: The service accounts, each with its cells.
-        without_row: The other service accounts, each as its cluster and NAMESPACE/NAME.
-        below: How many these are, and what was not read, each as one line.
+        below: How many others there are, and what was not read, each as one line.
     """
 
     headings: list[str]
     rows: list[tuple[InventoriedServiceAccount, list[str]]]
-    without_row: list[tuple[str, str]]
     below: list[str]
 
 
@@ -85,7 +83,7 @@ def table_of(inventory: Inventory) -> Table:
     associated = {(each.cluster, each.service_account): each for each in inventory.associations}
     not_read = {(each.cluster, each.service_account) for each in inventory.findings if each.kind == "unseen-account"}
     rows: list[tuple[InventoriedServiceAccount, list[str]]] = []
-    without_row = []
+    without_row = Counter[str]()
     for each in inventory.service_accounts:
         key = each.cluster, f"{each.namespace}/{each.name}"
         found = [_cell(admitting.get((decision, *key), ())) for decision in DECISIONS]
@@ -101,11 +99,9 @@ def table_of(inventory: Inventory) -> Table:
             guard = "" if each.guard == NOT_READ else each.guard
             rows.append((each, [*map(named, key), annotated, by_association, *found, *then, guard]))
         else:
-            without_row.append(key)
+            without_row[each.cluster] += 1
     what = "other service accounts, which have no annotation and which no role trusts"
-    below = [
-        f"{named(cluster)}: {what}: {count:,}" for cluster, count in Counter(key[0] for key in without_row).items()
-    ]
+    below = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in without_row.items()]
     unread = {each.cluster for each in inventory.service_accounts if each.guard == NOT_READ}
     allows = "docs/permissions/kubernetes-verify-guard.yaml allows it"
     below += [f"{named(each)}: guards were not read: {allows}" for each in sorted(unread)]
@@ -113,21 +109,19 @@ def table_of(inventory: Inventory) -> Table:
     first = 1 if len(inventory.clusters) == 1 else 0
     columns = [n for n in range(first, len(HEADINGS)) if any(cells[n] not in ("", NONE) for _, cells in rows)]
     rows = [(each, [cells[n] for n in columns]) for each, cells in rows]
-    return Table([HEADINGS[n] for n in columns], rows, without_row, below)
+    return Table([HEADINGS[n] for n in columns], rows, below)
 
 
 def _in_turn(inventory: Inventory) -> dict[tuple[str, str], dict[str, Decision]]:
     """Return the roles that those of each service account may assume in turn."""
-    tagged = {each.id for each in inventory.associations if each.session_tags}
     steps = Steps(inventory.chains)
-    of_tagged = Steps(inventory.chains, tagged=True) if tagged else steps
     found: dict[tuple[str, str], dict[str, Decision]] = {}
     for each in inventory.admissions:
-        of_each = of_tagged if each.association in tagged else steps
-        for arn, decision in of_each.reached(each.role).items():
+        for arn, decision in steps.reached(each.role).items():
             for name in each.service_accounts:
                 of_name = found.setdefault((each.cluster, name), {})
-                certain = decision is each.decision is Decision.ALLOWED
+                # With session tags, as associations give them, each step needs sts:TagSession too.
+                certain = decision is each.decision is Decision.ALLOWED and each.audiences
                 of_name[arn] = Decision.ALLOWED if certain else of_name.get(arn, Decision.CANNOT_DECIDE)
     return found
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from irsa.evaluation import Decision
 from irsa.evaluation.patterns import matches
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, listed, named, nearest
+from irsa_cli.facts import Facts
 from irsa_cli.inventory.chains import Steps, chains
-from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings import findings
 from irsa_cli.inventory.findings.untidy import last_used_text
 from irsa_cli.inventory.output import (
@@ -23,31 +23,44 @@ from irsa_cli.inventory.output import (
     Inventory,
 )
 from irsa_world.exits import CouldNotLookError
-from irsa_world.model import Discovery, Guards, Role
+from irsa_world.model import Discovery, Guards
 
 
 def take_inventory(discovery: Discovery, now: datetime) -> Inventory:
-    """Return the inventory of what was found.
-
-    Args:
-        discovery: What was found.
-        now: Now.
-    """
-    not_checked = list(discovery.not_checked)
-    not_checked += _unreadable_providers(discovery)
-    facts = Facts(discovery, now, not_checked.append)
-    # Both add to what is not checked.
-    found, further = findings(facts), chains(facts)
+    """Return the inventory of what was found."""
+    not_checked = [*discovery.not_checked, *_unreadable_providers(discovery)]
+    facts = Facts(discovery, not_checked.append, now)
+    # It adds to what is not checked.
+    found = findings(facts)
     return Inventory(
-        [InventoriedCluster(each.name, each.issuer, len(each.service_accounts)) for each in discovery.clusters],
-        [InventoriedAwsAccount(one.number, len(one.roles), sorted(one.client_ids)) for one in discovery.aws_accounts],
-        list(_service_accounts(discovery)),
-        [_role(each, discovery, now) for each in facts.kubernetes_roles],
+        [InventoriedCluster(each.name, each.issuer) for each in discovery.clusters],
+        [InventoriedAwsAccount(each.number, len(each.roles)) for each in discovery.aws_accounts],
+        [
+            InventoriedServiceAccount(
+                cluster.name,
+                each.namespace,
+                each.name,
+                each.role_arn,
+                _guard(cluster.guards, each.namespace, each.name),
+            )
+            for cluster in discovery.clusters
+            for each in cluster.service_accounts
+        ],
+        [InventoriedRole(each.arn, last_used_text(each, now)) for each in facts.kubernetes_roles],
         [*_by_tokens(facts), *_by_association(facts)],
         found,
         list(dict.fromkeys(not_checked)),
-        further,
-        associations=list(_associations(facts)),
+        chains(facts),
+        associations=[
+            InventoriedAssociation(
+                each.cluster.name,
+                str(each.association),
+                each.association.role_arn,
+                each.association.target_role_arn,
+                each.deciding.verdict.decision,
+            )
+            for each in facts.associated
+        ],
     )
 
 
@@ -91,23 +104,6 @@ def of_namespaces(inventory: Inventory, namespaces: Sequence[str]) -> Inventory:
     return replace(chosen_ones, left_out=f"of other namespaces, left out: {', '.join(others)}")
 
 
-def _associations(facts: Facts) -> Iterator[InventoriedAssociation]:
-    for each in facts.associated:
-        association, verdict = each.association, each.deciding.verdict
-        yield InventoriedAssociation(
-            each.cluster.name,
-            str(association),
-            association.role_arn,
-            association.target_role_arn,
-            association.session_tags,
-            association.owner,
-            association.association_id,
-            verdict.decision,
-            verdict.details or verdict.found,
-            association.place in facts.discovery.managed_associations,
-        )
-
-
 def _by_tokens(facts: Facts) -> Iterator[Admission]:
     for cluster, group in facts.admitted:
         yield Admission(
@@ -132,20 +128,11 @@ def _by_association(facts: Facts) -> Iterator[Admission]:
         bit = facts.claims[issuer].bit(each.association.subject) if each.service_account else 0
         # Of a role that was not read, a finding says so.
         is_left = bit & ~by_token.get((issuer, each.role_arn), 0) and each.role_arn in facts.roles
-        if is_left and each.decision is not Decision.DENIED:
-            verdict = each.deciding.verdict
+        verdict = each.deciding.verdict
+        if is_left and verdict.decision is not Decision.DENIED:
             reason = f"by an association of EKS Pod Identity: {verdict.details or verdict.found}"
-            names = [str(each.association)]
-            yield Admission(
-                each.role_arn,
-                each.cluster.name,
-                verdict.decision,
-                (),
-                reason,
-                verdict.documentation,
-                names,
-                each.association.association_id,
-            )
+            page, names = verdict.documentation, [str(each.association)]
+            yield Admission(each.role_arn, each.cluster.name, verdict.decision, (), reason, page, names)
 
 
 def _unreadable_providers(discovery: Discovery) -> Iterator[str]:
@@ -157,26 +144,9 @@ def _unreadable_providers(discovery: Discovery) -> Iterator[str]:
                 yield f"roles that trust the OIDC provider {named(arn)}: {mistake.found}"
 
 
-def _service_accounts(discovery: Discovery) -> Iterator[InventoriedServiceAccount]:
-    for cluster in discovery.clusters:
-        for each in cluster.service_accounts:
-            place = cluster.issuer, each.role_arn, each.namespace, each.name
-            managed = place in discovery.managed_service_accounts
-            guard = _guard(cluster.guards, each.namespace, each.name)
-            yield InventoriedServiceAccount(
-                cluster.name, each.namespace, each.name, each.role_arn, each.audience, managed, guard
-            )
-
-
 def _guard(guards: Guards | None, namespace: str, name: str) -> str:
     """Return the mode in which Pods are guarded; of several stacks, that which refuses them counts."""
     if guards is None:
         return NOT_READ
     unread = NOT_READ if (namespace, "") in guards else ""
     return min((each.mode for each in guards.get((namespace, name), ())), default=unread)
-
-
-def _role(role: Role, discovery: Discovery, now: datetime) -> InventoriedRole:
-    last_used = role.last_used.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if role.last_used else ""
-    managed = role.arn in discovery.managed_roles
-    return InventoriedRole(role.arn, last_used, role.has_details, last_used_text(role, now), managed)

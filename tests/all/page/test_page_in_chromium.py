@@ -84,23 +84,10 @@ def test_filter_leaves_what_has_every_word(open_page: Open) -> None:
     assert [shown(found, part) for part in parts] == every
 
 
-def test_a_box_of_the_picture_leads_to_what_is_in_it(open_page: Open) -> None:
-    found = open_page(LARGE)
-    box = found.locator("a.box", has_text="checkout/").first
-    box.click()
-    expect(found.locator("#text")).to_have_value("prod checkout/")
-    expect(found.locator("#service-accounts")).to_be_in_viewport()
-    rows = found.locator("#service-accounts [data-row]:not([hidden])")
-
-    assert 0 < rows.count() < len(LARGE.service_accounts)
-    assert all("checkout/" in text for text in rows.all_inner_texts())
-
-
 def test_it_reads_without_javascript(open_page: Open) -> None:
     found = open_page(SMALL, script=False)
 
     expect(found.locator("#filter")).to_be_hidden()
-    expect(found.locator("a.box").first).to_be_visible()
     assert shown(found, "roles") == len(SMALL.roles)
     found.locator("#roles summary").first.click()
     expect(found.locator("#roles details[open] p").last).to_be_visible()
@@ -123,13 +110,6 @@ def test_nobody_scrolls_sideways(size: str, width: int, open_page: Open) -> None
     found.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
 
     assert found.evaluate("document.documentElement.scrollWidth") <= width
-    # What is too long for a box of the picture is cut there.
-    assert found.evaluate(
-        """(width) => [...document.querySelectorAll("body *:not(svg *)")]
-            .filter((each) => each.checkVisibility() && each.getBoundingClientRect().right > width + 1)
-            .map((each) => each.outerHTML.slice(0, 80))""",
-        width,
-    ) == []  # fmt: skip
 
 
 def test_paper_has_what_is_folded(open_page: Open) -> None:

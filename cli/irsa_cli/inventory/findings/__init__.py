@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from irsa.rules.mistakes import named
-from irsa_cli.inventory.facts import Facts
+from irsa_cli.facts import Facts
 from irsa_cli.inventory.findings import access, broken, unseen, untidy
 from irsa_cli.inventory.findings.kinds import Kind
 from irsa_cli.inventory.output import Finding

@@ -1,24 +1,26 @@
 """Findings about more access than needed, the worst first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from irsa.evaluation import Decision
-from irsa.evaluation.admission import but_those
+from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admitted, admitted_by, but_those
 from irsa.evaluation.decision import admits_any_association
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.mistakes import listed, named
-from irsa.rules.subjects import CLAIM_PREFIX
+from irsa.rules.strangers import stranger
+from irsa.rules.subjects import CLAIM_PREFIX, is_pattern
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.inventory.admissions import Admitted
-from irsa_cli.inventory.facts import Facts
-from irsa_cli.inventory.findings.kinds import kind
+from irsa_cli.facts import Facts, Trust
+from irsa_cli.inventory.findings.kinds import about_association, about_trust, kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.issuers import Issuers, Standing, eks_region
-from irsa_world.model import Cluster, ServiceAccount
+from irsa_world.model import Cluster
 from irsa_world.trusts.trust import ClaimCondition, exact_subjects, place_text
 from irsa_world.verdict import NO_SERVICE_ACCOUNT
 
+# Stands for whatever a pattern of namespaces matches.
+FILLING = "namespace"
 BY_TAG = (
     "aws:RequestTag/kubernetes-namespace, aws:RequestTag/kubernetes-service-account and aws:RequestTag/eks-cluster-arn"
 )
@@ -27,19 +29,20 @@ BY_TAG = (
 @kind("Role open to a whole namespace or more", "Whoever may create a Pod there, or an association, may use it.")
 def wide_trust(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that admit a whole namespace, or more, or any association of their AWS account."""
-    for index, namespaces in facts.wide.items():
-        trust = facts.trusts[index]
+    for trust in facts.trusts:
+        namespaces = _wide_namespaces(facts, trust) if trust.cluster else {}
         said = []
         for decision, verb in (
             (Decision.ALLOWED, "it trusts"),
             (Decision.CANNOT_DECIDE, "under a condition that cannot be decided here, it trusts"),
         ):
-            of_decision = {name: each for name, each in namespaces.items() if each.decision is decision}
+            of_decision = {name: those for name, (found, those) in namespaces.items() if found is decision}
             whom = "the cluster" if "*" in of_decision else listed(of_decision)
-            but = but_those(one for each in of_decision.values() for one in each.admitted)
+            but = but_those(each for those in of_decision.values() for each in those)
             if of_decision:
                 said.append(f"{verb} every service account of {whom}, also those that are created there later{but}")
-        yield trust.finding("; ".join(said), "named service accounts")
+        if said:
+            yield about_trust(trust, "; ".join(said), "named service accounts")
     for arn, policy in facts.policies.items():
         if admits_any_association(policy.parsed, policy.partition, policy.aws_account.number):
             found = (
@@ -49,28 +52,56 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
             yield Finding(role=arn, found=found, expected=f"StringEquals on {BY_TAG}")
 
 
+def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, tuple[Decision, Sequence[Admitted]]]:
+    """Return the namespaces of which a role admits, or may admit, every service account, and by which patterns.
+
+    `*` stands for all of them.
+    """
+    compared = trust.naming("sub")
+    values = {value for each in compared for value in each.condition.wanted}
+    named_alone = {each.place for each in compared} == trust.allowing.keys() and not any(map(is_pattern, values))
+    if named_alone or not trust.client_ids:
+        return {}
+    admitted, complete = admitted_by(trust.parsed, trust.provider_arn, trust.client_ids)
+    if not complete:
+        facts.not_checked(f"{named(trust.policy.role.arn)}: {TOO_MANY_PATTERNS}")
+    found: dict[str, tuple[Decision, Sequence[Admitted]]] = {}
+    for decision, those in (
+        (Decision.ALLOWED, [each for each in admitted if each.certain]),
+        (Decision.CANNOT_DECIDE, admitted),
+    ):
+        subjects = {each.subject: each for each in those}
+        if those and stranger(subjects) is None:
+            return {**found, "*": (decision, those)}
+        for namespace in sorted({each.partition(":")[0] for each in subjects if is_pattern(each.partition(":")[2])}):
+            # One namespace that the pattern matches stands for all.
+            sample = namespace.replace("*", FILLING).replace("?", FILLING[0])
+            if stranger(subjects, sample) is None:
+                of_it = [each for subject, each in subjects.items() if subject.partition(":")[0] == namespace]
+                found.setdefault(namespace, (decision, of_it))
+    return found
+
+
 @kind("Role trusts a missing service account", "Whoever creates it may assume it.")
 def missing_service_account(facts: Facts) -> Iterator[Finding]:
-    """Yield the names in trust policies, but typos, and the associations of which there is no service account."""
-    typos = {free for free, _ in facts.typos}
-    for free in facts.free_names:
-        if free in typos:
-            continue
-        trust, value, index = free
-        parts = value.removeprefix(CLAIM_PREFIX).split(":")
-        is_subject = value.startswith(CLAIM_PREFIX) and len(parts) == 2 and all(parts)  # noqa: PLR2004 (namespace and name)
-        where = place_text(trust, index)
-        yield trust.finding(
-            f"{where} names it, but {NO_SERVICE_ACCOUNT}"
-            if is_subject
-            else f"{where} names {named(value)}, which is the subject of no service account",
-            "a service account that exists, or a trust policy without it",
-            "/".join(parts) if is_subject else "",
-        )
+    """Yield the names in trust policies, and the associations, of which there is no service account."""
+    for trust in facts.trusts:
+        for value, place in exact_subjects(trust).items() if trust.cluster else ():
+            if trust.cluster and facts.claims[trust.cluster.issuer].like(value):
+                continue
+            parts = value.removeprefix(CLAIM_PREFIX).split(":")
+            is_subject = value.startswith(CLAIM_PREFIX) and len(parts) == 2 and all(parts)  # noqa: PLR2004 (namespace and name)
+            why = "but there is none" if is_subject else "which is the subject of no service account"
+            yield about_trust(
+                trust,
+                f"{place_text(trust, place)} names {named(value)}, {why}",
+                "a service account that exists, or a trust policy without it",
+                "/".join(parts) if is_subject else "",
+            )
     for each in facts.associated:
         if each.service_account is None:
             found = f"an association gives it the role, but {NO_SERVICE_ACCOUNT}"
-            yield each.finding(each.role_arn, found, "a service account that exists, or no such association")
+            yield about_association(each, each.role_arn, found, "a service account that exists, or no such association")
 
 
 @kind("Trust policy without a condition on aud", "It accepts each audience of the provider.")
@@ -82,7 +113,7 @@ def no_audience(facts: Facts) -> Iterator[Finding]:
         if open_ones:
             where = ", ".join(place_text(trust, index) for index in open_ones)
             expected = f"StringEquals {named(f'{trust.issuer}:aud')} {DEFAULT_AUDIENCE}"
-            yield trust.finding(f"no condition on aud: {where}", expected)
+            yield about_trust(trust, f"no condition on aud: {where}", expected)
 
 
 def _is_anything(each: ClaimCondition) -> bool:
@@ -93,17 +124,15 @@ def _is_anything(each: ClaimCondition) -> bool:
 
 @kind("One role for several namespaces", "They share all permissions of the role.")
 def several_namespaces(facts: Facts) -> Iterator[Finding]:
-    """Yield the roles that admit service accounts of several namespaces."""
-    whole = {id(facts.trusts[index]) for index, namespaces in facts.wide.items() if "*" in namespaces}
+    """Yield the roles that admit service accounts of several namespaces; of everybody, wide-trust says so."""
     by_role: dict[str, tuple[set[str], set[str]]] = {}
     known: dict[tuple[str, int], set[str]] = {}
     for cluster, each in facts.allowed:
-        if id(each.trust) in whole:
+        claims, key = facts.claims[cluster.issuer], (cluster.issuer, each.service_accounts)
+        if each.service_accounts == claims.everybody:
             continue
-        key = cluster.issuer, each.service_accounts
         if key not in known:
-            names = facts.claims[cluster.issuer].names(each.service_accounts)
-            known[key] = {name.partition("/")[0] for name in names}
+            known[key] = {name.partition("/")[0] for name in claims.names(each.service_accounts)}
         namespaces, clusters = by_role.setdefault(each.trust.policy.role.arn, (set(), set()))
         namespaces.update(known[key])
         clusters.add(cluster.name)
@@ -117,15 +146,30 @@ def several_namespaces(facts: Facts) -> Iterator[Finding]:
 @kind("Admitted, but not annotated", "The service account may assume a role it does not name.")
 def not_annotated(facts: Facts) -> Iterator[Finding]:
     """Yield who is admitted by a role and not annotated with it; all whom a pattern admits are one finding."""
+    having: dict[tuple[str, str], int] = {}
+    pairs = [(cluster.issuer, each.role_arn, each.subject) for cluster, each in facts.discovery.annotated]
+    pairs += [
+        (each.cluster.issuer, each.role_arn, each.association.subject)
+        for each in facts.associated
+        if each.service_account
+    ]
+    for issuer, arn, subject in pairs:
+        having[issuer, arn] = having.get((issuer, arn), 0) | facts.claims[issuer].bit(subject)
     by_pattern: dict[int, tuple[Cluster, str, int]] = {}
     for cluster, each in facts.allowed:
         claims, arn = facts.claims[cluster.issuer], each.trust.policy.role.arn
-        others = each.service_accounts & ~facts.having.get((cluster.issuer, arn), 0)
+        others = each.service_accounts & ~having.get((cluster.issuer, arn), 0)
         exact = 0
         for value in exact_subjects(each.trust):
             exact |= claims.like(value)
         for service_account in claims.members(others & exact):
-            yield _admitted_only(each, cluster, service_account)
+            other = service_account.role_arn
+            fits = not other and service_account.audience in each.audiences
+            place = service_account.namespace, service_account.name
+            fix = commands.annotate(*place, ROLE_ARN, arn, cluster.context) if fits else ""
+            found = f"trusted, but annotated with {named(other)}" if other else "trusted, but not annotated"
+            expected = "the annotation, or a trust policy without it"
+            yield Finding("", cluster.name, str(service_account), arn, found=found, expected=expected, fix=fix)
         if others & ~exact:
             *_, before = by_pattern.get(id(each.trust), (0,))
             by_pattern[id(each.trust)] = cluster, arn, before | others & ~exact
@@ -133,21 +177,6 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
         names = facts.claims[cluster.issuer].names(group)
         found = f"{len(names):,} trusted, but not annotated with it: {listed(names)}"
         yield Finding("", cluster.name, "", arn, found=found, expected="a narrower trust policy, or the annotation")
-
-
-def _admitted_only(admitted: Admitted, cluster: Cluster, service_account: ServiceAccount) -> Finding:
-    arn, other = admitted.trust.policy.role.arn, service_account.role_arn
-    fits = not other and service_account.audience in admitted.audiences
-    place = service_account.namespace, service_account.name
-    fix = commands.annotate(*place, ROLE_ARN, arn, cluster.context) if fits else ""
-    return Finding(
-        cluster=cluster.name,
-        service_account=str(service_account),
-        role=arn,
-        found=f"trusted, but annotated with {named(other)}" if other else "trusted, but not annotated",
-        expected="the annotation, or a trust policy without it",
-        fix=fix,
-    )
 
 
 @kind("Role trusts a cluster that is gone", "No cluster read or listed has its issuer.")
@@ -158,7 +187,8 @@ def orphaned_issuer(facts: Facts) -> Iterator[Finding]:
         if trust.client_ids is None or issuers.standing(trust.issuer) is not Standing.GONE:
             continue
         where = f"AWS account {listed(issuers.listed_by(trust.issuer))} in {eks_region(trust.issuer)}"
-        yield trust.finding(
+        yield about_trust(
+            trust,
             f"no cluster that was read, and none in EKS of {where}, has this issuer",
             "a cluster of this issuer, perhaps of another AWS account; or a trust policy without it",
         )

@@ -1,6 +1,5 @@
 """Findings about what does not work, the worst first."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,23 +7,13 @@ from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Statement
 from irsa.rules import commands
-from irsa.rules.annotations import (
-    AUDIENCE,
-    POD_ONLY,
-    ROLE_ARN,
-    STS_REGIONAL_ENDPOINTS,
-    TOKEN_EXPIRATION,
-    WRITTEN_FROM,
-    meant_by,
-)
-from irsa.rules.arns import Arn, parse_iam_arn
-from irsa.rules.mistakes import Mistake, likely, listed, named
+from irsa.rules.annotations import AUDIENCE, POD_ONLY, ROLE_ARN, WRITTEN_FROM, meant_by
+from irsa.rules.arns import Arn
+from irsa.rules.mistakes import likely, listed, named
 from irsa.rules.subjects import WILDCARDS, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.inventory.admissions import Trust, TrustPolicy
-from irsa_cli.inventory.associations import Associated
-from irsa_cli.inventory.facts import Answer, Facts
-from irsa_cli.inventory.findings.kinds import kind
+from irsa_cli.facts import Answer, Associated, Facts, Trust, TrustPolicy
+from irsa_cli.inventory.findings.kinds import about_association, about_trust, kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.model import Cluster, ServiceAccount
 from irsa_world.trusts.trust import ANYBODY, place_text
@@ -32,8 +21,6 @@ from irsa_world.verdict import NO_PROVIDER, of_annotations
 
 # A Pod has what the webhook wrote when the Pod was created.
 RESTART = "; then restart its Pods"
-# What the webhook and Kubernetes take: https://github.com/aws/amazon-eks-pod-identity-webhook, and TokenRequest
-VALUES = {AUDIENCE: ".+", STS_REGIONAL_ENDPOINTS: "true|false", TOKEN_EXPIRATION: "[1-9][0-9]{3,8}|[6-9][0-9]{2}"}
 
 
 @kind("Annotated with a role that does not exist", "Its Pods get no credentials.")
@@ -66,19 +53,18 @@ def _meant_role(facts: Facts, cluster: Cluster, service_account: ServiceAccount,
 @kind("Annotated, but not admitted", "The role refuses the token that the webhook mounts.")
 def not_admitted(facts: Facts) -> Iterator[Finding]:
     """Yield the service accounts that their annotated role refuses, with the token that the webhook mounts."""
-    typos = {id(answer) for _, answer in facts.typos}
     for answer in facts.answers:
         cluster, each, provider, refused = answer
         if refused.decision is Decision.CANNOT_DECIDE:
             whom = f"the service accounts of {named(cluster.name)} that are annotated with it"
             facts.not_checked(f"whether {named(each.role_arn)} admits {whom} cannot be decided here")
-        elif id(answer) not in typos:
-            text, expected = refused.details, refused.expected
-            if wrong := of_annotations(each.annotations, each.role_arn):
-                text, expected = wrong.found, wrong.expected
-            change, fix = _to_be_admitted(facts, answer)
-            text += _beside_association(facts, cluster, each)
-            yield Finding("", cluster.name, str(each), each.role_arn, provider, text, f"{expected}{change}", fix)
+            continue
+        text, expected = refused.details, refused.expected
+        if wrong := of_annotations(each.annotations, each.role_arn):
+            text, expected = wrong.found, wrong.expected
+        change, fix = _to_be_admitted(facts, answer)
+        text += _beside_association(facts, cluster, each)
+        yield Finding("", cluster.name, str(each), each.role_arn, provider, text, f"{expected}{change}", fix)
 
 
 def _to_be_admitted(facts: Facts, refused: Answer) -> tuple[str, str]:
@@ -108,7 +94,7 @@ def association_missing_role(facts: Facts) -> Iterator[Finding]:
     for each in facts.associated:
         for role_arn, verdict, missing in each.answers:
             if missing:
-                yield each.finding(role_arn, verdict.found, verdict.expected)
+                yield about_association(each, role_arn, verdict.found, verdict.expected)
 
 
 @kind("Association with a role that refuses it", "EKS gives its Pods no credentials.")
@@ -125,7 +111,7 @@ def association_not_admitted(facts: Facts) -> Iterator[Finding]:
             )
             continue
         expected = f"{verdict.expected}{_with_other_tags(each, facts.policies[role_arn])}"
-        yield each.finding(role_arn, verdict.details, expected)
+        yield about_association(each, role_arn, verdict.details, expected)
 
 
 def _with_other_tags(each: Associated, policy: TrustPolicy) -> str:
@@ -151,26 +137,9 @@ def association_wins(facts: Facts) -> Iterator[Finding]:
         if annotated and annotated != each.role_arn:
             role = named(each.role_arn)
             found = f"annotated with {named(annotated)}, but new Pods ask for {role} by the association alone"
-            yield each.finding(each.role_arn, found, "one role: that of the annotation or that of the association")
-
-
-@kind(
-    "Trust policy with a misspelled service account",
-    "The role refuses it, and whoever creates the other one may assume the role.",
-    "not-admitted",
-    "missing-service-account",
-)
-def misspelled_subject(facts: Facts) -> Iterator[Finding]:
-    """Yield the names in trust policies that are likely typos of a service account that is annotated with the role."""
-    for (trust, value, index), answer in facts.typos:
-        service_account = answer.service_account
-        right, wrong = named(subject_claim(service_account.subject)), named(value)
-        yield trust.finding(
-            f"{place_text(trust, index)} names {wrong}, which is no service account; {named(str(service_account))} is "
-            "annotated with the role, which refuses it: likely a typo",
-            f"in the trust policy, {right} in place of {wrong}, if it is meant to have the role",
-            str(service_account),
-        )
+            yield about_association(
+                each, each.role_arn, found, "one role: that of the annotation or that of the association"
+            )
 
 
 @kind("Role trusts a missing OIDC provider", "It admits no token of that issuer.")
@@ -188,7 +157,7 @@ def missing_provider(facts: Facts) -> Iterator[Finding]:
         audiences = {value for each in trust.naming("aud") for value in each.condition.wanted}
         named_ones = {each for each in audiences if not is_pattern(each)} or {DEFAULT_AUDIENCE}
         fix = commands.create_provider(cluster.issuer, named_ones) if cluster and owner == number else ""
-        yield trust.finding(found, "an OIDC provider that exists, or a trust policy without it", fix=fix)
+        yield about_trust(trust, found, "an OIDC provider that exists, or a trust policy without it", fix=fix)
 
 
 @kind("* or ? under StringEquals", "They stand for no other characters there.")
@@ -198,7 +167,8 @@ def literal_wildcard(facts: Facts) -> Iterator[Finding]:
         for place, _, condition, _ in trust.compared:
             values = [each for each in condition.wanted if WILDCARDS.search(each) and "${" not in each]
             if values and condition.comparison != "Like":
-                yield trust.finding(
+                yield about_trust(
+                    trust,
                     f"{place_text(trust, place)}: {condition.operator} compares * and ? literally: {listed(values)}",
                     condition.operator.replace("EqualsIgnoreCase", "Like").replace("Equals", "Like"),
                 )
@@ -217,21 +187,10 @@ def misspelled_annotation(facts: Facts) -> Iterator[Finding]:
                     yield Finding("", cluster.name, str(each), found=found, expected=expected, fix=fix)
 
 
-def _is_value(facts: Facts, key: str, value: str) -> bool:
-    """Return whether an annotation may have this value; a role of an AWS account that was not read may exist."""
-    if key != ROLE_ARN:
-        return re.fullmatch(VALUES[key], value) is not None
-    try:
-        number = parse_iam_arn(value, "role").account_id
-    except Mistake:
-        return False
-    return value in facts.roles or number not in facts.numbers
-
-
 def _spelled_right(
     facts: Facts, cluster: Cluster, service_account: ServiceAccount, key: str, meant: str
 ) -> tuple[str, str]:
-    """Return what should be in place of a misspelled annotation, and the command; empty where the value is wrong."""
+    """Return what should be in place of a misspelled annotation, and the command where its value will be taken."""
     place, annotations = (service_account.namespace, service_account.name), service_account.annotations
     if meant in POD_ONLY or meant in annotations:
         why = POD_ONLY.get(meant) or f"it has {meant}: {named(annotations[meant])}"
@@ -242,7 +201,8 @@ def _spelled_right(
     right = replace(service_account, annotations={**annotations, meant: value})
     answer = facts.answer(cluster, right)
     is_refused = answer is not None and answer.verdict.decision is Decision.DENIED
-    if is_refused or not _is_value(facts, meant, value):
+    is_known = bool(value) if meant == AUDIENCE else meant == ROLE_ARN and not facts.missing(value)
+    if is_refused or not is_known:
         return f"{meant}, with a value that the webhook and the role take", ""
     fix = commands.annotate(*place, meant, value, cluster.context, removed=[key])
     return f"{meant}: {named(value)}{RESTART}", fix
@@ -262,7 +222,8 @@ def misspelled_key(facts: Facts) -> Iterator[Finding]:
                 prefix, _, claim = key.lower().rpartition(":")
                 if claim not in ("aud", "sub") or prefix in issuers or prefix.startswith("aws:"):
                     continue
-                yield trust.finding(
+                yield about_trust(
+                    trust,
                     f"{place_text(trust, index)}: {named(key)}, which no token of this OIDC provider has",
                     named(f"{trust.issuer}:{claim}"),
                 )

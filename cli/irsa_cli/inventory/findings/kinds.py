@@ -1,9 +1,10 @@
 """What a kind of finding has beside the function that finds it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from irsa_cli.inventory.facts import Facts
+from irsa.rules.mistakes import named
+from irsa_cli.facts import Associated, Facts, Trust
 from irsa_cli.inventory.output import Finding
 
 # What a kind of finding is about, the worst first: each is a module.
@@ -24,7 +25,6 @@ class Kind(NamedTuple):
         family: A key of FAMILIES.
         title: What it finds: its heading on the page, and its line of --help.
         meaning: What it means for the reader, in one sentence.
-        also: Kinds of which it is a case that has its cause and fix: --fail-on takes it for these, too.
         find: Yields the findings, which have no kind yet.
     """
 
@@ -32,15 +32,27 @@ class Kind(NamedTuple):
     family: str
     title: str
     meaning: str
-    also: Sequence[str]
     find: Find
 
 
-def kind(title: str, meaning: str, *also: str) -> Callable[[Find], Kind]:
+def kind(title: str, meaning: str) -> Callable[[Find], Kind]:
     """Return what makes a kind of finding of the function that finds it."""
 
     def made(find: Find) -> Kind:
         family = find.__module__.rpartition(".")[2]
-        return Kind(find.__name__.replace("_", "-"), family, title, meaning, also, find)
+        return Kind(find.__name__.replace("_", "-"), family, title, meaning, find)
 
     return made
+
+
+def about_trust(trust: Trust, found: str, expected: str, service_account: str = "", fix: str = "") -> Finding:
+    """Return a finding about what a role says to the tokens of an OIDC provider."""
+    cluster = trust.cluster.name if trust.cluster else ""
+    return Finding("", cluster, service_account, trust.policy.role.arn, trust.provider_arn, found, expected, fix)
+
+
+def about_association(each: Associated, role_arn: str, found: str, expected: str) -> Finding:
+    """Return a finding about an association and one of its roles."""
+    owner = each.association.owner
+    found += f"; {named(owner)} owns the association" if owner else ""
+    return Finding("", each.cluster.name, str(each.association), role_arn, found=found, expected=expected)

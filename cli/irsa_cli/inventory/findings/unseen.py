@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from irsa_cli.inventory.facts import Facts
+from irsa_cli.facts import Facts
 from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from irsa.rules.mistakes import listed, named
-from irsa_cli.inventory.facts import Facts
+from irsa_cli.facts import Facts
 from irsa_cli.inventory.findings.kinds import kind
 from irsa_cli.inventory.output import Finding
 from irsa_world.model import Role

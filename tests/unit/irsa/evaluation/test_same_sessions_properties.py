@@ -6,12 +6,12 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from irsa.evaluation.same_sessions import difference
-from irsa_cli.adopt.outcomes import Left
+from irsa_cli.adopt.items import Left
 from irsa_cli.adopt.trust import read_trust
 from irsa_cli.diff.rights import Rights
 from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, DOCUMENT, PROVIDER, SUBJECTS, best
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, statement
-from tests.unit.irsa_cli.adopt.test_trust_properties import ACCOUNTS, SURROUNDINGS, statements, users_of
+from tests.unit.irsa_cli.adopt.test_trust_properties import ACCOUNTS, PROVIDERS, statements, users_of
 from tests.unit.irsa_cli.diff.previews import oidc_provider, rights_of, role, step, without_outputs
 
 VPC = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
@@ -46,11 +46,11 @@ def says_nothing(found: Rights) -> bool:
 def test_what_adopt_writes_is_nothing_to_diff(found: list[dict[str, Any]], is_managed: bool) -> None:
     document = policy_document(*found)
     try:
-        trust = read_trust(document, SURROUNDINGS, users_of(document))
+        trust = read_trust(document, PROVIDERS, users_of(document))
     except Left:
         event("left")
         return
-    event(trust.change or "exact")
+    event("exact" if trust.is_exact else "rewritten")
     managed = {each: [STS, "other"] for each in (BLUE, GREEN)} if is_managed else {}
 
     assert says_nothing(told(document, trust.settings.document, managed, [each[22:] for each in ACCOUNTS]))

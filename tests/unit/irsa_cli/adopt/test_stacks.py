@@ -71,11 +71,6 @@ def test_what_a_stack_only_reads_or_names(not_owner: dict[str, Any]) -> None:
     assert not {role_arn("app"), POLICY, UID} & {*owned(resources_of(state(not_owner)))}
 
 
-@pytest.mark.parametrize("empty", [{}, {"deployment": None}, {"deployment": {"resources": None}}, state()])
-def test_a_stack_without_resources_owns_nothing(empty: dict[str, Any]) -> None:
-    assert [*owned(resources_of(empty))] == []
-
-
 def pulumi(folder: Path, monkeypatch: pytest.MonkeyPatch, stacks: str, **states: Any) -> None:
     """Put a `pulumi` on PATH that lists these stacks, and exports these states by the last part of a name."""
     for name, each in states.items():
@@ -144,10 +139,3 @@ def test_no_backend_is_no_error(answer: str, why: str, tmp_path: Path, monkeypat
     pulumi(tmp_path, monkeypatch, answer)
 
     assert in_stacks(tmp_path) == InStacks({}, (f"whether a Pulumi stack owns what is chosen: {why}",))
-
-
-def test_no_pulumi_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    (why,) = in_stacks(tmp_path).not_checked
-    assert why.startswith("whether a Pulumi stack owns what is chosen: pulumi is not on PATH")

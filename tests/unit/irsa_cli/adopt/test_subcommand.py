@@ -10,7 +10,7 @@ import yaml
 
 from irsa_cli.adopt import subcommand, work
 from irsa_cli.adopt.stacks import InStacks
-from irsa_world.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_world.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_world.model import Discovery, EksCluster, ManagedPolicy, PolicySettings
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
@@ -59,25 +59,6 @@ def run(folder: Path, *words: str) -> int:
     return code
 
 
-def dry_run(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    subcommand.add(parser)
-    options = parser.parse_args(["--all", *words])
-    code: int = options.run(options)
-    return code
-
-
-def test_a_dry_run_with_nothing_to_add_prints_no_file(
-    discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    discovered(found([service_account("gone", role_arn("gone"))]))
-    monkeypatch.chdir(tmp_path)
-
-    assert dry_run() == FINDINGS
-    printed = capsys.readouterr()
-    assert (printed.out, printed.err.splitlines()[0][:8]) == ("", "dry run:")
-
-
 def test_a_dry_run_prints_nothing_that_drives_a_terminal(
     discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +70,7 @@ def test_a_dry_run_prints_nothing_that_drives_a_terminal(
     document = policy_document({**permission(), "Condition": {"StringEquals": {"aws:PrincipalTag/x": hostile}}})
     discovered(found([], [role("app", statement("team-a:app"), inline_policies={"x": document})]))
     monkeypatch.chdir(tmp_path)
-    dry_run("--output", "-")
+    run(tmp_path, "--all", "--output", "-")
     printed = capsys.readouterr().out
 
     (policy,) = yaml.safe_load(printed)["config"]["irsa:bindings"]["app"]["inlinePolicies"].values()
@@ -154,18 +135,6 @@ def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
     assert [each["role"] for each in bindings.values()] == [{"arn": role_arn("app")}]
 
 
-@pytest.mark.parametrize("stack", ["dev", "my-org/dev", "organization/other-project/prod"])
-def test_what_another_stack_owns_is_left_unless_asked_for(
-    stack: str, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(work, "in_stacks", lambda _: InStacks({role_arn("app"): stack}))
-
-    assert run(tmp_path, "--all") == FINDINGS
-    assert f"role {role_arn('app')}; it belongs to pulumi ({stack}): --take-from pulumi" in capsys.readouterr().out
-    assert run(tmp_path, "--all", "--take-from", "pulumi") == GOOD
-    assert f"docs/adopt.md#who-manages-it-now\n       {stack}\n" in capsys.readouterr().out
-
-
 def test_states_that_cannot_be_read_are_said_first(
     discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,23 +170,6 @@ def test_policies_are_read_when_they_are_taken(
 
     assert run(tmp_path, "--all", *words) == GOOD
     assert asked == [expected]
-
-
-@pytest.mark.parametrize(
-    ("words", "why"),
-    [
-        ((), "everything by --all"),
-        (("--all", "--namespace", "a"), "everything by --all"),
-        (("--namespace", "nothing-here"), 'nothing that was found is chosen by "--namespace nothing-here"'),
-        (("--service-account", "a/gone"), 'nothing that was found is chosen by "--service-account a/gone"'),
-        (("--namespace", "team-a", "--tag", "team=x"), "team=x"),
-    ],
-)
-def test_a_choice_that_chooses_nothing_is_refused(
-    words: tuple[str, ...], why: str, discovered: Any, tmp_path: Path
-) -> None:
-    with pytest.raises(CouldNotLookError, match=why):
-        run(tmp_path, *words)
 
 
 @pytest.mark.parametrize(

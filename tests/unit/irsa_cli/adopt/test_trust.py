@@ -7,45 +7,52 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.adopt.outcomes import Left
-from irsa_cli.adopt.trust import ADDED, ANOTHER_FORM, NO_STATEMENT, ReadTrust, User, read_trust
-from tests.unit.irsa_cli.adopt.scene import BLUE, GONE, GREEN, STS, host_path, policy_document, statement, surroundings
+from irsa_cli.adopt.items import Left
+from irsa_cli.adopt.trust import NO_SUBJECT, Provider, ReadTrust, Settings, read_trust
+from tests.unit.irsa_cli.adopt.scene import BLUE, GONE, GREEN, STS, host_path, policy_document, statement
 
-APP = User(BLUE, "team-a:app", STS)
-
-
-def read(*statements: dict[str, Any], clusters: tuple[str, ...] = ("BLUE",), users: Any = (), **how: Any) -> ReadTrust:
-    return read_trust(policy_document(*statements), surroundings(clusters), users, **how)
+PROVIDERS = {BLUE: Provider((STS,)), GREEN: Provider((STS,))}
+SUB, AUD = f"{host_path()}:sub", f"{host_path()}:aud"
 
 
-def left(*statements: dict[str, Any], **how: Any) -> str:
+def user(subject: str, arn: str = BLUE, audience: str = STS) -> Settings:
+    return Settings((arn,), (subject,), audience)
+
+
+def read(*statements: dict[str, Any], users: Any = ()) -> ReadTrust:
+    return read_trust(policy_document(*statements), PROVIDERS, users)
+
+
+def left(*statements: dict[str, Any], users: Any = ()) -> str:
     with pytest.raises(Left) as reason:
-        read(*statements, **how)
+        read(*statements, users=users)
     return reason.value.found
 
 
-def test_the_page_of_aws_is_exact() -> None:
-    """Protects who followed AWS's page: the preview of the role is an import and no change.
+@pytest.mark.parametrize(
+    ("one", "subject"),
+    [
+        # The action of eksctl's roles is a list of one: MakeAssumeRoleWithWebIdentityPolicyDocument in
+        # https://github.com/eksctl-io/eksctl, pkg/cfn/template.
+        (statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity"]), "team-a:app"),
+        (statement("team-a:*", operator="StringLike"), "team-a:*"),
+    ],
+)
+def test_the_page_of_aws_is_exact(one: Any, subject: str) -> None:
+    """Protects who followed AWS's page: the preview of the role is an import and no change."""
+    settings, is_exact, _ = read(one)
 
-    The action of eksctl's roles is a list of one: MakeAssumeRoleWithWebIdentityPolicyDocument in
-    https://github.com/eksctl-io/eksctl, pkg/cfn/template.
-    """
-    found = read(statement("team-a:app"))
-    namespace = read(statement("team-a:*", operator="StringLike"))
-
-    assert not found.change
-    assert (found.settings.oidc_provider_arns, found.settings.subjects) == ((BLUE,), ("team-a:app",))
-    assert (found.settings.audience, found.settings.conditions, found.settings.statements) == (STS, None, ())
-    assert (namespace.change, namespace.settings.subjects) == ("", ("team-a:*",))
-    assert not read(statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity"])).change
+    assert is_exact
+    assert (settings.oidc_provider_arns, settings.subjects, settings.audience) == ((BLUE,), (subject,), STS)
+    assert (settings.conditions, settings.statements) == (None, ())
 
 
 def test_one_statement_per_account_stays_so() -> None:
     statements = [statement(f"team-a:{name}") for name in ("a", "b", "c")]
-    found = read(*statements, users=[User(BLUE, "team-a:b", STS)])
+    settings, is_exact, _ = read(*statements, users=[user("team-a:b")])
 
-    assert (found.change, found.settings.subjects) == ("", ("team-a:b",))
-    assert found.settings.statements == (statements[0], statements[2])
+    assert (is_exact, settings.subjects) == (True, ("team-a:b",))
+    assert settings.statements == (statements[0], statements[2])
 
 
 @pytest.mark.parametrize(
@@ -58,77 +65,68 @@ def test_one_statement_per_account_stays_so() -> None:
     ids=["Sid", "twice", "case"],
 )
 def test_what_means_the_same_to_iam_becomes_keys(other: dict[str, Any]) -> None:
-    found = read(other)
+    settings, is_exact, _ = read(other)
 
-    assert (found.change, found.settings.subjects, found.settings.statements) == (ANOTHER_FORM, ("team-a:app",), ())
+    assert (is_exact, settings.subjects, settings.statements) == (False, ("team-a:app",), ())
 
 
-EVERYBODY = statement(operator="StringLike")
-EVERYBODY["Condition"]["StringLike"] = {f"{host_path()}:sub": "system:serviceaccount:*"}
-BOTH_LIKE = {"StringLike": {f"{host_path()}:sub": "system:serviceaccount:team-a:*", f"{host_path()}:aud": STS}}
-TWO_AUDIENCES = statement("team-a:app")
-TWO_AUDIENCES["Condition"]["StringEquals"][f"{host_path()}:aud"] = [STS, "other"]
+PAGE: dict[str, Any] = statement("team-a:app")["Condition"]
+SUBJECT = {SUB: "system:serviceaccount:team-a:app"}
 NOT_ACTION = {**statement("team-a:app"), "NotAction": "sts:AssumeRole"}
 del NOT_ACTION["Action"]
-NULL = {"Condition": {**statement("team-a:app")["Condition"], "Null": {f"{host_path()}:sub": "false"}}}
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("other", "names_it"),
     [
-        statement("team-a:app", operator="StringLike"),
+        (statement("team-a:app", operator="StringLike"), True),
         # terraform-aws-iam's assume_role_condition_test = "StringLike" is used for both.
-        statement("team-a:*", operator="StringLike", audience=None) | {"Condition": BOTH_LIKE},
-        statement("team-a:app", operator="ForAnyValue:StringEquals"),
-        statement("team-a:app", audience=None),
-        statement(),
-        EVERYBODY,
-        TWO_AUDIENCES,
-        NOT_ACTION,
-        statement("team-a:app") | NULL,
-        statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity", "sts:TagSession"]),
+        (statement(Condition={"StringLike": {SUB: "system:serviceaccount:team-a:*", AUD: STS}}), True),
+        (statement("team-a:app", operator="ForAnyValue:StringEquals"), True),
+        (statement(Condition={"StringEquals": {**SUBJECT, AUD: [STS, "other"]}}), True),
+        (NOT_ACTION, True),
+        (statement(Condition={**PAGE, "Null": {SUB: "false"}}), False),
+        (statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity", "sts:TagSession"]), True),
+        (statement("team-a:app", audience=None), False),
+        (statement(), False),
+        (statement(Condition={"StringLike": {SUB: "system:serviceaccount:*"}, "StringEquals": {AUD: STS}}), False),
     ],
 )
-def test_what_irsa_does_not_write_stays_word_for_word(other: dict[str, Any]) -> None:
-    found = read(other, users=[APP])
+def test_what_irsa_does_not_write_stays_word_for_word(other: dict[str, Any], names_it: bool) -> None:
+    """Where no statement names a service account, it is the one that has the role."""
+    settings, is_exact, _ = read(other, users=[user("team-a:app")])
 
-    assert found.change == ADDED
-    assert (found.settings.subjects, found.settings.statements) == (("team-a:app",), (other,))
-    assert left(other) == NO_STATEMENT
+    assert (is_exact, settings.statements) == (False, (other,))
+    assert settings.subjects in (("team-a:app",), ("team-a:*",))
+    if names_it:
+        assert read(other).settings == settings
+    else:
+        assert left(other) == NO_SUBJECT
 
 
 def test_nobody_is_let_in_by_a_statement_that_is_added() -> None:
     """The attack: whoever is said to have the role, the trust policy decides; and each cluster has its own users."""
-    one = statement("team-a:app", operator="StringLike")
-    green = statement("team-b:app", cluster="GREEN", operator="StringLike")
+    one = statement("team-a:app", operator="StringLike", audience=None)
+    green = statement("team-b:app", cluster="GREEN", operator="StringLike", audience=None)
 
-    assert "team-b:app" in left(one, users=[APP, User(BLUE, "team-b:app", STS)])
-    assert "denied before, allowed after" in left(one, users=[User(BLUE, "team-a:app", "other")])
-    found = read(one, green, clusters=("BLUE", "GREEN"), users=[APP, User(GREEN, "team-b:app", STS)])
+    assert "team-b:app" in left(one, users=[user("team-a:app"), user("team-b:app")])
+    assert "denied before, allowed after" in left(statement(), users=[user("team-a:app", audience="other")])
+    found = read(one, green, users=[user("team-a:app"), user("team-b:app", GREEN)])
     assert len(found.settings.oidc_provider_arns) == 1
-
-
-def test_a_literal_wildcard_is_left() -> None:
     assert "where StringEquals compares * and ? literally" in left(statement("team-a:*"))
 
 
-def test_a_dead_issuer_is_left_or_kept() -> None:
+def test_a_cluster_that_was_not_read_stays_and_is_said() -> None:
     statements = statement("team-a:app"), statement("team-a:app", cluster="GONE")
+    github = GONE.partition(":oidc-provider/")[0] + ":oidc-provider/token.actions.githubusercontent.com"
+    found = read(*statements, {**statement(), "Principal": {"Federated": github}})
 
-    assert left(*statements) == (
-        f"statement 2 trusts {GONE}, and no cluster that was read has that issuer: pass the cluster's --context, or "
-        "--drop-dead-issuers if it is gone"
-    )
-    found = read(*statements, drop_dead_issuers=True)
-    assert not found.change
-    assert found.afterwards == (f"after the import, remove {GONE} from trust.statements, if its cluster is gone",)
-    assert (found.settings.oidc_provider_arns, found.settings.statements) == ((BLUE,), statements[1:])
+    assert found.is_exact
+    assert [GONE in each for each in found.afterwards] == [True]
+    assert (found.settings.oidc_provider_arns, found.settings.statements[0]) == ((BLUE,), statements[1])
+    assert left(statements[1]) == NO_SUBJECT
 
 
 def test_a_document_that_iam_would_refuse_is_left() -> None:
     with pytest.raises(Left, match="its trust policy: "):
-        read_trust({"Statement": [{"Effect": "Perhaps"}]}, surroundings())
-
-
-def test_a_role_without_a_provider_of_the_clusters_is_left() -> None:
-    assert left(statement("team-a:app", cluster="OTHER")) == NO_STATEMENT
+        read_trust({"Statement": [{"Effect": "Perhaps"}]}, PROVIDERS)

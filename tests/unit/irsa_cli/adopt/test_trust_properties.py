@@ -14,15 +14,16 @@ from irsa.evaluation.document import Parsed, parse
 from irsa.evaluation.normal_form import are_equivalent, normal
 from irsa.evaluation.same_sessions import difference
 from irsa.ways import TrustParts, trust_document
-from irsa_cli.adopt.outcomes import Left
-from irsa_cli.adopt.trust import Surroundings, User, read_trust
+from irsa_cli.adopt.items import Left
+from irsa_cli.adopt.trust import Provider, Settings, read_trust
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, provider
 
 NAMESPACES, NAMES = ("a", "ab", "b"), ("x", "xy", "y")
 EXACT = tuple(f"{ns}:{name}" for ns, name in itertools.product(NAMESPACES, NAMES))
 ACCOUNTS = tuple(f"system:serviceaccount:{each}" for each in EXACT)
 AUDIENCES = (STS, "other")
-SURROUNDINGS = Surroundings(dict.fromkeys((BLUE, GREEN), AUDIENCES), lambda _: False, {})
+PROVIDERS = dict.fromkeys((BLUE, GREEN), Provider(AUDIENCES))
+LISTED = dict.fromkeys((BLUE, GREEN), AUDIENCES)
 
 parts = st.sampled_from(("a", "ab", "b", "x", "xy", "y", "*", "a*", "?", "x?"))
 subjects = st.lists(st.builds("{}:{}".format, parts, parts), min_size=1, max_size=4)
@@ -67,9 +68,9 @@ def test_what_irsa_writes_is_read_back_exactly(data: st.DataObject) -> None:
         )
     )
     document = data.draw(in_another_form(written))
-    found = read_trust(document, SURROUNDINGS)
+    found = read_trust(document, PROVIDERS)
 
-    assert not found.change
+    assert found.is_exact
     assert are_equivalent(found.settings.document, document)
 
 
@@ -113,11 +114,11 @@ def answers(document: dict[str, Any], audiences: Sequence[str] = (*AUDIENCES, "s
     return [answer(parsed, *each) for each in itertools.product((BLUE, GREEN), subjects, audiences)]
 
 
-def users_of(document: dict[str, Any]) -> list[User]:
-    """Return the service accounts that a trust policy admits."""
-    users = (User(arn, *each) for arn in (BLUE, GREEN) for each in itertools.product(EXACT, AUDIENCES))
+def users_of(document: dict[str, Any]) -> list[Settings]:
+    """Return a service account that a trust policy admits."""
+    users = itertools.product((BLUE, GREEN), EXACT, AUDIENCES)
     everybody = [each for each in users if answer(parse(document), *each) == Decision.ALLOWED]
-    return everybody[:1]
+    return [Settings((arn,), (subject,), audience) for arn, subject, audience in everybody[:1]]
 
 
 def answer(parsed: Parsed, arn: str, subject: str, audience: str) -> str:
@@ -129,16 +130,16 @@ def answer(parsed: Parsed, arn: str, subject: str, audience: str) -> str:
 @given(st.lists(statements(), min_size=1, max_size=4), st.none() | st.sampled_from(EXACT))
 def test_whatever_is_adopted_admits_the_same(found: list[dict[str, Any]], other: str | None) -> None:
     document = policy_document(*found)
-    users = [User(BLUE, other, STS)] if other else users_of(document)
+    users = [Settings((BLUE,), (other,))] if other else users_of(document)
     try:
-        trust = read_trust(document, SURROUNDINGS, users)
+        trust = read_trust(document, PROVIDERS, users)
     except Left:
         event("left")
         return
-    event(trust.change or "exact")
+    event("exact" if trust.is_exact else "rewritten")
 
     assert answers(trust.settings.document) == answers(document)
-    assert (not trust.change) == are_equivalent(trust.settings.document, document)
+    assert trust.is_exact == are_equivalent(trust.settings.document, document)
     keys, spelling = trust.settings._replace(statements=()).document, dict[str, str]()
     written = normal(keys, spelling).texts
     for each in found:
@@ -148,7 +149,7 @@ def test_whatever_is_adopted_admits_the_same(found: list[dict[str, Any]], other:
 @given(st.lists(statements(), min_size=1, max_size=3), st.lists(statements(), min_size=1, max_size=3))
 def test_a_difference_is_found(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
     before, after = policy_document(*one), policy_document(*other)
-    found = difference(before, after, SURROUNDINGS.audiences)
+    found = difference(before, after, LISTED)
     event("different" if found else "the same")
 
     # STS takes no token of an audience that the OIDC provider does not list.
@@ -172,6 +173,6 @@ def test_patterns_in_too_many_combinations_are_compared_as_they_are() -> None:
         {**statement, "Condition": {"StringLike": {key: claims}, "StringEquals": {"aws:SourceVpc": "vpc-1"}}}
     )
 
-    assert difference(document, document, SURROUNDINGS.audiences) == ""
-    assert "too many ways" in difference(document, narrower, SURROUNDINGS.audiences)
-    assert "too many ways" in difference(document, unknown, SURROUNDINGS.audiences)
+    assert difference(document, document, LISTED) == ""
+    assert "too many ways" in difference(document, narrower, LISTED)
+    assert "too many ways" in difference(document, unknown, LISTED)

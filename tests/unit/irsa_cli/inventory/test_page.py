@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import itertools
 from collections import Counter
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.page import page
-from irsa_cli.inventory.picture import MOST, picture
 from tests.all.page.inventories import WRITTEN, inventory
 from tests.all.page.parsed import Parsed
 from tests.unit.irsa_cli.inventory.estates import (
@@ -28,7 +26,6 @@ from tests.unit.irsa_cli.inventory.estates import (
     taken,
     trust,
 )
-from tests.unit.irsa_cli.inventory.test_table import BY_ASSOCIATION
 
 SMALL, TINY = inventory(12, 20), inventory(3, 3)
 # What would end an element, an attribute or a comment, be part of a template, or hide what follows.
@@ -163,32 +160,29 @@ def test_nothing_is_left_out() -> None:
     found = inventory(400, 300)
     text = read(page(found, WRITTEN))
     of_findings = {words for each in found.findings for words in (each.found, each.expected, each.role)}
-    wanted = {f"{each.namespace}/{each.name}" for each in found.service_accounts} | of_findings
+    wanted = {name for each in found.admissions for name in each.service_accounts} | of_findings
     wanted |= {each.arn for each in found.roles} | {each.reason for each in found.admissions} | {*found.not_checked}
 
     assert [each for each in wanted if " ".join(each.split()) not in text] == []
 
 
 def test_roles_that_trust_everybody_keep_the_page_small() -> None:
-    """1,500 roles that admit all of 2,000 service accounts are no 3,000,000 names: what is cut is counted."""
+    """300 roles that admit all of 400 service accounts are no 120,000 names: what is cut is counted."""
     everybody = trust({"StringLike": {f"{ISSUER}:sub": "system:serviceaccount:*"}})
-    accounts = [service_account(f"team-{number % 50}", f"app-{number}") for number in range(2_000)]
-    found = taken(discovery(accounts, [role(f"role-{number}", everybody) for number in range(1_500)]))
-    text = page(found, WRITTEN)
+    accounts = [service_account(f"team-{number % 50}", f"app-{number}") for number in range(400)]
+    text = page(taken(discovery(accounts, [role(f"role-{number}", everybody) for number in range(300)])), WRITTEN)
 
-    assert len(text) < 8_000_000
-    assert "and 1,900 more: irsa inventory --json lists all" in text
+    assert len(text) < 1_500_000
+    assert "and 300 more: irsa inventory --json lists all" in text
 
 
 def test_roles_that_all_assume_each_other_keep_the_page_small() -> None:
     """50 of such roles are no 2,450 names: a row has the first 20, and the number of the others."""
     names = [f"app-{number}" for number in range(50)]
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole"}
-    everybody = {**statement, "Principal": {"AWS": NUMBER}}
-    policies = {"all": {"Statement": [{**statement, "Resource": "*"}]}}
+    everybody = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": NUMBER}}
+    administrator = {"attached_policies": ("arn:aws:iam::aws:policy/AdministratorAccess",)}
     roles = [
-        role(each, {"Statement": [*page_trust(f"a:{each}")["Statement"], everybody]}, inline_policies=policies)
-        for each in names
+        role(each, {"Statement": [*page_trust(f"a:{each}")["Statement"], everybody]}, **administrator) for each in names
     ]
     found = taken(discovery([service_account("a", each, each) for each in names], roles))
     text = read(page(found, WRITTEN))
@@ -198,50 +192,10 @@ def test_roles_that_all_assume_each_other_keep_the_page_small() -> None:
     assert text.count(", and 29 more") == 2 * 50
 
 
-@pytest.mark.parametrize(("size", "folded"), [((12, 10), False), ((2_000, 1_500), True)])
-def test_picture_is_legible(size: tuple[int, int], folded: bool) -> None:
-    """However many there are, no column has more boxes than fit, each is somewhere, and none covers another."""
-    found = inventory(*size)
-    its = picture(found)
-    named = {(each.cluster, name) for each in found.admissions for name in each.service_accounts}
-
-    for column in its.columns:
-        assert 0 < len(column) <= MOST
-        assert all(box.y + 24 < other.y for box, other in itertools.pairwise(column))
-        assert column[-1].y < its.height
-        assert (max(box.members for box in column) > 1) is folded
-    assert sum(box.members for box in its.columns[0]) >= len(named)
-    assert {way for _, _, way, _ in its.lines} == {"allowed", "cannot decide", "refused"}
-
-
-def test_a_line_is_what_the_roles_say() -> None:
-    """One of each: admitted, refused, gone, of an AWS account that was not read, and by an association."""
-    elsewhere = "arn:aws:iam::999999999999:role/far"
-    accounts = [
-        service_account("a", "app", "app"),
-        service_account("a", "late", "app"),
-        service_account("a", "gone", "gone"),
-        service_account("a", "far", **{"eks.amazonaws.com/role-arn": elsewhere}),
-        service_account("a", "none"),
-    ]
-
-    def lines(found: Any) -> set[tuple[str, str, str]]:
-        return {(left.label, right.label, way) for left, right, way, _ in picture(taken(found)).lines}
-
-    assert lines(discovery(accounts, [role("app", page_trust("a:app"))])) == {
-        ("a/app", "app", "allowed"),
-        ("a/late", "app", "refused"),
-        ("a/gone", "gone", "refused"),
-        ("a/far", "far", "cannot decide"),
-    }
-    assert {("a/chain", "target", "allowed"), ("a/refused", "new", "refused")} <= lines(BY_ASSOCIATION)
-
-
 def test_an_empty_inventory_says_so() -> None:
     """A cluster without service accounts, or an AWS account without roles, is no error."""
     text = read(page(taken(discovery()), WRITTEN))
 
-    assert "No role has to do with any service account" in text
     assert "Nothing was found that needs a change" in text
 
 

@@ -1,18 +1,13 @@
 """`irsa inventory` as it is called: forms of output, exit codes, files."""
 
 import json
-import re
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from irsa.ways import TrustParts, trust_document
-from irsa_cli import progress
 from irsa_cli.inventory import work
 from irsa_cli.main import main
 from irsa_world.exits import CouldNotLookError
@@ -76,18 +71,6 @@ def test_exit_codes(
         assert capsys.readouterr().out
 
 
-def test_where_to_look(finds: Any) -> None:
-    asked = finds(GOOD)
-    main(["inventory", "--context", "a", "--context", "b", "--cluster", "c", "--stack", "s", "--stack", "t"])
-    main(["inventory", "--profile", "p", "--profile", "q", "--region", "eu-west-1"])
-
-    region = {"region": "eu-west-1"}
-    assert asked == [
-        (["a", "b"], ["c"], ["s", "t"], [{"profile": None, "region": None}]),
-        ([], [], [], [{"profile": "p", **region}, {"profile": "q", **region}]),
-    ]
-
-
 @pytest.mark.parametrize("option", ["--context", "--cluster", "--profile", "--region", "--namespace"])
 def test_an_unset_variable_chooses_nothing(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
@@ -144,44 +127,6 @@ def test_a_namespace_with_nothing_in_it_is_refused(finds: Any, capsys: pytest.Ca
     assert main(["inventory", "--namespace", "taem-a"]) == 2
     said = "irsa inventory: --namespace taem-a: there is no service account in it; did you mean 'team-a'?\n"
     assert capsys.readouterr().err == said
-
-
-@pytest.fixture
-def blank_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("irsa_cli.inventory.page")
-    vars(module)["page"] = lambda inventory: f"<p>{len(inventory.roles)} é</p>"
-    monkeypatch.setitem(sys.modules, "irsa_cli.inventory.page", module)
-
-
-@pytest.mark.usefixtures("blank_page")
-@pytest.mark.parametrize(("options", "code"), [([], 2), (["--fail-on", "all"], 1)])
-def test_a_page_that_cannot_be_written_is_one_line(
-    finds: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int
-) -> None:
-    finds(BAD)
-
-    assert main(["inventory", "--html", str(tmp_path / "none" / "x; EVIL"), *options]) == code
-    said = capsys.readouterr().err
-    assert said.startswith('irsa inventory: cannot write "')
-    assert said.endswith(": No such file or directory\n")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(10.0, ""), (0.01, "(irsa inventory: reading clusters and AWS accounts\n)+")]
-)
-def test_a_log_says_only_what_takes_long(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seconds: float, said: str
-) -> None:
-    monkeypatch.setattr(progress, "PROGRESS_LINE_SECONDS", seconds)
-
-    def discover(*_: Any, **__: Any) -> Discovery:
-        time.sleep(0.2)
-        raise CouldNotLookError("x")
-
-    monkeypatch.setattr(work, "discover", discover)
-    main(["inventory"])
-
-    assert re.fullmatch(f"{said}irsa inventory: x\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("form", ["", "--json"])

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 
 from irsa.rules.mistakes import visible
 from irsa_cli.inventory.findings import KINDS
-from irsa_cli.inventory.findings.kinds import FAMILIES
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.table import answer_of
 from irsa_world.model import AwsAccount, Cluster, Discovery, Guarded, ServiceAccount
@@ -80,19 +78,14 @@ def test_by_service_account() -> None:
 
 
 def test_the_first_line_and_the_families() -> None:
-    found = taken(discovery(ACCOUNTS, ROLES))
-    printed = lines(replace(found, not_checked=["x"]))
-    counts = Counter(KINDS[each.kind].family for each in found.findings)
-    titles = {f"{title}: {counts[key]} finding{'s' if counts[key] > 1 else ''}": key for key, title in FAMILIES.items()}
+    printed = lines(replace(taken(discovery(ACCOUNTS, ROLES)), not_checked=["x"]))
+    kinds = [line.partition(":")[0] for line in printed if line.partition(":")[0] in KINDS]
 
     assert printed[0] == (
         "6 findings, worst first: 4 more access than needed, 1 does not work, 1 to tidy up; 1 not checked; "
         "2 of 4 service accounts may assume a role"
     )
     assert printed[1:3] == ["", "More access than needed: 4 findings"]
-    assert printed.count(printed[0]) == 1
-    assert [titles[line] for line in printed if line in titles] == [each for each in FAMILIES if counts[each]]
-    kinds = [line.partition(":")[0] for line in printed if line.partition(":")[0] in KINDS]
     assert kinds == sorted(kinds, key=[*KINDS].index)
 
 
@@ -107,18 +100,6 @@ def test_a_role_that_was_not_read_is_not_one_that_refuses() -> None:
 
     assert found.headings[:3] == ["service account", "annotated with", "may assume"]
     assert [row[2] for row in found.rows] == ["open, not read", "not read", ""]
-
-
-def test_a_long_cell_says_how_much_more_there_is() -> None:
-    everybody = trust({"StringLike": {SUB: "system:serviceaccount:*"}})
-    inventory = taken(
-        discovery(
-            [service_account("a", f"app-{number:02}") for number in range(30)],
-            [role(f"role-{number:02}", everybody) for number in range(25)],
-        )
-    )
-
-    assert table(inventory)[1].endswith(f"  {', '.join(f'role-{number:02}' for number in range(20))}, and 5 more")
 
 
 def test_several_clusters_and_aws_accounts_are_named() -> None:
@@ -137,19 +118,12 @@ def test_several_clusters_and_aws_accounts_are_named() -> None:
 
 
 def test_findings_that_say_the_same_share_a_message() -> None:
-    inventory = taken(discovery((), [role(f"r{n}", page_trust("a:app"), last_used=None) for n in range(7)]))
-    printed = lines(inventory)
+    roles = [role(f"r{n}", page_trust("a:app"), last_used=None) for n in range(7)]
+    printed = lines(taken(discovery((), roles)))
+    heading = printed.index("unused: 7 findings")
 
-    assert printed[printed.index("unused: 7 findings") :][:10] == [
-        *(
-            "unused: 7 findings",
-            f"    where:    {role_arn('r0')}",
-            *(f"{'':14}{role_arn(f'r{n}')}" for n in range(1, 5)),
-        ),
-        f"{'':14}and 2 more",
-        *("    found:    last used: not in 400 days", "    expected: used in the last 90 days", ""),
-    ]
-    assert len([each for each in inventory.findings if each.kind == "unused"]) == 7
+    assert [role_arn(f"r{n}") in line for n, line in enumerate(printed[heading + 1 : heading + 6])] == [True] * 5
+    assert printed[heading + 6].strip() == "and 2 more"
 
 
 def hostile(text: str) -> Inventory:
@@ -234,48 +208,20 @@ BY_ASSOCIATION = discovery(
 def test_an_association_is_in_the_rows() -> None:
     """Protects who reads the table: each way to a role is there, with what the service account may assume by it.
 
-    Of a target role, the Pods get the credentials of that one alone, and what it may assume in turn.
+    Of a target role, the Pods get the credentials of that one alone. Session tags, which are transitive, are not looked
+    at: https://github.com/aws/eks-pod-identity-agent/issues/80
     """
     found = taken(BY_ASSOCIATION)
     cells = [re.split(r"  +", line.strip()) for line in table(found)]
 
     assert cells == [
-        ["service account", "annotated with", "associated with", "may assume", "then"],
+        ["service account", "annotated with", "associated with", "may assume", "then, cannot decide"],
         ["a/new", "-", "new", "new"],
         ["a/both", "both", "both", "both"],
         ["a/chain", "-", "chain -> target", "target", "further"],
         ["a/refused", "-", "new"],
     ]
     assert "3 of 5 service accounts may assume a role" in lines(found)[0]
-
-
-def test_session_tags_need_an_action_in_each_step() -> None:
-    """Protects a migration: what an application assumes in turn with its token, it may not with session tags.
-
-    They are transitive: https://github.com/aws/eks-pod-identity-agent/issues/80
-    """
-    names = ("token", "tagged", "untagged")
-    found = discovery(
-        [service_account("a", "token", "token"), service_account("a", "tagged"), service_account("a", "untagged")],
-        [
-            role("token", page_trust("a:token")),
-            role("tagged", pods_trust("a:tagged")),
-            role("untagged", pods_trust()),
-            *(role(f"after-{name}", chained_trust(name, "sts:AssumeRole")) for name in names),
-            role("last", chained_trust("after-tagged", "sts:AssumeRole", "sts:TagSession")),
-        ],
-        associations=[
-            association("a", "tagged", "tagged"),
-            association("a", "untagged", "untagged", session_tags=False),
-        ],
-    )
-    cells = [re.split(r"  +", line.strip()) for line in table(taken(found))[1:]]
-
-    assert [(row[0], row[-1]) for row in cells] == [
-        ("a/token", "after-token"),
-        ("a/tagged", "tagged"),
-        ("a/untagged", "after-untagged"),
-    ]
 
 
 def test_which_service_accounts_are_guarded() -> None:
