@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from irsa.rules.policies import chaining_policy
-from irsa_cli.diff.chains import with_chains
+from irsa_cli.diff.chains import add_chains
 from irsa_cli.diff.lines import rows_of
 from irsa_cli.diff.rights import Right, Rights
-from irsa_cli.diff.snapshots import before_and_after
+from irsa_cli.diff.worlds import before_and_after
 from irsa_world.state.resource import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
     ACCOUNT,
@@ -56,7 +56,9 @@ def told(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> dict[str, list
 
 def everything(*steps: Any, state: Sequence[Mapping[str, Any]] = ()) -> Rights:
     before, after = before_and_after([parse_resource(each, "state") for each in state], preview(*steps).steps)
-    return with_chains(rights_between(before, after), before, after)
+    found = rights_between(before, after)
+    add_chains(found, before, after)
+    return found
 
 
 ROLE = role(trust("web:app"))

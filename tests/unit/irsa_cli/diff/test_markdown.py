@@ -42,7 +42,7 @@ def outside_of_code(text: str) -> str:
 
 def everywhere(text: str) -> Diff:
     """Return a diff with a text in all places that others write."""
-    statement = StatementChange(text, "Allow", "added", text, (Element(text, text),), (Element(text, text),))
+    statement = StatementChange(text, "Allow", "added", (Element(text, text),), (Element(text, text),))
     resource = change(
         kind=text,
         name=text,
