@@ -12,7 +12,6 @@ from tests.unit.irsa_cli.diff.previews import (
     ATTACHMENT,
     COMPONENT,
     OIDC_PROVIDER,
-    POLICY,
     ROLE,
     SECRET,
     SERVICE_ACCOUNT,
@@ -136,20 +135,6 @@ def test_what_drifted_is_compared_with_what_the_cloud_had() -> None:
     assert found.settings == (PropertyChange("description", "by hand", "declared"),)
 
 
-def test_defaults_of_what_is_created_are_left_out() -> None:
-    inputs = {"name": "x", "path": "/", "description": "d", "__defaults": ["path"], "tags": {"a": "1"}}
-    found = only(step("create", None, resource(ROLE, "x", inputs)))
-
-    assert [each.property for each in found.settings] == ["description", "tags.a"]
-
-
-def test_a_document_that_is_no_policy_is_shown_whole() -> None:
-    old, new = (resource(POLICY, "p", {"name": "p", "policy": each}) for each in ("{}", "x"))
-    found = only(step("update", old, new))
-
-    assert (found.statements, found.settings) == ((), (PropertyChange("policy", "{}", "x"),))
-
-
 @pytest.mark.parametrize(
     ("op", "type_", "word"),
     [
@@ -192,18 +177,6 @@ def test_a_patch_says_what_it_writes_and_what_it_takes_over(op: str, arn: str) -
     of_another_program = {"parent": "urn:pulumi:dev::irsa::pulumi:pulumi:Stack::irsa-dev"}
     _, (other,) = all_changes(step("create", None, new | of_another_program))
     assert 'metadata.annotations["pulumi.com/patchForce"]' in [each.property for each in other.settings]
-
-
-def test_an_attachment_has_the_name_of_its_policy() -> None:
-    policy = resource(POLICY, "policy/app-policy", {"name": "app-policy", "policy": json.dumps(trust())})
-    inputs = {"policyArn": UNKNOWN, "role": "my-role"}
-    attachment = resource(ATTACHMENT, "x", inputs, propertyDependencies={"policyArn": [policy["urn"]]})
-    (binding,), _ = all_changes(step("create", None, attachment), step("create", None, policy))
-
-    assert [(each.kind, each.name, each.word) for each in binding.resources] == [
-        ("policy", "app-policy", "create"),
-        ("policy", "app-policy", "attach"),
-    ]
 
 
 def test_bindings_have_the_keys_of_the_stack_file() -> None:

@@ -82,12 +82,6 @@ def test_whose_pods(before: Modes, after: Modes, expected: list[GuardChange]) ->
     assert found(step("update", guard(before), guard(after))) == expected
 
 
-def test_on_and_off() -> None:
-    assert found(step("create", None, guard({"a/x": "deny"}))) == [pods("off", "deny", "a/x")]
-    assert found(step("delete", guard({"a/x": "deny"}))) == [pods("deny", "off", "a/x")]
-    assert found(step("create", None, guard({"a/x": "deny"}, "cluster")))[0].cluster == ""
-
-
 def test_what_bindings_and_config_maps_have_counts() -> None:
     """Protects the repair of a guard that somebody switched off by hand: its component has not changed.
 
@@ -122,15 +116,6 @@ def test_what_is_not_known_yet() -> None:
 
     assert found(*created, step("create", None, guard({"a/x": "deny"}))) == [pods("off", "deny", "a/x")]
     assert found(*created, step("create", None, guard(None))) == [pods("off", "cannot tell")]
-
-
-def test_the_rule_for_annotations() -> None:
-    steps = step("update", guard({}, annotations="warn"), guard({}, annotations="deny"))
-
-    (change,) = found(steps)
-    assert change == GuardChange("green", "roleAnnotations", "warn", "deny")
-    text = " ".join(guard_row(change).pieces)
-    assert text == "guard: role annotations other than declared are refused (deny, was warn) in green"
 
 
 USERS, PREFIXES, GROUPS = "annotation-users", "annotation-user-prefixes", "annotation-groups"

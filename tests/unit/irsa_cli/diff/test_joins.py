@@ -389,14 +389,6 @@ def test_associations_of_which_the_cluster_is_not_known(diff_json: DiffJson) -> 
     assert [each["clusterArn"] for each in found["mayGain"]] == ["prod", "prod"]
 
 
-def test_a_cluster_of_which_eks_says_nothing_is_named(diff_json: DiffJson) -> None:
-    before, after = BY_PODS, and_token(BY_PODS, EKS[0])
-    found = diff_json(*steps(before, after, CALLED_RIGHT), eks={})
-
-    assert [each["issuer"] for each in found["gains"]] == [EKS[0]]
-    assert any(WEST in each and "issuer" in each for each in found["notRead"])
-
-
 def test_a_logical_name_is_no_role_in_iam(diff_json: DiffJson) -> None:
     """The attack: a new role whose name IAM chooses is called as the administrator that may be assumed now."""
     arn = f"arn:aws:iam::{ONE}:role/admin"

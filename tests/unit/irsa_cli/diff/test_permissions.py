@@ -63,18 +63,6 @@ def test_nothing_is_said_twice() -> None:
     assert [(each.actions, each.resources, each.extent) for each in found] == [(("*",), ("*",), "all")]
 
 
-def test_a_policy_of_others_is_told_by_its_name() -> None:
-    put = policy(INLINE, "a", statement("s3:PutObject", "arn:aws:s3:::a/*"))
-    steps = [step("create", None, each) for each in (attachment(READ_ONLY), put, attachment(ADMINISTRATOR))]
-
-    assert of(*steps) == [
-        ("gains", (ADMINISTRATOR,), ()),
-        ("gains", ("s3:PutObject",), ("arn:aws:s3:::a/*",)),
-        ("gains", (READ_ONLY,), ()),
-    ]
-    assert of(step("delete", attachment(READ_ONLY))) == [("loses", (READ_ONLY,), ())]
-
-
 def document_of(*statements: Any) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [*statements]}
 
@@ -208,16 +196,6 @@ def test_a_boundary_of_a_thousand_actions_is_about_those_of_the_role() -> None:
     known, undecided = permission_changes(*(each.with_read(read) for each in before_and_after([], found.steps)))
     assert undecided == []
     assert [(each.change, each.actions, each.extent) for each in known] == [("loses", ("s3:PutObject",), "all")]
-
-
-def test_a_secret_document_hides_no_other_one() -> None:
-    """The attack: a document that nobody can read beside one that allows everything."""
-    secret = resource(INLINE, "a", {"name": "a", "role": "my-role", "policy": SECRET})
-    wide = policy(INLINE, "b", statement("*"))
-    found, undecided = changes(step("update", ROLE, ROLE), step("update", secret, secret), step("create", None, wide))
-
-    assert [(each.change, each.actions) for each in found] == [("gains", ("*",))]
-    assert [each.role for each in undecided] == ["my-role"]
 
 
 @pytest.mark.parametrize("state", [SECRET, "04da6b54-80e4-46f7-96ec-b56ff0331ba9"])
