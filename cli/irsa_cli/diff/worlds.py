@@ -34,6 +34,7 @@ TRUST_POLICY, POLICY_DOCUMENT, OWN_POLICIES = "assumeRolePolicy", "policy", "inl
 UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
 SEVERAL = "several resources of the stack are this role, with different trust policies"
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
+SERVICE_ACCOUNTS = (types.SERVICE_ACCOUNT, types.SERVICE_ACCOUNT_PATCH)
 # Partition and number, by the reference of the provider that leads there.
 AwsAccounts = Mapping[str, tuple[str, str]]
 # The properties that the engine says change, each with the URN of its resource.
@@ -132,16 +133,11 @@ def _world(
 
     # A preview has no step for a role that stays as it is: what has its policies alone is known by its name.
     others = dict.fromkeys((*(key for key, each in documents.items() if each), *attached, *associated))
-    service_accounts = (*of_types.get(types.SERVICE_ACCOUNT, ()), *of_types.get(types.SERVICE_ACCOUNT_PATCH, ()))
     return World(
         {key: whole(key, role) for key, role in roles.items()},
         {key: whole(key, _unseen(key)) for key in others if key not in roles},
-        {
-            str(found): _client_ids(each)
-            for each in of_types.get(types.OIDC_PROVIDER, ())
-            if (found := _arn(each, aws_accounts))
-        },
-        frozenset(subject for each in service_accounts for subject in subjects_of(each)),
+        dict(_client_ids(of_types.get(types.OIDC_PROVIDER, ()), aws_accounts)),
+        frozenset(subject for type_ in SERVICE_ACCOUNTS for e in of_types.get(type_, ()) for subject in subjects_of(e)),
         own_documents,
         keys,
     )
@@ -339,9 +335,13 @@ def _role(resource: Resource, aws_accounts: AwsAccounts, changing: Changing) -> 
     return Role(name, str(arn or ""), *aws_account, trust, problem, parsed, trust_changes, permits=permits)
 
 
-def _client_ids(provider: Resource) -> tuple[str, ...] | None:
-    listed = provider.inputs.get("clientIdLists")
-    return tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
+def _client_ids(
+    providers: Iterable[Resource], aws_accounts: AwsAccounts
+) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+    for each in providers:
+        if arn := _arn(each, aws_accounts):
+            listed = each.inputs.get("clientIdLists")
+            yield str(arn), tuple(listed) if isinstance(listed, list) and all(map(known_text, listed)) else None
 
 
 def _trust(resource: Resource) -> tuple[Mapping[str, Any] | None, str, Parsed]:
